@@ -1,6 +1,6 @@
 """Coverage of a desk's places over several visits; pure, days in the desk's zone, instants in UTC."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -33,17 +33,9 @@ def covers_whole_desk(covered: Iterable[CoveredWindow], today: date, last_day: d
     )
 
 
-def seed_coverage(places: Iterable[str], whole_at: datetime | None, last_day: date) -> Coverage:
-    """Return what is known of places where one answer covered all of the desk at `whole_at`.
-
-    Such an answer proves the days up to `last_day`, the last that is watched; those beyond it may not have been asked.
-    """
-    return {key: [ProvenWindow(date.min, last_day, whole_at)] if whole_at else [] for key in places}
-
-
 def update_coverage(
     before: Coverage,
-    places: Iterable[str],
+    places: Collection[str],
     covered: Iterable[CoveredWindow],
     *,
     at: datetime,
@@ -51,44 +43,29 @@ def update_coverage(
 ) -> Coverage:
     """Return what is known after a visit at `at` that knew of `places`: windows not older than `since`.
 
-    A place that the page no longer offers is left out; one that it offers and nobody has covered has no window.
+    A place that the page offers and nobody has covered has no window; one that it no longer offers keeps those that
+    it has, for its slots may be open still.
     """
-    covered = list(covered)
-    keys = {*places, *(each.place_key for each in covered if each.place_key is not None)} or (
-        set(before) - {EVERYWHERE}
-    )
-    after = {key: [window for window in before.get(key, ()) if window.at >= since] for key in sorted(keys)}
+    after = {key: [window for window in before[key] if window.at >= since] for key in before}
+    after |= {key: after.get(key, []) for key in places}
     for each in covered:
-        window = ProvenWindow(each.first or date.min, each.last or date.max, at)
-        for key in after if each.place_key is None else [each.place_key]:
-            after[key] = [other for other in after[key] if not _is_within(other, window)] + [window]
-    return after
+        key, window = name_place(each), ProvenWindow(each.first or date.min, each.last or date.max, at)
+        after[key] = [other for other in after.get(key, ()) if not _is_within(other, window)] + [window]
+    return {key: windows for key, windows in sorted(after.items()) if windows or key in places}
 
 
-def keep_absent_places(
-    before: Coverage, after: Coverage, covered: Iterable[CoveredWindow], *, at: datetime, since: datetime
-) -> Coverage:
-    """Return what `after` leaves out and slots need for as long as they have not lapsed.
+def name_place(covered: CoveredWindow) -> str:
+    """Return the place that an answer is for, EVERYWHERE where it is for all together."""
+    return EVERYWHERE if covered.place_key is None else covered.place_key
 
-    That is what was covered since then of places that the page no longer offers, and, under EVERYWHERE, answers for
-    all places together.
+
+def whole_since(coverage: Coverage, places: Iterable[str], today: date, last_day: date) -> datetime | None:
+    """Return the instant since which every place was covered in full once at least; None: one was not.
+
+    `places`: those that the page offers.
     """
-    left = {
-        key: [window for window in before[key] if window.at >= since] for key in before.keys() - after.keys()
-    }
-    answers = [
-        ProvenWindow(each.first or date.min, each.last or date.max, at)
-        for each in covered
-        if each.place_key is None
-    ]
-    if answers:
-        left[EVERYWHERE] = answers
-    return {key: windows for key, windows in sorted(left.items()) if windows}
-
-
-def whole_since(coverage: Coverage, today: date, last_day: date) -> datetime | None:
-    """Return the instant since which every place was covered in full once at least; None: one was not."""
-    found = [_covered_since(windows, today, last_day) for windows in coverage.values()]
+    for_all = coverage.get(EVERYWHERE, ())
+    found = [_covered_since([*coverage.get(key, ()), *for_all], today, last_day) for key in places]
     instants = [at for at in found if at is not None]
     return min(instants) if instants and len(instants) == len(found) else None
 

@@ -17,6 +17,7 @@ from configs.world.prefecture import desks
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow
 from crawler.recording import coverage_tracking
+from crawler.recording.coverage_tracking import EVERYWHERE, ProvenWindow
 from crawler.recording.slot_expiry import lapse_span
 from crawler.scheduling import intervals
 from crawler.scheduling.intervals import PAUSE_AFTER, captcha_expected, own_interval, proven_intervals
@@ -186,33 +187,28 @@ def _columns(check: CheckItem) -> dict[str, Any]:
 
 
 def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
-    check, row = part.check, part.row
-    places = {*check.places, *(each.place_key for each in check.covered if each.place_key is not None)}
-    before = (
-        coverage_tracking.unpack(row.coverage)
-        if row.coverage is not None
-        else coverage_tracking.seed_coverage(
-            {*places, coverage_tracking.EVERYWHERE}, row.whole_at, _last_day(part.desk, row.whole_at or now)
-        )
-    )
+    check, row, at = part.check, part.row, part.check.seen_at
+    before = coverage_tracking.unpack(row.coverage)
+    if row.coverage is None and row.whole_at:
+        # One answer covered all places at once, to the last day that was watched then.
+        window = ProvenWindow(date.min, _last_day(part.desk, row.whole_at), row.whole_at)
+        before = {EVERYWHERE: [window]}
+    named = {*check.places, *map(coverage_tracking.name_place, check.covered)} - {EVERYWHERE}
+    places = named or set(before) - {EVERYWHERE}
     counts = proven_intervals(part.desk, len(check.places))
-    since = part.check.seen_at - (
+    since = at - (
         lapse_span(part.interval, intervals=counts)
         if counts
         else lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
     )
-    after = coverage_tracking.update_coverage(
-        before, places, check.covered, at=part.check.seen_at, since=since
+    after = coverage_tracking.update_coverage(before, places, check.covered, at=at, since=since)
+    whole_at = coverage_tracking.whole_since(
+        after, places, _today(part.desk, check), _last_day(part.desk, at)
     )
-    absent = coverage_tracking.keep_absent_places(
-        before, after, check.covered, at=part.check.seen_at, since=since
-    )
-    today = _today(part.desk, part.check)
-    whole_at = coverage_tracking.whole_since(after, today, _last_day(part.desk, part.check.seen_at))
     reason = _STATUS[check.outcome][1]
     return {
         "desk_id": check.desk_id,
-        "coverage": json.dumps(coverage_tracking.pack({**absent, **after})),
+        "coverage": json.dumps(coverage_tracking.pack(after)),
         "whole_at": whole_at,
         "reason": reason
         if coverage_tracking.is_proven(whole_at, part.interval, now, counts)

@@ -1,31 +1,36 @@
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import date, datetime, timedelta
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.models.desk import DeskState
+from configs.world.desk import Desk
 from crawler.reading import CoveredWindow
 from crawler.recording.coverage_tracking import (
+    EVERYWHERE,
     Coverage,
+    ProvenWindow,
     covers_whole_desk,
     is_proven,
     pack,
-    seed_coverage,
     unpack,
     update_coverage,
     whole_since,
 )
+from tests.crawler.checks import HOST, NOW, recorded
+from tests.factories import add_desk, get
 from tests.in_turn import in_turn
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 TODAY, LAST = date(2026, 11, 20), date(2027, 2, 18)
 MINUTE = timedelta(minutes=1)
 LONG_AGO = NOW - timedelta(days=1)
 
 
 def after(
-    *visits: tuple[int, Iterable[str], list[CoveredWindow]],
+    *visits: tuple[int, Collection[str], list[CoveredWindow]],
     before: Coverage | None = None,
     since: datetime = LONG_AGO,
 ) -> Coverage:
@@ -37,7 +42,7 @@ def after(
 
 
 def since(coverage: Coverage) -> int | None:
-    found = whole_since(coverage, TODAY, LAST)
+    found = whole_since(coverage, "ab", TODAY, LAST)
     return None if found is None else round((found - NOW) / MINUTE)
 
 
@@ -56,11 +61,20 @@ def test_one_answer_covers_all_of_a_desk_or_not(covered: CoveredWindow, expected
 
 
 def test_a_desk_that_one_answer_covered_has_all_its_places_covered_then() -> None:
-    known = seed_coverage("ab", NOW, LAST)
-    assert since(known) == 0
-    assert since(after((2, "ab", [CoveredWindow("a")]), before=known)) == 0
-    assert since(seed_coverage("ab", NOW, LAST - timedelta(days=1))) is None
-    assert since(seed_coverage("ab", None, LAST)) is None
+    def whole(last: date) -> Coverage:
+        return {EVERYWHERE: [ProvenWindow(date.min, last, NOW)]}
+
+    assert since(whole(LAST)) == 0
+    assert since(after((2, "ab", [CoveredWindow("a")]), before=whole(LAST))) == 0
+    assert since(whole(LAST - timedelta(days=1))) is None
+    assert since({}) is None
+
+
+def test_a_place_that_left_the_page_keeps_what_was_covered_of_it_and_delays_no_proof() -> None:
+    covered = [CoveredWindow("c"), CoveredWindow("a")]
+    known = after((0, "abc", covered), (1, "ab", [CoveredWindow("b")]))
+    assert (sorted(known), since(known)) == (["a", "b", "c"], 0)
+    assert sorted(after((2, "ab", []), before=known, since=NOW + MINUTE)) == ["a", "b"]
 
 
 def test_a_desk_is_proven_for_five_intervals() -> None:
@@ -91,3 +105,50 @@ def _covers(covered: list[CoveredWindow], place: str, day: date) -> bool:
     return any(
         each.place_key == place and (each.first or TODAY) <= day <= (each.last or LAST) for each in covered
     )
+
+
+# A desk whose places one check cannot ask: what its row remembers, and when it counts as proven.
+
+
+SECONDS = 60.0  # the desk's interval
+PLACES = ("a", "b", "c")
+
+
+@pytest.fixture
+def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
+    desk_files(a=HOST)
+    add_desk("evry_91/a", wished_seconds=SECONDS, share_seconds=30)
+
+
+def visit(minute: int, *covered: CoveredWindow) -> DeskState:
+    """Let a visit that knows of three places end, and return the desk's row."""
+    at = NOW + timedelta(minutes=minute)
+    recorded(at, "a", minute + 1, covered=covered, places=PLACES)
+    return get(DeskState, "evry_91/a")
+
+
+def counts(row: DeskState, minute: int) -> bool:
+    return is_proven(row.whole_at, SECONDS, NOW + timedelta(minutes=minute))
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.usefixtures("desk")
+def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
+    for minute, place in enumerate(PLACES[:2]):
+        row = visit(minute, CoveredWindow(place))
+        assert not counts(row, minute)
+        assert row.status_reason.endswith("the rest is asked in turn")
+        assert row.last_proven_at == NOW + timedelta(minutes=minute)
+    row = visit(2, CoveredWindow("c"))
+    assert (row.whole_at, counts(row, 2)) == (NOW, True)
+    assert row.status_reason == "watched: no slot is open"
+    assert not counts(row, 6)
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.usefixtures("desk")
+def test_a_place_that_was_covered_more_than_five_intervals_ago_counts_no_more() -> None:
+    visit(0, CoveredWindow("a"))
+    visit(3, CoveredWindow("b"))
+    assert not counts(visit(6, CoveredWindow("c")), 6)
+    assert counts(visit(7, CoveredWindow("a")), 7)
