@@ -23,8 +23,7 @@ from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler import outages
-from crawler.hosts import kill_switch
-from crawler.hosts import store as host_rows
+from crawler.hosts import backoff, kill_switch
 from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
 from crawler.scheduling import desk_store, due_queue
 from crawler.scheduling.due_queue import DueEntry
@@ -149,11 +148,11 @@ class Planner:
         desk_store.write_queues(rows, queues)
         states = desk_store.read_states(rows, [desk.id for desk in chosen])
         promised = desk_store.promised_intervals(rows, chosen, now)
-        shares = host_rows.budget_shares(rows, {desk.host for desk in chosen})
+        shares = backoff.budget_shares(rows, {desk.host for desk in chosen})
         plan = build_plan(chosen, promised, shares, states, now)
         desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
         outages.end_unwatched(rows, [*paused, *queues], now)
-        due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
+        due_queue.send(self._client, due_queue.rest(backoff.active_rests(rows, now), now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in chosen:
             entries[queues[desk.id]].append(build_entry(desk, states[desk.id], plan, task, now))
@@ -184,4 +183,4 @@ def _read_clock() -> datetime:
 
 def _recover_hosts(now: datetime) -> None:
     with session() as rows:
-        host_rows.recover_hosts(rows, now)
+        backoff.recover_hosts(rows, now)

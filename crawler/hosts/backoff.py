@@ -1,12 +1,30 @@
-"""Back-off of a host that refused us or limited our rate; pure, as the table `hosts` stores it."""
+"""Back-off of hosts that refused us or limited our rate: its rules, and its rows in the table `hosts`.
 
-from dataclasses import dataclass, replace
+Refused checks write it, the planner reads it and lets hosts recover. A plain 403 is put down to one page where other
+pages of the host were just read, else to the host.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.settings.constants import Constant
 from configs.world.check_intervals import LONGEST_REST_SECONDS
+from configs.world.desk import Desk
 from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
+from crawler import outages
+from crawler.items import CheckItem
+from crawler.scheduling import intervals
+from crawler.scheduling.intervals import desks_on
 
+# A page that answers 403 is closed, and its host not blocked, where another page there was read so lately
+REFUSAL_SECONDS = Constant("REFUSAL_SECONDS", 3600.0)
 # First rest of a host that refused us; each further one is twice as long
 _BLOCK_REST_SECONDS = Constant("BLOCK_REST_SECONDS", 300.0)
 # First rest of a host that asked us to come less often and did not say when; each further one is twice as long
@@ -97,3 +115,174 @@ def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
         return asked
     first = _BLOCK_REST_SECONDS() if outcome is Outcome.BLOCKED else _RATE_REST_SECONDS()
     return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), LONGEST_REST_SECONDS()))
+
+
+_SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
+
+
+def reclassify_page_refusals(session: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
+    """Return the checks, `closed` in place of `blocked` where only this page was refused.
+
+    That takes a conclusive answer to another desk of the host within REFUSAL_SECONDS, and later than any other
+    desk's refusal: a host that begins to refuse everything closes one page at most before it counts as blocked.
+    """
+    return [
+        _mark_closed(check) if check.refused and _only_this(session, check, checks, now) else check
+        for check in checks
+    ]
+
+
+def _only_this(session: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
+    desk = desks().get(check.desk_id)
+    if desk is None:
+        return False
+    host = desk.host
+    proven, refused = _last_answers_elsewhere(session, desk, host)
+    beside = [each for each in checks if _is_other_page_of(each, desk, host)]
+    proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
+    refusals = [refused, *(check.started_at for check in beside if check.refused)]
+    last = max(filter(None, proofs), default=None)
+    if last is None or now - last > timedelta(seconds=REFUSAL_SECONDS()):
+        return False
+    return all(last > refusal for refusal in refusals if refusal)
+
+
+def _last_answers_elsewhere(
+    session: Session, desk: Desk, host: str
+) -> tuple[datetime | None, datetime | None]:
+    """Return when another desk of the host was last proven, and when one was last refused."""
+    others = [other.id for other in desks_on(host) if other.id != desk.id]
+    proven, refused = session.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
+    return proven, refused
+
+
+def _is_other_page_of(check: CheckItem, desk: Desk, host: str) -> bool:
+    other = desks().get(check.desk_id)
+    return other is not None and host == other.host and other.id != desk.id
+
+
+def _mark_closed(check: CheckItem) -> CheckItem:
+    reason = f"{check.reason}, while other pages of its host are read"
+    return replace(check, outcome=Outcome.CLOSED, reason=reason)
+
+
+_COLUMNS = tuple(HostBackoff.__dataclass_fields__)
+_MEMORY = sa.select(HostState.host, *(getattr(HostState, name) for name in _COLUMNS))
+
+
+def rest_hosts(session: Session, refused: Collection[CheckItem], now: datetime) -> dict[str, datetime]:
+    """Let the hosts of refused checks rest, with all their desks; return until when.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the server is in trouble.
+    """
+    by_host = {desks()[check.desk_id].host: check for check in refused}
+    for host, check in by_host.items():
+        _rest_desks(session, host, check)
+    memories = _lock_hosts(session, by_host)
+    for check in refused:
+        host = desks()[check.desk_id].host
+        before = memories.get(host, HostBackoff())
+        memories[host] = after_refusal(
+            before,
+            check.outcome,
+            started_at=check.started_at,
+            now=now,
+            retry_after=check.retry_after,
+            lot=intervals.stable_random(host, before.rests_in_a_row, check.started_at),
+        )
+        if memories[host].budget_share != before.budget_share:
+            for desk in desks_on(host)[:1]:
+                session.add(DeskChange(desk_id=desk.id, reason="its host's budget is less"))
+    _write(session, memories, now)
+    return {host: memory.rests_until for host, memory in memories.items() if memory.rests_until}
+
+
+def recover_hosts(session: Session, now: datetime) -> None:
+    """Let hosts that answer well recover; a budget that grew becomes a desk change for the planner."""
+    shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)
+    found = session.scalars(sa.select(HostState.host).where(shaken))
+    hosts = {host: [desk.id for desk in desks_on(host)] for host in found}
+    if not hosts:
+        return
+    proven = _last_proven(session, [desk_id for ids in hosts.values() for desk_id in ids])
+    before = _lock_hosts(session, hosts)
+    after = {
+        host: after_success(memory, max(filter(None, map(proven.get, hosts[host])), default=None))
+        for host, memory in before.items()
+    }
+    _write(session, {host: memory for host, memory in after.items() if memory != before[host]}, now)
+    for host, memory in after.items():
+        if memory.budget_share != before[host].budget_share and hosts[host]:
+            session.add(DeskChange(desk_id=hosts[host][0], reason="its host's budget is more"))
+
+
+def budget_shares(session: Session, hosts: Collection[str]) -> dict[str, float]:
+    """Return what share of its budget each host has left, where that is less than all."""
+    row = sa.select(HostState.host, HostState.budget_share)
+    found = session.execute(row.where(HostState.host.in_(hosts), HostState.budget_share < 1))
+    return dict(found.all())
+
+
+def active_rests(session: Session, now: datetime) -> dict[str, datetime]:
+    """Return until when hosts are to be left alone: the memory that an emptied Redis lacks."""
+    row = sa.select(HostState.host, HostState.rests_until).where(HostState.rests_until > now)
+    return {host: until for host, until in session.execute(row) if until}
+
+
+def _rest_desks(session: Session, host: str, check: CheckItem) -> None:
+    """Write to each desk of the host why it is not watched."""
+    ids = [desk.id for desk in desks_on(host)]
+    if check.outcome is Outcome.BLOCKED:
+        reopened = _reopen_misjudged(session, ids, check.started_at)
+        turns = [(desk_id, check.started_at, OutageReason.BLOCKED) for desk_id in reopened]
+        outages.write_outages(session, turns)
+        session.execute(
+            sa.update(DeskState)
+            .where(DeskState.id.in_(ids), DeskState.status == DeskStatus.ACTIVE)
+            .values(
+                status=DeskStatus.PAUSED,
+                status_reason="the site refuses us: it is left alone for a while",
+            )
+        )
+    outages.begin_outages(session, ids, check.started_at, OutageReason(check.outcome.value))
+
+
+def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> list[str]:
+    """Reopen pages that a 403 closed shortly before their host refused everything: the block was the host's."""
+    proven = sa.select(sa.func.max(DeskState.last_proven_at)).where(DeskState.id.in_(ids)).scalar_subquery()
+    closed = (
+        sa.update(DeskState)
+        .where(
+            DeskState.id.in_(ids),
+            DeskState.last_outcome == Outcome.CLOSED,
+            DeskState.refused_at > at - timedelta(seconds=REFUSAL_SECONDS()),
+            DeskState.refused_at > sa.func.coalesce(proven, DeskState.refused_at - timedelta(seconds=1)),
+        )
+        .values(
+            status=DeskStatus.PAUSED,
+            status_reason="the site refuses us: it is left alone for a while",
+            last_outcome=Outcome.BLOCKED,
+            check_requested_at=at,
+        )
+    )
+    return list(session.scalars(closed.returning(DeskState.id)))
+
+
+def _last_proven(session: Session, ids: Collection[str]) -> dict[str, datetime | None]:
+    row = sa.select(DeskState.id, DeskState.last_proven_at).where(DeskState.id.in_(ids))
+    return dict(session.execute(row).all())
+
+
+def _lock_hosts(session: Session, hosts: Iterable[str]) -> dict[str, HostBackoff]:
+    rows = session.execute(
+        _MEMORY.where(HostState.host.in_(sorted(hosts))).order_by(HostState.host).with_for_update()
+    )
+    return {host: HostBackoff(*values) for host, *values in rows}
+
+
+def _write(session: Session, memories: Mapping[str, HostBackoff], now: datetime) -> None:
+    for host in sorted(memories):
+        values = {**asdict(memories[host]), "updated_at": now}
+        fresh = insert(HostState).values(host=host, **values)
+        session.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))

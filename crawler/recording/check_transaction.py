@@ -22,7 +22,7 @@ from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import outages
-from crawler.hosts import store as host_rows
+from crawler.hosts import backoff
 from crawler.hosts.backoff import RESTING
 from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof, of_trouble
@@ -78,7 +78,7 @@ def write_batch(session: Session, checks: Sequence[CheckItem], now: datetime, by
     `by_ours` by this process's.
     """
     checks = [_by_database(check, now, now - by_ours) for check in checks]
-    checks = host_rows.reclassify_page_refusals(session, checks, now)
+    checks = backoff.reclassify_page_refusals(session, checks, now)
     rows = desk_state_update.update_desks(session, checks, now)
     ends = [_check_outcome(desk, check, rows) for check in checks if (desk := desks().get(check.desk_id))]
     counted = [end for end in ends if end.row]
@@ -204,7 +204,7 @@ def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> Visit
 def _rest_hosts(session: Session, ends: Sequence[CheckOutcome], now: datetime) -> dict[str, datetime]:
     """Let hosts rest that refused us; return until when."""
     refused = [end.check for end in ends if end.check.outcome in RESTING]
-    return host_rows.rest_hosts(session, refused, now) if refused else {}
+    return backoff.rest_hosts(session, refused, now) if refused else {}
 
 
 def _slot_comparison(

@@ -35,7 +35,7 @@ def report(client: redis.Redis) -> LoopReport:
     "fault",
     [
         ("close_unproven", "lapsed slots"),
-        ("host_rows.recover_hosts", "host back-off"),
+        ("backoff.recover_hosts", "host back-off"),
         ("kill_switch.apply_orders", "kill switch"),
         ("desk_store.take_changes", "planning"),
     ],
@@ -48,7 +48,7 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (place, part), ran = fault, list[str]()
-    for name in ("close_unproven", "host_rows.recover_hosts", "kill_switch.apply_orders"):
+    for name in ("close_unproven", "backoff.recover_hosts", "kill_switch.apply_orders"):
         monkeypatch.setattr(f"crawler.planner.{name}", lambda *_, name=name: ran.append(name))
 
     def fail(*_: object) -> None:
@@ -57,7 +57,7 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     with monkeypatch.context() as broken:
         broken.setattr(f"crawler.planner.{place}", fail)
         planned = [plan.run_once(NOW + timedelta(seconds=second)) for second in range(3)]
-    others = {"close_unproven", "host_rows.recover_hosts", "kill_switch.apply_orders"} - {place}
+    others = {"close_unproven", "backoff.recover_hosts", "kill_switch.apply_orders"} - {place}
     assert others <= set(ran)
     assert planned == ([0, 0, 0] if part == "planning" else [3, 0, 0])
     assert report(client).at == NOW + timedelta(seconds=2)
