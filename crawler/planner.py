@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import cast
 
 import redis
 import sqlalchemy as sa
@@ -56,7 +57,6 @@ class Planner:
         self._steady_since: datetime | None = None
         self._planned_at: datetime | None = None
         self._runs = 0  # of all planners, as Redis counts them
-        self._is_older = False  # whether Redis was restored from an older state
         self._sizes: dict[str, int] = {}
         self._queues: dict[str, datetime] | None = None  # since when each has desks
         self._releasing: frozenset[str] = frozenset()
@@ -105,9 +105,9 @@ class Planner:
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
         """
-        # Counted before it plans, too: a Redis that was restored from an older state is planned for in this run.
-        self._is_older |= due_queue.count_run(self._client) <= self._runs
-        emptied = self._is_older or not self._client.exists(due_queue.PLANNED)
+        # None: Redis was emptied. Fewer than there were: it was restored from an older state.
+        counted = int(cast("str | None", self._client.get(due_queue.RUNS)) or 0)
+        emptied = counted < max(1, self._runs)
         with session() as rows:
             rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             task = self._read_task(rows, now, emptied=emptied)
@@ -117,8 +117,7 @@ class Planner:
         self._looked_at = now
         if whole:
             self._planned_at = now
-            self._client.set(due_queue.PLANNED, 1)
-        self._runs, self._is_older = due_queue.count_run(self._client), False
+        self._runs = max(0 if emptied else self._runs, self._client.incr(due_queue.RUNS))
         return planned
 
     def _is_due(self, now: datetime) -> bool:

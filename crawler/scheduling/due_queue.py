@@ -57,8 +57,7 @@ _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 
 T = TypeVar("T")
 STOPPED = "crawler:stopped"  # a set of hosts
-PLANNED = "crawler:planned"  # everything was planned since Redis was last empty
-_RUNS = "crawler:planner:runs"
+RUNS = "crawler:planner:runs"  # of planners; a Redis that forgets what a run wrote forgets the run
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -280,11 +279,6 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
     return Call(REST, (), arguments, lambda _: None)
-
-
-def count_run(client: "redis.Redis") -> int:
-    """Count a run of the planner; return how many there were. A Redis that forgets what a run wrote forgets the run."""
-    return client.incr(_RUNS)
 
 
 def replace_stopped(client: "redis.Redis", hosts: Sequence[str]) -> None:
