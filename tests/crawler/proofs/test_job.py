@@ -1,10 +1,12 @@
 """From the queue to the store, whatever the store and the browser do, and out of both in time."""
 
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +16,14 @@ import time_machine
 from configs.ground import proof_queue
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs
-from configs.ground.proof_queue import ProofStatus, list_waiting
+from configs.ground.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
 from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
 from crawler.proofs.outbox import enqueue
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import PAGE, proof
+from tests.notifier.program import Program
 from tests.waiting import until
 
 KEY = proof().key
@@ -193,3 +196,29 @@ def test_the_program_stores_what_waits_reports_and_ends_when_told(
         process.terminate()
         ended = process.wait(60)
     assert ended == 0
+
+
+# The program `proofs` as a process: it ends at SIGTERM, whatever its browser does.
+
+
+@pytest.fixture
+def proofs(blobs: Blobs, tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Program]:
+    """Give the program, whose browser hangs at its start, and one page for it."""
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\nexec sleep 300\n")
+    browser.chmod(0o755)
+    settings_env(BROWSER_PATH=browser)
+    enqueue(replace(proof(), seen_at=clock()))
+    program = Program(tmp_path / "proofs.log", sys.executable, "-m", "crawler.proofs")
+    yield program
+    program.kill()
+
+
+@pytest.mark.journey
+def test_who_is_stopped_while_a_browser_hangs_ends_in_time_and_leaves_the_page_to_the_next(
+    proofs: Program, redis_server: redis.Redis
+) -> None:
+    proofs.until(lambda: bool(redis_server.hlen(TRIES)))
+    # deploy/compose/production.yaml kills after 15 s; the code is 1 where the worker ended its hanging job
+    assert proofs.ends(signal.SIGTERM, within=14) in (0, 1)
+    assert redis_server.hlen(PAGES) == 1
