@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -58,9 +58,8 @@ ALL = ("planner", "scrapyd")  # scrapyd starts the spider
 class House:
     """Programs that run, each started again when it ends, as a supervisor would; `log(name)` is what one wrote."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._variables = variables or {}  # beside those of the test: a machine's own
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -133,7 +132,7 @@ class House:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *COMMANDS[name]],
                 cwd=ROOT,
-                env=gather(os.environ | self._variables),
+                env=gather(os.environ),
                 stdout=sink,
                 stderr=sink,
             )
