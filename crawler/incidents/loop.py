@@ -6,7 +6,6 @@ All is derived from rows and stored in the transaction that writes the notices: 
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +17,6 @@ import notifier
 from api.models.base import session
 from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
 from configs.settings.constants import Constant
-from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages, notices
@@ -66,46 +64,36 @@ WHERE ends_at IS NULL AND seen_at <= :quiet AND reason = ANY(:reasons)
 _OF_SITES = [each.value for each in IncidentReason if not each.of_operations]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundIncident:
-    """A trouble that is there now; `since` when it began, `desks` those it keeps from being watched."""
-
-    subject: str
-    reason: IncidentReason
-    since: datetime
-    desks: tuple[Desk, ...]
+# By subject and reason: the desks that a trouble keeps from being watched, and since when
+DesksInTrouble = dict[tuple[str, IncidentReason], dict[str, datetime]]
+_Sign = tuple[str, IncidentReason, datetime]  # a desk, why it is in trouble, and since when
 
 
-@dataclass(frozen=True, slots=True)
-class _Sign:
-    desk: Desk
-    reason: IncidentReason
-    since: datetime
+def find_incidents(session: Session, now: datetime) -> DesksInTrouble:
+    """Return what is in trouble now, of desks that the files let be watched.
 
-    @property
-    def subject(self) -> str:
-        """Return what shares the desk's fate: a page that was closed or moved is its own, all else its host's."""
-        return self.desk.id if self.reason.of_desk else self.desk.host
-
-
-def find_incidents(session: Session, now: datetime) -> list[FoundIncident]:
-    """Return what is in trouble now: one per subject and reason, of desks that the files still have."""
-    together: dict[tuple[str, IncidentReason], list[_Sign]] = defaultdict(list)
-    for sign in [*_outages(session), *_runs(session, now), *_beyond(session, now), *_drifts(session)]:
-        together[sign.subject, sign.reason].append(sign)
-    return [
-        FoundIncident(subject, reason, min(sign.since for sign in signs), _desks(signs))
-        for (subject, reason), signs in sorted(together.items())
-    ]
+    A page that was closed or moved is a trouble of its own, all else one of its host.
+    """
+    found: DesksInTrouble = defaultdict(dict)
+    for desk_id, reason, since in (
+        *_outages(session),
+        *_runs(session, now),
+        *_beyond(session, now),
+        *_drifts(session),
+    ):
+        if (desk := desks().get(desk_id)) and desk.schedulable:
+            together = found[desk.id if reason.of_desk else desk.host, reason]
+            together[desk.id] = min(since, together.get(desk.id, since))
+    return dict(sorted(found.items()))
 
 
-def store_incidents(session: Session, found: Sequence[FoundIncident], now: datetime) -> None:
+def store_incidents(session: Session, found: DesksInTrouble, now: datetime) -> None:
     """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
     if found:
         columns = {
-            "subject": [each.subject for each in found],
-            "reason": [each.reason.value for each in found],
-            "since": [each.since for each in found],
+            "subject": [subject for subject, _ in found],
+            "reason": [reason.value for _, reason in found],
+            "since": [min(together.values()) for together in found.values()],
             "at": [now] * len(found),
         }
         session.execute(_SEEN, columns)
@@ -116,9 +104,8 @@ def store_incidents(session: Session, found: Sequence[FoundIncident], now: datet
 def _outages(session: Session) -> Iterable[_Sign]:
     for desk_id, reason, since in session.execute(_OUTAGES):
         desk = desks().get(desk_id)
-        usual = desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)
-        if desk and desk.schedulable and not usual:
-            yield _Sign(desk, IncidentReason(reason), since)
+        if not (desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)):
+            yield desk_id, IncidentReason(reason), since
 
 
 def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
@@ -126,26 +113,19 @@ def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
     for row in session.execute(_RUNS, {"since": now - _LOOK_BACK, "refused": REFUSED}):
         reason = IncidentReason(row.outcome)
         long = row.last_at - row.since >= lasts
-        enough = long if reason is IncidentReason.OVERLOADED else row.refused or row.times >= _LAYOUT_CHANGED
-        if enough and (desk := desks().get(row.desk_id)) and desk.schedulable:
-            yield _Sign(desk, reason, row.since)
+        if long if reason is IncidentReason.OVERLOADED else row.refused or row.times >= _LAYOUT_CHANGED:
+            yield row.desk_id, reason, row.since
 
 
 def _beyond(session: Session, now: datetime) -> Iterable[_Sign]:
-    """Return the desks whose last check saw moments beyond their horizon: it may be too short, or they are misread."""
-    for desk_id, since in session.execute(_BEYOND, {"since": now - _LOOK_BACK, "words": f"%{BEYOND}%"}):
-        if (desk := desks().get(desk_id)) and desk.schedulable:
-            yield _Sign(desk, IncidentReason.HORIZON, since)
+    """Yield the desks whose last check saw moments beyond their horizon: it may be too short, or they are misread."""
+    found = session.execute(_BEYOND, {"since": now - _LOOK_BACK, "words": f"%{BEYOND}%"})
+    return ((desk_id, IncidentReason.HORIZON, since) for desk_id, since in found)
 
 
 def _drifts(session: Session) -> Iterable[_Sign]:
-    for each in moved_pages.find_open_drifts(session):
-        if desk := desks().get(each.desk_id):
-            yield _Sign(desk, IncidentReason(each.reason.value), each.starts_at)
-
-
-def _desks(signs: Iterable[_Sign]) -> tuple[Desk, ...]:
-    return tuple(sorted({sign.desk.id: sign.desk for sign in signs}.values(), key=lambda desk: desk.id))
+    open_ones = moved_pages.find_open_drifts(session)
+    return ((each.desk_id, IncidentReason(each.reason.value), each.starts_at) for each in open_ones)
 
 
 # How often troubles are looked for of which operators and subscribers are notified
@@ -178,16 +158,16 @@ def run_once(now: datetime) -> int:
     return len(written)
 
 
-def _write_notices(rows: Session, found: Sequence[FoundIncident], now: datetime) -> list[UUID]:
+def _write_notices(rows: Session, found: DesksInTrouble, now: datetime) -> list[UUID]:
     open_ones = rows.scalars(sa.select(Incident).where(Incident.ends_at.is_(None)).order_by(Incident.id))
     known = {(each.subject, each.reason): each for each in open_ones}
     written: list[UUID] = []
-    for each in found:
-        incident = known[each.subject, each.reason]
+    for named, together in found.items():
+        incident, ids = known[named], sorted(together)
         if incident.told_at is None and _is_due_for_operators(incident, now):
-            written += _notify_operators(rows, incident, each, now)
+            written += _notify_operators(rows, incident, ids, now)
         if _is_due_for_subscribers(incident, now):
-            written += notices.write_outage_notices(rows, incident, each.desks, now)
+            written += notices.write_outage_notices(rows, incident, [desks()[each] for each in ids], now)
     return written
 
 
@@ -206,19 +186,14 @@ def _is_due_for_subscribers(incident: Incident, now: datetime) -> bool:
     return incident.reason.of_desk
 
 
-def _notify_operators(rows: Session, incident: Incident, found: FoundIncident, now: datetime) -> list[UUID]:
-    log.warning(
-        "%s: %s since %s, %d desks",
-        found.subject,
-        found.reason,
-        incident.starts_at.isoformat(),
-        len(found.desks),
-    )
+def _notify_operators(rows: Session, incident: Incident, ids: Sequence[str], now: datetime) -> list[UUID]:
+    subject, reason, since = incident.subject, incident.reason.value, incident.starts_at.isoformat()
+    log.warning("%s: %s since %s, %d desks", subject, reason, since, len(ids))
     params = {
-        "subject": found.subject,
-        "reason": found.reason.value,
-        "since": incident.starts_at.isoformat(),
-        "desks": [desk.id for desk in found.desks[:_LISTED]],
-        "count": len(found.desks),
+        "subject": subject,
+        "reason": reason,
+        "since": since,
+        "desks": list(ids[:_LISTED]),
+        "count": len(ids),
     }
     return notifier.raise_alarm(rows, incident, "desk_trouble", params, now)
