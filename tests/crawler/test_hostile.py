@@ -13,7 +13,7 @@ from crawler.parsing.no_slot_phrases import says_none
 from crawler.platform_detection.booking_links import find_leads, find_links
 from crawler.platform_detection.identify import identify_page
 from crawler.platforms import platforms
-from crawler.platforms.esirius.dwr import reply
+from crawler.platforms.esirius import reply
 from crawler.reading import Page
 from tests.crawler.golden import CASES, load
 from tests.crawler.hostile import Make, Read, growth, hostile, is_steep, reading

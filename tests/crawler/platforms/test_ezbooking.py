@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.platforms.ezbooking.week_table import Form, ask_weeks
+from crawler.platforms.ezbooking import Form, ask_weeks
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
 from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez

@@ -1,18 +1,36 @@
-"""DWR (Direct Web Remoting): a page's script calls Java with lines of text; the answer is JavaScript.
+"""eSirius (eAppointment, by ESII): a page of motives, then a DWR call that says whether a motive has availabilities.
 
-The call is a batch of one, with a line for each value, as DWR's engine.js builds it
-(github.com/directwebremoting/dwr, engine.js). The callback is `dwr.engine._remoteHandleCallback` in version 2 and
-`dwr.engine.remote.handleCallback` in version 3. The answer is never run: it is parsed as data, or not at all.
+The answer has no hours, so a slot is `open`. The calls are those of the site's own script that reserve nothing;
+`dwr/` has others that do.
+
+DWR (Direct Web Remoting): a page's script calls Java with lines of text; the answer is JavaScript. The call is a batch
+of one, with a line for each value, as DWR's engine.js builds it (github.com/directwebremoting/dwr, engine.js). The
+callback is `dwr.engine._remoteHandleCallback` in version 2 and `dwr.engine.remote.handleCallback` in version 3. The
+answer is never run: it is parsed as data, or not at all.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from json import loads
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from crawler.reading import PageRequest
+from pydantic import BeforeValidator
+
+from configs.ground.formatting import pluralize
+from configs.ground.strict_model import Strict
+from configs.world.desk import Text
+from crawler.parsing.absence import doubt_of
+from crawler.parsing.date_windows import day_in_figures
+from crawler.parsing.error_pages import read_error_status
+from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
+from crawler.parsing.json_models import Key
+from crawler.parsing.no_slot_phrases import says_none
+from crawler.parsing.url_patterns import match_address
+from crawler.platform_base import Platform
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 Value = bool | int | str | Mapping[str, int | str]
 
@@ -175,3 +193,121 @@ def _value(tokens: Sequence[_Token], known: Mapping[str, Any]) -> Any:
         is_key = after == ":" and kind in ("name", "number")
         words.append(_quote(word) if kind == "text" else f'"{word}"' if is_key else word)
     return loads("".join(words))
+
+
+_ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
+_PAGE = "/element/jsp/appointment.jsp"
+_CALLS = {
+    "motives": "AjaxMotive.motiveMultiSiteSubmit",
+    "availabilities": "AjaxSelectionFormFeeder.getUpdatedAvailabilities",
+}
+_MOST = 50  # motives
+_MOTIVES = "selectedMotiveKeyList"
+_FIELDS = ("ISiteBeanKeySelect", "serviceBeanKey", "hourValueSelect", "dayValueId")
+_CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
+
+
+class EsiriusParameters(Strict):
+    """`motives`: their keys (none: all on the page), each with its own request.
+
+    `call`: which of the two calls tells what is free. `no_slot_text`: this site's own words for no slots, if it has
+    any.
+    """
+
+    motives: tuple[Annotated[Key, BeforeValidator(str)], ...] = ()
+    call: Literal["motives", "availabilities"] = "motives"
+    no_slot_text: Text | None = None
+
+
+class Esirius(Platform):
+    """eSirius, also called eAppointment, by ESII."""
+
+    SYSTEM = "custom"
+    COST = 3  # the entry, the page it redirects to, one call
+    EXAMPLE = "https://rdv.prefecture.invalid/eAppointment/appointment.do?sitekey=S1"
+    ADDRESS = _ADDRESS
+    MARKS = (f"//input[@name='{_MOTIVES}']",)
+    Parameters = EsiriusParameters
+
+    def first_request(self, visit: VisitContext) -> PageRequest:
+        """Return the request for the entry, which opens the session and chooses the site."""
+        _root(visit)
+        return PageRequest(visit.url, "entry")
+
+    def read_page(self, page: Page) -> Reading:
+        """Read the entry, the page of motives, or the answer to a call."""
+        if error := read_error_status(page, entry=page.ask.step == "entry"):
+            return error
+        return _page(page) if page.is_html else _read_reply(page)
+
+    def is_forbidden(self, url: str, method: str) -> bool:
+        """Forbid all requests that send something, except the two calls."""
+        return takes(url, method, _CALLS.values())
+
+
+def _root(visit: VisitContext) -> str:
+    return match_address(visit.url, _ADDRESS, "eSirius", "<name>/appointment.do")["root"]
+
+
+def _page(page: Page) -> Reading:
+    if offered := choices(page.root, _MOTIVES):
+        return _choice(page, offered)
+    if page.root.xpath(_CAPTCHA):
+        return Reading(Outcome.CAPTCHA, "a picture to be read stands before the motives")
+    if page.ask.step == "entry":
+        return Reading(reason="the entry", asks=(PageRequest(f"{_root(page.visit)}{_PAGE}", "motives"),))
+    return Reading()
+
+
+def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
+    """Request each motive of this desk."""
+    wanted = page.visit.parameters
+    keys = [key for key in offered if key in (wanted.motives or offered)]
+    if not keys or len(keys) > _MOST:
+        return Reading(
+            Outcome.UNREADABLE, f"of {pluralize(len(offered), 'motive')} {len(keys)} are this desk's"
+        )
+    root, name = _root(page.visit), _CALLS[wanted.call]
+    asks = tuple(
+        replace(build_call(root, _PAGE, name, *_values(page, key)), place=Place(key, offered[key]), rank=rank)
+        for rank, key in enumerate(page.visit.in_turn(keys))
+    )
+    return Reading(reason=f"{len(keys)} of {pluralize(len(offered), 'motive')}", asks=asks)
+
+
+def _values(page: Page, motive: str) -> tuple[Any, ...]:
+    """Return the arguments of a call: the server's own places first, then the motive, then the form's values."""
+    if page.visit.parameters.call == "motives":
+        return False, {motive: 1}
+    site, service, hour, day = (field_value(page.root, each) for each in _FIELDS)
+    chosen = {"siteKey": site, "serviceKey": service, "startHour": hour, "endHour": hour}
+    chosen["dateSelected"] = f"{day_in_figures(day) or page.visit.today}"
+    return False, False, {motive: 1}, chosen
+
+
+def _says_own(message: str, own: str) -> bool:
+    """Tell whether a message says the site's own words for none of all that was asked: a motive."""
+    return contains_phrase(message, own) and not doubt_of(message, own, asked="motifs?")
+
+
+def _read_reply(page: Page) -> Reading:
+    said = reply(page.text)
+    if said is None or said.error:
+        return Reading(Outcome.UNREADABLE, f"DWR answers with {said.error}") if said else Reading()
+    value, place = said.value, page.ask.place
+    found = value.get("foundAvailabilities") if isinstance(value, dict) else None
+    if found is True or (isinstance(value, list) and value and all(isinstance(each, dict) for each in value)):
+        return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
+    words = value.get("msg") if isinstance(value, dict) else None
+    message = collapse_whitespace(words) if isinstance(words, str) else ""
+    own = page.visit.parameters.no_slot_text
+    if value == [] or (
+        found is False and (says_none(message, every_day=True) or (own and _says_own(message, own)))
+    ):
+        covered = (
+            CoveredWindow(place.key or None, doubtful=value == []),
+        )  # the list is for one day of the form only
+        return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
+    if found is False:
+        return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")
+    return Reading()

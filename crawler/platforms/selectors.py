@@ -1,30 +1,28 @@
-"""Any other page: a desk's YAML says by CSS or XPath how free slots look there, and how their absence looks."""
+"""Any other page: a desk's YAML says by CSS or XPath how free slots look there, and how their absence looks.
+
+The way there is a banner, steps, then page after page. By HTTP each step is a request of its own; in a browser all are
+actions on one page. The `step` of a request holds the progress of the visit.
+"""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import replace
+from typing import Annotated, ClassVar, NamedTuple
 
 from lxml.html import HtmlElement
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
-from configs.world.desk import Text
+from configs.world.desk import Text, Whole
 from crawler.parsing.absence import Statement, check_page, find_statement, read_mark
-from crawler.parsing.css_selectors import Selector, find_matches, find_visible, one_text
+from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible, one_text
 from crawler.parsing.date_parsing import has_unmatched_dates, moment_of
 from crawler.parsing.date_windows import day_of
 from crawler.parsing.error_pages import read_error_status
-from crawler.parsing.forms import address_of
+from crawler.parsing.forms import address_of, build_request
 from crawler.platform_base import Platform
-from crawler.platforms.selectors.navigation import (
-    NavigationPath,
-    NavigationProgress,
-    entry,
-    next_page,
-    onward,
-    progress,
-)
 from crawler.reading import (
     ANYWHERE,
+    BrowserAction,
     CoveredWindow,
     Outcome,
     Page,
@@ -36,6 +34,7 @@ from crawler.reading import (
 )
 
 _LONGEST = 200  # characters of a name, and of a quote of the page
+_MOST_SLOTS = 1000
 
 
 class SlotRules(Strict):
@@ -105,15 +104,54 @@ class AbsenceRules(Strict):
         return find_statement(page, self.no_slot_text) if self.no_slot_text else None
 
 
-_MOST_SLOTS = 1000
+class NavigationStep(Strict):
+    """One step before the slots: a link, form, button or drop-down, with its fields and the option to choose."""
+
+    at: Selector
+    fields: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    option: Text | None = None
+
+    @property
+    def action(self) -> BrowserAction:
+        """Return the step as a person's action."""
+        return BrowserAction(self.at, self.fields, self.option)
 
 
-class SelectorsParameters(SlotRules, AbsenceRules, NavigationPath):
-    """The rules of one site: its free slots, their absence, the way there, and parts to ignore."""
+class NavigationProgress(NamedTuple):
+    """Progress of a visit: steps done, page of slots, banner done (0 or 1), doubts left by a page (0 or 1)."""
 
+    steps: int = 0
+    page: int = 1
+    banner: int = 0
+    doubts: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+class SelectorsParameters(SlotRules, AbsenceRules):
+    """The rules of one site: its free slots, their absence, parts to ignore, and the way there, from page to page."""
+
+    banner: Selector | None = None
+    steps: Annotated[tuple[NavigationStep, ...], Field(max_length=6)] = ()
+    next_page: Selector | None = None
+    pages: Annotated[Whole, Field(ge=1, le=20)] = 5
     ignore: Selector | None = None  # parts without slots, whose dates are none (news, the next release)
     captcha: Selector | None = None
     wait: Selector | None = None  # in a browser: shows once the page is ready; default: a slot or the absence
+
+    @property
+    def acts(self) -> tuple[BrowserAction, ...]:
+        """Return all actions before the slots."""
+        banner = (BrowserAction(self.banner, needed=False),) if self.banner else ()
+        return banner + tuple(step.action for step in self.steps)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Return what shows that the page is ready (`PageRequest.awaits`)."""
+        text = self.no_slot_text and f"text={self.no_slot_text}"
+        either = (self.available, self.no_slot, text, self.captcha)
+        return (self.wait,) if self.wait else tuple(filter(None, either))
 
 
 class Selectors(Platform):
@@ -129,23 +167,73 @@ class Selectors(Platform):
     Parameters = SelectorsParameters
 
     def first_request(self, visit: VisitContext) -> PageRequest:
-        """Return the request for the desk's page."""
-        return entry(visit, visit.parameters, _marks(visit.parameters))
+        """Return the request for the desk's page; in a browser with all actions before the slots."""
+        wanted: SelectorsParameters = visit.parameters
+        if not visit.browser:
+            return PageRequest(visit.url, str(NavigationProgress()))
+        done = NavigationProgress(steps=len(wanted.steps), banner=1)
+        return PageRequest(visit.url, str(done), acts=wanted.acts, awaits=wanted.marks)
 
     def read_page(self, page: Page) -> Reading:
         """Take the next step before the slots, or read the slots."""
         wanted: SelectorsParameters = page.visit.parameters
-        if error := read_error_status(page, entry=progress(page) == NavigationProgress()):
+        if error := read_error_status(page, entry=_progress(page) == NavigationProgress()):
             return error
         if wanted.captcha and find_visible(page.root, wanted.captcha):
             return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
-        return onward(page, wanted, _early) or _slots(page, wanted)
+        return _take_step(page, wanted) or _slots(page, wanted)
 
 
-def _marks(wanted: SelectorsParameters) -> tuple[str, ...]:
-    text = wanted.no_slot_text and f"text={wanted.no_slot_text}"
-    either = (wanted.available, wanted.no_slot, text, wanted.captcha)
-    return (wanted.wait,) if wanted.wait else tuple(filter(None, either))
+def _progress(page: Page) -> NavigationProgress:
+    """Return the progress of the visit when it requested this page."""
+    return NavigationProgress(*map(int, page.ask.step.split()))
+
+
+def _take_step(page: Page, wanted: SelectorsParameters) -> Reading | None:
+    """Take the next step before the slots; None if the page shows them.
+
+    A page without the next step's element may say already that nothing is free.
+    """
+    at = _progress(page)
+    if page.skipped_actions:  # in a browser, which something kept from the slots
+        nothing = page.failed_action or f"nothing is there to do: {page.ask.acts[-page.skipped_actions].at}"
+        said = None if page.failed_action or at.page > 1 else _early(page)
+        return said or Reading(Outcome.UNREADABLE, nothing)
+    if wanted.banner and not at.banner and (banner := find_matches(page.root, wanted.banner)):
+        return _do_step(page, banner[0], BrowserAction(wanted.banner), at._replace(banner=1))
+    if at.steps == len(wanted.steps):
+        return None
+    act, done = wanted.steps[at.steps].action, at._replace(steps=at.steps + 1)
+    if here := find_matches(page.root, act.at):
+        return _do_step(page, here[0], act, done)
+    return _early(page) or Reading(Outcome.UNREADABLE, f"step {done.steps}: nothing is there to do: {act.at}")
+
+
+def _do_step(page: Page, match: Match, act: BrowserAction, then: NavigationProgress) -> Reading:
+    ask = build_request(page, match, act, str(then))
+    if ask is None:
+        what = f"cannot be done, or leads to another site: {act.at} {act.option or ''}"
+        return Reading(Outcome.UNREADABLE, what.rstrip())
+    return Reading(reason=f"{act.at}: {ask.method} {ask.url}", asks=(ask,))
+
+
+def _next_page(page: Page, wanted: SelectorsParameters, *, doubts: bool) -> tuple[PageRequest, ...]:
+    """Return the request for the next page of slots, if there is one and the desk's limit allows it.
+
+    `doubts`: this page or one before it may have left slots out, which the last page must know.
+    """
+    at, onward, browser = _progress(page), wanted.next_page, page.visit.browser
+    then = at._replace(page=at.page + 1, doubts=int(doubts))
+    if not onward or then.page > wanted.pages or not (seen := find_visible(page.root, onward)):
+        return ()
+    links = [each for each in find_matches(page.root, onward) if isinstance(each, str) or each in seen]
+    url = address_of(page, links[0])
+    ask = PageRequest(page.visit.url, str(then), rank=then.page, awaits=wanted.marks if browser else ())
+    if url and url != page.url:
+        return (replace(ask, url=url),)
+    if not browser or isinstance(links[0], str):
+        return ()
+    return (replace(ask, acts=(*wanted.acts, *[BrowserAction(onward)] * (then.page - 1))),)
 
 
 def _early(page: Page) -> Reading | None:
@@ -171,18 +259,16 @@ def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
         why = "lies ahead" if read else "can be read"
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which {why}")
     timeless = any(slot.moment is None for slot in read)
-    doubts = bool(progress(page).doubts) or len(read) < len(free) or (not timeless and _astray(page, read))
-    following = next_page(page, wanted, _marks(wanted), doubts=doubts)
+    doubts = bool(_progress(page).doubts) or len(read) < len(free) or (not timeless and _astray(page, read))
+    following = _next_page(page, wanted, doubts=doubts)
     covered = () if following or doubts or timeless or said else (CoveredWindow(),)
     return Reading(Outcome.SLOTS, f"{len(read)} of {len(free)} free slots read", ahead, covered, following)
 
 
 def _none(page: Page, wanted: SelectorsParameters, said: Statement) -> Reading:
     """Read a page of no free slots: more pages may follow."""
-    doubts = bool(progress(page).doubts)
-    if wanted.next_page and (
-        following := next_page(page, wanted, _marks(wanted), doubts=doubts or _astray(page, ()))
-    ):
+    doubts = bool(_progress(page).doubts)
+    if wanted.next_page and (following := _next_page(page, wanted, doubts=doubts or _astray(page, ()))):
         return Reading(None, "0 of 0 free slots read", asks=following)
     return _nothing(page, said, doubts=doubts)
 
