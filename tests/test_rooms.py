@@ -14,7 +14,6 @@ LARGE_FOLDERS = {
     "api/payments": "orders, events, refunds and grants share one contract of layers and one book of locks",
     "configs/ground": "what any program stands on, a library or a server each; none imports a program",
     "crawler": "the programs of the crawler and what all its folders import",
-    "crawler/parsing": "a format of pages each",
 }
 SERVING_ONE = {
     "api/pages/admin/all_pages.py": "names the operators' pages for one blueprint, as each page imports it",

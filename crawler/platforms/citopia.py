@@ -35,8 +35,7 @@ from crawler.parsing.json_models import (
     parse_json,
 )
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.parsing.url_patterns import PAGE, match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import PAGE, Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, VisitContext
 
 _SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"

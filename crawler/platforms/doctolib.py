@@ -26,8 +26,7 @@ from crawler.parsing.json_models import (
     parse_json,
     slot_start_field,
 )
-from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import KIND_TOWN_NAME, Platform, match_address
 from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitContext
 
 _BOOKING = "booking"

@@ -28,8 +28,7 @@ from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
 from crawler.parsing.json_models import Key
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.parsing.url_patterns import match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 Value = bool | int | str | Mapping[str, int | str]

@@ -18,8 +18,7 @@ from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_windows import WEEK_DAYS, YEARS, covered_by_answer, week, within
 from crawler.parsing.error_pages import Notice, find_notice, read_error_status
 from crawler.parsing.html_text import HIDDEN, label, names_date, period, rendered_text
-from crawler.parsing.url_patterns import match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import Platform, match_address
 from crawler.reading import (
     ANYWHERE,
     CoveredWindow,

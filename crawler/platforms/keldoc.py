@@ -28,8 +28,7 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
-from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import KIND_TOWN_NAME, Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
 _API = "/api/patients/v2"

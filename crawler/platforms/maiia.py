@@ -19,8 +19,7 @@ from crawler.parsing.json_models import (
     parse_json,
     slot_start_field,
 )
-from crawler.parsing.url_patterns import PAGE, match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import PAGE, Platform, match_address
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 _API = "/api/pat-public"

@@ -24,8 +24,7 @@ from crawler.parsing.forms import address_of
 from crawler.parsing.html_text import HIDDEN, UNSEEN, contains_phrase, normalize, rendered_text
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.json_models import day_in
-from crawler.parsing.url_patterns import match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})]"

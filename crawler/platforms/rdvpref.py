@@ -29,8 +29,7 @@ from crawler.parsing.html_text import (
     title,
 )
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
-from crawler.parsing.url_patterns import match_address
-from crawler.platform_base import Platform
+from crawler.platform_base import Platform, match_address
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Release, Slot, VisitContext
 
 _ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
