@@ -15,7 +15,6 @@ import holidays
 ZONE = ZoneInfo("Europe/Paris")
 _DAYS = timedelta(days=14)
 _DAY = timedelta(days=1)
-_SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,7 @@ def _add_year(day: date) -> date:
 
 def _find_working_day(day: date) -> date:
     """Return this day, or the first one after it that is neither on a weekend nor a public holiday."""
-    while day.weekday() >= _SATURDAY or is_holiday(day):
-        day += _DAY
-    return day
+    return _list_holidays().get_nth_working_day(day - _DAY, 1)
 
 
 def is_holiday(day: date) -> bool:
