@@ -1,6 +1,6 @@
 """Payments by Stripe."""
 
-from configs.ground.optional_libraries import import_without
+from configs import import_without
 
 # Stripe's asynchronous clients: 5 MB.
 import_without("stripe", "aiohttp", "anyio", "httpx")

@@ -1,13 +1,17 @@
 """Strict reading of a YAML file: nothing is guessed, and errors are refused with file and key."""
 
+import datetime as dt
 import re
 from dataclasses import dataclass, field
 from inspect import isclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
+
+from configs.ground.clock import clock
+from configs.ground.strict_model import IsoDate
 
 try:  # libyaml reads a hundred files ten times faster
     from yaml import CSafeLoader as SafeLoader
@@ -19,6 +23,21 @@ Where = tuple[str | int, ...]
 
 FILLED = "filled by the loader"  # marks a field that the file itself never has
 _LISTS = ("list_type", "tuple_type", "set_type", "frozen_set_type")  # pydantic's names
+
+
+# A machine whose clock stands before the day when our own files were written is wrong itself: it refuses none of them.
+_WRITTEN = dt.date(2026, 11, 20)
+
+
+def _not_ahead(date: dt.date) -> dt.date:
+    today = max(clock().date(), _WRITTEN)
+    if date - today > dt.timedelta(days=1):  # overseas it is tomorrow already
+        raise ValueError(f"lies in the future, today is {today}: write the day on which it was so")
+    return date
+
+
+# A day on which an operator saw, read or decided something.
+PastDate = Annotated[IsoDate, AfterValidator(_not_ahead)]
 
 
 class ConfigFileError(ValueError):

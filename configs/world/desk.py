@@ -15,10 +15,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from configs.ground.browser_binary import missing_browser
 from configs.ground.hosts import host_of, is_loopback, is_private
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import FILLED
+from configs.ground.strict_yaml import FILLED, PastDate
 from configs.settings import Settings, settings
 from configs.world.check_intervals import ROUND_SECONDS
-from configs.world.past_date import PastDate
 from configs.world.slot_releases import Release, Window, list_windows, window
 
 

@@ -10,9 +10,8 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
+from configs.ground.strict_yaml import ConfigFileError, Document, PastDate, check, read_document
 from configs.world.desk import Text, Whole, is_stand_in
-from configs.world.past_date import PastDate
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 

@@ -10,10 +10,9 @@ import holidays
 from pydantic import BeforeValidator, model_validator
 
 from configs.ground.strict_model import Strict
-from configs.world.past_date import PastDate
+from configs.ground.strict_yaml import PastDate
 
 _ALSACE = ("67", "68")
-_FRIDAY = 5
 _FORTNIGHT = dt.timedelta(days=14)  # there is a window in it, also where a holiday puts one off
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -61,11 +60,7 @@ class Release(Strict):
 def working_day(day: dt.date, department: str) -> dt.date:
     """Return the day itself, or where it is a public holiday of the department the next working day."""
     free = _holidays(department)
-    if day not in free:
-        return day
-    while day in free or day.isoweekday() > _FRIDAY:
-        day += dt.timedelta(days=1)
-    return day
+    return free.get_nth_working_day(day, 1) if day in free else day
 
 
 def list_windows(
