@@ -99,11 +99,11 @@ def _instant(unix: str) -> datetime | None:
     return hour if hour.year in YEARS else None
 
 
-def ask_weeks(page: Page, place: Place, planning: str, behind: int) -> list[PageRequest]:
+def ask_weeks(page: Page, place: Place, planning: str) -> list[PageRequest]:
     """Return the requests for the weeks of a planning up to the horizon, nearest first.
 
-    The first has the rank of the page itself, the others follow from rank `behind` on, after the first weeks of all
-    plannings. A visit may end before all weeks were asked, so the ranks begin one week later on each turn.
+    The first has the rank of the page itself, the others follow after the first weeks of all plannings. A visit may end
+    before all weeks were asked, so the ranks begin one week later on each turn.
     """
     visit, form = page.visit, Form.of(page.visit)
     turn = visit.turn if page.ask.turn is None else page.ask.turn
@@ -115,7 +115,7 @@ def ask_weeks(page: Page, place: Place, planning: str, behind: int) -> list[Page
             "week",
             place=place,
             window=week(visit, place, ahead),
-            rank=behind + rank if rank else page.ask.rank,
+            rank=_MOST + rank if rank else page.ask.rank,
         )
         for rank, ahead in zip(ranks, aheads, strict=True)
     ]
@@ -257,7 +257,7 @@ def _open(page: Page) -> Reading | None:
     form, place = Form.of(page.visit), _place(page)
     named = set(re.findall(rf"planning::assign::{form.number}::(\d+)", page.text))
     plannings = {place.key} if place.key != form.number else named or set(page.visit.parameters.plannings)
-    asks = ask_weeks(page, place, plannings.pop(), _MOST) if len(plannings) == 1 else []
+    asks = ask_weeks(page, place, plannings.pop()) if len(plannings) == 1 else []
     if not asks and step == 3 and page.ask.step != "describe":  # noqa: PLR2004 -- step 4 names the calendar
         rank, turn = page.ask.rank, page.ask.turn
         asks = [PageRequest(form.step(3), "describe", "POST", _NEXT, place=place, rank=rank, turn=turn)]
@@ -336,7 +336,7 @@ def _calendar(page: Page) -> Reading | None:
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {odd} odd links", slots, covered)
     if not (window and covered):
         return None
-    weeks = ask_weeks(page, place, call["planning"], _MOST) if call else []
+    weeks = ask_weeks(page, place, call["planning"]) if call else []
     later = [each for each in weeks if asked and each.window and _ends_behind(each.window, asked)]
     reason = f"no free hour {window.first} to {window.last}"
     return Reading(None if later else Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))

@@ -33,6 +33,7 @@ _ICONS = f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]
 NOT_YET = "Date fermée à la reservation"
 _EMPTY = ("Pas de créneau disponible", NOT_YET)
 _MOST_DAYS = 62  # of one calendar: each heading's column is searched
+_STARTS = re.compile(r"starts_at=(?<!\wstarts_at=)([^&\"'#<>\s]+)")
 _CLOCK = re.compile(r" ?(\d{1,2}) ?[:h] ?(\d\d) ?")
 _ELSEWHERE = ZoneInfo("Pacific/Kiritimati")  # no prefecture's
 
@@ -42,16 +43,14 @@ def parameter(link: HtmlElement, name: str) -> str:
     return url_query_parameter(link.get("href", ""), name) or ""
 
 
-def read_hour_links(
-    page: Page, links: Iterable[HtmlElement], name: str
-) -> tuple[dict[datetime, str | None], int]:
+def read_hour_links(page: Page, links: Iterable[HtmlElement]) -> tuple[dict[datetime, str | None], int]:
     """Return the hours (UTC) of links with their addresses, and the number of other hours in the page.
 
     Other hours are unreadable, or elsewhere in the page's text (a comment, a script, an invisible link). With any of
     them, the page may have more slots than these.
     """
-    linked = {parameter(link, name): link for link in links}
-    found = re.findall(rf"{re.escape(name)}=(?<!\w{re.escape(name)}=)([^&\"'#<>\s]+)", page.text)
+    linked = {parameter(link, "starts_at"): link for link in links}
+    found = _STARTS.findall(page.text)
     moments = {text: _linked_moment(text, linked[text], page) for text in sorted(linked)}
     odd = [text for text in {*linked, *map(unquote_plus, found)} if not moments.get(text)]
     hours = {moment: address_of(page, linked[text]) for text, moment in moments.items() if moment}
@@ -68,12 +67,12 @@ def _linked_moment(text: str, link: HtmlElement, page: Page) -> datetime | None:
     return moment
 
 
-def read_next_link(page: Page, link: HtmlElement, name: str) -> tuple[str, date | None]:
+def read_next_link(page: Page, link: HtmlElement) -> tuple[str, date | None]:
     """Return the address of a link to the next availability, and its moment; None if either is unreadable.
 
     The moment is the one in the address, else the one in the link's text.
     """
-    url, text = address_of(page, link), parameter(link, name)
+    url, text = address_of(page, link), parameter(link, "date")
     if not url:
         return "", None
     if text:
@@ -193,7 +192,7 @@ def _doubt(page: Page, calendars: list[HtmlElement], told: str, *, said: bool, w
     beside = calendars or _NEXT in told or (said and (_WORKSHOP in page.text or _AHEAD.search(page.text)))
     if several or ((said or workshops) and beside):
         return "shows two pages in one"
-    if not calendars and read_hour_links(page, (), "starts_at")[1]:
+    if not calendars and read_hour_links(page, ())[1]:
         return "links to an hour outside of a calendar"
     return ""
 
@@ -262,7 +261,7 @@ def _next_at(
             return None
         moment = moment_of(rendered_text(node), None, page.visit)
         return (Place(name, name), moment, None) if moment and name else None
-    url, moment = read_next_link(page, link, "date")
+    url, moment = read_next_link(page, link)
     organisation = parameter(link, "user_selected_organisation_id")
     key = parameter(link, "lieu_id") or (organisation and _ORGANISATION + organisation)
     return (Place(key, name), moment, _from(url)) if moment and key else None
@@ -323,8 +322,8 @@ def _begins(page: Page, link: HtmlElement) -> datetime | None:
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
     """Read a week. It covers its days if each of them shows hours or says that it has none."""
     place, headings = _place(page, calendar), calendar.xpath(_DAY)
-    hours, odd = read_hour_links(page, calendar.xpath(HOURS), "starts_at")
-    onward = [read_next_link(page, each, "date") for each in calendar.xpath(_LINKS)]
+    hours, odd = read_hour_links(page, calendar.xpath(HOURS))
+    onward = [read_next_link(page, each) for each in calendar.xpath(_LINKS)]
     next_at = onward[0][1] if len(onward) == named == 1 else None
     shown = whole_days(page, headings, by_icons=bool(hours))
     ends = shown is not None and contains_phrase(rendered_text(headings[-1].getparent()), NOT_YET)

@@ -171,7 +171,7 @@ def test_each_planning_is_chosen_and_shows_a_week_before_more_of_their_weeks_are
 
 @given(st.integers(0, 400))
 def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
-    windows = [ask.window for ask in ask_weeks(page("", of=visit(horizon=horizon)), A, "7", 100)]
+    windows = [ask.window for ask in ask_weeks(page("", of=visit(horizon=horizon)), A, "7")]
     firsts = [window.first for window in windows if window]
     assert firsts == [TODAY + timedelta(days=ahead) for ahead in range(0, horizon + 1, 7)]
     assert {window.last - window.first for window in windows if window and window.first and window.last} == {
@@ -181,7 +181,7 @@ def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
 
 def test_one_week_is_asked_as_early_as_its_page_and_the_others_behind_all_places() -> None:
     here = replace(page("", of=visit(horizon=20)), ask=PageRequest("/4", rank=3, turn=1))
-    asks = ask_weeks(here, A, "7", 100)
+    asks = ask_weeks(here, A, "7")
     assert [(ask.url, ask.rank) for ask in asks] == [
         (f"{CALENDAR}7::{ahead}", rank) for ahead, rank in ((0, 102), (7, 3), (14, 101))
     ]
