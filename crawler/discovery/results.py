@@ -33,15 +33,6 @@ class CheckHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class CurrentRun:
-    """What this run saw of a desk."""
-
-    pages: Mapping[str, PageSeen] = field(default_factory=dict)  # of the prefecture's site, by address
-    linking: Mapping[str, PageSeen] = field(default_factory=dict)  # those of them that link the desk
-    cut: bool = False  # the site was not walked to its end
-
-
-@dataclass(frozen=True, slots=True)
 class MoveEvidence:
     """The reason why a page seems to have moved, with the evidence in words."""
 
@@ -50,43 +41,39 @@ class MoveEvidence:
 
 
 def find_move(
-    life: CheckHistory, before: Collection[str], seen: CurrentRun, now: datetime
+    life: CheckHistory,
+    before: Collection[str],
+    seen: Mapping[str, PageSeen],
+    now: datetime,
+    *,
+    linked: bool = False,
+    cut: bool = False,
 ) -> MoveEvidence | None:
-    """Return the evidence that a desk's page has moved; None without it. `before`: pages that linked it until now."""
+    """Return the evidence that a desk's page has moved; None without it.
+
+    `before`: pages that linked it until now; `seen`: those that this run saw of its site, by address, of which one
+    links it if `linked`; `cut`: the site was not walked to its end.
+    """
     if life.stopped:
         return None
     recently = now - timedelta(seconds=DRIFT_PROVEN_SECONDS)
-    alive = life.lived_at is not None and life.lived_at >= recently
     gives_slots = life.slot_at is not None and life.slot_at >= recently
-    sign = None if gives_slots else _find_lost_link(before, seen)
-    return sign or (None if alive else _find_silence(life, now))
-
-
-def _find_lost_link(before: Collection[str], seen: CurrentRun) -> MoveEvidence | None:
-    """Return the evidence that the site no longer links a desk: each page that did was read again, and none does."""
-    if not before or seen.linking:
+    if before and not (gives_slots or linked) and all(_tells(seen.get(url), cut=cut) for url in before):
+        return MoveEvidence(DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before))}")
+    alive, since = life.lived_at is not None and life.lived_at >= recently, life.silent_since
+    if alive or since is None or now - since < timedelta(seconds=DRIFT_SILENT_SECONDS):
         return None
-    answers = [seen.pages.get(url) for url in before]
-    if any(page is None or not _tells(page, cut=seen.cut) for page in answers):
-        return None
-    return MoveEvidence(DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before))}")
+    return MoveEvidence(DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC")
 
 
-def _tells(page: PageSeen, *, cut: bool) -> bool:
-    """Whether a page's answer proves that the link is gone.
+def _tells(page: PageSeen | None, *, cut: bool) -> bool:
+    """Whether a page's answer proves that a link which it had is gone.
 
     If the page itself is gone, its link may be on another page, which an incomplete run did not see.
     """
-    return page.seen is ObservedPage.READ or (
-        page.seen in (ObservedPage.GONE, ObservedPage.MOVED) and not cut
-    )
-
-
-def _find_silence(life: CheckHistory, now: datetime) -> MoveEvidence | None:
-    since = life.silent_since
-    if since is None or now - since < timedelta(seconds=DRIFT_SILENT_SECONDS):
-        return None
-    return MoveEvidence(DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC")
+    if page is None or cut:
+        return page is not None and page.seen is ObservedPage.READ
+    return page.seen is not ObservedPage.DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +129,11 @@ def evaluate_run(
     linked = _find_linked(page for each in seen.values() for page in each.values())
     drifted = []
     for desk in (each for place in places for each in place.desks if each.schedulable):
-        now_seen = CurrentRun(
-            seen[desk.prefecture_id],
-            {page.url: page for page in linked.get(desk.id, ())},
-            desk.prefecture_id in known.cut,
-        )
-        life = known.lives.get(desk.id, CheckHistory())
-        if sign := find_move(life, _linked_before(desk, known), now_seen, now):
+        life, home = known.lives.get(desk.id, CheckHistory()), desk.prefecture_id
+        shared = len(known.addresses.get(key(desk.url), ())) > 1  # by several prefectures: a national search
+        before = () if shared else known.before.get(desk.id, ())
+        is_linked, cut = desk.id in linked, home in known.cut
+        if sign := find_move(life, before, seen[home], now, linked=is_linked, cut=cut):
             drifted.append((desk.id, sign))
     return RunResult(
         tuple(page for place in places for page in seen[place.id].values()),
@@ -167,12 +152,6 @@ def evaluate_run(
 def back(open_ones: Mapping[str, DriftReason], outcome: RunResult) -> list[str]:
     """Return the desks that counted as moved for a missing link, and that are linked again."""
     return [desk for desk, why in open_ones.items() if why is DriftReason.UNLINKED and desk in outcome.linked]
-
-
-def _linked_before(desk: Desk, known: KnownPages) -> Collection[str]:
-    """Return the pages that linked a desk; none if several prefectures share its address (a national search)."""
-    shared = len(known.addresses.get(key(desk.url), ())) > 1
-    return () if shared else known.before.get(desk.id, ())
 
 
 def _find_linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:
