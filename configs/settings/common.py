@@ -2,40 +2,36 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import Field, SecretStr, create_model
+from pydantic import AfterValidator, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.settings.value_types import WebAddress, from_text, secret
+from configs.settings.value_types import WebAddress, from_text, like
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 DatabaseProgram = Literal["api", "background", "backup", "crawler", "notifier", "reader", "stream"]
 Program = Literal[DatabaseProgram, "proofs"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 # https://develop.sentry.dev/sdk/overview/#parsing-the-dsn
-_DSN = re.compile(r"https?://[^\s/:@]+@[^\s/@]+(?:/[^\s/?#]+)*/\d+")
+_Dsn = Annotated[
+    SecretStr,
+    like(
+        r"https?://[^\s/:@]+@[^\s/@]+(?:/[^\s/?#]+)*/\d+",
+        "is no DSN, https://<key>@<host>/<number>: copy it from the project's settings",
+    ),
+]
 REDIS = ("redis://", "rediss://", "unix://")
 _Periods = dict[str, int | float | tuple[float, ...]]
 
 
-def _of_scheme(*schemes: str) -> Callable[[str], None]:
-    def check(text: str) -> None:
-        if not text.startswith(schemes):
-            raise ValueError(f"must begin with {' or '.join(schemes)}")
-
-    return check
+def _of_scheme(*schemes: str) -> AfterValidator:
+    return like(rf"(?s)(?:{'|'.join(map(re.escape, schemes))}).*", f"must begin with {' or '.join(schemes)}")
 
 
-def _check_dsn(text: str) -> None:
-    if not _DSN.fullmatch(text):
-        raise ValueError("is no DSN, https://<key>@<host>/<number>: copy it from the project's settings")
-
-
-_PostgresUrl = Annotated[SecretStr, secret(_of_scheme(*POSTGRES))]
-_RedisUrl = Annotated[SecretStr, secret(_of_scheme(*REDIS))]
+_PostgresUrl = Annotated[SecretStr, _of_scheme(*POSTGRES)]
+_RedisUrl = Annotated[SecretStr, _of_scheme(*REDIS)]
 
 
 # DATABASE_URL_<PROGRAM> of each: the fields are read by their names alone.
@@ -59,7 +55,7 @@ class CommonSettings(_Logins):
     test_periods: Annotated[_Periods, NoDecode, from_text(json.loads)] = Field(default_factory=dict)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    sentry_dsn: Annotated[SecretStr, secret(_check_dsn)] | None = None
+    sentry_dsn: _Dsn | None = None
 
     # Servers
     database_url: _PostgresUrl | None = None

@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode
 from configs.ground.hosts import parse_host_map
 from configs.settings.common import CommonSettings
 from configs.settings.proxies import Proxy, parse_proxies
-from configs.settings.value_types import WebAddress, from_text, split_words
+from configs.settings.value_types import WebAddress, from_text, like, split_words
 
 SCRAPYD_USER = "scrapyd"
 _CONFIGS = Path(__file__).parents[1]
@@ -17,13 +17,9 @@ PREFECTURES = _CONFIGS / "prefectures"
 HOSTS = _CONFIGS / "hosts.yaml"
 
 
-def _check_scheme(address: str) -> str:
-    if not address.startswith("http://"):
-        raise ValueError("scrapyd speaks http only: reach another machine's through a tunnel")
-    return address
-
-
-_ScrapydAddress = Annotated[WebAddress, AfterValidator(_check_scheme)]
+_ScrapydAddress = Annotated[
+    WebAddress, like("http://.*", "scrapyd speaks http only: reach another machine's through a tunnel")
+]
 
 
 def _refuse_twice(addresses: tuple[str, ...]) -> tuple[str, ...]:

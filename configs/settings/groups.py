@@ -1,6 +1,5 @@
 """Settings of the providers, of the API and billing, and of the stores of files."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -19,9 +18,10 @@ from configs.settings.value_types import (
     Span,
     StoreAddress,
     WebAddress,
+    checked,
     from_text,
+    like,
     read_address,
-    secret,
     split_words,
 )
 
@@ -147,10 +147,14 @@ _EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
 _Prices = Annotated[dict[str, Decimal], NoDecode, from_text(parse_sms_prices)]
 
 
-def _check_webhook_secrets(text: str) -> None:
-    # https://core.telegram.org/bots/api#setwebhook
-    if not re.fullmatch(r"[\w-]{1,256}(,[\w-]{1,256})*", text, re.ASCII):
-        raise ValueError("Telegram takes letters, digits, _ and - in a secret; put commas between several")
+# https://core.telegram.org/bots/api#setwebhook
+_WebhookSecrets = Annotated[
+    SecretStr,
+    like(
+        r"[\w-]{1,256}(,[\w-]{1,256})*",
+        "Telegram takes letters, digits, _ and - in a secret; put commas between several",
+    ),
+]
 
 
 class SendingSettings(BaseSettings):
@@ -162,16 +166,16 @@ class SendingSettings(BaseSettings):
     sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
     email_from: Annotated[str, AfterValidator(sender)] = "RDVPriority <alerte@rdvpriority.fr>"
     mail_providers: Annotated[tuple[str, ...], NoDecode, from_text(parse_mail_providers)] = ("sendgrid",)
-    smtp_url: Annotated[SecretStr, secret(parse_mail_server)] | None = None
+    smtp_url: Annotated[SecretStr, checked(parse_mail_server)] | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: Annotated[str, AfterValidator(sms_sender)] | None = None
     twilio_voice_number: Annotated[str, AfterValidator(call_sender)] | None = None
     telegram_bot_token: SecretStr | None = None
     telegram_webhook_url: WebAddress | None = None
-    telegram_webhook_secret: Annotated[SecretStr, secret(_check_webhook_secrets)] | None = None
+    telegram_webhook_secret: _WebhookSecrets | None = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
-    vapid_private_key: Annotated[SecretStr, secret(read_private_key)] | None = None
+    vapid_private_key: Annotated[SecretStr, checked(read_private_key)] | None = None
     vapid_public_key: Annotated[str, AfterValidator(check_public_key)] | None = None
     push_hosts: Annotated[tuple[str, ...], NoDecode, from_text(parse_push_hosts)] = (
         "fcm.googleapis.com",
@@ -223,16 +227,14 @@ class ServingSettings(BaseSettings):
     stripe_promotion_codes: bool = False
 
 
-_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
-
-
-def _recipients(text: str) -> str:
-    for each in text.split(","):
-        if not _RECIPIENT.fullmatch(each.strip()):
-            raise ValueError(
-                "holds no public keys of age, age1… with commas between them: `python -m deploy.backup key` makes one"
-            )
-    return text
+_RECIPIENT = r"\s*age1[02-9ac-hj-np-z]{58}\s*"
+_Recipients = Annotated[
+    str,
+    like(
+        f"{_RECIPIENT}(,{_RECIPIENT})*",
+        "holds no public keys of age, age1… with commas between them: `python -m deploy.backup key` makes one",
+    ),
+]
 
 
 class StoreSettings(BaseSettings):
@@ -255,7 +257,7 @@ class StoreSettings(BaseSettings):
 
     # Backups
     backup_url: StoreAddress | None = None
-    backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None
+    backup_recipients: _Recipients | None = None
     backup_access_key_id: str | None = None
     backup_secret_access_key: SecretStr | None = None
     backup_wal_seconds: Seconds = 30

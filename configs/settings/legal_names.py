@@ -4,7 +4,6 @@ LCEN art. 1-1 (legal notice), R.221-2 (contract) and R.616-1 (mediator) of the C
 """
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
@@ -13,24 +12,19 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import BaseSettings
 
 from configs.ground.contact_addresses import REGION
+from configs.settings.value_types import checked, like
 
 LONGEST = 200  # characters of a name or an address
 _LONGEST_LINE = 500
-_SIREN = re.compile(r"\d{3} ?\d{3} ?\d{3}")
-_VAT = re.compile(r"[A-Z]{2}[A-Z0-9]{2} ?[0-9 ]{6,13}")
+_SIREN = like(r"\d{3} ?\d{3} ?\d{3}", "no SIREN: nine digits, as 123 456 789")
+_VAT = like(
+    "[A-Z]{2}[A-Z0-9]{2} ?[0-9 ]{6,13}",
+    "no VAT number, as FR12 123456789; leave it empty where no VAT is charged",
+)
 _SAMPLE = re.compile(r"\bex[ae]mple\b", re.IGNORECASE)
 # Phone numbers that Arcep keeps for fiction, and a SIREN of zeros; without spaces, dots and dashes.
 _INVENTED = re.compile(r"(?<!\d)(?:(?:\+33|0)(?:19900|26191|35301|46571|53649|63998)\d{4}|0{9})(?!\d)")
 _PAID = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
-
-
-@dataclass(frozen=True, slots=True)
-class Mediator:
-    """The consumer mediator, as R.616-1 wants it named."""
-
-    name: str
-    address: str
-    site: str
 
 
 def _one_line(text: str) -> str:
@@ -52,20 +46,8 @@ def _phone(text: str) -> str:
     return text
 
 
-def _siren(text: str) -> str:
-    if not _SIREN.fullmatch(text):
-        raise ValueError("no SIREN: nine digits, as 123 456 789")
-    return text
-
-
-def _vat(text: str) -> str:
-    if not _VAT.fullmatch(text):
-        raise ValueError("no VAT number, as FR12 123456789; leave it empty where no VAT is charged")
-    return text
-
-
-def split_mediator(text: str) -> Mediator:
-    """Read `name, postal address, https://site`.
+def split_mediator(text: str) -> tuple[str, str, str]:
+    """Read `name, postal address, https://site`: how R.616-1 wants the consumer mediator named.
 
     Raises:
         ValueError: one of the three is missing.
@@ -74,12 +56,7 @@ def split_mediator(text: str) -> Mediator:
     address, _, site = (each.strip() for each in rest.rpartition(","))
     if not (name and address and re.fullmatch(r"https?://\S+", site)):
         raise ValueError("must be: name, postal address, https://site")
-    return Mediator(name, address, site)
-
-
-def _mediator(text: str) -> str:
-    split_mediator(text)
-    return text
+    return name, address, site
 
 
 def _company(text: str) -> str:
@@ -116,10 +93,10 @@ class LegalNames(BaseSettings):
     seller_name: OneLine | None = None
     seller_address: OneLine | None = None
     seller_phone: Annotated[OneLine, AfterValidator(_phone)] | None = None
-    seller_siren: Annotated[OneLine, AfterValidator(_siren)] | None = None
-    seller_vat: Annotated[OneLine, AfterValidator(_vat)] | None = None
+    seller_siren: Annotated[OneLine, _SIREN] | None = None
+    seller_vat: Annotated[OneLine, _VAT] | None = None
     seller_vat_percent: Decimal = Field(Decimal(20), ge=0, le=100)
     seller_registration: OneLine | None = None
     publisher: OneLine | None = None
     host_company: Annotated[_LongLine, AfterValidator(_company)] | None = None
-    mediator: Annotated[_LongLine, AfterValidator(_mediator)] | None = None
+    mediator: Annotated[_LongLine, checked(split_mediator)] | None = None

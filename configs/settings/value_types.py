@@ -57,11 +57,6 @@ def read_store(text: str) -> StorePlace:
         raise ValueError("names an endpoint that is no address, https://…") from None
 
 
-def _store(text: str) -> str:
-    read_store(text)
-    return text
-
-
 def from_text(read: Callable[[str], object]) -> BeforeValidator:
     """Return the validator of a setting that is written as one text; it stands beside NoDecode."""
     return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
@@ -72,18 +67,28 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, text.split(","))))
 
 
-def secret(check: Callable[[str], object]) -> AfterValidator:
-    """Return the validator of a secret, whose text `check` refuses by a ValueError."""
+def checked(check: Callable[[str], object]) -> AfterValidator:
+    """Return the validator of a text or a secret that `check` refuses by a ValueError; it stays as it is written."""
 
-    def run(value: SecretStr) -> SecretStr:
-        check(value.get_secret_value())
+    def run(value: str | SecretStr) -> str | SecretStr:
+        check(value.get_secret_value() if isinstance(value, SecretStr) else value)
         return value
 
     return AfterValidator(run)
 
 
+def like(pattern: str, otherwise: str) -> AfterValidator:
+    """Return the validator of a text or a secret that has this form; `otherwise`: what to say of another."""
+
+    def check(text: str) -> None:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(otherwise)
+
+    return checked(check)
+
+
 WebAddress = Annotated[str, AfterValidator(read_address)]
-StoreAddress = Annotated[str, AfterValidator(_store)]
+StoreAddress = Annotated[str, checked(read_store)]
 
 
 def _span(value: Any) -> Any:

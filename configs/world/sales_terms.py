@@ -20,6 +20,7 @@ WITHDRAW_PATH = "/l/retractation"
 CANCEL_PATH = "/l/resilier"
 _NO_VAT = {"fr": "non applicable, art. 293 B du CGI", "en": "none charged (art. 293 B du CGI)"}
 _SELLER = ("seller_name", "seller_address", "seller_phone", "seller_siren", "seller_registration")
+_MEDIATOR = ("mediator_name", "mediator_address", "mediator_site")
 _OTHERS = ("support_email", "publisher", "host_company", "mediator")
 
 
@@ -68,10 +69,11 @@ def name_seller(language: str) -> dict[str, str]:
     Those are the seller's, the publisher's, the host's and the mediator's, and the addresses of the two functions.
     """
     ours = settings()
+    mediator = split_mediator(ours.mediator) if ours.mediator else ("[MEDIATOR]",) * len(_MEDIATOR)
     values = {name: getattr(ours, name) or f"[{name.upper()}]" for name in (*_SELLER, *_OTHERS)}
     return {
         **values,
-        **_name_mediator(),
+        **dict(zip(_MEDIATOR, mediator, strict=True)),
         "seller_vat": ours.seller_vat or _NO_VAT.get(language, _NO_VAT[BINDING]),
         "withdraw_url": f"{ours.api_url}{WITHDRAW_PATH}",
         "cancel_url": f"{ours.api_url}{CANCEL_PATH}",
@@ -82,17 +84,6 @@ def write_vat_line() -> str:
     """Return the line on VAT of an invoice, in French: it is an accounting document."""
     number = settings().seller_vat
     return f"N° de TVA intracommunautaire : {number}" if number else f"TVA {_NO_VAT[BINDING]}"
-
-
-def _name_mediator() -> dict[str, str]:
-    if (text := settings().mediator) is None:
-        return dict.fromkeys(("mediator_name", "mediator_address", "mediator_site"), "[MEDIATOR]")
-    found = split_mediator(text)
-    return {
-        "mediator_name": found.name,
-        "mediator_address": found.address,
-        "mediator_site": found.site,
-    }
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from configs.settings import SettingsRefused, load
 from configs.settings.constants import Constant
 from configs.settings.groups import MailServer, parse_mail_providers, parse_mail_server
 from configs.settings.keys import SEVERAL
-from configs.settings.legal_names import Mediator, split_mediator
+from configs.settings.legal_names import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
 from crawler.keeper import SILENT_SECONDS
 from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
@@ -145,8 +145,10 @@ MEDIATOR = "Médiation de l'Exemple, 1 rue du Droit, 75001 Paris, https://mediat
 
 
 def test_a_mediator_has_a_name_an_address_and_a_site() -> None:
-    assert split_mediator(MEDIATOR) == Mediator(
-        "Médiation de l'Exemple", "1 rue du Droit, 75001 Paris", "https://mediateur.example"
+    assert split_mediator(MEDIATOR) == (
+        "Médiation de l'Exemple",
+        "1 rue du Droit, 75001 Paris",
+        "https://mediateur.example",
     )
 
 
