@@ -14,7 +14,7 @@ from structlog.typing import Processor
 
 from configs.ground.error_reports import make_report_handlers
 from configs.ground.formatting import CONTROL
-from configs.ground.redaction import mask_entry
+from configs.ground.redaction import mask_entry, mask_text
 from configs.settings import AWAY_FROM_LIFE, settings
 from configs.settings.program_settings import describe_misspelt
 
@@ -108,32 +108,25 @@ def _formatter(fixed: dict[str, str]) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             add_fixed,
             structlog.processors.format_exc_info,
-            mask_event,
-            escape_controls,
+            clean_event,
             _renderer(),
         ],
     )
 
 
-def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask every value of a log line; its traceback is text by now, so it is masked too."""
-    return {key: value if key == _AT else mask_entry(key, value) for key, value in event.items()}
+def clean_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask and escape every value of a log line; its traceback is text by now, so it is masked too.
+
+    What a page says must not speak to the terminal.
+    """
+    return {
+        key: value if key == _AT else mask_entry(key, value, write=_clean_text)
+        for key, value in event.items()
+    }
 
 
-def escape_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escape control characters: what a page says must not speak to the terminal."""
-    return {key: _escape_value(value) for key, value in event.items()}
-
-
-def _escape_value(value: Any) -> Any:
-    """Escape a value that `mask` has made: text, a plain value, or a mapping or a list of them."""
-    if isinstance(value, str):
-        return _escaped(value)
-    if isinstance(value, list):
-        return [_escape_value(each) for each in value]
-    if isinstance(value, dict):
-        return {_escape_value(key): _escape_value(each) for key, each in value.items()}
-    return value
+def _clean_text(text: str) -> str:
+    return _escaped(mask_text(text))
 
 
 def _escaped(text: str) -> str:

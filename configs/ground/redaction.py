@@ -1,7 +1,7 @@
 """Takes secrets and personal data out of what is logged."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -99,20 +99,23 @@ def _mask_quotation(found: re.Match[str]) -> str:
     return found[0] if _CODE_NAME.fullmatch(inner) else MASK
 
 
-def mask(value: Any, depth: int = 0) -> Any:
-    """Return the value masked through mappings and sequences; what is no plain value becomes text."""
+def mask(value: Any, depth: int = 0, write: Callable[[str], str] = mask_text) -> Any:
+    """Return the value masked through mappings and sequences; what is no plain value becomes text.
+
+    `write` masks each text, and may do more with it.
+    """
     if isinstance(value, str):
-        return mask_text(value)
+        return write(value)
     if isinstance(value, _PLAIN):
         return value
     if depth < _DEEPEST and isinstance(value, Mapping):
         return {
-            mask_text(key) if isinstance(key, str) else key: mask_entry(key, each, depth + 1)
+            write(key) if isinstance(key, str) else key: mask_entry(key, each, depth + 1, write)
             for key, each in value.items()
         }
     if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
-        return [mask(each, depth + 1) for each in value]
-    return mask_text(repr(value) if isinstance(value, BaseException) else str(value))
+        return [mask(each, depth + 1, write) for each in value]
+    return write(repr(value) if isinstance(value, BaseException) else str(value))
 
 
 @lru_cache(1000)
@@ -120,8 +123,8 @@ def _names_secret(key: str) -> bool:
     return bool(_SECRET_KEY.search(key))
 
 
-def mask_entry(key: object, value: Any, depth: int = 0) -> Any:
+def mask_entry(key: object, value: Any, depth: int = 0, write: Callable[[str], str] = mask_text) -> Any:
     """Return a value as `mask` does, or nothing of it where its key says that it is a secret."""
     if not isinstance(value, _PLAIN) and _names_secret(str(key)):
         return MASK
-    return mask(value, depth)
+    return mask(value, depth, write)
