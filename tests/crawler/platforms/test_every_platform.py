@@ -1,19 +1,23 @@
-"""One rule for all HTML readers: what takes their platforms' own sentences for none back."""
+"""All platforms: they are found; one rule of all HTML readers, what takes their own sentences for none back."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
+from crawler import platforms
 from crawler.block_pages import classify_page
-from crawler.platforms import platform
+from crawler.platforms import example, platform
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 from tests.crawler import esirius_pages as esirius
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler import rdv_service_public_pages as rdvsp
 from tests.crawler import rdvpref_pages as rdvpref
 from tests.crawler.pages import DESK, TODAY
+from tests.crawler.recordings import PARIS
 from tests.in_turn import in_turn
 
 TROUBLE = "<div role='alert'><p>Votre session a expiré.</p></div>"
@@ -86,3 +90,34 @@ def _esirius(message: str, **parameters: Any) -> Reading:
 @in_turn("said", ["Tout est pris pour ce motif.", "Tout est pris pour le moment."])
 def test_an_answer_for_one_motive_may_say_so(said: str) -> None:
     assert _esirius(said, no_slot_text="Tout est pris").outcome is Outcome.NO_SLOTS
+
+
+# Each file of crawler/platforms is a platform
+
+NAMES = sorted(platforms.platforms())
+
+
+def test_every_file_of_the_folder_is_a_platform() -> None:
+    files = {path.stem for path in Path(platforms.__file__).parent.iterdir() if path.stem[0] != "_"}
+    assert set(NAMES) == files
+
+
+@in_turn("name", NAMES)
+def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
+    found = platform(name)
+    ask = found.first_request(example(found, TODAY, PARIS))
+    assert not found.is_forbidden(ask.url, ask.method)
+
+
+NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]
+
+
+@in_turn("name", NEEDY)
+def test_a_parameter_that_is_needed_is_missed_and_a_wrong_one_refused(name: str) -> None:
+    found = platform(name)
+    for key in found.EXAMPLE_PARAMETERS:
+        wrong = {**found.EXAMPLE_PARAMETERS, key: object()}
+        with pytest.raises(ValidationError, match=key):
+            found.Parameters(**wrong)
+    with pytest.raises(ValidationError):
+        found.Parameters()
