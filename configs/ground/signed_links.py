@@ -5,7 +5,7 @@ The tokens hide nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, TypeVar, cast, dataclass_transform
 from uuid import UUID
@@ -26,35 +26,29 @@ PROOF_LINK_SECONDS = 3600
 _KEY: SigningKey = "link_key"
 _DAY = 86400.0
 L = TypeVar("L", bound="Link")
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a link's token carries; a class for each purpose."""
-
-    word: ClassVar[str]  # begins a token, and is part of its signature: it is good for one purpose
-    lifetime: ClassVar[
-        float | None
-    ]  # how long a token is good, in seconds. None: its page says when it is too late
-
-
-KINDS: dict[str, type[Link]] = {}  # by their words
+KINDS: dict[str, type["Link"]] = {}  # by their words
 
 
 @dataclass_transform(frozen_default=True)
-def _link(word: str, lifetime: float | None = LINK_SECONDS) -> Callable[[type[L]], type[L]]:
-    """Register a class as the kind of link of this word."""
+@dataclass(frozen=True)
+class Link:
+    """What a link's token carries; a class for each purpose.
 
-    def register(cls: type[L]) -> type[L]:
-        made = dataclass(frozen=True, slots=True)(cls)
-        made.word, made.lifetime = word, lifetime
-        KINDS[word] = made
-        return made
+    `word` begins a token, and is part of its signature: it is good for one purpose. `lifetime` is how long a token is
+    good, in seconds; None: its page says when it is too late.
+    """
 
-    return register
+    word: ClassVar[str]
+    lifetime: ClassVar[float | None]
+
+    def __init_subclass__(cls, *, word: str = "", lifetime: float | None = LINK_SECONDS) -> None:
+        """Make a class of fields of it, the kind of link of this word; without one a base of kinds."""
+        dataclass(frozen=True)(cls)
+        cls.word, cls.lifetime = word, lifetime
+        if word:
+            KINDS[word] = cls
 
 
-@dataclass(frozen=True, slots=True)
 class AddressLink(Link):
     """A link that works while its reader's contact has the address that it was sent to."""
 
@@ -62,120 +56,103 @@ class AddressLink(Link):
     address: str  # its digest
 
 
-@_link("verify")
-class VerifyAddress(AddressLink):
+class VerifyAddress(AddressLink, word="verify"):
     """Confirms an address."""
 
     registration: UUID | None = None  # the account takes its password
     new: int | None = None  # of a new address: the user's token version when it was asked for
 
 
-@_link("reset", PASSWORD_RESET_SECONDS)
-class ResetPassword(AddressLink):
+class ResetPassword(AddressLink, word="reset", lifetime=PASSWORD_RESET_SECONDS):
     """Sets another password, once."""
 
     password: str  # digest of the present one's hash
 
 
-@_link("address", 7 * _DAY)  # the row says when it is too late
-class ReturnAddress(AddressLink):
+class ReturnAddress(AddressLink, word="address", lifetime=7 * _DAY):  # the row says when it is too late
     """Takes an account back to the mailbox that it left."""
 
 
-@_link("factor", None)
-class KeepSecondFactor(Link):
+class KeepSecondFactor(Link, word="factor", lifetime=None):
     """Keeps the second factor that was reported lost."""
 
     user: UUID
     ends: int  # when it would end: a later request has links of its own
 
 
-@_link("portal")
-class OpenPortal(AddressLink):
+class OpenPortal(AddressLink, word="portal"):
     """Opens Stripe's portal."""
 
 
-@_link("closed-desk")
-class RefundClosedDesk(AddressLink):
+class RefundClosedDesk(AddressLink, word="closed-desk"):
     """Refunds the rest of a plan where an alert's desks closed."""
 
     alert: UUID
 
 
-@_link("unsubscribe")
-class StopGroup(AddressLink):
+class StopGroup(AddressLink, word="unsubscribe"):
     """Stops a group of messages to a contact."""
 
     group: MessageGroup
 
 
-@_link("stop")
-class StopAlerts(Link):
+class StopAlerts(Link, word="stop"):
     """Stops alerts."""
 
     alerts: Annotated[tuple[UUID, ...], Field(min_length=1)]
 
 
-@_link("answer")
-class AnswerAlert(Link):
+class AnswerAlert(Link, word="answer"):
     """Says what became of the slots of a slot alert."""
 
     notification: UUID
 
 
-@_link("reminder")
-class MoveReminders(Link):
+class MoveReminders(Link, word="reminder"):
     """Moves the reminders of an appointment."""
 
     appointment: UUID
 
 
-@_link("went")
-class TellHowItWent(Link):
+class TellHowItWent(Link, word="went"):
     """Says how an appointment went."""
 
     appointment: UUID
     well: bool
 
 
-@_link("incident")
-class AcknowledgeIncident(Link):
+class AcknowledgeIncident(Link, word="incident"):
     """Acknowledges an alarm, for the operator whom it was sent to."""
 
     incident: Annotated[int, Field(gt=0, lt=2**63)]
     user: UUID
 
 
-@_link("proof", PROOF_LINK_SECONDS)
-class ShowProof(Link):
+class ShowProof(Link, word="proof", lifetime=PROOF_LINK_SECONDS):
     """Shows the page that proved a detection."""
 
     detection: UUID
 
 
-@_link("declaration", 400 * _DAY)  # once it was applied, the page says so
-class ConfirmDeclaration(Link):
-    """Confirms a withdrawal that was declared without signing in, or undoes it."""
+class ConfirmDeclaration(Link, word="declaration", lifetime=400 * _DAY):
+    """Confirms a withdrawal that was declared without signing in, or undoes it; once applied, its page says so."""
 
     declaration: UUID
 
 
-@_link("resiliation", 500 * _DAY)  # afterwards the form is there
-class ConfirmCancellation(Link):
+class ConfirmCancellation(Link, word="resiliation", lifetime=500 * _DAY):  # afterwards the form is there
     """Confirms a cancellation that was declared without signing in, or undoes it."""
 
     declaration: UUID
 
 
-@_link("withdraw", None)
-class WithdrawOrder(Link):
+class WithdrawOrder(Link, word="withdraw", lifetime=None):
     """Withdraws from an order without signing in."""
 
     payment: UUID
 
 
-@_link("cancel", None)
-class CancelOrder(Link):
+class CancelOrder(Link, word="cancel", lifetime=None):
     """Cancels the subscription of an order without signing in."""
 
     payment: UUID
