@@ -3,7 +3,6 @@
 Also mails that anyone can cause who knows an address: how many there were, and whether one more may follow.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.consents import give_consent
 from api.accounts.queries import has_address
 from api.accounts.schemas import RegistrationForm
 from api.errors import ApiError
+from api.messages import write_message, write_to_address
 from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
@@ -36,33 +35,26 @@ _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
 
 
-def announce(mails: Iterable[UUID], alerts: Iterable[UUID] = ()) -> None:
-    """Nudge messages, then catch up on alerts: what follows the commit that wrote and changed them."""
-    notifier.nudge(mails)
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
-
-
 def write_to_admins(
     session: Session, kind: str, params: dict[str, Any], key: str, alarm: IncidentReason | None = None
-) -> list[UUID]:
-    """Write to SUPPORT_EMAIL, or to the admins where it is not set; return the notifications to nudge.
+) -> None:
+    """Write to SUPPORT_EMAIL, or to the admins where it is not set.
 
     An alarm goes to the operators, whether or not SUPPORT_EMAIL gets the mail, too. A key that was used before writes
     nothing.
     """
-    alarms = open_alarm(session, alarm, key, kind, params) if alarm else []
-    if to := settings().support_email:
-        return [*alarms, *notifier.notify_address(session, to, kind, params, key)]
     if alarm:
-        return alarms
-    admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
-    told = [notifier.create_notifications(session, each, kind, params, f"{key}:{each}") for each in admins]
-    return [each for ids in told for each in ids]
+        open_alarm(session, alarm, key, kind, params)
+    if to := settings().support_email:
+        write_to_address(session, to, kind, params, key)
+    elif not alarm:
+        admins = sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)
+        for each in session.scalars(admins).all():
+            write_message(session, each, kind, params, f"{key}:{each}")
 
 
-def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
-    """Note a new address and write the mail that asks to confirm it; return the notifications to nudge.
+def request_new_email(session: Session, user: User, email: str) -> None:
+    """Note a new address and write the mail that asks to confirm it.
 
     Whether another account has the address shows only to who can read its mail. Lock the user's row before.
 
@@ -76,7 +68,7 @@ def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
     ).one()
     if fold_address(email) == user.email_folded:
         contact.new_address = None
-        return []
+        return
     mails = count_mails(session, contact, _KIND)
     if not mails.may_follow:
         detail = "too many new addresses were asked for today: wait as long as Retry-After says"
@@ -84,11 +76,11 @@ def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
     contact.new_address = email
     session.flush()
     params = {"address": digest(email), "version": user.token_version}
-    return write_mail(session, contact, _KIND, mails, params)
+    write_mail(session, contact, _KIND, mails, params)
 
 
-def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
-    """Make the confirmed new address the account's; return the notifications to nudge: the old address gets one.
+def apply_new_email(session: Session, contact: Contact) -> None:
+    """Make the confirmed new address the account's; the old address gets a mail.
 
     Raises:
         api.errors.ApiError: 409 address-taken; roll back then.
@@ -106,16 +98,16 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     except IntegrityError:  # the index on users
         detail = "this address belongs to another account: sign in there"
         raise ApiError(409, "address-taken", detail) from None
-    return report_move(session, contact, old)
+    report_move(session, contact, old)
 
 
-def report_move(session: Session, contact: Contact, mailbox: str) -> list[UUID]:
+def report_move(session: Session, contact: Contact, mailbox: str) -> None:
     """Tell a mailbox that the account has another address; the one that may take it back gets the link for that."""
     params: dict[str, Any] = {"changed": "email", "shown": shorten_address(contact.address), "to": mailbox}
     if mailbox == contact.former_address:
         params["back"] = True
     key = f"address_changed:{contact.id}:{clock().isoformat()}"
-    return notifier.create_notifications(session, contact.user_id, "address_changed", params, key)
+    write_message(session, contact.user_id, "address_changed", params, key)
 
 
 def _keep_former(contact: Contact, old: str) -> None:
@@ -132,8 +124,8 @@ def register_account(
     password_hash: str,
     alert_wish: dict[str, Any] | None = None,
     registration_id: UUID | None = None,
-) -> list[UUID]:
-    """Create the account unless the address has one; return the notifications to nudge after the commit.
+) -> None:
+    """Create the account unless the address has one.
 
     A mail is sent in both cases: an unconfirmed address is asked to confirm, a confirmed one is reminded of its
     account. Each registration of an unconfirmed address is kept: the account is made of the one whose mail is
@@ -142,10 +134,12 @@ def register_account(
     _add_user(session, wish, password_hash)
     contact = _lock_mailbox(session, wish.email)
     if contact is None:
-        return []
+        return
     if contact.verified_at is not None:
         mails = count_mails(session, contact, "account_exists")
-        return write_mail(session, contact, "account_exists", mails, {}) if mails.may_repeat else []
+        if mails.may_repeat:
+            write_mail(session, contact, "account_exists", mails, {})
+        return
     kept = PendingRegistration(
         id=registration_id or new_id(),
         user_id=contact.user_id,
@@ -156,7 +150,7 @@ def register_account(
         alert_wish=alert_wish,
         created_at=clock(),
     )
-    return _keep_registration(session, contact, kept)
+    _keep_registration(session, contact, kept)
 
 
 def _add_user(session: Session, wish: RegistrationForm, password_hash: str) -> None:
@@ -191,7 +185,7 @@ def _lock_mailbox(session: Session, email: str) -> Contact | None:
     ).one_or_none()
 
 
-def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> list[UUID]:
+def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> None:
     """Keep a registration and write its mail. The same password again is the same registration again."""
     mails = count_mails(session, contact, "verify_email")
     mine = PendingRegistration.user_id == contact.user_id
@@ -199,15 +193,17 @@ def _keep_registration(session: Session, contact: Contact, kept: PendingRegistra
         sa.select(PendingRegistration).where(mine, PendingRegistration.password_hash == kept.password_hash)
     ).first()
     if same:
-        params = {"registration": str(same.id)}
-        return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
-    if mails.may_follow:
+        if mails.may_repeat:
+            write_mail(session, contact, "verify_email", mails, {"registration": str(same.id)})
+    elif mails.may_follow:
         session.add(kept)
-        return write_mail(session, contact, "verify_email", mails, {"registration": str(kept.id)})
-    # It gets no mail: it only tells that an earlier mail may be about someone else's registration.
-    session.execute(sa.delete(PendingRegistration).where(mine, PendingRegistration.password_hash.is_(None)))
-    session.add(PendingRegistration(id=kept.id, user_id=kept.user_id, created_at=kept.created_at))
-    return []
+        write_mail(session, contact, "verify_email", mails, {"registration": str(kept.id)})
+    else:
+        # It gets no mail: it only tells that an earlier mail may be about someone else's registration.
+        session.execute(
+            sa.delete(PendingRegistration).where(mine, PendingRegistration.password_hash.is_(None))
+        )
+        session.add(PendingRegistration(id=kept.id, user_id=kept.user_id, created_at=kept.created_at))
 
 
 def choose_length(name: PlanName, days: int | None) -> timedelta:
@@ -276,14 +272,7 @@ def count_mails(session: Session, contact: Contact, kind: str) -> MailCount:
 
 def write_mail(
     session: Session, contact: Contact, kind: str, mails: MailCount, params: dict[str, Any]
-) -> list[UUID]:
-    """Write the next mail of a kind; return the notifications to nudge after the commit."""
+) -> None:
+    """Write the next mail of a kind."""
     key = f"{kind}:{contact.id}:{mails.total}"
-    return notifier.create_notifications(
-        session, contact.user_id, kind=kind, params=params, dedupe_key=key, priority="critical"
-    )
-
-
-def write_welcome(session: Session, user_id: UUID) -> list[UUID]:
-    """Write the mail to an account whose address was confirmed, once; return the notifications to nudge."""
-    return notifier.create_notifications(session, user_id, "welcome", {}, f"welcome:{user_id}")
+    write_message(session, contact.user_id, kind, params, key, priority="critical")

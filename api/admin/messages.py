@@ -18,6 +18,7 @@ import notifier
 from api.admin.desks import DAY, MONTH
 from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
 from api.figures.deliveries import FigureChoice, compute_day, read_days
+from api.messages import nudge_later
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
@@ -130,7 +131,7 @@ def list_causes(session: Session, hours: int) -> list[Cause]:
 
 
 def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUID]]:
-    """Make dead letters pending again; return how many were chosen, and the ids that leave, to nudge after the commit.
+    """Make dead letters pending again; return how many were chosen, and the ids that leave.
 
     What stays dead anyway, since it may have arrived, comes last: it must not keep older letters from their turn.
     """
@@ -138,7 +139,7 @@ def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUI
     latest = (Notification.failed_at.desc(), Notification.id.desc())
     query = _select_dead(session, wanted).order_by(*stays, *latest)
     chosen = [each.id for each in session.scalars(query.limit(MOST_REPLAYED))]
-    return len(chosen), notifier.replay(session, chosen, unsure=wanted.unsure)
+    return len(chosen), nudge_later(session, notifier.replay(session, chosen, unsure=wanted.unsure))
 
 
 def _select_dead(session: Session, wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:

@@ -1,6 +1,5 @@
 """Changes to users by operators: their role, and grants that begin and end."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from api.accounts.queries import find_mailbox, has_confirmed_mailbox
 from api.accounts.service import choose_length, report_move
 from api.admin.audit import Actor, write_instant
 from api.admin.users import describe_grants, get_user
-from api.alerts.plan_limits import StartedPlan, pause_excess_alerts, start_plan
+from api.alerts.plan_limits import pause_excess_alerts, start_plan
 from api.alerts.service import wake_alerts
 from api.errors import ApiError, not_found
 from api.logins import factor_end
@@ -43,14 +42,6 @@ class NewGrant(Body):
     plan: Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
     days: Annotated[int, Field(ge=1, le=LONGEST_GRANT)] | None = None
     seen: Annotated[str, Field(max_length=80)]
-
-
-@dataclass(frozen=True, slots=True)
-class EndedGrant:
-    """A grant that an operator ended: what changed, and the notifications to nudge after the commit."""
-
-    changes: dict[str, Any]
-    mails: list[UUID]
 
 
 def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Role) -> dict[str, Any]:
@@ -87,8 +78,8 @@ def _erase_operator_messages(session: Session, user_id: UUID) -> None:
     session.execute(sa.update(Notification).where(*theirs).values(title=None, text=None))
 
 
-def send_return_mail(session: Session, user_id: UUID) -> list[UUID]:
-    """Write the mail about the account's move to the mailbox that it left; return the notifications to nudge.
+def send_return_mail(session: Session, user_id: UUID) -> None:
+    """Write the mail about the account's move to the mailbox that it left.
 
     Raises:
         api.errors.ApiError: 404; 409, no mailbox may take the account back.
@@ -97,11 +88,11 @@ def send_return_mail(session: Session, user_id: UUID) -> list[UUID]:
     mailbox = find_mailbox(session, user.id)
     if mailbox is None or mailbox.former_address is None:
         raise ApiError(409, "no-former-address", "the account did not move within the last seven days")
-    return report_move(session, mailbox, mailbox.former_address)
+    report_move(session, mailbox, mailbox.former_address)
 
 
-def end_factor(session: Session, actor: Actor, user_id: UUID) -> tuple[dict[str, Any], list[UUID]]:
-    """Have a lost second factor end after its waiting time; return what changed, and the notifications to nudge.
+def end_factor(session: Session, actor: Actor, user_id: UUID) -> dict[str, Any]:
+    """Have a lost second factor end after its waiting time; return what changed.
 
     Raises:
         api.errors.ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
@@ -112,8 +103,8 @@ def end_factor(session: Session, actor: Actor, user_id: UUID) -> tuple[dict[str,
         raise ApiError(409, "own-account", "this is your own account: another operator does this")
     if user.role is not Role.USER and actor.kind is not ActorKind.ADMIN:
         raise ApiError(403, "admins-only", "this is an operator's account: ask an admin to do this")
-    mails = factor_end.ask_end(session, user)
-    return {"factorEndsAt": [None, write_instant(user.factor_ends_at)]}, mails
+    factor_end.ask_end(session, user)
+    return {"factorEndsAt": [None, write_instant(user.factor_ends_at)]}
 
 
 def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
@@ -131,7 +122,7 @@ def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
     return {"factorEndsAt": [write_instant(ends_at), None]}
 
 
-def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> StartedPlan:
+def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> Grant:
     """Give a user a plan.
 
     Raises:
@@ -149,8 +140,10 @@ def describe_grant(grant: Grant) -> dict[str, Any]:
     return {"id": str(grant.id), "plan": grant.plan.value, "startsAt": begins, "endsAt": ends}
 
 
-def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
-    """End a grant now, or remove one that has not begun. Alerts that no other grant carries are paused.
+def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> dict[str, Any]:
+    """End a grant now, or remove one that has not begun; return what changed.
+
+    Alerts that no other grant carries are paused.
 
     Raises:
         api.errors.ApiError: 404; 409, it is over already.
@@ -167,10 +160,10 @@ def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
     else:
         session.delete(grant)
     session.flush()
-    mails = pause_excess_alerts(session, user_id)
+    pause_excess_alerts(session, user_id)
     wake_alerts(session, user_id, "plan ended")
     instants = [write_instant(before), write_instant(now)]
-    return EndedGrant({"userId": str(user_id), "plan": grant.plan.value, "endsAt": instants}, mails)
+    return {"userId": str(user_id), "plan": grant.plan.value, "endsAt": instants}
 
 
 def _lock_admins(session: Session) -> set[UUID]:

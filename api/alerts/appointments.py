@@ -8,12 +8,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-import notifier
 from api.accounts.queries import lock_user
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, get_open
 from api.alerts.targets import get_prefecture_id
 from api.errors import ensure_found
+from api.messages import write_message
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.notification import Notification, State
@@ -139,18 +139,15 @@ def read_minutes(appointment: Appointment, step: Step) -> int | None:
     return round((appointment.at - due).total_seconds() / 60) if due and appointment.at else None
 
 
-def write_due_reminders(session: Session) -> list[UUID]:
-    """Write some of the reminders that are due; return the notifications to nudge, none when all are written."""
+def write_due_reminders(session: Session) -> None:
+    """Write some of the reminders that are due, none when all are written."""
     now = clock()
-    return [
-        each
-        for step in Step
-        for row, alert in session.execute(_select_due(step, now)).all()
-        for each in _write(session, step, row, alert)
-    ]
+    for step in Step:
+        for row, alert in session.execute(_select_due(step, now)).all():
+            _write(session, step, row, alert)
 
 
-def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> list[UUID]:
+def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> None:
     due: datetime = getattr(row, f"{step}_reminder_at")
     key = f"{_KIND}:{row.id}:{step}:{int(due.timestamp())}"
     params = {
@@ -160,7 +157,7 @@ def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> list
         "prefecture": get_prefecture_id(alert.targets),
         "at": row.at.isoformat() if row.at else None,
     }
-    return notifier.create_notifications(
+    write_message(
         session, alert.user_id, _KIND, params, key,
         priority="scheduled", channels=[_choose_channel(session, alert.user_id, step, key)], language=alert.language,
     )  # fmt: skip
@@ -204,8 +201,8 @@ def _is_reached(step: Step, refused: sa.ColumnElement[bool]) -> sa.ColumnElement
     return by_mail if step is Step.FIRST else by_mail | (mine.where(*_TAKES_BY_CHAT) & ~refused)
 
 
-def ask_how_it_went(session: Session) -> list[UUID]:
-    """Write some of the questions about appointments of a day ago, each once; return the notifications to nudge.
+def ask_how_it_went(session: Session) -> None:
+    """Write some of the questions about appointments of a day ago, each once.
 
     Where users gave no date, the day counts from their report.
     """
@@ -219,20 +216,12 @@ def ask_how_it_went(session: Session) -> list[UUID]:
         .order_by(Appointment.id)
         .limit(_AT_ONCE)
     )
-    written = []
     for row, alert in session.execute(due).all():
         row.asked_at = now
-        params = {"appointment": str(row.id)}
-        written += notifier.create_notifications(
-            session,
-            alert.user_id,
-            _QUESTION,
-            params,
-            f"{_QUESTION}:{row.id}",
-            priority="bulk",
-            language=alert.language,
+        params, key = {"appointment": str(row.id)}, f"{_QUESTION}:{row.id}"
+        write_message(
+            session, alert.user_id, _QUESTION, params, key, priority="bulk", language=alert.language
         )
-    return written
 
 
 def store_answer(appointment: Appointment, *, went_well: bool) -> None:

@@ -7,10 +7,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import find_entitlement, lock_user
 from api.alerts.service import get_open
 from api.errors import ApiError
+from api.messages import write_message
 from api.models.base import is_any_of, new_id
 from api.models.notification import Notification, sum_of_day
 from api.models.payment import Payment
@@ -29,9 +29,9 @@ _SMS_A_DAY = 3
 
 @dataclass(frozen=True, slots=True)
 class WrittenTest:
-    """The channel by notification, to nudge after the commit; when SMS are possible, if an order was just paid."""
+    """The channels it goes by; when SMS are possible, if an order was just paid."""
 
-    channels: dict[UUID, Channel]
+    channels: list[Channel]
     sms_from: datetime | None
 
 
@@ -50,7 +50,7 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> WrittenTest:
     test = str(new_id())
     sms_from = _find_quiet_end(session, user_id)
     by_sms = sms_from is None and _may_cost(session, user_id)
-    ids = notifier.create_notifications(
+    ids = write_message(
         session,
         user_id,
         KIND,
@@ -66,10 +66,8 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> WrittenTest:
         raise ApiError(
             409, "no-channel", "no channel is linked and switched on: confirm the e-mail address first"
         )
-    rows = session.execute(
-        sa.select(Notification.id, Notification.channel).where(is_any_of(Notification.id, ids))
-    )
-    return WrittenTest(dict(iter(rows)), sms_from)
+    used = sa.select(Notification.channel).distinct().where(is_any_of(Notification.id, ids))
+    return WrittenTest(sorted(session.scalars(used)), sms_from)
 
 
 def _find_quiet_end(session: Session, user_id: UUID) -> datetime | None:

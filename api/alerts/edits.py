@@ -23,6 +23,7 @@ from api.alerts.targets import (
 )
 from api.alerts.unwatched import record_unwatched
 from api.errors import invalid
+from api.messages import catch_up_later
 from api.models.alert import Alert, AlertTarget
 from api.models.alert import Limits as TargetLimits
 from api.schemas import FieldError
@@ -51,6 +52,8 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
         change_voice(session, alert, change.voice)
     if given & _WATCHED:
         _change_targets(session, alert, _merge(alert, change))
+    if alert.waits:
+        catch_up_later(session, [alert.id])
     return alert
 
 

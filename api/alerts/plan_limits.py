@@ -9,13 +9,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import find_entitlement, lock_user
 from api.accounts.service import give_plan, write_to_admins
 from api.alerts.schemas import NewAlert
 from api.alerts.service import FAIR_USE_PREFECTURES, record_desk_changes, wake_alerts
 from api.alerts.targets import build_targets, get_prefecture_id, note_health_consent, select_waiting
 from api.alerts.unwatched import record_unwatched
+from api.messages import write_message
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id
 from api.models.user import Grant, User
@@ -32,47 +32,41 @@ _FAIR_USE_FOUND = 3
 WINDOW = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True)
-class StartedPlan:
-    """A plan that was given, and what follows after the commit."""
-
-    grant: Grant
-    alerts: list[UUID]  # to catch up
-    mails: list[UUID]  # to nudge
-
-
-def start_plan(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> StartedPlan:
+def start_plan(session: Session, user: User, name: PlanName, lasts: timedelta, source: str) -> Grant:
     """Give a user a plan; pause the alerts that it does not carry, and wake those that it does."""
     grant = give_plan(session, user, name, lasts, source)
     session.flush()
-    mails = pause_excess_alerts(session, user.id)
-    return StartedPlan(grant, wake_alerts(session, user.id, "plan began"), mails)
+    pause_excess_alerts(session, user.id)
+    wake_alerts(session, user.id, "plan began")
+    return grant
 
 
-def pause_excess_alerts(session: Session, user_id: UUID) -> list[UUID]:
-    """Pause a user's newest alerts beyond what the present plan carries; return the notifications to nudge."""
+def pause_excess_alerts(session: Session, user_id: UUID) -> None:
+    """Pause a user's newest alerts beyond what the present plan carries."""
     lock_user(session, user_id)
     held = find_entitlement(session, user_id, clock()).plan
     if held.name is PlanName.NONE or held.alerts is None:
-        return []
+        return
     waiting = session.scalars(select_waiting(user_id).order_by(Alert.created_at, Alert.id)).all()
     paused = waiting[held.alerts :]
-    if paused:
-        record_unwatched(session, user_id, clock())
+    if not paused:
+        return
+    record_unwatched(session, user_id, clock())
     for alert in paused:
         alert.enabled = False
         record_desk_changes(session, alert, "alert paused: smaller plan")
-    return _report(session, user_id, paused, held.alerts) if paused else []
+    _report(session, user_id, paused, held.alerts)
 
 
-def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> tuple[Alert, list[UUID]]:
-    """Add an alert that the plan cannot carry beside the others, and tell its user; return what to nudge too."""
+def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
+    """Add an alert that the plan cannot carry beside the others, and tell its user."""
     targets = build_targets(wish)
     alert = Alert(user_id=user_id, name=wish.name, targets=targets, created_at=clock(), enabled=False)
     note_health_consent(alert, targets)
     session.add(alert)
     held = find_entitlement(session, user_id, clock()).plan
-    return alert, _report(session, user_id, [alert], held.alerts or FAIR_USE_PREFECTURES())
+    _report(session, user_id, [alert], held.alerts or FAIR_USE_PREFECTURES())
+    return alert
 
 
 def find_users_over_limit(session: Session) -> list[UUID]:
@@ -98,10 +92,10 @@ def find_users_over_limit(session: Session) -> list[UUID]:
     return list(session.scalars(query))
 
 
-def _report(session: Session, user_id: UUID, paused: Sequence[Alert], limit: int) -> list[UUID]:
+def _report(session: Session, user_id: UUID, paused: Sequence[Alert], limit: int) -> None:
     session.flush()
     places = list(dict.fromkeys(get_prefecture_id(alert.targets) for alert in paused))
-    return notifier.create_notifications(
+    write_message(
         session,
         user_id,
         kind="alerts_paused",
@@ -119,19 +113,12 @@ class HeavyUse:
     found: int
 
 
-def tell_hoarding(session: Session) -> list[UUID]:
-    """Write to the admins about each account beyond fair use; return the notifications to nudge."""
+def tell_hoarding(session: Session) -> None:
+    """Write to the admins about each account beyond fair use."""
     now = clock()
-    told = [
-        write_to_admins(
-            session,
-            "hoarding",
-            {"user": str(each.user_id), "desks": each.desks, "found": each.found},
-            f"hoarding:{each.user_id}:{now:%Y-%m}",
-        )
-        for each in find_heavy_use(session, now - WINDOW)
-    ]
-    return [each for ids in told for each in ids]
+    for each in find_heavy_use(session, now - WINDOW):
+        params = {"user": str(each.user_id), "desks": each.desks, "found": each.found}
+        write_to_admins(session, "hoarding", params, f"hoarding:{each.user_id}:{now:%Y-%m}")
 
 
 def find_heavy_use(session: Session, since: datetime) -> list[HeavyUse]:

@@ -8,7 +8,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import find_entitlement, list_plans_above, lock_user
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import NewAlert, Voice
@@ -22,6 +21,7 @@ from api.alerts.targets import (
 )
 from api.alerts.unwatched import record_unwatched
 from api.errors import ApiError, not_found
+from api.messages import catch_up_later, write_message
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.payment import Payment
@@ -50,8 +50,8 @@ class CallOffer:
     has_number: bool  # confirmed, and reachable
 
 
-def stop_alerts(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> list[UUID]:
-    """Stop a user's alerts; a repetition changes nothing. Return the notifications to nudge after the commit."""
+def stop_alerts(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> None:
+    """Stop a user's alerts; a repetition changes nothing."""
     lock_user(session, user_id)
     stopped = []
     for alert_id in sorted(alert_ids):
@@ -60,17 +60,18 @@ def stop_alerts(session: Session, user_id: UUID, alert_ids: Collection[UUID]) ->
             close_alert(session, alert, ClosedBecause.STOPPED)
             stopped.append(str(alert_id))
     session.flush()
-    return _report_last(session, user_id, stopped) if stopped else []
+    if stopped:
+        _report_last(session, user_id, stopped)
 
 
-def _report_last(session: Session, user_id: UUID, stopped: list[str]) -> list[UUID]:
+def _report_last(session: Session, user_id: UUID, stopped: list[str]) -> None:
     now = clock()
     if find_entitlement(session, user_id, now).plan.name is PlanName.NONE or has_waiting(session, user_id):
-        return []
+        return
     params = {"at": now.isoformat(), "alerts": stopped}
     # One an hour: the link of a mail can be followed and undone without end.
     key = f"{_KIND}:{stopped[0]}:{now:%Y-%m-%dT%H}"
-    return notifier.create_notifications(session, user_id, _KIND, params, key)
+    write_message(session, user_id, _KIND, params, key)
 
 
 def has_waiting(session: Session, user_id: UUID, besides: Collection[UUID] = ()) -> bool:
@@ -123,6 +124,9 @@ def create_alert(
     note_health_consent(alert, targets)
     session.add(alert)
     record_desk_changes(session, alert, "alert created")
+    session.flush()
+    if alert.enabled:
+        catch_up_later(session, [alert.id])
     return alert
 
 
@@ -159,6 +163,8 @@ def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
     alert.enabled, alert.awaits_watch = enabled, False
     alert.watched_since = clock()
     record_desk_changes(session, alert, "alert enabled" if enabled else "alert paused")
+    if enabled:
+        catch_up_later(session, [alert.id])
 
 
 def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
@@ -181,18 +187,16 @@ def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
         record_desk_changes(session, alert, f"alert {because}")
 
 
-def reopen_alert(session: Session, alert: Alert) -> bool:
-    """Open an alert that a link stopped within the last day; return whether it was so.
+def reopen_alert(session: Session, alert: Alert) -> None:
+    """Open an alert that a link stopped within the last day; others stay as they are.
 
     Raises:
         api.errors.ApiError: 402 or 409 as in `check_plan`; 409 beyond the alerts that a user keeps.
     """
     lock_user(session, alert.user_id)
     session.refresh(alert, with_for_update=True)
-    if not may_reopen(alert):
-        return False
-    open_again(session, alert)
-    return True
+    if may_reopen(alert):
+        open_again(session, alert)
 
 
 def open_again(session: Session, alert: Alert) -> None:
@@ -206,6 +210,8 @@ def open_again(session: Session, alert: Alert) -> None:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
     alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()
     record_desk_changes(session, alert, "alert reopened")
+    if alert.enabled:
+        catch_up_later(session, [alert.id])
 
 
 def may_reopen(alert: Alert) -> bool:
@@ -220,12 +226,12 @@ def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:
     session.add_all(DeskChange(desk_id=desk.id, reason=reason) for desk in find_watched_desks(alert.targets))
 
 
-def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
-    """Write lines for the planner for all enabled alerts of a user; return these for catch-up after the commit."""
+def wake_alerts(session: Session, user_id: UUID, reason: str) -> None:
+    """Write lines for the planner for all enabled alerts of a user, which are caught up after the commit."""
     waiting = session.scalars(select_waiting(user_id)).all()
     for alert in waiting:
         record_desk_changes(session, alert, reason)
-    return [alert.id for alert in waiting]
+    catch_up_later(session, [alert.id for alert in waiting])
 
 
 def get_open(session: Session, user_id: UUID, alert_id: UUID) -> Alert:

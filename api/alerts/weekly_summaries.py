@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 import notifier
 from api.alerts.targets import find_desks, get_prefecture_id
+from api.messages import nudge_later
 from api.models.alert import Alert
 from api.models.base import is_any_of, write_array
 from api.models.desk import DeskState, Outage
@@ -216,16 +217,17 @@ def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, zone).astimezone(UTC)
 
 
-def write_due_summaries(session: Session) -> list[UUID]:
-    """Write some of the summaries that are due; return the notifications to nudge, none when all are written."""
+def write_due_summaries(session: Session) -> None:
+    """Write some of the summaries that are due, none when all are written."""
     now = clock()
     weeks = _find_weeks(session, now)
     if not weeks:
-        return []
+        return
     readers: dict[SummaryWeek, list[Any]] = defaultdict(list)
     for row in session.execute(_select_due(weeks, now)):
         readers[weeks[row.time_zone]].append(row)
-    return [each for week, rows in readers.items() for each in _write(session, week, rows)]
+    for week, rows in readers.items():
+        _write(session, week, rows)
 
 
 def _find_weeks(session: Session, now: datetime) -> dict[str, SummaryWeek]:
@@ -261,7 +263,7 @@ def _select_due(weeks: Mapping[str, SummaryWeek], now: datetime) -> sa.Select[*t
     )
 
 
-def _write(session: Session, week: SummaryWeek, readers: Sequence[Any]) -> list[UUID]:
+def _write(session: Session, week: SummaryWeek, readers: Sequence[Any]) -> None:
     facts = read_facts(session, [row.id for row in readers], week.since, week.until)
     of_all = {"monday": week.monday.isoformat(), "ends": week.ends.isoformat()}
     messages = [
@@ -275,4 +277,4 @@ def _write(session: Session, week: SummaryWeek, readers: Sequence[Any]) -> list[
         for row in readers
         if row.id in facts
     ]
-    return notifier.write_to_contacts(session, _KIND, Channel.EMAIL, messages)
+    nudge_later(session, notifier.write_to_contacts(session, _KIND, Channel.EMAIL, messages))

@@ -8,7 +8,6 @@ from pydantic import ConfigDict, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from api.accounts.service import announce
 from api.alerts.queries import read_own_alert
 from api.alerts.schemas import AlertAnswer, AlertPath, FoundAppointment
 from api.answers.matches import find_matches_of_alert
@@ -81,5 +80,4 @@ def answer_alert(path: AlertPath, body: NewAnswer) -> dict[str, Any]:
             changeable_until=stored.changeable_until,
             alert=read_own_alert(s, user_id, path.id),
         )
-    announce(stored.messages, stored.reopened)
-    return answer.as_json()
+        return answer.as_json()

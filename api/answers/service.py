@@ -25,6 +25,7 @@ from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, open_again, stop_alerts
 from api.answers.matches import find_matches
 from api.errors import ApiError
+from api.messages import nudge_later
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import is_any_of
@@ -70,8 +71,7 @@ class StoredAnswer:
     value: AnswerValue
     answered_at: datetime  # for the first time; of several matches the earliest
     changeable_until: datetime
-    reopened: tuple[UUID, ...]  # alerts that are open again: catch up on them after the commit
-    messages: tuple[UUID, ...]  # notifications to nudge after the commit
+    has_reopened: bool  # whether an alert is open again
 
 
 def store_answers(
@@ -125,8 +125,7 @@ def store_answers(
         value,
         first,
         min(ends.get(each, now + CHANGEABLE) for each in storable),
-        tuple(effects.reopened),
-        tuple(effects.messages),
+        effects.has_reopened,
     )
 
 
@@ -172,8 +171,7 @@ class AlertEffects:
     session: Session
     user_id: UUID
     since: datetime  # what an answer closed before that stays closed
-    reopened: list[UUID] = field(default_factory=list, init=False)
-    messages: list[UUID] = field(default_factory=list, init=False)
+    has_reopened: bool = field(default=False, init=False)
 
     def apply(
         self,
@@ -203,7 +201,7 @@ class AlertEffects:
 
     def _stop(self, alert: Alert, *, withdrawn: bool) -> None:
         if not withdrawn:
-            self.messages += stop_alerts(self.session, self.user_id, [alert.id])
+            stop_alerts(self.session, self.user_id, [alert.id])
             return
         alert.closed_because = ClosedBecause.STOPPED
         delete_appointment(self.session, alert.id)
@@ -218,7 +216,7 @@ class AlertEffects:
                 ClosedBecause.STOPPED
             )  # without an appointment, and its links may open it later
             return
-        self.reopened.append(alert.id)
+        self.has_reopened = True
 
     def _has_closed(self, alert: Alert, before: AnswerValue) -> bool:
         """Return whether the answer that is replaced closed the alert."""
@@ -272,16 +270,14 @@ GROUP BY d.desk_id HAVING count(DISTINCT a.user_id) >= :people ORDER BY d.desk_i
 """)
 
 
-def report_false_alarms(session: Session) -> list[UUID]:
-    """Alarm operators of desks whose false alarms were reported; return the notifications, to nudge."""
+def report_false_alarms(session: Session) -> None:
+    """Alarm operators of desks whose false alarms were reported."""
     now = clock()
     since = now - _WITHIN
     given = {"earliest": since - _DAY, "since": since, "until": now + _CLOCKS_DIFFER, "people": _PEOPLE}
-    written: list[UUID] = []
     for row in session.execute(_REPORTED, given).all():
         proofs = _list_proofs(session, row.detections)
-        written += _open_incident(session, row.desk_id, row.people, proofs, now)
-    return written
+        _open_incident(session, row.desk_id, row.people, proofs, now)
 
 
 def _list_proofs(session: Session, detection_ids: Sequence[UUID]) -> list[dict[str, str]]:
@@ -295,7 +291,7 @@ def _list_proofs(session: Session, detection_ids: Sequence[UUID]) -> list[dict[s
 
 def _open_incident(
     session: Session, desk_id: str, people: int, proofs: list[dict[str, str]], now: datetime
-) -> list[UUID]:
+) -> None:
     """Open the incident of a desk, and alarm operators; within a day of an alarm that one gets the new proofs."""
     known = Incident.subject == desk_id, Incident.reason == IncidentReason.FALSE_ALARMS
     is_old = Incident.told_at.is_(None) | (Incident.told_at <= now - _QUIET)
@@ -316,5 +312,5 @@ def _open_incident(
     }  # fmt: skip
     if incident.told_at is not None:
         incident.alarm_params = params
-        return []
-    return notifier.raise_alarm(session, incident, _KIND, params, now)
+    else:
+        nudge_later(session, notifier.raise_alarm(session, incident, _KIND, params, now))

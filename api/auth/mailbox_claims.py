@@ -168,13 +168,12 @@ def add_wished_alert(session: Session, user: User, found: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReturnedAccount:
-    """What follows the commit."""
+    """An account that its former mailbox has again."""
 
     user_id: UUID
     moved_at: datetime  # when the account left the mailbox
     address: str
     reset_token: str  # by which the owner chooses a password
-    mails: list[UUID]  # to nudge
 
 
 def find_former(session: Session, token: str, *, lock: bool = False) -> Contact | None:
@@ -223,8 +222,8 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
         detail = "this address has another account, which was confirmed: sign in there, or write to support"
         raise ApiError(409, "address-taken", detail) from None
     end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
-    mails = report_move(session, contact, left)
-    return ReturnedAccount(user.id, moved_at, address, sign_reset(contact, user), mails)
+    report_move(session, contact, left)
+    return ReturnedAccount(user.id, moved_at, address, sign_reset(contact, user))
 
 
 def _drop_unconfirmed(session: Session, address: str) -> None:

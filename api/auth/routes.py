@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered
-from api.accounts.service import announce
 from api.auth import service
 from api.auth.schemas import (
     Confirmed,
@@ -64,7 +62,6 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
         change = service.confirm_address(s, body.token, user.id if user else None)
     if change.contact is None:
         raise not_found("address")
-    announce(change.mails, change.alerts)
     return Confirmed(email=change.contact.address, reset_token=change.reset_token).as_json()
 
 
@@ -73,8 +70,7 @@ def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
     count_mail(current_user().email)
     with session() as s:
-        mails = service.ask_confirmation(s, current_user_id())
-    notifier.nudge(mails)
+        service.ask_confirmation(s, current_user_id())
     return MailSent().as_json(), 202
 
 
@@ -94,7 +90,6 @@ def reset_password(body: ResetBody) -> tuple[str, int]:
     if change.contact is None:
         raise not_found("link: it was used, or the address or the password changed; ask for another one")
     remember_place(change.contact.address)  # a wave of guesses must not keep the owner out
-    announce(change.mails, change.alerts)
     return "", 204
 
 
@@ -107,7 +102,6 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
     hashed = hash_chosen_password(body.password.get_secret_value())
     with session() as s:
         user, change = service.change_password(s, current_user_id(), current_login_id(), hashed)
-    notifier.nudge(change.mails)
     tokens = issue_tokens(user, change.login, str(change.token_id))
     return SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at).as_json()
 

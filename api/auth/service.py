@@ -6,7 +6,7 @@ is built anew when the mailbox confirms it.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.consents import give_consent
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
@@ -25,7 +24,6 @@ from api.accounts.service import (
     count_mails,
     register_account,
     write_mail,
-    write_welcome,
 )
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
@@ -39,6 +37,7 @@ from api.auth.mailbox_claims import (
 )
 from api.errors import ApiError, invalid
 from api.logins.service import LoginChange, end_all_logins, renew_login
+from api.messages import write_message
 from api.models.base import session as open_session
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
@@ -55,12 +54,10 @@ _SOON = 3  # mails a day that may follow each other within minutes
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """What follows a change after the commit."""
+    """The mailbox whose account was changed."""
 
     contact: Contact | None  # None: no account has the token's address any more
     reset_token: str | None = None  # where the owner must choose a password
-    alerts: list[UUID] = field(default_factory=list)  # to catch up
-    mails: list[UUID] = field(default_factory=list)  # to nudge
 
 
 def confirm_address(
@@ -83,25 +80,25 @@ def confirm_address(
         if contact.user_id != user_id:
             detail = "this token moves an account to a new address: send it from a login of that account"
             raise ApiError(403, "other-account", detail)
-        mails = apply_new_email(session, contact)
-        return AccountChange(
-            contact, alerts=wake_alerts(session, contact.user_id, "address confirmed"), mails=mails
-        )
+        apply_new_email(session, contact)
+        wake_alerts(session, contact.user_id, "address confirmed")
+        return AccountChange(contact)
     user = session.get_one(User, contact.user_id)
     if contact.verified_at is None:
         return _take_registration(session, user, contact, claims.registration, drops_password=drops_password)
     if contact.enabled:
         give_consent(contact, "email_confirmation")
     contact.verified_at, contact.state = clock(), ContactState.OK
-    return AccountChange(contact, alerts=wake_alerts(session, user.id, "address confirmed"))
+    wake_alerts(session, user.id, "address confirmed")
+    return AccountChange(contact)
 
 
-def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
+def ask_confirmation(session: Session, user_id: UUID) -> None:
     """Write the mail that confirms the address of a signed-in user once more; nothing where it needs none."""
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     contact = _find_mailbox(session, Contact.user_id == user_id)
     if contact is None or contact.confirmed:
-        return []
+        return
     mine = sa.select(PendingRegistration.id).where(
         PendingRegistration.user_id == user_id, PendingRegistration.password_hash == user.password_hash
     )
@@ -109,7 +106,8 @@ def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
     if registration := session.scalar(mine):
         params["registration"] = str(registration)
     mails = count_mails(session, contact, "verify_email")
-    return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
+    if mails.may_repeat:
+        write_mail(session, contact, "verify_email", mails, params)
 
 
 def register(
@@ -131,8 +129,7 @@ def register(
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
     with open_session() as s:
-        mails = register_account(s, wish, hashed, kept, registration_id)
-    notifier.nudge(mails)
+        register_account(s, wish, hashed, kept, registration_id)
 
 
 def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
@@ -144,23 +141,21 @@ def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
     """
     until = time.monotonic() + _EVEN_ANSWER_SECONDS()
     with open_session() as s:
-        mails = ask_reset(s, email, may_mail)
-    notifier.nudge(mails)
+        ask_reset(s, email, may_mail)
     time.sleep(max(0.0, until - time.monotonic()))
 
 
-def ask_reset(session: Session, email: str, may_mail: Callable[[str], bool]) -> list[UUID]:
+def ask_reset(session: Session, email: str, may_mail: Callable[[str], bool]) -> None:
     """Write the mail with a link to choose a new password; nothing for an address without an account."""
     contact = _find_mailbox(session, has_address(email), lock=True)
     if contact is None:
-        return []
+        return
     mails = count_mails(session, contact, "password_reset")
     # No daily limit, which a stranger could use up: there is always a link that works, or a mail may follow.
     gap = timedelta(seconds=PASSWORD_RESET_SECONDS / 2) if mails.today >= _SOON else BETWEEN
     recent = mails.latest is not None and mails.latest > clock() - gap
-    if recent or (contact.verified_at is None and not may_mail(contact.address)):
-        return []
-    return write_mail(session, contact, "password_reset", mails, {})
+    if not recent and (contact.verified_at is not None or may_mail(contact.address)):
+        write_mail(session, contact, "password_reset", mails, {})
 
 
 def reset_by_token(token: str, password: str, may_take_kept_turn: Callable[[str], bool]) -> AccountChange:
@@ -199,7 +194,8 @@ def change_password(
     end_all_logins(session, user_id, EndedBecause.NEW_PASSWORD, but=login_id)
     session.refresh(user)
     change = renew_login(session, login_id)
-    return user, LoginChange(change.login, change.token_id, _report_password(session, user))
+    _report_password(session, user)
+    return user, change
 
 
 def read_new_password(text: str) -> str:
@@ -220,13 +216,13 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
         return AccountChange(None)
     user = session.get_one(User, contact.user_id)
     if contact.verified_at is None:
-        change = _confirm_first(session, user, contact, password_hash, None)
-        change.mails.extend(_report_password(session, user))
-        return change
-    # The second factor stays: a mailbox that somebody else reads must not be enough.
-    user.password_hash = password_hash
-    end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
-    return AccountChange(contact, mails=_report_password(session, user))
+        _confirm_first(session, user, contact, password_hash, None)
+    else:
+        # The second factor stays: a mailbox that somebody else reads must not be enough.
+        user.password_hash = password_hash
+        end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
+    _report_password(session, user)
+    return AccountChange(contact)
 
 
 def _take_registration(
@@ -243,9 +239,9 @@ def _take_registration(
     kept = chosen.password_hash if chosen else None if pending else user.password_hash
     if drops_password:
         kept = None
-    change = _confirm_first(session, user, contact, kept, chosen)
+    _confirm_first(session, user, contact, kept, chosen)
     must_choose = kept is None and (drops_password or bool(pending))
-    return replace(change, reset_token=sign_reset(contact, user)) if must_choose else change
+    return AccountChange(contact, sign_reset(contact, user) if must_choose else None)
 
 
 def _confirm_first(
@@ -254,7 +250,7 @@ def _confirm_first(
     contact: Contact,
     password_hash: str | None,
     registration: PendingRegistration | None,
-) -> AccountChange:
+) -> None:
     """Confirm an address for the first time: the account is built anew, without what anybody set up before."""
     wish = registration.alert_wish if registration else None
     rebuild_account(session, user, password_hash, registration)
@@ -263,8 +259,8 @@ def _confirm_first(
     session.flush()
     if wish:
         add_wished_alert(session, user, wish)
-    alerts = wake_alerts(session, user.id, "address confirmed")
-    return AccountChange(contact, alerts=alerts, mails=write_welcome(session, user.id))
+    wake_alerts(session, user.id, "address confirmed")
+    write_message(session, user.id, "welcome", {}, f"welcome:{user.id}")
 
 
 def _choose_registration(
@@ -287,13 +283,8 @@ def _find_mailbox(
     return session.scalars(query.with_for_update(of=User, key_share=True) if lock else query).one_or_none()
 
 
-def _report_password(session: Session, user: User) -> list[UUID]:
+def _report_password(session: Session, user: User) -> None:
     session.flush()
     now = clock()
-    return notifier.create_notifications(
-        session,
-        user.id,
-        kind="password_changed",
-        params={"at": now.isoformat()},
-        dedupe_key=f"password-changed:{user.id}:{now.isoformat()}",
-    )
+    params, key = {"at": now.isoformat()}, f"password-changed:{user.id}:{now.isoformat()}"
+    write_message(session, user.id, "password_changed", params, key)

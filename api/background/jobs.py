@@ -29,6 +29,7 @@ from api.figures.desk_days import sum_old_day
 from api.invoices.issuing import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
+from api.messages import get_effects, nudge_later
 from api.models import partitions
 from api.models.base import session
 from api.models.job import PAYMENTS
@@ -92,8 +93,7 @@ def pause_excess_alerts() -> Counts:
 
     def pause(user_id: UUID) -> None:
         with session() as s:
-            mails = plan_limits.pause_excess_alerts(s, user_id)
-        notifier.nudge(mails)
+            plan_limits.pause_excess_alerts(s, user_id)
 
     done, failed = do_each("pause_excess_alerts", users, pause)
     return {"users": done, "failed": failed}
@@ -114,9 +114,7 @@ def end_lost_factors() -> Counts:
 
     def end(user_id: UUID) -> bool:
         with session() as s:
-            mails = factor_end.end_due(s, user_id)
-        notifier.nudge(mails or [])
-        return mails is not None
+            return factor_end.end_due(s, user_id)
 
     ended, failed = do_each("end_lost_factors", users, end)
     return {"ended": ended, "failed": failed}
@@ -177,14 +175,14 @@ def note_order_mails() -> Counts:
         return {"noted": withdrawal_rules.note_order_mails(s)}
 
 
-def _write_sms_cost(session: Session) -> list[UUID]:
+def _write_sms_cost(session: Session) -> None:
     """Tell the admins, once a UTC day, when its SMS cost more than SMS_DAY_WARN."""
     now = clock()
     spent, warn, stop = sum_of_day(session, now), settings().sms_day_warn, settings().sms_day_stop
     if spent < warn:
-        return []
+        return
     amounts = {"spent": f"{spent:.2f}", "warn": f"{warn:.2f}", "stop": f"{stop:.2f}"}
-    return write_to_admins(session, "sms_cost", amounts, f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}")
+    write_to_admins(session, "sms_cost", amounts, f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}")
 
 
 @job(every=MINUTE)
@@ -217,23 +215,20 @@ def issue_invoices() -> Counts:
     return {"issued": issued, "files": files, "failed": not_issued + not_made}
 
 
-def _send_daily(name: str, write_message: Callable[[Session, datetime, datetime], list[UUID]]) -> Counts:
+def _send_daily(name: str, write_message: Callable[[Session, datetime, datetime], None]) -> Counts:
     """Have the message written of the time from the last run's due time to this one's.
 
     The clock of this machine may be behind that of another, which knew that the hour has come.
     """
     due = JOBS[name].find_due_time(clock() + CLOCKS_DIFFER)
 
-    def write(s: Session) -> list[UUID]:
-        return write_message(s, find_last_due(s, name, due), due)
-
-    return _send(write)
+    return _send(lambda s: write_message(s, find_last_due(s, name, due), due))
 
 
 def _mails(
-    write: Callable[[Session], list[UUID]], name: str = "", *, until_none: bool = False, **when: Any
+    write: Callable[[Session], object], name: str = "", *, until_none: bool = False, **when: Any
 ) -> Callable[[], Counts]:
-    """Put a function on the schedule that writes messages in one transaction; they are nudged after its commit.
+    """Put a function on the schedule that writes messages in one transaction.
 
     `until_none`: it writes some, and is called until it has none.
     """
@@ -247,12 +242,11 @@ def _mails(
     return job(name or write.__name__, **when)(run)
 
 
-def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:
-    """Have messages written in one transaction, and nudge them after its commit."""
+def _send(write_mails: Callable[[Session], object]) -> Counts:
+    """Have messages written in one transaction; return how many were."""
     with session() as s:
-        mails = write_mails(s)
-    notifier.nudge(mails)
-    return {"mails": len(mails)}
+        write_mails(s)
+        return {"mails": len(get_effects(s).messages)}
 
 
 def _job(work: Callable[[], Counts], name: str = "", **when: Any) -> Callable[[], Counts]:
@@ -367,7 +361,9 @@ ask_how_it_went = _mails(appointments.ask_how_it_went, every=HOUR, until_none=Tr
 write_weekly_summaries = _mails(
     weekly_summaries.write_due_summaries, "write_weekly_summaries", every=MINUTE, until_none=True
 )
-mark_gone_slots = _mails(notifier.mark_gone_slots, every=MINUTE)
+mark_gone_slots = _mails(
+    lambda s: nudge_later(s, notifier.mark_gone_slots(s)), "mark_gone_slots", every=MINUTE
+)
 tell_closed_desks = _mails(plan_ends.tell_closed_desks, every=HOUR)
 remind_of_failed_renewals = _mails(plan_ends.remind_in_grace, "remind_of_failed_renewals", every=DAY)
 tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)

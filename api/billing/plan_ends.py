@@ -12,13 +12,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, selectinload
 
-import notifier
 from api.accounts.queries import lock_user
 from api.alerts.service import get_owned
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.alerts.unwatched import Hole, add_hole
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
+from api.messages import write_message
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.base import session as open_session
@@ -40,7 +40,7 @@ from api.payments.book import post_end, post_revival, read_balances
 from api.payments.early_ends import quote_ends
 from api.payments.grants import GRACE, end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
-from api.payments.notices import confirm_cancellation, write_failure
+from api.payments.notices import confirm_cancellation, tell_failure
 from api.payments.refunds import plan_refunds
 from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.ground.clock import clock
@@ -54,17 +54,16 @@ _DAY, _HOURS = timedelta(days=1), timedelta(hours=2)  # before the end; the seco
 _LATE = timedelta(days=1)  # after the end, where no job ran
 
 
-def tell_plan_ends(session: Session) -> list[UUID]:
-    """Write the notices that are due; return the notifications to nudge."""
+def tell_plan_ends(session: Session) -> None:
+    """Write the notices that are due."""
     now = clock()
-    return _write_notices(session, _EXPIRING, _is_ending(now)) + _write_notices(
-        session, _ENDED, _has_ended(now)
-    )
+    _write_notices(session, _EXPIRING, _is_ending(now))
+    _write_notices(session, _ENDED, _has_ended(now))
 
 
-def tell_renewals(session: Session) -> list[UUID]:
-    """Tell each subscriber RENEWAL_NOTICE before the next month is charged; return the notifications to nudge."""
-    now, told = clock(), []
+def tell_renewals(session: Session) -> None:
+    """Tell each subscriber RENEWAL_NOTICE before the next month is charged."""
+    now = clock()
     soon = sa.select(Subscription).where(
         Subscription.status.in_(RENEWING),
         Subscription.user_id.is_not(None),
@@ -76,35 +75,26 @@ def tell_renewals(session: Session) -> list[UUID]:
         if row.user_id and row.period_ends_at:
             ends = row.period_ends_at.isoformat()
             params, key = {"subscription": str(row.id), "ends": ends}, f"renewal-soon:{row.id}:{ends}"
-            told += notifier.create_notifications(session, row.user_id, "renewal_soon", params, key)
-    return told
+            write_message(session, row.user_id, "renewal_soon", params, key)
 
 
-def remind_in_grace(session: Session) -> list[UUID]:
-    """Write today's message to each user whose plan goes on by grace only; return the notifications to nudge."""
+def remind_in_grace(session: Session) -> None:
+    """Write today's message to each user whose plan goes on by grace only."""
     now = clock()
     waiting = (
         sa.select(Payment)
         .join(Grant, Grant.payment_id == Payment.id)
         .where(Grant.source == GRACE, Grant.ends_at > now, Payment.status == PaymentStatus.FAILED)
     )
-    told = [write_failure(session, each, f"{now:%Y-%m-%d}") for each in session.scalars(waiting)]
-    return [each for ids in told for each in ids]
+    for each in session.scalars(waiting).all():
+        tell_failure(session, each, f"{now:%Y-%m-%d}")
 
 
-def _write_notices(session: Session, kind: str, due: sa.ColumnElement[bool]) -> list[UUID]:
+def _write_notices(session: Session, kind: str, due: sa.ColumnElement[bool]) -> None:
     found = sa.select(Grant).where(due, ~_is_followed(), ~_is_told(kind)).order_by(Grant.id)
-    return [
-        each
-        for grant in session.scalars(found).all()
-        for each in notifier.create_notifications(
-            session,
-            grant.user_id,
-            kind,
-            {"grant": str(grant.id), "plan": grant.plan.value, "ends": grant.ends_at.isoformat()},
-            f"{kind}:{grant.id}",
-        )
-    ]
+    for grant in session.scalars(found).all():
+        params = {"grant": str(grant.id), "plan": grant.plan.value, "ends": grant.ends_at.isoformat()}
+        write_message(session, grant.user_id, kind, params, f"{kind}:{grant.id}")
 
 
 def _is_ending(now: datetime) -> sa.ColumnElement[bool]:
@@ -155,19 +145,17 @@ Closed = Mapping[str, datetime]  # by id of the desk
 _FOR_GOOD = timedelta(days=1)  # a page that closes for the night comes back
 
 
-def tell_closed_desks(session: Session) -> list[UUID]:
-    """Write the choice to users whose alert has had no open page for a day; return the notifications to nudge.
+def tell_closed_desks(session: Session) -> None:
+    """Write the choice to users whose alert has had no open page for a day.
 
     An alert is told of once, while a paid plan runs.
     """
-    now, told = clock(), []
+    now = clock()
     closed = _list_closed_desks(session, now)
     for alert in _list_paid_alerts(session, now):
         if _find_closing(alert, closed, now):
             params = {"prefecture": get_prefecture_id(alert.targets), "alert": str(alert.id)}
-            key = f"desk-closed:{alert.id}"
-            told += notifier.create_notifications(session, alert.user_id, "desk_closed_choice", params, key)
-    return told
+            write_message(session, alert.user_id, "desk_closed_choice", params, f"desk-closed:{alert.id}")
 
 
 def _list_closed_desks(session: Session, now: datetime) -> Closed:

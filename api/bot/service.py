@@ -11,13 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import lock_user
-from api.accounts.service import announce
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.answers.matches import AnnouncedMatch, list_announced, list_together
 from api.answers.service import AnswerFinal, AnswerRefused, store_answers
 from api.bot.updates import (
     BotCall,
-    BotOutcome,
     ButtonPress,
     Chat,
     IncomingMessage,
@@ -113,9 +111,7 @@ def _store(chat: LinkedChat, match_ids: Sequence[UUID], value: AnswerValue) -> s
         return "final"
     except AnswerRefused:
         return "unknown"
-    chat.outcome.messages += stored.messages
-    chat.outcome.alerts += stored.reopened
-    if stored.reopened:
+    if stored.has_reopened:
         return "reopened"
     is_over = value not in _CLOSES_ALERT and not _has_open_alert(chat, match_ids)
     return "stays_closed" if is_over else value.value
@@ -191,14 +187,11 @@ def act_on_one(chat: LinkedChat, action: str, alert_id: UUID) -> str:
 def _change(chat: LinkedChat, action: str, alert: Alert) -> None:
     session, user_id = chat.session, chat.user.id
     if action == "stop":
-        chat.outcome.messages += stop_alerts(session, user_id, [alert.id])
+        stop_alerts(session, user_id, [alert.id])
         return
-    waited = alert.waits
     if action == "resume" and alert.closed_at is not None:
         reopen_alert(session, alert)
     switch_alert(session, user_id, alert.id, enabled=action == "resume")
-    if alert.waits and not waited:
-        chat.outcome.alerts.append(alert.id)
 
 
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w{1,64})?(?:\s+(.*))?", re.ASCII | re.DOTALL)
@@ -237,22 +230,23 @@ def _handle_command(message: IncomingMessage, key: str) -> BotCall | None:
         return write_to_chat(chat, language, "not_private") if command in {*DONE, *_VIEWS, _UNLINK} else None
     if not _has_turn(chat):
         return None
-    outcome = BotOutcome()
+    return _answer_command(chat, command, key, language)
+
+
+def _answer_command(chat: Chat, command: str, key: str, language: str) -> BotCall | None:
     with session() as s:
-        linked = _find_linked(s, chat, outcome)
+        linked = _find_linked(s, chat)
         if linked is None:
-            outcome.call = write_to_chat(chat, language, "not_linked")
-        elif command == _UNLINK:
-            _unlink(linked, chat)
-        else:
+            return write_to_chat(chat, language, "not_linked")
+        if command == _UNLINK:
+            return _unlink(linked, chat)
+        if not linked.has_replied(key):
             _obey(linked, command, key)
-    return _finish(outcome)
+    return None
 
 
 def _obey(chat: LinkedChat, command: str, key: str) -> None:
     """Carry a command out, and reply. Where it may be about several alerts, the reply asks which."""
-    if chat.has_replied(key):
-        return
     if command not in DONE:
         chat.reply(command if command in _VIEWS else "help", key)
         return
@@ -263,12 +257,12 @@ def _obey(chat: LinkedChat, command: str, key: str) -> None:
         chat.reply("alerts", key, event=act_on(chat, command, candidates))
 
 
-def _unlink(linked: LinkedChat, chat: Chat) -> None:
+def _unlink(linked: LinkedChat, chat: Chat) -> BotCall:
     """Take the chat from its account: its holder may never have wanted it there. The answer to the webhook says so."""
     contact = find_contact(linked.session, Channel.TELEGRAM, str(chat.id))
     if contact is not None:
-        linked.outcome.messages += drop_contact(linked.session, contact, "unlinked")
-    linked.outcome.call = write_to_chat(chat, read_language(linked.user.language), "unlinked")
+        drop_contact(linked.session, contact, "unlinked")
+    return write_to_chat(chat, read_language(linked.user.language), "unlinked")
 
 
 def _handle_press(press: ButtonPress) -> BotCall | None:
@@ -277,35 +271,31 @@ def _handle_press(press: ButtonPress) -> BotCall | None:
         return answer_press(press, language, "not_private", is_alert=True)
     if not _has_turn(message.chat):
         return answer_press(press, language, "too_many", is_alert=True)
-    outcome = BotOutcome()
     with session() as s:
-        if linked := _find_linked(s, message.chat, outcome):
-            _carry_out(linked, press, message)
-        else:
-            outcome.call = answer_press(press, language, "not_linked", is_alert=True)
-    return _finish(outcome)
+        if linked := _find_linked(s, message.chat):
+            return _carry_out(linked, press, message)
+    return answer_press(press, language, "not_linked", is_alert=True)
 
 
-def _carry_out(chat: LinkedChat, press: ButtonPress, message: PressedMessage) -> None:
-    """Do what a button asks for, and end the press with a line about it."""
+def _carry_out(chat: LinkedChat, press: ButtonPress, message: PressedMessage) -> BotCall:
+    """Do what a button asks for; return the call that ends the press with a line about it."""
     button, language = read_button(press.data), read_language(chat.user.language)
     if chat.has_replied(press.id):
-        chat.outcome.call = answer_press(press, language)
-    elif isinstance(button, AnswerButton):
+        return answer_press(press, language)
+    if isinstance(button, AnswerButton):
         word = answer_alert(chat, button, message, press.id)
         is_refused = word in ("not_yours", "unknown", "final")
-        chat.outcome.call = answer_press(press, language, word, is_alert=is_refused)
-    elif isinstance(button, AlertButton):
+        return answer_press(press, language, word, is_alert=is_refused)
+    if isinstance(button, AlertButton):
         word = _act(chat, button)
         chat.reply("alerts", press.id, event=word, replaces=message.message_id)
         is_refused = word not in DONE.values()
-        chat.outcome.call = answer_press(press, language, word, line="event", is_alert=is_refused)
-    elif isinstance(button, LanguageButton) and button.language in MESSAGE_LANGUAGES:
+        return answer_press(press, language, word, line="event", is_alert=is_refused)
+    if isinstance(button, LanguageButton) and button.language in MESSAGE_LANGUAGES:
         chat.user.language = button.language
         chat.reply("help", press.id, event="language", replaces=message.message_id)
-        chat.outcome.call = answer_press(press, button.language, "language", line="event")
-    else:
-        chat.outcome.call = answer_press(press, language, "unknown", is_alert=True)
+        return answer_press(press, button.language, "language", line="event")
+    return answer_press(press, language, "unknown", is_alert=True)
 
 
 def _act(chat: LinkedChat, button: AlertButton) -> str:
@@ -314,11 +304,11 @@ def _act(chat: LinkedChat, button: AlertButton) -> str:
     return act_on(chat, button.action, list_candidates(chat, button.action))
 
 
-def _find_linked(s: Session, chat: Chat, outcome: BotOutcome) -> LinkedChat | None:
+def _find_linked(s: Session, chat: Chat) -> LinkedChat | None:
     contact = find_contact(s, Channel.TELEGRAM, str(chat.id))
     if contact is None or not contact.is_linked:
         return None
-    return LinkedChat(s, s.get_one(User, contact.user_id), outcome)
+    return LinkedChat(s, s.get_one(User, contact.user_id))
 
 
 def _has_turn(chat: Chat) -> bool:
@@ -329,8 +319,3 @@ def _has_turn(chat: Chat) -> bool:
     except ApiError:
         return False
     return True
-
-
-def _finish(outcome: BotOutcome) -> BotCall | None:
-    announce(outcome.messages, outcome.alerts)
-    return outcome.call

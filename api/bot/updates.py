@@ -6,9 +6,8 @@ that is for a linked chat is a notification, so that it is not lost while Telegr
 https://core.telegram.org/bots/api#update, …#making-requests-when-getting-updates
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -16,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.orm import Session
 
 import notifier
+from api.messages import write_message
 from api.models.notification import Notification
 from api.models.user import Channel, User
 from configs.ground.formatting import truncate_line
@@ -118,15 +118,6 @@ _Line = Literal["toast", "event"]
 _REPLY, _ANSWERED = "bot_reply", "slot_answered"  # kinds of messages
 
 
-@dataclass(slots=True)
-class BotOutcome:
-    """What an update leaves to do: the call that its answer carries, and what follows the commit."""
-
-    call: BotCall | None = None
-    messages: list[UUID] = field(default_factory=list)  # notifications to nudge
-    alerts: list[UUID] = field(default_factory=list)  # to catch up on
-
-
 def answer_press(
     press: ButtonPress, language: str, word: str = "", *, line: _Line = "toast", is_alert: bool = False
 ) -> BotCall:
@@ -152,7 +143,6 @@ class LinkedChat:
 
     session: Session
     user: User
-    outcome: BotOutcome
 
     def reply(self, view: str, key: str, *, event: str = "", replaces: int | None = None) -> None:
         """Write a reply to the chat, or one that takes the place of another; once for each `key`."""
@@ -169,7 +159,7 @@ class LinkedChat:
 
     def _write(self, kind: str, params: dict[str, Any], key: str, language: str) -> None:
         """Write a message to the chat; once for each `key`."""
-        self.outcome.messages += notifier.create_notifications(
+        write_message(
             self.session, self.user.id, kind, params, self._name(kind, key),
             channels=[Channel.TELEGRAM], language=language,
         )  # fmt: skip

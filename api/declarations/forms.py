@@ -10,13 +10,11 @@ wrong numbers keeps its reader neither from declaring nor from the mails about i
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import find_user
 from api.billing.quotes import find_subscription
 from api.declarations.cancellation_dates import LONGEST_NOTICE, quote_both_ends
@@ -25,6 +23,7 @@ from api.declarations.records import acknowledge, describe, find_order, is_addre
 from api.declarations.schemas import CancellationForm, WithdrawalForm
 from api.declarations.withdrawals import RECEIVED
 from api.errors import ApiError
+from api.messages import write_to_address
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
@@ -168,14 +167,13 @@ def _tell_cancellation(
     if order and order.user_id:
         known = quote_both_ends(session, row, session.get_one(Subscription, order.subscription_id))
         params, owner = describe(row, own=True) | known, session.get_one(User, order.user_id)
-        _notify(session, owner.email, params, key, language=owner.language, user_id=owner.id)
+        write_to_address(
+            session, owner.email, NOTICED, params, key, language=owner.language, user_id=owner.id
+        )
     else:
         detail = f"declaration {row.id}: a cancellation that names no contract; there may be more of them"
         day = f"cancellation-open:{clock():%Y-%m-%d}"
         notices.tell_admins(session, "declaration_open", detail, key=day)
     if row.email and not (order and is_address_of(session, order, row.email)) and may_tell():
-        _notify(session, row.email, describe(row, own=False), f"{key}:typed", language=row.language)
-
-
-def _notify(session: Session, email: str, params: dict[str, Any], key: str, **how: Any) -> None:
-    notices.nudge_later(session, notifier.notify_address(session, email, NOTICED, params, key, **how))
+        params, key = describe(row, own=False), f"{key}:typed"
+        write_to_address(session, row.email, NOTICED, params, key, language=row.language)

@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import has_address
+from api.messages import write_to_address
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment
@@ -136,8 +136,7 @@ def acknowledge(
     if address:
         params = describe(row, own=owner is not None) | amounts
         key, language = f"{kind}:{row.id}", row.language
-        mails = notifier.notify_address(session, address, kind, params, key, language=language, user_id=owner)
-        notices.nudge_later(session, mails)
+        write_to_address(session, address, kind, params, key, language=language, user_id=owner)
 
 
 def describe(row: Declaration, *, own: bool) -> dict[str, str | int]:

@@ -5,8 +5,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
-import notifier
-from api.deletion.service import DeletedAccount, delete_account
+from api.deletion.service import delete_account
 from api.middleware.auth import current_user_id
 from api.middleware.rate_limits import forget_counts
 from api.models.base import session
@@ -20,16 +19,15 @@ log = structlog.get_logger(__name__)
 
 
 def delete_signed_in(*, understood: bool) -> None:
-    """Delete the account of the request, then its traces in Redis and in the store; nudge its last mail.
+    """Delete the account of the request, then its traces in Redis and in the store.
 
     Raises:
         api.errors.ApiError: see `api.deletion.service.delete_account`.
     """
     user_id = current_user_id()
-    deleted = _delete(user_id, understood=understood)
-    log.info("an account was deleted")  # whose, no log tells
-    forget_counts(user_id, deleted.email)
-    _follow(deleted)
+    email = _delete(user_id, understood=understood)
+    forget_counts(user_id, email)
+    nudge(MAINTENANCE, "drop_exports")
 
 
 def delete_named(user_id: UUID) -> None:
@@ -38,23 +36,23 @@ def delete_named(user_id: UUID) -> None:
     Raises:
         api.errors.ApiError: see `api.deletion.service.delete_account`.
     """
-    deleted = _delete(user_id, understood=True, repeated=True)
-    log.info("an account was deleted")
-    _follow(deleted)
-
-
-def _follow(deleted: DeletedAccount) -> None:
-    notifier.nudge(deleted.mails)
+    _delete(user_id, understood=True, repeated=True)
     nudge(MAINTENANCE, "drop_exports")
 
 
-def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> DeletedAccount:
-    """Delete an account, again where that met a transaction that waited for it: matching writes rows of many users."""
+def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> str:
+    """Delete an account, again where that met a transaction that waited for it; return its address.
+
+    Matching writes rows of many users.
+    """
     for left in reversed(range(_TRIES)):
         try:
             with session() as s:
-                return delete_account(s, user_id, understood=understood, repeated=repeated)
+                email = delete_account(s, user_id, understood=understood, repeated=repeated)
         except OperationalError as error:
             if not left or getattr(error.orig, "pgcode", None) not in _MET:
                 raise
+        else:
+            log.info("an account was deleted")  # whose, no log tells
+            return email
     raise AssertionError("the last try returns or raises")

@@ -5,19 +5,17 @@ ids then name nobody.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.declarations.cancellation_dates import quote_refund
 from api.declarations.cancellations import apply_cancellation
 from api.errors import ApiError
 from api.invoices.issuing import forget_client
+from api.messages import write_to_address
 from api.models.declaration import Declaration
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, Subscription
@@ -111,23 +109,15 @@ def _list_notices(session: Session, user_id: UUID) -> Iterator[tuple[Subscriptio
             yield contract, notice
 
 
-@dataclass(frozen=True, slots=True)
-class DeletedAccount:
-    """What follows after the commit, and the address by which traces in Redis are found."""
-
-    email: str
-    mails: list[UUID] = field(default_factory=list)  # to nudge
-
-
 def read_losses(session: Session, user_id: UUID) -> list[LostPlan]:
     """Return the plans that a user would lose by deleting the account now."""
     return list_losses(session, user_id, clock())
 
 
-def delete_account(
-    session: Session, user_id: UUID, *, understood: bool, repeated: bool = False
-) -> DeletedAccount:
+def delete_account(session: Session, user_id: UUID, *, understood: bool, repeated: bool = False) -> str:
     """Delete an account, cancel its subscription and write the last mail.
+
+    Return the address, by which traces in Redis are found.
 
     `understood`: the user was told what is lost with a plan that runs. `repeated`: a restore brought the account back,
     whose deletion paid back what was owed.
@@ -157,7 +147,10 @@ def delete_account(
     session.execute(sa.delete(User).where(User.id == user_id))
     session.expunge(user)
     params = {"at": now.isoformat(), "renewed": renewed, "refund": back}
-    return DeletedAccount(email, _write_last_mail(session, email, language, params))
+    write_to_address(
+        session, email, "account_deleted", params, f"account_deleted:{uuid4()}", language=language
+    )
+    return email
 
 
 def lock_account(session: Session, user_id: UUID) -> User | None:
@@ -250,8 +243,3 @@ def _delete_letters(session: Session, user_id: UUID, addresses: set[str]) -> Non
     waits = Notification.state.in_((State.PENDING, State.SENDING))
     is_owed = sa.and_(waits, Notification.params.has_key("declaration"))
     session.execute(sa.delete(Notification).where(*apart, ~is_owed))
-
-
-def _write_last_mail(session: Session, email: str, language: str, params: dict[str, Any]) -> list[UUID]:
-    key = f"account_deleted:{uuid4()}"
-    return notifier.notify_address(session, email, "account_deleted", params, key, language=language)

@@ -22,9 +22,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import lock_user
 from api.exports.service import EXPORTED, KEPT_FOR, ExportedTable, name_file, name_user, select_rows
+from api.messages import write_message
 from api.models.base import session
 from api.models.export import Export
 from api.models.user import User
@@ -96,12 +96,10 @@ def _make(claimed: Export) -> bool:
         log.error("an export waits for its store", because=str(error))  # noqa: TRY400 -- the store says it all
         return False
     with session() as s:
-        mails = _finish(s, claimed, key, size)
-    if mails is None:
+        is_ready = _finish(s, claimed, key, size)
+    if not is_ready:
         export_blobs().delete_each([name])
-        return False
-    notifier.nudge(mails)
-    return True
+    return is_ready
 
 
 def _store(user_id: UUID, key: str, name: str) -> int:
@@ -114,20 +112,19 @@ def _store(user_id: UUID, key: str, name: str) -> int:
     return size
 
 
-def _finish(s: Session, claimed: Export, key: str, size: int) -> list[UUID] | None:
-    """Write that an export is ready, and its mail; None where the row is gone, or another worker's by now."""
+def _finish(s: Session, claimed: Export, key: str, size: int) -> bool:
+    """Write that an export is ready, and its mail; False where the row is gone, or another worker's by now."""
     lock_user(s, claimed.user_id)
     now = clock()
     mine = (Export.id == claimed.id, Export.attempts == claimed.attempts, Export.ready_at.is_(None))
     export = s.scalars(sa.select(Export).where(*mine).with_for_update()).one_or_none()
     if export is None:
-        return None
+        return False
     export.ready_at, export.expires_at, export.next_attempt_at = now, now + KEPT_FOR, None
     export.file_key, export.size_bytes = key, size
     params = {"at": export.expires_at.isoformat()}
-    return notifier.create_notifications(
-        s, export.user_id, "export_ready", params, f"export_ready:{export.id}"
-    )
+    write_message(s, export.user_id, "export_ready", params, f"export_ready:{export.id}")
+    return True
 
 
 _FOLDER = Path(__file__).parent / "templates"

@@ -6,8 +6,6 @@ from http import HTTPStatus
 from flask import g, render_template, request
 from sqlalchemy.orm import Session
 
-import notifier
-from api.accounts.service import announce
 from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.errors import ApiError
@@ -54,7 +52,6 @@ def verify(token: str) -> str:
     with session() as s:
         change = confirm_address(s, token, drops_password="choose" in request.form)
         use_language_of(s, change.contact)
-    announce(change.mails, change.alerts)
     address = change.contact.address if change.contact else None
     return _render_verify_page(address, done=True, reset_token=change.reset_token)
 
@@ -77,13 +74,12 @@ def take_back(token: str) -> tuple[str, int]:
             use_language_of(s, find_former(s, token))
             returned = take_address_back(s, token)
             # Whoever had the account meanwhile must not hear of it, nor keep a second factor by a message's link.
-            told = drop_contacts_since(s, returned.user_id, returned.moved_at) if returned else []
+            if returned:
+                drop_contacts_since(s, returned.user_id, returned.moved_at)
     except ApiError as error:
         if error.word != "address-taken":
             raise
         return render_template("returned.html", taken=True), error.status
-    if returned:
-        notifier.nudge(returned.mails + told)
     return render_template("returned.html", returned=returned), 200
 
 
@@ -116,7 +112,6 @@ def choose_password(token: str) -> tuple[str, int]:
         if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
         return render_template("reset.html", address="", weak=True), error.status
-    announce(change.mails, change.alerts)
     if change.contact:
         remember_place(change.contact.address)
     return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200

@@ -11,7 +11,6 @@ from babel.dates import format_datetime, format_time, format_timedelta
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
-from api.accounts.service import announce
 from api.alerts.appointments import CHOICES, Step, move_reminders, read_minutes, store_answer
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
@@ -174,7 +173,6 @@ def answer_alert(token: str) -> tuple[str, int]:
             shown = find_asked(s, notification_id) or asked
     except (AnswerFormRefused, AnswerFinal, UnknownMatch) as error:
         return _refuse_answer(notification_id, token, form, error)
-    announce(stored.messages, stored.reopened)
     return _render_stored(shown, stored), HTTPStatus.OK
 
 

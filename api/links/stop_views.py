@@ -7,9 +7,7 @@ from uuid import UUID
 from flask import Response, render_template, request, url_for
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.consents import withdraw_news_consent
-from api.accounts.service import announce
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.detections.queries import find_proof
@@ -88,22 +86,21 @@ def find_subject(session: Session, token: str) -> UnsubscribeSubject:
     return UnsubscribeSubject(wish.group, contact=contact if is_same else None)
 
 
-def stop_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:
-    """Stop it; a repetition changes nothing. Return the notifications to nudge after the commit."""
+def stop_subject(session: Session, subject: UnsubscribeSubject) -> None:
+    """Stop it; a repetition changes nothing."""
     if subject.alerts:
         owner = subject.alerts[0].user_id
-        return stop_alerts(session, owner, [each.id for each in subject.alerts if each.user_id == owner])
-    if subject.contact and subject.group is MessageGroup.NEWS:
+        stop_alerts(session, owner, [each.id for each in subject.alerts if each.user_id == owner])
+    elif subject.contact and subject.group is MessageGroup.NEWS:
         withdraw_news_consent(subject.contact, "link")
     elif subject.contact and subject.group is MessageGroup.SUMMARY:
         subject.contact.summary_since = None
     elif subject.contact and subject.group not in subject.contact.stopped_groups:
         subject.contact.stopped_groups = [*subject.contact.stopped_groups, subject.group.value]
-    return []
 
 
-def restart_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:
-    """Undo it where that may be; return the alerts to catch up on after the commit.
+def restart_subject(session: Session, subject: UnsubscribeSubject) -> None:
+    """Undo it where that may be.
 
     Raises:
         api.errors.ApiError: 402 or 409 where the plan carries no more alerts.
@@ -113,7 +110,8 @@ def restart_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]
     elif subject.contact:
         kept = [each for each in subject.contact.stopped_groups if each != subject.group]
         subject.contact.stopped_groups = kept
-    return [alert.id for alert in subject.alerts if reopen_alert(session, alert) and alert.enabled]
+    for alert in subject.alerts:
+        reopen_alert(session, alert)
 
 
 def find_owner(session: Session, subject: UnsubscribeSubject) -> User | None:
@@ -136,23 +134,19 @@ def stop(token: str) -> tuple[str, int]:
         return _restart(token)
     with session() as s:
         subject = find_subject(s, token)
-        messages = stop_subject(s, subject)
-        page = _render_page(s, subject)
-    notifier.nudge(messages)
-    return page, HTTPStatus.OK
+        stop_subject(s, subject)
+        return _render_page(s, subject), HTTPStatus.OK
 
 
 def _restart(token: str) -> tuple[str, int]:
     try:
         with session() as s:
             subject = find_subject(s, token)
-            alerts = restart_subject(s, subject)
-            page = _render_page(s, subject, restarted=True)
+            restart_subject(s, subject)
+            return _render_page(s, subject, restarted=True), HTTPStatus.OK
     except ApiError as error:
         with session() as s:
             return _render_page(s, find_subject(s, token), refused=True), error.status
-    announce((), alerts)
-    return page, HTTPStatus.OK
 
 
 def _render_page(

@@ -6,7 +6,6 @@ from uuid import UUID
 import structlog
 from flask import request
 
-import notifier
 from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.errors import ApiError
@@ -70,7 +69,6 @@ def open_login(user: User) -> LoginChange:
         )
         is_confirmed = has_confirmed_mailbox(s, user.id)
     log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_address=is_known)
-    notifier.nudge(change.mails)
     if is_confirmed:  # anybody opens accounts that nobody confirms: these are no more known than strangers
         remember_place(user.email)
     return change
@@ -88,7 +86,6 @@ def rotate_login(token_id: str, issued_at: datetime) -> LoginChange:
         )
     if change is None:
         raise ApiError(401, "token-revoked", "this login ended: log in again")
-    notifier.nudge(change.mails)
     if change.token_id is None:
         log.warning("a refresh token was used twice: its login ended", user=str(change.login.user_id))
         raise ApiError(401, "token-reused", "this token was used before, so the login ended: log in again")

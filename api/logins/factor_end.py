@@ -14,10 +14,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import find_mailbox
 from api.errors import ApiError
 from api.logins.second_factor import remove_second_factor
+from api.messages import write_message
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Channel, User
 from configs.ground.clock import clock
@@ -46,8 +46,8 @@ class LinkedFactor:
     user: User | None = None
 
 
-def ask_end(session: Session, user: User) -> list[UUID]:
-    """Have a user's second factor end after the waiting time; return the notifications to nudge. Lock the row before.
+def ask_end(session: Session, user: User) -> None:
+    """Have a user's second factor end after the waiting time. Lock the row before.
 
     The caller's transaction adds the row ASKED to the audit.
 
@@ -67,12 +67,10 @@ def ask_end(session: Session, user: User) -> list[UUID]:
             409, "asked-today", "this was asked for within the last day, and somebody kept the factor"
         )
     user.factor_ends_at = clock() + WAITING_TIME
-    mails = _tell_contacts(session, user, user.factor_ends_at, ended=False)
-    if not mails:
+    if not _tell_contacts(session, user, user.factor_ends_at, ended=False):
         raise ApiError(
             409, "nobody-told", "no contact of the account can be told: its owner could not object"
         )
-    return mails
 
 
 def keep_factor(session: Session, user_id: UUID) -> datetime | None:
@@ -114,21 +112,20 @@ def list_due(session: Session) -> list[UUID]:
     return list(session.scalars(sa.select(User.id).where(User.factor_ends_at <= clock()).order_by(User.id)))
 
 
-def end_due(session: Session, user_id: UUID) -> list[UUID] | None:
-    """End a user's second factor; return the notifications to nudge, None where it stays.
+def end_due(session: Session, user_id: UUID) -> bool:
+    """End a user's second factor; return whether it did.
 
     It stays where somebody kept it meanwhile, and where no contact can be told any more: the first message may have
     bounced, and its owner have heard nothing.
     """
     user = session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None or user.factor_ends_at is None or user.factor_ends_at > clock():
-        return None
+        return False
     ends_at = user.factor_ends_at
-    mails = _tell_contacts(session, user, ends_at, ended=True)
-    if not mails:
+    if not _tell_contacts(session, user, ends_at, ended=True):
         log.warning("a lost second factor stays: no contact can be told", user=str(user.id))
         user.factor_ends_at = None
-        return None
+        return False
     remove_second_factor(user)
     session.add(
         AuditEntry(
@@ -140,7 +137,7 @@ def end_due(session: Session, user_id: UUID) -> list[UUID] | None:
             changes={"factorEndsAt": [ends_at.isoformat(), None]},
         )
     )
-    return mails
+    return True
 
 
 def _judge_link(user: User | None, link: KeepSecondFactor) -> LinkedFactor:
@@ -154,16 +151,15 @@ def _judge_link(user: User | None, link: KeepSecondFactor) -> LinkedFactor:
     return LinkedFactor(FactorState.ENDING if is_meant else FactorState.OTHER, user)
 
 
-def _tell_contacts(session: Session, user: User, ends_at: datetime, *, ended: bool) -> list[UUID]:
-    """Write to every contact, and to the mailbox that the account left within the last days."""
+def _tell_contacts(session: Session, user: User, ends_at: datetime, *, ended: bool) -> bool:
+    """Write to every contact, and to the mailbox that the account left within the last days; return whether to any."""
     session.flush()
     params: dict[str, Any] = {"ends": ends_at.isoformat(), "ended": ended}
     key = f"factor-{'ended' if ended else 'ending'}:{user.id}:{ends_at.isoformat()}"
-    mails = notifier.create_notifications(session, user.id, "factor_end", params, key)
+    written = write_message(session, user.id, "factor_end", params, key)
     mailbox = find_mailbox(session, user.id)
     if mailbox and mailbox.former_address:
         former = params | {"to": mailbox.former_address}
-        mails += notifier.create_notifications(
-            session, user.id, "factor_end", former, f"{key}:former", channels=[Channel.EMAIL]
-        )
-    return mails
+        key, channels = f"{key}:former", [Channel.EMAIL]
+        written = written + write_message(session, user.id, "factor_end", former, key, channels=channels)
+    return bool(written)

@@ -8,16 +8,16 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.errors import ApiError, not_found
 from api.logins.schemas import LoginItem, LoginList
+from api.messages import write_message
 from api.models.login import RECENT_PROOF_SECONDS, EndedBecause, Login
 from api.models.user import User
 from configs.ground.clock import clock
@@ -36,7 +36,6 @@ class LoginChange:
 
     login: Login
     token_id: str | None  # of the refresh token that is good now
-    mails: list[UUID] = field(default_factory=list)  # to nudge after the commit
 
 
 def open_login(session: Session, user: User, browser: str, *, from_known_address: bool) -> LoginChange:
@@ -53,18 +52,12 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     session.add(login)
     session.flush()
     _note_use(session, user.id, now)
-    mails: list[UUID] = []
     # Old logins are dropped, so an account older than that had a login before: this one is not its first.
     is_first = not before and user.created_at > now - LOGIN_KEPT_FOR()
     if not is_first and not (from_known_address and browser in before):
-        mails = notifier.create_notifications(
-            session,
-            user.id,
-            kind="new_sign_in",
-            params={"browser": browser, "at": now.isoformat()},
-            dedupe_key=f"new-sign-in:{login.id}",
-        )
-    return LoginChange(login, token_id, mails)
+        params = {"browser": browser, "at": now.isoformat()}
+        write_message(session, user.id, "new_sign_in", params, f"new-sign-in:{login.id}")
+    return LoginChange(login, token_id)
 
 
 def rotate_login(
@@ -95,7 +88,9 @@ def rotate_login(
     if issued_at > login.rotated_at or login.previous_hash is None:
         return None
     _end(login, EndedBecause.TOKEN_REUSED)
-    return LoginChange(login, None, _report_reuse(session, login))
+    params = {"browser": login.browser, "at": clock().isoformat()}
+    write_message(session, login.user_id, "login_ended", params, f"login-ended:{login.id}")
+    return LoginChange(login, None)
 
 
 def _note_login_use(session: Session, login: Login, now: datetime) -> None:
@@ -177,16 +172,6 @@ def note_proof(session: Session, login_id: UUID) -> datetime:
 
 def _end(login: Login, because: EndedBecause) -> None:
     login.ended_at, login.ended_because = clock(), because
-
-
-def _report_reuse(session: Session, login: Login) -> list[UUID]:
-    return notifier.create_notifications(
-        session,
-        login.user_id,
-        kind="login_ended",
-        params={"browser": login.browser, "at": clock().isoformat()},
-        dedupe_key=f"login-ended:{login.id}",
-    )
 
 
 def _find_end(used_at: datetime, created_at: datetime) -> datetime:

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
+from api.messages import nudge_later
 from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
 
@@ -26,20 +26,20 @@ IS_UNANSWERED = (
 
 def open_alarm(
     session: Session, reason: IncidentReason, subject: str, kind: str, params: dict[str, Any]
-) -> list[UUID]:
-    """Write the alarm of what happened at this moment, once for each subject; return the notifications to nudge."""
+) -> None:
+    """Write the alarm of what happened at this moment, once for each subject."""
     now = clock()
     known = sa.exists().where(Incident.subject == subject, Incident.reason == reason)
     if session.scalar(sa.select(known)):
-        return []
+        return
     values = {"subject": subject, "reason": reason, "starts_at": now, "seen_at": now}
     made = insert(Incident).values(values).on_conflict_do_nothing().returning(Incident)
-    incident = session.scalars(made).one_or_none()  # none: another process has written it meanwhile
-    return notifier.raise_alarm(session, incident, kind, params, now) if incident else []
+    if incident := session.scalars(made).one_or_none():  # none: another process has written it meanwhile
+        nudge_later(session, notifier.raise_alarm(session, incident, kind, params, now))
 
 
-def repeat_alarms(session: Session) -> list[UUID]:
-    """Send alarms without an acknowledgement within ALARM_REPEAT_SECONDS once more; return what to nudge."""
+def repeat_alarms(session: Session) -> None:
+    """Send alarms without an acknowledgement within ALARM_REPEAT_SECONDS once more."""
     now = clock()
     due = (
         sa.select(Incident)
@@ -52,8 +52,8 @@ def repeat_alarms(session: Session) -> list[UUID]:
         .order_by(Incident.id)
         .with_for_update(skip_locked=True)
     )
-    written = [notifier.repeat_alarm(session, each, now) for each in session.scalars(due).all()]
-    return [each for ids in written for each in ids]
+    for each in session.scalars(due).all():
+        nudge_later(session, notifier.repeat_alarm(session, each, now))
 
 
 def list_unanswered(session: Session) -> list[Incident]:

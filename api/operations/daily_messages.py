@@ -6,12 +6,11 @@ size after ten events and ten thousand.
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
+from api.messages import write_message
 from api.models.appointment import Appointment
 from api.models.incident import Incident
 from api.models.job import JobState
@@ -43,9 +42,9 @@ GROUP BY g.plan
 """)
 
 
-def write_digest(session: Session, since: datetime, until: datetime) -> list[UUID]:
-    """Write the digest of this time to the admins, once; return the notifications to nudge."""
-    return _write_daily_message(session, "operations_digest", count_events(session, since, until), until)
+def write_digest(session: Session, since: datetime, until: datetime) -> None:
+    """Write the digest of this time to the admins, once."""
+    _write_daily_message(session, "operations_digest", count_events(session, since, until), until)
 
 
 def count_events(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
@@ -120,9 +119,9 @@ _LATE = timedelta(minutes=5)
 _LONGEST_WAY = timedelta(days=2)  # from the message's row to its receipt: it is tried for a day
 
 
-def write_report(session: Session, since: datetime, until: datetime) -> list[UUID]:
-    """Write the report of this time to the admins, once; return the notifications to nudge."""
-    return _write_daily_message(session, "operations_report", measure_day(session, since, until), until)
+def write_report(session: Session, since: datetime, until: datetime) -> None:
+    """Write the report of this time to the admins, once."""
+    _write_daily_message(session, "operations_report", measure_day(session, since, until), until)
 
 
 def measure_day(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
@@ -199,14 +198,9 @@ def _measure_sms(session: Session, since: datetime, until: datetime) -> dict[str
 _LANGUAGE = "fr"
 
 
-def _write_daily_message(session: Session, kind: str, params: dict[str, Any], due: datetime) -> list[UUID]:
-    """Write the message that is due at this moment to each admin, once; return the notifications to nudge."""
-    admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
-    written = [
-        notifier.create_notifications(
-            session, each, kind, params, f"{kind}:{due:%Y-%m-%d}:{each}",
-            channels=[Channel.TELEGRAM], language=_LANGUAGE,
-        )
-        for each in admins
-    ]  # fmt: skip
-    return [each for ids in written for each in ids]
+def _write_daily_message(session: Session, kind: str, params: dict[str, Any], due: datetime) -> None:
+    """Write the message that is due at this moment to each admin, once."""
+    admins = sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)
+    for each in session.scalars(admins).all():
+        key, channels = f"{kind}:{due:%Y-%m-%d}:{each}", [Channel.TELEGRAM]
+        write_message(session, each, kind, params, key, channels=channels, language=_LANGUAGE)

@@ -13,6 +13,7 @@ from api.accounts.queries import lock_user
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import wake_alerts
 from api.alerts.unwatched import record_unwatched
+from api.messages import get_effects
 from api.models.base import new_id
 from api.models.payment import (
     CreditForm,
@@ -28,7 +29,6 @@ from api.models.user import Grant
 from api.payments.book import measure_seconds, post_end, post_upgrade, read_balances, share
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment
-from api.payments.notices import get_effects
 from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from api.payments.withdrawal_rules import find_later_start
@@ -119,7 +119,7 @@ def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until:
         Grant(id=new_id(), user_id=user_id, plan=row.plan, starts_at=paid_until, ends_at=ends, source=GRACE)
     )
     session.flush()
-    get_effects(session).alerts += wake_alerts(session, user_id, "days of grace began")
+    wake_alerts(session, user_id, "days of grace began")
 
 
 def _select_early_grace(subscription_id: UUID | None) -> sa.Select[Grant]:
@@ -312,9 +312,8 @@ def _read_kept_use(session: Session, payment: Payment, until: datetime) -> tuple
 def _follow(session: Session, payment: Payment, reason: str) -> None:
     session.flush()
     if payment.user_id:
-        effects = get_effects(session)
-        effects.mails += pause_excess_alerts(session, payment.user_id)
-        effects.alerts += wake_alerts(session, payment.user_id, reason)
+        pause_excess_alerts(session, payment.user_id)
+        wake_alerts(session, payment.user_id, reason)
 
 
 def add_grant(session: Session, payment: Payment, source: str, starts: datetime, ends: datetime) -> None:

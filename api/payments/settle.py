@@ -218,13 +218,9 @@ def _add_ordered_alert(session: Session, payment: Payment) -> bool:
         if refused.status == _NOT_WATCHED:
             return False
         log.warning("an ordered alert is paused", payment=str(payment.id), because=refused.word)
-        alert, mails = add_paused_alert(session, payment.user_id, wish)
+        alert = add_paused_alert(session, payment.user_id, wish)
         note_ordered_consent(alert, payment.consented_at or payment.created_at)
-        payment.alert_id, payment.alert_wish = alert.id, None
-        notices.nudge_later(session, mails)
-        return True
     payment.alert_id, payment.alert_wish = alert.id, None  # what a person waits for is not kept with accounts
-    notices.get_effects(session).alerts.append(alert.id)
     return True
 
 

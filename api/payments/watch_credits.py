@@ -13,9 +13,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import lock_user
 from api.alerts.unwatched import LATE, Hole, measure, record_unwatched
+from api.messages import write_message
 from api.models.base import new_id
 from api.models.payment import (
     CreditForm,
@@ -33,7 +33,6 @@ from api.payments.book import post_borne, post_reclaimed, post_unwatched, read_b
 from api.payments.former_customers import find_customer
 from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use
 from api.payments.ledger import FOR_TIME, find_stripe_id, has_event, keeps_plan, lock_payment
-from api.payments.notices import nudge_later
 from api.payments.outbox import add_command
 from api.payments.refunds import plan_refunds
 from api.payments.watch_gaps import find_least_cents, list_unwatched
@@ -67,7 +66,7 @@ def give_back(session: Session, user_id: UUID) -> None:
             if form is CreditForm.TIME:
                 ends = _extend(session, payment, credit, now)
     if given:
-        nudge_later(session, _write_mail(session, user_id, given, ends))
+        _write_mail(session, user_id, given, ends)
 
 
 def give_what_is_owed(session: Session, user_id: UUID) -> int:
@@ -274,9 +273,7 @@ def _extend(session: Session, payment: Payment, credit: WatchCredit, now: dateti
     return ends
 
 
-def _write_mail(
-    session: Session, user_id: UUID, given: Sequence[WatchCredit], ends: datetime | None
-) -> list[UUID]:
+def _write_mail(session: Session, user_id: UUID, given: Sequence[WatchCredit], ends: datetime | None) -> None:
     params = {
         "payment": str(given[-1].payment_id),
         "seconds": sum(each.seconds for each in given),
@@ -284,7 +281,7 @@ def _write_mail(
         "amount": sum(each.amount_cents for each in given),
         "ends": ends.isoformat() if ends else None,
     }
-    return notifier.create_notifications(session, user_id, "credited", params, f"credited:{given[-1].id}")
+    write_message(session, user_id, "credited", params, f"credited:{given[-1].id}")
 
 
 def pay_instead(session: Session, credit_id: UUID) -> None:

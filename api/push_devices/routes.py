@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from api.accounts.service import announce
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import session
@@ -35,7 +34,6 @@ def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
     """
     with session() as s:
         added = add_device(s, current_user_id(), body)
-    announce((), added.alerts)
     return added.device.as_json(), 201 if added.is_new else 200
 
 

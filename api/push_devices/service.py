@@ -1,6 +1,6 @@
 """Devices that get messages by web push: those of a user, a new or renewed one, and their removal."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -25,11 +25,10 @@ from configs.world.plan import plans
 
 @dataclass(frozen=True, slots=True)
 class AddedDevice:
-    """A device that was added or renewed, and the alerts to catch up after the commit."""
+    """A device that was added or renewed."""
 
     device: DeviceAnswer
     is_new: bool
-    alerts: list[UUID] = field(default_factory=list)
 
 
 def list_devices(session: Session, user_id: UUID) -> DeviceList:
@@ -71,9 +70,10 @@ def add_device(session: Session, user_id: UUID, wish: NewDevice) -> AddedDevice:
     if not claim_address(session, contact):
         raise _refuse_taken()
     _switch_on_others(session, user_id, contact)
-    alerts = [] if was_reachable else wake_alerts(session, user_id, "device added")
+    if not was_reachable:
+        wake_alerts(session, user_id, "device added")
     sent_at = session.scalar(_select_last_sent(contact.id))
-    return AddedDevice(_describe(contact, sent_at), known is None, alerts)
+    return AddedDevice(_describe(contact, sent_at), known is None)
 
 
 def remove_device(session: Session, user_id: UUID, device_id: UUID) -> None:

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-import notifier
 from api.deletion.service import delete_account, lock_account
 from api.errors import ApiError
+from api.messages import write_message
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.job import MAINTENANCE
@@ -98,10 +98,7 @@ def _warn(account: UnusedAccount, step: Step, now: datetime) -> bool:
     with session() as s:
         if not _is_unused_still(s, account):
             return False
-        mails = notifier.create_notifications(
-            s, account.user_id, _KIND, params, f"{account.key}:{step.value}"
-        )
-    notifier.nudge(mails)
+        write_message(s, account.user_id, _KIND, params, f"{account.key}:{step.value}")
     return True
 
 
@@ -111,12 +108,11 @@ def _delete(account: UnusedAccount) -> bool:
         with session() as s:
             if not _is_unused_still(s, account):
                 return False
-            deleted = delete_account(s, account.user_id, understood=False)
+            delete_account(s, account.user_id, understood=False)
     except ApiError as error:  # the others go on
         log.warning("an unused account is kept: end its plan", user=str(account.user_id), because=error.word)
         return False
     log.info("an unused account was deleted")  # whose, no log tells
-    notifier.nudge(deleted.mails)
     return True
 
 

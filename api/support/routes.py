@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import notifier
 from api.middleware.auth import find_user
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.middleware.rate_limits import count_support_request
@@ -20,6 +19,5 @@ def ask_support(body: NewSupportRequest) -> tuple[dict[str, Any], int]:
     email = get_sender(user, body)
     count_support_request()
     with session() as s:
-        request, mails = add_request(s, user, email, body, may_mail)
-    notifier.nudge(mails)
+        request = add_request(s, user, email, body, may_mail)
     return SupportTicket(number=request.id, email=request.email).as_json(), 201

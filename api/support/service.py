@@ -4,16 +4,15 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated
-from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import has_confirmed_mailbox
 from api.accounts.schemas import Email
 from api.errors import invalid
+from api.messages import write_message, write_to_address
 from api.models.support import SupportRequest
 from api.models.user import Role, User
 from api.schemas import Answer, Body, FieldError
@@ -83,8 +82,8 @@ def get_sender(user: User | None, wish: NewSupportRequest) -> str:
 
 def add_request(
     session: Session, user: User | None, email: str, wish: NewSupportRequest, may_mail: Callable[[str], bool]
-) -> tuple[SupportRequest, list[UUID]]:
-    """Store a request; return it with the notifications to nudge after the commit.
+) -> SupportRequest:
+    """Store a request, write it to support, and acknowledge it.
 
     `may_mail` decides whether a receipt may go to an address that a stranger may have named.
     """
@@ -93,22 +92,19 @@ def add_request(
     request = SupportRequest(user_id=author, email=email, message=wish.message, created_at=clock())
     session.add(request)
     session.flush()
-    told = _tell_support(session, request)
-    return request, told + _acknowledge(session, request, user, wish.language, may_mail)
+    _tell_support(session, request)
+    _acknowledge(session, request, user, wish.language, may_mail)
+    return request
 
 
-def _tell_support(session: Session, request: SupportRequest) -> list[UUID]:
+def _tell_support(session: Session, request: SupportRequest) -> None:
     params, key = {"request": request.id}, f"support:{request.id}"
     if to := settings().support_email:
-        return notifier.notify_address(session, to, "operations", params, key)
-    operators = session.scalars(
-        sa.select(User.id).where(User.role.in_([Role.ADMIN, Role.SUPPORT])).order_by(User.id)
-    )
-    told = [
-        notifier.create_notifications(session, each, "operations", params, f"{key}:{each}")
-        for each in operators
-    ]
-    return [each for ids in told for each in ids]
+        write_to_address(session, to, "operations", params, key)
+        return
+    operators = sa.select(User.id).where(User.role.in_([Role.ADMIN, Role.SUPPORT])).order_by(User.id)
+    for each in session.scalars(operators).all():
+        write_message(session, each, "operations", params, f"{key}:{each}")
 
 
 def _acknowledge(
@@ -117,12 +113,11 @@ def _acknowledge(
     user: User | None,
     language: str | None,
     may_mail: Callable[[str], bool],
-) -> list[UUID]:
+) -> None:
     params, key = {"number": request.id}, f"support-received:{request.id}"
     if user:
-        return notifier.create_notifications(
-            session, user.id, "support_received", params, key, language=language
-        )
+        write_message(session, user.id, "support_received", params, key, language=language)
+        return
     # Requests that name one address at once are counted one after the other.
     session.execute(
         sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(request.email))))
@@ -132,8 +127,5 @@ def _acknowledge(
         SupportRequest.user_id.is_(None),
         SupportRequest.created_at > clock() - _DAY,
     )
-    if session.scalars(lately).one() > _ACKNOWLEDGED_A_DAY or not may_mail(request.email):
-        return []
-    return notifier.notify_address(
-        session, request.email, "support_received", params, key, language=language or "fr"
-    )
+    if session.scalars(lately).one() <= _ACKNOWLEDGED_A_DAY and may_mail(request.email):
+        write_to_address(session, request.email, "support_received", params, key, language=language or "fr")

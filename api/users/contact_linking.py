@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.consents import give_consent
 from api.errors import ApiError, invalid
+from api.messages import write_message
 from api.models.base import new_id
 from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode, TelegramLink
 from api.models.contact_lookup import hash_address
@@ -80,8 +80,8 @@ def read_link(session: Session, user_id: UUID) -> TelegramLinkState:
     return TelegramLinkState(state=state, chat_name=link.chat_name, expires_at=link.expires_at)
 
 
-def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
-    """Make the chat that pressed Start the user's; return the notifications to nudge.
+def confirm_link(session: Session, user_id: UUID) -> None:
+    """Make the chat that pressed Start the user's.
 
     The account and the chat are told, and another account that had the chat.
 
@@ -91,7 +91,7 @@ def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
     link = _find_link(session, user_id, lock=True)
     if link is None or link.chat_id is None:
         raise ApiError(409, "no-chat", "no chat pressed Start in time: POST /api/users/telegram-link again")
-    told = free_address(session, user_id, Channel.TELEGRAM, link.chat_id)
+    free_address(session, user_id, Channel.TELEGRAM, link.chat_id)
     params = {"chat_name": encrypt(link.chat_name or "")}
     contact = session.scalars(
         sa.select(Contact)
@@ -107,17 +107,15 @@ def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
     session.delete(link)
     take_address(session, contact)
     key = f"telegram_linked:{contact.id}:{clock().isoformat()}"
-    told += notifier.create_notifications(session, user_id, "telegram_linked", params, key)
-    return told + _tell_chat(session, user_id, key)
+    write_message(session, user_id, "telegram_linked", params, key)
+    _tell_chat(session, user_id, key)
 
 
-def _tell_chat(session: Session, user_id: UUID, key: str) -> list[UUID]:
+def _tell_chat(session: Session, user_id: UUID, key: str) -> None:
     """Write to a chat whose account it is now: its holder may have pressed Start for somebody else."""
     account = shorten_address(session.get_one(User, user_id).email)
     params = {"view": "help", "event": "linked", "account": account}
-    return notifier.create_notifications(
-        session, user_id, "bot_reply", params, key, channels=[Channel.TELEGRAM]
-    )
+    write_message(session, user_id, "bot_reply", params, key, channels=[Channel.TELEGRAM])
 
 
 def _find_link(session: Session, user_id: UUID, *, lock: bool = False) -> TelegramLink | None:
@@ -136,8 +134,8 @@ _KEY = "phone_code:"  # begins the dedupe key of a code's SMS
 _LOCK = 0x5F0D_C0DE  # of an advisory lock, so that two requests cannot both count and then both add
 
 
-def send_code(session: Session, contact: Contact, network_address: str) -> list[UUID]:
-    """Write a code and the SMS with it to the number that waits to be confirmed; return the notifications to nudge.
+def send_code(session: Session, contact: Contact, network_address: str) -> None:
+    """Write a code and the SMS with it to the number that waits to be confirmed.
 
     Raises:
         api.errors.ApiError: 422 for a number that gets no SMS from us, 429 too-many-codes.
@@ -162,9 +160,7 @@ def send_code(session: Session, contact: Contact, network_address: str) -> list[
     )
     session.flush()
     params = {"code_id": str(code_id), "code": encrypt(code)}
-    return notifier.create_notifications(
-        session, contact.user_id, "phone_code", params, f"{_KEY}{code_id}", priority="critical"
-    )
+    write_message(session, contact.user_id, "phone_code", params, f"{_KEY}{code_id}", priority="critical")
 
 
 def _check_limits(session: Session, user_id: UUID, number: str, network: str) -> None:
@@ -203,8 +199,8 @@ def _refuse_code(whose: str, now: datetime, oldest: datetime | None) -> ApiError
     return ApiError(429, "too-many-codes", detail, headers={"Retry-After": str(max(1, wait))})
 
 
-def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError | None, list[UUID]]:
-    """Confirm the user's new number if the code is right; return the refusal, or the notifications to nudge.
+def confirm_phone(session: Session, user_id: UUID, code: str) -> ApiError | None:
+    """Confirm the user's new number if the code is right; return the refusal where it is not.
 
     Commit in both cases: a wrong code costs a try. Another account that had the number loses it, and is told.
     """
@@ -213,15 +209,17 @@ def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError 
     number = contact.unconfirmed_address if contact else None
     sent = _find_newest_code(session, user_id, number) if number else None
     if contact is None or number is None or sent is None or sent.wrong_tries >= _TRIES:
-        refusal = ApiError(409, "no-code", "no code waits for this number any more: ask for a new one")
-        return refusal, []
+        return ApiError(409, "no-code", "no code waits for this number any more: ask for a new one")
     if not _is_right(sent, code):
         sent.wrong_tries += 1
-        return _refuse_wrong_code(_TRIES - sent.wrong_tries), []
+        return _refuse_wrong_code(_TRIES - sent.wrong_tries)
     sent.used_at = clock()
-    told = free_address(session, user_id, Channel.SMS, number)
+    free_address(session, user_id, Channel.SMS, number)
     _take_number(session, contact, number)
-    return None, told + _notify_change(session, contact, number)
+    params = {"changed": "phone", "shown": shorten_address(number)}
+    key = f"address_changed:{contact.id}:{clock().isoformat()}"
+    write_message(session, contact.user_id, "address_changed", params, key)
+    return None
 
 
 def _find_newest_code(session: Session, user_id: UUID, number: str) -> PhoneCode | None:
@@ -256,9 +254,3 @@ def _take_number(session: Session, contact: Contact, number: str) -> None:
     contact.verified_at, contact.enabled, contact.state = clock(), True, ContactState.OK
     give_consent(contact, "phone_code")
     take_address(session, contact)
-
-
-def _notify_change(session: Session, contact: Contact, number: str) -> list[UUID]:
-    params = {"changed": "phone", "shown": shorten_address(number)}
-    key = f"address_changed:{contact.id}:{clock().isoformat()}"
-    return notifier.create_notifications(session, contact.user_id, "address_changed", params, key)

@@ -7,22 +7,23 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.errors import ApiError
+from api.messages import write_message
 from api.models.contact_lookup import claim_address, find_contact, hash_address, lock_messages
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 
 
-def free_address(session: Session, user_id: UUID, channel: Channel, address: str) -> list[UUID]:
-    """Take a proven number or chat from the account that had it, and tell that one; return what to nudge.
+def free_address(session: Session, user_id: UUID, channel: Channel, address: str) -> None:
+    """Take a proven number or chat from the account that had it, and tell that one.
 
     Two accounts that prove one address at once wait for each other.
     """
     first = int.from_bytes(hash_address(channel, address)[0][:8], signed=True)
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(first)))
     former = find_contact(session, channel, address)
-    return [] if former is None or former.user_id == user_id else drop_contact(session, former, "moved")
+    if former is not None and former.user_id != user_id:
+        drop_contact(session, former, "moved")
 
 
 def take_address(session: Session, contact: Contact) -> None:
@@ -35,10 +36,10 @@ def take_address(session: Session, contact: Contact) -> None:
         raise ApiError(503, "busy", "another account proves this at the moment: try again")
 
 
-def drop_contact(session: Session, contact: Contact, why: Literal["moved", "unlinked"]) -> list[UUID]:
-    """Delete a contact, and tell its account on the other channels; return the notifications to nudge."""
+def drop_contact(session: Session, contact: Contact, why: Literal["moved", "unlinked"]) -> None:
+    """Delete a contact, and tell its account on the other channels."""
     lock_messages(session, [contact.id])
-    told = notifier.create_notifications(
+    write_message(
         session,
         contact.user_id,
         kind="channel_lost",
@@ -48,13 +49,12 @@ def drop_contact(session: Session, contact: Contact, why: Literal["moved", "unli
     )
     session.delete(contact)
     session.flush()
-    return told
 
 
-def drop_contacts_since(session: Session, user_id: UUID, since: datetime) -> list[UUID]:
-    """Delete the numbers, chats and devices that a user proved since then; return the notifications to nudge."""
+def drop_contacts_since(session: Session, user_id: UUID, since: datetime) -> None:
+    """Delete the numbers, chats and devices that a user proved since then."""
     proven = sa.select(Contact).where(
         Contact.user_id == user_id, Contact.channel != Channel.EMAIL, Contact.verified_at >= since
     )
-    found = session.scalars(proven.order_by(Contact.id)).all()
-    return [mail for each in found for mail in drop_contact(session, each, "unlinked")]
+    for each in session.scalars(proven.order_by(Contact.id)).all():
+        drop_contact(session, each, "unlinked")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.queries import find_entitlement, list_plans_above
-from api.accounts.service import announce, request_new_email
+from api.accounts.service import request_new_email
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
 from api.models.base import session as open_session
@@ -27,17 +27,15 @@ _UNLINKED = {"telegram": Channel.TELEGRAM, "phone": Channel.SMS}
 
 
 def save_profile(user_id: UUID, change: ProfileChange, network_address: str) -> None:
-    """Change a profile as `change_profile` does, in a transaction of its own, and nudge what it writes."""
+    """Change a profile as `change_profile` does, in a transaction of its own."""
     with open_session() as s:
-        messages = change_profile(s, user_id, change, network_address)
-    announce(messages)
+        change_profile(s, user_id, change, network_address)
 
 
 def save_notifications(user_id: UUID, flags: NotificationChanges) -> None:
     """Do the same with channels, groups and times of messages, as `change_notifications` does."""
     with open_session() as s:
-        alerts = change_notifications(s, user_id, flags)
-    announce((), alerts)
+        change_notifications(s, user_id, flags)
 
 
 def confirm_number(user_id: UUID, code: str) -> None:
@@ -47,11 +45,11 @@ def confirm_number(user_id: UUID, code: str) -> None:
         api.errors.ApiError: see `confirm_phone`; a wrong try is counted before.
     """
     with open_session() as s:
-        refusal, messages = confirm_phone(s, user_id, code)
-        alerts = [] if refusal else wake_alerts(s, user_id, "phone confirmed")
+        refusal = confirm_phone(s, user_id, code)
+        if not refusal:
+            wake_alerts(s, user_id, "phone confirmed")
     if refusal:
         raise refusal
-    announce(messages, alerts)
 
 
 def link_chat(user_id: UUID) -> None:
@@ -61,15 +59,12 @@ def link_chat(user_id: UUID) -> None:
         api.errors.ApiError: see `confirm_link`.
     """
     with open_session() as s:
-        messages = confirm_link(s, user_id)
-        alerts = wake_alerts(s, user_id, "chat linked")
-    announce(messages, alerts)
+        confirm_link(s, user_id)
+        wake_alerts(s, user_id, "chat linked")
 
 
-def change_profile(
-    session: Session, user_id: UUID, change: ProfileChange, network_address: str
-) -> list[UUID]:
-    """Change what the body names; return the notifications to nudge after the commit.
+def change_profile(session: Session, user_id: UUID, change: ProfileChange, network_address: str) -> None:
+    """Change what the body names.
 
     Raises:
         api.errors.ApiError: 402 for a phone number without a plan, 422 for a number that gets no SMS, 429 after too
@@ -88,14 +83,14 @@ def change_profile(
         wake_held(session, user_id)
     for channel in unlinked:
         _unlink(session, user_id, channel)
-    mails = request_new_email(session, user, change.email) if change.email else []
-    if change.phone is None:
-        return mails
-    return mails + _ask_for_code(session, user_id, change.phone, network_address)
+    if change.email:
+        request_new_email(session, user, change.email)
+    if change.phone is not None:
+        _ask_for_code(session, user_id, change.phone, network_address)
 
 
-def change_notifications(session: Session, user_id: UUID, flags: NotificationChanges) -> list[UUID]:
-    """Change channels, groups and times of messages; return the alerts to catch up after the commit.
+def change_notifications(session: Session, user_id: UUID, flags: NotificationChanges) -> None:
+    """Change channels, groups and times of messages.
 
     Messages that wait as their reader wished are looked at again by what holds now.
 
@@ -112,17 +107,19 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     if flags.groups:
         contacts = {channel: _find_contacts(session, user_id, channel) for channel in CONTACT_CHANNELS}
         has_new_way |= change_groups(contacts, flags.groups)
-    return wake_alerts(session, user_id, "channel switched on") if has_new_way else []
+    if has_new_way:
+        wake_alerts(session, user_id, "channel switched on")
 
 
-def restart_groups(session: Session, user_id: UUID) -> list[UUID]:
-    """Let the groups of mails that are stopped be sent again; return the alerts to catch up after the commit."""
+def restart_groups(session: Session, user_id: UUID) -> None:
+    """Let the groups of mails that are stopped be sent again."""
     contact = _find_contact(session, user_id, Channel.EMAIL)
     if contact is None or not contact.stopped_groups:
-        return []
+        return
     had_no_slots = MessageGroup.SLOTS in contact.stopped_groups and contact.reachable
     contact.stopped_groups = []
-    return wake_alerts(session, user_id, "slot alerts switched on") if had_no_slots else []
+    if had_no_slots:
+        wake_alerts(session, user_id, "slot alerts switched on")
 
 
 def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> bool:
@@ -146,7 +143,7 @@ def _switch_contact(contact: Contact, *, on: bool) -> bool:
     return contact.reachable and not was_reachable
 
 
-def _ask_for_code(session: Session, user_id: UUID, number: str, network_address: str) -> list[UUID]:
+def _ask_for_code(session: Session, user_id: UUID, number: str, network_address: str) -> None:
     """Note the new number and send its code; nothing where the number is the user's already."""
     contact = _find_contact(session, user_id, Channel.SMS)
     if contact is None:
@@ -156,12 +153,12 @@ def _ask_for_code(session: Session, user_id: UUID, number: str, network_address:
         contact.address = number
     elif contact.address == number:
         contact.new_address = None
-        return []
+        return
     else:
         contact.new_address = number
     _check_plan(session, user_id)
     session.flush()
-    return send_code(session, contact, network_address)
+    send_code(session, contact, network_address)
 
 
 def _check_plan(session: Session, user_id: UUID) -> None:

@@ -31,7 +31,7 @@ _KEPT_APPS = 6  # tests of a few environments take turns: with Stripe's stand-in
 _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def door(monkeypatch: pytest.MonkeyPatch) -> Door:
     """Listen at the front door: what waits behind it has tests of its own."""
     calls = Door([], [])

@@ -5,9 +5,11 @@ import pytest
 import redis
 from click import Command
 
+import notifier
 from api.app import create_app
 from api.models.notification import Notification
 from configs.settings import SettingMissing, settings
+from notifier.delivery import nudges
 from tests.api.world import PREFECTURES
 from tests.factories import PASSWORD, rows
 
@@ -36,7 +38,8 @@ def test_what_is_registered_stays_when_redis_goes_away_after_the_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings_env(PREFECTURES_DIR=PREFECTURES)
-    client = create_app().test_client()  # its front door to the notifier is the real one
+    monkeypatch.setattr(notifier, "nudge", nudges.nudge)  # the real one
+    client = create_app().test_client()
     monkeypatch.setenv(
         "REDIS_URL", "redis://127.0.0.1:1/0"
     )  # what the front door reads; the limits keep theirs

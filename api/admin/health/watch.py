@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import requests
 import sqlalchemy as sa
@@ -27,6 +26,7 @@ from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartDown, PartState, Trouble
 from api.admin.health.program_checks import check_workers
 from api.admin.health.reading import read_session
+from api.messages import nudge_later
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
@@ -47,16 +47,15 @@ _ALARM_AFTER = {check.name: check.alarm_after for check in _WITH_ALARM}
 _LASTING = [each for each in OF_HEALTH if not each.of_moment]
 
 
-def watch_operations(session: Session) -> list[UUID]:
-    """Bring the incidents of our operations up to now; return the notifications of new alarms, to nudge."""
+def watch_operations(session: Session) -> None:
+    """Bring the incidents of our operations up to now, and write new alarms."""
     now = clock()
     found = list(find_troubles())
     _store(session, [each for each in found if not each.reason.of_moment], now)
-    at_once = [each for each in found if each.reason.of_moment]
-    written = [
-        open_alarm(session, each.reason, each.subject, _KIND, _describe(each, now)) for each in at_once
-    ]
-    return [*_raise_due(session, found, now), *(each for ids in written for each in ids)]
+    for each in found:
+        if each.reason.of_moment:
+            open_alarm(session, each.reason, each.subject, _KIND, _describe(each, now))
+    _raise_due(session, found, now)
 
 
 def find_troubles() -> Iterator[Trouble]:
@@ -119,20 +118,18 @@ def _select_last_look() -> sa.ScalarSelect[datetime | None]:
     return sa.select(JobState.done_for).where(JobState.name == _JOB).scalar_subquery()
 
 
-def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> list[UUID]:
+def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> None:
     """Write the alarms of what was found, and has lasted."""
     troubles = {(each.reason, each.subject): each for each in found}
     untold = sa.select(Incident).where(
         Incident.ends_at.is_(None), Incident.reason.in_(_LASTING),
         Incident.told_at.is_(None), Incident.acknowledged_at.is_(None),
     )  # fmt: skip
-    written: list[UUID] = []
     for incident in session.scalars(untold.order_by(Incident.id)).all():
         trouble = troubles.get((incident.reason, incident.subject))
         if trouble and now - incident.starts_at >= _get_patience(trouble):
             params = _describe(trouble, incident.starts_at)
-            written += notifier.raise_alarm(session, incident, _KIND, params, now)
-    return written
+            nudge_later(session, notifier.raise_alarm(session, incident, _KIND, params, now))
 
 
 def _get_patience(trouble: Trouble) -> timedelta:

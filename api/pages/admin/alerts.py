@@ -6,7 +6,6 @@ from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-import notifier
 from api.admin.access import audited
 from api.admin.desks import (
     MOST_SLOTS,
@@ -209,7 +208,6 @@ def _resume(_: NoFields, id: UUID) -> str:
     with audited("alert.resume", "alert", id) as work:
         resume_alert(work.session, id)
         work.changes["isActive"] = [False, True]
-    notifier.catch_up(id)
     return "Cette alerte attend de nouveau."
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import request, url_for
 
-import notifier
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
 from api.admin.desks import DAY
@@ -233,7 +232,6 @@ def _replay(wanted: Replay) -> str:
         if not chosen:
             raise ApiError(409, "nothing-left", "no dead letter fits: another replay took them")
         work.changes["replayed"] = [str(each) for each in replayed]
-    notifier.nudge(replayed)
     return _write_done(chosen, replayed)
 
 

@@ -4,8 +4,6 @@ from uuid import UUID
 
 from flask import url_for
 
-import notifier
-from api.accounts.service import announce
 from api.admin.access import audited
 from api.admin.desk_orders import Reason
 from api.admin.user_changes import (
@@ -89,11 +87,10 @@ def _describe_gift(id: UUID) -> Confirmation:
 
 def _give(wanted: NewGrant, id: UUID) -> str:
     with audited("grant.give", "user", id) as work:
-        started = give_grant(work.session, id, wanted)
-        work.changes.update(describe_grant(started.grant))
-    announce(started.mails, started.alerts)
-    ends = write_moment(started.grant.ends_at, current_identity().time_zone)
-    return f"{name_plan(started.grant.plan)} est donnée, jusqu’au {ends}."
+        grant = give_grant(work.session, id, wanted)
+        work.changes.update(describe_grant(grant))
+    ends = write_moment(grant.ends_at, current_identity().time_zone)
+    return f"{name_plan(grant.plan)} est donnée, jusqu’au {ends}."
 
 
 def _describe_end(id: UUID, grant: UUID) -> Confirmation:
@@ -127,9 +124,7 @@ def _describe_end(id: UUID, grant: UUID) -> Confirmation:
 
 def _end(_: NoFields, id: UUID, grant: UUID) -> str:
     with audited("grant.end", "grant", grant) as work:
-        ended = end_grant(work.session, id, grant)
-        work.changes.update(ended.changes)
-    notifier.nudge(ended.mails)
+        work.changes.update(end_grant(work.session, id, grant))
     return "Cette formule a pris fin."
 
 
@@ -150,8 +145,7 @@ def _describe_return_mail(id: UUID) -> Confirmation:
 
 def _send_return_mail(_: NoFields, id: UUID) -> str:
     with audited("user.return_mail", "user", id) as work:
-        mails = send_return_mail(work.session, id)
-    notifier.nudge(mails)
+        send_return_mail(work.session, id)
     return "Le lien est en route vers l’ancienne adresse."
 
 
@@ -176,9 +170,8 @@ def _describe_factor_end(id: UUID) -> Confirmation:
 
 def _end_factor(wanted: Reason, id: UUID) -> str:
     with audited(ASKED, "user", id) as work:
-        changes, mails = end_factor(work.session, work.actor, id)
+        changes = end_factor(work.session, work.actor, id)
         work.changes.update(changes | {"reason": wanted.reason})
-    notifier.nudge(mails)
     return f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route."
 
 

@@ -6,7 +6,6 @@ from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-import notifier
 from api.alerts import service
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert, find_repeated
@@ -81,7 +80,6 @@ def create_alert() -> ResponseReturnValue:
     if answer is None:
         return _render_wish(page), _INVALID
     if answer.is_active:
-        notifier.catch_up(answer.id)
         text = _("Votre alerte est créée. Nous vous prévenons dès qu’un créneau s’ouvre.")
     else:
         text = _("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles.")
@@ -157,8 +155,6 @@ def edit_alert(id: UUID) -> ResponseReturnValue:
             page.refuse(error)
     if answer is None:
         return _render_wish(page, alert), _INVALID
-    if answer.is_active:
-        notifier.catch_up(id)
     return _lead_to(id, _("Vos changements sont enregistrés."))
 
 
@@ -179,13 +175,11 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
         return _lead_to(id)
     try:
         with session() as s:
-            answer = read_alert(s, service.switch_alert(s, current_user_id(), id, enabled=enabled))
+            service.switch_alert(s, current_user_id(), id, enabled=enabled)
     except ApiError as error:
         if not error.plans:
             return _refuse(id, error)
         return _render_alert(read_alert_view(current_user_id(), id), error), _INVALID
-    if answer.is_active:
-        notifier.catch_up(id)
     return _lead_to(id, _("L’alerte est surveillée.") if enabled else _("L’alerte est en pause."))
 
 
@@ -197,8 +191,7 @@ def test_alert(id: UUID) -> ResponseReturnValue:
             written = write_test(s, current_user_id(), id)
     except ApiError as error:
         return _refuse(id, error)
-    notifier.nudge(written.channels)
-    names = ", ".join(str(CHANNEL_NAMES[each]) for each in sorted(set(written.channels.values())))
+    names = ", ".join(str(CHANNEL_NAMES[each]) for each in written.channels)
     text = _("Essai en route : %(names)s", names=names)
     if written.sms_from:
         hour = write_hour(written.sms_from, current_identity().time_zone)

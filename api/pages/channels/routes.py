@@ -11,7 +11,6 @@ from flask_babel import lazy_gettext as _l
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
-from api.accounts.service import announce
 from api.errors import ApiError
 from api.logins.service import name_browser
 from api.middleware.auth import current_user_id
@@ -146,8 +145,7 @@ def change_flags() -> ResponseReturnValue:
 def restart_mails() -> ResponseReturnValue:
     """Let the groups of mails be sent again that are stopped."""
     with session() as s:
-        alerts = restart_groups(s, current_user_id())
-    announce((), alerts)
+        restart_groups(s, current_user_id())
     return lead_to("channels.show_channels", _("Vous recevrez de nouveau ces e-mails."))
 
 
@@ -269,5 +267,4 @@ def _change(change: ProfileChange) -> None:
 
 def _add_device(device: NewDevice) -> None:
     with session() as s:
-        added = push_devices.add_device(s, current_user_id(), device)
-    announce((), added.alerts)
+        push_devices.add_device(s, current_user_id(), device)

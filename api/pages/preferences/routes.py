@@ -15,7 +15,6 @@ from flask_babel import lazy_gettext as _l
 from pydantic import ValidationInfo, field_validator
 
 from api.accounts.queries import read_account
-from api.accounts.service import announce
 from api.alerts.schemas import Hour
 from api.auth.mailbox_claims import find_contact
 from api.auth.schemas import EmailBody
@@ -135,7 +134,6 @@ def take_new_email(token: str) -> ResponseReturnValue:
     """Move the account to its new address."""
     with session() as s:
         change = confirm_address(s, token, current_user_id())
-    announce(change.mails, change.alerts)
     if change.contact is None:
         return lead_to("preferences.show_new_email", token=token)
     return lead_to("preferences.show_profile", _("Votre compte a sa nouvelle adresse."))
@@ -167,8 +165,7 @@ def change_messages() -> ResponseReturnValue:
         return _render_messages(form), _INVALID
     with session() as s:
         state = read_preferences(s, current_user_id())
-        alerts = change_notifications(s, current_user_id(), build_changes(form.value, state))
-    announce((), alerts)
+        change_notifications(s, current_user_id(), build_changes(form.value, state))
     return lead_to("preferences.show_messages", _("C’est enregistré."))
 
 

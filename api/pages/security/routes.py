@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-import notifier
 from api.accounts.queries import read_account
 from api.auth import service as accounts
 from api.auth.schemas import PasswordBody
@@ -158,7 +157,6 @@ def _set_password(wish: PasswordBody) -> None:
     hashed = hash_chosen_password(wish.password.get_secret_value())
     with session() as s:
         user, change = accounts.change_password(s, current_user_id(), current_login_id(), hashed)
-    notifier.nudge(change.mails)
     keep_login(user, change)
 
 

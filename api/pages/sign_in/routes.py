@@ -7,7 +7,6 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-import notifier
 from api.accounts.schemas import RegistrationForm
 from api.auth import service as accounts
 from api.auth.schemas import EmailBody
@@ -125,8 +124,7 @@ def send_confirmation() -> ResponseReturnValue:
     """Send the mail that confirms the address once more."""
     count_mail(current_user().email)
     with session() as s:
-        mails = accounts.ask_confirmation(s, current_user_id())
-    notifier.nudge(mails)
+        accounts.ask_confirmation(s, current_user_id())
     text = _("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
     return lead_to("dashboard.show_dashboard", text)
 

@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 
 from api.background import jobs
-from api.billing.plan_ends import remind_in_grace
 from api.billing.schemas import Cancellation
 from api.declarations.records import Author
 from api.declarations.service import cancel_own
@@ -110,8 +109,7 @@ def test_where_a_renewal_was_not_paid_cancelling_ends_it_now(till: Till) -> None
     assert done.ends_at == clock()
     assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
     till.shop.clock.shift(timedelta(days=1))
-    with session() as s:
-        assert remind_in_grace(s) == []
+    assert jobs.remind_of_failed_renewals() == {"mails": 0}
 
 
 def test_the_portal_opens_for_who_has_paid(till: Till) -> None:
