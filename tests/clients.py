@@ -22,7 +22,7 @@ from api.models.user import Role, User
 from configs.world.plan import PlanName
 from tests.factories import EMAIL, PASSWORD, add_account, add_grant, give_role
 
-COOKIES = ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice")
+COOKIES = ("__Host-access", "__Host-refresh", "__Host-session")
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path", "rect", "circle", "use", "line"}  # fmt: skip
 
 PRIVATE_SERVICE = (

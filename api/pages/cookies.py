@@ -1,11 +1,10 @@
-"""Cookies of pages: of the login, of a visitor's forms, of a notice.
+"""Cookies of pages: of the login, and Flask's session, which holds a visitor's form token and a notice.
 
 A login is the same as the API's, with its tokens in cookies in place of a header; an access cookie that is too old is
-renewed by the page itself from the refresh cookie. A form's token is the `csrf` claim of its login, or signed and
-belongs to a visitor's cookie.
+renewed by the page itself from the refresh cookie. A form's token is the `csrf` claim of its login, or the one
+in the visitor's session.
 """
 
-import hashlib
 import hmac
 import secrets
 from contextlib import suppress
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from flask import Response, g, redirect, request, url_for
+from flask import Response, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_jwt_extended import (
     decode_token,
@@ -42,24 +41,21 @@ from api.middleware.languages import use_account_language
 from api.models.base import autocommit_session
 from api.models.user import User
 from configs.ground.clock import clock
-from configs.ground.signing import ACCESS_COOKIE, LinkRefused, sign, unsign
+from configs.ground.signing import ACCESS_COOKIE
 from configs.settings import settings
 
-NOTICE_COOKIE = "__Host-notice"
+_NOTICE = "notice"  # in the session: a sentence for the next page
+_VISITOR = "visitor"  # in the session: the token of a visitor's forms
 _NOTICE_SECONDS = 60
 _LONGEST_NOTICE = 500  # characters
-_NOTICE_SCOPE = "page-notice"
 Kind = Literal["done", "problem"]
 FORM_FIELD = "csrf_token"
-VISITOR_COOKIE = "__Host-visitor"
-_SCOPE = "visitor-form"
-_SECONDS = 12 * 3600
 _COOKIES = ["cookies"]
 
 
 def add_notice(kind: Kind, text: str) -> None:
-    """Show a sentence on the next page: `done`, or a `problem`. A later one of the same request replaces it."""
-    g.notice_to_keep = [kind, str(text)[:_LONGEST_NOTICE]]
+    """Show a sentence on the next page: `done`, or a `problem`. A later one replaces it."""
+    session[_NOTICE] = [kind, str(text)[:_LONGEST_NOTICE], clock().timestamp()]
 
 
 def lead_to(endpoint: str, text: str = "", kind: Kind = "done", **values: Any) -> ResponseReturnValue:
@@ -70,31 +66,12 @@ def lead_to(endpoint: str, text: str = "", kind: Kind = "done", **values: Any) -
 
 
 def take_notice() -> tuple[str, str] | None:
-    """Return the kind and the text that the page before left; it is shown once."""
-    if kept := request.cookies.get(NOTICE_COOKIE):
-        g.notice_taken = True
-        try:
-            kind, text = unsign(_NOTICE_SCOPE, kept, _NOTICE_SECONDS)
-        except (LinkRefused, TypeError, ValueError):
-            return None
-        return str(kind), str(text)
-    return None
-
-
-def send_notice(response: Response) -> Response:
-    """Set the cookie for a new notice, delete that of one which was shown."""
-    if kept := g.get("notice_to_keep"):
-        response.set_cookie(
-            NOTICE_COOKIE,
-            sign(_NOTICE_SCOPE, kept),
-            _NOTICE_SECONDS,
-            secure=True,
-            httponly=True,
-            samesite="Lax",
-        )
-    elif g.get("notice_taken"):
-        response.delete_cookie(NOTICE_COOKIE, secure=True, httponly=True, samesite="Lax")
-    return response
+    """Return the kind and the text that the page before left a moment ago; it is shown once."""
+    if "notice" not in g:  # each part of a page asks
+        kind, text, left_at = session.pop(_NOTICE, ("", "", 0.0))
+        g.notice = (kind, text) if clock().timestamp() - left_at <= _NOTICE_SECONDS else None
+    shown: tuple[str, str] | None = g.notice
+    return shown
 
 
 class FormRefused(Exception):
@@ -112,7 +89,7 @@ def create_token() -> str:
         return str(token)
     if g.get("page_user"):
         return str(get_jwt()["csrf"])
-    return sign(_SCOPE, _digest(_get_visitor()))
+    return str(session.setdefault(_VISITOR, secrets.token_urlsafe(24)))
 
 
 def check_visitor_token() -> None:
@@ -121,12 +98,8 @@ def check_visitor_token() -> None:
     Raises:
         FormRefused: the form was open for too long, or the browser takes no cookies.
     """
-    cookie = request.cookies.get(VISITOR_COOKIE)
-    try:
-        digest = unsign(_SCOPE, request.form.get(FORM_FIELD, ""), _SECONDS)
-    except LinkRefused:
-        digest = None
-    if not cookie or digest != _digest(cookie):
+    kept, given = session.get(_VISITOR), request.form.get(FORM_FIELD, "").encode()
+    if not kept or not hmac.compare_digest(kept.encode(), given):
         raise FormRefused
 
 
@@ -141,24 +114,6 @@ def comes_from_elsewhere() -> bool:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
     return origin is not None and origin != request.host_url.rstrip("/")
-
-
-def send_visitor(response: Response) -> Response:
-    """Set the cookie of a visitor who got a form, unless the browser has it."""
-    if made := g.get("new_visitor"):
-        response.set_cookie(VISITOR_COOKIE, made, secure=True, httponly=True, samesite="Lax")
-    return response
-
-
-def _get_visitor() -> str:
-    kept = request.cookies.get(VISITOR_COOKIE) or g.get("new_visitor")
-    if not kept:
-        kept = g.new_visitor = secrets.token_urlsafe(24)
-    return str(kept)
-
-
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
 
 
 class LoginNeeded(Exception):

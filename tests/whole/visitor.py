@@ -48,7 +48,9 @@ class Visitor:
         answer = self._visit("POST", form["attributes"]["action"] or path, given | fields)
         if answer.status_code == requests.codes.ok:
             return answer.text
-        return self._visit("GET", answer.headers["Location"], notice=answer.cookies.get("__Host-notice")).text
+        return self._visit(
+            "GET", answer.headers["Location"], notice=answer.cookies.get("__Host-session")
+        ).text
 
     def _visit(
         self, method: str, path: str, fields: dict[str, str] | None = None, notice: str | None = None
@@ -58,7 +60,7 @@ class Visitor:
             f"http://127.0.0.1:{self.stack.ports.api}{path}",
             data=fields,
             headers={
-                "Cookie": f"__Host-access={self.token}; __Host-notice={notice or ''}",
+                "Cookie": f"__Host-access={self.token}; __Host-session={notice or ''}",
                 "Accept": "text/html",
             },
             allow_redirects=False,

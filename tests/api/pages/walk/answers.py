@@ -36,8 +36,7 @@ def _check_cookies(response: TestResponse) -> None:
         assert name in (
             "__Host-access",
             "__Host-refresh",
-            "__Host-visitor",
-            "__Host-notice",
+            "__Host-session",
             "__Host-known",
             "__Host-registered",
         ), cookie

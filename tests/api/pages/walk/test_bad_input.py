@@ -273,7 +273,7 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"If-None-Match": '"' + "x" * 8000}, {"If-Modified-Since": "never"}, {"Range": "bytes=0-0"},
     {"Accept-Encoding": "gzip;q=x, *;q=2"}, {"X-Request-ID": "<script>"}, {"X-Forwarded-Host": "evil.example"},
     {"Content-Length": "x"}, {"User-Agent": MARKUP.encode("ascii", "ignore").decode()}, {"Referer": "javascript:1"},
-    {"Cookie": "__Host-access=x; __Host-refresh=y; __Host-visitor=; __Host-notice=z"},
+    {"Cookie": "__Host-access=x; __Host-refresh=y; __Host-session=z"},
     {"Cookie": "__Host-access=" + "x" * 8000}, {"Cookie": "=;;;,__Host-access=a=b; __Host-access=c"},
     {"Cookie": "__Host-access=eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."},  # pragma: allowlist secret -- unsigned
 )  # fmt: skip

@@ -154,7 +154,7 @@ def test_who_signed_out_is_out_with_copies_of_all_cookies_too(
     if not has_access:
         anna.forget_access()
     assert send(anna, population, "sign_in.sign_out", token).status_code == 303
-    assert set(anna.cookies) <= {"__Host-notice"}, "nothing was renewed"
+    assert set(anna.cookies) <= {"__Host-session"}, "nothing was renewed"
     for left in (("__Host-access",), ("__Host-refresh",), ("__Host-access", "__Host-refresh")):
         anna.cookies = {name: value for name, value in copies.items() if name in left}
         assert anna.client.get("/dashboard").status_code == 303, left
