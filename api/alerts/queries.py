@@ -1,7 +1,6 @@
 """Reads of a user's alerts and how well each is served, in a few queries for any number of alerts."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from functools import cache
 from uuid import UUID
 
@@ -14,8 +13,7 @@ from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limit
 from api.errors import ensure_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.notification import Match, Notification, State, read_ranges
-from api.models.user import Channel
+from api.models.notification import Match, Notification, read_ranges
 from api.paging import cut_page
 from api.prefectures.queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
@@ -67,18 +65,12 @@ def _select_one() -> sa.Select[Alert, str | None, int]:
 
 def list_sent_messages(session: Session, alert_id: UUID, most: int) -> list[SentMessage]:
     """Return the newest messages about slots of an alert; the caller has found that it is the user's."""
-    given = {"alert": alert_id, "most": most}
-    return [SentMessage.model_validate(row) for row in session.execute(_select_messages(), given)]
-
-
-@cache
-def _select_messages() -> sa.Select[Channel, State, datetime, datetime | None]:
-    its = sa.select(Match.announcement_id).where(Match.alert_id == sa.bindparam("alert"))
+    its = sa.select(Match.announcement_id).where(Match.alert_id == alert_id)
     columns = (
         Notification.channel, Notification.state, Notification.created_at, Notification.accepted_at
     )  # fmt: skip
     query = sa.select(*columns).where(Notification.announcement_id.in_(its)).order_by(Notification.id.desc())
-    return query.limit(sa.bindparam("most", type_=sa.Integer()))
+    return [SentMessage.model_validate(row) for row in session.execute(query.limit(most))]
 
 
 def _select_alerts() -> sa.Select[Alert, str | None, int]:

@@ -23,7 +23,7 @@ from api.detections.schemas import (
 )
 from api.errors import ensure_found
 from api.models.alert import Alert
-from api.models.base import is_any_given
+from api.models.base import is_any_given, is_any_of
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page
@@ -114,18 +114,13 @@ def _select_page(goes_on: bool) -> sa.Select[Any]:
 
 def list_alert_detections(session: Session, user_id: UUID, alert_id: UUID, most: int) -> list[AlertDetection]:
     """Return the newest detections that one alert of the user matched, with the slots that it announced."""
-    given = {"user": user_id, "alert": alert_id, "most": most}
-    rows = session.execute(_select_of_alert(), given).all()
+    is_its = Match.alert_id == alert_id
+    newest = sa.select(Match.detection_id).where(is_its).distinct().order_by(Match.detection_id.desc())
+    page = newest.limit(most).cte("page")
+    chosen = sa.and_(is_its, Match.detection_id.in_(sa.select(page.c.detection_id)))
+    rows = session.execute(_select_own(chosen), {"user": user_id}).all()
     halls = _name_town_halls(session, user_id, rows)
     return [AlertDetection(**dict(_build_own(row, halls)), slots_open=row.open_slots or 0) for row in rows]
-
-
-@cache
-def _select_of_alert() -> sa.Select[Any]:
-    is_its = Match.alert_id == sa.bindparam("alert")
-    newest = sa.select(Match.detection_id).where(is_its).distinct().order_by(Match.detection_id.desc())
-    page = newest.limit(sa.bindparam("most", type_=sa.Integer())).cte("page")
-    return _select_own(sa.and_(is_its, Match.detection_id.in_(sa.select(page.c.detection_id))))
 
 
 def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> DetectionDetail:
@@ -173,18 +168,13 @@ def _name_town_halls(session: Session, user_id: UUID, rows: Iterable[Row]) -> di
     rounds = {key: desk for key, desk in known.items() if desk and desk.in_rounds}
     places: dict[UUID, dict[str, tuple[str | None, str]]] = defaultdict(dict)
     if rounds:
-        found = session.execute(_select_places(), {"user": user_id, "ids": [*rounds]})
-        for detection_id, key, label, url in found:
+        matched = _select_spans(_select_matched(is_any_of(Match.detection_id, rounds)))
+        columns = (matched.c.detection_id, SlotRow.place_key, SlotRow.place_label, SlotRow.url)
+        query = sa.select(*columns).join(matched, _is_within(matched)).order_by(SlotRow.id)
+        for detection_id, key, label, url in session.execute(query, {"user": user_id}):
             places[detection_id][key] = label, url
     named = {key: rounds[key].name_places(of) for key, of in places.items()}
     return {key: {"site": site, "booking_url": url} for key, (site, url) in named.items()}
-
-
-@cache
-def _select_places() -> sa.Select[Any]:
-    matched = _select_spans(_select_matched(is_any_given(Match.detection_id, "ids")))
-    columns = (matched.c.detection_id, SlotRow.place_key, SlotRow.place_label, SlotRow.url)
-    return sa.select(*columns).join(matched, _is_within(matched)).order_by(SlotRow.id)
 
 
 def _build_own(row: Row, halls: Mapping[UUID, dict[str, str]]) -> OwnDetection:

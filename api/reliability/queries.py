@@ -1,9 +1,7 @@
 """Reads of the public ledger. Nothing in it is about one person: sums of few payments are left out."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -28,7 +26,7 @@ from api.reliability.schemas import (
     Reliability,
 )
 from configs.ground.clock import clock
-from configs.world.prefecture import Desk, desks, prefectures
+from configs.world.prefecture import desks, prefectures
 
 CACHE_KEY = "reliability"
 _DAYS = 30
@@ -92,31 +90,19 @@ def _build_channel_day(row: DeliveryFigure) -> ChannelDay:
 
 def _read_intervals(session: Session, period: _Period) -> list[IntervalRatio]:
     """Return the ratios of the prefectures with desks whose slots are seen, the worst first."""
-    seen = [desk for desk in desks().values() if desk.shows_slots]
-    given = {"ids": [desk.id for desk in seen], "first": period.first, "last": period.last}
-    rows = {row[0]: row[1:] for row in session.execute(_select_ratios(), given)}
-    found = [_build_ratio(key, *rows[key]) for key in _list_prefectures(seen) if key in rows]
-    return sorted(found, key=lambda each: (-(each.ratio or 0), each.department))
-
-
-def _list_prefectures(seen: Iterable[Desk]) -> list[str]:
-    return sorted({desk.prefecture_id for desk in seen})
-
-
-@cache
-def _select_ratios() -> sa.Select[str, float | None, int, int]:
+    seen = [desk.id for desk in desks().values() if desk.shows_slots]
     place = sa.func.split_part(CheckDay.desk_id, "/", 1).label("place")
     ratio = CheckDay.achieved_seconds / CheckDay.promised_seconds
-    ids = sa.bindparam("ids", type_=_TEXTS)
     median = sa.cast(sa.func.percentile_cont(0.5).within_group(ratio), sa.Float)
     known = sa.func.count(CheckDay.achieved_seconds)
     unproven = sa.func.count().filter(CheckDay.proven == 0)
     query = sa.select(place, median, known, unproven).where(
-        CheckDay.desk_id == sa.any_(ids),
-        CheckDay.day.between(sa.bindparam("first"), sa.bindparam("last")),
+        CheckDay.desk_id == sa.any_(sa.literal(seen, _TEXTS)),
+        CheckDay.day.between(period.first, period.last),
         CheckDay.promised_seconds > 0,
     )
-    return query.group_by(place)
+    found = [_build_ratio(*row) for row in session.execute(query.group_by(place).order_by(place))]
+    return sorted(found, key=lambda each: (-(each.ratio or 0), each.department))
 
 
 def _build_ratio(prefecture_id: str, ratio: float | None, desk_days: int, unproven: int) -> IntervalRatio:
