@@ -33,7 +33,6 @@ _ROLES = {
     "api/exports/jobs.py": "rdvpriority_background",
     "api/figures/desk_days.py": "rdvpriority_background",
     "api/invoices/issuing.py": "rdvpriority_background",
-    "api/invoices/pdf_files.py": "rdvpriority_background",
     "api/operations/self_checks.py": "rdvpriority_background",
     "api/payments/jobs.py": "rdvpriority_background",
     "api/payments/reconciliation.py": "rdvpriority_background",

@@ -26,8 +26,7 @@ from api.declarations import service as declarations
 from api.exports import jobs as exports
 from api.figures import deliveries, desk_days
 from api.figures.desk_days import sum_old_day
-from api.invoices.issuing import issue_due
-from api.invoices.pdf_files import make_due_files
+from api.invoices.issuing import issue_due, make_due_files
 from api.logins import factor_end
 from api.messages import get_effects, nudge_later
 from api.models import partitions

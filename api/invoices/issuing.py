@@ -3,12 +3,16 @@
 An invoice for what was paid; a credit note for what went back by a refund or a lost dispute; an invoice that takes the
 credit note back where the money came again. A transaction is due while it has no document, so that no event, restart
 or older version loses one.
+
+Their files are made after the issue, kept in the store of INVOICES_URL, and made again where one is lost: the contents
+are in the table, so that the store needs no backup.
 """
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -32,6 +36,9 @@ from api.payments.ledger import list_credits, read_asked
 from api.payments.subscriptions import find_order
 from api.separate_parts import do_due
 from configs.ground.clock import clock
+from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
+
+log = structlog.get_logger(__name__)
 
 _HELD = (Account.CASH, Account.DISPUTED)  # what the bank holds back in a dispute may come again
 _LETTERS = {InvoiceKind.INVOICE: "F", InvoiceKind.CREDIT_NOTE: "A"}  # facture, avoir
@@ -225,3 +232,51 @@ def forget_client(session: Session, user_id: UUID) -> None:
     session.execute(named.values(client_name=None, pdf_made_at=None))
     orders = sa.update(Payment).where(is_any_of(Payment.id, mine), Payment.client_name.is_not(None))
     session.execute(orders.values(client_name=None))
+
+
+def make_due_files(seconds: float) -> tuple[int, int]:
+    """Make the files that are missing, the oldest first, for so long at most; return how many were stored and failed.
+
+    A document that cannot be drawn keeps no other from its turn. Where the store is away the rest waits for the next
+    run.
+    """
+    return do_due("files of invoices", _list_due_files, _make_file, seconds, stops=(StoreAway,))
+
+
+def read_file(row: Invoice) -> bytes | None:
+    """Return a document's PDF; None while it is not made. A file that the store lost is made again.
+
+    Raises:
+        configs.ground.object_store.StoreAway: the store does not answer.
+    """
+    if row.pdf_key is None or row.pdf_made_at is None:
+        return None
+    try:
+        return invoice_blobs().get(row.pdf_key)
+    except NoBlob:
+        log.warning("a stored invoice is gone: it is made again", invoice=str(row.id))
+        with open_session() as s:
+            s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_made_at=None))
+        return None
+
+
+def _list_due_files(session: Session, most: int) -> Sequence[UUID]:
+    due = sa.select(Invoice.id).where(Invoice.pdf_made_at.is_(None)).order_by(Invoice.id)
+    return session.scalars(due.limit(most)).all()
+
+
+def _make_file(invoice_id: UUID) -> None:
+    """Store a file, and note it. Where the client's name went meanwhile it is made once more.
+
+    A slow worker may have replaced a file without the name that another one has noted since.
+    """
+    from api.invoices.pdf import render_pdf  # noqa: PLC0415 -- 27 MB that no run without an invoice needs
+
+    with open_session() as s:
+        row = s.get_one(Invoice, invoice_id)
+    key = row.pdf_key or f"{row.issued_at.year}/{row.id.hex}.pdf"
+    invoice_blobs().put(key, render_pdf(row))
+    same_name = Invoice.client_name.is_not_distinct_from(row.client_name)
+    made_at = sa.case((same_name, clock()))
+    with open_session() as s:
+        s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_key=key, pdf_made_at=made_at))

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from api.errors import ApiError
 from api.invoices import queries
 from api.invoices.contents import InvoicePage
-from api.invoices.pdf_files import read_file
+from api.invoices.issuing import read_file
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.public_answers import PDF_TYPE, build_pdf_response

@@ -4,8 +4,7 @@ from flask import Response
 
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
-from api.reliability.queries import CACHE_KEY, read_reliability
-from api.reliability.schemas import Reliability
+from api.reliability.queries import CACHE_KEY, Reliability, read_reliability
 
 blueprint = make_blueprint(
     "reliability", __name__, "/api/reliability", "reliability", "How well we kept our word"

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from api.invoices import queries
 from api.invoices.contents import LineKind
-from api.invoices.pdf_files import read_file
+from api.invoices.issuing import read_file
 from api.middleware.auth import current_user_id
 from api.middleware.public_answers import build_pdf_response
 from api.models.base import read_once

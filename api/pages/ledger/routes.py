@@ -19,8 +19,7 @@ from api.models.payment import CreditForm
 from api.models.user import Channel
 from api.pages.area import Access, Area
 from api.pages.words import CHANNEL_NAMES
-from api.reliability.queries import CACHE_KEY, read_reliability
-from api.reliability.schemas import ChannelDay, OutageEntry, Reliability
+from api.reliability.queries import CACHE_KEY, ChannelDay, OutageEntry, Reliability, read_reliability
 from configs.world.prefecture import desks, prefectures
 
 _l = lazy_gettext

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.background import jobs
-from api.invoices import pdf, pdf_files
-from api.invoices.issuing import forget_client, issue_due
-from api.invoices.pdf_files import make_due_files
+from api.invoices import issuing, pdf
+from api.invoices.issuing import forget_client, issue_due, make_due_files
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.payment import RefundStatus
@@ -75,7 +74,7 @@ def test_a_name_that_goes_leaves_the_file_too(person: People, folder: Path) -> N
     named = file.read_bytes()
     with session() as s:
         forget_client(s, camille.id)
-    assert pdf_files.read_file(rows(Invoice)[0]) is None
+    assert issuing.read_file(rows(Invoice)[0]) is None
     make_due_files(60)
     assert [*folder.rglob("*.pdf")] == [file]
     assert file.read_bytes() != named
