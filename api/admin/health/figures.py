@@ -1,6 +1,6 @@
 """Figures of the status beside health: what operators look at, by part. All are plain values, as JSON has them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from api.models.user import Channel
 from api.operations.alarms import list_unanswered
 from configs.ground.clock import clock
 from configs.ground.job_queues import read_oldest_seconds
-from configs.ground.proof_queue import ProofStatus, read_status
+from configs.ground.proof_queue import read_status
 from configs.ground.redaction import mask_text
 from configs.ground.redis import open_redis
 
@@ -114,14 +114,14 @@ def read_jobs() -> list[Record]:
     ]
 
 
-def read_proofs() -> Sequence[ProofStatus]:
+def read_proofs() -> list[Record]:
     """Return the status of the proofs on their way; none where no worker reports.
 
     Raises:
         redis.RedisError: Redis is away.
     """
     status = read_status(open_redis())
-    return [status] if status else []
+    return [status.model_dump()] if status else []
 
 
 def read_spiders() -> list[Record]:

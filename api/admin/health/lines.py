@@ -6,11 +6,9 @@ nothing. What a part is called, and each field, is a matter of the words (Words)
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-
-from pydantic import BaseModel
 
 from api.admin.health.findings import PartState
 from api.admin.health.reading import PartAway
@@ -125,11 +123,11 @@ def list_lines(part: str, found: Any, words: Words, most: int) -> list[Line]:
         return [[Piece(words.away.format(found.down), BAD)]]
     if isinstance(found, list | tuple):
         return _list_records(part, found, words, most)
-    values = {} if found is None else _read_fields(found)
-    flat = {name: each for name, each in values.items() if not _is_nested(each)}
+    values = found or {}
+    nested = {name: each for name, each in values.items() if isinstance(each, list | tuple | dict)}
+    flat = {name: each for name, each in values.items() if name not in nested}
     head = list(_list_pieces(part, flat, words, zeros=True))
-    nested = [name for name, each in values.items() if _is_nested(each)]
-    lines = [line for name in nested for line in _list_nested(part, name, values[name], words, most)]
+    lines = [line for name, each in nested.items() for line in _list_nested(part, name, each, words, most)]
     return [*([head] if head else []), *lines] or [[Piece(_say_empty(words, part), _EMPTY.get(part, ""))]]
 
 
@@ -138,32 +136,31 @@ def _list_nested(part: str, name: str, found: Any, words: Words, most: int) -> l
     if isinstance(found, list | tuple):
         lines = _list_records(group, found, words, most) if found or name == "open" else []
     elif name in ("pace", "last"):
-        lines = [list(_list_pieces(name, _read_fields(found), words))]
+        lines = [list(_list_pieces(name, found, words))]
     else:  # numbers by word
         lines = [list(_list_counts(name, found, words))]
     label = _call(words, part, name)
     return [[Piece(label), *line] if name != "open" else line for line in lines if line]
 
 
-def _list_records(group: str, found: Sequence[Any], words: Words, most: int) -> list[Line]:
+def _list_records(group: str, found: Sequence[Mapping[str, Any]], words: Words, most: int) -> list[Line]:
     if not found:
         return [[Piece(_say_empty(words, group), _EMPTY.get(group, GOOD))]]
-    records = [_read_fields(each) for each in found]
-    lines = [list(_list_pieces(group, each, words)) for each in records]
+    lines = [list(_list_pieces(group, each, words)) for each in found]
     quiet = Piece(_say_empty(words, group))
     lines = [[*line, quiet] if len(line) == 1 and group not in _QUIET else line for line in lines]
     well: list[str] = []
     if group in _QUIET:
         is_odd = [any(piece.tone in (WARN, BAD) for piece in line) for line in lines]
-        well = [str(next(iter(each.values()))) for each, odd in zip(records, is_odd, strict=True) if not odd]
+        well = [str(next(iter(each.values()))) for each, odd in zip(found, is_odd, strict=True) if not odd]
         lines = [line for line, odd in zip(lines, is_odd, strict=True) if odd]
     if group in _CUT and len(lines) > most:
         lines = [*lines[:most], [Piece(words.more.format(len(lines) - most))]]
     if group == "dead":
-        lines.insert(0, [Piece(str(sum(each["number"] for each in records)), BAD)])
+        lines.insert(0, [Piece(str(sum(each["number"] for each in found)), BAD)])
     if group == "outages":
-        reasons = Counter(str(each["reason"]) for each in records)
-        lines.insert(0, [Piece(str(len(records)), WARN), *_list_counts("reasons", reasons, words)])
+        reasons = Counter(str(each["reason"]) for each in found)
+        lines.insert(0, [Piece(str(len(found)), WARN), *_list_counts("reasons", reasons, words)])
     if well:
         named = ", ".join(well) if len(well) <= _MOST_NAMED else str(len(well))
         lines.append([Piece(words.well.format(named), GOOD)])
@@ -244,15 +241,3 @@ def _say(words: Words, value: str) -> str:
 def _call(words: Words, group: str, name: str) -> str:
     short = name.removesuffix("_seconds").removesuffix("_at").removesuffix("_ms")
     return words.labels.get(f"{group}.{name}", words.labels.get(name, short.replace("_", " ")))
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, list | tuple | dict) or is_dataclass(value)
-
-
-def _read_fields(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, BaseModel):
-        return {name: getattr(value, name) for name in type(value).model_fields}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    return dict(value)

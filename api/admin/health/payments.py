@@ -1,7 +1,8 @@
 """Overview of payments: what waits for Stripe, what was given up, and whether Stripe is left alone just now."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from redis import Redis
@@ -30,27 +31,8 @@ _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again wh
 _FAILED_FOR = timedelta(days=30)  # that a failed refund is shown where none was made since
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentOverview:
-    """Work that waits for Stripe. Ages and waits are in seconds."""
-
-    events: int  # that are still to be applied, but those whose object is not known here
-    oldest_seconds: float | None  # since the oldest of them came
-    unknown: int  # events that wait for an owner of their object
-    given_up: int  # events that failed for STRIPE_RETRY_FOR, lately
-    commands: (
-        int  # of the outbox, that Stripe did not take yet, but refunds that wait for the end of a dispute
-    )
-    oldest_command_seconds: float | None  # since the oldest of those was written
-    failed_refunds: int  # lately, and no other one of the same payment was made since
-    differences: int  # that the last comparison with Stripe found and did not repair
-    late_declarations: int  # that took effect long ago, and are not applied
-    late_files: int  # of invoices that were issued long ago
-    left_alone_seconds: float  # for which the circuit breaker lets no call through; 0: it does
-
-
-def read_payments() -> PaymentOverview:
-    """Read the tables, and the circuit breaker in Redis."""
+def read_payments() -> dict[str, Any]:
+    """Return the work that waits for Stripe, by the tables and the circuit breaker; ages and waits in seconds."""
     now, event = clock(), StripeEvent
     waits = event.next_attempt_at.is_not(None)
     unknown = event.flag.is_not_distinct_from(StripeEventFlag.UNKNOWN_OWNER)
@@ -64,19 +46,26 @@ def read_payments() -> PaymentOverview:
     with read_session() as s:
         events, oldest = s.execute(ours).one()
         commands, oldest_command = s.execute(asked).one()
-        return PaymentOverview(
-            events=events,
-            oldest_seconds=_measure_age(oldest, now),
-            unknown=s.scalars(sa.select(sa.func.count()).where(waits, unknown)).one(),
-            given_up=s.scalars(sa.select(sa.func.count()).where(*given_up)).one(),
-            commands=commands,
-            oldest_command_seconds=_measure_age(oldest_command, now),
-            failed_refunds=_count_failed_refunds(s, now),
-            differences=_count_differences(s, now),
-            late_declarations=_count_late_declarations(s, now),
-            late_files=_count_late_files(s, now),
-            left_alone_seconds=round(CircuitBreaker("stripe", STRIPE_REST_SECONDS()).read_wait(), 3),
-        )
+        return {
+            "events": events,  # that are still to be applied, but those whose object is not known here
+            "oldest_seconds": _measure_age(oldest, now),  # since the oldest of them came
+            # Events that wait for an owner of their object
+            "unknown": s.scalars(sa.select(sa.func.count()).where(waits, unknown)).one(),
+            # Events that failed for STRIPE_RETRY_FOR, lately
+            "given_up": s.scalars(sa.select(sa.func.count()).where(*given_up)).one(),
+            # Of the outbox, that Stripe did not take yet, but refunds that wait for the end of a dispute
+            "commands": commands,
+            "oldest_command_seconds": _measure_age(oldest_command, now),
+            # Lately, and no other one of the same payment was made since
+            "failed_refunds": _count_failed_refunds(s, now),
+            # That the last comparison with Stripe found and did not repair
+            "differences": _count_differences(s, now),
+            # That took effect long ago, and are not applied
+            "late_declarations": _count_late_declarations(s, now),
+            "late_files": _count_late_files(s, now),  # of invoices that were issued long ago
+            # For which the circuit breaker lets no call through; 0: it does
+            "left_alone_seconds": round(CircuitBreaker("stripe", STRIPE_REST_SECONDS()).read_wait(), 3),
+        }
 
 
 def _count_failed_refunds(session: Session, now: datetime) -> int:
@@ -114,37 +103,41 @@ def check_payments(_: Redis) -> str:
     """Judge what waits for Stripe, and what an operator must settle."""
     found = read_payments()
     troubles = _find_troubles(found)
-    if found.failed_refunds or found.differences:  # everybody reads health; operators read which cases
+    if found["failed_refunds"] or found["differences"]:  # everybody reads health; operators read which cases
         troubles.append("an operator must settle something: see the status")
     refuse(troubles)
-    if not (found.events or found.commands):
+    if not (found["events"] or found["commands"]):
         return "nothing waits for Stripe"
-    return f"{pluralize(found.events, 'event')}, {pluralize(found.commands, 'command')} on the way"
+    return f"{pluralize(found['events'], 'event')}, {pluralize(found['commands'], 'command')} on the way"
 
 
-def _find_troubles(found: PaymentOverview) -> list[str]:
+def _find_troubles(found: Mapping[str, Any]) -> list[str]:
     """Return in words what keeps payments from being applied; nothing where all is well."""
     longest = HEALTH_AGE_SECONDS()
-    waits, late, alone = (
-        format_duration(timedelta(seconds=each or 0))
-        for each in (found.oldest_seconds, found.oldest_command_seconds, found.left_alone_seconds)
+    oldest, oldest_command, alone = (
+        found[name] or 0 for name in ("oldest_seconds", "oldest_command_seconds", "left_alone_seconds")
     )
-    events, commands = pluralize(found.events, "event"), pluralize(found.commands, "command")
-    given_up = pluralize(found.given_up, "event")
-    declarations = pluralize(found.late_declarations, "declaration")
-    files = pluralize(found.late_files, "invoice")
+    events, commands = pluralize(found["events"], "event"), pluralize(found["commands"], "command")
+    declarations = pluralize(found["late_declarations"], "declaration")
     cases = (
-        (found.left_alone_seconds, f"Stripe does not answer: it is asked again in {alone}"),
-        ((found.oldest_seconds or 0) > longest, f"{events} of Stripe's not applied, the oldest for {waits}"),
+        (alone, f"Stripe does not answer: it is asked again in {_write(alone)}"),
+        (oldest > longest, f"{events} of Stripe's not applied, the oldest for {_write(oldest)}"),
         (
-            (found.oldest_command_seconds or 0) > longest,
-            f"{commands} not taken by Stripe, the oldest for {late}",
+            oldest_command > longest,
+            f"{commands} not taken by Stripe, the oldest for {_write(oldest_command)}",
         ),
-        (found.given_up, f"{given_up} of Stripe's given up: replay them"),
-        (found.late_declarations, f"{declarations} not applied: the job apply_declarations does it"),
-        (found.late_files, f"{files} without a file: the job issue_invoices makes it"),
+        (found["given_up"], f"{pluralize(found['given_up'], 'event')} of Stripe's given up: replay them"),
+        (found["late_declarations"], f"{declarations} not applied: the job apply_declarations does it"),
+        (
+            found["late_files"],
+            f"{pluralize(found['late_files'], 'invoice')} without a file: the job issue_invoices makes it",
+        ),
     )
     return [text for is_so, text in cases if is_so]
+
+
+def _write(seconds: float) -> str:
+    return format_duration(timedelta(seconds=seconds))
 
 
 def _measure_age(at: datetime | None, now: datetime) -> float | None:

@@ -1,7 +1,6 @@
 """Status of everything, part by part: what `make status`, the operators' page and the API show."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from api.admin.health.checks import CHECKS, HealthChecks
@@ -14,21 +13,16 @@ HEALTH = "health"
 Parts = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class HealthFinding:
-    """A part of health, how it is, and why."""
-
-    name: str
-    state: PartState
-    reason: str
-
-
 def read_parts(
     read_health: Callable[[], Mapping[str, PartFinding]], also: Mapping[str, Callable[[], Any]] | None = None
 ) -> Parts:
     """Return each part of the status, or why it is away; after some seconds at the latest."""
-    health = {HEALTH: lambda: [HealthFinding(name, *found[:2]) for name, found in read_health().items()]}
-    return read_each(health | READS | dict(also or {}))
+
+    def list_health() -> list[dict[str, Any]]:
+        found = read_health().items()
+        return [{"name": name, "state": each.state, "reason": each.reason} for name, each in found]
+
+    return read_each({HEALTH: list_health} | READS | dict(also or {}))
 
 
 def read_health() -> dict[str, PartFinding]:
@@ -45,4 +39,4 @@ def find_trouble(parts: Parts) -> list[str]:
     health = parts[HEALTH]
     if isinstance(health, PartAway):
         return silent
-    return silent + [each.name for each in health if each.state is PartState.DOWN]
+    return silent + [each["name"] for each in health if each["state"] is PartState.DOWN]

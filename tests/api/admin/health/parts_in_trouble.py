@@ -4,9 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from api.admin.health.findings import PartState
-from api.admin.health.payments import PaymentOverview
-from api.admin.health.program_checks import JobStatus
-from api.admin.health.status_report import HealthFinding
 from api.models.desk import DeskStatus
 from api.models.job import JobResult
 from api.models.user import Channel
@@ -28,8 +25,12 @@ def make_parts() -> dict[str, Any]:
         "newest_at": None,
         "left_alone": {},
     }
+    ended = {
+        "job": "", "ended_at": ago, "result": JobResult.DONE, "error": None, "counts": None, "due_at": None,
+        "runs": False,
+    }  # fmt: skip
     return {
-        "health": [HealthFinding("planner", PartState.DOWN, "silent"), HealthFinding("redis", PartState.OK, "")],
+        "health": [{"name": "planner", "state": PartState.DOWN, "reason": "silent"}, {"name": "redis", "state": PartState.OK, "reason": ""}],
         "alarms": {"open": [{"id": 7, "subject": HOST, "reason": "blocked", "told_at": ago, "repeated_at": ago}]},
         "desks": {
             "watched": 3, "unwatched": 2, "by_status": {"ACTIVE": 1, "ERROR": 1, "UNPLANNED": 1},
@@ -50,9 +51,9 @@ def make_parts() -> dict[str, Any]:
             {"name": "sms", "jobs": 0, "oldest_seconds": None, "failed": 0},
         ],
         "runs": [
-            JobStatus("sum_days", ago, JobResult.FAILED, "KeyError", None, None, runs=False),
-            JobStatus("drop_exports", ago, JobResult.DONE, None, {"failed": 2}, ago, runs=False),
-            JobStatus("keep_partitions", ago, JobResult.DONE, None, {}, None, runs=False),
+            {**ended, "job": "sum_days", "result": JobResult.FAILED, "error": "KeyError"},
+            {**ended, "job": "drop_exports", "counts": {"failed": 2}, "due_at": ago},
+            {**ended, "job": "keep_partitions", "counts": {}},
         ],
         "messages": {
             "by_state": {"sent": 4}, "on_the_way": 2, "oldest_seconds": 99.0, "unmatched": 1,
@@ -63,8 +64,14 @@ def make_parts() -> dict[str, Any]:
             {"channel": Channel.SMS, **quiet, "failed": 2, "again": 1, "newest_at": ago, "left_alone": {"twilio": 30.0}},
             {"channel": Channel.EMAIL, **quiet},
         ],
-        "payments": PaymentOverview(1, 30.0, 1, 1, 1, 30.0, 1, 1, 1, 1, 60.0),
-        "proofs": [ProofStatus(at=clock(), store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused")],
+        "payments": {
+            "events": 1, "oldest_seconds": 30.0, "unknown": 1, "given_up": 1, "commands": 1,
+            "oldest_command_seconds": 30.0, "failed_refunds": 1, "differences": 1, "late_declarations": 1,
+            "late_files": 1, "left_alone_seconds": 60.0,
+        },
+        "proofs": [ProofStatus(
+            at=clock(), store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused",
+        ).model_dump()],
         "discovery": {
             "last": {"started_at": ago, "ended_at": ago, "cut": True, "pages": 90, "found": 2},
             "drifts": [{"desk": BOBIGNY, "reason": "silent", "detail": "404", "since": ago}],

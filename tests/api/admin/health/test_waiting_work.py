@@ -207,7 +207,7 @@ def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable
     save(refund(RefundStatus.SUCCEEDED, 3))
     save(refund(RefundStatus.FAILED, 2))
     assert finding() == _CASE
-    assert read_payments().failed_refunds == 1
+    assert read_payments()["failed_refunds"] == 1
     save(refund(RefundStatus.PENDING, 0))
     assert finding().state is PartState.OK
 
@@ -221,7 +221,7 @@ def test_differences_of_the_last_comparison_are_a_case(finding: Callable[[], Par
     assert finding().state is PartState.OK
     save_all([differ("in_3", 25), differ("in_3", 1)])
     assert finding() == _CASE
-    assert read_payments().differences == 1
+    assert read_payments()["differences"] == 1
 
 
 Listen = Callable[..., None]
