@@ -8,7 +8,6 @@ service makes it: this program has neither PostgreSQL's tools nor the key to the
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from api.migrations import logins
-from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
+from api.migrations.retries import MigrationFailed, run_with_retries
 from api.migrations.tables import upgrade_tables
 from api.models.backup_state import BACKUP_LATE_SECONDS
 from api.models.revision import expected_revision
@@ -70,9 +69,8 @@ def main(arguments: list[str]) -> int:
     script = ScriptDirectory.from_config(config())
     changes = given[:1] in (["upgrade"], ["downgrade"]) and "--sql" not in given
     try:
-        with hold_turn() if changes else nullcontext():
-            run = partial(line.run_cmd, config(), options)
-            _run(script, arguments if changes else [], _upgrade if given == ["upgrade", "head"] else run)
+        run = partial(line.run_cmd, config(), options)
+        _run(script, arguments if changes else [], _upgrade if given == ["upgrade", "head"] else run)
     except (BackupMissing, MigrationFailed) as error:
         raise SystemExit(
             f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from api.migrations import __main__ as migrations
 from api.migrations import retries
 from api.migrations.__main__ import BackupMissing, main, make_backup_first
-from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
+from api.migrations.retries import MigrationFailed, run_with_retries
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from api.models.revision import expected_revision
@@ -102,16 +102,6 @@ def test_a_server_that_ends_the_connection_is_asked_again(older: sa.Engine) -> N
     run_with_retries(act, said.append)
     assert len(said) == 2
     assert all("connection" in line and "; tried again in" in line for line in said)
-
-
-def test_a_second_migration_waits_for_the_first(older: sa.Engine, capsys: pytest.CaptureFixture[str]) -> None:
-    with hold_turn():
-        second = threading.Thread(target=main, args=(["upgrade"],))
-        second.start()
-        until(lambda: second.is_alive() and "lock timeout; tried again" in capsys.readouterr().out)
-        assert ask(older, _REVISION) == expected_revision()
-    second.join(60)
-    assert ask(older, _REVISION) == NEXT
 
 
 def test_logins_without_a_server_end_in_one_line(

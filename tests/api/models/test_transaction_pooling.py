@@ -1,4 +1,4 @@
-"""Migrations and locks behind a real PgBouncer that pools transactions: no client keeps a session there."""
+"""Locks behind a real PgBouncer that pools transactions: no client keeps a session there."""
 
 import os
 import shutil
@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.migrations import retries
 from api.models.base import engine, session
 from deploy.local.processes import start, stop
 from tests.waiting import wait_for_port
@@ -64,16 +62,6 @@ def pooled(
     engine().dispose()
     for process in started:
         stop(process)
-
-
-def test_two_migrations_through_one_pool_take_turns(pooled: Callable[[int], sa.URL]) -> None:
-    pooled(5)
-    first = retries._take_turn()
-    # A lock of the session would be free for the second one, which is given the same session.
-    with pytest.raises(psycopg2.errors.LockNotAvailable):
-        retries._take_turn()
-    first.close()
-    retries._take_turn().close()
 
 
 def test_a_lock_of_a_loop_ends_with_its_transaction(pooled: Callable[[int], sa.URL]) -> None:
