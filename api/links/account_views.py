@@ -6,6 +6,7 @@ from http import HTTPStatus
 from flask import g, render_template, request
 from sqlalchemy.orm import Session
 
+from api.admin.audit import Actor, AuditedWork, record_audit
 from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.errors import ApiError
@@ -14,14 +15,13 @@ from api.logins.factor_end import LinkedFactor, keep_by_link, read_link
 from api.middleware.known_places import made_registration, remember_place
 from api.middleware.languages import use_account_language
 from api.middleware.rate_limits import may_take_kept_turn
-from api.models.audit import ActorKind, AuditEntry
+from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import Role, User
 from api.operations import alarms
 from api.operations.alarms import list_unanswered, name_incident
 from api.users.contact_ownership import drop_contacts_since
-from configs.ground.clock import clock
 from configs.ground.contact_addresses import shorten_address
 from configs.ground.signed_links import AcknowledgeIncident, ResetPassword, VerifyAddress, read_token
 
@@ -160,18 +160,9 @@ def acknowledge_alarm(session: Session, alarm: LinkedAlarm, request_id: str) -> 
     if alarm.incident.acknowledged_at is not None:
         return
     alarms.acknowledge(session, alarm.incident.id)
-    session.add(
-        AuditEntry(
-            at=clock(),
-            actor_id=alarm.operator.id,
-            actor_kind=ActorKind(alarm.operator.role.value),
-            action="incident.acknowledge",
-            subject_type="incident",
-            subject_id=str(alarm.incident.id),
-            request_id=request_id,
-            changes={"by": "link"},
-        )
-    )
+    actor = Actor(alarm.operator.id, ActorKind(alarm.operator.role.value), request_id)
+    work = AuditedWork(session, actor, {"by": "link"})
+    record_audit(work, "incident.acknowledge", "incident", alarm.incident.id)
 
 
 def ask_acknowledge(token: str) -> str:

@@ -26,14 +26,6 @@ _LINKED = re.compile("@|://")  # what becomes a link, which browsers isolate by 
 _FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _HERE = Path(__file__).parent / "documents"
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts become none
-_PAGES = {
-    TERMS_NAME: "show_terms",
-    "vie-privee": "show_privacy",
-    "mentions-legales": "show_notice",
-    "accessibilite": "show_accessibility",
-    "contact": "show_contact",
-    "mediation": "show_mediation",
-}
 area = Area("legal", __name__)
 
 
@@ -130,5 +122,5 @@ def _add_page(name: str, endpoint: str) -> None:
     area.page(f"/{name}", Access.PUBLIC)(show)
 
 
-for _name, _endpoint in _PAGES.items():
-    _add_page(_name, _endpoint)
+for _name, _folder in {TERMS_NAME: "terms", **_FOLDERS}.items():
+    _add_page(_name, f"show_{_folder}")
