@@ -1,10 +1,9 @@
 """Operators' page of the status: the screen of `make status`, live."""
 
 import time
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from flask import Response, current_app, render_template, url_for
@@ -123,20 +122,11 @@ def build_words() -> Words:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPiece:
-    """A piece of a line; `url` leads to the thing."""
-
-    text: str
-    tone: str
-    is_detail: bool
-    url: str | None
-
-    @classmethod
-    def build(cls, part: str, piece: Piece) -> Self:
-        """Return a piece with its link."""
-        is_detail = piece.field in _DETAILS or (part, piece.field) == ("health", "reason")
-        return cls(piece.text, piece.tone, is_detail, _find_url(part, piece.field, piece.value))
+def _build_piece(part: str, piece: Piece) -> dict[str, Any]:
+    """Return a piece of a line with its link, which leads to the thing."""
+    is_detail = piece.field in _DETAILS or (part, piece.field) == ("health", "reason")
+    url = _find_url(part, piece.field, piece.value)
+    return {"text": piece.text, "tone": piece.tone, "is_detail": is_detail, "url": url}
 
 
 def _find_url(part: str, field: str, value: Any) -> str | None:
@@ -154,39 +144,27 @@ def _find_url(part: str, field: str, value: Any) -> str | None:
     return url_for(endpoint, **{name: value}) if endpoint else None
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the status."""
-
-    title: str
-    lines: list[list[ShownPiece]]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusView:
-    """All parts; `down` names, as programs do, what does not work."""
-
-    at: datetime
-    environment: str
-    down: list[str]
-    sections: list[Section]
-
-    @classmethod
-    def build(cls, parts: Parts) -> Self:
-        """Return what is shown of the parts. One that is away, or cannot be written, hides no other."""
-        words = build_words()
-        sections = [Section(title, _show(name, parts[name], words)) for name, title in TITLES.items()]
-        return cls(clock(), settings().app_env, find_trouble(parts), sections)
+def build_view(parts: Parts) -> dict[str, Any]:
+    """Return what is shown of the parts. One that is away, or cannot be written, hides no other."""
+    words = build_words()
+    return {
+        "at": clock(),
+        "environment": settings().app_env,
+        "down": find_trouble(parts),  # what does not work, as programs name it
+        "sections": [
+            {"title": title, "lines": _show(name, parts[name], words)} for name, title in TITLES.items()
+        ],
+    }
 
 
-def _show(part: str, found: Any, words: Words) -> list[list[ShownPiece]]:
+def _show(part: str, found: Any, words: Words) -> list[list[dict[str, Any]]]:
     try:
         lines: list[Line] = list_lines(part, found, words, _SHOWN)
-        return [[ShownPiece.build(part, piece) for piece in line] for line in lines]
+        return [[_build_piece(part, piece) for piece in line] for line in lines]
     except Exception as error:
         log.exception("a part of the status cannot be shown: `make status` shows it", part=part)
         text = f"Ne peut pas être affiché, voyez `make status` : {type(error).__name__}"
-        return [[ShownPiece(text, BAD, is_detail=False, url=None)]]
+        return [[{"text": text, "tone": BAD, "is_detail": False, "url": None}]]
 
 
 class _SharedParts:
@@ -222,6 +200,6 @@ def show_live() -> Response:
     return answer_live({"status": render_template("admin/_status.html", view=_read_status())})
 
 
-def _read_status() -> StatusView:
+def _read_status() -> dict[str, Any]:
     kept: _SharedParts = current_app.extensions.setdefault("admin-status", _SharedParts())
-    return StatusView.build(kept.read_parts())
+    return build_view(kept.read_parts())

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlencode
 
 from babel import Locale
@@ -28,7 +29,7 @@ from api.pages.choices import (
     search_places,
     write_slug,
 )
-from api.pages.words import CLASSES, WatchClass, classify_desk, classify_watch, explain_desk, name_website
+from api.pages.words import CLASSES, classify_desk, classify_watch, explain_desk, name_website
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from configs.world.desk import Desk, Procedure, WatchLevel
@@ -48,28 +49,7 @@ class _Words:
     hours: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class BusyHour:
-    """An hour of the week with openings, in the page's language."""
-
-    weekday: str
-    begins: str
-    ends: str
-    openings: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMap:
-    """What the template draws: a path for each level (1 to 4), names of days, hours of the axis, the busiest hours."""
-
-    paths: dict[int, str]
-    days: list[str]
-    axis: list[str]
-    busiest: list[BusyHour]
-    by_day: dict[str, list[str]]  # all hours with openings: `10:00 (3)`
-
-
-def build_heat_map(cells: Iterable[HeatCell]) -> HeatMap | None:
+def build_heat_map(cells: Iterable[HeatCell]) -> dict[str, Any] | None:
     """Return the heat map of a desk; None where no slots opened."""
     shown = sorted((cell for cell in cells if cell.openings), key=lambda cell: (cell.weekday, cell.hour))
     if not shown:
@@ -81,15 +61,16 @@ def build_heat_map(cells: Iterable[HeatCell]) -> HeatMap | None:
     for cell in shown:
         hour = f"{words.hours[cell.hour]} ({counts[cell.openings]})"
         by_day.setdefault(words.days[cell.weekday - 1], []).append(hour)
-    return HeatMap(
-        paths=_draw(shown),
-        days=[get_day_names("abbreviated", locale=locale)[index] for index in range(7)],
-        axis=[words.hours[hour] for hour in _AXIS],
-        busiest=[
+    return {
+        "paths": _draw(shown),  # one for each level, 1 to 4
+        "days": [get_day_names("abbreviated", locale=locale)[index] for index in range(7)],
+        "axis": [words.hours[hour] for hour in _AXIS],
+        # Hours of the week with the most openings, in the page's language
+        "busiest": [
             _describe(cell, words) for cell in sorted(shown, key=lambda cell: -cell.openings)[:_BUSIEST]
         ],
-        by_day=by_day,
-    )
+        "by_day": by_day,  # all hours with openings: `10:00 (3)`
+    }
 
 
 def _draw(cells: list[HeatCell]) -> dict[int, str]:
@@ -101,9 +82,13 @@ def _draw(cells: list[HeatCell]) -> dict[int, str]:
     return dict(sorted(paths.items()))
 
 
-def _describe(cell: HeatCell, words: _Words) -> BusyHour:
-    ends = words.hours[(cell.hour + 1) % 24]
-    return BusyHour(words.days[cell.weekday - 1], words.hours[cell.hour], ends, cell.openings)
+def _describe(cell: HeatCell, words: _Words) -> dict[str, Any]:
+    return {
+        "weekday": words.days[cell.weekday - 1],
+        "begins": words.hours[cell.hour],
+        "ends": words.hours[(cell.hour + 1) % 24],
+        "openings": cell.openings,
+    }
 
 
 @lru_cache(maxsize=8)
@@ -130,57 +115,20 @@ _UNWATCHED = _l("Aucune page de cette démarche ne peut être surveillée pour l
 area = Area("advice", __name__)
 
 
-@dataclass(frozen=True, slots=True)
-class DeskView:
-    """A desk of the advice: its answer, its class, why it is not seen, its site, and its heat map (if slots opened).
-
-    `is_thin`: its figures rest on few observations.
-    """
-
-    answer: OutlookDesk
-    watch: WatchClass
-    reason: LazyString | None
-    website: str
-    heat: HeatMap | None
-    is_thin: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """The advice page. `desks`: those that are seen first."""
-
-    outlook: Outlook
-    watch: WatchClass
-    desks: list[DeskView]
-    openings: int  # of all desks
-    reason: LazyString | None  # why no slots are seen; None where they are
-    waiting_url: str  # where to ask to be told when they are
-
-
-@dataclass(frozen=True, slots=True)
-class ProcedureView:
-    """A procedure of a department: its slug and name, how many desks serve it, and the best class of them."""
-
-    slug: str
-    name: LazyString
-    desks: int
-    watch: WatchClass
-
-
-def read_advice(place: Prefecture, procedure: Procedure) -> Advice:
+def read_advice(place: Prefecture, procedure: Procedure) -> dict[str, Any]:
     """Return the advice for a wish."""
     found = read_cached(
         Outlook, f"outlook:{place.id}:{procedure}", lambda s: read_outlook(s, place, procedure)
     )
-    views = sorted((_build_desk(each) for each in found.desks), key=lambda view: not view.answer.is_seen)
-    return Advice(
-        outlook=found,
-        watch=classify_watch(len(found.desks), found.watch_level, found.status),
-        desks=views,
-        openings=sum(view.answer.history.openings for view in views),
-        reason=_explain(views) if found.unwatched else None,
-        waiting_url=build_register_url(place, procedure),
-    )
+    views = sorted(map(_build_desk, found.desks), key=lambda view: not view["answer"].is_seen)
+    return {
+        "outlook": found,
+        "watch": classify_watch(len(found.desks), found.watch_level, found.status),
+        "desks": views,  # those that are seen first
+        "openings": sum(each.history.openings for each in found.desks),  # of all desks
+        "reason": _explain(found.desks) if found.unwatched else None,  # why no slots are seen
+        "waiting_url": build_register_url(place, procedure),  # where to ask to be told when they are
+    }
 
 
 def read_place(place: Prefecture) -> PrefecturePage:
@@ -188,7 +136,7 @@ def read_place(place: Prefecture) -> PrefecturePage:
     return read_cached(PrefecturePage, f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))
 
 
-def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[ProcedureView]:
+def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str, Any]]:
     """Return all procedures with how they are watched at a department, those with desks first."""
     statuses = {desk.id: desk.status for desk in page.desks}
     views = []
@@ -198,8 +146,8 @@ def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[Procedur
             classify_watch(0, WatchLevel.NONE, None)
         ]
         best = min(classes, key=CLASSES.index)
-        views.append(ProcedureView(write_slug(procedure), name, len(serving), best))
-    return sorted(views, key=lambda view: not view.desks)
+        views.append({"slug": write_slug(procedure), "name": name, "desks": len(serving), "watch": best})
+    return sorted(views, key=lambda view: not view["desks"])
 
 
 def build_register_url(place: Prefecture, procedure: Procedure, plan: PlanName | None = None) -> str:
@@ -213,24 +161,24 @@ def build_register_url(place: Prefecture, procedure: Procedure, plan: PlanName |
     return f"/register?{urlencode({name: value for name, value in wish.items() if value})}"
 
 
-def _build_desk(answer: OutlookDesk) -> DeskView:
+def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
     desk: Desk = desks()[answer.id]
-    return DeskView(
-        answer=answer,
-        watch=classify_desk(desk, answer.status, is_seen=answer.is_seen),
-        reason=explain_desk(desk, answer.status, is_seen=answer.is_seen),
-        website=name_website(desk),
-        heat=build_heat_map(answer.history.cells),
-        is_thin=_is_thin(answer.history),
-    )
+    return {
+        "answer": answer,
+        "watch": classify_desk(desk, answer.status, is_seen=answer.is_seen),
+        "reason": explain_desk(desk, answer.status, is_seen=answer.is_seen),  # why it is not seen
+        "website": name_website(desk),
+        "heat": build_heat_map(answer.history.cells),
+        "is_thin": _is_thin(answer.history),  # its figures rest on few observations
+    }
 
 
 def _is_thin(history: OpeningHistory) -> bool:
     return history.openings < _FEW_OPENINGS or history.watched_days < _FEW_DAYS
 
 
-def _explain(views: Sequence[DeskView]) -> LazyString:
-    known = [desks()[view.answer.id] for view in views]
+def _explain(answers: Sequence[OutlookDesk]) -> LazyString:
+    known = [desks()[each.id] for each in answers]
     if not known:
         return _NONE_KNOWN
     if any(desk.shows_slots for desk in known):

@@ -1,5 +1,6 @@
 """Pages of a user's alerts: a new one, one with what was found, its changes and its end."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import Response, redirect, render_template, request, url_for
@@ -31,7 +32,6 @@ from api.pages.alerts.forms import (
     write_event,
 )
 from api.pages.alerts.view_data import (
-    AlertPageView,
     describe_alert,
     read_alert_view,
     write_freshness,
@@ -116,7 +116,7 @@ def show_parts(id: UUID) -> Response:
     parts = {
         name: render_template(f"alerts/_{name}.html", view=view, fresh=write_freshness) for name in _PARTS
     }
-    return answer_live(parts, stop=view.alert.state == "closed")
+    return answer_live(parts, stop=view["alert"]["state"] == "closed")
 
 
 @area.page("/alertes/<uuid:id>/preuve/<uuid:detection>", Access.PERSONAL)
@@ -233,11 +233,11 @@ def report_found(id: UUID) -> ResponseReturnValue:
     alert = _read_alert(id)
     if alert.closed_at:
         return _lead_to(id)
-    form = read_appointment(describe_alert(alert).zone)
+    form = read_appointment(describe_alert(alert)["zone"])
     if form.errors:
         return _render_found(alert, form), _INVALID
     try:
-        store_appointment(current_user_id(), id, form.value, describe_alert(alert).zone)
+        store_appointment(current_user_id(), id, form.value, describe_alert(alert)["zone"])
     except ApiError as error:
         return _refuse(id, error)
     return _lead_to(id, _("Bravo ! L’alerte est fermée."))
@@ -292,7 +292,7 @@ def _build_plan_url(plan: PlanName) -> str:
     return url_for("plan.show_order", plan=plan.value)
 
 
-def _render_alert(view: AlertPageView, refused: ApiError | None = None) -> str:
+def _render_alert(view: dict[str, Any], refused: ApiError | None = None) -> str:
     return render_template(
         "alerts/alert.html",
         view=view,

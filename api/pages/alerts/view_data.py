@@ -1,12 +1,12 @@
 """View data of alerts: their state, desks, slots and messages, in the words of the page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from babel.dates import format_time, get_day_names
-from flask_babel import LazyString, get_locale, lazy_gettext
+from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
 
 from api.accounts.queries import find_entitlement
@@ -14,12 +14,11 @@ from api.alerts.appointments import find_appointment_to_come
 from api.alerts.queries import list_sent_messages, read_own_alert
 from api.alerts.schemas import AlertAnswer, Limits, SentMessage
 from api.detections.queries import list_alert_detections
-from api.detections.schemas import AlertDetection
 from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
-from api.pages.words import CHANNEL_NAMES, WatchClass, classify_desk, describe_state, explain_desk
+from api.pages.words import CHANNEL_NAMES, classify_desk, describe_state, explain_desk
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
 from configs.ground.signed_links import MoveReminders, write_token
@@ -42,56 +41,7 @@ _CLOSED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ShownAlert:
-    """An alert: its own name or the prefecture's, what is watched, and how it goes."""
-
-    answer: AlertAnswer
-    title: str
-    place: str | None  # where the title is not the place
-    department: str  # the place, whatever the title is
-    state: str  # active, waiting (nothing of it can be watched yet), paused, closed
-    tone: str  # of the state's badge
-    state_text: LazyString
-    closed_text: LazyString | None
-    zone: str  # of the prefecture (IANA)
-    procedures: list[LazyString]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownDesk:
-    """A desk of an alert: its answer, how it is watched, and why not where it is not."""
-
-    answer: DeskAnswer
-    watch: WatchClass
-    reason: LazyString | None
-
-
-@dataclass(frozen=True, slots=True)
-class ShownMessage:
-    """A message that was sent: channel, how it went, and when."""
-
-    channel: LazyString
-    tone: str
-    text: LazyString
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AlertPageView:
-    """The page of one alert."""
-
-    alert: ShownAlert
-    desks: list[ShownDesk]
-    limits: list[str]
-    detections: list[AlertDetection]  # those with open slots first, then the newest
-    messages: list[ShownMessage]
-    has_plan: bool  # without one nothing is sent
-    next_plan_starts_at: datetime | None  # where one was bought that begins later
-    reminder_token: str | None  # of the page of an appointment's reminders
-
-
-def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
+def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
     """Return one alert of the user with what was found and sent.
 
     Raises:
@@ -103,36 +53,38 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         messages = list_sent_messages(s, alert_id, _MOST)
         held = find_entitlement(s, user_id, clock())
         appointment_id = find_appointment_to_come(s, alert_id)
-    return AlertPageView(
-        alert=describe_alert(answer),
-        desks=[_describe_desk(each) for each in answer.desks],
-        limits=list(describe_limits(answer.limits)),
-        detections=sorted(detections, key=lambda each: not each.slots_open),
-        messages=[_describe_message(each) for each in messages],
-        has_plan=held.plan.name is not PlanName.NONE,
-        next_plan_starts_at=held.next_starts_at,
-        reminder_token=write_token(MoveReminders(appointment_id)) if appointment_id else None,
-    )
+    return {
+        "alert": describe_alert(answer),
+        "desks": [_describe_desk(each) for each in answer.desks],
+        "limits": list(describe_limits(answer.limits)),
+        # Those with open slots first, then the newest
+        "detections": sorted(detections, key=lambda each: not each.slots_open),
+        "messages": [_describe_message(each) for each in messages],
+        "has_plan": held.plan.name is not PlanName.NONE,  # without one nothing is sent
+        "next_plan_starts_at": held.next_starts_at,  # where one was bought that begins later
+        # Of the page of an appointment's reminders
+        "reminder_token": write_token(MoveReminders(appointment_id)) if appointment_id else None,
+    }
 
 
-def describe_alert(alert: AlertAnswer) -> ShownAlert:
-    """Return an alert as pages show it."""
+def describe_alert(alert: AlertAnswer) -> dict[str, Any]:
+    """Return an alert as pages show it: its own name or the prefecture's, what is watched, and how it goes."""
     place = prefectures()[alert.prefecture_id]
     title = f"{place.name} ({place.department})"
     state = _find_state(alert)
     tone, text = _STATES[state]
-    return ShownAlert(
-        answer=alert,
-        title=alert.name or title,
-        place=title if alert.name else None,
-        department=title,
-        state=state,
-        tone=tone,
-        state_text=text,
-        closed_text=_CLOSED[alert.closed_because] if alert.closed_because else None,
-        zone=str(place.time_zone),
-        procedures=[PROCEDURE_NAMES[each] for each in alert.procedures],
-    )
+    return {
+        "answer": alert,
+        "title": alert.name or title,
+        "place": title if alert.name else None,  # where the title is not the place
+        "department": title,  # the place, whatever the title is
+        "state": state,  # active, waiting (nothing of it can be watched yet), paused, closed
+        "tone": tone,  # of the state's badge
+        "state_text": text,
+        "closed_text": _CLOSED[alert.closed_because] if alert.closed_because else None,
+        "zone": str(place.time_zone),  # of the prefecture (IANA)
+        "procedures": [PROCEDURE_NAMES[each] for each in alert.procedures],
+    }
 
 
 def describe_limits(limits: Limits) -> Iterator[str]:
@@ -178,16 +130,19 @@ def _find_state(alert: AlertAnswer) -> str:
     return "waiting" if alert.awaits_watch else "active" if alert.is_active else "paused"
 
 
-def _describe_desk(answer: DeskAnswer) -> ShownDesk:
+def _describe_desk(answer: DeskAnswer) -> dict[str, Any]:
+    """Return a desk of an alert: its answer, how it is watched, and why not where it is not."""
     desk = desks()[answer.id]
     is_seen = desk.shows_slots and not desk.is_round_too_long(answer.feasible_interval)
-    return ShownDesk(
-        answer=answer,
-        watch=classify_desk(desk, answer.status, is_seen=is_seen),
-        reason=explain_desk(desk, answer.status, is_seen=is_seen),
-    )
+    return {
+        "answer": answer,
+        "watch": classify_desk(desk, answer.status, is_seen=is_seen),
+        "reason": explain_desk(desk, answer.status, is_seen=is_seen),
+    }
 
 
-def _describe_message(message: SentMessage) -> ShownMessage:
+def _describe_message(message: SentMessage) -> dict[str, Any]:
+    """Return a message that was sent: channel, how it went, and when."""
     tone, text = describe_state(message.channel, message.state)
-    return ShownMessage(CHANNEL_NAMES[message.channel], tone, text, message.accepted_at or message.created_at)
+    at = message.accepted_at or message.created_at
+    return {"channel": CHANNEL_NAMES[message.channel], "tone": tone, "text": text, "at": at}

@@ -1,9 +1,8 @@
 """The calendar of known releases: a list by day, and a feed per prefecture and procedure."""
 
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import Any, Self, cast
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from flask import Response, render_template, request, url_for
@@ -32,30 +31,21 @@ _HOME_ZONE = "Europe/Paris"
 area = Area("calendar", __name__)
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarView:
-    """One page of the list."""
-
-    total: int  # releases, on all pages
-    days: list[tuple[date, list[ReleaseEntry]]]  # in order of time
-    feed_url: str | None  # where one prefecture and one procedure are chosen
-    previous: str | None  # address
-    next: str | None  # address
-
-    @classmethod
-    def build(cls, query: CalendarQuery, found: ReleaseCalendar, page: str) -> Self:
-        """Return a page by its number; the nearest one where it does not exist."""
-        items = sorted(found.items, key=lambda each: (get_local_day(each), each.begins_at, each.desk_id))
-        last = max(1, -(-len(items) // _PER_PAGE))
-        number = min(max(int(page), 1), last) if page.isascii() and page.isdigit() and len(page) < 6 else 1  # noqa: PLR2004
-        shown = items[(number - 1) * _PER_PAGE : number * _PER_PAGE]
-        return cls(
-            total=len(items),
-            days=[(day, list(each)) for day, each in groupby(shown, get_local_day)],
-            feed_url=build_feed_url(query.prefecture, query.procedure),
-            previous=_build_page_url(query, number - 1) if number > 1 else None,
-            next=_build_page_url(query, number + 1) if number < last else None,
-        )
+def _build_view(query: CalendarQuery, page: str) -> dict[str, Any]:
+    """Return a page of the list by its number; the nearest one where it does not exist."""
+    found = _read_calendar(query).items
+    items = sorted(found, key=lambda each: (get_local_day(each), each.begins_at, each.desk_id))
+    last = max(1, -(-len(items) // _PER_PAGE))
+    number = min(max(int(page), 1), last) if page.isascii() and page.isdigit() and len(page) < 6 else 1  # noqa: PLR2004
+    shown = items[(number - 1) * _PER_PAGE : number * _PER_PAGE]
+    return {
+        "total": len(items),  # releases, on all pages
+        "days": [(day, list(each)) for day, each in groupby(shown, get_local_day)],  # in order of time
+        # Where one prefecture and one procedure are chosen
+        "feed_url": build_feed_url(query.prefecture, query.procedure),
+        "previous": _build_page_url(query, number - 1) if number > 1 else None,
+        "next": _build_page_url(query, number + 1) if number < last else None,
+    }
 
 
 def get_local_day(entry: ReleaseEntry) -> date:
@@ -86,7 +76,7 @@ def _build_page_url(query: CalendarQuery, number: int) -> str:
 def show_calendar() -> tuple[str, int]:
     """List the releases of the next weeks; 404 with the form for a department or procedure that does not exist."""
     query = _read_query()
-    view = CalendarView.build(query, _read_calendar(query), request.args.get("page", "")) if query else None
+    view = _build_view(query, request.args.get("page", "")) if query else None
     page = render_template(
         "calendar/calendar.html",
         view=view,

@@ -1,10 +1,9 @@
 """Pages of channels: e-mail, SMS, Telegram and browsers."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -21,7 +20,7 @@ from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
 from api.push_devices import service as push_devices
-from api.push_devices.schemas import DeviceList, NewDevice
+from api.push_devices.schemas import NewDevice
 from api.push_devices.service import list_devices
 from api.schemas import Body
 from api.users.contact_linking import read_link, start_link
@@ -32,7 +31,6 @@ from api.users.service import confirm_number, link_chat, restart_groups, save_no
 from configs.settings import settings
 from configs.world.plan import plan
 
-_PLAN = "plan.show_plan"
 PHONE_TEXTS: Texts = {
     ("phone", "missing"): _l("Écrivez votre numéro."),
     ("phone", "string_pattern_mismatch"): _l("Ce numéro n’est pas valable. Exemple : 06 12 34 56 78"),
@@ -67,21 +65,7 @@ class PhoneForm(Body):
     phone: Phone
 
 
-@dataclass(frozen=True, slots=True)
-class ShownChannels:
-    """The channels of a user as the page shows them."""
-
-    account: Account
-    email_state: str  # waiting (not confirmed), or a ContactState
-    stopped_groups: list[str]  # of mails
-    waiting_number: str | None  # the number that a code must confirm
-    has_bot: bool  # Telegram can be linked here
-    plan_url: str | None  # where SMS and push need a plan first
-    push: DeviceList
-    may_push: bool  # the plan has push
-
-
-def read_channels() -> ShownChannels:
+def read_channels() -> dict[str, Any]:
     """Return the channels of who is signed in."""
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
@@ -89,21 +73,22 @@ def read_channels() -> ShownChannels:
         stopped = read_stopped_groups(s, current_user_id())
         push = list_devices(s, current_user_id())
     email = states.get(Channel.EMAIL, ContactState.OK)
-    return ShownChannels(
-        account=account,
-        email_state=email.value if account.email_verified else "waiting",
-        stopped_groups=stopped,
-        waiting_number=account.new_phone or (None if account.phone_verified else account.phone),
-        has_bot=settings().telegram_bot_name is not None,
-        plan_url=url_for(_PLAN) if _PLAN in current_app.view_functions else None,
-        push=push,
-        may_push=Channel.PUSH.value in plan(account.plan).channels,
-    )
+    return {
+        "account": account,
+        # `waiting` (not confirmed), or a ContactState
+        "email_state": email.value if account.email_verified else "waiting",
+        "stopped_groups": stopped,  # of mails
+        # The number that a code must confirm
+        "waiting_number": account.new_phone or (None if account.phone_verified else account.phone),
+        "has_bot": settings().telegram_bot_name is not None,  # Telegram can be linked here
+        "plan_url": url_for("plan.show_plan"),  # where SMS and push need a plan first
+        "push": push,
+        "may_push": Channel.PUSH.value in plan(account.plan).channels,
+    }
 
 
-def build_forms(shown: ShownChannels) -> dict[str, Form[Any]]:
+def build_forms(account: Account) -> dict[str, Form[Any]]:
     """Return the forms of the page, by their names in its template."""
-    account = shown.account
     flags = {
         "notifyEmail": account.notify_email,
         "notifySms": account.notify_sms,
@@ -168,7 +153,7 @@ def take_phone_code() -> ResponseReturnValue:
     form.submit(lambda typed: confirm_number(current_user_id(), typed.code), "code")
     if not form.errors:
         return lead_to("channels.show_channels", _("Votre numéro est confirmé."))
-    if read_channels().waiting_number is None:  # the form was sent twice
+    if read_channels()["waiting_number"] is None:  # the form was sent twice
         return lead_to("channels.show_channels")
     return _render_channels(form, code_form=form), _INVALID
 
@@ -257,8 +242,9 @@ def remove_device(id: UUID) -> ResponseReturnValue:
 
 def _render_channels(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:
     shown = read_channels()
-    forms = build_forms(shown) | with_errors
-    return render_template("channels/channels.html", shown=shown, account=shown.account, form=form, **forms)
+    account: Account = shown["account"]
+    forms = build_forms(account) | with_errors
+    return render_template("channels/channels.html", shown=shown, account=account, form=form, **forms)
 
 
 def _change(change: ProfileChange) -> None:

@@ -1,10 +1,9 @@
 """The public ledger as a page: how well we kept our word in thirty days."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
-from typing import Self
+from typing import Any
 
 from flask import render_template
 from flask_babel import LazyString, lazy_gettext
@@ -45,98 +44,43 @@ _KEPT_FOR = 60.0  # seconds: it speaks of days that are over
 area = Area("ledger", __name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelBars:
-    """The days of one channel as a drawing: bars from the bottom, the oldest day first."""
-
-    channel: Channel
-    width: int
-    half: str  # path of the bars of p50
-    most: str  # path of the bars of p95
-    failed: str  # path of the marks above days on which an alert failed
-    top_seconds: float  # shown by the full height
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelArrivals:
-    """How the alerts of one channel arrived in all these days. Seconds and the rate are None where nothing says so."""
-
-    channel: Channel
-    sent: int
-    half_seconds: float | None  # within which half of the alerts of a usual day had arrived
-    most_seconds: float | None  # the same of 95 %
-    rate: float | None  # of the messages whose provider confirms arrivals
-    no_receipt: int | None  # without a confirmation in time; None where none is ever sent
-
-    @classmethod
-    def build(cls, channel: Channel, days: Sequence[ChannelDelivery]) -> Self:
-        """Return the days of one channel together."""
-        times = [each.seen_to_delivered for each in days if each.seen_to_delivered]
-        tracked = sum(each.tracked for each in days)
-        return cls(
-            channel=channel,
-            sent=sum(each.sent for each in days),
-            half_seconds=_find_usual([each.p50 for each in times]),
-            most_seconds=_find_usual([each.p95 for each in times]),
-            rate=sum(each.confirmed for each in days) / tracked if tracked else None,
-            no_receipt=sum(each.no_receipt for each in days) if tracked else None,
-        )
+def _build_view(found: Reliability) -> dict[str, Any]:
+    """Return the ledger and the summary above it. Seconds are None where too few alerts were sent."""
+    told = [each for each in found.deliveries if each.p50_seconds is not None]
+    ratios = [each.ratio for each in found.intervals if each.ratio is not None]
+    arrivals = [_sum_arrivals(found.arrivals, channel) for channel in Channel]
+    return {
+        "accepted": sum(each.accepted for each in found.deliveries),
+        "failed": sum(each.failed for each in found.deliveries),
+        # Within which half of the alerts of a usual day were accepted, and 95 %
+        "half_seconds": _find_usual([each.p50_seconds for each in told]),
+        "most_seconds": _find_usual([each.p95_seconds for each in told]),
+        "kept": sum(ratio <= 1 for ratio in ratios),  # prefectures where the promised interval was kept
+        "rated": len(ratios),  # prefectures with a ratio
+        "outage_seconds": sum(each.seconds for each in found.outages_by_reason),  # of all desks together
+        "charts": [_draw(found, channel) for channel in Channel if _list_days(found, channel)],
+        "arrivals": [each for each in arrivals if each["sent"]],
+        "failures": [each for each in found.deliveries if each.failed],  # days on which an alert failed
+        "outages": [_name_entry(each) for each in found.outages[:_SHOWN]],  # the newest
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class NamedEntry:
-    """An outage or a hold, and the place and the desk that it is of."""
-
-    entry: OutageEntry
-    place: str
-    desk: str
-    zone: str
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerView:
-    """The ledger, and the summary above it. Seconds are None where too few alerts were sent."""
-
-    found: Reliability
-    accepted: int
-    failed: int
-    half_seconds: float | None  # within which half of the alerts of a usual day were accepted
-    most_seconds: float | None  # the same of 95 %
-    kept: int  # prefectures where the promised interval was kept
-    rated: int  # prefectures with a ratio
-    outage_seconds: int  # of all desks together
-    charts: list[ChannelBars]
-    arrivals: list[ChannelArrivals]
-    failures: list[ChannelDay]  # days on which an alert failed
-    outages: list[NamedEntry]  # the newest
-
-    @classmethod
-    def build(cls, found: Reliability) -> Self:
-        """Return what is shown of a ledger."""
-        told = [each for each in found.deliveries if each.p50_seconds is not None]
-        ratios = [each.ratio for each in found.intervals if each.ratio is not None]
-        return cls(
-            found=found,
-            accepted=sum(each.accepted for each in found.deliveries),
-            failed=sum(each.failed for each in found.deliveries),
-            half_seconds=_find_usual([each.p50_seconds for each in told]),
-            most_seconds=_find_usual([each.p95_seconds for each in told]),
-            kept=sum(ratio <= 1 for ratio in ratios),
-            rated=len(ratios),
-            outage_seconds=sum(each.seconds for each in found.outages_by_reason),
-            charts=[_draw(found, channel) for channel in Channel if _list_days(found, channel)],
-            arrivals=_list_arrivals(found.arrivals),
-            failures=[each for each in found.deliveries if each.failed],
-            outages=[_name_entry(each) for each in found.outages[:_SHOWN]],
-        )
-
-
-def _list_arrivals(days: Sequence[ChannelDelivery]) -> list[ChannelArrivals]:
-    found = [
-        ChannelArrivals.build(channel, [each for each in days if each.channel is channel])
-        for channel in Channel
-    ]
-    return [each for each in found if each.sent]
+def _sum_arrivals(all_days: Sequence[ChannelDelivery], channel: Channel) -> dict[str, Any]:
+    """Return how the alerts of one channel arrived in all these days."""
+    days = [each for each in all_days if each.channel is channel]
+    times = [each.seen_to_delivered for each in days if each.seen_to_delivered]
+    tracked = sum(each.tracked for each in days)
+    return {
+        "channel": channel,
+        "sent": sum(each.sent for each in days),
+        # Within which half of the alerts of a usual day had arrived, and 95 %; None where nothing says so
+        "half_seconds": _find_usual([each.p50 for each in times]),
+        "most_seconds": _find_usual([each.p95 for each in times]),
+        # Of the messages whose provider confirms arrivals
+        "rate": sum(each.confirmed for each in days) / tracked if tracked else None,
+        # Without a confirmation in time; None where none is ever sent
+        "no_receipt": sum(each.no_receipt for each in days) if tracked else None,
+    }
 
 
 def _find_usual(seconds: Sequence[float | None]) -> float | None:
@@ -148,7 +92,8 @@ def _list_days(found: Reliability, channel: Channel) -> dict[date, ChannelDay]:
     return {each.day: each for each in found.deliveries if each.channel is channel}
 
 
-def _draw(found: Reliability, channel: Channel) -> ChannelBars:
+def _draw(found: Reliability, channel: Channel) -> dict[str, Any]:
+    """Return the days of one channel as a drawing: bars from the bottom, the oldest day first."""
     days, number = _list_days(found, channel), (found.ends_on - found.begins_on).days + 1
     top = max((each.p95_seconds or 0 for each in days.values()), default=0) or 1
     half, most, failed = [], [], []
@@ -161,9 +106,14 @@ def _draw(found: Reliability, channel: Channel) -> ChannelBars:
             failed.append(f"M{at} -12h{_WIDTH}v8h-{_WIDTH}z")
         half.append(_draw_bar(at, each.p50_seconds, top))
         most.append(_draw_bar(at, each.p95_seconds, top))
-    return ChannelBars(
-        channel, number * (_WIDTH + _GAP) - _GAP, "".join(half), "".join(most), "".join(failed), top
-    )
+    return {
+        "channel": channel,
+        "width": number * (_WIDTH + _GAP) - _GAP,
+        "half": "".join(half),  # path of the bars of p50
+        "most": "".join(most),  # path of the bars of p95
+        "failed": "".join(failed),  # path of the marks above days on which an alert failed
+        "top_seconds": top,  # shown by the full height
+    }
 
 
 def _draw_bar(at: int, seconds: float | None, top: float) -> str:
@@ -173,15 +123,15 @@ def _draw_bar(at: int, seconds: float | None, top: float) -> str:
     return f"M{at} {_HEIGHT}h{_WIDTH}v-{high:g}h-{_WIDTH}z"
 
 
-def _name_entry(entry: OutageEntry) -> NamedEntry:
+def _name_entry(entry: OutageEntry) -> dict[str, Any]:
     """Return an outage with its names; a desk that the files no longer have goes by its id."""
     place, desk = prefectures().get(entry.prefecture_id), desks().get(entry.desk_id)
-    return NamedEntry(
-        entry,
-        f"{place.department} – {place.name}" if place else entry.prefecture_id,
-        desk.label if desk else entry.desk_id,
-        place.time_zone if place else "Europe/Paris",
-    )
+    return {
+        "entry": entry,
+        "place": f"{place.department} – {place.name}" if place else entry.prefecture_id,
+        "desk": desk.label if desk else entry.desk_id,
+        "zone": place.time_zone if place else "Europe/Paris",
+    }
 
 
 @area.page("/fiabilite", Access.PUBLIC)
@@ -197,11 +147,11 @@ def show_ledger() -> str:
 
 
 def _render_main() -> bytes:
-    view = LedgerView.build(read_cached(Reliability, CACHE_KEY, read_reliability))
+    found = read_cached(Reliability, CACHE_KEY, read_reliability)
     page = render_template(
         "ledger/_main.html",
-        view=view,
-        found=view.found,
+        view=_build_view(found),
+        found=found,
         channels=CHANNEL_NAMES,
         reasons=REASON_NAMES,
         forms=FORM_NAMES,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,7 +11,7 @@ from api.errors import not_found
 from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_procedure, list_procedures, write_slug
-from api.pages.words import CLASSES, WatchClass, classify_watch
+from api.pages.words import CLASSES, classify_watch
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import MapTile, TileMap
 from configs.world.desk import Procedure
@@ -22,49 +22,28 @@ area = Area("map", __name__)
 _PARTS = ("picture", "legend", "rows")
 
 
-@dataclass(frozen=True, slots=True)
-class TileView:
-    """A department: the corner of its tile, its class, its page (if it has a file here)."""
-
-    tile: MapTile
-    x: int
-    y: int
-    watch: WatchClass
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class MapView:
-    """All tiles, the size of the picture, and how many departments each class has."""
-
-    tiles: list[TileView]
-    width: int
-    height: int
-    counts: list[tuple[WatchClass, int]]
-
-
-def read_map_view(procedure: Procedure | None) -> MapView:
-    """Return the map of a procedure, or of all."""
+def read_map_view(procedure: Procedure | None) -> dict[str, Any]:
+    """Return the map of a procedure, or of all: its tiles, and how many departments each class has."""
     found = read_cached(TileMap, build_map_key(procedure), lambda s: read_map(s, procedure))
     build_url = _prepare_urls(procedure)
     tiles = [_build_tile(tile, build_url) for tile in found.items]
-    counts = Counter(view.watch.key for view in tiles)
-    return MapView(
-        tiles=tiles,
-        width=PITCH * max(tile.column for tile in found.items),
-        height=PITCH * max(tile.row for tile in found.items),
-        counts=[(each, counts[each.key]) for each in CLASSES],
-    )
+    counts = Counter(each["watch"].key for each in tiles)
+    return {
+        "tiles": tiles,
+        "width": PITCH * max(tile.column for tile in found.items),
+        "height": PITCH * max(tile.row for tile in found.items),
+        "counts": [(each, counts[each.key]) for each in CLASSES],
+    }
 
 
-def _build_tile(tile: MapTile, build_url: Callable[[str], str]) -> TileView:
-    return TileView(
-        tile=tile,
-        x=PITCH * (tile.column - 1) + 2,
-        y=PITCH * (tile.row - 1) + 2,
-        watch=classify_watch(tile.desks, tile.watch_level, tile.status),
-        url=build_url(tile.prefecture_id) if tile.prefecture_id else "",
-    )
+def _build_tile(tile: MapTile, build_url: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "tile": tile,
+        "x": PITCH * (tile.column - 1) + 2,  # the corner of its tile
+        "y": PITCH * (tile.row - 1) + 2,
+        "watch": classify_watch(tile.desks, tile.watch_level, tile.status),
+        "url": build_url(tile.prefecture_id) if tile.prefecture_id else "",  # if it has a file here
+    }
 
 
 def _prepare_urls(procedure: Procedure | None) -> Callable[[str], str]:

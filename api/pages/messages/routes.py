@@ -1,9 +1,8 @@
 """Pages of the messages to a user: what was sent or held back, and why; and the notices of the account itself."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from flask import Response, render_template, request, url_for
@@ -16,9 +15,8 @@ from api.middleware.auth import current_identity, current_user_id
 from api.middleware.languages import read_language
 from api.models.base import autocommit_session, read_once, session
 from api.models.notification import State
-from api.models.user import Channel
 from api.notices import queries
-from api.notices.queries import MOST_COUNTED, NoticeAnswer, list_notices
+from api.notices.queries import MOST_COUNTED, list_notices
 from api.notifications.queries import MessagePageQuery, OwnMessage, list_own_messages
 from api.notifications.reasons import Reason
 from api.pages.area import Access, Area, answer_live
@@ -100,44 +98,7 @@ _ACTIONS: Mapping[Reason, tuple[str, LazyString]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ShownMessage:
-    """A message: what it is called, its state in words, why, and the page where something can be done about it."""
-
-    message: OwnMessage
-    title: str | LazyString
-    channel: LazyString
-    tone: str
-    state: LazyString
-    at: datetime
-    why: str | LazyString | None
-    withheld: LazyString | None  # why its text is not shown
-    desk: str | None  # which it is about, of one without a text
-    action: tuple[str, LazyString] | None  # address and text of a link
-
-    @property
-    def direction(self) -> str:
-        """The direction of its text, whatever name or link it begins with."""
-        return "rtl" if self.message.language in RIGHT_TO_LEFT else "ltr"
-
-
-@dataclass(frozen=True, slots=True)
-class MessagesView:
-    """A page of messages, and the filter that it has."""
-
-    messages: list[ShownMessage]
-    time_zone: str
-    channel: Channel | None
-    group: StateGroup | None
-    following: str | None  # address of the page after this one
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether only some messages were asked for."""
-        return self.channel is not None or self.group is not None
-
-
-def read_messages() -> MessagesView:
+def read_messages() -> dict[str, Any]:
     """Return the page of messages that the address asks for; what it does not understand is left out."""
     who, query, group = current_identity(), read_page_query(MessagePageQuery, _PER_PAGE), _read_group()
     with autocommit_session() as s:
@@ -146,8 +107,14 @@ def read_messages() -> MessagesView:
     following = None
     if page.next:
         following = url_for("messages.show_messages", channel=query.channel, state=group, before=page.next)
-    shown = [_describe(each) for each in page.items]
-    return MessagesView(shown, who.time_zone, query.channel, group, following)
+    return {
+        "messages": [_describe(each) for each in page.items],
+        "time_zone": who.time_zone,
+        "channel": query.channel,
+        "group": group,
+        "is_filtered": query.channel is not None or group is not None,  # only some messages were asked for
+        "following": following,  # address of the page after this one
+    }
 
 
 def _read_group() -> StateGroup | None:
@@ -155,20 +122,24 @@ def _read_group() -> StateGroup | None:
     return StateGroup(asked) if asked in set(StateGroup) else None
 
 
-def _describe(message: OwnMessage) -> ShownMessage:
+def _describe(message: OwnMessage) -> dict[str, Any]:
+    """Return a message: what it is called, its state in words, why, and where something can be done about it."""
     tone, state = describe_state(message.channel, message.status)
-    return ShownMessage(
-        message=message,
-        title=message.title or _TYPE_NAMES.get(message.type) or _l("Message du service"),
-        channel=CHANNEL_NAMES[message.channel],
-        tone=tone,
-        state=state,
-        at=message.sent_at or message.created_at,
-        why=message.error_msg or _explain(message.status),
-        withheld=_explain_content(message),
-        desk=_name_desk(message) if _has_no_text_yet(message) else None,
-        action=_find_action(message),
-    )
+    return {
+        "message": message,
+        "title": message.title or _TYPE_NAMES.get(message.type) or _l("Message du service"),
+        "channel": CHANNEL_NAMES[message.channel],
+        "tone": tone,
+        "state": state,
+        "at": message.sent_at or message.created_at,
+        "why": message.error_msg or _explain(message.status),
+        "withheld": _explain_content(message),  # why its text is not shown
+        # Which desk it is about, of one without a text
+        "desk": _name_desk(message) if _has_no_text_yet(message) else None,
+        "action": _find_action(message),  # address and text of a link
+        # The direction of its text, whatever name or link it begins with
+        "direction": "rtl" if message.language in RIGHT_TO_LEFT else "ltr",
+    }
 
 
 def _explain_content(message: OwnMessage) -> LazyString | None:
@@ -202,27 +173,21 @@ def _find_action(message: OwnMessage) -> tuple[str, LazyString] | None:
     return (url_for(found[0]), found[1]) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class NoticesView:
-    """A page of notices."""
-
-    notices: list[NoticeAnswer]
-    unread: int  # of all pages
-    last: UUID | None  # the newest that is shown
-    time_zone: str
-    following: str | None  # address of the page after this one
-    is_first: bool  # it has the newest, and follows what comes
-    stream: str  # address of what comes
-
-
-def read_notices() -> NoticesView:
+def read_notices() -> dict[str, Any]:
     """Return the page of notices that the address asks for: the first where it names none."""
     who, query = current_identity(), read_page_query(PageQuery, _PER_PAGE)
     page = read_once(list_notices, who.user_id, query)
-    following = url_for("messages.show_notices", before=page.next) if page.next else None
-    last = page.items[0].id if page.items else None
-    stream = f"{str(settings().live_url).rstrip('/')}/live/notices"
-    return NoticesView(page.items, page.unread, last, who.time_zone, following, query.before is None, stream)
+    return {
+        "notices": page.items,
+        "unread": page.unread,  # of all pages
+        "count": count_title(page.unread),
+        "last": page.items[0].id if page.items else None,  # the newest that is shown
+        "time_zone": who.time_zone,
+        # Address of the page after this one
+        "following": url_for("messages.show_notices", before=page.next) if page.next else None,
+        "is_first": query.before is None,  # it has the newest, and follows what comes
+        "stream": f"{str(settings().live_url).rstrip('/')}/live/notices",  # address of what comes
+    }
 
 
 def count_title(unread: int) -> str:
@@ -244,7 +209,7 @@ def show_messages() -> str:
 def show_notices() -> str:
     """List the notices, the newest first; the title has the number of unread ones."""
     view = read_notices()
-    return render_template("messages/notices.html", view=view, count=count_title(view.unread))
+    return render_template("messages/notices.html", view=view, count=view["count"])
 
 
 @area.page("/notifications/direct", Access.PERSONAL, polled=True)
@@ -252,7 +217,7 @@ def show_live_notices() -> Response:
     """Answer the newest notices, to the page that shows them."""
     view = read_notices()
     return answer_live({
-        "unread": render_template("messages/_unread.html", view=view, count=count_title(view.unread)),
+        "unread": render_template("messages/_unread.html", view=view, count=view["count"]),
         "notices": render_template("messages/_notices.html", view=view),
     })  # fmt: skip
 

@@ -1,9 +1,7 @@
 """The page of an order: its form, the alert that the payment creates, the note, and the return from Checkout."""
 
 import json
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import request
 from flask_babel import lazy_gettext
@@ -11,15 +9,14 @@ from pydantic import Field, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.accounts.queries import read_account
-from api.accounts.schemas import Account
 from api.alerts.queries import read_alert_page
-from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
+from api.alerts.schemas import AlertQuery, NewAlert
 from api.alerts.targets import build_targets, find_prefecture, find_revealing_desks, must_wait_for_watch
 from api.billing.queries import list_history
 from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.errors import ApiError
-from api.invoices.contents import PARIS, Seller, measure_vat, name_present_seller, read_vat_terms
+from api.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.middleware.auth import current_user, current_user_id
 from api.middleware.public_answers import read_cached
 from api.models.base import autocommit_session, read_once
@@ -35,9 +32,9 @@ from api.schemas import Body, Flag
 from api.users.preferences import read_channel_states
 from configs.ground.clock import clock
 from configs.settings import settings
-from configs.world.plan import Plan, PlanName, plan
+from configs.world.plan import PlanName, plan
 from configs.world.prefecture import Prefecture
-from configs.world.sales_terms import ConsentSentences, find_newest_version, read_consent
+from configs.world.sales_terms import find_newest_version, read_consent
 
 _l = lazy_gettext
 _LONGEST = 4000  # characters of an alert
@@ -176,66 +173,22 @@ def _raise_hidden_errors(form: Form[OrderForm]) -> Form[OrderForm]:
     return form
 
 
-@dataclass(frozen=True, slots=True)
-class OrderNote:
-    """What the note names besides the quote."""
-
-    day: date
-    seller: Seller
-    vat_line: str
-    vat_cents: int
-    net_cents: int
-
-
-def build_note(quote: QuoteAnswer) -> OrderNote | None:
-    """Return the note of an order; None below 25 €."""
+def build_note(quote: QuoteAnswer) -> dict[str, Any] | None:
+    """Return what the note of an order names besides the quote; None below 25 €."""
     if quote.price < _OWED_FROM:
         return None
     percent, vat_line = read_vat_terms()
     vat_cents = measure_vat(quote.amount, percent)
-    return OrderNote(
-        day=clock().astimezone(PARIS).date(),
-        seller=name_present_seller(),
-        vat_line=vat_line,
-        vat_cents=vat_cents,
-        net_cents=quote.amount - vat_cents,
-    )
+    return {
+        "day": clock().astimezone(PARIS).date(),
+        "seller": name_present_seller(),
+        "vat_line": vat_line,
+        "vat_cents": vat_cents,
+        "net_cents": quote.amount - vat_cents,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class ShownWish:
-    """The alert that the payment creates. `unwatched`: it cannot be sold; what there is instead."""
-
-    json: str
-    place: Prefecture
-    procedures: list[str]  # names
-    desks: list[str]  # labels of those that are waited for by name
-    is_watched: bool
-    outlook: Outlook | None  # where it is not watched
-    revealing: list[str]  # labels of its desks that reveal health: it needs explicit consent
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPage:
-    """The page of an order. Without a quote the plan cannot be ordered, at the earliest from `held_until` on."""
-
-    plan: Plan
-    is_month_after_withdrawal: bool  # why it cannot be ordered
-    account: Account
-    has_bounced: bool  # messages to the account's address come back
-    quote: QuoteAnswer | None
-    held_until: datetime | None
-    wish: ShownWish | None
-    alerts: list[AlertAnswer]  # that wait already
-    terms_version: str
-    sentences: ConsentSentences
-    sentences_language: str
-    methods: tuple[str, ...]
-    newest_paid: str  # id of the newest paid order
-    note: OrderNote | None
-
-
-def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
+def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
     """Return what the order of a plan shows to who is signed in."""
     user_id, quote, held_until, after_withdrawal = current_user_id(), None, None, False
     with autocommit_session() as s:
@@ -247,22 +200,23 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
         except ApiError as error:
             held_until, after_withdrawal = error.available_from, error.word == AFTER_WITHDRAWAL
     version, language = find_newest_version(), account.language if account.language == "en" else "fr"
-    return OrderPage(
-        plan=plan(name),
-        is_month_after_withdrawal=after_withdrawal,
-        account=account,
-        has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
-        quote=quote,
-        held_until=held_until,
-        wish=describe_wish(wish) if wish else None,
-        alerts=alerts,
-        terms_version=version,
-        sentences=read_consent(version, language),
-        sentences_language=language,
-        methods=settings().stripe_payment_methods,
-        newest_paid=find_newest_paid(),
-        note=build_note(quote) if quote else None,
-    )
+    return {
+        "plan": plan(name),
+        "is_month_after_withdrawal": after_withdrawal,  # why it cannot be ordered
+        "account": account,
+        # Messages to the account's address come back
+        "has_bounced": states.get(Channel.EMAIL) is ContactState.BOUNCED,
+        "quote": quote,  # without one the plan cannot be ordered, at the earliest from `held_until` on
+        "held_until": held_until,
+        "wish": describe_wish(wish) if wish else None,
+        "alerts": alerts,  # that wait already
+        "terms_version": version,
+        "sentences": read_consent(version, language),
+        "sentences_language": language,
+        "methods": settings().stripe_payment_methods,
+        "newest_paid": find_newest_paid(),  # id of the newest paid order
+        "note": build_note(quote) if quote else None,
+    }
 
 
 def find_newest_paid() -> str:
@@ -272,23 +226,25 @@ def find_newest_paid() -> str:
     return next(paid, "")
 
 
-def describe_wish(wish: NewAlert) -> ShownWish | None:
-    """Return an alert as the page shows it; None where its place does not exist."""
+def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
+    """Return the alert that the payment creates, as the page shows it; None where its place does not exist."""
     try:
         place = find_prefecture(wish)
         build_targets(wish.model_copy(update={"accept_health": True}))
     except ApiError:
         return None
     is_watched = _can_be_watched(wish, place)
-    return ShownWish(
-        json=write_wish(wish),
-        place=place,
-        procedures=[str(PROCEDURE_NAMES[each]) for each in wish.procedures],
-        desks=[desk.label for desk in place.desks if desk.id in wish.desk_ids],
-        is_watched=is_watched,
-        outlook=None if is_watched else _read_outlook(wish, place),
-        revealing=sorted({desk.label for desk in find_revealing_desks(wish, place)}),
-    )
+    return {
+        "json": write_wish(wish),
+        "place": place,
+        "procedures": [str(PROCEDURE_NAMES[each]) for each in wish.procedures],
+        # Labels of those that are waited for by name
+        "desks": [desk.label for desk in place.desks if desk.id in wish.desk_ids],
+        "is_watched": is_watched,  # else it cannot be sold: what there is instead
+        "outlook": None if is_watched else _read_outlook(wish, place),
+        # Labels of its desks that reveal health: it needs explicit consent
+        "revealing": sorted({desk.label for desk in find_revealing_desks(wish, place)}),
+    }
 
 
 def _can_be_watched(wish: NewAlert, place: Prefecture) -> bool:

@@ -1,8 +1,7 @@
 """Data of the pages of plans and payments, from the answers of the API's queries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from flask_babel import LazyString, lazy_gettext
@@ -19,14 +18,13 @@ from api.billing.queries import (
     read_subscription,
 )
 from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
-from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
-from api.declarations.cancellations import NoticeState, read_own_notice
+from api.billing.schemas import HistoryPage, PaymentEntry
+from api.declarations.cancellations import read_own_notice
 from api.declarations.withdrawals import list_open_orders
 from api.errors import ApiError
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session, read_once
 from api.models.book import BookKind
-from api.models.payment import Payment
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
 from configs.world.plan import PlanName
@@ -91,30 +89,7 @@ def list_sums(book: OrderBook) -> list[tuple[LazyString, int]]:
     return [(name, cents) for name, cents in sums if cents > 0]
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A plan that is sold, with what it costs this user now; no quote where it cannot be ordered."""
-
-    plan: PlanAnswer
-    quote: QuoteAnswer | None
-    is_held: bool
-    after_withdrawal: datetime | None = None  # from when on a month can be ordered again
-
-
-@dataclass(frozen=True, slots=True)
-class PlanPage:
-    """The page of the plan."""
-
-    account: Account
-    subscription: SubscriptionAnswer | None
-    notice: NoticeState | None  # of cancellation
-    offers: list[Offer]
-    history: HistoryPage
-    has_paid: bool
-    open_orders: list[tuple[Payment, date]]  # that may be withdrawn from
-
-
-def read_plan_page() -> PlanPage:
+def read_plan_page() -> dict[str, Any]:
     """Return the plan of who is signed in, what could be ordered, and the newest payments."""
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
@@ -122,9 +97,15 @@ def read_plan_page() -> PlanPage:
         history = list_history(s, current_user_id(), PageQuery(limit=_SHOWN))
         notice = read_own_notice(s, current_user_id())
         open_orders = list_open_orders(s, current_user_id())
-    offers = [_build_offer(each, account) for each in list_plans().items]
-    has_paid = any(each.paid_at for each in history.items)
-    return PlanPage(account, subscription, notice, offers, history, has_paid, open_orders)
+    return {
+        "account": account,
+        "subscription": subscription,
+        "notice": notice,  # of cancellation
+        "offers": [_build_offer(each, account) for each in list_plans().items],
+        "history": history,
+        "has_paid": any(each.paid_at for each in history.items),
+        "open_orders": open_orders,  # that may be withdrawn from
+    }
 
 
 def read_payments(before: UUID | None) -> HistoryPage:
@@ -148,10 +129,12 @@ def find_newest_order(name: PlanName | None) -> PaymentEntry | None:
     return next((each for each in found if name is None or each.plan is name), None)
 
 
-def _build_offer(each: PlanAnswer, account: Account) -> Offer:
-    is_held = account.plan is each.plan
+def _build_offer(each: PlanAnswer, account: Account) -> dict[str, Any]:
+    """Return a plan that is sold, with what it costs this user now; no quote where it cannot be ordered."""
+    offer: dict[str, Any] = {"plan": each, "quote": None, "is_held": account.plan is each.plan}
     try:
-        return Offer(each, read_once(build_quote, current_user(), each.plan), is_held)
+        offer["quote"] = read_once(build_quote, current_user(), each.plan)
     except ApiError as error:
-        again = error.available_from if error.word == AFTER_WITHDRAWAL else None
-        return Offer(each, None, is_held, again)
+        # From when on a month can be ordered again
+        offer["after_withdrawal"] = error.available_from if error.word == AFTER_WITHDRAWAL else None
+    return offer

@@ -1,14 +1,13 @@
 """Page of the service's state: the findings of GET /api/health in plain words."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Self
+from typing import Any
 
 from flask import Response, make_response, render_template
 from flask_babel import LazyString, lazy_gettext
 
 from api.admin.health.findings import PartState
-from api.admin.health.live_report import Health, Part, read_live_report
+from api.admin.health.live_report import Health, read_live_report
 from api.cache import answer_cache
 from api.pages.area import Access, Area, answer_live
 
@@ -68,30 +67,6 @@ SERVICES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
-    """A service and the worst state of its parts."""
-
-    service: Service
-    state: PartState
-
-
-@dataclass(frozen=True, slots=True)
-class StatusView:
-    """All services, and the parts as health names them."""
-
-    state: PartState
-    services: list[ServiceState]
-    parts: dict[str, Part]
-    at: datetime
-
-    @classmethod
-    def build(cls, health: Health, at: datetime) -> Self:
-        """Return what is shown of a report that was made at an instant."""
-        services = [ServiceState(each, _find_worst(each, health)) for each in SERVICES]
-        return cls(PartState(health.status), services, health.parts, at)
-
-
 def _find_worst(service: Service, health: Health) -> PartState:
     states = [
         PartState(part.status) for name, part in health.parts.items() if name.split(":")[0] in service.parts
@@ -115,7 +90,13 @@ def show_live() -> Response:
     return response
 
 
-def _read_status() -> StatusView:
+def _read_status() -> dict[str, Any]:
     """Return what was found within the last seconds; read at once while Redis, which keeps it, is away."""
     found = answer_cache().get("status", lambda: read_live_report().as_bytes())
-    return StatusView.build(Health.model_validate_json(found.body), found.built_at)
+    health = Health.model_validate_json(found.body)
+    return {
+        "state": PartState(health.status),
+        "services": [{"service": each, "state": _find_worst(each, health)} for each in SERVICES],
+        "parts": health.parts,  # as health names them
+        "at": found.built_at,
+    }

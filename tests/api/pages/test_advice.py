@@ -109,13 +109,13 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
     ]
     made = build_heat_map(cells)
     assert made
-    assert made.paths == {1: "M23 6h1v1h-1z", 2: "M9 0h1v1h-1z", 4: "M0 0h1v1h-1z"}
-    assert [(each.weekday, each.begins, each.ends) for each in made.busiest] == [
+    assert made["paths"] == {1: "M23 6h1v1h-1z", 2: "M9 0h1v1h-1z", 4: "M0 0h1v1h-1z"}
+    assert [(each["weekday"], each["begins"], each["ends"]) for each in made["busiest"]] == [
         ("lundi", "00:00", "01:00"),
         ("lundi", "09:00", "10:00"),
         ("dimanche", "23:00", "00:00"),
     ]
-    assert made.by_day == {"lundi": ["00:00 (8)", "09:00 (4)"], "dimanche": ["23:00 (1)"]}
+    assert made["by_day"] == {"lundi": ["00:00 (8)", "09:00 (4)"], "dimanche": ["23:00 (1)"]}
     assert build_heat_map([]) is None
 
 

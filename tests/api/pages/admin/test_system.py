@@ -18,7 +18,7 @@ from api.models.base import session
 from api.models.job import JobResult
 from api.models.notification import State
 from api.models.user import Role
-from api.pages.admin.status import StatusView
+from api.pages.admin.status import build_view
 from configs.ground.clock import clock
 from configs.settings import Settings, settings
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
@@ -148,12 +148,12 @@ def test_settings_show_no_secret(support: Browser, monkeypatch: pytest.MonkeyPat
 def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:
     """Return the text of each section by its title."""
     with app.test_request_context():
-        view = StatusView.build(parts)
+        view = build_view(parts)
     return {
-        each.title: " | ".join(
-            " · ".join(f"{piece.tone} {piece.text}".strip() for piece in line) for line in each.lines
+        each["title"]: " | ".join(
+            " · ".join(f"{piece['tone']} {piece['text']}".strip() for piece in line) for line in each["lines"]
         )
-        for each in view.sections
+        for each in view["sections"]
     }
 
 
@@ -186,8 +186,10 @@ def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]
 
 def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
     with app.test_request_context():
-        view = StatusView.build(make_parts())
-    found = {piece.url for each in view.sections for line in each.lines for piece in line if piece.url}
+        view = build_view(make_parts())
+    found = {
+        piece["url"] for each in view["sections"] for line in each["lines"] for piece in line if piece["url"]
+    }
     assert found == {
         "/admin/incidents/7", f"/admin/guichets/{BOBIGNY}", f"/admin/sites/{HOST}", "/admin/sites/rest:443",
         "/admin/sites/slow:443", "/admin/guichets?status=ACTIVE", "/admin/guichets?status=ERROR",
