@@ -16,7 +16,6 @@ LARGE_FOLDERS = {
     "crawler": "the programs of the crawler and what all its folders import",
 }
 SERVING_ONE = {
-    "api/pages/admin/all_pages.py": "names the operators' pages for one blueprint, as each page imports it",
     "deploy/external_tools.py": "strangers' programs, for benches and for tests of the crawler",
 }
 # an application imports the routes of each noun by one list

@@ -23,8 +23,8 @@ from api.middleware.languages import read_language, use_account_language
 from api.models.base import autocommit_session, read_once, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.user import User
-from api.pages.declarations.words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.forms import Form
+from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from configs.ground.signed_links import (
     CancelOrder,
     ConfirmCancellation,

@@ -44,10 +44,7 @@ _PROVEN = (Access.PROVEN, Access.PROVEN_OPERATOR, Access.PROVEN_ADMIN)
 
 
 class Area(Blueprint):
-    """The pages of one part of the product: `templates/<area>/` and `static/` stand beside its routes."""
-
-    def __init__(self, name: str, import_name: str) -> None:
-        super().__init__(name, import_name, template_folder="templates")
+    """The pages of one part of the product, with their files in `templates/<area>/` and `static/<area>/`."""
 
     def page(self, rule: str, access: Access, *, polled: bool = False) -> Callable[[View], View]:
         """Declare a page: a view that answers GET, and changes nothing.

@@ -1,4 +1,4 @@
-"""Styles, scripts and pictures of the pages: `static/` of the pages and of each area, and QR codes.
+"""Styles, scripts and pictures of the pages, in `static/` and its folder for each area; QR codes.
 
 An address has a digest of all files, so that browsers keep them for a year and scripts may import each other.
 """
@@ -23,7 +23,7 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 _COLOURED = (".css", ".svg")
-_PAGES = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "static"
 _YEAR = 365 * 86400  # seconds
 
 FILES = Blueprint("assets", __name__)
@@ -36,15 +36,14 @@ def build_asset_url(name: str) -> str:
         KeyError: there is no such file.
     """
     if name not in list_assets():
-        raise KeyError(f"{name} stands in no static/ folder of the pages")
+        raise KeyError(f"{name} does not stand in api/pages/static")
     return url_for("assets.send_asset", version=compute_version(), name=name)
 
 
 @cache
 def list_assets() -> dict[str, Path]:
     """Return the files by name; nothing else is ever sent."""
-    found = {path.name: path for path in _PAGES.glob("static/*")}
-    found |= {f"{path.parent.parent.name}/{path.name}": path for path in _PAGES.glob("*/static/*")}
+    found = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*")}
     return {name: path for name, path in sorted(found.items()) if path.suffix in TYPES}
 
 

@@ -5,43 +5,30 @@ from flask import Blueprint, Flask
 
 from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.middleware.languages import register_languages
-from api.pages.admin.all_pages import area as admin
-from api.pages.advice import routes as advice
+from api.pages.account import channels, messages, personal_data, preferences, security, sign_in
+from api.pages.admin.area import area as admin
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
 from api.pages.assets import FILES, compute_version
-from api.pages.calendar import routes as calendar
-from api.pages.channels import routes as channels
 from api.pages.context import register_context
-from api.pages.dashboard import routes as dashboard
-from api.pages.declarations import routes as declarations
 from api.pages.headers import register_page_headers
-from api.pages.home import routes as home
-from api.pages.invoices import routes as invoices
-from api.pages.ledger import routes as ledger
-from api.pages.legal import routes as legal
 from api.pages.lost_sessions import register_error_pages, register_lost_sessions, register_operator_refusals
-from api.pages.map import routes as map_page
-from api.pages.messages import routes as messages
-from api.pages.open_web import routes as open_web
-from api.pages.personal_data import routes as personal_data
+from api.pages.plan import declarations, invoices
 from api.pages.plan import routes as plan
-from api.pages.preferences import routes as preferences
-from api.pages.security import routes as security
-from api.pages.sign_in import routes as sign_in
-from api.pages.status import routes as status
+from api.pages.public import advice, calendar, ledger, legal, site, status
+from api.pages.public import map as map_page
 from api.translations import LANGUAGES, load_translations
 from configs.ground.clock import clock
 from configs.world.prefecture import prefectures
 from configs.world.slot_releases import working_day
 
-COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
+COMMON = Blueprint("pages", __name__, template_folder="templates")  # of all areas
 AREAS: tuple[Area, ...] = (
-    home.area,
+    site.area,
     advice.area,
     map_page.area,
     sign_in.area,
-    dashboard.area,
+    plan.dashboard,
     alerts.area,
     channels.area,
     messages.area,
@@ -54,7 +41,7 @@ AREAS: tuple[Area, ...] = (
     calendar.area,
     ledger.area,
     legal.area,
-    open_web.area,
+    site.files,
     status.area,
 )
 ADMIN_AREAS: tuple[Area, ...] = (admin,)  # pages of operators

@@ -1,0 +1,16 @@
+"""Operators' pages: importing any of them declares all in their area."""
+
+from api.pages.admin import (  # noqa: F401
+    accounting,
+    alerts,
+    desks,
+    figures,
+    hosts,
+    incidents,
+    messages,
+    payments,
+    status,
+    system,
+    user_actions,
+    users,
+)

@@ -1,4 +1,7 @@
-"""Pages of plans and payments: the current plan, orders, the history, cancelling, and Stripe's portal."""
+"""The dashboard, to which Checkout leads back, and pages of plans and payments.
+
+These are the current plan, orders, the history, cancelling, and Stripe's portal.
+"""
 
 from datetime import date
 from typing import Any
@@ -8,6 +11,10 @@ from flask import Response, make_response, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from api.accounts.queries import read_account
+from api.alerts.queries import read_alert_page
+from api.alerts.schemas import AlertQuery
+from api.alerts.service import has_stopped_last
 from api.billing import service
 from api.declarations import service as declarations
 from api.declarations.cancellations import read_own_contract
@@ -17,14 +24,16 @@ from api.declarations.withdrawals import read_order
 from api.errors import ApiError
 from api.invoices.queries import list_payment_invoices
 from api.middleware.auth import current_identity, current_user, current_user_id
-from api.models.base import read_once
+from api.models.base import autocommit_session, read_once
 from api.models.declaration import DeclaredBy
+from api.models.user import Channel, ContactState
+from api.pages.alerts.view_data import describe_alert, write_freshness
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import list_place_options, list_procedures
 from api.pages.context import write_end, write_money
 from api.pages.cookies import lead_to
-from api.pages.declarations.words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
-from api.pages.forms import Form
+from api.pages.forms import Form, read_page_query
+from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.plan.order import (
     BUTTON,
     OrderForm,
@@ -47,14 +56,49 @@ from api.pages.plan.view_data import (
     read_plan_page,
 )
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
+from api.users.preferences import read_channel_states
 from configs.world.languages import choose_page_language
-from configs.world.plan import PlanName
+from configs.world.plan import PlanName, name_plan
 from configs.world.prefecture import prefectures
 from configs.world.sales_terms import WITHDRAW_PATH
 
+dashboard = Area("dashboard", __name__)
 area = Area("plan", __name__)
 _INVALID = 422
 _CONFLICT = 409
+
+
+def find_paid_plan() -> str | None:
+    """Return the name of the plan that Checkout's return names, if it is one of ours."""
+    named = request.args.get("plan", "")
+    return name_plan(PlanName(named)) if named in set(PlanName) and named != PlanName.NONE else None
+
+
+@dashboard.page("/dashboard", Access.PERSONAL)
+def show_dashboard() -> str:
+    """Show the plan and the alerts; Checkout leads back here."""
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+        page = read_alert_page(s, current_user_id(), read_page_query(AlertQuery))
+        states = read_channel_states(s, current_user_id())
+        is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
+        stopped_last = not is_served and has_stopped_last(s, current_user_id())
+    paid = request.args.get("payment") == "success"
+    payment = read_returned_order() if paid else None
+    return render_template(
+        "dashboard/dashboard.html",
+        account=account,
+        has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
+        stopped_last=stopped_last,
+        alerts=[describe_alert(each) for each in page.items],
+        next=page.next,
+        fresh=write_freshness,
+        paid=paid,
+        payment=payment,
+        payment_is_settled=is_settled(payment),
+        confirmation_url=url_for("plan.show_confirmation", plan=request.args.get("plan", "")[:40]),
+        paid_plan=find_paid_plan(),
+    )
 
 
 @area.page("/formule", Access.PERSONAL)

@@ -20,8 +20,8 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import User
 from api.outlook.schemas import HeatCell
-from api.pages.advice.routes import build_heat_map
 from api.pages.choices import search_places
+from api.pages.public.advice import build_heat_map
 from api.pages.words import (
     HIDDEN,
     SEEN,

@@ -5,7 +5,7 @@ from uuid import UUID
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import Channel, User
-from api.pages.messages.routes import StateGroup
+from api.pages.account.messages import StateGroup
 from configs.ground.clock import clock
 from tests.api.notices.test_routes import write_notice
 from tests.api.notifications.test_routes import announce, write

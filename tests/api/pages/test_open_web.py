@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.pages.area import Access
-from api.pages.legal.routes import list_versions, read_document, render_markdown
-from api.pages.open_web.routes import PAGES
+from api.pages.public.legal import list_versions, read_document, render_markdown
+from api.pages.public.site import PAGES
 from configs.ground.clock import clock
 from configs.world import retention
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version

@@ -19,7 +19,7 @@ from api.models.check import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason, Publication
 from api.models.user import Channel
-from api.pages.status.routes import SERVICES
+from api.pages.public.status import SERVICES
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
 from tests.clients import Browser

@@ -14,8 +14,7 @@ import time_machine
 from api.exports import jobs
 from api.models.login import Login
 from api.models.user import Role, User
-from api.pages.personal_data import routes
-from api.pages.personal_data.routes import KNOWN
+from api.pages.account import personal_data
 from api.schemas import LostPlan
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -173,7 +172,11 @@ def test_the_page_says_what_is_known_and_why(camille: Browser, settings_env: Cal
     ):
         assert text in page.text
     assert "<table" not in page.html, "a table hides its last column on a narrow screen"
-    assert page.html.count("<dt>Pourquoi</dt>") == page.html.count("<dt>Jusqu’à quand</dt>") == len(KNOWN)
+    assert (
+        page.html.count("<dt>Pourquoi</dt>")
+        == page.html.count("<dt>Jusqu’à quand</dt>")
+        == len(personal_data.KNOWN)
+    )
     for providers, is_named in (("sendgrid", False), ("sendgrid,smtp", True)):
         settings_env(MAIL_PROVIDERS=providers)
         assert ("un second service de courriel" in camille.get("/donnees").text) is is_named
@@ -233,7 +236,7 @@ def test_what_a_waiting_cancellation_pays_back_is_named_and_an_operator_reads_wh
     lost = LostPlan(
         plan=PlanName.URGENCE_TOTAL, ends_at=clock(), amount=0, refund=1799, currency="eur", renews=False
     )
-    monkeypatch.setattr(routes, "read_losses", lambda *_: [lost])
+    monkeypatch.setattr(personal_data, "read_losses", lambda *_: [lost])
     page = camille.get("/donnees/suppression")
     assert "17,99\xa0€ vous sont remboursés" in page.text
     assert "Renoncer ou résilier d’abord" not in page.text

@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from api.pages.assets import compute_version
-from api.pages.legal.routes import list_versions
+from api.pages.public.legal import list_versions
 from configs.ground.signed_links import KINDS, ShowProof, find_kind
 from tests.browser_keys import subscribe
 

@@ -1,20 +1,27 @@
-"""Files for programs that visit the site: robots.txt, sitemap.xml and security.txt."""
+"""The first page: what the service does and does not do; and files for programs that visit the site.
+
+These are robots.txt, sitemap.xml and security.txt.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
-from flask import Response
+from flask import Response, render_template
 
 from api.errors import not_found
+from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area
-from api.pages.choices import write_slug
+from api.pages.choices import PROCEDURE_NAMES, list_department_options, list_procedures, write_slug
 from api.pages.context import build_public_url
-from api.prefectures.queries import list_serving_desks
+from api.prefectures.queries import build_map_key, list_serving_desks, read_map
+from api.prefectures.schemas import ProvenDesks, TileMap
 from api.translations import LANGUAGES
 from configs.ground.clock import clock
+from configs.ground.database_errors import is_away
 from configs.settings import settings
+from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Procedure, prefectures
 
 PAGES = (
@@ -33,7 +40,33 @@ PAGES = (
 )
 _VALID_FOR = timedelta(days=90)  # https://www.rfc-editor.org/rfc/rfc9116#name-expires: less than a year
 _XML = "http://www.sitemaps.org/schemas/sitemap/0.9"
-area = Area("open_web", __name__)
+area = Area("home", __name__)
+files = Area("open_web", __name__)
+
+
+@area.page("/", Access.PUBLIC)
+def show_home() -> str:
+    """Show what the service is, and the form of a wish."""
+    proven = _read_proven()
+    sold = [plan for name, plan in plans().items() if name is not PlanName.NONE]
+    return render_template(
+        "home/home.html",
+        places=list_department_options(),
+        procedures=list_procedures(),
+        proven=proven,
+        names=[PROCEDURE_NAMES[each] for each in proven.procedures] if proven else [],
+        cheapest=min(sold, key=lambda plan: plan.price_cents),
+    )
+
+
+def _read_proven() -> ProvenDesks | None:
+    """Return what was proven of late, as the map has it; None while the database is away: the rest needs none."""
+    try:
+        return read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).proven
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return None
 
 
 def list_site_urls() -> list[str]:
@@ -54,7 +87,7 @@ def _list_pages() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield "advice.show_advice", {"id": place.id, "procedure": write_slug(procedure)}
 
 
-@area.page("/robots.txt", Access.PUBLIC)
+@files.page("/robots.txt", Access.PUBLIC)
 def send_robots() -> Response:
     """Name what crawlers leave alone, and where the list of pages is. Pages of users say `noindex` themselves."""
     lines = (
@@ -67,7 +100,7 @@ def send_robots() -> Response:
     return _send_text(lines)
 
 
-@area.page("/sitemap.xml", Access.PUBLIC)
+@files.page("/sitemap.xml", Access.PUBLIC)
 def send_sitemap() -> Response:
     """List the public pages in each language; the pages themselves name their other languages."""
     urls = "\n".join(f"<url><loc>{escape(url)}</loc></url>" for url in list_site_urls())
@@ -75,7 +108,7 @@ def send_sitemap() -> Response:
     return Response(body, mimetype="application/xml")
 
 
-@area.page("/.well-known/security.txt", Access.PUBLIC)
+@files.page("/.well-known/security.txt", Access.PUBLIC)
 def send_security() -> Response:
     """Say where to report a security problem (RFC 9116); the same text all day."""
     email = settings().support_email

@@ -13,8 +13,8 @@ from api.middleware.rate_limits import count_declaration
 from api.middleware.stranger_mail import may_mail
 from api.models.base import new_id
 from api.pages.area import Access, Area
-from api.pages.declarations.words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
 from api.pages.forms import Form, Texts
+from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
 from configs.world.languages import choose_page_language
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH
 
