@@ -27,12 +27,10 @@ from api.middleware.request_hooks import allow_front_end, register_body_checks, 
 from api.middleware.request_metrics import register_request_metrics
 from api.models.base import engine
 from api.models.revision import check_tables
-from api.notices import routes as notices
 from api.notifications import routes as notifications
 from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
-from api.push_devices import routes as push_devices
 from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
 from api.schemas import Problem
@@ -41,9 +39,11 @@ from api.users import routes as users
 from configs.ground.logs import set_up_logs
 
 # In the order of the document.
-_NOUNS = (
-    auth, logins, users, push_devices, billing, invoices, declarations, alerts, answers, prefectures, outlook,
-    release_calendar, detections, notifications, notices, figures, reliability, support, hooks, health,
+_BLUEPRINTS = (
+    auth.blueprint, logins.blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
+    declarations.blueprint, alerts.blueprint, answers.blueprint, prefectures.blueprint, outlook.blueprint,
+    release_calendar.blueprint, detections.blueprint, notifications.blueprint, notifications.notices_blueprint,
+    figures.blueprint, reliability.blueprint, support.blueprint, hooks.blueprint, health.blueprint,
 )  # fmt: skip
 
 
@@ -79,8 +79,8 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     register_health(app)
-    for noun in _NOUNS:
-        app.register_api(noun.blueprint)
+    for blueprint in _BLUEPRINTS:
+        app.register_api(blueprint)
     app.register_blueprint(links.blueprint)
     register_pages(app)
     app.register_blueprint(openapi_docs.blueprint)

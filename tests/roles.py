@@ -27,8 +27,8 @@ _OWNER = "none"  # SET ROLE NONE: the login itself
 _ROLES = {
     "api/": "rdvpriority_api",
     "api/admin/health/": "rdvpriority_background",  # on threads of its own; the API asks it too, and may do more
-    "api/admin/health/figures.py": "rdvpriority_api",
-    "api/admin/health/reading.py": None,  # the thread, whose function says whose it is
+    "api/admin/health/status_report.py": "rdvpriority_api",
+    "api/admin/health/findings.py": None,  # the thread, whose function says whose it is
     "api/background/": "rdvpriority_background",
     "api/exports/jobs.py": "rdvpriority_background",
     "api/figures/desk_days.py": "rdvpriority_background",

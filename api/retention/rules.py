@@ -28,9 +28,9 @@ from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.paging import first_id_at
-from api.push_devices.service import drop_ended_devices
 from api.retention.batches import delete_in_batches, drop_gone_slots, erase_declarations
 from api.separate_parts import do_each
+from api.users.push_devices import drop_ended_devices
 from configs.ground.clock import clock
 from configs.ground.signed_links import LINK_SECONDS
 from configs.world.retention import (

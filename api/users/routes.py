@@ -1,4 +1,4 @@
-"""Routes of /api/users: the signed-in user's profile, channels, phone and Telegram chat."""
+"""Routes of /api/users: the signed-in user's profile, channels, phone, Telegram chat, and browsers of web push."""
 
 from typing import Any
 
@@ -14,9 +14,18 @@ from api.middleware.public_answers import send_export
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
 from api.models.job import MAINTENANCE
+from api.schemas import IdPath
 from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationState
 from api.users.preferences import read_preferences
+from api.users.push_devices import (
+    DeviceAnswer,
+    DeviceList,
+    NewDevice,
+    add_device,
+    list_devices,
+    remove_device,
+)
 from api.users.schemas import (
     CodeOfPhone,
     DeletionWish,
@@ -146,3 +155,39 @@ def confirm_telegram_link() -> dict[str, Any]:
 def _show_account() -> dict[str, Any]:
     with session() as s:
         return read_account(s, current_user_id()).as_json()
+
+
+devices = make_blueprint(
+    "push_devices",
+    __name__,
+    "/api/users/push-devices",
+    "push devices",
+    "Browsers that get messages by web push",
+    signed_in=True,
+)
+
+
+@devices.get("", responses={200: DeviceList, **declare_errors(401)})
+def show_devices() -> dict[str, Any]:
+    """List the user's devices, with the key that a browser subscribes for."""
+    with session() as s:
+        return list_devices(s, current_user_id()).as_json()
+
+
+@devices.post("", responses={200: DeviceAnswer, 201: DeviceAnswer, **declare_errors(*BODY, 401, 402, 409)})
+def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
+    """Add a browser by its subscription, five at most, and switch push on. Needs a plan that has push.
+
+    The same endpoint again renews the device: 200. One that another account of this browser had is taken over.
+    """
+    with session() as s:
+        added = add_device(s, current_user_id(), body)
+    return added.device.as_json(), 201 if added.is_new else 200
+
+
+@devices.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
+def delete_device(path: IdPath) -> tuple[str, int]:
+    """Remove a device: nothing is sent to it any more."""
+    with session() as s:
+        remove_device(s, current_user_id(), path.id)
+    return "", 204

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from api.admin.health.findings import Trouble, refuse
-from api.admin.health.reading import read_session
+from api.admin.health.findings import Trouble, read_session, refuse
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
 from api.models.notification import Notification, State, sum_of_day

@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from redis import Redis, RedisError
 
-from api.admin.health.findings import PartDown, refuse
-from api.admin.health.reading import read_session
+from api.admin.health.findings import PartDown, read_session, refuse
 from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from api.models.base import session, takes_writes
 from api.models.partitions import count_days_ahead

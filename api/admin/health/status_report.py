@@ -1,13 +1,262 @@
-"""Status of everything, part by part: what `make status`, the operators' page and the API show."""
+"""Status of everything, part by part: what `make status` and the operators' page show beside health.
 
-from collections.abc import Callable, Mapping
-from typing import Any
+All are plain values, as JSON has them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+from redis import Redis
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
 
 from api.admin.health.checks import CHECKS, HealthChecks
-from api.admin.health.figures import READS
-from api.admin.health.findings import PartFinding, PartState
-from api.admin.health.reading import PartAway, read_each
+from api.admin.health.deliveries import read_left_alone
+from api.admin.health.desks import read_desks, read_due, read_lateness
+from api.admin.health.findings import PartAway, PartFinding, PartState, read_each, read_session
+from api.admin.health.payments import read_payments
+from api.admin.health.program_checks import read_job_states
+from api.models.desk import HostState, Outage
+from api.models.discovery import DiscoveryRun, Drift
+from api.models.notification import QUEUES, Notification, State, waits_as_wished, was_put_off
+from api.models.slot import Detection
+from api.models.user import Channel
+from api.operations.alarms import list_unanswered
+from configs.ground.clock import clock
+from configs.ground.job_queues import read_oldest_seconds
+from configs.ground.proof_queue import read_status
+from configs.ground.redaction import mask_text
 from configs.ground.redis import open_redis
+
+_WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
+_DAY = timedelta(days=1)
+_RECENT = timedelta(minutes=15)
+_ON_THE_WAY = (State.PENDING, State.SENDING)
+Record = dict[str, Any]
+
+
+def _pick(row: Any, *names: str) -> Record:
+    return {name: getattr(row, name) for name in names}
+
+
+def read_alarms() -> Record:
+    """Return the open alarms without an acknowledgement, the newest first, twenty at most."""
+    with read_session() as s:
+        found = list_unanswered(s)
+        return {"open": [_pick(each, "id", "subject", "reason", "told_at", "repeated_at") for each in found]}
+
+
+def read_hosts() -> Record:
+    """Return the hosts that rest, are stopped, or have a part of their budget."""
+    now = clock()
+    with read_session() as s:
+        rows = s.scalars(sa.select(HostState).order_by(HostState.host)).all()
+    return {
+        "resting": [
+            {
+                "host": row.host,
+                "until": row.rests_until,
+                "reason": row.rest_reason or "",
+                "rests_in_a_row": row.rests_in_a_row,
+            }
+            for row in rows
+            if row.rests_until and row.rests_until > now
+        ],
+        "stopped": [
+            {"host": row.host, "since": row.stopped_at, "reason": row.stop_reason or ""}
+            for row in rows
+            if row.stopped_at
+        ],
+        "reduced": [
+            {"host": row.host, "share": row.budget_share} for row in rows if row.budget_share < _WHOLE
+        ],
+    }
+
+
+def read_outages() -> Record:
+    """Return the outages without an end, oldest first."""
+    o = Outage
+    last = sa.select(o.desk_id.label("desk"), o.starts_at.label("since"), o.reason).where(o.ends_at.is_(None))
+    return {"open": _read_records(last.order_by(o.starts_at, o.desk_id))}
+
+
+def read_discovery() -> Record:
+    """Return the newest run (`cut`: it ran out of time; `found`: pages without a desk file) and the open drifts."""
+    d = Drift
+    newest = sa.select(DiscoveryRun).order_by(DiscoveryRun.started_at.desc()).limit(1)
+    still = sa.select(d.desk_id.label("desk"), d.reason, d.detail, d.starts_at.label("since"))
+    with read_session() as s:
+        run = s.scalar(newest)
+        last = _pick(run, "started_at", "ended_at", "cut", "pages", "found") if run else None
+    drifts = _read_records(still.where(d.ends_at.is_(None)).order_by(d.starts_at, d.desk_id))
+    return {"last": last, "drifts": drifts}
+
+
+def _read_records(query: sa.Executable) -> list[Record]:
+    with read_session() as s:
+        return [row._asdict() for row in s.execute(query)]
+
+
+def read_jobs() -> list[Record]:
+    """Return the queues of jobs in Redis: how many wait, for how long, how many failed.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    client, now = open_redis(), clock()
+    queues = [Queue(name, connection=client, serializer=JSONSerializer) for name in QUEUES]
+    return [
+        {
+            "name": each.name,
+            "jobs": each.count,
+            "oldest_seconds": read_oldest_seconds(each, now),
+            "failed": each.failed_job_registry.get_job_count(cleanup=False),
+        }
+        for each in queues
+    ]
+
+
+def read_proofs() -> list[Record]:
+    """Return the status of the proofs on their way; none where no worker reports.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    status = read_status(open_redis())
+    return [status.model_dump()] if status else []
+
+
+def read_spiders() -> list[Record]:
+    """Return what each spider process last said (crawler/spider_processes/registry.py).
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return sorted(_list_spiders(open_redis()), key=lambda each: (each["system"], each["started"]))
+
+
+def _list_spiders(client: Redis) -> Iterator[Record]:
+    for name in cast("set[bytes]", client.smembers("crawler:processes")):
+        told = cast("dict[bytes, bytes]", client.hgetall(b"crawler:process:" + name))
+        if told:
+            said = {key.decode(): value.decode() for key, value in told.items()}
+            yield {
+                "system": said["system"],
+                "job": said["job"],
+                "state": said["state"],
+                "started": datetime.fromisoformat(said["started"]),
+                "memory_mb": int(said["memory"]),
+                "running": int(said["running"]),
+                "checks": int(said["checks"]),
+            }
+
+
+def read_workers() -> list[Record]:
+    """Return the workers of the queues, by their own entries.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    workers = [
+        {
+            "name": each.name,
+            "queues": each.queue_names(),
+            "state": str(each.get_state()),
+            "since": each.birth_date.replace(tzinfo=UTC) if each.birth_date else None,
+            "jobs": each.successful_job_count,
+            "failed": each.failed_job_count,
+        }
+        for each in Worker.all(connection=open_redis())
+    ]
+    return sorted(workers, key=lambda each: (each["queues"], each["name"]))
+
+
+def read_messages() -> dict[str, Any]:
+    """Return a day's notifications by state; pending ones and dead letters of any age. Ages are in seconds."""
+    now = clock()
+    n, number = Notification, sa.func.count()
+    day = sa.select(n.state, number).where(n.created_at >= now - _DAY).group_by(n.state)
+    since = sa.case((was_put_off(), n.next_attempt_at), else_=n.created_at)
+    waits = sa.select(number, sa.func.min(since)).where(n.state.in_(_ON_THE_WAY))
+    waits = waits.where(~sa.and_(waits_as_wished(), n.next_attempt_at > now))
+    unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(Detection.matched_at.is_(None))
+    newest = sa.func.max(n.failed_at)
+    dead = sa.select(n.channel, sa.func.coalesce(n.reason, ""), number, newest).where(n.state == State.FAILED)
+    with read_session() as s:
+        on_the_way, oldest = s.execute(waits).one()
+        detections, oldest_detection = s.execute(unmatched).one()
+        rows: Any = s.execute(dead.group_by(n.channel, n.reason).order_by(newest.desc()))
+        return {
+            "by_state": {state.value: found for state, found in s.execute(day)},
+            "on_the_way": on_the_way,
+            "oldest_seconds": _measure_age(oldest, now),
+            "unmatched": detections,
+            "oldest_unmatched_seconds": _measure_age(oldest_detection, now),
+            "dead": _group_by_masked_reason(rows),
+        }
+
+
+def _group_by_masked_reason(rows: Iterable[tuple[Channel, str, int, datetime]]) -> list[dict[str, Any]]:
+    """Return the rows, the newest first, without personal data: a provider may repeat the address that it refuses."""
+    groups: dict[tuple[Channel, str], dict[str, Any]] = {}
+    for channel, reason, number, newest_at in rows:
+        key = channel, mask_text(reason)
+        new = {"channel": channel, "reason": key[1], "number": 0, "newest_at": newest_at}
+        groups.setdefault(key, new)["number"] += number
+    return list(groups.values())
+
+
+def _measure_age(at: datetime | None, now: datetime) -> float | None:
+    return round((now - at).total_seconds(), 3) if at else None
+
+
+def read_providers() -> list[dict[str, Any]]:
+    """Return each channel's messages of the last _RECENT: accepted, failed, and the time from page to acceptance.
+
+    `left_alone` has the seconds for which its providers are not called, of those that failed lately.
+    """
+    n, since = Notification, clock() - _RECENT
+    # What its reader wanted later, or what caught up, says nothing of our delays.
+    took = sa.case((n.committed_at.is_not(None), sa.extract("epoch", n.accepted_at - n.seen_at) * 1000))
+    median = sa.func.round(sa.cast(sa.func.percentile_cont(0.5).within_group(took), sa.Numeric), 1)
+    accepted, failed = n.accepted_at >= since, sa.and_(n.failed_at >= since, n.state == State.FAILED)
+    lately = sa.select(
+        n.channel,
+        sa.func.count().filter(accepted).label("accepted"),
+        sa.func.count().filter(failed).label("failed"),
+        sa.func.count().filter(n.attempts > 1).label("again"),
+        sa.cast(median, sa.Float).label("median_ms"),
+        sa.func.max(n.accepted_at).label("newest_at"),
+    ).where(sa.or_(accepted, failed))
+    with read_session() as s:
+        found = {row.channel: row._asdict() for row in s.execute(lately.group_by(n.channel))}
+    nothing = {"accepted": 0, "failed": 0, "again": 0, "median_ms": None, "newest_at": None}
+    return [
+        {"channel": channel, **nothing, **found.get(channel, {}), "left_alone": read_left_alone(channel)}
+        for channel in Channel
+    ]
+
+
+READS: dict[str, Callable[[], Any]] = {
+    "alarms": read_alarms,
+    "desks": read_desks,
+    "hosts": read_hosts,
+    "outages": read_outages,
+    "due": read_due,
+    "lateness": read_lateness,
+    "jobs": read_jobs,
+    "runs": read_job_states,
+    "messages": read_messages,
+    "providers": read_providers,
+    "payments": read_payments,
+    "proofs": read_proofs,
+    "discovery": read_discovery,
+    "spiders": read_spiders,
+    "workers": read_workers,
+}
+
 
 HEALTH = "health"
 Parts = dict[str, Any]

@@ -19,13 +19,12 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
-from api.push_devices import service as push_devices
-from api.push_devices.schemas import NewDevice
-from api.push_devices.service import list_devices
 from api.schemas import Body
+from api.users import push_devices
 from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.preferences import read_channel_states, read_stopped_groups
+from api.users.push_devices import NewDevice, list_devices
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.users.service import confirm_number, link_chat, restart_groups, save_notifications, save_profile
 from configs.settings import settings

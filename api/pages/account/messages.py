@@ -15,8 +15,8 @@ from api.middleware.auth import current_identity, current_user_id
 from api.middleware.languages import read_language
 from api.models.base import autocommit_session, read_once, session
 from api.models.notification import State
-from api.notices import queries
-from api.notices.queries import MOST_COUNTED, list_notices
+from api.notifications import notices
+from api.notifications.notices import MOST_COUNTED, list_notices
 from api.notifications.queries import MessagePageQuery, OwnMessage, list_own_messages
 from api.notifications.reasons import Reason
 from api.pages.area import Access, Area, answer_live
@@ -227,7 +227,7 @@ def mark_notice(id: UUID) -> ResponseReturnValue:
     """Mark one notice as read; one that is deleted by now is left out."""
     try:
         with session() as s:
-            queries.read_notice(s, current_user_id(), id, clock())
+            notices.read_notice(s, current_user_id(), id, clock())
     except ApiError as error:
         if error.word != "not-found":
             raise
@@ -239,6 +239,6 @@ def mark_all_notices() -> ResponseReturnValue:
     """Mark the notices as read that the page had shown, and all that are older."""
     if last := request.form.get("last", type=UUID):
         with session() as s:
-            queries.read_all(s, current_user_id(), last, clock())
+            notices.read_all(s, current_user_id(), last, clock())
         return lead_to("messages.show_notices", _("Toutes ces notifications sont lues."))
     return lead_to("messages.show_notices")

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from api.models.base import new_id
 from api.models.notice import Notice
-from api.notices import queries
+from api.notifications import notices
 from tests.clients import People, Person
 from tests.factories import rows, save
 
@@ -84,7 +84,7 @@ def test_all_are_read_up_to_the_newest_that_was_shown_and_bad_bodies_change_noth
 
 
 def test_unread_notices_are_counted_to_a_bound(person: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_COUNTED", 2)
+    monkeypatch.setattr(notices, "MOST_COUNTED", 2)
     camille = person()
     for _ in range(3):
         write_notice(camille.id)

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 import notifier
-from api.admin.health.figures import read_messages, read_providers
+from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, Grant, SlotRhythm, User

@@ -9,7 +9,7 @@ import time_machine
 from rq import SimpleWorker
 
 from api.admin.health.desks import read_desks, read_due, read_lateness
-from api.admin.health.figures import (
+from api.admin.health.status_report import (
     read_alarms,
     read_discovery,
     read_hosts,

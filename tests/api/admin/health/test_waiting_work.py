@@ -10,12 +10,12 @@ import redis
 import time_machine
 
 from api.admin.health.deliveries import list_providers
-from api.admin.health.figures import read_messages, read_providers
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.lines import Words, list_lines
 from api.admin.health.payments import read_payments
 from api.admin.health.program_checks import read_job_states
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
+from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.job import JobResult

@@ -9,9 +9,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from api.admin.audit import Actor, AuditedWork, record_audit
-from api.admin.health.figures import READS
-from api.admin.health.reading import PartAway
-from api.admin.health.status_report import HEALTH
+from api.admin.health.findings import PartAway
+from api.admin.health.status_report import HEALTH, READS
 from api.background import jobs
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
