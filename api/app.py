@@ -5,6 +5,7 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from api import hooks
 from api.admin.health import routes as health
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
@@ -14,7 +15,6 @@ from api.billing import routes as billing
 from api.declarations import routes as declarations
 from api.detections import routes as detections
 from api.figures import routes as figures
-from api.hooks import routes as hooks
 from api.invoices import routes as invoices
 from api.links import routes as links
 from api.logins import routes as logins

@@ -29,7 +29,7 @@ from api.figures.desk_days import sum_old_day
 from api.invoices.issuing import issue_due, make_due_files
 from api.logins import factor_end
 from api.messages import get_effects, nudge_later
-from api.models import partitions
+from api.models import check
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
@@ -271,7 +271,7 @@ _ANALYZE = sa.text("SELECT analyze_table(:name)")
 def make_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
     with session() as s:
-        return {"made": partitions.make_partitions(s, clock().date())}
+        return {"made": check.make_partitions(s, clock().date())}
 
 
 def drop_partitions() -> Counts:
@@ -284,7 +284,7 @@ def drop_partitions() -> Counts:
     before, counts = (clock() - CHECKS_KEPT_FOR()).date(), {"dropped": 0, "summed": 0, "locked": 0}
     while counts["dropped"] < _MOST_DAYS:
         with session() as s:
-            oldest = partitions.find_oldest_partition(s)
+            oldest = check.find_oldest_partition(s)
             if oldest is None or oldest >= before:
                 break
             counts["summed"] += sum_old_day(s, oldest)
@@ -297,7 +297,7 @@ def _drop_day(before: date, counts: Counts) -> bool:
     """Drop the oldest day, and count it; return whether there may be another."""
     try:
         with session() as s:
-            dropped = partitions.drop_oldest_partition(s, before)
+            dropped = check.drop_oldest_partition(s, before)
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
@@ -327,9 +327,7 @@ def _analyze(name: str) -> bool:
     """Return whether a table was analysed; one that somebody locks, or that takes too long, waits for the next day."""
     try:
         with session() as s:
-            s.execute(
-                sa.text(f"SET LOCAL lock_timeout = {round(partitions.PARTITION_LOCK_SECONDS() * 1000)}")
-            )
+            s.execute(sa.text(f"SET LOCAL lock_timeout = {round(check.PARTITION_LOCK_SECONDS() * 1000)}"))
             s.execute(_ANALYZE, {"name": name})
     except OperationalError as error:
         if not error.orig or getattr(error.orig, "pgcode", None) not in (_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG):

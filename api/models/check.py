@@ -8,18 +8,17 @@ hours), and all writers wait behind it; `ATTACH PARTITION` waits for neither:
 https://www.postgresql.org/docs/18/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
 """
 
-
-from datetime import date, datetime
-from typing import Any
-import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
-from api.models.base import Base, enum_column
-from configs.world.outcome import Outcome
 import re
 from datetime import date, datetime, timedelta
+from typing import Any
+
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from api.models.base import Base, enum_column
 from configs.settings.constants import Constant
+from configs.world.outcome import Outcome
+
 
 class Check(Base):
     """One visit to one desk. No foreign key points here, so that whole days can be dropped."""

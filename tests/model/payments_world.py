@@ -20,9 +20,9 @@ from api.errors import ApiError
 from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
+from api.models.check import make_partitions
 from api.models.declaration import DeclaredBy
 from api.models.notification import Notification
-from api.models.partitions import make_partitions
 from api.models.payment import DISPUTED, Payment, Refund
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User

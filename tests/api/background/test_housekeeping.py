@@ -11,9 +11,8 @@ import time_machine
 
 from api.background import jobs
 from api.models.base import engine, session
-from api.models.check import Check, CheckDay
+from api.models.check import Check, CheckDay, count_days_ahead, drop_oldest_partition, make_partitions
 from api.models.notification import Match, write_ranges
-from api.models.partitions import count_days_ahead, drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.ground.clock import clock
 from tests.clients import People

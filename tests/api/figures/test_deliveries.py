@@ -13,11 +13,10 @@ from api.figures.deliveries import (
     RECEIPT_PROVIDERS,
 )
 from api.models.base import session
-from api.models.check import CheckDay
+from api.models.check import CheckDay, make_partitions
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.desk import DeskStatus
 from api.models.notification import State
-from api.models.partitions import make_partitions
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock

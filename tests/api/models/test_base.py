@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys
 from api.models.alert import Alert
 from api.models.base import autocommit_session, do_after_commit, engine, session, write_array
-from api.models.partitions import count_days_ahead, make_partitions
+from api.models.check import count_days_ahead, make_partitions
 from api.models.payment import (
     Payment,
     PaymentEvent,

@@ -13,14 +13,13 @@ import time_machine
 from api.background.jobs import list_jobs
 from api.models.all import RECORDS
 from api.models.base import new_id, session
-from api.models.check import Check
+from api.models.check import Check, make_partitions
 from api.models.desk import Outage, OutageReason
 from api.models.incident import Incident
 from api.models.job import JobResult, JobState
 from api.models.login import EndedBecause, Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import State
-from api.models.partitions import make_partitions
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import GoneReason, SlotRow
 from api.models.support import SupportRequest

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from api.models.base import session
-from api.models.partitions import make_partitions
+from api.models.check import make_partitions
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks

@@ -13,9 +13,8 @@ import time_machine
 
 import notifier
 from api.models.base import session
-from api.models.check import Check
+from api.models.check import Check, make_partitions
 from api.models.desk import DeskState, DeskStatus, HostState, Publication, Source
-from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.ground.clock import clock
 from configs.world.desk import Desk
