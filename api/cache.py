@@ -18,13 +18,11 @@ from typing import Literal
 
 import structlog
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from api.errors import ApiError
 from configs.ground.clock import clock
-from configs.ground.redis import redis_client
+from configs.ground.redis import open_redis
 from configs.settings import settings
 
 AWAY_SECONDS = 2.0  # after a failure, in which Redis is left alone
@@ -154,9 +152,7 @@ def answer_cache() -> AnswerCache:
 
 @lru_cache(maxsize=2)
 def _open_cache(_url: str) -> AnswerCache:
-    client = redis_client(_ANSWER_SECONDS)
-    client.set_retry(Retry(NoBackoff(), 0))
-    return AnswerCache(client)
+    return AnswerCache(open_redis(_ANSWER_SECONDS))
 
 
 def digest_body(body: bytes) -> str:

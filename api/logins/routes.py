@@ -108,7 +108,7 @@ def prove(body: ProofBody) -> dict[str, Any]:
 def begin_totp() -> dict[str, Any]:
     """Begin to set up a second factor, after a recent proof. Nothing is stored until a code confirms it."""
     require_recent_proof()
-    return TotpSetup.model_validate(begin_setup(current_user())).as_json()
+    return begin_setup(current_user()).as_json()
 
 
 @blueprint.post(

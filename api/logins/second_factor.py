@@ -17,6 +17,7 @@ from pyotp.exceptions import OTPVerificationError
 from sqlalchemy.orm import Session
 
 from api.errors import ApiError
+from api.logins.schemas import TotpSetup
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign
@@ -26,17 +27,8 @@ _SETUP = "totp-setup"
 _SETUP_SECONDS = 900
 
 
-@dataclass(frozen=True, slots=True)
-class FactorSetup:
-    """A secret that is not stored anywhere yet, the address for the app, and a token to confirm it with."""
-
-    secret: str
-    otpauth_url: str
-    setup: str
-
-
-def begin_setup(user: User) -> FactorSetup:
-    """Return a new secret for a user.
+def begin_setup(user: User) -> TotpSetup:
+    """Return a new secret for a user, which is not stored anywhere yet.
 
     Raises:
         api.errors.ApiError: 409, the account has a second factor already.
@@ -44,10 +36,10 @@ def begin_setup(user: User) -> FactorSetup:
     _refuse_second(user)
     secret = create_secret()
     setup = sign(_SETUP, {"user": str(user.id), "secret": secret})
-    return FactorSetup(secret, build_address(secret, user.email), setup)
+    return TotpSetup(secret=secret, otpauth_url=build_address(secret, user.email), setup=setup)
 
 
-def resume_setup(user: User, setup: str) -> FactorSetup:
+def resume_setup(user: User, setup: str) -> TotpSetup:
     """Return a setup that was begun, to show it once more.
 
     Raises:
@@ -55,7 +47,7 @@ def resume_setup(user: User, setup: str) -> FactorSetup:
     """
     _refuse_second(user)
     secret = _read_setup(setup, user.id)
-    return FactorSetup(secret, build_address(secret, user.email), setup)
+    return TotpSetup(secret=secret, otpauth_url=build_address(secret, user.email), setup=setup)
 
 
 def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> list[str]:

@@ -16,14 +16,12 @@ from uuid import UUID
 import structlog
 from flask import Response, after_this_request, request
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from api.middleware.limit_counters import PATIENCE
 from configs.ground.contact_addresses import fold_address, group_network_address
 from configs.ground.encryption import lookup_hashes
-from configs.ground.redis import redis_client
+from configs.ground.redis import open_redis
 from configs.ground.signed_links import LINK_SECONDS
 from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import settings
@@ -156,10 +154,7 @@ def _build_key(email: str) -> str:
 
 @lru_cache(maxsize=2)
 def _get_client(_url: str) -> Redis:
-    client = redis_client()
-    client.set_retry(Retry(NoBackoff(), 0))
-    client.connection_pool.connection_kwargs["socket_timeout"] = PATIENCE
-    return client
+    return open_redis(PATIENCE)
 
 
 def _get_redis() -> Redis:

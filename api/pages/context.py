@@ -3,7 +3,6 @@
 The texts in templates and code are French (api/translations.py).
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -28,7 +27,7 @@ from configs.world.desk import zone_or_home
 _l = lazy_gettext
 _SOURCE = "fr"  # the language of templates and code
 Place = Literal["head", "account", "foot", "operators"]
-# (endpoint, text); a link whose area does not exist is left out. Operators' pages are French only.
+# (endpoint, text). Operators' pages are French only.
 LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
     "head": (
         ("home.show_home", _l("Accueil")),
@@ -96,21 +95,11 @@ def build_public_url(endpoint: str, language: str | None = None, **values: Any) 
     return settings().frontend_url.rstrip("/") + url_for(endpoint, **values, lang=language)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link of the navigation; `current`, as `aria-current`: it leads to this page, or to the area of this page."""
-
-    url: str
-    text: LazyString | str
-    current: Literal["page", "true", ""]
-
-
-def list_links(place: Place) -> list[Link]:
-    """Return the links of a place, in order."""
+def list_links(place: Place) -> list[dict[str, Any]]:
+    """Return the links of a place, in order; `current`, as `aria-current`: to this page, or to the area of it."""
     return [
-        Link(url_for(endpoint), text, _compare(endpoint, place))
+        {"url": url_for(endpoint), "text": text, "current": _compare(endpoint, place)}
         for endpoint, text in LINKS[place]
-        if endpoint in current_app.view_functions
     ]
 
 

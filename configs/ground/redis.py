@@ -25,13 +25,13 @@ def redis_client(answer_seconds: float = 30) -> Redis:
     )
 
 
-def open_redis() -> Redis:
-    """Return a client for looking: it says at once that Redis is away, and within two seconds that it hangs.
+def open_redis(answer_seconds: float = 2) -> Redis:
+    """Return a client for looking: it says at once that Redis is away, and after `answer_seconds` that it hangs.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
-    client = redis_client(answer_seconds=2)
+    client = redis_client(answer_seconds)
     client.set_retry(Retry(NoBackoff(), 0))  # the default retries for seconds
     return client
 

@@ -13,9 +13,8 @@ from api.auth.schemas import PasswordBody
 from api.errors import ApiError
 from api.logins.access import hash_chosen_password
 from api.logins.factor_end import keep_factor as keep_lost_factor
-from api.logins.schemas import TotpConfirmation
+from api.logins.schemas import TotpConfirmation, TotpSetup
 from api.logins.second_factor import (
-    FactorSetup,
     begin_setup,
     confirm_setup,
     remove_second_factor,
@@ -174,7 +173,7 @@ def _render_security(form: Form[PasswordBody]) -> str:
     return render_template("security/security.html", form=form, account=account, logins=logins)
 
 
-def _render_setup(setup: FactorSetup, form: Form[TotpConfirmation]) -> str:
+def _render_setup(setup: TotpSetup, form: Form[TotpConfirmation]) -> str:
     qr_code = render_qr_code(setup.otpauth_url, _("Code QR pour l’application"))
     secret = group_secret(setup.secret)
     return render_template("security/setup.html", form=form, setup=setup, secret=secret, qr_code=qr_code)
