@@ -14,7 +14,6 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -33,7 +32,7 @@ from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 from configs.ground.job_queues import JOB_SECONDS, redis
 from configs.ground.logs import set_up_logs
-from configs.ground.loop_report import BACKGROUND, LoopReport, read_report, write_report
+from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
 from configs.ground.part_failures import PartFailures
 from configs.ground.prefork import keep_running
 from configs.ground.process_age import leaves_at, on_stop_signals
@@ -150,10 +149,9 @@ class JobLoop:
         """Say in Redis that this worker lives, and may be silent for so long."""
         now = clock()
         self._reports_at = now + min(silent, _LONGEST_SLEEP)
-        key = BACKGROUND[self._queue]
         with suppress(RedisError):  # then the report runs out, and health says so
-            report = LoopReport(at=now, failing=self._failures.names(), since=_find_since(key, now))
-            write_report(redis(), report, key, silent=silent)
+            report = LoopReport(at=now, failing=self._failures.names())
+            write_report(redis(), report, BACKGROUND[self._queue], silent=silent)
 
 
 def _has_come(instant: datetime) -> bool:
@@ -197,15 +195,6 @@ def _renewed(turn: Turn) -> Iterator[None]:
         yield
     finally:
         ended.set()
-
-
-def _find_since(key: str, now: datetime) -> datetime:
-    """Return since when such a worker reports: crashes and releases leave the report of the one before."""
-    try:
-        before = read_report(redis(), key)
-    except ValidationError:  # the key holds something else, which is overwritten
-        return now
-    return min(now, before.since or now) if before else now
 
 
 def run(loop: JobLoop, name: str, jobs: Iterable[Job]) -> int:

@@ -18,8 +18,7 @@ class LoopReport(BaseModel):
     """A loop at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error.
 
     `queues` (the planner's): since when each due queue has desks; after 45 seconds without a planner, since the
-    next one's start. `since` (of workers of jobs): since when one reports without a gap of 45 seconds. `streams` (the
-    live program's): how many are open.
+    next one's start. `streams` (the live program's): how many are open.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -27,7 +26,6 @@ class LoopReport(BaseModel):
     at: datetime
     failing: dict[str, str] = {}
     queues: dict[str, datetime] = {}
-    since: datetime | None = None
     streams: int = 0
 
 

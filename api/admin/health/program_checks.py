@@ -43,11 +43,8 @@ def read_job_states() -> list[dict[str, Any]]:
     ]
 
 
-def find_job_troubles(jobs: Sequence[Mapping[str, Any]], since: datetime | None = None) -> list[str]:
-    """Return in words the jobs that failed the last time, in whole or for some rows, and those that no worker takes.
-
-    `since` is when their workers began: jobs that a stopped stack left wait since then.
-    """
+def find_job_troubles(jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return in words the jobs that failed the last time, in whole or for some rows, and those that no worker takes."""
     now = clock()
     failed = [
         f"{each['job']} failed ({each['error']})" for each in jobs if each["result"] is JobResult.FAILED
@@ -57,9 +54,7 @@ def find_job_troubles(jobs: Sequence[Mapping[str, Any]], since: datetime | None 
         for each in jobs
         if each["counts"] and each["counts"].get("failed")
     ]
-    waits = {
-        each["job"]: now - max(each["due_at"], since or each["due_at"]) for each in jobs if each["due_at"]
-    }
+    waits = {each["job"]: now - each["due_at"] for each in jobs if each["due_at"]}
     late = [f"{job} is {format_duration(wait)} late" for job, wait in waits.items() if wait > _LATE]
     return failed + in_part + late
 
@@ -130,12 +125,9 @@ def _find_failing_rounds(redis: Redis) -> list[str]:
 
 def check_background(redis: Redis) -> str:
     """Read the reports of the workers of jobs, and how the jobs ended the last time."""
-    reports = [
+    for queue, key in BACKGROUND.items():
         _read_loop(redis, key, f"the worker of {queue}", "python -m api.background")
-        for queue, key in BACKGROUND.items()
-    ]
-    since = max((each.since for each in reports if each.since), default=None)
-    refuse(find_job_troubles(read_job_states(), since))
+    refuse(find_job_troubles(read_job_states()))
     return f"{' and '.join(BACKGROUND)} work"
 
 

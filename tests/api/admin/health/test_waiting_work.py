@@ -232,9 +232,9 @@ OK = PartFinding(PartState.OK, "payments and maintenance work")
 def listen(database: str, redis_server: redis.Redis, frozen: time_machine.Traveller) -> Listen:
     """Report as the workers do."""
 
-    def register(since: datetime | None = None, **failing: str) -> None:
+    def register(**failing: str) -> None:
         for key in BACKGROUND.values():
-            write_report(redis_server, LoopReport(at=clock(), since=since, failing=failing), key)
+            write_report(redis_server, LoopReport(at=clock(), failing=failing), key)
 
     return register
 
@@ -281,14 +281,6 @@ def test_jobs_that_failed_or_are_late_are_named_until_they_work_again(listen: Li
     assert ask("background").reason == "sum_days is 5 min late"
     end("sum_days")
     assert ask("background") == OK
-
-
-def test_a_job_that_a_stopped_stack_left_is_late_once_the_workers_ran_for_long_enough(listen: Listen) -> None:
-    add_job("sum_days", at=ago(7 * 86400))
-    listen(since=ago(300))
-    assert ask("background").state is PartState.OK
-    listen(since=ago(360))
-    assert ask("background").reason == "sum_days is 6 min late"
 
 
 def test_rows_that_failed_are_named_until_a_run_without_them(listen: Listen) -> None:
