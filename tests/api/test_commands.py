@@ -10,14 +10,12 @@ from click.testing import CliRunner
 from api.commands import admin_command, forget_command, grant_command
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import new_id
-from api.models.desk import DeskChange
 from api.models.notification import Notification
 from api.models.user import Contact, Grant, Role, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.world import Door
 from tests.clients import People, Person
-from tests.factories import add_alert, change, rows
+from tests.factories import change, rows
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -51,15 +49,6 @@ def test_a_subscription_is_given_for_a_month_days_and_source_can_be_said(
     done = grant("camille@example.org", "URGENCE_24H", "--days", "3", "--source", "support")
     assert "to 2026-11-23 09:00" in done.output
     assert sorted(row.source for row in rows(Grant)) == ["command", "support"]
-
-
-def test_a_plan_that_begins_wakes_the_alerts_that_wait(person: People, door: Door) -> None:
-    camille, robin = person(), person("robin@example.org")
-    mine = add_alert(camille.id)
-    add_alert(robin.id)
-    grant("camille@example.org", "URGENCE_24H")
-    assert door.caught_up == [mine]
-    assert {line.reason for line in rows(DeskChange)} == {"plan began"}
 
 
 def test_what_is_wrong_with_a_grant_is_named(person: People) -> None:

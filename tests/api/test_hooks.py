@@ -69,11 +69,6 @@ def test_a_call_that_is_not_signed_is_refused(path: str, client: FlaskClient) ->
     assert rows(ProviderEvent) == []
 
 
-@in_turn("path", [SENDGRID, TWILIO])
-def test_five_megabytes_are_refused(path: str, client: FlaskClient) -> None:
-    assert client.post(path, data=b"x" * 5 * 1024 * 1024).status_code == 413
-
-
 def test_a_signed_call_that_cannot_be_stored_is_to_come_again_and_is_stored_once(
     client: FlaskClient, settings_env: Callable[..., None], database: str
 ) -> None:

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from api.accounts.consents import list_versions
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.background import jobs
@@ -39,29 +38,6 @@ def camille(app: Flask, person: People, settings_env: Callable[..., None], tmp_p
 def create(camille: Person, **body: Any) -> tuple[int, Any]:
     answer = camille.post("/api/alerts", body)
     return answer.status_code, answer.json
-
-
-def test_such_an_alert_needs_explicit_consent_which_is_stored_with_its_text_and_its_time(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    status, said = create(camille, **BY_NAME)
-    assert (status, [(each["path"], each["rule"]) for each in said["errors"]]) == (
-        422,
-        [("acceptHealth", "health_consent")],
-    )
-    assert create(camille, **BY_NAME, acceptHealth=False)[0] == 422
-    assert rows(Alert) == []
-    assert create(camille, **BY_NAME, acceptHealth=True)[0] == 201
-    (alert,) = rows(Alert)
-    assert alert.consented_at == clock()
-    assert alert.consent == {
-        "health": {
-            "subject": "health",
-            "text": list_versions()[0],
-            "place": "alert",
-            "given_at": clock().isoformat(),
-        }
-    }
 
 
 def test_a_procedure_that_other_desks_serve_too_reveals_nothing_and_takes_no_texts_along(

@@ -119,13 +119,6 @@ def test_what_was_moved_while_it_waited_is_not_sent(frozen: time_machine.Travell
     assert read_again("appointment_soon") == Skip(State.EXPIRED, "the appointment is over")
 
 
-def test_other_times_are_refused(camille: Person) -> None:
-    alert = find(camille)
-    for body in ({"first": 1440}, {"first": 5, "last": None}):
-        assert camille.put(f"/api/alerts/{alert}/reminders", body).status_code in (400, 422)
-    assert one(Appointment).first_reminder_at == AT - DAY
-
-
 def test_only_one_s_own_reminders_and_only_of_a_date_are_moved(camille: Person, person: People) -> None:
     alert, other = find(camille), find(camille, at=None)
     body = {"first": None, "last": None}

@@ -134,29 +134,6 @@ def test_a_week_lasts_from_eight_to_eight_over_clock_changes(
     assert find_week(ZoneInfo(zone), due + 16 * HOUR) is None
 
 
-def test_each_gets_it_at_their_own_eight_o_clock(frozen: time_machine.Traveller, person: People) -> None:
-    eight = {
-        "Pacific/Auckland": "2026-11-22T19:00Z", "Asia/Kolkata": "2026-11-23T02:30Z", "Indian/Reunion": "2026-11-23T04:00Z",
-        PARIS: "2026-11-23T07:00Z", "Europe/Nowhere": "2026-11-23T07:00Z", "America/Cayenne": "2026-11-23T11:00Z",
-        "Pacific/Tahiti": "2026-11-23T18:00Z",
-    }  # fmt: skip
-    for number, zone in enumerate(eight):
-        wait(ask(person(f"{number}@example.org", confirmed=True), zone))
-    users = {each.id: each.time_zone for each in rows(User)}
-    written: dict[str, list[datetime]] = {zone: [] for zone in eight}
-    known: set[UUID] = set()
-    frozen.move_to("2026-11-22T10:00:00Z")
-    for _ in range(35):
-        for row in write():
-            if row.id not in known:
-                known.add(row.id)
-                written[users[row.user_id]].append(clock())
-        frozen.shift(HOUR)
-    for zone, at in eight.items():
-        (found,) = written[zone]
-        assert timedelta() <= found - datetime.fromisoformat(at) <= HOUR, zone
-
-
 def test_who_asks_on_monday_morning_waits_for_the_next_one(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:

@@ -32,29 +32,6 @@ def describe(days: int = 9) -> FoundAppointment:
     return FoundAppointment.model_validate({"at": (clock() + timedelta(days=days)).isoformat()})
 
 
-@in_turn(
-    "value, closed",
-    [(FOUND, ClosedBecause.FOUND), (TOO_LATE, None), (NOTHING, None), (STOPPED, ClosedBecause.STOPPED)],
-)
-def test_each_answer_is_stored_and_two_close_the_alert(
-    camille: Person, value: AnswerValue, closed: ClosedBecause | None
-) -> None:
-    told = announce(camille.id)
-    stored = answer(told, value, via=AnswerVia.TELEGRAM)
-    assert (stored.value, stored.answered_at, stored.changeable_until) == (value, clock(), clock() + HOUR)
-    kept = read_answer(told)
-    assert kept is not None
-    assert (kept.value, kept.via, kept.answered_at, kept.changed_at) == (
-        value,
-        AnswerVia.TELEGRAM,
-        clock(),
-        None,
-    )
-    assert get(Alert, told.alert).closed_because is closed
-    assert bool(rows(DeskChange)) is bool(closed)
-    remove(DeskChange)
-
-
 def test_the_same_answer_again_changes_nothing_however_late(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:

@@ -162,14 +162,6 @@ def test_a_wish_waits_at_once_where_the_address_has_a_plan(client: FlaskClient, 
     assert door.caught_up == [alert.id]
 
 
-def test_a_strangers_later_registration_takes_nothing_from_the_owners(client: FlaskClient) -> None:
-    register(client, OWNER)
-    register(client, STRANGER)
-    confirm(client, list_tokens()[0])
-    assert log_in(client, OWNER).status_code == 200
-    assert log_in(client, STRANGER).status_code == 401
-
-
 def test_the_owners_own_login_survives_the_confirmation(client: FlaskClient) -> None:
     register(client, OWNER, phone="06 12 34 56 78")
     given = log_in(client, OWNER).json
@@ -197,17 +189,6 @@ def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
     )
     assert chosen.status_code == 204, chosen.text
     assert log_in(client, "chosen by the owner now").status_code == 200
-
-
-def test_the_link_does_the_same_as_the_route(client: FlaskClient) -> None:
-    register(client, STRANGER)
-    register(client, OWNER)
-    link = f"/l/{list_tokens()[1]}"
-    assert "Confirmer votre adresse" in client.get(link).text
-    assert log_in(client, STRANGER).status_code == 200
-    assert "Votre adresse est confirmée" in client.post(link).text
-    assert log_in(client, STRANGER).status_code == 401
-    assert log_in(client, OWNER).status_code == 200
 
 
 def test_the_link_leads_on_to_a_password_where_none_is_clear(

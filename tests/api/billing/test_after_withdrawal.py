@@ -52,19 +52,6 @@ def test_rounds_of_buying_and_withdrawing_give_one_use(till: Till) -> None:
     assert till.read_plan() is WEEK
 
 
-def test_a_quote_says_from_when_on_and_why(till: Till) -> None:
-    assert till.get("quote", plan=WEEK).json["beginsLater"] is False
-    buy_and_withdraw(till, TOTAL)
-    for name in (DAY, WEEK):
-        quote = till.get("quote", plan=name).json
-        assert (quote["beginsLater"], quote["extends"]) == (True, False)
-        assert (quote["from"], quote["credit"]) == ("2026-12-04T23:00:00Z", 0)
-        assert "5 décembre 2026 à 00:00" in quote["words"]["fr"]
-        assert "délai de rétractation" in quote["words"]["fr"]
-        assert "time to withdraw" in quote["words"]["en"]
-    assert till.order(WEEK).json["beginsAt"] == "2026-12-04T23:00:00Z"
-
-
 def test_a_month_can_be_ordered_again_after_90_days(till: Till) -> None:
     buy_and_withdraw(till, TOTAL)
     until = clock() + timedelta(days=90)

@@ -29,16 +29,6 @@ def get_error(answer: Any) -> tuple[str, str]:
     return error["path"], error["rule"]
 
 
-def test_a_desk_that_cannot_be_watched_is_not_sold(till: Till) -> None:
-    hidden = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"], "acceptWaiting": True}
-    answer = till.order(alert=hidden)
-    assert answer.status_code == 422
-    assert get_error(answer) == ("alert.procedures.0", "not_watched")
-    assert "watched there: desks bobigny_93/titre-sejour" in answer.json["errors"][0]["detail"]
-    assert rows(Payment) == []
-    assert till.shop.control.requests(_SESSIONS) == []
-
-
 @in_turn(
     "changes, path",
     [
@@ -111,14 +101,6 @@ def test_an_alert_that_the_plan_cannot_carry_by_then_is_paused_and_told(till: Ti
     assert names == {None: True, "Maman": False}
     assert list_messages() == ["order", "alerts_paused", "order"]
     assert rows(Payment)[-1].status is PaymentStatus.COMPLETED
-
-
-def test_the_same_order_twice_leads_to_one_page(till: Till) -> None:
-    first, second = till.order(alert=ALERT), till.order(alert=ALERT)
-    assert first.json == second.json
-    assert len(rows(Payment)) == len(till.sessions()) == 1
-    till.pay(first)
-    assert till.order(PlanName.URGENCE_7J).json != first.json
 
 
 def test_the_back_button_after_paying_buys_nothing_twice(till: Till) -> None:

@@ -26,8 +26,6 @@ from tests.clients import People, problem
 from tests.factories import BOBIGNY, add_checks, add_desk, change, one, rows, save
 from tests.refused_writes import broken_row
 
-TOTAL = PlanName.URGENCE_TOTAL
-
 
 def check(*minutes: float, outcome: Outcome = Outcome.NO_SLOTS, since: datetime | None = None) -> None:
     """Write checks, so many minutes from now on."""
@@ -135,25 +133,6 @@ def test_a_plan_that_ends_in_a_hole_goes_on(till: Till) -> None:
     _, credit = list_grants(till.person.id)
     assert credit.starts_at == clock()
     assert credit.ends_at - credit.starts_at == timedelta(hours=4, minutes=30)
-
-
-def test_a_subscription_s_next_invoice_is_lower_once(till: Till) -> None:
-    till.buy(TOTAL, alert=ALERT)
-    check(60, 780, 800)  # twelve hours of thirty days
-    till.shop.pass_time(hours=14)
-    jobs.credit_outages()
-    till.shop.work()
-    till.shop.pass_time(minutes=6)
-    for _ in range(2):
-        jobs.credit_outages()
-        till.shop.work()
-    (item,) = till.shop.control.objects("invoiceitem")
-    (row,) = rows(WatchCredit)
-    assert (row.form, row.amount_cents) == (CreditForm.INVOICE, 50)
-    assert item["amount"] == -50
-    till.shop.pass_time(days=30)
-    order, renewal = sorted(rows(Payment), key=lambda each: each.id)
-    assert (order.amount_cents, renewal.amount_cents) == (2999, 2949)
 
 
 ROUTE = "closed-desk-refund"

@@ -27,7 +27,6 @@ from api.models.payment import (
     Payment,
     PaymentEvent,
     PaymentEventKind,
-    PaymentStatus,
     Refund,
     RefundReason,
 )
@@ -145,17 +144,6 @@ def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
     assert [each.reason for each in rows(Refund)] == [RefundReason.NO_ACCOUNT]
     assert (rows(User), rows(Grant)) == ([], [])
     assert [each.payment_id for each in rows(FormerCustomer)] == [order.payment_id]
-
-
-def test_paid_after_the_deletion_nothing_is_revived(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
-    delete(camille)
-    shop.control.pay(order.session_id)
-    shop.deliver()
-    assert get_payment(order.payment_id).status in (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
-    assert [each.reason for each in rows(Refund)] == [RefundReason.NO_ACCOUNT]
-    assert (rows(User), rows(Grant), rows(Alert)) == ([], [], [])
-    assert len(rows(FormerCustomer)) == 1
 
 
 def test_a_late_dispute_is_applied_without_reviving_anything(shop: Shop, camille: Person) -> None:

@@ -122,20 +122,6 @@ def test_what_a_route_does_not_take_is_said_with_what_to_do(
     assert says in (answer.json or {})["detail"]
 
 
-def test_without_a_database_every_route_that_needs_it_says_503(
-    make_app: Callable[[], Flask], settings_env: Callable[..., None]
-) -> None:
-    settings_env(DATABASE_URL="postgresql://x:x@127.0.0.1:1/x")
-    client = make_app().test_client()
-    login = {"email": "camille@example.org", "password": "x" * 12}
-    for answer in (
-        client.get("/api/prefectures"),
-        client.post("/api/auth/login", json=login),
-        client.post("/api/auth/register", json=login | {"password": "correct horse"}),
-    ):
-        assert answer.status_code == 503, answer.text
-
-
 LOGIN = "/api/auth/login"
 JSON = {"Content-Type": "application/json"}
 

@@ -23,7 +23,7 @@ from configs.ground.startup import NotReady
 from crawler.loops import plan
 from notifier.workers import main as run_notifier
 from tests import databases
-from tests.api.models.conftest import HEAD, NEXT
+from tests.api.models.conftest import NEXT
 from tests.api.models.schema_changes import Schema, find_breaks, read_schema
 
 FIRST = "0085"
@@ -85,14 +85,6 @@ def test_an_empty_database_is_complete_and_at_the_newest_revision(
     made.attributes["engine"] = new_database
     command.check(made)
     assert revision_of(new_database) == NEXT
-
-
-def test_a_database_of_an_earlier_revision_runs_the_later_ones(next_migration: Config) -> None:
-    engine: sa.Engine = next_migration.attributes["engine"]
-    assert revision_of(engine) == HEAD
-    assert main(["upgrade"]) == 0
-    command.check(next_migration)
-    assert revision_of(engine) == NEXT
 
 
 def test_a_revision_makes_no_tables_and_drops_none(alembic: Config, new_database: sa.Engine) -> None:

@@ -120,26 +120,6 @@ def test_a_reason_is_in_the_account_s_language(camille: Person) -> None:
         assert shown["failedAt"]
 
 
-def test_what_a_provider_said_is_never_shown(camille: Person) -> None:
-    for state in (State.FAILED, State.BOUNCED, State.PENDING):
-        write(camille, state=state, reason="sendgrid answered 550 <camille@example.org>")
-    answer = camille.get("/api/notifications")
-    assert "sendgrid" not in answer.text
-    assert [each["reason"] for each in (answer.json or {})["items"]] == [
-        "tried_again",
-        "bounced",
-        "not_accepted",
-    ]
-
-
-def test_a_link_to_choose_a_password_is_not_shown(camille: Person) -> None:
-    write(camille, "password_reset")
-    (shown,) = page(camille)["items"]
-    assert (shown["content"], shown["body"], shown["title"]) == (
-        "secret", None, "Choisissez un nouveau mot de passe – RDVPriority",
-    )  # fmt: skip
-
-
 def test_what_has_not_left_has_a_title_and_no_text(camille: Person) -> None:
     write(camille, "slot_detected", State.PENDING, desk_id=BOBIGNY)
     write(camille, "slot_detected", State.SKIPPED, desk_id=7)

@@ -226,16 +226,6 @@ def test_two_tabs_pause_once_and_resume_once(camille: Browser, alert: UUID, door
     assert alert in door.caught_up
 
 
-def test_a_test_message_leaves_three_times_an_hour(camille: Browser, alert: UUID, door: Door) -> None:
-    for _ in range(3):
-        show(camille, alert)
-        camille.send("essai")
-        assert "Essai en route : E-mail" in camille.follow().text
-    camille.send("essai")
-    assert "Trois essais par heure" in camille.follow().text
-    assert len(door.nudged) == 3
-
-
 def test_it_is_closed_after_a_question_and_only_once(camille: Browser, alert: UUID) -> None:
     show(camille, alert, "/fermer")
     assert rows(Alert)[0].closed_at is None

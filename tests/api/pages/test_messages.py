@@ -87,22 +87,6 @@ def test_what_was_held_back_says_where_and_why(camille: Browser) -> None:
     assert "plus disponible" not in page.text
 
 
-@in_turn(
-    "kind, title",
-    [
-        ("slot_detected", "Seine-Saint-Denis (93)"),
-        ("more_messages", "D’autres alertes attendent"),
-        ("refunded", "Message du service"),
-    ],
-)
-def test_what_waits_says_that_it_has_no_text_yet(camille: Browser, kind: str, title: str) -> None:
-    remove(Notification)
-    write(one(User), kind, State.PENDING, desk_id="bobigny_93/titre-sejour")
-    page = camille.get(PAGE)
-    assert title in page.text
-    assert "écrit au moment où il part" in page.text
-
-
 def test_what_lost_its_text_says_so_and_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
     write(one(User), "slot_detected", desk_id="bobigny_93/titre-sejour")
     write(one(User), "password_reset")

@@ -194,24 +194,6 @@ def test_an_old_access_cookie_is_renewed_by_the_page(
     assert "Set-Cookie" not in visitor.response.headers
 
 
-def test_two_tabs_renew_once(visitor: Browser, frozen: time_machine.Traveller) -> None:
-    add_account()
-    visitor.sign_in()
-    old = visitor.client.get_cookie("__Host-refresh")
-    assert old
-    visitor.forget_access()
-    visitor.get("/dashboard")
-    first = visitor.client.get_cookie("__Host-refresh")
-    visitor.forget_access()
-    visitor.client.set_cookie("__Host-refresh", old.value)
-    frozen.shift(timedelta(seconds=5))
-    assert visitor.get("/dashboard").headings == ["Mes alertes"]
-    second = visitor.client.get_cookie("__Host-refresh")
-    assert first
-    assert second
-    assert first.value == second.value
-
-
 def test_a_form_open_in_another_tab_survives_the_renewal(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:

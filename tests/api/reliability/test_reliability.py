@@ -14,7 +14,7 @@ from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
 from configs.ground.clock import clock
 from tests.clients import People
-from tests.factories import BOBIGNY, add_answers, add_desk, add_payment, make_delivery_figure, save_all
+from tests.factories import BOBIGNY, add_desk, add_payment, make_delivery_figure, save_all
 
 YESTERDAY = date(2026, 11, 19)
 HOUR = timedelta(hours=1)
@@ -141,16 +141,3 @@ def test_what_was_given_back_is_told_for_five_payments_or_more(
     assert (told["time"]["payments"], told["time"]["seconds"], told["time"]["amount"]) == (5, 11 * 3600, 90)
     assert told["refund"]["amount"] is None
     assert told["invoice"]["amount"] == 0
-
-
-def test_answers_are_told_by_month_and_by_platform(client: FlaskClient) -> None:
-    for month in (date(2026, 11, 1), date(2026, 9, 1), date(2026, 5, 1)):
-        add_answers(BOBIGNY, month, alerts=10, found=5)
-    found = ledger(client)
-    assert [(each["month"], each["answers"]) for each in found["answers"]] == [
-        ("2026-11-01", 5),
-        ("2026-09-01", 5),
-    ]
-    assert [(each["month"], each["platform"]) for each in found["answersByPlatform"]] == [
-        ("2026-11-01", "ezbooking")
-    ]

@@ -17,7 +17,6 @@ import time_machine
 from rq import Queue, SimpleWorker
 
 from api.admin.health.checks import CHECKS
-from api.admin.health.deliveries import read_left_alone
 from api.background import jobs
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import new_id, session
@@ -33,7 +32,7 @@ from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, 
 from configs.ground.proof_queue import report_worker, store_is_away
 from configs.ground.redis import open_redis
 from tests.api.messages import read_text
-from tests.api.operations.operators import BOTH, Written, add_operator, list_written
+from tests.api.operations.operators import BOTH, add_operator
 from tests.api.world import PREFECTURES
 from tests.deploy.compose_files import DEPLOY
 from tests.factories import (
@@ -55,7 +54,6 @@ pytestmark = [
     pytest.mark.xdist_group("health"),  # a test there changes what the whole server does
 ]
 
-ALARM = Written("operations_alarm", Channel.TELEGRAM, again=False)
 MINUTE = timedelta(minutes=1)
 
 
@@ -73,10 +71,6 @@ def break_provider(name: str = "telegram") -> None:
     with suppress(CircuitOpen):  # the probe of one that was open opens it again
         for _ in range(FAILURES):
             breaker.record_failure(breaker.begin_call())
-
-
-def alarms() -> list[Written]:
-    return [each for each in list_written() if each.kind == "operations_alarm"]
 
 
 def read_alarm() -> str:
@@ -277,22 +271,6 @@ def test_few_messages_that_are_lost_and_other_refusals_than_of_a_quota_are_no_al
     wait(20, later, reason="sendgrid answered 503", created_at=old)
     assert watch() == {"mails": 0}
     assert rows(Incident) == []
-
-
-def test_a_provider_that_stays_down_is_alarm_after_two_minutes(frozen: time_machine.Traveller) -> None:
-    add_operator(*BOTH)
-    break_provider()
-    assert "telegram" in read_left_alone(Channel.TELEGRAM)
-    assert watch() == {"mails": 0}, "a breaker opens for a short failure, too"
-    frozen.shift(2 * MINUTE)
-    break_provider()
-    assert watch() == {"mails": 1}
-    assert (one(Incident).reason, one(Incident).subject) == (IncidentReason.PROVIDER_DOWN, "telegram")
-    assert alarms() == [ALARM._replace(channel=Channel.EMAIL)], "not by the provider that is down"
-    assert "Un prestataire d’envoi est en panne" in read_alarm()
-    frozen.shift(MINUTE)
-    break_provider()
-    assert watch() == {"mails": 0}, "told once"
 
 
 def mend_provider(name: str = "telegram") -> None:
