@@ -67,20 +67,6 @@ def test_a_closed_alert_is_not_found_again(camille: Person) -> None:
     assert len(rows(Appointment)) == 1
 
 
-def test_what_is_no_appointment_is_named(camille: Person) -> None:
-    alert = create(camille)
-    bodies: list[tuple[dict[str, Any], str]] = [
-        ({"at": "2026-12-01T08:30:00"}, "at"),
-        ({"at": "9999-12-31T23:59:59Z"}, "at"),
-        ({"place": "x" * 201}, "place"),
-        ({"where": "Bobigny"}, "where"),
-    ]
-    for body, path in bodies:
-        status, said = found(camille, alert, **body)
-        assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
-    assert rows(Alert)[0].closed_at is None
-
-
 def test_an_appointment_is_kept_until_ninety_days_after_its_date(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:

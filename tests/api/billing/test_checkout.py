@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.models.alert import Alert
-from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
+from api.models.payment import Payment, PaymentStatus, PlanCredit
 from api.models.stripe_event import CommandKind
 from api.models.user import Contact, ContactState, User
 from api.payments.client import call
@@ -316,31 +316,3 @@ def test_each_state_has_a_quote_or_a_date(
                 assert answer.json["from"] < answer.json["to"]
             else:
                 assert answer.json["availableFrom"]
-
-
-BAD_QUERIES: dict[str, list[dict[str, Any]]] = {
-    "quote": [
-        {},
-        {"plan": ""},
-        {"plan": "NONE"},
-        {"plan": "GOLD"},
-        {"plan": "\0"},
-        {"plan": "URGENCE_7J,URGENCE_24H"},
-    ],
-    "history": [{"before": "x"}, {"before": "\0"}, {"limit": 0}, {"limit": 101}, {"more": 1}],
-}
-BAD_DAYS = ("0001-01-01", "9999-12-31", "2026-02-30", "2026-11-25T00:00:00Z", "\0", None, 20261125)
-BAD_CANCELLATIONS: list[dict[str, Any]] = [
-    *({"on": day} for day in BAD_DAYS), {"periodEnd": False}, {"periodEnd": "true"},
-    {"periodEnd": True, "on": None, "more": 1},
-]  # fmt: skip
-
-
-def test_rubbish_is_refused_and_changes_nothing(till: Till) -> None:
-    till.buy(TOTAL)
-    for path, queries in BAD_QUERIES.items():
-        for query in queries:
-            assert till.get(path, **query).status_code == 422, (path, query)
-    for body in BAD_CANCELLATIONS:
-        assert till.post("cancel", body).status_code == 422, body
-    assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]

@@ -26,7 +26,7 @@ from configs.ground.signed_links import AcknowledgeIncident, StopAlerts, StopGro
 from configs.world.plan import PlanName
 from tests.api.operations.operators import add_operator
 from tests.api.world import Door, count_more
-from tests.clients import People, Person, check_page
+from tests.clients import People, Person
 from tests.factories import add_alert, add_incident, change, one, rows
 from tests.in_turn import in_turn
 
@@ -193,24 +193,6 @@ def test_who_stops_and_undoes_again_and_again_causes_one_mail(client: FlaskClien
     assert [row.kind for row in rows(Notification)] == ["last_way_stopped"]
 
 
-def test_opening_the_stop_link_shows_the_alert_and_changes_nothing(
-    client: FlaskClient, person: People
-) -> None:
-    camille = person()
-    link = stop(add_alert(camille.id))
-    several = write_token(StopAlerts((add_alert(camille.id), add_alert(camille.id))))
-    assert "Ne plus recevoir ces messages ?" in client.get(f"/l/{several}").text
-    for _ in range(2):
-        answer = client.get(link)
-        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-        check_page(answer)
-        assert "Arrêter cette alerte ?" in answer.text
-        assert "Seine-Saint-Denis (93)" in answer.text
-        assert 'method="post"' in answer.text
-    assert all(alert.waits for alert in rows(Alert))
-    assert rows(DeskChange) == []
-
-
 def test_confirming_stops_the_alert_once_and_tells_the_planner(client: FlaskClient, person: People) -> None:
     link = stop(add_alert(person().id))
     for answer in (client.get(link), client.post(link), client.post(link), client.get(link)):
@@ -284,18 +266,6 @@ def admin(client: FlaskClient) -> UUID:
 
 def link(user_id: UUID, incident_id: int) -> str:
     return f"/l/{write_token(AcknowledgeIncident(incident_id, user_id))}"
-
-
-def test_opening_it_shows_the_alarm_and_changes_nothing(client: FlaskClient, admin: UUID) -> None:
-    page = link(admin, add_incident())
-    for _ in range(2):
-        answer = client.get(page)
-        assert answer.status_code == 200
-        assert "prestataire d’envoi en panne" in answer.text
-        assert "sendgrid" in answer.text
-        assert 'method="post"' in answer.text
-    assert one(Incident).acknowledged_at is None
-    assert rows(AuditEntry) == []
 
 
 @in_turn("role", [Role.ADMIN, Role.SUPPORT])

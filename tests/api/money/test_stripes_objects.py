@@ -55,12 +55,11 @@ def account(sandbox: Running) -> Account:
     return sandbox._sandbox.stripe.account
 
 
-@pytest.mark.parametrize("items", [14, 120])
-def test_03_an_invoice_of_many_lines_gives_its_month(till: Till, items: int) -> None:
-    """Stripe shows the first ten lines, and what waited for the invoice before the plan's own."""
+def test_03_an_invoice_of_many_lines_gives_its_month(till: Till) -> None:
+    """Stripe shows the first ten lines, at most a hundred on a page, and what waited for the invoice before the plan's own."""
     till.buy(TOTAL)
     (customer,) = till.shop.control.objects("customer")
-    for _ in range(items):
+    for _ in range(120):
         add_item(till, customer["id"], -20)
     till.shop.pass_time(days=32)
     (at_stripe,) = (
@@ -70,7 +69,7 @@ def test_03_an_invoice_of_many_lines_gives_its_month(till: Till, items: int) -> 
     )
     (renewal,) = (each for each in rows(Payment) if each.consented_at is None)
     assert at_stripe["status"] == "paid"
-    assert (renewal.status, renewal.amount_cents) == (PaymentStatus.COMPLETED, 2999 - 20 * items)
+    assert (renewal.status, renewal.amount_cents) == (PaymentStatus.COMPLETED, 2999 - 20 * 120)
     assert not [each for each in rows(StripeEvent) if each.error and each.type.startswith("invoice.")]
     with session() as s:
         held = find_entitlement(s, till.person.id, clock())

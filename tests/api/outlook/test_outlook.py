@@ -184,18 +184,6 @@ def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_clo
     assert [each["prefectureId"] for each in found["unwatched"]["otherPlaces"]] == ["melun_77"]
 
 
-def test_a_wish_that_does_not_exist_is_refused(client: FlaskClient) -> None:
-    paths = {
-        "/api/prefectures/bobigny_94/outlook?procedure=VISA": 404,
-        f"/api/prefectures/{'x' * 3000}/outlook?procedure=VISA": 404,
-        "/api/prefectures/%00/outlook?procedure=VISA": 404,
-        "/api/prefectures/bobigny_93/outlook": 422,
-        "/api/prefectures/bobigny_93/outlook?procedure=visa": 422,
-        "/api/prefectures/bobigny_93/outlook?procedure=VISA&since=1": 422,
-    }
-    assert {path: client.get(path).status_code for path in paths} == paths
-
-
 def test_each_desk_has_how_its_alerts_of_a_year_ended(outlook: Callable[..., dict[str, Any]]) -> None:
     for day in (date(2026, 11, 19), date(2025, 12, 1), date(2025, 11, 30)):
         add_answers(BOBIGNY, day, alerts=100, found=2, too_late=1, nothing_there=1, stopped=1)

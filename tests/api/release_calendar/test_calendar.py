@@ -112,18 +112,6 @@ def test_a_page_that_announces_what_its_file_says_is_one_release(client: FlaskCl
     assert [each["announcedBy"] for each in listed(client)] == ["source"] * 8
 
 
-def test_what_does_not_exist_is_refused(client: FlaskClient) -> None:
-    paths = {
-        "/api/calendar?prefecture=nowhere_99": 422,
-        "/api/calendar?procedure=visa": 422,
-        f"/api/calendar?prefecture={'x' * 5000}": 422,
-        "/api/prefectures/nowhere_99/calendar.ics?procedure=VISA": 404,
-        "/api/prefectures/bobigny_93/calendar.ics": 422,
-        "/api/prefectures/bobigny_93/calendar.ics?procedure=VISA&language=xx": 422,
-    }
-    assert {path: client.get(path).status_code for path in paths} == paths
-
-
 def test_a_feed_has_instants_that_every_program_reads(client: FlaskClient) -> None:
     body, events = feed(client)
     assert len(events) == 8

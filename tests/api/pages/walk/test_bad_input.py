@@ -73,6 +73,14 @@ def send_one(browser: Browser, population: Population, endpoint: str, name: str,
     return answer
 
 
+def test_markup_in_all_fields_is_text(anna: Browser, population: Population) -> None:
+    for endpoint, (_, fields) in FORMS.items():
+        answer = post(anna, population, endpoint, **dict.fromkeys(fields, MARKUP))
+        assert answer.status_code in TAKEN, (endpoint, answer.status_code)
+        check_escaped(answer)
+
+
+@pytest.mark.journey
 def test_markup_in_any_field_is_text(anna: Browser, population: Population) -> None:
     for endpoint, name in list_fields():
         send_one(anna, population, endpoint, name, MARKUP)
