@@ -1,7 +1,9 @@
-"""Migrations: new tables and those of earlier revisions become what the records say; code of the release before and after works."""
+"""Migrations: what they make of new and of older tables, and what they do that cannot go on; code of the release before and after works."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,17 +16,23 @@ from structlog.testing import capture_logs
 from api.app import create_app
 from api.background.__main__ import main as run_background
 from api.middleware.gunicorn_hooks import BEFORE_FORK
+from api.migrations import __main__ as migrations
 from api.migrations import __main__ as program
-from api.migrations.__main__ import config, main
-from api.migrations.retries import MigrationFailed
+from api.migrations import retries
+from api.migrations.__main__ import BackupMissing, config, main, make_backup_first
+from api.migrations.retries import MigrationFailed, run_with_retries
+from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from api.models.revision import check_tables, expected_revision
+from configs.ground.clock import clock
 from configs.ground.startup import NotReady
 from crawler.loops import plan
 from notifier.workers import main as run_notifier
 from tests import databases
 from tests.api.models.conftest import NEXT
 from tests.api.models.schema_changes import Schema, find_breaks, read_schema
+from tests.factories import change, remove
+from tests.waiting import until
 
 FIRST = "0085"
 _FIRST_DIGEST = "d8e6890a2985d9e1"  # pragma: allowlist secret
@@ -199,3 +207,196 @@ def test_old_code_says_that_the_tables_are_newer_and_starts(put_revision: Callab
 def test_a_server_that_is_away_stops_no_start(settings_env: Callable[..., None]) -> None:
     settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
     check_tables()
+
+
+_REVISION = "SELECT version_num FROM alembic_version"
+
+
+@pytest.fixture
+def older(next_migration: Config, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
+    """Give a database before a migration that alters a table, and retries without long pauses."""
+    monkeypatch.setattr(retries, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "LOCK_SECONDS", 0.1)
+    engine: sa.Engine = next_migration.attributes["engine"]
+    return engine
+
+
+def ask(engine: sa.Engine, statement: str) -> object:
+    with engine.connect() as connection:
+        return connection.execute(sa.text(statement)).scalar()
+
+
+def test_a_held_lock_is_waited_for_in_turns_that_let_others_through(
+    older: sa.Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = older.connect()
+    reader.execute(sa.text("SELECT count(*) FROM alerts"))  # its lock lasts as long as its transaction
+    migration = threading.Thread(target=main, args=(["upgrade"],))
+    migration.start()
+    said = ""
+    while said.count("tried again") < 2:
+        assert migration.is_alive()
+        with (
+            older.connect() as other
+        ):  # who comes meanwhile waits for as long as the migration does, not for ever
+            other.execute(sa.text("SET statement_timeout = '60s'"))
+            other.execute(sa.text("SELECT count(*) FROM alerts"))
+        said += capsys.readouterr().out
+    reader.close()
+    migration.join(60)
+    assert ask(older, _REVISION) == NEXT
+    assert "canceling statement due to lock timeout; tried again in 0.05 s" in said
+
+
+def test_a_lock_that_is_never_freed_ends_it_with_nothing_done(
+    older: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
+    with older.connect() as reader:
+        reader.execute(sa.text("SELECT count(*) FROM alerts"))
+        with pytest.raises(SystemExit) as ended:
+            main(["upgrade"])
+    assert str(ended.value) == (
+        "canceling statement due to lock timeout: nothing of this migration was done; the same command goes on from"
+        " there, once the cause is gone"
+    )
+
+
+def test_a_migration_that_fails_half_way_did_nothing_and_goes_on_later(older: sa.Engine) -> None:
+    with older.begin() as connection:  # the migration makes a table, then adds this column
+        connection.execute(sa.text("ALTER TABLE alerts ADD colour text"))
+    with pytest.raises(
+        SystemExit,
+        match=r'"colour" .* already exists: nothing of this migration was done; the same command',
+    ):
+        main(["upgrade"])
+    assert ask(older, "SELECT to_regclass('colours')") is None
+    with older.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE alerts DROP colour"))
+    assert main(["upgrade"]) == 0
+    assert ask(older, _REVISION) == NEXT
+
+
+def test_a_server_that_ends_the_connection_is_asked_again(older: sa.Engine) -> None:
+    said: list[str] = []
+    ends = iter([True, True, False])
+
+    def act() -> None:
+        with older.connect() as connection:
+            if next(ends):
+                connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            connection.execute(sa.text("SELECT 1"))
+
+    run_with_retries(act, said.append)
+    assert len(said) == 2
+    assert all("connection" in line and "; tried again in" in line for line in said)
+
+
+def test_logins_without_a_server_end_in_one_line(
+    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
+    away = sa.make_url(database).set(port=closed_port).render_as_string(hide_password=False)
+    settings_env(DATABASE_URL=away, DATABASE_URL_API=away.replace("//", "//api_1:", 1), PROGRAM="api")
+    with pytest.raises(
+        SystemExit, match=r"refused: the logins are not complete; the same command.*$"
+    ) as ended:
+        main(["logins"])
+    assert "\n" not in str(ended.value)
+
+
+def test_a_wrong_password_is_not_tried_again(settings_env: Callable[..., None], database: str) -> None:
+    wrong = sa.make_url(database).set(password="wrong").render_as_string(hide_password=False)
+    settings_env(DATABASE_URL=wrong)
+    said: list[str] = []
+    with pytest.raises(MigrationFailed, match=r"authentication failed.*nothing of this migration was done"):
+        run_with_retries(lambda: sa.create_engine(wrong).connect(), said.append)
+    assert said == []
+
+
+@pytest.fixture
+def behind(next_migration: Config, settings_env: Callable[..., None]) -> None:
+    """Give a database that lacks the newest migration, with a backup service at work."""
+    url = next_migration.attributes["engine"].url.render_as_string(hide_password=False)
+    settings_env(DATABASE_URL=url, BACKUP_URL="/backups", BACKUP_WAIT_SECONDS="60")
+    with session() as s:
+        s.add(BackupState(part=BackupPart.WAL, finished_at=clock()))
+
+
+def script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(migrations.config())
+
+
+def request() -> Any:
+    with session() as s:
+        return s.scalar(sa.select(BackupState.request).where(BackupState.part == BackupPart.MIGRATION))
+
+
+@pytest.mark.usefixtures("behind")
+def test_it_waits_until_its_own_request_is_answered() -> None:
+    said: list[str] = []
+    waiting = threading.Thread(target=make_backup_first, args=(script(), said.append))
+    waiting.start()
+    asked = until(request)
+    assert waiting.is_alive()
+    change(BackupState, BackupState.part == BackupPart.MIGRATION, answer=asked)
+    waiting.join(60)
+    assert said == ["waiting for the dump before this migration", "the dump is complete"]
+
+
+@pytest.mark.usefixtures("behind")
+def test_a_dump_that_fails_stops_the_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: float) -> None:
+        change(
+            BackupState,
+            BackupState.part == BackupPart.MIGRATION,
+            trouble="the store of backups takes nothing",
+            trouble_since=clock(),
+        )
+
+    monkeypatch.setattr("api.migrations.__main__.time.sleep", fail)
+    with pytest.raises(
+        SystemExit, match=r"nothing was migrated: .*the store of backups takes nothing; --without-backup"
+    ):
+        main(["upgrade"])
+    assert request() is not None
+
+
+@pytest.mark.usefixtures("behind")
+def test_a_service_that_does_not_work_is_named_at_once() -> None:
+    remove(BackupState)
+    with pytest.raises(
+        BackupMissing, match=r"has stored no log yet: is `python -m deploy.backup run` running"
+    ):
+        make_backup_first(script())
+
+
+def test_nothing_is_asked_for_where_nothing_is_migrated(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL=database, BACKUP_URL="/backups")
+    make_backup_first(script(), pytest.fail)
+    assert main(["upgrade"]) == 0
+
+
+@pytest.mark.usefixtures("behind")
+def test_tables_of_a_newer_version_are_left_alone_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with session() as s:
+        s.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    assert main(["upgrade"]) == 0  # after a rollback the programs start once this command has succeeded
+    assert capsys.readouterr().out == (
+        "nothing was migrated: the tables are of revision 9999, newer than"
+        f" {expected_revision()} of this version, which works on them, as after a rollback\n"
+    )
+
+
+@pytest.mark.usefixtures("behind")
+def test_tables_of_another_line_of_versions_are_left_alone_in_one_line() -> None:
+    with session() as s:
+        s.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(SystemExit) as caught:
+        main(["upgrade", "--without-backup"])
+    assert str(caught.value) == (
+        "nothing was migrated: the tables are of revision 0000, of which this version knows nothing."
+        " Run the version that made them, or restore a backup from before it"
+    )

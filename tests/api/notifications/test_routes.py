@@ -1,4 +1,4 @@
-"""A user's own messages: their texts, their states, and reasons in the user's words."""
+"""A user's own messages and notices: their texts, their states, reasons in the user's words, and which were read."""
 
 import re
 from datetime import datetime, timedelta
@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask.testing import FlaskClient
 
 from api.models.base import new_id
+from api.models.notice import Notice
 from api.models.notification import HeldFor, Match, Notification, Priority, State
 from api.models.user import Channel, User
+from api.notifications import notices
 from api.notifications.reasons import TEXTS, Reason, find_reason, write_reason
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery.claiming import OVER_BUDGET as BUDGET
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, see
+from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, rows, save, see
 from tests.in_turn import in_turn
 
 TITLE, TEXT = "Créneau détecté – Seine-Saint-Denis (93)", "1 créneau, mardi 1er décembre 2026.\nArrêter : […]"
@@ -202,3 +205,82 @@ def test_every_reason_has_words_in_each_language(reason: Reason) -> None:
     words = {write_reason(reason, language) for language in ("fr", "en", "ar")}
     assert len(words) == 3
     assert write_reason(reason, "de") == TEXTS[reason]
+
+
+URL = "/api/notices"
+
+
+def write_notice(user_id: UUID, title: str = "Titre", **columns: Any) -> UUID:
+    """Write a notice to a user."""
+    values = {
+        "id": new_id(),
+        "kind": "alerts_paused",
+        "language": "fr",
+        "body": "Texte",
+        "link": "/dashboard",
+    }
+    row = Notice(user_id=user_id, title=title, **(values | columns))
+    save(row)
+    return row.id
+
+
+def read_notices(person: Person, **query: object) -> dict[str, Any]:
+    answer = person.get(URL, **query)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json or {}
+    return found
+
+
+def mark(person: Person, path: str, body: Any = None) -> Any:
+    return person.post(f"{URL}/{path}", body)
+
+
+def test_notices_come_page_by_page_the_newest_first(camille: Person) -> None:
+    keys = [str(write_notice(camille.id, str(number))) for number in range(5)]
+    first = read_notices(camille, limit=2)
+    second = read_notices(camille, limit=2, before=first["next"])
+    third = read_notices(camille, limit=2, before=second["next"])
+    assert [each["id"] for found in (first, second, third) for each in found["items"]] == keys[::-1]
+    assert (third["next"], {found["unread"] for found in (first, second, third)}) == (None, {5})
+    assert first["items"][0] | {"createdAt": None} == {
+        "id": keys[4], "type": "alerts_paused", "language": "fr", "title": "4", "body": "Texte", "link": "/dashboard",
+        "detectionId": None, "createdAt": None, "readAt": None, "goneAt": None,
+    }  # fmt: skip
+
+
+def test_nobody_sees_or_reads_the_notices_of_somebody_else(client: FlaskClient, person: People) -> None:
+    camille, robin = person(), person("robin@example.org")
+    theirs = write_notice(robin.id)
+    assert read_notices(camille) == {"items": [], "unread": 0, "next": None}
+    assert mark(camille, f"{theirs}/read").status_code == 404
+    assert mark(camille, "read-all", {"last": str(theirs)}).json == {"unread": 0}
+    assert [row.read_at for row in rows(Notice)] == [None]
+    assert client.get(URL).status_code == 401
+    assert client.post(f"{URL}/{theirs}/read").status_code == 401
+
+
+def test_one_notice_is_read_and_keeps_its_time(camille: Person) -> None:
+    key, _ = write_notice(camille.id), write_notice(camille.id)
+    assert mark(camille, f"{key}/read").json == {"unread": 1}
+    (read_at,) = [row.read_at for row in rows(Notice) if row.id == key]
+    assert read_at is not None
+    assert mark(camille, f"{key}/read").json == {"unread": 1}
+    assert [row.read_at for row in rows(Notice) if row.id == key] == [read_at]
+
+
+def test_all_are_read_up_to_the_newest_that_was_shown_and_bad_bodies_change_nothing(camille: Person) -> None:
+    shown = [write_notice(camille.id) for _ in range(3)]
+    later = write_notice(camille.id)
+    for body in ({}, {"last": "x"}):
+        assert mark(camille, "read-all", body).status_code in (400, 415, 422)
+    assert [row.read_at for row in rows(Notice)] == [None] * 4
+    assert mark(camille, "read-all", {"last": str(shown[-1])}).json == {"unread": 1}
+    assert [row.id for row in rows(Notice) if row.read_at is None] == [later]
+
+
+def test_unread_notices_are_counted_to_a_bound(person: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "MOST_COUNTED", 2)
+    camille = person()
+    for _ in range(3):
+        write_notice(camille.id)
+    assert read_notices(camille)["unread"] == 2

@@ -7,8 +7,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, User
 from api.pages.account.messages import StateGroup
 from configs.ground.clock import clock
-from tests.api.notices.test_routes import write_notice
-from tests.api.notifications.test_routes import announce, write
+from tests.api.notifications.test_routes import announce, write, write_notice
 from tests.clients import Browser
 from tests.factories import EMAIL, change, one, remove, rows
 from tests.in_turn import in_turn

@@ -27,7 +27,7 @@ from api.retention.rules import RULES, Dropped, DroppedBy, OwnedBy
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
 from notifier.dead_letters import replay
-from tests.api.notices.test_routes import write_notice
+from tests.api.notifications.test_routes import write_notice
 from tests.clients import People
 from tests.factories import BOBIGNY, add_desk, add_job, change, get, remove, rows, save
 from tests.in_turn import in_turn

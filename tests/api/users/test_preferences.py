@@ -1,16 +1,28 @@
-"""PATCH and GET /api/users/notifications: groups by channel, quiet hours, the rhythm of slot alerts."""
+"""Preferences of messages: groups by channel, quiet hours, the rhythm of slot alerts; and consents to channels, given and withdrawn."""
 
 from datetime import time, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
+from api.accounts import consents
 from api.accounts.consents import give_consent, give_news_consent, withdraw_consent
+from api.accounts.schemas import RegistrationForm
+from api.accounts.service import register_account
+from api.auth.service import confirm_address
 from api.models.base import session
+from api.models.contact_linking import TelegramLink
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.user import Channel, Contact, ContactState, SlotRhythm, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, SlotRhythm, User
+from api.users.contact_linking import _take_number, confirm_link
+from api.users.preference_schemas import NotificationChanges
+from api.users.schemas import ProfileChange
+from api.users.service import change_notifications, change_profile
 from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
@@ -22,7 +34,7 @@ QUIET = {"from": "22:00", "until": "07:00", "slots": True}
 
 
 @pytest.fixture
-def camille(person: People) -> Person:
+def subscriber(person: People) -> Person:
     """Make a user with a plan, a confirmed address and a linked chat."""
     made = person(plan=PlanName.URGENCE_TOTAL)
     change(Contact, verified_at=clock(), consented_at=clock())
@@ -58,8 +70,8 @@ def hold(who: Person, held_for: HeldFor | None = HeldFor.DIGEST) -> Notification
     return get(Notification, made)
 
 
-def test_at_first_all_arrives_at_once_but_news(camille: Person) -> None:
-    assert shown(camille) == {
+def test_at_first_all_arrives_at_once_but_news(subscriber: Person) -> None:
+    assert shown(subscriber) == {
         "notifyEmail": True, "notifySms": False, "notifyTelegram": True, "notifyPush": False,
         "callHours": {"from": "08:00", "until": "22:00"},
         "groups": {
@@ -75,54 +87,54 @@ def test_at_first_all_arrives_at_once_but_news(camille: Person) -> None:
     }  # fmt: skip
 
 
-def test_a_group_is_switched_by_channel_and_the_rest_stays(camille: Person) -> None:
-    groups = changed(camille, groups={"slots": {"telegram": False}, "desk": {"email": False}})["groups"]
+def test_a_group_is_switched_by_channel_and_the_rest_stays(subscriber: Person) -> None:
+    groups = changed(subscriber, groups={"slots": {"telegram": False}, "desk": {"email": False}})["groups"]
     assert groups["slots"] == {"email": True, "sms": None, "telegram": False, "push": None}
     assert groups["desk"] == {"email": False, "sms": None, "telegram": True, "push": None}
     assert read_contact(Channel.TELEGRAM).stopped_groups == ["slots"]
-    groups = changed(camille, notifyEmail=True, groups={"slots": {"telegram": True}})["groups"]
+    groups = changed(subscriber, notifyEmail=True, groups={"slots": {"telegram": True}})["groups"]
     assert (groups["slots"]["telegram"], groups["desk"]["email"]) == (True, False)
 
 
-def test_slot_alerts_on_a_further_channel_catch_up(camille: Person, door: Door) -> None:
-    alert = add_alert(camille.id)
-    changed(camille, groups={"slots": {"telegram": True}, "desk": {"telegram": False}})
+def test_slot_alerts_on_a_further_channel_catch_up(subscriber: Person, door: Door) -> None:
+    alert = add_alert(subscriber.id)
+    changed(subscriber, groups={"slots": {"telegram": True}, "desk": {"telegram": False}})
     assert door.caught_up == []
-    changed(camille, groups={"slots": {"telegram": False}})
+    changed(subscriber, groups={"slots": {"telegram": False}})
     assert door.caught_up == []
-    changed(camille, groups={"slots": {"telegram": True}})
+    changed(subscriber, groups={"slots": {"telegram": True}})
     assert door.caught_up == [alert]
 
 
-def test_account_and_payment_mail_cannot_be_switched_off(camille: Person) -> None:
+def test_account_and_payment_mail_cannot_be_switched_off(subscriber: Person) -> None:
     for group in ("account", "payment"):
-        answer = patch(camille, groups={group: {"email": False}})
+        answer = patch(subscriber, groups={group: {"email": False}})
         assert answer.status_code == 422
         (error,) = answer.json["errors"]
         assert (error["path"], error["rule"]) == (f"groups.{group}.email", "always_on")
         assert "cannot be switched off" in error["detail"]
-        assert changed(camille, groups={group: {"email": True}})["groups"][group]["email"] is True
+        assert changed(subscriber, groups={group: {"email": True}})["groups"][group]["email"] is True
     assert read_contact().stopped_groups == []
 
 
-def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(camille: Person) -> None:
-    answer = patch(camille, notifyEmail=False, groups={"slots": {"sms": True}})
+def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(subscriber: Person) -> None:
+    answer = patch(subscriber, notifyEmail=False, groups={"slots": {"sms": True}})
     assert problem(answer) == (409, "not-linked")
-    assert shown(camille)["notifyEmail"] is True  # nothing of it was changed
-    assert changed(camille, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
+    assert shown(subscriber)["notifyEmail"] is True  # nothing of it was changed
+    assert changed(subscriber, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
 
 
-def test_quiet_hours_and_the_rhythm_are_kept(camille: Person) -> None:
-    found = changed(camille, quietHours=QUIET, slotRhythm="daily", digestAt="18:30")
+def test_quiet_hours_and_the_rhythm_are_kept(subscriber: Person) -> None:
+    found = changed(subscriber, quietHours=QUIET, slotRhythm="daily", digestAt="18:30")
     assert (found["quietHours"], found["slotRhythm"], found["digestAt"]) == (QUIET, "daily", "18:30")
     (user,) = rows(User)
     assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
     assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(18, 30))
-    found = changed(camille, notifyEmail=True)
+    found = changed(subscriber, notifyEmail=True)
     assert (found["quietHours"], found["slotRhythm"]) == (QUIET, "daily")
-    found = changed(camille, quietHours={"from": "23:00", "until": "06:00"})
+    found = changed(subscriber, quietHours={"from": "23:00", "until": "06:00"})
     assert found["quietHours"]["slots"] is False
-    assert changed(camille, quietHours=None)["quietHours"] is None
+    assert changed(subscriber, quietHours=None)["quietHours"] is None
 
 
 @in_turn(
@@ -136,36 +148,36 @@ def test_quiet_hours_and_the_rhythm_are_kept(camille: Person) -> None:
         ({"groups": {"summary": {"telegram": True}}}, "groups.summary.telegram"),
     ],
 )
-def test_what_is_wrong_is_named(camille: Person, body: dict[str, Any], path: str) -> None:
-    answer = patch(camille, **body)
+def test_what_is_wrong_is_named(subscriber: Person, body: dict[str, Any], path: str) -> None:
+    answer = patch(subscriber, **body)
     assert answer.status_code == 422
     assert [each["path"] for each in answer.json["errors"]] == [path]
 
 
-def test_news_are_a_consent_with_its_text_and_end_by_it(camille: Person) -> None:
-    assert changed(camille, groups={"news": {"email": True}})["groups"]["news"]["email"] is True
+def test_news_are_a_consent_with_its_text_and_end_by_it(subscriber: Person) -> None:
+    assert changed(subscriber, groups={"news": {"email": True}})["groups"]["news"]["email"] is True
     given = (read_contact().consent or {})["news"]
     assert (given["subject"], given["place"]) == ("news", "preferences")
-    changed(camille, groups={"news": {"email": True}})  # once more changes nothing
+    changed(subscriber, groups={"news": {"email": True}})  # once more changes nothing
     assert (read_contact().consent or {})["news"] == given
-    assert changed(camille, groups={"news": {"email": False}})["groups"]["news"]["email"] is False
+    assert changed(subscriber, groups={"news": {"email": False}})["groups"]["news"]["email"] is False
     assert (read_contact().consent or {})["news"].items() > given.items()
 
 
-def test_the_weekly_summary_is_asked_for_and_keeps_since_when(camille: Person) -> None:
-    assert changed(camille, groups={"summary": {"email": True}})["groups"]["summary"]["email"] is True
+def test_the_weekly_summary_is_asked_for_and_keeps_since_when(subscriber: Person) -> None:
+    assert changed(subscriber, groups={"summary": {"email": True}})["groups"]["summary"]["email"] is True
     since = read_contact().summary_since
     assert since
-    changed(camille, groups={"summary": {"email": True}})  # once more changes nothing
+    changed(subscriber, groups={"summary": {"email": True}})  # once more changes nothing
     assert read_contact().summary_since == since
-    assert changed(camille, notifyEmail=False)["groups"]["summary"]["email"] is True
-    assert changed(camille, groups={"summary": {"email": False}})["groups"]["summary"]["email"] is False
+    assert changed(subscriber, notifyEmail=False)["groups"]["summary"]["email"] is True
+    assert changed(subscriber, groups={"summary": {"email": False}})["groups"]["summary"]["email"] is False
     assert read_contact().summary_since is None
     assert read_contact().stopped_groups == []
 
 
 @in_turn("way", ["switch", "spam report"])
-def test_the_consent_to_news_ends_with_that_to_the_channel(camille: Person, way: str) -> None:
+def test_the_consent_to_news_ends_with_that_to_the_channel(subscriber: Person, way: str) -> None:
     with session() as s:
         contact = s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).one()
         give_consent(contact, "registration")
@@ -190,11 +202,107 @@ def test_the_consent_to_news_ends_with_that_to_the_channel(camille: Person, way:
     ],
 )
 def test_messages_that_wait_are_looked_at_again_by_what_holds_now(
-    camille: Person, path: str, body: dict[str, Any]
+    subscriber: Person, path: str, body: dict[str, Any]
 ) -> None:
-    waiting, failed = hold(camille), hold(camille, None)
-    assert camille.patch(path, body).status_code == 200
+    waiting, failed = hold(subscriber), hold(subscriber, None)
+    assert subscriber.patch(path, body).status_code == 200
     found = {row.id: row for row in rows(Notification)}
     assert found[waiting.id].state is State.PENDING
     assert found[waiting.id].next_attempt_at <= clock()
     assert found[failed.id].next_attempt_at == failed.next_attempt_at
+
+
+pytestmark = pytest.mark.usefixtures("app")
+MINUTE = timedelta(minutes=1)
+VERSION = "2026-11-24"
+_SINCE = {consents.NEWS: "2026-11-23", Channel.PUSH: "2026-11-24"}  # subjects that came later
+
+
+def consent_of(channel: Channel) -> dict[str, Any]:
+    """Return what is stored of the consent to a channel, and check that the column agrees."""
+    (contact,) = (each for each in rows(Contact) if each.channel is channel)
+    kept: dict[str, Any] = contact.consent["alerts"]
+    assert (contact.consented_at is None) is ("withdrawn_at" in kept)
+    if contact.consented_at:
+        assert contact.consented_at.isoformat() == kept["given_at"]
+    return kept
+
+
+def switch_telegram(person: Person, *, on: bool) -> None:
+    with session() as s:
+        change_notifications(s, person.id, NotificationChanges.model_validate({"notifyTelegram": on}))
+
+
+@pytest.mark.usefixtures("frozen")
+def test_a_registration_is_a_consent_and_its_confirmation_another(frozen: time_machine.Traveller) -> None:
+    wish = RegistrationForm(email="camille@example.org", password="vingt-deux-tramways-bleus")
+    with session() as s:
+        register_account(s, wish, "hash")
+    begun = clock().isoformat()
+    assert consent_of(Channel.EMAIL) == {
+        "subject": "email", "text": VERSION, "place": "registration", "given_at": begun,
+    }  # fmt: skip
+    frozen.shift(MINUTE)
+    (contact,) = rows(Contact)
+    with session() as s:
+        confirm_address(s, write_token(VerifyAddress(contact.id, digest(contact.address))))
+    assert consent_of(Channel.EMAIL)["place"] == "email_confirmation"
+    assert consent_of(Channel.EMAIL)["given_at"] == clock().isoformat()
+
+
+def test_a_confirmed_number_is_a_consent_and_its_removal_leaves_none(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    with session() as s:
+        contact = Contact(user_id=camille.id, channel=Channel.SMS, address="+33612345678")
+        s.add(contact)
+        s.flush()
+        _take_number(s, contact, "+33612345678")
+    assert consent_of(Channel.SMS)["place"] == "phone_code"
+    with session() as s:
+        change_profile(s, camille.id, ProfileChange(phone=None), "127.0.0.1")
+    assert {each.channel for each in rows(Contact)} == {Channel.EMAIL}
+
+
+def test_a_linked_chat_is_a_consent_that_the_switch_withdraws_and_gives_again(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    with session() as s:
+        later = clock() + MINUTE
+        s.add(
+            TelegramLink(
+                user_id=camille.id, code_hash=b"x", expires_at=later, created_at=clock(), chat_id="42", chat_name="C"
+            )
+        )  # fmt: skip
+        s.flush()
+        confirm_link(s, camille.id)
+    given = consent_of(Channel.TELEGRAM)
+    assert (given["subject"], given["place"]) == ("telegram", "telegram_link")
+    frozen.shift(MINUTE)
+    switch_telegram(camille, on=False)
+    withdrawn = consent_of(Channel.TELEGRAM)
+    assert withdrawn == given | {"withdrawn_at": clock().isoformat(), "withdrawn_in": "switch"}
+    switch_telegram(camille, on=False)  # once more changes nothing
+    assert consent_of(Channel.TELEGRAM) == withdrawn
+    frozen.shift(MINUTE)
+    switch_telegram(camille, on=True)
+    again = consent_of(Channel.TELEGRAM)
+    assert (again["place"], again["given_at"]) == ("switch", clock().isoformat())
+    frozen.shift(MINUTE)
+    switch_telegram(camille, on=True)
+    assert consent_of(Channel.TELEGRAM) == again
+
+
+def _list_subjects(version: str) -> list[str]:
+    """Return what a version has texts about."""
+    subjects = [*CONTACT_CHANNELS, consents.HEALTH, consents.NEWS]
+    return [each for each in subjects if version >= _SINCE.get(each, version)]
+
+
+def test_each_version_says_each_subject_in_each_language() -> None:
+    assert consents.list_versions()[0] == VERSION
+    for version in consents.list_versions():
+        for subject in _list_subjects(version):
+            said = {consents.read_consent_text(subject, each, version) for each in ("fr", "en", "ar")}
+            assert len(said) == 3
+    assert consents.read_consent_text("sms", "tlh") == consents.read_consent_text("sms", "fr")

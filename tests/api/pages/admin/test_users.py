@@ -1,42 +1,52 @@
-"""Operators' pages of users: search by address, one account, grants that are given and ended, and roles."""
+"""Operators' pages of users: search by address, one account, grants, roles, alerts, detections, answers."""
 
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
 
-from api.models.alert import Alert
+from api.figures.answers import find_first_month
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.answer import AnswerValue
+from api.models.audit import AuditEntry
 from api.models.desk import DeskChange
 from api.models.notification import Notification, State
+from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.ground.clock import clock
+from configs.ground.proofs import new_key
 from configs.world.plan import PlanName
 from tests.api.pages.admin.conftest import act, audit, read_role
 from tests.api.world import Door
 from tests.clients import Browser, seat_operator, sign_in
 from tests.factories import (
+    BOBIGNY,
     EMAIL,
     add_account,
     add_alert,
+    add_answer,
+    add_answers,
     add_contact,
     add_grant,
+    add_match,
     add_message,
     change,
     one,
     rows,
+    see,
 )
 from tests.in_turn import in_turn
 
-LIST, SEARCH = "/admin/utilisateurs", "/admin/utilisateurs/recherche"
+USERS, SEARCH = "/admin/utilisateurs", "/admin/utilisateurs/recherche"
 
 
 def write_address(user_id: UUID) -> str:
-    return f"{LIST}/{user_id}"
+    return f"{USERS}/{user_id}"
 
 
 def hold(user_id: UUID, days: float = 1, starts: float = -0.5, plan: PlanName = PlanName.URGENCE_7J) -> UUID:
@@ -48,7 +58,7 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
     admin: Browser, camille_id: UUID, capfd: pytest.CaptureFixture[str]
 ) -> None:
     add_account("somebody@example.org")
-    admin.get(LIST)
+    admin.get(USERS)
     page = admin.send(SEARCH, email="CAMILLE@example.org")
     assert admin.status == 200
     assert EMAIL in page.text
@@ -65,7 +75,7 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
 
 @in_turn("email", ["", "camille@", "camille@exa", "  ", "a\0b@example.org", "x" * 300])
 def test_a_search_for_a_part_of_an_address_says_so(admin: Browser, email: str) -> None:
-    admin.get(LIST)
+    admin.get(USERS)
     page = admin.send(SEARCH, email=email)
     assert admin.status == 422
     assert page.title.startswith("Erreur")
@@ -81,7 +91,7 @@ def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
     admin.send("/lien-de-reprise")
     assert "Ce compte n’a pas changé d’adresse" in admin.page.text
     change(Contact, Contact.user_id == camille_id, former_address="Left@example.org", moved_at=clock())
-    admin.get(LIST)
+    admin.get(USERS)
     assert write_address(camille_id) in admin.send(SEARCH, email="left@example.org").html
     assert path in admin.get(write_address(camille_id)).html
     assert "Left@example.org" in admin.get(path).text
@@ -187,7 +197,7 @@ def test_a_plan_that_has_not_begun_is_removed_under_its_own_user_only(
 
 def test_support_sees_no_address_in_any_field_and_no_actions(support: Browser, camille_id: UUID) -> None:
     grant = hold(camille_id)
-    support.get(LIST)
+    support.get(USERS)
     page = support.send(SEARCH, email=EMAIL)
     assert "c…@example.org" in page.text
     assert EMAIL not in page.text
@@ -202,7 +212,7 @@ def test_support_sees_no_address_in_any_field_and_no_actions(support: Browser, c
     user = f"userId={camille_id}"
     for path in (
         write_address(camille_id),
-        LIST,
+        USERS,
         f"/admin/alertes?{user}",
         f"/admin/messages?{user}",
         "/admin/journal",
@@ -216,8 +226,8 @@ def test_support_sees_no_address_in_any_field_and_no_actions(support: Browser, c
 
 def test_users_are_listed_by_role_the_newest_first(admin: Browser, support: Browser) -> None:
     newest_first = [add_account(f"user{number}@example.org").email for number in range(5)][::-1]
-    assert [row[0] for row in admin.get(f"{LIST}?role=user").rows] == newest_first
-    assert [row[0] for row in admin.get(f"{LIST}?role=support").rows] == ["support@example.org"]
+    assert [row[0] for row in admin.get(f"{USERS}?role=user").rows] == newest_first
+    assert [row[0] for row in admin.get(f"{USERS}?role=support").rows] == ["support@example.org"]
 
 
 def test_who_is_no_operator_any_more_reads_no_message_to_operators(
@@ -331,3 +341,133 @@ def test_grants_have_pages(admin: Browser, camille_id: UUID) -> None:
     page = admin.get(following)
     assert page.html.count("/fin") == 1
     assert "Première page" in page.text
+
+
+ALERTS = "/admin/alertes"
+DETECTIONS = "/admin/detections"
+ANSWERS = "/admin/reponses"
+
+
+def find_alerts(browser: Browser, alerts: list[UUID], query: str = "") -> set[UUID]:
+    page = browser.get(f"{ALERTS}?{query}")
+    return {each for each in alerts if f'{ALERTS}/{each}"' in page.html}
+
+
+def test_alerts_are_found_by_user_prefecture_and_whether_they_wait(
+    support: Browser, camille_id: UUID
+) -> None:
+    hers = add_alert(camille_id)
+    melun = AlertTarget(prefecture_id="melun_77", procedure="TITRE_SEJOUR")
+    his = add_alert(add_account("robin@example.org").id, melun)
+    over = add_alert(camille_id, closed_at=clock(), closed_because=ClosedBecause.DELETED)
+    alerts = [hers, his, over]
+    assert find_alerts(support, alerts) == set(alerts)
+    assert find_alerts(support, alerts, f"userId={camille_id}") == {hers, over}
+    assert find_alerts(support, alerts, "prefectureId=melun_77") == {his}
+    assert find_alerts(support, alerts, f"userId={camille_id}&isActive=true") == {hers}
+    assert find_alerts(support, alerts, "isActive=false") == {over}
+    assert find_alerts(support, alerts, "prefectureId=melun%25") == set()
+    assert audit("alerts.search")[0].changes == {"seen": [str(each) for each in (over, his, hers)]}
+
+
+def test_an_alert_is_shown_with_its_owner_and_its_desks(support: Browser, camille_id: UUID) -> None:
+    alert = add_alert(camille_id)
+    page = support.get(f"{ALERTS}/{alert}")
+    assert f"/admin/utilisateurs/{camille_id}" in page.html
+    assert "/admin/guichets/bobigny_93/" in page.html
+    assert "/pause" not in page.html, "support acts nowhere"
+    support.get(f"{ALERTS}/{uuid4()}")
+    assert support.status == 404
+
+
+def test_an_alert_is_paused_once_and_resumed_once(admin: Browser, camille_id: UUID, door: Door) -> None:
+    add_grant(camille_id, PlanName.URGENCE_7J)
+    alert = add_alert(camille_id)
+    assert "Cette alerte est en pause." in act(admin, f"{ALERTS}/{alert}/pause")
+    assert not rows(Alert)[0].enabled
+    assert "déjà en pause" in act(admin, f"{ALERTS}/{alert}/pause")
+    assert "attend de nouveau" in act(admin, f"{ALERTS}/{alert}/reprise")
+    assert door.caught_up == [alert]
+    assert "attend déjà" in act(admin, f"{ALERTS}/{alert}/reprise")
+    for action in ("alert.pause", "alert.resume"):
+        assert len(audit(action, subject_id=str(alert))) == 1
+
+
+def test_an_alert_is_not_resumed_beyond_its_owners_plan_nor_once_it_is_closed(
+    admin: Browser, camille_id: UUID
+) -> None:
+    alert = add_alert(camille_id, enabled=False)
+    assert "ne porte pas d’alerte de plus" in act(admin, f"{ALERTS}/{alert}/reprise")
+    change(Alert, closed_at=clock(), closed_because=ClosedBecause.FOUND)
+    assert "Cette alerte est fermée" in act(admin, f"{ALERTS}/{alert}/reprise")
+    assert not rows(Alert)[0].enabled
+    assert audit("alert.resume") == []
+
+
+def test_a_detection_is_shown_with_slots_and_alerts(support: Browser) -> None:
+    detection, slots = see("2099-01-05T09:00:00+01:00", "open", seats=3)
+    add_match(add_alert(add_account().id), detection, slots)
+    page = support.get(DETECTIONS)
+    assert BOBIGNY in page.text
+    page = support.get(f"{DETECTIONS}/{detection}")
+    assert support.status == 200
+    for text in ("2099-01-05T09:00:00+01:00", "sans date", "Aucun message n’en parle.", "Aucune preuve"):
+        assert text in page.text, text
+    page = support.get(f"{DETECTIONS}?deskId=elsewhere/x")
+    assert "Aucune détection ne correspond." in page.text
+
+
+def test_the_proof_is_a_link_of_now_and_audited(admin: Browser) -> None:
+    detection, _ = see("2099-01-05")
+    for path in (f"{detection}/preuve", f"{UUID(int=0)}", f"{UUID(int=0)}/preuve"):
+        admin.get(f"{DETECTIONS}/{path}")
+        assert admin.status == 404, path
+    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
+    page = admin.get(f"{DETECTIONS}/{detection}")
+    assert f"{DETECTIONS}/{detection}/preuve" in page.html
+    assert "/l/proof." not in page.html, "a link that is made when it is asked for"
+    admin.get(f"{DETECTIONS}/{detection}/preuve")
+    assert admin.status == 303
+    assert "/l/proof." in admin.location
+    (row,) = (each for each in rows(AuditEntry) if each.action == "detection.proof")
+    assert row.subject_id == str(detection)
+
+
+def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.NOTHING_THERE) -> UUID:
+    """Write an answer to a detection of its own; return the detection's id."""
+    detection, slots = see("2099-01-05")
+    made = add_match(add_alert(user_id), detection, slots)
+    add_answer(made, value, clock() - timedelta(minutes=minutes))
+    return detection
+
+
+def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts: int = 9) -> None:
+    month = find_first_month(months_ago + 1)
+    add_answers(desk_id, month, alerts=alerts, found=1, too_late=2, nothing_there=nothing_there)
+
+
+def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:
+    page = support.get(ANSWERS)
+    assert "Personne n’a signalé de page vide." in page.text
+    assert "Aucune réponse n’est comptée dans ce temps." in page.text
+    user = add_account()
+    detection = report(user.id)
+    report(user.id, value=AnswerValue.FOUND)
+    page = support.get(ANSWERS)
+    assert page.html.count("/admin/detections/") == 1
+    assert f"/admin/detections/{detection}" in page.html
+    assert "encore ouverts chez nous" in page.text
+    assert EMAIL not in page.html
+    assert str(user.id) not in page.html
+
+
+def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(support: Browser) -> None:
+    count_answers("a/quiet", 0, alerts=900)
+    count_answers("b/loud", 2)
+    count_answers("b/loud", 3, months_ago=1)
+    count_answers("b/loud", 70, months_ago=5)
+    page = support.get(f"{ANSWERS}?months=2")
+    assert page.text.index("b/loud") < page.text.index("a/quiet")
+    assert "<strong>5</strong>" in page.html
+    assert "<strong>75</strong>" in support.get(f"{ANSWERS}?months=12").html
+    assert "Ce mois-ci, " in support.get(f"{ANSWERS}?months=1").text

@@ -11,7 +11,7 @@ from configs.ground.signed_links import KINDS, ShowProof, find_kind
 from tests.browser_keys import subscribe
 
 _API = "/api/"
-_PROOFS = ("links.send_picture", "links.send_source")  # read an object store; tests/api/proofs
+_PROOFS = ("links.send_picture", "links.send_source")  # read an object store; tests/api/detections
 
 # Of pages whose address has parameters, by endpoint, of links with their kind: with Anna's ids where it names hers.
 PAGES = {
@@ -246,7 +246,7 @@ def _list_plain(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def list_samples(samples: Iterable[str]) -> set[str]:
-    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/proofs.
+    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/detections.
 
     Raises:
         AssertionError: a kind of link has none.
