@@ -270,12 +270,6 @@ def test_a_channel_and_day_has_delays_and_a_rate(client: FlaskClient) -> None:
     )
 
 
-def test_of_few_messages_no_time_is_told(client: FlaskClient) -> None:
-    write_alerts(4)
-    (row,) = read(client, "/api/stats", "deliveries")
-    assert (row["sent"], row["seenToAccepted"], row["seenToDelivered"]) == (4, None, None)
-
-
 def test_the_statistics_hold_a_week_and_the_ledger_thirty_days(client: FlaskClient) -> None:
     for days_ago in (1, 7, 8):
         write_alerts(1, at=NINE - timedelta(days=days_ago))

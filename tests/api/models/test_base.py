@@ -172,14 +172,6 @@ def test_rows_carry_when_a_statement_changed_them(
 
 
 DAY = date(2031, 3, 1)  # no other test makes days there
-_SHAPE = sa.text("""
-SELECT 'column', attname, format_type(atttypid, atttypmod), attnotnull::text FROM pg_attribute
-WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped
-UNION ALL SELECT 'check', conname, pg_get_constraintdef(oid), '' FROM pg_constraint
-WHERE conrelid = CAST(:table AS regclass) AND contype IN ('c', 'p')
-UNION ALL SELECT 'index', '', regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', ''), indisunique::text
-FROM pg_index WHERE indrelid = CAST(:table AS regclass)
-""")
 
 
 def make(days: int = 0) -> None:
@@ -197,12 +189,6 @@ def another(statement: str) -> Iterator[None]:
     with engine().connect() as other, other.begin():
         other.exec_driver_sql(statement)
         yield
-
-
-def shape(table: str) -> set[tuple[str, ...]]:
-    with session() as rows:
-        found = [tuple(row) for row in rows.execute(_SHAPE, {"table": table})]
-    return {(kind, "" if "pkey" in name or "pk_" in name else name, *more) for kind, name, *more in found}
 
 
 def test_another_change_of_the_table_is_not_waited_for(settings_env: Callable[..., None]) -> None:
@@ -226,19 +212,6 @@ def test_two_programs_that_make_the_same_day_do_not_fail_each_other() -> None:
             make_partitions(second, DAY, 0)
     make()
     check_day()
-
-
-def test_a_day_is_shaped_as_the_table() -> None:
-    make()
-    assert shape("checks_20310301") == shape("checks")
-    with session() as rows, pytest.raises(sa.exc.IntegrityError, match="ck_checks_counts"):
-        rows.execute(
-            sa.text(
-                "INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen,"
-                " covered, process) VALUES (:day, 'a/b', 'slots', '', -1, 0, 0, '[]', '')"
-            ),
-            {"day": DAY},
-        )
 
 
 def test_days_ahead_are_those_without_a_gap() -> None:
