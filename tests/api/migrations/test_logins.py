@@ -17,7 +17,8 @@ from configs.settings import Program
 from tests.in_turn import in_turn
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("cluster")  # or each worker would start a server of its own
+# A server of its own, which each worker would start.
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("cluster")]
 
 
 def address_of(owner: str, login: str, password: str = "drawn-at-random") -> str:  # noqa: S107 -- of this server

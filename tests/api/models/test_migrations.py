@@ -277,6 +277,7 @@ def test_a_migration_that_fails_half_way_did_nothing_and_goes_on_later(older: sa
     assert ask(older, _REVISION) == NEXT
 
 
+@pytest.mark.journey
 def test_a_server_that_ends_the_connection_is_asked_again(older: sa.Engine) -> None:
     said: list[str] = []
     ends = iter([True, True, False])

@@ -98,6 +98,7 @@ def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till) -> None:
     assert row.ended_at
 
 
+@pytest.mark.journey
 def test_02_a_renewal_that_is_given_up_gives_it_as_money_though_the_plan_goes_on(
     till: Till, sandbox: Running
 ) -> None:
@@ -116,6 +117,7 @@ def test_02_a_renewal_that_is_given_up_gives_it_as_money_though_the_plan_goes_on
     assert (row.status, row.ended_at) == ("past_due", None)
 
 
+@pytest.mark.journey
 def test_02_an_item_that_came_after_the_renewal_waits_for_the_next(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((24, 29.9))
@@ -165,6 +167,7 @@ def test_04_its_own_outage_is_priced_whole(till: Till) -> None:
     assert (amounts[0], sum(amounts[1:])) == (500, 484)
 
 
+@pytest.mark.journey
 def test_04_a_desk_that_closed_gives_back_what_an_outage_paid_of_the_month(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125), days=33)
@@ -184,6 +187,7 @@ def test_04_a_desk_that_closed_gives_back_what_an_outage_paid_of_the_month(till:
     assert sorted(each.amount_cents for each in back) == [500, 2499]
 
 
+@pytest.mark.journey
 def test_05_an_outage_has_the_price_of_its_own_month(till: Till) -> None:
     till.shop.clock.move_to("2027-02-10T09:00:00+00:00")
     till.shop.control.move_to(int(clock().timestamp()))
@@ -236,6 +240,7 @@ def test_11_a_withdrawal_from_both_pays_what_was_used_of_both(till: Till) -> Non
     assert abs(kept - 2999 * 12 / 30) < 3
 
 
+@pytest.mark.journey
 def test_11_a_withdrawal_gives_all_money_back_though_a_renewal_gives_some_of_the_orders(till: Till) -> None:
     """An upgrade whose outage lowered a renewal, withdrawn from without a notice of the right."""
     till.buy(DAY)
@@ -275,6 +280,7 @@ def test_11_a_withdrawal_gives_all_money_back_though_each_renewal_bears_an_outag
     assert (quoted, said["refund"], sum_refunds()) == (sum(paid),) * 3
 
 
+@pytest.mark.journey
 def test_11_what_the_last_renewal_is_owed_for_an_outage_is_found_once_all_money_went_back(till: Till) -> None:
     """The order's money paid a part of both renewals' refunds; it is no part of the price of the second."""
     till.buy(TOTAL, alert=ALERT)

@@ -41,6 +41,7 @@ from tests.api.payments.shop import (
 )
 from tests.clients import People, Person
 from tests.factories import change, rows
+from tests.samples import try_first
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -244,7 +245,7 @@ def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, cami
     assert min(each["net"] for each in shop.control.ledger()) == 0
 
 
-@pytest.mark.parametrize("days", [None, 4])
+@pytest.mark.parametrize("days", try_first([None, 4], 1))
 def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, camille: Person, days: int | None) -> None:
     shop.buy(camille.id, TOTAL)
     shop.clock.shift(timedelta(days=30, hours=2))

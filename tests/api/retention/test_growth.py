@@ -120,6 +120,7 @@ def world(
 RETENTION = {"keep_partitions", "sum_days", "apply_retention", "analyze_tables"}
 
 
+@pytest.mark.journey
 def test_twenty_days_with_short_periods_leave_what_the_rules_leave(
     world: World, frozen: time_machine.Traveller
 ) -> None:

@@ -84,6 +84,7 @@ def read(path: Path) -> list[Message]:
     return [each for each in catalogue if each.id]
 
 
+@pytest.mark.journey
 def test_the_catalogues_have_the_texts_of_templates_and_code_and_no_others(tmp_path: Path) -> None:
     found = tmp_path / "texts.pot"
     options = (

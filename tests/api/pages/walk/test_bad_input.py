@@ -186,6 +186,7 @@ def test_the_wrong_method_is_answered_by_a_page(anna: Browser, population: Popul
         assert answer.status_code in (200, 303, 405), address
 
 
+@pytest.mark.journey
 def test_every_form_sent_twice_at_once_is_answered_twice(anna: Browser, population: Population) -> None:
     for endpoint, (address, fields) in FORMS.items():
         if anna.client.get("/canaux/telegram/etat", headers=anna.headers).status_code != 200:
