@@ -57,6 +57,13 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, str(answer.json["type"]).rpartition(":")[2]
 
 
+def read_json(answer: Any, status: int = 200) -> dict[str, Any]:
+    """Return the JSON of an answer, which must have this status."""
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json or {}
+    return found
+
+
 @dataclass
 class Person:
     """A signed-in user's program; requests with `headers` are that user's."""

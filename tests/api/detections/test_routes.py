@@ -20,16 +20,15 @@ from configs.ground.proofs import BODY, META, PICTURE, Meta, fingerprint, new_ke
 from configs.ground.signed_links import ShowProof, StopAlerts, write_token
 from configs.ground.signing import sign
 from tests.api.world import TOWN_HALLS, add_town_halls
-from tests.clients import People, Person
+from tests.clients import People, Person, read_json
 from tests.factories import add_alert, add_match, change, get, see
 from tests.in_turn import in_turn
 
+pytestmark = pytest.mark.usefixtures("frozen")  # 10:00 in Paris: the public sees what is an hour old
+
 
 def page(person: Person, **query: object) -> dict[str, Any]:
-    answer = person.get("/api/detections", **query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json or {}
-    return found
+    return read_json(person.get("/api/detections", **query))
 
 
 def matched(person: Person, *moments: str, seats: int | None = None) -> UUID:
@@ -173,20 +172,12 @@ def test_of_very_many_slots_the_first_are_shown(camille: Person) -> None:
 MELUN = "melun_77/titre-sejour"
 
 
-@pytest.fixture(autouse=True)
-def _an_hour_late(frozen: time_machine.Traveller) -> None:
-    """Freeze at 10:00 in Paris: the public sees what is an hour old."""
-
-
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def stats(client: FlaskClient, path: str = "/api/detections/stats") -> dict[str, Any]:
-    answer = client.get(path)
-    assert answer.status_code == 200
-    found: dict[str, Any] = answer.json or {}
-    return found
+    return read_json(client.get(path))
 
 
 def test_detections_are_counted_in_total_and_today_by_prefecture(client: FlaskClient) -> None:

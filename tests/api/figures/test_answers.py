@@ -17,7 +17,7 @@ from api.models.check import CheckDay
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from tests.api.world import PREFECTURES
-from tests.clients import Person
+from tests.clients import Person, read_json
 from tests.factories import (
     BOBIGNY,
     add_answer,
@@ -96,9 +96,7 @@ def test_alerts_count_once_each_on_the_day_on_which_their_first_message_was_acce
 
 def read(client: FlaskClient, **query: Any) -> list[dict[str, Any]]:
     cache._open_cache.cache_clear()
-    answer = client.get("/api/stats/answers", query_string=query)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = (answer.json or {})["items"]
+    found: list[dict[str, Any]] = read_json(client.get("/api/stats/answers", query_string=query))["items"]
     return found
 
 

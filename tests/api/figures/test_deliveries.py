@@ -22,6 +22,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from notifier.receipts.readers import READERS
+from tests.clients import read_json
 from tests.factories import (
     BOBIGNY,
     NINE,
@@ -247,9 +248,7 @@ def write_alerts(number: int, at: Any = YESTERDAY, **other: Any) -> None:
 
 def read(client: FlaskClient, path: str, name: str) -> list[dict[str, Any]]:
     jobs.sum_days()
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = (answer.json or {})[name]
+    found: list[dict[str, Any]] = read_json(client.get(path))[name]
     return found
 
 

@@ -19,7 +19,7 @@ from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery.claiming import OVER_BUDGET as BUDGET
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
-from tests.clients import People, Person
+from tests.clients import People, Person, read_json
 from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, rows, save, see
 from tests.in_turn import in_turn
 
@@ -60,10 +60,7 @@ def announce(person: Person | User, *moments: str) -> UUID:
 
 
 def page(person: Person, **query: object) -> dict[str, Any]:
-    answer = person.get("/api/notifications", **query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json or {}
-    return found
+    return read_json(person.get("/api/notifications", **query))
 
 
 def test_a_slot_alert_is_shown_with_the_text_that_it_left_with_and_what_it_is_about(camille: Person) -> None:
@@ -225,10 +222,7 @@ def write_notice(user_id: UUID, title: str = "Titre", **columns: Any) -> UUID:
 
 
 def read_notices(person: Person, **query: object) -> dict[str, Any]:
-    answer = person.get(URL, **query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json or {}
-    return found
+    return read_json(person.get(URL, **query))
 
 
 def mark(person: Person, path: str, body: Any = None) -> Any:

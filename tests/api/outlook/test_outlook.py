@@ -18,15 +18,13 @@ from api.outlook.queries import list_offers
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
-from tests.clients import People
+from tests.clients import People, read_json
 from tests.factories import BOBIGNY, add_answers, add_desk, change, see
 
+pytestmark = pytest.mark.usefixtures(
+    "frozen"
+)  # a Friday, 10:00 in Paris: the public sees what is an hour old
 MELUN = "melun_77/titre-sejour"
-
-
-@pytest.fixture(autouse=True)
-def _friday(frozen: time_machine.Traveller) -> None:
-    """Freeze at 10:00 in Paris on a Friday: the public sees what is an hour old."""
 
 
 @pytest.fixture
@@ -36,10 +34,7 @@ def outlook(client: FlaskClient, redis_server: redis.Redis) -> Callable[..., dic
     def read(procedure: str = "TITRE_SEJOUR", place: str = "bobigny_93") -> dict[str, Any]:
         redis_server.flushdb()
         cache._open_cache.cache_clear()
-        answer = client.get(f"/api/prefectures/{place}/outlook?procedure={procedure}")
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json or {}
-        return found
+        return read_json(client.get(f"/api/prefectures/{place}/outlook?procedure={procedure}"))
 
     return read
 

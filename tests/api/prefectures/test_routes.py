@@ -15,6 +15,7 @@ from api.prefectures.queries import WatchStates, read_watch_states
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
+from tests.clients import read_json
 from tests.factories import BOBIGNY, add_desk, change, save, see
 from tests.in_turn import in_turn
 
@@ -22,16 +23,11 @@ FIRST = "2026-12-01T08:30:00+00:00"
 
 
 def listed(client: FlaskClient) -> dict[str, dict[str, Any]]:
-    answer = client.get("/api/prefectures")
-    assert answer.status_code == 200
-    return {each["id"]: each for each in (answer.json or {})["items"]}
+    return {each["id"]: each for each in read_json(client.get("/api/prefectures"))["items"]}
 
 
 def shown(client: FlaskClient, prefecture_id: str = "bobigny_93") -> dict[str, Any]:
-    answer = client.get(f"/api/prefectures/{prefecture_id}")
-    assert answer.status_code == 200
-    page: dict[str, Any] = answer.json or {}
-    return page
+    return read_json(client.get(f"/api/prefectures/{prefecture_id}"))
 
 
 def test_all_prefectures_are_listed_by_department_and_say_why_they_are_paused(client: FlaskClient) -> None:
@@ -98,9 +94,9 @@ def test_a_prefecture_that_does_not_exist_is_not_found_and_a_procedure_refused(c
 
 
 def read(client: FlaskClient, query: str = "") -> dict[str, dict[str, Any]]:
-    answer = client.get(f"/api/prefectures/map{query}")
-    assert answer.status_code == 200, answer.text
-    return {tile["department"]: tile for tile in (answer.json or {})["items"]}
+    return {
+        tile["department"]: tile for tile in read_json(client.get(f"/api/prefectures/map{query}"))["items"]
+    }
 
 
 def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskClient) -> None:

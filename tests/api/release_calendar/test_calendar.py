@@ -19,6 +19,7 @@ from api.models.desk import DeskState, Publication
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.api.world import PREFECTURES
+from tests.clients import read_json
 from tests.factories import add_desk
 
 HIDDEN = "saint-denis_974/titre-sejour"
@@ -49,9 +50,7 @@ def client(
 
 def listed(client: FlaskClient, query: str = "") -> list[dict[str, Any]]:
     cache._open_cache.cache_clear()
-    answer = client.get(f"/api/calendar{query}")
-    assert answer.status_code == 200, answer.text
-    items: list[dict[str, Any]] = (answer.json or {})["items"]
+    items: list[dict[str, Any]] = read_json(client.get(f"/api/calendar{query}"))["items"]
     return items
 
 

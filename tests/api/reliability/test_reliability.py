@@ -13,23 +13,16 @@ from api.models.desk import Outage, OutageReason
 from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
 from configs.ground.clock import clock
-from tests.clients import People
+from tests.clients import People, read_json
 from tests.factories import BOBIGNY, add_desk, add_payment, make_delivery_figure, save_all
 
+pytestmark = pytest.mark.usefixtures("frozen")
 YESTERDAY = date(2026, 11, 19)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(autouse=True)
-def _friday(frozen: time_machine.Traveller) -> None:
-    """Freeze at 9:00 UTC."""
-
-
 def ledger(client: FlaskClient) -> dict[str, Any]:
-    answer = client.get("/api/reliability")
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json or {}
-    return found
+    return read_json(client.get("/api/reliability"))
 
 
 def add(*rows: Any) -> None:
