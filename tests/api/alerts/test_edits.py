@@ -141,16 +141,6 @@ def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched_beside
         assert edit(robin, made["id"], **change)[0] == 200
 
 
-# What else is wrong with targets and limits: test_targets.py.
-@in_turn("change, path", [({"deskIds": [MELUN]}, "deskIds.0"), ({"limitsVersion": 7}, "limitsVersion")])
-def test_a_wrong_change_is_named_and_nothing_changes(
-    camille: Person, alert_id: str, change: dict[str, Any], path: str
-) -> None:
-    status, said = edit(camille, alert_id, **change)
-    assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
-    assert rows(Alert)[0].limits_version == 1
-
-
 @in_turn(
     "limits, passes",
     [

@@ -155,17 +155,6 @@ def test_a_refund_that_the_bank_sent_back_takes_its_credit_note_back(
     assert issue_due(60) == (0, 0)
 
 
-def test_a_lost_dispute_has_a_credit_note(shop: Shop, camille: Person) -> None:
-    shop.buy(camille.id)
-    issue()
-    intent = shop.control.objects("payment_intent")[0]["id"]
-    shop.control.close_dispute(shop.control.dispute(intent)["id"], "lost")
-    shop.deliver()
-    invoice, note = issue()
-    assert (note.number, note.amount_cents, note.corrects_id) == ("A2026-000001", 1499, invoice.id)
-    assert [each.kind for each in read(note).lines] == [LineKind.DISPUTE]
-
-
 def test_a_dispute_that_was_won_after_all_takes_its_credit_note_back(
     frozen: time_machine.Traveller, database: str
 ) -> None:
@@ -173,7 +162,9 @@ def test_a_dispute_that_was_won_after_all_takes_its_credit_note_back(
     end_dispute(payment, 1499)
     issue()
     end_dispute(payment, 1499, "won")
-    _, note, returned = issue()
+    invoice, note, returned = issue()
+    assert (note.number, note.amount_cents, note.corrects_id) == ("A2026-000001", 1499, invoice.id)
+    assert [each.kind for each in read(note).lines] == [LineKind.DISPUTE]
     assert (returned.number, returned.corrects_id) == ("F2026-000002", note.id)
     assert [each.kind for each in read(returned).lines] == [LineKind.DISPUTE_RETURNED]
     assert issue_due(60) == (0, 0)

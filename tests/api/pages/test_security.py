@@ -201,18 +201,6 @@ def test_an_export_from_the_press_to_the_download_which_needs_a_recent_proof_as_
         assert (answer.status_code, "/prove" in str(answer.location)) == (303, True), path
 
 
-def test_an_account_without_a_plan_is_deleted_by_one_press(camille: Browser) -> None:
-    page = camille.get("/donnees/suppression")
-    assert "Ce que vous perdez" not in page.text
-    camille.send("/donnees/suppression")
-    assert camille.status == 303
-    assert "Votre compte est supprimé" in camille.follow().text
-    assert rows(User) == []
-    assert camille.client.get_cookie("__Host-access") is None
-    camille.send("/login", email="camille@example.org", password=PASSWORD)
-    assert camille.status == 422
-
-
 def test_17_with_a_plan_the_box_is_ticked_and_denies_no_withdrawal(camille: Browser) -> None:
     add_grant(one(User).id, PlanName.URGENCE_7J, 3)
     page = camille.get("/donnees/suppression")

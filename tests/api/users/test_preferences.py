@@ -1,6 +1,6 @@
 """Preferences of messages: groups by channel, quiet hours, the rhythm of slot alerts; and consents to channels, given and withdrawn."""
 
-from datetime import time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from api.auth.service import confirm_address
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, SlotRhythm, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState
 from api.users.contact_linking import _take_number, confirm_link
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
@@ -30,7 +30,6 @@ from tests.factories import add_alert, add_contact, add_message, change, get, on
 from tests.in_turn import in_turn
 
 PATH = "/api/users/notifications"
-QUIET = {"from": "22:00", "until": "07:00", "slots": True}
 
 
 @pytest.fixture
@@ -122,19 +121,6 @@ def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(subscriber:
     assert problem(answer) == (409, "not-linked")
     assert shown(subscriber)["notifyEmail"] is True  # nothing of it was changed
     assert changed(subscriber, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
-
-
-def test_quiet_hours_and_the_rhythm_are_kept(subscriber: Person) -> None:
-    found = changed(subscriber, quietHours=QUIET, slotRhythm="daily", digestAt="18:30")
-    assert (found["quietHours"], found["slotRhythm"], found["digestAt"]) == (QUIET, "daily", "18:30")
-    (user,) = rows(User)
-    assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
-    assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(18, 30))
-    found = changed(subscriber, notifyEmail=True)
-    assert (found["quietHours"], found["slotRhythm"]) == (QUIET, "daily")
-    found = changed(subscriber, quietHours={"from": "23:00", "until": "06:00"})
-    assert found["quietHours"]["slots"] is False
-    assert changed(subscriber, quietHours=None)["quietHours"] is None
 
 
 @in_turn(

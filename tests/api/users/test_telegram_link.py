@@ -20,7 +20,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.encryption import decrypt
 from tests.api.world import Door, statements
-from tests.clients import People, Person
+from tests.clients import People, Person, problem
 from tests.factories import change, rows
 from tests.in_turn import in_turn
 
@@ -166,8 +166,7 @@ def test_a_link_needs_a_bot_and_a_recent_proof(camille: Person, settings_env: Ca
     settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
     change(Login, proven_at=Login.proven_at - timedelta(hours=1))
     answer = camille.post(LINK)
-    assert answer.status_code == 403
-    assert (answer.json or {})["type"].endswith(":recent-proof-needed")
+    assert problem(answer) == (403, "recent-proof-needed")
     assert rows(TelegramLink) == []
 
 
