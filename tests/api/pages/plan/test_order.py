@@ -28,11 +28,6 @@ WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 UNWATCHED = "&prefecture=cergy_95&procedure=TITRE_SEJOUR"
 BUTTON = "commande avec obligation de paiement"
 HEALTH_WISH = "&alert=" + quote(json.dumps({"deskIds": [BOBIGNY], "acceptHealth": True}))
-NOT_TICKED = {
-    "fr": "Cochez cette case pour attendre ce guichet.",
-    "en": "Tick this box to wait for this desk.",
-    "ar": "ضعوا علامة في هذه الخانة لانتظار هذا الشباك.",
-}
 BOXES = ["consent.startNow", "consent.acknowledgesLoss", "consent.acceptsHourThreshold"]
 
 
@@ -245,15 +240,14 @@ def patient(buyer: Buyer, settings_env: Callable[..., None], tmp_path: Path) -> 
     return buyer
 
 
-@in_turn("language", NOT_TICKED)
-def test_the_order_asks_for_explicit_consent(patient: Buyer, language: str) -> None:
-    page = patient.open_order(wish=f"{HEALTH_WISH}&lang={language}")
-    assert read_consent_text("health", language) in page.text
+def test_the_order_asks_for_explicit_consent(patient: Buyer) -> None:
+    page = patient.open_order(wish=HEALTH_WISH)
+    assert read_consent_text("health", "fr") in page.text
     assert "<li><bdi>Étrangers malades</bdi></li>" in page.html, "the desk is named as people know it"
     (box,) = (at for tag, at in page.tags if at.get("name") == "acceptHealth")
     assert "checked" not in box, "an address ticks no box"
     page = patient.press()
-    assert NOT_TICKED[language] in page.text
+    assert "Cochez cette case pour attendre ce guichet." in page.text
     assert (patient.browser.status, rows(Payment)) == (422, [])
 
 
@@ -288,27 +282,16 @@ def withdrawn(buyer: Buyer) -> Buyer:
     return buyer
 
 
-WORDS = {
-    "fr": ("commence le 5 décembre 2026, 00:00", "tout vous est remboursé", "à partir du 18 février 2027"),
-    "en": ("begins on December 5, 2026", "all of it is paid back", "from February 18, 2027"),
-    "ar": ("تبدأ باقتك في", "يُردّ إليك المبلغ كله", "يمكنك طلبه ابتداءً من"),
-}
-
-
-@in_turn("language", WORDS)
-def test_the_order_says_when_it_begins_and_asks_for_no_beginning_at_once(
-    withdrawn: Buyer, language: str
-) -> None:
-    begins, nothing, month = WORDS[language]
-    page = withdrawn.open_order(wish=f"{WISH}&lang={language}")
-    assert begins in page.text
-    assert nothing in page.text
+def test_the_order_says_when_it_begins_and_asks_for_no_beginning_at_once(withdrawn: Buyer) -> None:
+    page = withdrawn.open_order(wish=WISH)
+    assert "commence le 5 décembre 2026, 00:00" in page.text
+    assert "tout vous est remboursé" in page.text
     boxes = [at["name"] for tag, at in page.tags if at.get("type") == "checkbox"]
     assert boxes == BOXES[2:]
     last = page.html.rpartition('<p class="last-line">')[2].partition("</p>")[0]
     assert "2026-12-04T23:00:00" in last, "the line before the button says it, too"
-    page = withdrawn.open_order(PlanName.URGENCE_TOTAL, f"&lang={language}")
-    assert month in page.text
+    page = withdrawn.open_order(PlanName.URGENCE_TOTAL)
+    assert "à partir du 18 février 2027" in page.text
     assert "plan=URGENCE_24H" in page.html
     assert not [at for tag, at in page.tags if at.get("type") == "checkbox"], "it cannot be ordered"
 
