@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.contact_linking import TelegramLink
-from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, fill_address, list_addresses, list_rules
+from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, fill_address, list_addresses
 from tests.api.pages.walk.answers import check_answer
 from tests.api.pages.walk.population import SECRETS, Population
 from tests.api.pages.walk.test_forms import find_token
@@ -171,19 +171,15 @@ def test_a_form_in_parts_is_a_form(anna: Browser, population: Population) -> Non
 
 
 def test_the_wrong_method_is_answered_by_a_page(anna: Browser, population: Population) -> None:
-    pages = list_addresses(population.app).values()
-    for address in {*pages, *(address for address, _ in FORMS.values())}:
-        answer = anna.client.open(fill_address(address, population.ids), method="PUT", headers=anna.headers)
+    pages = [rule for rule in population.app.url_map.iter_rules() if not rule.rule.startswith("/api/")]
+    assert {each for rule in pages for each in rule.methods or ()} == {"GET", "HEAD", "OPTIONS", "POST"}
+    for address in ("/", "/profil", "/logout", fill_address("/alertes/{alert}", population.ids)):
+        answer = anna.client.put(address, headers=anna.headers)
         assert answer.status_code == 405, address
         check_answer(answer)
     for method in ("PATCH", "DELETE", "TRACE", "PROPFIND"):
         assert anna.client.open("/login", method=method, headers=anna.headers).status_code == 405, method
-    only_forms = {rule.rule for rule in list_rules(population.app, "POST")}
-    only_forms -= {rule.rule for rule in list_rules(population.app, "GET")}
-    assert "/logout" in only_forms
-    for address, _ in FORMS.values():
-        answer = anna.client.get(fill_address(address, population.ids), headers=anna.headers)
-        assert answer.status_code in (200, 303, 405), address
+    assert anna.client.get("/logout", headers=anna.headers).status_code == 405
 
 
 @pytest.mark.journey
@@ -205,13 +201,11 @@ def test_every_form_sent_twice_at_once_is_answered_twice(anna: Browser, populati
 
 
 QUERIES = (
-    "lang=ar&lang=fr", "lang=xx", "lang=%00", "lang=../../etc", f"lang={LONG}", "page=-1", "page=99999999999999999999",
-    "page=%00", "page=%D9%A3", "page=1e9", "before=%00", "before=-1", "before=' OR 1=1--", f"before={LONG}",
-    "before=99999999999999999-ffffffffffffffffffffffffffffffff", "before=00000000-0000-0000-0000-000000000000",
-    "endpoint=x", "self=x", "values=x", "_external=1&_scheme=javascript", "_anchor=x", "_method=POST", "_scheme=x",
-    "a[]=1&a[]=2&=x&&;", "%ff=%fe", "next=//evil.example", "next=dashboard.show_dashboard%3Fendpoint%3Dx", "unknown=1",
-    "q=%F0%9F%98%80%00%E2%80%AE", "procedure=%00", "prefecture=%00", "desk=/", "place=%00", "plan=%00", "alert=[[[[",
-    "alert=%00", "payment=success&plan=%00", "id=x", "procedure=titre-sejour&prefecture=bobigny_93&place=bobigny_93",
+    "lang=ar&lang=fr", "lang=%00", "lang=../../etc", f"lang={LONG}", "page=-1", "page=99999999999999999999", "page=%D9%A3",
+    "before=%00", "before=-1", "before=' OR 1=1--", f"before={LONG}", "before=00000000-0000-0000-0000-000000000000",
+    "endpoint=x", "values=x", "_external=1&_scheme=javascript", "_anchor=x", "a[]=1&a[]=2&=x&&;", "%ff=%fe",
+    "next=//evil.example", "next=dashboard.show_dashboard%3Fendpoint%3Dx", "q=%F0%9F%98%80%00%E2%80%AE", "procedure=%00",
+    "prefecture=%00", "desk=/", "plan=%00", "alert=[[[[", "payment=success&plan=%00",
     "&".join(f"f{number}=x" for number in range(300)), "q=" + "%F0%9F%98%80" * 500,
 )  # fmt: skip
 
@@ -244,15 +238,12 @@ def test_no_page_breaks_by_its_query(
 
 
 PATHS = (
-    "//evil.example", "//evil.example/%2e%2e", "/%5cevil.example", "/%5C%5Cevil.example/x", "//login", "///departements",
-    "/departements//bobigny_93", "/login/", "/LOGIN", "/login%20", "/login;x=1", "/%00", "/%0d%0aSet-Cookie:%20a=b",
-    "/%ff%fe", "/departements/%00", "/departements/..%2f..%2fetc%2fpasswd", "/departements/%7B%7B7919*7907%7D%7D",
-    "/departements/bobigny_93/%00", "/departements/%3Cscript%20data-injected%3E", "/alertes/%00", "/alertes/x/modifier",
-    "/alertes/{00000000-0000-0000-0000-000000000000}", "/formule/paiements/-1", "/securite/connexions/x",
-    "/static/x/..%2f..%2fapp.py", "/static/x//etc/passwd", "/static/../app.py", "/textes/..%2fconfigs/2026-11-01",
-    "/textes/conditions/..", "/textes/conditions/%00", "/calendrier/bobigny_93/..%2f.ics", "/calendrier/x/y.ics",
-    "/l/stop.", "/l/stop.x", "/l/verify.%00", "/l/reset." + "x" * 4000, "/" + "x" * 8000, "/*", "/.git/config",
-    "/departements/" + "%F0%9F%98%80" * 300, "/?lang=ar%22%3E%3Cscript%20data-injected%3E",
+    "//evil.example", "//evil.example/%2e%2e", "/%5cevil.example", "//login", "/departements//bobigny_93", "/LOGIN", "/login%20",
+    "/%00", "/%0d%0aSet-Cookie:%20a=b", "/%ff%fe", "/departements/%00", "/departements/..%2f..%2fetc%2fpasswd",
+    "/departements/%7B%7B7919*7907%7D%7D", "/departements/%3Cscript%20data-injected%3E", "/alertes/%00", "/alertes/x/modifier",
+    "/formule/paiements/-1", "/securite/connexions/x", "/static/x/..%2f..%2fapp.py", "/static/x//etc/passwd",
+    "/textes/..%2fconfigs/2026-11-01", "/textes/conditions/%00", "/calendrier/x/y.ics", "/l/stop.", "/l/verify.%00",
+    "/l/reset." + "x" * 4000, "/" + "x" * 8000, "/.git/config", "/?lang=ar%22%3E%3Cscript%20data-injected%3E",
 )  # fmt: skip
 
 
