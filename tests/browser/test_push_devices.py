@@ -48,24 +48,6 @@ def count_devices() -> int:
 
 
 @pytest.mark.journey
-def test_a_browser_adds_itself_and_removes_itself(open_channels: OpenChannels) -> None:
-    page, before = open_channels(), count_devices()
-    page.get_by_label("Nom de ce navigateur").fill("Mon ordinateur")
-    page.get_by_role("button", name="Ajouter ce navigateur").click()
-    expect(page.get_by_text("Ce navigateur recevra nos notifications.")).to_be_visible()
-    mine = page.locator("[data-device]").filter(has_text="Mon ordinateur")
-    expect(mine.get_by_text("Celui-ci")).to_be_visible()
-    expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_hidden()
-    expect(page.get_by_text("Ce navigateur reçoit nos notifications.")).to_be_visible()
-    assert count_devices() == before + 1
-    page.get_by_role("button", name="Retirer Mon ordinateur").click()
-    expect(page.get_by_text("Ce navigateur est retiré.")).to_be_visible()
-    expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_visible()
-    assert count_devices() == before
-    assert page.evaluate("navigator.serviceWorker.getRegistrations().then((found) => found.length)") == 0
-
-
-@pytest.mark.journey
 def test_a_browser_that_subscribed_for_an_earlier_key_can_be_added_again(open_channels: OpenChannels) -> None:
     page, button = open_channels(), "Ajouter ce navigateur"
     page.get_by_role("button", name=button).click()

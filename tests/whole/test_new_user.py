@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,10 +14,10 @@ from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
-from tests.lab.bench.latency import CODE, hasty, open_slot, take_all
+from tests.lab.bench.latency import hasty, open_slot, take_all
 from tests.waiting import until
-from tests.whole.conftest import STACK_JOURNEY, appoint_admin, get, quiet_stack
-from tests.whole.visitor import LOOK, Visitor, set_mode
+from tests.whole.conftest import STACK_JOURNEY, appoint_admin, quiet_stack
+from tests.whole.visitor import LOOK, Visitor
 
 pytestmark = STACK_JOURNEY
 PHONE, CHAT, OTHER_PHONE = "+33612345678", 100000042, "+33612345679"
@@ -149,55 +149,3 @@ def check_later_changes(nadia: Visitor, alert_id: str) -> None:
     nadia.ask("GET", "/auth/me", expect=401)
     nadia.token = now
     assert nadia.ask("GET", "/auth/me")["totpEnabled"]
-
-
-def test_an_operator_stops_a_host(stack: Stack, admin: Visitor) -> None:
-    site = f"127.77.0.{CODE}:{stack.ports.sites}"
-
-    def was_asked_after(moment: datetime) -> bool:
-        asked = get(f"http://{site}/_control/requests")[1]
-        return any(datetime.fromisoformat(each["at"]) > moment for each in asked)
-
-    begun = clock()
-    until(lambda: was_asked_after(begun))
-    stopped = admin.send(f"/admin/sites/{site}/arret", "/arret", reason="they wrote to us", typed=site)
-    assert "they wrote to us" in stopped
-    desk = "/admin/guichets/evry-courcouronnes_91/naturalisation"
-    until(lambda: "En pause" in admin.open(desk), pause=LOOK)
-    at_rest = clock() + timedelta(seconds=3)  # orders are carried out within two
-    until(lambda: clock() > at_rest)
-    later = at_rest + timedelta(seconds=5)
-    until(lambda: clock() > later)  # the desk is due each second
-    assert not was_asked_after(at_rest)
-    admin.send(f"/admin/sites/{site}/reprise", "/reprise")
-    until(lambda: was_asked_after(later))
-
-
-def test_an_operator_replays_a_dead_letter(stack: Stack, admin: Visitor) -> None:
-    ben = Visitor(stack, "ben@example.org")
-    ben.register()
-    ben.sign_in()
-    give_plan(admin, ben.email)
-    alert = ben.ask("POST", "/alerts", WISH, expect=201)
-    before = len(ben.messages("email"))
-    set_mode(stack, "email", "error_500")
-    ben.ask("POST", f"/alerts/{alert['id']}/test", expect=202)
-
-    def find_letters() -> list[str]:
-        page = admin.open("/admin/messages-echoues?kind=test_message")
-        return re.findall(r"/renvoi\?id=([0-9a-f-]{36})", page)
-
-    (letter,) = until(find_letters, pause=LOOK)
-    set_mode(stack, "email", "normal")
-    assert "1 message repart." in admin.send(f"/admin/messages-echoues/renvoi?id={letter}", "/renvoi")
-    until(lambda: len(ben.messages("email")) > before)
-    ben.ask("DELETE", f"/alerts/{alert['id']}", expect=204)
-
-
-def test_the_audit_has_what_the_operator_did(admin: Visitor) -> None:
-    me = admin.ask("GET", "/auth/me")["id"]
-    page = admin.open(f"/admin/journal?actorId={me}&limit=100")
-    done = set(re.findall(r"<code>([\w.-]+)</code>", page))
-    assert {"grant.give", "host.stop", "host.go", "dead-letters.replay"} <= done
-    others = page.replace(admin.email, "")
-    assert not re.search(r"\w{2}@", others)  # shortened: a…@example.org
