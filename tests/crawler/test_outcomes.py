@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
@@ -54,6 +55,22 @@ def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, s
         ("GET", "4"),
     }
     assert sandbox.reservations("91") == sandbox.reservations("77") == 0
+
+
+def test_a_slot_that_is_taken_is_counted_by_either_way(sandbox: "Running") -> None:
+    """So the counts above could show one."""
+    first, second, third = sandbox.open_slots(77, 48803, count=3)
+    site = f"{sandbox.site(77)}/booking/create/48803"
+    with requests.Session() as visitor:
+        taken = visitor.get(f"{site}/5/{int(first.timestamp())}", timeout=60)
+        assert "Plage horaire retenue" in taken.text
+        assert sandbox.reservations(77) == 1
+        visitor.get(f"{site}/0", timeout=60)
+        visitor.post(f"{site}/0", {"condition": "on", "nextButton": "x"}, timeout=60)
+        visitor.post(f"{site}/3", {"nextButton": "Etape suivante"}, timeout=60)
+        visitor.post(f"{site}/4", {"nextButton": "Première plage horaire libre"}, timeout=60)
+    assert sandbox.reservations(77) == 2
+    assert sandbox.take_slots(77, 48803) == [max(second, third)]
 
 
 @pytest.mark.rule("3.1")

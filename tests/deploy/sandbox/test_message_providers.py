@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 from python_http_client.exceptions import BadRequestsError, UnauthorizedError
 from sendgrid import SendGridAPIClient
 from twilio.base.exceptions import TwilioRestException
@@ -20,7 +21,7 @@ from deploy.sandbox.outbox import Message
 from deploy.sandbox.running import Running
 from tests.in_turn import in_turn
 
-Visit = Callable[[str | int], Any]
+Post = Callable[[str, object], tuple[int, Any]]
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 TO, FROM = "+33612345678", "+33700000000"
 BOT = "/bot123456:tests"
@@ -148,8 +149,14 @@ def test_twilio_wants_the_account_s_own_credentials(twilio: Callable[..., Client
 
 
 @pytest.fixture
-def telegram(visit: Visit, sandbox: Running) -> Any:
-    return visit(sandbox.telegram)
+def telegram(sandbox: Running) -> Post:
+    """Give what posts JSON to Telegram's stand-in; returns status and answer."""
+    return lambda path, body: _post(f"{sandbox.telegram}{BOT}/{path}", body)
+
+
+def _post(url: str, body: object) -> tuple[int, Any]:
+    answer = requests.post(url, json=body, timeout=60)
+    return answer.status_code, answer.json()
 
 
 def buttons(**button: str) -> dict[str, Any]:
@@ -171,56 +178,56 @@ def buttons(**button: str) -> dict[str, Any]:
     ],
 )
 def test_telegram_refuses_a_message(
-    telegram: Any, sandbox: Running, sent: dict[str, Any], words: str
+    telegram: Post, sandbox: Running, sent: dict[str, Any], words: str
 ) -> None:
-    answer = telegram.post(f"{BOT}/sendMessage", {"chat_id": 5, "text": "x"} | sent)
-    assert (answer.status, answer.json["ok"]) == (400, False)
-    assert words in answer.json["description"]
+    status, answer = telegram("sendMessage", {"chat_id": 5, "text": "x"} | sent)
+    assert (status, answer["ok"]) == (400, False)
+    assert words in answer["description"]
     assert sandbox.messages() == []
 
 
-def test_telegram_counts_the_length_without_tags_and_takes_64_bytes_of_data(telegram: Any) -> None:
+def test_telegram_counts_the_length_without_tags_and_takes_64_bytes_of_data(telegram: Post) -> None:
     sent = {"chat_id": 5, "text": "<b>" + "x" * 4096 + "</b>", "parse_mode": "HTML"}
-    assert telegram.post(f"{BOT}/sendMessage", sent).status == 200
+    assert telegram("sendMessage", sent)[0] == 200
     sent = {"chat_id": 5, "text": "x", "reply_markup": buttons(text="x", callback_data="x" * 64)}
-    assert telegram.post(f"{BOT}/sendMessage", sent).status == 200
+    assert telegram("sendMessage", sent)[0] == 200
 
 
 @pytest.fixture
-def message(telegram: Any, sandbox: Running) -> Message:
+def message(telegram: Post, sandbox: Running) -> Message:
     """Give a message with a button to press."""
     sent = {"chat_id": 17, "text": "Créneau", "reply_markup": buttons(text="Trouvé", callback_data="a:f")}
-    assert telegram.post(f"{BOT}/sendMessage", sent).status == 200
+    assert telegram("sendMessage", sent)[0] == 200
     (made,) = sandbox.messages("telegram")
     return made
 
 
 def test_telegram_edits_only_the_chat_s_own_message_and_only_to_another_text(
-    telegram: Any, sandbox: Running, message: Message
+    telegram: Post, sandbox: Running, message: Message
 ) -> None:
     edit = {"chat_id": 17, "message_id": int(message.provider_id), "text": "parti"}
     for wrong in ({"message_id": 10**9}, {"chat_id": 18}, {"text": " "}):
-        assert telegram.post(f"{BOT}/editMessageText", edit | wrong).status == 400
-    assert telegram.post(f"{BOT}/editMessageText", edit).status == 200
-    assert "is not modified" in telegram.post(f"{BOT}/editMessageText", edit).json["description"]
+        assert telegram("editMessageText", edit | wrong)[0] == 400
+    assert telegram("editMessageText", edit)[0] == 200
+    assert "is not modified" in telegram("editMessageText", edit)[1]["description"]
     assert [each.text for each in sandbox.messages()] == ["parti"]
 
 
 def test_telegram_takes_one_answer_to_a_press_of_200_characters(
-    telegram: Any, sandbox: Running, message: Message
+    telegram: Post, sandbox: Running, message: Message
 ) -> None:
     answer = {"callback_query_id": sandbox.press_button(message, "Trouvé"), "text": "x" * 200}
     for wrong in ({"text": "x" * 201}, {"callback_query_id": "1"}):
-        assert telegram.post(f"{BOT}/answerCallbackQuery", answer | wrong).status == 400
-    assert telegram.post(f"{BOT}/answerCallbackQuery", answer).status == 200
-    assert telegram.post(f"{BOT}/answerCallbackQuery", answer).status == 400
+        assert telegram("answerCallbackQuery", answer | wrong)[0] == 400
+    assert telegram("answerCallbackQuery", answer)[0] == 200
+    assert telegram("answerCallbackQuery", answer)[0] == 400
 
 
-def test_telegram_refuses_commands_that_nobody_could_type(telegram: Any) -> None:
+def test_telegram_refuses_commands_that_nobody_could_type(telegram: Post) -> None:
     for wrong in ([{"command": "Alerts", "description": "x"}], [{"command": "a"}], "x"):
-        assert telegram.post(f"{BOT}/setMyCommands", {"commands": wrong}).status == 400
+        assert telegram("setMyCommands", {"commands": wrong})[0] == 400
 
 
-def test_telegram_gives_no_updates_beside_a_webhook(telegram: Any) -> None:
-    telegram.post(f"{BOT}/setWebhook", {"url": "http://127.0.0.1:9/hook"})
-    assert telegram.post(f"{BOT}/getUpdates", {}).status == 409
+def test_telegram_gives_no_updates_beside_a_webhook(telegram: Post) -> None:
+    telegram("setWebhook", {"url": "http://127.0.0.1:9/hook"})
+    assert telegram("getUpdates", {})[0] == 409

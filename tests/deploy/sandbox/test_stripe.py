@@ -1,10 +1,10 @@
-"""Contract of Stripe's stand-in: what it refuses, answers once and signs, as Stripe's own library meets it.
+"""Contract of Stripe's stand-in: what it refuses, answers once and signs, and its names, as Stripe's own library meets it.
 
-A laxer stand-in would let a fault with money pass. That the money adds up is in tests/model, names in test_shapes.py.
+A laxer stand-in would let a fault with money pass. That the money adds up is in tests/model.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +13,66 @@ import stripe
 
 from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.running import Running
-from tests.deploy.sandbox.stripe.conftest import MONTH, WEEK, Checkout, make_client
+from deploy.sandbox.stripe import account
+from deploy.sandbox.stripe.objects import blank, read_shapes
+from deploy.sandbox.stripe.resources import catalogue, invoices, subscriptions
+from deploy.sandbox.stripe.resources.checkout import SESSION_FIELDS
 from tests.in_turn import in_turn
 from tests.waiting import until
+
+Checkout = Callable[..., stripe.checkout.Session]
+OK, NO = "http://127.0.0.1:4000/ok?session={CHECKOUT_SESSION_ID}", "http://127.0.0.1:4000/no"
+WEEK, MONTH = "price_sandbox_7j", "price_sandbox_total"
+
+
+def make_client(url: str, key: str = "sk_test_tests", seconds: float = 10) -> stripe.StripeClient:
+    """Return a client as the product makes it, without retries of its own; it waits for an answer for `seconds`."""
+    http = stripe.RequestsClient(timeout=(3, seconds))
+    return stripe.StripeClient(key, base_addresses={"api": url}, http_client=http, max_network_retries=0)
+
+
+@pytest.fixture
+def client(stripe_stand_in: StripeControl) -> Iterator[stripe.StripeClient]:
+    made = make_client(stripe_stand_in.url)
+    yield made
+    made._requestor._client.close()  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def checkout(client: stripe.StripeClient) -> Checkout:
+    """Give a function that opens a Checkout Session for one price, with whatever else it is given."""
+
+    def create(price: str = WEEK, key: str | None = None, **more: Any) -> stripe.checkout.Session:
+        mode: Any = "subscription" if price == MONTH else "payment"
+        params: Any = {
+            "mode": mode,
+            "success_url": OK,
+            "cancel_url": NO,
+            "line_items": [{"price": price, "quantity": 1}],
+        } | more
+        return client.v1.checkout.sessions.create(params, {"idempotency_key": key} if key else {})
+
+    return create
+
+
+@pytest.fixture
+def subscribe(
+    client: stripe.StripeClient, checkout: Checkout, stripe_stand_in: StripeControl
+) -> Callable[[], stripe.Subscription]:
+    """Give a function that buys the monthly plan as a new customer."""
+
+    def buy() -> stripe.Subscription:
+        told: Any = {
+            "customer_email": "camille@example.org",
+            "subscription_data": {"metadata": {"payment": "7"}},
+        }
+        session = checkout(MONTH, **told)
+        assert stripe_stand_in.pay(session.id)["error"] is None
+        paid = client.v1.checkout.sessions.retrieve(session.id)
+        return client.v1.subscriptions.retrieve(str(paid.subscription))
+
+    return buy
+
 
 OFF: Any = {"amount_off": 100, "currency": "eur"}
 DATA = {"currency": "eur", "unit_amount": 1499, "product_data": {"name": "URGENCE 7J"}}
@@ -270,3 +327,47 @@ def test_an_event_that_the_endpoint_does_not_take_is_sent_again(
     stripe_stand_in.pay(checkout().id)
     until(lambda: {each["status"] for each in stripe_stand_in.deliveries()} == {"given_up"})
     assert {len(each["attempts"]) for each in stripe_stand_in.deliveries()} == {2}
+
+
+# Its objects and parameters carry the names that the SDK's classes of this version have.
+
+
+CLASSES: dict[str, Any] = {
+    "product": stripe.Product, "price": stripe.Price, "customer": stripe.Customer,
+    "customer_balance_transaction": stripe.CustomerBalanceTransaction, "coupon": stripe.Coupon,
+    "discount": stripe.Discount, "promotion_code": stripe.PromotionCode,
+    "checkout.session": stripe.checkout.Session, "payment_intent": stripe.PaymentIntent,
+    "charge": stripe.Charge, "refund": stripe.Refund, "dispute": stripe.Dispute,
+    "subscription": stripe.Subscription, "subscription_item": stripe.SubscriptionItem,
+    "invoice": stripe.Invoice, "invoice_payment": stripe.InvoicePayment,
+    "line_item": stripe.InvoiceLineItem, "invoiceitem": stripe.InvoiceItem,
+    "payment_method": stripe.PaymentMethod, "billing_portal.session": stripe.billing_portal.Session,
+    "radar.early_fraud_warning": stripe.radar.EarlyFraudWarning, "item": stripe.LineItem, "plan": stripe.Plan,
+}  # fmt: skip
+PARAMETERS: list[tuple[str, Any]] = [
+    ("CouponCreateParams", catalogue.COUPON_FIELDS),
+    ("SubscriptionUpdateParams", subscriptions.SUBSCRIPTION_FIELDS),
+    ("InvoiceItemCreateParams", invoices.ITEM_FIELDS),
+]  # fmt: skip
+
+
+def test_the_version_is_the_one_that_the_sdk_sends() -> None:
+    assert stripe.api_version == account.API_VERSION
+
+
+def test_no_field_is_invented() -> None:
+    for kind in read_shapes():
+        ours = {name for name in blank(kind) if not name.startswith("_")}
+        # The SDK leaves `livemode` out where an object has none.
+        assert ours - set(CLASSES[kind].__annotations__) <= {"livemode"}, kind
+
+
+def test_no_parameter_is_invented() -> None:
+    for params, ours in PARAMETERS:
+        assert set(ours) <= set(getattr(stripe.params, params).__annotations__), params
+
+
+def test_no_parameter_of_checkout_is_invented() -> None:
+    from stripe.params.checkout import SessionCreateParams
+
+    assert set(SESSION_FIELDS) <= set(SessionCreateParams.__annotations__)
