@@ -15,7 +15,7 @@ import notifier
 from api.models.base import session
 from api.models.check import Check, make_partitions
 from api.models.desk import DeskState, DeskStatus, HostState, Publication, Source
-from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
@@ -128,38 +128,6 @@ def test_a_desk_knows_what_its_visits_lately_took(write: Callable[..., None]) ->
     assert taken() == pytest.approx(3.2)
     write(check("a", 4, outcome=Outcome.BLOCKED, requests=1))
     assert taken() == pytest.approx(3.2)
-
-
-@pytest.mark.rule("3.4")
-def test_a_slot_is_detected_once_while_it_stays_open(
-    write: Callable[..., None], frozen: time_machine.Traveller
-) -> None:
-    write(check("a", 1, slot()))
-    frozen.shift(60)
-    write(check("a", 2, slot(), started_at=NOW + timedelta(seconds=60)))
-    assert len(rows(Detection)) == 1
-    (row,) = rows(SlotRow)
-    assert row.seen_at == NOW + timedelta(seconds=60)
-
-
-@pytest.mark.rule("3.4")
-@pytest.mark.parametrize(("seconds", "reasons"), [(299, [None]), (300, [GoneReason.TAKEN, None])])
-def test_a_slot_that_comes_back_within_five_minutes_is_the_same_and_detected(
-    write: Callable[..., None],
-    frozen: time_machine.Traveller,
-    seconds: int,
-    reasons: list[GoneReason | None],
-) -> None:
-    for token, (shown, after) in enumerate([((slot(),), 0), ((), 0), ((slot(),), seconds)], start=1):
-        frozen.shift(after)
-        write(check("a", token, *shown, started_at=clock()))
-    found = sorted(rows(SlotRow), key=lambda row: row.id)
-    assert [row.gone_reason for row in found] == reasons
-    assert (found[0].opened_at, found[-1].seen_at) == (NOW, clock())
-    with session() as s:
-        pairs = s.execute(sa.select(DetectionSlot.detection_id, DetectionSlot.slot_id)).all()
-    assert len({each.detection_id for each in pairs}) == 2
-    assert {each.slot_id for each in pairs} == {row.id for row in found}
 
 
 def test_a_slot_that_was_called_gone_does_not_come_back(write: Callable[..., None]) -> None:

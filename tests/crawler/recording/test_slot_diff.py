@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -101,22 +100,6 @@ def test_an_inconclusive_check_closes_nothing_but_opens_what_it_saw() -> None:
 def test_a_slot_whose_moment_came_is_past_even_if_the_check_proved_nothing() -> None:
     changed = look([row(HOUR), row(TODAY, row_id=2)], outcome=Outcome.UNREACHABLE, now=HOUR)
     assert changed == SlotChanges(gone=((1, GoneReason.PAST), (2, GoneReason.PAST)))
-
-
-def test_a_page_of_many_slots_that_are_open_takes_little_longer_than_one_of_new_ones() -> None:
-    moments = [HOUR + timedelta(minutes=5 * number) for number in range(10_000)]
-    known = [row(moment, row_id=number) for number, moment in enumerate(moments)]
-    new = saw(Outcome.SLOTS, [slot(moment) for moment in moments], WHOLE)
-    same = replace(new, known=known)
-    assert len(compare_slots(same).again) == len(moments)
-    took = [min(_measure(look) for _ in range(3)) for look in (new, same)]
-    assert took[1] < 12 * took[0], "40 times where each slot is looked for among all"
-
-
-def _measure(seen: SlotComparison) -> float:
-    begun = process_time()
-    compare_slots(seen)
-    return process_time() - begun
 
 
 @pytest.mark.rule("3.3")

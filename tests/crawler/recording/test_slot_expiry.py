@@ -225,26 +225,10 @@ def calendar(planned_desks: Callable[..., dict[str, Desk]]) -> Calendar:
 
 
 @pytest.mark.rule("3.4")
-def test_a_place_that_is_called_open_while_its_hours_lapse_is_not_detected_again(calendar: Calendar) -> None:
-    assert calendar.read_weeks(2, 12) == [0] * 11
-    assert gone_reasons() == {"P": {None, GoneReason.LAPSED}}
-    place = one(SlotRow, SlotRow.moment == "open")
-    assert (place.gone_at, place.seen_at) == (None, calendar.at)
-    assert [calendar.read_week(0), calendar.read_week(1, NEAR)] == [0, 0]
-
-
-@pytest.mark.rule("3.4")
 def test_a_place_whose_weeks_bring_trouble_while_its_hours_lapse_is_not_detected_again(
     calendar: Calendar,
 ) -> None:
     assert calendar.visit(P, places="P", minutes=15) == 0
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_that_was_seen_empty_after_its_hours_lapsed_opens_anew(calendar: Calendar) -> None:
-    calendar.read_weeks(2, 12)
-    calendar.visit(covered="P", places="P")
-    assert calendar.read_week(12) == 1
 
 
 @pytest.mark.rule("3.3")
@@ -253,14 +237,6 @@ def test_a_place_that_is_not_called_open_while_its_hours_lapse_opens_anew(calend
         calendar.look(covered=(WEEKS[number],), places=("P",))
     assert lapse(calendar.at + timedelta(seconds=30)) == 1
     assert gone_reasons() == {"P": {GoneReason.SUPERSEDED, GoneReason.LAPSED}}
-    assert calendar.read_week(12) == 1
-
-
-@pytest.mark.rule("3.3")
-def test_a_place_that_nobody_visits_after_its_hours_lapsed_lapses_too(calendar: Calendar) -> None:
-    calendar.read_weeks(2, 12)
-    calendar.visit(places="Q", covered="Q", minutes=11)
-    assert gone_reasons() == {"P": {GoneReason.LAPSED}}
     assert calendar.read_week(12) == 1
 
 
