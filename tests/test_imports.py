@@ -77,10 +77,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return answer
 
 
+@pytest.mark.journey
 def test_every_program_is_among_what_was_imported(found: dict[str, list[str]]) -> None:
     assert {"api.app", "crawler.dispatcher", "deploy.local.stack", "notifier.workers"} < set(found["names"])
 
 
+@pytest.mark.journey
 @in_turn("what", ["done", "built", "threads", "surplus"])
 def test_an_import_does_nothing_and_programs_load_only_what_they_need(
     found: dict[str, list[str]], what: str
@@ -94,6 +96,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
     assert {each.stem for each in (ROOT / package).iterdir()} & sys.stdlib_module_names == set()
 
 
+@pytest.mark.journey
 def test_what_scrapyd_imports_of_ours_loads_little() -> None:
     absent = {"pydantic", "sqlalchemy", "redis", "structlog", "yaml"}
     code = f"import sys, crawler.spider_processes.launcher; print({absent!r} & {{*sys.modules}})"

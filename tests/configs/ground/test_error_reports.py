@@ -155,18 +155,6 @@ def test_nothing_else_of_an_event_leaves() -> None:
     }
 
 
-def test_without_a_dsn_the_library_is_not_loaded() -> None:
-    code = (
-        "import sys; from configs.ground.logs import set_up_logs; set_up_logs('x')\n"
-        "import logging; logging.error('x'); print('sentry_sdk' in sys.modules)"
-    )
-    clean = {name: value for name, value in os.environ.items() if name != "SENTRY_DSN"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, timeout=240
-    )
-    assert done.stdout.strip() == "False", done.stderr
-
-
 CRASH = """
 import threading
 from configs.ground.logs import set_up_logs
@@ -204,7 +192,7 @@ def test_a_proxy_of_the_environment_takes_no_report(sandbox: Running) -> None:
     assert len(sandbox.error_reports()) == 1
 
 
-@pytest.mark.parametrize("mode", ["timeout", "refuse", "reset", "error_500", "rate_limited", "unauthorized"])
+@pytest.mark.parametrize("mode", ["timeout", "error_500"])
 def test_a_sentry_in_trouble_slows_nothing(
     reports: Callable[[int], list[dict[str, Any]]],
     sandbox: Running,
@@ -235,6 +223,7 @@ def test_notes_and_chained_errors_leave_without_personal_data(
     assert len(report["exception"]["values"]) == 4
 
 
+@pytest.mark.journey
 def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:
     sandbox.provider_mode("sentry", "timeout")
     code = (

@@ -185,6 +185,7 @@ def test_children_live_each_for_itself_and_end_when_the_parent_is_asked(
     assert "Traceback" not in parent.said
 
 
+@pytest.mark.journey
 def test_sighup_ends_the_parent_only_where_the_desk_files_are_right(
     family: Callable[..., Program], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +200,7 @@ def test_sighup_ends_the_parent_only_where_the_desk_files_are_right(
     assert parent.ends(signal.SIGHUP) == 0
 
 
+@pytest.mark.journey
 def test_children_end_when_the_parent_is_killed(family: Callable[..., Program]) -> None:
     parent = family("say-1", "say-2")
     lives(parent, 2)

@@ -31,7 +31,6 @@ from tests.crawler.browser.browser_page import (
 from tests.crawler.held import Held
 from tests.crawler.pages import TODAY
 from tests.crawler.wire import answer
-from tests.samples import try_first
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ def said(path: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
 
 
+@pytest.mark.journey
 def test_a_page_is_opened_as_a_person_in_france_would_without_images(held: Held) -> None:
     static = "<img src=/a.png><link rel=stylesheet href=/a.css><video src=/a.mp4></video>"
     with site({"/": page(static + SAYS), "/said": answer(b"")}) as served:
@@ -85,6 +85,7 @@ def test_stealth_is_on_where_a_desk_says_so(held: Held) -> None:
     assert about["languages"].startswith("fr-FR")
 
 
+@pytest.mark.journey
 def test_no_check_has_the_cookies_of_another(held: Held) -> None:
     script = "<script>fetch('/again').then(() => document.body.append('Plus rien'))</script>"
     with site({"/": page(script, Set_Cookie="seen=1; path=/"), "/again": answer(b"")}) as served:
@@ -162,6 +163,7 @@ def test_no_trick_of_a_page_takes_a_slot(held: Held) -> None:
     assert sorted(path for path in paths(served) if path.startswith(("/take", "/moved"))) == sorted(moved)
 
 
+@pytest.mark.journey
 def test_an_action_on_a_link_to_download_takes_no_slot(held: Held) -> None:
     with site({"/": page("<a download href=/take>Choisir</a><p>Plus rien")}) as served:
         rules = RULES | {"steps": [{"at": "a"}]}
@@ -170,6 +172,7 @@ def test_an_action_on_a_link_to_download_takes_no_slot(held: Held) -> None:
     assert (item.outcome, paths(served)) == (Outcome.NO_SLOTS, ["/"])
 
 
+@pytest.mark.journey
 def test_a_page_that_shows_more_than_is_read_is_measured_in_the_browser(held: Held) -> None:
     body = b"<body><script>document.body.append('x'.repeat(3e6), 'Plus rien')</script>"
     with site({"/": answer(body, Content_Type="text/html")}) as served:
@@ -206,7 +209,8 @@ def test_an_answer_that_is_no_common_page_is_named(
     assert reason in f"{item.reason} {item.error}"
 
 
-@pytest.mark.parametrize("body", try_first(["<script>while (true) {}</script>", ""], 1))
+@pytest.mark.parametrize("body", ["<script>while (true) {}</script>", ""])
+@pytest.mark.journey
 def test_a_page_that_hangs_costs_one_deadline(
     held: Held, settings_env: Callable[..., None], body: str
 ) -> None:
@@ -260,6 +264,7 @@ def test_a_killed_spider_leaves_neither_its_browser_nor_files(browser: Path, tmp
     temporary.rmdir()
 
 
+@pytest.mark.journey
 def test_a_browser_that_does_not_start_is_said(held: Held, settings_env: Callable[..., None]) -> None:
     settings_env(BROWSER_PATH="/bin/false")
     items: list[CheckItem] = []

@@ -103,6 +103,7 @@ def scrapy(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.rule("3.6")
+@pytest.mark.journey
 def test_a_check_at_the_terminal_reports_exports_and_says_nothing_else(
     sandbox: "Running", desk_files: Callable[..., dict[str, Desk]], tmp_path: Path
 ) -> None:

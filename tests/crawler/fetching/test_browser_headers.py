@@ -104,6 +104,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in pairs]
 
 
+@pytest.mark.journey
 def test_a_real_chromium_sends_the_same_headers_in_the_same_order(chromium: list[tuple[str, str]]) -> None:
     real = dict(chromium)
     major = int(re.findall(r"Chrome/(\d+)", real["User-Agent"])[0])
