@@ -294,28 +294,6 @@ def test_the_file_of_a_second_provider_of_mail_gives_its_address_to_who_sends_ma
     assert all("smtp_url" in list_allowed(program_of(services()[name])) for name in given)
 
 
-def test_each_secret_that_few_servers_have_goes_to_who_reads_it() -> None:
-    text = (DEPLOY.parent / "docs" / "deployment.md").read_text("utf-8")
-    part = text.partition("## Secrets that few servers have")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (`.+`) \| (.+) \|$", part, re.MULTILINE)
-    told = {name: who.split(", ") for names, who in rows for name in re.findall(r"`([a-z_]+)`", names)}
-    for name, who in told.items():
-        readers = OURS_ONLY if who == ["all of our programs"] else who
-        assert all(name in list_allowed(program_of(services()[each])) for each in readers), name
-    elsewhere = {"smtp_url", "vapid_private_key"}  # files of their own, above
-    elsewhere |= {
-        "jwt_secret_previous",
-        "db_password",
-        "redis_password",
-        "redis_url",
-    }  # JWT_SECRET takes several; servers'
-    given = {Path(each).name for service in services().values() for each in secrets_of(service)}
-    assert told.keys() == set(SECRETS) - given - elsewhere
-    example = yaml.safe_load(re.findall(r"```yaml\n(.+?)```", part, re.DOTALL)[0])
-    added = {name: each.get("secrets", []) for name, each in example["services"].items()}
-    assert [name for name, each in added.items() if each == ["ants_token"]] == told["ants_token"]
-
-
 def test_a_second_machine_runs_scrapyd_and_a_notifier_under_the_first_ones_names() -> None:
     added = yaml.safe_load((FILE.parent / "second-machine.yaml").read_text("utf-8"))["services"]
     assert set(added) == {"scrapyd", "notifier"}

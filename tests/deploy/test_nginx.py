@@ -339,6 +339,12 @@ class TestRunning:
             answer = sock.makefile("rb").readline()
         assert answer.split()[1] in (b"400", b"405", b"501")
 
+    def test_the_log_holds_no_address_of_a_person_and_no_token(self, door: Door) -> None:
+        door.ask("/l/verify.secret-token?email=someone")
+        log = door.folder / "access.log"
+        until(lambda: " GET /l " in log.read_text())
+        assert not re.search("secret-token|someone", log.read_text())
+
     def test_another_name_is_not_served(self, door: Door) -> None:
         with pytest.raises(ssl.SSLError):
             door.ask("/", name="another.test")

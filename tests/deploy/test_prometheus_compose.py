@@ -54,13 +54,6 @@ def test_alertmanager_alone_has_secrets_those_of_what_it_calls() -> None:
     assert set(ADDED["services"]) == set(THEIRS)
 
 
-def test_every_address_is_a_service() -> None:
-    text = (DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8")
-    hosts = set(re.findall(r"\"([a-z-]+|[\d.]+):\d+", text)) - {"127.0.0.1"}  # its own figures
-    assert hosts
-    assert hosts <= {*services(), *THEIRS}
-
-
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
     """Give the configuration as the container of Alertmanager fills it in."""

@@ -1,32 +1,22 @@
-import json
 import os
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from configparser import ConfigParser
 from pathlib import Path
 
-import psutil
 import pytest
-import redis
 from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.misc import load_object
 from scrapyd.config import Config
 
-from configs.ground.clock import clock
 from configs.settings import settings
-from crawler.keeper import Keeper
-from crawler.scheduling import due_queue
-from crawler.spider_processes.scrapyd_client import ScrapydAway, list_scrapyds
 from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
-from tests.api.world import PREFECTURES
 from tests.crawler.held import scrapy_settings
 from tests.in_turn import in_turn
-from tests.waiting import outlive, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,62 +140,8 @@ def test_a_missing_password_is_said_and_nothing_starts(
         main()
 
 
-@pytest.fixture
-def scrapyd(
-    state: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
-) -> Iterator["subprocess.Popen[bytes]"]:
-    settings_env(PREFECTURES_DIR=PREFECTURES, LOG_FORMAT="json")  # one system, one spider
-    with (state.parent / "scrapyd.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local.scrapyd"], cwd=ROOT, stdout=log, stderr=log
-        )
-    yield process
-    for child in psutil.Process(process.pid).children() if process.poll() is None else []:
-        child.kill()
-    process.kill()
-    process.wait()
-
-
 def test_scrapyd_knows_all_spiders_from_its_start() -> None:
     code = "from crawler.spider_processes.launcher import SPIDERS; print(*SPIDERS)"  # it loads a reactor, which tests do not share
     named = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     known = SpiderLoader.from_settings(scrapy_settings()).list()
     assert named.split() == sorted(known)
-
-
-@pytest.mark.journey
-@pytest.mark.processes
-def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
-    scrapyd: "subprocess.Popen[bytes]", redis_server: redis.Redis, tmp_path: Path
-) -> None:
-    (api,) = list_scrapyds()
-
-    def up() -> bool:
-        try:
-            return not api.jobs()
-        except ScrapydAway:
-            return False
-
-    until(up)
-    with due_queue.connect() as client:
-        keeper = Keeper([api], client)
-        keeper.run_once(clock())
-        until(lambda: redis_server.keys("crawler:process:*"))
-        (spider,) = psutil.Process(scrapyd.pid).children()
-        spider.kill()
-        until(lambda: not api.jobs())
-
-        def starts_again() -> bool:  # not at once: it just began
-            keeper.run_once(clock())
-            return bool(api.jobs().get("prefenligne"))
-
-        until(starts_again)
-        assert len(api.jobs()["prefenligne"]) == 1
-        (spider,) = until(psutil.Process(scrapyd.pid).children)
-        scrapyd.send_signal(signal.SIGKILL)
-        scrapyd.wait()
-        assert outlive([spider]) == []
-    log = (tmp_path / "scrapyd.log").read_text()
-    assert "Unable to format" not in log
-    last = json.loads(next(line for line in log.splitlines() if "its parent process died" in line))
-    assert last["program"] == "spider prefenligne"

@@ -6,16 +6,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from configs.ground.browser_binary import look_again
 from configs.ground.redis import read_rules
 from configs.settings import Program, Settings, load
 from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import list_allowed, list_secrets
-from deploy.local import browser
-from deploy.local.browser import main
 from deploy.local.environment import program_addresses, sandbox_environment
 from deploy.local.ports import StackPorts
 from deploy.local.programs import commands, database_programs, write_supervisor
@@ -107,55 +103,3 @@ def test_no_key_is_another_one_or_made_of_it(tmp_path: Path, name: str) -> None:
     drawn = {name: value for name, value in made(tmp_path).items() if value.startswith("sandbox-")}
     assert {"JWT_SECRET", "LINK_KEY", "DATA_KEYS", "LOOKUP_KEY"} <= drawn.keys()
     assert len(set(drawn.values())) == len(drawn)
-
-
-# make browser
-
-_LIVES = '#!/bin/sh\ncase "$*" in *--version*) echo "Chromium 9";; *) echo "<p>lives</p>";; esac\n'
-_DEAD = "#!/bin/sh\necho 'libnss3.so: cannot open shared object file' >&2\nexit 127\n"
-
-
-@pytest.fixture
-def machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
-) -> Callable[[str, str], Path]:
-    """Give a Debian without a browser, whose root we are; returns what puts scripts on its PATH."""
-    release = tmp_path / "os-release"
-    release.write_text('PRETTY_NAME="Debian"\nID=debian\n')
-    monkeypatch.setattr(browser, "_OS_RELEASE", release)
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
-    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "downloads"))
-    monkeypatch.setenv("PLAYWRIGHT_DOWNLOAD_HOST", "http://127.0.0.1:9")
-    settings_env(BROWSER_PATH="")
-    (tmp_path / "bin").mkdir()
-    look_again()
-
-    def put(name: str, script: str) -> Path:
-        path = tmp_path / "bin" / name
-        path.write_text(script)
-        path.chmod(0o755)
-        look_again()
-        return path
-
-    return put
-
-
-def test_one_that_is_there_is_named_and_nothing_is_installed(
-    machine: Callable[[str, str], Path], capfd: pytest.CaptureFixture[str]
-) -> None:
-    path = machine("chromium", _LIVES)
-    assert main() == 0
-    assert capfd.readouterr().out == f"the browser for desks that need one: {path} (Chromium 9)\n"
-
-
-def test_what_is_there_and_does_not_start_is_told(
-    machine: Callable[[str, str], Path],
-    settings_env: Callable[..., None],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    settings_env(BROWSER_PATH=machine("broken", _DEAD))
-    assert main() == 1
-    told = capfd.readouterr()
-    assert "broken does not start: libnss3.so: cannot open shared object file" in told.out
-    assert "BROWSER_PATH does not start: mend or empty it" in told.err
