@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from deploy.local.environment import write_desk_files
 from deploy.local.short_periods import gather
 from deploy.sample_desk_files import only
 from tests.factories import rows
-from tests.waiting import PATIENCE, until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -95,12 +94,6 @@ class House:
         with self._lock:
             return self._running[name].pid
 
-    def processes(self) -> list[psutil.Process]:
-        """Return all that runs here: the programs, and the spiders that scrapyd started."""
-        with self._lock:
-            programs = [psutil.Process(each.pid) for each in self._running.values()]
-        return [each for one in programs for each in (one, *one.children(recursive=True))]
-
     def kill(self, name: str, number: int) -> int:
         """Send a program a signal; return the process id it had."""
         pid = self.pid(name)
@@ -119,13 +112,6 @@ class House:
     def serving(self) -> SpiderProcess | None:
         """Return the one that claims, if one does."""
         return next((each for each in self.spiders() if each.state == "serving"), None)
-
-    def run(self, *arguments: str) -> str:
-        """Carry out a scrapy command as a process of its own; return what it printed."""
-        command = [sys.executable, "-m", "scrapy", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE
-        ).stdout
 
     def _start(self, name: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as sink:
@@ -199,13 +185,11 @@ def checked_by(process: str) -> list[Check]:
     return [each for each in checks() if each.process == process]
 
 
-def overlaps(since: datetime | None = None) -> list[str]:
-    """Name checks of one desk that began before the one before them had ended, all or those begun since then."""
+def overlaps() -> list[str]:
+    """Name checks of one desk that began before the one before them had ended."""
     last: dict[str, Check] = {}
     found = list[str]()
     for each in checks():
-        if since and each.started_at < since:
-            continue
         before = last.get(each.desk_id)
         if before and (each.started_at - before.started_at).total_seconds() * 1000 < before.milliseconds:
             found.append(" then ".join(_describe(check) for check in (before, each)))

@@ -32,19 +32,6 @@ def _desk(**changed: Any) -> Desk:
     return Desk(**(given | changed))
 
 
-@in_turn(
-    "url, host",
-    [
-        ("https://www.x.fr/a", "www.x.fr:443"),
-        ("http://www.x.fr", "www.x.fr:80"),
-        ("http://127.77.0.91:8800/a", "127.77.0.91:8800"),
-        ("https://WWW.X.fr:8443/", "www.x.fr:8443"),
-    ],
-)
-def test_its_host_is_a_name_and_a_port(url: str, host: str) -> None:
-    assert _desk(url=url).host == host
-
-
 @in_turn("grade", list(Grade))
 @in_turn("watch", list(WatchLevel))
 def test_stale_retired_and_unwatchable_desks_are_not_scheduled(grade: Grade, watch: WatchLevel) -> None:

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,39 +72,12 @@ def test_ten_megabytes_are_refused_by_their_announcement(held: Held) -> None:
     assert "too large: 10000000 bytes are announced" in item.reason
 
 
-def test_a_refused_connection_is_tried_again_then_unreachable(held: Held, closed_port: int) -> None:
-    item = check(held, f"http://127.0.0.1:{closed_port}")
-    assert item.outcome is Outcome.UNREACHABLE
-    assert "refused" in item.reason
-    assert item.requests > 1
-
-
-@pytest.mark.rule("3.7")
-def test_a_server_that_accepts_and_says_nothing_costs_one_deadline(
-    held: Held, settings_env: Callable[..., None]
-) -> None:
-    settings_env(HTTP_DEADLINE_SECONDS="1")
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        item = check(held, f"http://127.0.0.1:{silent.getsockname()[1]}")
-    assert (item.outcome, item.requests) == (Outcome.UNREACHABLE, 1)
-    assert item.milliseconds > 900
-
-
 def test_a_certificate_that_nobody_vouches_for_is_unreachable(held: Held, tmp_path: Path) -> None:
     with wire(answer(b"hello"), tls=serving(self_signed(tmp_path))) as site:
         item = check(held, site.address)
         assert site.requests == []
     assert item.outcome is Outcome.UNREACHABLE
     assert "TLS" in item.reason
-
-
-@pytest.mark.rule("3.11")
-def test_a_host_that_is_not_this_machine_is_refused_before_any_look_up(held: Held) -> None:
-    item = check(held, "http://nobody.invalid")
-    assert item.outcome is Outcome.UNREACHABLE
-    assert "nobody.invalid is not on this machine" in item.reason
 
 
 def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,14 +89,6 @@ def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: p
     item = check(held, "http://nobody.invalid")
     assert item.outcome is Outcome.UNREACHABLE
     assert "(DNS)" in item.reason
-
-
-@pytest.mark.rule("3.11")
-def test_a_redirect_off_this_machine_is_not_followed(held: Held) -> None:
-    with wire(answer(status="302 Found", Location="http://www.essonne.gouv.fr/")) as site:
-        item = check(held, site.address)
-        assert len(site.requests) == 1
-    assert item.outcome is Outcome.UNREADABLE
 
 
 def test_the_wire_carries_the_headers_of_one_agent_in_its_order(held: Held) -> None:

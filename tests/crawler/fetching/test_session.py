@@ -8,7 +8,6 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 
-from crawler.fetching.decompression import TooLarge
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import Clock, RequestBudget, Session
 from crawler.platforms import platform
@@ -177,14 +176,6 @@ def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
     with pytest.raises(FetchError, match="the 5 s of this check are over"):
         fetch(ours)
     assert [request.meta["download_timeout"] for request in site.asked] == [5, 3, 1]
-
-
-@in_turn("error", [TimeoutError("late"), TooLarge("")])
-def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
-    ours = session(Site(error))
-    with pytest.raises(FetchError):
-        fetch(ours)
-    assert ours.requests == 1
 
 
 @pytest.mark.rule("3.7")
