@@ -16,8 +16,7 @@ import notifier
 from api.app import create_app
 from configs.ground.browser_binary import arguments, sandboxed
 from configs.settings import Settings, settings
-from tests.browser.contexts import MakeContext, keep_page
-from tests.browser.site import Server, Site
+from tests.browser.site import MakeContext, Server, Site, keep_page
 from tests.browser.watch import Watch
 
 if TYPE_CHECKING:

@@ -8,12 +8,9 @@ from playwright.sync_api import Page
 
 from tests.browser.arrival import check_arrival, list_faults
 from tests.browser.content import write_content
-from tests.browser.contexts import MakeContext
-from tests.browser.keyboard import check_keyboard
 from tests.browser.page_list import NO_PAGES, Reader, list_pages
-from tests.browser.page_walk import PageWalk
-from tests.browser.site import Site
-from tests.browser.spoiled_forms import count_forms, send_spoiled
+from tests.browser.page_walk import PageWalk, check_keyboard, count_forms, send_spoiled
+from tests.browser.site import MakeContext, Site
 from tests.browser.watch import Watch
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]

@@ -9,10 +9,9 @@ from playwright.sync_api import Page, expect
 from api.models.base import session
 from api.models.user import Channel, Contact
 from configs.settings import settings
+from tests.browser.chromium_with_profile import replace_push
 from tests.browser.content import write_content
-from tests.browser.contexts import MakeContext
-from tests.browser.replaced_push import replace_push
-from tests.browser.site import Site
+from tests.browser.site import MakeContext, Site
 from tests.browser_keys import subscribe
 
 pytestmark = pytest.mark.xdist_group("browser")

@@ -6,9 +6,11 @@ A night with quiet hours and a digest, an hour without a network, an alarm that 
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -19,16 +21,47 @@ from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.seed import OPERATOR, OPERATORS_CHAT, seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
-from tests.browser.navigators import alerts, messages, preferences, sign_in
-from tests.browser.navigators.person import Person
-from tests.browser.navigators.words import Words
+from tests.browser.navigators import account, alerts, sign_in
+from tests.browser.navigators.person import Person, Words
 from tests.lab.bench.latency import CODE, FORM, hasty
 from tests.waiting import PATIENCE, until
 from tests.whole.conftest import STACK_JOURNEY, quiet_stack
-from tests.whole.granted_plans import grant_plan
-from tests.whole.jobs import run_job
-from tests.whole.moved_clock import ZONE, MovedClock
-from tests.whole.visitor import LOOK, Visitor
+from tests.whole.visitor import LOOK, Visitor, grant_plan, run_job
+
+ZONE = ZoneInfo("Europe/Paris")
+
+
+class MovedClock:
+    """The clock of all programs of a stack that have this file as CLOCK_OFFSET_FILE, and what they hold for the database's.
+
+    The machine's stays as it is.
+    """
+
+    def __init__(self, file: Path, begins: time) -> None:
+        """Begin with the next such hour in Paris."""
+        self.file = file
+        self._offset = timedelta(0)
+        today = datetime.now(ZONE).date()
+        choices = (datetime.combine(today + timedelta(days=days), begins, ZONE) for days in range(2))
+        self.move_to(next(each for each in choices if each > datetime.now(UTC)))
+
+    def read(self) -> datetime:
+        """Return the present instant of the stack."""
+        return datetime.now(UTC) + self._offset
+
+    def move_to(self, moment: datetime) -> None:
+        """Let it be this instant, which must not be over."""
+        ahead = moment - self.read()
+        assert ahead >= timedelta(0), f"{moment} was {-ahead} ago"
+        self.move(ahead)
+
+    def move(self, ahead: timedelta) -> None:
+        """Let so much time pass."""
+        self._offset += ahead
+        part = self.file.with_suffix(".part")
+        part.write_text(f"{self._offset.total_seconds()} {self._offset.total_seconds()}", "utf-8")
+        part.replace(self.file)  # a program never reads half of it
+
 
 pytestmark = STACK_JOURNEY
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
@@ -150,15 +183,15 @@ def wait_sent(person: Person) -> None:
 def test_a_night_of_quiet_hours_ends_with_one_message_about_what_is_left(
     stack: Stack, clock: MovedClock, person: Person
 ) -> None:
-    preferences.open_preferences(person)
-    preferences.ask_for_quiet_nights(person)
-    preferences.see_quiet_nights(person)
+    account.open_preferences(person)
+    account.ask_for_quiet_nights(person)
+    account.see_quiet_nights(person)
     alert, slots = wait_for_desk(person, clock), make_times(clock, 9, 3)
     for number, each in enumerate(slots, 1):
         set_slots(stack, "open", each)
         wait_unread(person, number)
-    messages.open_messages(person)
-    expect(messages.find_with_reason(person, Reason.DIGEST)).to_have_count(3)
+    account.open_messages(person)
+    expect(account.find_with_reason(person, Reason.DIGEST)).to_have_count(3)
     morning = datetime.combine(clock.read().astimezone(ZONE).date(), MORNING, ZONE)
     clock.move(STEP)
     wait_proven(person, alert, clock)
@@ -172,8 +205,8 @@ def test_a_night_of_quiet_hours_ends_with_one_message_about_what_is_left(
     (mail,) = person.visitor.messages("email", slots=True)
     assert [f"{each:%H:%M}" in mail["text"] for each in slots] == [False, False, True]
     person.page.reload()
-    expect(messages.find_with_reason(person, Reason.GONE_BEFORE_DIGEST)).to_have_count(2)
-    expect(messages.find_with_reason(person, Reason.DIGEST)).to_have_count(0)
+    expect(account.find_with_reason(person, Reason.GONE_BEFORE_DIGEST)).to_have_count(2)
+    expect(account.find_with_reason(person, Reason.DIGEST)).to_have_count(0)
     set_slots(stack, "take")
     wait_proven(person, alert, clock)
     person.visitor.ask("DELETE", f"/alerts/{alert}", expect=204)
@@ -185,7 +218,7 @@ def test_an_open_page_shows_notices_within_a_second_and_misses_none_of_an_hour_o
     person.visitor.link_telegram(CHAT)
     alert, slots = wait_for_desk(person, clock), make_times(clock, 11, 10)
     with person.page.expect_response(lambda answer: urlsplit(answer.url).path == "/live/notices"):
-        messages.open_notices(person)
+        account.open_notices(person)
     person.page.evaluate(_SEEN_AT)
     notices = person.main.get_by_role("article")
     for number, each in enumerate(slots[:3], 1):

@@ -14,13 +14,11 @@ from playwright.sync_api import Page, expect
 
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import PUSH
-from tests.browser.chromium_with_profile import WorkerOfPage, open_profile
-from tests.browser.replaced_push import replace_push
+from tests.browser.chromium_with_profile import WorkerOfPage, open_profile, replace_push
 from tests.lab.bench.latency import open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, get
-from tests.whole.granted_plans import grant_plan
-from tests.whole.visitor import LOOK, Visitor
+from tests.whole.visitor import LOOK, Visitor, grant_plan
 
 pytestmark = STACK_JOURNEY
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Dossier de Lina"}

@@ -15,8 +15,7 @@ from deploy.sandbox.addresses import url
 from deploy.sandbox.platforms import stand_ins
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, any_ports, get, quiet_stack_on
-from tests.whole.granted_plans import grant_plan
-from tests.whole.visitor import LOOK, Visitor
+from tests.whole.visitor import LOOK, Visitor, grant_plan
 
 pytestmark = STACK_JOURNEY
 DESK = "cergy_95/mairies-citopia"

@@ -2,12 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pyotp
 import requests
+import sqlalchemy as sa
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
+from api.models.job import JobState
+from api.models.user import Grant, User
 from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import INBOX
 from tests.clients import Page
@@ -161,3 +168,48 @@ def set_mode(stack: Stack, channel: str, mode: str) -> None:
     """Set how all stand-ins for a channel's providers answer."""
     url = f"http://{INBOX}:{stack.ports.inbox}/api/providers/{channel}/mode"
     assert requests.post(url, json={"mode": mode}, timeout=_SECONDS).status_code == 200
+
+
+# Jobs of the background program, run now in place of at their time.
+
+
+def run_job(stack: Stack, name: str) -> dict[str, Any]:
+    """Have a background job run now, after the turn that is under way; return its counts."""
+    engine = create_engine(stack.environment["DATABASE_URL"])
+    due = clock()
+
+    def begun() -> bool:
+        with Session(engine) as session, session.begin():
+            row = session.get_one(JobState, name, with_for_update=True)
+            if row.turn_ends_at is None:
+                row.due_at = due
+            return row.turn_ends_at is None
+
+    until(begun, pause=LOOK)
+
+    def ended() -> JobState | None:
+        with Session(engine) as session:
+            row = session.get_one(JobState, name)
+            return (
+                row
+                if row.ended_at and row.ended_at >= due and row.started_at and row.started_at >= due
+                else None
+            )
+
+    row: JobState = until(ended, pause=LOOK)
+    assert row.error is None
+    return row.counts or {}
+
+
+# Plans that are given without a purchase, for journeys that are about something else.
+
+
+def grant_plan(stack: Stack, email: str) -> None:
+    """Give a user the largest plan for a month."""
+    engine, now = sa.create_engine(stack.environment["DATABASE_URL"]), clock()
+    with Session(engine) as session, session.begin():
+        user = session.scalars(sa.select(User.id).where(User.email == email)).one()
+        month = now + timedelta(days=30)
+        session.add(
+            Grant(user_id=user, plan=PlanName.URGENCE_TOTAL, starts_at=now, ends_at=month, source="test")
+        )

@@ -15,10 +15,9 @@ from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.control_client import StripeControl
-from tests.browser.contexts import MakeContext
 from tests.browser.journeys.seats import Seat
-from tests.browser.navigators.person import Person
-from tests.browser.navigators.words import Words
+from tests.browser.navigators.person import Person, Words
+from tests.browser.site import MakeContext
 from tests.browser.watch import Watch
 from tests.lab.bench.latency import hasty, take_all
 from tests.waiting import until

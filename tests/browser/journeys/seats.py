@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.browser.navigators.hands import Hands, Keyboard
+from tests.browser.navigators.person import Hands, Keyboard
 
 WIDE, NARROW = 1280, 390  # pixels
 _MOUSE = Hands()

@@ -11,7 +11,7 @@ from configs.world.prefecture import desks
 from deploy.local.stack import Stack
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import FRENCH_KEYBOARD, FRENCH_NARROW_BARE, FRENCH_WIDE, MARKS, Seat
-from tests.browser.navigators import documents, operators, plan
+from tests.browser.navigators import declarations, operators, plan
 from tests.browser.navigators.person import Person
 from tests.waiting import until
 from tests.whole.visitor import LOOK, set_mode
@@ -125,7 +125,7 @@ def give_money_back(operator: Person, customer: Person) -> None:
     operator.hands.press(button)
     operators.arrive(operator, f"Paiement {order}")
     operators.see_done(operator, "Stripe est prié")
-    documents.open_payment(customer)
+    declarations.open_payment(customer)
     until(lambda: _sees_refund(customer), pause=LOOK)
 
 

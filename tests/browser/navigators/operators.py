@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Locator, expect
 
 from api.commands import admin_command
-from tests.browser.navigators import security, sign_in
+from tests.browser.navigators import account, sign_in
 from tests.browser.navigators.person import Person
 from tests.waiting import until
 from tests.whole.visitor import LOOK
@@ -18,10 +18,10 @@ def join_as_admin(person: Person) -> None:
     sign_in.join(person)
     done = CliRunner().invoke(admin_command, [person.visitor.email, "--another"])
     assert done.exit_code == 0, done.output
-    security.open_security(person)
-    security.enable_second_factor(person)
+    account.open_security(person)
+    account.enable_second_factor(person)
     sign_in.sign_out(person)
-    security.sign_in_with(person, person.visitor.next_code())
+    account.sign_in_with(person, person.visitor.next_code())
 
 
 def open_status(person: Person) -> None:

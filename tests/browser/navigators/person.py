@@ -2,13 +2,147 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from api.translations import load_translations
 from tests.browser.arrival import list_faults
-from tests.browser.navigators.hands import Hands
-from tests.browser.navigators.words import Words
 from tests.whole.visitor import Visitor
+
+_PLACE = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the pages say in a language: `fr`, `en` or `ar`."""
+
+    language: str
+
+    def say(self, french: str) -> str:
+        """Return a text of the pages; one that no page has any more is an error of the test."""
+        known = _read_texts(self.language)
+        assert french in known, f"no page says {french!r}"
+        return known[french]
+
+    def match(self, french: str) -> re.Pattern[str]:
+        """Return a pattern of the whole text, with any values in it."""
+        return re.compile(rf"^\s*{self._write_pattern(french)}\s*$")
+
+    def match_label(self, french: str) -> re.Pattern[str]:
+        """Return a pattern of a field's label, which may end with "(optional)"."""
+        return re.compile(rf"^\s*{self._write_pattern(french)}\s*(\(.+\)\s*)?$")
+
+    def match_part(self, french: str) -> re.Pattern[str]:
+        """Return a pattern of the text as a part of another, with any values in it."""
+        return re.compile(self._write_pattern(french))
+
+    def match_start(self, french: str, rest: str = "") -> re.Pattern[str]:
+        """Return a pattern of the beginning of a text, which goes on with `rest` after a space."""
+        goes_on = rf"\s+{re.escape(rest)}" if rest else r"(\s|$)"
+        return re.compile(rf"^\s*{self._write_pattern(french)}{goes_on}")
+
+    def _write_pattern(self, french: str) -> str:
+        parts = _PLACE.split(self.say(french))  # texts and names of places in turn
+        return ".+".join(r"\s+".join(map(re.escape, re.split(r"\s+", each))) for each in parts[::2])
+
+
+@cache
+def _read_texts(language: str) -> dict[str, str]:
+    """Return the texts of a language by their French source, in which all spaces count alike."""
+    catalogue: dict[Any, str] = vars(load_translations(language))["_catalog"]
+    return {" ".join(french.split()): text for french, text in catalogue.items() if isinstance(french, str)}
+
+
+_MOST_TABS = 150  # stops of the longest page, twice
+_IS_FOCUSED = "element => element === document.activeElement"
+# Focus must be seen on the element, or on the label around its box.
+_SHOWS_FOCUS = """element => [element, element.closest('label')].some(each => {
+  const style = each && getComputedStyle(each);
+  return style && (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none');
+})"""
+
+
+class Hands:
+    """Mouse or finger: elements are pressed where they stand."""
+
+    def press(self, target: Locator) -> None:
+        """Press a button or follow a link."""
+        target.click()
+
+    def write(self, target: Locator, text: str) -> None:
+        """Replace the text of a field."""
+        target.fill(text)
+
+    def choose(self, target: Locator, label: str) -> None:
+        """Choose an option by the beginning of its text."""
+        option = target.locator("option").filter(has_text=label).first
+        target.select_option(option.get_attribute("value"))
+
+    def tick(self, target: Locator) -> None:
+        """Tick a box."""
+        target.check()
+
+    def untick(self, target: Locator) -> None:
+        """Take the tick away from a box."""
+        target.uncheck()
+
+    def write_day(self, target: Locator, day: date) -> None:
+        """Fill a field for a date."""
+        target.fill(day.isoformat())
+
+    def write_hour(self, target: Locator, hour: str) -> None:
+        """Fill a field for a time, `HH:MM` in the morning."""
+        target.fill(hour)
+
+
+class Keyboard(Hands):
+    """Keys only: Tab until the element has the focus, which must be visible, then what opens or fills it."""
+
+    def press(self, target: Locator) -> None:
+        self._reach(target).keyboard.press("Enter")
+
+    def write(self, target: Locator, text: str) -> None:
+        keyboard = self._reach(target).keyboard
+        keyboard.press("ControlOrMeta+a")
+        keyboard.type(text)
+        expect(target).to_have_value(text)
+
+    def choose(self, target: Locator, label: str) -> None:
+        self._reach(target).keyboard.type(label)
+        expect(target.locator("option:checked")).to_contain_text(label)
+
+    def tick(self, target: Locator) -> None:
+        self._reach(target).keyboard.press("Space")
+        expect(target).to_be_checked()
+
+    def untick(self, target: Locator) -> None:
+        self._reach(target).keyboard.press("Space")
+        expect(target).not_to_be_checked()
+
+    def write_day(self, target: Locator, day: date) -> None:
+        """Fill a field for a date whose day and month are equal: their order is the browser's affair."""
+        assert day.day == day.month
+        self._reach(target).keyboard.type(day.strftime("%d%m%Y"))
+        expect(target).to_have_value(day.isoformat())
+
+    def write_hour(self, target: Locator, hour: str) -> None:
+        """Fill a field for a time. The letter chooses the morning where there are two halves of the day."""
+        self._reach(target).keyboard.type(hour.replace(":", "") + "a")
+        expect(target).to_have_value(hour)
+
+    def _reach(self, target: Locator) -> Page:
+        expect(target).to_be_visible()
+        page = target.page
+        for _ in range(_MOST_TABS):
+            if target.evaluate(_IS_FOCUSED):
+                break
+            page.keyboard.press("Tab")
+        assert target.evaluate(_IS_FOCUSED), f"Tab never reaches {target}"
+        assert target.evaluate(_SHOWS_FOCUS), f"the focus on {target} cannot be seen"
+        return page
 
 
 @dataclass

@@ -1,10 +1,11 @@
-"""Sessions that end in the middle of a form, and two tabs: what was typed is kept."""
+"""Sessions that end in the middle of a form, two tabs, and a second factor."""
 
 from playwright.sync_api import expect
 
 from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.navigators import alerts, sign_in
+from tests.browser.journeys.seats import ARABIC_NARROW, ARABIC_WIDE_BARE, FRENCH_WIDE, Seat, each
+from tests.browser.navigators import account, alerts, sign_in
 from tests.browser.watch import Watch
 
 pytestmark = seats.MARKS
@@ -61,3 +62,23 @@ def test_two_tabs_that_do_the_same_agree(make_person: MakePerson, seat: seats.Se
         alerts.ask_to_wait(tab, _NAME)
         alerts.arrive_at(tab, _NAME)
     assert person.page.url == other.page.url
+
+
+# A second factor: set up, asked for at the sign-in, and replaced by a recovery code.
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW, ARABIC_WIDE_BARE)
+def test_a_second_factor_is_asked_for_and_can_be_replaced(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    account.open_security(person)
+    recovery_codes = account.enable_second_factor(person)
+    assert len(set(recovery_codes)) == 10
+    sign_in.sign_out(person)
+    account.sign_in_with(person, person.visitor.next_code())
+    sign_in.sign_out(person)
+    account.sign_in_with(person, recovery_codes[3])
+    sign_in.sign_out(person)
+    account.try_code(person, recovery_codes[3])  # each is good once
+    expect(person.main.get_by_role("alert")).to_be_visible()
+    expect(person.field("Code")).to_have_value("")
