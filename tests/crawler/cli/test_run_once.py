@@ -22,6 +22,7 @@ from tests.waiting import PATIENCE
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
+
 ROOT = Path(__file__).parents[3]
 HOSTS = ("127.77.0.91:8800", "127.77.0.93:8800")
 

@@ -19,9 +19,8 @@ from crawler.items import CheckItem
 from crawler.scheduling import due_queue
 from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
-from tests.crawler.relay import relay
 from tests.crawler.socket_wire import Talk
-from tests.crawler.wire import Wire, answer, wire
+from tests.crawler.wire import Wire, answer, relay, wire
 
 HELLO = answer(b"<p>hello</p>")
 Use = Callable[..., Proxies]

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from configs.settings import load
 from crawler.fetching import ssrf_guard
 from crawler.fetching.errors import FetchError
 from crawler.fetching.ssrf_guard import is_public, refuse_private
 from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.reading import Page
-from crawler.url_policy import AddressRefused
+from crawler.url_policy import AddressRefused, ensure_allowed, same_site
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 
@@ -131,3 +132,32 @@ def test_these_are_not_public(address: str) -> None:
 @in_turn("address", ["8.8.8.8", "193.252.22.1", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_these_are(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
+
+
+HERE = "http://www.essonne.gouv.fr/booking/create/1"
+
+
+ONE_SITE = ("http://www.essonne.gouv.fr/", "http://WWW.Essonne.gouv.fr:80/x", "https://www.essonne.gouv.fr/",
+            "http://essonne.gouv.fr/", "https://essonne.gouv.fr:443/")  # fmt: skip
+OTHERS = ("http://other.essonne.gouv.fr/", "http://www.essonne.gouv.fr.evil.com/", "http://www.essonne.gouv.fr:8080/",
+          "ftp://www.essonne.gouv.fr/", "javascript:alert(1)", "")  # fmt: skip
+
+
+def test_one_site_is_told_from_others() -> None:
+    assert [each for each in (*ONE_SITE, *OTHERS) if same_site(HERE, each)] == list(ONE_SITE)
+
+
+@in_turn("env", ["test", "sandbox", "development"])
+@in_turn(
+    "url", [HERE, "http://127.0.0.1.evil.com/", "http://10.0.0.1/", "http://[2001:db8::1]/", "http:///x"]
+)
+def test_outside_production_only_this_machine_is_asked(env: str, url: str) -> None:
+    with pytest.raises(AddressRefused, match="is not on this machine"):
+        ensure_allowed(url, load(app_env=env, test_periods={}))
+
+
+@pytest.mark.rule("3.11")
+def test_nothing_allows_live_sites_to_a_test() -> None:
+    with pytest.raises(AddressRefused):
+        ensure_allowed(HERE, load(app_env="test", allow_live_sites=True))
+    ensure_allowed(HERE, load(app_env="development", allow_live_sites=True, test_periods={}))

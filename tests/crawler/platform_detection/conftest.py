@@ -3,15 +3,34 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from configs.world.desk import Desk
 from configs.world.prefecture import load_prefectures
 from crawler.catalogue import check_catalogue
 from deploy.sample_desk_files import prefecture_file
+from deploy.sandbox.platforms import platforms as stand_in_platforms
 from tests.crawler.commanded import Run, scrapy
-from tests.crawler.platform_detection.printed import InService
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+
+NOBODYS = "selectors"  # its stand-in is a page that no known software serves
+InService = Callable[[str], Desk]
+
+
+def page_of(sandbox: "Running", name: str) -> str:
+    site = stand_in_platforms()[name].sites[0]
+    return sandbox.site(site.code) + stand_in_platforms()[name].page(site.forms[0])
+
+
+def entries(out: str) -> list[dict[str, Any]]:
+    found = yaml.safe_load(out)
+    return found if isinstance(found, list) else []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from crawler.platforms import platforms
 from deploy.sandbox.platforms import platforms as stand_in_platforms
 from tests.crawler.commanded import Run
 from tests.crawler.held import Held
-from tests.crawler.platform_detection.printed import NOBODYS, InService, entries, page_of
+from tests.crawler.platform_detection.conftest import NOBODYS, InService, entries, page_of
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 
