@@ -18,7 +18,6 @@ from api.models.user import Channel
 from configs.ground.job_queues import push
 from deploy.sandbox.running import Running
 from tests.api.world import PREFECTURES
-from tests.faulty_program import PERSONAL
 from tests.waiting import until, wait_for_port
 
 if TYPE_CHECKING:
@@ -121,10 +120,6 @@ def check_report(report: dict[str, Any]) -> None:
     (error, *_) = report.get("exception", {}).get("values") or [pytest.fail(text)]
     assert (error["type"], error["value"]) == ("RuntimeError", "no *** ***, *** ***, ***")
     assert error["stacktrace"]["frames"][-1]["function"] == "fail"
-
-
-def test_the_text_is_personal() -> None:
-    assert "jean.dupont@example.fr" in PERSONAL
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

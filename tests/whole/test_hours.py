@@ -1,9 +1,8 @@
 """Journeys that take hours, in a browser and through a whole stack whose clock is moved.
 
-A night with quiet hours and a digest, an hour without a network, an alarm that is left alone, a reminder that is moved.
+A night with quiet hours and a digest, and an hour without a network.
 """
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -18,10 +17,10 @@ from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
 from api.notifications.reasons import Reason
 from configs.ground.browser_binary import arguments, browser_path, sandboxed
-from deploy.local.seed import OPERATOR, OPERATORS_CHAT, seed
+from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
-from tests.browser.navigators import account, alerts, sign_in
+from tests.browser.navigators import account, sign_in
 from tests.browser.navigators.person import Person, Words
 from tests.lab.bench.latency import CODE, FORM, hasty
 from tests.waiting import PATIENCE, until
@@ -262,85 +261,3 @@ def see_slots_gone(stack: Stack, clock: MovedClock, person: Person, alert: str, 
     assert len(edited) == len(before), "a message was sent where one had to change"
     assert all("plus proposé" in each["text"] for each in edited)
     person.visitor.ask("DELETE", f"/alerts/{alert}", expect=204)
-
-
-def test_an_alarm_that_is_left_alone_comes_by_mail_until_its_link_acknowledges_it(
-    stack: Stack, clock: MovedClock, person: Person
-) -> None:
-    site = f"127.77.0.{CODE}:{stack.ports.sites}"
-
-    def list_alarms(channel: str) -> list[dict[str, Any]]:
-        to = OPERATOR if channel == "email" else OPERATORS_CHAT
-        return [each for each in person.visitor.messages(channel, to) if site in each["text"]]
-
-    wait_for_desk(person, clock)
-    set_mode(stack, "captcha")
-    until(lambda: list_alarms("telegram"))
-    clock.move(timedelta(minutes=14))
-    run_job(stack, "repeat_alarms")
-    assert list_alarms("email") == []
-    clock.move(timedelta(minutes=1))
-    (mail,) = until(lambda: list_alarms("email"))
-    assert mail["subject"].startswith("Rappel : ")
-    link = re.search(r"http://\S+/l/incident\.\S+", mail["text"])
-    assert link, mail["text"]
-    person.page.goto(link[0])
-    heading = person.page.get_by_role("heading", level=1)
-    expect(heading).to_have_text("Prendre cette alarme en compte ?")
-    person.page.get_by_role("button", name="Oui, je m’en occupe").click()
-    expect(heading).to_have_text("Alarme prise en compte")
-    for _ in range(2):
-        clock.move(timedelta(minutes=16))
-        run_job(stack, "repeat_alarms")
-    assert [len(list_alarms(channel)) for channel in ("telegram", "email")] == [1, 1]
-    set_mode(stack, "normal")
-
-
-def set_mode(stack: Stack, mode: str) -> None:
-    """Set how the site of the desk answers."""
-    address = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/mode"
-    assert requests.post(address, json={"mode": mode}, timeout=60).status_code == 200
-
-
-def test_reminders_come_when_they_were_moved_to(stack: Stack, clock: MovedClock, person: Person) -> None:
-    at = clock.read().astimezone(ZONE).replace(second=0, microsecond=0) + timedelta(hours=24, minutes=30)
-    alert = person.visitor.ask("POST", "/alerts", WISH, expect=201)["id"]
-    person.open(f"/alertes/{alert}")
-    alerts.arrive_at(person, TITLE)
-    alerts.report_found(person, at.date(), f"{at:%H:%M}", "Évry, guichet 3")
-    person.follow("Déplacer ou arrêter les rappels")
-    move_reminder(person, "Premier rappel, par e-mail", "12 heures")
-    assert remind(stack, clock, person, at - timedelta(hours=23, minutes=59)) == 0
-    assert remind(stack, clock, person, at - timedelta(hours=12)) == 1
-    (mail,) = list_reminders(person)
-    assert f"{at:%H:%M}" in mail["text"]
-    link = re.search(r"http://\S+/l/reminder\.\S+", mail["text"])
-    assert link, mail["text"]
-    person.page.goto(link[0])
-    move_reminder(person, "Dernier rappel, par Telegram ou par e-mail", "2 heures")
-    assert remind(stack, clock, person, at - timedelta(hours=2)) == 2
-    assert remind(stack, clock, person, at - timedelta(hours=1)) == 2
-
-
-def move_reminder(person: Person, reminder: str, before: str) -> None:
-    """Let a reminder come so long before the appointment."""
-    heading = person.page.get_by_role("heading", level=1)
-    expect(heading).to_have_text("Rappels de votre rendez-vous")
-    field = person.main.get_by_label(reminder)
-    person.hands.choose(field, before)
-    person.page.get_by_role("button", name="Enregistrer").click()
-    expect(person.main).to_contain_text("C’est enregistré.")
-    expect(field.locator("option:checked")).to_contain_text(before)
-
-
-def remind(stack: Stack, clock: MovedClock, person: Person, moment: datetime) -> int:
-    """Let it be a moment, and write what is due; return how many reminders have arrived by then."""
-    clock.move_to(moment.astimezone(UTC))
-    run_job(stack, "remind_of_appointments")
-    wait_sent(person)
-    return len(list_reminders(person))
-
-
-def list_reminders(person: Person) -> list[dict[str, Any]]:
-    mails = person.visitor.messages("email")
-    return [each for each in mails if each["subject"].startswith("Rappel de votre rendez-vous")]

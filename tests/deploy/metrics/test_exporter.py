@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -39,7 +38,7 @@ from configs.ground.job_queues import push
 from configs.ground.loop_report import LoopReport, write_report
 from configs.ground.redis import open_redis
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
-from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
+from deploy.metrics.queries import BY_NAME, METRICS, PREFIX
 from tests.factories import remove
 from tests.in_turn import in_turn
 from tests.waiting import until, wait_for_port
@@ -246,38 +245,6 @@ def test_scrapes_within_a_period_cost_one_read() -> None:
     first = list(collector.collect())
     run(NOTIFICATION)
     assert [list(collector.collect()) for _ in range(3)] == [first] * 3
-
-
-_CROWD = """
-INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
-  SELECT :now - n * interval '1 second', 'bobigny_93/d' || n % 200, 'no_slots', '', 5, 1, 0, '[]', 'x'
-  FROM generate_series(1, 30000) n;
-INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at,
-  created_at, accepted_at, seen_at, committed_at, provider)
-  SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
-    gen_random_uuid(), 'email', 'slot_detected', 'critical', n::text, 'delivered', t, t, t, t, t, 'sendgrid'
-  FROM (SELECT n, :now - n * interval '20 seconds' t FROM generate_series(1, 30000) n) made;
-INSERT INTO answers (match_id, value, answered_at, via)
-  SELECT gen_random_uuid(), 'found', :now - n * interval '1 minute', 'email' FROM generate_series(1, 30000) n;
-INSERT INTO payments (id, plan, amount_cents, status, created_at)
-  SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
-    'URGENCE_7J', 1900, 'COMPLETED', t
-  FROM (SELECT n, :now - n * interval '20 minutes' t FROM generate_series(1, 30000) n) made;
-INSERT INTO incidents (subject, reason, starts_at, seen_at, ends_at)
-  SELECT 'host' || n, 'blocked', :now, :now, :now FROM generate_series(1, 30000) n
-"""
-
-
-@pytest.mark.usefixtures("database")
-def test_no_read_looks_at_every_row_of_a_table_that_grows() -> None:
-    run(*_CROWD.replace(":now", "CAST(:now AS timestamptz)").split(";"), "ANALYZE")
-    scans = re.compile(r"Seq Scan on (checks|notifications|answers|payments|incidents)\b(?!_)")
-    with session() as s:
-        cursor = s.connection().connection.cursor()
-        for name, statement in list_queries():
-            cursor.execute(f"EXPLAIN {statement}", build_parameters(clock(), 0.1))
-            plan = "\n".join(line for (line,) in cursor.fetchall())
-            assert not scans.search(plan), (name, plan)
 
 
 @contextmanager
