@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import inspect
 import json
 import logging
 import os
@@ -39,6 +38,8 @@ from tests.fuzz import FUZZ, times
 from tests.roles import USERS, act_as_programs, act_as_users
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import time_machine
 
     from deploy.sandbox.control_client import StripeControl
@@ -158,15 +159,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.failures_db = StatusDB()
 
 
+def _find_callers() -> list[tuple["FrameType"]]:
+    """Return the two nearest frames, as `inspect.stack` does of all and with their source."""
+    return [(sys._getframe(1),), (sys._getframe(2),)]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Iterator[None]:
     """Search for no garbage among what is imported and collected: nearly all of it stays.
 
-    Scrapy asks three times, as it is imported, for the source of all callers: 1 s where all tests are collected.
+    Scrapy asks three times, as it is imported, for the source of all callers, of which it looks at the second: 1 s where
+    all tests are collected.
     """
     gc.disable()
     try:
-        with mock.patch("inspect.stack", functools.partial(inspect.stack, 0)):
+        with mock.patch("inspect.stack", _find_callers):
             return (yield)
     finally:
         gc.enable()
