@@ -14,11 +14,9 @@ _MOUNT = 'mount -t tmpfs -o size={}m,mode=0777 none "$0" && echo mounted && exec
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A mounted disk: where it is for everybody, and a command prefix under which `folder` is it."""
+    """A mounted disk, and where it is for everybody."""
 
     path: Path
-    folder: Path
-    prefix: list[str]
 
     def fill(self, *, leave: int = 0) -> None:
         """Leave so many bytes of room."""
@@ -42,7 +40,6 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
         try:
             if holder.stdout.readline() != b"mounted\n":
                 pytest.skip("this machine lets nobody mount a disk of its own")
-            enter = ["nsenter", "--target", str(holder.pid), "--user", "--mount", "--preserve-credentials"]
-            yield SmallDisk(Path(f"/proc/{holder.pid}/root{folder}"), folder, enter)
+            yield SmallDisk(Path(f"/proc/{holder.pid}/root{folder}"))
         finally:
             holder.stdin.close()

@@ -14,9 +14,7 @@ from typing import Any
 
 import pytest
 import redis
-from playwright.sync_api import Page, sync_playwright
 
-from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
@@ -93,17 +91,6 @@ def stack() -> Iterator[Stack]:
     with quiet_stack(lambda text: only("ezbooking", hasty(text))) as made:
         seed(made)
         yield made
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    """Give a page of a browser in French."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
-        )
-        yield browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 900}).new_page()
-        browser.close()
 
 
 def appoint_admin(one: Visitor) -> list[str]:

@@ -23,9 +23,8 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import hasty, open_slot
 from tests.waiting import until
-from tests.whole.conftest import STACK_JOURNEY, list_refused, quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, appoint_admin, list_refused, quiet_stack
 from tests.whole.redis_record import RedisRecord, recorded
-from tests.whole.test_new_user import admin, give_plan, search_user, slot_alerts  # noqa: F401 -- a fixture
 from tests.whole.visitor import LOOK, Visitor, set_mode
 
 pytestmark = STACK_JOURNEY
@@ -82,6 +81,35 @@ def record(stack: Stack) -> Iterator[RedisRecord]:
     with recorded(stack) as made:
         seed(stack)
         yield made
+
+
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> Visitor:
+    """Make an admin beside the one that the stack has, who has no password."""
+    one = Visitor(stack, "oscar@example.org")
+    one.register()
+    assert len(appoint_admin(one)) == 10
+    return one
+
+
+def search_user(admin: Visitor, email: str) -> str:
+    """Return the page's address of the user whom an operator finds by an address."""
+    found = admin.send("/admin/utilisateurs", "/recherche", email=email)
+    (address,) = set(re.findall(r"/admin/utilisateurs/[0-9a-f-]{36}", found))
+    return str(address)
+
+
+def give_plan(admin: Visitor, email: str) -> None:
+    """Have the admin give URGENCE_TOTAL."""
+    user = search_user(admin, email)
+    admin.prove()
+    assert "est donnée" in admin.send(f"{user}/formule", "/formule", plan="URGENCE_TOTAL")
+
+
+def slot_alerts(user: Visitor) -> dict[str, list[dict[str, Any]]]:
+    """Return the alerts of slots that reached a user, by channel."""
+    addresses = {"email": user.email, "sms": PHONE, "telegram": str(CHAT)}
+    return {channel: user.messages(channel, to, slots=True) for channel, to in addresses.items()}
 
 
 def forms(email: str) -> list[re.Pattern[str]]:
@@ -145,7 +173,7 @@ def read_answers(stack: Stack) -> Places:
         yield path, requests.get(f"http://127.0.0.1:{stack.ports.api}{path}", timeout=60).text
 
 
-def live(stack: Stack, admin: Visitor) -> Visitor:  # noqa: F811 -- the fixture's value
+def live(stack: Stack, admin: Visitor) -> Visitor:
     """Have a person meet most of the service, and have some of it fail."""
     nadia = Visitor(stack, "nadia.seeded@example.org")
     nadia.register()
@@ -174,7 +202,7 @@ def live(stack: Stack, admin: Visitor) -> Visitor:  # noqa: F811 -- the fixture'
 def test_a_whole_run_leaves_no_address_of_a_person(
     stack: Stack,
     record: RedisRecord,
-    admin: Visitor,  # noqa: F811 -- a fixture
+    admin: Visitor,
 ) -> None:
     nadia = live(stack, admin)
     patterns = forms(nadia.email)

@@ -1,27 +1,30 @@
-"""The main job end to end on real processes: due, checked, proven, detected, matched, delivered; once."""
+"""The main job end to end on real processes: due, checked, proven, detected, matched, delivered; once, also by a call."""
 
 import re
-import urllib.request
-from pathlib import Path
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 import sqlalchemy as sa
 
-from api.models.alert import Alert
 from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
+from configs.ground.clock import clock
 from configs.world.outcome import Outcome
-from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
-from deploy.local.state_dir import LOGS
+from deploy.sandbox.addresses import INBOX
 from tests.factories import rows
 from tests.lab.bench.latency import CODE, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, get, slot_messages
+from tests.whole.visitor import LOOK, Visitor, grant_plan
 
 pytestmark = STACK_JOURNEY
 DESK = "evry-courcouronnes_91/naturalisation"
+PHONE = "+33612345679"
+WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
 
 
 def checks(outcome: Outcome | None = None) -> int:
@@ -50,24 +53,6 @@ def test_a_slot_is_told_once_on_each_channel_while_it_stays_open(stack: Stack) -
     take_all(stack)
 
 
-def find_events(folder: Path, key: str) -> dict[str, set[str]]:
-    """Return, by log, the events of the lines that name a detection."""
-    found: dict[str, set[str]] = {}
-    for log in folder.glob("*.log"):
-        for line in log.read_text("utf-8", "replace").splitlines():
-            if key in line and (event := re.search(r"\b(check|matched|sent|delivered)\b", line)):
-                found.setdefault(log.stem, set()).add(event[1])
-    return found
-
-
-def test_a_detection_is_followed_through_the_logs_of_all_programs(stack: Stack) -> None:
-    with session() as s:
-        key = str(s.scalar(sa.select(Detection.id).where(Detection.desk_id == DESK)))
-    wanted = {"scrapyd": {"check"}, "notifier": {"matched", "sent", "delivered"}}
-    logs = stack.state / LOGS
-    until(lambda: find_events(logs, key) == wanted)
-
-
 @pytest.mark.rule("3.8")
 def test_nobody_took_a_slot(stack: Stack) -> None:
     open_slot(stack)
@@ -80,25 +65,39 @@ def test_nobody_took_a_slot(stack: Stack) -> None:
     assert not [each for each in asked if each["method"] == "POST" and each["path"].endswith("/4")]
 
 
-def test_the_mail_stops_the_alert_by_a_button_and_not_by_opening_it(stack: Stack) -> None:
+def test_a_new_user_answers_a_call(stack: Stack) -> None:
+    amina = Visitor(stack, "amina@example.org")
+    amina.register()
+    grant_plan(stack, amina.email)
+    amina.sign_in()
+    amina.link_phone(PHONE)
+    amina.ask("PATCH", "/users/notifications", {"callHours": choose_hours_around_now()})
+    alert = amina.ask("POST", "/alerts", WISH | {"voice": {"enabled": True}}, expect=201)
+    until(lambda: amina.ask("GET", f"/alerts/{alert['id']}")["lastProvenAt"], pause=LOOK)
     open_slot(stack)
-    mail = until(lambda: next((each for each in slot_messages(stack) if each["channel"] == "email"), None))
-    assert mail["to"] == EMAIL
-    link = re.search(rf"http://127\.0\.0\.1:{stack.ports.api}/l/stop\.[^\s\"]+", mail["text"])
-    assert link
-
-    def open_alerts() -> int:
-        with session() as s:
-            return s.scalar(sa.select(sa.func.count()).where(Alert.closed_at.is_(None))) or 0
-
-    alerts = open_alerts()
-    page(link[0])
-    assert open_alerts() == alerts
-    page(link[0], post=True)
-    assert open_alerts() == alerts - 1
+    until(lambda: amina.messages("voice", PHONE))
+    act_in_call(stack, amina, "answer")
+    until(lambda: list_own_calls(amina) == ["delivered"], pause=LOOK)
+    assert "créneau est ouvert" in amina.messages("voice", PHONE)[-1]["text"]
+    assert amina.ask("GET", f"/alerts/{alert['id']}")["isActive"]
+    take_all(stack)
 
 
-def page(url: str, *, post: bool = False) -> None:
-    with urllib.request.urlopen(url, data=b"" if post else None, timeout=60) as answer:
-        assert answer.status == 200
-        assert "text/html" in answer.headers["Content-Type"]
+def choose_hours_around_now() -> dict[str, str]:
+    """Return hours of calls that hold for a while from now on."""
+    here = clock().astimezone(ZoneInfo("Europe/Paris"))
+    begins, ends = here - timedelta(hours=1), here + timedelta(hours=2)
+    return {"from": f"{begins:%H:%M}", "until": f"{ends:%H:%M}"}
+
+
+def act_in_call(stack: Stack, user: Visitor, action: str) -> None:
+    """Press a button of the inbox page below the user's last call."""
+    call = user.messages("voice", PHONE)[-1]
+    url = f"http://{INBOX}:{stack.ports.inbox}/api/calls/{call['provider_id']}"
+    assert requests.post(url, json={"action": action}, timeout=60).status_code == 200
+
+
+def list_own_calls(user: Visitor) -> list[str]:
+    """Return the states of a user's calls."""
+    items = user.ask("GET", "/notifications")["items"]
+    return [each["status"] for each in items if each["channel"] == "voice"]

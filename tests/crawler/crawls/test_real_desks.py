@@ -1,7 +1,5 @@
 """The shipped desk files against stand-ins that answer under their hosts' names."""
 
-import json
-import urllib.request
 from collections.abc import Callable, Collection, Iterator
 from itertools import cycle
 from urllib.parse import urlsplit
@@ -15,7 +13,6 @@ from configs.world.prefecture import desks
 from crawler.catalogue import visit_of
 from crawler.platforms import platform
 from crawler.scheduling.intervals import captcha_expected
-from deploy.sandbox.addresses import url
 from deploy.sandbox.platforms import stand_ins as list_stand_ins
 from deploy.sandbox.running import Running, running
 from tests.crawler.held import Held
@@ -59,19 +56,6 @@ def settings_for(desks: Collection[Desk], port: int) -> dict[str, str]:
     }
 
 
-def open_slots(port: int, slots: int) -> None:
-    """Open so many slots on each form that was made up, as it was asked for, until now."""
-    for _, site in list_stand_ins().values():
-        root = f"{url(site.host, port)}/_control"
-        known = {form.number for form in site.forms}
-        with urllib.request.urlopen(root, timeout=30) as answer:
-            asked = [each["form"] for each in json.load(answer)["forms"]]
-        for form in set(asked) - known:
-            body = json.dumps({"form": form, "count": slots}).encode()
-            request = urllib.request.Request(f"{root}/open", body, {"Content-Type": "application/json"})
-            urllib.request.urlopen(request, timeout=30).close()
-
-
 def port(stand_ins: Running) -> int:
     return urlsplit(stand_ins.site("91")).port or 0
 
@@ -82,12 +66,3 @@ def test_each_host_answers_as_its_platform_does(held: Held, stand_ins: Running, 
     for desk in one_of_each:
         expected = Outcome.CAPTCHA if captcha_expected(desk) else Outcome.NO_SLOTS
         assert held.check(desk).outcome is expected, desk.id
-
-
-def test_forms_that_were_made_up_show_the_slots_that_are_opened(
-    held: Held, stand_ins: Running, watched: list[Desk]
-) -> None:
-    corsica = next(desk for desk in watched if desk.parameters.get("department_code") == "2A")
-    assert held.check(corsica).outcome is Outcome.NO_SLOTS
-    open_slots(port(stand_ins), slots=2)
-    assert len(held.check(corsica).slots) == 2
