@@ -116,3 +116,14 @@ def plan(
     """Give a planner of three desks of a tier 2 prefecture, a and b on one host; it has not looked yet."""
     desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")
     return Planner(client)
+
+
+@pytest.fixture
+def three_desks(
+    database: str,
+    redis_server: redis.Redis,
+    desk_files: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> dict[str, Desk]:
+    """Write three desks, a and b on one host."""
+    return desk_files(a=HOST, b=HOST, c="127.77.0.92:8800")

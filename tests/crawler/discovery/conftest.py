@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deploy.local.environment import write_desk_files
-from tests.crawler.house import ROOT
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
+ROOT = Path(__file__).parents[3]
 SITE = "own_site"
 SHORT = {
     "DISCOVERY_DELAY_SECONDS": "0.02",

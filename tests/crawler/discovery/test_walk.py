@@ -26,8 +26,7 @@ from api.models.user import Role
 from configs.ground.clock import clock
 from configs.world.prefecture import desk
 from crawler.scheduling.desk_store import insert_missing
-from tests.crawler.discovery.conftest import SITE, Walks
-from tests.crawler.house import ROOT
+from tests.crawler.discovery.conftest import ROOT, SITE, Walks
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import get, one, rows
 from tests.waiting import PATIENCE, until
