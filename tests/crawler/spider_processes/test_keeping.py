@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[3]
-SYSTEM = "prefenligne"
 SHORT = {
     "HTTP_DEADLINE_SECONDS": "4",
     "CLAIM_MARGIN_SECONDS": "1",
@@ -50,14 +49,10 @@ SHORT = {
     "TIER_3_SECONDS": "1",
     "HEARTBEAT_SECONDS": "1",
 }
-COMMANDS = {
+COMMANDS = {  # scrapyd starts the spider
     "planner": ["crawler.loops", "plan"],
     "scrapyd": ["deploy.local.scrapyd"],
-    # Its limit of memory is off: a new program counts as its own peak what its parent held, and pytest holds more than
-    # a spider may. https://man7.org/linux/man-pages/man2/getrusage.2.html#NOTES
-    "spider": ["scrapy", "crawl", "prefenligne", "-s", "MEMUSAGE_ENABLED=False"],
 }
-ALL = ("planner", "scrapyd")  # scrapyd starts the spider
 
 
 class House:
@@ -71,10 +66,10 @@ class House:
         self._supervisor: threading.Thread | None = None
         self._spiders: set[int] = set()
 
-    def open(self, *names: str) -> None:
+    def open(self) -> None:
         """Start programs and look after them; also after `close`."""
         with self._lock:
-            for name in names or ALL:
+            for name in COMMANDS:
                 self._start(name)
         if self._supervisor is None:
             self._closed.clear()
