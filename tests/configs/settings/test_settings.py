@@ -221,10 +221,11 @@ class TestDotEnv:
 )
 def test_a_wrong_variable_is_named_with_what_to_do(bare: Put, name: str, value: str, said: str) -> None:
     bare(**{name: value})
-    line = _refused().split("\n")[1]
+    told = _refused()
+    line = told.split("\n")[1]
     assert line.startswith((f"  {name}: ", f"  {name}."))
     assert said in line
-    assert not re.search("sesame|pass(?!word)", _refused())  # of an address
+    assert not re.search("sesame|pass(?!word)", told)  # of an address
 
 
 def test_all_wrong_variables_are_named_at_once(bare: Put) -> None:

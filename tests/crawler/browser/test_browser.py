@@ -282,6 +282,7 @@ def test_a_browser_that_does_not_start_is_said(held: Held, settings_env: Callabl
     assert (items[-1].outcome, items[-1].requests) == (Outcome.UNREACHABLE, 0)
 
 
+@pytest.mark.journey
 def test_acts_are_done_as_a_person_would(held: Held, settings_env: Callable[..., None]) -> None:
     form = """<form id=f onsubmit="event.preventDefault(); const d = new FormData(this);
 document.body.append([...d.entries()].join(' ')); document.body.insertAdjacentHTML('beforeend', '<p>Plus rien')">
