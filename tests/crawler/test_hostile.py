@@ -219,6 +219,29 @@ def test_what_was_quadratic_is_not(which: str) -> None:
     hold(read, lambda size: page(around.format(piece * (size // len(piece)))), which)
 
 
+TWO_KINDS = {
+    "titles and headings": ("ezbooking", "<title></title><h1></h1>"),
+    "headings of cards": ("rdv_service_public", "<h3>a</h3><h4>b</h4>"),
+    "regrets": ("rdv_service_public", "<p>Malheureusement"),
+    "steps": ("ezbooking", "<img src=etape_3r.png>"),
+    "what is embedded": ("doctolib", "<iframe src=a></iframe><script src=b></script>"),
+    "links": ("", "<a href=a>a</a><area href=b><iframe src=c></iframe>"),
+    "forms": ("", "<form action=a><input></form><meta property=og:url content=b>"),
+}
+
+
+@pytest.mark.parametrize("which", sorted(TWO_KINDS))
+def test_elements_that_are_looked_for_together_are_not_compared_with_each_other(which: str) -> None:
+    name, piece = TWO_KINDS[which]
+    whole = load(next(case for case in CASES if case.parent.name == (name or "selectors")))
+
+    def make(size: int) -> Page:
+        body = f"<html><body><p>Prochaine disponibilité le{piece * (size // len(piece))}"
+        return replace(whole, status=200, body=body.encode())
+
+    hold(reading(name) if name else found, make, which, SIZE // 4)
+
+
 @pytest.mark.rule("4.13")
 def test_a_gzip_of_a_hundred_thousand_members_is_given_up() -> None:
     packed = gzip.compress(b"") * 100_000

@@ -154,7 +154,7 @@ def telegram(sandbox: Running) -> Post:
     return lambda path, body: _post(f"{sandbox.telegram}{BOT}/{path}", body)
 
 
-def _post(url: str, body: object) -> tuple[int, Any]:
+def _post(url: str, body: Any) -> tuple[int, Any]:
     answer = requests.post(url, json=body, timeout=60)
     return answer.status_code, answer.json()
 
