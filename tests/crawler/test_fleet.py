@@ -8,21 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-import crawler.platforms
 from configs.ground.strict_yaml import ConfigFileError
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue, main, visit_of
-from crawler.platforms import example, platform, platforms
+from crawler.platforms import platform, platforms
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler import golden
 from tests.crawler.golden import CASES, load, name_of
 from tests.crawler.held import make_desk
-from tests.crawler.pages import TODAY
-from tests.crawler.recordings import PARIS
 from tests.in_turn import in_turn
 
 NAMES = sorted(platforms())
@@ -187,27 +183,4 @@ def test_a_page_whose_reader_awaits_nothing_is_opened_by_no_browser(
         check_catalogue()
 
 
-def test_every_file_of_the_folder_is_a_platform() -> None:
-    files = {path.stem for path in Path(crawler.platforms.__file__).parent.iterdir() if path.stem[0] != "_"}
-    assert set(NAMES) == files
-
-
-@in_turn("name", NAMES)
-def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
-    found = platform(name)
-    ask = found.first_request(example(found, TODAY, PARIS))
-    assert not found.is_forbidden(ask.url, ask.method)
-
-
 NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]
-
-
-@in_turn("name", NEEDY)
-def test_a_parameter_that_is_needed_is_missed_and_a_wrong_one_refused(name: str) -> None:
-    found = platform(name)
-    for key in found.EXAMPLE_PARAMETERS:
-        wrong = {**found.EXAMPLE_PARAMETERS, key: object()}
-        with pytest.raises(ValidationError, match=key):
-            found.Parameters(**wrong)
-    with pytest.raises(ValidationError):
-        found.Parameters()

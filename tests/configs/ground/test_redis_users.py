@@ -14,7 +14,7 @@ from api.models.notification import QUEUES
 from configs.ground.circuit_breaker import CircuitBreaker, CircuitOpen
 from configs.ground.database import database_url
 from configs.ground.redis import read_rules
-from configs.settings import DatabaseProgram, SettingMissing
+from configs.settings import DatabaseProgram
 from tests.in_turn import in_turn
 from tests.waiting import ONE_TRY
 
@@ -136,11 +136,6 @@ def test_a_process_is_the_program_that_the_environment_says(bare: Put) -> None:
     bare(DATABASE_URL="postgresql://common/db", DATABASE_URL_CRAWLER="postgresql://own/db", PROGRAM="crawler")
     assert database_url() == "postgresql+psycopg2://own/db"
     assert database_url("api") == "postgresql+psycopg2://common/db"
-
-
-def test_without_an_address_the_variable_is_named(bare: Put) -> None:
-    with pytest.raises(SettingMissing, match="DATABASE_URL is not set"):
-        database_url("api")
 
 
 # The circuit breaker

@@ -16,8 +16,8 @@ from crawler.commands.check import push
 from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue, intervals
-from crawler.scheduling.queues import queue_names, queue_of
 from crawler.scheduling.intervals import plan_rounds
+from crawler.scheduling.queues import queue_names, queue_of
 from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.in_turn import in_turn
 
