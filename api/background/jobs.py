@@ -51,9 +51,10 @@ _PARTITIONS = Constant("PARTITION_SECONDS", HOUR)
 _CHECK_DAYS = Constant("CHECK_DAYS_SECONDS", HOUR)
 # How often invoices and credit notes that are missing are issued, and their files made
 _INVOICES = Constant("INVOICES_SECONDS", MINUTE)
+# How long one run issues documents, and twice as long makes their files; the next one goes on
+_ISSUING = Constant("ISSUING_SECONDS", 60.0)
 
 log = structlog.get_logger(__name__)
-_ISSUE_SECONDS, _FILES_SECONDS = 60.0, 120.0  # of one run; the next one goes on
 
 
 def list_jobs() -> list[Job]:
@@ -209,8 +210,8 @@ def operations_report() -> Counts:
 @job(every=_INVOICES, is_long=True)
 def issue_invoices() -> Counts:
     """Issue the invoices and credit notes that are missing, and make the files that are missing."""
-    issued, not_issued = issue_due(_ISSUE_SECONDS)
-    files, not_made = make_due_files(_FILES_SECONDS)
+    issued, not_issued = issue_due(_ISSUING())
+    files, not_made = make_due_files(2 * _ISSUING())
     return {"issued": issued, "files": files, "failed": not_issued + not_made}
 
 
