@@ -260,16 +260,6 @@ def test_a_damaged_job_stops_nudges_of_its_channel_alone(
     assert queued("email-single") == []
 
 
-@pytest.mark.rule("3.5")
-def test_a_lease_that_ran_out_is_nudged_and_not_before(
-    queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    key = waiting()
-    assert delivery.claim([key])
-    assert nudges_within(frozen, 32, Sweep()) == [30]
-    assert delivery.claim([key])
-
-
 def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
     queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
