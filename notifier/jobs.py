@@ -8,6 +8,7 @@ import structlog
 from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
+from tenacity import retry, retry_if_exception, stop_after_attempt
 
 from api.models.base import session
 from api.models.database_clock import database_clock
@@ -20,13 +21,23 @@ from notifier.receipts import applied_receipts
 log = structlog.get_logger(__name__)
 
 
+def _meets_others(error: BaseException) -> bool:
+    """Whether the database is away, another transaction was met, or an account was deleted meanwhile."""
+    was_deleted = isinstance(error, DBAPIError) and isinstance(error.orig, ForeignKeyViolation)
+    return was_deleted or passes(error)
+
+
 def _patient(job: Callable[..., None]) -> Callable[..., None]:
-    """Let a job that meets an outage, or others, end in one line: the sweep nudges its rows again."""
+    """Try a job once more that meets others, then let it end in one line: the sweep nudges its rows again.
+
+    Nobody else asks for a part of a crowd before the next round of re-arming.
+    """
+    tried = retry(retry=retry_if_exception(_meets_others), stop=stop_after_attempt(2), reraise=True)(job)
 
     @functools.wraps(job)
     def run(*keys: object) -> None:
         try:
-            job(*keys)
+            tried(*keys)
         except DBAPIError as error:
             if not _meets_others(error):
                 raise
@@ -36,26 +47,9 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _meets_others(error: DBAPIError) -> bool:
-    """Whether the database is away, another transaction was met, or an account was deleted meanwhile."""
-    return isinstance(error.orig, ForeignKeyViolation) or passes(error)
-
-
 @_patient
 def match(detection_id: str, *alert_ids: str) -> None:
-    """Match a detection, then deliver; where very many alerts wait, each part of them is a job that names them.
-
-    What passes is tried once more: nobody else asks for a part before the next round of re-arming.
-    """
-    try:
-        _match(detection_id, alert_ids)
-    except DBAPIError as error:
-        if not _meets_others(error):
-            raise
-        _match(detection_id, alert_ids)
-
-
-def _match(detection_id: str, alert_ids: Sequence[str]) -> None:
+    """Match a detection, then deliver; where very many alerts wait, each part of them is a job that names them."""
     key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
     part = [UUID(each) for each in alert_ids]
     with bound_contextvars(detection=detection_id):
