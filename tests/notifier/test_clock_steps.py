@@ -29,7 +29,7 @@ from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
-from tests.notifier.delivery.ending_job import Answering
+from tests.notifier.conftest import Answering
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import (
     after,

@@ -26,7 +26,7 @@ from notifier.channels.transport import Transport, travelling
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.crawler import certificate
 from tests.in_turn import in_turn
-from tests.notifier.delivery.ending_job import job_of
+from tests.notifier.conftest import job_of
 
 SettingsEnv = Callable[..., None]
 

@@ -33,7 +33,7 @@ from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver
 from tests.fuzz import times
 from tests.in_turn import in_turn
-from tests.notifier.delivery.ending_job import Answering
+from tests.notifier.conftest import Answering
 from tests.notifier.receipts_world import wanted_call
 from tests.notifier.world import alert, detection, get, matched, person, slots
 

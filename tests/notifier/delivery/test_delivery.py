@@ -37,7 +37,7 @@ from notifier.receipts.readers import LONGEST_ID
 from tests import factories
 from tests.browser_keys import browser_address
 from tests.in_turn import in_turn
-from tests.notifier.delivery.ending_job import Answering
+from tests.notifier.conftest import Answering
 from tests.notifier.world import (
     ACCEPTED,
     ADDRESSES,

@@ -34,7 +34,7 @@ from notifier.channels.providers.smtp import Smtp
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, build_mime, split_sender
 from tests.crawler.certificate import self_signed, serving
 from tests.in_turn import in_turn
-from tests.notifier.delivery.ending_job import hand_over_in_job
+from tests.notifier.conftest import hand_over_in_job
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

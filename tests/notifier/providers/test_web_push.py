@@ -32,7 +32,7 @@ from notifier.channels.provider_base import (
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.browser_keys import browser_address, subscribe
 from tests.in_turn import in_turn
-from tests.notifier.delivery.ending_job import hand_over_in_job
+from tests.notifier.conftest import hand_over_in_job
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
