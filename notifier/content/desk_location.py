@@ -1,6 +1,6 @@
 """Location of desks, also of those that left the files since; their names and times, as texts are filled with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -73,6 +73,13 @@ def desk_infos(desk_ids: Iterable[str]) -> list[DeskInfo]:
     ]
 
 
+def list_spots(desk_ids: Iterable[str]) -> dict[str, Any]:
+    """Return those desks as `spots`, and `where` they are; None where they are in several prefectures."""
+    found = desk_infos(desk_ids)
+    homes = {spot.where for spot in found}
+    return {"spots": found, "where": homes.pop() if len(homes) == 1 else None}
+
+
 def write_day(day: date, language: str) -> str:
     """Return `1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
     written = format_date(day, "long", locale=language)
@@ -88,22 +95,6 @@ def write_moment(at: datetime | str, zone: ZoneInfo, language: str) -> tuple[str
 def since_values(at: str, zone: ZoneInfo, language: str) -> dict[str, str]:
     """Return in words when something began, as texts name it."""
     return dict(zip(("since_day", "since_hour"), write_moment(at, zone, language), strict=True))
-
-
-def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return what the texts on unwatched desks are filled with; `where` is None for desks of several prefectures."""
-    found = desk_infos(params["desks"])
-    homes = sorted({spot.where for spot in found})
-    zone = next(
-        (desks()[desk_id].zone for desk_id in params["desks"] if desk_id in desks()), zone_of(HOME_ZONE)
-    )
-    return {
-        "reason": params["reason"],
-        "spots": found,
-        "where": homes[0] if len(homes) == 1 else None,
-        "city": name_city(zone, language),
-        **since_values(params["since"], zone, language),
-    }
 
 
 def write_home_moment(at: str, language: str) -> tuple[str, str]:

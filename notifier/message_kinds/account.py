@@ -43,7 +43,7 @@ from notifier.content.message_kind_base import (
     skip_address,
 )
 from notifier.content.outgoing_message import account_page
-from notifier.message_kinds.payments import write_amount
+from notifier.message_kinds.payments import has_alert, write_amount
 
 _PARIS = ZoneInfo("Europe/Paris")  # a deleted account's own zone is deleted too
 _MINUTE = 60
@@ -87,10 +87,8 @@ def _sign_reset(due: DueMessage) -> TemplateContext:
 
 
 def _check_alerts(due: DueMessage) -> Skip | None:
-    waiting = sa.select(Alert.id).where(
-        Alert.user_id == due.contact.user_id, Alert.enabled, Alert.closed_at.is_(None)
-    )
-    return Skip(State.EXPIRED, "an alert waits again") if due.session.scalar(waiting.limit(1)) else None
+    waits = has_alert(due.session, due.contact.user_id)
+    return Skip(State.EXPIRED, "an alert waits again") if waits else None
 
 
 def _offer_undo(due: DueMessage) -> TemplateContext:

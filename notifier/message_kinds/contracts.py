@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from babel.dates import format_time
 from sqlalchemy.orm import Session
 
-from api.models.alert import Alert
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import Payment, Subscription
@@ -41,7 +40,14 @@ from configs.world.sales_terms import (
 from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_kind_base import ADDRESS, DueMessage, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_end, write_instant
+from notifier.message_kinds.payments import (
+    describe_payment,
+    has_alert,
+    sell,
+    write_amount,
+    write_end,
+    write_instant,
+)
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
 _PERIOD_END = {"fr": "à la fin de la période payée", "en": "at the end of the paid period"}
@@ -69,7 +75,7 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
         "form_url": f"{settings().api_url}{WITHDRAW_PATH}",
         "begins_later": payment.begins_later,
         "later": starts > (payment.paid_at or starts) + _AT_ONCE,
-        "unwatched": not _has_alert(due.session, payment),
+        "unwatched": not has_alert(due.session, payment.user_id),
         "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),
         "mediator": names["mediator"],
         "starts": write_instant(starts, due.zone, due.language),
@@ -92,13 +98,6 @@ def _write_terms(version: str, language: str) -> str:
     """Return the terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds."""
     shown = dict.fromkeys([language, BINDING]) if language in LANGUAGES else [BINDING]
     return "\n\n".join(read_terms(version, each) for each in shown)
-
-
-def _has_alert(session: Session, payment: Payment) -> bool:
-    waiting = sa.select(Alert.id).where(
-        Alert.user_id == payment.user_id, Alert.enabled, Alert.closed_at.is_(None)
-    )
-    return session.scalar(waiting.limit(1)) is not None
 
 
 def _acknowledge(describe: Describe, notice_link: str | None = None) -> MessageKind:

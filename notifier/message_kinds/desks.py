@@ -11,9 +11,10 @@ from api.models.alert import Alert
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from configs.ground.message_groups import MessageGroup
+from configs.world.desk import HOME_ZONE, zone_of
 from configs.world.languages import FRENCH
 from configs.world.prefecture import desks
-from notifier.content.desk_location import desk_infos, name_city, outage_values
+from notifier.content.desk_location import desk_infos, list_spots, name_city, since_values
 from notifier.content.message_kind_base import (
     REACHABLE,
     Check,
@@ -48,7 +49,11 @@ def _check_told(due: DueMessage) -> Skip | None:
 
 
 def _list_outage(due: DueMessage) -> TemplateContext:
-    return TemplateContext(outage_values(due.params, due.language))
+    found = [desks()[each] for each in due.params["desks"] if each in desks()]
+    zone = found[0].zone if found else zone_of(HOME_ZONE)
+    since = since_values(due.params["since"], zone, due.language)
+    named = {"reason": due.params["reason"], "city": name_city(zone, due.language)}
+    return TemplateContext(list_spots(due.params["desks"]) | named | since)
 
 
 def _check_saved_alert(due: DueMessage) -> Skip | None:
@@ -60,10 +65,7 @@ def _check_saved_alert(due: DueMessage) -> Skip | None:
 
 def _list_watchable(due: DueMessage) -> TemplateContext:
     """Return the desks that can be watched now, for an alert that was saved while none of its desks could."""
-    found = desk_infos(due.params["desks"])
-    homes = sorted({spot.where for spot in found})
-    where = homes[0] if len(homes) == 1 else None
-    return TemplateContext({"spots": found, "where": where, "url": account_page("dashboard")})
+    return TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")})
 
 
 def _name_release(due: DueMessage) -> TemplateContext | Skip:

@@ -15,6 +15,7 @@ from babel.dates import format_timedelta
 from babel.numbers import format_currency
 from sqlalchemy.orm import Session, aliased
 
+from api.models.alert import Alert
 from api.models.notification import State
 from api.models.payment import CreditForm, Payment, PlanCredit, Refund, Subscription, WatchCredit
 from api.models.user import Grant
@@ -77,6 +78,12 @@ def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
     }
+
+
+def has_alert(session: Session, user_id: UUID | None) -> bool:
+    """Whether an alert of a user waits."""
+    waiting = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+    return session.scalar(waiting.limit(1)) is not None
 
 
 def write_amount(cents: int, language: str) -> str:
