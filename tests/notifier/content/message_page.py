@@ -68,13 +68,7 @@ def _write_message(kind: str, channel: str, language: str) -> str:
 
 
 def _write_kind(kind: str) -> str:
-    spoken = [each for each in MESSAGE_LANGUAGES if each in languages_of(kind)]
-    figures = [
-        _write_message(kind, channel, language)
-        for channel in sorted(Channel)
-        for language in spoken
-        if speaks(kind, language, channel)
-    ]
+    figures = [_write_message(*each) for each in list_texts([kind])]
     return f'<h2 id="{kind}">{kind}</h2>\n<div class="all">\n' + "\n".join(figures) + "\n</div>\n"
 
 
@@ -94,18 +88,10 @@ def main(given: list[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-
-
 # Samples of every message for the inbox of `make run`
 
 _EDITS = {"slot_gone": "slot_detected"}  # kind by the kind whose message it changes
 _NUMBERS = itertools.count()
-
-
-class NotAccepted(RuntimeError):
-    """A stand-in refused a sample; the text says which."""
 
 
 def join_stack() -> None:
@@ -152,5 +138,9 @@ def _send(kind: str, channel: str, language: str, to: str, *, replaces: str = ""
     (_, provider), *_ = providers_of(channel)
     (answer,) = provider.hand_over([OutgoingMessage(made, to, [uuid4()], replaces=replaces)])
     if not isinstance(answer, Acceptance):
-        raise NotAccepted(f"{kind} by {channel} in {language}: {answer}")
+        raise SystemExit(f"make messages: {kind} by {channel} in {language}: {answer}")
     return answer.provider_id
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
