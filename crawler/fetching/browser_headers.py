@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import urlsplit
 
 from configs.ground.hosts import host_of, is_loopback
@@ -76,9 +76,8 @@ class HttpAgent:
         where a person opens one.
         """
         given = {name.lower(): value for name, value in own.items()}
-        asked = _relate(url, page)
-        told, words = _build_page_headers(kind, method, asked), {**self.words, "site": asked.site}
-        hidden = () if asked.trusted else _GUARDED
+        site, told = _describe_page(kind, method, url, page)
+        words, hidden = {**self.words, "site": site}, () if _is_trusted(url) else _GUARDED
         sent: dict[str, str] = {}
         named: Mapping[str, str] = getattr(self.headers, kind)
         for name, value in named.items():
@@ -118,43 +117,22 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-class _Relation(NamedTuple):
-    """How an address and the page that asks for it belong together; `site` is `Sec-Fetch-Site`.
-
-    `trusted`: the connection is protected. `origin` and `referer`: what may be said of the page; empty where
-    a person opens one.
-    """
-
-    site: str
-    trusted: bool
-    origin: str = ""
-    referer: str = ""
-
-
-def _build_page_headers(kind: Kind, method: str, asked: _Relation) -> dict[str, str]:
-    """Return the headers that name the asking page."""
-    told = {"Referer": asked.referer} if asked.referer else {}
-    if asked.origin and (
-        kind == "socket" or method != "GET" or (kind == "script" and asked.site != "same-origin")
-    ):
-        told["Origin"] = asked.origin
-    return told
-
-
-def _relate(url: str, page: str | None) -> _Relation:
-    """Return how the page that asks and what it asks for belong together.
+def _describe_page(kind: Kind, method: str, url: str, page: str | None) -> tuple[str, dict[str, str]]:
+    """Return `Sec-Fetch-Site`, and the headers that name the page that asks; None: a person opens the address.
 
     What a request says of its page is the default of https://www.w3.org/TR/referrer-policy/.
     """
-    trusted = _is_trusted(url)
     if page is None:
-        return _Relation("none", trusted)
-    origin, same = origin_of(page), origin_of(page) == origin_of(url)
-    referer = "" if _is_trusted(page) and not trusted else page if same else f"{origin}/"
+        return "none", {}
+    origin, told = origin_of(page), dict[str, str]()
+    same = origin == origin_of(url)
+    if _is_trusted(url) or not _is_trusted(page):
+        told["Referer"] = page if same else f"{origin}/"
+    if kind == "socket" or method != "GET" or (kind == "script" and not same):
+        told["Origin"] = origin
     if same:
-        return _Relation("same-origin", trusted, origin, referer)
-    related = _registered_name(page) == _registered_name(url)
-    return _Relation("same-site" if related else "cross-site", trusted, origin, referer)
+        return "same-origin", told
+    return "same-site" if _registered_name(page) == _registered_name(url) else "cross-site", told
 
 
 def _registered_name(url: str) -> str:
