@@ -36,7 +36,7 @@ def read_again(meta: Meta, body: bytes) -> Reading:
         zone=zone_of(meta.time_zone),
         parameters=_parameters(reader, desk),
         horizon=timedelta(days=desk.horizon) if desk else VisitContext.horizon,
-        turn=asked["turn"][0],
+        turn=asked["visit"],
     )
     return classify_page(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
 

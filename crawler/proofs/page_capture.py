@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from configs.world.outcome import Outcome
 from crawler.block_pages import HEADERS
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
+from crawler.reading import Page, PageRequest, Reading, Slot, VisitContext
 
 _MOST = 4_000_000  # bytes of pages with slots that one check keeps until it is written
 
 Moment = tuple[str, str]
+_REQUEST = TypeAdapter(PageRequest)
+_KEPT = {"url", "step", "method", "place", "window", "rank", "turn"}  # of a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,8 @@ class PageCapture:
     @property
     def asked(self) -> dict[str, Any]:
         """Return the page's request as JSON values, without form and headers; `asked_of` reads it back."""
-        place, window = self.ask.place, self.ask.window
-        return {
-            "desk": self.visit.url,
-            "today": self.visit.today.isoformat(),
-            "url": self.ask.url,
-            "method": self.ask.method,
-            "step": self.ask.step,
-            "place": [place.key, place.label],
-            "window": window and [window.place_key, _iso(window.first), _iso(window.last), window.doubtful],
-            "rank": self.ask.rank,
-            "turn": [self.visit.turn, self.ask.turn],
-        }
+        visit = {"desk": self.visit.url, "today": self.visit.today.isoformat(), "visit": self.visit.turn}
+        return visit | _REQUEST.dump_python(self.ask, mode="json", include=_KEPT)
 
 
 class CaptureBuffer:
@@ -93,26 +86,9 @@ def showing(captures: Iterable[PageCapture], news: Iterable[Slot]) -> PageCaptur
 
 def asked_of(stored: Mapping[str, Any]) -> PageRequest:
     """Return the request that `PageCapture.asked` stored, without form and headers."""
-    window = stored["window"]
-    return PageRequest(
-        stored["url"],
-        stored["step"],
-        stored["method"],
-        place=Place(*stored["place"]),
-        window=window and CoveredWindow(window[0], _day(window[1]), _day(window[2]), bool(window[3])),
-        rank=stored["rank"],
-        turn=stored["turn"][1],
-    )
+    return _REQUEST.validate_python({name: stored[name] for name in _KEPT})
 
 
 def moment_of(slot: Slot) -> Moment:
     """Return the key of a slot at its desk: its place, and its moment as the page shows it."""
     return slot.place.key, slot.moment_text
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None

@@ -79,7 +79,7 @@ def test_what_was_asked_comes_back_without_what_was_sent() -> None:
     assert "s3cret" not in str(stored)
     bare: dict[str, Any] = {"form": {}, "json": None, "text": "", "headers": {}, "secrets": {}}
     assert asked_of(stored) == replace(ask, **bare)
-    assert (stored["desk"], stored["today"], stored["turn"][0]) == ("https://x.fr/", "2026-11-20", 9)
+    assert (stored["desk"], stored["today"], stored["visit"]) == ("https://x.fr/", "2026-11-20", 9)
 
 
 def test_a_crawl_holds_the_page_that_showed_the_slot_byte_for_byte(
