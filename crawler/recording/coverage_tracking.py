@@ -1,9 +1,10 @@
 """Coverage of a desk's places over several visits; pure, days in the desk's zone, instants in UTC."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from configs.settings.constants import Constant
 from crawler.reading import CoveredWindow
@@ -12,8 +13,7 @@ from crawler.reading import CoveredWindow
 _PROVEN_INTERVALS = Constant("PROVEN_INTERVALS", 5)
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenWindow:
+class ProvenWindow(NamedTuple):
     """The days of one place that a visit covered, both included, and when its last page was read."""
 
     first: date
@@ -22,6 +22,7 @@ class ProvenWindow:
 
 
 Coverage = Mapping[str, Sequence[ProvenWindow]]  # by place key
+_COVERAGE = TypeAdapter(Coverage)
 EVERYWHERE = "*"  # the key of answers for all places together
 
 
@@ -81,23 +82,14 @@ def is_proven(
     return whole_at is not None and now - whole_at <= timedelta(seconds=seconds)
 
 
-def pack(coverage: Coverage) -> dict[str, Any]:
+def pack(coverage: Coverage) -> str:
     """Return it as JSON."""
-    return {
-        key: [[each.first.isoformat(), each.last.isoformat(), each.at.isoformat()] for each in windows]
-        for key, windows in coverage.items()
-    }
+    return _COVERAGE.dump_json(coverage).decode()
 
 
 def unpack(packed: Mapping[str, Any] | None) -> Coverage:
-    """Return what `pack` packed."""
-    return {
-        key: [
-            ProvenWindow(date.fromisoformat(first), date.fromisoformat(last), datetime.fromisoformat(at))
-            for first, last, at in windows
-        ]
-        for key, windows in (packed or {}).items()
-    }
+    """Return what the JSON of `pack` says."""
+    return _COVERAGE.validate_python(packed or {})
 
 
 def _covered_since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:

@@ -1,6 +1,5 @@
 """Update of desk rows from a batch of checks: one statement, however many they are."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -208,7 +207,7 @@ def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
     reason = _STATUS[check.outcome][1]
     return {
         "desk_id": check.desk_id,
-        "coverage": json.dumps(coverage_tracking.pack(after)),
+        "coverage": coverage_tracking.pack(after),
         "whole_at": whole_at,
         "reason": reason
         if coverage_tracking.is_proven(whole_at, part.interval, now, counts)

@@ -6,12 +6,13 @@ hangs.
 """
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import redis.asyncio
+from pydantic import TypeAdapter
 
 from configs.ground.clock import clock
 from configs.settings.constants import Constant
@@ -43,6 +44,9 @@ class SpiderProcess:
     checks: int  # checks that have ended
 
 
+_ENTRY = TypeAdapter(SpiderProcess)
+
+
 def current_process(system: str, job: str) -> SpiderProcess:
     """Return this process, as it begins."""
     return SpiderProcess(process_name(), system, job, os.getpid(), "serving", clock(), resident(), 0, 0)
@@ -55,9 +59,8 @@ async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
         redis.RedisError: Redis is away.
     """
     key = _key(process.name)
-    told: Any = asdict(process) | {"started": process.started.isoformat()}
     async with client.pipeline() as pipeline:
-        pipeline.hset(key, mapping=told)
+        pipeline.hset(key, mapping=_ENTRY.dump_python(process, mode="json"))
         pipeline.pexpire(key, round(SPEAKS_SECONDS() * 1000))
         pipeline.sadd(NAMES, process.name)
         await pipeline.execute()
@@ -86,7 +89,7 @@ def processes(client: redis.Redis) -> list[SpiderProcess]:
         found: list[dict[str, Any]] = pipeline.execute()
     if gone := [name for name, told in zip(names, found, strict=True) if not told]:
         client.srem(NAMES, *gone)
-    return [_parse_process(told) for told in found if told]
+    return [_ENTRY.validate_python(told) for told in found if told]
 
 
 def resident() -> int:
@@ -96,12 +99,6 @@ def resident() -> int:
     except OSError:
         return 0
     return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
-
-
-def _parse_process(told: dict[str, str]) -> SpiderProcess:
-    numbers = {name: int(told[name]) for name in ("pid", "memory", "running", "checks")}
-    given: dict[str, Any] = told | numbers | {"started": datetime.fromisoformat(told["started"])}
-    return SpiderProcess(**given)
 
 
 def _key(name: str) -> str:

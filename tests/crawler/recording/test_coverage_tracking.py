@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 
@@ -98,7 +99,7 @@ def test_whole_means_that_no_day_of_no_place_was_left_out_since(visits: list[lis
     ]
     expected = None if None in answers else min(each for each in answers if each is not None)
     assert said == expected
-    assert unpack(pack(coverage)) == coverage
+    assert unpack(json.loads(pack(coverage))) == coverage
 
 
 def _covers(covered: list[CoveredWindow], place: str, day: date) -> bool:
