@@ -50,21 +50,18 @@ class Command(OperatorCommand):
             raise self.make_exit("--pause DESK and --reason TEXT go together")
         check_catalogue()
         if opts.pause or opts.resume:
-            show(self.change_rows(lambda: _order(opts.pause, opts.reason, opts.resume)))
+            show(self.change_rows(lambda: _order(opts.pause or opts.resume, opts.reason)))
         else:
             show(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why, robots=opts.robots))
 
 
-def _order(pause: str | None, reason: str, resume: str | None) -> str:
-    """Pause or resume a desk; return how it stands."""
+def _order(chosen: str, reason: str | None) -> str:
+    """Pause a desk for a reason, or resume it without one; return how it stands."""
     from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415 -- scrapy loads every command's file
     from crawler.hosts import kill_switch  # noqa: PLC0415
 
-    if pause:
-        kill_switch.pause_desk(pause, reason)
-    if resume:
-        kill_switch.resume_desk(resume)
-    return desk_status_table([desk(pause or resume or "")], clock()) + _CARRIED_OUT
+    kill_switch.order_desk(chosen, reason)
+    return desk_status_table([desk(chosen)], clock()) + _CARRIED_OUT
 
 
 def listing(

@@ -36,16 +36,14 @@ class Command(OperatorCommand):
         check_catalogue()
         database_url()
         settings().require("redis_url")
-        show(self.change_rows(lambda: _move_switch(opts.stop, opts.reason, opts.go)))
+        show(self.change_rows(lambda: _move_switch(opts.stop or opts.go, opts.reason)))
 
 
-def _move_switch(stop: str | None, reason: str, go: str | None) -> str:
-    """Move the switch; return the table."""
+def _move_switch(chosen: str | None, reason: str | None) -> str:
+    """Stop a host for a reason, or let it go without one; return the table."""
     from crawler.cli.state_tables import host_table  # noqa: PLC0415 -- scrapy loads every command's file for any command
     from crawler.hosts import kill_switch  # noqa: PLC0415
 
-    if stop:
-        kill_switch.stop(stop, reason)
-    if go:
-        kill_switch.resume(go)
+    if chosen:
+        kill_switch.order_host(chosen, reason)
     return host_table(clock())

@@ -44,55 +44,25 @@ class UnknownHost(LookupError):
     """No desk is on that host; the text names those that exist."""
 
 
-def stop(host: str, reason: str) -> None:
-    """Ask nothing more of a host (`name:port`), by any visit: row first, then Redis. The planner shows its desks so.
+def order_host(host: str, reason: str | None) -> None:
+    """Ask nothing more of a host (`name:port`), by any visit, for a reason; None: let it be asked again.
+
+    Row first, then Redis; while that is away nothing is claimed, and the planner writes it there later, as it shows the
+    host's desks so. Rests and budgets stay as they were.
 
     Raises:
         UnknownHost: no desk is there.
         ValueError: the reason is empty.
     """
-    if not reason.strip():
-        raise ValueError("say why: whoever finds the host stopped wants to know")
-    _order_host(host, stopped_at=clock(), stop_reason=reason.strip())
-
-
-def resume(host: str) -> None:
-    """Let a host be asked again; its rests and budgets are as they were.
-
-    Raises:
-        UnknownHost: no desk is there.
-    """
-    _order_host(host, stopped_at=None, stop_reason=None)
-
-
-def pause_desk(desk_id: str, reason: str) -> None:
-    """Check a desk no more until it is resumed: a row, which the planner carries out within two seconds.
-
-    Raises:
-        configs.world.prefecture.UnknownDesk: there is no such desk.
-        ValueError: it is not watched anyway, or the reason is empty.
-    """
-    if not reason.strip():
-        raise ValueError("say why: whoever finds the desk paused wants to know")
-    _order_desk(desk_id, paused_at=clock(), pause_reason=reason.strip())
-
-
-def resume_desk(desk_id: str) -> None:
-    """Have a paused desk checked again, and now.
-
-    Raises:
-        configs.world.prefecture.UnknownDesk: there is no such desk.
-        ValueError: it is not watched anyway.
-    """
-    _order_desk(desk_id, paused_at=None, pause_reason=None, check_requested_at=clock())
-
-
-def _order_host(host: str, **values: Any) -> None:
-    """Write an order about a host; while Redis is away nothing is claimed, and the planner writes it there later."""
+    given = _clean_reason(reason, "the host stopped")
     if not desks_on(host):
         known = sorted({desk.host for desk in desks().values()})
         raise UnknownHost(f"no desk is on {host!r}; {suggest_names(host, known)}")
-    values |= {"updated_at": clock()}
+    values: dict[str, Any] = {
+        "stopped_at": clock() if given else None,
+        "stop_reason": given,
+        "updated_at": clock(),
+    }
     with session() as rows:
         _lock(rows)
         made = insert(HostState).values(host=host, **values)
@@ -104,14 +74,29 @@ def _order_host(host: str, **values: Any) -> None:
             log.warning("Redis is away, the planner writes the switch when it is back: %s", error)
 
 
-def _order_desk(desk_id: str, **values: Any) -> None:
-    """Write an order about a desk, and a line for the planner."""
+def order_desk(desk_id: str, reason: str | None) -> None:
+    """Check a desk no more, for a reason; None: check it again, and now. The planner carries it out within two seconds.
+
+    Raises:
+        configs.world.prefecture.UnknownDesk: there is no such desk.
+        ValueError: it is not watched anyway, or the reason is empty.
+    """
+    given = _clean_reason(reason, "the desk paused")
     if because := desk(desk_id).unwatched_because:
         raise ValueError(f"{desk_id} is not watched anyway: {because}")
+    values: dict[str, Any] = {"paused_at": clock() if given else None, "pause_reason": given}
+    if not given:
+        values["check_requested_at"] = clock()
     with session() as rows:
         made = insert(DeskState).values(id=desk_id, **values)
         rows.execute(made.on_conflict_do_update(index_elements=["id"], set_=values))
         rows.add(DeskChange(desk_id=desk_id, reason="an operator's order"))
+
+
+def _clean_reason(reason: str | None, what: str) -> str | None:
+    if reason is not None and not reason.strip():
+        raise ValueError(f"say why: whoever finds {what} wants to know")
+    return reason and reason.strip()
 
 
 def find_reason_to_wait(desk: Desk, now: datetime) -> str | None:

@@ -76,7 +76,7 @@ def test_the_command_stops_at_the_first_page_that_does_not_let_us_in(
 
 
 def stop_host() -> None:
-    kill_switch.stop(desks()["evry_91/a"].host, "they wrote to us")
+    kill_switch.order_host(desks()["evry_91/a"].host, "they wrote to us")
 
 
 def rest_host() -> None:
@@ -86,7 +86,7 @@ def rest_host() -> None:
 
 def pause_desks() -> None:
     for slug in "ab":
-        kill_switch.pause_desk(f"evry_91/{slug}", "its page changes tonight")
+        kill_switch.order_desk(f"evry_91/{slug}", "its page changes tonight")
 
 
 ORDERS = pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def list_rows() -> list[str]:
 @pytest.mark.usefixtures("hosts")
 def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is_none() -> None:
     later = NOW + timedelta(minutes=5)
-    kill_switch.stop(THREE, "they wrote to us")
+    kill_switch.order_host(THREE, "they wrote to us")
     save(HostState(host=TWO, rests_until=later, rest_reason="blocked", rests_in_a_row=2, budget_share=0.5))
     save(HostState(host=ONE, rests_until=NOW, rest_reason="blocked", rests_in_a_row=1))
     save(HostState(host="www.gone.fr:443"))
