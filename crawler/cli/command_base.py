@@ -61,11 +61,9 @@ class OperatorCommand(ScrapyCommand):
         Raises:
             SystemExit: no such host or desk, or the database is away; the text says what to do.
         """
-        from crawler.hosts.kill_switch import UnknownHost  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
         try:
             return self.ask_database(change, "nothing was changed")
-        except (UnknownDesk, UnknownHost, ValueError) as error:
+        except (UnknownDesk, ValueError) as error:
             raise self.make_exit(str(error)) from None
 
     def ask_database(self, ask: Callable[[], T], otherwise: str) -> T:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from socket import SHUT_RDWR
-from typing import NamedTuple
 
 from aiohttp import (
     ClientHandlerType,
@@ -45,13 +44,6 @@ class _HandshakeRefused(Exception):
         self.answer = answer
 
 
-class _ReceivedFrames(NamedTuple):
-    """The frames that came, and why they broke off (None: they came to an end)."""
-
-    frames: list[str]
-    cut_off: str | None
-
-
 async def _accept_socket_only(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """Let nothing but a socket through: aiohttp would follow redirects, to any host, and drop what was said."""
     answer = await send(request)
@@ -74,13 +66,13 @@ class SocketHandler(AiohttpHandler):
         try:
             async with self._connect(request) as socket:
                 await socket.send_str(request.body.decode())
-                heard = await self._receive_frames(socket, request.meta.get("until", ""), ends)
+                frames, why = await self._receive_frames(socket, request.meta.get("until", ""), ends)
         except _HandshakeRefused as refused:
             async with refused.answer as answer:
                 return await read_answer(answer, request.url, self._largest)
-        cut_off = {CUT_OFF: heard.cut_off} if heard.cut_off else {}
+        cut_off = {CUT_OFF: why} if why else {}
         kind = {"Content-Type": "application/x-ndjson; charset=utf-8"}
-        return TextResponse(request.url, status=SWITCHED, headers=kind | cut_off, body=body_of(heard.frames))
+        return TextResponse(request.url, status=SWITCHED, headers=kind | cut_off, body=body_of(frames))
 
     @asynccontextmanager
     async def _connect(self, request: Request) -> AsyncIterator[ClientWebSocketResponse]:
@@ -107,8 +99,10 @@ class SocketHandler(AiohttpHandler):
 
     async def _receive_frames(
         self, socket: ClientWebSocketResponse, until: str, ends: float
-    ) -> _ReceivedFrames:
-        """Listen until a frame holds `until`, the server closes, or there is no more time (`ends`, the loop's).
+    ) -> tuple[list[str], str | None]:
+        """Return the frames that came until one holds `until`, and why they broke off (None: they came to an end).
+
+        They break off where the server closes by another code, or there is no more time (`ends`, the loop's).
 
         Raises:
             aiohttp.ClientPayloadError: the connection was lost before anything came.
@@ -121,17 +115,17 @@ class SocketHandler(AiohttpHandler):
                 frames.append(frame)
                 size += len(frame.encode())
                 if until and until in frame:
-                    return _ReceivedFrames(frames, None)
+                    return frames, None
                 if size > self._largest:
-                    return _ReceivedFrames(frames, f"there are more than {self._largest} bytes")
+                    return frames, f"there are more than {self._largest} bytes"
         except TimeoutError:
             if not frames:
                 raise
-            return _ReceivedFrames(frames, "the time was up")
+            return frames, "the time was up"
         code = socket.close_code
         if code == _LOST and not frames:
             raise ClientPayloadError("the socket was lost before it said anything")
-        return _ReceivedFrames(frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}")
+        return frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}"
 
 
 async def _texts(socket: ClientWebSocketResponse, ends: float) -> AsyncIterator[str]:

@@ -40,10 +40,6 @@ UPDATE desks d SET status = 'PAUSED', status_reason = chosen.reason FROM chosen 
 """)
 
 
-class UnknownHost(LookupError):
-    """No desk is on that host; the text names those that exist."""
-
-
 def order_host(host: str, reason: str | None) -> None:
     """Ask nothing more of a host (`name:port`), by any visit, for a reason; None: let it be asked again.
 
@@ -51,13 +47,12 @@ def order_host(host: str, reason: str | None) -> None:
     host's desks so. Rests and budgets stay as they were.
 
     Raises:
-        UnknownHost: no desk is there.
-        ValueError: the reason is empty.
+        ValueError: no desk is there, or the reason is empty.
     """
     given = _clean_reason(reason, "the host stopped")
     if not desks_on(host):
         known = sorted({desk.host for desk in desks().values()})
-        raise UnknownHost(f"no desk is on {host!r}; {suggest_names(host, known)}")
+        raise ValueError(f"no desk is on {host!r}; {suggest_names(host, known)}")
     values: dict[str, Any] = {
         "stopped_at": clock() if given else None,
         "stop_reason": given,

@@ -22,7 +22,7 @@ class ProvenWindow(NamedTuple):
 
 
 Coverage = Mapping[str, Sequence[ProvenWindow]]  # by place key
-_COVERAGE = TypeAdapter(Coverage)
+_COVERAGE: TypeAdapter[Coverage] = TypeAdapter(Coverage)
 EVERYWHERE = "*"  # the key of answers for all places together
 
 
