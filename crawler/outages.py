@@ -24,16 +24,12 @@ SELECT d.id, n.at, n.reason
 FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]))
   AS n(desk_id, at, reason)
 JOIN desks d ON d.id = n.desk_id
-WHERE n.reason IS NOT NULL
+WHERE n.reason IS NOT NULL AND NOT EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL)
 ON CONFLICT (desk_id) WHERE ends_at IS NULL DO NOTHING
 """)
 _OVER = sa.text("""
 UPDATE outages SET ends_at = greatest(starts_at, :at)
-WHERE desk_id = ANY(:desks) AND ends_at IS NULL AND (CAST(:reason AS text) IS NULL OR reason = :reason)
-""")
-
-_FORGET = sa.text("""
-UPDATE outages SET ends_at = greatest(starts_at, :at) WHERE ends_at IS NULL AND desk_id <> ALL(:watched)
+WHERE ends_at IS NULL AND desk_id <> ALL(:others) AND (CAST(:reason AS text) IS NULL OR reason = :reason)
 """)
 
 
@@ -73,12 +69,7 @@ def _columns(turns: Sequence[OutageChange]) -> dict[str, list[object]]:
 
 
 def end_outages(
-    session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason | None = None
+    session: Session, others: Collection[str], at: datetime, reason: OutageReason | None = None
 ) -> None:
-    """End the open outages of desks, those of one reason where it is given."""
-    session.execute(_OVER, {"desks": sorted(desk_ids), "at": at, "reason": reason and reason.value})
-
-
-def end_unwatched(session: Session, watched: Collection[str], at: datetime) -> None:
-    """End the outages of desks that are no longer to be watched: they are not paid for."""
-    session.execute(_FORGET, {"watched": sorted(watched), "at": at})
+    """End the open outages of all desks but these, those of one reason where it is given."""
+    session.execute(_OVER, {"others": sorted(others), "at": at, "reason": reason and reason.value})

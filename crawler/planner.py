@@ -150,7 +150,7 @@ class Planner:
         shares = backoff.budget_shares(rows, {desk.host for desk in chosen})
         plan = build_plan(chosen, promised, shares, states, now)
         desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
-        outages.end_unwatched(rows, [*paused, *queues], now)
+        outages.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
         due_queue.send(self._client, due_queue.rest(backoff.active_rests(rows, now), now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in chosen:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from api.models.desk import DeskChange, DeskState, HostState, Outage, OutageReason
+from api.models.desk import DeskChange, DeskState, HostState, OutageReason
 from configs.ground.clock import clock
 from configs.ground.formatting import suggest_names
 from configs.world.desk import Desk
@@ -137,13 +137,8 @@ def _mark_unwatched(rows: Session, reasons: Mapping[str, str], now: datetime) ->
     """
     ids = sorted(reasons)
     rows.execute(_SHOW_PAUSED, {"id": ids, "reason": [reasons[each] for each in ids]})
-    is_open = Outage.ends_at.is_(None)
-    known = set(rows.scalars(sa.select(Outage.desk_id).where(is_open, Outage.desk_id.in_(ids))))
-    if missing := [each for each in ids if each not in known]:
-        outages.begin_outages(rows, missing, now, OutageReason.STOPPED)
-    stopped = rows.scalars(sa.select(Outage.desk_id).where(is_open, Outage.reason == OutageReason.STOPPED))
-    if over := [each for each in stopped if each not in reasons]:
-        outages.end_outages(rows, over, now, OutageReason.STOPPED)
+    outages.begin_outages(rows, ids, now, OutageReason.STOPPED)
+    outages.end_outages(rows, ids, now, OutageReason.STOPPED)
 
 
 def _lock(rows: Session) -> None:
