@@ -15,8 +15,7 @@ import structlog
 
 from configs.settings import Settings, settings
 from configs.settings.constants import Constant
-from configs.settings.program_settings import list_allowed, list_secrets
-from configs.settings.secret_files import folder_in_use
+from configs.settings.program_settings import folder_in_use, list_allowed, list_secrets
 
 # Port on which Prometheus is answered
 METRICS_PORT = Constant("METRICS_PORT", 9464)

@@ -26,8 +26,7 @@ from configs.settings.groups import SendingSettings, ServingSettings, StoreSetti
 from configs.settings.keys import find_key_problems
 from configs.settings.legal_names import LegalNames
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
-from configs.settings.program_settings import describe_misspelt, list_secrets
-from configs.settings.secret_files import read_secret_files
+from configs.settings.program_settings import describe_misspelt, list_secrets, read_secret_files
 from configs.settings.value_types import split_words
 
 __all__ = [

@@ -13,8 +13,14 @@ from configs.settings.groups import MAIL_PROVIDERS
 from configs.settings.keys import ADDRESSES, SEVERAL, read_password
 from configs.settings.keys import read_text as _text
 from configs.settings.legal_names import LegalNames, is_sample
-from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
-from configs.settings.secret_files import folder_in_use, is_empty
+from configs.settings.program_settings import (
+    NEEDED,
+    folder_in_use,
+    is_empty,
+    list_allowed,
+    list_needed,
+    list_secrets,
+)
 from configs.settings.value_types import StorePlace, read_store, split_words
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs.settings import SettingsRefused, load
-from configs.settings.secret_files import read_secret_files
+from configs.settings.program_settings import read_secret_files
 from tests.configs.settings.test_settings import PRODUCTION
 from tests.in_turn import in_turn
 
