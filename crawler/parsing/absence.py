@@ -19,7 +19,6 @@ from crawler.parsing.html_text import (
     collapse_whitespace,
     fold,
     folds_to_phrase,
-    rendered_children,
     rendered_text,
 )
 from crawler.parsing.narrowed_sentences import is_narrowed, names_days
@@ -155,7 +154,9 @@ def _blocks_with(root: HtmlElement, sentence: str) -> list[HtmlElement]:
     waiting = [root]
     while waiting and len(found) < _MOST_BLOCKS:
         node = waiting.pop()
-        inner = [each for each, text in rendered_children(node) if folds_to_phrase(fold(text), sentence)]
+        inner = [
+            each for each in node.iterchildren("*") if folds_to_phrase(fold(rendered_text(each)), sentence)
+        ]
         waiting += inner
         if not inner:
             found[_block_of(node)] = None

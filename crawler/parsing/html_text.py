@@ -61,8 +61,7 @@ _LEFT = (
 _BOUND = ("visible", "hidden", "if", "ifnot", "foreach", "with")  # Knockout's
 _HIDING = frozenset(("hidden", "style", "popover", "data-bind", *_VUE, *_LEFT))
 
-# Marks in extracted text: an inline element begins or ends; a child begins. No text has these characters.
-_SEAM, _CHILD = "\ufdd0", "\ufdd1"
+_SEAM = "\ufdd0"  # marks in extracted text where an inline element begins or ends; no text has this character
 _BLOCKS = (
     "address|article|aside|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
     "|fieldset|figcaption|figure|footer|form|frame|frameset|h1|h2|h3|h4|h5|h6|head|header|hgroup|hr|html|iframe|img"
@@ -85,26 +84,15 @@ _TO_TEXT = """<xsl:output method="text"/>
 <xsl:template match="{left_out}" priority="2"/>"""
 
 
-def _text_reader(left_out: str, shown: str, closed: str, first: str = "") -> etree.XSLT:
-    """Return what reads the text of a node without some elements: XPaths of its children, of closed `details`.
-
-    `first`: the rule for the node's document; by default the node itself is read.
-    """
+def _text_reader(left_out: str, shown: str, closed: str) -> etree.XSLT:
+    """Return what reads the text of a node without some elements: XPaths of its children, of closed `details`."""
     rules = _TO_TEXT.format(blocks=_BLOCKS, seam=_SEAM, left_out=left_out, shown=shown, closed=closed)
-    return etree.XSLT(etree.XML(_SHEET.format(rules + first)))
+    return etree.XSLT(etree.XML(_SHEET.format(rules)))
 
 
 _ALL_TEXT = _text_reader(_CODE, "node()", "node()")
 _NOT_SHOWN, _SHOWN = f"{_CODE}|textarea|title", f"node()[not({CONCEALED})]"
 _SHOWN_TEXT = _text_reader(_NOT_SHOWN, _SHOWN, "summary[1]")
-# The texts of all elements in an element, each behind a mark.
-_CHILD_TEXTS = _text_reader(
-    _NOT_SHOWN,
-    _SHOWN,
-    "summary[1]",
-    f'<xsl:template match="/"><xsl:for-each select="*/*">{_CHILD}'
-    f'<xsl:if test="not({CONCEALED})"><xsl:apply-templates select="."/></xsl:if></xsl:for-each></xsl:template>',
-)
 _ATTRIBUTES = etree.XSLT(  # the names of all attributes
     etree.XML(
         _SHEET.format(
@@ -303,16 +291,6 @@ def rendered_text(node: html.HtmlElement) -> str:
     if not len(node) and node.tag in _LEAVES:  # most nodes that readers ask for: ten times as fast
         return collapse_whitespace(node.text or "")
     return collapse_whitespace(_join_inline(str(_SHOWN_TEXT(node))))
-
-
-def rendered_children(node: html.HtmlElement) -> list[tuple[html.HtmlElement, str]]:
-    """Return the elements directly in a shown node, with their texts (`rendered_text`), much faster than one by one."""
-    if not len(node):
-        return []
-    inner, texts = list(node.iterchildren("*")), str(_CHILD_TEXTS(node)).split(_CHILD)[1:]
-    if len(texts) != len(inner):  # the page itself holds that mark
-        return [(each, rendered_text(each)) for each in inner]
-    return [(each, collapse_whitespace(_join_inline(text))) for each, text in zip(inner, texts, strict=True)]
 
 
 def _join_inline(text: str) -> str:
