@@ -4,7 +4,7 @@ Such a page may say "none" for the days that it shows, and has slots all the sam
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 
 from crawler.parsing.date_parsing import MONTH, moments_in
@@ -83,14 +83,6 @@ _RULE = re.compile(
     r"\bobligatoires?\b|\bse (?:fait|font|feront|fera|prend|prennent|prendront)\b|\bvalables?\b"
 )
 _END = re.compile(r"[.!?](?= [^\d]|$)")
-_BETWEEN = re.compile(r"(?<=[.!?])(?= [^\d])")  # sentences
-_FIGURE_OR_DAY = re.compile(rf"\d|{_WHEN_IN_WORDS}")
-# One of them is in all words of `_NEXT`, which takes three times as long to search.
-_HINTS = ("prochain", "premier", "suivant", "next", "earliest", "soonest", "first", "available")
-_HINTS_ABROAD = (
-    *("prox", "prossim", "nachste", "fruheste", "volgende", "najblizsz", "nastepn", "urmato", "sonraki"),
-    *("следующ", "ближаиш", "التالي", "المقبل", "القادم", "下一", "最早"),
-)
 _NEAR = 80  # characters between an announcement and its moment
 
 
@@ -99,10 +91,8 @@ def find_announcements(folded: str, visit: VisitContext) -> Iterator[tuple[str, 
 
     An opening that has passed is none: what was opened then is gone.
     """
-    abroad = any(hint in folded for hint in _HINTS_ABROAD)
-    hints = (*_HINTS, *_HINTS_ABROAD) if abroad else _HINTS
-    told = _EACH_WEEK.sub(" ", without_denials(_leave_out_sentences(folded, hints)))
-    for words in (_NEXT, _OPENS, _ABROAD) if abroad else (_NEXT, _OPENS):
+    told = _EACH_WEEK.sub(" ", without_denials(folded))
+    for words in (_NEXT, _OPENS, _ABROAD):
         for found in words.finditer(told):
             before, after = _sentence(told, found)
             parts = (f"{found[0]}{after}" if words is _ABROAD else after, found[0], before)
@@ -115,18 +105,6 @@ def find_announcements(folded: str, visit: VisitContext) -> Iterator[tuple[str, 
             )
             if moment or named:
                 yield found[0].strip()[:_NEAR], None if past else moment
-
-
-def _leave_out_sentences(text: str, hints: Sequence[str]) -> str:
-    """Return a text without the sentences that announce nothing: most do not, and searching them takes long.
-
-    The neighbours of the others stay.
-    """
-    parts = _BETWEEN.split(text)
-    told = [bool(_FIGURE_OR_DAY.search(each)) or any(hint in each for hint in hints) for each in parts]
-    return "".join(
-        each if any(told[max(0, number - 1) : number + 2]) else " ." for number, each in enumerate(parts)
-    )
 
 
 def _is_news(sentence: str) -> bool:
