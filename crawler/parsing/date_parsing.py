@@ -8,8 +8,7 @@ from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,13 +32,10 @@ _MONTHS = {
     for name in names.split()
 }  # fmt: skip
 _WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
-_BY_LETTER = groupby(sorted(_MONTHS, key=lambda name: (name[0], -len(name))), key=itemgetter(0))
-# The names of months. By first letters: a search then tries a third of the alternatives at each word.
-MONTH = "|".join(f"{first}(?:{'|'.join(name[1:] for name in names)})" for first, names in _BY_LETTER)
+MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _WEEKDAY = rf"(?:\b(?P<weekday>{'|'.join(_WEEKDAYS)})[a-z]*\.?,?\s+)?"
 _SHORT = r"\d\d(?=,?\s+(?:à\s+|de\s+)?\d{1,2}\s?[h:])"  # a year before an hour: `23 nov. 26 9h30`
 _DAY = re.compile(
-    rf"(?=(?<![\d/.:-])\d|\b(?:{'|'.join(_WEEKDAYS)}))"  # a cheap test first: most of a page begins no day
     rf"(?:(?<![\d/.:-])(?P<iso>\d{{4}}(?P<bar>[-/])\d\d(?P=bar)\d\d)(?!\d)"
     rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}}+)(?:(?: ?er|st|nd|rd|th|o)\b(?: of\b)?)?"
     rf"(?:\s?(?P<cut>[/.-])\s?(?P<month>\d{{1,2}})\s?(?P=cut)\s?(?P<year>\d{{4}})(?!\d)"
@@ -72,9 +68,6 @@ _ENGLISH = tuple(
 _MONTH_FIRST = re.compile(
     rf"(?<!\d )(?<!\d)\b({'|'.join(_ENGLISH)})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?!\w| ?[:h])(?:,? (\d{{4}})(?!\d))?"
 )
-_ENDS = "|".join(sorted({name[-3:] for name in _ENGLISH}))
-# A cheap test first: a figure behind the end of such a name.
-_DAY_BEHIND = re.compile(rf" \d(?:(?<=(?:{_ENDS}) \d)|(?<=(?:{_ENDS})\. \d))")
 _PREMIER = re.compile(rf"\bpremier(?= (?:{MONTH})\b)")
 
 
@@ -161,11 +154,7 @@ def _is_cut(day: re.Match[str], lowered: str) -> bool:
 def _fold_days(text: str) -> str:
     """Return a text in lower case, its days in the order and the figures of French: `Dec 1st`, `premier décembre`."""
     lowered = collapse_whitespace(text).lower()
-    if "premier " in lowered:
-        lowered = _PREMIER.sub("1er", lowered)
-    if _DAY_BEHIND.search(lowered):
-        lowered = _MONTH_FIRST.sub(r"\2 \1 \3", lowered)
-    return lowered
+    return _MONTH_FIRST.sub(r"\2 \1 \3", _PREMIER.sub("1er", lowered))
 
 
 def _read_moment(match: re.Match[str], lowered: str, visit: VisitContext) -> date | None:
