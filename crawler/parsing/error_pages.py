@@ -30,14 +30,8 @@ class Notice(NamedTuple):
     said: str = ""  # the reason; empty: the page's own words
 
 
-def find_notice(page: Page, notices: Sequence[Notice], hints: Sequence[bytes] = (b"",)) -> Reading | None:
-    """Return the reading of the first notice that a page shows, None if it shows none.
-
-    `hints`: lower-case words, one of which occurs in every page with a notice. Pages without them skip the XPath
-    search. By default every page is searched.
-    """
-    if not any(hint in page.lowered for hint in hints):
-        return None
+def find_notice(page: Page, notices: Sequence[Notice]) -> Reading | None:
+    """Return the reading of the first notice that a page shows, None if it shows none."""
     places = {notice.within for notice in notices}
     texts = {each: [_text_of(node) for node in page.root.xpath(each)[:_MOST]] for each in places}
     for notice in notices:

@@ -162,7 +162,6 @@ _STEPS = {
     3: ("/descendant::img[contains(@src, 'etape_3r.png')]", _ONWARD),
     4: ("/descendant::img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
 }
-_STEP_HINTS = (b"etape_3r.png", b"etape_4r.png")  # pages without them skip the search of either mark
 _RETIRED = "Ce lien a été désactivé définitivement"
 _BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
 _TROUBLES = (
@@ -170,7 +169,6 @@ _TROUBLES = (
     Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
     Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
 )
-_HINTS = (b"surcharg", b"gateway", b"unavailable", b"incomplete response", b"sactiv")  # words of those texts
 
 
 class EzBookingParameters(Strict):
@@ -220,7 +218,7 @@ def _place(page: Page) -> Place:
 
 
 def _trouble(page: Page) -> Reading | None:
-    return find_notice(page, _TROUBLES, _HINTS)
+    return find_notice(page, _TROUBLES)
 
 
 def _full(page: Page) -> Reading | None:
@@ -271,8 +269,7 @@ def _open(page: Page) -> Reading | None:
 
 
 def _is_step(page: Page, mark: str, button: str) -> bool:
-    named = any(hint in page.lowered for hint in _STEP_HINTS)
-    return bool(named and page.root.xpath(mark) and page.root.xpath(button))
+    return bool(page.root.xpath(mark) and page.root.xpath(button))
 
 
 def _choice(page: Page) -> Reading | None:
