@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import redis
 import time_machine
 
 from api.background import __main__ as background
@@ -84,6 +85,13 @@ def test_what_is_wrong_is_said_and_not_traced(name: str, settings_env: Callable[
 
 
 # Redis clients of the programs
+
+
+def test_no_call_waits_for_ever(redis_server: redis.Redis) -> None:
+    with redis_client() as client:
+        arguments = client.connection_pool.connection_kwargs
+    assert 0 < arguments["socket_connect_timeout"] < 10
+    assert 0 < arguments["socket_timeout"] < 60
 
 
 def test_without_an_address_the_variable_is_named(bare: Callable[..., None]) -> None:

@@ -48,12 +48,14 @@ def test_a_store_that_is_whole_has_no_troubles(blobs: Blobs) -> None:
 def test_what_is_missing_cut_off_or_changed_is_named_once(
     blobs: Blobs, base: Manifest, tmp_path: Path
 ) -> None:
-    file = tmp_path / base.folder / "000000.age"
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-1])
-    assert find_troubles(blobs, SYSTEM) == [
-        f"{base.folder}/000000.age has {len(whole) - 1} bytes, {len(whole)} were stored"
-    ]
+    older = keep(blobs, describe(3))  # it is not read, but of what size it is
+    for folder in (older.folder, base.folder):
+        file = tmp_path / folder / "000000.age"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1])
+        said = f"{folder}/000000.age has {len(whole) - 1} bytes, {len(whole)} were stored"
+        assert find_troubles(blobs, SYSTEM) == [said]
+        file.write_bytes(whole)
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert find_troubles(blobs, SYSTEM) == [
         f"{base.folder}/000000.age is not what was stored: its SHA-256 differs"
