@@ -1,8 +1,8 @@
 """ANTS, the national search for passport and identity card slots in town halls: its list and its socket.
 
-Its shapes are those of the server's last public version, beside which tests/crawler/crawls/test_real_ants_server.py
-runs it. Hours are the town hall's wall clock with a `Z` that is not true, on the list with an offset of nought.
-That version asks for no token on the socket; this does, as the site of today is said to.
+Its shapes are those of the server's last public version, which our spider reads in
+tests/crawler/crawls/test_real_ants_server.py. Hours are the town hall's wall clock with a `Z` that is not true, on the
+list with an offset of nought. That version asks for no token on the socket; this does, as the site of today is said to.
 """
 
 from __future__ import annotations

@@ -1,26 +1,22 @@
 """The State's own search server, hubrdvmairie of the package index, on loopback with our own editors behind it.
 
-Our spider watches it, and our stand-in must answer in its shapes. It is the last version that is public (November
-2024): the site of today asks for a captcha or a token besides.
+Our spider watches it. It is the last version that is public (November 2024): the site of today asks for a captcha or a token besides.
 """
 
 import json
-import re
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
-import aiohttp
 import pytest
 
 from api.models.slot import SlotRow
@@ -31,9 +27,6 @@ from tests.crawler.checks import open_after
 from tests.crawler.held import Held, make_desk
 from tests.factories import rows
 from tests.waiting import wait_for_port
-
-if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(400)]
 PROGRAM = "hubrdvmairie"
@@ -259,96 +252,14 @@ def test_more_messages_in_a_minute_than_the_server_takes_are_a_rate_limit(
     assert outcomes == [Outcome.SLOTS] * 30 + [Outcome.RATE_LIMITED]
 
 
-@pytest.mark.parametrize("reason", ["CNI-PASSPORT", "PERMIS"])
-@pytest.mark.parametrize("radius", [20, 0.99, 31])
-def test_the_stand_in_answers_a_list_as_the_server_does(
-    held: Held, server: RealServer, sandbox: "Running", reason: str, radius: float
-) -> None:
-    server.collect(open=Editor(hours=(at(10),)), full=Editor(("Mairie annexe",)))
-    sandbox.open_slots("ants", 880091, count=1)
-    asked = {**EVRY, **window(), "reason": reason, "radius_km": radius}
-    assert shape(get(sandbox.site("ants"), asked)) == shape(get(server.root, asked))
-
-
-@pytest.mark.parametrize("left_out", ["longitude", "start_date"])
-def test_the_stand_in_refuses_as_the_server_does(
-    server: RealServer, sandbox: "Running", left_out: str
-) -> None:
-    asked = {key: each for key, each in {**EVRY, **window(), "radius_km": 20}.items() if key != left_out}
-    assert shape(get(sandbox.site("ants"), asked)) == shape(get(server.root, asked))
-    assert get(sandbox.site("ants"), asked, authorised=False) == get(server.root, asked, authorised=False)
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [{"department_code": "91"}, {"radius_km": 20}, {"radius_km": 31}, {"radius_km": 20, "longitude": "east"}],
-    ids=json.dumps,
-)
-def test_the_stand_in_answers_a_socket_as_the_server_does(
-    held: Held, server: RealServer, sandbox: "Running", asked: dict[str, Any]
-) -> None:
-    server.collect(
-        open=Editor(hours=(at(10),)), full=Editor(("Mairie annexe",)), last=Editor(("Mairie de quartier",))
-    )
-    sandbox.open_slots("ants", 880091, count=1)
-    asked = {**EVRY, **window(), "reason": "CNI", "documents_number": 1, **asked}
-    theirs, ours = (held.run(listen(root, json.dumps(asked))) for root in (server.root, sandbox.site("ants")))
-    assert sorted(map(shape, ours)) == sorted(map(shape, theirs))
-
-
 def recorded(held: Held, server: RealServer, token: int) -> tuple[Outcome, set[datetime]]:
     """Check and record it as a spider does; return how it ended, and what is open from then on."""
     return open_after(check(held, server), token)
 
 
-def window() -> dict[str, str]:
-    return {"start_date": f"{clock():%Y-%m-%d}", "end_date": f"{DAY + timedelta(days=9)}"}
-
-
 def listed(server: RealServer) -> dict[str, str]:
     """Return the numbers of the town halls with an hour, by name."""
-    _, body = get(server.root, {**EVRY, **window(), "radius_km": 20})
-    return {each["name"]: each["id"] for each in body}
-
-
-def get(root: str, asked: dict[str, Any], authorised: bool = True) -> tuple[int, Any]:
-    url = f"{root}/api/SlotsFromPosition?{urlencode(asked)}"
-    request = urllib.request.Request(url, headers=TOKEN if authorised else {})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
-
-async def listen(root: str, message: str) -> list[str]:
-    """Return the frames that answer a message, and whether the socket was left open without the last one."""
-    async with aiohttp.ClientSession() as client, client.ws_connect(
-        f"{root.replace('http', 'ws')}/api/SlotsFromPositionStreaming", headers=TOKEN
-    ) as socket:  # fmt: skip
-        await socket.send_str(message)
-        frames: list[str] = []
-        while "end_of_search" not in "".join(frames):
-            try:
-                frames.append(await socket.receive_str(timeout=10))
-            except TimeoutError:
-                return [*frames, "left open"]
-        return frames
-
-
-def shape(answer: Any) -> str:
-    """Return an answer with each text and number replaced by its kind; escapes, spelling of hours and keys remain."""
-    if isinstance(answer, str) and answer.startswith(("[", "{")):
-        escaped = "escaped" if answer.isascii() else "not escaped"
-        return f"{escaped} {shape(json.loads(answer))}"
-    if isinstance(answer, list | tuple):
-        return f"[{', '.join(sorted({shape(each) for each in answer}))}]"
-    if isinstance(answer, dict):
-        counted = {**answer, "editors_number": ""} if "editors_number" in answer else answer
-        told = {
-            key: each if key in ("step", "loc", "detail") else shape(each) for key, each in counted.items()
-        }
-        return json.dumps(told, sort_keys=True)
-    if isinstance(answer, str):
-        return re.sub(r"\d", "9", answer) if re.match(r"\d{4}-|left open", answer) else "text"
-    return type(answer).__name__ if isinstance(answer, float) else f"{answer}"
+    window = {"start_date": f"{clock():%Y-%m-%d}", "end_date": f"{DAY + timedelta(days=9)}"}
+    url = f"{server.root}/api/SlotsFromPosition?{urlencode({**EVRY, **window, 'radius_km': 20})}"
+    with urllib.request.urlopen(urllib.request.Request(url, headers=TOKEN), timeout=60) as answer:
+        return {each["name"]: each["id"] for each in json.load(answer)}
