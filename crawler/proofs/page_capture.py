@@ -40,8 +40,9 @@ class PageCapture:
     @property
     def asked(self) -> dict[str, Any]:
         """Return the page's request as JSON values, without form and headers; `asked_of` reads it back."""
+        request: dict[str, Any] = _REQUEST.dump_python(self.ask, mode="json", include=_KEPT)
         visit = {"desk": self.visit.url, "today": self.visit.today.isoformat(), "visit": self.visit.turn}
-        return visit | _REQUEST.dump_python(self.ask, mode="json", include=_KEPT)
+        return visit | request
 
 
 class CaptureBuffer:
