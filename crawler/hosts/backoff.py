@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.settings.constants import Constant
 from configs.world.check_intervals import LONGEST_REST_SECONDS
-from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import outages
@@ -126,44 +125,26 @@ def reclassify_page_refusals(session: Session, checks: Sequence[CheckItem], now:
     That takes a conclusive answer to another desk of the host within REFUSAL_SECONDS, and later than any other
     desk's refusal: a host that begins to refuse everything closes one page at most before it counts as blocked.
     """
+    why = "while other pages of its host are read"
     return [
-        _mark_closed(check) if check.refused and _only_this(session, check, checks, now) else check
+        replace(check, outcome=Outcome.CLOSED, reason=f"{check.reason}, {why}")
+        if check.refused and _only_this(session, check, checks, now)
+        else check
         for check in checks
     ]
 
 
 def _only_this(session: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
     desk = desks().get(check.desk_id)
-    if desk is None:
-        return False
-    host = desk.host
-    proven, refused = _last_answers_elsewhere(session, desk, host)
-    beside = [each for each in checks if _is_other_page_of(each, desk, host)]
-    proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
-    refusals = [refused, *(check.started_at for check in beside if check.refused)]
+    others = {each.id for each in desks_on(desk.host)} - {check.desk_id} if desk else set()
+    beside = [each for each in checks if each.desk_id in others]
+    proven, refused = session.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
+    proofs = [proven, *(each.started_at for each in beside if each.outcome.conclusive)]
+    refusals = [refused, *(each.started_at for each in beside if each.refused)]
     last = max(filter(None, proofs), default=None)
     if last is None or now - last > timedelta(seconds=REFUSAL_SECONDS()):
         return False
     return all(last > refusal for refusal in refusals if refusal)
-
-
-def _last_answers_elsewhere(
-    session: Session, desk: Desk, host: str
-) -> tuple[datetime | None, datetime | None]:
-    """Return when another desk of the host was last proven, and when one was last refused."""
-    others = [other.id for other in desks_on(host) if other.id != desk.id]
-    proven, refused = session.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
-    return proven, refused
-
-
-def _is_other_page_of(check: CheckItem, desk: Desk, host: str) -> bool:
-    other = desks().get(check.desk_id)
-    return other is not None and host == other.host and other.id != desk.id
-
-
-def _mark_closed(check: CheckItem) -> CheckItem:
-    reason = f"{check.reason}, while other pages of its host are read"
-    return replace(check, outcome=Outcome.CLOSED, reason=reason)
 
 
 _COLUMNS = tuple(HostBackoff.__dataclass_fields__)
