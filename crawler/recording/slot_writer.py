@@ -274,31 +274,23 @@ def load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list
 def write_slots(session: Session, looks: Iterable[SlotComparison]) -> list[NewDetection]:
     """Write what changed; return the detections, in the order of the looks."""
     changes = [(look, compare_slots(look)) for look in looks]
-    _close(session, changes)
-    _see_again(session, changes)
-    _confirm_superseded(session, changes)
+    gone = [(row, look.now, reason.value) for look, change in changes for row, reason in change.gone]
+    again = [
+        (row, look.now, slot.seats, look.url(slot)) for look, change in changes for row, slot in change.again
+    ]
+    still_open = [(look.desk.id, place, look.now) for look, change in changes for place in change.still_open]
+    _update(session, _GONE, ("id", "at", "reason"), gone)
+    _update(session, _AGAIN, ("id", "at", "seats", "url"), again)
+    _update(session, _STILL_OPEN, ("desk_id", "place_key", "at"), still_open)
     ids = _open(session, changes)
     return _detect(session, [(look, change.news) for look, change in changes if change.news], ids)
 
 
-def _close(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
-    rows = [(row, look.now, reason.value) for look, change in changes for row, reason in change.gone]
+def _update(
+    session: Session, statement: sa.TextClause, names: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
     if rows:
-        session.execute(_GONE, _columns(("id", "at", "reason"), rows))
-
-
-def _see_again(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
-    rows = [
-        (row, look.now, slot.seats, look.url(slot)) for look, change in changes for row, slot in change.again
-    ]
-    if rows:
-        session.execute(_AGAIN, _columns(("id", "at", "seats", "url"), rows))
-
-
-def _confirm_superseded(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
-    rows = [(look.desk.id, place, look.now) for look, change in changes for place in change.still_open]
-    if rows:
-        session.execute(_STILL_OPEN, _columns(("desk_id", "place_key", "at"), rows))
+        session.execute(statement, _columns(names, rows))
 
 
 def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> Ids:
