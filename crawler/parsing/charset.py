@@ -82,10 +82,10 @@ _ESCAPED = re.compile(
     r"(?i)&(?:[a-z](?:acute|grave|circ|cedil|uml)|#\d{2,5}|#x[\da-f]{2,4});|\\u00[\da-f]{2}"
 )
 # A letter that became a question mark, in no address and no template: `d?cembre`.
-_QUESTIONED = re.compile(r"(?<![\w./=&?%-])[^\W\d_]+\?[a-z](?!\S*[=:}])")
+_QUESTIONED = re.compile(r"(?<![\w./=&?%-])[^\W\d_]+\?[a-z](?!\S{0,200}[=:}])")
 _QUESTION = re.compile(r"\?[a-z](?<=[^\W\d_]\?[a-z])")  # a cheap test first
 # A letter with an accent in UTF-7, which no browser reads: `d+AOk-cembre`. https://www.rfc-editor.org/rfc/rfc2152
-_UTF_7 = re.compile(r"\+A[M-P][A-Za-z\d+/]+-")
+_UTF_7 = re.compile(r"\+A[M-P][A-Za-z\d+/]{1,60}-")
 _JSON_ESCAPE = re.compile(r"\\u([\da-fA-F]{4})")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from crawler.block_pages import classify_page
 from crawler.fetching.decompression import Broken, unpack
+from crawler.parsing.charset import is_damaged
 from crawler.parsing.html_text import rendered_text
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.platform_detection.booking_links import find_leads, find_links
@@ -208,6 +209,8 @@ REPEATED = {
         "<html><body><p>{}</p></body></html>",
         "Aucun rendez-vous n'est disponible le matin. ",
     ),
+    "letters in UTF-7 without an end": (lambda body: is_damaged(body.text), "{}", "+AO"),
+    "questions without a blank": (lambda body: is_damaged(body.text), "{}=", ",a?b"),
     "a charset": (lambda body: body.text, "<html><meta charset=punycode>-{}", "99"),
 }
 
