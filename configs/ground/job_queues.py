@@ -7,16 +7,14 @@ from typing import cast
 
 import structlog
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from configs.ground.loop_report import NOTICES
-from configs.ground.redis import redis_client
+from configs.ground.redis import open_redis
 from configs.settings import settings
 
 # Longest time of one attempt at a job
@@ -25,22 +23,13 @@ JOB_SECONDS = 600
 KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed; the count of refused jobs
 JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _REFUSED = "refused:jobs"
-_SOCKET_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-def without_retries(client: Redis) -> Redis:
-    """Return the client so that it says at once that Redis is away; its own default is to try ten times."""
-    client.set_retry(Retry(NoBackoff(), 0))
-    return client
-
-
 @lru_cache(maxsize=2)
 def _redis(_url: str) -> Redis:
-    client = without_retries(redis_client())
-    client.connection_pool.connection_kwargs["socket_timeout"] = _SOCKET_SECONDS
-    return client
+    return open_redis()
 
 
 def redis() -> Redis:

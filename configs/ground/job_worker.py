@@ -9,18 +9,16 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
-from importlib.resources import files
+from functools import partial
 from types import FrameType
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NoReturn
 from uuid import uuid4
 
 import structlog
 from redis import Redis
 from redis.client import Pipeline
-from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
@@ -29,21 +27,20 @@ from rq.serializers import JSONSerializer
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from configs.ground.clock import clock
-from configs.ground.job_queues import JOB_ID, begins_with_queue, count_refused, without_retries
+from configs.ground.job_queues import JOB_ID, begins_with_queue, count_refused
 from configs.ground.logs import set_up_logs
 from configs.ground.process_age import leaves_at, on_stop_signals
 from configs.ground.redis import redis_client
 from configs.settings import settings
 
-# Fields that RQ fills for our jobs. Others must be empty: each would run or bring something.
+# Fields that RQ fills for our jobs. No other one is read: each would run or bring something.
 _FIELDS = frozenset(
     {
-        *("data", "origin", "description", "status", "worker_name", "exc_info", "enqueue_at_front"),
-        *("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat"),
-        *("timeout", "result_ttl", "failure_ttl", "ttl"),
+        *(b"data", b"origin", b"description", b"status", b"worker_name", b"exc_info", b"enqueue_at_front"),
+        *(b"created_at", b"enqueued_at", b"started_at", b"ended_at", b"last_heartbeat"),
+        *(b"timeout", b"result_ttl", b"failure_ttl", b"ttl"),
     }
 )
-_MOST_FIELDS, _LARGEST_FIELD = 40, 256 * 1024
 _LARGEST = 1024 * 1024  # bytes of a job's data, unpacked
 _LONGEST_ARGUMENT = 300
 _LONGEST_TIMEOUT = 86400
@@ -68,32 +65,26 @@ class ListedJob(Job):
             JobRefused: our programs enqueue no such job.
             rq.exceptions.NoSuchJobError: there is none.
         """
-        found = _read_fields(self.connection, self.key)
-        if found is not None and not found:
-            raise NoSuchJobError(f"no such job: {self.key}")
-        self.restore(found)
+        try:
+            super().refresh()  # type: ignore[no-untyped-call] # RQ's own has no types
+        except ResponseError as error:  # its key holds no hash
+            self._refuse(error)
 
-    def restore(self, raw_data: dict[bytes, bytes] | None) -> None:
-        """Take over the fields of a job, None where our programs write no such fields.
+    def restore(self, raw_data: dict[bytes, bytes]) -> None:
+        """Take over those fields of a job that ours have.
 
         Raises:
             JobRefused: our programs enqueue no such job.
         """
+        ours = {name: value for name, value in raw_data.items() if name in _FIELDS}
         try:
-            self._check(raw_data)
-            super().restore(raw_data)
+            self._check(ours)
+            super().restore(ours)
         except _STRANGE as error:
             self._refuse(error)
-            raise JobRefused(f"refused: {self.key}") from None
 
-    def _check(self, found: dict[bytes, bytes] | None) -> None:
+    def _check(self, found: dict[bytes, bytes]) -> None:
         """Compare the fields with those of our jobs, and unpack its data."""
-        if found is None:
-            raise ValueError("it has another form or size")
-        if others := sorted(
-            name.decode() for name, value in found.items() if value and name.decode() not in _FIELDS
-        ):
-            raise ValueError(f"it has {', '.join(others)[:200]}")
         queue = found[b"origin"].decode()
         if not begins_with_queue(self.id, queue):
             raise ValueError("its id does not begin with its queue")
@@ -109,7 +100,7 @@ class ListedJob(Job):
         if not 0 < int(found[b"timeout"]) <= _LONGEST_TIMEOUT:
             raise ValueError("it would take too long")
 
-    def _refuse(self, error: Exception) -> None:
+    def _refuse(self, error: Exception) -> NoReturn:
         queue = next((name for name in self.functions if begins_with_queue(self.id, name)), "")
         log.error(
             "a job is refused", queue=queue, job=self.id, because=f"{type(error).__name__}: {error}"[:300]
@@ -117,6 +108,7 @@ class ListedJob(Job):
         self.connection.delete(self.key)
         _forget_entry(self.connection, queue, self.id)
         count_refused(self.connection, queue)
+        raise JobRefused(f"refused: {self.key}") from None
 
 
 class ListedQueue(Queue):
@@ -169,17 +161,6 @@ def _forget_entry(connection: Redis, queue: str, entry: Any) -> None:
 
 def _is_plain(argument: object) -> bool:
     return (isinstance(argument, str) and len(argument) <= _LONGEST_ARGUMENT) or type(argument) is int
-
-
-def _read_fields(connection: Redis, key: str) -> dict[bytes, bytes] | None:
-    """Return the fields of a job; None where it cannot be our job."""
-    found = cast("Any", _script()(keys=[key], args=[_MOST_FIELDS, _LARGEST_FIELD], client=connection))
-    return None if found == 0 else dict(zip(found[::2], found[1::2], strict=True))
-
-
-@lru_cache(maxsize=1)
-def _script() -> Script:
-    return Redis().register_script((files("configs.ground") / "read_job.lua").read_text("utf-8"))
 
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
@@ -320,7 +301,7 @@ def _serve(functions: Mapping[str, Collection[str]], stopped: threading.Event) -
     end = leaves_at()
     while not stopped.is_set() and clock() < end:
         try:
-            client = without_retries(redis_client())
+            client = redis_client(retries=False)
             JobWorker(functions, client, end, stopped).work_until_old()
         except RedisError as error:
             log.warning("redis away, trying again", because=type(error).__name__)

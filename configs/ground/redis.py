@@ -11,17 +11,19 @@ from redis.retry import Retry
 from configs.settings import settings
 
 
-def redis_client(answer_seconds: float = 30) -> Redis:
+def redis_client(answer_seconds: float = 30, *, retries: bool = True) -> Redis:
     """Return a new client for REDIS_URL (its pool is its own; connections open at first use).
 
-    Time-outs keep a program from hanging with a Redis that hangs; `answer_seconds` is that of an answer.
+    Time-outs keep a program from hanging with a Redis that hangs; `answer_seconds` is that of an answer. Without
+    `retries`, which take seconds, it says at once that Redis is away.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
     url = settings().require("redis_url")
+    once = {} if retries else {"retry": Retry(NoBackoff(), 0)}
     return Redis.from_url(
-        url, socket_timeout=answer_seconds, socket_connect_timeout=2, health_check_interval=15
+        url, socket_timeout=answer_seconds, socket_connect_timeout=2, health_check_interval=15, **once
     )
 
 
@@ -31,9 +33,7 @@ def open_redis(answer_seconds: float = 2) -> Redis:
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
-    client = redis_client(answer_seconds)
-    client.set_retry(Retry(NoBackoff(), 0))  # the default retries for seconds
-    return client
+    return redis_client(answer_seconds, retries=False)
 
 
 RULES = Path(__file__).with_name("redis_users.acl")

@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from configs.ground.clock import clock
-from configs.ground.job_queues import push, queue, read_refused, without_retries
+from configs.ground.job_queues import push, queue, read_refused
 from configs.ground.job_worker import JobWorker, _OneLine
 from configs.ground.redis import redis_client
 from notifier.workers import FUNCTIONS as NOTIFIER
@@ -86,30 +86,37 @@ STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
     "no arguments": {"data": zlib.compress(b'["builtins.len", null]')},
     "a pickle": {"data": zlib.compress(pickle.dumps(Pickled()))},
     "a pickle as it is": {"data": pickle.dumps(Pickled())},
-    "a pickled result": {"result": pickle.dumps(Pickled())},
-    "pickled notes": {"meta": pickle.dumps(Pickled())},
     "deep data": {"data": zlib.compress(b"[" * 100_000)},
     "a number without end": {"data": zlib.compress(b'["builtins.len", null, [' + b"9" * 100_000 + b"], {}]")},
     "a bomb": {"data": BOMB},
     "no data": {"data": ""},
-    "a callback after success": {"success_callback_name": "stranger.run"},
-    "a callback after failure": {"failure_callback_name": "stranger.run"} | call("builtins.len", 1),
-    "a callback when stopped": {"stopped_callback_name": "stranger.run"},
-    "a web hook": {"webhooks": '[{"url": "http://127.0.0.1:9/", "statuses": ["finished"]}]'},
-    "repetitions": {"repeats_left": 9, "repeat_intervals": "[1]"},
-    "retries": {"retries_left": 9, "retry_intervals": "[0]"} | call("builtins.len", 1),
-    "a dependency": {"dependency_ids": '["payments-other"]'},
-    "a group": {"group_id": "stranger"},
-    "a field of nobody": {"stranger": "run"},
     "an endless time": {"timeout": -1},
     "no time": {"timeout": "stranger"},
     "a status of nobody": {"status": "stranger"},
     "a day of nobody": {"enqueued_at": "stranger"},
+    "a text": lambda client, key: client.set(key, "stranger.run"),
+    "a list": lambda client, key: client.rpush(key, "stranger.run"),
+}
+
+
+# Fields beside those of a good job that RQ would act on, and that are not read.
+BESIDE: dict[str, Fields] = {
+    "a pickled result": {"result": pickle.dumps(Pickled())},
+    "pickled notes": {"meta": pickle.dumps(Pickled())},
+    "a callback after success": {"success_callback_name": "stranger.run"},
+    "a callback when stopped": {"stopped_callback_name": "stranger.run"},
+    "a web hook": {"webhooks": '[{"url": "http://127.0.0.1:9/", "statuses": ["finished"]}]'},
+    "repetitions": {"repeats_left": 9, "repeat_intervals": "[1]"},
+    "a dependency": {"dependency_ids": '["payments-other"]'},
+    "a group": {"group_id": "stranger"},
+    "a field of nobody": {"stranger": "run"},
     "letters of nobody": {b"\xff": b"\xff"},
     "many fields": {f"field{number}": "" for number in range(100)},
     "a large field": {"description": "x" * 300_000},
-    "a text": lambda client, key: client.set(key, "stranger.run"),
-    "a list": lambda client, key: client.rpush(key, "stranger.run"),
+}
+BESIDE_A_FAILURE: dict[str, Fields] = {
+    "a callback after failure": {"failure_callback_name": "stranger.run"},
+    "retries": {"retries_left": 9, "retry_intervals": "[0]"},
 }
 
 
@@ -120,7 +127,7 @@ def table(request: pytest.FixtureRequest) -> Mapping[str, Collection[str]]:
 
 def work(functions: Mapping[str, Collection[str]]) -> tuple[int, int]:
     """Let a worker do what waits; return how many of its jobs succeeded and failed."""
-    client = without_retries(redis_client())
+    client = redis_client(retries=False)
     worker = JobWorker(functions, client, clock() + timedelta(hours=1), threading.Event())
     worker.work(burst=True, logging_level="CRITICAL")
     found = [client.hget(worker.key, f"{how}_job_count") for how in ("successful", "failed")]
@@ -160,16 +167,25 @@ def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
 
 
 @pytest.mark.usefixtures("marker")
+def test_what_else_a_job_has_is_not_read(
+    redis_server: redis.Redis, table: Mapping[str, Collection[str]]
+) -> None:
+    failing = {name: form | call("builtins.len", 1) for name, form in BESIDE_A_FAILURE.items()}
+    for number, form in enumerate({**BESIDE, **failing}.values()):
+        put(redis_server, f"payments-{number}", form, "payments")
+    assert work(table) == (len(BESIDE), len(failing))
+    assert read_refused(redis_server) == {}
+    assert not redis_server.exists("rq:scheduled:payments", "rq:group:stranger")
+    assert redis_server.llen("rq:queue:payments") == 0
+
+
+@pytest.mark.usefixtures("marker")
 @in_turn("name", TABLE)
 def test_no_queue_runs_what_is_not_on_its_list(redis_server: redis.Redis, name: str) -> None:
     redis_server.flushdb()
     others = {each for functions in TABLE.values() for each in functions} - set(TABLE[name])
     calls = [call("subprocess.getoutput", "touch ran"), call("stranger.run"), *map(call, sorted(others))]
-    callbacks = [
-        call(next(iter(TABLE[name]))) | {f"{each}_callback_name": "stranger.run"}
-        for each in ("success", "failure")
-    ]
-    forms = [*calls, *callbacks, {"data": zlib.compress(pickle.dumps(Pickled()))}]
+    forms = [*calls, {"data": zlib.compress(pickle.dumps(Pickled()))}]
     for number, form in enumerate(forms):
         put(redis_server, f"{name}-{number}", form, name)
     assert work({name: TABLE[name]}) == (0, 0)
@@ -219,7 +235,7 @@ def name_function(job: Callable[[], None]) -> str:
 
 @pytest.fixture
 def worker(redis_server: redis.Redis) -> Iterator[JobWorker]:
-    client = without_retries(redis_client())
+    client = redis_client(retries=False)
     yield JobWorker(
         {"critical": [*map(name_function, JOBS), "builtins.len"], "bulk": []},
         client,
