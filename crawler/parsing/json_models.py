@@ -36,7 +36,6 @@ ACCEPT = {"Accept": "application/json, text/plain, */*"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _WALL = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
-_LONGEST = 40  # characters of a moment
 _OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _UNNAMED = "\0"  # a name that no site gives a field
@@ -181,14 +180,7 @@ def parse_local_datetime(value: Any) -> datetime:
 
 
 def _false_utc(value: Any) -> datetime:
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        raise ValueError("is no text of a moment")
-    return _wall_before_utc(value)
-
-
-@lru_cache(maxsize=20_000)  # many places have the same hours, and so has the next check
-def _wall_before_utc(text: str) -> datetime:
-    return parse_local_datetime(_OFFSET_0.sub("", text))
+    return parse_local_datetime(_OFFSET_0.sub("", value) if isinstance(value, str) else value)
 
 
 def _day(value: Any) -> date:
