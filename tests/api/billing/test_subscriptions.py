@@ -194,8 +194,6 @@ def test_the_mail_leads_to_a_page_whose_button_opens_the_portal(refused: Till) -
 
 
 def test_the_mail_says_until_when_the_plan_goes_on_and_comes_each_day_of_grace(refused: Till) -> None:
-    _, grace = list_grants(refused.person.id)
-    assert grace.ends_at - grace.starts_at == timedelta(days=3)
     told = [jobs.remind_of_failed_renewals()["mails"]]
     for _ in range(4):
         refused.shop.clock.shift(timedelta(days=1))
@@ -203,16 +201,6 @@ def test_the_mail_says_until_when_the_plan_goes_on_and_comes_each_day_of_grace(r
     assert told == [0, 1, 1, 0, 0]  # the first day's came with the refusal
     assert len(read_mails()) == 3
     assert read_mails()[0]["until"] == ""  # the days are over by now
-
-
-def lapse(till: Till, after: str, days: int, step: int = 1) -> None:
-    """Buy a month, let its renewals be refused, and days pass."""
-    till.buy(TOTAL)
-    till.shop.control.settings(after_retries=after)
-    till.use_bad_card()
-    for _ in range(0, days, step):
-        till.shop.pass_time(days=step)
-        payment_jobs.work_off()
 
 
 def say_status(till: Till, sandbox: Running, status: str) -> None:
@@ -233,7 +221,12 @@ def statuses(till: Till) -> list[str]:
 def test_14_who_has_no_plan_buys_one_and_the_old_subscription_ends(
     till: Till, sandbox: Running, status: str
 ) -> None:
-    lapse(till, "past_due", 36, step=3)
+    till.buy(TOTAL)
+    till.shop.control.settings(after_retries="past_due")
+    till.use_bad_card()
+    for _ in range(3):  # the renewal is refused, and the days of grace end
+        till.shop.pass_time(days=12)
+        payment_jobs.work_off()
     say_status(till, sandbox, status)
     assert till.read_plan() is PlanName.NONE
     till.sign_in()
