@@ -23,6 +23,7 @@ import redis
 import redis.utils
 import sqlalchemy as sa
 import structlog
+from hypothesis.internal.conjecture import providers
 
 from api.models.database_clock import replace_database_clock
 from configs import settings as settings_module
@@ -73,6 +74,9 @@ hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
 # `make fuzz`: many more examples, and others each time; what fails prints how to see it again.
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=times(100), print_blob=True)
 hypothesis.settings.load_profile("patient" if FUZZ == 1 else "fuzz")
+# Nor do usual examples hang on which of our modules are loaded: a worker of a fresh clone read the source of all, 2 s.
+if FUZZ == 1:
+    providers._get_local_constants = lambda: providers._local_constants
 # A program tries again; a test does not, and a busy machine takes its time for a new process of PostgreSQL.
 database_connection.CONNECT_SECONDS = 60.0
 # As our programs log: with the variables of all frames, which is structlog's default, a traceback takes 2 s.
