@@ -1,4 +1,12 @@
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from configs.world.desk import Procedure
+from configs.world.prefecture import load_prefectures
+from crawler.platform_detection.draft import DeskDraft, procedures, slug
 from crawler.platform_detection.identify import (
+    PlatformMatch,
     by_address,
     by_marks,
     identify_page,
@@ -6,6 +14,7 @@ from crawler.platform_detection.identify import (
 )
 from crawler.platforms import platforms
 from crawler.reading import Page
+from deploy.sample_desk_files import prefecture_file
 from tests.crawler import ezbooking_pages as ez
 from tests.in_turn import in_turn
 
@@ -82,3 +91,68 @@ def test_a_page_is_known_by_its_marks_without_any_address() -> None:
     assert sign
     assert (sign.platform, sign.url) == ("ezbooking", None)
     assert "FormBookingCreate" in sign.evidence
+
+
+URL = "https://www.essonne.gouv.fr/booking/create/23014"
+P = Procedure
+
+
+def draft(label: str = "Naturalisation", platform: str = "ezbooking", **how: Any) -> DeskDraft:
+    sign = PlatformMatch(platform, "its address", URL, how.pop("parameters", {}))
+    return DeskDraft(sign, URL, label, "scrapy detect", date(2026, 11, 20), **how)
+
+
+@in_turn(
+    "text, found",
+    [
+        ("Prendre rendez-vous : demande de NATURALISATION", {P.NATURALISATION}),
+        ("Renouvellement d'un titre de séjour « passeport talent »", {P.TITRE_SEJOUR}),
+        ("Passeport talent", {P.TITRE_SEJOUR}),
+        ("Carte nationale d'identité et passeport", {P.CARTE_IDENTITE, P.PASSEPORT}),
+        ("Échange de permis étranger", {P.PERMIS_CONDUIRE}),
+        ("Certificats d\u2019immatriculation", {P.CARTE_GRISE}),
+        ("Titre de séjour ou naturalisation", {P.AUTRE}),
+        ("Guichet 3", {P.AUTRE}),
+        ("Autorisation visant les advisas", {P.AUTRE}),
+    ],
+)
+def test_a_procedure_is_named_where_the_words_are_clear(text: str, found: set[Procedure]) -> None:
+    assert procedures(text) == found
+
+
+@in_turn(
+    "label, taken, name",
+    [
+        ("Titre de séjour « ALGR », 1re demande", (), "titre-de-sejour-algr-1re-demande"),
+        ("Naturalisation", ("naturalisation",), "naturalisation-2"),
+        ("Naturalisation", ("naturalisation", "naturalisation-2"), "naturalisation-3"),
+        ("???", (), "guichet"),
+        ("mot " * 60, (), "-".join(["mot"] * 15)),
+        ("x" * 200, (), "x" * 60),
+    ],
+)
+def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
+    label: str, taken: tuple[str, ...], name: str
+) -> None:
+    assert slug(label, taken) == name
+
+
+@in_turn(
+    "label, platform, how, said",
+    [
+        ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "procedures: [NATURALISATION]", "grade: unconfirmed"]),
+        ("Titre de séjour : première demande", "rdvpref", {}, ["watch: presence"]),
+        ("012: #{[yes", "ezbooking", {"remarks": ("look\nhere",)}, ["# look here", "procedures: [AUTRE]", "# which procedure"]),
+        ("", "ezbooking", {}, ["Démarche non précisée par la source (23014)"]),
+        ("Passeport", "ants", {"parameters": {"department_code": "01"}}, ["parameters: {department_code: '01'}"]),
+        ("é" * 5000, "ezbooking", {}, ["source: scrapy detect"]),
+    ],
+)  # fmt: skip
+def test_a_block_is_read_as_it_stands(
+    tmp_path: Path, label: str, platform: str, how: dict[str, Any], said: list[str]
+) -> None:
+    block = draft(label, platform, **how).block()
+    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
+    (desk,) = load_prefectures(tmp_path)["evry_91"].desks
+    assert (desk.url, desk.platform, desk.procedures) == (URL, platform, procedures(desk.label))
+    assert [each for each in said if each not in block] == []

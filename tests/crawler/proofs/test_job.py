@@ -22,7 +22,7 @@ from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
 from crawler.proofs.outbox import enqueue
 from tests.crawler.checks import NOW
-from tests.crawler.proofs.made import PAGE, proof
+from tests.crawler.proofs.conftest import PAGE, proof
 from tests.notifier.program import Program
 from tests.waiting import until
 

@@ -28,7 +28,7 @@ from crawler.proofs.job import keep
 from crawler.proofs.outbox import LARGEST, MOST, Proof, ProofOutbox, enqueue, meta_of
 from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
-from tests.crawler.proofs.made import PAGE, capture, proof, seen
+from tests.crawler.proofs.conftest import PAGE, capture, proof, seen
 from tests.factories import rows
 from tests.waiting import until
 

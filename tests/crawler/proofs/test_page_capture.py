@@ -21,7 +21,7 @@ from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Vi
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, HOUR, NOW, slot
 from tests.crawler.held import Held, make_desk
-from tests.crawler.proofs.made import capture, seen
+from tests.crawler.proofs.conftest import capture, seen
 from tests.crawler.wire import answer, wire
 from tests.factories import rows
 from tests.in_turn import in_turn

@@ -21,7 +21,7 @@ from crawler.proofs.outbox import Proof, enqueue
 from crawler.proofs.page_capture import showing
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
-from tests.crawler.proofs.made import proof
+from tests.crawler.proofs.conftest import proof
 from tests.crawler.wire import answer, wire
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from configs.ground.proofs import picture_of
 from crawler.proofs import screenshots
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import enqueue, meta_of
-from tests.crawler.proofs.made import capture, proof
+from tests.crawler.proofs.conftest import capture, proof
 from tests.samples import try_first
 
 if TYPE_CHECKING:
