@@ -275,7 +275,7 @@ def test_a_message_without_a_place_before_its_lease_ends_costs_no_attempt_and_a_
 ) -> None:
     settings_env(SMS_PER_SECOND="1", LEASE_SECONDS="5", API_URL="http://127.0.0.1:4000")
     alert(person(channels=(Channel.SMS,)))
-    keys = {"sms": matched(detection(slots()))[0], "voice": wanted_call()}
+    keys = {"sms": matched(detection(slots(place="2")))[0], "voice": wanted_call()}
     for name, key in keys.items():
         redis_server.set(f"notifier:rate:{name}", 1, px=60_000)
         deliver(str(key))

@@ -90,7 +90,7 @@ def prepare(kind: str, params: dict[str, Any], **columns: Any) -> TemplateContex
     """Write a notification to a new user and read it again, as a worker does."""
     who = person()
     with session() as s:
-        (made,) = notifier.create_notifications(s, who.id, kind, params, "key")
+        (made,) = notifier.create_notifications(s, who.id, kind, params, f"key:{who.id}")
         contact = s.get_one(Contact, who.contacts[Channel.EMAIL])
         for name, value in columns.items():
             setattr(contact, name, value)
