@@ -126,7 +126,8 @@ def _retry_temporary(
     An old dead letter that an operator replays thus has its attempts again. A message about slots that are open now
     waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: they may be gone by then.
     """
-    age, is_away = now - row.created_at, isinstance(error, Misconfigured | ProviderResting)
+    is_away = isinstance(error, Misconfigured | ProviderResting)
+    age = timedelta() if lasting else now - row.created_at  # a row that was just written has no instant yet
     is_old = not lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
     if is_old and _is_last(row):
         reason = (UNKNOWN if row.unknown_attempts else USED_UP) + error.reason
