@@ -26,7 +26,6 @@ from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables
 from api.payments import jobs as payments
-from api.payments.objects import object_types
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
@@ -50,7 +49,6 @@ T = TypeVar("T")
 def warm_up() -> None:
     """Build what the first job needs, Stripe's library among it; workers that are forked later find it built."""
     configure_mappers()
-    object_types()
     prefectures()  # a child that is forked later must not read newer files than the others
     try:
         engine().connect().close()  # for what SQLAlchemy builds then: children connect for themselves

@@ -39,7 +39,7 @@ from api.payments.ledger import (
     find_stripe_id,
     lock_payment,
 )
-from api.payments.objects import find_type, object_types
+from api.payments.objects import OBJECT_TYPES, find_type
 from api.payments.outbox import end_command, find_due_commands, put_off, take_turn
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
@@ -227,7 +227,7 @@ def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) 
 
 def _has_ended(stripe_id: str) -> bool:
     """Read a subscription whose end is refused: it may have ended without our having heard of it."""
-    kind = object_types()["subscription"]
+    kind = OBJECT_TYPES["subscription"]
     try:
         facts = kind.fetch(stripe_id)
     except StripeRefused as error:

@@ -5,9 +5,9 @@ invoice of a subscription belongs to its order, each later one is the payment of
 refunds, disputes (a card's holder asked the bank for the money, or a part), and early warnings of fraud.
 """
 
-from abc import ABC, abstractmethod
-from functools import lru_cache
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -76,52 +76,39 @@ _AGAIN = {
 }
 
 
-class StripeObject(ABC):
-    """One type of object.
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One type of object: how the types of its events begin, how it is read, and what its state changes here.
 
-    What an event said is never applied: it only names an object, and this reads what is true by now. So any order,
-    repetition or loss of events ends in the same state.
+    What an event said is never applied: it only names an object, and `fetch` reads what is true by now, outside a
+    transaction. So any order, repetition or loss of events ends in the same state. `apply` changes our rows to what
+    `fetch` returned; the same again, or something older, changes nothing.
+
+    Raises:
+        api.payments.errors.StripeAway: no answer to `fetch`.
+        api.payments.errors.StripeRefused: `fetch` asked for an object that there is not.
+        api.payments.errors.UnknownOwner: what is applied belongs to nothing of ours, or not yet.
     """
 
-    events: ClassVar[tuple[str, ...]]  # how the types of the events begin whose object is of this type
-
-    @abstractmethod
-    def fetch(self, object_id: str) -> Any:
-        """Read the object at Stripe, outside a transaction.
-
-        Raises:
-            api.payments.errors.StripeAway: no answer.
-            api.payments.errors.StripeRefused: there is no such object.
-        """
-
-    @abstractmethod
-    def apply(self, session: Session, facts: Any) -> None:
-        """Change our rows to what `fetch` returned. Applying the same again, or something older, changes nothing.
-
-        Raises:
-            api.payments.errors.UnknownOwner: it belongs to nothing of ours, or not yet.
-        """
+    events: tuple[str, ...]
+    fetch: Callable[[str], Any]
+    apply: Callable[[Session, Any], None]
 
 
-class CheckoutSession(StripeObject):
-    """An order of a short plan is paid by its session; that of a subscription by its first invoice."""
+def _fetch_session(object_id: str) -> SessionFacts:
+    expand = {"expand": ["payment_intent"]}
+    return SessionFacts.of(call(lambda c: c.v1.checkout.sessions.retrieve(object_id, expand)))  # type: ignore[arg-type]
 
-    events = ("checkout.session.",)
 
-    def fetch(self, object_id: str) -> SessionFacts:
-        """Read the session with its PaymentIntent."""
-        expand = {"expand": ["payment_intent"]}
-        return SessionFacts.of(call(lambda c: c.v1.checkout.sessions.retrieve(object_id, expand)))  # type: ignore[arg-type]
-
-    def apply(self, session: Session, facts: SessionFacts) -> None:
-        """Link its ids to the order, and settle the order."""
-        payment = lock_owner(session, facts.id, facts.metadata)
-        payment.synced_at = clock()
-        _link(session, payment, facts)
-        if facts.status == "expired":
-            add_event(session, payment, PaymentEventKind.EXPIRED, clock())
-        if facts.status == "complete" and facts.mode == "payment":
-            _settle(session, payment, facts)
+def _apply_session(session: Session, facts: SessionFacts) -> None:
+    """Link its ids to the order; settle that of a short plan, as a subscription's is settled by its first invoice."""
+    payment = lock_owner(session, facts.id, facts.metadata)
+    payment.synced_at = clock()
+    _link(session, payment, facts)
+    if facts.status == "expired":
+        add_event(session, payment, PaymentEventKind.EXPIRED, clock())
+    if facts.status == "complete" and facts.mode == "payment":
+        _settle(session, payment, facts)
 
 
 def _settle(session: Session, payment: Payment, facts: SessionFacts) -> None:
@@ -144,72 +131,64 @@ def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
     link_customer(session, payment, facts.customer)
 
 
-class PaymentIntent(StripeObject):
-    """Settles the order of a short plan too, in case its session's events are lost."""
+def _apply_intent(session: Session, facts: IntentFacts) -> None:
+    """Settle the order of a short plan where it is paid or cancelled, in case its session's events are lost.
 
-    events = ("payment_intent.",)
-
-    def fetch(self, object_id: str) -> IntentFacts:
-        """Read the PaymentIntent."""
-        return IntentFacts.of(call(lambda c: c.v1.payment_intents.retrieve(object_id)))
-
-    def apply(self, session: Session, facts: IntentFacts) -> None:
-        """Settle the order where it is paid or cancelled; a refused card may be followed by another one."""
-        payment = lock_owner(session, facts.id, facts.metadata)
-        if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
-            return
-        link_id(session, facts.id, INTENT, payment)
-        link_customer(session, payment, facts.customer)
-        if facts.status == "succeeded":
-            # Only its session knows the discount.
-            settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None))
-        elif facts.status == "canceled":
-            settle_failed(session, payment, clock(), facts.status)
+    A refused card may be followed by another one.
+    """
+    payment = lock_owner(session, facts.id, facts.metadata)
+    if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
+        return
+    link_id(session, facts.id, INTENT, payment)
+    link_customer(session, payment, facts.customer)
+    if facts.status == "succeeded":
+        # Only its session knows the discount.
+        settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None))
+    elif facts.status == "canceled":
+        settle_failed(session, payment, clock(), facts.status)
 
 
-class Invoice(StripeObject):
-    """Paid, it gives the plan for its period; before that, and refused, a renewal leaves days of grace."""
+def _fetch_invoice(object_id: str) -> InvoiceFacts:
+    """Read the invoice with all its lines and payments; Stripe shows the first ten of each."""
+    expand = {"expand": ["payments"]}
+    facts = InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
+    page: Any = {"limit": 100}
+    if facts.more_lines:
+        lines = call(lambda c: read_list(c.v1.invoices.line_items.list(object_id, page), Line))
+        facts = facts.model_copy(update={"lines": lines})
+    if facts.more_payments:
+        page |= {"invoice": object_id}
+        paid = call(lambda c: read_list(c.v1.invoice_payments.list(page), InvoicePayment))
+        facts = facts.model_copy(update={"payments": paid})
+    return facts
 
-    # Not all: `deleted` has nothing to read, and others change nothing here.
-    events = ("invoice.created", "invoice.marked_", "invoice.paid", "invoice.payment_", "invoice.voided")
 
-    def fetch(self, object_id: str) -> InvoiceFacts:
-        """Read the invoice with all its lines and payments; Stripe shows the first ten of each."""
-        expand = {"expand": ["payments"]}
-        facts = InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
-        page: Any = {"limit": 100}
-        if facts.more_lines:
-            lines = call(lambda c: read_list(c.v1.invoices.line_items.list(object_id, page), Line))
-            facts = facts.model_copy(update={"lines": lines})
-        if facts.more_payments:
-            page |= {"invoice": object_id}
-            paid = call(lambda c: read_list(c.v1.invoice_payments.list(page), InvoicePayment))
-            facts = facts.model_copy(update={"payments": paid})
-        return facts
+def _apply_invoice(session: Session, facts: InvoiceFacts) -> None:
+    """Find or write the invoice's payment, and settle that.
 
-    def apply(self, session: Session, facts: InvoiceFacts) -> None:
-        """Find or write its payment, and settle that."""
-        if facts.status == "draft" and not facts.auto_advance:
-            give_up_draft(session, facts.id)
-            return
-        payment = _find_payment(session, facts)
-        if payment is None:
-            return
-        payment.synced_at = clock()
-        link_id(session, facts.id, "invoice", payment)
-        link_intent(session, facts.payment_intent, payment)
-        link_customer(session, payment, facts.customer)  # its event may come before that of the session
-        if facts.status == "paid":
-            at = facts.paid_at or clock()
-            _note_period(session, payment, facts)
-            note_borne(session, payment, _list_credits(facts))
-            paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
-            settle_paid(session, payment, paid)
-        elif facts.status in ("void", "uncollectible"):
-            ask_again(session, _list_credits(facts))
-            settle_failed(session, payment, clock(), facts.status)
-        elif facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
-            bridge_renewal(session, payment, facts)
+    Paid, it gives the plan for its period; before that, and refused, a renewal leaves days of grace.
+    """
+    if facts.status == "draft" and not facts.auto_advance:
+        give_up_draft(session, facts.id)
+        return
+    payment = _find_payment(session, facts)
+    if payment is None:
+        return
+    payment.synced_at = clock()
+    link_id(session, facts.id, "invoice", payment)
+    link_intent(session, facts.payment_intent, payment)
+    link_customer(session, payment, facts.customer)  # its event may come before that of the session
+    if facts.status == "paid":
+        at = facts.paid_at or clock()
+        _note_period(session, payment, facts)
+        note_borne(session, payment, _list_credits(facts))
+        paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
+        settle_paid(session, payment, paid)
+    elif facts.status in ("void", "uncollectible"):
+        ask_again(session, _list_credits(facts))
+        settle_failed(session, payment, clock(), facts.status)
+    elif facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
+        bridge_renewal(session, payment, facts)
 
 
 def _list_credits(facts: InvoiceFacts) -> list[UUID]:
@@ -266,29 +245,20 @@ def _note_period(session: Session, payment: Payment, facts: InvoiceFacts) -> Non
         row.status, row.period_starts_at, row.period_ends_at = "active", facts.period.start, facts.period.end
 
 
-class Subscription(StripeObject):
-    """Changes no grant: what was paid for stays until its end, unless the money goes back."""
-
-    events = ("customer.subscription.",)
-
-    def fetch(self, object_id: str) -> SubscriptionFacts:
-        """Read the subscription."""
-        return SubscriptionFacts.of(call(lambda c: c.v1.subscriptions.retrieve(object_id)))
-
-    def apply(self, session: Session, facts: SubscriptionFacts) -> None:
-        """Write its present state into our row."""
-        row = _find_row(session, facts)
-        _confirm_end(session, row, facts)
-        row.status, row.synced_at = facts.status, clock()
-        row.cancel_at, row.ended_at = facts.ends_at, facts.ended_at
-        is_asked_for = is_asked(session, CommandKind.END, row.id)
-        if row.cancel_wanted_at and not is_asked_for and not (facts.ended_at or facts.ends_at):
-            row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
-            undo_notices(session, row.id)
-        if facts.ends_at:
-            end_early_grace(session, row.id, facts.ends_at)
-        if item := facts.item:
-            row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
+def _apply_subscription(session: Session, facts: SubscriptionFacts) -> None:
+    """Write the present state into our row. No grant changes: what was paid for stays, unless the money goes back."""
+    row = _find_row(session, facts)
+    _confirm_end(session, row, facts)
+    row.status, row.synced_at = facts.status, clock()
+    row.cancel_at, row.ended_at = facts.ends_at, facts.ended_at
+    is_asked_for = is_asked(session, CommandKind.END, row.id)
+    if row.cancel_wanted_at and not is_asked_for and not (facts.ended_at or facts.ends_at):
+        row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
+        undo_notices(session, row.id)
+    if facts.ends_at:
+        end_early_grace(session, row.id, facts.ends_at)
+    if item := facts.item:
+        row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
 
 
 def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFacts) -> None:
@@ -316,35 +286,26 @@ def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:
     return session.get_one(SubscriptionRow, known, with_for_update=True)
 
 
-class Dispute(StripeObject):
-    """Tells the admins when one opens and how it ends."""
-
-    events = ("charge.dispute.",)
-
-    def fetch(self, object_id: str) -> DisputeFacts:
-        """Read the dispute."""
-        return DisputeFacts.of(call(lambda c: c.v1.disputes.retrieve(object_id)))
-
-    def apply(self, session: Session, facts: DisputeFacts) -> None:
-        """Add its events to its payment."""
-        payment = lock_owner(session, facts.payment_intent)
-        name = _name_round(session, payment, facts)
-        details = {"amount": facts.amount, "reason": facts.reason}
-        told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"
-        if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, name, **details):
-            notices.tell_admins(session, "dispute_opened", told, key=f"dispute:{name}")
-        post_dispute(session, payment, facts, name)
-        end = _ENDS.get(facts.status)
-        if end is None or not add_event(session, payment, end, clock(), name, **details):
-            return
-        notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
-        if end is PaymentEventKind.DISPUTE_LOST:
-            drop_disputed_refunds(session, payment, facts.amount)
-            if note_whole_refund(session, payment):
-                end_paid_plan(session, payment, clock())
-                post_revival(session, payment.id, f"{name}:lost")
-        if end is PaymentEventKind.DISPUTE_WON:
-            note_returned_money(session, payment, name)
+def _apply_dispute(session: Session, facts: DisputeFacts) -> None:
+    """Add the dispute's events to its payment, and tell the admins when one opens and how it ends."""
+    payment = lock_owner(session, facts.payment_intent)
+    name = _name_round(session, payment, facts)
+    details = {"amount": facts.amount, "reason": facts.reason}
+    told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"
+    if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, name, **details):
+        notices.tell_admins(session, "dispute_opened", told, key=f"dispute:{name}")
+    post_dispute(session, payment, facts, name)
+    end = _ENDS.get(facts.status)
+    if end is None or not add_event(session, payment, end, clock(), name, **details):
+        return
+    notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
+    if end is PaymentEventKind.DISPUTE_LOST:
+        drop_disputed_refunds(session, payment, facts.amount)
+        if note_whole_refund(session, payment):
+            end_paid_plan(session, payment, clock())
+            post_revival(session, payment.id, f"{name}:lost")
+    if end is PaymentEventKind.DISPUTE_WON:
+        note_returned_money(session, payment, name)
 
 
 def _name_round(session: Session, payment: Payment, facts: DisputeFacts) -> str:
@@ -361,53 +322,55 @@ def _name_round(session: Session, payment: Payment, facts: DisputeFacts) -> str:
     return f"{facts.id}:{number}" if number else facts.id
 
 
-class FraudWarning(StripeObject):
-    """Tells the admins, who may give the money back before it is disputed."""
-
-    events = ("radar.early_fraud_warning.",)
-
-    def fetch(self, object_id: str) -> FraudWarningFacts:
-        """Read the warning; our payments are by PaymentIntent, which it names."""
-        return FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(object_id)))
-
-    def apply(self, session: Session, facts: FraudWarningFacts) -> None:
-        """Add it to its payment's events."""
-        payment = lock_owner(session, facts.payment_intent)
-        kind = PaymentEventKind.FRAUD_WARNING
-        if add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
-            told = f"{facts.id} of payment {payment.id}: {facts.fraud_type}"
-            notices.tell_admins(session, "fraud_warning", told, key=f"fraud:{facts.id}")
+def _apply_fraud_warning(session: Session, facts: FraudWarningFacts) -> None:
+    """Add it to its payment's events, and tell the admins, who may give the money back before it is disputed."""
+    payment = lock_owner(session, facts.payment_intent)
+    kind = PaymentEventKind.FRAUD_WARNING
+    if add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
+        told = f"{facts.id} of payment {payment.id}: {facts.fraud_type}"
+        notices.tell_admins(session, "fraud_warning", told, key=f"fraud:{facts.id}")
 
 
-class Refund(StripeObject):
-    """Records one refund's present state."""
-
-    events = ("refund.",)
-
-    def fetch(self, object_id: str) -> RefundFacts:
-        """Read the refund."""
-        return RefundFacts.of(call(lambda c: c.v1.refunds.retrieve(object_id)))
-
-    def apply(self, session: Session, facts: RefundFacts) -> None:
-        """Record it with its payment."""
-        payment = lock_owner(session, facts.payment_intent, facts.metadata)
-        record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))
+def _apply_refund(session: Session, facts: RefundFacts) -> None:
+    payment = lock_owner(session, facts.payment_intent, facts.metadata)
+    record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))
 
 
-@lru_cache(maxsize=1)
-def object_types() -> dict[str, StripeObject]:
-    """Return all object types by the name that `payment_differences` has for them."""
-    return {
-        "checkout_session": CheckoutSession(),
-        "dispute": Dispute(),
-        "fraud_warning": FraudWarning(),
-        "invoice": Invoice(),
-        "payment_intent": PaymentIntent(),
-        "refund": Refund(),
-        "subscription": Subscription(),
-    }
+# By the name that `payment_differences` has for them.
+OBJECT_TYPES = {
+    "checkout_session": ObjectType(("checkout.session.",), _fetch_session, _apply_session),
+    "dispute": ObjectType(
+        ("charge.dispute.",),
+        lambda key: DisputeFacts.of(call(lambda c: c.v1.disputes.retrieve(key))),
+        _apply_dispute,
+    ),
+    "fraud_warning": ObjectType(
+        ("radar.early_fraud_warning.",),
+        lambda key: FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(key))),
+        _apply_fraud_warning,
+    ),
+    # Not all events: `deleted` has nothing to read, and others change nothing here.
+    "invoice": ObjectType(
+        ("invoice.created", "invoice.marked_", "invoice.paid", "invoice.payment_", "invoice.voided"),
+        _fetch_invoice,
+        _apply_invoice,
+    ),
+    "payment_intent": ObjectType(
+        ("payment_intent.",),
+        lambda key: IntentFacts.of(call(lambda c: c.v1.payment_intents.retrieve(key))),
+        _apply_intent,
+    ),
+    "refund": ObjectType(
+        ("refund.",), lambda key: RefundFacts.of(call(lambda c: c.v1.refunds.retrieve(key))), _apply_refund
+    ),
+    "subscription": ObjectType(
+        ("customer.subscription.",),
+        lambda key: SubscriptionFacts.of(call(lambda c: c.v1.subscriptions.retrieve(key))),
+        _apply_subscription,
+    ),
+}
 
 
-def find_type(event_type: str) -> StripeObject | None:
+def find_type(event_type: str) -> ObjectType | None:
     """Return the type of an event's object; None where nothing is done about such events."""
-    return next((each for each in object_types().values() if event_type.startswith(each.events)), None)
+    return next((each for each in OBJECT_TYPES.values() if event_type.startswith(each.events)), None)

@@ -33,7 +33,7 @@ from api.payments.ledger import (
     find_stripe_id,
     lock_payment,
 )
-from api.payments.objects import find_type, object_types
+from api.payments.objects import OBJECT_TYPES, find_type
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 
@@ -240,7 +240,7 @@ def _sync(kind: str, object_id: str) -> Any:
     Raises:
         api.payments.errors.StripeAway: no answer.
     """
-    each = object_types()[kind]
+    each = OBJECT_TYPES[kind]
     try:
         facts = each.fetch(object_id)
         with open_session() as s:

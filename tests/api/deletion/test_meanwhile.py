@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,7 @@ from api.models.payment import (
     RefundReason,
 )
 from api.models.user import Contact, Grant, User
-from api.payments.objects import CheckoutSession
+from api.payments.objects import OBJECT_TYPES
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.object_store import Blobs
@@ -128,14 +129,14 @@ def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
 ) -> None:
     order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
     shop.control.pay(order.session_id)
-    fetch = CheckoutSession.fetch
+    kind = OBJECT_TYPES["checkout_session"]
 
-    def fetch_late(kind: CheckoutSession, object_id: str) -> Any:
-        facts = fetch(kind, object_id)
+    def fetch_late(object_id: str) -> Any:
+        facts = kind.fetch(object_id)
         assert delete(camille).status_code == 204
         return facts
 
-    monkeypatch.setattr(CheckoutSession, "fetch", fetch_late)
+    monkeypatch.setitem(OBJECT_TYPES, "checkout_session", replace(kind, fetch=fetch_late))
     sent = shop.control.take_deliveries()
     shop.deliver(each for each in sent if each.type == "checkout.session.completed")
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,7 @@ from api.payments.client import call
 from api.payments.facts import SessionFacts
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.objects import CheckoutSession, find_type
+from api.payments.objects import OBJECT_TYPES, find_type
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from api.payments.refunds import plan_refund
 from configs.ground.clock import clock
@@ -116,14 +117,14 @@ def test_an_object_that_cannot_be_applied_stops_no_other(
     for order in orders:
         shop.control.pay(order.session_id)
     shop.control.take_deliveries()
-    apply = CheckoutSession.apply
+    kind = OBJECT_TYPES["checkout_session"]
 
-    def fail(self: CheckoutSession, s: Session, facts: SessionFacts) -> None:
+    def fail(s: Session, facts: SessionFacts) -> None:
         if facts.id == orders[0].session_id:
             raise ValueError("rubbish")
-        apply(self, s, facts)
+        kind.apply(s, facts)
 
-    monkeypatch.setattr(CheckoutSession, "apply", fail)
+    monkeypatch.setitem(OBJECT_TYPES, "checkout_session", replace(kind, apply=fail))
     monkeypatch.setattr(reconciliation, "find_type", lambda _: None)
     assert reconcile()["left"] == 1
     assert [get_payment(each.payment_id).status for each in orders] == [

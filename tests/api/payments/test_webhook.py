@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -20,7 +21,7 @@ from api.models.user import Role
 from api.payments import jobs
 from api.payments.client import API_VERSION, call
 from api.payments.events import claim_object, hold_claim
-from api.payments.objects import CheckoutSession
+from api.payments.objects import OBJECT_TYPES
 from configs.ground.clock import clock
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
@@ -172,11 +173,11 @@ def test_an_event_that_comes_meanwhile_asks_for_another_run(
 ) -> None:
     """The answer that was read first is older than what the second event is about."""
     order = shop.order(camille.id)
-    read = CheckoutSession.fetch
+    kind = OBJECT_TYPES["checkout_session"]
     runs: list[str | None] = []
 
-    def fetch(self: CheckoutSession, object_id: str) -> Any:
-        found = read(self, object_id)
+    def fetch(object_id: str) -> Any:
+        found = kind.fetch(object_id)
         runs.append(found.status)
         if len(runs) == 1:
             shop.control.pay(order.session_id)
@@ -184,7 +185,7 @@ def test_an_event_that_comes_meanwhile_asks_for_another_run(
                 shop.post(each.body, each.headers)
         return found
 
-    monkeypatch.setattr(CheckoutSession, "fetch", fetch)
+    monkeypatch.setitem(OBJECT_TYPES, "checkout_session", replace(kind, fetch=fetch))
     body = event(data={"object": {"id": order.session_id, "object": "checkout.session"}})
     shop.post(body, shop.control.sign(body))
     shop.work()
@@ -213,10 +214,11 @@ def test_an_event_that_cannot_be_applied_is_tried_for_three_days_then_told(
     give_role(camille.id, Role.ADMIN)
     delivery = paid(shop, camille)
 
-    def fail(_self: object, object_id: str) -> Any:
+    def fail(object_id: str) -> Any:
         raise ValueError(object_id)
 
-    monkeypatch.setattr(CheckoutSession, "fetch", fail)
+    kind = OBJECT_TYPES["checkout_session"]
+    monkeypatch.setitem(OBJECT_TYPES, "checkout_session", replace(kind, fetch=fail))
     with capture_logs():
         shop.deliver([delivery])
         begun = clock()
