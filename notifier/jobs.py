@@ -42,7 +42,12 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
             if not _meets_others(error):
                 raise
             because = type(error.orig).__name__
-            log.warning("not done, the sweep will ask again", job=job.__name__, key=keys[:1], because=because)
+            log.warning(
+                "database away or busy, the sweep will ask again",
+                job=job.__name__,
+                key=keys[:1],
+                because=because,
+            )
 
     return run
 

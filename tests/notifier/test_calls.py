@@ -169,7 +169,7 @@ def test_a_call_whose_worker_died_waits_and_counts_as_a_call(frozen: time_machin
     key = wanted_call()
     (message,) = delivery.claim([key])
     frozen.shift(31)
-    assert undelivered(clock()) == []
+    assert key not in [each.id for each in undelivered(clock())]
     row = get(Notification, key)
     assert row.next_attempt_at - clock() > timedelta(seconds=140), "the phone may ring still"
     change(Notification, key, next_attempt_at=clock())

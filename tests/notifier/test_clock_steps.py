@@ -274,7 +274,7 @@ def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Answering
     with capture_logs() as logs, refusal():
         jobs.deliver(str(key))
     assert [(each["log_level"], each["event"]) for each in logs] == [
-        ("warning", "not done, the sweep will ask again")
+        ("warning", "database away or busy, the sweep will ask again")
     ]
     assert provider.taken == []
     jobs.deliver(str(key))

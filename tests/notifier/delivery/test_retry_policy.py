@@ -18,7 +18,7 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
+from notifier.content.message_kind_base import CLAIMED_COLUMNS, SLOT_DETECTED, ClaimedRow
 from notifier.delivery.retry_policy import ATTEMPTS, WorkerDied, on_error
 from tests.in_turn import in_turn
 
@@ -53,6 +53,12 @@ def test_no_provider_holds_a_slot_alert_longer_than_its_longest_wait(error: type
         assert on_error(error("429", asked), slot_alert(), NOW).at - NOW == timedelta(seconds=45)
     call = replace(attempt(), channel=Channel.VOICE)
     assert on_error(error("429", 3600), call, NOW).at - NOW == timedelta(seconds=45)
+
+
+@in_turn("error", [TemporaryError, Misconfigured, ProviderResting])
+def test_a_slot_alert_that_its_writer_sends_is_tried_again(error: type[TemporaryError]) -> None:
+    values = {name: getattr(slot_alert(), name) for name in CLAIMED_COLUMNS if name != "created_at"}
+    assert on_error(error("401"), ClaimedRow.from_values(values), NOW).state is State.PENDING
 
 
 def test_an_address_that_is_busy_is_given_minutes_except_by_a_slot_alert() -> None:
