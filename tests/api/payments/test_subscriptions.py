@@ -16,7 +16,7 @@ from api.payments.early_ends import withdraw
 from api.payments.grants import price_use
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.objects import Invoice
+from api.payments.objects import OBJECT_TYPES
 from api.payments.reconciliation import sync_stuck_payments
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
@@ -152,7 +152,7 @@ def test_a_cancellation_at_stripe_gets_its_receipt_once(
 def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id, TOTAL)
     (invoice,) = shop.control.objects("invoice")
-    facts = Invoice().fetch(invoice["id"])
+    facts = OBJECT_TYPES["invoice"].fetch(invoice["id"])
     assert facts.payments
     (first,) = facts.payments
     paid = first.model_copy(update={"intent": "pi_second", "status": "paid"})
@@ -160,7 +160,7 @@ def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop,
     both = facts.model_copy(update={"payments": [tried, paid]})
     for _ in range(2):
         with session() as s:
-            Invoice().apply(s, both)
+            OBJECT_TYPES["invoice"].apply(s, both)
     with session() as s:
         named = sa.select(StripeId.kind, StripeId.id).where(StripeId.payment_id == payment_id)
         kinds = {kind: name for kind, name in s.execute(named) if kind.startswith("payment_intent")}
