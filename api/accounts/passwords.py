@@ -1,15 +1,11 @@
 """Passwords: how hard one is to guess, its hash, and how many are hashed at once."""
 
 import base64
-import fcntl
 import hashlib
-import os
 import threading
-import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import bcrypt
 from zxcvbn_rs_py import zxcvbn
@@ -34,12 +30,11 @@ OUR_WORDS = (
 # Longest wait for one's turn to be hashed; then the answer is 503 with Retry-After
 _PASSWORD_WAIT_SECONDS = Constant("PASSWORD_WAIT_SECONDS", 2.0)
 
-_LOOK_SECONDS = 0.02
 # Threads of a process that may wait at once, strangers' and others': with two that hash they leave one of gunicorn's
 # eight to reads.
 _WAITING = {False: 3, True: 2}
 _places = {kept: threading.BoundedSemaphore(most) for kept, most in _WAITING.items()}
-_KEPT = "kept"
+_turns = {kept: threading.BoundedSemaphore(1) for kept in _WAITING}
 
 
 def explain_weakness(password: str, email: str) -> str | None:
@@ -61,9 +56,7 @@ def normalize_password(password: str) -> str:
 
 @contextmanager
 def take_turn(*, kept: bool = False) -> Iterator[None]:
-    """Wait for a turn, and hold it while the block runs. A process that dies gives its turn back.
-
-    With `kept` it is the kept one or any other.
+    """Wait for one of the process's two turns, and hold it while the block runs: the `kept` one or the strangers'.
 
     Raises:
         api.errors.ApiError: 503, no turn came within PASSWORD_WAIT_SECONDS, or too many wait already.
@@ -71,38 +64,15 @@ def take_turn(*, kept: bool = False) -> Iterator[None]:
     if not _places[kept].acquire(blocking=False):
         raise _build_refusal()
     try:
-        lock = _wait_for_lock(kept=kept)
+        has_turn = _turns[kept].acquire(timeout=_PASSWORD_WAIT_SECONDS())
     finally:
         _places[kept].release()
+    if not has_turn:
+        raise _build_refusal()
     try:
         yield
     finally:
-        os.close(lock)
-
-
-def _wait_for_lock(*, kept: bool) -> int:
-    """Return the open file whose lock is the turn."""
-    folder = settings().state_dir / "password-hashes"
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [*([_KEPT] if kept else []), *map(str, range(settings().password_hashes))]
-    until = time.monotonic() + _PASSWORD_WAIT_SECONDS()
-    while True:
-        for name in names:
-            if (lock := _try_lock(folder / name)) is not None:
-                return lock
-        if time.monotonic() >= until:
-            raise _build_refusal()
-        time.sleep(_LOOK_SECONDS)
-
-
-def _try_lock(path: Path) -> int | None:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    return file
+        _turns[kept].release()
 
 
 def _build_refusal() -> ApiError:

@@ -213,7 +213,6 @@ class ServingSettings(BaseSettings):
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900
     bcrypt_cost: int = Field(12, ge=4, le=16)
-    password_hashes: int = Field(1, ge=1, le=64)
     heartbeat_url: WebAddress | None = None
     support_email: Annotated[str, AfterValidator(email_address)] | None = None
 

@@ -1,7 +1,5 @@
 """Passwords and their hashes, turns at hashing, and which plan holds now."""
 
-import subprocess
-import sys
 import threading
 import time
 import unicodedata
@@ -9,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -168,18 +165,9 @@ def test_larger_plans_are_offered_cheapest_first() -> None:
     assert list_plans_above(plan(PlanName.URGENCE_TOTAL)) == []
 
 
-_HOLD = """
-import sys
-from api.accounts.passwords import take_turn
-with take_turn():
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
 @pytest.fixture(autouse=True)
-def own_folder(settings_env: Callable[..., None], tmp_path: Path) -> None:
-    settings_env(STATE_DIR=tmp_path, PASSWORD_WAIT_SECONDS="0.2")
+def short_wait(settings_env: Callable[..., None]) -> None:
+    settings_env(PASSWORD_WAIT_SECONDS="0.2")
 
 
 def test_one_turn_is_taken_at_a_time() -> None:
@@ -204,29 +192,6 @@ def test_one_turn_is_taken_at_a_time() -> None:
             raise ZeroDivisionError
 
 
-def test_as_many_as_the_setting_says(settings_env: Callable[..., None], tmp_path: Path) -> None:
-    settings_env(STATE_DIR=tmp_path, PASSWORD_HASHES="2", PASSWORD_WAIT_SECONDS="0.05")
-    with take_turn(), take_turn(), pytest.raises(ApiError) as refused, take_turn():
-        pass
-    assert refused.value.status == 503
-
-
-def test_another_process_holds_the_turn_and_gives_it_back_when_it_dies(tmp_path: Path) -> None:
-    other = subprocess.Popen(
-        [sys.executable, "-c", _HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(ApiError), take_turn():
-            pass
-    finally:
-        other.kill()
-        other.communicate()
-    with take_turn():
-        pass
-
-
 def test_who_waits_too_long_is_told_to_come_back(client: FlaskClient) -> None:
     with take_turn():
         answer = client.post("/api/auth/login", json={"email": "a@example.org", "password": "x"})
@@ -249,8 +214,6 @@ def test_strangers_leave_a_turn_and_places_to_wait_to_people_who_are_known() -> 
             pass
         with take_turn(kept=True), pytest.raises(ApiError), take_turn(kept=True):
             pass
-    with take_turn(kept=True), take_turn(kept=True):  # any other turn serves them, too
-        pass
     with ExitStack() as stack:  # and they leave one to strangers
         stack.enter_context(take_turn(kept=True))
         fill_places(stack, kept=True)
