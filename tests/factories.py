@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import INT8RANGE
 
 from api.accounts.passwords import hash_password
 from api.models.alert import Alert, AlertTarget
@@ -368,3 +369,14 @@ def add_checks(
     """Write a desk's checks, so many minutes after `since`."""
     with session() as s:
         s.execute(_CHECKS, {"since": since, "desk": desk_id, "outcome": outcome, "minutes": list(minutes)})
+
+
+def select_announced_slots() -> sa.Subquery:
+    """Return a query for every slot that a match announced: `match_id`, `announcement_id`, `slot_id`."""
+    span = sa.func.unnest(Match.slots, type_=INT8RANGE()).label("span")
+    spans = sa.select(Match.id, Match.announcement_id, span).subquery()
+    last = sa.func.upper(spans.c.span) - 1
+    slot_id = sa.func.generate_series(sa.func.lower(spans.c.span), last, type_=sa.BigInteger())
+    return sa.select(
+        spans.c.id.label("match_id"), spans.c.announcement_id, slot_id.label("slot_id")
+    ).subquery()

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
@@ -259,17 +259,6 @@ def write_ranges(ids: Iterable[int]) -> str:
 def read_ranges(text: str) -> list[range]:
     """Return the ranges of a multirange's text, as PostgreSQL writes it, in their order."""
     return [range(int(first), int(end)) for first, end in _RANGE.findall(text)]
-
-
-def select_announced_slots() -> sa.Subquery:
-    """Return a query for every slot that a match announced: `match_id`, `announcement_id`, `slot_id`."""
-    span = sa.func.unnest(Match.slots, type_=INT8RANGE()).label("span")
-    spans = sa.select(Match.id, Match.announcement_id, span).subquery()
-    last = sa.func.upper(spans.c.span) - 1
-    slot_id = sa.func.generate_series(sa.func.lower(spans.c.span), last, type_=sa.BigInteger())
-    return sa.select(
-        spans.c.id.label("match_id"), spans.c.announcement_id, slot_id.label("slot_id")
-    ).subquery()
 
 
 def sum_of_day(session: Session, now: datetime) -> Decimal:

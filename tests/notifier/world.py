@@ -19,7 +19,7 @@ from api.models.contact_lookup import find_contact
 from api.models.database_clock import database_clock
 from api.models.desk import DeskState
 from api.models.notice import Notice
-from api.models.notification import QUEUES, Match, Notification, State, select_announced_slots
+from api.models.notification import QUEUES, Match, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Grant, User
@@ -35,7 +35,7 @@ from notifier.matching.match_service import match as match_desk
 from notifier.sweep import undelivered
 from tests import factories
 from tests.browser_keys import browser_address
-from tests.factories import add_alert, add_grant, add_with, make_contact
+from tests.factories import add_alert, add_grant, add_with, make_contact, select_announced_slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

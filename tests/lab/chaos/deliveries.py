@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from api.models.notification import Notification, select_announced_slots
+from api.models.notification import Notification
 from api.models.slot import SlotRow
+from tests.factories import select_announced_slots
 from tests.lab.chaos.inbox import InboxMessage
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Slot
 
