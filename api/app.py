@@ -84,9 +84,6 @@ def create_app() -> OpenAPI:
     app.register_blueprint(links.blueprint)
     register_pages(app)
     app.register_blueprint(openapi_docs.blueprint)
-    app.extensions.setdefault(BEFORE_FORK, []).append(_disconnect)
+    # The workers connect for themselves.
+    app.extensions.setdefault(BEFORE_FORK, []).append(lambda: engine().dispose())
     return app
-
-
-def _disconnect() -> None:
-    engine().dispose()  # the workers connect for themselves

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -29,15 +28,8 @@ class Entitlement:
 
 def find_entitlement(session: Session, user_id: UUID, moment: datetime) -> Entitlement:
     """Return the best plan that covers `moment` (UTC), or the plan NONE."""
-    return _find_best(list(session.scalars(_select_grants(), {"user": user_id, "moment": moment})), moment)
-
-
-@cache
-def _select_grants() -> sa.Select[Grant]:
-    query = sa.select(Grant).where(
-        Grant.user_id == sa.bindparam("user"), Grant.ends_at > sa.bindparam("moment")
-    )
-    return query.order_by(Grant.starts_at)
+    query = sa.select(Grant).where(Grant.user_id == user_id, Grant.ends_at > moment).order_by(Grant.starts_at)
+    return _find_best(list(session.scalars(query)), moment)
 
 
 def _find_best(grants: list[Grant], moment: datetime) -> Entitlement:
@@ -113,7 +105,8 @@ def index_contacts(contacts: Iterable[Contact]) -> dict[Channel, Contact]:
 
 def read_account(session: Session, user_id: UUID) -> Account:
     """Return the account as its owner sees it."""
-    user = session.scalars(_select_account(), {"user": user_id}).unique().one()
+    query = sa.select(User).where(User.id == user_id).options(joinedload(User.contacts))
+    user = session.scalars(query).unique().one()
     contacts = index_contacts(user.contacts)
     email, sms, telegram, push = (contacts.get(channel) for channel in CONTACT_CHANNELS)
     held = find_entitlement(session, user.id, clock())
@@ -135,8 +128,3 @@ def read_account(session: Session, user_id: UUID) -> Account:
         notify_push=bool(push and push.is_linked and push.enabled),
         totp_enabled=user.has_second_factor,
     )
-
-
-@cache
-def _select_account() -> sa.Select[User]:
-    return sa.select(User).where(User.id == sa.bindparam("user")).options(joinedload(User.contacts))

@@ -101,15 +101,13 @@ def _build_answers(session: Session, rows: Iterable[Row]) -> list[AlertAnswer]:
     now = read_watch_states(session, {desk.id: desk for _, desks in found for desk in desks}.values())
     return [
         _build_answer(
-            row.Alert, [now.build_answer(desk) for desk in desks], _count_slots(row.slots), row.sent
+            row.Alert,
+            [now.build_answer(desk) for desk in desks],
+            sum(map(len, read_ranges(row.slots or ""))),
+            row.sent,
         )
         for row, desks in found
     ]
-
-
-def _count_slots(ranges: str | None) -> int:
-    """Count the different slots that an alert announced."""
-    return sum(map(len, read_ranges(ranges or "")))
 
 
 def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> AlertAnswer:

@@ -173,9 +173,8 @@ class _WatchableItem:
                 f"a captcha stands before the slots for {self.name}: we see that the page exists, and no more"
             )
         if self.desks:
-            return (
-                f"{self.name} is not watched: {_join_reasons(desk.unwatched_because for desk in self.desks)}"
-            )
+            reasons = dict.fromkeys(filter(None, (desk.unwatched_because for desk in self.desks)))
+            return f"{self.name} is not watched: {', '.join(reasons)}"
         return f"no page for {self.name} is known"
 
 
@@ -314,10 +313,6 @@ def _name_alternatives(seen: tuple[Desk, ...], place: Prefecture) -> str:
         return f"no slots of {place.id} are seen; where to look: {place.site}"
     served = _enumerate_desks("procedures", (procedure for desk in seen for procedure in desk.procedures))
     return f"watched there: {_enumerate_desks('desks', (desk.id for desk in seen))}, {served}"
-
-
-def _join_reasons(reasons: Iterable[str | None]) -> str:
-    return ", ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _enumerate_desks(what: str, names: Iterable[str]) -> str:

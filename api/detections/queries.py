@@ -23,7 +23,7 @@ from api.detections.schemas import (
 )
 from api.errors import ensure_found
 from api.models.alert import Alert
-from api.models.base import is_any_given, is_any_of
+from api.models.base import is_any_of
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page
@@ -67,18 +67,14 @@ def get_public_cutoff() -> datetime:
 def list_public_detections(session: Session, found: Iterable[Detection]) -> list[PublicDetection]:
     """Return these detections with all their slots."""
     detections = list(found)
-    rows = session.execute(_select_public_summaries(), {"ids": [each.id for each in detections]})
+    is_one = is_any_of(DetectionSlot.detection_id, [each.id for each in detections])
+    pairs = sa.select(DetectionSlot).where(is_one).subquery()
+    query = sa.select(pairs.c.detection_id, *_summarize()).join(SlotRow, pairs.c.slot_id == SlotRow.id)
+    rows = session.execute(query.group_by(pairs.c.detection_id))
     told = {detection_id: _build_summary(*summary) for detection_id, *summary in rows}
     return [
         PublicDetection(**_build_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections
     ]
-
-
-@cache
-def _select_public_summaries() -> sa.Select[Any]:
-    pairs = sa.select(DetectionSlot).where(is_any_given(DetectionSlot.detection_id, "ids")).subquery()
-    query = sa.select(pairs.c.detection_id, *_summarize()).join(SlotRow, pairs.c.slot_id == SlotRow.id)
-    return query.group_by(pairs.c.detection_id)
 
 
 def _build_summary(slots: int | None, starts_at: datetime | None, day: str | None) -> SlotSummary:
@@ -129,22 +125,13 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     Raises:
         api.errors.ApiError: 404.
     """
-    given = {"user": user_id, "ids": [detection_id]}
-    row = ensure_found(session.execute(_select_one(), given).one_or_none(), "detection")
-    shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(_select_slots(), given)]
+    given, is_it = {"user": user_id}, Match.detection_id == detection_id
+    row = ensure_found(session.execute(_select_own(is_it), given).one_or_none(), "detection")
+    matched = _select_spans(_select_matched(is_it))
+    slots = sa.select(*SlotRow.__table__.c).join(matched, _is_within(matched))
+    slots = slots.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
+    shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(slots, given)]
     return DetectionDetail(**dict(_build_own(row, _name_town_halls(session, user_id, [row]))), slots=shown)
-
-
-@cache
-def _select_one() -> sa.Select[Any]:
-    return _select_own(is_any_given(Match.detection_id, "ids"))
-
-
-@cache
-def _select_slots() -> sa.Select[Any]:
-    matched = _select_spans(_select_matched(is_any_given(Match.detection_id, "ids")))
-    query = sa.select(*SlotRow.__table__.c).join(matched, _is_within(matched))
-    return query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
 
 
 def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:

@@ -27,7 +27,7 @@ from configs.world.retention import LOGIN_KEPT_FOR
 # How long a login lasts at most, however often it is used
 _LOGIN_MAX_AGE = timedelta(days=90)
 # How long a refresh token that was just used gives the same successor again (two tabs of one browser)
-_REFRESH_REPEAT_SECONDS = 10
+_REFRESH_REPEAT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def rotate_login(
 
     `used`: false where a script of an open page asked, which keeps no operator's login.
 
-    The token before gives the same successor again for REFRESH_REPEAT_SECONDS: two tabs refresh at once. An older
+    The token before gives the same successor again for ten seconds: two tabs refresh at once. An older
     one has been copied: the login ends, and its user gets a mail.
     """
     login = session.get(Login, login_id, with_for_update=True)
@@ -81,7 +81,7 @@ def rotate_login(
         login.previous_hash, login.token_hash, login.rotated_at = login.token_hash, _hash(following), now
         login.expires_at = _find_end(now, login.created_at)
         return LoginChange(login, following)
-    if _fits(token_id, login.previous_hash) and abs(now - login.rotated_at) <= _repeat_time():
+    if _fits(token_id, login.previous_hash) and abs(now - login.rotated_at) <= _REFRESH_REPEAT:
         return LoginChange(login, _derive_next_id(token_id))
     # No copy: a token newer than the row comes from before the database was restored from an older state, and one
     # where no token was replaced yet from before a new password.
@@ -178,10 +178,6 @@ def _find_end(used_at: datetime, created_at: datetime) -> datetime:
     """Return when a login expires: whole seconds, as its refresh token has them."""
     end = min(used_at + settings().jwt_expires_in, created_at + _LOGIN_MAX_AGE)
     return end.replace(microsecond=0)
-
-
-def _repeat_time() -> timedelta:
-    return timedelta(seconds=_REFRESH_REPEAT_SECONDS)
 
 
 def _derive_next_id(token_id: str) -> str:

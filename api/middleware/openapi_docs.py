@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, render_template
@@ -54,7 +55,7 @@ def _render_page() -> bytes:
         brand=BRAND,
         document=shown,
         groups=_group_operations(shown),
-        pretty=_format_json,
+        pretty=partial(json.dumps, indent=2, ensure_ascii=False),
         said=_render_description,
     )
     return html.encode()
@@ -84,10 +85,6 @@ def _group_operations(document: dict[str, Any]) -> dict[str, list[tuple[str, str
             if method in item:
                 groups[item[method]["tags"][0]].append((method.upper(), path, item[method]))
     return groups
-
-
-def _format_json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _render_description(text: str) -> Markup:

@@ -100,7 +100,9 @@ def register_rate_limits(app: Flask) -> None:
     # Registered before the limiters, it runs after them: Flask calls these functions in reverse order.
     app.after_request(_keep_retry_after_on_refusals)
     app.register_error_handler(StorageError, _answer_without_redis)
-    app.register_error_handler(RateLimitExceeded, _answer_too_many)
+    app.register_error_handler(
+        RateLimitExceeded, lambda error: build_response(build_refusal(error.limit.limit))
+    )
     general = _build_limiter([_build_general_limit()], in_memory_fallback_enabled=True)
     general.request_filter(lambda: _is_auth() or _is_exempt())
     strict = _build_limiter([*_build_address_limits(), *_build_account_limits()])
@@ -401,10 +403,6 @@ def _keep_retry_after_on_refusals(response: Response) -> Response:
     if wait is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         response.headers.setdefault("Retry-After", wait)  # another limit's refusal has said its own
     return response
-
-
-def _answer_too_many(error: RateLimitExceeded) -> Response:
-    return build_response(build_refusal(error.limit.limit))
 
 
 def _answer_without_redis(error: StorageError) -> Response:

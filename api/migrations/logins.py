@@ -110,7 +110,7 @@ def drop_login(owner: str, name: str, used: Iterable[Login]) -> str:
         if variables:
             raise LoginRefused(f"{variables[0]} names {name}: give the program another one first")
         sql.execute(_SESSIONS, (name,))
-        if sessions := _one(sql)[0]:
+        if sessions := sql.fetchall()[0][0]:
             raise LoginRefused(f"{name} has {sessions} open sessions: restart what uses it, then drop it")
         sql.execute(SQL("DROP ROLE {}").format(Identifier(name)))
     return f"{name} is dropped"
@@ -180,7 +180,3 @@ def _find(sql: cursor, name: str) -> Any:
     """Return whether a role is none that a program may have, and the roles that it is a member of; None: no such."""
     sql.execute(_FIND, (name,))
     return sql.fetchone()
-
-
-def _one(sql: cursor) -> Any:
-    return sql.fetchall()[0]

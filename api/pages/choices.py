@@ -85,8 +85,10 @@ def _list_names(place: Prefecture) -> list[str]:
 
 def _find_postcode(wanted: str) -> str | None:
     """Return the department of the post code that a search holds."""
-    found = _POSTCODE.search(wanted)
-    return _read_postcode(found[0].replace(" ", "")) if found else None
+    if (found := _POSTCODE.search(wanted)) is None:
+        return None
+    code = found[0].replace(" ", "")
+    return _CORSICA.get(code[:3]) or code[: 3 if code.startswith(_OVERSEAS) else 2]
 
 
 def _find_by_words(wanted: str, places: list[Prefecture]) -> list[Prefecture]:
@@ -98,10 +100,6 @@ def _find_by_words(wanted: str, places: list[Prefecture]) -> list[Prefecture]:
     named = [place for place in places if rest in (_simplify(place.name), _simplify(place.chef_lieu))]
     coded = [place for place in places if place.department in codes]
     return named if named and coded[0] not in named else coded
-
-
-def _read_postcode(text: str) -> str:
-    return _CORSICA.get(text[:3]) or text[: 3 if text.startswith(_OVERSEAS) else 2]
 
 
 def _simplify(text: str) -> str:

@@ -142,7 +142,12 @@ def register_context(app: Flask) -> None:
         consent_text=lambda subject: read_consent_text(subject, read_language()),
         csrf_field=write_token_field,
     )
-    app.context_processor(lambda: {"user": g.get("page_user"), "notice": _find_notice()})
+    app.context_processor(
+        lambda: {
+            "user": g.get("page_user"),
+            "notice": take_notice() if g.get("access", "public") != "public" else None,
+        }
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -229,10 +234,6 @@ def _answers_get(path: str) -> bool:
         return routes is not None and bool(routes.match(path, "GET"))
     except HTTPException:
         return False
-
-
-def _find_notice() -> tuple[str, str] | None:
-    return take_notice() if g.get("access", "public") != "public" else None
 
 
 def _locale() -> Locale:

@@ -224,7 +224,9 @@ def retry_claim(
     gave_up = []
     for event in session.scalars(_select_held(claim).with_for_update()).all():
         now = clock()
-        wait = _find_away_wait(now - event.received_at) if away else _find_wait(event.attempts)
+        age = max(now - event.received_at, timedelta(seconds=STRIPE_RETRY_SECONDS()))
+        # A wait as long as the age doubles it each time.
+        wait = min(age, _AWAY_WAIT) if away else _find_wait(event.attempts)
         event.attempts = max(event.attempts - away, 0)  # what was never read is not yet without an owner
         event.lease_token = event.lease_until = None
         event.error, event.next_attempt_at = error[:500], now + wait
@@ -241,11 +243,6 @@ def retry_claim(
 def _find_wait(attempts: int) -> timedelta:
     seconds = STRIPE_RETRY_SECONDS() * 2 ** min(attempts - 1, 20)
     return min(timedelta(seconds=seconds), _LONGEST_WAIT)
-
-
-def _find_away_wait(age: timedelta) -> timedelta:
-    """Return a wait as long as the event's age, which doubles the age each time."""
-    return min(max(age, timedelta(seconds=STRIPE_RETRY_SECONDS())), _AWAY_WAIT)
 
 
 def replay_event(session: Session, event_id: str) -> bool:

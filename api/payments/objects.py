@@ -201,7 +201,8 @@ def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
     """Return the payment of an invoice, locked; None for one that pays for no period of our subscriptions."""
     if known := find_payment_id(session, facts.id):
         payment = lock_payment(session, known)
-        _ensure_subscription(session, payment, facts)
+        if facts.origin and payment.subscription_id is None:
+            ensure_subscription(session, payment, facts.origin.subscription)
         return payment
     origin = facts.origin
     order_id = find_payment_id(session, None, origin.metadata) if origin else None
@@ -214,11 +215,6 @@ def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
     if facts.billing_reason != _RENEWAL:
         return None  # such as the credit for unused days, which no grant follows from
     return _add_renewal(session, subscription, facts)
-
-
-def _ensure_subscription(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
-    if facts.origin and payment.subscription_id is None:
-        ensure_subscription(session, payment, facts.origin.subscription)
 
 
 def _add_renewal(session: Session, subscription: SubscriptionRow, facts: InvoiceFacts) -> Payment:

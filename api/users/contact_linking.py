@@ -210,7 +210,8 @@ def confirm_phone(session: Session, user_id: UUID, code: str) -> ApiError | None
     sent = _find_newest_code(session, user_id, number) if number else None
     if contact is None or number is None or sent is None or sent.wrong_tries >= _TRIES:
         return ApiError(409, "no-code", "no code waits for this number any more: ask for a new one")
-    if not _is_right(sent, code):
+    hashes = lookup_hashes(_salt(sent.id, code))
+    if not any(hmac.compare_digest(sent.code_hash, each) for each in hashes):
         sent.wrong_tries += 1
         return _refuse_wrong_code(_TRIES - sent.wrong_tries)
     sent.used_at = clock()
@@ -232,10 +233,6 @@ def _find_newest_code(session: Session, user_id: UUID, number: str) -> PhoneCode
         .limit(1)
         .with_for_update()
     ).one_or_none()
-
-
-def _is_right(sent: PhoneCode, code: str) -> bool:
-    return any(hmac.compare_digest(sent.code_hash, each) for each in lookup_hashes(_salt(sent.id, code)))
 
 
 def _salt(code_id: UUID, code: str) -> str:

@@ -94,7 +94,8 @@ def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:
             for each in found
         ]
         made = insert(Incident).values(rows)
-        is_back = sa.and_(Incident.told_at.is_(None), Incident.seen_at < _select_last_look())
+        last_look = sa.select(JobState.done_for).where(JobState.name == _JOB).scalar_subquery()
+        is_back = sa.and_(Incident.told_at.is_(None), Incident.seen_at < last_look)
         session.execute(
             made.on_conflict_do_update(
                 index_elements=[Incident.subject, Incident.reason],
@@ -110,11 +111,6 @@ def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:
         Incident.ends_at.is_(None), Incident.reason.in_(_LASTING), Incident.seen_at <= quiet
     )
     session.execute(over.values(ends_at=sa.func.greatest(Incident.starts_at, Incident.seen_at)))
-
-
-def _select_last_look() -> sa.ScalarSelect[datetime | None]:
-    """Return for when the look before this one was due; none where there was none."""
-    return sa.select(JobState.done_for).where(JobState.name == _JOB).scalar_subquery()
 
 
 def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> None:

@@ -84,6 +84,7 @@ _SHOWN = 6  # lines of a list that may be long
 # What a program wrote, in English.
 _DETAILS = frozenset({"away", "detail", "error", "store", "subject", "trouble"})
 log = structlog.get_logger(__name__)
+_READING = Lock()
 _GOOD_FOR = 4.0  # seconds, less than the page waits before it asks again
 
 
@@ -167,25 +168,6 @@ def _show(part: str, found: Any, words: Words) -> list[list[dict[str, Any]]]:
         return [[{"text": text, "tone": BAD, "is_detail": False, "url": None}]]
 
 
-class _SharedParts:
-    """The last reading of a process, which takes most of its database connections for a moment.
-
-    One request reads; those that come meanwhile wait for what it found.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._parts: Parts = {}
-        self._read_at = 0.0  # monotonic
-
-    def read_parts(self) -> Parts:
-        with self._lock:
-            if not self._parts or time.monotonic() - self._read_at > _GOOD_FOR:
-                self._parts = read_parts(get_health().read_findings)
-                self._read_at = time.monotonic()
-            return self._parts
-
-
 @area.page("/admin", Access.OPERATOR)
 def show_status() -> str:
     """Show the state of everything, part by part."""
@@ -201,5 +183,10 @@ def show_live() -> Response:
 
 
 def _read_status() -> dict[str, Any]:
-    kept: _SharedParts = current_app.extensions.setdefault("admin-status", _SharedParts())
-    return build_view(kept.read_parts())
+    # It takes most of a process's database connections: who comes meanwhile waits for what is found.
+    with _READING:
+        read_at, parts = current_app.extensions.get("admin-status", (0.0, {}))
+        if not parts or time.monotonic() - read_at > _GOOD_FOR:
+            parts = read_parts(get_health().read_findings)
+            current_app.extensions["admin-status"] = time.monotonic(), parts
+    return build_view(parts)
