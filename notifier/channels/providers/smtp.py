@@ -143,7 +143,8 @@ class _Transfer:
         answer: Answer = _ACCEPTED
         try:
             if self.connection is None:
-                self.answered, self.connection = 0, _open(self.server, self._find_timeout())
+                self.answered = 0  # also of one that is not made
+                self.connection = _open(self.server, self._find_timeout())
             elif self.connection.sock:
                 self.connection.sock.settimeout(self._find_timeout())
             self.connection.sendmail(split_sender()[1], [address], mail)

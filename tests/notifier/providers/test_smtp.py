@@ -382,6 +382,13 @@ def test_a_server_that_takes_none_is_asked_once(serve: Serve, verb: str) -> None
     assert server.connections == 1
 
 
+def test_a_server_that_takes_no_more_after_some_is_asked_for_one_connection(serve: Serve) -> None:
+    server = serve(GREETING=["220 ready", "421 4.3.2 closing"], MAIL=["250 OK", HANG_UP])
+    answers = hand_over(mails(20))
+    assert [type(each) for each in answers] == [Acceptance, *[TemporaryError] * 19]
+    assert server.connections == 2
+
+
 def test_mails_for_which_no_time_is_left_are_not_attempted(serve: Serve) -> None:
     server = serve(DOT=["250 OK", SILENCE])
     answers = hand_over(mails(4), 1.5)
