@@ -63,11 +63,14 @@ class ListedJob(Job):
 
         Raises:
             JobRefused: our programs enqueue no such job.
+            redis.RedisError: Redis does not answer, or refuses all jobs at this moment.
             rq.exceptions.NoSuchJobError: there is none.
         """
         try:
             super().refresh()  # type: ignore[no-untyped-call] # RQ's own has no types
-        except ResponseError as error:  # its key holds no hash
+        except ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):  # of the key, which holds no hash
+                raise
             self._refuse(error)
 
     def restore(self, raw_data: dict[bytes, bytes]) -> None:

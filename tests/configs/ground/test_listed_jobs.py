@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import redis
@@ -21,7 +22,7 @@ from structlog.testing import capture_logs
 
 from configs.ground.clock import clock
 from configs.ground.job_queues import push, queue, read_refused
-from configs.ground.job_worker import JobWorker, _OneLine
+from configs.ground.job_worker import JobWorker, _OneLine, list_functions
 from configs.ground.redis import redis_client
 from notifier.workers import FUNCTIONS as NOTIFIER
 from tests.in_turn import in_turn
@@ -177,6 +178,21 @@ def test_what_else_a_job_has_is_not_read(
     assert read_refused(redis_server) == {}
     assert not redis_server.exists("rq:scheduled:payments", "rq:group:stranger")
     assert redis_server.llen("rq:queue:payments") == 0
+
+
+def test_a_job_that_redis_does_not_show_at_this_moment_is_kept(
+    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_good()
+    (job_id,) = queue("payments").job_ids
+    made = list_functions(OURS)(job_id, connection=redis_server, serializer=JSONSerializer)
+    busy = redis.ResponseError("BUSY Redis is busy running a script")
+    with monkeypatch.context() as patch:
+        patch.setattr(redis_server, "hgetall", Mock(side_effect=busy))
+        with pytest.raises(redis.ResponseError, match="BUSY"):
+            made.refresh()
+    assert redis_server.exists(f"rq:job:{job_id}")
+    assert read_refused(redis_server) == {}
 
 
 @pytest.mark.usefixtures("marker")
