@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from flask import Response, g, redirect, request, session, url_for
+from flask import Flask, Request, Response, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_jwt_extended import (
     decode_token,
@@ -23,6 +24,7 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException
+from itsdangerous import URLSafeTimedSerializer
 from jwt import PyJWTError
 from markupsafe import Markup
 
@@ -41,7 +43,7 @@ from api.middleware.languages import use_account_language
 from api.models.base import autocommit_session
 from api.models.user import User
 from configs.ground.clock import clock
-from configs.ground.signing import ACCESS_COOKIE
+from configs.ground.signing import ACCESS_COOKIE, LinkRefused, get_serializer, unsign
 from configs.settings import settings
 
 _NOTICE = "notice"  # in the session: a sentence for the next page
@@ -51,6 +53,29 @@ _LONGEST_NOTICE = 500  # characters
 Kind = Literal["done", "problem"]
 FORM_FIELD = "csrf_token"
 _COOKIES = ["cookies"]
+_SCOPE = "page-session"
+_SECONDS = 12 * 3600
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's session, signed as all that we sign: it outlives a step of the clock, and a change of the key."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        """Return what a browser's cookie holds; nothing of one that is too old or not ours."""
+        kept: dict[str, Any] | None = None
+        if text := request.cookies.get(self.get_cookie_name(app)):
+            with suppress(LinkRefused):
+                kept = unsign(_SCOPE, text, _SECONDS)
+        return self.session_class(kept)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:  # noqa: ARG002 -- as its base says
+        """Return what signs the cookie."""
+        return get_serializer(_SCOPE)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send the cookie where it changed; no public page has one, whatever is written there."""
+        if g.get("access", "public") != "public":
+            super().save_session(app, session, response)
 
 
 def add_notice(kind: Kind, text: str) -> None:

@@ -6,7 +6,6 @@ never an address.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -22,9 +21,9 @@ from api.middleware.auth import current_identity
 from api.middleware.languages import fix_language
 from api.middleware.problems import build_response, use_error_pages
 from api.pages.cookies import FORM_FIELD as TOKEN
-from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, send_login
+from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, Sessions, send_login
 from api.pages.forms import Form
-from configs.ground.signing import LinkRefused, read_signing_keys, sign, unsign
+from configs.ground.signing import LinkRefused, sign, unsign
 
 _LONGEST_TARGET = 2000  # characters
 _MOST_PARAMETERS = 20  # parameters
@@ -124,13 +123,9 @@ def render_held_form(form: ResumedForm) -> str:
 
 def register_lost_sessions(app: Flask) -> None:
     """Send the cookies of pages, and let lost sessions go on where they were."""
-    app.secret_key, *fallbacks = read_signing_keys()
+    app.session_interface = Sessions()
     app.config.update(
-        SECRET_KEY_FALLBACKS=fallbacks,
-        SESSION_COOKIE_NAME="__Host-session",
-        SESSION_COOKIE_SECURE=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        SESSION_COOKIE_NAME="__Host-session", SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="Lax"
     )
     app.register_error_handler(LoginNeeded, _ask_login)
     app.register_error_handler(ProofNeeded, _ask_proof)

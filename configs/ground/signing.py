@@ -56,6 +56,15 @@ def name_key(key: str) -> str:
     return hmac.new(key.encode(), b"rdvpriority.key-name", hashlib.sha256).hexdigest()[:8]
 
 
+def get_serializer(scope: str, key: SigningKey = "jwt_secret") -> URLSafeTimedSerializer:
+    """Return what signs for this scope as `sign` does.
+
+    Raises:
+        configs.settings.SettingMissing: the key is not set.
+    """
+    return _serializer(read_signing_keys(key), scope)
+
+
 @lru_cache(maxsize=64)
 def _serializer(keys: tuple[str, ...], scope: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
@@ -72,7 +81,7 @@ def sign(scope: str, payload: Any, key: SigningKey = "jwt_secret") -> str:
     Raises:
         configs.settings.SettingMissing: the key is not set.
     """
-    return str(_serializer(read_signing_keys(key), scope).dumps(payload))
+    return str(get_serializer(scope, key).dumps(payload))
 
 
 def unsign(scope: str, token: str, max_age_seconds: float | None, key: SigningKey = "jwt_secret") -> Any:
@@ -82,7 +91,7 @@ def unsign(scope: str, token: str, max_age_seconds: float | None, key: SigningKe
         LinkRefused: it is expired or forged.
         configs.settings.SettingMissing: the key is not set.
     """
-    serializer = _serializer(read_signing_keys(key), scope)
+    serializer = get_serializer(scope, key)
     try:
         payload, signed_at = serializer.loads(token, return_timestamp=True)
     except (BadData, UnicodeError):  # UnicodeError: a lone surrogate is no token either

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pyotp
 import sqlalchemy as sa
 import time_machine
-from flask import Flask
+from flask import Flask, Response, g
 
 from api.models.base import session
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Contact, User
+from api.pages.cookies import add_notice
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import VerifyAddress, write_token
@@ -98,6 +99,40 @@ def test_a_user_signs_in_and_out(visitor: Browser) -> None:
     assert [login.ended_because for login in rows(Login)] == ["logged_out"]
     visitor.get("/dashboard")
     assert visitor.location.startswith("/login")
+
+
+def test_a_visitors_form_and_a_notice_outlive_a_step_of_the_clock(
+    visitor: Browser, frozen: time_machine.Traveller
+) -> None:
+    add_account()
+    visitor.get("/login")
+    frozen.shift(timedelta(seconds=-5))
+    visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert visitor.follow().headings == ["Mes alertes"]
+    visitor.send("/logout")
+    frozen.shift(timedelta(seconds=-1))
+    assert "Vous êtes déconnecté." in visitor.follow().text
+
+
+def test_a_form_that_was_open_for_hours_is_shown_again_also_with_rubbish_as_its_cookie(
+    visitor: Browser, frozen: time_machine.Traveller
+) -> None:
+    visitor.get("/login")
+    frozen.shift(timedelta(hours=13))
+    visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert visitor.status == 403
+    for rubbish in ("x", "é", ".a.b", "." * 4000, "eyJ9.AAAAAAAAAAAAAAAAAAAAAAAA.x", '"\\355\\240\\200"'):
+        visitor.cookies = {"__Host-session": rubbish}
+        assert visitor.get("/login").headings == ["Se connecter"]
+
+
+def test_a_public_page_sets_no_cookie_whatever_is_written_into_the_session(app: Flask) -> None:
+    for access, cookies in (("public", 0), ("visitor", 1)):
+        with app.test_request_context("/"):
+            g.access = access
+            add_notice("done", "C’est enregistré.")
+            answer = app.process_response(Response())
+            assert len(answer.headers.getlist("Set-Cookie")) == cookies
 
 
 def test_the_cookies_open_nothing_of_the_api_and_a_bearer_token_no_page(
