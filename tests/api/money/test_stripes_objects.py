@@ -128,7 +128,7 @@ def add_item(till: Till, customer: str, cents: int) -> None:
 
 OPEN = ["warning_under_review", "needs_response", "appeal_under_review"]
 ENDS = {
-    "won": "dispute_won", "lost": "dispute_lost", "warning_closed": "dispute_closed",
+    "warning_closed": "dispute_closed", "lost": "dispute_lost", "won": "dispute_won",
     "prevented": "dispute_closed",
 }  # fmt: skip
 
