@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import flask
 import pyotp
 import sqlalchemy as sa
 import time_machine
@@ -131,7 +132,8 @@ def test_a_public_page_sets_no_cookie_whatever_is_written_into_the_session(app: 
         with app.test_request_context("/"):
             g.access = access
             add_notice("done", "C’est enregistré.")
-            answer = app.process_response(Response())
+            answer = Response()
+            app.session_interface.save_session(app, flask.session, answer)
             assert len(answer.headers.getlist("Set-Cookie")) == cookies
 
 
