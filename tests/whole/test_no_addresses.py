@@ -62,8 +62,9 @@ RARE = {
     | CHANNELS
     | SCRIPTS
     | {"~refused:*", "+client|list", "%R~breaker:telegram", "&stream:*", "+publish", "~proofs:counts:*"},
-    "notifier": SCRIPTS | {"+client|list"},
-    "proofs": SCRIPTS | {"+client|list", "+info", "~refused:*", "~rq:queues"},  # pages that a worker left
+    "notifier": SCRIPTS | {"+client|list", "~refused:*"},  # a job that is none of ours
+    "proofs": SCRIPTS
+    | {"+client|list", "+evalsha", "+info", "~refused:*", "~rq:queues"},  # pages that a worker left
     "reader": {"+srem", "~rq:workers"},  # the name of a worker that died
     "stream": {"+subscribe", "+unsubscribe"},  # a page that is open
 }

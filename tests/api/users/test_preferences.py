@@ -121,6 +121,7 @@ def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(subscriber:
     assert problem(answer) == (409, "not-linked")
     assert shown(subscriber)["notifyEmail"] is True  # nothing of it was changed
     assert changed(subscriber, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
+    assert changed(subscriber, notifySms=False)["notifySms"] is False  # off it is without a number, too
 
 
 @in_turn(
