@@ -1,8 +1,11 @@
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from scrapy.cmdline import _get_commands_dict
+from scrapy.settings import Settings
 
 from api.models.desk import DeskStatus
 from configs.ground.clock import clock
@@ -69,3 +72,16 @@ def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
     assert second[:4] == ["127.77.0.77:8800", "1", "allowed", "2026-11-20"]
     assert " allowed 2026-11-20  checked" in listing("melun_77", None, why=True)
     assert " unread " in listing("bobigny_93", None, why=True)
+
+
+SETTINGS = Settings({"COMMANDS_MODULE": "crawler.commands"})
+OURS = {
+    name: command
+    for name, command in _get_commands_dict(SETTINGS, inproject=True).items()
+    if type(command).__module__.startswith("crawler.")
+}
+
+
+@in_turn("name", OURS)
+def test_its_first_line_names_its_arguments_or_nothing(name: str) -> None:
+    assert re.fullmatch(r"[^\s].*|", OURS[name].syntax())
