@@ -53,7 +53,8 @@ NO_RECEIPT_SECONDS = Constant("NO_RECEIPT_SECONDS", 600.0)
 # Longest wait between two nudges
 NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 300.0)
 
-ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
+# With UNKNOWN_RETRY_SECONDS six last for 72 min: a receipt that the law asks for outlives an hour of broken connections.
+ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 6, Priority.SCHEDULED: 6, Priority.BULK: 2}
 UNKNOWN = "unknown: "
 USED_UP = "attempts used up: "
 _LONGEST_WAIT = 86400.0

@@ -87,8 +87,10 @@ def test_what_was_certainly_not_accepted_is_tried_for_a_day(
 
 def test_an_old_dead_letter_that_is_replayed_has_its_attempts_again() -> None:
     old = replace(attempt(1, Priority.IMMEDIATE), created_at=NOW - timedelta(days=9))
-    decisions = [on_error(TemporaryError("500"), replace(old, attempts=number), NOW) for number in (1, 2, 3)]
-    assert [each.state for each in decisions] == [State.PENDING, State.PENDING, State.FAILED]
+    decisions = [
+        on_error(TemporaryError("500"), replace(old, attempts=number), NOW) for number in range(1, 7)
+    ]
+    assert [each.state for each in decisions] == [State.PENDING] * 5 + [State.FAILED]
     assert all(each.counts for each in decisions)
 
 
@@ -121,9 +123,9 @@ def waits_of(tried: ClaimedRow, most: int = 7, error: OutcomeUnknown | None = No
         ),
         (attempt(1, Priority.CRITICAL, Channel.SMS, lasting=True), [600, 1800, 1800, None]),
         (attempt(1, Priority.CRITICAL, Channel.EMAIL), [15, 120, 600, 1800, None]),
-        (attempt(1, Priority.IMMEDIATE, Channel.EMAIL), [15, 120, None]),
-        (attempt(1, Priority.SCHEDULED, Channel.EMAIL), [15, 120, None]),
-        (attempt(1, Priority.IMMEDIATE, Channel.SMS), [600, 1800, None]),
+        (attempt(1, Priority.IMMEDIATE, Channel.EMAIL), [15, 120, 600, 1800, 1800, None]),
+        (attempt(1, Priority.SCHEDULED, Channel.EMAIL), [15, 120, 600, 1800, 1800, None]),
+        (attempt(1, Priority.IMMEDIATE, Channel.SMS), [600, 1800, 1800, None]),
         (attempt(1, Priority.BULK, Channel.EMAIL), [None]),
         (attempt(1, Priority.BULK, Channel.SMS), [None]),
     ],
@@ -152,7 +154,7 @@ def test_our_own_configuration_uses_no_attempt(priority: Priority) -> None:
 
 
 def test_what_may_have_arrived_says_so_when_its_attempts_are_used_up() -> None:
-    last = attempt(3, Priority.IMMEDIATE, Channel.EMAIL, unknown=1, created_at=NOW - timedelta(days=1))
+    last = attempt(6, Priority.IMMEDIATE, Channel.EMAIL, unknown=1, created_at=NOW - timedelta(days=1))
     assert on_error(TemporaryError("500"), last, NOW).reason == "unknown: 500"
 
 
