@@ -2,15 +2,14 @@
 
 import hashlib
 import hmac
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -22,9 +21,9 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import CSRFError
 
 from api.errors import ApiError
-from api.middleware.openapi_helpers import BEARER
+from api.middleware.openapi_helpers import needs_token
 from api.middleware.problems import build_response
-from api.middleware.rate_limits import count_request_of
+from api.middleware.rate_limits import count_request_of, count_stranger
 from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
@@ -40,17 +39,11 @@ from configs.ground.signing import (
 )
 from configs.settings import settings
 
-if TYPE_CHECKING:
-    from flask_openapi3.openapi import OpenAPI
-
-
 _VERSION = "ver"
 _LOGIN = "login"
-_PROTECTED = "rdvpriority-protected"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # What a login may do before its address is confirmed: end, and have the mail sent again.
 _BEFORE_CONFIRMATION = frozenset({"auth.verify_email_again", "logins.logout", "logins.logout_all"})
-_CONVERTER = re.compile(r"<([^<:>]+:)?")
 _TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
 
@@ -179,26 +172,10 @@ def require_sign_in() -> None:
 
 def _require_declared_sign_in() -> None:
     """Ask for the token before the body is validated, wherever the OpenAPI document asks for one."""
-    if request.endpoint in _find_protected_endpoints(current_app):
+    if needs_token(request.endpoint):
         require_sign_in()
         if request.method not in _READING and request.endpoint not in _BEFORE_CONFIRMATION:
             require_confirmed_address()
-
-
-def _find_protected_endpoints(app: Flask) -> frozenset[str]:
-    if _PROTECTED not in app.extensions:
-        paths = cast("OpenAPI", app).api_doc["paths"]
-        app.extensions[_PROTECTED] = frozenset(
-            rule.endpoint
-            for rule in app.url_map.iter_rules()
-            for method in rule.methods or ()
-            if paths.get(_CONVERTER.sub("{", rule.rule).replace(">", "}"), {})
-            .get(method.lower(), {})
-            .get("security")
-            == BEARER
-        )
-    protected: frozenset[str] = app.extensions[_PROTECTED]
-    return protected
 
 
 def require_confirmed_address() -> None:
@@ -350,4 +327,8 @@ def _is_form_token_of(claims: dict[str, Any], token: str) -> bool:
 
 
 def _refuse_token(word: str, detail: str) -> Response:
+    try:
+        count_stranger()
+    except ApiError as too_many:
+        return build_response(too_many)
     return build_response(ApiError(401, word, detail, headers={"WWW-Authenticate": "Bearer"}))

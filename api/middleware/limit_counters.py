@@ -1,7 +1,6 @@
 """Counters of limits in Redis: their storage, and limits that a route or the sign-in counts itself."""
 
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -84,16 +83,16 @@ def _check(rule: str, key: tuple[str, ...], *, counting: bool) -> None:
         return
     outage.note(answers=True)
     if not passes:
-        wait = max(1, round(ends_at - time.time()))
-        raise build_refusal(item, {"Retry-After": str(wait)})
+        raise build_refusal(item, ends_at)
 
 
-def build_refusal(item: RateLimitItem, headers: Mapping[str, str] | None = None) -> ApiError:
-    """Return the refusal of a request that is one too many: `more than 20 in 1 hour`."""
+def build_refusal(item: RateLimitItem, ends_at: float) -> ApiError:
+    """Return the refusal of a request that is one too many until `ends_at`, Unix seconds: `more than 20 in 1 hour`."""
     plural = "s" if item.multiples > 1 else ""
     period = f"{item.multiples} {item.GRANULARITY.name}{plural}"
     detail = f"more than {item.amount} in {period}: wait as long as Retry-After says"
-    return ApiError(429, "too-many-requests", detail, headers=headers)
+    wait = max(1, round(ends_at - time.time()))
+    return ApiError(429, "too-many-requests", detail, headers={"Retry-After": str(wait)})
 
 
 @lru_cache(maxsize=32)

@@ -1,12 +1,20 @@
 """Declarations in the OpenAPI document that all routes share: errors, security, operation ids."""
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
 
+from flask import Flask, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from pydantic.alias_generators import to_camel
 
+if TYPE_CHECKING:
+    from flask_openapi3.openapi import OpenAPI
+
+_CONVERTER = re.compile(r"<([^<:>]+:)?")
+_PROTECTED = "rdvpriority-protected"
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _ALWAYS = (429, 500, 503)
 _MEANINGS = {
@@ -58,3 +66,18 @@ def _make_operation_id(*, name: str, path: str, method: str) -> str:  # noqa: AR
 
 def _declare_error(status: int) -> dict[str, Any]:
     return {"description": _MEANINGS[status], "content": {"application/problem+json": dict(_PROBLEM)}}
+
+
+def needs_token(endpoint: str | None) -> bool:
+    """Return whether the OpenAPI document asks for an access token at an endpoint."""
+    if _PROTECTED not in current_app.extensions:
+        current_app.extensions[_PROTECTED] = frozenset(_list_protected(current_app))
+    return endpoint in current_app.extensions[_PROTECTED]
+
+
+def _list_protected(app: Flask) -> Iterator[str]:
+    paths = cast("OpenAPI", app).api_doc["paths"]
+    for rule in app.url_map.iter_rules():
+        described = paths.get(_CONVERTER.sub("{", rule.rule).replace(">", "}"), {})
+        if any(described.get(each.lower(), {}).get("security") == BEARER for each in rule.methods or ()):
+            yield rule.endpoint

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from flask import Flask, Response, g, request
-from flask_limiter import ApplicationLimit, HeaderNames, Limiter, RateLimitExceeded
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 from limits.errors import StorageError
 from redis.exceptions import RedisError
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -34,6 +34,7 @@ from api.middleware.limit_counters import (
     clear_limit,
     hit_limit,
 )
+from api.middleware.openapi_helpers import needs_token
 from api.middleware.problems import build_response
 from api.middleware.request_hooks import is_webhook
 from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
@@ -84,27 +85,23 @@ _LINK_ROUTES = {
     "auth.verify_email": VerifyAddress,
     "auth.reset_password": ResetPassword,
 }
-_WAIT = "X-RateLimit-Wait"
 log = structlog.get_logger(__name__)
 
 
 def register_rate_limits(app: Flask) -> None:
     """Count requests, before their body is read. Without Redis, sign-in answers 503; others are counted in memory.
 
-    The limits by account read the body, after those by network address: flask-limiter keeps the order of limits whose
-    periods have the same unit.
+    A read that needs a token is counted once, by its account (count_request_of), or where the token is refused by its
+    network address (count_stranger): each count is a round trip. The limits by account read the body, after those by
+    network address: flask-limiter keeps the order of limits whose periods have the same unit.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
-    # Registered before the limiters, it runs after them: Flask calls these functions in reverse order.
-    app.after_request(_keep_retry_after_on_refusals)
     app.register_error_handler(StorageError, _answer_without_redis)
-    app.register_error_handler(
-        RateLimitExceeded, lambda error: build_response(build_refusal(error.limit.limit))
-    )
+    app.register_error_handler(RateLimitExceeded, lambda error: error.response)
     general = _build_limiter([_build_general_limit()], in_memory_fallback_enabled=True)
-    general.request_filter(lambda: _is_auth() or _is_exempt())
+    general.request_filter(lambda: _is_auth() or _is_exempt() or _is_own_read())
     strict = _build_limiter([*_build_address_limits(), *_build_account_limits()])
     strict.request_filter(lambda: not _is_auth() or _is_exempt())
     for each in (general, strict):
@@ -122,6 +119,10 @@ def _build_general_limit() -> ApplicationLimit:
     )
 
 
+def _is_own_read() -> bool:
+    return request.method in ("GET", "HEAD") and needs_token(request.endpoint)
+
+
 def _is_auth() -> bool:
     """Return whether the request may be a guess, have a password hashed, or cause a mail."""
     return request.endpoint in _AUTH_ROUTES or _find_link() is ResetPassword
@@ -135,6 +136,15 @@ def _find_link() -> type[Link] | None:
 def _is_one_click() -> bool:
     kind = _find_link()
     return kind in _ONE_CLICK_LINKS and _is_good(kind, (request.view_args or {}).get("token"))
+
+
+def count_stranger() -> None:
+    """Count a request whose token is refused, by its network address.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    hit_limit(GENERAL, "stranger", get_network())
 
 
 def count_support_request() -> None:
@@ -363,10 +373,8 @@ def _build_limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled
         get_network,
         application_limits=list(limits),
         in_memory_fallback_enabled=in_memory_fallback_enabled,
+        on_breach=lambda limit: build_response(build_refusal(limit.limit, limit.window.reset_time)),
         request_identifier=lambda: request.endpoint or "none",  # what has no route is counted, too
-        headers_enabled=True,
-        # the limiter sets it on every response and would overwrite that of our own 503
-        header_name_mapping={HeaderNames.RETRY_AFTER: _WAIT},
         storage_uri=build_storage_url(),
         storage_options=build_storage_options(),
     )
@@ -396,13 +404,6 @@ def _is_exempt() -> bool:
     """Return whether a request is not counted: a preflight, a webhook, a file, or health, which needs no Redis."""
     is_free = (request.endpoint or "").startswith(("health.", "assets."))
     return request.method == "OPTIONS" or is_free or is_webhook()
-
-
-def _keep_retry_after_on_refusals(response: Response) -> Response:
-    wait = response.headers.pop(_WAIT, None)
-    if wait is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        response.headers.setdefault("Retry-After", wait)  # another limit's refusal has said its own
-    return response
 
 
 def _answer_without_redis(error: StorageError) -> Response:

@@ -87,7 +87,7 @@ _ALLOWED = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-ID",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED = "X-Request-ID, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+_EXPOSED = "X-Request-ID, Retry-After"
 
 
 def allow_front_end(app: Flask) -> None:
