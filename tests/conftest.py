@@ -277,6 +277,8 @@ def forget() -> None:
     from configs.world import prefecture
 
     settings.cache_clear()
+    if answers := sys.modules.get("api.cache"):
+        answers._open_cache.cache_clear()  # the process keeps public answers
     named = [Path(os.environ[name]) for name in ("PREFECTURES_DIR", "HOSTS_FILE") if name in os.environ]
     seen = {item for item in _environment() if item[0] not in (b"DATABASE_URL", b"REDIS_URL")}
     if named and not (seen in _desks_read_in and all(path.is_relative_to(_ROOT) for path in named)):

@@ -130,11 +130,8 @@ def _enumerate(what: str, values: Iterable[str]) -> str:
 
 
 def _build_columns(limits: Limits) -> dict[str, Any]:
-    """Return the limits as columns; an empty limit is null."""
-    return {name: value or None for name, value in limits if name not in ("hour_from", "hour_to")} | {
-        "hour_from": limits.hour_from,
-        "hour_to": limits.hour_to,
-    }
+    """Return the limits as columns; an empty list is null."""
+    return {name: None if value == [] else value for name, value in limits}
 
 
 def read_limits(target: AlertTarget) -> Limits:
@@ -230,7 +227,10 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
 
 def find_watchable(session: Session, place: Prefecture) -> list[Desk]:
     """Return the desks of a prefecture whose slots checks can see now."""
-    lost = find_unsold_desks(session, place.desks)
+    return _list_watchable(place, find_unsold_desks(session, place.desks))
+
+
+def _list_watchable(place: Prefecture, lost: Lost) -> list[Desk]:
     return [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
 
 
@@ -298,8 +298,7 @@ def _find_long_rounds(session: Session, about: list[Desk]) -> dict[str, str]:
 
 
 def _explain(item: _WatchableItem, place: Prefecture, lost: Lost) -> UnwatchedWish:
-    seen = tuple(desk for desk in place.desks if desk.shows_slots and desk.id not in lost)
-    return UnwatchedWish(item.explain(lost), seen)
+    return UnwatchedWish(item.explain(lost), tuple(_list_watchable(place, lost)))
 
 
 def _build_error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
@@ -359,10 +358,9 @@ def list_revealing(targets: list[AlertTarget]) -> set[str]:
 
 def _find_revealing_targets(targets: list[AlertTarget]) -> Iterator[Desk]:
     """Yield the desks of an alert's targets that need consent."""
+    place = prefectures().get(get_prefecture_id(targets)) if targets else None
     desk_ids = [each.desk_id for each in targets if each.desk_id]
     procedures = [each.procedure for each in targets if each.procedure]
-    home = next((each.prefecture_id or (each.desk_id or "").partition("/")[0] for each in targets), "")
-    place = prefectures().get(home)
     return _find_revealing(desk_ids, procedures, place) if place else iter(())
 
 

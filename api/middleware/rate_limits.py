@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
+from typing import Literal
 from uuid import UUID
 
 import structlog
@@ -56,11 +57,9 @@ AUTH = "100 per 15 minutes"  # from one network address, or by known browsers of
 # One customer of a provider may have a /56 or a /48: the same doors from there, and from everywhere, by unknown places.
 AUTH_WIDER = {56: "200 per 15 minutes", 48: "400 per 15 minutes"}
 AUTH_IN_ALL = "240 per minute"  # hashing more takes a core for itself
-SUPPORT = "5 per day"
-SUPPORT_WIDER = "20 per day"  # from a /48
 ONE_CLICK = "30 per 15 minutes"  # by one link of a mail, from wherever
-DECLARATIONS = "20 per hour"  # without a login, from one network address
-DECLARATIONS_WIDER = "60 per hour"  # from a /48
+# What is stored without a login, from one network address and from a /48.
+FORMS = {"support": ("5 per day", "20 per day"), "declaration": ("20 per hour", "60 per hour")}
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
 USER = "300 per 5 minutes"
@@ -147,24 +146,15 @@ def count_stranger() -> None:
     hit_limit(GENERAL, "stranger", get_network())
 
 
-def count_support_request() -> None:
-    """Count a request to support that is about to be stored; without Redis it is not counted.
+def count_form(kind: Literal["support", "declaration"]) -> None:
+    """Count what is about to be stored without a login: a request to support, or a withdrawal or cancellation.
 
     Raises:
-        api.errors.ApiError: 429, this network address sent too many within a day.
+        api.errors.ApiError: 429, this network address, or its /48, sent too many of them.
     """
-    hit_limit(SUPPORT, "support", get_network())
-    hit_limit(SUPPORT_WIDER, "support-wider", _get_wider_network(min(AUTH_WIDER)))
-
-
-def count_declaration() -> None:
-    """Count a withdrawal or cancellation that is about to be stored without a login.
-
-    Raises:
-        api.errors.ApiError: 429, this network address sent too many within an hour.
-    """
-    hit_limit(DECLARATIONS, "declaration", get_network())
-    hit_limit(DECLARATIONS_WIDER, "declaration-wider", _get_wider_network(min(AUTH_WIDER)))
+    here, wider = FORMS[kind]
+    hit_limit(here, kind, get_network())
+    hit_limit(wider, f"{kind}-wider", _get_wider_network(min(AUTH_WIDER)))
 
 
 def _build_address_limits() -> list[ApplicationLimit]:

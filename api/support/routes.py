@@ -4,7 +4,7 @@ from typing import Any
 
 from api.middleware.auth import find_user
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
-from api.middleware.rate_limits import count_support_request
+from api.middleware.rate_limits import count_form
 from api.middleware.stranger_mail import may_mail
 from api.models.base import session
 from api.support.service import NewSupportRequest, SupportTicket, add_request, get_sender
@@ -17,7 +17,7 @@ def ask_support(body: NewSupportRequest) -> tuple[dict[str, Any], int]:
     """Write to support, signed in or not, 5 times a day; a mail acknowledges it with its number."""
     user = find_user()
     email = get_sender(user, body)
-    count_support_request()
+    count_form("support")
     with session() as s:
         request = add_request(s, user, email, body, may_mail)
     return SupportTicket(number=request.id, email=request.email).as_json(), 201

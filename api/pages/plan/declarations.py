@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from api.declarations import service
 from api.declarations.schemas import CancellationForm, WithdrawalForm
 from api.middleware.languages import read_language
-from api.middleware.rate_limits import count_declaration
+from api.middleware.rate_limits import count_form
 from api.middleware.stranger_mail import may_mail
 from api.models.base import new_id
 from api.pages.area import Access, Area
@@ -57,6 +57,6 @@ def _take_form(
         return render_template(f"{folder}/form.html", form=form, **shown)
     if "confirmed" not in request.form:
         return render_template(f"{folder}/summary.html", wish=form.value, declaration=new_id())
-    count_declaration()
+    count_form("declaration")
     row = service.receive_form(form.value, choose_page_language(read_language()), may_mail)
     return render_template(f"{folder}/received.html", row=row)

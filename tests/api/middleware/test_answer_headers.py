@@ -255,6 +255,19 @@ def cache(redis_server: redis.Redis) -> AnswerCache:
     return AnswerCache(redis_client())
 
 
+def test_a_process_keeps_a_body_while_it_is_fresh_and_no_longer(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    kept = [cache.get("x", source.build), cache.get("x", source.build)]
+    redis_server.delete("api:cache:x")
+    frozen.shift(4)
+    kept.append(cache.get("x", source.build))
+    assert [(each.body, each.source, each.age) for each in kept[1:]] == [(b"1", "hit", 4.0)] * 2
+    frozen.shift(1)
+    assert cache.get("x", source.build).body == b"2"
+    assert [cache.get(f"y{each}", source.build).body for each in (*range(150), 0)][-1] == b"3"
+
+
 def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Source) -> None:
     source.go_on.clear()
     with ThreadPoolExecutor(20) as threads:
