@@ -46,11 +46,10 @@ def name_field(name: str, label: str, **attributes: Any) -> Field:
     return Field(name, label, attributes={"ltr": True, "autocomplete": "off"} | attributes)
 
 
-def number_field(name: str, label: str, default: object) -> Field:
+def number_field(name: str, label: str, default: object, hint: str = "") -> Field:
     """Return a field for a whole number, with what holds without it."""
-    return Field(
-        name, label, attributes={"inputmode": "numeric", "autocomplete": "off", "placeholder": str(default)}
-    )
+    attributes = {"inputmode": "numeric", "autocomplete": "off", "placeholder": str(default)}
+    return Field(name, label, hint=hint, attributes=attributes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def _describe_gift(id: UUID) -> Confirmation:
         if account.plan_expires_at
         else "Ce compte n’a pas de formule en ce moment."
     )
-    days = number_field("days", "Jours", "")
+    hint = "Sans nombre : aussi longtemps qu’elle est vendue, un abonnement pour un mois."
     plans = [(each.value, name_plan(each)) for each in PlanName if each is not PlanName.NONE]
     return Confirmation(
         title="Donner une formule ?",
@@ -74,12 +74,7 @@ def _describe_gift(id: UUID) -> Confirmation:
         hidden={"seen": seen},
         fields=(
             Field("plan", "Formule", plans, blank="Choisir", is_required=True),
-            Field(
-                "days",
-                "Jours",
-                hint="Sans nombre : aussi longtemps qu’elle est vendue, un abonnement pour un mois.",
-                attributes=days.attributes,
-            ),
+            number_field("days", "Jours", "", hint),
         ),
         texts=_GIFT_TEXTS,
     )
