@@ -23,7 +23,7 @@ from api.detections.schemas import (
 )
 from api.errors import ensure_found
 from api.models.alert import Alert
-from api.models.base import is_any_of
+from api.models.base import UuidArray, is_any_of
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page
@@ -44,6 +44,7 @@ _SHOWN = (
     Detection.id, Detection.prefecture_id, Detection.desk_id, Detection.label, Detection.site,
     Detection.booking_url, Detection.seen_at, Detection.proof_key,
 )  # fmt: skip
+_SEATS = sa.func.coalesce(SlotRow.seats, 1)
 _MOST_SLOTS = 500  # of one detection that are shown one by one
 
 
@@ -125,13 +126,20 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     Raises:
         api.errors.ApiError: 404.
     """
-    given, is_it = {"user": user_id}, Match.detection_id == detection_id
-    row = ensure_found(session.execute(_select_own(is_it), given).one_or_none(), "detection")
-    matched = _select_spans(_select_matched(is_it))
-    slots = sa.select(*SlotRow.__table__.c).join(matched, _is_within(matched))
-    slots = slots.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
+    given = {"user": user_id, "detection": detection_id}
+    one, slots = _select_one()
+    row = ensure_found(session.execute(one, given).one_or_none(), "detection")
     shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(slots, given)]
     return DetectionDetail(**dict(_build_own(row, _name_town_halls(session, user_id, [row]))), slots=shown)
+
+
+@cache
+def _select_one() -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """Return the queries for `detection`, if alerts of `user` matched it, and for its slots."""
+    is_it = Match.detection_id == sa.bindparam("detection")
+    matched = _select_spans(_select_matched(is_it))
+    slots = sa.select(*SlotRow.__table__.c).join(matched, _is_within(matched))
+    return _select_own(is_it), slots.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
 
 
 def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
@@ -155,13 +163,20 @@ def _name_town_halls(session: Session, user_id: UUID, rows: Iterable[Row]) -> di
     rounds = {key: desk for key, desk in known.items() if desk and desk.in_rounds}
     places: dict[UUID, dict[str, tuple[str | None, str]]] = defaultdict(dict)
     if rounds:
-        matched = _select_spans(_select_matched(is_any_of(Match.detection_id, rounds)))
-        columns = (matched.c.detection_id, SlotRow.place_key, SlotRow.place_label, SlotRow.url)
-        query = sa.select(*columns).join(matched, _is_within(matched)).order_by(SlotRow.id)
-        for detection_id, key, label, url in session.execute(query, {"user": user_id}):
+        given = {"user": user_id, "detections": list(rounds)}
+        for detection_id, key, label, url in session.execute(_select_places(), given):
             places[detection_id][key] = label, url
     named = {key: rounds[key].name_places(of) for key, of in places.items()}
     return {key: {"site": site, "booking_url": url} for key, (site, url) in named.items()}
+
+
+@cache
+def _select_places() -> sa.Select[Any]:
+    """Return the query for the places of the slots that alerts of `user` matched with `detections`."""
+    of_these = Match.detection_id == sa.any_(sa.bindparam("detections", type_=UuidArray()))
+    matched = _select_spans(_select_matched(of_these))
+    columns = (matched.c.detection_id, SlotRow.place_key, SlotRow.place_label, SlotRow.url)
+    return sa.select(*columns).join(matched, _is_within(matched)).order_by(SlotRow.id)
 
 
 def _build_own(row: Row, halls: Mapping[UUID, dict[str, str]]) -> OwnDetection:
@@ -179,7 +194,8 @@ def _select_own(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """
     matched = _select_matched(chosen)
     spans = _select_spans(matched)
-    counts = sa.select(spans.c.detection_id, *_summarize(), _count_open()).join(SlotRow, _is_within(spans))
+    still_open = sa.func.sum(_SEATS).filter(SlotRow.gone_at.is_(None)).label("open_slots")
+    counts = sa.select(spans.c.detection_id, *_summarize(), still_open).join(SlotRow, _is_within(spans))
     told = counts.group_by(spans.c.detection_id).subquery("told")
     return (
         sa.select(*_SHOWN, matched.c.alert_ids, told.c.slots, told.c.starts_at, told.c.day, told.c.open_slots)
@@ -223,15 +239,9 @@ def _summarize() -> tuple[sa.ColumnElement[Any], ...]:
     """Return the columns of a summary: slots, the first with an hour, the first with a day only."""
     named = sa.and_(SlotRow.starts_at.is_(None), SlotRow.moment != "open")
     return (
-        sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)).label("slots"),
+        sa.func.sum(_SEATS).label("slots"),
         sa.func.min(SlotRow.starts_at).label("starts_at"),
         sa.func.min(SlotRow.moment).filter(named).label("day"),
-    )
-
-
-def _count_open() -> sa.ColumnElement[Any]:
-    return (
-        sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)).filter(SlotRow.gone_at.is_(None)).label("open_slots")
     )
 
 
