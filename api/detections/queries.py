@@ -1,4 +1,4 @@
-"""Reads of detections: their slots, counted, the first slot's date, and the proof that a link leads to for an hour."""
+"""Reads of detections: their slots, counted, the first slot's date, the proof that a link leads to, public counts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
 from sqlalchemy.orm import Session
 
+from api.cache import answer_cache
 from api.detections.schemas import (
     AlertDetection,
     DetectionDetail,
     DetectionPage,
     DetectionQuery,
+    DetectionStats,
     OwnDetection,
+    PrefectureCount,
     PublicDetection,
     SlotAnswer,
 )
@@ -44,6 +47,7 @@ _SHOWN = (
     Detection.id, Detection.prefecture_id, Detection.desk_id, Detection.label, Detection.site,
     Detection.booking_url, Detection.seen_at, Detection.proof_key,
 )  # fmt: skip
+_STATS_SECONDS = 60.0  # of a year's detections counting takes a tenth of a second
 _SEATS = sa.func.coalesce(SlotRow.seats, 1)
 _MOST_SLOTS = 500  # of one detection that are shown one by one
 
@@ -268,6 +272,32 @@ def _find_first_moment(told: SlotSummary, prefecture_id: str) -> tuple[date | No
     place = prefectures().get(prefecture_id)
     local = told.starts_at.astimezone(zone_of(place.time_zone if place else PARIS))
     return (told.day, None) if told.day and told.day < local.date() else (local.date(), f"{local:%H:%M}")
+
+
+def read_detection_stats(session: Session) -> DetectionStats:
+    """Return the number of public detections, of every prefecture that is known or had one; a minute old at most."""
+    kept = answer_cache().get("detections", lambda: _count_detections(session).as_bytes(), _STATS_SECONDS)
+    return DetectionStats.model_validate_json(kept.body)
+
+
+def _count_detections(session: Session) -> DetectionStats:
+    today = clock().astimezone(zone_of(PARIS)).replace(hour=0, minute=0, second=0, microsecond=0)
+    late = sa.func.count().filter(Detection.seen_at >= today)
+    rows = session.execute(
+        sa.select(Detection.prefecture_id, sa.func.count(), late)
+        .where(Detection.seen_at <= get_public_cutoff())
+        .group_by(Detection.prefecture_id)
+    )
+    found = dict.fromkeys(prefectures(), (0, 0)) | {each: (total, late) for each, total, late in rows}
+    counts = [
+        PrefectureCount(prefecture_id=each, total=total, today=late)
+        for each, (total, late) in sorted(found.items())
+    ]
+    return DetectionStats(
+        total=sum(each.total for each in counts),
+        today=sum(each.today for each in counts),
+        by_prefecture=counts,
+    )
 
 
 def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:

@@ -4,9 +4,8 @@ from typing import Any
 
 from flask import Response
 
-from api.detections.queries import list_own_detections, read_own_detection
+from api.detections.queries import list_own_detections, read_detection_stats, read_own_detection
 from api.detections.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionStats
-from api.detections.statistics import read_detection_stats
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached

@@ -6,8 +6,7 @@ from datetime import UTC, timedelta
 from flask import Response
 from sqlalchemy.orm import Session
 
-from api.detections.queries import get_public_cutoff
-from api.detections.statistics import read_detection_stats
+from api.detections.queries import get_public_cutoff, read_detection_stats
 from api.errors import not_found
 from api.figures.answers import list_answer_figures
 from api.figures.deliveries import list_channel_deliveries
