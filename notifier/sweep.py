@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+import notifier
 from api.models.base import session, takes_writes
 from api.models.database_clock import database_clock
 from api.models.notification import Notification, Priority, State, is_fresh
@@ -28,7 +29,7 @@ from configs.ground.startup import exit_on_config_error
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
-from notifier.delivery import delivery, match_nudge, nudges
+from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.matching import match_service
 from notifier.matching.notification_writer import next_nudge
@@ -188,7 +189,7 @@ class Sweep:
             self.memory.nudged.clear()
         detections, notifications = unmatched(now), undelivered(now, self.memory)
         for detection_id, times in detections:
-            match_nudge.detection_seen(detection_id, times)
+            notifier.detection_seen(detection_id, times)
         nudges.deliver(notifications)
         self._watch_receipts(now)
         self._rearm(now)

@@ -19,10 +19,9 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 from configs.ground.job_queues import KEPT_SECONDS, name_job, nudge_streams, push, queue, read_oldest_seconds
-from configs.ground.matching_queues import CRITICAL, MANY
+from configs.ground.matching_queues import CRITICAL, MANY, MATCH_SECONDS
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import most_at_once
-from notifier.delivery.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
 
 # How often desks with open slots are gone through for alerts that were not told

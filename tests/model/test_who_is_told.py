@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+import notifier
 from api.models import alert as alerts
 from api.models.base import engine
 from api.models.user import Contact
@@ -31,7 +32,7 @@ from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs
 from notifier.channels.provider_base import Acceptance
-from notifier.delivery import delivery, hourly_cap, match_nudge, nudges
+from notifier.delivery import delivery, hourly_cap, nudges
 from notifier.matching.notification_writer import InlineClaim
 from notifier.sweep import Sweep
 from tests.fuzz import times
@@ -422,7 +423,7 @@ def machine(
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    monkeypatch.setattr(match_nudge, "detection_seen", lambda key, _times=0: queue.append(("match", key)))
+    monkeypatch.setattr(notifier, "detection_seen", lambda key, _times=0: queue.append(("match", key)))
     monkeypatch.setattr(
         nudges,
         "rearm",
