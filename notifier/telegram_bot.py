@@ -17,8 +17,7 @@ import structlog
 from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError
-from notifier.channels.transport import Transport
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER

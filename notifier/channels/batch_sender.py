@@ -44,8 +44,8 @@ from notifier.channels.provider_base import (
     ProviderResting,
     RateLimited,
     TemporaryError,
+    may_have_left,
 )
-from notifier.channels.transport import may_have_left
 from notifier.content.outgoing_message import OutgoingMessage
 
 # How many calls a second Twilio begins; it queues the others, which would then ring late

@@ -22,8 +22,9 @@ from notifier.channels.provider_base import (
     Provider,
     RateLimited,
     TemporaryError,
+    Transport,
+    travelling,
 )
-from notifier.channels.transport import Transport, travelling
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.crawler import certificate
 from tests.in_turn import in_turn

@@ -26,8 +26,8 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
+    Transport,
 )
-from notifier.channels.transport import Transport
 from notifier.content.outgoing_message import OutgoingMessage, own_headers
 
 PROVIDER = "sendgrid"

@@ -30,8 +30,9 @@ from notifier.channels.provider_base import (
     Provider,
     TemporaryError,
     answer_seconds,
+    guard_host,
+    may_have_left,
 )
-from notifier.channels.transport import guard_host, may_have_left
 from notifier.content.outgoing_message import OutgoingMessage, build_mime, split_sender
 
 PROVIDER = "smtp"

@@ -26,8 +26,10 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     TemporaryError,
+    Transport,
+    read_retry_after,
+    travelling,
 )
-from notifier.channels.transport import Transport, read_retry_after, travelling
 from notifier.content.messages import shorten
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 

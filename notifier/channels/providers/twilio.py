@@ -30,10 +30,11 @@ from notifier.channels.provider_base import (
     Provider,
     RateLimited,
     TemporaryError,
+    Transport,
     price_call,
     price_sms,
+    travelling,
 )
-from notifier.channels.transport import Transport, travelling
 from notifier.content.outgoing_message import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
 from notifier.content.sms_text import fit_text, segments
 

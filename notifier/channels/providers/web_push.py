@@ -24,6 +24,7 @@ from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant
 from configs.settings.push_keys import read_private_key, write_public_key
 from notifier.channels.provider_base import (
+    CONNECT_SECONDS,
     Acceptance,
     Answer,
     DeliveryError,
@@ -31,8 +32,8 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
+    Transport,
 )
-from notifier.channels.transport import CONNECT_SECONDS, Transport
 from notifier.content.outgoing_message import OutgoingMessage, account_page
 
 # How long one device's push service may keep silent
