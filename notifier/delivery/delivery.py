@@ -40,7 +40,7 @@ from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip, 
 from notifier.content.messages import render, write_stored_text
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
 from notifier.content.slot_alert_content import name_answered, write_answer_links
-from notifier.delivery import claiming, hourly_cap
+from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import change_state, lock_contacts
 from notifier.delivery.retry_policy import (
@@ -129,7 +129,7 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         capped = [
             row.id for row, how in claimed.unsent if isinstance(how, Skip) and how.held_for is HeldFor.CAP
         ]
-        hourly_cap.write_notices(opened, capped, now)
+        claiming.write_cap_notices(opened, capped, now)
     for row, how in claimed.unsent:
         if isinstance(how, DeliveryError):
             _about(row).warning("not sent", reason=how.reason)

@@ -40,7 +40,7 @@ from notifier.content.messages import (
     render_notice,
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, read_slots
-from notifier.delivery import delivery, hourly_cap
+from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
 from notifier.delivery.retry_policy import LEASE_SECONDS, NUDGE_MAX_SECONDS
 from notifier.matching.call_planning import write_calls
@@ -146,7 +146,7 @@ class InlineClaim:
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = {each.contact_id for each in reached if each.channel is Channel.EMAIL and not each.needs_claim}
-        turns = hourly_cap.read_turns(session, mine, self.claim.token, self.now)
+        turns = claiming.read_turns(session, mine, self.claim.token, self.now)
         return {each for each in mine if turns.take(each) <= self.now}
 
     def add(

@@ -32,7 +32,7 @@ from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs
 from notifier.channels.provider_base import Acceptance
-from notifier.delivery import delivery, hourly_cap, nudges
+from notifier.delivery import claiming, delivery, nudges
 from notifier.matching.notification_writer import InlineClaim
 from notifier.sweep import Sweep
 from tests.fuzz import times
@@ -417,9 +417,7 @@ def machine(
     (tmp_path / "evry_91.yaml").write_text(FILE)
     settings_env(PREFECTURES_DIR=tmp_path)
     # A history takes no time, and its clock goes back: the caps have tests of their own.
-    monkeypatch.setattr(
-        hourly_cap, "read_turns", lambda _session, _ids, _token, now: hourly_cap.Turns(now, {})
-    )
+    monkeypatch.setattr(claiming, "read_turns", lambda _session, _ids, _token, now: claiming.Turns(now, {}))
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

@@ -25,7 +25,7 @@ from deploy.sandbox.providers.receipts import make_public_key
 from notifier import jobs
 from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance
-from notifier.delivery import delivery, hourly_cap
+from notifier.delivery import claiming, delivery
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
@@ -121,7 +121,7 @@ def test_what_the_hourly_cap_holds_back_leaves_in_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings_env(SMS_PER_HOUR="2")
-    monkeypatch.setattr(hourly_cap, "write_notices", lambda *_: None)
+    monkeypatch.setattr(claiming, "write_cap_notices", lambda *_: None)
     alert(person(channels=(Channel.SMS,)))
     seen = slots(place="1")
     match(str(detection(seen)))

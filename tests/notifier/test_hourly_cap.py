@@ -21,7 +21,7 @@ from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from notifier.channels.provider_base import price_sms
-from notifier.delivery import hourly_cap, message_writer, nudges
+from notifier.delivery import claiming, message_writer, nudges
 from notifier.delivery.claiming import OVER_BUDGET
 from notifier.jobs import deliver
 from notifier.sweep import undelivered
@@ -58,7 +58,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def _only_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write no message that says how many more wait."""
-    monkeypatch.setattr(hourly_cap, "write_notices", lambda *_: None)
+    monkeypatch.setattr(claiming, "write_cap_notices", lambda *_: None)
 
 
 def open_slot(number: int) -> list[int]:
@@ -83,7 +83,7 @@ def accept(contact: UUID, **values: Any) -> None:
 
 def turns_of(*contacts: UUID) -> list[timedelta]:
     """Return how long contacts wait for their turns, each of which is taken."""
-    turns = in_one_transaction(hourly_cap.read_turns, contacts, new_id(), clock())
+    turns = in_one_transaction(claiming.read_turns, contacts, new_id(), clock())
     return [turns.take(each) - clock() for each in contacts]
 
 
@@ -184,7 +184,7 @@ def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: li
     for wait in waits:
         now += timedelta(seconds=wait)
         lately = [each for each in sent if each > now - HOUR]
-        if hourly_cap.Sent(cap, len(lately), max(lately, default=None)).find_turn(now) <= now:
+        if claiming.CapCount(cap, len(lately), max(lately, default=None)).find_turn(now) <= now:
             sent.append(now)
     assert most_in_an_hour(sent) <= cap
 

@@ -28,7 +28,7 @@ from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key
 from notifier.channels.provider_base import NotAttempted
 from notifier.content import outgoing_message
-from notifier.delivery import delivery, hourly_cap
+from notifier.delivery import claiming, delivery
 from notifier.delivery.message_writer import change_state
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts
@@ -121,20 +121,20 @@ def test_a_change_of_wishes_and_a_claim_never_wait_in_a_circle(
         s.execute(
             sa.update(User).values(slot_rhythm=SlotRhythm.AT_ONCE, quiet_from=time(3), quiet_until=time(4))
         )
-    claimed, read_turns = threading.Event(), hourly_cap.read_turns
+    claimed, read_turns = threading.Event(), claiming.read_turns
     with ThreadPoolExecutor(2) as threads:
 
-        def read_turns_later(*arguments: Any) -> hourly_cap.Turns:
+        def read_turns_later(*arguments: Any) -> claiming.Turns:
             claimed.set()
             until(lambda: changing and (changing[0].done() or is_anyone_blocked()))
             return read_turns(*arguments)
 
         changing: list[Future[object]] = []
-        monkeypatch.setattr(hourly_cap, "read_turns", read_turns_later)
-        claiming = threads.submit(delivery.claim, keys)
+        monkeypatch.setattr(claiming, "read_turns", read_turns_later)
+        claim = threads.submit(delivery.claim, keys)
         assert claimed.wait(60)
         changing.append(threads.submit(in_one_transaction, act, who.id, wish, *others))
-        assert len(claiming.result()) == len(keys)
+        assert len(claim.result()) == len(keys)
         changing[0].result()
 
 
