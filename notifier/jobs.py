@@ -59,9 +59,9 @@ def match(detection_id: str, *alert_ids: str) -> None:
     part = [UUID(each) for each in alert_ids]
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            matched = match_service.match_detection(opened, key, database_clock(), part, mine)
-        nudges.match_parts(detection_id, matched.parts)
-        _send(matched.written, mine, in_crowd=bool(part))
+            written, parts = match_service.match_detection(opened, key, database_clock(), part, mine)
+        nudges.match_parts(detection_id, parts)
+        _send(written, mine, in_crowd=bool(part))
 
 
 @_patient

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from babel.dates import format_date, format_skeleton, format_time
@@ -26,12 +27,21 @@ from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
 from notifier.content.messages import write_words
-from notifier.content.open_slots import AnySlot, slot_moment
 from notifier.content.outgoing_message import ChoiceButton, Choices, sms_stop_page
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
+
+
+def slot_moment(slot: SlotRow, zone: ZoneInfo, site: str | None) -> Moment:
+    """Return a slot as limits see it: the desk's local date and hour, as far as they are known."""
+    if slot.starts_at is not None:
+        local = slot.starts_at.astimezone(zone)
+        return Moment(local.date(), local.time(), site)
+    if slot.moment == "open":
+        return Moment(site=site)
+    return Moment(date.fromisoformat(slot.moment[:10]), site=site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class SlotOpening:
     """The open slots of one desk in a message; `since` and `seen_at` are when they were seen first and last."""
 
     detection: Detection
-    slots: tuple[AnySlot, ...]
+    slots: tuple[SlotRow, ...]
     seen_at: datetime
     since: datetime | None = None
     key: tuple[Any, ...] = field(init=False, compare=False, repr=False)  # what its values depend on
@@ -83,9 +93,8 @@ class SlotOpening:
         Its detection names those of its own slots, and a message may be about others that are open as well.
         """
         desk = desks().get(self.detection.desk_id)
-        rows = [slot for slot in self.slots if isinstance(slot, SlotRow)]
-        if desk and desk.in_rounds and rows:
-            return desk.name_places({each.place_key: (each.place_label, each.url) for each in rows})
+        if desk and desk.in_rounds:
+            return desk.name_places({each.place_key: (each.place_label, each.url) for each in self.slots})
         return self.detection.site, self.detection.booking_url
 
     def _since(self, where: DeskLocation, language: str) -> str | None:

@@ -8,7 +8,6 @@ and ends with its second: so quiet hours last through both (https://www.rfc-edit
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_given, is_any_of
+from api.models.base import is_any_of
 from api.models.notification import HeldFor, State
 from api.models.user import Channel, Contact, SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
@@ -147,19 +146,14 @@ class ClaimedRecipient:
 
 def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID, ClaimedRecipient]:
     """Return contacts with their users' wishes, by id."""
-    found: list[Any] = list(opened.execute(_select_recipients(), {"contact_ids": contact_ids}))
+    columns = Contact, chose_times(), User.time_zone, User.calls_from, User.calls_until
+    query = sa.select(*columns).join(User, User.id == Contact.user_id)
+    found = opened.execute(query.where(is_any_of(Contact.id, contact_ids))).all()
     times = _lock_times(opened, {contact.user_id for contact, chose, *_ in found if chose})
     return {
         contact.id: ClaimedRecipient(contact, times.get(contact.user_id), zone, (begins, ends))
         for contact, _, zone, begins, ends in found
     }
-
-
-@lru_cache(maxsize=1)
-def _select_recipients() -> sa.Select[*tuple[Any, ...]]:
-    of_user = chose_times(), User.time_zone, User.calls_from, User.calls_until
-    query = sa.select(Contact, *of_user).join(User, User.id == Contact.user_id)
-    return query.where(is_any_given(Contact.id, "contact_ids"))
 
 
 def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | None:

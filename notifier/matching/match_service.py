@@ -7,9 +7,8 @@ found by the next round over what is open.
 import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 from uuid import UUID
@@ -24,13 +23,13 @@ from configs.settings.constants import Constant
 from configs.world.plan import PlanName, rank_plan
 from configs.world.prefecture import desks
 from notifier.content.desk_location import location_of
-from notifier.content.open_slots import OpenedSlot, OpenSlots, slot_moment
+from notifier.content.slot_alert_content import slot_moment
 from notifier.delivery.delivery import log_when_committed
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write
 from notifier.matching.queries import (
     Candidate,
+    OpenSlots,
     candidates,
-    describe_wait,
     read_matched,
     recipients,
     select_alike,
@@ -50,37 +49,29 @@ _FEWEST = 2  # parts, one for each of the usual workers
 AlertId = TypeVar("AlertId", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """The result of matching: notifications to deliver, or the parts that the waiting alerts were put into."""
-
-    written: list[UUID] = field(default_factory=list)
-    parts: list[list[str]] = field(default_factory=list)
-
-
 def match_detection(
     session: Session,
     detection_id: UUID,
     now: datetime,
     part: Collection[UUID] = (),
     inline: InlineClaim | None = None,
-) -> Matched:
+) -> tuple[list[UUID], list[list[str]]]:
     """Match a detection, once, or put the alerts that wait for it into parts where they are more than CROWD_ALERTS.
 
-    Named alerts are such a `part`. Parts are matched at the same time: no alert is in two of them. Notifications that
-    `inline` takes are not among those to deliver.
+    Return the notifications to deliver, without those that `inline` takes, and the parts. Named alerts are such a
+    `part`. Parts are matched at the same time: no alert is in two of them.
     """
     detection = _share(session, detection_id) if part else _take_unmatched(session, detection_id, now)
     if detection is None:
-        return Matched()
+        return [], []
     most = CROWD_ALERTS() if not part else None
     found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
         untold = _find_untold(session, detection, found, now, is_round=False)
-        return Matched(_write(session, untold, now, inline))
+        return _write(session, untold, now, inline), []
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
-    return Matched(parts=parts)
+    return [], parts
 
 
 def match(
@@ -134,7 +125,7 @@ def _find_untold(
     Those of a detection, or in a round all of its desk. A user whom no contact reaches is matched all the same, which
     makes a notice; but once.
     """
-    nothing = MatchResult(detection, (), (), late=is_round)
+    nothing = MatchResult(detection, (), (), {}, late=is_round)
     slots = _read_slots(session, detection, now, is_round=is_round) if found else None
     if slots is None or not slots.moments:
         return nothing
@@ -147,7 +138,7 @@ def _find_untold(
     reached = recipients(session, {wish.alert.user_id for wish in wishes}, entitled_at)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
-    return replace(nothing, wishes=wishes, recipients=reached)
+    return replace(nothing, wishes=wishes, recipients=reached, slots=slots.rows)
 
 
 def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
@@ -158,9 +149,8 @@ def _read_slots(session: Session, detection: Detection, now: datetime, *, is_rou
     else:
         saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
         chosen = sa.and_(SlotRow.id.in_(saw), ~_is_detected_after(detection))
-    columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
-    query = sa.select(*columns, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
-    rows = [(OpenedSlot(*row[:-1]), row[-1]) for row in session.execute(query)]
+    query = sa.select(SlotRow, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
+    rows = session.execute(query.execution_options(populate_existing=True)).all()
     zone = location_of(detection.desk_id, detection.prefecture_id).zone
     desk = desks().get(detection.desk_id)
     # A department's detections name its town halls: in which of an alert's sites these lie is not known.
@@ -169,6 +159,7 @@ def _read_slots(session: Session, detection: Detection, now: datetime, *, is_rou
         {slot.id: slot_moment(slot, zone, site) for slot, _ in rows},
         min((slot.opened_at for slot, _ in rows), default=detection.seen_at),
         {slot.id: alike for slot, alike in rows if alike},
+        {slot.id: slot for slot, _ in rows},
     )
 
 
@@ -227,37 +218,26 @@ def _take_unmatched(session: Session, detection_id: UUID, now: datetime) -> Dete
     Matching is done one at a time per desk: the second sees what the first wrote. Row, mark and lock are one statement,
     as each statement is a tenth of the time from the commit of a detection to its messages.
     """
-    given = {"detection_id": detection_id, "now": now}
-    row = session.execute(_update_unmatched(), given).first()
-    return row[0] if row else None
-
-
-@lru_cache(maxsize=1)
-def _update_unmatched() -> sa.Executable:
     mine = (
         sa.update(Detection)
-        .where(Detection.id == sa.bindparam("detection_id"), Detection.matched_at.is_(None))
-        .values(matched_at=sa.bindparam("now", type_=sa.DateTime(timezone=True)))
+        .where(Detection.id == detection_id, Detection.matched_at.is_(None))
+        .values(matched_at=now)
         .returning(Detection, _lock(Detection.desk_id))
     )
-    return mine.execution_options(synchronize_session=False)
+    row = session.execute(mine.execution_options(synchronize_session=False)).first()
+    return row[0] if row else None
 
 
 def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
     """Return all alerts that wait for a detection, in parts; higher plans are in the first, which leave first."""
-    rank = _plan_rank(detection.seen_at)
-    query = select_waiting(sa.select(sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)))
+    at, rank = detection.seen_at, sa.case({name: rank_plan(name) for name in PlanName}, value=Grant.plan)
+    mine = Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at
+    highest = sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
+    columns = sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)
     found = session.execute(
-        query.order_by(rank.desc(), Alert.user_id), describe_wait(detection, detection.seen_at)
-    )
+        select_waiting(columns, detection, at).order_by(highest.desc(), Alert.user_id)
+    ).all()
     return _split_by_person(((row[0], row[1]) for row in found), _FEWEST)
-
-
-def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
-    """Return the place of the highest plan by which an alert's user is entitled at a moment."""
-    rank = sa.case({name: rank_plan(name) for name in PlanName}, value=Grant.plan)
-    mine = (Grant.user_id == Alert.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
-    return sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
 
 
 def _split_by_person(pairs: Iterable[tuple[Hashable, AlertId]], fewest: int = 1) -> list[list[AlertId]]:

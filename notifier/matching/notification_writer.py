@@ -39,7 +39,7 @@ from notifier.content.messages import (
     choose_language,
     render_notice,
 )
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, read_slots
+from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
 from notifier.delivery.retry_policy import LEASE_SECONDS, NUDGE_MAX_SECONDS
@@ -183,6 +183,7 @@ class MatchResult:
     detection: Detection
     wishes: Sequence[WantedSlots]
     recipients: Sequence[Recipient]
+    slots: Mapping[int, SlotRow]  # open ones, by id: what is wanted, and others
     late: bool
 
     def wishes_of(self) -> dict[UUID, list[WantedSlots]]:
@@ -230,8 +231,8 @@ def write(
     of those that `inline` did not take: these are written as leased.
     """
     wishes_of = result.wishes_of()
-    wanted = [write_ranges(each) for each in {wish.slots for wish in result.wishes}]
-    slots = {slot.id: slot for several in read_slots(session, wanted).values() for slot in several}
+    wanted = {slot for wish in result.wishes for slot in wish.slots}
+    slots = {each: result.slots[each] for each in wanted}
     seen_at = max(slot.seen_at for slot in slots.values()) if result.late else result.detection.seen_at
     openings = _Openings(result.detection, seen_at, slots)
     contacts = inline.select_contacts(session, result.recipients, slots.values()) if inline else set()

@@ -1,37 +1,96 @@
 """Matching of alerts with open slots: the queries, and the choice, which is pure."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVarTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
-from api.models.alert import Alert, AlertTarget, Limits
-from api.models.base import UuidArray, is_any_given
+from api.models.alert import Alert, AlertTarget, Limits, Moment
+from api.models.base import UuidArray, is_any_of
 from api.models.encrypted_text import read_stored_address
-from api.models.notification import PAID_CHANNELS, Match, Notification, State, is_told, write_ranges
+from api.models.notification import (
+    PAID_CHANNELS,
+    Match,
+    Notification,
+    State,
+    is_told,
+    read_ranges,
+    write_ranges,
+)
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.message_groups import MessageGroup
-from configs.world.plan import PlanName, plan, rank_plan
+from configs.world.plan import plan, rank_plan
 from configs.world.prefecture import Procedure
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
-from notifier.content.open_slots import OpenSlots
 from notifier.delivery.reader_wishes import chose_times
 
 _PAID_AGAIN = timedelta(hours=5.5)  # later than others: an SMS to a phone that is off costs each time
 # How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
 _CLOCKS_DIFFER = timedelta(days=1)
 
-Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
+
+
+@dataclass(slots=True)
+class OpenSlots:
+    """Open slots of one desk, for thousands of alerts, most of which have the same limits and were told of the same.
+
+    `moments` are the slots as limits see them, `rows` their rows; `alike` are, by the id of each, the gone ones that
+    count as the same.
+    """
+
+    moments: Mapping[int, Moment]
+    oldest: datetime
+    alike: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    rows: Mapping[int, SlotRow] = field(default_factory=dict)
+    _passing: dict[Any, frozenset[int]] = field(default_factory=dict, init=False)
+    _found: dict[str, frozenset[int]] = field(default_factory=dict, init=False)
+    _listed: dict[frozenset[int], tuple[int, ...]] = field(default_factory=dict, init=False)
+
+    @property
+    def all_ids(self) -> set[int]:
+        """Return their ids, and those of the gone slots that count as one of them."""
+        return {*self.moments, *(gone for several in self.alike.values() for gone in several)}
+
+    def find_passing(self, limits: Limits) -> frozenset[int]:
+        """Return the slots that limits let pass."""
+        days = limits.date_from, limits.date_to, tuple(limits.weekdays or ())
+        key = days, limits.hour_from, limits.hour_to, tuple(limits.sites or ())
+        if key not in self._passing:
+            passing = (each for each, moment in self.moments.items() if limits.matches(moment))
+            self._passing[key] = frozenset(passing)
+        return self._passing[key]
+
+    def find_alike(self, ranges: str) -> frozenset[int]:
+        """Return the slots that have one of these ids, or count as the same as one."""
+        if ranges not in self._found:
+            spans = read_ranges(ranges)
+            self._found[ranges] = frozenset(
+                each
+                for each in self.moments
+                if _holds(spans, each) or any(_holds(spans, gone) for gone in self.alike.get(each, ()))
+            )
+        return self._found[ranges]
+
+    def list_ids(self, slots: frozenset[int]) -> tuple[int, ...]:
+        """Return slots in the order of their ids."""
+        if slots not in self._listed:
+            self._listed[slots] = tuple(sorted(slots))
+        return self._listed[slots]
+
+
+def _holds(spans: Sequence[range], slot_id: int) -> bool:
+    place = bisect_right(spans, slot_id, key=lambda span: span.start) - 1
+    return place >= 0 and slot_id in spans[place]
 
 
 class Candidate(NamedTuple):
@@ -80,80 +139,56 @@ def candidates(
     `alert_ids` asks for those alerts only. Ordered by alert. Of more than `most` targets any so many are returned,
     and one more.
     """
-    query = _select_candidates(named=alert_ids is not None, limited=most is not None)
-    given = describe_wait(detection, entitled_at) | {"alert_ids": alert_ids, "most": most and most + 1}
-    rows = session.execute(query, given)
-    found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[6:]), row[4], row[5]) for row in rows]
-    return sorted(found, key=lambda each: each.alert_id) if most is not None else found
+    columns = (
+        Alert.id,
+        Alert.user_id,
+        Alert.limits_version,
+        Alert.language,
+        *_LIMITS,
+        Alert.name,
+        Alert.voice_enabled,
+    )
+    query = select_waiting(columns, detection, entitled_at, alert_ids)
+    query = query.order_by(Alert.id, AlertTarget.id) if most is None else query.limit(most + 1)
+    found = [
+        Candidate(alert_id, user_id, version, language, Limits(*limits), name, wants_call)
+        for alert_id, user_id, version, language, *limits, name, wants_call in session.execute(query)
+    ]
+    return found if most is None else sorted(found, key=lambda each: each.alert_id)
 
 
-@lru_cache(maxsize=4)
-def _select_candidates(*, named: bool, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    of_alert = Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, Alert.voice_enabled
-    asked = sa.select(*of_alert, *_LIMITS)
-    query = _select_waiting_of(asked) if named else select_waiting(asked)
-    most = sa.bindparam("most", type_=sa.BigInteger())
-    return query.limit(most) if limited else query.order_by(Alert.id, AlertTarget.id)
-
-
-def select_waiting(query: sa.Select[*Asked]) -> sa.Select[*Asked]:
-    """Narrow a query for alerts to those that wait at a desk and whose user is entitled: see `describe_wait`.
+def select_waiting(
+    columns: Sequence[Any],
+    detection: Detection,
+    entitled_at: datetime,
+    alert_ids: Collection[UUID] | None = None,
+) -> sa.Select[*tuple[Any, ...]]:
+    """Return the query for alerts, of some that are named or of all, that wait at a desk and whose user is entitled.
 
     Most who wait hold no plan: whose targets are here and who is entitled is found in indexes alone, so that rows are
-    read of those few only.
+    read of those few only. A part of a crowd, which is named, does not read the targets of all of it.
     """
-    here = _select_targets().subquery()
-    return (
-        query.join(here, here.c.alert_id == Alert.id)
-        .join(AlertTarget, AlertTarget.id == here.c.id)
-        .where(Alert.enabled, Alert.closed_at.is_(None), _is_entitled())
+    target, known = AlertTarget, {*detection.procedures} & {*Procedure}
+    procedures = sa.literal(sorted(known), ARRAY(sa.Text()))
+    at_desk = target.desk_id == detection.desk_id
+    by_procedure = sa.and_(
+        target.desk_id.is_(None),
+        target.prefecture_id == detection.prefecture_id,
+        target.procedure == sa.any_(procedures),
     )
-
-
-def _select_waiting_of(query: sa.Select[*Asked]) -> sa.Select[*Asked]:
-    """Narrow a query for alerts as `select_waiting` does, to some that are named.
-
-    It begins with these: a part of a crowd does not read the targets of all of it.
-    """
-    return (
-        query.join(AlertTarget, AlertTarget.alert_id == Alert.id)
-        .where(is_any_given(Alert.id, "alert_ids"), sa.or_(_names_desk(), _names_procedure()))
-        .where(Alert.enabled, Alert.closed_at.is_(None), _is_entitled())
+    query = sa.select(*columns)
+    if alert_ids is None:
+        ids = sa.select(target.id, target.alert_id)
+        # No target does both, so none comes twice.
+        here = sa.union_all(ids.where(at_desk), ids.where(by_procedure)).subquery()
+        query = query.join(here, here.c.alert_id == Alert.id).join(target, target.id == here.c.id)
+    else:
+        query = query.join(target, target.alert_id == Alert.id)
+        query = query.where(is_any_of(Alert.id, alert_ids), sa.or_(at_desk, by_procedure))
+    entitled = sa.exists().where(
+        Grant.user_id == Alert.user_id, Grant.starts_at <= entitled_at, Grant.ends_at > entitled_at
     )
-
-
-def describe_wait(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
-    """Return what `select_waiting` is carried out with: where slots opened, and when a user must be entitled."""
-    known = [name for name in detection.procedures if name in Procedure.__members__.values()]
-    return {
-        "desk_id": detection.desk_id, "prefecture_id": detection.prefecture_id, "procedures": known,
-        "entitled_at": entitled_at,
-    }  # fmt: skip
-
-
-def _select_targets() -> sa.CompoundSelect[UUID, UUID]:
-    """Ask for targets that name the desk, or one of its procedures: no target does both, so none comes twice."""
-    target = sa.select(AlertTarget.id, AlertTarget.alert_id)
-    return sa.union_all(target.where(_names_desk()), target.where(_names_procedure()))
-
-
-def _names_desk() -> sa.ColumnElement[bool]:
-    return AlertTarget.desk_id == sa.bindparam("desk_id")
-
-
-def _names_procedure() -> sa.ColumnElement[bool]:
-    return sa.and_(
-        AlertTarget.desk_id.is_(None),
-        AlertTarget.prefecture_id == sa.bindparam("prefecture_id"),
-        AlertTarget.procedure == sa.any_(sa.bindparam("procedures", type_=ARRAY(sa.Text()))),
-    )
-
-
-def _is_entitled() -> sa.ColumnElement[bool]:
-    moment = _instant("entitled_at")
-    return sa.exists().where(
-        Grant.user_id == Alert.user_id, Grant.starts_at <= moment, Grant.ends_at > moment
-    )
+    return query.where(Alert.enabled, Alert.closed_at.is_(None), entitled)
 
 
 def select_alike() -> sa.ColumnElement[list[int]]:
@@ -197,62 +232,40 @@ def read_matched(
     Messages that failed or bounced tell nobody, unless they were written since `tried_since`, or hours before where
     each costs.
     """
-    given = {
-        "alert_ids": alert_ids, "wanted": write_ranges(slots.all_ids), "tried": tried_since,
-        "paid": tried_since - _PAID_AGAIN,
-        "oldest": min(slots.oldest, now), "alike": list(slots.all_ids - slots.moments.keys()),
-        "before": _CLOCKS_DIFFER,
-    }  # fmt: skip
-    rows = session.execute(_select_matched(), given)
-    return {
-        row.id: MatchedBefore(slots.find_alike(row.told or ""), slots.find_alike(row.matched)) for row in rows
-    }
-
-
-@lru_cache(maxsize=1)
-def _select_matched() -> sa.Select[*tuple[Any, ...]]:
-    came_back = sa.and_(Notification.state == State.BOUNCED, Notification.channel.in_(PAID_CHANNELS))
-    failed_lately = sa.or_(
-        sa.and_(
-            Notification.state.in_((State.FAILED, State.BOUNCED)), Notification.matched_at > _instant("tried")
-        ),
-        sa.and_(came_back, Notification.matched_at > _instant("paid")),
+    row = Notification
+    failed_lately = sa.and_(row.state.in_((State.FAILED, State.BOUNCED)), row.matched_at > tried_since)
+    came_back = sa.and_(
+        row.state == State.BOUNCED, row.channel.in_(PAID_CHANNELS), row.matched_at > tried_since - _PAID_AGAIN
     )
     told = sa.exists().where(
-        Notification.announcement_id == Match.announcement_id,
-        Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
-        sa.or_(is_told(Notification), failed_lately),
+        row.announcement_id == Match.announcement_id,
+        row.kind == SLOT_DETECTED,  # an unanswered call has no effect
+        sa.or_(is_told(row), failed_lately, came_back),
     )
     ranges = sa.func.range_agg(Match.slots)
+    wanted = sa.literal(write_ranges(slots.all_ids), INT8MULTIRANGE())
+    alike = sa.literal([*(slots.all_ids - slots.moments.keys())], ARRAY(sa.BigInteger()))
+    oldest_alike = sa.select(sa.func.min(SlotRow.opened_at)).where(SlotRow.id == sa.any_(alike))
+    oldest = sa.func.least(min(slots.oldest, now), oldest_alike.scalar_subquery())
     # Alert by alert, through the index of both: joined, each part of a crowd would read the matches of all of it.
     asked = (
-        sa.func.unnest(sa.bindparam("alert_ids", type_=UuidArray()))
-        .table_valued("id", name="asked")
-        .render_derived()
+        sa.func.unnest(sa.literal(alert_ids, UuidArray())).table_valued("id", name="asked").render_derived()
     )
-    wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
-    alike = SlotRow.id == sa.any_(sa.bindparam("alike", type_=ARRAY(sa.BigInteger())))
-    oldest = sa.func.least(
-        _instant("oldest"), sa.select(sa.func.min(SlotRow.opened_at)).where(alike).scalar_subquery()
-    )
-    before = sa.cast(sa.bindparam("before", type_=sa.Interval()), sa.Interval())
     matched = (
         sa.select(
             sa.cast(ranges.filter(told), sa.Text).label("told"), sa.cast(ranges, sa.Text).label("matched")
         )
         .select_from(Match)
-        .where(Match.alert_id == asked.c.id, Match.decided_at > oldest - before)
+        .where(Match.alert_id == asked.c.id, Match.decided_at > oldest - _CLOCKS_DIFFER)
         .where(sa.type_coerce(Match.slots, INT8MULTIRANGE()).overlaps(wanted))
         .having(sa.func.count() > 0)
         .lateral("matched")
     )
-    return (
-        sa.select(asked.c.id, matched.c.told, matched.c.matched).select_from(asked).join(matched, sa.true())
-    )
-
-
-def _instant(name: str) -> sa.BindParameter[datetime]:
-    return sa.bindparam(name, type_=sa.DateTime(timezone=True))
+    query = sa.select(asked.c.id, matched.c.told, matched.c.matched).select_from(asked)
+    return {
+        found.id: MatchedBefore(slots.find_alike(found.told or ""), slots.find_alike(found.matched))
+        for found in session.execute(query.join(matched, sa.true()))
+    }
 
 
 def select_slots(
@@ -303,28 +316,13 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
 
     Those of higher plans are in front.
     """
-    found: list[Any] = list(session.execute(_select_reachable(), {"user_ids": user_ids, "moment": moment}))
-    reached = [
-        Recipient(
-            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
-            max(map(rank_plan, plans)),
-        )
-        for contact_id, user_id, channel, language, address, needs_claim, plans in found
-        if allowed(channel, plans)
-    ]  # fmt: skip
-    return sorted(reached, key=lambda each: -each.plan_rank)
-
-
-@lru_cache(maxsize=1)
-def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
-    moment = sa.bindparam("moment", type_=sa.DateTime(timezone=True))
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
     waiting = sa.exists().where(
         Notification.contact_id == Contact.id,
         Notification.state == State.PENDING,
         Notification.kind == SLOT_DETECTED,
     )
-    return (
+    reachable = (
         sa.select(
             Contact.id,
             Contact.user_id,
@@ -336,14 +334,18 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
-        .where(is_any_given(Contact.user_id, "user_ids"))
+        .where(is_any_of(Contact.user_id, user_ids))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
         .where(sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))
         .group_by(Contact.id, User.id)
         .order_by(Contact.id)
     )
-
-
-def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:
-    """Whether one of the plans has the channel."""
-    return any(channel.value in plan(name).channels for name in plans)
+    reached = [
+        Recipient(
+            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
+            max(map(rank_plan, plans)),
+        )
+        for contact_id, user_id, channel, language, address, needs_claim, plans in session.execute(reachable)
+        if any(channel.value in plan(name).channels for name in plans)
+    ]  # fmt: skip
+    return sorted(reached, key=lambda each: -each.plan_rank)

@@ -80,7 +80,7 @@ class Page:
         """Visit the page with its slot, and write of it; nothing leaves yet."""
         (seen,) = self.visit(is_open=True)
         with session() as s:
-            return match_detection(s, seen, clock()).written
+            return match_detection(s, seen, clock())[0]
 
     def round(self) -> list[str]:
         before = len(self._sandbox.messages("email"))

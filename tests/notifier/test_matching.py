@@ -12,8 +12,15 @@ from api.models.base import session
 from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.content.open_slots import OpenSlots, slot_moment
-from notifier.matching.queries import Candidate, MatchedBefore, WantedSlots, candidates, select_slots
+from notifier.content.slot_alert_content import slot_moment
+from notifier.matching.queries import (
+    Candidate,
+    MatchedBefore,
+    OpenSlots,
+    WantedSlots,
+    candidates,
+    select_slots,
+)
 from tests.in_turn import in_turn
 from tests.notifier.world import (
     DESK,

@@ -30,7 +30,7 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
 from notifier.jobs import deliver
-from notifier.matching.match_service import Matched, find_untold, match_detection
+from notifier.matching.match_service import find_untold, match_detection
 from notifier.matching.match_service import match as match_desk
 from notifier.sweep import undelivered
 from tests import factories
@@ -188,8 +188,8 @@ def told_pairs() -> set[tuple[UUID, int]]:
 
 def matched(seen: UUID) -> list[UUID]:
     """Match a detection as a worker does; return the notifications that were written, in their order."""
-    found: Matched = in_one_transaction(match_detection, seen, clock())
-    return found.written
+    written: list[UUID] = in_one_transaction(match_detection, seen, clock())[0]
+    return written
 
 
 def told(made: Iterable[UUID]) -> None:

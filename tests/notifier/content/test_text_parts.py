@@ -14,7 +14,6 @@ from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import location_of, name_city
 from notifier.content.message_kind_base import TemplateContext
 from notifier.content.messages import render, shorten
-from notifier.content.open_slots import OpenedSlot
 from notifier.content.outgoing_message import Choices, RenderedMessage
 from notifier.content.slot_alert_content import (
     ANSWERED,
@@ -128,7 +127,10 @@ _TELEGRAM = 4096  # UTF-16 code units: https://core.telegram.org/bots/api#sendme
 def build_merged(language: str, letter: str) -> TemplateContext:
     """Return the context of one message about ten desks, of the prefectures with the longest names."""
     cache = ContentCache()
-    slots = tuple(OpenedSlot(number, "2026-11-26T09:00:00+01:00", _AT, _AT) for number in range(9))
+    slots = tuple(
+        SlotRow(id=number, moment="2026-11-26T09:00:00+01:00", starts_at=_AT, opened_at=_AT)
+        for number in range(9)
+    )
     contexts = []
     for place in sorted(prefectures(), key=lambda each: -len(prefectures()[each].name))[:10]:
         detection = Detection(
