@@ -32,11 +32,12 @@ from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.matching import match_service
-from notifier.matching.notification_writer import next_nudge
 from notifier.receipts import applied_receipts
 
 # How often the sweep looks for what was lost
 _SWEEP_SECONDS = Constant("SWEEP_SECONDS", 1.0)
+# Longest wait between two nudges
+NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 300.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _SECONDS_OF_OTHERS = 10  # of a channel's rate: the portion in which other messages enter a queue
@@ -56,6 +57,12 @@ _GROUP = sa.case(
 log = structlog.get_logger(__name__)
 
 
+def _find_next_nudge(now: datetime, times: int) -> datetime:
+    """Return when a row that was nudged that often counts as lost: each time after a longer wait."""
+    wait = min(NUDGE_SECONDS() * 2 ** min(times, 30), NUDGE_MAX_SECONDS())
+    return now + timedelta(seconds=wait)
+
+
 @dataclass
 class Memory:
     """What the rounds of a process know of earlier ones; a crowd is one until nothing of it is due."""
@@ -73,7 +80,7 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
         found = opened.scalars(lost.limit(_AT_ONCE).with_for_update(skip_locked=True)).all()
         for each in found:
             each.nudges += 1
-            each.next_nudge_at = next_nudge(now, each.nudges)
+            each.next_nudge_at = _find_next_nudge(now, each.nudges)
         return [(each.id, each.nudges) for each in found]
 
 
@@ -148,7 +155,7 @@ def _is_held_off(row: Notification, now: datetime, nudged: Nudged) -> bool:
     if row.id not in nudged:
         return False
     times, at = nudged[row.id]
-    return at == row.next_attempt_at and now < next_nudge(at, times)
+    return at == row.next_attempt_at and now < _find_next_nudge(at, times)
 
 
 def _take(

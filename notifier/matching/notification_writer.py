@@ -1,4 +1,4 @@
-"""The writer of matches, a notification per person and contact, and a notice per person.
+"""The writer of matches, a notification per person and contact, a notice per person, and the calls that alerts want.
 
 Mails are inserted already leased, and the job that wrote them sends them at once (inline delivery): the writer knows
 the text, that the slots are open and that the alerts wait. Another job that claims the rows and reads them again takes
@@ -9,7 +9,7 @@ as after any claim.
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,63 +21,43 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import is_any_of, new_id, read_ids, write_array
+from api.models.base import is_any_of, new_id, read_ids
 from api.models.database_clock import database_clock
 from api.models.encrypted_text import UNREADABLE
-from api.models.notification import Priority, State, write_ranges
+from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
-from api.models.user import Channel, User
+from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
-from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.settings import settings
 from configs.settings.constants import Constant
+from configs.world.plan import plans
 from notifier.channels.batch_sender import breaker_of, most_at_once
-from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
-from notifier.content.messages import (
-    FALLBACK,
-    NoticeText,
-    choose_language,
-    render_notice,
-)
+from notifier.content.message_kind_base import SLOT_CALL, SLOT_DETECTED, ClaimedRow
+from notifier.content.messages import FALLBACK, NoticeText, choose_language, render_notice
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
-from notifier.delivery.retry_policy import LEASE_SECONDS, NUDGE_MAX_SECONDS
-from notifier.matching.call_planning import write_calls
+from notifier.delivery.message_writer import build_row, write_rows
+from notifier.delivery.reader_wishes import TIMES, may_call, read_times
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
-from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
+from notifier.message_kinds.slots import CALL_EVERY_SECONDS, UNCONFIRMED_SECONDS, rang
 
 # How long a call may take on average, before mails are left to their own workers for a while
 _INLINE_SLOW_SECONDS = Constant("INLINE_SLOW_SECONDS", 1.0)
+_LONGEST_WAIT = timedelta(days=1)  # of a phone call
 
 rests_until: list[float] = []  # in this process, by time.monotonic(); nothing before a slow call
-# A part of the statement that writes matches and notifications: one round trip for all of it.
-INSERT_SLOT_NOTICES = """
-notice_texts AS (
-  SELECT * FROM unnest(CAST(:notice_languages AS text[]), CAST(:notice_titles AS text[]),
-      CAST(:notice_bodies AS text[])) WITH ORDINALITY AS t(language, title, body, number)
-),
-inserted_notices AS (
-  INSERT INTO notices (id, user_id, kind, language, title, body, link, detection_id, created_at)
-  SELECT n.id, n.user_id, :kind, t.language, t.title, t.body, :notice_link, CAST(:detection_id AS uuid),
-    CAST(:now AS timestamptz)
-  FROM unnest(CAST(:notice_ids AS uuid[]), CAST(:notice_users AS uuid[]), CAST(:notice_numbers AS int[]))
-    AS n(id, user_id, number)
-  JOIN notice_texts t ON t.number = n.number
-)
-"""
-log = structlog.get_logger(__name__)
-# A match per alert, and a notification per contact.
-# Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
-# is sent once. What its reader wants later (quiet hours, a digest) is held by its claim.
-_WRITE = sa.text(f"""
+# A match per alert, a notification per contact, a notice per user: one round trip for all of it. Many rows are one
+# parameter, and what all rows share is sent once. What its reader wants later (quiet hours, a digest) is held by its
+# claim.
+_WRITE = sa.text("""
 WITH inserted_matches AS (
   INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at, announcement_id, slots)
   SELECT id, alert_id, CAST(:detection_id AS uuid), limits_version, CAST(:now AS timestamptz), announcement_id, slots
-  FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:limits_versions AS int[]),
-      CAST(:alert_announcements AS uuid[]), CAST(:slots AS int8multirange[]))
-    AS w(id, alert_id, limits_version, announcement_id, slots)
+  FROM json_to_recordset(CAST(:matches AS json))
+    AS w(id uuid, alert_id uuid, limits_version int, announcement_id uuid, slots int8multirange)
 ),
 new_notifications AS (
   INSERT INTO notifications (id, user_id, contact_id, announcement_id, channel, language, dedupe_key, kind, priority,
@@ -89,19 +69,24 @@ new_notifications AS (
     CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE CAST(:now AS timestamptz) END,
     CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
     CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END
-  FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]),
-      CAST(:announcement_id AS uuid[]), CAST(:channel AS text[]), CAST(:language AS text[]),
-      CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]))
-    AS n(id, user_id, contact_id, announcement_id, channel, language, dedupe_key, leased)
+  FROM json_to_recordset(CAST(:notifications AS json)) AS n(id uuid, user_id uuid, contact_id uuid,
+    announcement_id uuid, channel text, language text, dedupe_key text, leased bool)
   ON CONFLICT (dedupe_key) DO NOTHING
   RETURNING id
 ),
-{INSERT_SLOT_NOTICES}
+inserted_notices AS (
+  INSERT INTO notices (id, user_id, kind, language, title, body, link, detection_id, created_at)
+  SELECT n.id, n.user_id, :kind, t.language, t.title, t.body, :notice_link, CAST(:detection_id AS uuid),
+    CAST(:now AS timestamptz)
+  FROM json_to_recordset(CAST(:notices AS json)) AS n(id uuid, user_id uuid, number int)
+  JOIN json_to_recordset(CAST(:notice_texts AS json)) AS t(number int, language text, title text, body text)
+    ON t.number = n.number
+)
 SELECT id FROM new_notifications
-""").columns(sa.column("id", sa.Uuid()))  # noqa: S608 -- our own words
-_OF_RECIPIENT = (
-    "id", "user_id", "contact_id", "announcement_id", "channel", "language", "dedupe_key", "leased",
-)  # fmt: skip
+""").columns(sa.column("id", sa.Uuid()))
+
+log = structlog.get_logger(__name__)
+Rows = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -186,17 +171,6 @@ class MatchResult:
     slots: Mapping[int, SlotRow]  # open ones, by id: what is wanted, and others
     late: bool
 
-    def wishes_of(self) -> dict[UUID, list[WantedSlots]]:
-        """Return the wishes by user."""
-        found = defaultdict(list)
-        for wish in self.wishes:
-            found[wish.alert.user_id].append(wish)
-        return found
-
-    def begin_key(self, announcement_id: UUID) -> str:
-        """Return how the dedupe keys of a user's notifications begin."""
-        return f"open:{announcement_id}" if self.late else f"slot:{self.detection.id}"
-
 
 @dataclass(slots=True)
 class _Openings:
@@ -216,12 +190,6 @@ class _Openings:
         return self._made[wanted]
 
 
-def next_nudge(now: datetime, times: int = 0) -> datetime:
-    """Return when a row that was nudged that often counts as lost: each time after a longer wait."""
-    wait = min(NUDGE_SECONDS() * 2 ** min(times, 30), NUDGE_MAX_SECONDS())
-    return now + timedelta(seconds=wait)
-
-
 def write(
     session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None = None
 ) -> list[UUID]:
@@ -230,62 +198,65 @@ def write(
     Each person has a notice too, also one whom no contact reaches, and a call where an alert wants it. Returns the ids
     of those that `inline` did not take: these are written as leased.
     """
-    wishes_of = result.wishes_of()
-    wanted = {slot for wish in result.wishes for slot in wish.slots}
-    slots = {each: result.slots[each] for each in wanted}
-    seen_at = max(slot.seen_at for slot in slots.values()) if result.late else result.detection.seen_at
-    openings = _Openings(result.detection, seen_at, slots)
+    detection, wishes_of = result.detection, defaultdict[UUID, list[WantedSlots]](list)
+    for wish in result.wishes:
+        wishes_of[wish.alert.user_id].append(wish)
+    slots = {each: result.slots[each] for wish in result.wishes for each in wish.slots}
+    seen_at = max(slot.seen_at for slot in slots.values()) if result.late else detection.seen_at
+    openings = _Openings(detection, seen_at, slots)
     contacts = inline.select_contacts(session, result.recipients, slots.values()) if inline else set()
-    of_all = _columns_of_all(result, seen_at, now)
     announcements = {user_id: new_id() for user_id in wishes_of}
     rows = [
-        _columns_of_recipient(
-            each,
-            announcements[each.user_id],
-            wishes_of[each.user_id],
-            f"{result.begin_key(announcements[each.user_id])}:{each.contact_id}",
+        _build_notification(
+            result, each, announcements[each.user_id], wishes_of[each.user_id],
             leased=each.contact_id in contacts,
         )
         for each in result.recipients
-    ]
+    ]  # fmt: skip
+    of_all: dict[str, Any] = {
+        "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
+        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
+        "seen_at": seen_at, "committed_at": None if result.late else detection.committed_at, "matched_at": now,
+    }  # fmt: skip
     contents = inline.contents if inline else ContentCache()
-    notices = _build_notices(session, result, openings, wishes_of, contents)
+    texts, notices = _build_notices(session, result, openings, wishes_of, contents)
+    matches = _build_matches(result, announcements)
+    arrays = {"matches": matches, "notifications": rows, "notice_texts": texts, "notices": notices}
+    given = {name: json.dumps(several, default=str) for name, several in arrays.items()}
+    shared = of_all | {"params": json.dumps(of_all["params"]), "now": now, "detection_id": detection.id}
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
-    new = _write(session, result, announcements, rows, of_all | lease | notices)
+    link = {"notice_link": kind_of(SLOT_DETECTED).notice_link}
+    new = read_ids(session.execute(_WRITE, shared | lease | link | given), [row["id"] for row in rows])
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]
             inline.add(of_all | row, to.address, openings.find(wishes), wishes)
-    calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
     waiting = [row["id"] for row in rows if row["id"] in new and not row["leased"]]
-    return waiting + write_calls(session, result.detection, calling, announcements, now)
+    calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
+    return waiting + _write_calls(session, detection, calling, announcements, now)
 
 
-def _write(
-    session: Session,
-    result: MatchResult,
-    announcements: Mapping[UUID, UUID],
-    rows: Sequence[Mapping[str, Any]],
-    shared: Mapping[str, Any],
-) -> set[UUID]:
-    """Write all of it in one statement; return the ids of the notifications whose dedupe key was new."""
-    wishes = result.wishes
-    ranges = {slots: write_ranges(slots) for slots in {wish.slots for wish in wishes}}
-    arrays: dict[str, Iterable[object]] = {
-        "match_ids": (new_id() for _ in wishes),
-        "alert_ids": (wish.alert.alert_id for wish in wishes),
-        "alert_announcements": (announcements[wish.alert.user_id] for wish in wishes),
-        "limits_versions": (wish.alert.limits_version for wish in wishes),
-        "slots": (ranges[wish.slots] for wish in wishes),
-        **{name: [row[name] for row in rows] for name in _OF_RECIPIENT},
-    }
-    parameters = {
-        **shared, "now": shared["matched_at"], "detection_id": result.detection.id,
-        "params": json.dumps(shared["params"]),
-        **{name: write_array(values) for name, values in arrays.items()},
+def _build_notification(
+    result: MatchResult, to: Recipient, announcement_id: UUID, wishes: Sequence[WantedSlots], *, leased: bool
+) -> dict[str, Any]:
+    """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
+    about = f"open:{announcement_id}" if result.late else f"slot:{result.detection.id}"
+    return {
+        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
+        "channel": to.channel, "language": to.pick_language(wishes[0].alert.language),
+        "dedupe_key": f"{about}:{to.contact_id}", "leased": leased,
     }  # fmt: skip
-    made = session.execute(_WRITE, parameters)
-    return read_ids(made, [row["id"] for row in rows])
+
+
+def _build_matches(result: MatchResult, announcements: Mapping[UUID, UUID]) -> Rows:
+    ranges = {wanted: write_ranges(wanted) for wanted in {wish.slots for wish in result.wishes}}
+    return [
+        {
+            "id": new_id(), "alert_id": wish.alert.alert_id, "limits_version": wish.alert.limits_version,
+            "announcement_id": announcements[wish.alert.user_id], "slots": ranges[wish.slots],
+        }
+        for wish in result.wishes
+    ]  # fmt: skip
 
 
 def _build_notices(
@@ -294,8 +265,8 @@ def _build_notices(
     openings: _Openings,
     wishes_of: Mapping[UUID, list[WantedSlots]],
     contents: ContentCache,
-) -> dict[str, Any]:
-    """Return the parameters of INSERT_SLOT_NOTICES that are the notices' own; a text for each language and its slots.
+) -> tuple[Rows, Rows]:
+    """Return the texts of notices, one for each language and its slots, and the notices, which name them by number.
 
     Users who have one of these slots already get none.
     """
@@ -303,31 +274,19 @@ def _build_notices(
     if unreached := wishes_of.keys() - languages.keys():
         found = session.execute(sa.select(User.id, User.language).where(is_any_of(User.id, unreached)))
         languages |= {row.id: row.language for row in found}
-    texts: list[NoticeText] = []
-    numbers: dict[tuple[Any, ...], int] = {}  # of texts, from 1; 0 where one cannot be rendered
-    users: list[tuple[UUID, int]] = []
+    texts: dict[tuple[Any, ...], dict[str, Any] | None] = {}  # None where one cannot be rendered
+    notices: Rows = []
     for user_id, wishes in wishes_of.items():
-        if any(wish.is_new for wish in wishes):
-            language = choose_language(
-                SLOT_DETECTED, wishes[0].alert.language or languages.get(user_id, FALLBACK)
-            )
-            key = (language, *(wish.slots for wish in wishes))
-            if key not in numbers:
-                text = _render_notice(openings.find(wishes), contents, language)
-                texts += [text] if text else []
-                numbers[key] = len(texts) if text else 0
-            if number := numbers[key]:
-                users.append((user_id, number))
-    arrays: dict[str, Iterable[object]] = {
-        "notice_languages": (text.language for text in texts),
-        "notice_titles": (text.title for text in texts),
-        "notice_bodies": (text.body for text in texts),
-        "notice_ids": (new_id() for _ in users),
-        "notice_users": (user_id for user_id, _ in users),
-        "notice_numbers": (number for _, number in users),
-    }
-    link = kind_of(SLOT_DETECTED).notice_link
-    return {name: write_array(values) for name, values in arrays.items()} | {"notice_link": link}
+        if not any(wish.is_new for wish in wishes):
+            continue
+        wanted = wishes[0].alert.language or languages.get(user_id, FALLBACK)
+        key = (choose_language(SLOT_DETECTED, wanted), *(wish.slots for wish in wishes))
+        if key not in texts:
+            text = _render_notice(openings.find(wishes), contents, key[0])
+            texts[key] = {"number": len(texts), **text._asdict()} if text else None
+        if found_text := texts[key]:
+            notices.append({"id": new_id(), "user_id": user_id, "number": found_text["number"]})
+    return [each for each in texts.values() if each], notices
 
 
 def _render_notice(opening: SlotOpening, contents: ContentCache, language: str) -> NoticeText | None:
@@ -342,27 +301,56 @@ def _render_notice(opening: SlotOpening, contents: ContentCache, language: str) 
         return None
 
 
-def _columns_of_all(result: MatchResult, seen_at: datetime, now: datetime) -> dict[str, Any]:
-    detection = result.detection
-    return {
-        "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
-        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
-        "seen_at": seen_at, "committed_at": None if result.late else detection.committed_at,
-        "matched_at": now,
-    }  # fmt: skip
+def _write_calls(
+    session: Session,
+    detection: Detection,
+    languages: Mapping[UUID, str | None],
+    announcements: Mapping[UUID, UUID],
+    now: datetime,
+) -> list[UUID]:
+    """Write calls about what was matched `now`, to users by the languages of their alerts; return what to deliver.
+
+    A person is called within their hours, once for all alerts, and not while another call waits or has just rung.
+    """
+    if not languages or not settings().twilio_voice_number:
+        return []
+    params = {"detection_id": str(detection.id), "desk_id": detection.desk_id}
+    rows = []
+    for to in session.execute(_select_callable(languages, now)):
+        hours, times = (to.calls_from, to.calls_until), read_times(to)
+        if may_call(hours, to.time_zone, times, detection.desk_id, now):
+            language = choose_language(SLOT_CALL, languages[to.id] or to.language)
+            row = build_row(SLOT_CALL, Channel.VOICE, language, params, Priority.CRITICAL)
+            row |= {"user_id": to.id, "contact_id": to.contact_id, "announcement_id": announcements[to.id]}
+            rows.append(
+                row | {"dedupe_key": f"call:{row['id']}", "seen_at": detection.seen_at, "matched_at": now}
+            )
+    return write_rows(session, rows)
 
 
-def _columns_of_recipient(
-    to: Recipient,
-    announcement_id: UUID,
-    wishes: Sequence[WantedSlots],
-    dedupe_key: str,
-    *,
-    leased: bool,
-) -> dict[str, Any]:
-    """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
-    return {
-        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
-        "channel": to.channel, "language": to.pick_language(wishes[0].alert.language), "dedupe_key": dedupe_key,
-        "leased": leased,
-    }  # fmt: skip
+def _select_callable(user_ids: Collection[UUID], now: datetime) -> sa.Select[*tuple[Any, ...]]:
+    """Return the query for those of these users whose plan and phone allow a call."""
+    with_calls = [name for name, plan in plans().items() if Channel.VOICE.value in plan.channels]
+    entitled = sa.exists().where(
+        Grant.user_id == User.id, Grant.plan.in_(with_calls), Grant.starts_at <= now, Grant.ends_at > now
+    )
+    is_phone = sa.and_(
+        Contact.user_id == User.id,
+        Contact.channel == Channel.SMS,
+        Contact.verified_at.is_not(None),
+        Contact.state == ContactState.OK,
+    )
+    row = Notification
+    is_called = sa.exists().where(
+        row.user_id == User.id,
+        row.kind == SLOT_CALL,
+        row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=CALL_EVERY_SECONDS())),
+        sa.or_(row.state.in_([State.PENDING, State.SENDING]), rang(now)),
+    )
+    return (
+        sa.select(
+            User.id, Contact.id.label("contact_id"), User.language, User.calls_from, User.calls_until, *TIMES,
+        )
+        .join(Contact, is_phone)
+        .where(is_any_of(User.id, user_ids), entitled, ~is_called)
+    )  # fmt: skip

@@ -16,8 +16,7 @@ from configs.ground.clock import clock
 from configs.ground.job_queues import queue
 from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
-from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
-from notifier.sweep import Sweep, undelivered
+from notifier.sweep import NUDGE_MAX_SECONDS, Sweep, undelivered
 from tests import factories
 from tests.notifier.world import (
     DESK,
