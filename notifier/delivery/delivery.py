@@ -79,18 +79,25 @@ def log_when_committed(session: Session, event: str, *, level: int = logging.INF
 
 
 def log_each(
-    session: Session,
     event: str,
     messages: Iterable[tuple[UUID, Mapping[str, Any]]],
     *,
     level: int = logging.INFO,
+    after: Session | None = None,
 ) -> None:
-    """Log notifications by their ids once what it says is written: in one line those whose other fields are equal."""
+    """Log notifications by their ids: in one line those whose other fields are equal, as in a crowd.
+
+    `after`: once what it says is written by that transaction.
+    """
     alike: dict[tuple[tuple[str, Any], ...], list[UUID]] = defaultdict(list)
     for key, fields in messages:
         alike[tuple(fields.items())].append(key)
     for named, keys in alike.items():
-        log_when_committed(session, event, level=level, notification=" ".join(map(str, keys)), **dict(named))
+        said = {"notification": " ".join(map(str, keys)), **dict(named)}
+        if after:
+            log_when_committed(after, event, level=level, **said)
+        else:
+            log.log(level, event, **said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +139,11 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         claiming.write_cap_notices(opened, capped, now)
     for row, how in claimed.unsent:
         if isinstance(how, DeliveryError):
-            _about(row).warning("not sent", reason=how.reason)
+            log_each("not sent", [(row.id, _describe(row) | {"reason": how.reason})], level=logging.WARNING)
         elif how.state is not State.PENDING:
-            _about(row).info("not sent", state=how.state.value, reason=how.reason)
+            log_each(
+                "not sent", [(row.id, _describe(row) | {"state": how.state.value, "reason": how.reason})]
+            )
     return claimed.messages
 
 
@@ -157,7 +166,7 @@ def end_leases(opened: Session, now: datetime) -> None:
         row.next_attempt_at = max(now, decision.at)
         row.failed_at = now if decision.state is State.FAILED else None
     ended = [(row.id, {"kind": row.kind, "state": row.state.value}) for row in rows]
-    log_each(opened, "lease ended", ended, level=logging.WARNING)
+    log_each("lease ended", ended, level=logging.WARNING, after=opened)
 
 
 def _are_writes_refused() -> bool:
@@ -179,45 +188,28 @@ def _decide_unsent(row: ClaimedRow, how: Skip | DeliveryError, now: datetime) ->
 
 def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
     """Hand messages to their providers; no connection to the database is held meanwhile. Raises nothing."""
-    by_channel: dict[Channel, list[ClaimedMessage]] = defaultdict(list)
-    for message in claimed:
-        by_channel[message.first.channel].append(message)
-    for name, mine in by_channel.items():
-        yield from _hand_over(name, mine)
-
-
-def render_messages(
-    claimed: Sequence[ClaimedMessage],
-) -> tuple[list[tuple[ClaimedMessage, OutgoingMessage]], list[Sent]]:
-    """Return claimed messages with what leaves for each, and those whose text could not be made."""
-    rendered: list[tuple[ClaimedMessage, OutgoingMessage]] = []
-    failed: list[Sent] = []
+    by_channel: dict[Channel, list[tuple[ClaimedMessage, OutgoingMessage]]] = defaultdict(list)
     contents: Contents = {}
     for message in claimed:
         try:
-            rendered.append((message, _render(message, contents)))
+            by_channel[message.first.channel].append((message, render_message(message, contents)))
         except JobTimeoutException:
             raise  # the leases run out
         except Exception as error:
             # The boundary: a text that cannot be made has not left, so that a mended one may follow.
             log.exception("no text", notification=str(message.first.id), kind=message.first.kind)
             reason = f"text could not be made: {type(error).__name__}"
-            failed.append(Sent([message], TemporaryError(reason)))
-    return rendered, failed
+            yield Sent([message], TemporaryError(reason))
+    needed = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + claiming.MARGIN_SECONDS)
+    for name, mine in by_channel.items():
+        claimed_of = {id(outgoing): message for message, outgoing in mine}
+        for together, answer in BatchSender(name, claimed[0].until - needed).send([each for _, each in mine]):
+            yield Sent(
+                [claimed_of[id(each)] for each in together], answer, [each.stored for each in together]
+            )
 
 
-def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
-    rendered, failed = render_messages(claimed)
-    yield from failed
-    claimed_of = {id(each): message for message, each in rendered}
-    outgoing = [each for _, each in rendered]
-    needed = PROVIDER_TIMEOUT_SECONDS() + claiming.MARGIN_SECONDS
-    sender = BatchSender(name, claimed[0].until - timedelta(seconds=needed))
-    for together, answer in sender.send(outgoing):
-        yield Sent([claimed_of[id(each)] for each in together], answer, [each.stored for each in together])
-
-
-def _render(message: ClaimedMessage, contents: Contents) -> OutgoingMessage:
+def render_message(message: ClaimedMessage, contents: Contents) -> OutgoingMessage:
     """Render one message; those of a channel whose contexts have the same key share their content."""
     row, context = message.first, message.context
     key = (row.kind, row.channel, row.language, row.id if context.key is None else context.key)
@@ -335,8 +327,11 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         "reason": decision.reason,
         "lease_token": None,
         "lease_until": None,
-        **_text_columns(decision.said),
     }
+    if decision.said:  # where the reader has an account
+        kept = {"title": decision.said.title, "text": decision.said.text}
+        has_reader = _ROWS.c.user_id.is_not(None)
+        values |= {name: sa.case((has_reader, sa.literal(text, sa.Text()))) for name, text in kept.items()}
     if decision.receipt:
         receipt = decision.receipt
         answer: dict[str, Any] = {
@@ -364,42 +359,24 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
     return values | {"failed_at": decision.at}
 
 
-def _text_columns(said: StoredText | None) -> dict[str, Any]:
-    """Return the columns of a text; they stay empty where the reader has no account."""
-    if said is None:
-        return {}
-    has_reader, kept = _ROWS.c.user_id.is_not(None), {"title": said.title, "text": said.text}
-    return {name: sa.case((has_reader, sa.literal(text, sa.Text()))) for name, text in kept.items()}
-
-
 def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:
     for decision, rows in decisions.items():
-        if kept := [row for row in rows if row.id in ours]:
-            _log_together(kept, decision)
-        for row in rows:
-            if row.id not in ours:
-                lost = "lease lost: the result is another's to record"
-                _about(row).warning(lost, state=decision.state.value)
-
-
-def _log_together(rows: Sequence[ClaimedRow], decision: DeliveryDecision) -> None:
-    """Log what came of one call, one line for the notifications of a crowd, which differ by their id only."""
-    alike: dict[tuple[object, ...], list[ClaimedRow]] = defaultdict(list)
-    for row in rows:
-        alike[row.kind, row.channel, row.attempts, find_detection(row.params).get("detection")].append(row)
-    seen = min((row.seen_at for row in rows if row.seen_at), default=None)
-    since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
-    for mine in alike.values():
-        said = _about(mine[0]).bind(notification=" ".join(str(row.id) for row in mine))
+        event, level = "not accepted", logging.WARNING
+        said: dict[str, Any] = {"state": decision.state.value, "reason": decision.reason}
         if decision.receipt:
-            said.info("sent", provider=decision.receipt.provider, milliseconds=since)
-        else:
-            said.warning("not accepted", state=decision.state.value, reason=decision.reason)
+            seen = min((row.seen_at for row in rows if row.seen_at), default=None)
+            since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
+            event, level = "sent", logging.INFO
+            said = {"provider": decision.receipt.provider, "milliseconds": since}
+        log_each(event, [(row.id, _describe(row) | said) for row in rows if row.id in ours], level=level)
+        lost = [
+            (row.id, _describe(row) | {"state": decision.state.value}) for row in rows if row.id not in ours
+        ]
+        log_each("lease lost: the result is another's to record", lost, level=logging.WARNING)
 
 
-def _about(row: ClaimedRow) -> structlog.stdlib.BoundLogger:
-    bound = log.bind(
-        notification=str(row.id), kind=row.kind, channel=row.channel.value, attempt=row.attempts,
-        **find_detection(row.params),
-    )  # fmt: skip
-    return cast("structlog.stdlib.BoundLogger", bound)
+def _describe(row: ClaimedRow) -> dict[str, Any]:
+    """Return the fields of a notification's lines; those of a crowd differ by their ids only."""
+    return {
+        "kind": row.kind, "channel": row.channel.value, "attempt": row.attempts, **find_detection(row.params),
+    }  # fmt: skip

@@ -92,7 +92,7 @@ def apply_delivered(opened: Session, now: datetime) -> int:
     holds messages, and never waits for their users. Whatever else a receipt may mean is left to `apply_due`.
     """
     applied = opened.execute(_APPLY_DELIVERED, {"now": now, "most": MOST_DELIVERED}).all()
-    log_each(opened, "delivered", [(row.id, _name(row)) for row in applied])
+    log_each("delivered", [(row.id, _name(row)) for row in applied], after=opened)
     return len(applied)
 
 
@@ -289,7 +289,9 @@ def _lock_unsure_calls(now: datetime) -> sa.Select[Notification]:
 def _expire(opened: Session, rows: Sequence[Notification]) -> None:
     for row in rows:
         row.state = State.NO_RECEIPT
-    log_each(opened, "no receipt in time", [(row.id, _name(row)) for row in rows], level=logging.WARNING)
+    log_each(
+        "no receipt in time", [(row.id, _name(row)) for row in rows], level=logging.WARNING, after=opened
+    )
 
 
 def _expire_paid(opened: Session, key: UUID, now: datetime) -> None:

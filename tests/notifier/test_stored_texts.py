@@ -177,7 +177,7 @@ def test_a_row_has_its_text_once_it_may_have_left_or_never_will(
     start_anew(whole)
     waiting()
     (message,) = delivery.claim([row.id for row in all_of(Notification)])
-    ((_, outgoing),), _ = delivery.render_messages([message])
+    outgoing = delivery.render_message(message, {})
     delivery.record(delivery.Sent([message], answer, [outgoing.stored]))
     ((_, _, title, text),) = read_stored()
     assert (title is not None, text is not None) == (is_kept, is_kept)
