@@ -158,18 +158,14 @@ def batches(
         batch, addresses, later = [rest[0]], {rest[0].address.casefold()}, []
         for message in rest[1:]:
             address = message.address.casefold()
-            is_alike = apart or _are_alike(message, batch[0])
-            if len(batch) < most and is_alike and address not in addresses:
+            is_alike = message.content is rest[0].content and message.passes_lists is rest[0].passes_lists
+            if len(batch) < most and (apart or is_alike) and address not in addresses:
                 batch.append(message)
                 addresses.add(address)
             else:
                 later.append(message)
         yield batch
         rest = later
-
-
-def _are_alike(one: OutgoingMessage, other: OutgoingMessage) -> bool:
-    return one.content is other.content and one.passes_lists is other.passes_lists
 
 
 @dataclass(slots=True)
@@ -189,14 +185,21 @@ class BatchSender:
             yield from self._offer(batch)
 
     def _offer(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
-        for together, answer in _group(batch, self._begin(batch)):
+        # Answered alike, in the order of their answers: each group is recorded in a transaction, before the lease ends.
+        groups: dict[Hashable, Answered] = {}
+        for message, answer in zip(batch, self._begin(batch), strict=True):
+            key = answer if isinstance(answer, Acceptance) else id(answer)
+            groups.setdefault(key, ([], answer))[0].append(message)
+        for together, answer in groups.values():
             if len(together) == 1 or not isinstance(answer, PermanentError) or answer.of_all:
                 yield together, answer
                 continue
             named = [message for place, message in enumerate(together) if place in answer.at_fault]
             if named:
                 yield named, answer
-            for part in _split([message for message in together if message not in named], halve=not named):
+            rest = [message for message in together if message not in named]
+            middle = 0 if named else len(rest) // 2  # in halves where the answer names no message at fault
+            for part in filter(None, (rest[:middle], rest[middle:])):
                 yield from self._offer(part)
 
     def _begin(self, batch: list[OutgoingMessage]) -> Sequence[Answer]:
@@ -211,7 +214,11 @@ class BatchSender:
         """Return the answer for each message, in their order. Raises nothing."""
         names, answers = providers_of(self.name), list[Answer | None]([None] * len(messages))
         for place, (name, provider) in enumerate(names):
-            rest = [number for number, answer in enumerate(answers) if answer is None or _goes_on(answer)]
+            rest = [
+                number
+                for number, answer in enumerate(answers)
+                if answer is None or isinstance(answer, TemporaryError | OutcomeUnknown | NotAttempted)
+            ]
             if not rest or self.is_over or (place and not self._has_time()):
                 break
             alternatives = len(names) > place + 1
@@ -233,7 +240,9 @@ class BatchSender:
         if _has_failed(provider, answers):
             breaker.record_failure(token)
         else:
-            breaker.record_success(token, (time.monotonic() - began) / _count_calls(provider, answers))
+            attempted = sum(not isinstance(each, NotAttempted) for each in answers)
+            calls = max(attempted, 1) if provider.IS_SEQUENTIAL else 1
+            breaker.record_success(token, (time.monotonic() - began) / calls)
         return answers
 
     def _call(self, provider: Provider, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
@@ -258,28 +267,14 @@ class BatchSender:
             failure = OutcomeUnknown(type(error).__name__)
         else:
             return answers
-        return [*answers, *_answer_rest(provider, failure, len(messages) - len(answers))]
+        rest = len(messages) - len(answers)
+        if not provider.IS_SEQUENTIAL or not isinstance(failure, OutcomeUnknown):
+            return [*answers, *[failure] * rest]
+        # Behind the first, which has no answer, some were not attempted.
+        return [*answers, failure, *[NotAttempted("an earlier message of the call failed")] * (rest - 1)]
 
     def _has_time(self) -> bool:
         return database_clock() < self.until
-
-
-def _group(messages: Sequence[OutgoingMessage], answers: Sequence[Answer]) -> list[Answered]:
-    """Put the messages together that were answered alike, in the order of their answers.
-
-    Each group is recorded in a transaction of its own, and all of them before the lease ends.
-    """
-    groups: dict[Hashable, Answered] = {}
-    for message, answer in zip(messages, answers, strict=True):
-        key = answer if isinstance(answer, Acceptance) else id(answer)
-        groups.setdefault(key, ([], answer))[0].append(message)
-    return list(groups.values())
-
-
-def _split(messages: list[OutgoingMessage], *, halve: bool) -> list[list[OutgoingMessage]]:
-    """Return the rest as one batch, or in halves where the answer names no message at fault."""
-    middle = len(messages) // 2 if halve else 0
-    return [part for part in (messages[:middle], messages[middle:]) if part]
 
 
 def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
@@ -288,26 +283,12 @@ def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
     return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
 
 
-def _count_calls(provider: Provider, answers: Sequence[Answer]) -> int:
-    attempted = sum(not isinstance(each, NotAttempted) for each in answers)
-    return max(attempted, 1) if provider.IS_SEQUENTIAL else 1
-
-
-def _answer_rest(provider: Provider, failure: DeliveryError, count: int) -> list[Answer]:
-    """Return the answers of messages that a failure left without one: behind the first, some were not attempted."""
-    if not provider.IS_SEQUENTIAL or not isinstance(failure, OutcomeUnknown):
-        return [failure] * count
-    return [failure, *[NotAttempted("an earlier message of the call failed")] * (count - 1)]
-
-
-def _goes_on(answer: Answer) -> bool:
-    return isinstance(answer, TemporaryError | OutcomeUnknown | NotAttempted)
-
-
 def _join(earlier: Answer | None, answer: Answer) -> Answer:
     """Return what two providers' answers say together: after one that may have accepted, no answer is a plain no."""
     if isinstance(earlier, TemporaryError) and isinstance(answer, TemporaryError):
-        return min(answer, earlier, key=_wait_of)
+        # By when their provider can be asked again; one that greylists needs minutes.
+        waits = (isinstance(earlier, AddressBusy), earlier.retry_after or 0.0)
+        return earlier if waits < (isinstance(answer, AddressBusy), answer.retry_after or 0.0) else answer
     if isinstance(earlier, NotAttempted) and isinstance(answer, TemporaryError):
         return earlier
     if not isinstance(earlier, OutcomeUnknown):
@@ -315,11 +296,6 @@ def _join(earlier: Answer | None, answer: Answer) -> Answer:
     if isinstance(answer, Acceptance):
         return replace(answer, copies_unknown=answer.copies_unknown + 1)
     return earlier
-
-
-def _wait_of(error: TemporaryError) -> tuple[bool, float]:
-    """Return what sorts errors by when their provider can be asked again; one that greylists needs minutes."""
-    return isinstance(error, AddressBusy), error.retry_after or 0.0
 
 
 def _has_failed(provider: Provider, answers: Sequence[Answer]) -> bool:

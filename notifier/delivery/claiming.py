@@ -157,7 +157,10 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
         (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )
     prepared: list[Prepared] = []
-    for kind, seen in _by_kind(_with_contacts(opened, rows, made, now)).items():
+    by_kind: dict[str, list[tuple[ClaimedRow, Contact]]] = defaultdict(list)
+    for row, contact in _with_contacts(opened, rows, made, now):
+        by_kind[row.kind].append((row, contact))
+    for kind, seen in by_kind.items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip | DeliveryError):
                 made.unsent.append((row, found))
@@ -275,40 +278,22 @@ def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
     )
 
 
-def _by_kind(seen: Seen) -> dict[str, list[tuple[ClaimedRow, Contact]]]:
-    kinds: dict[str, list[tuple[ClaimedRow, Contact]]] = defaultdict(list)
-    for row, contact in seen:
-        kinds[row.kind].append((row, contact))
-    return kinds
-
-
 def _group_by_message(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
-    """Group the notifications that leave to one contact as one message."""
-    groups: dict[Hashable, list[Prepared]] = defaultdict(list)
-    for row, contact, context in prepared:
+    """Group what leaves to one contact as one message, of a few desks at most; what is of one desk stays together."""
+    groups: dict[Hashable, dict[Hashable, list[Prepared]]] = defaultdict(lambda: defaultdict(list))
+    for each in prepared:
+        row, contact, _ = each
+        params: object = row.params  # any JSON: one that names no desk makes no other row fail
+        desk_id = params.get("desk_id") if isinstance(params, dict) else None
+        desk = desk_id if isinstance(desk_id, str) else row.id
         alone = row.kind not in mergeable_kinds()
-        groups[row.id if alone else (contact.id, row.kind, row.language)].append((row, contact, context))
-    for group in groups.values():
-        yield from _chunks(group)
-
-
-def _chunks(group: list[Prepared]) -> Iterator[list[Prepared]]:
-    """Split the notifications of one contact into messages of a few desks; those of one desk stay together."""
-    desks: dict[Hashable, list[Prepared]] = defaultdict(list)
-    for each in group:
-        desks[_desk_of(each[0])].append(each)
-    several = list(desks.values())
-    for start in range(0, len(several), _MAX_PER_MESSAGE):
-        chunk = [each for rows in several[start : start + _MAX_PER_MESSAGE] for each in rows]
-        for first in range(0, len(chunk), _MOST_ROWS):
-            yield chunk[first : first + _MOST_ROWS]
-
-
-def _desk_of(row: ClaimedRow) -> Hashable:
-    """Return the desk that a row names; its own id where its params are malformed, so that no other row fails."""
-    params: object = row.params  # as the row has it: any JSON
-    desk_id = params.get("desk_id") if isinstance(params, dict) else None
-    return desk_id if isinstance(desk_id, str) else row.id
+        groups[row.id if alone else (contact.id, row.kind, row.language)][desk].append(each)
+    for desks in groups.values():
+        several = list(desks.values())
+        for start in range(0, len(several), _MAX_PER_MESSAGE):
+            chunk = [each for rows in several[start : start + _MAX_PER_MESSAGE] for each in rows]
+            for first in range(0, len(chunk), _MOST_ROWS):
+                yield chunk[first : first + _MOST_ROWS]
 
 
 def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
