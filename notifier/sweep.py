@@ -198,18 +198,15 @@ class Sweep:
         for detection_id, times in detections:
             notifier.detection_seen(detection_id, times)
         nudges.deliver(notifications)
-        self._watch_receipts(now)
-        self._rearm(now)
-        if found := len(detections) + len(notifications):
-            log.info("nudged", detections=len(detections), notifications=len(notifications))
-        return found
-
-    def _watch_receipts(self, now: datetime) -> None:
         applied_receipts.expire_receipts(now)
         with session() as opened:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.apply_receipts()
+        self._rearm(now)
+        if found := len(detections) + len(notifications):
+            log.info("nudged", detections=len(detections), notifications=len(notifications))
+        return found
 
     def _rearm(self, now: datetime) -> None:
         next_round = now + timedelta(seconds=REARM_SECONDS())

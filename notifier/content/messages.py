@@ -236,17 +236,14 @@ def split_blocks(page: str, language: str) -> list[Block]:
         is_new = True
         for line in filter(None, map(str.rstrip, paragraph.split("\n"))):
             kind, html = _read_line(line.strip(), language)
-            if is_new or kind != "paragraph" or blocks[-1].kind == "block" or _ends_list(line, blocks[-1]):
+            # A line behind an item that is not indented does not belong to it.
+            ends_list = bool(blocks) and blocks[-1].kind == "item" and not line.startswith(" ")
+            if is_new or kind != "paragraph" or blocks[-1].kind == "block" or ends_list:
                 blocks.append(Block(kind, html))
             else:
                 blocks[-1] = Block(blocks[-1].kind, blocks[-1].html + Markup("<br>\n") + html)
             is_new = False
     return blocks
-
-
-def _ends_list(line: str, last: Block) -> bool:
-    """Whether a line after an item does not belong to it: it is not indented."""
-    return last.kind == "item" and not line.startswith(" ")
 
 
 def _read_line(line: str, language: str) -> tuple[str, Markup]:

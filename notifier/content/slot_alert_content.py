@@ -71,7 +71,10 @@ class SlotOpening:
         detection = self.detection
         where = location_of(detection.desk_id, detection.prefecture_id)
         moments, (site, url) = [slot_moment(slot, where.zone, None) for slot in self.slots], self.find_place()
-        seen = self.seen_at.astimezone(where.zone)
+        seen, since_hour = self.seen_at.astimezone(where.zone), None
+        if self.since and _WHILE <= self.seen_at - self.since < _TODAY:
+            pattern = "H 'h' mm" if language == "fr" else "short"
+            since_hour = format_time(self.since, pattern, locale=language, tzinfo=where.zone)
         return {
             "prefecture": where.name,
             "department": where.department,
@@ -82,7 +85,7 @@ class SlotOpening:
             "url": url,
             "city": name_city(where.zone, language),
             "seen_day": format_date(seen, "long", locale=language),
-            "since_hour": self._since(where, language),
+            "since_hour": since_hour,
             "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
             **first_moment(moments, where, language),
         }
@@ -96,12 +99,6 @@ class SlotOpening:
         if desk and desk.in_rounds:
             return desk.name_places({each.place_key: (each.place_label, each.url) for each in self.slots})
         return self.detection.site, self.detection.booking_url
-
-    def _since(self, where: DeskLocation, language: str) -> str | None:
-        if self.since is None or not _WHILE <= self.seen_at - self.since < _TODAY:
-            return None
-        pattern = "H 'h' mm" if language == "fr" else "short"
-        return format_time(self.since, pattern, locale=language, tzinfo=where.zone)
 
 
 @dataclass(slots=True)

@@ -19,8 +19,13 @@ def fit_text(message: RenderedMessage) -> str:
 
     What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
     """
-    write = _write_compactly if message.language in _OTHER_SCRIPTS else to_gsm
-    text, brief = write(message.text), write(message.brief)
+    text, brief = message.text, message.brief
+    if (
+        message.language in _OTHER_SCRIPTS
+    ):  # plain spaces, hyphens and quotes, without the marks that old phones draw
+        text, brief = (each.translate(_SAID_OTHERWISE | _MARKS) for each in (text, brief))
+    else:
+        text, brief = to_gsm(text), to_gsm(brief)
     chosen = brief if brief and segments(brief) < segments(text) else text
     if len(chosen) <= LONGEST:
         return chosen
@@ -50,11 +55,6 @@ _SAID_OTHERWISE = str.maketrans(
 _MARKS = dict.fromkeys((0x2068, 0x2069), "")
 _ONE, _MANY = 160, 153  # the header of a long message takes seven
 _ONE_UCS2, _MANY_UCS2 = 70, 67
-
-
-def _write_compactly(text: str) -> str:
-    """Return the text with plain spaces, hyphens and quotes, and without marks of direction, which old phones draw."""
-    return text.translate(_SAID_OTHERWISE | _MARKS)
 
 
 def to_gsm(text: str) -> str:

@@ -256,28 +256,19 @@ def change_state(opened: Session, contact_id: UUID, state: ContactState, address
         contact.state = state
     if state is not ContactState.BOUNCED:
         contact.consented_at = None
-    if was_well and not _has_other_device(opened, contact):
-        _write_notices(opened, contact)
-
-
-def _has_other_device(opened: Session, contact: Contact) -> bool:
-    """Whether push still reaches its user: that a browser ended one of several subscriptions is no loss."""
-    others = sa.select(Contact.id).where(
+    reached = sa.select(Contact.id).where(
         Contact.user_id == contact.user_id,
         Contact.channel == contact.channel,
         Contact.id != contact.id,
         Contact.state == ContactState.OK,
     )
-    return opened.scalar(others.limit(1)) is not None
-
-
-def _write_notices(opened: Session, contact: Contact) -> None:
-    """Write one message for each other channel; the sweep has them sent."""
+    # That a browser ended one of several subscriptions is no loss.
+    if not was_well or opened.scalar(reached.limit(1)) is not None:
+        return
     others = [each.value for each in Channel if each is not contact.channel]
     params = {"channel": contact.channel.value, "state": contact.state.value}
-    create_notifications(
-        opened, contact.user_id, _KIND, params, f"{_KIND}:{new_id()}", priority="immediate", channels=others
-    )
+    key = f"{_KIND}:{new_id()}"  # the sweep has them sent
+    create_notifications(opened, contact.user_id, _KIND, params, key, priority="immediate", channels=others)
 
 
 def raise_alarm(

@@ -53,16 +53,14 @@ class MessageTimes:
         """Return why a message of a group waits now, and until when; None where it may leave."""
         due = max(now, self._find_digest(created_at)) if group is MessageGroup.SLOTS else now
         held_for = HeldFor.DIGEST
-        if self.quiet and self._is_kept_quiet(group) and (ends := _find_end(due, self.quiet, self.zone)):
+        keeps = self.quiet_slots if group is MessageGroup.SLOTS else group in _KEPT_QUIET
+        if self.quiet and keeps and (ends := _find_end(due, self.quiet, self.zone)):
             due, held_for = ends, HeldFor.QUIET_HOURS
         return Hold(due, held_for) if due > now else None
 
     def keeps_slots_quiet(self, at: datetime) -> bool:
         """Return whether an instant is in quiet hours that slot alerts keep, too."""
         return bool(self.quiet and self.quiet_slots and is_within(at, self.quiet, self.zone))
-
-    def _is_kept_quiet(self, group: MessageGroup) -> bool:
-        return self.quiet_slots if group is MessageGroup.SLOTS else group in _KEPT_QUIET
 
     def _find_digest(self, created_at: datetime) -> datetime:
         """Return when the digest leaves that has a slot alert of this instant."""
@@ -126,14 +124,6 @@ def read_times(row: Any) -> MessageTimes | None:
     return MessageTimes(zone_or_home(row.time_zone), row.slot_rhythm, row.digest_at, quiet, row.quiet_slots)
 
 
-def _lock_times(session: Session, user_ids: Collection[UUID]) -> dict[UUID, MessageTimes | None]:
-    """Return what users chose; it is not changed before this transaction ends, whose messages a change then wakes."""
-    if not user_ids:
-        return {}
-    query = sa.select(User.id, *TIMES).where(is_any_of(User.id, user_ids)).order_by(User.id)
-    return {row.id: read_times(row) for row in session.execute(query.with_for_update(read=True))}
-
-
 @dataclass(frozen=True, slots=True)
 class ClaimedRecipient:
     """A contact, and when its user wants messages: `times` is None for one who changed nothing."""
@@ -149,7 +139,11 @@ def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID
     columns = Contact, chose_times(), User.time_zone, User.calls_from, User.calls_until
     query = sa.select(*columns).join(User, User.id == Contact.user_id)
     found = opened.execute(query.where(is_any_of(Contact.id, contact_ids))).all()
-    times = _lock_times(opened, {contact.user_id for contact, chose, *_ in found if chose})
+    times: dict[UUID, MessageTimes | None] = {}
+    if choosers := {contact.user_id for contact, chose, *_ in found if chose}:
+        # They are not changed before this transaction ends, whose messages a change then wakes.
+        wishes = sa.select(User.id, *TIMES).where(is_any_of(User.id, choosers)).order_by(User.id)
+        times = {row.id: read_times(row) for row in opened.execute(wishes.with_for_update(read=True))}
     return {
         contact.id: ClaimedRecipient(contact, times.get(contact.user_id), zone, (begins, ends))
         for contact, _, zone, begins, ends in found
@@ -161,23 +155,19 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
     if row.kind not in kinds():
         return None
     group = kind_of(row.kind).group
-    if group in SWITCHABLE and group in (to.contact.stopped_groups or ()):
-        return STOPPED
-    if group is MessageGroup.SUMMARY and not to.contact.wants_summary:
+    is_stopped = group in SWITCHABLE and group in (to.contact.stopped_groups or ())
+    if is_stopped or (group is MessageGroup.SUMMARY and not to.contact.wants_summary):
         return STOPPED
     if group is MessageGroup.NEWS and not to.contact.wants_news:
         return NO_CONSENT
-    if not _is_in_hours_of_calls(row, to, now):
-        return _OUTSIDE
+    times = to.times
+    if row.kind == SLOT_CALL and to.call_hours:
+        if not may_call(to.call_hours, to.zone, times, row.params["desk_id"], now):
+            return _OUTSIDE
+    elif row.kind == CALL_MISSED and times and times.keeps_slots_quiet(now):
+        return _OUTSIDE  # the SMS after a call leaves after the hours of calls, too, but not in quiet hours
     hold = _find_hold(group, row, to, now)
     return Skip(State.PENDING, "", hold.until, hold.held_for) if hold else None
-
-
-def _is_in_hours_of_calls(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> bool:
-    """Return whether a call may be made; the SMS after it leaves after the hours, too, but not in quiet hours."""
-    if row.kind == SLOT_CALL and to.call_hours:
-        return may_call(to.call_hours, to.zone, to.times, row.params["desk_id"], now)
-    return row.kind != CALL_MISSED or not (to.times and to.times.keeps_slots_quiet(now))
 
 
 def may_call(

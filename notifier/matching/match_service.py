@@ -61,9 +61,11 @@ def match_detection(
     Return the notifications to deliver, without those that `inline` takes, and the parts. Named alerts are such a
     `part`. Parts are matched at the same time: no alert is in two of them.
     """
-    detection = _share(session, detection_id) if part else _take_unmatched(session, detection_id, now)
+    detection = session.get(Detection, detection_id) if part else _take_unmatched(session, detection_id, now)
     if detection is None:
         return [], []
+    if part:
+        session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     most = CROWD_ALERTS() if not part else None
     found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
@@ -148,7 +150,14 @@ def _read_slots(session: Session, detection: Detection, now: datetime, *, is_rou
         chosen = sa.and_(SlotRow.desk_id == detection.desk_id, confirmed)
     else:
         saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
-        chosen = sa.and_(SlotRow.id.in_(saw), ~_is_detected_after(detection))
+        # A slot that returned is the later detection's to tell: parts of both run at once.
+        later = sa.tuple_(Detection.seen_at, Detection.id) > sa.tuple_(
+            sa.literal(detection.seen_at), sa.literal(detection.id, sa.Uuid())
+        )
+        again = sa.exists().where(
+            DetectionSlot.slot_id == SlotRow.id, Detection.id == DetectionSlot.detection_id, later
+        )
+        chosen = sa.and_(SlotRow.id.in_(saw), ~again)
     query = sa.select(SlotRow, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
     rows = session.execute(query.execution_options(populate_existing=True)).all()
     zone = location_of(detection.desk_id, detection.prefecture_id).zone
@@ -160,16 +169,6 @@ def _read_slots(session: Session, detection: Detection, now: datetime, *, is_rou
         min((slot.opened_at for slot, _ in rows), default=detection.seen_at),
         {slot.id: alike for slot, alike in rows if alike},
         {slot.id: slot for slot, _ in rows},
-    )
-
-
-def _is_detected_after(detection: Detection) -> sa.Exists:
-    """Return the condition that a slot returned, and is the later detection's to tell: parts of both run at once."""
-    later = sa.tuple_(Detection.seen_at, Detection.id) > sa.tuple_(
-        sa.literal(detection.seen_at), sa.literal(detection.id, sa.Uuid())
-    )
-    return sa.exists().where(
-        DetectionSlot.slot_id == SlotRow.id, Detection.id == DetectionSlot.detection_id, later
     )
 
 
@@ -202,14 +201,6 @@ def _lock(
 ) -> sa.ColumnElement[None]:
     lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
     return lock(_LOCK, sa.func.hashtext(desk_id))
-
-
-def _share(session: Session, detection_id: UUID) -> Detection | None:
-    """Return a detection whose parts are matched, beside one another."""
-    detection = session.get(Detection, detection_id)
-    if detection:
-        session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    return detection
 
 
 def _take_unmatched(session: Session, detection_id: UUID, now: datetime) -> Detection | None:

@@ -280,9 +280,10 @@ def _build_notices(
         if not any(wish.is_new for wish in wishes):
             continue
         wanted = wishes[0].alert.language or languages.get(user_id, FALLBACK)
-        key = (choose_language(SLOT_DETECTED, wanted), *(wish.slots for wish in wishes))
+        language = choose_language(SLOT_DETECTED, wanted)
+        key = (language, *(wish.slots for wish in wishes))
         if key not in texts:
-            text = _render_notice(openings.find(wishes), contents, key[0])
+            text = _render_notice(openings.find(wishes), contents, language)
             texts[key] = {"number": len(texts), **text._asdict()} if text else None
         if found_text := texts[key]:
             notices.append({"id": new_id(), "user_id": user_id, "number": found_text["number"]})

@@ -104,12 +104,16 @@ def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow
     place = sa.tuple_(SlotRow.desk_id, SlotRow.place_key)
     here = place.in_({(slot.desk_id, slot.place_key) for slot in known})
     rows = list(session.scalars(sa.select(SlotRow).where(here, SlotRow.gone_at.is_(None))))
-    return {slot.id: [row for row in rows if _is_heir(row, slot)] for slot in known}
-
-
-def _is_heir(row: SlotRow, slot: SlotRow) -> bool:
-    same = (row.desk_id, row.place_key) == (slot.desk_id, slot.place_key)
-    return same and slot.gone_at is not None and row.opened_at <= slot.gone_at
+    return {
+        slot.id: [
+            row
+            for row in rows
+            if (row.desk_id, row.place_key) == (slot.desk_id, slot.place_key)
+            and slot.gone_at
+            and row.opened_at <= slot.gone_at
+        ]
+        for slot in known
+    }
 
 
 def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:

@@ -187,7 +187,10 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
     """
     alerts, asks = _list_edited(due), due.params.get("asks") or ""
     matches = _read_matches(due.session, alerts)
-    may_change = any(_is_changeable(each, due.now) for each in matches)
+    may_change = any(
+        each.answered_at is None or due.now < find_last_change(each.answered_at, each.announced_at)
+        for each in matches
+    )
     options = _list_options(matches, asks) if asks and may_change else []
     given, choices = {each.answer for each in matches}, _NO_CHOICES
     if len(options) > 1:
@@ -275,10 +278,6 @@ def _list_options(matches: Iterable[_AnnouncedMatch], answer: str) -> list[tuple
         name = each.name if by_alert else each.desk_name
         options.setdefault(each.alert_id if by_alert else each.desk_id, (each.match_id, name))
     return list(options.values())
-
-
-def _is_changeable(match: _AnnouncedMatch, now: datetime) -> bool:
-    return match.answered_at is None or now < find_last_change(match.answered_at, match.announced_at)
 
 
 def _say_edited(due: DueMessage) -> TemplateContext | Skip:

@@ -185,33 +185,24 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
     is_own = row.provider_id and (row.provider, row.provider_id) == (event.provider, event.message_id)
+    has_arrived = event.kind in _ARRIVED
+    # Its provider may have accepted it without our knowing: the worker died, or no answer came.
+    is_unsettled = row.state in _UNSETTLED and (row.state is State.SENDING or row.unknown_attempts > 0)
     if row.state in _ACCEPTED:
         if not is_own:
             return  # of another attempt
-    elif is_own and event.kind in _ARRIVED and row.state is State.PENDING:
+    elif is_own and has_arrived and row.state is State.PENDING:
         pass  # a call that was to be made again
-    elif _is_unsettled(row) and _settles(row, event):
+    elif is_unsettled and (has_arrived or row.channel is Channel.VOICE):
+        # A failure speaks of one copy, and another may arrive. Calls are made one after the other: theirs ends the
+        # attempt.
         _settle(row, event)
     else:
         return
-    if event.kind in _ARRIVED:
+    if has_arrived:
         _deliver(row, event)
     else:
         _bounce(opened, row, event, now)
-
-
-def _is_unsettled(row: Notification) -> bool:
-    """Whether a provider may have accepted it without our knowing."""
-    died = row.state is State.SENDING
-    return row.state in _UNSETTLED and (died or row.unknown_attempts > 0)
-
-
-def _settles(row: Notification, event: ProviderEvent) -> bool:
-    """Whether a receipt says what became of a message of unknown fate.
-
-    A failure speaks of one copy, and another may arrive. Calls are made one after the other: theirs ends the attempt.
-    """
-    return event.kind in _ARRIVED or row.channel is Channel.VOICE
 
 
 def _settle(row: Notification, event: ProviderEvent) -> None:
@@ -274,16 +265,12 @@ def expire_receipts(now: datetime) -> None:
         if channel in PAID_CHANNELS:
             with session() as opened:
                 _expire_paid(opened, key, now)
-    with session() as opened:
-        tell_elsewhere(opened, opened.scalars(_lock_unsure_calls(now)).all(), now)
-
-
-def _lock_unsure_calls(now: datetime) -> sa.Select[Notification]:
-    """Return the query for calls that ended lately without our knowing whether they rang; it locks their users."""
-    row = Notification
+    # Calls that ended lately without our knowing whether they rang; their users are locked.
     lately = row.state == State.FAILED, row.failed_at > now - LATE_AFTER
     unsure = sa.select(row).join(User).where(*lately, row.kind == SLOT_CALL, row.unknown_attempts > 0)
-    return unsure.with_for_update(of=User, read=True, key_share=True, skip_locked=True)
+    with session() as opened:
+        locked = unsure.with_for_update(of=User, read=True, key_share=True, skip_locked=True)
+        tell_elsewhere(opened, opened.scalars(locked).all(), now)
 
 
 def _expire(opened: Session, rows: Sequence[Notification]) -> None:
@@ -313,7 +300,10 @@ def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime)
     """
     for row in rows:
         if row.kind == SLOT_DETECTED and row.channel is Channel.SMS and row.user_id:
-            _tell_one(opened, row, row.user_id, now)
+            found = {each.channel: each.contact_id for each in recipients(opened, [row.user_id], now)}
+            channel = next((each for each in _ORDER if each in found), None)
+            if channel and not _is_told(opened, row):
+                _copy(opened, row, {"contact_id": found[channel], "channel": channel})
         elif row.kind == SLOT_CALL:
             params = row.params | {CALL: str(row.id)}
             sms = {"channel": Channel.SMS, "kind": CALL_MISSED, "params": params, "seen_at": None}
@@ -326,14 +316,6 @@ def _call_again(row: Notification, ended_at: datetime, now: datetime) -> None:
     is_late = now > at + LATE_AFTER  # its report was
     if row.kind == SLOT_CALL and row.attempts < MOST_CALLS and not is_late:
         row.state, row.next_attempt_at, row.failed_at = State.PENDING, at, None
-
-
-def _tell_one(opened: Session, row: Notification, user_id: UUID, now: datetime) -> None:
-    found = {each.channel: each.contact_id for each in recipients(opened, [user_id], now)}
-    channel = next((each for each in _ORDER if each in found), None)
-    if channel is None or _is_told(opened, row):
-        return
-    _copy(opened, row, {"contact_id": found[channel], "channel": channel})
 
 
 def _copy(opened: Session, row: Notification, values: dict[str, Any]) -> None:

@@ -107,7 +107,12 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
     """Return the contact that each receipt speaks of, by its id, where it has the receipt's address now."""
     about = [each for each in receipts if each.kind is not ReceiptKind.DELIVERED]
-    contacts = _by_notification(opened, [each.notification_ids[0] for each in about if each.notification_ids])
+    first = [each.notification_ids[0] for each in about if each.notification_ids]
+    query = sa.select(Notification.id, Contact, Notification.created_at).join(
+        Contact, Contact.id == Notification.contact_id
+    )
+    rows = opened.execute(query.where(is_any_of(Notification.id, first))).all() if first else []
+    contacts = {row[0]: (row[1], row[2]) for row in rows}
     found = {}
     for each in about:
         if each.notification_ids:
@@ -130,13 +135,3 @@ def _is_news(contact: Contact, receipt: Receipt, written_at: datetime, now: date
     is_old = written_at < now - RECEIPTS_KEPT_FOR()
     confirmed_at = contact.verified_at if receipt.kind is ReceiptKind.BOUNCED else None
     return is_its_own and not is_old and not (confirmed_at and written_at < confirmed_at)
-
-
-def _by_notification(opened: Session, ids: Sequence[UUID]) -> Mapping[UUID, tuple[Contact, datetime]]:
-    if not ids:
-        return {}
-    query = sa.select(Notification.id, Contact, Notification.created_at).join(
-        Contact, Contact.id == Notification.contact_id
-    )
-    rows = opened.execute(query.where(is_any_of(Notification.id, ids)))
-    return {row[0]: (row[1], row[2]) for row in rows}

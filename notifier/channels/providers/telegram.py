@@ -112,7 +112,11 @@ def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, An
     }
     if replaces:
         body["message_id"] = int(replaces)
-    if keyboard := _keyboard(message):
+    keyboard = [[{"text": message.button.label, "url": message.button.url}]] if message.button else []
+    keyboard += [
+        [{"text": each.label, "callback_data": each.data} for each in row] for row in message.choices
+    ]
+    if keyboard:
         body["reply_markup"] = {"inline_keyboard": keyboard}
     return body
 
@@ -130,13 +134,6 @@ def _write_text(html: str) -> dict[str, str]:
     ):
         return {"text": html, "parse_mode": "HTML"}
     return {"text": shorten(shown, _MOST_BYTES // _BYTES_OF_UNIT)}
-
-
-def _keyboard(message: RenderedMessage) -> list[list[dict[str, str]]]:
-    rows = [[{"text": message.button.label, "url": message.button.url}]] if message.button else []
-    return rows + [
-        [{"text": each.label, "callback_data": each.data} for each in row] for row in message.choices
-    ]
 
 
 def _description(answer: dict[str, Any]) -> str:

@@ -82,27 +82,18 @@ def _client(provider: str, account: str, token: str, base_url: str) -> tuple[Any
 
 def _create_sms(client: Any, message: OutgoingMessage) -> Acceptance:
     """Send it in the words that fit one segment where the kind has such."""
-    text = fit_text(message.filled)
+    text, sender = fit_text(message.filled), settings().require("twilio_phone_number")
     made = client.messages.create(
         to=message.address,
         body=text,
         status_callback=callback_of(SMS_WEBHOOK, message.ids),
-        **_sender(),
+        **{"messaging_service_sid" if is_sms_service(sender) else "from_": sender},
     )
-    parts = _segments(made) or segments(text)
+    counted = str(made.num_segments or "")  # a messaging service counts later, and says 0
+    is_count = counted.isdecimal() and len(counted) <= _DIGITS
+    parts = (int(counted) if is_count else 0) or segments(text)
     cost = price_sms(message.address, parts)
     return Acceptance(_SMS, made.sid or "", cost, awaits_receipt=True, segments=parts)
-
-
-def _sender() -> dict[str, str]:
-    sender = settings().require("twilio_phone_number")
-    return {"messaging_service_sid" if is_sms_service(sender) else "from_": sender}
-
-
-def _segments(made: Any) -> int:
-    """Return how many segments Twilio counted; a messaging service counts them later, and says 0."""
-    counted = str(made.num_segments or "")
-    return int(counted) if counted.isdecimal() and len(counted) <= _DIGITS else 0
 
 
 def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
@@ -187,25 +178,19 @@ class Twilio(Provider):
         self.service = service
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        """Hand one message to Twilio."""
-        (message,) = messages
-        client, transport = _open(self.service)
+        """Hand one message to Twilio.
+
+        Raises:
+            configs.settings.SettingMissing: TWILIO_ACCOUNT_SID or TWILIO_AUTH_TOKEN is not set.
+        """
+        (message,), now, provider = messages, settings(), self.service.provider
+        account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
+        client, transport = _client(provider, account, token, now.address_of(provider).rstrip("/"))
         travelling(transport, message)
         try:
             return [self.service.create(client, message)]
         except (TwilioRestException, TwilioServiceException) as error:
             raise _delivery_error(error, self.service) from error
-
-
-def _open(service: _Service) -> tuple[Any, Transport]:
-    """Return the client of a service, and the transport that carries its requests.
-
-    Raises:
-        configs.settings.SettingMissing: TWILIO_ACCOUNT_SID or TWILIO_AUTH_TOKEN is not set.
-    """
-    now = settings()
-    account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
-    return _client(service.provider, account, token, now.address_of(service.provider).rstrip("/"))
 
 
 def _delivery_error(error: TwilioRestException | TwilioServiceException, service: _Service) -> DeliveryError:
