@@ -187,17 +187,14 @@ def build_mime(message: OutgoingMessage) -> bytes:
     mail: MIMEMultipart | MIMEText = text
     if content.html:
         mail = MIMEMultipart("alternative", _subparts=[text, MIMEText(content.html, "html", "utf-8")])
-    for name, value in _headers(message).items():
-        mail[name] = value
-    return mail.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=_LONGEST_LINE))
-
-
-def _headers(message: OutgoingMessage) -> dict[str, str]:
-    return {
+    headers = {
         "From": formataddr(split_sender()),
         "To": ascii_address(message.address),
-        "Subject": Header(" ".join(message.content.subject.split()), "utf-8", header_name="Subject").encode(),
+        "Subject": Header(" ".join(content.subject.split()), "utf-8", header_name="Subject").encode(),
         "Date": format_datetime(clock()),
         **own_headers(message),
         **{name: value.replace(",", ", ") for name, value in message.inbox_headers.items()},
     }
+    for name, value in headers.items():
+        mail[name] = value
+    return mail.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=_LONGEST_LINE))

@@ -27,7 +27,6 @@ from notifier.delivery.retry_policy import LEASE_SECONDS
 # How often desks with open slots are gone through for alerts that were not told
 REARM_SECONDS = Constant("REARM_SECONDS", 30.0)
 
-_DELIVER = "notifier.jobs.deliver"
 FEW = 50  # messages of a channel that are nudged together, at most, where they are single ones
 URGENT = (Priority.CRITICAL, Priority.IMMEDIATE)  # somebody waits for it
 _AT_ONCE = 500  # jobs in one round trip
@@ -144,17 +143,13 @@ def deliver(several: Iterable[WaitingWork]) -> None:
     with _forgiving("deliver"):
         for (channel, is_single), ids in by_queue.items():
             name, most = queue_of(channel, single=is_single and len(ids) <= FEW), most_at_once(channel)
-            _push_all(queue(name), [ids[start : start + most] for start in range(0, len(ids), most)])
-
-
-def _push_all(to: Queue, batches: list[list[UUID]]) -> None:
-    seconds = math.ceil(LEASE_SECONDS())
-    for start in range(0, len(batches), _AT_ONCE):
-        to.enqueue_many(
-            Queue.prepare_data(
-                _DELIVER, args=tuple(map(str, batch)), timeout=seconds,
-                job_id=name_job(to.name, f"deliver-{new_id()}"),
-                result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
-            )
-            for batch in batches[start : start + _AT_ONCE]
-        )  # fmt: skip
+            jobs = [
+                Queue.prepare_data(
+                    "notifier.jobs.deliver", args=tuple(map(str, ids[start : start + most])),
+                    timeout=math.ceil(LEASE_SECONDS()), job_id=name_job(name, f"deliver-{new_id()}"),
+                    result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
+                )
+                for start in range(0, len(ids), most)
+            ]  # fmt: skip
+            for start in range(0, len(jobs), _AT_ONCE):
+                queue(name).enqueue_many(jobs[start : start + _AT_ONCE])

@@ -5,8 +5,6 @@ lapsed is not, as no check has shown it. An edit is a notification of its own.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -137,31 +135,25 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     session.execute(_MARK_NOTICES, given | {"open": still, "now": now})
     ids = write_array(row.id for row in told)
     still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
-    return _write_edits(session, _group_by_message(told, still_open), now)
-
-
-def _group_by_message(rows: Iterable[Any], still_open: set[UUID]) -> list[list[Any]]:
-    """Group the rows of alerts that left as one message; those with a slot that is open are left out."""
-    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
-    for row in rows:
+    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(
+        list
+    )  # the rows of alerts that left as one message
+    for row in told:
         messages[row.contact_id, row.provider_id].append(row)
-    return [several for several in messages.values() if not any(row.id in still_open for row in several)]
-
-
-def _write_edits(session: Session, messages: Iterable[list[Any]], now: datetime) -> list[UUID]:
     edits = [
         {
             "user_id": rows[0].user_id,
-            "contact_id": rows[0].contact_id,
+            "contact_id": contact_id,
             "language": rows[0].language,
             "params": {
-                "message": rows[0].provider_id,
+                "message": message,
                 "alerts": sorted(str(row.id) for row in rows),
                 "sent": rows[0].accepted_at.isoformat(),
                 "at": now.isoformat(),
             },
-            "dedupe_key": name_edit(rows[0].contact_id, rows[0].provider_id),
+            "dedupe_key": name_edit(contact_id, message),
         }
-        for rows in messages
+        for (contact_id, message), rows in messages.items()
+        if not any(row.id in still_open for row in rows)
     ]
-    return write_to_contacts(session, GONE, Channel.TELEGRAM, edits) if edits else []
+    return write_to_contacts(session, GONE, Channel.TELEGRAM, edits)

@@ -56,11 +56,6 @@ def _say_when(due: DueMessage) -> TemplateContext:
     return TemplateContext(values | since_values(due.params["at"], due.zone, due.language))
 
 
-def _lead_to_export(due: DueMessage) -> TemplateContext:
-    """Return until when (`at`) it can be downloaded: by the account's page, as the mail itself opens nothing."""
-    return TemplateContext(_say_when(due).values | {"url": account_page("donnees")})
-
-
 def _say_deleted(due: DueMessage) -> TemplateContext:
     back = due.params.get("refund")
     values = {
@@ -128,11 +123,6 @@ def _say_factor_end(due: DueMessage) -> TemplateContext:
     return TemplateContext({"ended": ended, "url": url} | since, address=due.params.get("to"))
 
 
-def _needs_confirmation(contact: Contact) -> bool:
-    """Whether it is an e-mail address that is not verified yet or that bounced, switched off or not."""
-    return is_mail(contact) and (contact.verified_at is None or contact.state is ContactState.BOUNCED)
-
-
 def _check_confirmation(due: DueMessage) -> Skip | None:
     has_bounced = due.contact.state is ContactState.BOUNCED
     if due.contact.verified_at is not None and not has_bounced:
@@ -165,10 +155,6 @@ def _confirm_new_address(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext(
         {"url": url, "days": _count(LINK_SECONDS, _DAY), "account": account}, address=address
     )
-
-
-def _check_address(due: DueMessage) -> Skip | None:
-    return find_account_loss(due.contact) if due.params.get("to") is None else None
 
 
 def _say_changed(due: DueMessage) -> TemplateContext:
@@ -240,7 +226,12 @@ KINDS = {
         values=_say_factor_end,
         secret=False,
     ),
-    "export_ready": MessageKind(to=CONFIRMED_MAIL, values=_lead_to_export, secret=False),
+    # Until when (`at`) it can be downloaded: by the account's page, as the mail itself opens nothing.
+    "export_ready": MessageKind(
+        to=CONFIRMED_MAIL,
+        values=lambda due: TemplateContext(_say_when(due).values | {"url": account_page("donnees")}),
+        secret=False,
+    ),
     "last_way_stopped": MessageKind(to=CONFIRMED_MAIL, check=_check_alerts, values=_offer_undo, secret=False),
     "account_unused": MessageKind(to=ANY_MAIL, values=_warn_unused, secret=False),
     "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted, secret=False),
@@ -251,7 +242,11 @@ KINDS = {
         secret=False,
     ),
     "verify_email": MessageKind(
-        to=Recipients(_needs_confirmation),
+        to=Recipients(  # not verified yet, or bounced; switched off or not
+            lambda contact: (
+                is_mail(contact) and (contact.verified_at is None or contact.state is ContactState.BOUNCED)
+            )
+        ),
         check=_check_confirmation,
         values=_confirm_address,
         secret=True,
@@ -263,7 +258,7 @@ KINDS = {
     ),
     "address_changed": MessageKind(
         to=Recipients(is_confirmed_mail),
-        check=_check_address,
+        check=lambda due: find_account_loss(due.contact) if due.params.get("to") is None else None,
         values=_say_changed,
         secret=True,
     ),

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from babel.dates import format_time
-from sqlalchemy.orm import Session
 
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
@@ -54,11 +53,6 @@ _PERIOD_END = {"fr": "à la fin de la période payée", "en": "at the end of the
 Describe = Callable[[DueMessage, Declaration], dict[str, Any]]
 
 
-def _sign_withdrawal(due: DueMessage) -> str:
-    """Return the page where the reader withdraws without signing in, also after the account is gone."""
-    return write_link(WithdrawOrder(UUID(due.params["payment"])))
-
-
 def _describe_order(due: DueMessage) -> dict[str, Any]:
     """Return plan, price, beginning and end, terms, and how to withdraw: all in the mail itself (L.221-13)."""
     payment = due.session.get_one(Payment, UUID(due.params["payment"]))
@@ -69,6 +63,11 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
     ends = max((each.ends_at for each in grants), default=starts)
     names = name_seller(due.language if due.language in LANGUAGES else BINDING)
     cancel_url = write_link(CancelOrder(payment.id)) if payment.subscription_id else ""
+    version, declined = payment.terms_version or find_newest_version(), ""
+    if payment.consent is not None and not payment.consent.get("acceptsHourThreshold"):
+        declined = read_consent(version, due.language).accepts_hour_threshold  # the box that was left open
+    # The terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds.
+    shown = dict.fromkeys([due.language, BINDING]) if due.language in LANGUAGES else [BINDING]
     return {
         **describe_payment(due, due.params["payment"]),
         "cancel_url": cancel_url,
@@ -82,22 +81,9 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
         "ends": write_instant(ends, due.zone, due.language),
         "ordered": write_moment(ordered, due.zone, due.language)[0],
         "agreed": (payment.consent_text or "").splitlines(),
-        "declined": _read_declined(payment, due.language),
-        "terms_text": _write_terms(payment.terms_version or find_newest_version(), due.language),
+        "declined": declined,
+        "terms_text": "\n\n".join(read_terms(version, each) for each in shown),
     }
-
-
-def _read_declined(payment: Payment, language: str) -> str:
-    """Return the sentence of the box that was left open; empty where all were ticked."""
-    if payment.consent is None or payment.consent.get("acceptsHourThreshold"):
-        return ""
-    return read_consent(payment.terms_version or find_newest_version(), language).accepts_hour_threshold
-
-
-def _write_terms(version: str, language: str) -> str:
-    """Return the terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds."""
-    shown = dict.fromkeys([language, BINDING]) if language in LANGUAGES else [BINDING]
-    return "\n\n".join(read_terms(version, each) for each in shown)
 
 
 def _acknowledge(describe: Describe, notice_link: str | None = None) -> MessageKind:
@@ -159,9 +145,10 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
 
     Another address, which was typed, does not learn whether the contract is known.
     """
-    latest = write_end(declared.takes_effect_at or declared.made_at, ZONE, due.language)
+    ends = declared.takes_effect_at or declared.made_at
+    latest, wish = write_end(ends, ZONE, due.language), _PERIOD_END.get(due.language, _PERIOD_END[FRENCH])
     values = {
-        "wish": _write_wish(declared, due.language),
+        "wish": write_day(declared.wished_on, due.language) if declared.wished_on else wish,
         "latest": latest,
         "confirmed": declared.confirmed_at is not None,
         "refunded": not declared.at_period_end,
@@ -171,7 +158,10 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
         hidden = {"ends": latest, "signed_url": "", "url": None}
         return values | hidden | _name_order(None, due.language) | _write_amounts({}, due.language)
     order = due.session.get(Payment, declared.payment_id) if declared.payment_id else None
-    values["ends"] = write_end(_find_end(due.session, declared), ZONE, due.language)
+    if declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
+        paid = due.session.get_one(Subscription, declared.subscription_id)
+        ends = max(ends, paid.period_ends_at or ends)
+    values["ends"] = write_end(ends, ZONE, due.language)
     values |= _name_order(order, due.language)
     if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
         return values | {"signed_url": "", "url": None} | _write_amounts({}, due.language)
@@ -196,25 +186,15 @@ def _write_amounts(params: Mapping[str, Any], language: str) -> dict[str, Any]:
     }
 
 
-def _write_wish(declared: Declaration, language: str) -> str:
-    if declared.wished_on is None:
-        return _PERIOD_END.get(language, _PERIOD_END[FRENCH])
-    return write_day(declared.wished_on, language)
-
-
-def _find_end(session: Session, declared: Declaration) -> datetime:
-    ends = declared.takes_effect_at or declared.made_at
-    if declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
-        return max(ends, session.get_one(Subscription, declared.subscription_id).period_ends_at or ends)
-    return ends
-
-
 def _write_day(at: datetime, language: str) -> str:
     return write_moment(at, ZONE, language)[0]
 
 
 KINDS = {
-    "order": sell(_describe_order, sign_url=_sign_withdrawal),
+    # The link withdraws without signing in, also after the account is gone.
+    "order": sell(
+        _describe_order, sign_url=lambda due: write_link(WithdrawOrder(UUID(due.params["payment"])))
+    ),
     "withdrawal_received": _acknowledge(_describe_withdrawal),
     "withdrawn": _acknowledge(_describe_result, "/formule/paiements"),
     "cancel_noticed": _acknowledge(_describe_cancellation, "/formule"),

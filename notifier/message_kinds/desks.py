@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from babel.dates import format_date, format_time
@@ -63,17 +62,15 @@ def _check_saved_alert(due: DueMessage) -> Skip | None:
     return Skip(State.SKIPPED, "alert waits already") if alert.enabled else None
 
 
-def _list_watchable(due: DueMessage) -> TemplateContext:
-    """Return the desks that can be watched now, for an alert that was saved while none of its desks could."""
-    return TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")})
-
-
 def _name_release(due: DueMessage) -> TemplateContext | Skip:
     """Return where and when slots are published that we cannot see, in the desk's own time, unless it is over."""
     desk = desks().get(due.params["desk"])
     if desk is None or not desk.schedulable:
         return Skip(State.SKIPPED, "the desk is not watched any more")
-    begins, ends = (_localize(due.params[each], desk.zone) for each in ("begins", "ends"))
+    begins, ends = (
+        datetime.fromisoformat(at).astimezone(desk.zone) if (at := due.params[each]) else None
+        for each in ("begins", "ends")
+    )
     if begins is None or (ends or begins) <= due.now:
         return Skip(State.EXPIRED, "published already")
     (spot,) = desk_infos([desk.id])
@@ -86,10 +83,6 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext({"spot": spot, **words}, desk.url)
 
 
-def _localize(instant: str | None, zone: ZoneInfo) -> datetime | None:
-    return datetime.fromisoformat(instant).astimezone(zone) if instant else None
-
-
 def _kind(values: Values, check: Check | None = None, group: MessageGroup = MessageGroup.DESK) -> MessageKind:
     return MessageKind(
         to=REACHABLE, check=check, values=values, secret=False, group=group, notice_link="/dashboard"
@@ -99,6 +92,10 @@ def _kind(values: Values, check: Check | None = None, group: MessageGroup = Mess
 KINDS = {
     "desk_unwatched": _kind(_list_outage, _check_outage),
     "desk_watched": _kind(_list_outage, _check_told),
-    "desk_watchable": _kind(_list_watchable, _check_saved_alert),
+    # For an alert that was saved while none of its desks could be watched.
+    "desk_watchable": _kind(
+        lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")}),
+        _check_saved_alert,
+    ),
     "release_soon": _kind(_name_release, group=MessageGroup.REMINDERS),
 }

@@ -3,7 +3,7 @@
 They go to SUPPORT_EMAIL or, where that is not set, to the admins. They name ids, providers and amounts, never a person.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -50,39 +50,28 @@ def _alarm(fill: Fill) -> MessageKind:
 
 def _write_alarm(fill: Fill, due: DueMessage) -> TemplateContext:
     incident, url = _find_incident(due), None
-    if _has_link(due):
+    if "incident" in due.params and due.row.address is None:  # its reader has an account
         url = write_link(AcknowledgeIncident(due.params["incident"], due.contact.user_id))
     is_over = incident is not None and incident.ends_at is not None
     asked = {"acknowledge_url": url, "again": due.params.get("again", False), "over": is_over}
     return TemplateContext(fill(due) | asked, url)
 
 
-def _has_link(due: DueMessage) -> bool:
-    """Whether a message acknowledges an incident: it is of one, and its reader has an account."""
-    return "incident" in due.params and due.row.address is None
-
-
 def _fill_desks(due: DueMessage) -> dict[str, Any]:
     found = desk_infos(due.params["desks"])
+    proofs = [
+        (write_home_moment(each["seen_at"], due.language), ShowProof(UUID(each["detection"])))
+        for each in due.params.get("proofs", ())
+    ]
     return {
         "subject": due.params["subject"],
         "reason": due.params["reason"],
         "spots": found,
         "more": due.params["count"] - len(found),
         "people": due.params.get("people", 0),
-        "proofs": [_name_proof(each, due.language) for each in due.params.get("proofs", ())],
+        "proofs": [{"day": day, "hour": hour, "url": write_link(link)} for (day, hour), link in proofs],
         **since_at_home(due.params["since"], due.language),
     }
-
-
-def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
-    day, hour = write_home_moment(proof["seen_at"], language)
-    return {"day": day, "hour": hour, "url": write_link(ShowProof(UUID(proof["detection"])))}
-
-
-def _read_params(due: DueMessage) -> dict[str, Any]:
-    """Return what the texts write as it is, or by their own filters: ids, numbers, amounts, instants (ISO 8601)."""
-    return due.params
 
 
 def _fill_operations(due: DueMessage) -> dict[str, Any]:
@@ -124,7 +113,8 @@ _FIGURES = MessageKind(
 KINDS = {
     "desk_trouble": _alarm(_fill_desks),
     "operations_alarm": _alarm(_fill_operations),
-    "payment_trouble": _alarm(_read_params),
+    # Ids, numbers, amounts and instants (ISO 8601), which the texts write as they are, or by their own filters.
+    "payment_trouble": _alarm(lambda due: due.params),
     # The words of who wrote to support: they go with the request.
     "operations": MessageKind(to=REACHABLE, values=_read_request, secret=True),
     **dict.fromkeys(("hoarding", "sms_cost", "operations_digest", "operations_report"), _FIGURES),

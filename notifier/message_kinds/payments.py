@@ -56,11 +56,7 @@ def sell(describe: Describe, notice_link: str = _PLAN, *, sign_url: SignUrl | No
     )
 
 
-def _fill(
-    describe: Describe,
-    sign_url: SignUrl | None,
-    due: DueMessage,
-) -> TemplateContext:
+def _fill(describe: Describe, sign_url: SignUrl | None, due: DueMessage) -> TemplateContext:
     url = str(settings().frontend_url)
     signed_url = sign_url(due) if sign_url and due.contact.confirmed else ""
     values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
@@ -192,7 +188,15 @@ def _describe_renewal(due: DueMessage) -> dict[str, Any]:
     """Return when it renews and the price. Params: `subscription`, `ends` (ISO 8601) of the paid period."""
     found = due.session.get_one(Subscription, UUID(due.params["subscription"]))
     price = plan(found.plan).price_cents
-    credit = min(_sum_credits(due.session, found), price)
+    # What the next invoice is lower by, for time without watching in this period.
+    given = (
+        sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
+        .join(Payment, Payment.id == WatchCredit.payment_id)
+        .where(Payment.subscription_id == found.id, WatchCredit.form == CreditForm.INVOICE)
+    )
+    if found.period_starts_at:
+        given = given.where(WatchCredit.created_at >= found.period_starts_at)
+    credit = min(due.session.scalars(given).one(), price)
     return {
         "plan": name_plan(found.plan),
         "price": write_amount(price - credit, due.language),
@@ -200,18 +204,6 @@ def _describe_renewal(due: DueMessage) -> dict[str, Any]:
         "credit": write_amount(credit, due.language) if credit else "",
         "ends": write_instant(datetime.fromisoformat(due.params["ends"]), due.zone, due.language),
     }
-
-
-def _sum_credits(session: Session, subscription: Subscription) -> int:
-    """Return the cents that the next invoice is lower by, for time without watching in this period."""
-    given = (
-        sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
-        .join(Payment, Payment.id == WatchCredit.payment_id)
-        .where(Payment.subscription_id == subscription.id, WatchCredit.form == CreditForm.INVOICE)
-    )
-    if subscription.period_starts_at:
-        given = given.where(WatchCredit.created_at >= subscription.period_starts_at)
-    return session.scalars(given).one()
 
 
 def _sign_cancellation(due: DueMessage) -> str:
@@ -243,24 +235,17 @@ def _end_plan(*, is_over: bool) -> MessageKind:
     )
 
 
-def _check_end(
-    is_over: bool,
-    due: DueMessage,
-) -> Skip | None:
-    grant = due.session.get(Grant, UUID(due.params["grant"]))
-    if grant is None or _is_followed(due.session, grant) or (grant.ends_at <= due.now) is not is_over:
-        return Skip(State.EXPIRED, "the plan goes on, or ended otherwise")
-    return None
-
-
-def _is_followed(session: Session, grant: Grant) -> bool:
-    following = aliased(Grant)
+def _check_end(is_over: bool, due: DueMessage) -> Skip | None:
+    ended = Skip(State.EXPIRED, "the plan goes on, or ended otherwise")
+    grant, following = due.session.get(Grant, UUID(due.params["grant"])), aliased(Grant)
+    if grant is None or (grant.ends_at <= due.now) is not is_over:
+        return ended
     later = sa.select(following.id).where(
         following.user_id == grant.user_id,
         following.starts_at <= grant.ends_at,
         following.ends_at > grant.ends_at,
     )
-    return session.scalar(later.limit(1)) is not None
+    return ended if due.session.scalar(later.limit(1)) else None
 
 
 def _describe_end(due: DueMessage) -> TemplateContext:

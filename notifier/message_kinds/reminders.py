@@ -108,21 +108,15 @@ def _sum_up(due: DueMessage) -> TemplateContext | Skip:
     """
     if due.now >= datetime.fromisoformat(due.params["ends"]):
         return Skip(State.EXPIRED, "the week is over")
-    found = _read_alerts(due)
-    told = [each for each in due.params["alerts"] if _is_open(found.get(UUID(each["alert"])))]
+    ids = [UUID(each["alert"]) for each in due.params["alerts"]]
+    query = sa.select(Alert.id, Alert.name, Alert.enabled).where(
+        is_any_of(Alert.id, ids), Alert.closed_at.is_(None), sa.or_(Alert.enabled, Alert.awaits_watch)
+    )
+    found = {row.id: row for row in due.session.execute(query)}
+    told = [each for each in due.params["alerts"] if UUID(each["alert"]) in found]
     if not any(found[UUID(each["alert"])].enabled for each in told):
         return Skip(State.SKIPPED, "alert stopped")
     return _fill(due, told, found)
-
-
-def _read_alerts(due: DueMessage) -> dict[UUID, Any]:
-    ids = [UUID(each["alert"]) for each in due.params["alerts"]]
-    query = sa.select(Alert.id, Alert.name, Alert.enabled, Alert.awaits_watch, Alert.closed_at)
-    return {row.id: row for row in due.session.execute(query.where(is_any_of(Alert.id, ids)))}
-
-
-def _is_open(alert: Any) -> bool:
-    return alert is not None and alert.closed_at is None and (alert.enabled or alert.awaits_watch)
 
 
 def _fill(due: DueMessage, told: Sequence[Mapping[str, Any]], found: Mapping[UUID, Any]) -> TemplateContext:
@@ -185,7 +179,8 @@ def _sum_up_quiet_week(told: Sequence[Mapping[str, Any]], language: str) -> dict
     """Return the one line of a week in which nothing opened while all desks were watched; None of any other week."""
     seen = {each["desk"]: (each, week) for week in told for each in week["desks"]}
     happened = any(week["sent"] or week["more"] or not week["desks"] for week in told)
-    if happened or not all(_is_quiet(each) for each, _ in seen.values()):
+    loud = ("openings", "trouble", "blind")
+    if happened or any(each["proven"] is None or any(each[it] for it in loud) for each, _ in seen.values()):
         return None
     first, week = min(seen.values(), key=lambda pair: datetime.fromisoformat(pair[0]["proven"]))
     home = location_of("", week["prefecture"])
@@ -193,10 +188,6 @@ def _sum_up_quiet_week(told: Sequence[Mapping[str, Any]], language: str) -> dict
     return {
         "count": len(seen), "proven_day": day, "proven_hour": hour, "city": name_city(home.zone, language),
     }  # fmt: skip
-
-
-def _is_quiet(desk: Mapping[str, Any]) -> bool:
-    return not (desk["openings"] or desk["trouble"] or desk["blind"]) and desk["proven"] is not None
 
 
 def _write_moment(at: str | None, home: DeskLocation, language: str) -> tuple[str, str]:

@@ -127,15 +127,13 @@ def _reply(due: DueMessage) -> TemplateContext:
     of the reply that it takes the place of.
     """
     view = due.params["view"]
-    alerts = _list_for(due, view) if view not in ("language", "help") else []
+    alerts: list[ListedAlert] = []
+    if view not in ("language", "help"):
+        found = _list_alerts(due.session, due.contact.user_id, due.now)
+        alerts = [each for each in found if each.allows(view)] if view in _ACTIONS else found
     context = _describe(view, alerts, due.language)
     said = {name: due.params.get(name) for name in ("event", "account")}
     return replace(context, values=context.values | said, replaces=due.params.get("replaces", ""))
-
-
-def _list_for(due: DueMessage, view: str) -> list[ListedAlert]:
-    found = _list_alerts(due.session, due.contact.user_id, due.now)
-    return [each for each in found if each.allows(view)] if view in _ACTIONS else found
 
 
 def _describe(view: str, alerts: Sequence[ListedAlert], language: str) -> TemplateContext:
@@ -147,15 +145,12 @@ def _describe(view: str, alerts: Sequence[ListedAlert], language: str) -> Templa
         "commands": COMMANDS,
     }
     if view == "language":
-        return TemplateContext(values, choices=_list_languages())
+        known = [ChoiceButton(name, write_language_button(code)) for code, name in MESSAGE_LANGUAGES.items()]
+        starts = range(0, len(known), _LANGUAGES_IN_ROW)
+        rows = tuple(tuple(known[start : start + _LANGUAGES_IN_ROW]) for start in starts)
+        return TemplateContext(values, choices=rows)
     actions = (view,) if view in _ACTIONS else _ACTIONS
     return TemplateContext(values, account_page("dashboard"), choices=_list_buttons(shown, actions, language))
-
-
-def _list_languages() -> Choices:
-    buttons = [ChoiceButton(name, write_language_button(code)) for code, name in MESSAGE_LANGUAGES.items()]
-    starts = range(0, len(buttons), _LANGUAGES_IN_ROW)
-    return tuple(tuple(buttons[start : start + _LANGUAGES_IN_ROW]) for start in starts)
 
 
 def name_edit(contact_id: UUID | None, message: str) -> str:

@@ -212,8 +212,24 @@ _MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
 
 
 def _is_from_twilio(path: str, headers: Mapping[str, str], body: bytes, query: str) -> bool:
-    """Return whether our token signed API_URL's address with that path and the form, and the account is ours."""
-    return _is_signed(headers, body, webhook_address(path, query))
+    """Return whether our token signed API_URL's address with that path and the form, and the account is ours.
+
+    Header names are lower.
+    """
+    try:
+        token, form = settings().require("twilio_auth_token"), _read_form(body)
+    except (SettingMissing, ValueError):
+        return False
+    given, address = headers.get(_TWILIO_SIGNATURE, "").encode(), webhook_address(path, query)
+    fields = "".join(f"{name}{form[name]}" for name in sorted(form))
+    # Its documentation does not say whether what is behind the # is signed, too.
+    is_ours = any(
+        hmac.compare_digest(
+            base64.b64encode(hmac.new(token.encode(), (each + fields).encode(), hashlib.sha1).digest()), given
+        )
+        for each in (address, address + RETRIES)
+    )
+    return is_ours and form.get("AccountSid", "") == settings().twilio_account_sid
 
 
 ReadForm = Callable[[Mapping[str, str]], tuple[ReceiptKind | None, str | None]]
@@ -283,25 +299,6 @@ def _read_form(body: bytes) -> dict[str, str]:
         ValueError: there are too many of them.
     """
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))
-
-
-def _is_signed(headers: Mapping[str, str], body: bytes, address: str) -> bool:
-    """Return whether our token signed the address and the form, and the account is ours. Header names are lower."""
-    try:
-        token, form = settings().require("twilio_auth_token"), _read_form(body)
-    except (SettingMissing, ValueError):
-        return False
-    given = headers.get(_TWILIO_SIGNATURE, "").encode()
-    # Its documentation does not say whether what is behind the # is signed, too.
-    is_ours = any(
-        hmac.compare_digest(_sign(token, each, form), given) for each in (address, address + RETRIES)
-    )
-    return is_ours and form.get("AccountSid", "") == settings().twilio_account_sid
-
-
-def _sign(token: str, address: str, form: Mapping[str, str]) -> bytes:
-    signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
-    return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest())
 
 
 def _make_twilio_reader(path: str, sids: Sequence[str], read_form: ReadForm) -> ReceiptReader:
