@@ -170,15 +170,10 @@ def _take(
         times, at = nudged.get(row.id, (0, row.next_attempt_at))
         nudged[row.id] = (times + 1 if at == row.next_attempt_at else 1, now)
         row.next_attempt_at = now
-        first.setdefault(_name_message(row), WaitingWork(row.id, row.channel, row.priority, in_crowd))
+        is_shared = row.kind == SLOT_DETECTED and row.contact_id
+        message = (row.contact_id, row.language) if is_shared else row.id
+        first.setdefault(message, WaitingWork(row.id, row.channel, row.priority, in_crowd))
     return list(first.values())
-
-
-def _name_message(row: Notification) -> Hashable:
-    """Return what rows share that one claim takes together; of all others the id."""
-    if row.kind == SLOT_DETECTED and row.contact_id:
-        return row.contact_id, row.language
-    return row.id
 
 
 @dataclass

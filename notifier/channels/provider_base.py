@@ -292,7 +292,10 @@ class Transport(requests.Session):
             OutcomeUnknown: the request may have left, and no whole answer came.
         """
         guard_host(urlsplit(request.url or "").hostname or "", self.STAND_IN.format(name=self.name))
-        self._leave_idle()
+        now = time.monotonic()
+        if now - self._used_at > _PROVIDER_IDLE_SECONDS():
+            self.close()
+        self._used_at = now
         seconds = self.find_timeout()
         timeout = (min(CONNECT_SECONDS(), seconds), seconds)
         may_have_left.set(False)
@@ -305,12 +308,6 @@ class Transport(requests.Session):
             raise TemporaryError(f"{self.name} not reached: {because}") from error
         self.sort(answer)
         return answer
-
-    def _leave_idle(self) -> None:
-        now = time.monotonic()
-        if now - self._used_at > _PROVIDER_IDLE_SECONDS():
-            self.close()
-        self._used_at = now
 
     def sort(self, answer: Response) -> None:
         """Raise what an answer means that says nothing of the message."""

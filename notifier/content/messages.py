@@ -235,7 +235,11 @@ def split_blocks(page: str, language: str) -> list[Block]:
     for paragraph in _PARAGRAPHS.split(page):
         is_new = True
         for line in filter(None, map(str.rstrip, paragraph.split("\n"))):
-            kind, html = _read_line(line.strip(), language)
+            text = line.strip()
+            item = _ITEM.match(text)
+            kind, html = "item" if item else "paragraph", _write(text[item.end() if item else 0 :], language)
+            if text.startswith(_BLOCKS):
+                kind, html = "block", Markup(text)  # noqa: S704 -- its values are escaped
             # A line behind an item that is not indented does not belong to it.
             ends_list = bool(blocks) and blocks[-1].kind == "item" and not line.startswith(" ")
             if is_new or kind != "paragraph" or blocks[-1].kind == "block" or ends_list:
@@ -244,13 +248,6 @@ def split_blocks(page: str, language: str) -> list[Block]:
                 blocks[-1] = Block(blocks[-1].kind, blocks[-1].html + Markup("<br>\n") + html)
             is_new = False
     return blocks
-
-
-def _read_line(line: str, language: str) -> tuple[str, Markup]:
-    if line.startswith(_BLOCKS):
-        return "block", Markup(line)  # noqa: S704 -- its values are escaped
-    item = _ITEM.match(line)
-    return ("item" if item else "paragraph"), _write(line[item.end() if item else 0 :], language)
 
 
 def _write(html: str, language: str) -> Markup:

@@ -223,7 +223,16 @@ def read_announcements(
 
     With `read_open`, which returns what is open of some slots, only of the alerts that still wait.
     """
-    found = [tuple(row) for row in session.execute(_select_announced(ids))]
+    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
+    columns = Notification.id, Match.detection_id, Alert.id, Alert.name, waits, sa.cast(Match.slots, sa.Text)
+    query = (
+        sa.select(*columns)
+        .join(Match, Match.announcement_id == Notification.announcement_id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .where(is_any_of(Notification.id, ids))
+        .order_by(Alert.id)
+    )
+    found = session.execute(query).all()
     named = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
     detections = {row.id: row for row in session.scalars(named)}
     slots = (read_open or read_slots)(session, {row[5] for row in found})
@@ -233,23 +242,6 @@ def read_announcements(
         if waits or read_open is None:
             mine.add(StopLink(alert_id, name), slots[ranges])
     return announced
-
-
-def _select_announced(ids: Sequence[UUID]) -> sa.Select[*tuple[Any, ...]]:
-    """Select by alert of each notification: its id, the detection's, the alert's, its name, whether it waits, slots.
-
-    The slots are a multirange as text.
-    """
-    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
-    return (
-        sa.select(
-            Notification.id, Match.detection_id, Alert.id, Alert.name, waits, sa.cast(Match.slots, sa.Text)
-        )
-        .join(Match, Match.announcement_id == Notification.announcement_id)
-        .join(Alert, Alert.id == Match.alert_id)
-        .where(is_any_of(Notification.id, ids))
-        .order_by(Alert.id)
-    )
 
 
 def read_slots(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:

@@ -347,10 +347,6 @@ class CapCount:
             return now
         return max(now, self.last_at + _HOUR / max(1, self.cap - burst))
 
-    def add(self, now: datetime) -> None:
-        """Count one more."""
-        self.count, self.last_at = self.count + 1, now
-
 
 @dataclass(slots=True)
 class Turns:
@@ -365,7 +361,7 @@ class Turns:
         turn = max((each.find_turn(self.now) for each in caps), default=self.now)
         if turn <= self.now:
             for each in caps:
-                each.add(self.now)
+                each.count, each.last_at = each.count + 1, self.now
         return turn
 
 

@@ -101,10 +101,15 @@ def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
 
     The words travel with the call: they were true when it was made.
     """
+    response, language = Element("Response"), message.content.language
+    # https://www.twilio.com/docs/voice/twiml/say
+    said = SubElement(response, "Say", _VOICES[language] | {"loop": "2"})
+    said.text = " ".join(message.filled.text.split())[:_LONGEST_WORDS]
+    SubElement(response, "Hangup")
     made = client.calls.create(
         to=message.address,
         from_=settings().require("twilio_voice_number"),
-        twiml=_write_twiml(message.filled.text, message.content.language),
+        twiml=tostring(response, encoding="unicode"),
         status_callback=callback_of(CALL_WEBHOOK, message.ids),
         status_callback_method="POST",
         timeout=CALL_RING_SECONDS(),
@@ -114,15 +119,6 @@ def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
     )
     cost, within = price_call(message.address), _CALL_REPORT_SECONDS()
     return Acceptance(_CALLS, made.sid or "", cost, awaits_receipt=True, receipt_within=within)
-
-
-def _write_twiml(text: str, language: str) -> str:
-    """Return the document that says a text twice and ends the call: https://www.twilio.com/docs/voice/twiml/say."""
-    response = Element("Response")
-    said = SubElement(response, "Say", _VOICES[language] | {"loop": "2"})
-    said.text = " ".join(text.split())[:_LONGEST_WORDS]
-    SubElement(response, "Hangup")
-    return tostring(response, encoding="unicode")
 
 
 class _Service(NamedTuple):

@@ -127,16 +127,25 @@ def _send(message: OutgoingMessage) -> Answer:
 def _post(message: OutgoingMessage) -> None:
     from pywebpush import WebPushException, webpush  # noqa: PLC0415 -- a worker that never sends by push does without it
 
-    now = settings()
+    now, content = settings(), message.filled
+    # What the service worker of our pages shows. A copy has the same `tag`, and replaces the first.
+    shown = {
+        "title": content.subject[:_LONGEST_TITLE],
+        "body": " ".join(content.text.split())[:_LONGEST_BODY],
+        "url": account_page(content.path.strip("/")),
+        "tag": str(message.ids[0]),
+    }
     contact = f"mailto:{now.support_email or parseaddr(now.email_from)[1]}"  # where a service may complain
     try:
         subscription = read_subscription(message.address)
-        target = find_target(subscription)
-        if subscription.is_of_former_key(read_own_key()):
+        if not is_listed(subscription.host, now.push_hosts):
+            raise PermanentError("the endpoint's host is not one of PUSH_HOSTS")
+        target, key = resolve_stand_in(subscription.endpoint, now.sandbox_hosts), now.vapid_private_key
+        if subscription.is_of_former_key(_derive(key.get_secret_value()) if key else None):
             raise PermanentError("subscribed for a former key of ours", ContactState.BLOCKED)
         webpush(
             {"endpoint": target, "keys": {"p256dh": subscription.p256dh, "auth": subscription.auth}},
-            build_payload(message),
+            json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode(),
             now.require("vapid_private_key"),
             {"aud": f"https://{subscription.host}", "sub": contact},  # who sends: RFC 8292
             ttl=PUSH_KEPT_SECONDS,
@@ -148,29 +157,6 @@ def _post(message: OutgoingMessage) -> None:
             return  # a yes of another number than 200 to 202: the transport has sorted the others
         reason = "no subscription that messages can be encrypted for"
         raise PermanentError(reason, ContactState.BLOCKED) from error
-
-
-def find_target(subscription: PushSubscription) -> str:
-    """Return where a message is posted to: the endpoint, or its stand-in.
-
-    Raises:
-        PermanentError: PUSH_HOSTS does not name its host any more.
-    """
-    if not is_listed(subscription.host, settings().push_hosts):
-        raise PermanentError("the endpoint's host is not one of PUSH_HOSTS")
-    return resolve_stand_in(subscription.endpoint, settings().sandbox_hosts)
-
-
-def build_payload(message: OutgoingMessage) -> bytes:
-    """Return the JSON that the service worker of our pages shows. A copy has the same `tag`, and replaces the first."""
-    content = message.filled
-    shown = {
-        "title": content.subject[:_LONGEST_TITLE],
-        "body": " ".join(content.text.split())[:_LONGEST_BODY],
-        "url": account_page(content.path.strip("/")),
-        "tag": str(message.ids[0]),
-    }
-    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> dict[str, str]:
@@ -185,12 +171,7 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
     return headers | message.inbox_headers
 
 
-def read_own_key() -> str | None:
-    """Return the public key of the pair by which messages are signed; None where there is none."""
-    key = settings().vapid_private_key
-    return _derive(key.get_secret_value()) if key else None
-
-
 @lru_cache(maxsize=2)
 def _derive(private_key: str) -> str:
+    """Return the public key of the pair by which messages are signed."""
     return write_public_key(read_private_key(private_key))
