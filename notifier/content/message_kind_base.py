@@ -165,15 +165,6 @@ class MessageKind:
     prepare_many: ReadMany | None = None
     merge: Callable[[Sequence[TemplateContext], str], TemplateContext] | None = None
 
-    @property
-    def makes_notice(self) -> bool:
-        """Whether it is shown in the app too, by the part `notice` of its texts."""
-        return self.notice_link is not None
-
-    def accepts_contact(self, contact: Contact) -> bool:
-        """Whether a message of this kind is written for a contact at all."""
-        return self.to.accepts(contact)
-
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:

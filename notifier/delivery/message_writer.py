@@ -78,12 +78,12 @@ def create_notifications(
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
-    accepts_contact = kind_of(kind).accepts_contact
+    sent = kind_of(kind)
     wanted = language or session.get_one(User, user_id, options=[_LANGUAGE]).language
     spoken = choose_language(kind, wanted)
     mine = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
     contacts = session.scalars(mine.order_by(Contact.id))
-    if kind_of(kind).makes_notice:
+    if sent.notice_link:
         write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
     return write_rows(
         session,
@@ -93,7 +93,7 @@ def create_notifications(
             | {"dedupe_key": f"{dedupe_key}:{_name_way(contact)}"}
             for contact in contacts
             if (channels is None or contact.channel in channels)
-            and accepts_contact(contact)
+            and sent.to.accepts(contact)
             and speaks(kind, spoken, contact.channel)
         ],
     )
@@ -124,7 +124,7 @@ def notify_address(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     spoken = choose_language(kind, language)
-    if user_id and kind_of(kind).makes_notice:
+    if user_id and kind_of(kind).notice_link:
         write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
     row = build_row(kind, Channel.EMAIL, spoken, params, Priority.IMMEDIATE)
     to = {"address": address, "user_id": user_id, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}
@@ -232,7 +232,7 @@ def _build_contact(kind: MessageKind, user_id: UUID, now: datetime) -> Contact:
     contact = Contact(
         id=new_id(), user_id=user_id, channel=Channel.EMAIL, address="", enabled=True, state=ContactState.OK
     )
-    if not kind.accepts_contact(contact):
+    if not kind.to.accepts(contact):
         contact.verified_at = now
     return contact
 

@@ -33,7 +33,7 @@ from notifier.delivery.message_writer import change_state, write_rows
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS, MOST_CALLS
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
-from notifier.receipts.readers import MACHINE
+from notifier.receipts.receiving import MACHINE
 
 AT_ONCE = 500  # receipts that one job applies
 MOST_DELIVERED = 1000  # in one transaction; more of them would slow down alerts meanwhile

@@ -1,12 +1,34 @@
-"""Calls of providers: the check that one is genuine, and the store of receipts, a row for each without its address."""
+"""Calls of providers: the check that one is genuine, its receipts, and their store, a row for each without its address.
 
+What SendGrid and Twilio call our webhooks with is read apart from `notifier/channels/providers/`, whose files load the
+providers' SDKs: the API reads receipts and sends nothing.
+
+https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
+https://www.twilio.com/docs/usage/security#validating-requests
+https://www.twilio.com/docs/voice/answering-machine-detection
+https://www.twilio.com/docs/voice/api/call-resource#call-status-values
+"""
+
+import base64
+import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,12 +41,288 @@ from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
-from notifier.receipts.readers import READERS, Receipt
+from notifier.content.outgoing_message import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
 
 _TELEGRAM = "telegram"  # its updates are no receipts: the API handles them (api/bot/)
 TELEGRAM_SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the header's name
 
 log = structlog.get_logger(__name__)
+
+LONGEST_ID, LONGEST_CODE = 255, 80
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One receipt, as the provider sent it."""
+
+    event_id: str  # the provider's: the same when it is repeated
+    kind: ReceiptKind
+    at: datetime  # by the provider's clock
+    address: (
+        str  # of the message, or of the person who answered; compared with the contact's and never stored
+    )
+    message_id: str | None = None  # the provider's id of the message
+    notification_ids: tuple[UUID, ...] = ()  # as they travelled with the message
+    code: str | None = None  # the provider's error code
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptReader:
+    """Reads what a provider calls our webhook with.
+
+    A call's headers have lower-case names. `query` is behind the `?` of its address.
+    """
+
+    # Whether the provider signed the call: headers, body, query. Without its key set none is genuine
+    is_genuine: Callable[[Mapping[str, str], bytes, str], bool]
+    # The receipts of a genuine call, without those that say nothing new: body, query, now. ValueError: the body has
+    # another shape than the provider documents
+    read_receipts: Callable[[bytes, str, datetime], Sequence[Receipt]]
+
+
+def parse_ids(text: str) -> tuple[UUID, ...]:
+    """Return the ids in a list with commas or dots; what is none is left out."""
+    found = []
+    for part in text.replace(".", ",").split(","):
+        try:
+            found.append(UUID(part.strip()))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+_SIGNATURE = "x-twilio-email-event-webhook-signature"
+_TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
+_BOUNCED = frozenset({"bounced address", "invalid"})
+# Why SendGrid dropped a message itself: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
+_DROPPED = {
+    **dict.fromkeys(("spam reporting address", "unsubscribed address"), ReceiptKind.STOPPED),
+    **dict.fromkeys(_BOUNCED, ReceiptKind.BOUNCED),
+}
+_CODE = re.compile(r"[\w.]+")  # such as 5.1.1: the reason may repeat the address
+
+
+@lru_cache(maxsize=8)
+def _load_key(text: str) -> ec.EllipticCurvePublicKey:
+    key = load_der_public_key(base64.b64decode(text))
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise TypeError("no key of an elliptic curve")
+    return key
+
+
+def _is_signed_by(key: str, signature: bytes, signed: bytes) -> bool:
+    try:
+        _load_key(key).verify(signature, signed, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        log.warning(
+            "SENDGRID_WEBHOOK_KEY holds no key: copy it from SendGrid again", because=type(error).__name__
+        )
+        return False
+    return True
+
+
+def _is_from_sendgrid(headers: Mapping[str, str], body: bytes, _query: str) -> bool:
+    """Return whether one of SENDGRID_WEBHOOK_KEY fits the signature of time and raw body."""
+    try:
+        keys = settings().require_all("sendgrid_webhook_key")
+        signature = base64.b64decode(headers.get(_SIGNATURE, ""), validate=True)
+    except (SettingMissing, ValueError):  # of no base64, or with letters that are not ASCII
+        return False
+    signed = headers.get(_TIMESTAMP, "").encode() + body
+    return any(_is_signed_by(each, signature, signed) for each in keys)
+
+
+def _read_events(body: bytes, _query: str, now: datetime) -> Sequence[Receipt]:
+    """Return the receipts among SendGrid's events; openings, clicks and delays are none.
+
+    Each event has the `custom_args` of its message.
+    """
+    try:
+        events = json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(events, list):
+        raise ValueError("no list of events")  # noqa: TRY004 -- the shape of a call, not a wrong argument
+    found = (_read_event(each, now) for each in events if isinstance(each, dict))
+    return [each for each in found if each]
+
+
+def _read_event(event: dict[str, Any], now: datetime) -> Receipt | None:
+    kind, event_id = _kind_of(event), _text(event, "sg_event_id")
+    at = _read_time(event.get("timestamp"))
+    if kind is None or at is None or not 1 <= len(event_id) <= LONGEST_ID:
+        return None
+    status = _text(event, "status")
+    return Receipt(
+        event_id=event_id,
+        kind=kind,
+        at=min(at, now),  # SendGrid's clock may be fast
+        address=_text(event, "email"),
+        # X-Message-Id of the call, then a dot and the name of the machine that sent it
+        message_id=_text(event, "sg_message_id").partition(".")[0][:LONGEST_ID] or None,
+        notification_ids=parse_ids(_text(event, "notification_ids") or _text(event, "notification_id")),
+        code=status[:LONGEST_CODE] if _CODE.fullmatch(status) else None,
+    )
+
+
+def _kind_of(event: dict[str, Any]) -> ReceiptKind | None:
+    match _text(event, "event"):
+        case "delivered":
+            return ReceiptKind.DELIVERED
+        case "bounce":
+            soft = _text(event, "type") == "blocked"
+            return ReceiptKind.REFUSED if soft else ReceiptKind.BOUNCED
+        case "dropped":
+            return _DROPPED.get(_text(event, "reason").casefold(), ReceiptKind.REFUSED)
+        case "spamreport":
+            return ReceiptKind.COMPLAINED
+    return None
+
+
+def _text(event: dict[str, Any], name: str) -> str:
+    """Return a text without what no table takes: NUL, and halves of characters, which JSON can spell."""
+    value = event.get(name)
+    return value.encode("utf-8", "ignore").decode().replace("\0", "") if isinstance(value, str) else ""
+
+
+def _read_time(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_TWILIO_SIGNATURE = "x-twilio-signature"
+
+_DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
+# Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
+_SMS_FAILURES = {
+    "21610": ReceiptKind.STOPPED,
+    **dict.fromkeys(
+        ("21211", "21214", "21217", "21421", "21612", "21614", "30005", "30006"), ReceiptKind.BOUNCED
+    ),
+}
+# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
+_STOP_WORDS = frozenset(
+    {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
+)
+_ALONE = frozenset({"arreter", "arretez", "stopper", "stoppez"})  # "arrêtez de plaisanter" asks for nothing
+_STOPPED_THINGS = frozenset({"sms", "message", "messages", "envoyer", "envoi", "envois", "alerte", "alertes"})
+_COURTESY = frozenset(
+    "bonjour bonsoir salut hello hi merci thanks svp stp please pls veuillez de d".split()  # noqa: SIM905 -- a list of words
+)
+_UNSUBSCRIBE = ("desabo", "desinscri", "unsubscri")  # beginnings of words, wherever they stand
+_NEGATIONS = frozenset({"ne", "n", "pas", "non", "jamais", "not", "don", "dont", "never"})
+_WORD = re.compile(r"[^\W\d_]+")
+
+MACHINE = "machine"  # the code of a call that an answering machine took
+_MACHINES = ("machine", "fax")  # how the words of Twilio for them begin; a person is `human` or `unknown`
+_MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
+
+
+def _is_from_twilio(path: str, headers: Mapping[str, str], body: bytes, query: str) -> bool:
+    """Return whether our token signed API_URL's address with that path and the form, and the account is ours.
+
+    Header names are lower.
+    """
+    try:
+        token, form = settings().require("twilio_auth_token"), _read_form(body)
+    except (SettingMissing, ValueError):
+        return False
+    given, address = headers.get(_TWILIO_SIGNATURE, "").encode(), webhook_address(path, query)
+    fields = "".join(f"{name}{form[name]}" for name in sorted(form))
+    # Its documentation does not say whether what is behind the # is signed, too.
+    is_ours = any(
+        hmac.compare_digest(
+            base64.b64encode(hmac.new(token.encode(), (each + fields).encode(), hashlib.sha1).digest()), given
+        )
+        for each in (address, address + RETRIES)
+    )
+    return is_ours and form.get("AccountSid", "") == settings().twilio_account_sid
+
+
+ReadForm = Callable[[Mapping[str, str]], tuple[ReceiptKind | None, str | None]]
+
+
+def _read_twilio(
+    sids: Sequence[str], read_form: ReadForm, body: bytes, query: str, now: datetime
+) -> Sequence[Receipt]:
+    """Return the receipt, if a form about one message is one; as Twilio names no time, its arrival counts.
+
+    `sids` are the fields with Twilio's id of the message.
+    """
+    form = {name: value.replace("\0", "") for name, value in _read_form(body).items()}
+    sid = next((form[each] for each in sids if form.get(each)), "")
+    if not 1 <= len(sid) <= LONGEST_ID // 2:
+        raise ValueError(f"no {sids[0]}")
+    kind, code = read_form(form)
+    if kind is None:
+        return []
+    if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
+        return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
+    ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
+    return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
+
+
+def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
+    """Return an SMS's new state with its error code; or that a person answered STOP, without one."""
+    state, code = form.get("MessageStatus"), form.get("ErrorCode", "")
+    if state is None:  # Twilio names an answer where the account manages opt-outs
+        stops = form.get("OptOutType") == "STOP" or _asks_to_stop(form.get("Body", ""))
+        return ReceiptKind.STOPPED if stops else None, None
+    shown = code[:LONGEST_CODE] if code.isdecimal() else None
+    if state in _NOT_DELIVERED:
+        return _SMS_FAILURES.get(code, ReceiptKind.REFUSED), shown
+    return (ReceiptKind.DELIVERED, shown) if state in _DELIVERED else (None, None)
+
+
+def _read_call(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
+    """Return how a call ended: whether a person answered, or a machine, or no one; with the code of the last two."""
+    status = form.get("CallStatus", "")
+    if status in _MISSED:
+        return ReceiptKind.REFUSED, status
+    if status != "completed":
+        return None, None
+    is_machine = form.get("AnsweredBy", "").startswith(_MACHINES)
+    return (ReceiptKind.REFUSED, MACHINE) if is_machine else (ReceiptKind.DELIVERED, None)
+
+
+def _asks_to_stop(text: str) -> bool:
+    """Return whether an SMS asks to stop: people write « Stop. Merci », S.T.O.P. and « Désabonnez-moi »."""
+    apart = unicodedata.normalize("NFKD", text)
+    words = _WORD.findall("".join(each for each in apart if not unicodedata.combining(each)).casefold())
+    if not words:
+        return False
+    said = [each for each in words if each not in _COURTESY]
+    if {*said[:1], "".join(words)} & _STOP_WORDS or "".join(said) in _ALONE:
+        return True
+    if said and said[0] in _ALONE and _STOPPED_THINGS.intersection(said):
+        return True
+    return not _NEGATIONS.intersection(words) and any(each.startswith(_UNSUBSCRIBE) for each in words)
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    """Return the fields of a call.
+
+    Raises:
+        ValueError: there are too many of them.
+    """
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))
+
+
+def _make_twilio_reader(path: str, sids: Sequence[str], read_form: ReadForm) -> ReceiptReader:
+    return ReceiptReader(partial(_is_from_twilio, path), partial(_read_twilio, sids, read_form))
+
+
+READERS: Mapping[str, ReceiptReader] = {
+    "sendgrid": ReceiptReader(_is_from_sendgrid, _read_events),
+    "twilio": _make_twilio_reader(SMS_WEBHOOK, ("MessageSid", "SmsSid"), _read_sms),
+    "twilio_calls": _make_twilio_reader(CALL_WEBHOOK, ("CallSid",), _read_call),
+}
 
 
 def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> bool:

@@ -35,7 +35,7 @@ from notifier.content.outgoing_message import SMS_WEBHOOK, callback_of
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts, receiving
-from notifier.receipts.readers import READERS, Receipt
+from notifier.receipts.receiving import READERS, Receipt
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.in_turn import in_turn

@@ -21,7 +21,7 @@ from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
-from notifier.receipts.readers import READERS
+from notifier.receipts.receiving import READERS
 from tests.clients import read_json
 from tests.factories import (
     BOBIGNY,

@@ -164,7 +164,7 @@ def test_no_two_languages_say_the_same(kind: str) -> None:
             assert not lines[one] & lines[other], (kind, channel, one, other)
 
 
-@in_turn("kind", sorted(name for name, kind in kinds().items() if kind.makes_notice))
+@in_turn("kind", sorted(name for name, kind in kinds().items() if kind.notice_link))
 def test_a_notice_exists_in_each_language_of_its_kind_and_its_title_names_no_procedure(kind: str) -> None:
     languages = sorted(languages_of(kind))
     assert all(find_part(kind, each, name) for each in languages for name in ("title", "notice"))

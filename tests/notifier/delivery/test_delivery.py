@@ -33,7 +33,7 @@ from notifier.channels.provider_base import (
 from notifier.channels.providers.web_push import PUSH_KEPT_SECONDS
 from notifier.delivery import delivery
 from notifier.jobs import deliver
-from notifier.receipts.readers import LONGEST_ID
+from notifier.receipts.receiving import LONGEST_ID
 from tests import factories
 from tests.browser_keys import browser_address
 from tests.in_turn import in_turn

@@ -67,7 +67,7 @@ def test_which_contacts_a_kind_is_written_for(
     names: str, some: list[dict[str, Any]], others: list[dict[str, Any]]
 ) -> None:
     for kind in names.split():
-        found = [each for each in (*some, *others) if kind_of(kind).accepts_contact(contact(**each))]
+        found = [each for each in (*some, *others) if kind_of(kind).to.accepts(contact(**each))]
         assert found == some, kind
 
 

@@ -25,7 +25,7 @@ from notifier.channels.provider_base import (
 )
 from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
-from notifier.receipts.readers import LONGEST_ID
+from notifier.receipts.receiving import LONGEST_ID
 from tests.in_turn import in_turn
 from tests.notifier.conftest import Posts
 
