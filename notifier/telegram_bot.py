@@ -99,12 +99,16 @@ def fetch_updates(offset: int, wait: float) -> int:
         "getUpdates", offset=offset, timeout=int(wait), allowed_updates=_ALLOWED_UPDATES
     )
     for update in updates:
-        _carry_out(_hand_over(update, secret))
+        _hand_over(update, secret)
         offset = update["update_id"] + 1
     return offset
 
 
-def _hand_over(update: dict[str, Any], secret: str) -> dict[str, Any]:
+def _hand_over(update: dict[str, Any], secret: str) -> None:
+    """Pass an update on, and make the call that the answer carries.
+
+    What Telegram refuses of it is lost, as it is in answers to a webhook.
+    """
     url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
     with Transport("the API") as transport:
         answer = transport.post(url, json=update, headers={TELEGRAM_SECRET_HEADER: secret})
@@ -113,15 +117,10 @@ def _hand_over(update: dict[str, Any], secret: str) -> dict[str, Any]:
             f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"
         )
     said: dict[str, Any] = answer.json()
-    return said
-
-
-def _carry_out(said: dict[str, Any]) -> None:
-    """Make the call that an answer carries. What Telegram refuses of it is lost, as it is in answers to a webhook."""
-    if method := said.get("method"):
-        parameters = {name: value for name, value in said.items() if name not in ("method", "received")}
+    if method := said.pop("method", None):
+        said.pop("received", None)
         try:
-            call_bot(method, **parameters)
+            call_bot(method, **said)
         except TelegramRefused as error:
             log.warning("a reply was refused", method=method, because=str(error))
 

@@ -25,13 +25,8 @@ from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from configs.world.languages import FRENCH
-from notifier.content.message_kind_base import ClaimedRow, DueMessage, MessageKind, Skip
-from notifier.content.messages import (
-    NoticeText,
-    choose_language,
-    render_notice,
-    speaks,
-)
+from notifier.content.message_kind_base import ClaimedRow, DueMessage, Skip
+from notifier.content.messages import choose_language, render_notice, speaks
 from notifier.message_kinds import kind_of
 
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
@@ -165,14 +160,9 @@ def write_to_contacts(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     kind_of(kind)
+    to = Channel(channel)
     rows = [
-        build_row(
-            kind,
-            Channel(channel),
-            choose_language(kind, each["language"]),
-            each["params"],
-            Priority.BULK,
-        )
+        build_row(kind, to, choose_language(kind, each["language"]), each["params"], Priority.BULK)
         | {name: each[name] for name in ("user_id", "contact_id", "dedupe_key")}
         for each in messages
     ]
@@ -186,18 +176,33 @@ def write_notice(
 
     One that cannot be rendered is logged, and stops no message; what is over by now makes none.
     """
-    now = clock()
+    now, sent = clock(), kind_of(kind)
     row = ClaimedRow.from_values({
         "id": new_id(), "channel": Channel.EMAIL, "kind": kind, "params": dict(params), "created_at": now,
         "language": language, "priority": Priority.IMMEDIATE, "attempts": 0,
         "unknown_attempts": 0,
     })  # fmt: skip
-    text = _render(session, user_id, row)
-    if text is None:
+    # A notice has no contact, and the kinds ask for one. It is confirmed only where it must be: for a confirmed address
+    # links are signed, and not every program has the key.
+    contact = Contact(
+        id=new_id(), user_id=user_id, channel=Channel.EMAIL, address="", enabled=True, state=ContactState.OK
+    )
+    if not sent.to.accepts(contact):
+        contact.verified_at = now
+    try:
+        context = sent.values(DueMessage(session, row, contact, now))
+        if isinstance(context, Skip):
+            return
+        text = render_notice(kind, row.language, context.values)
+    except (sa.exc.DBAPIError, JobTimeoutException):
+        raise
+    except Exception:
+        # The boundary: what a text lacks is the notice's alone.
+        log.exception("no notice", kind=kind)
         return
     values = {
         "id": row.id, "user_id": user_id, "kind": kind, "language": text.language, "title": text.title,
-        "body": text.body, "link": kind_of(kind).notice_link, "dedupe_key": dedupe_key, "created_at": now,
+        "body": text.body, "link": sent.notice_link, "dedupe_key": dedupe_key, "created_at": now,
     }  # fmt: skip
     once = (
         insert(Notice)
@@ -207,34 +212,6 @@ def write_notice(
         )
     )
     session.execute(once)
-
-
-def _render(session: Session, user_id: UUID, row: ClaimedRow) -> NoticeText | None:
-    kind = kind_of(row.kind)
-    try:
-        context = kind.values(
-            DueMessage(session, row, _build_contact(kind, user_id, row.created_at), row.created_at)
-        )
-        return None if isinstance(context, Skip) else render_notice(row.kind, row.language, context.values)
-    except (sa.exc.DBAPIError, JobTimeoutException):
-        raise
-    except Exception:
-        # The boundary: what a text lacks is the notice's alone.
-        log.exception("no notice", kind=row.kind)
-        return None
-
-
-def _build_contact(kind: MessageKind, user_id: UUID, now: datetime) -> Contact:
-    """Return a contact that a kind accepts, in no session: a notice has none, and the kinds ask for one.
-
-    It is confirmed only where it must be: for a confirmed address links are signed, and not every program has the key.
-    """
-    contact = Contact(
-        id=new_id(), user_id=user_id, channel=Channel.EMAIL, address="", enabled=True, state=ContactState.OK
-    )
-    if not kind.to.accepts(contact):
-        contact.verified_at = now
-    return contact
 
 
 def lock_contacts(opened: Session, contact_ids: Collection[UUID]) -> None:

@@ -33,7 +33,7 @@ from configs.settings.constants import Constant
 from configs.world.plan import plans
 from notifier.channels.batch_sender import breaker_of, most_at_once
 from notifier.content.message_kind_base import SLOT_CALL, SLOT_DETECTED, ClaimedRow
-from notifier.content.messages import FALLBACK, NoticeText, choose_language, render_notice
+from notifier.content.messages import FALLBACK, choose_language, render_notice
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
@@ -283,23 +283,18 @@ def _build_notices(
         language = choose_language(SLOT_DETECTED, wanted)
         key = (language, *(wish.slots for wish in wishes))
         if key not in texts:
-            text = _render_notice(openings.find(wishes), contents, language)
-            texts[key] = {"number": len(texts), **text._asdict()} if text else None
+            try:
+                values = {"openings": [contents.values_of(openings.find(wishes), language)]}
+                text = render_notice(SLOT_DETECTED, language, values)
+                texts[key] = {"number": len(texts), **text._asdict()}
+            except JobTimeoutException:
+                raise
+            except Exception:  # which stops no message
+                log.exception("no notice", detection=str(result.detection.id), language=language)
+                texts[key] = None
         if found_text := texts[key]:
             notices.append({"id": new_id(), "user_id": user_id, "number": found_text["number"]})
     return [each for each in texts.values() if each], notices
-
-
-def _render_notice(opening: SlotOpening, contents: ContentCache, language: str) -> NoticeText | None:
-    """Return the notice; None where it cannot be rendered, which stops no message."""
-    try:
-        values = {"openings": [contents.values_of(opening, language)]}
-        return render_notice(SLOT_DETECTED, language, values)
-    except JobTimeoutException:
-        raise
-    except Exception:
-        log.exception("no notice", detection=str(opening.detection.id), language=language)
-        return None
 
 
 def _write_calls(

@@ -176,8 +176,12 @@ def _find_number_loss(contact: Contact) -> Skip | None:
 
 def _find_answer(due: DueMessage) -> Skip | None:
     """Return why no alert wants a call, or the SMS after it, any more; an answer counts in whatever way it came."""
+    wants_calls = sa.and_(Alert.voice_enabled, Alert.enabled, Alert.closed_at.is_(None))
+    given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
+    # Since it was announced last
+    has_answer = sa.exists().where(MatchAnswer.match_id == Match.id, given_at >= Match.decided_at)
     its = (
-        sa.select(sa.func.bool_or(wants_calls()), sa.func.bool_or(has_answer()))
+        sa.select(sa.func.bool_or(wants_calls), sa.func.bool_or(has_answer))
         .select_from(Notification)
         .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
@@ -216,17 +220,6 @@ def rang(now: datetime) -> sa.ColumnElement[bool]:
     row, since = Notification, now - timedelta(seconds=CALL_EVERY_SECONDS())
     may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
     return sa.func.coalesce(row.accepted_at, may_have) > since
-
-
-def wants_calls() -> sa.ColumnElement[bool]:
-    """Return the condition that an alert waits and wants calls."""
-    return sa.and_(Alert.voice_enabled, Alert.enabled, Alert.closed_at.is_(None))
-
-
-def has_answer() -> sa.ColumnElement[bool]:
-    """Return the condition that a match was answered since it was announced last."""
-    given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
-    return sa.exists().where(MatchAnswer.match_id == Match.id, given_at >= Match.decided_at)
 
 
 KINDS = {
