@@ -142,9 +142,9 @@ class MessageClaim:
     unsent: list[tuple[ClaimedRow, Skip | DeliveryError]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, now: datetime, seconds: float) -> "MessageClaim":
-        """Return an empty claim with a lease of so many seconds."""
-        return cls(uuid4(), now + timedelta(seconds=seconds))
+    def start(cls, now: datetime) -> "MessageClaim":
+        """Return an empty claim, whose lease begins."""
+        return cls(uuid4(), now + timedelta(seconds=LEASE_SECONDS()))
 
 
 def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
@@ -152,7 +152,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
 
     Those that are not due, or that another worker holds, are left out.
     """
-    made = MessageClaim.start(now, LEASE_SECONDS())
+    made = MessageClaim.start(now)
     rows = sorted(
         (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )
@@ -181,7 +181,7 @@ def _within_cap(
     turns = read_turns(opened, capped, made.token, now)
     for group in groups:
         row, contact, _ = group[0]
-        turn = turns.take(contact.id) if row.kind == SLOT_DETECTED else now
+        turn = take_turn(turns, contact.id, now) if row.kind == SLOT_DETECTED else now
         if turn <= now:
             yield group
         else:
@@ -348,27 +348,23 @@ class CapCount:
         return max(now, self.last_at + _HOUR / max(1, self.cap - burst))
 
 
-@dataclass(slots=True)
-class Turns:
-    """Turns of contacts: `caps` are those that each is under, its own and its user's."""
+Turns = Mapping[UUID, Collection[CapCount]]  # the caps that each contact is under, its own and its user's
 
-    now: datetime
-    caps: Mapping[UUID, Collection[CapCount]]
 
-    def take(self, contact_id: UUID) -> datetime:
-        """Take a turn for one message, where the contact has one now; return when it has."""
-        caps = self.caps.get(contact_id, ())
-        turn = max((each.find_turn(self.now) for each in caps), default=self.now)
-        if turn <= self.now:
-            for each in caps:
-                each.count, each.last_at = each.count + 1, self.now
-        return turn
+def take_turn(turns: Turns, contact_id: UUID, now: datetime) -> datetime:
+    """Take a turn for one message, where the contact has one now; return when it has."""
+    caps = turns.get(contact_id, ())
+    turn = max((each.find_turn(now) for each in caps), default=now)
+    if turn <= now:
+        for each in caps:
+            each.count, each.last_at = each.count + 1, now
+    return turn
 
 
 def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now: datetime) -> Turns:
     """Return the turns of contacts; what is leased by `token` is what asks, and does not count."""
     if not contact_ids:
-        return Turns(now, {})
+        return {}
     given = {"since": now - _HOUR, "now": now, "latest": now + CLOCKS_DIFFER, "token": str(token)}
     found = session.execute(_READ_SENT, given | {"ids": write_array(contact_ids)})
     users: dict[UUID, CapCount] = {}
@@ -379,7 +375,7 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
         if channel is not Channel.PUSH:
             of_user = CapCount(_USER_PER_HOUR(), row.user_messages, row.user_last_at)
             caps[row.id].append(users.setdefault(row.user_id, of_user))
-    return Turns(now, caps)
+    return caps
 
 
 def write_cap_notices(session: Session, held: Collection[UUID], now: datetime) -> None:

@@ -267,7 +267,9 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
                 decision = on_success(paid, now)
             else:
                 decision = on_error(answer, row, now)
-            decisions[replace(decision, said=said) if said and decision.keeps_text else decision].append(row)
+            # A row says what its message said once that may have left, or never will.
+            is_kept = decision.unknown or decision.state is not State.PENDING
+            decisions[replace(decision, said=said) if said and is_kept else decision].append(row)
     return decisions
 
 

@@ -32,14 +32,6 @@ _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Until when a message waits, and why."""
-
-    until: datetime
-    held_for: HeldFor
-
-
-@dataclass(frozen=True, slots=True)
 class MessageTimes:
     """What a user chose."""
 
@@ -49,14 +41,14 @@ class MessageTimes:
     quiet: tuple[time, time] | None = None  # from, until
     quiet_slots: bool = False  # slot alerts wait during quiet hours, too
 
-    def find_hold(self, group: MessageGroup, created_at: datetime, now: datetime) -> Hold | None:
+    def find_hold(self, group: MessageGroup, created_at: datetime, now: datetime) -> Skip | None:
         """Return why a message of a group waits now, and until when; None where it may leave."""
         due = max(now, self._find_digest(created_at)) if group is MessageGroup.SLOTS else now
         held_for = HeldFor.DIGEST
         keeps = self.quiet_slots if group is MessageGroup.SLOTS else group in _KEPT_QUIET
         if self.quiet and keeps and (ends := _find_end(due, self.quiet, self.zone)):
             due, held_for = ends, HeldFor.QUIET_HOURS
-        return Hold(due, held_for) if due > now else None
+        return Skip(State.PENDING, "", due, held_for) if due > now else None
 
     def keeps_slots_quiet(self, at: datetime) -> bool:
         """Return whether an instant is in quiet hours that slot alerts keep, too."""
@@ -166,8 +158,7 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
             return _OUTSIDE
     elif row.kind == CALL_MISSED and times and times.keeps_slots_quiet(now):
         return _OUTSIDE  # the SMS after a call leaves after the hours of calls, too, but not in quiet hours
-    hold = _find_hold(group, row, to, now)
-    return Skip(State.PENDING, "", hold.until, hold.held_for) if hold else None
+    return _find_hold(group, row, to, now)
 
 
 def may_call(
@@ -190,7 +181,7 @@ def _is_on(hours: tuple[time, time], shown: time) -> bool:
     return begins <= shown < ends if begins < ends else shown >= begins or shown < ends
 
 
-def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Hold | None:
+def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | None:
     if group not in SWITCHABLE:
         if row.channel is Channel.EMAIL or not kind_of(row.kind).chats_wait:
             return None
@@ -198,4 +189,4 @@ def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: 
     created_at = row.matched_at or row.created_at
     hold = to.times.find_hold(group, created_at, now) if to.times else None
     ends = kind_of(row.kind).find_end_of_use(row.params) if hold else None
-    return None if hold and ends and ends <= hold.until else hold
+    return None if hold and hold.until and ends and ends <= hold.until else hold

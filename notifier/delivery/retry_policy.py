@@ -79,11 +79,6 @@ class DeliveryDecision:
     held_for: HeldFor | None = None
     said: StoredText | None = None
 
-    @property
-    def keeps_text(self) -> bool:
-        """Whether the message may have left, or never will: its row then says what it said."""
-        return self.unknown or self.state is not State.PENDING
-
 
 class WorkerDied(OutcomeUnknown):
     """The worker that had leased the message recorded no answer."""

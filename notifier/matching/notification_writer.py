@@ -39,7 +39,6 @@ from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
 from notifier.delivery.message_writer import build_row, write_rows
 from notifier.delivery.reader_wishes import TIMES, may_call, read_times
-from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
 from notifier.message_kinds.slots import CALL_EVERY_SECONDS, UNCONFIRMED_SECONDS, rang
@@ -126,13 +125,13 @@ class InlineClaim:
         Left out are those beyond the hourly cap, and those of which more is read when they are claimed. There are none
         where the slots were not seen for so long that they may be gone. The lease begins.
         """
-        self.claim = MessageClaim.start(database_clock(session), LEASE_SECONDS())
+        self.claim = MessageClaim.start(database_clock(session))
         confirmed = self.now - timedelta(seconds=UNCONFIRMED_SECONDS())
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = {each.contact_id for each in reached if each.channel is Channel.EMAIL and not each.needs_claim}
         turns = claiming.read_turns(session, mine, self.claim.token, self.now)
-        return {each for each in mine if turns.take(each) <= self.now}
+        return {each for each in mine if claiming.take_turn(turns, each, self.now) <= self.now}
 
     def add(
         self, row: Mapping[str, Any], address: str, opening: SlotOpening, wishes: Sequence[WantedSlots]

@@ -417,7 +417,7 @@ def machine(
     (tmp_path / "evry_91.yaml").write_text(FILE)
     settings_env(PREFECTURES_DIR=tmp_path)
     # A history takes no time, and its clock goes back: the caps have tests of their own.
-    monkeypatch.setattr(claiming, "read_turns", lambda _session, _ids, _token, now: claiming.Turns(now, {}))
+    monkeypatch.setattr(claiming, "read_turns", lambda *_: {})
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

@@ -84,7 +84,7 @@ def accept(contact: UUID, **values: Any) -> None:
 def turns_of(*contacts: UUID) -> list[timedelta]:
     """Return how long contacts wait for their turns, each of which is taken."""
     turns = in_one_transaction(claiming.read_turns, contacts, new_id(), clock())
-    return [turns.take(each) - clock() for each in contacts]
+    return [claiming.take_turn(turns, each, clock()) - clock() for each in contacts]
 
 
 def take(contact: UUID) -> bool:

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.models.base import session
-from api.models.notification import HeldFor
+from api.models.notification import HeldFor, State
 from api.models.user import SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import zone_or_home
-from notifier.delivery.reader_wishes import Hold, MessageTimes, read_times
+from notifier.content.message_kind_base import Skip
+from notifier.delivery.reader_wishes import MessageTimes, read_times
 from tests.in_turn import in_turn
 from tests.notifier.world import change, person
 
@@ -38,6 +39,7 @@ def digest_of(
 ) -> datetime:
     hold = MessageTimes(zone, rhythm, digest_at).find_hold(SLOTS, at, at)
     assert hold is not None
+    assert hold.until is not None
     assert hold.held_for is HeldFor.DIGEST
     return hold.until
 
@@ -131,8 +133,8 @@ def test_an_hourly_digest_leaves_at_the_full_hour_of_its_reader(zone: str, at: s
 
 def test_a_digest_that_is_due_leaves_also_much_later() -> None:
     times, seen = MessageTimes(PARIS, SlotRhythm.DAILY), paris("2026-11-20T03:00")
-    assert times.find_hold(SLOTS, seen, paris("2026-11-20T06:59")) == Hold(
-        paris("2026-11-20T07:00"), HeldFor.DIGEST
+    assert times.find_hold(SLOTS, seen, paris("2026-11-20T06:59")) == Skip(
+        State.PENDING, "", paris("2026-11-20T07:00"), HeldFor.DIGEST
     )
     assert times.find_hold(SLOTS, seen, paris("2026-11-20T07:00")) is None
     assert times.find_hold(SLOTS, seen, paris("2026-11-25T03:00")) is None
