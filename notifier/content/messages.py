@@ -52,18 +52,13 @@ _BLOCKS = ("<table", "<h2", "<p ")  # no value begins so: values are escaped
 _FRENCH_SPACES = re.compile(r" (?=[:;?!»])|(?<=«) ")  # at which no line ends
 
 
-@cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(language)
-
-
 @pass_context
 def choose_plural(context: Context, count: int, **forms: str) -> str:
     """Return the form that a language has for a number: `one`, `two`, `few`, `many`, else `other`.
 
     https://www.unicode.org/cldr/charts/latest/supplemental/language_plural_rules.html
     """
-    return forms.get(_locale(context["language"]).plural_form(count), forms["other"])
+    return forms.get(Locale.parse(context["language"]).plural_form(count), forms["other"])
 
 
 @pass_context

@@ -239,10 +239,11 @@ def _build_notification(
     result: MatchResult, to: Recipient, announcement_id: UUID, wishes: Sequence[WantedSlots], *, leased: bool
 ) -> dict[str, Any]:
     """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
+    wanted = wishes[0].alert.language
     about = f"open:{announcement_id}" if result.late else f"slot:{result.detection.id}"
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
-        "channel": to.channel, "language": to.pick_language(wishes[0].alert.language),
+        "channel": to.channel, "language": choose_language(SLOT_DETECTED, wanted) if wanted else to.language,
         "dedupe_key": f"{about}:{to.contact_id}", "leased": leased,
     }  # fmt: skip
 

@@ -306,10 +306,6 @@ class Recipient(NamedTuple):
         """Return the address, decrypted now: of most contacts it is not asked."""
         return read_stored_address(self.stored_address)
 
-    def pick_language(self, wanted: str | None) -> str:
-        """Return the language of a slot alert: that of its alert where it has one, else the user's."""
-        return choose_language(SLOT_DETECTED, wanted) if wanted else self.language
-
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
     """Return the reachable contacts of these users on the channels of the plans that cover the moment.

@@ -14,7 +14,6 @@ def kinds() -> dict[str, MessageKind]:
     """Return all kinds by name, imported at the first call: programs that nudge load none of what they import."""
     from notifier.message_kinds import (  # noqa: PLC0415 -- at the first call
         account,
-        contracts,
         desks,
         operators,
         payments,
@@ -23,7 +22,7 @@ def kinds() -> dict[str, MessageKind]:
         telegram,
     )
 
-    themes = account, contracts, desks, operators, payments, reminders, slots, telegram
+    themes = account, desks, operators, payments, reminders, slots, telegram
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 
 

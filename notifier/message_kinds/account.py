@@ -48,6 +48,7 @@ from notifier.message_kinds.payments import has_alert, write_amount
 _PARIS = ZoneInfo("Europe/Paris")  # a deleted account's own zone is deleted too
 _MINUTE = 60
 _DAY = 86400
+_WAITS_AGAIN = Skip(State.EXPIRED, "an alert waits again")
 
 
 def _say_when(due: DueMessage) -> TemplateContext:
@@ -79,11 +80,6 @@ def _sign_reset(due: DueMessage) -> TemplateContext:
     ).one()
     reset = ResetPassword(due.contact.id, digest(due.contact.address), digest(password_hash or ""))
     return TemplateContext({"url": write_link(reset), "minutes": _count(PASSWORD_RESET_SECONDS, _MINUTE)})
-
-
-def _check_alerts(due: DueMessage) -> Skip | None:
-    waits = has_alert(due.session, due.contact.user_id)
-    return Skip(State.EXPIRED, "an alert waits again") if waits else None
 
 
 def _offer_undo(due: DueMessage) -> TemplateContext:
@@ -232,7 +228,12 @@ KINDS = {
         values=lambda due: TemplateContext(_say_when(due).values | {"url": account_page("donnees")}),
         secret=False,
     ),
-    "last_way_stopped": MessageKind(to=CONFIRMED_MAIL, check=_check_alerts, values=_offer_undo, secret=False),
+    "last_way_stopped": MessageKind(
+        to=CONFIRMED_MAIL,
+        check=lambda due: _WAITS_AGAIN if has_alert(due.session, due.contact.user_id) else None,
+        values=_offer_undo,
+        secret=False,
+    ),
     "account_unused": MessageKind(to=ANY_MAIL, values=_warn_unused, secret=False),
     "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted, secret=False),
     # The number only: what a stranger wrote must not travel under our name to an address they chose.

@@ -68,21 +68,16 @@ def _describe_appointment(due: DueMessage) -> TemplateContext | Skip:
         return _OVER
     home = location_of("", due.params["prefecture"])
     local = found.at.astimezone(home.zone)
-    url = write_link(MoveReminders(found.id))
+    url, day = write_link(MoveReminders(found.id)), format_date(local, "full", locale=due.language)
     values = {
         "where": f"{home.name} ({home.department})",
         "place": found.place or "",
-        "day": _write_weekday(local, due.language),
+        # In French, Babel has no ordinal for the first of a month.
+        "day": day.replace(" 1 ", " 1er ", 1) if due.language == FRENCH else day,
         "hour": format_time(local, "short", locale=due.language),
         "url": url,
     }
     return TemplateContext(values)
-
-
-def _write_weekday(local: datetime, language: str) -> str:
-    """Return `mardi 1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
-    day = format_date(local, "full", locale=language)
-    return day.replace(" 1 ", " 1er ", 1) if language == FRENCH else day
 
 
 def _check_question(due: DueMessage) -> Skip | None:

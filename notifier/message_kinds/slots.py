@@ -54,10 +54,6 @@ _CALLED = Skip(State.SKIPPED, "called often enough")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 
 
-def _prepare(due: DueMessage) -> TemplateContext | Skip:
-    return _prepare_all(due.session, [(due.row, due.contact)], due.now)[0]
-
-
 def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
     """Return for each what is open, or why nothing is sent; three queries for all of them."""
     confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
@@ -238,7 +234,7 @@ KINDS = {
     # Several of one contact leave as one message.
     "slot_detected": MessageKind(
         to=Recipients(REACHABLE.accepts),
-        values=_prepare,
+        values=lambda due: _prepare_all(due.session, [(due.row, due.contact)], due.now)[0],
         secret=False,
         group=MessageGroup.SLOTS,
         notice_link="/dashboard",

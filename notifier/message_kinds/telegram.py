@@ -105,18 +105,20 @@ def _list_buttons(alerts: Iterable[ListedAlert], actions: Sequence[str], languag
     """Return a row for each alert with what can be done with it; for one action also a button for all of them."""
     found = list(alerts)
     rows = [
-        tuple(_build_button(action, each, language) for action in actions if each.allows(action))
+        tuple(
+            ChoiceButton(
+                f"{write_words(_KIND, language, 'act', action)} · {each.number}",
+                write_alert_button(action, each.id),
+            )
+            for action in actions
+            if each.allows(action)
+        )
         for each in found
     ]
     if len(actions) == 1 and len(found) > 1:
         label = write_words(_KIND, language, "line", "all")
         rows.append((ChoiceButton(label, write_alert_button(actions[0], ALL)),))
     return tuple(row for row in rows if row)
-
-
-def _build_button(action: str, alert: ListedAlert, language: str) -> ChoiceButton:
-    label = write_words(_KIND, language, "act", action)
-    return ChoiceButton(f"{label} · {alert.number}", write_alert_button(action, alert.id))
 
 
 def _reply(due: DueMessage) -> TemplateContext:
@@ -162,12 +164,6 @@ def _check_age(due: DueMessage) -> Skip | None:
     if datetime.fromisoformat(due.params["sent"]) <= due.now - EDITABLE_FOR:
         return Skip(State.EXPIRED, "too old to be edited")
     return None
-
-
-def _read_told(due: DueMessage) -> list[Announcement]:
-    """Return what the message announced that a row edits; what was deleted is left out."""
-    found = read_announcements(due.session, [UUID(each) for each in due.params["alerts"]])
-    return [each for each in found.values() if each.slots]
 
 
 def _list_edited(due: DueMessage) -> list[UUID]:
@@ -280,7 +276,8 @@ def _say_edited(due: DueMessage) -> TemplateContext | Skip:
 
     `asks` of the params: the answer whose alert or desk the buttons ask for; left out where they offer the answers.
     """
-    told = _read_told(due)
+    found = read_announcements(due.session, _list_edited(due))
+    told = [each for each in found.values() if each.slots]  # what was deleted is left out
     return _add_answers(due, _describe_shown(due, told)) if told else _DELETED
 
 

@@ -92,16 +92,14 @@ class Telegram(Provider):
         answer = transport.post(url, json=_body(message.filled, message.address, message.replaces))
         body = _json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
-            return [Acceptance(PROVIDER, _id_of(body.get("result")), delivered=True)]
+            result = body.get("result")
+            found = result.get("message_id") if isinstance(result, dict) else None
+            # A yes without an id is a yes, and the message is not sent again.
+            message_id = str(found) if isinstance(found, int | str) else ""
+            return [Acceptance(PROVIDER, message_id, delivered=True)]
         if message.replaces and _UNCHANGED in _description(body):
             return [Acceptance(PROVIDER, message.replaces, delivered=True)]
         raise _delivery_error(answer.status_code, body)
-
-
-def _id_of(result: object) -> str:
-    """Return the message's id; a yes without one is a yes, and the message is not sent again."""
-    found = result.get("message_id") if isinstance(result, dict) else None
-    return str(found) if isinstance(found, int | str) else ""
 
 
 def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, Any]:
