@@ -126,7 +126,12 @@ def _find_lost(opened: Session, channel: Channel, now: datetime, memory: Memory)
         query = sa.select(row).where(row.channel == channel, *_are_due(now), *where)
         query = query.order_by(_RANK, row.next_attempt_at)
         found = opened.scalars(query.limit(most).with_for_update(skip_locked=True))
-        return [each for each in found if not _is_held_off(each, now, memory.nudged)]
+        return [each for each in found if not is_held_off(each)]
+
+    def is_held_off(each: Notification) -> bool:
+        """Whether it is as an earlier round left it: no worker could claim it, and the wait is not over."""
+        times, at = memory.nudged.get(each.id, (0, None))
+        return at is not None and at == each.next_attempt_at and now < _find_next_nudge(at, times)
 
     def before(*ages: float | None) -> datetime:
         waits = [timedelta(seconds=age) for age in ages if age is not None]
@@ -148,14 +153,6 @@ def _find_lost(opened: Session, channel: Channel, now: datetime, memory: Memory)
 
 def _are_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return Notification.state == State.PENDING, Notification.next_attempt_at <= now
-
-
-def _is_held_off(row: Notification, now: datetime, nudged: Nudged) -> bool:
-    """Whether a row is as an earlier round left it: no worker could claim it, and the wait is not over."""
-    if row.id not in nudged:
-        return False
-    times, at = nudged[row.id]
-    return at == row.next_attempt_at and now < _find_next_nudge(at, times)
 
 
 def _take(

@@ -6,8 +6,6 @@ https://core.telegram.org/bots/api#getting-updates
 
 import signal
 import threading
-from collections.abc import Callable
-from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -125,25 +123,24 @@ def _hand_over(update: dict[str, Any], secret: str) -> None:
             log.warning("a reply was refused", method=method, because=str(error))
 
 
-@click.group("telegram")
+class _Explaining(click.Group):
+    """Says in one line what a setting lacks, or why Telegram did not answer."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            set_up_logs("notifier")
+            return super().invoke(ctx)
+        except (SettingMissing, SettingsRefused, DeliveryError, TelegramRefused) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group("telegram", cls=_Explaining)
 def telegram_command() -> None:
     """Register the address that Telegram calls, or fetch what it would bring."""
 
 
-def _explain_errors(act: Callable[[], None]) -> Callable[[], None]:
-    @wraps(act)
-    def run() -> None:
-        try:
-            set_up_logs("notifier")
-            act()
-        except (SettingMissing, SettingsRefused, DeliveryError, TelegramRefused) as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
-
-
 @telegram_command.command("set-webhook")
-@_explain_errors
 def set_webhook() -> None:
     """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET, and the bot's commands."""
     click.echo(f"Telegram calls {register_webhook()}")
@@ -151,7 +148,6 @@ def set_webhook() -> None:
 
 
 @telegram_command.command("show-webhook")
-@_explain_errors
 def show_webhook() -> None:
     """Show where Telegram calls, how much waits, and its last error."""
     found = call_bot("getWebhookInfo")
@@ -162,7 +158,6 @@ def show_webhook() -> None:
 
 
 @telegram_command.command("delete-webhook")
-@_explain_errors
 def delete_webhook() -> None:
     """Take the address back; `poll` fetches the updates then."""
     call_bot("deleteWebhook")
@@ -170,7 +165,6 @@ def delete_webhook() -> None:
 
 
 @telegram_command.command("poll")
-@_explain_errors
 def poll() -> None:
     """Fetch the updates where Telegram cannot call us, such as on a laptop, until a signal ends it.
 

@@ -304,12 +304,8 @@ def _has_failed(provider: Provider, answers: Sequence[Answer]) -> bool:
     Where messages leave apart, no answer may say that it is there, and an address that is never answered is its own
     fault: it keeps no message from others.
     """
+    refused, busy = TemporaryError | OutcomeUnknown, RateLimited | AddressBusy
+    failures = [each for each in answers if isinstance(each, refused) and not isinstance(each, busy)]
     if provider.SENDS_APART:
-        return all(isinstance(each, TemporaryError) and _is_failure(each) for each in answers)
-    return any(map(_is_failure, answers))
-
-
-def _is_failure(answer: Answer) -> bool:
-    return isinstance(answer, TemporaryError | OutcomeUnknown) and not isinstance(
-        answer, RateLimited | AddressBusy
-    )
+        return len(failures) == len(answers) and all(isinstance(each, TemporaryError) for each in failures)
+    return bool(failures)

@@ -249,7 +249,13 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
     found = read_recipients(opened, wanted) if wanted else {}
     kept = []
     for row in rows:
-        to = found.get(row.contact_id) if row.contact_id else _recipient_without_account(row)
+        to = found.get(row.contact_id) if row.contact_id else None
+        if row.contact_id is None and row.address:  # without an account: it is in no table and in no session
+            contact = Contact(
+                channel=row.channel, address=row.address, verified_at=row.created_at, enabled=True
+            )
+            contact.state = ContactState.OK
+            to = ClaimedRecipient(contact)
         if to is None:
             made.unsent.append((row, Skip(State.SKIPPED, "no address")))
         elif to.contact.address == UNREADABLE:
@@ -261,21 +267,6 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
         else:
             kept.append((row, to.contact))
     return kept
-
-
-def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
-    """Return the recipient of a message to an address without an account; it is in no table and in no session."""
-    if not row.address:
-        return None
-    return ClaimedRecipient(
-        Contact(
-            channel=row.channel,
-            address=row.address,
-            verified_at=row.created_at,
-            enabled=True,
-            state=ContactState.OK,
-        )
-    )
 
 
 def _group_by_message(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:

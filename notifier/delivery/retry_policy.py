@@ -1,6 +1,5 @@
 """Retry policy: the state of a notification after an attempt, from the row's figures and the answer alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -150,33 +149,19 @@ def _retry_unknown(
 
     In bulk they are not, but where a worker died: most of what it had claimed may not have left.
     """
-    before, waits = row.unknown_attempts, _waits_of_copies(row.channel)
+    before = row.unknown_attempts
+    # Each SMS costs, each call rings, but no phone twice at once. Of an SMS copies of unknown fate count, of a call
+    # all.
+    leaves_copies = {Channel.SMS: before + 1 < _SMS_COPIES, Channel.VOICE: row.attempts < MOST_CALLS}
+    rings = PROVIDER_TIMEOUT_SECONDS() + CALL_RING_SECONDS()
+    own = {Channel.SMS: SMS_UNKNOWN_RETRY_SECONDS(), Channel.VOICE: (max(CALL_GAP_SECONDS(), rings),)}
+    waits = own.get(row.channel, UNKNOWN_RETRY_SECONDS())
     is_last = _is_last(row) and not lasting
     is_bulk = row.priority is Priority.BULK and not isinstance(error, WorkerDied)
-    if is_bulk or is_last or not _leaves_copies(row):
+    if is_bulk or is_last or not leaves_copies.get(row.channel, True):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
     wait = waits[min(before, len(waits) - 1)]
     return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
-
-
-def _leaves_copies(row: ClaimedRow) -> bool:
-    """Return whether a message may have a copy after this one: each SMS costs, each call rings.
-
-    Of an SMS those of unknown fate count, of a call all that were made.
-    """
-    match row.channel:
-        case Channel.SMS:
-            return row.unknown_attempts + 1 < _SMS_COPIES
-        case Channel.VOICE:
-            return row.attempts < MOST_CALLS
-    return True
-
-
-def _waits_of_copies(channel: Channel) -> Sequence[float]:
-    """Return the seconds to wait after each copy of unknown fate. No phone rings twice at once."""
-    rings = PROVIDER_TIMEOUT_SECONDS() + CALL_RING_SECONDS()
-    own = {Channel.SMS: SMS_UNKNOWN_RETRY_SECONDS(), Channel.VOICE: (max(CALL_GAP_SECONDS(), rings),)}
-    return own.get(channel, UNKNOWN_RETRY_SECONDS())
 
 
 def _pending(
