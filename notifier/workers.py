@@ -12,15 +12,12 @@ from functools import partial
 
 import structlog
 from babel.dates import format_date, format_time
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.base import engine
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
-from configs.ground.database_errors import passes
-from configs.ground.job_queues import connect
 from configs.ground.job_worker import run_worker
 from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import CRITICAL, MANY
@@ -60,18 +57,6 @@ def preload() -> None:
     providers()
 
 
-def get_ready() -> None:
-    """Preload, and connect: to Redis, too, where a provider's breaker is asked before each call."""
-    preload()
-    connect()
-    try:
-        engine().connect().close()
-    except DBAPIError as error:
-        if not passes(error):
-            raise
-        log.warning("database away: the first job connects", because=type(error.orig).__name__)
-
-
 def run(queues: Sequence[str], name: str) -> int:
     """Work on queues, in this order, until stopped or old; return 0: the parent starts the next.
 
@@ -80,7 +65,7 @@ def run(queues: Sequence[str], name: str) -> int:
     if MANY in queues:
         os.nice(_CROWDS_NICE)
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, get_ready)
+    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, preload)
 
 
 # The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it

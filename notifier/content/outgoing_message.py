@@ -150,17 +150,15 @@ def callback_of(path: str, ids: Sequence[UUID]) -> str:
 _LONGEST_LINE = 998
 
 
-def message_id(message: OutgoingMessage) -> str:
-    """Return the Message-ID: the same at every attempt and provider, so that mail programs show copies once."""
-    domain = split_sender()[1].rpartition("@")[2]
-    return f"<{message.ids[0]}@{domain}>"
-
-
 def own_headers(message: OutgoingMessage) -> dict[str, str]:
-    """Return the headers that a mail has besides the usual, by every provider."""
+    """Return the headers that a mail has besides the usual, by every provider.
+
+    The Message-ID is the same at every attempt and provider, so that mail programs show copies once.
+    """
+    domain = split_sender()[1].rpartition("@")[2]
     # Auto-Submitted: https://www.rfc-editor.org/rfc/rfc3834#section-5
     return {
-        "Message-ID": message_id(message),
+        "Message-ID": f"<{message.ids[0]}@{domain}>",
         "Auto-Submitted": "auto-generated",
         **message.headers,
     }

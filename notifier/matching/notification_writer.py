@@ -9,7 +9,7 @@ as after any claim.
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -171,24 +171,6 @@ class MatchResult:
     late: bool
 
 
-@dataclass(slots=True)
-class _Openings:
-    """What the messages announce, by the slots that somebody wants: in a crowd most want the same."""
-
-    detection: Detection
-    seen_at: datetime
-    slots: Mapping[int, SlotRow]
-    _made: dict[tuple[int, ...], SlotOpening] = field(default_factory=dict, init=False)
-
-    def find(self, wishes: Iterable[WantedSlots]) -> SlotOpening:
-        """Return what is announced to the user of these wishes."""
-        wanted = tuple(sorted({slot for wish in wishes for slot in wish.slots}))
-        if wanted not in self._made:
-            opened = tuple(self.slots[each] for each in wanted)
-            self._made[wanted] = SlotOpening(self.detection, opened, self.seen_at)
-        return self._made[wanted]
-
-
 def write(
     session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None = None
 ) -> list[UUID]:
@@ -202,7 +184,17 @@ def write(
         wishes_of[wish.alert.user_id].append(wish)
     slots = {each: result.slots[each] for wish in result.wishes for each in wish.slots}
     seen_at = max(slot.seen_at for slot in slots.values()) if result.late else detection.seen_at
-    openings = _Openings(detection, seen_at, slots)
+    made: dict[
+        tuple[int, ...], SlotOpening
+    ] = {}  # by the slots that somebody wants: in a crowd most want the same
+
+    def find_opening(wishes: Iterable[WantedSlots]) -> SlotOpening:
+        """Return what is announced to the user of these wishes."""
+        wanted = tuple(sorted({slot for wish in wishes for slot in wish.slots}))
+        if wanted not in made:
+            made[wanted] = SlotOpening(detection, tuple(slots[each] for each in wanted), seen_at)
+        return made[wanted]
+
     contacts = inline.select_contacts(session, result.recipients, slots.values()) if inline else set()
     announcements = {user_id: new_id() for user_id in wishes_of}
     rows = [
@@ -218,7 +210,7 @@ def write(
         "seen_at": seen_at, "committed_at": None if result.late else detection.committed_at, "matched_at": now,
     }  # fmt: skip
     contents = inline.contents if inline else ContentCache()
-    texts, notices = _build_notices(session, result, openings, wishes_of, contents)
+    texts, notices = _build_notices(session, result, find_opening, wishes_of, contents)
     matches = _build_matches(result, announcements)
     arrays = {"matches": matches, "notifications": rows, "notice_texts": texts, "notices": notices}
     given = {name: json.dumps(several, default=str) for name, several in arrays.items()}
@@ -229,7 +221,7 @@ def write(
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]
-            inline.add(of_all | row, to.address, openings.find(wishes), wishes)
+            inline.add(of_all | row, to.address, find_opening(wishes), wishes)
     waiting = [row["id"] for row in rows if row["id"] in new and not row["leased"]]
     calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
     return waiting + _write_calls(session, detection, calling, announcements, now)
@@ -262,7 +254,7 @@ def _build_matches(result: MatchResult, announcements: Mapping[UUID, UUID]) -> R
 def _build_notices(
     session: Session,
     result: MatchResult,
-    openings: _Openings,
+    find_opening: Callable[[Iterable[WantedSlots]], SlotOpening],
     wishes_of: Mapping[UUID, list[WantedSlots]],
     contents: ContentCache,
 ) -> tuple[Rows, Rows]:
@@ -284,7 +276,7 @@ def _build_notices(
         key = (language, *(wish.slots for wish in wishes))
         if key not in texts:
             try:
-                values = {"openings": [contents.values_of(openings.find(wishes), language)]}
+                values = {"openings": [contents.values_of(find_opening(wishes), language)]}
                 text = render_notice(SLOT_DETECTED, language, values)
                 texts[key] = {"number": len(texts), **text._asdict()}
             except JobTimeoutException:

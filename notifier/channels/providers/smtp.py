@@ -154,7 +154,13 @@ class _Transfer:
         except smtplib.SMTPResponseException as error:
             answer = sort_refusal(error, error.smtp_code, error.smtp_error)
         except (OSError, ValueError) as lost:
-            answer = _sort_loss(lost)
+            because = type(lost).__name__
+            if type(lost) in (smtplib.SMTPException, smtplib.SMTPNotSupportedError):
+                answer = Misconfigured(f"{PROVIDER}: {lost} Check SMTP_URL")
+            elif may_have_left.get():
+                answer = OutcomeUnknown(f"{PROVIDER} lost: {because}")
+            else:
+                answer = TemporaryError(f"{PROVIDER} not reached: {because}")
             self.close()
         if self.connection and self.connection.sock:
             self.answered += 1
@@ -199,16 +205,6 @@ def _open(server: MailServer, seconds: float) -> _Connection:
             made.login(server.user, server.password)
         stack.pop_all()
     return made
-
-
-def _sort_loss(lost: Exception) -> DeliveryError:
-    """Return what a connection that ended, or never was, means for the message."""
-    because = type(lost).__name__
-    if type(lost) in (smtplib.SMTPException, smtplib.SMTPNotSupportedError):
-        return Misconfigured(f"{PROVIDER}: {lost} Check SMTP_URL")
-    if may_have_left.get():
-        return OutcomeUnknown(f"{PROVIDER} lost: {because}")
-    return TemporaryError(f"{PROVIDER} not reached: {because}")
 
 
 def sort_refusal(error: smtplib.SMTPException, code: int, reply: bytes | str) -> DeliveryError:
