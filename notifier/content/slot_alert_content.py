@@ -269,9 +269,13 @@ _MOST_OPTIONS = 95  # Telegram takes 100 buttons; a link, "all" and the way back
 @cache
 def list_answer_choices(language: str, chosen: str | None = None) -> Choices:
     """Return the four answers in their rows; `chosen`: the one that was given, which is marked."""
-    return tuple(
-        tuple(_build_choice(language, each, is_chosen=each == chosen) for each in row) for row in _ROWS
-    )
+
+    def build(answer: str) -> ChoiceButton:
+        label = write_words(SLOT_DETECTED, language, "answer", answer)
+        mark = _CHOSEN if answer == chosen else ""
+        return ChoiceButton(f"{mark}{label}", write_answer_button(answer, ANSWERED))
+
+    return tuple(tuple(map(build, row)) for row in _ROWS)
 
 
 def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID, str]]) -> Choices:
@@ -292,11 +296,6 @@ def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID
             (ChoiceButton(write_words(_KIND, language, "all"), write_answer_button(answer, ANSWERED, ALL)),)
         )
     return (*rows, (ChoiceButton(write_words(_KIND, language, "back"), write_answer_button(BACK, ANSWERED)),))
-
-
-def _build_choice(language: str, answer: str, *, is_chosen: bool = False) -> ChoiceButton:
-    label = write_words(SLOT_DETECTED, language, "answer", answer)
-    return ChoiceButton(f"{_CHOSEN if is_chosen else ''}{label}", write_answer_button(answer, ANSWERED))
 
 
 def name_answered(row: ClaimedRow) -> dict[str, str]:

@@ -283,7 +283,13 @@ def _say_edited(due: DueMessage) -> TemplateContext | Skip:
 
 def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateContext:
     """Return what the message says now: that its slots are gone, or what was announced."""
-    edit = due.params if due.row.kind == GONE else _find_edit(due)
+    edit: dict[str, str] | None = due.params
+    if due.row.kind != GONE:  # where the edit that says so left or is leaving
+        gone = sa.select(Notification.params).where(
+            Notification.dedupe_key == name_edit(due.row.contact_id, due.params["message"]),
+            Notification.state.in_((State.SENDING, State.DELIVERED)),
+        )
+        edit = due.session.scalar(gone)
     seen = sa.select(sa.func.max(Notification.seen_at)).where(is_any_of(Notification.id, _list_edited(due)))
     seen_at, cache = None if edit else due.session.scalar(seen), ContentCache()
     shown = merge(
@@ -304,15 +310,6 @@ def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateCo
     gone_hour = format_time(at, "short", locale=due.language, tzinfo=zone)
     values = {"openings": shown.values["openings"], "gone_hour": gone_hour, "is_gone": True}
     return replace(shown, values=values, url=None)
-
-
-def _find_edit(due: DueMessage) -> dict[str, str] | None:
-    """Return the params of the edit that says that the message's slots are gone, where it left or is leaving."""
-    edit = sa.select(Notification.params).where(
-        Notification.dedupe_key == name_edit(due.row.contact_id, due.params["message"]),
-        Notification.state.in_((State.SENDING, State.DELIVERED)),
-    )
-    return due.session.scalar(edit)
 
 
 KINDS = {
