@@ -81,14 +81,6 @@ def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool =
     return [row.id for row in alive]
 
 
-def show(rows: Sequence[Notification]) -> None:
-    """Print one line for each, without addresses."""
-    for row in rows:
-        when = f"{row.failed_at:%Y-%m-%d %H:%M:%S}"
-        print(f"{row.id}  {when}  {row.channel.value:8}  {row.kind:16}  {row.attempts} tries  {row.reason}")
-    print(f"{len(rows)} dead letters")
-
-
 @exit_on_config_error("notifier.dead_letters")
 def main(arguments: list[str] | None = None) -> int:
     """List or replay; return 0."""
@@ -97,7 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
     with session() as opened:
         rows = opened.scalars(letters(given).limit(given.most)).all()
         if given.act == "list":
-            show(rows)
+            for row in rows:  # without addresses
+                about = f"{row.channel.value:8}  {row.kind:16}  {row.attempts} tries  {row.reason}"
+                print(f"{row.id}  {row.failed_at:%Y-%m-%d %H:%M:%S}  {about}")
+            print(f"{len(rows)} dead letters")
             return 0
         alive = replay(opened, [row.id for row in rows], unsure=given.unsure)
     nudges.nudge(alive)

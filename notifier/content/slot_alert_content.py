@@ -115,7 +115,18 @@ class ContentCache:
 
         Those to answer get their addresses when the message is rendered: they name its notification.
         """
-        shared = self._share(openings, tuple(stop.name for stop in stops), language)
+        names = tuple(stop.name for stop in stops)
+        key = (*(opening.key for opening in openings), names)
+        if (shared := self.shared.get((key, language))) is None:
+            values = {
+                "openings": [self.values_of(opening, language) for opening in openings],
+                "stops": [(name, f"%stop{number}%") for number, name in enumerate(names)],
+                "answers": ANSWER_TAGS,
+                "sms_stop_page": sms_stop_page(),
+            }
+            url = openings[0].find_place()[1] if len(openings) == 1 else None
+            choices = list_answer_choices(language)
+            shared = self.shared[key, language] = TemplateContext(values, url, key=key, choices=choices)
         ids = tuple(stop.alert_id for stop in stops[:MOST_STOPS])
         tokens = [write_token(StopAlerts((each,))) for each in ids]
         tags = (tag for _, tag in shared.values["stops"])
@@ -125,22 +136,6 @@ class ContentCache:
             origin=(openings, stops),
             stop_token=tokens[0] if len(tokens) == 1 else write_token(StopAlerts(ids)),
         )
-
-    def _share(
-        self, openings: Sequence[SlotOpening], names: tuple[str | None, ...], language: str
-    ) -> TemplateContext:
-        key = (*(opening.key for opening in openings), names)
-        if (known := self.shared.get((key, language))) is None:
-            values = {
-                "openings": [self.values_of(opening, language) for opening in openings],
-                "stops": [(name, f"%stop{number}%") for number, name in enumerate(names)],
-                "answers": ANSWER_TAGS,
-                "sms_stop_page": sms_stop_page(),
-            }
-            url = openings[0].find_place()[1] if len(openings) == 1 else None
-            choices = list_answer_choices(language)
-            known = self.shared[key, language] = TemplateContext(values, url, key=key, choices=choices)
-        return known
 
     def values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
         """Return the values of one opening."""
@@ -207,11 +202,6 @@ class Announcement:
     stops: list[StopLink] = field(default_factory=list)
     slots: list[SlotRow] = field(default_factory=list)  # in the order of their ids
 
-    def add(self, stop: StopLink, slots: Iterable[SlotRow]) -> None:
-        """Add an alert with its slots; alerts of one message share some."""
-        self.stops.append(stop)
-        self.slots = sorted({*self.slots, *slots}, key=lambda slot: slot.id)
-
 
 ReadSlots = Callable[[Session, Collection[str]], Mapping[str, Sequence[SlotRow]]]
 
@@ -240,7 +230,8 @@ def read_announcements(
     for key, detection_id, alert_id, name, waits, ranges in found:
         mine = announced.setdefault(key, Announcement(detections[detection_id]))
         if waits or read_open is None:
-            mine.add(StopLink(alert_id, name), slots[ranges])
+            mine.stops.append(StopLink(alert_id, name))
+            mine.slots = sorted({*mine.slots, *slots[ranges]}, key=lambda slot: slot.id)  # alerts share some
     return announced
 
 

@@ -130,7 +130,14 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         now = database_clock(opened)
         decided: dict[DeliveryDecision, list[UUID]] = defaultdict(list)
         for row, how in claimed.unsent:
-            decided[_decide_unsent(row, how, now)].append(row.id)
+            if isinstance(how, DeliveryError):
+                decision = on_error(how, row, now, is_readable=False)
+            elif how.state is not State.PENDING:
+                decision = DeliveryDecision(how.state, now, how.reason)
+            else:  # it is asked for again as during a provider's outage; no attempt was made
+                until, held_for = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS()), how.held_for
+                decision = DeliveryDecision(State.PENDING, until, row.reason, counts=False, held_for=held_for)
+            decided[decision].append(row.id)
         for decision, unsent in decided.items():
             close(opened, unsent, claimed.token, decision)
         capped = [
@@ -174,16 +181,6 @@ def _are_writes_refused() -> bool:
         return read_refusal(redis()) is not None
     except (RedisError, SettingMissing):
         return False
-
-
-def _decide_unsent(row: ClaimedRow, how: Skip | DeliveryError, now: datetime) -> DeliveryDecision:
-    """Return how it ends. One that waits is asked for again as during a provider's outage; no attempt was made."""
-    if isinstance(how, DeliveryError):
-        return on_error(how, row, now, is_readable=False)
-    if how.state is not State.PENDING:
-        return DeliveryDecision(how.state, now, how.reason)
-    until = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS())
-    return DeliveryDecision(State.PENDING, until, row.reason, counts=False, held_for=how.held_for)
 
 
 def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:

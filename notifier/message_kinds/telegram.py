@@ -70,11 +70,6 @@ class ListedAlert(NamedTuple):
     name: str | None
     state: str
 
-    @classmethod
-    def of(cls, alert: Alert, number: int) -> "ListedAlert":
-        """Return how an alert is listed."""
-        return cls(alert.id, number, name_place(alert.targets[0]), alert.name, _name_state(alert))
-
     def allows(self, action: str) -> bool:
         """Whether it can be paused, resumed or stopped."""
         return action in _POSSIBLE[self.state]
@@ -98,7 +93,10 @@ def _list_alerts(session: Session, user_id: UUID, now: datetime) -> list[ListedA
         .order_by(Alert.closed_at.is_not(None), Alert.id)
         .limit(_LONGEST)
     )
-    return [ListedAlert.of(alert, number) for number, alert in enumerate(session.scalars(mine), 1)]
+    return [
+        ListedAlert(alert.id, number, name_place(alert.targets[0]), alert.name, _name_state(alert))
+        for number, alert in enumerate(session.scalars(mine), 1)
+    ]
 
 
 def _list_buttons(alerts: Iterable[ListedAlert], actions: Sequence[str], language: str) -> Choices:

@@ -298,11 +298,18 @@ def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime)
     Nothing is written where another channel told the same matches as an SMS, or where the user and the plan have none.
     The SMS after a call has no `seen_at`: it is no slot alert, whose delay counts.
     """
+    other = aliased(Notification)
     for row in rows:
         if row.kind == SLOT_DETECTED and row.channel is Channel.SMS and row.user_id:
             found = {each.channel: each.contact_id for each in recipients(opened, [row.user_id], now)}
             channel = next((each for each in _ORDER if each in found), None)
-            if channel and not _is_told(opened, row):
+            told = sa.select(other.id).where(
+                other.announcement_id == row.announcement_id,
+                other.channel != Channel.SMS,
+                other.kind == row.kind,
+                is_told(other),
+            )
+            if channel and opened.scalar(told.limit(1)) is None:
                 _copy(opened, row, {"contact_id": found[channel], "channel": channel})
         elif row.kind == SLOT_CALL:
             params = row.params | {CALL: str(row.id)}
@@ -328,14 +335,3 @@ def _copy(opened: Session, row: Notification, values: dict[str, Any]) -> None:
         )
     }  # fmt: skip
     write_rows(opened, [same | {"id": new_id(), "dedupe_key": f"fallback:{row.id}"} | values])
-
-
-def _is_told(opened: Session, row: Notification) -> bool:
-    other = aliased(Notification)
-    query = sa.select(other.id).where(
-        other.announcement_id == row.announcement_id,
-        other.channel != Channel.SMS,
-        other.kind == row.kind,
-        is_told(other),
-    )
-    return opened.scalar(query.limit(1)) is not None
