@@ -14,15 +14,14 @@ def kinds() -> dict[str, MessageKind]:
     """Return all kinds by name, imported at the first call: programs that nudge load none of what they import."""
     from notifier.message_kinds import (  # noqa: PLC0415 -- at the first call
         account,
-        desks,
         operators,
         payments,
-        reminders,
         slots,
+        subscribers,
         telegram,
     )
 
-    themes = account, desks, operators, payments, reminders, slots, telegram
+    themes = account, operators, payments, slots, subscribers, telegram
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 
 
