@@ -195,19 +195,15 @@ class Sweep:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.apply_receipts()
-        self._rearm(now)
+        next_round = now + timedelta(seconds=REARM_SECONDS())
+        if self.rearm_at is None or not now < self.rearm_at <= next_round:  # later: the clock was set back
+            self.rearm_at = next_round
+            with session() as opened:
+                desks = match_service.open_desks(opened, now)
+            nudges.rearm(desks)
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
         return found
-
-    def _rearm(self, now: datetime) -> None:
-        next_round = now + timedelta(seconds=REARM_SECONDS())
-        if self.rearm_at and now < self.rearm_at <= next_round:  # later: the clock was set back
-            return
-        self.rearm_at = next_round
-        with session() as opened:
-            desks = match_service.open_desks(opened, now)
-        nudges.rearm(desks)
 
     def turn_safely(self) -> None:
         """Do one round; a database that is away is logged once, not each second.

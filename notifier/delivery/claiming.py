@@ -97,7 +97,6 @@ FROM contacts k CROSS JOIN LATERAL (
 WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY k.id
 """).columns(id=sa.Uuid(), user_id=sa.Uuid())
 
-
 _CAP_NOTICE = "more_messages"  # says that alerts wait
 # So that it counts a whole burst; where the next turn comes sooner, it is of no use.
 _CAP_NOTICE_AFTER = timedelta(seconds=30)

@@ -103,9 +103,8 @@ TIMES = (
 )
 
 
-def chose_times() -> sa.ColumnElement[bool]:
-    """Return the condition that a user changed anything of when messages come."""
-    return sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
+# The condition that a user changed anything of when messages come
+CHOSE_TIMES = sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
 
 
 def read_times(row: Any) -> MessageTimes | None:
@@ -128,7 +127,7 @@ class ClaimedRecipient:
 
 def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID, ClaimedRecipient]:
     """Return contacts with their users' wishes, by id."""
-    columns = Contact, chose_times(), User.time_zone, User.calls_from, User.calls_until
+    columns = Contact, CHOSE_TIMES, User.time_zone, User.calls_from, User.calls_until
     query = sa.select(*columns).join(User, User.id == Contact.user_id)
     found = opened.execute(query.where(is_any_of(Contact.id, contact_ids))).all()
     times: dict[UUID, MessageTimes | None] = {}

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import is_any_of, new_id, read_ids
 from api.models.database_clock import database_clock
-from api.models.encrypted_text import UNREADABLE
+from api.models.encrypted_text import UNREADABLE, read_stored_address
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
@@ -221,7 +221,7 @@ def write(
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]
-            inline.add(of_all | row, to.address, find_opening(wishes), wishes)
+            inline.add(of_all | row, read_stored_address(to.stored_address), find_opening(wishes), wishes)
     waiting = [row["id"] for row in rows if row["id"] in new and not row["leased"]]
     calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
     return waiting + _write_calls(session, detection, calling, announcements, now)

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray, is_any_of
-from api.models.encrypted_text import read_stored_address
 from api.models.notification import (
     PAID_CHANNELS,
     Match,
@@ -31,7 +30,7 @@ from configs.world.plan import plan, rank_plan
 from configs.world.prefecture import Procedure
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
-from notifier.delivery.reader_wishes import chose_times
+from notifier.delivery.reader_wishes import CHOSE_TIMES
 
 _PAID_AGAIN = timedelta(hours=5.5)  # later than others: an SMS to a phone that is off costs each time
 # How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
@@ -295,16 +294,11 @@ class Recipient(NamedTuple):
     user_id: UUID
     channel: Channel
     language: str  # of its user
-    stored_address: str  # as the table has it; see `address`
+    stored_address: str  # as the table has it: of most contacts it is not decrypted
     # Read again when it is claimed: a slot alert to it waits already, it was switched on again after a spam report or a
     # STOP, or its user may want messages later
     needs_claim: bool = False
     plan_rank: int = 0  # of the highest plan that covers the moment
-
-    @property
-    def address(self) -> str:
-        """Return the address, decrypted now: of most contacts it is not asked."""
-        return read_stored_address(self.stored_address)
 
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
@@ -325,7 +319,7 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
             Contact.channel,
             User.language,
             sa.type_coerce(Contact.address, sa.Text),
-            sa.or_(waiting, Contact.select_after_report(), chose_times()),
+            sa.or_(waiting, Contact.select_after_report(), CHOSE_TIMES),
             sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
         )
         .join(User, User.id == Contact.user_id)

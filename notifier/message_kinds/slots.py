@@ -64,18 +64,16 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
         found = matched.get(row.id)
         if found is None:
             return Skip(State.SKIPPED, "alert deleted")
-        skip = skip_unreachable(contact) or find_end(found, confirmed)
-        return skip or cache.context([_build_opening(row, found)], found.stops, row.language)
+        if skip := skip_unreachable(contact) or find_end(found, confirmed):
+            return skip
+        seen_at = row.seen_at or found.detection.seen_at
+        # What its reader wanted later, whatever has happened to it since
+        if row.priority is Priority.SCHEDULED:
+            seen_at = max(seen_at, *(slot.seen_at for slot in found.slots))
+        opening = SlotOpening(found.detection, tuple(found.slots), seen_at)
+        return cache.context([opening], found.stops, row.language)
 
     return [one(row, contact) for row, contact in rows]
-
-
-def _build_opening(row: ClaimedRow, found: Announcement) -> SlotOpening:
-    """Return what is open; of what its reader wanted later, when it was seen last."""
-    seen_at = row.seen_at or found.detection.seen_at
-    was_held = row.priority is Priority.SCHEDULED  # whatever has happened to it since
-    latest = max((slot.seen_at for slot in found.slots), default=seen_at) if was_held else seen_at
-    return SlotOpening(found.detection, tuple(found.slots), max(seen_at, latest))
 
 
 def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:

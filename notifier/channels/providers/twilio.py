@@ -61,8 +61,6 @@ _TOO_MANY = {20429, 21611, 14107}
 # Of Twilio's own codes; its client gives the HTTP status where the answer has none.
 _LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-
-
 _SMS, _CALLS = "twilio", "twilio_calls"
 
 _quiet = logging.getLogger(f"{__name__}.twilio")
