@@ -18,7 +18,7 @@ from api.users.preferences import wake_held
 from api.users.service import change_notifications
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
-from notifier.delivery import nudges
+from notifier.delivery import claiming, nudges
 from notifier.jobs import deliver
 from notifier.message_kinds import kind_of
 from notifier.sweep import undelivered
