@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import urllib.error
 import urllib.request
@@ -12,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.addresses import INBOX, url
-from deploy.sandbox.clock import PARIS
+from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.sites.site import SeenRequest
+from deploy.sandbox.stripe.webhooks import sign_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -159,13 +159,14 @@ class StripeControl:
 
     def take_deliveries(self) -> list[Delivery]:
         """Return what waits, signed now, and count it as delivered."""
-        taken = self._call("take_deliveries")
-        return [Delivery(**(each | {"body": base64.b64decode(each["body"])})) for each in taken]
+        return [
+            Delivery(**(each | {"body": each["body"].encode()})) for each in self._call("take_deliveries")
+        ]
 
     def sign(self, body: bytes, at: int | None = None, secret: str | None = None) -> dict[str, str]:
         """Return the headers of any body, signed at unix seconds ``at`` (now), with all secrets or another."""
-        signed: dict[str, str] = self._call("sign", base64.b64encode(body).decode(), at, secret)
-        return signed
+        secrets = [secret] if secret else self._call("state")["webhook"]["secrets"]
+        return sign_headers(body, secrets, int(now().timestamp()) if at is None else at)
 
     def _call(self, name: str, *args: object, **fields: object) -> Any:
         return ask(f"{self.url}/_control/{name}", {"args": args, **fields})

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # https://docs.stripe.com/api/versioning; the version that the SDK 16.1 sends.
 API_VERSION: Final = "2026-10-28.endive"
-AFTER_RETRIES: Final = ("cancel", "unpaid", "past_due")
 
 
 class BillingClock:
@@ -82,25 +81,17 @@ def _read_seconds() -> int:
 
 
 @dataclass
-class BillingSettings:
-    """What an account's owner sets in Stripe's dashboard."""
-
-    retry_days: tuple[int, ...] = (1, 3, 5)  # after the first failure of a renewal
-    after_retries: str = "cancel"  # what becomes of the subscription then, one of AFTER_RETRIES
-
-
-@dataclass
 class Account:
     """Everything that is kept. It is touched by one thread only, the sandbox's event loop."""
 
     origin: str = ""  # base URL of the pages
     live: bool = False  # whether the last call came with a live key
     clock: BillingClock = field(default_factory=BillingClock)
-    settings: BillingSettings = field(default_factory=BillingSettings)
+    after_retries: str = "cancel"  # what becomes of a subscription that no retry could collect; or past_due
     cause: tuple[str | None, str | None] = (
         None,
         None,
-    )  # the API call under way: its request id, its idempotency key
+    )  # request id and idempotency key of the API call under way
     listeners: list[Callable[[Json], None]] = field(default_factory=list)  # called with each new event
     _objects: dict[str, dict[str, Json]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -143,10 +134,6 @@ class Account:
         """Return the objects of a kind that have these values, oldest first."""
         wished = fields.items()
         return [each for each in self.all(kind) if all(each.get(name) == value for name, value in wished)]
-
-    def counts(self) -> dict[str, int]:
-        """Return how many objects of each kind are kept."""
-        return {kind: len(kept) for kind, kept in self._objects.items()}
 
     def emit(self, kind: str, thing: Json, previous: Json | None = None) -> None:
         """Make an event of an object as it is now; ``previous`` are the values that changed, as they were."""

@@ -10,12 +10,12 @@ import re
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.account import API_VERSION
 from deploy.sandbox.stripe.objects import Json, StripeError, new_id
-from deploy.sandbox.stripe.parameters import Parameters, decode_fields
-from deploy.sandbox.stripe.routes import find_operation, show_expanded
+from deploy.sandbox.stripe.parameters import decode_fields
+from deploy.sandbox.stripe.routes import run_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,29 +47,23 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """A status, a JSON body and headers."""
+    """A status, a JSON body and headers; and, to be kept under a key, when it was made of which parameters."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    created: int = 0
+    told: object = None
 
 
-@dataclass(frozen=True)
-class SavedAnswer:
-    """What a key was first used for, and how that was answered."""
+class Api:
+    """The API of one account. It answers at once; waiting and breaking is the server's part."""
 
-    fingerprint: tuple[Any, ...]
-    answer: ApiAnswer
-    request_id: str
-    created: int
-
-
-class IdempotencyKeys:
-    """The keys of the last 24 hours."""
-
-    def __init__(self) -> None:
-        self._saved: dict[str, SavedAnswer] = {}
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._saved: dict[str, ApiAnswer] = {}  # by idempotency key
         self._in_use: set[str] = set()
+        self.log: deque[Json] = deque(maxlen=_KEPT_CALLS)
 
     @contextmanager
     def hold(self, key: str | None) -> Iterator[None]:
@@ -89,37 +83,6 @@ class IdempotencyKeys:
             yield
         finally:
             self._in_use -= held
-
-    def find(self, key: str | None, fingerprint: tuple[Any, ...], moment: int) -> SavedAnswer | None:
-        """Return the answer to a key.
-
-        Raises:
-            StripeError: the key was used for another call (400).
-        """
-        saved = self._saved.get(key or "")
-        if saved is None or saved.created + _KEPT_SECONDS <= moment:
-            return None
-        if saved.fingerprint != fingerprint:
-            message = (
-                "Keys for idempotent requests can only be used with the same parameters they were first used "
-                f"with. Try using a key other than '{key}' if you meant to execute a different request."
-            )
-            raise StripeError(message, type="idempotency_error")
-        return saved
-
-    def save(self, key: str | None, answer: SavedAnswer) -> None:
-        """Keep the answer to a key."""
-        if key is not None:
-            self._saved[key] = answer
-
-
-class Api:
-    """The API of one account. It answers at once; waiting and breaking is the server's part."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self.keys = IdempotencyKeys()
-        self.log: deque[Json] = deque(maxlen=_KEPT_CALLS)
 
     def answer(self, call: ApiCall, *, broken: bool = False) -> ApiAnswer:
         """Answer a call and note it; ``broken``: by an error 500 that is kept under its key."""
@@ -147,25 +110,28 @@ class Api:
 
     def _answer(self, call: ApiCall, request_id: str, *, broken: bool) -> ApiAnswer:
         self._account.live = "_live_" in _check_key(call)
-        _check_version(call)
-        told = decode_fields(call.encoded)
-        moment, fingerprint = self._account.clock.now(), (call.method, call.path, told)
-        if saved := self.keys.find(call.key, fingerprint, moment):
-            replayed = {"Original-Request": saved.request_id, "Idempotent-Replayed": "true"}
-            headers = _headers(request_id, call.key) | replayed
-            return ApiAnswer(saved.answer.status, saved.answer.body, headers)
-        made = self._run(call, told, request_id) if not broken else refuse(break_error(), request_id)
-        if _is_kept(made):
-            self.keys.save(call.key, SavedAnswer(fingerprint, made, request_id, moment))
-        return ApiAnswer(made.status, made.body, _headers(request_id, call.key))
+        told, moment = decode_fields(call.encoded), self._account.clock.now()
+        asked, headers = (call.method, call.path, told), _headers(request_id, call.key)
+        saved = self._saved.get(call.key or "")
+        if saved and saved.created + _KEPT_SECONDS > moment:
+            if saved.told != asked:
+                message = (
+                    "Keys for idempotent requests can only be used with the same parameters they were first used "
+                    f"with. Try using a key other than '{call.key}' if you meant to execute a different request."
+                )
+                raise StripeError(message, type="idempotency_error")
+            headers |= {"Original-Request": saved.headers["Request-Id"], "Idempotent-Replayed": "true"}
+            return ApiAnswer(saved.status, saved.body, headers)
+        made = refuse(break_error()) if broken else self._run(call, told, request_id)
+        answer = ApiAnswer(made.status, made.body, headers, moment, asked)
+        if call.key is not None and _is_kept(made):
+            self._saved[call.key] = answer
+        return answer
 
     def _run(self, call: ApiCall, told: Json, request_id: str) -> ApiAnswer:
-        operation, ids = find_operation(call.method, call.path)
-        given = Parameters(told)
         self._account.cause = (request_id, call.key)
         try:
-            made = operation(self._account, given, *ids)
-            return ApiAnswer(_SUCCESS, _dump(show_expanded(self._account, made, given.texts("expand"))))
+            return ApiAnswer(_SUCCESS, _dump(run_call(self._account, call.method, call.path, told)))
         except StripeError as error:
             return refuse(error, request_id)
         finally:
@@ -181,9 +147,8 @@ def _is_kept(made: ApiAnswer) -> bool:
 
 def refuse(error: StripeError, request_id: str | None = None) -> ApiAnswer:
     """Return the answer that says why a call is refused."""
-    return ApiAnswer(
-        error.status, _dump({"error": error.fields}), _headers(request_id or new_id("req"), None)
-    )
+    headers = _headers(request_id or new_id("req"), None)
+    return ApiAnswer(error.status, _dump({"error": error.fields}), headers)
 
 
 def break_error() -> StripeError:
@@ -201,16 +166,11 @@ def _dump(body: Json) -> bytes:
 
 
 def _check_key(call: ApiCall) -> str:
+    """Return the API key of a call whose version is the one that is imitated."""
     key = call.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    if not key:
-        message = "You did not provide an API key. You need to provide it in the Authorization header."
-        raise StripeError(message, status=401)
     if not _API_KEY.fullmatch(key):
         raise StripeError(f"Invalid API Key provided: {key[:8]}****", status=401)
-    return key
-
-
-def _check_version(call: ApiCall) -> None:
     told = call.headers.get("Stripe-Version")
     if told is not None and told != API_VERSION:
         raise StripeError(f"Invalid Stripe API version: {told}. Stripe's stand-in knows {API_VERSION}.")
+    return key

@@ -5,26 +5,19 @@
 
 from __future__ import annotations
 
-import base64
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from deploy.sandbox.clock import now
 from deploy.sandbox.request_body import Refusal, read_body
-from deploy.sandbox.stripe.account import AFTER_RETRIES
 from deploy.sandbox.stripe.cards import find_card
 from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
-from deploy.sandbox.stripe.resources.checkout import (
-    Buyer,
-    apply_code,
-    authenticate_session,
-    submit_session,
-)
-from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES, sign_headers
+from deploy.sandbox.stripe.resources.checkout import apply_code, authenticate_session, submit_session
+from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -32,11 +25,8 @@ if TYPE_CHECKING:
 
 Control = Callable[..., Any]
 _FARTHEST: Final = 5 * 366 * 86_400
-_HELD: Final = (
-    "needs_response",
-    "under_review",
-    "appeal_",
-)  # by these statuses the bank holds the money back
+# By these statuses of a dispute the bank holds the money back.
+_HELD: Final = ("needs_response", "under_review", "appeal_")
 
 
 def pay(
@@ -52,13 +42,13 @@ def pay(
 
     ``authenticate`` is what the customer does when 3-D Secure is asked for: "pass", "fail" or "leave".
     """
-    account, known = stand_in.account, stand_in.account.find("checkout.session", session)
-    buyer, error = Buyer(find_card(card), email), None
+    account, known, error = stand_in.account, stand_in.account.find("checkout.session", session), None
+    chosen = find_card(card)
     _check(authenticate, ("pass", "fail", "leave"))
     try:
         if promotion_code:
             apply_code(account, known, promotion_code)
-        status = submit_session(account, known, buyer)
+        status = submit_session(account, known, chosen, email)
         if status == "open" and authenticate != "leave":
             authenticate_session(account, known, passed=authenticate == "pass")
     except StripeError as refused:
@@ -84,15 +74,6 @@ def pay_invoice(stand_in: Stripe, invoice: str, card: str | None = None) -> Json
     return known
 
 
-def settle(stand_in: Stripe, payment_intent: str, *, paid: bool = True) -> Json:
-    """End a delayed debit."""
-    known = stand_in.account.find("payment_intent", payment_intent)
-    if known["status"] != "processing":
-        raise Refusal(f"this payment is {known['status']}, not processing")
-    payments.settle_debit(stand_in.account, known, paid=paid)
-    return known
-
-
 def refund(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> Json:
     """Refund from the dashboard, in whole or in part; return the refund."""
     charge = _charge(stand_in.account, payment_intent)
@@ -104,12 +85,9 @@ def fail_refund(stand_in: Stripe, refund: str) -> Json:
     return money_back.fail_refund(stand_in.account, stand_in.account.find("refund", refund))
 
 
-def dispute(
-    stand_in: Stripe, payment_intent: str, amount: int | None = None, reason: str = "fraudulent"
-) -> Json:
+def dispute(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> Json:
     """Open a dispute; return it."""
-    charge = _charge(stand_in.account, payment_intent)
-    return money_back.open_dispute(stand_in.account, charge, amount, reason)
+    return money_back.open_dispute(stand_in.account, _charge(stand_in.account, payment_intent), amount)
 
 
 def close_dispute(stand_in: Stripe, dispute: str, status: str) -> Json:
@@ -140,24 +118,14 @@ def renew(stand_in: Stripe, subscription: str) -> Json:
     return known
 
 
-def add_promotion_code(
-    stand_in: Stripe, code: str, percent_off: int | None = None, amount_off: int | None = None
-) -> Json:
-    """Make a code for Checkout, with ``percent_off`` or ``amount_off`` (cents)."""
-    if not code or (percent_off is None) == (amount_off is None):
-        raise Refusal("a promotion code needs code, and percent_off or amount_off")
-    off: Json = (
-        {"amount_off": amount_off, "currency": "eur"}
-        if amount_off
-        else {"percent_off": float(percent_off or 0)}
-    )
-    return catalogue.make_promotion_code(stand_in.account, code, **off)
+def add_promotion_code(stand_in: Stripe, code: str, percent_off: float) -> Json:
+    """Make a code for Checkout."""
+    return catalogue.make_promotion_code(stand_in.account, code, percent_off=float(percent_off))
 
 
-def advance(stand_in: Stripe, *, days: float = 0, hours: float = 0, seconds: float = 0) -> Json:
-    """Move the clock on; return the time and the events of what was due."""
-    ahead = round(days * 86_400 + hours * 3_600 + seconds)
-    return move_to(stand_in, stand_in.account.clock.now() + ahead)
+def advance(stand_in: Stripe, **by: float) -> Json:
+    """Move the clock on by ``days``, ``hours``, ``seconds``; return the time and the events of what was due."""
+    return move_to(stand_in, stand_in.account.clock.now() + round(timedelta(**by).total_seconds()))
 
 
 def move_to(stand_in: Stripe, instant: int) -> Json:
@@ -172,32 +140,25 @@ def move_to(stand_in: Stripe, instant: int) -> Json:
 
 
 def settings(stand_in: Stripe, *, after_retries: str) -> Json:
-    """Change what becomes of a subscription that no retry could collect; return all settings."""
-    _check(after_retries, AFTER_RETRIES)
-    stand_in.account.settings.after_retries = after_retries
-    return dict(stand_in.account.settings.__dict__)
+    """Change what becomes of a subscription that no retry could collect: ``cancel``, or nothing (``past_due``)."""
+    _check(after_retries, ("cancel", "past_due"))
+    stand_in.account.after_retries = after_retries
+    return stand_in.to_json()
 
 
-def webhook(
-    stand_in: Stripe,
-    *,
-    url: str | None = None,
-    secrets: list[str] | None = None,
-    mode: str | None = None,
-    retry_seconds: list[float] | None = None,
-) -> Json:
-    """Change where and how events are sent."""
+def webhook(stand_in: Stripe, **told: Any) -> Json:
+    """Change where and how events are sent: the fields of ``Endpoint``."""
     endpoint = stand_in.webhooks.endpoint
-    _check(mode or endpoint.mode, WEBHOOK_MODES)
-    told = {"url": url, "secrets": secrets, "mode": mode, "retry_seconds": retry_seconds}
     for name, value in told.items():
-        if value is not None:
-            setattr(endpoint, name, value)
+        _check(name, tuple(endpoint.to_json()))
+        if name == "mode":
+            _check(value, WEBHOOK_MODES)
+        setattr(endpoint, name, value)
     return endpoint.to_json()
 
 
 def state(stand_in: Stripe) -> Json:
-    """Return the mode, clock, settings and how much of everything is kept."""
+    """Return the mode, the clock and the webhook."""
     return stand_in.to_json()
 
 
@@ -217,24 +178,16 @@ def deliveries(stand_in: Stripe) -> list[Json]:
 
 
 def take_deliveries(stand_in: Stripe) -> list[Json]:
-    """Return what waits, its bodies in base64 and signed now, and count it as delivered."""
-    endpoint = stand_in.webhooks.endpoint
+    """Return what waits, signed now, and count it as delivered."""
     return [
         {
             "id": each.event["id"],
             "type": each.event["type"],
-            "body": base64.b64encode(each.body()).decode(),
-            "headers": each.headers(endpoint),
+            "body": each.body().decode(),
+            "headers": each.headers(stand_in.webhooks.endpoint),
         }
         for each in stand_in.webhooks.take_waiting()
     ]
-
-
-def sign(stand_in: Stripe, body: str, at: int | None = None, secret: str | None = None) -> Json:
-    """Return the headers of a body (base64), signed at unix seconds ``at`` (now), with all secrets or another."""
-    secrets = [secret] if secret else stand_in.webhooks.endpoint.secrets
-    moment = int(now().timestamp()) if at is None else at
-    return sign_headers(base64.b64decode(body, validate=True), secrets, moment)
 
 
 def ledger(stand_in: Stripe) -> list[Json]:
@@ -247,10 +200,8 @@ def ledger(stand_in: Stripe) -> list[Json]:
     paid = {each["payment"]["payment_intent"]: each["invoice"] for each in account.all("invoice_payment")}
     lines = []
     for intent in account.where("payment_intent", status="succeeded"):
-        charge, disputes = (
-            account.find("charge", intent["latest_charge"]),
-            account.where("dispute", payment_intent=intent["id"]),
-        )
+        charge = account.find("charge", intent["latest_charge"])
+        disputes = account.where("dispute", payment_intent=intent["id"])
         line = {
             "payment_intent": intent["id"],
             "customer": intent["customer"],
@@ -270,9 +221,9 @@ def ledger(stand_in: Stripe) -> list[Json]:
 CONTROLS: Final[dict[str, Control]] = {
     control.__name__: control
     for control in (
-        pay, use_card, pay_invoice, settle, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
+        pay, use_card, pay_invoice, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
         cancel_subscription, renew, add_promotion_code, advance, move_to, settings, webhook, state, objects,
-        requests, deliveries, take_deliveries, sign, ledger,
+        requests, deliveries, take_deliveries, ledger,
     )
 }  # fmt: skip
 
@@ -303,13 +254,10 @@ def add_control_routes(app: web.Application, stand_in: Stripe) -> None:
 
     async def post(request: web.Request) -> web.Response:
         name, fields = request.match_info["name"], await read_body(request)
-        if name == "reset":
-            await stand_in.reset()
-            return web.json_response(stand_in.to_json())
         if name == "mode":
             return await stand_in.post_mode(fields)
         if name not in CONTROLS:
-            raise Refusal(f"no control {name!r}", known=[*CONTROLS, "reset", "mode"], status=404)
+            raise Refusal(f"no control {name!r}", known=[*CONTROLS, "mode"], status=404)
         return web.json_response(run_control(stand_in, CONTROLS[name], *fields.pop("args", ()), **fields))
 
     async def get(_request: web.Request) -> web.Response:

@@ -11,7 +11,6 @@ from aiohttp import web
 from deploy.sandbox.stripe.cards import CARDS, find_card
 from deploy.sandbox.stripe.objects import StripeError
 from deploy.sandbox.stripe.resources.checkout import (
-    Buyer,
     apply_code,
     authenticate_session,
     submit_session,
@@ -99,8 +98,8 @@ async def _submit_checkout(stand_in: Stripe, request: web.Request) -> web.Respon
         if form.get("action") == "code":
             apply_code(stand_in.account, session, form.get("promotion_code", ""))
             return _show_order(stand_in, session, None)
-        buyer = Buyer(find_card(form.get("card", "")), form.get("email"))
-        status = submit_session(stand_in.account, session, buyer)
+        card, email = find_card(form.get("card", "")), form.get("email")
+        status = submit_session(stand_in.account, session, card, email)
     except StripeError as error:
         if session["status"] != "open":
             return await _show_checkout(stand_in, request)

@@ -74,13 +74,8 @@ class Stripe(WebProvider):
 
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
-        account = self.account
-        told = {
-            "clock": account.clock.now(),
-            "objects": account.counts(),
-            "settings": dict(account.settings.__dict__),
-        }
-        return {**super().to_json(), **told, "webhook": self.webhooks.endpoint.to_json()}
+        more = {"clock": self.account.clock.now(), "webhook": self.webhooks.endpoint.to_json()}
+        return {**super().to_json(), **more}
 
     def _begin(self) -> None:
         self.account, self.webhooks = Account(self.url), WebhookSender(copy.deepcopy(self._endpoint))
@@ -126,7 +121,7 @@ class Stripe(WebProvider):
         self, request: web.Request, call: ApiCall, mode: Mode, *, broken: bool
     ) -> web.StreamResponse:
         try:
-            with self.api.keys.hold(call.key):
+            with self.api.hold(call.key):
                 made = self.api.answer(call, broken=broken)
                 if mode.name == "slow":
                     await asyncio.sleep(mode.number("seconds"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.stripe.objects import Json
 
-WEBHOOK_MODES: Final = ("normal", "repeat", "lose", "delay", "reorder")
+WEBHOOK_MODES: Final = ("normal", "repeat", "delay", "reorder")
 _TIMES: Final = 2  # of `repeat`; and of `reorder`: how many are reordered together
 _DELAY_SECONDS: Final = 5.0
 _REORDER_SECONDS: Final = 1.0  # events wait no longer for others
@@ -43,7 +43,7 @@ class Endpoint:
 class EventDelivery:
     """What became of one event.
 
-    ``status`` is waiting, lost, failed (tried again), given_up or delivered.
+    ``status`` is waiting, failed (tried again), given_up or delivered.
     """
 
     event: Json
@@ -94,34 +94,26 @@ class WebhookSender:
 
     def add_event(self, event: Json) -> None:
         """Take a new event and send it as the mode says."""
-        made = self.deliveries[event["id"]] = EventDelivery(event)
-        mode = self.endpoint.mode
-        if mode == "lose":
-            made.status = "lost"
-        elif self.endpoint.url:
-            self._start(made, mode)
-
-    def take_waiting(self) -> list[EventDelivery]:
-        """Return what waits, as delivered; in the mode ``repeat`` several times."""
-        waiting = [each for each in self.deliveries.values() if each.status == "waiting"]
-        for each in waiting:
-            each.note("taken", delivered=True)
-        times = _TIMES if self.endpoint.mode == "repeat" else 1
-        taken = [each for each in waiting for _ in range(times)]
-        return taken[::-1] if self.endpoint.mode == "reorder" else taken
-
-    def _start(self, made: EventDelivery, mode: str) -> None:
+        made, mode = EventDelivery(event), self.endpoint.mode
+        self.deliveries[event["id"]] = made
+        if not self.endpoint.url:
+            return
         if mode == "reorder":
             self._reordered.append(made)
             if len(self._reordered) == 1:
                 self.calls.run(self._reorder_later())
             if len(self._reordered) >= _TIMES:
                 self.calls.run(self._send_reordered())
-        elif mode == "repeat":
-            for _ in range(_TIMES):
-                self.calls.run(self._deliver(made))
-        else:
+            return
+        for _ in range(_TIMES if mode == "repeat" else 1):
             self.calls.run(self._deliver(made, _DELAY_SECONDS if mode == "delay" else 0))
+
+    def take_waiting(self) -> list[EventDelivery]:
+        """Return what waits, as delivered."""
+        waiting = [each for each in self.deliveries.values() if each.status == "waiting"]
+        for each in waiting:
+            each.note("taken", delivered=True)
+        return waiting
 
     async def _reorder_later(self) -> None:
         await asyncio.sleep(_REORDER_SECONDS)

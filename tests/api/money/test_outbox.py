@@ -126,7 +126,7 @@ def test_a_credit_of_a_customer_that_the_dashboard_deleted_goes_back_as_money(
     if is_asked:
         payment_jobs.work_off()
     account = sandbox._sandbox.stripe.account
-    delete_customer(account, Parameters({}), account.all("customer")[0]["id"])
+    delete_customer(account, Parameters(), account.all("customer")[0]["id"])
     till.shop.deliver()
     jobs.credit_outages()
     payment_jobs.work_off()

@@ -5,13 +5,15 @@ The three plans are given; other products and prices are made by ``price_data``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field
 
 from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.parameters import Currency, Metadata, Object, Parameters, Positive
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.parameters import Parameters
 
 # Product, price id, name, cents, interval.
 GIVEN: Final = (
@@ -19,10 +21,41 @@ GIVEN: Final = (
     ("prod_sandbox_7j", "price_sandbox_7j", "URGENCE 7J", 1499, None),
     ("prod_sandbox_total", "price_sandbox_total", "URGENCE TOTAL", 2999, "month"),
 )
-COUPON_FIELDS: Final = ("id", "amount_off", "currency", "duration", "max_redemptions", "metadata", "name")
-_PLAN_FIELDS: Final = (
-    "id", "active", "billing_scheme", "created", "currency", "livemode", "metadata", "nickname", "product",
-)  # fmt: skip
+
+
+class _Recurring(Object):
+    interval: Literal["month"]
+
+
+class _ProductData(Object):
+    name: str
+
+
+class _PriceData(Object):
+    currency: Currency
+    unit_amount: Annotated[int, Field(ge=0)]
+    product_data: _ProductData
+    recurring: _Recurring | None = None
+
+
+class Item(Object):
+    """A line item of a Checkout Session."""
+
+    quantity: Positive
+    price: str | None = None
+    price_data: _PriceData | None = None
+
+
+class NewCoupon(Parameters):
+    """An amount, taken off once."""
+
+    id: str | None = None
+    amount_off: Positive
+    currency: Currency
+    duration: Literal["once"] = "once"
+    max_redemptions: Positive | None = None
+    metadata: Metadata = Field({})
+    name: str | None = None
 
 
 def fill_catalogue(account: Account) -> None:
@@ -51,52 +84,28 @@ def make_price(
     return account.add(made | more)
 
 
-def make_plan(price: Json) -> Json:
-    """Return a recurring price as the older object that subscription items still carry."""
-    amounts = {"amount": price["unit_amount"], "amount_decimal": price["unit_amount_decimal"]}
-    interval = {name: price["recurring"][name] for name in ("interval", "interval_count")}
-    return blank("plan", **{name: price[name] for name in _PLAN_FIELDS}, **amounts, **interval)
-
-
-def read_price(account: Account, given: Parameters) -> Json:
+def read_price(account: Account, item: Item, name: str) -> Json:
     """Return the price that a line item names by ``price`` or describes by ``price_data``."""
-    identifier = given.text("price")
-    if given.has("price_data") == (identifier is not None):
+    new, identifier = item.price_data, item.price
+    if (new is None) == (identifier is None):
         message = "You must specify either `price` or `price_data` when using prices."
-        raise StripeError(message, param=given.full_name("price"))
-    if identifier is None:
-        return _read_new_price(
-            account, given.nested("price_data", "currency", "unit_amount", "product_data", "recurring")
-        )
-    price = account.find("price", identifier, given.full_name("price"))
+        raise StripeError(message, param=f"{name}[price]")
+    if new:
+        product = make_product(account, new.product_data.name)["id"]
+        interval = new.recurring.interval if new.recurring else None
+        return make_price(account, product, new.unit_amount, new.currency, interval, active=False)
+    price = account.find("price", identifier or "", f"{name}[price]")
     if not price["active"]:
-        raise StripeError("The price specified is inactive.", param=given.full_name("price"))
+        raise StripeError("The price specified is inactive.", param=f"{name}[price]")
     return price
 
 
-def _read_new_price(account: Account, given: Parameters) -> Json:
-    cents, currency = given.needed_number("unit_amount", least=0), given.needed_text("currency").lower()
-    interval = given.nested("recurring", "interval").choice("interval", ("month",))
-    product = make_product(account, given.nested("product_data", "name").needed_text("name"))
-    return make_price(account, product["id"], cents, currency, interval, active=False)
-
-
-def create_coupon(account: Account, given: Parameters) -> Json:
-    """POST /v1/coupons: an amount, taken off once."""
-    given.only(*COUPON_FIELDS)
-    identifier = given.text("id")
-    if identifier and account.get("coupon", identifier):
+def create_coupon(account: Account, given: NewCoupon) -> Json:
+    """POST /v1/coupons."""
+    if given.id and account.get("coupon", given.id):
         raise StripeError("Coupon already exists.", code="resource_already_exists", param="id")
-    given.choice("duration", ("once",))
-    made = make_coupon(
-        account,
-        id=identifier or new_id("cpn"),
-        amount_off=given.needed_number("amount_off", least=1),
-        currency=given.needed_text("currency").lower(),
-        max_redemptions=given.number("max_redemptions", least=1),
-        metadata=given.metadata(),
-        name=given.text("name"),
-    )
+    told = given.model_dump(exclude={"expand", "id"})
+    made = make_coupon(account, **told, **({"id": given.id} if given.id else {}))
     account.emit("coupon.created", made)
     return made
 

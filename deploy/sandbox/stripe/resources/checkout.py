@@ -5,11 +5,14 @@ An open session is paid once: whoever comes later finds it complete. https://doc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, missing_parameter, new_id
+from pydantic import Field
+
+from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.parameters import Metadata, Object, Parameters
 from deploy.sandbox.stripe.resources.catalogue import (
+    Item,
     amount_off,
     find_promotion_code,
     read_price,
@@ -35,32 +38,61 @@ from deploy.sandbox.stripe.resources.subscriptions import make_customer
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.cards import TestCard
-    from deploy.sandbox.stripe.parameters import Parameters
 
-_MODES: Final = ("payment", "subscription")
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 _LEAST_CENTS: Final = 50
 _SHORTEST, _LONGEST = 30 * 60, 24 * 3600  # seconds that a session is open
-_METHODS: Final = ("card", "paypal", "sepa_debit", "link")
-_TEXTS: Final = ("cancel_url", "client_reference_id", "locale", "success_url")
-SESSION_FIELDS: Final = (
-    *_TEXTS, "adaptive_pricing", "allow_promotion_codes", "allowed_payment_method_types", "customer",
-    "customer_creation", "customer_email", "discounts", "expires_at", "line_items", "metadata", "mode",
-    "payment_intent_data", "subscription_data",
-)  # fmt: skip
 
 
-def create_session(account: Account, given: Parameters) -> Json:
+class _Adaptive(Object):
+    enabled: bool | None = None
+
+
+class _Discount(Object):
+    coupon: str
+
+
+class _Data(Object):
+    """What the payment intent, or the subscription, is to carry."""
+
+    metadata: Metadata = Field({})
+
+
+class NewSession(Parameters):
+    """What is sold, to whom, and where the customer goes then."""
+
+    mode: Literal["payment", "subscription"]
+    success_url: str
+    line_items: list[Item]
+    adaptive_pricing: _Adaptive = _Adaptive()
+    allow_promotion_codes: bool | None = None
+    allowed_payment_method_types: list[Literal["card", "paypal", "sepa_debit", "link"]] = Field([])
+    cancel_url: str | None = None
+    client_reference_id: str | None = None
+    customer: str | None = None
+    customer_creation: Literal["always", "if_required"] | None = None
+    customer_email: str | None = None
+    discounts: list[_Discount] = Field([], max_length=1)
+    expires_at: int | None = None
+    locale: str | None = None
+    metadata: Metadata = Field({})
+    payment_intent_data: _Data | None = None
+    subscription_data: _Data | None = None
+
+
+def create_session(account: Account, given: NewSession) -> Json:
     """POST /v1/checkout/sessions."""
-    given.only(*SESSION_FIELDS)
-    mode = given.choice("mode", _MODES)
-    if mode is None or not given.text("success_url"):
-        raise missing_parameter("success_url" if mode else "mode")
-    made = _build(account, given, mode)
-    items = _read_items(account, given, mode)
-    coupon = _read_discount(account, given, items[0]["currency"])
-    adaptive = given.nested("adaptive_pricing", "enabled").flag("enabled") is not False
-    made |= {"currency": items[0]["currency"], "_items": items, "adaptive_pricing": {"enabled": adaptive}}
+    made, items = _build(account, given), _read_items(account, given)
+    given.refuse_both("allow_promotion_codes", "discounts")
+    coupon = next(
+        (
+            usable_coupon(account, each.coupon, items[0]["currency"], "discounts[0][coupon]")
+            for each in given.discounts
+        ),
+        None,
+    )
+    adaptive = {"enabled": given.adaptive_pricing.enabled is not False}
+    made |= {"currency": items[0]["currency"], "_items": items, "adaptive_pricing": adaptive}
     if coupon:
         _take_off(made, coupon)
     _set_amounts(made, coupon)
@@ -94,9 +126,8 @@ def _set_amounts(session: Json, coupon: Json | None) -> None:
         item |= {"amount_discount": share, "amount_total": item["amount_subtotal"] - share}
 
 
-def expire_session(account: Account, given: Parameters, session: str) -> Json:
+def expire_session(account: Account, _given: Parameters, session: str) -> Json:
     """POST /v1/checkout/sessions/{id}/expire."""
-    given.only()
     known = account.find("checkout.session", session)
     if known["status"] != "open":
         raise StripeError(
@@ -117,41 +148,45 @@ def _run_out(account: Account, session: Json) -> None:
     account.change(session, "checkout.session.expired", status="expired", url=None)
 
 
-def _build(account: Account, given: Parameters, mode: str) -> Json:
-    identifier = new_id("cs_test")
-    chosen = given.texts("allowed_payment_method_types")
-    if unknown := set(chosen) - set(_METHODS):
-        message = f"Invalid payment method type: {min(unknown)}"
-        raise StripeError(message, param="allowed_payment_method_types")
+def _build(account: Account, given: NewSession) -> Json:
+    identifier, chosen = new_id("cs_test"), given.allowed_payment_method_types
+    own, other = ("payment_intent_data", "subscription_data")[:: 1 if given.mode == "payment" else -1]
+    if given.has(other):
+        raise StripeError(f"You can not pass `{other}` in `{given.mode}` mode.")
+    same = {
+        "allow_promotion_codes",
+        "cancel_url",
+        "client_reference_id",
+        "locale",
+        "metadata",
+        "mode",
+        "success_url",
+    }
     made = blank(
         "checkout.session",
         id=identifier,
-        allow_promotion_codes=given.flag("allow_promotion_codes"),
         allowed_payment_method_types=chosen or None,
         created=account.clock.now(),
         expires_at=_read_expiry(account, given),
-        metadata=given.metadata(),
-        mode=mode,
-        payment_method_collection="always" if mode == "subscription" else "if_required",
+        payment_method_collection="always" if given.mode == "subscription" else "if_required",
         payment_method_types=chosen or ["card"],
         url=f"{account.origin}/c/pay/{identifier}",
-        _data=_read_data(given, mode),
+        _data=(getattr(given, own) or _Data()).model_dump(),
+        **given.model_dump(include=same),
     )
-    made |= {name: given.text(name) for name in _TEXTS}
-    return made | _read_customer(account, given, mode)
+    return made | _read_customer(account, given)
 
 
-def _read_customer(account: Account, given: Parameters, mode: str) -> Json:
+def _read_customer(account: Account, given: NewSession) -> Json:
     """Return the session's fields about who pays."""
     given.refuse_both("customer", "customer_email")
-    customer, email = given.text("customer"), given.text("customer_email")
+    customer, email, recurring = given.customer, given.customer_email, given.mode == "subscription"
     if email and "@" not in email:
         raise StripeError(f"Invalid email address: {email}", code="email_invalid", param="customer_email")
-    chosen = given.choice("customer_creation", ("always", "if_required"))
-    if chosen and mode == "subscription":
+    if given.customer_creation and recurring:
         message = "`customer_creation` can only be used in `payment` mode."
         raise StripeError(message, param="customer_creation")
-    usual = "always" if mode == "subscription" else chosen or "if_required"
+    usual = "always" if recurring else given.customer_creation or "if_required"
     known = account.find("customer", customer, "customer") if customer else {"email": email, "name": None}
     return {
         "customer": customer,
@@ -167,74 +202,43 @@ def _make_details(email: str | None, name: str | None) -> Json:
     return {**nothing, "email": email, "name": name, "tax_exempt": "none"}
 
 
-def _read_data(given: Parameters, mode: str) -> Json:
-    """Return what the payment intent, or the subscription, is to carry."""
-    own, other = ("payment_intent_data", "subscription_data")[:: 1 if mode == "payment" else -1]
-    if given.has(other):
-        raise StripeError(f"You can not pass `{other}` in `{mode}` mode.")
-    return {"metadata": given.nested(own, "metadata").metadata()}
-
-
-def _read_items(account: Account, given: Parameters, mode: str) -> list[Json]:
+def _read_items(account: Account, given: NewSession) -> list[Json]:
     """Return the line items; all are in one currency, and of the kind that the mode takes."""
-    told = given.each("line_items", "price", "price_data", "quantity")
-    if not told:
-        raise missing_parameter("line_items")
-    items = [_read_item(account, each) for each in told]
+    items = [_read_item(account, each, f"line_items[{at}]") for at, each in enumerate(given.line_items)]
     recurring = [item for item in items if item["price"]["type"] == "recurring"]
-    if mode == "payment" and recurring:
+    if given.mode == "payment" and recurring:
         raise StripeError(
             "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode "
             "or use only one-time prices."
         )
-    if mode == "subscription" and not recurring:
+    if given.mode == "subscription" and not recurring:
         raise StripeError(
             "You must provide at least one recurring price in `subscription` mode when using prices."
         )
-    if mode == "subscription" and len(items) > 1:
+    if given.mode == "subscription" and len(items) > 1:
         raise StripeError("Stripe's stand-in takes one item in `subscription` mode.", param="line_items")
     if len({item["currency"] for item in items}) > 1:
         raise StripeError("All prices in a Checkout Session must have the same currency.")
     return items
 
 
-def _read_item(account: Account, given: Parameters) -> Json:
-    price, quantity = read_price(account, given), given.needed_number("quantity", least=1)
-    amount = price["unit_amount"] * quantity
+def _read_item(account: Account, told: Item, name: str) -> Json:
+    price = read_price(account, told, name)
+    amount = price["unit_amount"] * told.quantity
     named = {"description": account.find("product", price["product"])["name"], "metadata": {}}
     amounts = {"amount_subtotal": amount, "amount_total": amount, "currency": price["currency"]}
-    return blank("item", id=new_id("li"), price=price, quantity=quantity, **amounts, **named)
+    return blank("item", id=new_id("li"), price=price, quantity=told.quantity, **amounts, **named)
 
 
-def _read_discount(account: Account, given: Parameters, currency: str) -> Json | None:
-    """Return the coupon that the session begins with."""
-    told = given.each("discounts", "coupon")
-    if told:
-        given.refuse_both("allow_promotion_codes", "discounts")
-    if len(told) > 1:
-        raise StripeError("You can apply one discount at most.", param="discounts")
-    for each in told:
-        return usable_coupon(account, each.needed_text("coupon"), currency, each.full_name("coupon"))
-    return None
-
-
-def _read_expiry(account: Account, given: Parameters) -> int:
+def _read_expiry(account: Account, given: NewSession) -> int:
     """Return when the session ends unpaid: half an hour to a day from now."""
     moment = account.clock.now()
-    expires = given.number("expires_at") or moment + _LONGEST
+    expires = given.expires_at or moment + _LONGEST
     if not moment + _SHORTEST <= expires <= moment + _LONGEST:
         bound = "at least 30 minutes" if expires < moment + _SHORTEST else "less than 24 hours"
         message = f"The `expires_at` timestamp must be {bound} from Checkout Session creation."
         raise StripeError(message, param="expires_at")
     return expires
-
-
-@dataclass(frozen=True)
-class Buyer:
-    """What the customer typed on the page."""
-
-    card: TestCard
-    email: str | None = None
 
 
 def apply_code(account: Account, session: Json, code: str) -> None:
@@ -253,7 +257,7 @@ def apply_code(account: Account, session: Json, code: str) -> None:
     _take_off(session, coupon, found["id"])
 
 
-def submit_session(account: Account, session: Json, buyer: Buyer) -> str:
+def submit_session(account: Account, session: Json, card: TestCard, email: str | None) -> str:
     """Try to pay; return the session's status: still ``open`` where 3-D Secure is asked for.
 
     Raises:
@@ -265,10 +269,14 @@ def submit_session(account: Account, session: Json, buyer: Buyer) -> str:
         return "complete"
     if session["_coupon"]:
         usable_coupon(account, session["_coupon"], session["currency"], "discounts")
-    customer = _find_buyer(account, session, buyer)
+    customer = _find_buyer(account, session, email)
+    # The customer keeps the payment method where later payments need it.
+    keeper = customer if session["mode"] == "subscription" else None
+    method = add_payment_method(account, card, keeper)
+    session["_method"] = method["id"]
     if session["amount_total"] == 0:
-        return _complete_free(account, session, buyer, customer)
-    method = _add_method(account, session, buyer, customer)
+        _complete(account, session, None)
+        return "complete"
     intent = _intent_of(account, session, customer)
     try_payment(account, intent, method)
     return _follow(account, session, intent)
@@ -287,11 +295,10 @@ def authenticate_session(account: Account, session: Json, *, passed: bool) -> st
     return _follow(account, session, intent)
 
 
-def _find_buyer(account: Account, session: Json, buyer: Buyer) -> str | None:
-    email = buyer.email or session["customer_email"]
+def _find_buyer(account: Account, session: Json, typed: str | None) -> str | None:
+    email = typed or session["customer_email"]
     if session["customer"]:
-        known = account.find("customer", session["customer"])
-        email = buyer.email or known.get("email")
+        email = typed or account.find("customer", session["customer"]).get("email")
     elif session["customer_creation"] == "always":
         session["customer"] = make_customer(account, email)["id"]
     details = session["customer_details"] or _make_details(None, None)
@@ -321,20 +328,6 @@ def _follow(account: Account, session: Json, intent: Json) -> str:
         intent["_settled"] = lambda paid: _settle(account, session, paid=paid)
         _complete(account, session, intent)
     return str(session["status"])
-
-
-def _complete_free(account: Account, session: Json, buyer: Buyer, customer: str | None) -> str:
-    _add_method(account, session, buyer, customer)
-    _complete(account, session, None)
-    return "complete"
-
-
-def _add_method(account: Account, session: Json, buyer: Buyer, customer: str | None) -> Json:
-    """Make the payment method; the customer keeps it where later payments need it."""
-    keeper = customer if session["mode"] == "subscription" else None
-    method = add_payment_method(account, buyer.card, keeper, buyer.email)
-    session["_method"] = method["id"]
-    return method
 
 
 def _complete(account: Account, session: Json, intent: Json | None) -> None:

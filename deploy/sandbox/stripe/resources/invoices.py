@@ -8,17 +8,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import Field
+
 from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
-from deploy.sandbox.stripe.parameters import list_kind, list_within
+from deploy.sandbox.stripe.parameters import Currency, Metadata, Page, Parameters, list_kind
 from deploy.sandbox.stripe.resources.catalogue import amount_off
 from deploy.sandbox.stripe.resources.payments import add_payment_intent, cancel_intent
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.parameters import Parameters
 
-ITEM_FIELDS: Final = ("amount", "currency", "customer", "description", "metadata", "subscription")
 _LEAST_CENTS: Final = 50  # less is added to the customer's balance
+
+
+class NewItem(Parameters):
+    """An amount for the next invoice, of the subscription where one is named."""
+
+    customer: str
+    amount: int
+    currency: Currency = "eur"
+    description: str | None = None
+    metadata: Metadata = Field({})
+    subscription: str | None = None
+
+
+class ItemPage(Page):
+    """Items of one customer, or of all."""
+
+    customer: str | None = None
 
 
 def draft_invoice(
@@ -43,7 +60,7 @@ def draft_invoice(
     made |= {"customer_email": customer["email"], "customer_name": customer["name"]}
     for each in lines:
         each["invoice"] = identifier
-    return account.make("invoice.created", made | _amounts(account, made, coupon))
+    return account.make("invoice.created", made | _amounts(made, coupon))
 
 
 def make_line(amount: int, currency: str, period: Json, **more: Any) -> Json:
@@ -68,8 +85,7 @@ def finalize_invoice(
     owed = invoice["total"] + before
     due = owed if owed >= _LEAST_CENTS else 0
     if use_balance and owed - due != before:
-        kind = "invoice_too_small" if owed > 0 else "applied_to_invoice"
-        _change_balance(account, customer, owed - due - before, kind, invoice["id"])
+        account.change(customer, "customer.updated", balance=owed - due)
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
     customer["next_invoice_sequence"] += 1
     invoice["status_transitions"]["finalized_at"] = account.clock.now()
@@ -107,9 +123,8 @@ def intent_of(account: Account, invoice: Json) -> Json | None:
     return account.find("payment_intent", payments[0]["payment"]["payment_intent"]) if payments else None
 
 
-def void_invoice(account: Account, given: Parameters, invoice: str) -> Json:
+def void_invoice(account: Account, _given: Parameters, invoice: str) -> Json:
     """POST /v1/invoices/{id}/void."""
-    given.only()
     known = account.find("invoice", invoice)
     if known["status"] not in {"open", "uncollectible"}:
         raise StripeError(f"You can only pass in open invoices. This invoice is {known['status']}.")
@@ -121,10 +136,10 @@ def void_invoice(account: Account, given: Parameters, invoice: str) -> Json:
     return account.change(known, "invoice.voided", status="void", **over)
 
 
-def list_lines(account: Account, given: Parameters, invoice: str) -> Json:
+def list_lines(account: Account, given: Page, invoice: str) -> Json:
     """GET /v1/invoices/{id}/lines."""
     lines = account.find("invoice", invoice)["lines"]
-    return list_within(given, lines["data"], lines["url"])
+    return given.cut(lines["data"], lines["url"])
 
 
 def list_of_payments(account: Account, invoice: Json) -> Json:
@@ -132,29 +147,24 @@ def list_of_payments(account: Account, invoice: Json) -> Json:
     return make_list(_payments_of(account, invoice), f"/v1/invoice_payments?invoice={invoice['id']}")
 
 
-def create_invoice_item(account: Account, given: Parameters) -> Json:
-    """POST /v1/invoiceitems: an amount for the next invoice, of the subscription where one is named."""
-    given.only(*ITEM_FIELDS)
-    customer = account.find("customer", given.needed_text("customer"), "customer")["id"]
-    amount, moment, parent = given.needed_number("amount"), account.clock.now(), None
-    if subscription := given.text("subscription"):
-        if account.find("subscription", subscription, "subscription")["customer"] != customer:
+def create_invoice_item(account: Account, given: NewItem) -> Json:
+    """POST /v1/invoiceitems."""
+    account.find("customer", given.customer, "customer")
+    moment, parent = account.clock.now(), None
+    if given.subscription:
+        if account.find("subscription", given.subscription, "subscription")["customer"] != given.customer:
             raise StripeError("The subscription is another customer's.", param="subscription")
-        details = {"subscription": subscription, "subscription_item": None}
+        details = {"subscription": given.subscription, "subscription_item": None}
         parent = {"subscription_details": details, "type": "subscription_details"}
     made = blank(
         "invoiceitem",
         id=new_id("ii"),
-        amount=amount,
-        currency=(given.text("currency") or "eur").lower(),
-        customer=customer,
         date=moment,
-        description=given.text("description"),
-        metadata=given.metadata(),
-        net_amount=amount,
+        net_amount=given.amount,
         parent=parent,
         period={"start": moment, "end": moment},
-        _subscription=subscription,
+        _subscription=given.subscription,
+        **given.model_dump(exclude={"expand", "subscription"}),
     )
     return account.make("invoiceitem.created", made)
 
@@ -165,9 +175,8 @@ def _pending_items(account: Account, customer: str, subscription: str | None) ->
     return [each for each in waiting if each["_subscription"] in {None, subscription}]
 
 
-def delete_invoice_item(account: Account, given: Parameters, item: str) -> Json:
+def delete_invoice_item(account: Account, _given: Parameters, item: str) -> Json:
     """DELETE /v1/invoiceitems/{id}: one that still waits, or is on a draft."""
-    given.only()
     known = account.find("invoiceitem", item)
     invoice = account.get("invoice", known["invoice"])
     if invoice and invoice["status"] != "draft":
@@ -190,48 +199,29 @@ def _take_off(draft: Json, item: Json) -> None:
     draft["amount_due"] = draft["amount_remaining"] = max(draft["total"], 0)
 
 
-def list_invoice_items(account: Account, given: Parameters) -> Json:
+def list_invoice_items(account: Account, given: ItemPage) -> Json:
     """GET /v1/invoiceitems; those of a deleted customer are refused."""
-    if customer := given.text("customer"):
-        account.find("customer", customer, "customer")
-    return list_kind(account, given, "invoiceitem", "/v1/invoiceitems", "customer")
+    if given.customer:
+        account.find("customer", given.customer, "customer")
+    return list_kind(account, given, "invoiceitem", "/v1/invoiceitems")
 
 
 def _payments_of(account: Account, invoice: Json) -> list[Json]:
     return [account.find("invoice_payment", each) for each in invoice["_payments"]]
 
 
-def _change_balance(account: Account, customer: Json, amount: int, kind: str, invoice: str) -> None:
-    """Add to what a customer's next invoices use up (negative: a credit) and keep the transaction."""
-    after = customer["balance"] + amount
-    about = {"currency": customer["currency"] or "eur", "customer": customer["id"], "invoice": invoice}
-    changed = {"amount": amount, "ending_balance": after, "type": kind, "created": account.clock.now()}
-    account.change(customer, "customer.updated", balance=after)
-    account.add(blank("customer_balance_transaction", id=new_id("cbtxn"), **about, **changed))
-
-
-def _amounts(account: Account, invoice: Json, coupon: Json | None) -> Json:
+def _amounts(invoice: Json, coupon: Json | None) -> Json:
     lines = invoice["lines"]["data"]
     subtotal = sum(line["amount"] for line in lines)
     off = amount_off(coupon, sum(line["amount"] for line in lines if line["discountable"]))
     more: Json = {"discounts": [], "total_discount_amounts": []}
     if coupon and off:
-        discount = _add_discount(account, invoice, coupon)["id"]
+        discount = new_id("di")
         more = {"discounts": [discount], "total_discount_amounts": [{"amount": off, "discount": discount}]}
     total = subtotal - off
     due = max(total, 0)
     amounts = {"subtotal": subtotal, "subtotal_excluding_tax": subtotal, "total": total}
     return amounts | {"total_excluding_tax": total, "amount_due": due, "amount_remaining": due} | more
-
-
-def _add_discount(account: Account, invoice: Json, coupon: Json) -> Json:
-    same = {
-        "customer": invoice["customer"],
-        "invoice": invoice["id"],
-        "subscription": invoice["_subscription"],
-    }
-    source, start = {"coupon": coupon["id"], "type": "coupon"}, account.clock.now()
-    return account.add(blank("discount", id=new_id("di"), source=source, start=start, **same))
 
 
 def _take_pending(account: Account, subscription: Json, invoice: str) -> list[Json]:

@@ -5,27 +5,32 @@ Refunds: pending → succeeded; or failed, when the money comes back. Their sum 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import Field
 
 from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.parameters import Metadata, Parameters, Positive
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.parameters import Parameters
 
 OUTCOMES: Final = ("won", "lost")
-_REASONS: Final = ("duplicate", "fraudulent", "requested_by_customer")
-_ANSWER_SECONDS: Final = 7 * 86_400
 
 
-def create_refund(account: Account, given: Parameters) -> Json:
+class NewRefund(Parameters):
+    """What is refunded, in whole or in part."""
+
+    payment_intent: str
+    amount: Positive | None = None
+    metadata: Metadata = Field({})
+    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = None
+
+
+def create_refund(account: Account, given: NewRefund) -> Json:
     """POST /v1/refunds."""
-    given.only("amount", "metadata", "payment_intent", "reason")
-    intent = account.find("payment_intent", given.needed_text("payment_intent"), "payment_intent")
-    amount, reason = given.number("amount", least=1), given.choice("reason", _REASONS)
-    return refund_charge(
-        account, charge_of(account, intent), amount, reason=reason, metadata=given.metadata()
-    )
+    charge = charge_of(account, account.find("payment_intent", given.payment_intent, "payment_intent"))
+    return refund_charge(account, charge, given.amount, reason=given.reason, metadata=given.metadata)
 
 
 def refund_charge(account: Account, charge: Json, amount: int | None = None, **more: Any) -> Json:
@@ -36,11 +41,10 @@ def refund_charge(account: Account, charge: Json, amount: int | None = None, **m
     """
     left = charge["amount_captured"] - charge["amount_refunded"]
     _check(charge, amount, left)
-    kind = charge["payment_method_details"]["type"]
     same = {name: charge[name] for name in ("currency", "customer", "payment_intent", "payment_method")}
     about = {"charge": charge["id"], "created": account.clock.now(), "status": "succeeded"}
     made = blank("refund", id=new_id("re"), amount=amount or left, **about, **same)
-    made = account.make("refund.created", made | {"destination_details": {kind: {}, "type": kind}} | more)
+    made = account.make("refund.created", made | more)
     refunded = charge["amount_refunded"] + made["amount"]
     account.change(charge, "charge.refunded", amount_refunded=refunded, refunded=refunded == charge["amount"])
     return made
@@ -102,15 +106,8 @@ def open_dispute(
 
 def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> Json:
     """Build a dispute that takes money; an inquiry has another status."""
-    moment = account.clock.now()
-    evidence = {"due_by": moment + _ANSWER_SECONDS, "enhanced_eligibility": {}, "has_evidence": False}
-    evidence |= {"past_due": False, "submission_count": 0, "submission_method": "not_submitted"}
-    same = {
-        "currency": charge["currency"],
-        "payment_intent": charge["payment_intent"],
-        "charge": charge["id"],
-    }
-    about = {"amount": amount, "created": moment, "evidence_details": evidence, "reason": reason}
+    same = {name: charge[name] for name in ("currency", "payment_intent")} | {"charge": charge["id"]}
+    about = {"amount": amount, "created": account.clock.now(), "reason": reason}
     return blank("dispute", id=new_id("du"), **same, **about)
 
 
@@ -128,11 +125,7 @@ def close_dispute(account: Account, dispute: Json, status: str) -> Json:
 
 def warn_of_fraud(account: Account, charge: Json) -> Json:
     """Issue an early fraud warning of a charge."""
-    about = {
-        "charge": charge["id"],
-        "payment_intent": charge["payment_intent"],
-        "created": account.clock.now(),
-    }
-    actionable = not charge["refunded"] and not charge["disputed"]
-    made = blank("radar.early_fraud_warning", id=new_id("issfr"), actionable=actionable, **about)
+    about = {"payment_intent": charge["payment_intent"], "created": account.clock.now()}
+    about["actionable"] = not charge["refunded"] and not charge["disputed"]
+    made = blank("radar.early_fraud_warning", id=new_id("issfr"), charge=charge["id"], **about)
     return account.make("radar.early_fraud_warning.created", made)

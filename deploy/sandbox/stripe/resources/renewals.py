@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.account import add_months
 from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
-from deploy.sandbox.stripe.resources.catalogue import make_plan
 from deploy.sandbox.stripe.resources.invoices import (
     draft_invoice,
     finalize_invoice,
@@ -24,7 +23,7 @@ from deploy.sandbox.stripe.resources.subscriptions import ENDED, end_subscriptio
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
 
-_DAY: Final = 86_400
+_RETRY_SECONDS: Final = tuple(86_400 * day for day in (1, 3, 5))  # after the first failure of a renewal
 _DRAFT_SECONDS: Final = 3600  # from a renewal's draft invoice to its first payment
 _UPDATED: Final = "customer.subscription.updated"
 
@@ -33,7 +32,7 @@ def begin_subscription(account: Account, customer: str, bought: Json, method: st
     """Make a subscription to a Checkout item, which is not paid yet, in its first period."""
     identifier, moment, price = new_id("sub"), account.clock.now(), bought["price"]
     period = {"current_period_start": moment, "current_period_end": add_months(moment, 1)}
-    sold = {"plan": make_plan(price), "price": price, "quantity": bought["quantity"]}
+    sold = {"price": price, "quantity": bought["quantity"]}
     item = blank(
         "subscription_item", id=new_id("si"), created=moment, subscription=identifier, **period, **sold
     )
@@ -99,9 +98,6 @@ def _renew(account: Account, subscription: Json, period: int) -> None:
     invoice = invoice_period(account, subscription, "subscription_cycle")
     account.emit(_UPDATED, subscription, {"latest_invoice": None})
     schedule_renewal(account, subscription)
-    if subscription["status"] == "unpaid":
-        invoice["auto_advance"] = False
-        return
     moment = account.clock.now() + _DRAFT_SECONDS
     invoice["automatically_finalizes_at"] = moment
     account.clock.add_due(moment, lambda: _advance_invoice(account, invoice))
@@ -147,7 +143,7 @@ def settle_invoice(account: Account, invoice: Json) -> None:
     if invoice["status"] != "open":
         return
     mark_paid(account, invoice)
-    subscription, waiting = _subscription_of(account, invoice), {"incomplete", "past_due", "unpaid"}
+    subscription, waiting = _subscription_of(account, invoice), {"incomplete", "past_due"}
     if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in waiting:
         account.change(subscription, _UPDATED, status="active")
 
@@ -173,26 +169,18 @@ def _method_of(account: Account, invoice: Json) -> Json | None:
 
 def _fail(account: Account, invoice: Json) -> None:
     subscription = _subscription_of(account, invoice)
-    days, tries = account.settings.retry_days, invoice["attempt_count"]
-    moment = account.clock.now()
+    tries, moment = invoice["attempt_count"], account.clock.now()
     first = invoice.setdefault("_failed_at", moment)
-    again = first + days[tries - 1] * _DAY if tries <= len(days) else None
+    again = first + _RETRY_SECONDS[tries - 1] if tries <= len(_RETRY_SECONDS) else None
     if again is not None and invoice["auto_advance"]:
         account.clock.add_due(max(again, moment), lambda: _retry(account, invoice, tries))
     account.change(invoice, "invoice.payment_failed", next_payment_attempt=again)
     if subscription["status"] in {"active", "incomplete"}:
         account.change(subscription, _UPDATED, status="past_due")
-    if again is None and subscription["status"] == "past_due":
-        _give_up(account, subscription)
+    if again is None and subscription["status"] == "past_due" and account.after_retries == "cancel":
+        end_subscription(account, subscription, "payment_failed")
 
 
 def _retry(account: Account, invoice: Json, tries: int) -> None:
     if invoice["status"] == "open" and invoice["auto_advance"] and invoice["attempt_count"] == tries:
         collect_invoice(account, invoice)
-
-
-def _give_up(account: Account, subscription: Json) -> None:
-    if account.settings.after_retries == "cancel":
-        end_subscription(account, subscription, "payment_failed")
-    elif account.settings.after_retries == "unpaid":
-        account.change(subscription, _UPDATED, status="unpaid")

@@ -5,16 +5,38 @@ Periods are in ``renewals``. Since 2025-03-31 a period is the item's: ``items.da
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from deploy.sandbox.stripe.objects import Json, StripeError, blank, missing_object, new_id
+from deploy.sandbox.stripe.parameters import Parameters
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.parameters import Parameters
 
 ENDED: Final = frozenset({"canceled", "incomplete_expired"})
-SUBSCRIPTION_FIELDS: Final = ("cancel_at", "proration_behavior")
+_NO_PRORATION: Final = "Stripe's stand-in imitates no proration."
+
+
+class Change(Parameters):
+    """When a subscription ends; an early end gives no money back."""
+
+    cancel_at: int | None = None
+    proration_behavior: Literal["none"] | None = None
+
+
+class Cancellation(Parameters):
+    """How a subscription ends now."""
+
+    invoice_now: bool | None = None
+    prorate: bool | None = None
+
+
+class NewPortal(Parameters):
+    """Whose portal."""
+
+    customer: str
+    locale: str | None = None
+    return_url: str | None = None
 
 
 def item_of(subscription: Json) -> Json:
@@ -28,18 +50,16 @@ def list_running(account: Account, customer: str) -> list[Json]:
     return [each for each in account.where("subscription", customer=customer) if each["status"] not in ENDED]
 
 
-def update_subscription(account: Account, given: Parameters, subscription: str) -> Json:
-    """POST /v1/subscriptions/{id}: when it ends; an early end gives no money back."""
-    given.only(*SUBSCRIPTION_FIELDS)
-    known, end = account.find("subscription", subscription), given.number("cancel_at")
+def update_subscription(account: Account, given: Change, subscription: str) -> Json:
+    """POST /v1/subscriptions/{id}."""
+    known, end = account.find("subscription", subscription), given.cancel_at
     if known["status"] in ENDED:
         message = "A canceled subscription can only update its cancellation_details and metadata."
         raise StripeError(message, code="resource_missing")
     if end is not None and end <= account.clock.now():
         raise StripeError("cancel_at must be in the future.", param="cancel_at")
-    behaviour = given.choice("proration_behavior", ("none",))
-    if end is not None and behaviour is None and end < item_of(known)["current_period_end"]:
-        raise StripeError("Stripe's stand-in imitates no proration.", param="proration_behavior")
+    if end is not None and not given.proration_behavior and end < item_of(known)["current_period_end"]:
+        raise StripeError(_NO_PRORATION, param="proration_behavior")
     return choose_end(account, known, end) if given.has("cancel_at") else known
 
 
@@ -59,14 +79,13 @@ def choose_end(account: Account, subscription: Json, end: int | None, *, is_peri
     )
 
 
-def cancel_subscription(account: Account, given: Parameters, subscription: str) -> Json:
+def cancel_subscription(account: Account, given: Cancellation, subscription: str) -> Json:
     """DELETE /v1/subscriptions/{id}: now."""
-    given.only("invoice_now", "prorate")
     known = account.find("subscription", subscription)
     if known["status"] in ENDED:
         raise missing_object("subscription", subscription, None)
-    if given.flag("prorate") or given.flag("invoice_now"):
-        raise StripeError("Stripe's stand-in imitates no proration.", param="prorate")
+    if given.prorate or given.invoice_now:
+        raise StripeError(_NO_PRORATION, param="prorate")
     end_subscription(account, known, "cancellation_requested")
     return known
 
@@ -102,9 +121,8 @@ def make_customer(account: Account, email: str | None) -> Json:
     return account.make("customer.created", made)
 
 
-def delete_customer(account: Account, given: Parameters, customer: str) -> Json:
+def delete_customer(account: Account, _given: Parameters, customer: str) -> Json:
     """DELETE /v1/customers/{id}: its subscriptions end at once."""
-    given.only()
     known = account.find("customer", customer)
     if known.get("deleted"):
         raise missing_object("customer", customer, None)
@@ -117,10 +135,9 @@ def delete_customer(account: Account, given: Parameters, customer: str) -> Json:
     return known
 
 
-def create_portal_session(account: Account, given: Parameters) -> Json:
+def create_portal_session(account: Account, given: NewPortal) -> Json:
     """POST /v1/billing_portal/sessions."""
-    given.only("customer", "locale", "return_url")
-    customer, identifier = account.find("customer", given.needed_text("customer"), "customer"), new_id("bps")
-    more: dict[str, Any] = {name: given.text(name) for name in ("locale", "return_url")}
-    more |= {"created": account.clock.now(), "url": f"{account.origin}/p/session/{identifier}"}
-    return account.add(blank("billing_portal.session", id=identifier, customer=customer["id"], **more))
+    account.find("customer", given.customer, "customer")
+    identifier, told = new_id("bps"), given.model_dump(exclude={"expand"})
+    told |= {"created": account.clock.now(), "url": f"{account.origin}/p/session/{identifier}"}
+    return account.add(blank("billing_portal.session", id=identifier, **told))
