@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 # Every desk of the sandbox is in Île-de-France.
 PARIS: Final = ZoneInfo("Europe/Paris")
-WEEKDAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 
 
 def now() -> datetime:

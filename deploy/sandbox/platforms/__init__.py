@@ -37,7 +37,9 @@ def platforms() -> dict[str, StandInPlatform]:
     for file in Path(__file__).parent.glob("*.yaml"):
         name, about = file.stem, yaml.safe_load(file.read_text("utf-8"))
         sites = about.get("sites", {name: about})
-        own = found.get(name) or StandInPlatform(partial(_add_described, sites))
+        own = found.get(name) or StandInPlatform(
+            partial(_add_described, {code: about | each for code, each in sites.items()})
+        )
         found[name] = replace(own, **_describe(sites, about))
     return dict(sorted(found.items()))
 

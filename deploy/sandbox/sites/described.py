@@ -1,7 +1,8 @@
 """Platforms that are described by their files alone: routes, and what they answer, in JSON or by pages.
 
 An answer is ``json``, a ``page`` of templates/ (filled in with all that expressions know, and ``values``), a
-``text``, compressed, or a ``redirect``; it may set ``cookies``. A route that ``reserves`` is counted.
+``text``, compressed, or a ``redirect``; it may set ``cookies``, and ``keep`` how far a ``session`` is in the form. One
+that ``reserves`` is counted; by its unix seconds a slot is taken.
 
 In a shape, a text that begins with ``=`` is an expression of Jinja; a mapping with ``for`` makes a list, or with
 ``key`` another mapping; one with ``if`` and ``then`` chooses; a key that ends with ``?`` is left out where its value is
@@ -16,6 +17,7 @@ Expressions know the request (``query``, ``path``, ``headers``, ``cookies``, ``b
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from datetime import date, datetime, timedelta
 from functools import cache, partial
@@ -38,13 +40,17 @@ from deploy.sandbox.sites.pages import (
     redirect,
     render_page,
 )
+from deploy.sandbox.sites.slot_store import HOURS
 
 if TYPE_CHECKING:
     from jinja2.environment import TemplateExpression
 
+    from deploy.sandbox.platform import Form
     from deploy.sandbox.sites.site import Site
 
 Known = dict[str, Any]  # what expressions know
+_KEPT: Final = 10_000  # visitors
+log = logging.getLogger("sandbox")
 _EXPRESSIONS: Final = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - JSON, no page
 _EXPRESSIONS.globals.update(
     {
@@ -56,11 +62,13 @@ _EXPRESSIONS.globals.update(
         "parse": json.loads,
         "department_host": department_host,
         "platform_host": platform_host,
+        "counter_hours": list(HOURS),
         "timedelta": timedelta,
     }
 )
 _EXPRESSIONS.filters.update(
     {
+        "times": lambda hours: [each.time() for each in hours],
         "on": lambda hours, day: [each for each in hours if each.date() == day],
         "day": lambda moment: f"{moment:%d/%m/%Y}",
         "dates": lambda hours: list(dict.fromkeys(each.date() for each in hours)),
@@ -129,15 +137,16 @@ class DescribedPages(Pages):
         super().__init__(site)
         self.about = about
         self.template = about.get("template", "site/json_desk")
-        self.tokens: set[str] = set()  # of the sessions that it opened
-        site.forget.append(self.tokens.clear)
+        # By cookie: the visitors, each with how far it is, by form; the oldest is forgotten, as real sessions end.
+        self.sessions: dict[str, dict[int, Known]] = {}
+        site.forget.append(self.sessions.clear)
 
     def add_routes(self, app: web.Application) -> None:
         """Add its answers, then the page."""
         for route in self.about.get("routes", ()):
-            method = "post" if "post" in route else "get"
+            method = next(each for each in ("post", "get", "any") if each in route)
             for path in [route[method]] if isinstance(route[method], str) else route[method]:
-                app.router.add_route(method, path, partial(self._answer, route))
+                app.router.add_route("*" if method == "any" else method, path, partial(self._answer, route))
         if self.template:
             app.router.add_get("/{path:.*}", self._page)
         else:
@@ -164,21 +173,31 @@ class DescribedPages(Pages):
             if name in ("places", "days"):
                 self._read_hours(known)
         chosen = next(
-            each for each in route.get("answers", [route]) if evaluate(each.get("if", "true"), known)
+            each for each in route.get("answers", [route]) if evaluate(str(each.get("if", "true")), known)
         )
-        self.site.counters.reservations += bool(evaluate(str(route.get("reserves", "false")), known))
-        made = self._make(chosen, known)
+        if reserved := evaluate(str({**route, **chosen}.get("reserves", "false")), known):
+            self._reserve(request, known["form"], reserved)
+        if "keep" in chosen:
+            known["session"][known["form"].number] = fill(chosen["keep"], known)
+        made = self._make(route, chosen, known)
         for name, value in chosen.get("cookies", {}).items():
             made.set_cookie(name, fill(value, known), path="/")
         return made
 
-    def _make(self, chosen: Known, known: Known) -> web.Response:
+    def _reserve(self, request: web.Request, form: Form | None, slot: int) -> None:
+        self.site.counters.reservations += 1
+        log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
+        for planning in form.plannings if form else ():
+            self.site.agenda.take(planning, [slot])
+
+    def _make(self, route: Known, chosen: Known, known: Known) -> web.Response:
         if "redirect" in chosen:
             return redirect(self.site, fill(chosen["redirect"], known))
         if "page" in chosen:
-            values = fill({**self.about.get("values", {}), **chosen.get("values", {})}, known)
+            told = [each.get("values", {}) for each in (self.about, route, chosen)]
+            values = fill({**told[0], **told[1], **told[2]}, known)
             shown = {name: each for name, each in known.items() if name != "site"} | values
-            made = render_page(self.site, chosen["page"], **shown)
+            made = render_page(self.site, chosen["page"], chosen.get("status", 200), **shown)
             made.content_type = chosen.get("type", "text/html")
             return made
         if "text" in chosen:
@@ -192,8 +211,9 @@ class DescribedPages(Pages):
         known: Known = {
             "query": request.query, "path": request.match_info, "headers": request.headers, "cookies": request.cookies,
             "mode": mode.name, "parameters": mode.parameters, "port": request.url.port, "form": form,
-            "site": self.site.about, "today": today(), "tokens": self.tokens, "new_token": self._open_session,
-            "hours_of": lambda place: moments(self.site, [place]), "places": None, "days": None,
+            "site": self.site.about, "today": today(), "sessions": self.sessions, "new_session": self._open_session,
+            "method": request.method, "hours_of": lambda place: moments(self.site, [place]),
+            "places": None, "days": None,
         }  # fmt: skip
         self._read_hours(known)
         return known
@@ -208,9 +228,11 @@ class DescribedPages(Pages):
             known["later"] = [each for each in free if each.date() > known["days"][-1]]
 
     def _open_session(self) -> str:
-        token = secrets.token_hex(20)
-        self.tokens.add(token)
-        return token
+        key = secrets.token_hex(20)
+        self.sessions[key] = {}
+        if len(self.sessions) > _KEPT:
+            del self.sessions[next(iter(self.sessions))]
+        return key
 
 
 async def _read_sent(request: web.Request) -> Known:
