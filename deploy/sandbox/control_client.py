@@ -113,13 +113,9 @@ class SandboxControl:
         known = ask(f"{self.inbox}/api/state")["providers"]
         return sum(each["calls"] for each in known if name in (each["provider"], each["channel"]))
 
-    def call_answers(self, mode: str, **parameters: float | str) -> None:
+    def call_answers(self, mode: str) -> None:
         """Set who or what answers calls from now on (CALL_ANSWERS)."""
-        ask(f"{self.inbox}/api/calls/answers", {"mode": mode, **parameters})
-
-    def act_in_call(self, sid: str, action: str) -> None:
-        """Let a called person do something: answer, machine or busy."""
-        ask(f"{self.inbox}/api/calls/{sid}", {"action": action})
+        ask(f"{self.inbox}/api/calls/answers", {"mode": mode})
 
     def reset(self) -> None:
         """Bring every stand-in back to its start: nothing open, nothing kept, all modes normal."""

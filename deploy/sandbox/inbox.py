@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.modes import MODES
-from deploy.sandbox.providers.provider import provider_mode
+from deploy.sandbox.modes import MODES, read_mode
 from deploy.sandbox.providers.receipts import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, Refusal, read_body, refusals
 from deploy.sandbox.sites.app import act
 from deploy.sandbox.templating import STATIC, static
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from deploy.sandbox.outbox import Message
     from deploy.sandbox.server import Sandbox
 
@@ -56,9 +58,13 @@ class Inbox:
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{name}/mode", self._provider)
         app.router.add_post("/api/providers/{name}/receipts", self._receipts)
-        self._sandbox.telegram.add_control(app, "/api/telegram")
-        app.router.add_post("/api/calls/answers", self._sandbox.twilio_calls.set_answers)
-        app.router.add_post("/api/calls/{sid}", self._sandbox.twilio_calls.press)
+        for path, control in (
+            ("/api/telegram/press", self._sandbox.telegram.control_press),
+            ("/api/telegram/say", self._sandbox.telegram.control_say),
+            ("/api/calls/answers", self._sandbox.twilio_calls.set_answers),
+            ("/api/calls/{sid}", self._sandbox.twilio_calls.press),
+        ):
+            app.router.add_post(path, partial(_answer, control))
         return app
 
     def state(self) -> dict[str, object]:
@@ -127,7 +133,7 @@ class Inbox:
     async def _provider(self, request: web.Request) -> web.Response:
         """Set the mode of one provider, or of all of a channel."""
         found, body = self._sandbox.find_providers(request.match_info["name"]), await read_body(request)
-        for provider, mode in [(each, provider_mode(body, each.mode_table)) for each in found]:
+        for provider, mode in [(each, read_mode(body, each.mode_table)) for each in found]:
             await provider.set_mode(mode)
         return web.json_response(found[0].to_json())
 
@@ -136,8 +142,14 @@ class Inbox:
         name, known = request.match_info["name"], self._sandbox.receipt_senders
         if name not in known:
             raise Refusal(f"no receipts of {name!r}", known=known, status=404)
-        known[name].mode = provider_mode(await read_body(request), RECEIPT_MODES)
-        return web.json_response(known[name].to_json())
+        known[name].mode = read_mode(await read_body(request), RECEIPT_MODES)
+        return web.json_response(known[name].mode.to_json())
+
+
+async def _answer(
+    control: Callable[[web.Request], Awaitable[dict[str, object]]], request: web.Request
+) -> web.Response:
+    return web.json_response(await control(request))
 
 
 @web.middleware

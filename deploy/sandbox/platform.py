@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from deploy.sandbox.modes import Mode, Table
+    from deploy.sandbox.modes import Table
     from deploy.sandbox.sites.site import Site
 
 _NUMBER: Final = re.compile(r"\d{6}")
 AddRoutes = Callable[[web.Application, "Site"], None]
-Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
 
 
 def form_in(request: web.Request) -> int | None:
@@ -79,7 +78,6 @@ class StandInPlatform:
         headers: sent with every page.
         modes: how it may misbehave beyond ``MODES``; its pages find the mode they meet in ``request[MODE]``.
         mode_names: French names of those, for the inbox page.
-        instead: its own answers in a mode, for those that are there for every site or that it adds.
     """
 
     add_routes: AddRoutes
@@ -89,4 +87,3 @@ class StandInPlatform:
     headers: Mapping[str, str] = field(default_factory=dict)
     modes: Table = field(default_factory=dict)
     mode_names: Mapping[str, str] = field(default_factory=dict)
-    instead: Mapping[str, Instead] = field(default_factory=dict)

@@ -99,12 +99,3 @@ def _moment(key: str, value: object) -> int:
     if moment is None or moment.tzinfo is None:
         raise Refusal(f"{key} takes instants as 2026-12-01T09:30:00+01:00 (with offset), not {value!r}")
     return int(moment.timestamp())
-
-
-def read_mode(body: Body, known: Iterable[object] = ()) -> tuple[str, dict[str, Any], int | None]:
-    """Return the mode that a control call asks for: its name, its parameters, and how many requests it lasts."""
-    name = text(body, "mode")
-    if name is None:
-        raise Refusal('mode is missing: send {"mode": "normal"} or another', known=known)
-    parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
-    return name, parameters, whole_number(body, "count", least=1)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.sandbox.control_client import SandboxControl
-from deploy.sandbox.providers.telegram_chat import Chat, find_data
+from deploy.sandbox.providers.telegram_chat import Chat
 from deploy.sandbox.server import Ports, Sandbox
 
 if TYPE_CHECKING:
@@ -62,21 +62,13 @@ class Running(SandboxControl):
         """Return the error reports that Sentry took, the oldest first."""
         return self._do(lambda: list(self._sandbox.sentry.reports))
 
-    def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, object]:
+    def press_start(self, code: str, chat: int, name: str) -> dict[str, object]:
         """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""
-        return self.write_to_bot(f"/start {code}", Chat(chat, name, kind))
+        return self.write_to_bot(f"/start {code}", Chat(chat, name))
 
-    def press_button(self, message: Message, button: str, chat: Chat | None = None) -> str:
-        """Let a person press the button of this label, or that sends this data, below a message; return the press.
-
-        ``chat``: where it is pressed, by default where the message is.
-        """
-        sent = {each.data for each in message.draft.buttons if each.data}
-        return self.press_data(message, button if button in sent else find_data(message, button), chat)
-
-    def press_data(self, message: Message, data: str, chat: Chat | None = None) -> str:
-        """Let a person send data of their own in the name of a button below a message; return the press."""
-        return self._do(lambda: self._sandbox.telegram.press(message, data, chat or Chat(int(message.to))))
+    def press_data(self, message: Message, data: str) -> str:
+        """Let a person press what sends this data below a message, in its chat; return the press."""
+        return self._do(lambda: self._sandbox.telegram.press(message, data))
 
     def answer_to(self, press: str) -> PressAnswer | None:
         """Return what the bot answered to a press; None as long as it has not."""

@@ -14,7 +14,6 @@ from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.listener import Listener, listen, listen_web
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
-from deploy.sandbox.providers.provider import WebProvider
 from deploy.sandbox.providers.push import PushService
 from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.sentry import Sentry
@@ -31,7 +30,7 @@ from deploy.sandbox.world import World
 if TYPE_CHECKING:
     import socket
 
-    from deploy.sandbox.providers.provider import ProviderBase
+    from deploy.sandbox.providers.provider import Provider
     from deploy.sandbox.stripe.webhooks import Endpoint
 
 # Seconds that requests in progress are given at the end; the hanging ones would take for ever.
@@ -83,7 +82,7 @@ class Sandbox:
         self.stripe = Stripe(stripe_endpoint)
         self.sentry = Sentry()
         known = (self.sendgrid, self.smtp, *texts, self.telegram, self.push, self.stripe, self.sentry)
-        self.providers: dict[str, ProviderBase] = {each.provider_name: each for each in known}
+        self.providers: dict[str, Provider] = {each.provider_name: each for each in known}
         self._runners: list[web.AppRunner] = []
 
     async def __aenter__(self) -> Self:
@@ -101,9 +100,10 @@ class Sandbox:
             await self._serve(make_site_app(site), made)
         for provider, made in zip(self.providers.values(), providers, strict=True):
             provider.url = self.provider_url(provider.provider_name)
-            if isinstance(provider, WebProvider):
+            if provider is self.smtp:
+                await self.smtp.serve(made)
+            else:
                 provider.listener = await self._serve(provider.make_app(), made)
-        await self.smtp.serve(providers[list(self.providers).index("smtp")])
         if self._plays:
             self.begin_world()
         return self
@@ -157,7 +157,7 @@ class Sandbox:
         """Return the base URL of the booking site of a code."""
         return addresses.url(self.known_site(code).about.host, self.ports.sites)
 
-    def find_providers(self, name: str) -> list[ProviderBase]:
+    def find_providers(self, name: str) -> list[Provider]:
         """Return the provider of that name, or all of a channel; a Refusal (404) names both."""
         found = [each for each in self.providers.values() if name in (each.provider_name, each.channel)]
         if not found:

@@ -8,7 +8,6 @@ import random
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.modes import Mode
 from deploy.sandbox.request_body import Refusal
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ async def _trouble(site: Site, name: str, parameters: Parameters) -> None:
     """Let a site have a mode for a while; what a person has set stays."""
     if site.modes.site.name != "normal":
         return
-    mode = site.make_mode(name, parameters)
-    site.set_mode(mode)
+    mode = site.set_mode({"mode": name, **parameters})
     await asyncio.sleep(_rng.uniform(*_BAD_LASTS))
     if site.modes.site is mode:
-        site.set_mode(Mode())
+        site.set_mode({"mode": "normal"})

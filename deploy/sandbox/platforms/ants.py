@@ -141,7 +141,7 @@ class _Search:
         return [(form, planning) for form in forms for planning in form.plannings]
 
     def _failed(self, criteria: Mapping[str, Any], mode: Mode) -> int:
-        return len(self._asked_halls(criteria)) if mode.name == "overload" else 0
+        return len(self._asked_halls(criteria)) if mode.name == "editors_fail" else 0
 
     def _frames(
         self, criteria: Mapping[str, Any], request: web.Request, spelling: str
@@ -245,11 +245,4 @@ def _form_asked(request: web.Request) -> int | None:
     return next((number for number, area in _AREAS.items() if _within(area, request.query)), None)
 
 
-async def _on(_mode: Mode, request: web.Request, _site: Site) -> web.StreamResponse:
-    """Answer as the well site does: its pages find the mode themselves."""
-    return await request.match_info.handler(request)
-
-
-PLATFORM: Final = StandInPlatform(
-    add_routes=_add_routes, page=_page, form_asked=_form_asked, instead={"overload": _on}
-)
+PLATFORM: Final = StandInPlatform(add_routes=_add_routes, page=_page, form_asked=_form_asked)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.modes import Mode, Modes, Parameters, Table, make_mode
+from deploy.sandbox.modes import Mode, Modes, Parameters, Table, read_mode
 from deploy.sandbox.providers.receipts import ReceiptSender
-from deploy.sandbox.request_body import Body, read_mode, refusals
+from deploy.sandbox.request_body import Body, refusals
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.sandbox.listener import Listener
     from deploy.sandbox.outbox import Message, Outbox, OutboxDraft
 
@@ -62,7 +64,7 @@ class Accepted:
     edits: Message | None = None
 
 
-class ProviderBase(ABC):
+class Provider:
     """A provider's stand-in: what it is called, its failure modes, and where it listens."""
 
     channel: str
@@ -84,7 +86,7 @@ class ProviderBase(ABC):
 
     async def post_mode(self, body: Body) -> web.Response:
         """Set how it answers as the body of a control call says."""
-        await self.set_mode(provider_mode(body, self.mode_table))
+        await self.set_mode(read_mode(body, self.mode_table))
         return web.json_response(self.to_json())
 
     async def reset(self) -> None:
@@ -95,37 +97,21 @@ class ProviderBase(ABC):
 
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
-        return {
-            "channel": self.channel,
-            "provider": self.provider_name,
-            **self.modes.site.to_json(),
-            "calls": self.calls,
-            "messages": 0,
-        }
-
-
-class WebProvider(ProviderBase):
-    """A provider whose API is HTTP."""
-
-    largest = _LARGEST
+        named = {"channel": self.channel, "provider": self.provider_name}
+        return {**named, **self.modes.site.to_json(), "calls": self.calls, "messages": 0}
 
     def make_app(self) -> web.Application:
-        """Build the application."""
-        app = web.Application(middlewares=[refusals], client_max_size=self.largest)
+        """Build the application of one whose API is HTTP."""
+        app = web.Application(middlewares=[refusals], client_max_size=_LARGEST)
         self.add_own_routes(app)
         return app
 
-    @abstractmethod
     def add_own_routes(self, app: web.Application) -> None:
         """Add the provider's API."""
 
-
-class KeyedProvider(WebProvider):
-    """A provider that is called with a key and fails in the ways of PROVIDER_MODES."""
-
-    @abstractmethod
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer as in a mode, rate_limited (try again in ``seconds``), error_500 or unauthorized, in its own shape."""
+        raise NotImplementedError
 
     async def misbehave(self, request: web.Request, mode: Mode) -> web.Response | None:
         """Do what the mode says before a call is read; None: read it."""
@@ -137,16 +123,11 @@ class KeyedProvider(WebProvider):
             await asyncio.Event().wait()
         if mode.name == "slow":
             await asyncio.sleep(mode.number("seconds"))
-        return self.failing(mode)
-
-    def failing(self, mode: Mode | None = None) -> web.Response | None:
-        """Return the answer of a call that fails in the mode of the moment; None where it does not."""
-        mode = mode or self.modes.met_by()
         seconds = int(mode.number("seconds")) if mode.name == "rate_limited" else 0
         return self.fail(mode.name, seconds) if mode.name in _FAILURES else None
 
 
-class Provider(KeyedProvider):
+class MessageProvider(Provider):
     """A provider of messages; a subclass reads calls and gives refusals in the provider's shape."""
 
     def __init__(self, outbox: Outbox) -> None:
@@ -185,18 +166,14 @@ class Provider(KeyedProvider):
             self._reject(mode, accepted.drafts)
         except RequestRefused as refused:
             return refused.answer
-        self._keep(accepted)
+        self.keep(accepted)
         self.send_receipts(request, accepted)
         if mode.name == "yes_without_answer":
             await asyncio.Event().wait()
         return accepted.answer
 
-    def find_sent(self, sid: str) -> Message | None:
-        """Return the message that has an id of the provider's."""
-        sent = self.outbox.messages(self.channel)
-        return next((each for each in sent if each.provider_id == sid), None)
-
-    def _keep(self, accepted: Accepted) -> None:
+    def keep(self, accepted: Accepted) -> None:
+        """Keep the messages of a call."""
         for draft in accepted.drafts:
             if accepted.edits:
                 self.outbox.edit(accepted.edits, draft)
@@ -221,6 +198,14 @@ class Provider(KeyedProvider):
         return {**super().to_json(), "messages": len(self.outbox.messages(self.channel))}
 
 
+def read_told(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return when the page was read, and the sender's own ids, which channels without metadata carry in headers."""
+    names = ("notification_id", "notification_ids")
+    told = {name: str(headers.get(f"X-{name.replace('_', '-')}") or "").replace(" ", "") for name in names}
+    seen = seen_at(str(headers.get("X-Seen-At") or ""))
+    return {"seen_at": seen, "custom": {name: each for name, each in told.items() if each}}
+
+
 def seen_at(told: str | None) -> datetime | None:
     """Read when the page was read (ISO 8601 with offset); what cannot be read is logged and left out."""
     if not told:
@@ -233,16 +218,3 @@ def seen_at(told: str | None) -> datetime | None:
         log.warning("seen_at %r is no ISO 8601 instant with offset: the delay is not shown", told)
         return None
     return moment
-
-
-def told_ids(request: web.Request) -> dict[str, str]:
-    """Return the sender's own ids, which channels without metadata carry in headers."""
-    names = ("notification_id", "notification_ids")
-    told = {name: request.headers.get(f"X-{name.replace('_', '-')}") for name in names}
-    return {name: value for name, value in told.items() if value}
-
-
-def provider_mode(body: Body, table: Table = PROVIDER_MODES) -> Mode:
-    """Read the mode that a control call asks for; a Refusal names the modes that exist."""
-    name, parameters, count = read_mode(body, table)
-    return make_mode(name, parameters, count, table=table)

@@ -26,10 +26,9 @@ from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import (
     PROVIDER_MODES,
     Accepted,
-    Provider,
+    MessageProvider,
     RequestRefused,
-    seen_at,
-    told_ids,
+    read_told,
 )
 from deploy.sandbox.providers.receipts import derive_key
 from deploy.sandbox.request_body import read_body, text
@@ -45,7 +44,8 @@ _LARGEST: Final = 86 + 4096  # bytes: the head (RFC 8188) and one record, all th
 _SILENT, _GONE = "silent-", "gone-"
 _SHOWN: Final = frozenset({"title", "body", "url", "tag"})
 # ended: every subscription has; redirect leads elsewhere; odd answers in no way that the protocol knows.
-_MODES: Final[dict[str, Parameters]] = PROVIDER_MODES | {"ended": {}, "redirect": {}, "odd": {}}
+_ODD: Final = {"ended": 410, "redirect": 307, "odd": 418}
+_MODES: Final[dict[str, Parameters]] = PROVIDER_MODES | {mode: {} for mode in _ODD}
 
 
 def _browser(subscription_id: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
@@ -93,7 +93,7 @@ def read_sender(authorization: str) -> tuple[str, dict[str, Any]]:
     return parts["k"], claims
 
 
-class PushService(Provider):
+class PushService(MessageProvider):
     """Web push: one call, one message to one browser."""
 
     channel = "push"
@@ -136,19 +136,14 @@ class PushService(Provider):
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Take a message, or answer as its subscription or the mode says."""
         subscription_id, mode = request.match_info["id"], self.modes.site.name
-        answer = None
+        if subscription_id.startswith(_GONE):
+            mode = "ended"
         if subscription_id.startswith(_SILENT):
             self.calls += 1
             await asyncio.Event().wait()
-        if mode == "ended" or subscription_id.startswith(_GONE):
-            answer = web.Response(status=410)
-        elif mode == "redirect":
-            answer = web.Response(status=307, headers={"Location": "http://127.0.0.1:1/"})
-        elif mode == "odd":
-            answer = web.Response(status=418)
-        if answer:
+        if mode in _ODD:
             self.calls += 1
-            return answer
+            return web.Response(status=_ODD[mode], headers={"Location": "http://127.0.0.1:1/"})
         return await super().call(request)
 
     async def read_call(self, request: web.Request) -> Accepted:
@@ -164,13 +159,11 @@ class PushService(Provider):
         shown = json.loads(payload)
         if not isinstance(shown, dict) or shown.keys() != _SHOWN:
             raise _refuse(400, f"the payload has not {sorted(_SHOWN)}")
+        told = read_told(headers)
+        told["custom"] |= {"payload": payload}
+        sent = {name: headers.get(name, "") for name in ("TTL", "Topic", "Urgency")}
         draft = OutboxDraft(
-            to=subscription_id,
-            subject=shown["title"],
-            text=shown["body"],
-            seen_at=seen_at(headers.get("X-Seen-At")),
-            custom=told_ids(request) | {"payload": payload},
-            headers={name: headers.get(name, "") for name in ("TTL", "Topic", "Urgency")},
+            to=subscription_id, subject=shown["title"], text=shown["body"], headers=sent, **told
         )
         number = str(next(self._ids))
         answer = web.Response(status=201, headers={"Location": f"{_ORIGIN}/message/{number}"})

@@ -15,6 +15,7 @@ import hmac
 import secrets
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -25,16 +26,14 @@ from deploy.sandbox.modes import Mode, Table
 from deploy.sandbox.outgoing import OutgoingCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from deploy.sandbox.outbox import OutboxDraft
 
-# delivered, bounced (the address is dead), refused (this message), spam say what a receipt says. late says delivered
-# after ``seconds``, repeated says it ``times`` times, lost says nothing.
+# delivered and spam (of SendGrid) say what a receipt says. late says delivered after ``seconds``, repeated says it
+# ``times`` times, lost says nothing.
 RECEIPT_MODES: Final[Table] = {
     "delivered": {},
-    "bounced": {},
-    "refused": {},
     "spam": {},
     "late": {"seconds": 5},
     "repeated": {"times": 3},
@@ -43,16 +42,8 @@ RECEIPT_MODES: Final[Table] = {
 _RETRY_SECONDS: Final = (1, 2, 4, 8, 15, 30, 60, 60)
 _EVENTS: Final[dict[str, tuple[dict[str, str], ...]]] = {
     "delivered": ({"event": "processed"}, {"event": "delivered", "response": "250 OK"}),
-    "bounced": ({"event": "bounce", "type": "bounce", "status": "5.1.1", "reason": "550 no such user"},),
-    "refused": ({"event": "bounce", "type": "blocked", "status": "4.2.2", "reason": "452 mailbox full"},),
     "spam": ({"event": "delivered", "response": "250 OK"}, {"event": "spamreport"}),
     "dropped": ({"event": "dropped", "reason": "Spam Reporting Address"},),
-}
-_STATES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "delivered": (("sent", ""), ("delivered", "")),
-    "bounced": (("undelivered", "30005"),),
-    "refused": (("undelivered", "30003"),),
-    "spam": (("undelivered", "30007"),),
 }
 
 
@@ -67,8 +58,8 @@ class ReceiptSender:
 
     @property
     def says(self) -> str:
-        """Return what a receipt says: delivered, bounced, refused or spam."""
-        return self.mode.name if self.mode.name in {"bounced", "refused", "spam"} else "delivered"
+        """Return what a receipt says: delivered or spam."""
+        return "spam" if self.mode.name == "spam" else "delivered"
 
     def send(self, url: str, write: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]]) -> None:
         """Send a call as the mode says; its body is written and signed when it leaves. Repeated, it is the same."""
@@ -85,9 +76,10 @@ class ReceiptSender:
         self.mode = Mode("delivered")
         await self.calls.stop()
 
-    def to_json(self) -> dict[str, object]:
-        """Return it as the control API shows it."""
-        return {"hooks": self.hooks, **self.mode.to_json()}
+    def send_form(self, url: str, token: str, form: dict[str, str]) -> None:
+        """Send a form of Twilio's. Behind the # of an address are wishes to it, which repeats what failed anyway."""
+        url = url.partition("#")[0]
+        self.send(url, urlencode(form).encode, lambda _: sign_form(token, url, form))
 
     async def _deliver(
         self, url: str, body: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]], wait: float
@@ -114,29 +106,6 @@ def make_events(says: str, provider_id: str, drafts: Sequence[OutboxDraft]) -> l
         for number, draft in enumerate(drafts)
         for event in _EVENTS[says]
     ]
-
-
-def make_states(says: str, account: str, sid: str, draft: OutboxDraft) -> Iterator[dict[str, str]]:
-    """Yield the forms of Twilio's callbacks about one SMS."""
-    for state, code in _STATES[says]:
-        form = {
-            "AccountSid": account,
-            "MessageSid": sid,
-            "SmsSid": sid,
-            "MessageStatus": state,
-            "SmsStatus": state,
-        }
-        form |= {"To": draft.to, "From": draft.sender, "ApiVersion": "2010-04-01"}
-        yield form | ({"ErrorCode": code} if code else {})
-
-
-def make_answer(account: str, number: str, text: str) -> dict[str, str]:
-    """Return the form of a message that a person sent."""
-    sid = f"SM{secrets.token_hex(16)}"
-    return {
-        "AccountSid": account, "MessageSid": sid, "SmsSid": sid, "SmsStatus": "received", "From": number,
-        "To": "+33644600000", "Body": text, "NumMedia": "0", "NumSegments": "1", "ApiVersion": "2010-04-01",
-    }  # fmt: skip
 
 
 _HALF_OF_CURVE: Final = 1 << 255  # below the order of P-256, so that every secret gives a key

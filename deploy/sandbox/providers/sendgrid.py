@@ -6,26 +6,24 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 from __future__ import annotations
 
 import json
-import re
 import secrets
+from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from aiohttp import web
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
-from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at
+from deploy.sandbox.providers.provider import Accepted, MessageProvider, RequestRefused, seen_at
 from deploy.sandbox.providers.receipts import make_events, sign_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from deploy.sandbox.outbox import Outbox
 
-_ADDRESS: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]{2,}")
-_MOST_PERSONALIZATIONS: Final = 1000
+_ADDRESS: Final = r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]{2,}$"
 # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send#request-body
 _RESERVED_HEADERS: Final = frozenset(
     {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
@@ -36,16 +34,90 @@ _TWICE: Final = "Each unique email address in the personalizations array should 
 _LONGEST_SUBSTITUTIONS: Final = 10_000  # bytes of one personalization, tags and values
 
 
+def _check_headers(found: dict[str, str]) -> dict[str, str]:
+    if refused := sorted(name for name in found if name.casefold() in _RESERVED_HEADERS):
+        raise ValueError(f"The header {refused[0]} is reserved and cannot be set.")
+    return found
+
+
+def _check_substitutions(swaps: dict[str, str]) -> dict[str, str]:
+    if sum(len(f"{tag}{value}".encode()) for tag, value in swaps.items()) > _LONGEST_SUBSTITUTIONS:
+        raise ValueError("The substitutions of one personalization may not exceed 10000 bytes.")
+    return swaps
+
+
+Texts = Annotated[dict[str, str], BeforeValidator(lambda told: told or {})]
+Headers = Annotated[Texts, AfterValidator(_check_headers)]
+
+
+class _Person(BaseModel):
+    email: Annotated[str, Field(pattern=_ADDRESS)]
+
+
+class _Content(BaseModel):
+    type: str
+    value: Annotated[str, Field(min_length=1)]
+
+
+def _check_order(contents: list[_Content]) -> list[_Content]:
+    if any(each.type == "text/plain" for each in contents[1:]):
+        raise ValueError("If present, text/plain must be first in the content array.")
+    return contents
+
+
+class _Own(BaseModel):
+    """What a mail and each of its personalizations may say."""
+
+    subject: str = ""
+    custom_args: Texts = Field({})
+    headers: Headers = Field({})
+
+
+class _Personalization(_Own):
+    model_config = ConfigDict(extra="forbid")  # copies, say, are not imitated
+
+    to: list[_Person] = Field(min_length=1)
+    substitutions: Annotated[Texts, AfterValidator(_check_substitutions)] = Field({})
+
+
+class _Mail(_Own):
+    from_: _Person = Field(alias="from")
+    personalizations: list[_Personalization] = Field(min_length=1, max_length=1000)
+    content: Annotated[list[_Content], Field(min_length=1), AfterValidator(_check_order)]
+    mail_settings: dict[str, Any] = Field({})
+
+    @property
+    def passes_spam_reports(self) -> bool:
+        """Whether it goes to addresses that reported spam, too."""
+        return bool(self.mail_settings.get("bypass_spam_management", {}).get("enable"))
+
+    def list_drafts(self) -> list[OutboxDraft]:
+        """Return a draft for each recipient."""
+        contents = {each.type: each.value for each in self.content}
+        return [
+            OutboxDraft(
+                to=person.email,
+                field_name=f"personalizations.{number}.to.{place}.email",
+                sender=self.from_.email,
+                subject=one.subject or self.subject,
+                text=contents.get("text/plain", ""),
+                html=contents.get("text/html"),
+                seen_at=seen_at((self.custom_args | one.custom_args).get("seen_at")),
+                custom=self.custom_args | one.custom_args,
+                headers=self.headers | one.headers,
+                substitutions=one.substitutions,
+            )
+            for number, one in enumerate(self.personalizations)
+            for place, person in enumerate(one.to)
+        ]
+
+
 def _errors(status: int, message: str, *fields: str | None, **headers: str) -> web.Response:
     errors = [{"message": message, "field": field, "help": None} for field in fields or (None,)]
     return web.json_response({"errors": errors}, status=status, headers=headers)
 
 
-def _bad(message: str, field: str | None) -> RequestRefused:
-    return RequestRefused(_errors(400, message, field))
-
-
-class SendGrid(Provider):
+class SendGrid(MessageProvider):
     """E-mail: one call may carry many recipients, and one bad address refuses them all."""
 
     channel = "email"
@@ -77,11 +149,6 @@ class SendGrid(Provider):
         await super().reset()
         self._spam_reports.clear()
 
-    def read_key(self, request: web.Request) -> str:
-        """Return the bearer token."""
-        kind, _, key = request.headers.get("Authorization", "").partition(" ")
-        return key.strip() if kind == "Bearer" else ""
-
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer in SendGrid's shape; 429 has the headers that it documents, and Retry-After."""
         if mode == "error_500":
@@ -98,135 +165,30 @@ class SendGrid(Provider):
         return _errors(400, "Does not contain a valid address.", *fields)
 
     async def read_call(self, request: web.Request) -> Accepted:
-        """Read a mail/send call into one draft per recipient."""
-        if not self.read_key(request):
+        """Read a mail/send call into one draft per recipient, without those to addresses that reported spam.
+
+        These are taken, and dropped later.
+        """
+        kind, _, key = request.headers.get("Authorization", "").partition(" ")
+        if kind != "Bearer" or not key.strip():
             raise RequestRefused(self.fail("unauthorized", 0))
         try:
-            mail = json.loads(await request.read())
-        except (ValueError, RecursionError):
-            mail = None
-        if not isinstance(mail, dict):
-            raise _bad("Bad Request", None)
-        drafts = list(_drafts(mail))
-        provider_id = secrets.token_urlsafe(16)
+            mail = _Mail.model_validate_json(await request.read())
+        except ValidationError as errors:
+            found = errors.errors()[0]
+            field = ".".join(map(str, found["loc"])) or None
+            raise RequestRefused(_errors(400, found["msg"], field)) from errors
+        drafts, provider_id = mail.list_drafts(), secrets.token_urlsafe(16)
+        if not all(draft.subject for draft in drafts):
+            raise RequestRefused(_errors(400, "The subject is required.", "subject"))
+        if max(Counter(draft.to.casefold() for draft in drafts).values()) > 1:
+            raise RequestRefused(_errors(400, _TWICE, "personalizations"))
         answer = web.Response(status=202, headers={"X-Message-Id": provider_id})
-        return Accepted(self._drop_reported(mail, drafts, provider_id), provider_id, answer)
-
-    def _drop_reported(
-        self, mail: dict[str, Any], drafts: list[OutboxDraft], provider_id: str
-    ) -> list[OutboxDraft]:
-        """Return the drafts without those to addresses that reported spam, which are taken and dropped later."""
-        if _passes_spam_reports(mail):
-            return drafts
-        dropped = [draft for draft in drafts if draft.to.casefold() in self._spam_reports]
+        reported = () if mail.passes_spam_reports else self._spam_reports
+        dropped = [draft for draft in drafts if draft.to.casefold() in reported]
         self._send_events("dropped", provider_id, dropped)
-        return [draft for draft in drafts if draft not in dropped]
+        return Accepted([draft for draft in drafts if draft not in dropped], provider_id, answer)
 
 
 def _sign(secret: str, body: bytes) -> dict[str, str]:
     return sign_events(secret, body, int(now().timestamp()))
-
-
-def _passes_spam_reports(mail: dict[str, Any]) -> bool:
-    settings = mail.get("mail_settings")
-    chosen = settings.get("bypass_spam_management") if isinstance(settings, dict) else None
-    return bool(chosen.get("enable")) if isinstance(chosen, dict) else False
-
-
-def _drafts(mail: dict[str, Any]) -> Iterator[OutboxDraft]:
-    of_all: dict[str, Any] = {
-        "sender": _person(mail.get("from"), "from"),
-        "contents": _contents(mail),
-        "custom": _texts(mail.get("custom_args"), "custom_args"),
-        "headers": _headers(mail, "headers"),
-    }
-    people = mail.get("personalizations")
-    if not isinstance(people, list) or not people:
-        raise _bad("The personalizations field is required and must have at least one.", "personalizations")
-    if len(people) > _MOST_PERSONALIZATIONS:
-        raise _bad("There is a limit of 1000 total personalizations per request.", "personalizations")
-    met: set[str] = set()
-    for place, one in enumerate(people):
-        if not isinstance(one, dict):
-            raise _bad("Each personalization must be an object.", f"personalizations.{place}")
-        for draft in _of_personalization(mail, one, f"personalizations.{place}", **of_all):
-            if draft.to.casefold() in met:
-                raise _bad(_TWICE, "personalizations")
-            met.add(draft.to.casefold())
-            yield draft
-
-
-def _of_personalization(
-    mail: dict[str, Any],
-    one: dict[str, Any],
-    where: str,
-    *,
-    sender: str,
-    contents: dict[str, str],
-    custom: dict[str, str],
-    headers: dict[str, str],
-) -> Iterator[OutboxDraft]:
-    subject = one.get("subject", mail.get("subject"))
-    if not isinstance(subject, str) or not subject:
-        raise _bad("The subject is required. You can get around this with a template.", "subject")
-    swaps = _texts(one.get("substitutions"), f"{where}.substitutions")
-    if sum(len(f"{tag}{value}".encode()) for tag, value in swaps.items()) > _LONGEST_SUBSTITUTIONS:
-        message = "The substitutions of one personalization may not exceed 10000 bytes."
-        raise _bad(message, f"{where}.substitutions")
-    own = custom | _texts(one.get("custom_args"), f"{where}.custom_args")
-    sent = headers | _headers(one, f"{where}.headers")
-    if one.get("cc") or one.get("bcc"):
-        raise _bad("Copies are not imitated by SendGrid's stand-in.", where)
-    if not isinstance(one.get("to"), list) or not one["to"]:
-        raise _bad("The to array is required for all personalization objects.", f"{where}.to")
-    for place, person in enumerate(one["to"]):
-        yield OutboxDraft(
-            to=_person(person, f"{where}.to.{place}"),
-            field_name=f"{where}.to.{place}.email",
-            sender=sender,
-            subject=subject,
-            text=contents.get("text/plain", ""),
-            html=contents.get("text/html"),
-            seen_at=seen_at(own.get("seen_at")),
-            custom=own,
-            headers=sent,
-            substitutions=swaps,
-        )
-
-
-def _person(person: object, where: str) -> str:
-    address = person.get("email") if isinstance(person, dict) else None
-    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
-        raise _bad("Does not contain a valid address.", f"{where}.email")
-    return address
-
-
-def _contents(mail: dict[str, Any]) -> dict[str, str]:
-    given = mail.get("content")
-    if not isinstance(given, list) or not given:
-        raise _bad("The content is required. You can get around this with a template.", "content")
-    kinds: dict[str, str] = {}
-    for place, one in enumerate(given):
-        value = one.get("value") if isinstance(one, dict) else None
-        if not isinstance(value, str) or not value or not isinstance(one.get("type"), str):
-            message = "The content value must be a string at least one character in length."
-            raise _bad(message, f"content.{place}.value")
-        kinds[one["type"]] = value
-    if "text/plain" in kinds and next(iter(kinds)) != "text/plain":
-        raise _bad("If present, text/plain must be first in the content array.", "content")
-    return kinds
-
-
-def _texts(values: object, where: str) -> dict[str, str]:
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise _bad("The values must be strings.", where)
-    return values
-
-
-def _headers(of: dict[str, Any], where: str) -> dict[str, str]:
-    found = _texts(of.get("headers"), where)
-    if refused := sorted(name for name in found if name.casefold() in _RESERVED_HEADERS):
-        raise _bad(f"The header {refused[0]} is reserved and cannot be set.", where)
-    return found

@@ -9,7 +9,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from deploy.sandbox import addresses
-from deploy.sandbox.providers.provider import PROVIDER_MODES, KeyedProvider
+from deploy.sandbox.providers.provider import PROVIDER_MODES, Provider
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Parameters
@@ -22,14 +22,13 @@ _MODES: Final[dict[str, Parameters]] = {
 _STATUS: Final = {"rate_limited": 429, "error_500": 500, "unauthorized": 403}
 
 
-class Sentry(KeyedProvider):
+class Sentry(Provider):
     """One project of Sentry. Its DSN is ``http://sandbox@HOST:PORT/1``; any key is taken."""
 
     channel = "errors"
     provider_name = "sentry"
     host = addresses.SENTRY
     mode_table = _MODES
-    largest = 20 * 1024**2  # bytes, as Sentry takes
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,8 +36,12 @@ class Sentry(KeyedProvider):
 
     def add_own_routes(self, app: web.Application) -> None:
         """Add where envelopes go; bodies in gzip or Brotli are unpacked. A person reads what came."""
+
+        async def list_reports(_request: web.Request) -> web.Response:
+            return web.json_response(list(self.reports))
+
         app.router.add_post("/api/{project:\\d+}/envelope/", self._take)
-        app.router.add_get("/_control/reports", self._list)
+        app.router.add_get("/_control/reports", list_reports)
 
     async def reset(self) -> None:
         """Forget the reports and answer normally again."""
@@ -49,13 +52,6 @@ class Sentry(KeyedProvider):
         """Return its state as JSON shows it."""
         return {**super().to_json(), "messages": len(self.reports)}
 
-    async def _list(self, _request: web.Request) -> web.Response:
-        return web.json_response(list(self.reports))
-
-    def read_key(self, request: web.Request) -> str:
-        """Return what a report is authorized by."""
-        return request.headers.get("X-Sentry-Auth", "")
-
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer with the status of a mode."""
         headers = {"Retry-After": str(seconds)} if mode == "rate_limited" else {}
@@ -65,7 +61,7 @@ class Sentry(KeyedProvider):
         mode = self.modes.met_by()
         if failed := await self.misbehave(request, mode):
             return failed
-        if "sentry_key=" not in self.read_key(request):
+        if "sentry_key=" not in request.headers.get("X-Sentry-Auth", ""):
             return web.json_response({"detail": "missing authorization information"}, status=403)
         from sentry_sdk.envelope import Envelope  # noqa: PLC0415 - most sandboxes get no report
 

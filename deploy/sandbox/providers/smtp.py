@@ -18,7 +18,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.listener import listen_protocol, reset_transport
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import OutboxDraft
-from deploy.sandbox.providers.provider import ProviderBase, seen_at
+from deploy.sandbox.providers.provider import Provider, read_told
 
 if TYPE_CHECKING:
     import socket
@@ -32,7 +32,7 @@ _OWN_HEADERS: Final = ("Message-ID", "Auto-Submitted", "List-Unsubscribe", "List
 _REPLIES: Final = {"rate_limited": "450 4.7.1 too many messages", "error_500": "451 4.3.0 local error"}
 
 
-class Smtp(ProviderBase):
+class Smtp(Provider):
     """E-mail: one transaction, one mail to each of its recipients."""
 
     channel = "email"
@@ -176,8 +176,8 @@ class _Connection(SMTP):
 def _drafts(envelope: Envelope) -> list[OutboxDraft]:
     content = envelope.content
     mail = message_from_bytes(content if isinstance(content, bytes) else b"", policy=default)
-    custom = {name: mail[f"X-{name.replace('_', '-')}"] for name in ("notification_id", "notification_ids")}
-    told = {name: str(value).replace(" ", "") for name, value in custom.items() if value}
+    told = read_told(mail)
+    told["custom"] |= {"message_id": str(mail["Message-ID"] or "")}
     return [
         OutboxDraft(
             to=address,
@@ -185,8 +185,7 @@ def _drafts(envelope: Envelope) -> list[OutboxDraft]:
             subject=str(mail["Subject"] or ""),
             text=_part(mail, "plain") or "",
             html=_part(mail, "html"),
-            seen_at=seen_at(mail["X-Seen-At"]),
-            custom={**told, "message_id": str(mail["Message-ID"] or "")},
+            **told,
             headers={name: str(mail[name]) for name in _OWN_HEADERS if mail[name]},
         )
         for address in envelope.rcpt_tos

@@ -10,18 +10,19 @@ import asyncio
 import itertools
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from deploy.sandbox.clock import now
 from deploy.sandbox.outgoing import OutgoingCalls
-from deploy.sandbox.request_body import Body, Refusal, text, whole_number
+from deploy.sandbox.providers.provider import RequestRefused
+from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from deploy.sandbox.outbox import Message
 
@@ -31,8 +32,7 @@ _HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
 _AGAIN: Final = 1.0  # seconds between two tries to call the webhook
 _MOST: Final = 100  # updates in one answer
 _LONGEST: Final = 200  # characters of the line that answers a press
-_KEPT: Final = 1000  # answers to presses
-_CHATS: Final = ("private", "group")
+_KEPT: Final = 1000  # presses
 _message_ids: Final = itertools.count(1_000_000)  # of what people write; those of the bot are smaller
 
 
@@ -42,9 +42,6 @@ class Chat:
 
     id: int
     name: str = "Camille Martin"
-    kind: str = "private"
-    person: int | None = None  # where it is not the chat's own id
-    language: str = "fr"
 
     def _split_name(self) -> dict[str, object]:
         first, _, last = self.name.partition(" ")
@@ -52,13 +49,14 @@ class Chat:
 
     def build_person(self) -> dict[str, object]:
         """Return the person."""
-        number = abs(self.id) if self.person is None else self.person
-        return {"id": number, "is_bot": False, **self._split_name(), "language_code": self.language}
+        return {"id": abs(self.id), "is_bot": False, **self._split_name(), "language_code": "fr"}
 
     def build_place(self) -> dict[str, object]:
         """Return the chat."""
-        named = self._split_name() if self.kind == "private" else {"title": self.name}
-        return {"id": self.id, **named, "type": self.kind}
+        named = (
+            {"title": self.name, "type": "group"} if self.id < 0 else self._split_name() | {"type": "private"}
+        )
+        return {"id": self.id, **named}
 
 
 def build_written(chat: Chat, text: str) -> Update:
@@ -75,24 +73,11 @@ def build_pressed(chat: Chat, message: Message, data: str) -> Update:
     return {"callback_query": {**ids, "from": chat.build_person(), "message": shown, "data": data}}
 
 
-def read_chat(body: Body, own: str) -> Chat:
-    """Return the chat that the body of a control call names, by default the message's own."""
-    number = text(body, "chat") or own
+def read_chat(number: str) -> Chat:
+    """Return the chat of a number that a control call names."""
     if not number.removeprefix("-").isdecimal():
         raise Refusal('chat must be a number as text, such as "100000017"')
-    kind = text(body, "kind") or ("group" if number.startswith("-") else "private")
-    name, language = text(body, "name") or "Camille Martin", text(body, "language") or "fr"
-    return Chat(int(number), name, kind, whole_number(body, "person", least=1), language)
-
-
-def find_data(message: Message, label: str) -> str:
-    """Return what a button sends that has this label, or begins with it; a Refusal names the labels there are."""
-    buttons = [button for button in message.draft.buttons if button.data]
-    exact = [each for each in buttons if each.text == label]
-    named = exact or [each for each in buttons if label in each.text]
-    if not named or not label:
-        raise Refusal(f"no button {label!r} to press", known=[button.text for button in buttons])
-    return named[0].data
+    return Chat(int(number))
 
 
 @dataclass(frozen=True)
@@ -103,57 +88,48 @@ class PressAnswer:
     show_alert: bool = False
 
 
-class PressRefused(ValueError):
-    """An answer that Telegram refuses, in its words."""
-
-
-@dataclass
 class PressDesk:
     """The presses by the id of their query, and what the bot answered to them, which it may do once."""
 
-    _open: dict[str, asyncio.Future[PressAnswer]] = field(default_factory=dict)
-    _answered: dict[str, PressAnswer] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._answers: dict[str, asyncio.Future[PressAnswer]] = {}
 
     def add(self, query_id: str) -> None:
         """Note a press."""
-        self._open[query_id] = asyncio.get_running_loop().create_future()
+        self._answers[query_id] = asyncio.get_running_loop().create_future()
+        if len(self._answers) > _KEPT:
+            self._answers.pop(next(iter(self._answers))).cancel()
 
     def answer(self, fields: Mapping[str, object]) -> None:
         """Answer a press.
 
         Raises:
-            PressRefused: nobody pressed, or it was answered before; the line is too long.
+            RequestRefused: nobody pressed, or it was answered before; the line is too long.
         """
         query_id, said = str(fields.get("callback_query_id", "")), str(fields.get("text") or "")
-        if query_id not in self._open:
-            raise PressRefused("query is too old and response timeout expired or query ID is invalid")
+        waiting = self._answers.get(query_id)
+        if waiting is None or waiting.done():
+            raise refuse("query is too old and response timeout expired or query ID is invalid")
         if len(said) > _LONGEST:
-            raise PressRefused("MESSAGE_TOO_LONG")
-        waiting = self._open.pop(query_id)
-        answer = PressAnswer(said, fields.get("show_alert") in (True, "true", "True"))
-        self._answered[query_id] = answer
-        while len(self._answered) > _KEPT:
-            del self._answered[next(iter(self._answered))]
-        if not waiting.done():
-            waiting.set_result(answer)
+            raise refuse("MESSAGE_TOO_LONG")
+        waiting.set_result(PressAnswer(said, fields.get("show_alert") in (True, "true", "True")))
 
     def find(self, query_id: str) -> PressAnswer | None:
         """Return what the bot answered; None as long as it has not."""
-        return self._answered.get(query_id)
+        known = self._answers.get(query_id)
+        return known.result() if known and known.done() else None
 
     async def wait(self, query_id: str, seconds: float) -> dict[str, object]:
         """Return what the bot answers within so many seconds, as JSON shows it."""
-        if waiting := self._open.get(query_id):
-            await asyncio.wait([waiting], timeout=seconds)
+        await asyncio.wait([self._answers[query_id]], timeout=seconds)
         answer = self.find(query_id)
         return {"answered": answer is not None, **asdict(answer or PressAnswer())}
 
     def clear(self) -> None:
         """Forget all presses."""
-        for waiting in self._open.values():
+        for waiting in self._answers.values():
             waiting.cancel()
-        self._open.clear()
-        self._answered.clear()
+        self._answers.clear()
 
 
 class UpdateDesk:
@@ -162,7 +138,7 @@ class UpdateDesk:
     ``perform`` carries out the call of the Bot API that a webhook's answer may be.
     """
 
-    def __init__(self, perform: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    def __init__(self, perform: Callable[[dict[str, Any]], None]) -> None:
         self._perform = perform
         self._calls = OutgoingCalls("the webhook of Telegram")
         self._came = asyncio.Event()
@@ -180,7 +156,7 @@ class UpdateDesk:
         """Add the methods of the Bot API, and the page of a bot."""
         app.router.add_post("/bot{token}/getUpdates", self._get_updates)
         app.router.add_post("/bot{token}/setWebhook", self._set_webhook)
-        app.router.add_post("/bot{token}/deleteWebhook", self._delete_webhook)
+        app.router.add_post("/bot{token}/deleteWebhook", self._set_webhook)
         app.router.add_post("/bot{token}/getWebhookInfo", self._show_webhook)
         app.router.add_get(_BOT, self._show_page)
         app.router.add_post(_BOT, self._press)
@@ -218,14 +194,13 @@ class UpdateDesk:
             self._error = ""
             self._waiting.remove(update)
             if call := _read_call(taken):
-                await self._perform(call)
+                self._perform(call)
         self._is_sending = False
 
     async def _read_kinds(self, request: web.Request) -> dict[str, Any]:
         """Read a call that may name the kinds of updates; where it names none, those of before stay."""
         asked = await read_fields(request)
-        if (named := asked.get("allowed_updates")) is not None:
-            kinds = json.loads(named) if isinstance(named, str) else named
+        if (kinds := asked.get("allowed_updates")) is not None:
             self._allowed = frozenset(map(str, kinds)) or None
         return asked
 
@@ -245,14 +220,11 @@ class UpdateDesk:
         return make_result(self._waiting[:_MOST])
 
     async def _set_webhook(self, request: web.Request) -> web.Response:
+        """Set where updates go; without an address the webhook is deleted."""
         asked = await self._read_kinds(request)
         self._hook, self._secret = str(asked.get("url") or ""), str(asked.get("secret_token") or "")
         self._error = ""
         self._send_soon()
-        return make_result()
-
-    async def _delete_webhook(self, _request: web.Request) -> web.Response:
-        self._hook = self._secret = self._error = ""
         return make_result()
 
     async def _show_webhook(self, _request: web.Request) -> web.Response:
@@ -263,10 +235,8 @@ class UpdateDesk:
         }
         return make_result(shown | ({"last_error_message": self._error} if self._error else {}))
 
-    async def _show_page(
-        self, request: web.Request, code: str = "", *, is_pressed: bool = False
-    ) -> web.Response:
-        values = {"bot": request.match_info["bot"], "code": code or request.query.get("start", "")}
+    async def _show_page(self, request: web.Request, *, is_pressed: bool = False) -> web.Response:
+        values = {"bot": request.match_info["bot"], "code": request.query.get("start", "")}
         page = render("telegram/start", **values, pressed=is_pressed)
         return web.Response(text=page, content_type="text/html")
 
@@ -274,13 +244,13 @@ class UpdateDesk:
         """Let a person press Start behind a link with a code."""
         sent = await request.post()
         code, name, kind, chat = (str(sent.get(each, "")) for each in ("code", "name", "kind", "chat"))
-        if not chat.isdecimal() or kind not in _CHATS or not name.strip():
+        if not chat.isdecimal() or kind not in ("private", "group") or not name.strip():
             raise web.HTTPUnprocessableEntity(
                 text="name, chat (a number) and kind (private, group) are needed"
             )
         number = int(chat) if kind == "private" else -int(chat)
-        self.add(build_written(Chat(number, name.strip(), kind), f"/start {code}"))
-        return await self._show_page(request, code, is_pressed=True)
+        self.add(build_written(Chat(number, name.strip()), f"/start {code}"))
+        return await self._show_page(request, is_pressed=True)
 
 
 def _read_call(answer: bytes) -> dict[str, Any] | None:
@@ -296,20 +266,18 @@ def _read_call(answer: bytes) -> dict[str, Any] | None:
 
 
 async def read_fields(request: web.Request) -> dict[str, Any]:
-    """Return the parameters of a call: of its address, a form, or a JSON object.
+    """Return the parameters of a call.
 
     Raises:
-        ValueError: the body is no JSON object.
+        RequestRefused: the body is no JSON object.
     """
-    if request.content_type != "application/json":
-        return {**request.query, **await request.post()}
     try:
         sent = json.loads(await request.read())
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    except (ValueError, RecursionError):
+        sent = None
     if not isinstance(sent, dict):
-        raise ValueError("no object")  # noqa: TRY004 - of the wrong shape
-    return {**request.query, **sent}
+        raise refuse("can't parse JSON object")
+    return sent
 
 
 def make_result(result: object = True) -> web.Response:
@@ -321,3 +289,8 @@ def make_error(status: int, description: str, **parameters: int) -> web.Response
     """Answer a call that is refused."""
     body: dict[str, object] = {"ok": False, "error_code": status, "description": description}
     return web.json_response(body | ({"parameters": parameters} if parameters else {}), status=status)
+
+
+def refuse(what: str) -> RequestRefused:
+    """Return the refusal of a call that is wrong."""
+    return RequestRefused(make_error(400, f"Bad Request: {what}"))

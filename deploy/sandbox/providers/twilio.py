@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from abc import abstractmethod
 from email.utils import format_datetime
 from typing import Final
-from urllib.parse import urlencode
 
 from aiohttp import BasicAuth, web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
-from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
-from deploy.sandbox.providers.receipts import make_answer, make_states, sign_form
+from deploy.sandbox.providers.provider import Accepted, MessageProvider, RequestRefused, read_told
 from deploy.sandbox.request_body import Refusal
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
@@ -43,31 +40,27 @@ def refuse(code: int, message: str) -> RequestRefused:
     return RequestRefused(make_error(400, code, message))
 
 
-class TwilioApi(Provider):
+class TwilioApi(MessageProvider):
     """One of Twilio's resources, by its name in the address."""
 
     resource: str
+    prefix: str  # of its ids
 
     def add_own_routes(self, app: web.Application) -> None:
         """Add the resource."""
         app.router.add_post(f"/2010-04-01/Accounts/{{account}}/{self.resource}.json", self.call)
 
-    @abstractmethod
-    def build(self, account: str, sid: str, form: dict[str, str]) -> dict[str, object]:
-        """Return the resource of a message or call as it was asked for."""
-
-    def describe(self, account: str, sid: str, form: dict[str, str]) -> dict[str, object]:
-        """Return what the resources of messages and calls have in common."""
-        moment = format_datetime(now())
+    def take(
+        self, request: web.Request, form: dict[str, str], draft: OutboxDraft, **more: object
+    ) -> Accepted:
+        """Accept one message or call; answer it as queued, with ``more``."""
+        moment, account = format_datetime(now()), request.match_info["account"]
+        sid = f"{self.prefix}{secrets.token_hex(16)}"
         here = f"/2010-04-01/Accounts/{account}/{self.resource}/{sid}.json"
         sent = {"direction": "outbound-api", "from": form.get("From"), "to": form["To"], "status": "queued"}
         dates = {"date_created": moment, "date_updated": moment, "price": None, "price_unit": "USD"}
-        return {"account_sid": account, "api_version": "2010-04-01", "sid": sid, "uri": here, **sent, **dates}
-
-    def read_key(self, request: web.Request) -> str:
-        """Return the password."""
-        login = _read_login(request)
-        return login.password if login else ""
+        made = {"account_sid": account, "api_version": "2010-04-01", "sid": sid, "uri": here, **sent, **dates}
+        return Accepted([draft], sid, web.json_response(made | more, status=201))
 
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer in Twilio's shape; 429 has Retry-After."""
@@ -80,10 +73,9 @@ class TwilioApi(Provider):
 
     async def read_form(self, request: web.Request) -> dict[str, str]:
         """Return the form of a request that has the account's login."""
-        given = _read_login(request)
+        account, token = read_login(request)
         # An API key (SK…) may replace the account.
-        known = given and (given.login == request.match_info["account"] or given.login.startswith("SK"))
-        if given is None or not given.password or not known:
+        if not token or not (account == request.match_info["account"] or account.startswith("SK")):
             raise RequestRefused(self.fail("unauthorized", 0))
         return {key: str(value) for key, value in (await request.post()).items()}
 
@@ -94,68 +86,66 @@ def check_number(number: str, code: int, name: str) -> None:
         raise refuse(code, f"Invalid '{name}' Phone Number: {number}")
 
 
-def _read_login(request: web.Request) -> BasicAuth | None:
+def read_login(request: web.Request) -> tuple[str, str]:
+    """Return account and token, empty where there is no login."""
     try:
-        return BasicAuth.decode(request.headers.get("Authorization", ""))
+        given = BasicAuth.decode(request.headers.get("Authorization", ""))
     except ValueError:
-        return None
+        return "", ""
+    return given.login, given.password
 
 
 class Twilio(TwilioApi):
     """SMS: one call, one message."""
 
     channel = "sms"
-    account = token = ""  # of the last message
     provider_name = "twilio"
     host = addresses.TWILIO
-    resource = "Messages"
+    resource, prefix = "Messages", "SM"
+    _token = ""  # of the last message; it signs the answers to it
+    _common: dict[str, str] = {}  # noqa: RUF012 - replaced as a whole
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:
         """Call the message's own StatusCallback, signed with the token that the message came with."""
-        self.account, self.token = request.match_info["account"], self.read_key(request)
-        (draft,) = accepted.drafts
-        if url := draft.custom.get("StatusCallback"):
-            for form in make_states(self.receipts.says, self.account, accepted.provider_id, draft):
-                self._send_form(url, form)
+        (draft,), sid = accepted.drafts, accepted.provider_id
+        self._token = read_login(request)[1]
+        self._common = {"AccountSid": request.match_info["account"], "ApiVersion": "2010-04-01"}
+        for state in ("sent", "delivered") if "StatusCallback" in draft.custom else ():
+            ids = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": state, "SmsStatus": state}
+            form = self._common | ids | {"To": draft.to, "From": draft.sender}
+            self.receipts.send_form(draft.custom["StatusCallback"], self._token, form)
 
     def answer(self, number: str, said: str) -> None:
         """Let a person answer an SMS; a Refusal where none was sent, so that no token is known."""
-        if not self.token:
+        if not self._token:
             raise Refusal("send an SMS first: its token signs the answer")
-        self._send_form(f"{self.receipts.hooks}/twilio", make_answer(self.account, number, said))
-
-    def _send_form(self, address: str, form: dict[str, str]) -> None:
-        url = address.partition("#")[0]  # behind it are wishes to Twilio: it repeats what failed anyway
-        token = self.token
-        self.receipts.send(url, urlencode(form).encode, lambda _: sign_form(token, url, form))
+        sid = f"SM{secrets.token_hex(16)}"
+        sent = {
+            "MessageSid": sid,
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "From": number,
+            "To": "+33644600000",
+        }
+        form = self._common | sent | {"Body": said, "NumMedia": "0", "NumSegments": "1"}
+        self.receipts.send_form(f"{self.receipts.hooks}/twilio", self._token, form)
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""
-        form, sid = await self.read_form(request), f"SM{secrets.token_hex(16)}"
+        form, told = await self.read_form(request), read_told(request.headers)
         _check(form)
-        draft = OutboxDraft(
-            to=form["To"],
-            text=form["Body"],
-            sender=form.get("From") or form["MessagingServiceSid"],
-            seen_at=seen_at(request.headers.get("X-Seen-At")),
-            custom=told_ids(request) | {key: form[key] for key in _KEPT if key in form},
-        )
-        made = self.build(request.match_info["account"], sid, form)
-        return Accepted([draft], sid, web.json_response(made, status=201))
-
-    def build(self, account: str, sid: str, form: dict[str, str]) -> dict[str, object]:
-        """Return a message as it is queued."""
-        here = f"/2010-04-01/Accounts/{account}/Messages/{sid}"
-        return self.describe(account, sid, form) | {
+        told["custom"] |= {key: form[key] for key in _KEPT if key in form}
+        sender = form.get("From") or form["MessagingServiceSid"]
+        draft = OutboxDraft(to=form["To"], text=form["Body"], sender=sender, **told)
+        more = dict.fromkeys(("date_sent", "error_code", "error_message"))
+        service, parts = form.get("MessagingServiceSid"), str(segments(form["Body"]))
+        sent = {
             "body": form["Body"],
-            "date_sent": None,
-            "error_code": None,
-            "error_message": None,
-            "messaging_service_sid": form.get("MessagingServiceSid"),
+            "messaging_service_sid": service,
             "num_media": "0",
-            "num_segments": str(segments(form["Body"])),
-            "subresource_uris": {"media": f"{here}/Media.json"},
+            "num_segments": parts,
         }
+        return self.take(request, form, draft, **more, **sent)
 
 
 def _check(form: dict[str, str]) -> None:

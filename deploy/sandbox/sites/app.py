@@ -20,7 +20,6 @@ from deploy.sandbox.request_body import (
     Refusal,
     moments,
     read_body,
-    read_mode,
     refusals,
     whole_number,
 )
@@ -101,10 +100,8 @@ def _take_slots(site: Site, body: Body) -> dict[str, object]:
 
 def _set_mode(site: Site, body: Body) -> dict[str, object]:
     """Set ``mode`` with its parameters, for one ``form`` or the site, for ``count`` requests or for good."""
-    form = whole_number(body, "form")
-    mode = site.make_mode(*read_mode({key: each for key, each in body.items() if key != "form"}))
-    site.set_mode(mode, form)
-    return mode.to_json()
+    told = {key: each for key, each in body.items() if key != "form"}
+    return site.set_mode(told, whole_number(body, "form")).to_json()
 
 
 def _reset(site: Site, _body: Body) -> dict[str, object]:

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from deploy.sandbox.addresses import ELSEWHERE
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.sites.pages import html, redirect, render_page
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode
-    from deploy.sandbox.platform import Instead
     from deploy.sandbox.request_body import Handler
     from deploy.sandbox.sites.site import Site
 
-_LATER: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)  # statuses with a Retry-After
+Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
 _HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
+_BIG: Final = 10_000_000  # bytes
 _FILLER: Final = b"<p>Les services de l'\xc3\x89tat vous informent.</p>\n" * 1024
 
 
-def _page(template: str, status: int | None = None, **values: object) -> Instead:
-    """Answer by a template; without a status by that of the mode, which may name a Retry-After too."""
+def _page(template: str, status: int = 200, **values: object) -> Instead:
+    """Answer by a template; the mode may name a Retry-After."""
 
     async def answer(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-        sent = status or int(mode.parameters.get("status", HTTPStatus.OK))
-        made = render_page(site, f"site/{template}", sent, prefix="", **values)
-        if "retry_after" in mode.parameters and sent in _LATER:
+        made = render_page(site, f"site/{template}", status, prefix="", **values)
+        if "retry_after" in mode.parameters:
             made.headers["Retry-After"] = str(int(mode.number("retry_after")))
         if mode.name == "cloudflare":
             made.headers["Server"] = "cloudflare"
@@ -57,19 +57,18 @@ async def _reset(_mode: Mode, request: web.Request, site: Site) -> web.StreamRes
     return answer
 
 
-async def _drip(mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+async def _drip(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
     answer = await _begin(site, request, length=len(_FILLER))
     for byte in _FILLER:
         await answer.write(bytes([byte]))
-        await asyncio.sleep(mode.number("seconds"))
+        await asyncio.sleep(1)
     return answer
 
 
-async def _big(mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
-    size = int(mode.number("megabytes") * 1_000_000)
-    answer = await _begin(site, request, length=size)
-    for start in range(0, size, len(_FILLER)):
-        await answer.write(_FILLER[: size - start])
+async def _big(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+    answer = await _begin(site, request, length=_BIG)
+    for start in range(0, _BIG, len(_FILLER)):
+        await answer.write(_FILLER[: _BIG - start])
     return answer
 
 
@@ -81,7 +80,7 @@ async def _endless(_mode: Mode, request: web.Request, site: Site) -> web.StreamR
 
 
 async def _redirect(mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
-    return redirect(site, mode.word("location") if mode.name == "redirect_away" else request.path_qs)
+    return redirect(site, f"http://{ELSEWHERE}/" if mode.name == "redirect_away" else request.path_qs)
 
 
 async def _empty(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
@@ -95,9 +94,9 @@ _INSTEAD: Final[dict[str, Instead]] = {
     "overload_504": _page("gateway", 504, title="504 Gateway Timeout"),
     "ban": _page("refused", 403, reason="Trop de demandes depuis votre adresse."),
     "block": _page("refused", 403, reason="Votre adresse a été écartée."),
-    "cloudflare": _page("challenge"),
+    "cloudflare": _page("challenge", 403),
     "captcha": _page("captcha"),
-    "maintenance": _page("maintenance"),
+    "maintenance": _page("maintenance", 503),
     "layout": _page("layout"),
     "closed": _page("closed"),
     "rate_limited": _page("gateway", 429, title="429 Too Many Requests"),
@@ -115,7 +114,7 @@ _INSTEAD: Final[dict[str, Instead]] = {
 
 async def answer(mode: Mode, request: web.Request, site: Site, handler: Handler) -> web.StreamResponse:
     """Answer in this mode; ``handler`` gives the well site's own answer."""
-    if instead := site.platform.instead.get(mode.name) or _INSTEAD.get(mode.name):
+    if instead := _INSTEAD.get(mode.name):
         return await instead(mode, request, site)
     if mode.name == "hang":
         await asyncio.sleep(mode.number("seconds"))

@@ -11,7 +11,7 @@ from aiohttp import web
 from deploy.sandbox import addresses
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Parameters
-from deploy.sandbox.providers.provider import WebProvider
+from deploy.sandbox.providers.provider import Provider
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, break_error, refuse
 from deploy.sandbox.stripe.controls import add_control_routes
@@ -45,7 +45,7 @@ _REFUSALS: Final = {
 }
 
 
-class Stripe(WebProvider):
+class Stripe(Provider):
     """Payments."""
 
     channel = "payment"

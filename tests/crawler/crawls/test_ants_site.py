@@ -63,7 +63,7 @@ def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> 
     [
         ("bare_end", Outcome.RATE_LIMITED, "bare end_of_search"),
         ("no_end", Outcome.UNREADABLE, "did not end"),
-        ("overload", Outcome.OVERLOADED, "editors failed: 3 of 7"),
+        ("editors_fail", Outcome.OVERLOADED, "editors failed: 3 of 7"),
     ],
 )
 def test_how_a_search_by_socket_may_end(

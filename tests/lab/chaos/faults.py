@@ -29,9 +29,7 @@ _MAIL_AWAY: tuple[Mode, ...] = (
     *((each, {}) for each in ("refuse", "error_500", "timeout", "yes_without_answer", "reset")),
     ("slow", {"seconds": 4}),  # longer than PROVIDER_SWITCH_SECONDS
 )
-_ODD_ANSWERS: tuple[Mode, ...] = (
-    ("nobody", {}), ("busy", {}), ("machine", {}), ("failed", {}),
-)  # fmt: skip
+_ODD_ANSWERS = ("nobody", "busy", "machine", "failed")
 _ODD_PUSHES: tuple[Mode, ...] = tuple(
     (each, {}) for each in ("odd", "redirect", "unauthorized", "rate_limited", "ended")
 )
@@ -101,8 +99,8 @@ def _silence(mode: str) -> Act:
 
 def _call_oddly(field: Field, _spell: Spell) -> None:
     """Calls are missed, or taken by a machine."""
-    mode, parameters = field.rng.choice(_ODD_ANSWERS)
-    field.outside.call_answers(mode, **parameters)
+    mode = field.rng.choice(_ODD_ANSWERS)
+    field.outside.call_answers(mode)
     try:
         field.open_anywhere()
         time.sleep(8)
