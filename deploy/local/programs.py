@@ -35,7 +35,7 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
     webhook = ["--stripe-webhook", f"http://127.0.0.1:{ports.api}/api/billing/webhook"]
     receipts = ["--receipts", f"http://127.0.0.1:{ports.api}/api/hooks"]
     return {
-        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), "--no-world", *webhook, *receipts],
+        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), *webhook, *receipts],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "planner": [python, "-m", "crawler.loops", "plan"],

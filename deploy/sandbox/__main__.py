@@ -27,12 +27,6 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
             name, type=_port, default=port, metavar="PORT", help=f"{what} (default {port}, 0: any)"
         )
     parser.add_argument(
-        "--world",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="let slots open and go by themselves (default: yes)",
-    )
-    parser.add_argument(
         "--any-form",
         action="store_true",
         help="have a form of whatever number is asked for: real desk files name real numbers (see SANDBOX_HOSTS)",
@@ -64,12 +58,8 @@ async def _live(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     ports = Ports(arguments.sites_port, arguments.providers_port, arguments.inbox_port)
-    sandbox = Sandbox(
-        ports,
-        world=arguments.world,
-        any_form=arguments.any_form,
-        stripe_endpoint=_endpoint(arguments.stripe_webhook),
-    )
+    endpoint = _endpoint(arguments.stripe_webhook)
+    sandbox = Sandbox(ports, any_form=arguments.any_form, stripe_endpoint=endpoint)
     if arguments.receipts:
         sandbox.send_receipts(arguments.receipts, os.environ.get("SENDGRID_RECEIPT_SECRET", ""))
     async with sandbox:

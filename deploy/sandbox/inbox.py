@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.modes import MODES, read_mode
+from deploy.sandbox.modes import MODES, ModeBody, read_mode
 from deploy.sandbox.providers.receipts import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, Refusal, read_body, refusals
 from deploy.sandbox.sites.app import act
@@ -132,7 +132,10 @@ class Inbox:
 
     async def _provider(self, request: web.Request) -> web.Response:
         """Set the mode of one provider, or of all of a channel."""
-        found, body = self._sandbox.find_providers(request.match_info["name"]), await read_body(request)
+        found, body = (
+            self._sandbox.find_providers(request.match_info["name"]),
+            await read_body(request, ModeBody),
+        )
         for provider, mode in [(each, read_mode(body, each.mode_table)) for each in found]:
             await provider.set_mode(mode)
         return web.json_response(found[0].to_json())
@@ -142,7 +145,7 @@ class Inbox:
         name, known = request.match_info["name"], self._sandbox.receipt_senders
         if name not in known:
             raise Refusal(f"no receipts of {name!r}", known=known, status=404)
-        known[name].mode = read_mode(await read_body(request), RECEIPT_MODES)
+        known[name].mode = read_mode(await read_body(request, ModeBody), RECEIPT_MODES)
         return web.json_response(known[name].mode.to_json())
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
+from pydantic import ConfigDict, PositiveInt
 
-from deploy.sandbox.request_body import Body, Refusal, text, whole_number
+from deploy.sandbox.request_body import Body, Refusal
 
 Parameters = dict[str, float | str]
 Table = Mapping[str, Parameters]
@@ -68,15 +69,24 @@ class Mode:
         return {"mode": self.name, **self.parameters, "count": self.left}
 
 
-def read_mode(body: Body, table: Table = MODES) -> Mode:
+class ModeBody(Body):
+    """Which mode a control call asks for: of one ``form`` or the site, for ``count`` requests or for good."""
+
+    model_config = ConfigDict(extra="allow")
+
+    mode: str = ""
+    form: int | None = None
+    count: PositiveInt | None = None
+
+
+def read_mode(body: ModeBody, table: Table = MODES) -> Mode:
     """Return the mode of ``table`` that a control call asks for, with its defaults; a Refusal names what exists.
 
-    It lasts for ``count`` requests; all else in the body are its parameters.
+    What the body has besides are the mode's parameters.
     """
-    name, count = text(body, "mode") or "", whole_number(body, "count", least=1)
+    name, parameters = body.mode, body.model_extra or {}
     if name not in table:
         raise Refusal(f"unknown mode {name!r}", known=table)
-    parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
     defaults = table[name]
     for key, value in parameters.items():
         if key not in defaults:
@@ -85,7 +95,7 @@ def read_mode(body: Body, table: Table = MODES) -> Mode:
             raise Refusal(f"{key} of mode {name} must be like {defaults[key]!r}, not {value!r}")
         if not isinstance(value, str) and value < 0:
             raise Refusal(f"{key} of mode {name} must not be negative")
-    return Mode(name, {**defaults, **parameters}, count)
+    return Mode(name, {**defaults, **parameters}, body.count)
 
 
 MODE: Final = web.RequestKey("mode", Mode)

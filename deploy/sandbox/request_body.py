@@ -1,15 +1,14 @@
-"""Reads the JSON bodies of control calls, field by field; what is impossible is refused by an error that names it."""
+"""Reads the JSON bodies of control calls by models; what is impossible is refused by an error that names it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-Body = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -42,11 +41,20 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return web.json_response(refusal.body(), status=refusal.status)
 
 
-async def read_body(request: web.Request, allowed: frozenset[str] | None = None) -> Body:
+class Body(BaseModel):
+    """The body of a control call: no key but those of the model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object sent; an empty body is an empty object.
 
     Raises:
-        Refusal: 400 when it is not a JSON object, 422 when it has a key that is not ``allowed``.
+        Refusal: 400 when it is not a JSON object.
     """
     raw = await request.read()
     try:
@@ -55,47 +63,19 @@ async def read_body(request: web.Request, allowed: frozenset[str] | None = None)
         raise Refusal(f"the body is not JSON: {error}", status=400) from error
     if not isinstance(body, dict):
         raise Refusal(f"the body must be a JSON object, not {type(body).__name__}", status=400)
-    unknown = sorted(set(body) - allowed) if allowed is not None else []
-    if unknown:
-        raise Refusal(f"unknown key {unknown[0]!r}", known=sorted(allowed or ()))
     return body
 
 
-def whole_number(body: Body, key: str, *, least: int = 0) -> int | None:
-    """Return a whole number of at least ``least``, or None when the key is absent."""
-    value = body.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Refusal(f"{key} must be a whole number from {least}, not {value!r}")
-    return value
+async def read_body(request: web.Request, model: type[Model]) -> Model:
+    """Return the JSON object sent as a model; a Refusal names the key that is unknown, missing or wrong."""
+    return read_told(await read_object(request), model)
 
 
-def text(body: Body, key: str) -> str | None:
-    """Return a text, or None when the key is absent."""
-    value = body.get(key)
-    if value is not None and not isinstance(value, str):
-        raise Refusal(f"{key} must be a text, not {value!r}")
-    return value
-
-
-def moments(body: Body, key: str) -> list[int] | None:
-    """Return a list of ISO 8601 instants with offset as unix seconds, or None when the key is absent."""
-    values = body.get(key)
-    if values is None:
-        return None
-    if isinstance(values, str):
-        values = [values]
-    if not isinstance(values, list):
-        raise Refusal(f"{key} must be a list of ISO 8601 instants, not {values!r}")
-    return [_moment(key, value) for value in values]
-
-
-def _moment(key: str, value: object) -> int:
+def read_told(told: dict[str, Any], model: type[Model]) -> Model:
+    """Return the fields of a control call as a model; a Refusal as `read_body`."""
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Refusal(f"{key} takes instants as 2026-12-01T09:30:00+01:00 (with offset), not {value!r}")
-    return int(moment.timestamp())
+        return model.model_validate(told)
+    except ValidationError as errors:
+        found = errors.errors()[0]
+        key = ".".join(map(str, found["loc"]))
+        raise Refusal(f"{key}: {found['msg']}", known=model.model_fields) from errors

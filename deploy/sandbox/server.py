@@ -51,7 +51,6 @@ class Sandbox:
 
     Args:
         ports: where to listen.
-        world: let slots open and go by themselves.
         any_form: let every site have a form of whatever number it is asked for.
         stripe_endpoint: where Stripe's events go; without it they wait until they are taken.
 
@@ -63,12 +62,10 @@ class Sandbox:
         self,
         ports: Ports,
         *,
-        world: bool = False,
         any_form: bool = False,
         stripe_endpoint: Endpoint | None = None,
     ) -> None:
         self.ports = ports
-        self._plays = world
         self._world: asyncio.Task[None] | None = None
         self.sites = {code: Site(about, any_form=any_form) for code, (_, about) in stand_ins().items()}
         self.outbox = Outbox()
@@ -104,8 +101,6 @@ class Sandbox:
                 await self.smtp.serve(made)
             else:
                 provider.listener = await self._serve(provider.make_app(), made)
-        if self._plays:
-            self.begin_world()
         return self
 
     def begin_world(self) -> None:

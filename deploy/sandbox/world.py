@@ -8,7 +8,8 @@ import random
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.request_body import Refusal
+from deploy.sandbox.modes import ModeBody
+from deploy.sandbox.request_body import Refusal, read_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,7 +97,7 @@ async def _trouble(site: Site, name: str, parameters: Parameters) -> None:
     """Let a site have a mode for a while; what a person has set stays."""
     if site.modes.site.name != "normal":
         return
-    mode = site.set_mode({"mode": name, **parameters})
+    mode = site.set_mode(read_told({"mode": name, **parameters}, ModeBody))
     await asyncio.sleep(_rng.uniform(*_BAD_LASTS))
     if site.modes.site is mode:
-        site.set_mode({"mode": "normal"})
+        site.set_mode(ModeBody(mode="normal"))

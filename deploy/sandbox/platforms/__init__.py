@@ -48,7 +48,7 @@ def _add_described(sites: dict[str, Any], app: web.Application, site: Site) -> N
     """Add what the file of a site's platform describes."""
     from deploy.sandbox.sites.described import DescribedPages  # noqa: PLC0415 - sites read this registry
 
-    DescribedPages.add_to(app, site, about=sites[site.about.code])
+    DescribedPages(site, sites[site.about.code]).add_routes(app)
 
 
 def _describe(sites: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:

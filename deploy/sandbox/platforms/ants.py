@@ -12,10 +12,11 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import WSMsgType, web
+from pydantic import BaseModel, ValidationError
 
 from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.modes import MODE, Mode
@@ -23,7 +24,7 @@ from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import as_json, html
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
     from deploy.sandbox.platform import Form, Planning
     from deploy.sandbox.sites.site import Site
@@ -36,7 +37,6 @@ _A_MINUTE: Final = 30  # requests and messages of one address
 _BY_SOCKET, _BY_LIST = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00"
 _EARTH: Final = 6371.0  # km
 _FORMS_FROM: Final = 880_000  # a department's form: its code behind this, Corsica's written in figures
-Criteria = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,19 @@ def _area(form: Form) -> _Area:
     return _AREAS.get(form.number) or _Area(code, f"VILLE {code}", math.nan, math.nan)
 
 
+class _Criteria(BaseModel):
+    longitude: float
+    latitude: float
+    start_date: date
+    end_date: date
+    radius_km: float = 0
+    department_code: str | None = None
+
+
+class _ListCriteria(_Criteria):
+    radius_km: int = 40
+
+
 class _Search:
     """The search of one site, and how often it was asked in the last minute."""
 
@@ -84,10 +97,13 @@ class _Search:
             return refused
         if self._too_often():
             return as_json({"error": f"Rate limit exceeded: {_A_MINUTE} per 1 minute"}, 429)
-        criteria: Criteria = {"radius_km": "40", **request.query}
-        if problem := _invalid(criteria):
-            return as_json({"detail": problem}, 422)
-        if int(criteria["radius_km"]) not in _RADII:
+        try:
+            criteria = _ListCriteria.model_validate(dict(request.query))
+        except ValidationError as errors:
+            # What is missing or wrong, as the server's validation says it.
+            found = errors.errors(include_url=False, include_context=False, include_input=False)
+            return as_json({"detail": [{**each, "loc": ["query", *each["loc"]]} for each in found]}, 422)
+        if criteria.radius_km not in _RADII:
             return as_json({"detail": "radius_km value not allowed"}, 403)
         return as_json([hall for frame in self._frames(criteria, request, _BY_LIST) for hall in frame])
 
@@ -132,67 +148,44 @@ class _Search:
         """Return how many editors there are, also elsewhere: the end of a search counts all of them."""
         return sum(len(form.plannings) for form in self._site.about.forms)
 
-    def _asked_halls(self, criteria: Mapping[str, Any]) -> list[tuple[Form, Planning]]:
+    def _asked_halls(self, criteria: _Criteria) -> list[tuple[Form, Planning]]:
         """Return the town halls of the area; each has an editor of its own."""
-        if code := criteria.get("department_code"):
-            forms = [form] if (form := self._site.agenda.find_form(_number(str(code)))) else []
+        if code := criteria.department_code:
+            forms = [form] if (form := self._site.agenda.find_form(_number(code))) else []
         else:
             forms = [form for form in self._site.about.forms if _within(_AREAS[form.number], criteria)]
         return [(form, planning) for form in forms for planning in form.plannings]
 
-    def _failed(self, criteria: Mapping[str, Any], mode: Mode) -> int:
+    def _failed(self, criteria: _Criteria, mode: Mode) -> int:
         return len(self._asked_halls(criteria)) if mode.name == "editors_fail" else 0
 
     def _frames(
-        self, criteria: Mapping[str, Any], request: web.Request, spelling: str
+        self, criteria: _Criteria, request: web.Request, spelling: str
     ) -> Iterable[list[dict[str, object]]]:
         failed = self._failed(criteria, request[MODE])
-        first, last = (date.fromisoformat(str(criteria[end])) for end in ("start_date", "end_date"))
         for form, planning in self._asked_halls(criteria)[failed:]:
             area = _area(form)
             hours = [datetime.fromtimestamp(slot, area.zone) for slot in self._site.agenda.slots(planning)]
-            there = [hour for hour in hours if first <= hour.date() <= last]
+            there = [hour for hour in hours if criteria.start_date <= hour.date() <= criteria.end_date]
             link = f"{request.url.origin()}/reserver"
             yield [_hall(area, planning, there, spelling, link)] if there else []
 
 
-def _criteria(sent: str) -> Criteria | None:
+def _criteria(sent: str) -> _Criteria | None:
     """Return what a message asks for; None where the server would say nothing more."""
     try:
-        criteria = json.loads(sent)
-        wrong_radius = "department_code" not in criteria and float(criteria["radius_km"]) not in _RADII
-        return None if wrong_radius or _invalid({"radius_km": "1", **criteria}) else criteria
-    except (ValueError, TypeError, LookupError):
+        criteria = _Criteria.model_validate_json(sent)
+    except ValidationError:
         return None
+    return criteria if criteria.department_code or criteria.radius_km in _RADII else None
 
 
-def _invalid(criteria: Criteria) -> list[dict[str, object]]:
-    """Name what is missing or wrong as the server's validation does. What it asks editors for it leaves to them."""
-    kinds: dict[str, tuple[str, Callable[[str], object]]] = {
-        "longitude": ("float", float), "latitude": ("float", float),
-        "start_date": ("date", date.fromisoformat), "end_date": ("date", date.fromisoformat),
-        "radius_km": ("integer", int),
-    }  # fmt: skip
-    problems: list[dict[str, object]] = []
-    for key, (kind, read) in kinds.items():
-        said = ("field required", "value_error.missing")
-        if key in criteria:
-            try:
-                read(criteria[key])
-            except ValueError:
-                said = (f"value is not a valid {kind}", f"type_error.{kind}")
-            else:
-                continue
-        problems.append({"loc": ["query", key], "msg": said[0], "type": said[1]})
-    return problems
-
-
-def _within(area: _Area, criteria: Mapping[str, Any]) -> bool:
-    east, north = (math.radians(float(criteria[key])) for key in ("longitude", "latitude"))
+def _within(area: _Area, criteria: _Criteria) -> bool:
+    east, north = math.radians(criteria.longitude), math.radians(criteria.latitude)
     there = math.radians(area.longitude), math.radians(area.latitude)
     angle = math.sin(north) * math.sin(there[1])
     angle += math.cos(north) * math.cos(there[1]) * math.cos(east - there[0])
-    return _EARTH * math.acos(min(1.0, angle)) <= float(criteria.get("radius_km", 0))
+    return _EARTH * math.acos(min(1.0, angle)) <= criteria.radius_km
 
 
 def _hall(
@@ -240,9 +233,11 @@ def _form_asked(request: web.Request) -> int | None:
     """Return the department of a page, or of a list's position; a socket names it only in its message."""
     if code := request.query.get("departement"):
         return _number(code) or None
-    if request.path != _LIST or _invalid({"radius_km": "1", **request.query}):
+    try:
+        criteria = _ListCriteria.model_validate(dict(request.query)) if request.path == _LIST else None
+    except ValidationError:
         return None
-    return next((number for number, area in _AREAS.items() if _within(area, request.query)), None)
+    return next((number for number, area in _AREAS.items() if criteria and _within(area, criteria)), None)
 
 
 PLATFORM: Final = StandInPlatform(add_routes=_add_routes, page=_page, form_asked=_form_asked)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.modes import Mode, Modes, Parameters, Table, read_mode
+from deploy.sandbox.modes import Mode, ModeBody, Modes, Parameters, Table, read_mode
 from deploy.sandbox.providers.receipts import ReceiptSender
-from deploy.sandbox.request_body import Body, refusals
+from deploy.sandbox.request_body import refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from deploy.sandbox.listener import Listener
     from deploy.sandbox.outbox import Message, Outbox, OutboxDraft
@@ -84,7 +84,7 @@ class Provider:
         if self.listener:
             await (self.listener.close() if mode.name == "refuse" else self.listener.open())
 
-    async def post_mode(self, body: Body) -> web.Response:
+    async def post_mode(self, body: ModeBody) -> web.Response:
         """Set how it answers as the body of a control call says."""
         await self.set_mode(read_mode(body, self.mode_table))
         return web.json_response(self.to_json())
@@ -198,11 +198,11 @@ class MessageProvider(Provider):
         return {**super().to_json(), "messages": len(self.outbox.messages(self.channel))}
 
 
-def read_told(headers: Mapping[str, Any]) -> dict[str, Any]:
+def read_told(header: Callable[[str], object]) -> dict[str, Any]:
     """Return when the page was read, and the sender's own ids, which channels without metadata carry in headers."""
     names = ("notification_id", "notification_ids")
-    told = {name: str(headers.get(f"X-{name.replace('_', '-')}") or "").replace(" ", "") for name in names}
-    seen = seen_at(str(headers.get("X-Seen-At") or ""))
+    told = {name: str(header(f"X-{name.replace('_', '-')}") or "").replace(" ", "") for name in names}
+    seen = seen_at(str(header("X-Seen-At") or ""))
     return {"seen_at": seen, "custom": {name: each for name, each in told.items() if each}}
 
 

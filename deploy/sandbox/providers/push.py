@@ -31,7 +31,7 @@ from deploy.sandbox.providers.provider import (
     read_told,
 )
 from deploy.sandbox.providers.receipts import derive_key
-from deploy.sandbox.request_body import read_body, text
+from deploy.sandbox.request_body import Body, read_body
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Parameters
@@ -91,6 +91,11 @@ def read_sender(authorization: str) -> tuple[str, dict[str, Any]]:
     except jwt.InvalidTokenError as error:
         raise _refuse(403, f"{error}") from error
     return parts["k"], claims
+
+
+class _NewSubscription(Body):
+    applicationServerKey: str = ""  # noqa: N815 - as browsers call it
+    id: str = ""
 
 
 class PushService(MessageProvider):
@@ -159,7 +164,7 @@ class PushService(MessageProvider):
         shown = json.loads(payload)
         if not isinstance(shown, dict) or shown.keys() != _SHOWN:
             raise _refuse(400, f"the payload has not {sorted(_SHOWN)}")
-        told = read_told(headers)
+        told = read_told(headers.get)
         told["custom"] |= {"payload": payload}
         sent = {name: headers.get(name, "") for name in ("TTL", "Topic", "Urgency")}
         draft = OutboxDraft(
@@ -177,9 +182,8 @@ class PushService(MessageProvider):
             raise _refuse(403, "the browser subscribed for another key")
 
     async def _subscribe(self, request: web.Request) -> web.Response:
-        body = await read_body(request, frozenset({"applicationServerKey", "id"}))
-        made = self.subscribe(text(body, "applicationServerKey") or "", text(body, "id") or "")
-        return web.json_response(made, status=201)
+        body = await read_body(request, _NewSubscription)
+        return web.json_response(self.subscribe(body.applicationServerKey, body.id), status=201)
 
 
 def _refuse(status: int, text: str | None = None) -> RequestRefused:

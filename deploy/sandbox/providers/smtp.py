@@ -176,7 +176,7 @@ class _Connection(SMTP):
 def _drafts(envelope: Envelope) -> list[OutboxDraft]:
     content = envelope.content
     mail = message_from_bytes(content if isinstance(content, bytes) else b"", policy=default)
-    told = read_told(mail)
+    told = read_told(mail.get)
     told["custom"] |= {"message_id": str(mail["Message-ID"] or "")}
     return [
         OutboxDraft(

@@ -11,7 +11,9 @@ import itertools
 import logging
 import re
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import Field
 
 from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
@@ -26,11 +28,10 @@ from deploy.sandbox.providers.telegram_chat import (
     build_written,
     make_error,
     make_result,
-    read_chat,
     read_fields,
     refuse,
 )
-from deploy.sandbox.request_body import Refusal, read_body, text, whole_number
+from deploy.sandbox.request_body import Body, Refusal, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,16 @@ _NOT_MODIFIED: Final = (
     " a current content and reply markup of the message"
 )
 log = logging.getLogger("sandbox")
+
+
+class _Press(Body):
+    message: int
+    data: str
+
+
+class _Say(Body):
+    chat: int
+    text: Annotated[str, Field(pattern=r"\S")]
 
 
 class Telegram(MessageProvider):
@@ -100,22 +111,19 @@ class Telegram(MessageProvider):
 
     async def control_press(self, request: web.Request) -> dict[str, object]:
         """Press the button that sends the body's ``data`` below its ``message``; return what the bot answers."""
-        body = await read_body(request, frozenset({"message", "data"}))
-        message = self.outbox.find(whole_number(body, "message") or 0)
+        body = await read_body(request, _Press)
+        message = self.outbox.find(body.message)
         if message is None or message.channel != self.channel:
             raise Refusal("message must be the number of a Telegram message that is kept", status=404)
-        known, data = [each.data for each in message.draft.buttons if each.data], text(body, "data") or ""
-        if data not in known:
-            raise Refusal(f"no button sends {data!r}", known=known)
-        return await self.presses.wait(self.press(message, data), _PATIENCE)
+        known = [each.data for each in message.draft.buttons if each.data]
+        if body.data not in known:
+            raise Refusal(f"no button sends {body.data!r}", known=known)
+        return await self.presses.wait(self.press(message, body.data), _PATIENCE)
 
     async def control_say(self, request: web.Request) -> dict[str, object]:
         """Write the body's ``text`` to the bot in its ``chat``."""
-        body = await read_body(request, frozenset({"chat", "text"}))
-        said = text(body, "text")
-        if not said or not said.strip():
-            raise Refusal("text is missing: what the person writes")
-        return {"update_id": self.say(said, read_chat(text(body, "chat") or ""))["update_id"]}
+        body = await read_body(request, _Say)
+        return {"update_id": self.say(body.text, Chat(body.chat))["update_id"]}
 
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer in Telegram's shape; 429 has parameters.retry_after."""
@@ -137,7 +145,7 @@ class Telegram(MessageProvider):
         elif method == "setMyCommands":
             self._set_commands(sent)
         else:
-            return self._read_message(sent, read_told(request.headers), is_edit=method == _EDIT)
+            return self._read_message(sent, read_told(request.headers.get), is_edit=method == _EDIT)
         return Accepted([], "", make_result())
 
     def _read_message(self, sent: Mapping[str, Any], named: Mapping[str, Any], *, is_edit: bool) -> Accepted:

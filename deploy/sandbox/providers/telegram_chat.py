@@ -18,7 +18,6 @@ from aiohttp import web
 from deploy.sandbox.clock import now
 from deploy.sandbox.outgoing import OutgoingCalls
 from deploy.sandbox.providers.provider import RequestRefused
-from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
@@ -71,13 +70,6 @@ def build_pressed(chat: Chat, message: Message, data: str) -> Update:
     shown = {**sent, "chat": chat.build_place(), "text": message.text}
     ids = {name: str(secrets.randbits(63)) for name in ("id", "chat_instance")}
     return {"callback_query": {**ids, "from": chat.build_person(), "message": shown, "data": data}}
-
-
-def read_chat(number: str) -> Chat:
-    """Return the chat of a number that a control call names."""
-    if not number.removeprefix("-").isdecimal():
-        raise Refusal('chat must be a number as text, such as "100000017"')
-    return Chat(int(number))
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class Twilio(TwilioApi):
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""
-        form, told = await self.read_form(request), read_told(request.headers)
+        form, told = await self.read_form(request), read_told(request.headers.get)
         _check(form)
         told["custom"] |= {key: form[key] for key in _KEPT if key in form}
         sender = form.get("From") or form["MessagingServiceSid"]

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from xml.etree import ElementTree as ET
 
 from deploy.sandbox import addresses
+from deploy.sandbox.modes import ModeBody
 from deploy.sandbox.outbox import Outbox, OutboxDraft
 from deploy.sandbox.outgoing import OutgoingCalls
 from deploy.sandbox.providers.provider import Accepted, read_told
 from deploy.sandbox.providers.twilio import TwilioApi, check_number, read_login, refuse
-from deploy.sandbox.request_body import Refusal, read_body, text
+from deploy.sandbox.request_body import Body, Refusal, read_body
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,7 +32,10 @@ CALL_ANSWERS: Final = {
     "nobody": "",
     "failed": "failed",
 }
-ACTIONS: Final = ("answer", "machine", "busy")
+
+
+class _Press(Body):
+    action: Literal["answer", "machine", "busy"]
 
 
 def read_texts(document: str) -> list[str]:
@@ -67,7 +71,7 @@ class TwilioCalls(TwilioApi):
 
     async def set_answers(self, request: web.Request) -> dict[str, object]:
         """Set who or what answers from now on."""
-        mode = text(await read_body(request, frozenset({"mode"})), "mode")
+        mode = (await read_body(request, ModeBody)).mode
         if mode not in CALL_ANSWERS:
             raise Refusal(f"unknown mode {mode!r}", known=CALL_ANSWERS)
         self.answers = mode
@@ -75,9 +79,7 @@ class TwilioCalls(TwilioApi):
 
     async def press(self, request: web.Request) -> dict[str, object]:
         """Let a called person do what the body's ``action`` says."""
-        sid, action = request.match_info["sid"], text(await read_body(request), "action") or ""
-        if action not in ACTIONS:
-            raise Refusal(f"no action {action!r}", known=ACTIONS)
+        sid, action = request.match_info["sid"], (await read_body(request, _Press)).action
         if sid not in self._ringing or self._ringing[sid].done():
             raise Refusal(f"no call {sid!r} rings", status=404)
         self._ringing[sid].set_result(action)
@@ -115,7 +117,7 @@ class TwilioCalls(TwilioApi):
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a call into its one draft."""
-        form, told = _USUAL | await self.read_form(request), read_told(request.headers)
+        form, told = _USUAL | await self.read_form(request), read_told(request.headers.get)
         _check(form)
         kept = {key: form[key] for key in ("Twiml", "StatusCallback", *_USUAL)}
         told["custom"] |= kept | {"CallStatus": "ringing"}

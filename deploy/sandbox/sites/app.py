@@ -5,32 +5,21 @@ The control API opens and takes slots, changes the mode, and shows what the site
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
+from pydantic import AwareDatetime, PositiveInt
 
 from deploy.sandbox.clock import as_paris, as_utc, now
-from deploy.sandbox.modes import MODE, Mode
-from deploy.sandbox.request_body import (
-    Body,
-    Handler,
-    Refusal,
-    moments,
-    read_body,
-    refusals,
-    whole_number,
-)
+from deploy.sandbox.modes import MODE, Mode, ModeBody
+from deploy.sandbox.request_body import Body, Handler, Refusal, read_body, refusals
 from deploy.sandbox.sites.failure_modes import answer
 from deploy.sandbox.sites.site import SeenRequest, Site
 
-if TYPE_CHECKING:
-    from deploy.sandbox.platform import Form
-
 _CONTROL: Final = "/_control"
-Action = Callable[[Site, Body], dict[str, object]]
 
 
 def make_site_app(site: Site) -> web.Application:
@@ -69,60 +58,53 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
     return response
 
 
-def _form(site: Site, body: Body) -> Form:
-    number = whole_number(body, "form")
-    if number is None:
-        raise Refusal("form is missing: say which page", known=site.agenda.forms)
-    return site.agenda.form(number)
+class _Slots(Body):
+    """Which slots: instants ``at`` a planning (to open: the form's first; to take: all of the form's)."""
+
+    form: int
+    planning: int | None = None
+    at: list[AwareDatetime] | AwareDatetime | None = None
+
+    def moments(self) -> list[int] | None:
+        """Return the instants in unix seconds."""
+        at = [self.at] if isinstance(self.at, datetime) else self.at
+        return None if at is None else [int(each.timestamp()) for each in at]
 
 
-def _open_slots(site: Site, body: Body) -> dict[str, object]:
-    """Open the instants ``at``, or ``count`` (1) counter hours, in a planning (the form's first)."""
-    form = _form(site, body)
-    planning = site.agenda.planning(form, whole_number(body, "planning"))
-    at = moments(body, "at")
-    count = whole_number(body, "count", least=1)
-    if at is not None and count is not None:
+class _NewSlots(_Slots):
+    """Slots to open: the instants ``at``, or ``count`` counter hours."""
+
+    count: PositiveInt | None = None
+
+
+def _open_slots(site: Site, body: _NewSlots) -> dict[str, object]:
+    at, agenda = body.moments(), site.agenda
+    planning = agenda.planning(agenda.form(body.form), body.planning)
+    if at is not None and body.count is not None:
         raise Refusal("give either at or count, not both")
-    opened = site.agenda.open_some(planning, count or 1) if at is None else site.agenda.open_at(planning, at)
+    opened = agenda.open_some(planning, body.count or 1) if at is None else agenda.open_at(planning, at)
     return {"slots": [as_paris(slot) for slot in opened]}
 
 
-def _take_slots(site: Site, body: Body) -> dict[str, object]:
-    """Take the instants ``at``, all when it is absent, of one planning or of all of the form's."""
-    form = _form(site, body)
-    number = whole_number(body, "planning")
-    plannings = form.plannings if number is None else (site.agenda.planning(form, number),)
-    at = moments(body, "at")
+def _take_slots(site: Site, body: _Slots) -> dict[str, object]:
+    form, at = site.agenda.form(body.form), body.moments()
+    plannings = form.plannings if body.planning is None else (site.agenda.planning(form, body.planning),)
     taken = sorted(slot for planning in plannings for slot in site.agenda.take(planning, at))
     return {"slots": [as_paris(slot) for slot in taken]}
 
 
-def _set_mode(site: Site, body: Body) -> dict[str, object]:
-    """Set ``mode`` with its parameters, for one ``form`` or the site, for ``count`` requests or for good."""
-    told = {key: each for key, each in body.items() if key != "form"}
-    return site.set_mode(told, whole_number(body, "form")).to_json()
-
-
-def _reset(site: Site, _body: Body) -> dict[str, object]:
-    """Take everything, forget everything, answer normally again."""
-    site.reset()
-    return site.to_json()
-
-
-# Each with the keys of its body; None: any.
-_ACTIONS: Final[dict[str, tuple[Action, frozenset[str] | None]]] = {
-    "open": (_open_slots, frozenset({"form", "planning", "at", "count"})),
-    "take": (_take_slots, frozenset({"form", "planning", "at"})),
-    "mode": (_set_mode, None),
-    "reset": (_reset, frozenset()),
-}
-
-
 async def act(site: Site, request: web.Request) -> web.Response:
     """Carry out the action that an address names, with the request's body."""
-    name = request.match_info["action"]
-    if name not in _ACTIONS:
-        raise Refusal(f"no such action {name!r}", known=_ACTIONS, status=404)
-    action, keys = _ACTIONS[name]
-    return web.json_response(action(site, await read_body(request, keys)))
+    match request.match_info["action"]:
+        case "open":
+            done = _open_slots(site, await read_body(request, _NewSlots))
+        case "take":
+            done = _take_slots(site, await read_body(request, _Slots))
+        case "mode":
+            done = site.set_mode(await read_body(request, ModeBody)).to_json()
+        case "reset":
+            site.reset()
+            done = site.to_json()
+        case other:
+            raise Refusal(f"no such action {other!r}", known=("open", "take", "mode", "reset"), status=404)
+    return web.json_response(done)

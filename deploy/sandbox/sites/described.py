@@ -29,9 +29,8 @@ from jinja2 import Environment, StrictUndefined
 from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.clock import PARIS, as_utc, now, today
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.request_body import read_body
+from deploy.sandbox.request_body import read_object
 from deploy.sandbox.sites.pages import (
-    Pages,
     as_json,
     days_from,
     missing,
@@ -130,12 +129,11 @@ def _fits(want: Any, given: Any) -> bool:
     return want is None or bool(want == given)
 
 
-class DescribedPages(Pages):
+class DescribedPages:
     """One site's answers, and the page that a person opens, whatever its path; none where ``template`` is null."""
 
     def __init__(self, site: Site, about: Known) -> None:
-        super().__init__(site)
-        self.about = about
+        self.site, self.about = site, about
         self.template = about.get("template", "site/json_desk")
         # By cookie: the visitors, each with how far it is, by form; the oldest is forgotten, as real sessions end.
         self.sessions: dict[str, dict[int, Known]] = {}
@@ -150,7 +148,10 @@ class DescribedPages(Pages):
         if self.template:
             app.router.add_get("/{path:.*}", self._page)
         else:
-            super().add_routes(app)
+            app.router.add_route("*", "/{path:.*}", self._missing)
+
+    async def _missing(self, _request: web.Request) -> web.StreamResponse:
+        return missing_page(self.site)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         known = self._gather(request)
@@ -241,4 +242,4 @@ async def _read_sent(request: web.Request) -> Known:
         return dict(await request.post())
     if request.content_type == "text/plain":
         return dict(line.split("=", 1) for line in (await request.text()).splitlines() if "=" in line)
-    return await read_body(request)
+    return await read_object(request)

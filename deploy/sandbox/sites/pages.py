@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -15,11 +14,8 @@ from deploy.sandbox.templating import render
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.sandbox.platform import Form, Planning
-    from deploy.sandbox.request_body import Handler
+    from deploy.sandbox.platform import Planning
     from deploy.sandbox.sites.site import Site
-
-Page = Callable[[web.Request, "Form"], Awaitable[web.StreamResponse]]
 
 
 def html(site: Site, body: str | bytes, status: int = 200, **headers: str) -> web.Response:
@@ -65,32 +61,3 @@ def moments(site: Site, plannings: Iterable[Planning]) -> list[datetime]:
 def days_from(first: date, number: int) -> list[date]:
     """Return so many days."""
     return [first + timedelta(days=ahead) for ahead in range(number)]
-
-
-class Pages:
-    """The pages of one site: a platform adds its own, and all else is missing."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-
-    @classmethod
-    def add_to(cls, app: web.Application, site: Site, **about: Any) -> None:
-        """Add a site's pages to its application; what a Platform wants as its ``add_routes``."""
-        cls(site, **about).add_routes(app)
-
-    def add_routes(self, app: web.Application) -> None:
-        """Add what is left when a platform has added its own: nothing."""
-        app.router.add_route("*", "/{path:.*}", self.missing)
-
-    def for_form(self, page: Page) -> Handler:
-        """Let a page answer for the forms of this site only."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            form = self.site.form_of(request)
-            return await page(request, form) if form else await self.missing(request)
-
-        return answer
-
-    async def missing(self, _request: web.Request) -> web.StreamResponse:
-        """Answer that there is no such page."""
-        return missing_page(self.site)

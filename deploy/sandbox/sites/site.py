@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import as_paris
-from deploy.sandbox.modes import MODES, BanMode, Mode, Modes, read_mode
+from deploy.sandbox.modes import MODES, BanMode, Mode, ModeBody, Modes, read_mode
 from deploy.sandbox.platforms import platforms, stand_ins
 from deploy.sandbox.sites.slot_store import SlotStore
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from deploy.sandbox.platform import Form, StandIn
-    from deploy.sandbox.request_body import Body
 
 _KEPT: Final = 20_000  # requests; a load run must not eat the memory
 
@@ -75,13 +74,13 @@ class Site:
         """Return what the site sends with every page, and ``more``, written with underscores."""
         return {**self.platform.headers, **{name.replace("_", "-"): value for name, value in more.items()}}
 
-    def set_mode(self, body: Body, form: int | None = None) -> Mode:
+    def set_mode(self, body: ModeBody) -> Mode:
         """Set a mode for the site or one form, as a control's body says; a ban counts from zero again."""
-        if form is not None:
-            self.agenda.form(form)
+        if body.form is not None:
+            self.agenda.form(body.form)
         mode = read_mode(body, {**MODES, **self.platform.modes})
         self.ban = BanMode()
-        self.modes.set(mode, form)
+        self.modes.set(mode, body.form)
         return mode
 
     def to_json(self) -> dict[str, object]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from deploy.sandbox.request_body import Refusal, read_body
+from deploy.sandbox.modes import ModeBody
+from deploy.sandbox.request_body import Refusal, read_object, read_told
 from deploy.sandbox.stripe.cards import find_card
 from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
@@ -174,7 +175,8 @@ def requests(stand_in: Stripe, path: str = "") -> list[Json]:
 
 def deliveries(stand_in: Stripe) -> list[Json]:
     """Return every event with what became of it, oldest first."""
-    return [each.to_json() for each in stand_in.webhooks.deliveries.values()]
+    known = stand_in.webhooks.deliveries
+    return [{"id": key, "status": each.status, "tries": each.tries} for key, each in known.items()]
 
 
 def take_deliveries(stand_in: Stripe) -> list[Json]:
@@ -253,9 +255,9 @@ def add_control_routes(app: web.Application, stand_in: Stripe) -> None:
     """Add every control."""
 
     async def post(request: web.Request) -> web.Response:
-        name, fields = request.match_info["name"], await read_body(request)
+        name, fields = request.match_info["name"], await read_object(request)
         if name == "mode":
-            return await stand_in.post_mode(fields)
+            return await stand_in.post_mode(read_told(fields, ModeBody))
         if name not in CONTROLS:
             raise Refusal(f"no control {name!r}", known=[*CONTROLS, "mode"], status=404)
         return web.json_response(run_control(stand_in, CONTROLS[name], *fields.pop("args", ()), **fields))

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.objects import Json
 
 WEBHOOK_MODES: Final = ("normal", "repeat", "delay", "reorder")
-_TIMES: Final = 2  # of `repeat`; and of `reorder`: how many are reordered together
 _DELAY_SECONDS: Final = 5.0
-_REORDER_SECONDS: Final = 1.0  # events wait no longer for others
+_REORDER_SECONDS: Final = 1.0
 
 
 @dataclass
@@ -48,7 +47,7 @@ class EventDelivery:
 
     event: Json
     status: str = "waiting"
-    attempts: list[Json] = field(default_factory=list)
+    tries: int = 0
 
     def body(self) -> bytes:
         """Return the payload."""
@@ -59,20 +58,10 @@ class EventDelivery:
         """Return the payload's headers, signed now."""
         return sign_headers(self.body(), endpoint.secrets, int(now().timestamp()))
 
-    def note(self, outcome: str, *, delivered: bool) -> None:
-        """Keep how a try ended."""
-        self.attempts.append({"at": int(now().timestamp()), "outcome": outcome})
-        if delivered:
-            self.status = "delivered"
-            self.event["pending_webhooks"] = 0
-        elif self.status != "delivered":
-            self.status = "failed"
-
-    def to_json(self) -> Json:
-        """Return it as the control API shows it."""
-        told = {name: self.event[name] for name in ("id", "type", "created")}
-        subject = self.event["data"]["object"].get("id")
-        return {**told, "object": subject, "status": self.status, "attempts": self.attempts}
+    def note_taken(self) -> None:
+        """Count it as delivered."""
+        self.status = "delivered"
+        self.event["pending_webhooks"] = 0
 
 
 def sign_headers(body: bytes, secrets: Iterable[str], at: int) -> dict[str, str]:
@@ -90,56 +79,36 @@ class WebhookSender:
         self.endpoint = endpoint
         self.deliveries: dict[str, EventDelivery] = {}
         self.calls = OutgoingCalls("the webhook of Stripe")
-        self._reordered: list[EventDelivery] = []
 
     def add_event(self, event: Json) -> None:
         """Take a new event and send it as the mode says."""
         made, mode = EventDelivery(event), self.endpoint.mode
         self.deliveries[event["id"]] = made
-        if not self.endpoint.url:
-            return
-        if mode == "reorder":
-            self._reordered.append(made)
-            if len(self._reordered) == 1:
-                self.calls.run(self._reorder_later())
-            if len(self._reordered) >= _TIMES:
-                self.calls.run(self._send_reordered())
-            return
-        for _ in range(_TIMES if mode == "repeat" else 1):
-            self.calls.run(self._deliver(made, _DELAY_SECONDS if mode == "delay" else 0))
+        # The first of two is overtaken by the second.
+        late = _REORDER_SECONDS if len(self.deliveries) % 2 else 0.0
+        wait = {"delay": _DELAY_SECONDS, "reorder": late}.get(mode, 0.0)
+        for _ in range(2 if mode == "repeat" else 1) if self.endpoint.url else ():
+            self.calls.run(self._deliver(made, wait))
 
     def take_waiting(self) -> list[EventDelivery]:
         """Return what waits, as delivered."""
         waiting = [each for each in self.deliveries.values() if each.status == "waiting"]
         for each in waiting:
-            each.note("taken", delivered=True)
+            each.note_taken()
         return waiting
 
-    async def _reorder_later(self) -> None:
-        await asyncio.sleep(_REORDER_SECONDS)
-        await self._send_reordered()
-
-    async def _send_reordered(self) -> None:
-        waiting, self._reordered = self._reordered[::-1], []
-        for each in waiting:
-            await self._try(each)
-        for each in waiting:
-            if each.status == "failed":
-                self.calls.run(self._retry(each))
-
-    async def _deliver(self, made: EventDelivery, wait: float = 0) -> None:
-        await asyncio.sleep(wait)
-        if not await self._try(made):
-            await self._retry(made)
-
-    async def _retry(self, made: EventDelivery) -> None:
-        for seconds in self.endpoint.retry_seconds:
+    async def _deliver(self, made: EventDelivery, wait: float) -> None:
+        for number, seconds in enumerate((wait, *self.endpoint.retry_seconds)):
             await asyncio.sleep(seconds)
-            if made.status == "delivered" or await self._try(made):
+            if number and made.status == "delivered":
                 return
-        made.status = "given_up"
-
-    async def _try(self, made: EventDelivery) -> bool:
-        outcome, taken = await self.calls.post(self.endpoint.url, made.body(), made.headers(self.endpoint))
-        made.note(outcome, delivered=taken is not None)
-        return taken is not None
+            made.tries += 1
+            body, headers = made.body(), made.headers(self.endpoint)
+            _, taken = await self.calls.post(self.endpoint.url, body, headers)
+            if taken is not None:
+                made.note_taken()
+                return
+            if made.status == "waiting":
+                made.status = "failed"
+        if made.status == "failed":
+            made.status = "given_up"
