@@ -11,11 +11,11 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import ExitStack
+
+    from aiohttp import web
 
 _BACKLOG: Final = 1024
 _TRIES: Final = 20
@@ -79,12 +79,18 @@ def _explain(error: OSError, where: str, option: str) -> str:
 class Listener:
     """The listening socket of one server; its address and port stay the same.
 
-    ``start`` accepts connections on a bound socket; it returns what closes the socket and leaves connections alone.
+    Args:
+        make_protocol: what serves a connection.
+        list_transports: returns the connections that stand.
     """
 
-    def __init__(self, start: Callable[[socket.socket], Awaitable[Callable[[], Awaitable[None]]]]) -> None:
-        self._start = start
-        self._stop: Callable[[], Awaitable[None]] | None = None
+    def __init__(
+        self,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        list_transports: Callable[[], Iterable[asyncio.BaseTransport | None]],
+    ) -> None:
+        self._make_protocol, self._list_transports = make_protocol, list_transports
+        self._server: asyncio.Server | None = None
         self._address: tuple[str, int] = ("127.0.0.1", 0)
         self._turn = asyncio.Lock()
 
@@ -95,51 +101,25 @@ class Listener:
             OSError: another program took the port while it was closed.
         """
         async with self._turn:
-            if self._stop is None:
+            if self._server is None:
                 made = made or bind_socket(*self._address)
-                self._address = made.getsockname()
-                self._stop = await self._start(made)
+                self._address, loop = made.getsockname(), asyncio.get_running_loop()
+                self._server = await loop.create_server(self._make_protocol, sock=made, backlog=_BACKLOG)
 
-    async def close(self) -> None:
-        """Refuse connections from now on, and end those that stand."""
+    async def close(self, *, at_once: bool = False) -> None:
+        """Refuse connections from now on, and end those that stand: clients see their end before they send again.
+
+        ``at_once`` waits for no reader, who may never read on.
+        """
         async with self._turn:
-            if self._stop is not None:
-                await self._stop()
-                self._stop = None
-
-
-def listen_web(runner: web.AppRunner) -> Listener:
-    """Return the listener of a web application."""
-
-    async def start(made: socket.socket) -> Callable[[], Awaitable[None]]:
-        site = web.SockSite(runner, made)
-        await site.start()
-
-        async def stop() -> None:
-            await site.stop()
-            # A server that is away keeps no connection: its clients see their end before they send again.
-            for connection in runner.server.connections if runner.server else ():
-                connection.force_close()
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+            for transport in self._list_transports():
+                if isinstance(transport, asyncio.Transport):
+                    (transport.abort if at_once else transport.close)()
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
-
-        return stop
-
-    return Listener(start)
-
-
-def listen_protocol(make_protocol: Callable[[], asyncio.Protocol]) -> Listener:
-    """Return the listener of a protocol of asyncio."""
-
-    async def start(made: socket.socket) -> Callable[[], Awaitable[None]]:
-        server = await asyncio.get_running_loop().create_server(make_protocol, sock=made)
-
-        async def stop() -> None:
-            server.close()
-
-        return stop
-
-    return Listener(start)
 
 
 def reset_connection(request: web.Request) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.inbox import Inbox
-from deploy.sandbox.listener import Listener, listen, listen_web
+from deploy.sandbox.listener import Listener, listen
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.push import PushService
@@ -81,6 +81,7 @@ class Sandbox:
         known = (self.sendgrid, self.smtp, *texts, self.telegram, self.push, self.stripe, self.sentry)
         self.providers: dict[str, Provider] = {each.provider_name: each for each in known}
         self._runners: list[web.AppRunner] = []
+        self._listeners: list[Listener] = []
 
     async def __aenter__(self) -> Self:
         """Bind every port, then start to answer."""
@@ -98,7 +99,7 @@ class Sandbox:
         for provider, made in zip(self.providers.values(), providers, strict=True):
             provider.url = self.provider_url(provider.provider_name)
             if provider is self.smtp:
-                await self.smtp.serve(made)
+                provider.listener = await self._listen(self.smtp.make_listener(), made)
             else:
                 provider.listener = await self._serve(provider.make_app(), made)
         return self
@@ -113,20 +114,23 @@ class Sandbox:
         if self._world is not None:
             self._world.cancel()
             await asyncio.wait([self._world])
-        await self.smtp.stop()
-        while self._runners:
-            runner = self._runners.pop()
-            open_ones = _transports(runner)
+        for listener in self._listeners:
+            await listener.close(at_once=True)
+        for runner in self._runners:
             await runner.cleanup()
-            for transport in open_ones:
-                transport.abort()  # closing alone waits for a reader who may never read on
-        await asyncio.sleep(0)  # the loop closes aborted connections in its next turn
 
     async def _serve(self, app: web.Application, made: socket.socket) -> Listener:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True)
         self._runners.append(runner)
         await runner.setup()
-        listener = listen_web(runner)
+        if (server := runner.server) is None:  # an AppRunner has one since its setup
+            raise RuntimeError("aiohttp made no server")
+        return await self._listen(
+            Listener(server, lambda: [each.transport for each in server.connections]), made
+        )
+
+    async def _listen(self, listener: Listener, made: socket.socket) -> Listener:
+        self._listeners.append(listener)
         await listener.open(made)
         return listener
 
@@ -182,11 +186,6 @@ class Sandbox:
             lines.append(f"  {type(provider).__name__:<18} {self.provider_url(name)}")
         lines += ["Inbox", f"  {'What was sent':<18} {self.inbox_url}/"]
         return "\n".join(lines)
-
-
-def _transports(runner: web.AppRunner) -> list[asyncio.Transport]:
-    connections = runner.server.connections if runner.server else []
-    return [connection.transport for connection in connections if connection.transport]
 
 
 def _port(bound: list[socket.socket]) -> int:

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from deploy.sandbox import addresses
-from deploy.sandbox.listener import listen_protocol, reset_transport
+from deploy.sandbox.listener import Listener, reset_transport
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Provider, read_told
 
 if TYPE_CHECKING:
-    import socket
     from email.message import EmailMessage
 
     from deploy.sandbox.outbox import Outbox
@@ -44,17 +43,11 @@ class Smtp(Provider):
         self.outbox = outbox
         self._sessions: set[_Connection] = set()
 
-    async def serve(self, made: socket.socket) -> None:
-        """Accept connections on a bound socket."""
-        self.listener = listen_protocol(lambda: _Connection(self, self._sessions))
-        await self.listener.open(made)
-
-    async def stop(self) -> None:
-        """Accept none, and close those that stand."""
-        if self.listener is not None:
-            await self.listener.close()
-        for each in list(self._sessions):
-            each.abort()
+    def make_listener(self) -> Listener:
+        """Return what accepts connections."""
+        return Listener(
+            lambda: _Connection(self, self._sessions), lambda: [each.transport for each in self._sessions]
+        )
 
     async def reset(self) -> None:
         """Forget its messages and answer normally again."""
@@ -166,11 +159,6 @@ class _Connection(SMTP):
         """Forget it."""
         self._sessions.discard(self)
         super().connection_lost(error)
-
-    def abort(self) -> None:
-        """Close it at once."""
-        if self.transport is not None:
-            cast("asyncio.WriteTransport", self.transport).abort()
 
 
 def _drafts(envelope: Envelope) -> list[OutboxDraft]:
