@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from deploy.sandbox.modes import Parameters
-    from deploy.sandbox.platform import Planning
+    from deploy.sandbox.platforms import Planning
     from deploy.sandbox.sites.site import Site
 
 log = logging.getLogger("sandbox")

@@ -20,13 +20,13 @@ from pydantic import BaseModel, ValidationError
 
 from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.modes import MODE, Mode
-from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.platforms import StandInPlatform
 from deploy.sandbox.sites.pages import as_json, html
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.sandbox.platform import Form, Planning
+    from deploy.sandbox.platforms import Form, Planning
     from deploy.sandbox.sites.site import Site
 
 _LIST: Final = "/api/SlotsFromPosition"

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, PositiveInt
 from deploy.sandbox.clock import as_paris, as_utc, now
 from deploy.sandbox.modes import MODE, Mode, ModeBody
 from deploy.sandbox.request_body import Body, Handler, Refusal, read_body, refusals
-from deploy.sandbox.sites.failure_modes import answer
+from deploy.sandbox.sites.pages import answer
 from deploy.sandbox.sites.site import SeenRequest, Site
 
 _CONTROL: Final = "/_control"

@@ -44,7 +44,7 @@ from deploy.sandbox.sites.slot_store import HOURS
 if TYPE_CHECKING:
     from jinja2.environment import TemplateExpression
 
-    from deploy.sandbox.platform import Form
+    from deploy.sandbox.platforms import Form
     from deploy.sandbox.sites.site import Site
 
 Known = dict[str, Any]  # what expressions know

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from deploy.sandbox.platform import Form, StandIn
+    from deploy.sandbox.platforms import Form, StandIn
 
 _KEPT: Final = 20_000  # requests; a load run must not eat the memory
 

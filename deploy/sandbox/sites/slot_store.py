@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import PARIS, as_paris, now, today
-from deploy.sandbox.platform import Form, Planning
+from deploy.sandbox.platforms import Form, Planning
 from deploy.sandbox.request_body import Refusal
 
 if TYPE_CHECKING:
