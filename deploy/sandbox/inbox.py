@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -13,28 +12,19 @@ from deploy.sandbox.modes import MODES, ModeBody, read_mode
 from deploy.sandbox.providers.receipts import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, Refusal, read_body, refusals
 from deploy.sandbox.sites.app import act
-from deploy.sandbox.templating import STATIC, static
+from deploy.sandbox.templating import STATIC
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from deploy.sandbox.outbox import Message
     from deploy.sandbox.server import Sandbox
 
-_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_FILE: Final = re.compile(r"\w+\.(css|js|svg)")
 _SHOWN: Final = 600  # messages in an answer
 # Mails may bring styles of their own; nothing may be fetched from elsewhere.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'self'; form-action 'none'"
 )
-
-
-def summary(message: Message) -> dict[str, object]:
-    """Return a message as the list shows it: without its HTML, which may be large."""
-    shown = message.to_json()
-    return {**shown, "html": None} if message.channel == "email" else shown
 
 
 class Inbox:
@@ -49,16 +39,19 @@ class Inbox:
         """Build the application."""
         app = web.Application(middlewares=[refusals, _json_only])
         app.router.add_get("/", self._page)
-        app.router.add_get("/static/{name}", self._static)
-        app.router.add_get("/api/messages", self._messages)
-        app.router.add_get("/api/messages/{number:\\d+}", self._message)
-        app.router.add_get("/api/state", self._state)
-        app.router.add_post("/api/reset", self._reset)
-        app.router.add_post("/api/world", self._begin_world)
-        app.router.add_post("/api/sites/{code}/{action}", self._site)
-        app.router.add_post("/api/providers/{name}/mode", self._provider)
-        app.router.add_post("/api/providers/{name}/receipts", self._receipts)
+        app.router.add_static("/static", STATIC)
+        for path, read in (
+            ("/api/messages", self._list_messages),
+            ("/api/messages/{number:\\d+}", self._find_message),
+            ("/api/state", self._state),
+        ):
+            app.router.add_get(path, partial(_answer, read))
         for path, control in (
+            ("/api/reset", self._reset),
+            ("/api/world", self._begin_world),
+            ("/api/sites/{code}/{action}", self._act_at_site),
+            ("/api/providers/{name}/mode", self._set_mode),
+            ("/api/providers/{name}/receipts", self._set_receipts),
             ("/api/telegram/press", self._sandbox.telegram.control_press),
             ("/api/telegram/say", self._sandbox.telegram.control_say),
             ("/api/calls/answers", self._sandbox.twilio_calls.set_answers),
@@ -67,70 +60,54 @@ class Inbox:
             app.router.add_post(path, partial(_answer, control))
         return app
 
-    def state(self) -> dict[str, object]:
-        """Return the state of the sites and providers, as the page shows it."""
-        sites = [
-            {**site.to_json(), "url": self._sandbox.site_url(code)}
-            for code, site in self._sandbox.sites.items()
-        ]
-        providers = [
-            {
-                **provider.to_json(),
-                "name": type(provider).__name__,
-                "url": self._sandbox.provider_url(name),
-                "modes": list(provider.mode_table),
-            }
-            for name, provider in self._sandbox.providers.items()
-        ]
-        return {
-            "run": self._run,
-            "sites": sites,
-            "providers": providers,
-            "modes": list(MODES),
-        }
-
-    async def _page(self, _request: web.Request) -> web.Response:
+    async def _page(self, _request: web.Request) -> web.FileResponse:
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
-        return web.Response(text=static("inbox.html"), content_type="text/html", headers=headers)
+        return web.FileResponse(STATIC / "inbox.html", headers=headers)
 
-    async def _static(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        found = _FILE.fullmatch(name)
-        if found is None or not (STATIC / name).is_file():
-            raise web.HTTPNotFound(text=f"no file {name}")
-        headers = {"Cache-Control": "no-store"}
-        return web.Response(text=static(name), content_type=_TYPES[found[1]], headers=headers)
+    async def _list_messages(self, request: web.Request) -> object:
+        """Return the newest messages; with `after` what was accepted or changed since that change, oldest first.
 
-    async def _messages(self, request: web.Request) -> web.Response:
-        """Answer the newest messages; with `after` what was accepted or changed since that change, oldest first."""
+        Mails come without their HTML, which may be large.
+        """
         kept, after = self._sandbox.outbox.messages(), request.query.get("after", "")
         if after.isdecimal():
             kept = sorted((each for each in kept if each.change > int(after)), key=lambda each: each.change)
-        shown = kept[:_SHOWN] if after else kept[-_SHOWN:]
-        return web.json_response([summary(message) for message in shown])
+        shown = [each.to_json() for each in (kept[:_SHOWN] if after else kept[-_SHOWN:])]
+        return [each | ({"html": None} if each["channel"] == "email" else {}) for each in shown]
 
-    async def _message(self, request: web.Request) -> web.Response:
+    async def _find_message(self, request: web.Request) -> object:
         message = self._sandbox.outbox.find(int(request.match_info["number"]))
         if message is None:
             raise Refusal("this message is no longer kept", status=404)
-        return web.json_response(message.to_json())
+        return message.to_json()
 
-    async def _state(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.state())
+    async def _state(self, _request: web.Request) -> object:
+        """Return the state of the sites and providers, as the page shows it."""
+        sandbox = self._sandbox
+        sites = [{**site.to_json(), "url": sandbox.site_url(code)} for code, site in sandbox.sites.items()]
+        providers = [
+            {
+                **each.to_json(),
+                "name": type(each).__name__,
+                "url": sandbox.provider_url(name),
+                "modes": list(each.mode_table),
+            }
+            for name, each in sandbox.providers.items()
+        ]
+        return {"run": self._run, "sites": sites, "providers": providers, "modes": list(MODES)}
 
-    async def _reset(self, _request: web.Request) -> web.Response:
+    async def _reset(self, request: web.Request) -> object:
         await self._sandbox.reset()
-        return web.json_response(self.state())
+        return await self._state(request)
 
-    async def _begin_world(self, _request: web.Request) -> web.Response:
+    async def _begin_world(self, request: web.Request) -> object:
         self._sandbox.begin_world()
-        return web.json_response(self.state())
+        return await self._state(request)
 
-    async def _site(self, request: web.Request) -> web.Response:
-        site = self._sandbox.known_site(request.match_info["code"])
-        return await act(site, request)
+    async def _act_at_site(self, request: web.Request) -> object:
+        return await act(self._sandbox.known_site(request.match_info["code"]), request)
 
-    async def _provider(self, request: web.Request) -> web.Response:
+    async def _set_mode(self, request: web.Request) -> object:
         """Set the mode of one provider, or of all of a channel."""
         found, body = (
             self._sandbox.find_providers(request.match_info["name"]),
@@ -138,21 +115,19 @@ class Inbox:
         )
         for provider, mode in [(each, read_mode(body, each.mode_table)) for each in found]:
             await provider.set_mode(mode)
-        return web.json_response(found[0].to_json())
+        return found[0].to_json()
 
-    async def _receipts(self, request: web.Request) -> web.Response:
+    async def _set_receipts(self, request: web.Request) -> object:
         """Set what a provider's receipts say, and how they travel."""
         name, known = request.match_info["name"], self._sandbox.receipt_senders
         if name not in known:
             raise Refusal(f"no receipts of {name!r}", known=known, status=404)
         known[name].mode = read_mode(await read_body(request, ModeBody), RECEIPT_MODES)
-        return web.json_response(known[name].mode.to_json())
+        return known[name].mode.to_json()
 
 
-async def _answer(
-    control: Callable[[web.Request], Awaitable[dict[str, object]]], request: web.Request
-) -> web.Response:
-    return web.json_response(await control(request))
+async def _answer(tell: Callable[[web.Request], Awaitable[Any]], request: web.Request) -> web.Response:
+    return web.json_response(await tell(request))
 
 
 @web.middleware

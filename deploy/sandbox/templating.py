@@ -43,8 +43,3 @@ def add_filter(name: str, write: Callable[..., str]) -> None:
 def render(template: str, **values: object) -> str:
     """Return a page of ``templates/`` filled in."""
     return _environment().get_template(template).render(**values)
-
-
-def static(name: str) -> str:
-    """Return a text file of ``static/``."""
-    return (STATIC / name).read_text(encoding="utf-8")

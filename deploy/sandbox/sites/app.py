@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -36,10 +35,13 @@ def make_site_app(site: Site) -> web.Application:
     async def requests(_request: web.Request) -> web.Response:
         return web.json_response([asdict(seen) for seen in site.requests])
 
+    async def control(request: web.Request) -> web.Response:
+        return web.json_response(await act(site, request))
+
     app = web.Application(middlewares=[refusals, dispatch])
     app.router.add_get(_CONTROL, state)
     app.router.add_get(f"{_CONTROL}/requests", requests)
-    app.router.add_post(f"{_CONTROL}/{{action}}", partial(act, site))
+    app.router.add_post(f"{_CONTROL}/{{action}}", control)
     site.platform.add_routes(app, site)
     return app
 
@@ -93,18 +95,17 @@ def _take_slots(site: Site, body: _Slots) -> dict[str, object]:
     return {"slots": [as_paris(slot) for slot in taken]}
 
 
-async def act(site: Site, request: web.Request) -> web.Response:
-    """Carry out the action that an address names, with the request's body."""
+async def act(site: Site, request: web.Request) -> dict[str, object]:
+    """Carry out the action that an address names, with the request's body; return its answer."""
     match request.match_info["action"]:
         case "open":
-            done = _open_slots(site, await read_body(request, _NewSlots))
+            return _open_slots(site, await read_body(request, _NewSlots))
         case "take":
-            done = _take_slots(site, await read_body(request, _Slots))
+            return _take_slots(site, await read_body(request, _Slots))
         case "mode":
-            done = site.set_mode(await read_body(request, ModeBody)).to_json()
+            return site.set_mode(await read_body(request, ModeBody)).to_json()
         case "reset":
             site.reset()
-            done = site.to_json()
+            return site.to_json()
         case other:
             raise Refusal(f"no such action {other!r}", known=("open", "take", "mode", "reset"), status=404)
-    return web.json_response(done)
