@@ -54,10 +54,6 @@ class Smtp(Provider):
         await super().reset()
         self.outbox.clear(self.channel)
 
-    def accepts_login(self, password: str) -> bool:
-        """Whether the mode of the moment lets this password in."""
-        return self.modes.site.name != "unauthorized" and bool(password)
-
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
         kept = [each for each in self.outbox.messages(self.channel) if each.provider == self.provider_name]
@@ -71,69 +67,40 @@ class _Hooks:
         self._stand_in = stand_in
         self._mode = Mode()  # of the transaction
 
-    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
-    ) -> list[str]:
-        session.host_name = hostname
-        self._mode = self._stand_in.modes.site
-        reply = await self._misbehave("ehlo", server)
-        return [reply] if reply else responses
-
-    async def handle_MAIL(  # noqa: N802 - as above
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         self._stand_in.calls += 1
-        self._mode = self._stand_in.modes.met_by()
-        if reply := await self._misbehave("mail", server):
-            return reply
+        mode = self._mode = self._stand_in.modes.met_by()
+        if mode.name == "reset":
+            reset_transport(cast("asyncio.WriteTransport", server.transport))
+        if mode.name in {"reset", "timeout"}:
+            await asyncio.Event().wait()  # the loss of the connection cancels it
+        if mode.name in _REPLIES:
+            return _REPLIES[mode.name]
         if not session.authenticated:
             return "530 5.7.0 Authentication required"
         envelope.mail_from = address
         return "250 2.1.0 OK"
 
     async def handle_RCPT(  # noqa: N802 - as above
-        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if reply := await self._misbehave("rcpt", server):
-            return reply
         wrong = self._mode.word("address").split(",") if self._mode.name == "reject_address" else []
         if address.casefold() in {each.strip().casefold() for each in wrong}:
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
-        if reply := await self._misbehave("dot", server):
-            return reply
-        provider_id = secrets.token_hex(8)
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        if self._mode.name == "slow":
+            await asyncio.sleep(self._mode.number("seconds"))
+        provider_id, to = secrets.token_hex(8), self._stand_in
         for draft in _drafts(envelope):
-            self._stand_in.outbox.accept(
-                self._stand_in.channel, provider_id, draft, self._stand_in.provider_name
-            )
+            to.outbox.accept(to.channel, provider_id, draft, to.provider_name)
         if self._mode.name == "yes_without_answer":
             await asyncio.Event().wait()
         return f"250 2.0.0 queued as {provider_id}"
-
-    async def _misbehave(self, step: str, server: SMTP) -> str | None:
-        """Do what the mode says at this step; return the reply that it gives, None where all is well."""
-        mode = self._mode
-        if mode.name == "refuse":
-            await _end(server)
-        if mode.name == "slow" and step == "dot":
-            await asyncio.sleep(mode.number("seconds"))
-        if step != "mail":
-            return None
-        if mode.name == "timeout":
-            await asyncio.Event().wait()
-        if mode.name == "reset":
-            await _end(server)
-        return _REPLIES.get(mode.name)
-
-
-async def _end(server: SMTP) -> None:
-    """End the connection; its loss cancels what waits here."""
-    reset_transport(cast("asyncio.WriteTransport", server.transport))
-    await asyncio.Event().wait()
 
 
 class _Connection(SMTP):
@@ -141,8 +108,8 @@ class _Connection(SMTP):
         def authenticate(
             _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
         ) -> AuthResult:
-            password = given.password.decode("utf-8", "replace") if isinstance(given, LoginPassword) else ""
-            return AuthResult(success=stand_in.accepts_login(password), handled=False)
+            is_told = isinstance(given, LoginPassword) and bool(given.password)
+            return AuthResult(success=is_told and stand_in.modes.site.name != "unauthorized", handled=False)
 
         # A name of its own: aiosmtpd would ask DNS for this machine's.
         super().__init__(

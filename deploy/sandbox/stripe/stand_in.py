@@ -43,6 +43,7 @@ _REFUSALS: Final = {
     "rate_limited": StripeError("Too many requests.", code="rate_limit", status=429),
     "unauthorized": StripeError("Invalid API Key provided: sk_test_****", status=401),
 }
+_NOT_DONE: Final = (*_REFUSALS, "refuse", "reset", "timeout")
 
 
 class Stripe(Provider):
@@ -95,27 +96,25 @@ class Stripe(Provider):
         await asyncio.wait([task])
         await self.webhooks.calls.stop()
 
+    def fail(self, mode: str, seconds: int) -> web.Response:
+        """Answer as Stripe does; 429 has Retry-After where there are ``seconds``."""
+        answer = _respond(refuse(_REFUSALS[mode]))
+        if seconds:
+            answer.headers["Retry-After"] = str(seconds)
+        return answer
+
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the API in the mode of the moment."""
-        self.calls += 1
         sent = await request.text() if request.method == "POST" else request.rel_url.raw_query_string
         call = ApiCall(request.method, request.path, sent, request.headers)
         mode = self._met_by(call)
-        if mode.name in {"refuse", "reset", "timeout"}:
-            self.api.note(call, None, mode=mode.name)
-            if mode.name == "timeout":
-                await asyncio.Event().wait()
-            reset_connection(request)
-            return web.Response()
-        saved = mode.name == "error_500" and bool(mode.number("saved"))
-        if mode.name in _REFUSALS and not saved:
-            refusal = _REFUSALS[mode.name]
-            self.api.note(call, refusal.status, mode=mode.name)
-            answer = _respond(refuse(refusal))
-            if mode.name == "rate_limited" and mode.number("seconds"):
-                answer.headers["Retry-After"] = f"{mode.number('seconds'):.0f}"
-            return answer
-        return await self._answer(request, call, mode, broken=saved)
+        broken = mode.name == "error_500" and bool(mode.number("saved"))
+        if mode.name in _NOT_DONE and not broken:
+            refusal = _REFUSALS.get(mode.name)
+            self.api.note(call, refusal and refusal.status, mode=mode.name)
+            return await self.misbehave(request, mode) or web.Response()
+        self.calls += 1
+        return await self._answer(request, call, mode, broken=broken)
 
     async def _answer(
         self, request: web.Request, call: ApiCall, mode: Mode, *, broken: bool
