@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.stripe.objects import Json, missing_object, new_id, show
+from deploy.sandbox.stripe.objects import Json, blank, missing_object, new_id, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,9 +102,20 @@ class Account:
         self._objects.setdefault(made["object"], {})[made["id"]] = made
         return made
 
-    def make(self, event: str, made: Json) -> Json:
-        """Keep a new object and emit an event of this type; return the object."""
-        self.emit(event, self.add(made))
+    def build(self, kind: str, **values: Any) -> Json:
+        """Return a new object of a kind, of this moment, with these values."""
+        made = blank(kind)
+        made["id"] = new_id(made["_prefix"])
+        return made | ({"created": self.clock.now()} if "created" in made else {}) | values
+
+    def new(self, kind: str, **values: Any) -> Json:
+        """Keep a new object of a kind with these values; return it."""
+        return self.add(self.build(kind, **values))
+
+    def make(self, event: str, kind: str, **values: Any) -> Json:
+        """Keep a new object of a kind and emit an event of this type; return the object."""
+        made = self.new(kind, **values)
+        self.emit(event, made)
         return made
 
     def drop(self, thing: Json) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.objects import Json, StripeError
 from deploy.sandbox.stripe.parameters import Currency, Metadata, Object, Parameters, Positive
 
 if TYPE_CHECKING:
@@ -68,20 +68,18 @@ def fill_catalogue(account: Account) -> None:
 
 def make_product(account: Account, name: str, **more: Any) -> Json:
     """Keep a product."""
-    moment = account.clock.now()
-    return account.add(blank("product", id=new_id("prod"), created=moment, name=name, updated=moment) | more)
+    return account.new("product", name=name, updated=account.clock.now(), **more)
 
 
 def make_price(
     account: Account, product: str, cents: int, currency: str, interval: str | None, **more: Any
 ) -> Json:
     """Keep a price; one with an interval is recurring."""
-    amounts = {"currency": currency, "unit_amount": cents, "unit_amount_decimal": str(cents)}
-    made = blank("price", id=new_id("price"), created=account.clock.now(), product=product, **amounts)
+    more |= {"currency": currency, "unit_amount": cents, "unit_amount_decimal": str(cents)}
     if interval:
         recurring = {"interval": interval, "interval_count": 1, "usage_type": "licensed"}
-        made |= {"recurring": recurring | {"meter": None, "trial_period_days": None}, "type": "recurring"}
-    return account.add(made | more)
+        more |= {"recurring": recurring | {"meter": None, "trial_period_days": None}, "type": "recurring"}
+    return account.new("price", product=product, **more)
 
 
 def read_price(account: Account, item: Item, name: str) -> Json:
@@ -104,22 +102,14 @@ def create_coupon(account: Account, given: NewCoupon) -> Json:
     """POST /v1/coupons."""
     if given.id and account.get("coupon", given.id):
         raise StripeError("Coupon already exists.", code="resource_already_exists", param="id")
-    told = given.model_dump(exclude={"expand", "id"})
-    made = make_coupon(account, **told, **({"id": given.id} if given.id else {}))
-    account.emit("coupon.created", made)
-    return made
-
-
-def make_coupon(account: Account, **more: Any) -> Json:
-    """Keep a coupon; ``more`` holds ``amount_off`` with its ``currency``, or ``percent_off``."""
-    return account.add(blank("coupon", id=new_id("cpn"), created=account.clock.now()) | more)
+    told = given.model_dump(exclude={"expand"} if given.id else {"expand", "id"})
+    return account.make("coupon.created", "coupon", **told)
 
 
 def make_promotion_code(account: Account, code: str, **off: Any) -> Json:
-    """Keep a code that customers type at Checkout, and its coupon."""
-    coupon = make_coupon(account, **off, name=code)
-    made = blank("promotion_code", id=new_id("promo"), created=account.clock.now(), code=code)
-    return account.add(made | {"promotion": {"coupon": coupon["id"], "type": "coupon"}})
+    """Keep a code that customers type at Checkout, and its coupon; ``off`` is ``percent_off``."""
+    coupon = account.new("coupon", **off, name=code)
+    return account.new("promotion_code", code=code, promotion={"coupon": coupon["id"], "type": "coupon"})
 
 
 def find_promotion_code(account: Account, code: str) -> Json | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.objects import Json, StripeError, new_id
 from deploy.sandbox.stripe.parameters import Metadata, Object, Parameters
 from deploy.sandbox.stripe.resources.catalogue import (
     Item,
@@ -41,11 +41,15 @@ if TYPE_CHECKING:
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 _LEAST_CENTS: Final = 50
+_SAME: Final = (  # fields that a session shows as they were given
+    *("adaptive_pricing", "allow_promotion_codes", "cancel_url", "client_reference_id"),
+    *("locale", "metadata", "mode", "success_url"),
+)
 _SHORTEST, _LONGEST = 30 * 60, 24 * 3600  # seconds that a session is open
 
 
 class _Adaptive(Object):
-    enabled: bool | None = None
+    enabled: bool = True
 
 
 class _Discount(Object):
@@ -63,7 +67,7 @@ class NewSession(Parameters):
 
     mode: Literal["payment", "subscription"]
     success_url: str
-    line_items: list[Item]
+    line_items: list[Item] = Field(min_length=1, max_length=1)  # as the product sells
     adaptive_pricing: _Adaptive = _Adaptive()
     allow_promotion_codes: bool | None = None
     allowed_payment_method_types: list[Literal["card", "paypal", "sepa_debit", "link"]] = Field([])
@@ -82,20 +86,13 @@ class NewSession(Parameters):
 
 def create_session(account: Account, given: NewSession) -> Json:
     """POST /v1/checkout/sessions."""
-    made, items = _build(account, given), _read_items(account, given)
+    made, item, code = _build(account, given), _read_item(account, given), None
     given.refuse_both("allow_promotion_codes", "discounts")
-    coupon = next(
-        (
-            usable_coupon(account, each.coupon, items[0]["currency"], "discounts[0][coupon]")
-            for each in given.discounts
-        ),
-        None,
-    )
-    adaptive = {"enabled": given.adaptive_pricing.enabled is not False}
-    made |= {"currency": items[0]["currency"], "_items": items, "adaptive_pricing": adaptive}
-    if coupon:
-        _take_off(made, coupon)
-    _set_amounts(made, coupon)
+    made |= {"currency": item["currency"], "_items": [item]}
+    if given.discounts:
+        code = usable_coupon(account, given.discounts[0].coupon, item["currency"], "discounts[0][coupon]")
+        _take_off(made, code)
+    _set_amounts(made, code)
     account.clock.add_due(made["expires_at"], lambda: _run_out(account, made))
     return account.add(made)
 
@@ -112,7 +109,8 @@ def _set_amounts(session: Json, coupon: Json | None) -> None:
     Raises:
         StripeError: less than Stripe's minimum is left to pay; nothing has changed.
     """
-    subtotal = sum(item["amount_subtotal"] for item in session["_items"])
+    (item,) = session["_items"]
+    subtotal = item["amount_subtotal"]
     off = amount_off(coupon, subtotal)
     total = subtotal - off
     if 0 < total < _LEAST_CENTS:
@@ -121,9 +119,7 @@ def _set_amounts(session: Json, coupon: Json | None) -> None:
     session |= {"amount_subtotal": subtotal, "amount_total": total}
     session["total_details"] = {"amount_discount": off, "amount_shipping": 0, "amount_tax": 0}
     session["payment_status"] = "unpaid" if total else "no_payment_required"
-    for item in session["_items"]:
-        share = round(off * item["amount_subtotal"] / subtotal) if subtotal else 0
-        item |= {"amount_discount": share, "amount_total": item["amount_subtotal"] - share}
+    item |= {"amount_discount": off, "amount_total": total}
 
 
 def expire_session(account: Account, _given: Parameters, session: str) -> Json:
@@ -153,26 +149,16 @@ def _build(account: Account, given: NewSession) -> Json:
     own, other = ("payment_intent_data", "subscription_data")[:: 1 if given.mode == "payment" else -1]
     if given.has(other):
         raise StripeError(f"You can not pass `{other}` in `{given.mode}` mode.")
-    same = {
-        "allow_promotion_codes",
-        "cancel_url",
-        "client_reference_id",
-        "locale",
-        "metadata",
-        "mode",
-        "success_url",
-    }
-    made = blank(
+    made = account.build(
         "checkout.session",
         id=identifier,
         allowed_payment_method_types=chosen or None,
-        created=account.clock.now(),
         expires_at=_read_expiry(account, given),
         payment_method_collection="always" if given.mode == "subscription" else "if_required",
         payment_method_types=chosen or ["card"],
         url=f"{account.origin}/c/pay/{identifier}",
         _data=(getattr(given, own) or _Data()).model_dump(),
-        **given.model_dump(include=same),
+        **given.model_dump(include=set(_SAME)),
     )
     return made | _read_customer(account, given)
 
@@ -202,32 +188,23 @@ def _make_details(email: str | None, name: str | None) -> Json:
     return {**nothing, "email": email, "name": name, "tax_exempt": "none"}
 
 
-def _read_items(account: Account, given: NewSession) -> list[Json]:
-    """Return the line items; all are in one currency, and of the kind that the mode takes."""
-    items = [_read_item(account, each, f"line_items[{at}]") for at, each in enumerate(given.line_items)]
-    recurring = [item for item in items if item["price"]["type"] == "recurring"]
-    if given.mode == "payment" and recurring:
+def _read_item(account: Account, given: NewSession) -> Json:
+    """Return the line item, of the kind that the mode takes."""
+    (told,) = given.line_items
+    price = read_price(account, told, "line_items[0]")
+    if given.mode == "payment" and price["recurring"]:
         raise StripeError(
             "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode "
             "or use only one-time prices."
         )
-    if given.mode == "subscription" and not recurring:
+    if given.mode == "subscription" and not price["recurring"]:
         raise StripeError(
             "You must provide at least one recurring price in `subscription` mode when using prices."
         )
-    if given.mode == "subscription" and len(items) > 1:
-        raise StripeError("Stripe's stand-in takes one item in `subscription` mode.", param="line_items")
-    if len({item["currency"] for item in items}) > 1:
-        raise StripeError("All prices in a Checkout Session must have the same currency.")
-    return items
-
-
-def _read_item(account: Account, told: Item, name: str) -> Json:
-    price = read_price(account, told, name)
     amount = price["unit_amount"] * told.quantity
     named = {"description": account.find("product", price["product"])["name"], "metadata": {}}
     amounts = {"amount_subtotal": amount, "amount_total": amount, "currency": price["currency"]}
-    return blank("item", id=new_id("li"), price=price, quantity=told.quantity, **amounts, **named)
+    return account.build("item", price=price, quantity=told.quantity, **amounts, **named)
 
 
 def _read_expiry(account: Account, given: NewSession) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
+from deploy.sandbox.stripe.objects import Json, StripeError, make_list, new_id
 from deploy.sandbox.stripe.parameters import Currency, Metadata, Page, Parameters, list_kind
 from deploy.sandbox.stripe.resources.catalogue import amount_off
 from deploy.sandbox.stripe.resources.payments import add_payment_intent, cancel_intent
@@ -46,7 +46,7 @@ def draft_invoice(
     identifier, moment = new_id("in"), account.clock.now()
     lines = [*_take_pending(account, subscription, identifier)[::-1], line]
     details = {"metadata": subscription["metadata"], "subscription": subscription["id"]}
-    made = blank(
+    made = account.build(
         "invoice",
         id=identifier,
         billing_reason=reason,
@@ -55,18 +55,23 @@ def draft_invoice(
         parent={"quote_details": None, "subscription_details": details, "type": "subscription_details"},
         _subscription=subscription["id"],
         _payments=[],
+        period_end=moment,
+        period_start=moment,
+        customer=customer["id"],
+        customer_email=customer["email"],
+        customer_name=customer["name"],
     )
-    made |= {"created": moment, "period_end": moment, "period_start": moment, "customer": customer["id"]}
-    made |= {"customer_email": customer["email"], "customer_name": customer["name"]}
     for each in lines:
         each["invoice"] = identifier
-    return account.make("invoice.created", made | _amounts(made, coupon))
+    made = account.add(made | _amounts(made, coupon))
+    account.emit("invoice.created", made)
+    return made
 
 
-def make_line(amount: int, currency: str, period: Json, **more: Any) -> Json:
+def make_line(account: Account, amount: int, currency: str, period: Json, **more: Any) -> Json:
     """Build a line of an invoice."""
     about = {"amount": amount, "currency": currency, "subtotal": amount, "period": period}
-    return blank("line_item", id=new_id("il"), **about) | more
+    return account.build("line_item", **about, **more)
 
 
 def name_parent(kind: str, **details: Any) -> Json:
@@ -156,9 +161,9 @@ def create_invoice_item(account: Account, given: NewItem) -> Json:
             raise StripeError("The subscription is another customer's.", param="subscription")
         details = {"subscription": given.subscription, "subscription_item": None}
         parent = {"subscription_details": details, "type": "subscription_details"}
-    made = blank(
+    return account.make(
+        "invoiceitem.created",
         "invoiceitem",
-        id=new_id("ii"),
         date=moment,
         net_amount=given.amount,
         parent=parent,
@@ -166,7 +171,6 @@ def create_invoice_item(account: Account, given: NewItem) -> Json:
         _subscription=given.subscription,
         **given.model_dump(exclude={"expand", "subscription"}),
     )
-    return account.make("invoiceitem.created", made)
 
 
 def _pending_items(account: Account, customer: str, subscription: str | None) -> list[Json]:
@@ -232,7 +236,9 @@ def _take_pending(account: Account, subscription: Json, invoice: str) -> list[Js
             "invoice_item_details", invoice_item=item["id"], subscription=item["_subscription"]
         )
         told = {"description": item["description"], "metadata": item["metadata"], "discountable": False}
-        lines.append(make_line(item["amount"], item["currency"], item["period"], parent=parent, **told))
+        lines.append(
+            make_line(account, item["amount"], item["currency"], item["period"], parent=parent, **told)
+        )
     return lines
 
 
@@ -240,15 +246,12 @@ def _ask_payment(account: Account, invoice: Json, intent: Json | None) -> None:
     if intent is None:
         told = {"customer": invoice["customer"], "description": f"Facture {invoice['number']}"}
         intent = add_payment_intent(account, invoice["amount_due"], invoice["currency"], **told)
-    made = blank(
+    made = account.new(
         "invoice_payment",
-        id=new_id("inpay"),
         amount_requested=invoice["amount_due"],
-        created=account.clock.now(),
         currency=invoice["currency"],
         invoice=invoice["id"],
         payment={"payment_intent": intent["id"], "type": "payment_intent"},
         status_transitions={"canceled_at": None, "paid_at": None},
     )
-    account.add(made)
     invoice["_payments"].append(made["id"])

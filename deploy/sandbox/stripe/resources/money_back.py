@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.objects import Json, StripeError
 from deploy.sandbox.stripe.parameters import Metadata, Parameters, Positive
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ def refund_charge(account: Account, charge: Json, amount: int | None = None, **m
     left = charge["amount_captured"] - charge["amount_refunded"]
     _check(charge, amount, left)
     same = {name: charge[name] for name in ("currency", "customer", "payment_intent", "payment_method")}
-    about = {"charge": charge["id"], "created": account.clock.now(), "status": "succeeded"}
-    made = blank("refund", id=new_id("re"), amount=amount or left, **about, **same)
-    made = account.make("refund.created", made | more)
+    about = {"amount": amount or left, "charge": charge["id"], "status": "succeeded"}
+    made = account.make("refund.created", "refund", **about, **same, **more)
     refunded = charge["amount_refunded"] + made["amount"]
     account.change(charge, "charge.refunded", amount_refunded=refunded, refunded=refunded == charge["amount"])
     return made
@@ -99,7 +98,7 @@ def open_dispute(
         raise StripeError(message, code="charge_not_disputable")
     charge["disputed"] = True
     made = build_dispute(account, charge, amount or left, reason)
-    account.make("charge.dispute.created", made)
+    account.emit("charge.dispute.created", account.add(made))
     account.emit("charge.dispute.funds_withdrawn", made)
     return made
 
@@ -107,8 +106,7 @@ def open_dispute(
 def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> Json:
     """Build a dispute that takes money; an inquiry has another status."""
     same = {name: charge[name] for name in ("currency", "payment_intent")} | {"charge": charge["id"]}
-    about = {"amount": amount, "created": account.clock.now(), "reason": reason}
-    return blank("dispute", id=new_id("du"), **same, **about)
+    return account.build("dispute", amount=amount, reason=reason, **same)
 
 
 def close_dispute(account: Account, dispute: Json, status: str) -> Json:
@@ -125,7 +123,6 @@ def close_dispute(account: Account, dispute: Json, status: str) -> Json:
 
 def warn_of_fraud(account: Account, charge: Json) -> Json:
     """Issue an early fraud warning of a charge."""
-    about = {"payment_intent": charge["payment_intent"], "created": account.clock.now()}
-    about["actionable"] = not charge["refunded"] and not charge["disputed"]
-    made = blank("radar.early_fraud_warning", id=new_id("issfr"), charge=charge["id"], **about)
-    return account.make("radar.early_fraud_warning.created", made)
+    about = {"actionable": not charge["refunded"] and not charge["disputed"], "charge": charge["id"]}
+    about["payment_intent"], kind = charge["payment_intent"], "radar.early_fraud_warning"
+    return account.make(f"{kind}.created", kind, **about)

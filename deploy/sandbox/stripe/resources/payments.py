@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.cards import CARDS, TestCard
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, card_declined, new_id, show
+from deploy.sandbox.stripe.objects import Json, StripeError, card_declined, show
 from deploy.sandbox.stripe.resources.money_back import open_dispute, warn_of_fraud
 from deploy.sandbox.stripe.resources.subscriptions import list_running
 
@@ -22,8 +22,7 @@ _DEBIT_SECONDS: Final = 3 * 86_400
 
 def add_payment_method(account: Account, card: TestCard, customer: str | None) -> Json:
     """Keep a card as a payment method, attached to a customer where one is given."""
-    about = {"created": account.clock.now(), "customer": customer, "type": card.kind, "_card": card.name}
-    made = account.add(blank("payment_method", id=new_id("pm"), **about))
+    made = account.new("payment_method", customer=customer, type=card.kind, _card=card.name)
     if customer:
         account.emit("payment_method.attached", made)
     return made
@@ -46,10 +45,7 @@ def set_default_card(account: Account, customer: Json, card: TestCard) -> Json:
 
 def add_payment_intent(account: Account, amount: int, currency: str, **more: Any) -> Json:
     """Make a payment intent without any try to pay it."""
-    identifier = new_id("pi")
-    about = {"client_secret": f"{identifier}_secret_sandbox", "created": account.clock.now()}
-    made = blank("payment_intent", id=identifier, amount=amount, currency=currency, **about)
-    return account.make("payment_intent.created", made | more)
+    return account.make("payment_intent.created", "payment_intent", amount=amount, currency=currency, **more)
 
 
 def try_payment(account: Account, intent: Json, method: Json, *, off_session: bool = False) -> str:
@@ -111,9 +107,8 @@ def _add_charge(account: Account, intent: Json, method: Json) -> Json:
     """Make a charge of an intent's amount: one try to take money, pending → succeeded or failed."""
     same = ("amount", "currency", "customer", "description", "metadata", "receipt_email")
     means = {"payment_method": method["id"], "payment_method_details": {"type": method["type"]}}
-    about = {"id": new_id("ch"), "created": account.clock.now(), "payment_intent": intent["id"]}
-    about |= {name: intent[name] for name in same}
-    return account.add(blank("charge", **about, **means, _card=method["_card"]))
+    about = {name: intent[name] for name in same}
+    return account.new("charge", payment_intent=intent["id"], **about, **means, _card=method["_card"])
 
 
 def _succeed(account: Account, intent: Json, charge: Json) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.account import add_months
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
+from deploy.sandbox.stripe.objects import Json, StripeError, make_list, new_id
 from deploy.sandbox.stripe.resources.invoices import (
     draft_invoice,
     finalize_invoice,
@@ -33,15 +33,13 @@ def begin_subscription(account: Account, customer: str, bought: Json, method: st
     identifier, moment, price = new_id("sub"), account.clock.now(), bought["price"]
     period = {"current_period_start": moment, "current_period_end": add_months(moment, 1)}
     sold = {"price": price, "quantity": bought["quantity"]}
-    item = blank(
-        "subscription_item", id=new_id("si"), created=moment, subscription=identifier, **period, **sold
-    )
+    item = account.build("subscription_item", subscription=identifier, **period, **sold)
     account.find("customer", customer)["currency"] = price["currency"]
     paid = {"currency": price["currency"], "customer": customer, "default_payment_method": method}
-    begun = {"billing_cycle_anchor": moment, "created": moment, "start_date": moment, "_period": 1}
+    begun = {"billing_cycle_anchor": moment, "start_date": moment, "_period": 1, **paid, **data}
     items = make_list([item], f"/v1/subscription_items?subscription={identifier}")
-    made = blank("subscription", id=identifier, items=items, **paid, **begun)
-    return account.make("customer.subscription.created", made | data)
+    kind = "subscription"
+    return account.make("customer.subscription.created", kind, id=identifier, items=items, **begun)
 
 
 def invoice_period(account: Account, subscription: Json, reason: str, coupon: Json | None = None) -> Json:
@@ -52,6 +50,7 @@ def invoice_period(account: Account, subscription: Json, reason: str, coupon: Js
     cents = round(price["unit_amount"] * item["quantity"] * (end - start) / whole)
     details = {"price": price["id"], "product": price["product"]}
     line = make_line(
+        account,
         cents,
         subscription["currency"],
         {"start": start, "end": end},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from deploy.sandbox.stripe.objects import Json, StripeError, blank, missing_object, new_id
+from deploy.sandbox.stripe.objects import Json, StripeError, missing_object, new_id
 from deploy.sandbox.stripe.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -115,10 +115,9 @@ def end_when_due(account: Account, subscription: Json) -> None:
 
 def make_customer(account: Account, email: str | None) -> Json:
     """Keep a customer of whom only an address is known."""
-    identifier, moment = new_id("cus"), account.clock.now()
+    identifier = new_id("cus")
     prefix = identifier[-8:].upper()
-    made = blank("customer", id=identifier, created=moment, invoice_prefix=prefix, email=email)
-    return account.make("customer.created", made)
+    return account.make("customer.created", "customer", id=identifier, invoice_prefix=prefix, email=email)
 
 
 def delete_customer(account: Account, _given: Parameters, customer: str) -> Json:
@@ -139,5 +138,5 @@ def create_portal_session(account: Account, given: NewPortal) -> Json:
     """POST /v1/billing_portal/sessions."""
     account.find("customer", given.customer, "customer")
     identifier, told = new_id("bps"), given.model_dump(exclude={"expand"})
-    told |= {"created": account.clock.now(), "url": f"{account.origin}/p/session/{identifier}"}
-    return account.add(blank("billing_portal.session", id=identifier, **told))
+    url = f"{account.origin}/p/session/{identifier}"
+    return account.new("billing_portal.session", id=identifier, url=url, **told)
