@@ -229,11 +229,8 @@ def _read_button(one: dict[str, Any], row: int) -> Button:
 
 
 def _build_message(number: int, chat: str, visible: str) -> dict[str, object]:
-    is_channel = chat.startswith("@")
-    place = {"username": chat[1:], "type": "channel"} if is_channel else {"id": int(chat), "type": "private"}
-    sender = {"id": 1, "is_bot": True, "first_name": "RDVPriority", "username": "rdvpriority_bot"}
-    date = int(now().timestamp())
-    return {"message_id": number, "from": sender, "chat": place, "date": date, "text": visible}
+    place = {"username": chat[1:], "type": "channel"} if chat.startswith("@") else {"id": int(chat)}
+    return {"message_id": number, "chat": place, "date": int(now().timestamp()), "text": visible}
 
 
 _TAGS: Final = frozenset(

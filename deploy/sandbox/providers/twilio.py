@@ -74,8 +74,7 @@ class TwilioApi(MessageProvider):
     async def read_form(self, request: web.Request) -> dict[str, str]:
         """Return the form of a request that has the account's login."""
         account, token = read_login(request)
-        # An API key (SK…) may replace the account.
-        if not token or not (account == request.match_info["account"] or account.startswith("SK")):
+        if not token or account != request.match_info["account"]:
             raise RequestRefused(self.fail("unauthorized", 0))
         return {key: str(value) for key, value in (await request.post()).items()}
 

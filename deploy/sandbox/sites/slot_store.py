@@ -60,10 +60,6 @@ class SlotStore:
         moment = now().timestamp()
         return sorted(slot for slot in self._open.get(planning.number, ()) if slot > moment)
 
-    def is_open(self, form: Form) -> bool:
-        """Whether any planning of the form has an open slot."""
-        return any(self.slots(planning) for planning in form.plannings)
-
     def open_at(self, planning: Planning, at: Iterable[int]) -> list[int]:
         """Open these instants (unix seconds) and return them; a Refusal when one has passed."""
         moments = sorted(set(at))

@@ -100,10 +100,7 @@ class Api:
         self, call: ApiCall, status: int | None, *, mode: str = "normal", replayed: bool = False
     ) -> None:
         """Keep what was asked and how it was answered; None: not at all."""
-        try:
-            told = decode_fields(call.encoded)
-        except StripeError:
-            told = {"": call.encoded}
+        told = decode_fields(call.encoded)
         entry = {"method": call.method, "path": call.path, "parameters": told, "status": status, "mode": mode}
         entry |= {"idempotency_key": call.key, "api_version": call.headers.get("Stripe-Version")}
         self.log.append(entry | {"replayed": replayed, "created": self._account.clock.now()})

@@ -53,7 +53,7 @@ def pay(
         if status == "open" and authenticate != "leave":
             authenticate_session(account, known, passed=authenticate == "pass")
     except StripeError as refused:
-        error = {key: value for key, value in refused.fields.items() if key != "payment_intent"}
+        error = refused.fields
     return {"session": known, "error": error}
 
 
@@ -140,13 +140,6 @@ def move_to(stand_in: Stripe, instant: int) -> Json:
     return {"now": clock.now(), "events": events}
 
 
-def settings(stand_in: Stripe, *, after_retries: str) -> Json:
-    """Change what becomes of a subscription that no retry could collect: ``cancel``, or nothing (``past_due``)."""
-    _check(after_retries, ("cancel", "past_due"))
-    stand_in.account.after_retries = after_retries
-    return stand_in.to_json()
-
-
 def webhook(stand_in: Stripe, **told: Any) -> Json:
     """Change where and how events are sent: the fields of ``Endpoint``."""
     endpoint = stand_in.webhooks.endpoint
@@ -224,7 +217,7 @@ CONTROLS: Final[dict[str, Control]] = {
     control.__name__: control
     for control in (
         pay, use_card, pay_invoice, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
-        cancel_subscription, renew, add_promotion_code, advance, move_to, settings, webhook, state, objects,
+        cancel_subscription, renew, add_promotion_code, advance, move_to, webhook, state, objects,
         requests, deliveries, take_deliveries, ledger,
     )
 }  # fmt: skip

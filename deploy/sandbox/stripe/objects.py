@@ -102,8 +102,7 @@ def missing_parameter(name: str) -> StripeError:
     return StripeError(f"Missing required param: {name}.", code="parameter_missing", param=name)
 
 
-def card_declined(reason: str, intent: Json | None = None) -> StripeError:
+def card_declined(reason: str) -> StripeError:
     """Say that a card's bank refused a payment."""
     code = reason if reason == "authentication_required" else "card_declined"
-    more: Json = {"decline_code": reason, "payment_intent": intent}
-    return StripeError(_CARD_MESSAGES[reason], code=code, status=402, type="card_error", **more)
+    return StripeError(_CARD_MESSAGES[reason], code=code, status=402, type="card_error", decline_code=reason)

@@ -26,42 +26,21 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.stripe.account import Account
 
-_NAME: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
-_PART: Final = re.compile(r"\[([^\[\]]*)\]")
-_DEEPEST: Final = 10
+_PART: Final = re.compile(r"[^\[\]]+")
 _INTEGERS: Final = ("int_parsing", "int_type", "greater_than_equal")
 
 
 def decode_fields(encoded: str) -> Json:
-    """Return nested objects and lists of fields such as ``line_items[0][price]=price_1``; every leaf is a text.
-
-    Raises:
-        StripeError: a name with unbalanced brackets, or one that is a value and an object at once.
-    """
+    """Return nested objects and lists of fields such as ``line_items[0][price]=price_1``; every leaf is a text."""
     root: Json = {}
     for name, value in parse_qsl(encoded, keep_blank_values=True):
-        _put(root, _split(name), value, name)
+        *path, last = _PART.findall(name)
+        place = root
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
     decoded = _with_lists(root)
     return decoded if isinstance(decoded, dict) else {}
-
-
-def _split(name: str) -> list[str]:
-    found = _NAME.fullmatch(name)
-    parts = [found[1], *_PART.findall(found[2])] if found else []
-    if not 0 < len(parts) <= _DEEPEST:
-        raise StripeError(f"Invalid parameter name: {name[:100]}", param=name[:100])
-    return parts
-
-
-def _put(place: Json, parts: list[str], value: str, name: str) -> None:
-    for part in parts[:-1]:
-        place = place.setdefault(part or str(len(place)), {})
-        if not isinstance(place, dict):
-            raise StripeError(f"Invalid object: {name} is a value and an object", param=name)
-    last = parts[-1] or str(len(place))
-    if isinstance(place.get(last), dict):
-        raise StripeError(f"Invalid object: {name} is a value and an object", param=name)
-    place[last] = value
 
 
 def _with_lists(value: Any) -> Any:

@@ -111,7 +111,7 @@ class Stripe(Provider):
         broken = mode.name == "error_500" and bool(mode.number("saved"))
         if mode.name in _NOT_DONE and not broken:
             refusal = _REFUSALS.get(mode.name)
-            self.api.note(call, refusal and refusal.status, mode=mode.name)
+            self.api.note(call, refusal.status if refusal else None, mode=mode.name)
             return await self.misbehave(request, mode) or web.Response()
         self.calls += 1
         return await self._answer(request, call, mode, broken=broken)

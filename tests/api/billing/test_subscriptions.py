@@ -222,7 +222,7 @@ def test_14_who_has_no_plan_buys_one_and_the_old_subscription_ends(
     till: Till, sandbox: Running, status: str
 ) -> None:
     till.buy(TOTAL)
-    till.shop.control.settings(after_retries="past_due")
+    sandbox._sandbox.stripe.account.after_retries = "past_due"
     till.use_bad_card()
     for _ in range(3):  # the renewal is refused, and the days of grace end
         till.shop.pass_time(days=12)

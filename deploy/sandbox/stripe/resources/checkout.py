@@ -140,7 +140,7 @@ def _run_out(account: Account, session: Json) -> None:
         return
     intent = account.get("payment_intent", session["_intent"])
     if intent is not None and intent["status"] in {"requires_payment_method", "requires_action"}:
-        cancel_intent(account, intent, "expired")
+        cancel_intent(account, intent)
     account.change(session, "checkout.session.expired", status="expired", url=None)
 
 
@@ -173,19 +173,13 @@ def _read_customer(account: Account, given: NewSession) -> Json:
         message = "`customer_creation` can only be used in `payment` mode."
         raise StripeError(message, param="customer_creation")
     usual = "always" if recurring else given.customer_creation or "if_required"
-    known = account.find("customer", customer, "customer") if customer else {"email": email, "name": None}
+    known = account.find("customer", customer, "customer")["email"] if customer else email
     return {
         "customer": customer,
         "customer_creation": None if customer else usual,
-        "customer_details": _make_details(known["email"], known["name"]) if customer or email else None,
+        "customer_details": {"email": known} if known else None,
         "customer_email": email,
     }
-
-
-def _make_details(email: str | None, name: str | None) -> Json:
-    """Return what a session tells of its buyer."""
-    nothing = dict.fromkeys(("address", "business_name", "individual_name", "phone", "tax_ids"))
-    return {**nothing, "email": email, "name": name, "tax_exempt": "none"}
 
 
 def _read_item(account: Account, given: NewSession) -> Json:
@@ -278,8 +272,7 @@ def _find_buyer(account: Account, session: Json, typed: str | None) -> str | Non
         email = typed or account.find("customer", session["customer"]).get("email")
     elif session["customer_creation"] == "always":
         session["customer"] = make_customer(account, email)["id"]
-    details = session["customer_details"] or _make_details(None, None)
-    session["customer_details"] = details | {"email": email}
+    session["customer_details"] = {"email": email}
     return str(session["customer"]) if session["customer"] else None
 
 

@@ -93,17 +93,7 @@ def finalize_invoice(
         account.change(customer, "customer.updated", balance=owed - due)
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
     customer["next_invoice_sequence"] += 1
-    invoice["status_transitions"]["finalized_at"] = account.clock.now()
-    values: Json = {
-        "amount_due": due,
-        "amount_remaining": due,
-        "effective_at": account.clock.now(),
-        "ending_balance": owed - due if use_balance else customer["balance"],
-        "hosted_invoice_url": f"{account.origin}/i/{invoice['id']}",
-        "number": number,
-        "starting_balance": customer["balance"] if not use_balance else before,
-        "status": "open",
-    }
+    values: Json = {"amount_due": due, "amount_remaining": due, "number": number, "status": "open"}
     account.change(invoice, "invoice.finalized", automatically_finalizes_at=None, **values)
     if due:
         _ask_payment(account, invoice, intent)
@@ -135,8 +125,7 @@ def void_invoice(account: Account, _given: Parameters, invoice: str) -> Json:
         raise StripeError(f"You can only pass in open invoices. This invoice is {known['status']}.")
     intent = intent_of(account, known)
     if intent is not None and intent["status"] != "processing":
-        cancel_intent(account, intent, "void_invoice")
-    known["status_transitions"]["voided_at"] = account.clock.now()
+        cancel_intent(account, intent)
     over: Json = {"next_payment_attempt": None, "auto_advance": False}
     return account.change(known, "invoice.voided", status="void", **over)
 

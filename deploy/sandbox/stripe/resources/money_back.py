@@ -115,7 +115,7 @@ def close_dispute(account: Account, dispute: Json, status: str) -> Json:
         raise StripeError(f"This dispute is already {dispute['status']}.", code="dispute_already_closed")
     won = status == "won"
     account.find("charge", dispute["charge"])["_dispute_won"] = won
-    account.change(dispute, "charge.dispute.closed", status=status, is_charge_refundable=won)
+    account.change(dispute, "charge.dispute.closed", status=status)
     if won:
         account.emit("charge.dispute.funds_reinstated", dispute)
     return dispute

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.cards import CARDS, TestCard
-from deploy.sandbox.stripe.objects import Json, StripeError, card_declined, show
+from deploy.sandbox.stripe.objects import Json, StripeError, card_declined
 from deploy.sandbox.stripe.resources.money_back import open_dispute, warn_of_fraud
 from deploy.sandbox.stripe.resources.subscriptions import list_running
 
@@ -55,13 +55,11 @@ def try_payment(account: Account, intent: Json, method: Json, *, off_session: bo
         StripeError: the card is declined (402); the intent is as declined.
     """
     card = card_of(method)
-    intent |= {"payment_method": method["id"], "next_action": None, "last_payment_error": None}
+    intent["payment_method"] = method["id"]
     if card.declines:
         _decline(account, intent, method, card.declines)
     if card.authenticates == "always" or (card.authenticates and not off_session):
-        redirect = {"return_url": None, "url": f"{account.origin}/3ds/{intent['id']}"}
-        action = {"type": "redirect_to_url", "redirect_to_url": redirect}
-        account.change(intent, "payment_intent.requires_action", status="requires_action", next_action=action)
+        account.change(intent, "payment_intent.requires_action", status="requires_action")
     elif card.debits:
         _debit(account, intent, method, card)
     else:
@@ -91,16 +89,14 @@ def settle_debit(account: Account, intent: Json, *, paid: bool) -> None:
     if paid:
         _succeed(account, intent, charge)
     else:
-        _fail(account, intent, charge, "generic_decline")
+        _fail(account, intent, charge)
     if intent["_settled"]:
         intent["_settled"](paid)
 
 
-def cancel_intent(account: Account, intent: Json, reason: str) -> None:
+def cancel_intent(account: Account, intent: Json) -> None:
     """Cancel what was not paid."""
-    moment = account.clock.now()
-    values: Json = {"canceled_at": moment, "cancellation_reason": reason, "next_action": None}
-    account.change(intent, "payment_intent.canceled", status="canceled", **values)
+    account.change(intent, "payment_intent.canceled", status="canceled")
 
 
 def _add_charge(account: Account, intent: Json, method: Json) -> Json:
@@ -118,8 +114,7 @@ def _succeed(account: Account, intent: Json, charge: Json) -> None:
     account.change(charge, "charge.succeeded", **values)
     if then := card_of(charge).then:
         account.clock.add_due(account.clock.now(), lambda: _trouble(account, charge, then))
-    values = {"status": "succeeded", "amount_received": intent["amount"], "next_action": None}
-    account.change(intent, "payment_intent.succeeded", **values)
+    account.change(intent, "payment_intent.succeeded", status="succeeded", amount_received=intent["amount"])
 
 
 def _trouble(account: Account, charge: Json, kind: str) -> None:
@@ -131,17 +126,14 @@ def _decline(account: Account, intent: Json, method: Json, reason: str) -> None:
     """Let a try fail: raises the card error."""
     charge = _add_charge(account, intent, method)
     intent["latest_charge"] = charge["id"]
-    _fail(account, intent, charge, reason)
-    raise card_declined(reason, show(intent))
+    _fail(account, intent, charge)
+    raise card_declined(reason)
 
 
-def _fail(account: Account, intent: Json, charge: Json, reason: str) -> None:
-    error = card_declined(reason).fields
-    failure = {"failure_code": error["code"], "failure_message": error["message"]}
-    account.change(charge, "charge.failed", status="failed", **failure)
-    values: Json = {"status": "requires_payment_method", "payment_method": None, "next_action": None}
-    error = error | {"charge": charge["id"]}
-    account.change(intent, "payment_intent.payment_failed", last_payment_error=error, **values)
+def _fail(account: Account, intent: Json, charge: Json) -> None:
+    account.change(charge, "charge.failed", status="failed")
+    values: Json = {"status": "requires_payment_method", "payment_method": None}
+    account.change(intent, "payment_intent.payment_failed", **values)
 
 
 def _debit(account: Account, intent: Json, method: Json, card: TestCard) -> None:

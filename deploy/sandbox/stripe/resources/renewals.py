@@ -48,7 +48,6 @@ def invoice_period(account: Account, subscription: Json, reason: str, coupon: Js
     start, end, price = item["current_period_start"], item["current_period_end"], item["price"]
     whole = add_months(subscription["billing_cycle_anchor"], subscription["_period"]) - start
     cents = round(price["unit_amount"] * item["quantity"] * (end - start) / whole)
-    details = {"price": price["id"], "product": price["product"]}
     line = make_line(
         account,
         cents,
@@ -57,11 +56,6 @@ def invoice_period(account: Account, subscription: Json, reason: str, coupon: Js
         parent=name_parent(
             "subscription_item_details", subscription=subscription["id"], subscription_item=item["id"]
         ),
-        pricing={
-            "price_details": details,
-            "type": "price_details",
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        },
         quantity=item["quantity"],
     )
     invoice = draft_invoice(account, subscription, line, reason, coupon)
