@@ -10,7 +10,10 @@ from deploy.sandbox.clock import as_utc, now
 if TYPE_CHECKING:
     from datetime import datetime
 
-CHANNELS: Final = ("email", "sms", "telegram")
+_SHOWN: Final = (  # as they are
+    *("number", "channel", "provider", "provider_id", "to", "subject", "text", "html", "custom"),
+    *("milliseconds", "text_before", "change"),
+)
 _KEPT: Final = 100_000  # messages; a load run must not eat the memory
 
 
@@ -105,25 +108,13 @@ class Message:
     def to_json(self) -> dict[str, object]:
         """Return it as JSON shows it."""
         draft = self.draft
+        moments = {"received_at": self.received_at, "seen_at": draft.seen_at, "edited_at": self.edited_at}
         return {
-            "number": self.number,
-            "channel": self.channel,
-            "provider": self.provider,
-            "provider_id": self.provider_id,
-            "to": draft.to,
+            **{name: getattr(self, name) for name in _SHOWN},
+            **{name: as_utc(at) if at else None for name, at in moments.items()},
             "from": draft.sender,
-            "subject": self.subject,
-            "text": self.text,
-            "html": self.html,
-            "buttons": [asdict(button) for button in draft.buttons],
-            "custom": draft.custom,
             "headers": draft.headers,
-            "received_at": as_utc(self.received_at),
-            "seen_at": as_utc(draft.seen_at) if draft.seen_at else None,
-            "milliseconds": self.milliseconds,
-            "edited_at": as_utc(self.edited_at) if self.edited_at else None,
-            "text_before": self.text_before,
-            "change": self.change,
+            "buttons": [asdict(button) for button in draft.buttons],
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -127,7 +127,7 @@ class Provider:
         return self.fail(mode.name, seconds) if mode.name in _FAILURES else None
 
 
-class MessageProvider(Provider):
+class MessageProvider(Provider, ABC):
     """A provider of messages; a subclass reads calls and gives refusals in the provider's shape."""
 
     def __init__(self, outbox: Outbox) -> None:
