@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from contextlib import ExitStack
 
     from aiohttp import web
 
@@ -32,20 +31,13 @@ def bind_socket(host: str, port: int) -> socket.socket:
     Raises:
         OSError: the port is taken, or this machine has no such address.
     """
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((host, port))
-        made.listen(_BACKLOG)
-    except OSError:
-        made.close()
-        raise
-    made.settimeout(0)
+    made = socket.create_server((host, port), backlog=_BACKLOG)
+    made.setblocking(False)
     return made
 
 
-def listen(unserved: ExitStack, hosts: Sequence[str], port: int, option: str) -> list[socket.socket]:
-    """Return a listening socket for each host, all on one port (0: any that is free on all); the stack closes them.
+def listen(hosts: Sequence[str], port: int, option: str) -> list[socket.socket]:
+    """Return a listening socket for each host, all on one port (0: any that is free on all).
 
     Raises:
         PortTaken: names the address and the command line's ``option`` that moves it.
@@ -56,7 +48,6 @@ def listen(unserved: ExitStack, hosts: Sequence[str], port: int, option: str) ->
             for host in hosts:
                 # Port 0 is chosen by the first host; the others take the same.
                 bound.append(bind_socket(host, bound[0].getsockname()[1] if bound else port))
-                unserved.callback(bound[-1].close)
         except OSError as error:
             for made in bound:
                 made.close()

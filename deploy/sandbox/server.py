@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -85,13 +84,10 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         """Bind every port, then start to answer."""
-        hosts = [site.about.host for site in self.sites.values()]
-        with ExitStack() as unserved:
-            sites = listen(unserved, hosts, self.ports.sites, "--sites-port")
-            hosts = [provider.host for provider in self.providers.values()]
-            providers = listen(unserved, hosts, self.ports.providers, "--providers-port")
-            inbox = listen(unserved, [addresses.INBOX], self.ports.inbox, "--inbox-port")
-            unserved.pop_all()
+        sites = listen([each.about.host for each in self.sites.values()], self.ports.sites, "--sites-port")
+        hosts = [provider.host for provider in self.providers.values()]
+        providers = listen(hosts, self.ports.providers, "--providers-port")
+        inbox = listen([addresses.INBOX], self.ports.inbox, "--inbox-port")
         self.ports = Ports(_port(sites), _port(providers), _port(inbox))
         await self._serve(Inbox(self).make_app(), inbox[0])
         for site, made in zip(self.sites.values(), sites, strict=True):
