@@ -32,7 +32,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
         OSError: the port is taken, or this machine has no such address.
     """
     made = socket.create_server((host, port), backlog=_BACKLOG)
-    made.setblocking(False)
+    made.settimeout(0)
     return made
 
 
