@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sentry_sdk
 import structlog
 
 from configs.ground import error_reports
-from configs.ground.error_reports import ErrorReporter, build_report
+from configs.ground.error_reports import build_report
 from configs.ground.logs import set_up_logs
 from configs.ground.redaction import remove_personal_data
 from configs.settings import SettingsRefused, load
@@ -37,9 +38,10 @@ PERSONAL = (
 @pytest.fixture(autouse=True)
 def _unsent_forgotten() -> Iterator[None]:
     yield
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, ErrorReporter) and handler._client and handler._client.transport:
-            handler._client.transport._worker._queue.queue.clear()  # type: ignore[attr-defined]
+    transport = sentry_sdk.get_client().transport
+    if transport:
+        transport._worker._queue.queue.clear()  # type: ignore[attr-defined]
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 @pytest.fixture
@@ -142,14 +144,16 @@ def test_nothing_else_of_an_event_leaves() -> None:
         "contexts": {"trace": {}},
         "modules": {"x": "1"},
         "breadcrumbs": {"values": [{}]},
-        "extra": {"sys.argv": ["x"], "address": "x", "job": "send to jean@example.fr"},
+        "extra": {"sys.argv": ["x"], "address": "x"},
         "tags": {"program": "api", "url": "x"},
         "message": "x",
         "transaction": "/l/x",
     }
-    assert build_report(given) == {
+    line = {"event": "not sent to jean@example.fr", "address": "x", "job": "send to jean@example.fr"}
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, line, None, None)
+    assert build_report("api", given, {"log_record": record}) == {
         "event_id": "1",
-        "logentry": {"message": ""},
+        "logentry": {"message": "not sent to ***"},
         "tags": {"program": "api"},
         "extra": {"job": "send to ***"},
     }
@@ -227,8 +231,8 @@ def test_notes_and_chained_errors_leave_without_personal_data(
 def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:
     sandbox.provider_mode("sentry", "timeout")
     code = (
-        "import logging, time; from configs.ground.logs import set_up_logs; set_up_logs('x'); logging.error('x')\n"
-        "from configs.ground import error_reports; began = time.monotonic(); logging.shutdown()\n"
+        "import atexit, logging, time; from configs.ground.logs import set_up_logs; set_up_logs('x'); logging.error('x')\n"
+        "from configs.ground import error_reports; began = time.monotonic(); atexit._run_exitfuncs()\n"
         "print(time.monotonic() - began)"
     )
     done = _run(code, sandbox.sentry_dsn)
