@@ -1,10 +1,8 @@
 """Search for the browser that checks desks which need one; it is not started here."""
 
 import os
-import re
 import shutil
 import sys
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,20 +10,9 @@ from configs.settings import settings
 
 HOW_TO_GET_ONE = "run make browser, or name one in BROWSER_PATH"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Where Playwright keeps what it downloads: https://playwright.dev/python/docs/browsers#managing-browser-binaries
-_CACHES = {"darwin": "Library/Caches", "win32": "AppData/Local"}
-_PROGRAMS = (
-    "chrome-linux*/chrome",
-    "chrome-mac*/*.app/Contents/MacOS/*",
-    "chrome-win*/chrome.exe",
-    "chrome-*/headless_shell",
-    "chrome-*/chrome-headless-shell",
-)
-_ELSEWHERE = (
-    "api",
-    "background",
-    "notifier",
-)  # programs that start no browser and may run on a machine without
+_DOWNLOADED = ("chrome-linux*/chrome", "chrome-mac*/*.app/Contents/MacOS/*")
+# Programs that start no browser and may run on a machine without
+_ELSEWHERE = ("api", "background", "notifier")
 
 
 def browser_path() -> Path | None:
@@ -36,7 +23,7 @@ def browser_path() -> Path | None:
     named = settings().browser_path
     if named:
         return named if settings().program in _ELSEWHERE or _runs(named) else None
-    return _find_browser(os.environ.get("PATH", ""), _playwrights_folder())
+    return _find_browser(os.environ.get("PATH", ""), _downloads_folder())
 
 
 def look_again() -> None:
@@ -72,31 +59,27 @@ def arguments() -> list[str]:
 
 def sandboxed() -> bool:
     """Whether the browser's own sandbox is on: Chromium refuses to start with it as root."""
-    return not (hasattr(os, "geteuid") and os.geteuid() == 0)
+    return os.geteuid() != 0
 
 
 @lru_cache(maxsize=8)
 def _find_browser(path: str, downloads: Path) -> Path | None:
     installed = (shutil.which(name, path=path) for name in _NAMES)
-    return next((Path(each) for each in (*installed, *_downloaded(downloads)) if each), None)
+    return next((Path(each) for each in (*installed, *_list_downloads(downloads)) if each), None)
 
 
-def _downloaded(folder: Path) -> Iterator[Path]:
-    """Yield what Playwright downloaded: a whole Chromium before its headless part, the newest first."""
-    for kind in ("chromium-*", "chromium_headless_shell-*"):
-        for release in sorted(folder.glob(kind), key=_revision, reverse=True):
-            yield from (found for each in _PROGRAMS for found in release.glob(each) if _runs(found))
+def _downloads_folder() -> Path:
+    """Return where Playwright keeps them: https://playwright.dev/python/docs/browsers#managing-browser-binaries."""
+    cache = "Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or ".cache"
+    return Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / cache / "ms-playwright")
 
 
-def _playwrights_folder() -> Path:
-    named = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
-    cache = os.environ.get("XDG_CACHE_HOME") if sys.platform.startswith("linux") else None
-    return Path(named or Path(cache or Path.home() / _CACHES.get(sys.platform, ".cache")) / "ms-playwright")
-
-
-def _revision(folder: Path) -> int:
-    digits = re.search(r"[0-9]+$", folder.name)
-    return int(digits.group()) if digits else 0
+def _list_downloads(folder: Path) -> list[Path]:
+    """Return the browsers that Playwright downloaded, the newest first."""
+    releases = sorted(folder.glob("chromium-*[0-9]"), key=lambda each: int(each.name.rpartition("-")[2]))
+    return [
+        found for each in releases[::-1] for name in _DOWNLOADED for found in each.glob(name) if _runs(found)
+    ]
 
 
 def _runs(program: Path) -> bool:

@@ -36,7 +36,6 @@ def test_without_any_it_says_how_to_get_one(program: Program) -> None:
 def test_an_installed_one_goes_before_a_download_and_a_named_one_before_both(
     program: Program, settings_env: Callable[..., None]
 ) -> None:
-    program("downloads/chromium_headless_shell-1300/chrome-linux/headless_shell")
     program("downloads/chromium-999/chrome-linux64/chrome")
     newest = program("downloads/chromium-1255/chrome-linux64/chrome")
     assert browser_path() == newest
