@@ -281,6 +281,7 @@ def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put
         ),
         ("DATABASE_URL", "postgresql://u:p@[db/rdv", "the password in DATABASE_URL is shorter than 16"),
         ("REDIS_URL", "redis://:x@redis:6379/0", "the password in REDIS_URL is shorter than 16"),
+        ("SMTP_URL", "smtps://rdv:secret@mail.example", "the password in SMTP_URL is shorter than 16"),
         ("BCRYPT_COST", "10", "BCRYPT_COST is below 12"),
         ("STRIPE_SECRET_KEY", "sk_test_" + STRONG, "STRIPE_SECRET_KEY is no live key"),
         ("STAND_INS", "stripe=http://127.0.0.1:9", "STAND_INS: stripe is not https"),
