@@ -96,7 +96,7 @@ def test_a_token_carries_what_was_written_for_its_time(
     assert lifetime is None or refuse(type(link), token) == "expired"
 
 
-@each_purpose
+@in_turn("link, kind, lifetime", PURPOSES)
 def test_a_token_is_good_for_its_purpose_only(link: Link, kind: str, lifetime: timedelta | None) -> None:
     tokens = [write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
     tokens += [f"{kind}.{token.partition('.')[2]}" for token in tokens]  # renamed
@@ -113,8 +113,8 @@ def test_what_the_key_of_logins_signed_is_no_link(
     assert refuse(type(link), f"{kind}.{sign(kind, {'contact': str(ID), 'address': 'x'})}") == "forged"
 
 
-@each_purpose
-@pytest.mark.parametrize(
+@in_turn("link, kind, lifetime", PURPOSES)
+@in_turn(
     "payload",
     [
         *("x", 7, None, [], {}, {"contact": 5, "address": 5}, str(ID), {"alerts": str(ID)}, {"alerts": []}),
