@@ -32,8 +32,8 @@ from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
 from configs.ground.encryption import DecryptionFailed, decrypt, is_newest, renew_encryption
 from configs.ground.logs import set_up_logs
+from configs.ground.push_subscriptions import draw_keys
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.settings.push_keys import draw_keys
 from configs.world.plan import PlanName
 
 _LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"

@@ -23,12 +23,13 @@ from configs.ground.push_subscriptions import (
     ENDPOINT,
     LONGEST_ENDPOINT,
     PushSubscription,
+    check_auth,
+    check_public_key,
     is_listed,
     read_host,
     read_subscription,
 )
 from configs.settings import settings
-from configs.settings.push_keys import check_auth, check_public_key
 from configs.world.desk import Text
 from configs.world.plan import plans
 

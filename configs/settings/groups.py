@@ -11,8 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.ground.contact_addresses import call_sender, email_address, parse_countries, sender, sms_sender
-from configs.ground.push_subscriptions import parse_push_hosts
-from configs.settings.push_keys import check_public_key, read_private_key
+from configs.ground.push_subscriptions import check_public_key, parse_push_hosts, read_private_key
 from configs.settings.value_types import (
     Seconds,
     Span,

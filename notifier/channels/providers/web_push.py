@@ -19,10 +19,15 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import ContactState
 from configs.ground.hosts import resolve_stand_in
-from configs.ground.push_subscriptions import PushSubscription, is_listed, read_subscription
+from configs.ground.push_subscriptions import (
+    PushSubscription,
+    is_listed,
+    read_private_key,
+    read_subscription,
+    write_public_key,
+)
 from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant
-from configs.settings.push_keys import read_private_key, write_public_key
 from notifier.channels.provider_base import (
     CONNECT_SECONDS,
     Acceptance,

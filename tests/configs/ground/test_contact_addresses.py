@@ -20,17 +20,15 @@ from configs.ground.contact_addresses import (
 )
 from configs.ground.push_subscriptions import (
     PushSubscription,
-    is_listed,
-    read_subscription,
-)
-from configs.settings import settings
-from configs.settings.push_keys import (
     check_auth,
     check_public_key,
     draw_keys,
+    is_listed,
     read_private_key,
+    read_subscription,
     write_public_key,
 )
+from configs.settings import settings
 from tests.browser_keys import draw_p256dh
 from tests.in_turn import in_turn
 
