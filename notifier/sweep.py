@@ -24,8 +24,8 @@ from configs.ground.database_errors import is_away, passes
 from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.ground.outage_log import OutageLog
-from configs.ground.process_age import on_stop_signals, repeat_until_old
 from configs.ground.startup import exit_on_config_error
+from configs.ground.worker_processes import on_stop_signals, repeat_until_old
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED

@@ -21,8 +21,8 @@ from configs.ground.clock import clock
 from configs.ground.job_worker import run_worker
 from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import CRITICAL, MANY
-from configs.ground.prefork import keep_running
 from configs.ground.startup import exit_on_config_error
+from configs.ground.worker_processes import keep_running
 from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
 from notifier.channels.batch_sender import providers

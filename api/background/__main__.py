@@ -33,9 +33,8 @@ from configs.ground.job_queues import JOB_SECONDS, redis
 from configs.ground.logs import set_up_logs
 from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
 from configs.ground.part_failures import PartFailures
-from configs.ground.prefork import keep_running
-from configs.ground.process_age import leaves_at, on_stop_signals
 from configs.ground.startup import exit_on_config_error
+from configs.ground.worker_processes import keep_running, leaves_at, on_stop_signals
 from configs.world.prefecture import prefectures, reload_desk_files
 
 _WAIT = 1.0  # seconds for a nudge: so soon a worker sees that it is to stop, and looks for work of Stripe's

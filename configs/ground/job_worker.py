@@ -29,8 +29,8 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from configs.ground.clock import clock
 from configs.ground.job_queues import JOB_ID, begins_with_queue, count_refused
 from configs.ground.logs import set_up_logs
-from configs.ground.process_age import leaves_at, on_stop_signals
 from configs.ground.redis import redis_client
+from configs.ground.worker_processes import leaves_at, on_stop_signals
 from configs.settings import settings
 
 # Fields that RQ fills for our jobs. No other one is read: each would run or bring something.

@@ -48,7 +48,7 @@ _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
 _LOGINS_SECONDS = 60.0  # longest wait for a statement that makes them
 _SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
-# In its log, and in those of parents that fork their children (configs/ground/prefork.py)
+# In its log, and in those of parents that fork their children (configs/ground/worker_processes.py)
 _EXIT = re.compile(rb" exited: .*; not expected\)|child died and is started again")
 
 

@@ -13,8 +13,8 @@ from prometheus_client.exposition import MetricsHandler
 from api.background.exporter import METRICS_PORT
 from configs.ground.database import database_url, wait_no_longer_than
 from configs.ground.logs import set_up_logs
-from configs.ground.prefork import name_process
 from configs.ground.startup import NotReady, exit_on_config_error
+from configs.ground.worker_processes import name_process
 from deploy.metrics.collector import STATEMENT_SECONDS, ProductCollector
 
 log = structlog.get_logger(__name__)

@@ -1,20 +1,32 @@
-"""A parent that has loaded everything and forks its children, so that they share its memory (as gunicorn's --preload).
+"""Worker processes: a parent that forks them, the age at which they are replaced, signals that end them sooner.
 
-It starts again what ended, ends with its children, and does nothing else. Signals wait until it asks for them, so that
+The parent has loaded everything and forks its children, so that they share its memory (as gunicorn's --preload). It
+starts again what ended, ends with its children, and does nothing else. Signals wait until it asks for them, so that
 none comes between a fork and its note.
 """
 
 import ctypes
 import gc
 import os
+import random
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
+from types import FrameType
 
 import structlog
 
+from configs.ground.clock import clock
+from configs.settings.constants import Constant
+
+# Age at which a worker is replaced
+_WORKER_AGE_SECONDS = Constant("WORKER_AGE_SECONDS", 3600.0)
+
+SHORTEST = 0.8  # of WORKER_AGE_SECONDS
 _ESTABLISHED = 5.0  # seconds; who ends earlier ended at its start, and must not be started in a tight loop
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _ASKED = (signal.SIGTERM, signal.SIGINT)
@@ -95,3 +107,29 @@ def _log_end(name: str, pid: int, code: int, pause: float) -> None:
         return
     how = f"exit status {code}" if code > 0 else f"terminated by {signal.Signals(-code).name}"
     log.warning("child died and is started again", child=name, pid=pid, how=how, seconds=pause)
+
+
+def leaves_at() -> datetime:
+    """Return when a process that begins now leaves.
+
+    Workers that started together must not leave together: no worker would be left for some seconds.
+    """
+    share = random.uniform(SHORTEST, 1)  # noqa: S311 -- spreads, protects nothing
+    return clock() + timedelta(seconds=_WORKER_AGE_SECONDS() * share)
+
+
+def on_stop_signals(act: Callable[[], None]) -> None:
+    """Call `act` on SIGTERM and on SIGINT."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        act()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def repeat_until_old(turn: Callable[[], object], seconds: float, stopped: threading.Event) -> None:
+    """Call `turn` every `seconds` until `stopped` is set, or until old."""
+    end = leaves_at()
+    while not stopped.wait(seconds) and clock() < end:
+        turn()
