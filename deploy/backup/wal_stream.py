@@ -103,8 +103,9 @@ class WalStream:
                 )
                 asked.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
             if not found or found[0]:
-                asked.execute("SELECT pg_create_physical_replication_slot(%s, true)", (SLOT,))
+                # First the request: the base is made as soon as there is a slot, and has to answer it.
                 status.request_backup(sql, "base")
+                asked.execute("SELECT pg_create_physical_replication_slot(%s, true)", (SLOT,))
             asked.execute(
                 "SELECT coalesce(restart_lsn, pg_current_wal_lsn())::text FROM pg_replication_slots"
                 " WHERE slot_name = %s",

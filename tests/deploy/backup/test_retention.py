@@ -2,14 +2,20 @@
 
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
+from unittest.mock import MagicMock
+
+import pytest
 
 from configs.ground.object_store import StoreAway, StoreTrouble
+from deploy.backup import status
 from deploy.backup.database import ServerState
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
-from deploy.backup.retention import RANGE, choose_expired, choose_needless_log, prune
 from deploy.backup.service import describe_for_health, find_due_time, is_due
+from deploy.backup.retention import RANGE, choose_expired, choose_needless_log, prune
 from deploy.backup.wal_archive import SEGMENT, read_archive
+from deploy.backup.wal_stream import WalStream
 from tests.deploy.backup.samples import KEY, NOW, OTHER, SYSTEM, describe, keep, keep_log, open_folder
 from tests.in_turn import in_turn
 
@@ -142,3 +148,17 @@ def test_other_recipients_need_a_base_of_their_own_at_once() -> None:
 def test_health_learns_what_the_store_does_but_not_where_it_is() -> None:
     error = StoreAway("the store of BACKUP_URL is in trouble: s3://secret", StoreTrouble.FULL)
     assert describe_for_health(error) == "the store of backups is full"
+
+
+def test_the_base_of_a_new_slot_is_asked_for_before_a_base_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql, steps = MagicMock(), list[str]()
+    asked = sql.cursor.return_value.__enter__.return_value
+    asked.execute.side_effect = lambda statement, *_: steps.append(statement)
+    asked.fetchone.return_value = None  # there is no slot
+    asked.fetchall.side_effect = [[(SEGMENT,)], [("0/3000000",)]]
+    monkeypatch.setattr(status, "request_backup", lambda _sql, part: steps.append(part))
+    WalStream(open_folder(tmp_path), [KEY.to_public()], Event())._prepare_slot(sql)
+    (made,) = [each for each in steps if "pg_create_physical_replication_slot" in each]
+    assert steps.index("base") < steps.index(made)  # else a second base is made
