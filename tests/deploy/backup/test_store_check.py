@@ -19,10 +19,10 @@ from deploy.backup.wal_archive import (
     read_archive,
     read_archives,
     segment_name,
-    unseal,
+    unpack,
     write_segments,
 )
-from tests.deploy.backup.samples import KEY, NOW, OTHER, SYSTEM, describe, keep, keep_log, open_folder
+from tests.deploy.backup.conftest import KEY, NOW, OTHER, SYSTEM, describe, keep, keep_log, open_folder
 
 
 @pytest.fixture
@@ -163,18 +163,18 @@ def test_a_stretch_ends_where_log_is_missing(tmp_path: Path) -> None:
 def test_a_chunk_under_another_key_is_refused(tmp_path: Path) -> None:
     blobs = open_folder(tmp_path)
     first, second = keep_log(blobs, 0, b"first"), keep_log(blobs, 5, b"other")
-    assert unseal(blobs, first, [KEY]) == b"first"
+    assert unpack(blobs, first, [KEY]) == b"first"
     blobs.put(first, blobs.get(second))
     with pytest.raises(DamagedBackup, match="holds another object"):
-        unseal(blobs, first, [KEY])
+        unpack(blobs, first, [KEY])
     blobs.put(first, blobs.get(second)[:-5])
     with pytest.raises(DamagedBackup, match="cut off or was changed"):
-        unseal(blobs, first, [KEY])
+        unpack(blobs, first, [KEY])
     with pytest.raises(KeyRefused):
-        unseal(blobs, second, [OTHER])
+        unpack(blobs, second, [OTHER])
     blobs.delete(second)
     with pytest.raises(DamagedBackup, match="is missing"):
-        unseal(blobs, second, [KEY])
+        unpack(blobs, second, [KEY])
 
 
 def test_what_is_none_of_ours_is_left_out(tmp_path: Path) -> None:
