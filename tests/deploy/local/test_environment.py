@@ -1,6 +1,7 @@
-"""The environment that a local stack writes for its programs."""
+"""What a local stack gives its programs: their environment, and no more connections than PostgreSQL takes."""
 
 import configparser
+import re
 import socket
 import stat
 import subprocess
@@ -8,19 +9,25 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import psycopg2
 import pytest
 import redis
+import sqlalchemy as sa
 from supervisor.datatypes import dict_of_key_value_pairs
 
+from api.admin.health.checks import CHECKS
+from api.background.__main__ import CHILDREN as BACKGROUND
+from api.models.base import LIMITS, engine
 from configs.ground.redis import read_rules
-from configs.settings import Program, Settings, load
+from configs.settings import DatabaseProgram, Program, Settings, load
 from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import list_allowed, list_secrets
+from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local import valkey as valkey_module
 from deploy.local.environment import program_addresses, sandbox_environment
-from deploy.local.ports import StackPorts, choose
+from deploy.local.ports import StackPorts, choose, usual
 from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
 from deploy.local.processes import StartFailed, free_port, start, stop, wait_until
 from deploy.local.programs import commands, database_programs, write_supervisor
@@ -35,6 +42,7 @@ from deploy.local.state_dir import (
     write_private,
 )
 from deploy.local.valkey import ValkeyUnavailable, server_binary, start_valkey
+from notifier.workers import CHILDREN as NOTIFIER
 from tests.deploy.compose_files import secrets_of as secrets_of_service
 from tests.deploy.compose_files import services
 from tests.in_turn import in_turn
@@ -222,3 +230,60 @@ def test_a_secret_is_drawn_once_and_kept_for_its_owner(tmp_path: Path) -> None:
     path.chmod(0o644)
     write_private(path, "new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+# All programs of a stack together open fewer connections than PostgreSQL takes
+
+_OPERATORS = 10  # connections of psql, `make status`, commands
+
+
+def read_gunicorn(option: str) -> int:
+    (found,) = re.findall(rf"--{option} (\d+)", " ".join(commands(usual(any_port=True))["api"]))
+    return int(found)
+
+
+def count_processes() -> dict[str, int]:
+    """Return, by program, the number of processes that may hold connections; a spider and its successor run at once."""
+    spiders = sum(CrawlQueue.parse(name).processes for name in queue_names()) + 1  # and discovery
+    return {
+        "api": read_gunicorn("workers"),
+        "stream": 1,
+        "scrapyd": 2 * spiders,
+        "planner": 1,
+        "notifier": len(NOTIFIER),
+        "background": len(BACKGROUND),
+    }
+
+
+def test_the_server_that_we_set_up_takes_them_all(database: str) -> None:
+    counted = count_processes()
+    rights = {name: own for name, own in database_programs().items() if own != "proofs"}
+    assert counted.keys() == rights.keys()
+    # of which one runs nowhere here, the other is a child of background
+    elsewhere = LIMITS["backup"] + LIMITS["reader"]
+    ours = sum(processes * LIMITS[rights[name]] for name, processes in counted.items()) + elsewhere
+    with engine().connect() as connection:
+        read = connection.exec_driver_sql("SHOW max_connections").scalar_one()
+        reserved = connection.exec_driver_sql("SHOW superuser_reserved_connections").scalar_one()
+    assert ours + _OPERATORS <= int(read) - int(reserved)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("program", [*get_args(DatabaseProgram), None])
+def test_a_process_opens_no_more_than_its_limit(
+    program: DatabaseProgram | None, settings_env: Callable[..., None]
+) -> None:
+    settings_env(**({"PROGRAM": program} if program else {}))
+    pool = engine().pool
+    assert isinstance(pool, sa.QueuePool)
+    assert pool.size() + pool._max_overflow == LIMITS[program]
+
+
+def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
+    assert LIMITS["api"] >= LIMITS["stream"]
+
+
+def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:
+    asks_database = {"database", "checks", "partitions", "background"}
+    assert asks_database < {each.name for each in CHECKS}
+    assert LIMITS["api"] >= read_gunicorn("threads") + len(asks_database)
