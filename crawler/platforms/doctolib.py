@@ -1,16 +1,19 @@
 """Doctolib: the booking file names the agendas; availabilities are requested a week at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
+from operator import itemgetter
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field
+from w3lib.url import add_or_replace_parameters, url_query_parameter
 
+from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
-from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.date_windows import WEEK_DAYS
 from crawler.parsing.error_pages import error_message, read_error_status
-from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
+from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
     Day,
@@ -27,11 +30,11 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from crawler.platform_base import KIND_TOWN_NAME, Platform, match_address
-from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitContext
+from crawler.reading import GONE, CoveredWindow, Outcome, Page, PageRequest, Place, Reading, VisitContext
 
 _BOOKING = "booking"
 _INFO = "/online_booking/api/slot_selection_funnel/v1/info.json"
-_FIRST = "start_date"
+_FIRST, _AGENDAS = "start_date", "agenda_ids"  # parameters of a week
 _NOT_OPEN = (
     "not_opened_availability"  # the reason for all agendas of a request, if one of them is not open yet
 )
@@ -45,7 +48,8 @@ class DoctolibParameters(Strict):
     practices: tuple[Id, ...] = ()
 
 
-class _Agenda(BookableAgenda):
+class _Agenda(Tolerant):
+    id: Number
     offered: dict[str, list[Number]] = Field(alias="visit_motive_ids_by_practice_id")
     shut: bool = Field(default=False, alias="booking_disabled")
     paused: bool = Field(default=False, alias="booking_temporary_disabled")
@@ -115,16 +119,63 @@ def _newer(visit: VisitContext) -> PageRequest:
 
 
 def _practices(page: Page, booking: _Booking) -> Reading:
-    desk, places = page.visit.parameters, filter(None, booking.places or ())
-    labels = {f"{key}": where.address for where in places for key in where.practice_ids}
-    wanted = (desk.motives, desk.practices)
-    return ask_agendas(page.visit, booking.agendas, *wanted, opens=_opens, labels=labels)
+    """Request the first week of the agendas that serve the desk, or say why none serves it.
+
+    The agendas of a practice share one request, in the site's order: another order was seen to change the answer. Next
+    to an unreadable agenda the others are requested, but prove no absence.
+    """
+    visit, desk, known = page.visit, page.visit.parameters, [agenda for agenda in booking.agendas if agenda]
+    places = {
+        f"{key}": where.address for where in filter(None, booking.places or ()) for key in where.practice_ids
+    }
+    serving = [
+        (key, agenda)
+        for agenda in known
+        for key in list(map(str, desk.practices)) or agenda.offered
+        if set(agenda.offered.get(key, ())) & set(desk.motives)
+    ]
+    asked: dict[str, dict[int, None]] = {}
+    for key, agenda in sorted(serving, key=itemgetter(0)):
+        if not (agenda.shut or agenda.paused):
+            asked.setdefault(key, {})[agenda.id] = None
+    number, odd = pluralize(len(booking.agendas), "agenda"), len(booking.agendas) - len(known)
+    unread = f"{odd} of {number} cannot be read" if odd else ""
+    if not asked:
+        agendas = [agenda for _, agenda in serving] or known
+        if any(agenda.paused for agenda in agendas):
+            return Reading(Outcome.MAINTENANCE, "booking is temporarily disabled")
+        if agendas and all(agenda.shut for agenda in agendas) and not odd:
+            return Reading(Outcome.CLOSED, "booking is disabled")
+        return Reading(Outcome.UNREADABLE, unread or f"none of {number} offers what this desk is for")
+    asks = tuple(
+        first_window(visit, _opens(visit, key, ids), Place(key, places.get(key)), rank)
+        for rank, (key, ids) in enumerate(visit.in_turn(list(asked.items())))
+    )
+    return Reading(
+        Outcome.UNREADABLE if odd else None, unread or f"{pluralize(len(asks), 'place')} to ask", asks=asks
+    )
+
+
+def _ask_alone(page: Page) -> Reading | None:
+    """Request each agenda of this answer separately: a closed one hides the others' slots; None if it is about one.
+
+    The separate answers cover doubtfully.
+    """
+    ids = (url_query_parameter(page.ask.url, _AGENDAS) or "").split("-")
+    if len(ids) == 1:
+        return None
+    url, window = page.ask.url, replace(page.ask.window or CoveredWindow(), doubtful=True)
+    asks = tuple(
+        replace(page.ask, url=add_or_replace_parameters(url, {_AGENDAS: each}), window=window)
+        for each in page.visit.in_turn(ids)
+    )
+    return Reading(reason=f"{_NOT_OPEN}: each of {pluralize(len(ids), 'agenda')} is asked alone", asks=asks)
 
 
 def _week(page: Page, week: _Week) -> Reading:
     slots = flat(day.slots if day else None for day in week.availabilities)
     empty = not (slots or week.next_slot) and week.reason == _NOT_OPEN
-    if empty and (apart := ask_alone(page, "agenda_ids", _NOT_OPEN)):
+    if empty and (apart := _ask_alone(page)):
         return apart
     last = max((day.date for day in week.availabilities if day and day.date), default=None)
     odd = week.odd or week.reason not in _ABSENT
@@ -132,9 +183,9 @@ def _week(page: Page, week: _Week) -> Reading:
     return read_listing(page, found, by_address(page.ask.url, _FIRST))
 
 
-def _opens(visit: VisitContext, practice: str, agendas: Sequence[int]) -> WindowRequest:
+def _opens(visit: VisitContext, practice: str, agendas: Iterable[int]) -> WindowRequest:
     motives = "-".join(map(str, visit.parameters.motives))
-    where = {"agenda_ids": "-".join(map(str, agendas)), "practice_ids": practice}
+    where = {_AGENDAS: "-".join(map(str, agendas)), "practice_ids": practice}
     asked = (
         {_FIRST: "", "visit_motive_ids": motives} | where | {"insurance_sector": "public", "limit": WEEK_DAYS}
     )

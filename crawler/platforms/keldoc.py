@@ -1,18 +1,18 @@
 """Keldoc: the motive's agendas first, then their timetable: hours, only the next date, or a phone number."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import StringConstraints
 
+from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
-from crawler.parsing.agendas import BookableAgenda, ask_agendas
 from crawler.parsing.date_parsing import moments_in
 from crawler.parsing.html_text import normalize
-from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
+from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
     Entries,
@@ -97,9 +97,7 @@ class Keldoc(Platform):
     def read_page(self, page: Page) -> Reading:
         """Read the list of motives or a timetable."""
         if (categories := parse_json(page, list[_Category])) is not None:
-            motives = [motive for category in categories for motive in category.motives]
-            agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
-            return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens)
+            return _agendas(page, [motive for category in categories for motive in category.motives])
         if by_phone := parse_json(page, _ByPhone):
             return _by_phone(page, by_phone)
         return _timetable(page, answer) if (answer := parse_json(page, _Timetable)) else Reading()
@@ -116,8 +114,18 @@ def _by_phone(page: Page, answer: _ByPhone) -> Reading:
     return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(CoveredWindow(),))
 
 
-def _agenda(agenda: _Agenda | None, motive: _Motive) -> BookableAgenda | None:
-    return BookableAgenda(id=agenda.id, offered={"": [motive.id]}) if agenda else None
+def _agendas(page: Page, motives: list[_Motive]) -> Reading:
+    """Request the first week of the motive's agendas; beside one that cannot be read they prove no absence."""
+    listed = [(motive.id, agenda) for motive in motives for agenda in motive.agendas]
+    wanted = dict.fromkeys(
+        agenda.id for key, agenda in listed if agenda and key == page.visit.parameters.motive
+    )
+    number, odd = pluralize(len(listed), "agenda"), sum(agenda is None for _, agenda in listed)
+    unread = f"{odd} of {number} cannot be read" if odd else ""
+    if not wanted:
+        return Reading(Outcome.UNREADABLE, unread or f"none of {number} offers what this desk is for")
+    ask = first_window(page.visit, _opens(page.visit, wanted))
+    return Reading(Outcome.UNREADABLE if odd else None, unread or "1 place to ask", asks=(ask,))
 
 
 def _timetable(page: Page, answer: _Timetable) -> Reading:
@@ -131,7 +139,7 @@ def _timetable(page: Page, answer: _Timetable) -> Reading:
     return replace(nothing, reason=f"{answer.text}: {nothing.reason}")
 
 
-def _opens(visit: VisitContext, _place: str, agendas: Sequence[int]) -> WindowRequest:
-    asked = dict.fromkeys(_ENDS, "") | {"agenda_ids[]": agendas}
+def _opens(visit: VisitContext, agendas: Iterable[int]) -> WindowRequest:
+    asked = dict.fromkeys(_ENDS, "") | {"agenda_ids[]": list(agendas)}
     url = f"{origin(visit.url)}{_API}/timetables/{visit.parameters.motive}"
     return by_address(f"{url}?{urlencode(asked, doseq=True)}", *_ENDS)
