@@ -10,11 +10,9 @@ answer is never run: it is parsed as data, or not at all.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from json import loads
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator
@@ -34,7 +32,6 @@ from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Re
 Value = bool | int | str | Mapping[str, int | str]
 
 _CALLED = "/dwr/call/plaincall/"
-_BATCH, _CALL = "0", "0"
 _UNESCAPED = "!'()*-._~"  # characters that JavaScript's encodeURIComponent keeps
 _REPLY = "//#DWR-REPLY"
 _FRAME = re.compile(
@@ -45,40 +42,30 @@ _FAILED = re.compile(r"(?i)\b_?(?:remote\.?)?handle(?:batch)?exception\(")
 _STRING = r"\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'"
 _SAID = re.compile(rf"\bmessage:\s*({_STRING})")
 _HANDED = "andleCallback("
-_CALLBACKS = ("dwr.engine._remoteHandleCallback", "dwr.engine.remote.handleCallback")
-_TOKEN = re.compile(
-    rf"\s*+(?:(?P<text>{_STRING})|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)|(?P<mark>[{}\[\](),:;=]))\s*+"
+_STATEMENT = re.compile(rf"\s*+((?:{_STRING}|[^;\"'])*+);\s*+")
+_ASSIGNMENT = re.compile(
+    rf"(?s)(?:var\s+(?P<new>[\w$]+)|(?P<holder>[\w$]+)(?:\.(?P<key>[\w$]+)|\[(?P<at>\d+|{_STRING})\]))\s*=(?P<value>.*)"
+)
+# Pages number their batches; ours is the only call in its batch.
+_CALLBACK = re.compile(
+    r"(?s)dwr\.engine\.(?:_remoteHandle|remote\.handle)Callback\("
+    r"\s*(?P<mark>['\"]?)\d+(?P=mark)\s*,\s*(?:'0'|\"0\")\s*,(?P<value>.*)\)\s*"
+)
+_WORD = re.compile(
+    rf"(?P<text>{_STRING})|(?P<word>[A-Za-z_$][\w$]*+|-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?)(?P<colon>\s*+:)?"
 )
 _ESCAPE = re.compile(r"\\(.)|\"")
-_Token = tuple[str, str]  # its kind and text
 
 
-class Reply(NamedTuple):
-    """The value of a call, or the message of its exception."""
-
-    value: Any = None
-    error: str = ""
+class CallFailed(Exception):
+    """The server answers a call with an exception; the text is its message."""
 
 
-def build_call(root: str, page: str, name: str, *values: Value) -> PageRequest:
-    """Return the request of a call of `Script.method` with these values."""
+def call(page: str, name: str, *values: Value) -> str:
+    """Return the body of a call of `Script.method` with these values; `page` is the path of the calling page."""
     script, _, method = name.partition(".")
-    body = call(urlsplit(root).path + page, script, method, *values)
-    return PageRequest(f"{root}{_CALLED}{name}.dwr", "call", "POST", text=body)
-
-
-def takes(url: str, method: str, looks: Iterable[str]) -> bool:
-    """Tell whether a request may change something: all that send anything, and all calls, except `looks`."""
-    path = urlsplit(url).path
-    looking = any(path.endswith(f"{_CALLED}{name}.dwr") for name in looks)
-    return not looking and (method != "GET" or "/dwr/call/" in path)
-
-
-def call(page: str, script: str, method: str, *values: Value) -> str:
-    """Return the body of a plain call; `page` is the path of the calling page."""
     lines = {"callCount": "1", "page": page, "httpSessionId": "", "scriptSessionId": ""}
-    lines |= {"c0-scriptName": script, "c0-methodName": method, "c0-id": _CALL}
+    lines |= {"c0-scriptName": script, "c0-methodName": method, "c0-id": "0"}
     inner = 0
     for number, value in enumerate(values):
         if isinstance(value, Mapping):
@@ -89,92 +76,55 @@ def call(page: str, script: str, method: str, *values: Value) -> str:
             lines[f"c0-param{number}"] = f"Object_Object:{{{pairs}}}"
         else:
             lines[f"c0-param{number}"] = _encode(value)
-    lines["batchId"] = _BATCH
+    lines["batchId"] = "0"
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
-def reply(text: str) -> Reply | None:
-    """Parse the answer to a call; None unless it is one complete answer."""
-    if _FAILED.search(text):
-        said = _SAID.search(text)
-        return Reply(error=f"exception: {_text(said[1])}" if said else "an exception")
-    script = _FRAME.sub("", text.rpartition(_REPLY)[2])
-    if text.count(_HANDED) != 1:
-        return None
-    try:
-        return Reply(_run(script))
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-
-
-def _encode(value: Value) -> str:
+def _encode(value: bool | int | str) -> str:
     if isinstance(value, bool):
         return f"boolean:{str(value).lower()}"
-    return f"number:{value}" if isinstance(value, int) else f"string:{quote(str(value), _UNESCAPED)}"
+    return f"number:{value}" if isinstance(value, int) else f"string:{quote(value, _UNESCAPED)}"
 
 
-def _text(quoted: str) -> str:
-    """Return the value of a JavaScript string; ValueError if its escapes are not JSON's."""
-    return str(loads(_quote(quoted)))
-
-
-def _quote(quoted: str) -> str:
-    """Return a JavaScript string as JSON writes it."""
-    inner = _ESCAPE.sub(
-        lambda each: "'" if each[0] == "\\'" else '\\"' if each[0] == '"' else each[0], quoted[1:-1]
-    )
-    return f'"{inner}"'
-
-
-def _read_statements(script: str) -> Iterator[list[_Token]]:
-    """Yield the tokens of each statement; ValueError at anything else, or where the last one does not end."""
-    at, statement = 0, list[_Token]()
-    while at < len(script):
-        found = _TOKEN.match(script, at)
-        if found is None:
-            raise ValueError(f"no token at {at}")
-        at, kind = found.end(), str(found.lastgroup)
-        if found[kind] == ";":
-            yield statement
-            statement = []
-        else:
-            statement.append((kind, found[kind]))
-    if statement:
-        raise ValueError("ends in the middle")
-
-
-def _run(script: str) -> Any:
-    """Return the argument of the callback, to which one of the variables may be passed that are assigned before.
+def reply(text: str) -> Any:
+    """Return what a call returned.
 
     Raises:
-        ValueError, LookupError, TypeError: it is any other script.
+        CallFailed: it returned nothing.
+        ValueError, LookupError, TypeError, RecursionError: the text is no complete answer to one call.
     """
+    if _FAILED.search(text):
+        said = _SAID.search(text)
+        raise CallFailed(f"exception: {loads(_quote(said[1]))}" if said else "an exception")
+    *assignments, callback = _statements(_FRAME.sub("", text.rpartition(_REPLY)[2]))
+    found = _CALLBACK.fullmatch(callback)
+    if not found or text.count(_HANDED) != 1:
+        raise ValueError("no answer, or that of another call")
     known: dict[str, Any] = {}
-    *assignments, callback = _read_statements(script)
     for statement in assignments:
         _assign(statement, known)
-    match callback:
-        case [("name", called), (_, "("), batch, (_, ","), call_of, (_, ","), *value, (_, ")")]:
-            of_ours = called in _CALLBACKS and _value([call_of], known) == _CALL
-            if of_ours and str(_value([batch], known)).isdecimal():  # pages number their batches
-                return _value(value, known)
-    raise ValueError("no answer, or that of another call")
+    return _value(found["value"], known)
 
 
-def _assign(statement: list[_Token], known: dict[str, Any]) -> None:
-    match statement:
-        case [(_, "var"), ("name", variable), (_, "="), *value]:
-            known[variable] = _value(value, known)
-        case [("name", place), (_, "="), *value]:
-            holder, _, key = place.partition(".")
-            _put(known[holder], key, _value(value, known))
-        case [("name", holder), (_, "["), at, (_, "]"), (_, "="), *value]:
-            _put(known[holder], _value([at], known), _value(value, known))
-        case _:
-            raise ValueError("no assignment")
+def _statements(script: str) -> Iterator[str]:
+    at = 0
+    while at < len(script):
+        if not (found := _STATEMENT.match(script, at)):
+            raise ValueError("ends in the middle")
+        yield found[1]
+        at = found.end()
 
 
-def _put(into: Any, at: Any, value: Any) -> None:
+def _assign(statement: str, known: dict[str, Any]) -> None:
+    """Give a variable its value, or a key of it, or the end of a list."""
+    if not (found := _ASSIGNMENT.fullmatch(statement)):
+        raise ValueError("no assignment")
+    value = _value(found["value"], known)
+    if found["new"]:
+        known[found["new"]] = value
+        return
+    into = known[found["holder"]]
+    at = found["key"] or _value(found["at"], known)
     if isinstance(into, list) and at == len(into):
         into.append(value)
     elif isinstance(into, dict) and isinstance(at, str):
@@ -183,15 +133,25 @@ def _put(into: Any, at: Any, value: Any) -> None:
         raise ValueError(f"{at!r} is no place there")
 
 
-def _value(tokens: Sequence[_Token], known: Mapping[str, Any]) -> Any:
-    """Return the value of a literal or a variable; a literal is read as the JSON that it becomes by quotes."""
-    if len(tokens) == 1 and tokens[0][0] == "name" and tokens[0][1] in known:
-        return known[tokens[0][1]]
-    words = []
-    for (kind, word), (_, after) in pairwise([*tokens, ("", "")]):
-        is_key = after == ":" and kind in ("name", "number")
-        words.append(_quote(word) if kind == "text" else f'"{word}"' if is_key else word)
-    return loads("".join(words))
+def _value(written: str, known: Mapping[str, Any]) -> Any:
+    """Return the value of a variable or a literal; a literal is read as the JSON that it becomes by quotes."""
+    if (name := written.strip()) in known:
+        return known[name]
+    return loads(_WORD.sub(_write_json, written))
+
+
+def _write_json(found: re.Match[str]) -> str:
+    if found["text"]:
+        return _quote(found[0])
+    return f'"{found["word"]}":' if found["colon"] else found[0]
+
+
+def _quote(quoted: str) -> str:
+    """Return a JavaScript string as JSON writes it."""
+    inner = _ESCAPE.sub(
+        lambda each: "'" if each[0] == "\\'" else '\\"' if each[0] == '"' else each[0], quoted[1:-1]
+    )
+    return f'"{inner}"'
 
 
 _ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
@@ -241,7 +201,9 @@ class Esirius(Platform):
 
     def is_forbidden(self, url: str, method: str) -> bool:
         """Forbid all requests that send something, except the two calls."""
-        return takes(url, method, _CALLS.values())
+        path = urlsplit(url).path
+        looks = any(path.endswith(f"{_CALLED}{name}.dwr") for name in _CALLS.values())
+        return not looks and (method != "GET" or "/dwr/call/" in path)
 
 
 def _root(visit: VisitContext) -> str:
@@ -267,8 +229,16 @@ def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
             Outcome.UNREADABLE, f"of {pluralize(len(offered), 'motive')} {len(keys)} are this desk's"
         )
     root, name = _root(page.visit), _CALLS[wanted.call]
+    url, caller = f"{root}{_CALLED}{name}.dwr", urlsplit(root).path + _PAGE
     asks = tuple(
-        replace(build_call(root, _PAGE, name, *_values(page, key)), place=Place(key, offered[key]), rank=rank)
+        PageRequest(
+            url,
+            "call",
+            "POST",
+            text=call(caller, name, *_values(page, key)),
+            place=Place(key, offered[key]),
+            rank=rank,
+        )
         for rank, key in enumerate(page.visit.in_turn(keys))
     )
     return Reading(reason=f"{len(keys)} of {pluralize(len(offered), 'motive')}", asks=asks)
@@ -290,10 +260,12 @@ def _says_own(message: str, own: str) -> bool:
 
 
 def _read_reply(page: Page) -> Reading:
-    said = reply(page.text)
-    if said is None or said.error:
-        return Reading(Outcome.UNREADABLE, f"DWR answers with {said.error}") if said else Reading()
-    value, place = said.value, page.ask.place
+    try:
+        value, place = reply(page.text), page.ask.place
+    except CallFailed as failure:
+        return Reading(Outcome.UNREADABLE, f"DWR answers with {failure}")
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return Reading()
     found = value.get("foundAvailabilities") if isinstance(value, dict) else None
     if found is True or (isinstance(value, list) and value and all(isinstance(each, dict) for each in value)):
         return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
