@@ -132,14 +132,6 @@ def test_a_slot_is_booked_on_its_town_halls_own_page() -> None:
     assert (slot.url, slot.place.label) == ("https://rendezvousonline.fr/alias/ville-86000-1", "Mairie 1")
 
 
-@pytest.mark.rule("3.8")
-@in_turn("act", ["lock", "unlock"])
-def test_what_holds_an_hour_is_forbidden(act: str) -> None:
-    assert CITOPIA.is_forbidden(f"https://pro.rendezvousonline.fr/api-web/availabilities/{act}", "PUT")
-    week = read_halls(hall(1, "Dépôt passeport")).asks[0]
-    assert not CITOPIA.is_forbidden(week.url, week.method)
-
-
 @in_turn(
     "parameters, said",
     [

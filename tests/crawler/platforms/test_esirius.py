@@ -12,10 +12,8 @@ from crawler.platforms.esirius import CallFailed, call, reply
 from tests.crawler import esirius_pages as pages
 from tests.crawler.esirius_pages import (
     CALL,
-    DESK,
     FORM,
     FOUND,
-    LIST,
     MOTIVES,
     NOTHING,
     ROOT,
@@ -45,12 +43,6 @@ def test_a_visit_begins_at_the_desks_address_and_goes_on_in_its_application(tail
     assert [ask.url for ask in read(pages.entry(), step="entry", of=here).asks] == [FORM]
 
 
-@in_turn("url", ["https://a.fr/", "https://a.fr/eAppointment/", "ftp://a/x/appointment.do"])
-def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
-    with pytest.raises(ValueError, match="is no eSirius address: it must be https://"):
-        ESIRIUS.first_request(visit(url))
-
-
 def test_each_motive_is_asked_for_itself_and_another_one_first_each_time() -> None:
     asks = read(pages.motives(), step="motives").asks
     assert [(ask.method, ask.url, ask.place.key, ask.place.label) for ask in asks] == [
@@ -68,19 +60,6 @@ def test_each_motive_is_asked_for_itself_and_another_one_first_each_time() -> No
 def test_an_absence_that_does_not_say_so_is_unreadable(message: object) -> None:
     reading = read(second({**NOTHING, "msg": message}))
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
-
-
-@in_turn("call", [
-    "AjaxSelectionFormFeeder.confirmAppointment", "AjaxAvailableTimeArea.savePreselectedRdv",
-    "AjaxAvailableTimeArea.processSoonestTimeAreaSelected", "__System.generateId",
-])  # fmt: skip
-def test_no_call_but_the_two_that_look_is_ever_made(call: str) -> None:
-    for method in ("GET", "POST"):
-        assert ESIRIUS.is_forbidden(f"{ROOT}/dwr/call/plaincall/{call}.dwr", method)
-    assert ESIRIUS.is_forbidden(f"{ROOT}/appointment.do", "POST")
-    assert not any(
-        ESIRIUS.is_forbidden(url, method) for url, method in ((CALL, "POST"), (LIST, "POST"), (DESK, "GET"))
-    )
 
 
 @given(st.booleans(), st.sampled_from([pages.second, pages.third, pages.by_variables]), st.data())

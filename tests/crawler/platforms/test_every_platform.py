@@ -1,6 +1,7 @@
 """All platforms: they are found; one rule of all HTML readers, what takes their own sentences for none back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,59 @@ def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
     found = platform(name)
     ask = found.first_request(example(found, TODAY, PARIS))
     assert not found.is_forbidden(ask.url, ask.method)
+
+
+OTHERS = {
+    "ezbooking": ["https://a.gouv.fr/", "https://a.gouv.fr/booking/create/x", "ftp://a/booking/create/1"],
+    "esirius": ["https://a.fr/", "https://a.fr/eAppointment/", "ftp://a/x/appointment.do"],
+    "rdvpref": [
+        "https://a.fr/",
+        "https://a.fr/rdvpref/reservation/demarche/x",
+        "ftp://a/reservation/demarche/1",
+    ],
+    **{key: ["https://www.example.fr/"] for key in ("doctolib", "keldoc", "maiia", "citopia", "synbird")},
+}
+
+
+@in_turn("name, url", [(name, url) for name, urls in OTHERS.items() for url in urls])
+def test_an_address_of_another_shape_is_refused_in_words(name: str, url: str) -> None:
+    desk = example(platform(name), TODAY, PARIS)
+    with pytest.raises(ValueError, match=rf"{url} is no \w+ address: it must be https://"):
+        platform(name).first_request(replace(desk, url=url))
+
+
+CALLED, RDVSP = f"{esirius.ROOT}/dwr/call/plaincall/", rdvsp.HOST
+TAKING = {
+    "citopia": [("PUT", "https://pro.rendezvousonline.fr/api-web/availabilities/lock"), ("PUT", "/availabilities/unlock")],
+    "esirius": [
+        ("POST", f"{esirius.ROOT}/appointment.do"),
+        *((method, f"{CALLED}{call}.dwr") for method in ("GET", "POST") for call in (
+            "AjaxSelectionFormFeeder.confirmAppointment", "AjaxAvailableTimeArea.savePreselectedRdv",
+            "AjaxAvailableTimeArea.processSoonestTimeAreaSelected", "__System.generateId",
+        )),
+    ],
+    "rdv_service_public": [
+        ("GET", f"{RDVSP}/users/rdv_wizard_step/new?starts_at=1"), ("POST", f"{RDVSP}/prendre_rdv"), ("GET", f"{RDVSP}/prescripteur/x"),
+    ],
+    "rdvpref": [
+        ("POST", f"{rdvpref.DESK}cgu/"), ("POST", f"{rdvpref.DESK}cgu/_validerCaptcha"), ("GET", f"{rdvpref.DESK}cgu/_validerCaptcha"),
+        ("POST", f"{rdvpref.DESK}creneau/_reserver"),
+    ],
+}  # fmt: skip
+LOOKING = [
+    ("citopia", "GET", "https://pro.rendezvousonline.fr/api-web/structures/1/availabilities/week?date=2026-11-24"),
+    *(("esirius", method, url) for method, url in (("POST", esirius.CALL), ("POST", esirius.LIST), ("GET", esirius.DESK))),
+    ("rdv_service_public", "GET", f"{RDVSP}/prendre_rdv?x=/users/"),
+    ("rdvpref", "GET", f"{rdvpref.DESK}creneau/?a=/_b"),
+]  # fmt: skip
+
+
+@pytest.mark.rule("3.8")
+@in_turn("name", TAKING)
+def test_what_takes_or_holds_an_hour_is_forbidden_and_what_looks_is_not(name: str) -> None:
+    reader = platform(name)
+    assert [each for each in TAKING[name] if not reader.is_forbidden(each[1], each[0])] == []
+    assert [url for its, method, url in LOOKING if its == name and reader.is_forbidden(url, method)] == []
 
 
 NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]

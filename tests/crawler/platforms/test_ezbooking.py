@@ -23,12 +23,6 @@ WINDOW = CoveredWindow("23018", TODAY, TODAY + timedelta(days=6))
 CALENDAR = "https://www.seine-saint-denis.gouv.fr/ezjscore/call/bookingserver::planning::assign::9845::"
 
 
-@in_turn("url", ["https://a.gouv.fr/", "https://a.gouv.fr/booking/create/x", "ftp://a/booking/create/1"])
-def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
-    with pytest.raises(ValueError, match="is no EZBooking address: it must be"):
-        EZBOOKING.first_request(visit(url))
-
-
 # Steps that take a slot
 
 

@@ -1,7 +1,6 @@
 """Orion: a day that holds anything is open; its moments are read where they are sure; pages lead on while full."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,26 +36,6 @@ def read(body: Any, zone: ZoneInfo = ZONES[0], number: int = 0) -> Reading:
         full = {"daySlots": [{"key": n} for n in range(100)]}
         (ask,) = classify_page(ORION, Page(ask.url, 200, json.dumps(full).encode(), visit(zone), ask)).asks
     return classify_page(ORION, Page(ask.url, 200, json.dumps(body).encode(), visit(zone), ask))
-
-
-def timed(moments: Sequence[datetime]) -> dict[str, Any]:
-    days: dict[str, list[Any]] = {}
-    for moment in moments:
-        days.setdefault(f"{moment.date()}", []).append({"start": moment.isoformat()})
-    return {"daySlots": [{"date": day, "slots": slots} for day, slots in days.items()]}
-
-
-minutes = st.integers(9 * 60, 90 * 24 * 60 - 1).filter(lambda offset: offset % (24 * 60) not in range(120))
-
-
-@given(offsets=st.sets(minutes, max_size=30), zone=st.sampled_from(ZONES))
-def test_the_moments_of_an_answer_are_the_slots_that_are_read(offsets: set[int], zone: ZoneInfo) -> None:
-    start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=zone)
-    moments = [start + timedelta(minutes=offset) for offset in offsets]
-    reading = read(timed(moments), zone)
-    assert {slot.starts_at for slot in reading.slots} == {at.astimezone(UTC) for at in moments}
-    assert reading.outcome is (Outcome.SLOTS if moments else Outcome.NO_SLOTS)
-    assert reading.covered == (WHOLE,)
 
 
 @given(

@@ -14,7 +14,6 @@ from tests.crawler.pages import TODAY
 from tests.crawler.rdv_service_public_pages import (
     DESK,
     EMPTY,
-    HOST,
     NOT_YET,
     none,
     onward,
@@ -121,14 +120,6 @@ def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
 ])  # fmt: skip
 def test_an_error_is_no_answer(status: int, asked: str, outcome: Outcome) -> None:
     assert read(none(), status=status, url=asked).outcome is outcome
-
-
-@in_turn("method, path", [
-    ("GET", "/users/rdv_wizard_step/new?starts_at=1"), ("POST", "/prendre_rdv"), ("GET", "/prescripteur/x"),
-])  # fmt: skip
-def test_what_lies_behind_an_hour_is_never_asked(method: str, path: str) -> None:
-    assert READER.is_forbidden(HOST + path, method)
-    assert not READER.is_forbidden(f"{HOST}/prendre_rdv?x=/users/", "GET")
 
 
 # As a check

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import TODAY
-from tests.crawler.rdvpref_pages import DESK, agenda, choice, read, tranche, visit
+from tests.crawler.rdvpref_pages import agenda, choice, read, tranche, visit
 from tests.crawler.recordings import PARIS
 from tests.in_turn import in_turn
 
@@ -38,42 +37,7 @@ def moments(body: str, **how: Any) -> list[str]:
 # The way to the captcha
 
 
-@in_turn(
-    "url", ["https://a.fr/", "https://a.fr/rdvpref/reservation/demarche/x", "ftp://a/reservation/demarche/1"]
-)
-def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
-    with pytest.raises(ValueError, match="is no rdvpref address: it must be https://"):
-        RDVPREF.first_request(visit(url))
-
-
-@in_turn("method, path", [
-    ("POST", "cgu/"), ("POST", "cgu/_validerCaptcha"), ("GET", "cgu/_validerCaptcha"), ("POST", "creneau/_reserver"),
-])  # fmt: skip
-def test_nothing_is_ever_sent(method: str, path: str) -> None:
-    assert RDVPREF.is_forbidden(DESK + path, method)
-    assert not RDVPREF.is_forbidden(f"{DESK}creneau/?a=/_b", "GET")
-
-
 # Slots
-
-
-@in_turn(
-    "zone, wall, instant",
-    [
-        ("Europe/Paris", "2026-03-28T09:00", "2026-03-28T08:00:00+00:00"),
-        ("Europe/Paris", "2026-03-30T09:00", "2026-03-30T07:00:00+00:00"),
-        ("Europe/Paris", "2026-10-24T09:00", "2026-10-24T07:00:00+00:00"),
-        ("Europe/Paris", "2026-10-26T09:00", "2026-10-26T08:00:00+00:00"),
-        ("Europe/Paris", "2026-10-25T02:30", "2026-10-25T00:30:00+00:00"),
-        ("Europe/Paris", "2026-03-29T02:30", "2026-03-29"),
-        ("Indian/Reunion", "2026-11-23T09:00", "2026-11-23T05:00:00+00:00"),
-        ("America/Cayenne", "2026-11-23T22:00", "2026-11-24T01:00:00+00:00"),
-    ],
-)  # fmt: skip
-def test_hours_are_the_desks_own_wall_clock(zone: str, wall: str, instant: str) -> None:
-    hour = datetime.fromisoformat(wall)
-    body = choice(agenda([tranche(hour)], first=hour.date()))
-    assert moments(body, of=visit(zone=ZoneInfo(zone))) == [instant]
 
 
 hours = st.integers(0, 7 * 24 * 60 - 1).map(lambda minute: MIDNIGHT + timedelta(minutes=minute))
