@@ -37,19 +37,59 @@ _LONGEST = 200  # characters of a name, and of a quote of the page
 _MOST_SLOTS = 1000
 
 
-class SlotRules(Strict):
-    """How a free slot looks. Its date, time, place and link are searched within its element."""
+class NavigationStep(Strict):
+    """One step before the slots: a link, form, button or drop-down, with its fields and the option to choose."""
+
+    at: Selector
+    fields: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    option: Text | None = None
+
+    @property
+    def action(self) -> BrowserAction:
+        """Return the step as a person's action."""
+        return BrowserAction(self.at, self.fields, self.option)
+
+
+class NavigationProgress(NamedTuple):
+    """Progress of a visit: steps done, page of slots, banner done (0 or 1), doubts left by a page (0 or 1)."""
+
+    steps: int = 0
+    page: int = 1
+    banner: int = 0
+    doubts: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+class SelectorsParameters(Strict):
+    """The rules of one site: its free slots, their absence, parts to ignore, and the way there, from page to page.
+
+    A slot's date, time, place and link are searched within its element. Absence is told by an element, by words, or by
+    either: one rule is required.
+    """
 
     available: Selector
     date: Selector | None = None
     time: Selector | None = None
     place: Selector | None = None
     link: Selector | None = None
+    no_slot: Selector | None = None
+    no_slot_text: Text | None = None
+    banner: Selector | None = None
+    steps: Annotated[tuple[NavigationStep, ...], Field(max_length=6)] = ()
+    next_page: Selector | None = None
+    pages: Annotated[Whole, Field(ge=1, le=20)] = 5
+    ignore: Selector | None = None  # parts without slots, whose dates are none (news, the next release)
+    captcha: Selector | None = None
+    wait: Selector | None = None  # in a browser: shows once the page is ready; default: a slot or the absence
 
     @model_validator(mode="after")
-    def _time_of_a_date(self) -> "SlotRules":
+    def _whole(self) -> "SelectorsParameters":
         if self.time and not self.date:
             raise ValueError("time is of no use without date")
+        if not (self.no_slot or self.no_slot_text):
+            raise ValueError("name no_slot_text or no_slot: without a rule for it, no slots cannot be proven")
         return self
 
     def free(self, page: Page) -> list[HtmlElement]:
@@ -84,61 +124,11 @@ class SlotRules(Strict):
         links = find_matches(element, self.link) if self.link else [element]
         return Slot(place, moment, (address_of(page, links[0]) if links else None) or page.visit.url)
 
-
-class AbsenceRules(Strict):
-    """How a page says that nothing is free: by an element, by words, or by either. One rule is required."""
-
-    no_slot: Selector | None = None
-    no_slot_text: Text | None = None
-
-    @model_validator(mode="after")
-    def _either(self) -> "AbsenceRules":
-        if not (self.no_slot or self.no_slot_text):
-            raise ValueError("name no_slot_text or no_slot: without a rule for it, no slots cannot be proven")
-        return self
-
     def none(self, page: Page) -> Statement | None:
         """Return the page's visible statement that nothing is free; None without one."""
         if self.no_slot and (marks := find_visible(page.root, self.no_slot)):
             return read_mark(marks[0], self.no_slot)
         return find_statement(page, self.no_slot_text) if self.no_slot_text else None
-
-
-class NavigationStep(Strict):
-    """One step before the slots: a link, form, button or drop-down, with its fields and the option to choose."""
-
-    at: Selector
-    fields: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
-    option: Text | None = None
-
-    @property
-    def action(self) -> BrowserAction:
-        """Return the step as a person's action."""
-        return BrowserAction(self.at, self.fields, self.option)
-
-
-class NavigationProgress(NamedTuple):
-    """Progress of a visit: steps done, page of slots, banner done (0 or 1), doubts left by a page (0 or 1)."""
-
-    steps: int = 0
-    page: int = 1
-    banner: int = 0
-    doubts: int = 0
-
-    def __str__(self) -> str:
-        return " ".join(map(str, self))
-
-
-class SelectorsParameters(SlotRules, AbsenceRules):
-    """The rules of one site: its free slots, their absence, parts to ignore, and the way there, from page to page."""
-
-    banner: Selector | None = None
-    steps: Annotated[tuple[NavigationStep, ...], Field(max_length=6)] = ()
-    next_page: Selector | None = None
-    pages: Annotated[Whole, Field(ge=1, le=20)] = 5
-    ignore: Selector | None = None  # parts without slots, whose dates are none (news, the next release)
-    captcha: Selector | None = None
-    wait: Selector | None = None  # in a browser: shows once the page is ready; default: a slot or the absence
 
     @property
     def acts(self) -> tuple[BrowserAction, ...]:
