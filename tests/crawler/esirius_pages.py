@@ -4,11 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.block_pages import classify_page
-from crawler.platforms import platform
-from crawler.reading import Page, PageRequest, Place, Reading, VisitContext
-from tests.crawler.pages import TODAY
-from tests.crawler.recordings import PARIS
+from crawler.reading import Place, Reading, VisitContext
+from tests.crawler import pages
 
 ROOT = "https://rdv-etrangers-94.interieur.gouv.fr/eAppointmentpref94"
 DESK = f"{ROOT}/appointment.do?sitekey=P943"
@@ -100,18 +97,11 @@ def refused(message: str) -> str:
     )
 
 
-def visit(url: str = DESK, *, turn: int = 0, **parameters: Any) -> VisitContext:
-    return VisitContext(url, TODAY, PARIS, platform("esirius").Parameters(**parameters), turn=turn)
+def visit(url: str = DESK, **how: Any) -> VisitContext:
+    return pages.visit(url, name="esirius", **how)
 
 
-def page(
-    body: str, *, step: str = "call", key: str = "20", status: int = 200, of: VisitContext | None = None
-) -> Page:
-    url = {"entry": DESK, "motives": FORM}.get(step, CALL)
-    place = Place(key) if step == "call" else Place()
-    return Page(url, status, body.encode(), of or visit(), PageRequest(url, step, place=place))
-
-
-def read(body: str, **how: Any) -> Reading:
+def read(body: str, *, step: str = "call", key: str = "20", of: VisitContext | None = None) -> Reading:
     """Interpret an answer as the crawl does."""
-    return classify_page(platform("esirius"), page(body, **how))
+    url, place = {"entry": DESK, "motives": FORM}.get(step, CALL), Place(key if step == "call" else "")
+    return pages.read(body, name="esirius", url=url, step=step, place=place, of=of or visit())

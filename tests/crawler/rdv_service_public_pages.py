@@ -5,11 +5,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from crawler.block_pages import classify_page
-from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
+from crawler.reading import Reading, VisitContext
+from tests.crawler import pages
 from tests.crawler.pages import TODAY
-from tests.crawler.recordings import PARIS
 
 HOST = "https://rdv.anct.gouv.fr"
 DESK = f"{HOST}/prendre_rdv?motif_name_with_location_type=recepisse-public_office&public_link_organisation_id=2458"
@@ -83,25 +81,10 @@ def places(named: Sequence[tuple[str, str, datetime]]) -> str:
     return whole(f"<h3>Sélectionnez un lieu de RDV :</h3>{cards}")
 
 
-def visit(url: str = DESK, zone: Any = PARIS, **how: Any) -> VisitContext:
-    return VisitContext(url, TODAY, zone, platform("rdv_service_public").Parameters(), **how)
-
-
-def page(
-    body: str,
-    *,
-    status: int = 200,
-    url: str = DESK,
-    place: Place | None = None,
-    window: CoveredWindow | None = None,
-    of: VisitContext | None = None,
-) -> Page:
-    ask = (
-        PageRequest(url, "search") if place is None else PageRequest(url, "week", place=place, window=window)
-    )
-    return Page(url, status, body.encode(), of or visit(), ask)
+def visit(**how: Any) -> VisitContext:
+    return pages.visit(DESK, name="rdv_service_public", **how)
 
 
 def read(body: str, **how: Any) -> Reading:
     """Interpret a page as the crawl does."""
-    return classify_page(platform("rdv_service_public"), page(body, **how))
+    return pages.read(body, name="rdv_service_public", **{"url": DESK, "of": visit()} | how)

@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from crawler.block_pages import classify_page
-from crawler.platforms import platform
-from crawler.reading import Page, PageRequest, Reading, VisitContext
-from tests.crawler.pages import TODAY
-from tests.crawler.recordings import PARIS
+from crawler.reading import Reading, VisitContext
+from tests.crawler import pages
+from tests.crawler.pages import PARIS, TODAY
 
 HOST = "https://www.rdv-prefecture.interieur.gouv.fr"
 DESK = f"{HOST}/rdvpref/reservation/demarche/1040/"
@@ -45,15 +44,11 @@ def choice(data: object, *, content: str = "") -> str:
     )
 
 
-def visit(url: str = DESK, zone: Any = PARIS) -> VisitContext:
-    return VisitContext(url, TODAY, zone)
+def visit(url: str = DESK, zone: ZoneInfo = PARIS) -> VisitContext:
+    return pages.visit(url, name="rdvpref", zone=zone)
 
 
-def page(body: str, *, status: int = 200, path: str = "creneau/", of: VisitContext | None = None) -> Page:
+def read(body: str, *, of: VisitContext | None = None) -> Reading:
+    """Interpret a page of slots as the crawl does."""
     desk = of or visit()
-    return Page(desk.url + path, status, body.encode(), desk, PageRequest(desk.url + path))
-
-
-def read(body: str, **how: Any) -> Reading:
-    """Interpret a page as the crawl does."""
-    return classify_page(platform("rdvpref"), page(body, **how))
+    return pages.read(body, name="rdvpref", url=f"{desk.url}creneau/", of=desk)

@@ -4,14 +4,12 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from crawler.platforms import example, platform, platforms
 from crawler.reading import Page, PageRequest
-from tests.crawler.pages import TODAY
+from tests.crawler.pages import PARIS, TODAY
 
 ROOT = Path(__file__).parents[2]
-PARIS = ZoneInfo("Europe/Paris")
 RECORDINGS = Path(os.environ.get("RECORDINGS") or ROOT.parent / "shared" / "booking-systems" / "fixtures")
 
 

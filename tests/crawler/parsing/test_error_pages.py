@@ -13,8 +13,7 @@ from crawler.parsing.error_pages import error_page, find_embedded
 from crawler.platforms import example, platform
 from crawler.reading import Page, PageRequest
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.pages import TODAY, page, read
-from tests.crawler.recordings import PARIS
+from tests.crawler.pages import PARIS, TODAY, page, read
 from tests.in_turn import in_turn
 
 TITLE = "<html><head><title>{0}</title></head><body><p>Le service répond plus tard.</p></body></html>"

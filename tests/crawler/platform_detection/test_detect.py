@@ -1,25 +1,64 @@
 """`scrapy detect URL` as a person runs it, against the stand-ins and where nothing is to be had."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from configs.world.desk import Desk
 from configs.world.outcome import Outcome
+from configs.world.prefecture import load_prefectures
+from crawler.catalogue import check_catalogue
 from crawler.platforms import platforms
-from deploy.sandbox.platforms import platforms as stand_in_platforms
-from tests.crawler.commanded import Run
+from deploy.sample_desk_files import prefecture_file
+from deploy.sandbox.platforms import platforms as stand_ins
+from tests.crawler.commanded import Run, scrapy
 from tests.crawler.held import Held
-from tests.crawler.platform_detection.conftest import NOBODYS, InService, entries, page_of
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
+
+NOBODYS = "selectors"  # its stand-in is a page that no known software serves
+InService = Callable[[str], Desk]
+
+
+def page_of(sandbox: "Running", name: str) -> str:
+    site = stand_ins()[name].sites[0]
+    return sandbox.site(site.code) + stand_ins()[name].page(site.forms[0])
+
+
+def entries(out: str) -> list[dict[str, Any]]:
+    found = yaml.safe_load(out)
+    return found if isinstance(found, list) else []
+
+
+@pytest.fixture
+def detect(capsys: pytest.CaptureFixture[str]) -> Run:
+    return partial(scrapy, capsys, "detect")
+
+
+@pytest.fixture
+def in_service(tmp_path: Path, settings_env: Callable[..., None]) -> InService:
+    """Copy what was printed into a desk file, as a person would; return the first desk that the programs load."""
+
+    def copy(out: str) -> Desk:
+        (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[out], capital="Évry"))
+        settings_env(PREFECTURES_DIR=tmp_path, HTTP_DEADLINE_SECONDS=20)
+        check_catalogue()
+        return load_prefectures(tmp_path)["evry_91"].desks[0]
+
+    return copy
+
+
 # Platforms whose desks are complete by their address, a prefecture or, of Citopia, what its site tells.
 COMPLETE = {"citopia", "esirius", "ezbooking", "rdv_service_public", "rdvpref"}
-SOFTWARE = [name for name in sorted(stand_in_platforms()) if name in platforms() and name != NOBODYS]
+SOFTWARE = [name for name in sorted(stand_ins()) if name in platforms() and name != NOBODYS]
 CONCLUSIVE = {Outcome.SLOTS, Outcome.NO_SLOTS}
 
 
@@ -34,7 +73,7 @@ def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_loads(
     assert len(others) == (2 if name == "citopia" else 0), "what people come for at a town hall"
     assert (entry["platform"], entry["grade"]) == (name, "unconfirmed")
     desk = in_service(out)
-    assert sum(sandbox.reservations(site.code) for site in stand_in_platforms()[name].sites) == 0
+    assert sum(sandbox.reservations(site.code) for site in stand_ins()[name].sites) == 0
     assert (desk.watch != "none") == (name in COMPLETE)
     if name not in COMPLETE:
         assert f"docs/platforms/{name}.md" in (desk.because or "")

@@ -1,5 +1,4 @@
 import json
-from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,12 +7,12 @@ from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
 from configs.world.prefecture import prefectures
-from crawler.block_pages import classify_page
 from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import platform
-from crawler.reading import Page, Reading, VisitContext
-from crawler.visit_state import VisitResult, VisitState
-from tests.crawler.pages import TODAY
+from crawler.reading import Reading, VisitContext
+from crawler.visit_state import VisitResult
+from tests.crawler import pages
+from tests.crawler.pages import PARIS, answer, play
 from tests.in_turn import in_turn
 
 ANTS = platform("ants")
@@ -22,12 +21,11 @@ DESK = "https://rendezvouspasseport.ants.gouv.fr/"
 API = "https://api.rendezvouspasseport.ants.gouv.fr/api/SlotsFromPosition"
 LYON = {"longitude": 4.8357, "latitude": 45.764}
 ROANNE = {"longitude": 4.0686, "latitude": 46.0334}
-PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 
 
 def visit(url: str = DESK, zone: ZoneInfo = PARIS, **parameters: Any) -> VisitContext:
-    wanted = ANTS.Parameters(**parameters or {"department_code": "69"})
-    return VisitContext(url, TODAY, zone, wanted, horizon=timedelta(days=60), position=(45.749, 4.848))
+    wanted = parameters or {"department_code": "69"}
+    return pages.visit(url, name="ants", zone=zone, horizon=60, position=(45.749, 4.848), **wanted)
 
 
 def hall(number: int, *hours: str) -> dict[str, Any]:
@@ -41,9 +39,8 @@ def end(editors: int = 1, failed: int = 0) -> dict[str, Any]:
 
 def heard(*frames: Any, zone: ZoneInfo = PARIS) -> Reading:
     here = visit(zone=zone)
-    ask = ANTS.first_request(here)
     body = body_of(frame if isinstance(frame, str) else json.dumps(frame) for frame in frames)
-    return classify_page(ANTS, Page(ask.url, 101, body, here, ask))
+    return answer("ants", here, ANTS.first_request(here), body)
 
 
 def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
@@ -67,10 +64,10 @@ def test_a_department_too_large_for_one_circle_is_asked_around_several_points() 
     assert first.json | LYON | {"department_code": "69"} == first.json
     assert "radius_km" not in first.json
     none = f"[]\n{json.dumps(end())}".encode()
-    led = classify_page(ANTS, Page(first.url, 101, none, here, first))
+    led = answer("ants", here, first, none)
     assert (led.outcome, led.covered) == (None, ())
     assert led.asks[0].json == first.json | ROANNE
-    last = classify_page(ANTS, Page(first.url, 101, none, here, led.asks[0]))
+    last = answer("ants", here, led.asks[0], none)
     assert (last.outcome, last.asks) == (Outcome.NO_SLOTS, ())
 
 
@@ -192,15 +189,8 @@ def test_a_search_that_asked_no_editor_proves_no_absence_however_many_there_are_
 
 def played(here: VisitContext, *bodies: Any) -> VisitResult:
     """Answer each request of a visit with the next body; a number is an error's status."""
-    state = VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    for body in bodies:
-        ask = state.next()
-        if ask is None:
-            break
-        status = body if isinstance(body, int) else 200
-        page = Page(ask.url, status, json.dumps(body).encode(), here, ask)
-        state.add_reading(ask, classify_page(ANTS, page))
-    return state.result()
+    rest = iter(bodies)
+    return play("ants", here, lambda _ask: next(rest, None))[0]
 
 
 TWO: dict[str, Any] = {"positions": [LYON, ROANNE], "streaming": False}

@@ -1,19 +1,19 @@
 """A department of town halls: which weeks a visit asks for, in which order, and what it never asks."""
 
-import json
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.platforms.citopia import department_of
-from crawler.reading import Page, PageRequest, Reading, VisitContext
+from crawler.reading import PageRequest, Reading, VisitContext
+from tests.crawler import pages
+from tests.crawler.pages import answer
 from tests.in_turn import in_turn
 
 CITOPIA = platform("citopia")
@@ -21,11 +21,9 @@ WEEKS = 4  # of a visit: six requests a minute, without the session and the list
 
 
 def context(turn: int = 0, **parameters: Any) -> VisitContext:
-    given = {"department_code": "86", "reason": "passport"} | parameters
-    return VisitContext(
-        "https://rendezvousonline.fr/", date(2026, 11, 20), parameters=CITOPIA.Parameters(**given),
-        horizon=timedelta(days=27), turn=turn, position=(46.58, 0.34),
-    )  # fmt: skip
+    wanted = {"department_code": "86", "reason": "passport"} | parameters
+    where = {"name": "citopia", "horizon": 27, "turn": turn, "position": (46.58, 0.34)}
+    return pages.visit("https://rendezvousonline.fr/", **where, **wanted)
 
 
 def hall(number: int, *reasons: str, alias: str | None = None) -> dict[str, Any]:
@@ -38,10 +36,7 @@ def hall(number: int, *reasons: str, alias: str | None = None) -> dict[str, Any]
 
 
 def read_halls(*halls: dict[str, Any], visit: VisitContext | None = None) -> Reading:
-    body = json.dumps({"results": halls}).encode()
-    return classify_page(
-        CITOPIA, Page("https://pro.example/", 200, body, visit or context(), PageRequest("/", "s"))
-    )
+    return answer("citopia", visit or context(), PageRequest("/", "s"), {"results": halls})
 
 
 def first_asked(reading: Reading, number: int = WEEKS) -> list[tuple[str, date | None]]:
@@ -127,8 +122,8 @@ def test_a_list_proves_nothing_about_the_department() -> None:
 def test_a_slot_is_booked_on_its_town_halls_own_page() -> None:
     ask = read_halls(hall(1, "Dépôt passeport")).asks[0]
     hours = [{"start_at": "2026-11-24 09:00:00", "is_visible": True}]
-    body = json.dumps({"2026-11-24": {"date": "2026-11-24", "availabilities": hours}}).encode()
-    (slot,) = classify_page(CITOPIA, Page(ask.url, 200, body, context(), ask)).slots
+    week = {"2026-11-24": {"date": "2026-11-24", "availabilities": hours}}
+    (slot,) = answer("citopia", context(), ask, week).slots
     assert (slot.url, slot.place.label) == ("https://rendezvousonline.fr/alias/ville-86000-1", "Mairie 1")
 
 

@@ -10,15 +10,13 @@ from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
 from crawler import platforms
-from crawler.block_pages import classify_page
 from crawler.platforms import example, platform
-from crawler.reading import Page, PageRequest, Reading, VisitContext
+from crawler.reading import Reading
 from tests.crawler import esirius_pages as esirius
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler import rdv_service_public_pages as rdvsp
 from tests.crawler import rdvpref_pages as rdvpref
-from tests.crawler.pages import DESK, TODAY
-from tests.crawler.recordings import PARIS
+from tests.crawler.pages import DESK, PARIS, TODAY, read
 from tests.in_turn import in_turn
 
 TROUBLE = "<div role='alert'><p>Votre session a expiré.</p></div>"
@@ -34,9 +32,7 @@ PAGES: dict[str, Callable[[str], Reading]] = {
 
 
 def _ezbooking(body: str) -> Reading:
-    reader = platform("ezbooking")
-    visit = VisitContext(DESK, TODAY, parameters=reader.Parameters())
-    return classify_page(reader, Page(f"{DESK}/2", 200, body.encode(), visit, PageRequest(f"{DESK}/2")))
+    return read(body, url=f"{DESK}/2")
 
 
 @pytest.mark.rule("3.2")

@@ -6,13 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.platforms.ezbooking import Form, ask_weeks
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
-from crawler.visit_state import VisitState
+from crawler.reading import CoveredWindow, PageRequest, Place, VisitContext
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.pages import DESK, TODAY, page, read, visit
+from tests.crawler.pages import DESK, TODAY, page, play, read, visit
 from tests.in_turn import in_turn
 
 EZBOOKING = platform("ezbooking")
@@ -136,14 +134,12 @@ def asked_of(seen: VisitContext, offered: dict[str, str], limit: int) -> list[Pa
         "describe": ez.pick("9846"),
         "planning": ez.terms(),
     }
-    state = VisitState(EZBOOKING.first_request(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
-    asked = []
-    while ask := state.next():
-        asked.append(ask)
+
+    def tell(ask: PageRequest) -> str:
         first = ask.window.first if ask.window else None
-        body = ez.week(first) if first else pages[ask.step]
-        state.add_reading(ask, classify_page(EZBOOKING, Page(ask.url, 200, body.encode(), seen, ask)))
-    return asked
+        return ez.week(first) if first else pages[ask.step]
+
+    return play("ezbooking", seen, tell, limit)[1]
 
 
 @pytest.mark.rule("3.3")

@@ -1,6 +1,5 @@
 """The calendars that answer in JSON: what a generated answer says is what is read, whatever the zone."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
 from crawler.platforms import example, platform
-from crawler.reading import ANYWHERE, CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
-from crawler.visit_state import VisitState
-from tests.crawler.pages import TODAY
+from crawler.reading import CoveredWindow, PageRequest, Reading
+from tests.crawler.pages import TODAY, answer, play, visit
 from tests.in_turn import in_turn
 
 ZONES = [
@@ -68,16 +65,9 @@ NAMES = sorted(WRITERS)
 minutes = st.integers(9 * 60, 6 * 24 * 60 - 1).filter(lambda offset: offset % (24 * 60) not in range(120))
 
 
-def answer(name: str, body: Any, zone: ZoneInfo = ZONES[0], window: CoveredWindow | None = WINDOW) -> Page:
-    seen = example(platform(name), TODAY, zone)
-    place = Place(window.place_key or "") if window else ANYWHERE
-    return Page(
-        seen.url, 200, json.dumps(body).encode(), seen, PageRequest(seen.url, place=place, window=window)
-    )
-
-
-def read(name: str, body: Any, zone: ZoneInfo = ZONES[0]) -> Reading:
-    return classify_page(platform(name), answer(name, body, zone))
+def read(name: str, body: Any, zone: ZoneInfo = ZONES[0], status: int = 200) -> Reading:
+    ask = PageRequest(platform(name).EXAMPLE, window=WINDOW)
+    return answer(name, example(platform(name), TODAY, zone), ask, body, status)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,29 +87,18 @@ def test_the_moments_of_an_answer_are_the_slots_that_are_read(
 @in_turn("name", NAMES)
 @in_turn("status", [401, 403, 404, 500, 503])
 def test_no_answer_with_an_errors_status_proves_anything(name: str, status: int) -> None:
-    page = answer(name, WRITERS[name]([datetime(2026, 11, 21, 9, tzinfo=UTC)]))
-    refused = Page(page.url, status, page.body, page.visit, page.ask)
-    reading = classify_page(platform(name), refused)
+    reading = read(name, WRITERS[name]([datetime(2026, 11, 21, 9, tzinfo=UTC)]), status=status)
     assert (reading.slots, reading.covered, reading.asks) == ((), (), ())
 
 
-def visit(name: str, **more: Any) -> VisitContext:
-    reader = platform(name)
-    return VisitContext(
-        reader.EXAMPLE, TODAY, parameters=reader.Parameters(**reader.EXAMPLE_PARAMETERS), **more
-    )
-
-
 def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
-    seen = visit("citopia", horizon=timedelta(days=20))
-    first = platform("citopia").first_request(seen)
+    reader = platform("citopia")
+    seen = visit(reader.EXAMPLE, name="citopia", horizon=20, **reader.EXAMPLE_PARAMETERS)
+    first = reader.first_request(seen)
     assert first.url == "https://pro.rendezvousonline.fr/api-web/auth/session"
-    (week,) = classify_page(
-        platform("citopia"), Page(first.url, 200, b'{"session_id": "a&b"}', seen, first)
-    ).asks
+    (week,) = answer("citopia", seen, first, {"session_id": "a&b"}).asks
     empty = {f"{TODAY}": {"date": f"{TODAY}", "availabilities": []}}
-    page = Page(week.url, 200, json.dumps(empty).encode(), seen, week)
-    for ask in (week, *classify_page(platform("citopia"), page).asks):
+    for ask in (week, *answer("citopia", seen, week, empty).asks):
         asked = parse_qs(urlsplit(ask.url).query)
         assert (asked["session_id"], asked["reasons"], asked["direction"]) == (["a&b"], ['{"1":1}'], ["1"])
         assert asked["date"] == [f"{ask.window.first}" if ask.window else ""]
@@ -128,13 +107,8 @@ def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
 def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_none_absent() -> None:
     odd = {"id": 6, "visit_motive_ids_by_practice_id": None}
     booking = {"data": {"agendas": [{"id": 5, "visit_motive_ids_by_practice_id": {"5": [1]}}, odd]}}
-    page = answer("doctolib", booking, window=None)
+    seen = example(platform("doctolib"), TODAY, ZONES[0])
     free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
     for week, expected in ((free, Outcome.SLOTS), (WRITERS["doctolib"]([]), Outcome.UNREADABLE)):
-        state = VisitState(page.ask, limit=2, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0]))
-        for body in (booking, week):
-            ask = state.next()
-            assert ask
-            said = Page(ask.url, 200, json.dumps(body).encode(), page.visit, ask)
-            state.add_reading(ask, classify_page(platform("doctolib"), said))
-        assert state.result().outcome is expected
+        pages = {"booking": booking, "week": week}
+        assert play("doctolib", seen, lambda ask, told=pages: told[ask.step], limit=2)[0].outcome is expected

@@ -1,6 +1,5 @@
 """Orion: a day that holds anything is open; its moments are read where they are sure; pages lead on while full."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.platforms.orion import sure_moment
-from crawler.reading import CoveredWindow, Page, Reading, VisitContext
-from tests.crawler.pages import TODAY
+from crawler.reading import CoveredWindow, Reading, VisitContext
+from tests.crawler import pages
+from tests.crawler.pages import TODAY, answer
 from tests.in_turn import in_turn
 
 ORION = platform("orion")
@@ -26,16 +25,12 @@ WHOLE = CoveredWindow("", TODAY, TODAY + timedelta(days=90))
 URL = "https://esii-orion.com/orion-reservation/slots?account=EVMSPI&config=REMISE&usemode=app&code=REN1"
 
 
-def visit(zone: ZoneInfo = ZONES[0], url: str = URL) -> VisitContext:
-    return VisitContext(url, TODAY, zone, ORION.Parameters(**ORION.EXAMPLE_PARAMETERS))
+def visit(url: str = URL) -> VisitContext:
+    return pages.visit(url, name="orion", **ORION.EXAMPLE_PARAMETERS)
 
 
-def read(body: Any, zone: ZoneInfo = ZONES[0], number: int = 0) -> Reading:
-    ask = ORION.first_request(visit(zone))
-    for _ in range(number):
-        full = {"daySlots": [{"key": n} for n in range(100)]}
-        (ask,) = classify_page(ORION, Page(ask.url, 200, json.dumps(full).encode(), visit(zone), ask)).asks
-    return classify_page(ORION, Page(ask.url, 200, json.dumps(body).encode(), visit(zone), ask))
+def read(body: Any) -> Reading:
+    return answer("orion", visit(), ORION.first_request(visit()), body)
 
 
 @given(

@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Page, Place, Reading
-from crawler.visit_state import VisitResult, VisitState
-from tests.crawler.pages import TODAY
+from crawler.reading import CoveredWindow, PageRequest, Place, Reading
+from crawler.visit_state import VisitResult
+from tests.crawler.pages import PARIS, TODAY, play
 from tests.crawler.rdv_service_public_pages import (
     DESK,
     EMPTY,
@@ -26,7 +25,6 @@ from tests.crawler.rdv_service_public_pages import (
 from tests.crawler.rdv_service_public_pages import (
     places as listed,
 )
-from tests.crawler.recordings import PARIS
 from tests.in_turn import in_turn
 
 READER = platform("rdv_service_public")
@@ -127,15 +125,14 @@ def test_an_error_is_no_answer(status: int, asked: str, outcome: Outcome) -> Non
 
 def checked(site: dict[str, str], turn: int = 0) -> tuple[VisitResult, list[str]]:
     """Visit a site: pages by the end of their address, the empty one where nothing else fits."""
-    here, order = visit(turn=turn), []
-    state = VisitState(READER.first_request(here), limit=20, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    while ask := state.next():
-        order.append(ask.url)
+
+    def tell(ask: PageRequest) -> str:
         body = next((body for end, body in site.items() if ask.url.endswith(end)), None)
         first = ask.window.first if ask.window and ask.window.first else TODAY
-        shown = body or week(first=first, lieu=ask.place.key)
-        state.add_reading(ask, classify_page(READER, Page(ask.url, 200, shown.encode(), here, ask)))
-    return state.result(), order
+        return body or week(first=first, lieu=ask.place.key)
+
+    result, asked = play("rdv_service_public", visit(turn=turn), tell)
+    return result, [ask.url for ask in asked]
 
 
 def test_each_place_is_asked_from_its_next_availability_on() -> None:

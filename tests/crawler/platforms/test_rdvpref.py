@@ -14,12 +14,10 @@ from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Release
-from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
-from tests.crawler.pages import TODAY
+from tests.crawler.pages import PARIS, TODAY, play
 from tests.crawler.rdvpref_pages import agenda, choice, read, tranche, visit
-from tests.crawler.recordings import PARIS
 from tests.in_turn import in_turn
 
 RDVPREF = platform("rdvpref")
@@ -134,11 +132,8 @@ def test_a_release_whose_instant_or_days_are_damaged_or_far_away_is_none_and_tak
     damage: dict[str, Any],
 ) -> None:
     told = agenda(isCurrentMaxWeek=True, prochainePub=PUBLISHED | damage, precedentePub=BEFORE)
-    state = VisitState(RDVPREF.first_request(visit()), limit=1, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    ask = state.next()
-    assert ask
-    state.add_reading(ask, read(choice(told)))
-    assert [each.first for each in state.result().publications] == [date(2026, 11, 20)]
+    result, _ = play("rdvpref", visit(), lambda _ask: choice(told), limit=1)
+    assert [each.first for each in result.publications] == [date(2026, 11, 20)]
 
 
 def test_a_page_that_a_browser_saved_tells_a_release_in_words() -> None:

@@ -1,24 +1,25 @@
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from lxml import html
+from pydantic import TypeAdapter, ValidationError
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
+from crawler.parsing.css_selectors import Selector, element_selector, find_matches
+from crawler.parsing.forms import build_request
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
-from crawler.visit_state import VisitResult, VisitState
-from tests.crawler.pages import TODAY
+from crawler.reading import BrowserAction, CoveredWindow, Page, PageRequest, Reading, VisitContext
+from crawler.visit_state import VisitResult
+from tests.crawler import pages
+from tests.crawler.pages import PARIS, play
 from tests.in_turn import in_turn
 
 SELECTORS = platform("selectors")
 
 URL = "https://mairie.example/rdv"
-PARIS = ZoneInfo("Europe/Paris")
 NONE = "Aucun créneau disponible"
 BY_DAY = {
     "available": "td.libre",
@@ -38,23 +39,17 @@ def by_day(text: str = "lundi 23 novembre", hour: str = "9h30") -> str:
 
 
 def visit(**parameters: Any) -> VisitContext:
-    return VisitContext(URL, TODAY, PARIS, SELECTORS.Parameters(**parameters or BY_DAY))
+    return pages.visit(URL, name="selectors", **parameters or BY_DAY)
 
 
-def read(body: str, step: str = "", url: str = URL, **parameters: Any) -> Reading:
-    here = visit(**parameters)
-    return classify_page(SELECTORS, Page(url, 200, body.encode(), here, PageRequest(url, step)))
+def read(body: str, **parameters: Any) -> Reading:
+    return pages.read(body, name="selectors", url=URL, of=visit(**parameters))
 
 
 def checked(site: dict[str, str], **parameters: Any) -> tuple[VisitResult, int]:
     """Visit a site of these pages by address, forms left out; return the number of requests, too."""
-    here = visit(**parameters)
-    state = VisitState(SELECTORS.first_request(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    while ask := state.next():
-        state.add_reading(
-            ask, classify_page(SELECTORS, Page(ask.url, 200, site[ask.url].encode(), here, ask))
-        )
-    return state.result(), state.asked
+    result, asked = play("selectors", visit(**parameters), lambda ask: site[ask.url])
+    return result, len(asked)
 
 
 @in_turn(
@@ -145,3 +140,90 @@ def test_the_slots_that_are_written_are_the_slots_that_are_read(
     reading = read(page, available="a.x", date=".", no_slot_text=NONE)
     assert {slot.moment for slot in reading.slots} == moments
     assert bool(reading.covered) == (len(moments) == len(set(walls)))
+
+
+# Selectors, and the requests of a form or a link
+
+
+PAGE = html.document_fromstring(
+    "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
+    "<noscript><li class='libre'>c</li></noscript><h2>Un  titre</h2><p/></body></html>"
+)
+
+
+@in_turn("selector", ["li.libre", "css=ul > li", "//li[@class='libre']", "xpath=//li", "(//ul)[1]/li"])
+def test_css_and_xpath_find_what_can_be_seen(selector: str) -> None:
+    assert TypeAdapter(Selector).validate_python(selector) == selector
+    assert [each if isinstance(each, str) else each.text for each in find_matches(PAGE, selector)] == [
+        "a",
+        "b",
+    ]
+
+
+@in_turn(
+    "selector, said",
+    [
+        ("", "at least 1 character"),
+        ("li[", "neither CSS nor XPath"),
+        ("li:nonsense", "neither CSS nor XPath"),
+        ("//li[", "neither CSS nor XPath"),
+        ("//li[nonsense()]", "neither CSS nor XPath"),
+        ("xpath=count(//li)", "finds a float"),
+        ("xpath=//li or //a", "finds a bool"),
+    ],
+)
+def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TypeAdapter(Selector).validate_python(selector)
+
+
+@in_turn(
+    "selector, elements",
+    [
+        ("li.libre::attr(data-le)", "li.libre"),
+        ("h2::text, a::attr(href)", "h2, a"),
+        ("//li/@class", "//li"),
+        ("//li//text()", "//li"),
+        ("ul > li", "ul > li"),
+        ("//li[@class]", "//li[@class]"),
+    ],
+)
+def test_a_part_belongs_to_its_element(selector: str, elements: str) -> None:
+    assert element_selector(selector) == elements
+
+
+FORM = """
+<form id=f method=post action="suite?etape=2"><input type=hidden name=jeton value=k7><input name=nom>
+<input type=checkbox name=accord value=1 checked><input type=checkbox name=lettre value=1>
+<select name=motif><option value=4>Carte grise</option><option value=7 selected>Visa</option><option>Autre</option></select>
+<button name=envoi value=ok>Suivant</button></form><a href="/plus#haut">Plus</a><p id=p>rien</p>
+"""
+
+
+def page(body: str = FORM) -> Page:
+    return Page(URL, 200, body.encode(), visit(), PageRequest(URL))
+
+
+def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRequest | None:
+    here = page(body)
+    return build_request(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
+
+
+@in_turn(
+    "what, act, body",
+    [
+        ("//select", BrowserAction(option="Naturalisation"), FORM),
+        (
+            "//select",
+            BrowserAction(option="A"),
+            "<form><select name=a><option>A</option><option value=A>B</option></select></form>",
+        ),
+        ("//p", BrowserAction(), FORM),
+        ("//a", BrowserAction(), "<a href='https://ailleurs.example/'>x</a>"),
+        ("//a", BrowserAction(), "<a href='javascript:void(0)'>x</a>"),
+        ("//a", BrowserAction(), "<a href='http://mairie.example/'>x</a>"),
+        ("//form", BrowserAction(), "<form action='//ailleurs.example/x'></form>"),
+    ],
+)
+def test_what_cannot_be_done_or_leaves_the_site_is_none(what: str, act: BrowserAction, body: str) -> None:
+    assert done(what, act, body) is None

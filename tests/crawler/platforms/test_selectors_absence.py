@@ -1,14 +1,16 @@
 """Sentences that take a "none" back, on pages that a desk's YAML describes."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import Page, PageRequest, Reading, VisitContext
+from crawler.reading import Reading
+from tests.crawler.pages import read as read_page
+from tests.crawler.pages import visit
 from tests.in_turn import in_turn
 
 SELECTORS = platform("selectors")
@@ -19,13 +21,13 @@ TODAY = date(2026, 11, 25)  # a Wednesday
 
 def read(content: str, *, title: str = "Prendre rendez-vous", head: str = "", **rules: Any) -> Reading:
     given = {"available": "li.libre > a", "date": ".", "no_slot_text": NONE} | rules
-    visit = VisitContext(URL, TODAY, parameters=SELECTORS.Parameters(**given))
     body = (
         f"<!DOCTYPE html><html lang='fr'><head><meta charset='utf-8'><title>{title}</title></head><body>{head}"
         f"<h1>Prendre rendez-vous</h1><main>{content}</main>"
         "<footer><p>Mairie ouverte du lundi au vendredi de 9h à 12h et de 14h à 17h30.</p></footer></body></html>"
     )
-    return classify_page(SELECTORS, Page(URL, 200, body.encode(), visit, PageRequest(URL, "0 1 0 0")))
+    seen = replace(visit(URL, name="selectors", **given), today=TODAY)
+    return read_page(body, name="selectors", url=URL, step="0 1 0 0", of=seen)
 
 
 @in_turn(

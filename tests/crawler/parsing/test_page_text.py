@@ -2,19 +2,26 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page
+from crawler.parsing.html_text import (
+    contains_phrase,
+    names_date,
+    period,
+    title,
+    visible_text,
+)
 from crawler.platforms import example, platform
-from crawler.reading import Page, PageRequest, Reading
-from tests.crawler.pages import TODAY
+from crawler.reading import Reading
+from tests.crawler.pages import PARIS, TODAY, answer, page, visit
+from tests.crawler.pages import read as read_page
 from tests.in_turn import in_turn
 
-PARIS = ZoneInfo("Europe/Paris")
 URL = "https://mairie.example/rdv/jour"
 NONE = "Aucun rendez-vous n'est disponible."
 SLOT = "<a class=libre href=/r/1>mardi 15 décembre 2026 à 9h30</a>"
@@ -23,12 +30,8 @@ MOMENT = datetime(2026, 12, 15, 8, 30, tzinfo=UTC)
 
 
 def read(body: str | bytes, *, browser: bool = False, content_type: str = "") -> Reading:
-    reader = platform("selectors")
-    visit = example(reader, TODAY, PARIS, URL)
-    visit = replace(visit, parameters=reader.Parameters(**RULES), browser=browser)
-    raw = body.encode() if isinstance(body, str) else body
-    ask = PageRequest(URL, "0 1 0 0")
-    return classify_page(reader, Page(URL, 200, raw, visit, ask, {"content-type": content_type}))
+    seen = replace(visit(URL, name="selectors", **RULES), browser=browser)
+    return read_page(body, name="selectors", url=URL, step="0 1 0 0", of=seen, content_type=content_type)
 
 
 def moments(reading: Reading) -> list[object]:
@@ -181,8 +184,7 @@ def test_damaged_text_proves_no_absence(body: bytes) -> None:
 @pytest.mark.rule("3.2")
 @in_turn("codec", ["utf-16-be", "utf-16-le"])
 def test_two_bytes_a_letter_under_another_name_prove_no_absence(codec: str) -> None:
-    answer = read(f"<p>{NONE}</p>".encode(codec), content_type="text/html; charset=koi8-r")
-    assert answer.covered == ()
+    assert read(f"<p>{NONE}</p>".encode(codec), content_type="text/html; charset=koi8-r").covered == ()
 
 
 @in_turn(
@@ -206,12 +208,11 @@ def test_damaged_json_proves_no_absence(name: str, said: str) -> None:
         name
     ]
     reader = platform(name)
-    visit = example(reader, TODAY, PARIS)
-    ask = reader.first_request(visit)
+    seen = example(reader, TODAY, PARIS)
+    ask = reader.first_request(seen)
 
     def covers(more: str) -> bool:
-        answer = Page(ask.url, 200, empty.format(more).encode(), visit, ask)
-        return bool(classify_page(reader, answer).covered)
+        return bool(answer(name, seen, ask, empty.format(more)).covered)
 
     assert not covers(f', "note": "{said}"')
 
@@ -247,3 +248,87 @@ def test_an_address_is_the_one_that_a_browser_asks(base: str, href: str, url: st
 @in_turn("end", ["</html>", "</HTML >\n<html>"])
 def test_what_stands_behind_the_documents_end_is_read_as_a_browser_does(end: str) -> None:
     assert moments(read(f"<html><p>Bonjour</p>{end}{SLOT}</html>")) == [MOMENT]
+
+
+# Periods, phrases and titles
+
+
+WEEK = (date(2026, 11, 23), date(2026, 11, 29))
+
+
+@in_turn(
+    "text",
+    [
+        "Semaine du 23/11/2026 au 29/11/2026",
+        "du lundi 23 novembre 2026 au dimanche 29 novembre 2026",
+        "Du 23 au 29 novembre 2026",
+        "Semaine 48 : du lundi 23 novembre au dimanche 29 novembre 2026",
+        "23.11.2026 - 29.11.2026",
+        "du\n 23/11/2026\xa0au 29/11/2026",
+    ],
+)
+def test_a_period_is_read_in_the_ways_people_write_it(text: str) -> None:
+    assert period(text) == WEEK
+
+
+@in_turn(
+    "text, dates",
+    [
+        ("du 28 décembre au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
+        ("du 28 décembre 2026 au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
+        ("du 1er au 7 février 2027", (date(2027, 2, 1), date(2027, 2, 7))),
+        ("du 29 août au 4 septembre 2026", (date(2026, 8, 29), date(2026, 9, 4))),
+    ],
+)
+def test_what_the_first_date_leaves_out_is_the_seconds(text: str, dates: tuple[date, date]) -> None:
+    assert period(text) == dates
+
+
+@in_turn(
+    "text",
+    [
+        "",
+        "Semaine 48",
+        "23/11/2026",
+        "du 31/02/2026 au 07/03/2026",
+        "du 23 au 29",
+        "du 29/11/2026 au 23/11/2026",
+    ],
+)
+def test_what_is_no_period_is_none(text: str) -> None:
+    assert period(text) is None
+
+
+@in_turn("text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"])
+def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
+    assert names_date(text)
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_written_dates_come_back(one: date, other: date) -> None:
+    first, last = sorted((one, other))
+    assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
+
+
+@in_turn(
+    "text, sentence",
+    [
+        ("dossier incomplet", "complet"),
+        ("à compléter", "complet"),
+        ("Aucun créneau disponible cette semaine", "Aucun créneau disponible."),
+        ("Aucun créneau", "Aucun créneau disponible"),
+        ("aucuncréneau", "Aucun créneau"),
+        ("", "Complet"),
+        ("Complet", "\u0301"),
+    ],
+)
+def test_other_words_are_another_sentence(text: str, sentence: str) -> None:
+    assert not contains_phrase(text, sentence)
+
+
+@in_turn("written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\x07 b", "a\u2028b"])
+def test_what_speaks_to_a_terminal_is_taken_out_of_titles_and_texts(written: str) -> None:
+    root = page(f"<html><head><title>{written}</title></head><body>{written}</body></html>").root
+    assert (title(root)[:2], title(root)[-1]) == ("a ", "b")
+    assert title(root).isprintable()
+    assert visible_text(root).isprintable()
