@@ -31,7 +31,6 @@ class Platform(ABC):
     ADDRESS: ClassVar[re.Pattern[str] | None] = (
         None  # matches whole desk addresses of this platform only, on any host
     )
-    HOSTS: ClassVar[tuple[str, ...]] = ()  # its own hosts, subdomains included; empty: the host of EXAMPLE
     MARKS: ClassVar[tuple[str, ...]] = ()  # XPaths of elements that only its pages have
 
     @abstractmethod

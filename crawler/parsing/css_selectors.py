@@ -59,7 +59,7 @@ def find_matches(node: html.HtmlElement, selector: str) -> list[Match]:
 def find_visible(node: html.HtmlElement, selector: str) -> list[html.HtmlElement]:
     """Return the visible elements that a selector matches; for an attribute or a text, its element."""
     bearers = (_bearer(each) if isinstance(each, str) else each for each in _find_present(node, selector))
-    return [each for each in bearers if each is not None and not _is_concealed(each)]
+    return [each for each in bearers if each is not None and not _CONCEALED(each)]
 
 
 def one_text(node: html.HtmlElement, selector: str) -> str | None:
@@ -91,15 +91,9 @@ def _compile(selector: str) -> etree.XPath:
 def _find_present(node: html.HtmlElement, selector: str) -> list[Any]:
     matches = _compile(selector)(node)
     listed = [matches] if isinstance(matches, str) else matches
-    return [each for each in listed if isinstance(each, str) or _is_there(each)]
-
-
-def _is_there(node: html.HtmlElement) -> bool:
-    return isinstance(node.tag, str) and not _UNSEEN(node)
-
-
-def _is_concealed(node: html.HtmlElement) -> bool:
-    return bool(_CONCEALED(node))
+    return [
+        each for each in listed if isinstance(each, str) or (isinstance(each.tag, str) and not _UNSEEN(each))
+    ]
 
 
 def _bearer(text: Any) -> html.HtmlElement | None:

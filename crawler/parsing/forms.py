@@ -32,15 +32,10 @@ def build_request(
     url = address_of(page, match.get("formaction") or form.get("action") or page.url)
     if url is None:
         return None
-    sent = {**_standing(form), **chosen, **act.fields}
+    sent = {str(name): str(value) for name, value in form.form_values()} | chosen | dict(act.fields)
     if form.get("method", "").upper() == "POST":
         return PageRequest(url, step, "POST", sent)
     return PageRequest(url.partition("?")[0], step, "GET", sent)
-
-
-def _standing(form: html.FormElement) -> dict[str, str]:
-    """Return the present values of a form: hidden fields, ticked boxes, chosen options."""
-    return {str(name): str(value) for name, value in form.form_values()}
 
 
 def _choice(select: html.HtmlElement, wanted: str) -> dict[str, str] | None:

@@ -40,14 +40,9 @@ def frames_of(page: Page, last: str) -> list[Page]:
     return frames
 
 
-def cut_off(page: Page) -> str | None:
-    """Return why the answer broke off; None if it ended by itself."""
-    return page.headers.get(CUT_OFF.lower())
-
-
 def read_unended(page: Page) -> Reading:
     """Return the reading of a body whose last frame does not end the answer."""
-    if why := cut_off(page):
+    if why := page.headers.get(CUT_OFF.lower()):
         return Reading(Outcome.UNREACHABLE, f"the search did not end: {why}")
     return Reading(Outcome.UNREADABLE, "the search did not end: its last frame is no end of the search")
 

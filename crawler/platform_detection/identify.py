@@ -1,6 +1,6 @@
 """Identification of a page's platform: by its address, the address that it gives itself, or its marks.
 
-Pure. Each platform says how it is recognised (`ADDRESS`, `HOSTS`, `MARKS`); words of a page decide nothing.
+Pure. Each platform says how it is recognised (`ADDRESS`, `EXAMPLE`, `MARKS`); words of a page decide nothing.
 """
 
 import re
@@ -63,7 +63,7 @@ def identify_page(page: Page) -> PlatformMatch | None:
 
 
 def by_address(url: str) -> PlatformMatch | None:
-    """Return the platform of an address: by ADDRESS on any host, else by the platform's own hosts."""
+    """Return the platform of an address: by ADDRESS on any host, else by the platform's own host."""
     if not is_web(url):
         return None
     for name, reader in platforms().items():

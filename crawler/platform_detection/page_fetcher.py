@@ -3,7 +3,6 @@
 import asyncio
 import re
 import sys
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
 from typing import Self
@@ -41,7 +40,6 @@ class PageFetcher:
     """
 
     def __init__(self, *, redirects: bool = True) -> None:
-        self._ends = AsyncExitStack()
         self._budget = RequestBudget(_MOST)
         self._redirects = redirects
         self._free: dict[str, float] = {}  # by host, when it may be asked again
@@ -52,12 +50,11 @@ class PageFetcher:
         chosen.setmodule("crawler.settings")
         self._largest = chosen.getint("DOWNLOAD_MAXSIZE")
         self._pages = OutsideHandler(Crawler(Spider, chosen))
-        self._ends.push_async_callback(self._pages.close)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
-        await self._ends.aclose()
+        await self._pages.close()
 
     async def open(self, url: str) -> Page:
         """Return the page of an address, after redirects to any public address.

@@ -21,22 +21,14 @@ _RESERVED = ("invalid", "example")  # top-level domains that no site has, RFC 26
 @lru_cache(maxsize=1)
 def platforms() -> dict[str, Platform]:
     """Return every platform by name, which is its file's."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: _class_of(f"{__name__}.{name}")() for name in names}
-
-
-def _class_of(name: str) -> type[Platform]:
-    """Return the class that a module defines.
-
-    Raises:
-        TypeError: it defines no class of Platform, or several.
-    """
-    defined = vars(importlib.import_module(name)).values()
-    of_platforms = [each for each in defined if isinstance(each, type) and issubclass(each, Platform)]
-    own = [each for each in of_platforms if each.__module__ == name]
-    if len(own) != 1:
-        raise TypeError(f"{name} must define one subclass of Platform, it defines {len(own)}")
-    return own[0]
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        importlib.import_module(module.name)
+    found = {
+        each.__module__: each
+        for each in Platform.__subclasses__()
+        if each.__module__.startswith(f"{__name__}.")
+    }
+    return {name.rpartition(".")[2]: found[name]() for name in sorted(found)}
 
 
 def platform(name: str) -> Platform:
@@ -58,7 +50,6 @@ def example(reader: Platform, today: date, zone: ZoneInfo, url: str | None = Non
 
 
 def at_home(reader: Platform, url: str) -> bool:
-    """Tell whether an address is on one of the platform's own hosts."""
-    example_host = (urlsplit(reader.EXAMPLE).hostname or "").removeprefix("www.")
-    homes = reader.HOSTS or (() if example_host.endswith(_RESERVED) else (example_host,))
-    return f".{urlsplit(url).hostname}".endswith(tuple(f".{home}" for home in homes))
+    """Tell whether an address is on the platform's own host, which is its example's, or a subdomain of it."""
+    home = (urlsplit(reader.EXAMPLE).hostname or "").removeprefix("www.")
+    return not home.endswith(_RESERVED) and f".{urlsplit(url).hostname}".endswith(f".{home}")

@@ -135,10 +135,10 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     """Read the slot page: its state, and the text that its script rendered if a browser saved the page."""
     if len(boxes) > _MOST_FORMS:
         return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
-    data, visit, told = read_state(page, _STATE, "vueData"), page.visit, " ".join(map(rendered_text, boxes))
+    data, visit, told = read_state(page), page.visit, " ".join(map(rendered_text, boxes))
     said = [rendered_text(each) for box in boxes for each in _SAID(box)]
     whole = [each for each in said if not doubt_of(each, _NONE_LEFT)]
-    free, none_left = rows(data, "trhId"), _stands(whole, _NONE_LEFT) or _hides_calendar(data, said)
+    free, none_left = rows(data), _stands(whole, _NONE_LEFT) or _hides_calendar(data, said)
     first = values_called(data, _FIRST)
     named = [parse_state_moment(each, visit) for each in first if each not in (None, "")]
     ahead = [each for each in said if normalize(each).startswith(normalize(_NEXT))]
@@ -211,16 +211,16 @@ def _publications(data: Any, told: str, visit: VisitContext) -> Iterator[Release
 # The JSON state in a page's script is searched by key: its nesting differs from page to page.
 
 
-def read_state(page: Page, script: str, key: str) -> Any:
-    """Return the value of a key in the JSON object of the only script with this id; None without such a value."""
-    if script.encode() not in page.body:
+def read_state(page: Page) -> Any:
+    """Return `vueData` of the JSON object in the page's only script of its state; None without it."""
+    if _STATE.encode() not in page.body:
         return None
-    found = page.root.xpath(f"//script[@id=$id][not({UNSEEN})]", id=script)
+    found = page.root.xpath(f"//script[@id='{_STATE}'][not({UNSEEN})]")
     try:
         state = json.loads(found[0].text or "") if len(found) == 1 else None
     except (ValueError, RecursionError):
         return None
-    return state.get(key) if isinstance(state, dict) else None
+    return state.get("vueData") if isinstance(state, dict) else None
 
 
 def values(state: Any, key: str) -> list[Any]:
@@ -240,19 +240,17 @@ def only(state: Any, key: str) -> Any:
     return found[0] if found and all(value == found[0] for value in found) else None
 
 
-def rows(state: Any, key: str) -> list[dict[str, Any]]:
-    """Return the list items that are objects with this key, in their order, without duplicates."""
-    lists = (each for each in _nodes(state) if isinstance(each, list))
-    listed = [row for each in lists for row in each if isinstance(row, dict) and key in row]
+def rows(state: Any) -> list[dict[str, Any]]:
+    """Return the hours: list items with `trhId`, in their order, each once.
+
+    Two are the same by their own values, without their inner lists and objects: those are rows of their own.
+    """
     once: dict[frozenset[tuple[str, str]], dict[str, Any]] = {}
-    for row in listed:
-        once.setdefault(_row_identity(row), row)
+    for row in (row for each in _nodes(state) if isinstance(each, list) for row in each):
+        if isinstance(row, dict) and "trhId" in row:
+            own = {key: repr(value) for key, value in row.items() if not isinstance(value, dict | list)}
+            once.setdefault(frozenset(own.items()), row)
     return list(once.values())
-
-
-def _row_identity(row: dict[str, Any]) -> frozenset[tuple[str, str]]:
-    """Return a row's own values, without its inner lists and objects: those are rows of their own."""
-    return frozenset((key, repr(value)) for key, value in row.items() if not isinstance(value, dict | list))
 
 
 def _nodes(state: Any) -> Iterator[Any]:
