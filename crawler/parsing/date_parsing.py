@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from lxml.html import HtmlElement
@@ -57,7 +56,6 @@ _LEADS = r"[\s:]*(?:le\s+)?"  # between an announcement and its moment
 _LONGEST = 2000  # characters of a text that names one moment
 _NOON = 12
 _CENTURY = 2000
-_LEAP_YEAR = 2000
 _LEAP_YEARS_APART = 8  # at most: 1896 and 1904
 # A day without a year that lies nearer behind than ahead has passed.
 _LATELY, _LAST_MONTH, _YEAR = timedelta(days=183), timedelta(days=31), timedelta(days=365)
@@ -80,7 +78,7 @@ def moment_of(day: str, hour: str | None, visit: VisitContext) -> date | None:
     if len(day) + len(hour or "") > _LONGEST:
         return None
     if hour is None and _INSTANT.fullmatch(collapse_whitespace(day)):
-        return _instant(collapse_whitespace(day))
+        return _parse_iso(collapse_whitespace(day), visit.zone)
     lowered = _fold_days(day)
     rest = _DAY.sub(" ", lowered) if hour is None else collapse_whitespace(hour).lower()
     days, hours = (
@@ -110,13 +108,14 @@ def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
     found = _MACHINE.fullmatch(text.strip())
     if found is None:
         return None
-    wall, offset = found["wall"], found["offset"].strip()
-    if offset[:1].isdigit():
-        offset = f"+{offset}"
+    offset = found["offset"].strip().replace("UTC", "Z")
+    return _parse_iso(f"{found['wall']}{'+' if offset[:1].isdigit() else ''}{offset}", zone)
+
+
+def _parse_iso(text: str, zone: ZoneInfo) -> datetime | None:
     try:
-        if offset:
-            return _instant(wall + offset.replace("UTC", "Z"))
-        return instant_of(datetime.fromisoformat(wall), zone)
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else instant_of(found, zone)
     except (ValueError, OverflowError):
         return None
 
@@ -130,11 +129,6 @@ def moments_in(text: str, visit: VisitContext) -> Iterator[date]:
     return (moment for match in _DAY.finditer(lowered) if (moment := _read_moment(match, lowered, visit)))
 
 
-def parse_state_moment(value: Any, visit: VisitContext) -> date | None:
-    """Return the moment of a value in a page's state; None if it is no text, or a text without one."""
-    return moment_of(value, None, visit) if isinstance(value, str) else None
-
-
 def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | None]:
     """Return the moment directly after each occurrence of some words, read as in `moments_in`.
 
@@ -144,11 +138,12 @@ def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | No
     lowered = _fold_days(text)
     begins = (found.end() for found in re.finditer(rf"{re.escape(words.lower())}{_LEADS}", lowered))
     days = (_DAY.match(lowered, begin) for begin in begins)
-    return [_read_moment(day, lowered, visit) if day and not _is_cut(day, lowered) else None for day in days]
-
-
-def _is_cut(day: re.Match[str], lowered: str) -> bool:
-    return len(day["alone"] or "") == 1 and day.end() == len(lowered)
+    return [
+        None
+        if day is None or (len(day["alone"] or "") == 1 and day.end() == len(lowered))
+        else _read_moment(day, lowered, visit)
+        for day in days
+    ]
 
 
 def _fold_days(text: str) -> str:
@@ -162,13 +157,6 @@ def _read_moment(match: re.Match[str], lowered: str, visit: VisitContext) -> dat
     hour = _HOUR.match(lowered, behind.end() if behind else match.end())
     day, clock = _day(match, visit), _hour(hour) if hour else None
     return datetime.combine(day, clock, visit.zone).astimezone(UTC) if day and clock is not None else day
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _day(match: re.Match[str], visit: VisitContext) -> date | None:
@@ -198,11 +186,11 @@ def _meant_days(day: int, month: int, visit: VisitContext) -> list[date]:
     Raises:
         ValueError: no year has that day.
     """
-    if day > monthrange(_LEAP_YEAR, month)[1]:
-        raise ValueError(f"no year has day {day} in month {month}")
     today = visit.today
     years = range(today.year - 1, today.year + _LEAP_YEARS_APART + 1)
     dates = [date(year, month, day) for year in years if day <= monthrange(year, month)[1]]
+    if not dates:
+        raise ValueError(f"no year has day {day} in month {month}")
     known = min(_LATELY, max(_LAST_MONTH, _YEAR - visit.horizon))
     ahead = next(each for each in dates if each >= today)
     behind = [each for each in reversed(dates) if today - _LATELY < each < today]
@@ -231,23 +219,15 @@ def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlE
     with more than 10,000 moments counts as one that does.
     """
     visit, timed = page.visit, all(slot.starts_at for slot in slots)
-    named = list(islice(_find_moments(page, [page.root]), _MOST + 1))
+    named = list(islice(moments_in(page.raw, visit), _MOST + 1))
     if len(named) > _MOST:
         return True
     parts = set(aside)
     outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
-    left = (Counter(named) - Counter(_find_moments(page, outer))).keys() - {slot.moment for slot in slots}
+    known = Counter(moment for each in outer for moment in moments_in(raw_text(each), visit))
+    left = (Counter(named) - known).keys() - {slot.moment for slot in slots}
     return any(
         visit.today < day_of(each, visit.zone) <= visit.last_day
         for each in left
         if isinstance(each, datetime) or not timed
-    )
-
-
-def _find_moments(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
-    visit = page.visit
-    return (
-        moment
-        for part in parts
-        for moment in moments_in(page.raw if part is page.root else raw_text(part), visit)
     )

@@ -16,7 +16,7 @@ from lxml import etree
 from lxml.html import HtmlElement
 
 from crawler.parsing.absence import doubt_of, find_page_trouble
-from crawler.parsing.date_parsing import moments_behind, parse_state_moment
+from crawler.parsing.date_parsing import moment_of, moments_behind
 from crawler.parsing.date_windows import days_from, earliest, moment_in_figures
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import (
@@ -140,7 +140,7 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     whole = [each for each in said if not doubt_of(each, _NONE_LEFT)]
     free, none_left = rows(data), _stands(whole, _NONE_LEFT) or _hides_calendar(data, said)
     first = values_called(data, _FIRST)
-    named = [parse_state_moment(each, visit) for each in first if each not in (None, "")]
+    named = [_moment(each, visit) for each in first if each not in (None, "")]
     ahead = [each for each in said if normalize(each).startswith(normalize(_NEXT))]
     named += [moment for each in ahead for moment in moments_behind(_NEXT, each, visit)]
     if _NEXT in told and not ahead:
@@ -167,6 +167,10 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     return replace(reading, releases_at=_release(data, told, visit), publications=publications)
 
 
+def _moment(value: Any, visit: VisitContext) -> date | None:
+    return moment_of(value, None, visit) if isinstance(value, str) else None
+
+
 def _hides_calendar(data: Any, said: list[str]) -> bool:
     """Tell whether the page shows the next release of hours instead of a calendar: then no hour can be chosen."""
     by_words = _stands(said, _LATER) and (_stands(said, _RELEASE) or _stands(said, _RELEASED))
@@ -182,9 +186,7 @@ def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:
     """Return the next release of hours, if the page names it."""
     planned = only(data, "prochainePub")
     text = planned.get(_PUBLISHED) if isinstance(planned, dict) else None
-    said: list[date | None] = (
-        [parse_state_moment(text, visit)] if text else moments_behind(_RELEASE, told, visit)
-    )
+    said: list[date | None] = [_moment(text, visit)] if text else moments_behind(_RELEASE, told, visit)
     return next((moment for moment in said if isinstance(moment, datetime)), None)
 
 
@@ -196,9 +198,7 @@ def _publications(data: Any, told: str, visit: VisitContext) -> Iterator[Release
     for key in ("precedentePub", "prochainePub"):
         planned = only(data, key)
         if isinstance(planned, dict):
-            at, *days = (
-                parse_state_moment(planned.get(each), visit) for each in (_PUBLISHED, "dateMin", "dateMax")
-            )
+            at, *days = (_moment(planned.get(each), visit) for each in (_PUBLISHED, "dateMin", "dateMax"))
             first, last = (each if type(each) is date else None for each in days)
             if isinstance(at, datetime) and first and last:
                 yield Release(at, first, last)

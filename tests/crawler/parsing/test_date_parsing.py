@@ -9,7 +9,6 @@ from crawler.parsing.date_parsing import (
     moment_of,
     moments_behind,
     moments_in,
-    parse_state_moment,
 )
 from crawler.reading import Place, Slot, VisitContext
 from tests.crawler.pages import TODAY, page
@@ -168,14 +167,6 @@ def test_what_some_words_announce_is_the_moment_right_behind_them(
     assert moments_behind("Prochain", text, VISIT) == found
 
 
-@in_turn(
-    "value, moment",
-    [("23/11/2026 09:30", MORNING), ("2026-11-23", date(2026, 11, 23)), (20261123, None), ("bientôt", None)],
-)
-def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: date | None) -> None:
-    assert parse_state_moment(value, VISIT) == moment
-
-
 @given(
     st.datetimes(datetime(2026, 11, 21), datetime(2027, 11, 19)),  # noqa: DTZ001 -- a clock on a wall
     st.sampled_from(
@@ -203,17 +194,8 @@ def test_any_text_is_read_without_a_fault(day: str, hour: str | None) -> None:
     assert all(type(each) in (date, datetime) for each in moments_in(day, VISIT))
 
 
-@given(st.integers(1, 31))
-def test_a_weekday_that_is_wrong_is_not_believed(day: int) -> None:
-    real = date(2027, 1, day)
-    for number, name in enumerate(DAYS):
-        expected = real if number == real.weekday() else None
-        assert moment_of(f"{name} {day} janvier 2027", None, VISIT) == expected
-
-
 AT_NINE = Slot(Place(), datetime(2026, 11, 23, 8, tzinfo=UTC))
 A_DAY = Slot(Place(), date(2026, 11, 23))
-NEWS = "<p class=n>Ouverture le <b>lundi 30 novembre à 10h</b></p>"
 
 
 @in_turn("text", ["lundi 23 novembre à 9h", "lundi 23 novembre à 9h, puis encore 23/11/2026 09:00"])
@@ -235,9 +217,3 @@ def test_a_day_counts_where_the_slots_are_days() -> None:
     body = "<p>lundi 23 novembre</p><p>mardi 24 novembre</p>"
     assert has_unmatched_dates(page(body), [A_DAY])
     assert not has_unmatched_dates(page(body), [AT_NINE])
-
-
-def test_what_stands_aside_does_not_count_unless_it_stands_elsewhere_too() -> None:
-    news, twice = page(NEWS), page(NEWS + NEWS.replace("class=n", ""))
-    assert not has_unmatched_dates(news, [], news.root.xpath("//p[@class='n']"))
-    assert has_unmatched_dates(twice, [], twice.root.xpath("//p[@class='n']"))
