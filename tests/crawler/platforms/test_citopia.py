@@ -21,9 +21,9 @@ WEEKS = 4  # of a visit: six requests a minute, without the session and the list
 
 
 def context(turn: int = 0, **parameters: Any) -> VisitContext:
-    wanted = {"department_code": "86", "reason": "passport"} | parameters
-    where = {"name": "citopia", "horizon": 27, "turn": turn, "position": (46.58, 0.34)}
-    return pages.visit("https://rendezvousonline.fr/", **where, **wanted)
+    wanted: dict[str, Any] = {"department_code": "86", "reason": "passport"} | parameters
+    url, position = "https://rendezvousonline.fr/", (46.58, 0.34)
+    return pages.visit(url, name="citopia", horizon=27, turn=turn, position=position, **wanted)
 
 
 def hall(number: int, *reasons: str, alias: str | None = None) -> dict[str, Any]:

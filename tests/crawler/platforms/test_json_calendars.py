@@ -108,7 +108,10 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
     odd = {"id": 6, "visit_motive_ids_by_practice_id": None}
     booking = {"data": {"agendas": [{"id": 5, "visit_motive_ids_by_practice_id": {"5": [1]}}, odd]}}
     seen = example(platform("doctolib"), TODAY, ZONES[0])
-    free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
-    for week, expected in ((free, Outcome.SLOTS), (WRITERS["doctolib"]([]), Outcome.UNREADABLE)):
-        pages = {"booking": booking, "week": week}
-        assert play("doctolib", seen, lambda ask, told=pages: told[ask.step], limit=2)[0].outcome is expected
+
+    def outcome(week: Any) -> Outcome:
+        told = {"booking": booking, "week": week}
+        return play("doctolib", seen, lambda ask: told[ask.step], limit=2)[0].outcome
+
+    assert outcome(WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])) is Outcome.SLOTS
+    assert outcome(WRITERS["doctolib"]([])) is Outcome.UNREADABLE
