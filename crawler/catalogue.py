@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.ground.clock import clock
-from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import ConfigFileError, plainly
 from configs.settings import SettingsRefused, settings
 from configs.world.desk import Desk, Fetch, WatchLevel
@@ -57,16 +56,12 @@ def visit_of(desk: Desk, turn: int = 0) -> VisitContext:
         url=desk.url,
         today=clock().astimezone(desk.zone).date(),
         zone=desk.zone,
-        parameters=_parameters(desk),
+        parameters=platform(desk.platform).Parameters.model_validate(desk.parameters),
         horizon=timedelta(days=desk.horizon),
         turn=turn,
         browser=desk.fetch is Fetch.BROWSER,
         position=desk.position,
     )
-
-
-def _parameters(desk: Desk) -> Strict:
-    return platform(desk.platform).Parameters.model_validate(desk.parameters)
 
 
 def _problems(desk: Desk) -> Iterator[str]:

@@ -20,7 +20,6 @@ from crawler.fetching.errors import to_fetch_error
 from crawler.fetching.session import RequestBudget, Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_private
 from crawler.parsing.json_models import parse_json
-from crawler.platform_base import Platform
 from crawler.platform_detection.identify import page_of
 from crawler.platforms import at_home, platforms
 from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
@@ -99,11 +98,11 @@ class PageFetcher:
 
 def takes_a_slot(url: str, method: str) -> bool:
     """Tell whether the address's platform forbids this request, because it would take a slot."""
-    return any(each.is_forbidden(url, method) for each in platforms().values() if _is_its(each, url))
-
-
-def _is_its(reader: Platform, url: str) -> bool:
-    return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
+    return any(
+        each.is_forbidden(url, method)
+        for each in platforms().values()
+        if at_home(each, url) or (each.ADDRESS and each.ADDRESS.match(url))
+    )
 
 
 _ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")

@@ -246,13 +246,10 @@ def _read_week(page: Page, opens: WindowRequest | None) -> Reading:
         if says_none(message.message) and not days_in(page):
             return read_listing(page, Listing(), opens)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
-    days = parse_json(page, dict[str, OrNone[_Day]]) or _number_days(parse_json(page, list[OrNone[_Day]]))
+    days = parse_json(page, dict[str, OrNone[_Day]])
+    if listed := parse_json(page, list[OrNone[_Day]]):
+        days = {f"{number}": day for number, day in enumerate(listed)}  # their dates stand inside
     return read_listing(page, _listing(page, days), opens) if days else Reading()
-
-
-def _number_days(days: list[_Day | None] | None) -> dict[str, _Day | None]:
-    """Return a week in the form of a list, whose days contain their dates."""
-    return {str(number): day for number, day in enumerate(days or [])}
 
 
 def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:

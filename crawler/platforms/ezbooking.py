@@ -7,7 +7,7 @@ a complete table an hour without a link is not free.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from lxml import etree, html
@@ -137,10 +137,6 @@ def _is_whole(page: Page, form: Form, slots: tuple[Slot, ...], window: CoveredWi
     return len(free) == len(legends) == 1
 
 
-def _ends_behind(week: CoveredWindow, asked: CoveredWindow) -> bool:
-    return bool(week.last and asked.last and week.last > asked.last)
-
-
 _MOST = 100  # plannings; a page has about a dozen, and each label is searched in the whole page
 _RADIOS = (
     "/descendant::input[@name='planning'][translate(@type, 'ADIOR', 'adior')='radio'"
@@ -227,7 +223,8 @@ def _full(page: Page) -> Reading | None:
     errors = [text for text in map(rendered_text, _ERRORS(page.root)) if _FULL.match(text)]
     if not (form or errors):
         return None
-    if _shows_open_desk(page) or f"{Form.of(page.visit).number}/5/" in page.text:
+    is_open = page.root.xpath(WEEK) or any(_is_step(page, *each) for each in _STEPS.values())
+    if is_open or f"{Form.of(page.visit).number}/5/" in page.text:
         return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
     if trouble := _trouble(page):
         return trouble
@@ -240,10 +237,6 @@ def _full(page: Page) -> Reading | None:
     key = _place(page).key
     whole = CoveredWindow(None if key == Form.of(page.visit).number else key)
     return Reading(Outcome.NO_SLOTS, said[:200], covered=(whole,))
-
-
-def _shows_open_desk(page: Page) -> bool:
-    return bool(page.root.xpath(WEEK)) or any(_is_step(page, *each) for each in _STEPS.values())
 
 
 def _open(page: Page) -> Reading | None:
@@ -334,6 +327,7 @@ def _calendar(page: Page) -> Reading | None:
     if not (window and covered):
         return None
     weeks = ask_weeks(page, place, call["planning"]) if call else []
-    later = [each for each in weeks if asked and each.window and _ends_behind(each.window, asked)]
+    last = (asked and asked.last) or date.max
+    later = [each for each in weeks if each.window and (each.window.last or last) > last]
     reason = f"no free hour {window.first} to {window.last}"
     return Reading(None if later else Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))

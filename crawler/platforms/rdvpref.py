@@ -157,7 +157,8 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
         [moment_in_figures(row.get("dateLocale"), row.get("minutesDebut"), visit.zone) for row in free],
         next_at=earliest(named, visit.zone),
         final=none_left or only(data, "isCurrentMaxWeek") is True or "" in first,
-        others=sum(map(_is_iso, values(data, _PUBLISHED))),
+        # The site's framework writes a release in ISO since March 2025.
+        others=sum(isinstance(each, str) and each[4:5] == "-" for each in values(data, _PUBLISHED)),
     )
     window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
     reading = read_self_contained_listing(page, found, window, data, said=none_left)
@@ -175,11 +176,6 @@ def _hides_calendar(data: Any, said: list[str]) -> bool:
     """Tell whether the page shows the next release of hours instead of a calendar: then no hour can be chosen."""
     by_words = _stands(said, _LATER) and (_stands(said, _RELEASE) or _stands(said, _RELEASED))
     return only(data, "isDisplayCalendar") is False or by_words
-
-
-def _is_iso(value: Any) -> bool:
-    """Tell whether a release is written in ISO, as the site's framework does since March 2025."""
-    return isinstance(value, str) and value[4:5] == "-"
 
 
 def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:

@@ -244,7 +244,8 @@ def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
     broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be cut
     slots = [wanted.slot(page, each) for each in (free[:-1] if broken else free)]
     read = tuple(filter(None, slots))
-    ahead = tuple(slot for slot in read if not _is_past(slot, page))
+    zone, today = page.visit.zone, page.visit.today
+    ahead = tuple(slot for slot in read if slot.moment is None or day_of(slot.moment, zone) >= today)
     if not ahead:
         why = "lies ahead" if read else "can be read"
         return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which {why}")
@@ -261,10 +262,6 @@ def _none(page: Page, wanted: SelectorsParameters, said: Statement) -> Reading:
     if wanted.next_page and (following := _next_page(page, wanted, doubts=doubts or _astray(page, ()))):
         return Reading(None, "0 of 0 free slots read", asks=following)
     return _nothing(page, said, doubts=doubts)
-
-
-def _is_past(slot: Slot, page: Page) -> bool:
-    return slot.moment is not None and day_of(slot.moment, page.visit.zone) < page.visit.today
 
 
 def _nothing(page: Page, said: Statement, *, doubts: bool = False) -> Reading:
