@@ -181,6 +181,3 @@ def test_a_page_whose_reader_awaits_nothing_is_opened_by_no_browser(
         ConfigFileError, match=r"yaml: desk a: fetch: no ezbooking page is opened in a browser"
     ):
         check_catalogue()
-
-
-NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]

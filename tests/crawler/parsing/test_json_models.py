@@ -215,7 +215,6 @@ def test_an_answer_may_say_that_it_failed(body: str, failed: bool) -> None:
 
 PLACE = Place("7", "Centre")
 DAYS = 7
-LAST = TODAY + timedelta(days=90)
 
 
 def opens(_visit: VisitContext, window: CoveredWindow) -> PageRequest:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
-from crawler.platforms import platform
 from crawler.reading import CoveredWindow, PageRequest, Place, Reading
 from crawler.visit_state import VisitResult
 from tests.crawler.pages import PARIS, TODAY, play
@@ -26,8 +25,6 @@ from tests.crawler.rdv_service_public_pages import (
     places as listed,
 )
 from tests.in_turn import in_turn
-
-READER = platform("rdv_service_public")
 
 NINE = datetime(2026, 11, 23, 9, 30, tzinfo=PARIS)
 FAR = datetime(2026, 12, 8, 9, 30, tzinfo=PARIS)

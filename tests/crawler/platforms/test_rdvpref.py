@@ -28,14 +28,15 @@ WEEK = CoveredWindow("", TODAY, TODAY + timedelta(days=6))
 TO_HORIZON = CoveredWindow("", TODAY, TODAY + timedelta(days=90))
 
 
-def moments(body: str, **how: Any) -> list[str]:
-    return [slot.moment_text for slot in read(body, **how).slots]
-
-
-# The way to the captcha
-
-
-# Slots
+@in_turn(
+    "wall, moment", [("2026-10-25T02:30", "2026-10-25T00:30:00+00:00"), ("2026-03-29T02:30", "2026-03-29")]
+)
+def test_an_hour_that_never_comes_is_its_day_and_one_that_comes_twice_the_first(
+    wall: str, moment: str
+) -> None:
+    hour = datetime.fromisoformat(wall)
+    reading = read(choice(agenda([tranche(hour)], first=hour.date())))
+    assert [slot.moment_text for slot in reading.slots] == [moment]
 
 
 hours = st.integers(0, 7 * 24 * 60 - 1).map(lambda minute: MIDNIGHT + timedelta(minutes=minute))

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.platforms import platform
 from crawler.reading import Reading
 from tests.crawler.pages import read as read_page
 from tests.crawler.pages import visit
 from tests.in_turn import in_turn
 
-SELECTORS = platform("selectors")
 URL = "https://mairie.example/rdv"
 NONE = "Aucun rendez-vous n'est disponible"
 TODAY = date(2026, 11, 25)  # a Wednesday
