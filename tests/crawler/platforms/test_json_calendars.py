@@ -1,7 +1,7 @@
 """The calendars that answer in JSON: what a generated answer says is what is read, whatever the zone."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -61,8 +61,7 @@ WRITERS: dict[str, Callable[[Moments], Any]] = {
     "synbird": lambda moments: {"timeSlots": [{"start_date": f"{at:%Y-%m-%dT%H:%M:%S%z}"} for at in moments]},
 }
 NAMES = sorted(WRITERS)
-# An hour about midnight is another day in another zone, so that Orion reads no hour of it.
-minutes = st.integers(9 * 60, 6 * 24 * 60 - 1).filter(lambda offset: offset % (24 * 60) not in range(120))
+minutes = st.integers(9 * 60, 6 * 24 * 60 - 1)
 
 
 def read(name: str, body: Any, zone: ZoneInfo = ZONES[0], status: int = 200) -> Reading:
@@ -77,6 +76,8 @@ def test_the_moments_of_an_answer_are_the_slots_that_are_read(
 ) -> None:
     start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=zone)
     moments = [start + timedelta(minutes=offset) for offset in offsets]
+    if name == "orion":  # midnight may be a date that was written as an hour
+        moments = [at for at in moments if at.time() != time.min]
     reading = read(name, WRITERS[name](moments), zone)
     assert {slot.starts_at for slot in reading.slots} == {at.astimezone(UTC) for at in moments}
     assert reading.outcome is (Outcome.SLOTS if moments else Outcome.NO_SLOTS)
