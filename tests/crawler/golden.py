@@ -6,15 +6,19 @@ ask {step, place, window}. A case that differs from another by a few words has n
 case (`of`) and what to `replace` in it.
 """
 
+import csv
 import json
+import os
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crawler.platforms import platform
+from crawler.platforms import example, platform, platforms
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
+from tests.crawler.pages import PARIS, TODAY
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CASES = sorted(path for path in GOLDEN.glob("*/*") if path.is_dir())
@@ -95,3 +99,62 @@ def _ask(url: str, told: dict[str, Any]) -> PageRequest:
     first, last = map(date.fromisoformat, window) if window else (None, None)
     covered = CoveredWindow(place.key, first, last) if window else None
     return PageRequest(url, told.get("step", ""), place=place, window=covered)
+
+
+# Recorded answers, which are no part of this repository: RECORDINGS says where they are
+
+RECORDINGS = Path(
+    os.environ.get("RECORDINGS") or Path(__file__).parents[3] / "shared" / "booking-systems" / "fixtures"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of expected.csv; `first` and `last` are wall clocks of Paris, or dates."""
+
+    file: str
+    platform: str
+    status: int
+    outcomes: frozenset[str | None]
+    slots: int
+    first: str
+    last: str
+    next: str = ""  # the moment that it names as the next one
+
+    def __str__(self) -> str:
+        return f"{self.platform}:{Path(self.file).name}:{self.status}"
+
+
+def rows() -> list[Row]:
+    """Return the lines of expected.csv whose platform there is a reader for; none without recordings."""
+    listed = RECORDINGS / "expected.csv"
+    if not listed.exists():
+        return []
+    found = []
+    for line in csv.DictReader(listed.read_text(encoding="utf-8").splitlines()):
+        statuses = {int(line["status"])} | (
+            {200} if "also with status 200" in (line["note"] or "") else set()
+        )
+        outcomes = frozenset(None if name == "null" else name for name in line["outcome"].split("|"))
+        found += [
+            Row(
+                line["file"],
+                line["platform"],
+                status,
+                outcomes,
+                int(line["slots"]),
+                line["first"],
+                line["last"],
+                (line["note"] or "").partition("next names ")[2],
+            )
+            for status in sorted(statuses)
+            if line["platform"] in platforms()
+        ]
+    return found
+
+
+def page_of(row: Row) -> Page:
+    """Return a recorded answer as the crawl would hand it over."""
+    reader = platform(row.platform)
+    visit = example(reader, TODAY, PARIS)
+    return Page(visit.url, row.status, (RECORDINGS / row.file).read_bytes(), visit, PageRequest(visit.url))

@@ -1,4 +1,4 @@
-"""Readings of recorded answers (see recordings.py)."""
+"""Readings of recorded answers (see golden.py)."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
 from crawler.reading import Reading
-from tests.crawler.recordings import RECORDINGS, Row, page_of, rows
+from tests.crawler.golden import RECORDINGS, Row, page_of, rows
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from crawler.reading import CoveredWindow, Page
-from tests.crawler.golden import CASES, expected, given, load, name_of
+from tests.crawler.golden import CASES, expected, given, load, name_of, page_of, rows
 from tests.crawler.pages import DESK
-from tests.crawler.recordings import page_of, rows
 
 OPEN_STEPS = ("open", "pick")  # golden cases whose picture marks an open desk
 
