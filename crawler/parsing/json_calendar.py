@@ -4,9 +4,10 @@ docs/reference/visit.md: what such an answer proves.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 from w3lib.url import add_or_replace_parameters
@@ -137,35 +138,25 @@ class _CalendarAnswer:
     found: Listing
     opens: WindowRequest | None
 
-    @property
+    @cached_property
     def slots(self) -> tuple[Slot, ...]:
         return tuple(Slot(self.page.ask.place, moment) for moment in self.found.moments if moment)
 
+    @cached_property
+    def asked(self) -> CoveredWindow:
+        """The requested days, without a window all that are watched. A doubtful one makes what follows doubtful."""
+        visit, ask = self.page.visit, self.page.ask
+        window = ask.window or CoveredWindow(last=visit.last_day)
+        return replace(window, place_key=ask.place.key, first=window.first or visit.today)
+
     @property
     def first(self) -> date:
-        window = self.page.ask.window
-        return window.first if window and window.first else self.page.visit.today
-
-    @property
-    def asked(self) -> date | None:
-        """The last day of the request."""
-        window = self.page.ask.window
-        return window.last if window else self.page.visit.last_day
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether the requested window is doubtful; all answers that follow are, too."""
-        return bool(self.page.ask.window and self.page.ask.window.doubtful)
+        return self.asked.first or self.page.visit.today
 
     @property
     def astray(self) -> bool:
         """Whether it shows earlier days than requested only."""
         return bool(self.page.ask.window and self.found.last and self.found.last < self.first)
-
-    @property
-    def ahead(self) -> bool:
-        """Whether it shows later days than requested only."""
-        return bool(self.found.begins and self.asked and self.found.begins > self.asked)
 
     @property
     def troubled(self) -> bool:
@@ -179,7 +170,7 @@ class _CalendarAnswer:
         whole = (
             told
             and len(slots) == len(found.moments)
-            and within(window if self.page.ask.window else self._window_until(None), near, visit.zone)
+            and within(window if self.page.ask.window else replace(self.asked, last=None), near, visit.zone)
         )
         reason = f"{len(slots)} of {len(found.moments)} moments read"
         return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))
@@ -187,19 +178,17 @@ class _CalendarAnswer:
     def read_next_availability(self, next_at: date) -> Reading:
         """Open the next availability if possible; else it is a slot, or lies beyond the watched days."""
         page, visit, place = self.page, self.page.visit, self.page.ask.place
-        day, reason = (
-            day_of(next_at, visit.zone),
-            f"the next availability is {local_text(next_at, visit.zone)}",
-        )
+        day = day_of(next_at, visit.zone)
+        reason = f"the next availability is {local_text(next_at, visit.zone)}"
         if day > visit.last_day:
             far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
             if self.found.odd or self.troubled:
                 return Reading(Outcome.UNREADABLE, f"{far}, but not all that it says can be read or believed")
-            return Reading(Outcome.NO_SLOTS, far, covered=(self._window_until(visit.last_day),))
+            return Reading(Outcome.NO_SLOTS, far, covered=(replace(self.asked, last=visit.last_day),))
         if page.ask.window and day < self.first:
             return Reading(Outcome.UNREADABLE, f"{reason}, before {self.first}, which was asked for")
         sure = day > self.first and not self.found.odd and not self.troubled
-        gap = (self._window_until(day - _DAY),) if sure else ()
+        gap = (replace(self.asked, last=day - _DAY),) if sure else ()
         slot = Slot(place, next_at)
         if self.opens is None or (page.ask.window and day == self.first):
             return Reading(Outcome.SLOTS, reason, (slot,), gap)
@@ -209,7 +198,8 @@ class _CalendarAnswer:
     def read_absence(self) -> Reading:
         if doubt := self._doubt():
             return Reading(Outcome.UNREADABLE, doubt)
-        window = self._window_until(self.page.visit.last_day) if self.found.final else self._shown_window()
+        watched = replace(self.asked, last=self.page.visit.last_day)
+        window = watched if self.found.final else self._shown_window()
         reason = f"nothing from {window.first} to {window.last}"
         return Reading(Outcome.NO_SLOTS, reason, covered=(window,), asks=self._later(window))
 
@@ -223,40 +213,34 @@ class _CalendarAnswer:
             return "lists nothing, and what would prove it is missing or cannot be read"
         if moments_in(self.page) > self.found.others:
             return "lists nothing, and yet a moment stands in it"
-        if not (self.astray or self.ahead):
+        ahead = self.found.begins and self.asked.last and self.found.begins > self.asked.last
+        if not (self.astray or ahead):
             return ""
         shown = f"until {self.found.last}" if self.astray else f"from {self.found.begins} on"
         return f"shows days {shown}, asked from {self.first} on"
 
-    def _window_until(self, last: date | None) -> CoveredWindow:
-        return CoveredWindow(self.page.ask.place.key, self.first, last, self.doubtful)
-
     def _shown_window(self) -> CoveredWindow:
         """Return the requested window, as far as the answer shows it."""
         shown = self.found.last if self.found.last and self.found.last >= self.first else None
-        covered = self._window_until(min(filter(None, (self.asked, shown)), default=None))
-        return replace(covered, first=max(self.first, self.found.begins or self.first))
+        last = min(filter(None, (self.asked.last, shown)), default=None)
+        return replace(self.asked, first=max(self.first, self.found.begins or self.first), last=last)
 
     def _later(self, window: CoveredWindow) -> tuple[PageRequest, ...]:
         """Request all windows after this one, rotated each visit; their own answers add none."""
         page, opens = self.page, self.opens
         if opens is None or page.ask.step == _LATER or not window.last or self.astray:
             return ()
-        windows = list(self._windows(window.last + _DAY))
-        ranks = [_LATER_RANK + (number - page.visit.turn) % len(windows) for number in range(len(windows))]
+        first = window.last + _DAY
+        days = range(0, (page.visit.last_day - window.last).days, WEEK_DAYS)
+        windows = [self._window(first + timedelta(days=ahead)) for ahead in days]
         return tuple(
-            replace(opens(page.visit, each), place=page.ask.place, window=each, rank=rank, step=_LATER)
-            for each, rank in zip(windows, ranks, strict=True)
+            replace(_ask(opens, page.visit, each, page.ask.place, rank), step=_LATER)
+            for rank, each in enumerate(page.visit.in_turn(windows), _LATER_RANK)
         )
-
-    def _windows(self, first: date) -> Iterator[CoveredWindow]:
-        while first <= self.page.visit.last_day:
-            yield self._window(first)
-            first += timedelta(days=WEEK_DAYS)
 
     def _window(self, first: date) -> CoveredWindow:
         window = _window(self.page.visit, self.page.ask.place, first, WEEK_DAYS)
-        return replace(window, doubtful=self.doubtful)
+        return replace(window, doubtful=self.asked.doubtful)
 
 
 def _window(visit: VisitContext, place: Place, first: date, days: int) -> CoveredWindow:
