@@ -4,9 +4,10 @@ import argparse
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+import sqlalchemy as sa
 from scrapy.commands import ScrapyCommand
 
 from configs.ground.strict_yaml import ConfigFileError
@@ -14,11 +15,12 @@ from configs.settings import SettingMissing, SettingsRefused
 from configs.world.prefecture import UnknownDesk, UnknownPrefecture
 from crawler.cli.arguments import WrongArgument
 
-T = TypeVar("T")
-
 
 class OperatorCommand(ScrapyCommand):
-    """A command that crawls nothing. An error of ERRORS ends it with exit code 1 and the error's words."""
+    """A command that crawls nothing.
+
+    An error of ERRORS, or a database that is away, ends it with exit code 1 and words that say what to do.
+    """
 
     requires_crawler_process = False
     default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
@@ -28,9 +30,11 @@ class OperatorCommand(ScrapyCommand):
         ConfigFileError,
         SettingMissing,
         SettingsRefused,
+        UnknownDesk,
         UnknownPrefecture,
         WrongArgument,
     )
+    WITHOUT_DATABASE: ClassVar[str] = "nothing was changed"
 
     def syntax(self) -> str:
         """Return the arguments."""
@@ -46,6 +50,9 @@ class OperatorCommand(ScrapyCommand):
             self.carry_out(args, opts)
         except self.ERRORS as error:
             raise self.make_exit(str(error)) from None
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            away = str(error).splitlines()[0]
+            raise self.make_exit(f"the database is away, {self.WITHOUT_DATABASE}: {away}") from None
 
     @abstractmethod
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
@@ -54,31 +61,6 @@ class OperatorCommand(ScrapyCommand):
     def make_exit(self, why: str) -> SystemExit:
         """Return the end of this command with a text on standard error."""
         return SystemExit(f"scrapy {self.__module__.rpartition('.')[2]}: {why}")
-
-    def change_rows(self, change: Callable[[], str]) -> str:
-        """Return what `change` returns, which writes to the database.
-
-        Raises:
-            SystemExit: no such host or desk, or the database is away; the text says what to do.
-        """
-        try:
-            return self.ask_database(change, "nothing was changed")
-        except (UnknownDesk, ValueError) as error:
-            raise self.make_exit(str(error)) from None
-
-    def ask_database(self, ask: Callable[[], T], otherwise: str) -> T:
-        """Return what `ask` returns.
-
-        Raises:
-            SystemExit: the database is away; the text says so, and what that means (`otherwise`).
-        """
-        import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
-        try:
-            return ask()
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            away = str(error).splitlines()[0]
-            raise self.make_exit(f"the database is away, {otherwise}: {away}") from None
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

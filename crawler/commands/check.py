@@ -5,15 +5,16 @@ Scrapy's own command of this name runs contracts of spiders; ours have none.
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable
 from difflib import get_close_matches
 
+import redis
+
 from configs.settings import settings
-from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
-from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand
+from crawler.scheduling import due_queue
+from crawler.scheduling.queues import queue_of
 
 
 class Command(OperatorCommand):
@@ -29,45 +30,25 @@ class Command(OperatorCommand):
             raise self.make_exit("name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them")
         check_catalogue()
         settings().require("redis_url")
-        chosen = [find_scheduled_desk(name) for name in args]
-        for system, count in push(chosen).items():
-            print(f"{count} of {system}: due now; each is asked when its host may be asked again")
+        by_queue: dict[str, list[str]] = defaultdict(list)
+        for name in args:
+            by_queue[self._find_queue(name)].append(name)
+        try:
+            with due_queue.connect() as client:
+                for queue, ids in by_queue.items():
+                    client.rpush(due_queue.pushed(queue), *ids)
+        except redis.RedisError as error:
+            raise self.make_exit(f"Redis is away, nothing was pushed: {error}") from None
+        for queue, ids in by_queue.items():
+            print(f"{len(ids)} of {queue}: due now; each is asked when its host may be asked again")
 
-
-def find_scheduled_desk(name: str) -> Desk:
-    """Return the desk of an id.
-
-    Raises:
-        WrongArgument: there is none, or it is not scheduled.
-    """
-    desk = desks().get(name)
-    if not desk:
-        close = get_close_matches(name, desks(), n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "`scrapy desks` lists those that exist"
-        raise WrongArgument(f"no desk {name!r}; {hint}")
-    if because := desk.unwatched_because:
-        raise WrongArgument(f"{name} is not scheduled: {because}")
-    return desk
-
-
-def push(chosen: Iterable[Desk]) -> dict[str, int]:
-    """Push desks to the lists of their queues; return how many went to each.
-
-    Raises:
-        SystemExit: Redis is away; the text says what to do.
-    """
-    import redis  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
-    from crawler.scheduling import due_queue  # noqa: PLC0415
-    from crawler.scheduling.queues import queue_of  # noqa: PLC0415
-
-    by_queue: dict[str, list[str]] = defaultdict(list)
-    for desk in chosen:
-        by_queue[str(queue_of(desk))].append(desk.id)
-    try:
-        with due_queue.connect() as client:
-            for queue, ids in by_queue.items():
-                client.rpush(due_queue.pushed(queue), *ids)
-    except redis.RedisError as error:
-        raise SystemExit(f"scrapy check: Redis is away, nothing was pushed: {error}") from None
-    return {queue: len(ids) for queue, ids in by_queue.items()}
+    def _find_queue(self, name: str) -> str:
+        """Return the queue of a desk; an exit where there is none, or it is not scheduled."""
+        desk = desks().get(name)
+        if not desk:
+            close = get_close_matches(name, desks(), n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "`scrapy desks` lists those that exist"
+            raise self.make_exit(f"no desk {name!r}; {hint}")
+        if because := desk.unwatched_because:
+            raise self.make_exit(f"{name} is not scheduled: {because}")
+        return str(queue_of(desk))

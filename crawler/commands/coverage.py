@@ -8,6 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.desk import DeskState
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel, missing_token
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
@@ -50,6 +54,7 @@ class Command(OperatorCommand):
     requires_project = True
     SYNTAX = "[--live] [--write FILE]"
     SHORT = "Say what of the country can be watched, by platform and procedure"
+    WITHOUT_DATABASE = "nothing is known to be proven"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -62,7 +67,7 @@ class Command(OperatorCommand):
         if args:
             raise self.make_exit(f"{args[0]!r} is no argument; use --write FILE")
         check_catalogue()
-        text = page(prefectures(), self._read_proven() if opts.live else None)
+        text = page(prefectures(), _read_proven() if opts.live else None)
         try:
             if opts.write is None:
                 print(text, end="")
@@ -71,18 +76,11 @@ class Command(OperatorCommand):
         except OSError as error:
             raise self.make_exit(f"cannot write {error.filename}: {error.strerror}") from None
 
-    def _read_proven(self) -> set[str]:
-        """Return the ids of the desks that a check has proven."""
-        import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-        from api.models.base import session  # noqa: PLC0415
-        from api.models.desk import DeskState  # noqa: PLC0415
-
-        def read_proven() -> set[str]:
-            with session() as rows:
-                return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
-
-        return self.ask_database(read_proven, "nothing is known to be proven")
+def _read_proven() -> set[str]:
+    """Return the ids of the desks that a check has proven."""
+    with session() as rows:
+        return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
 
 
 def page(found: Mapping[str, Prefecture], proven: Collection[str] | None = None) -> str:

@@ -4,19 +4,100 @@ It pauses one desk, too, and has it checked again, without the API.
 """
 
 import argparse
+from collections import Counter
+from collections.abc import Callable, Sequence
 
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.desk import DeskState
 from configs.ground.clock import clock
 from configs.ground.formatting import list_names
 from configs.world.desk import Desk
-from configs.world.prefecture import desk, desks, prefecture, prefectures
+from configs.world.host_rule import Decision, HostRule
+from configs.world.prefecture import desk, desks, host_rules, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
 from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand, aligned, show
-from crawler.cli.state_tables import decision_table, describe_decision
+from crawler.hosts import kill_switch
+from crawler.recording import coverage_tracking
+from crawler.scheduling.intervals import effective_interval, own_interval, proven_intervals
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
-_REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
-_ROBOTS_HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
+_ORDER = tuple(Decision)  # what is unread comes first: it is what is to be done
+
+
+def desk_table(shown: Sequence[Desk]) -> str:
+    """Return what each desk is for, its platform, and how sure its address is."""
+    headings = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
+    rows = []
+    for each in shown:
+        serves = (each.label, ",".join(sorted(each.procedures)), system_of(each), each.platform)
+        rows.append((each.id, *serves, each.grade, each.watch, each.url))
+    return aligned([headings, *rows])
+
+
+def reason_table(shown: Sequence[Desk]) -> str:
+    """Return why each desk is checked, or is not."""
+    rows = []
+    for each in shown:
+        because = each.unwatched_because or f"checked; {each.source}"
+        rows.append((each.id, each.grade, each.watch, _describe_decision(each.host), because))
+    return aligned([("DESK", "GRADE", "WATCH", "ROBOTS", "WHY"), *rows])
+
+
+def robots_table(shown: Sequence[Desk]) -> str:
+    """Return the hosts of desks that are watched, or would be if their hosts allowed it; unread ones first."""
+    found = Counter(each.host for each in shown if each.schedulable or each.refused)
+    rows = []
+    for host, count in found.items():
+        name, _, port = host.rpartition(":")
+        address = f"https://{name}" if port == "443" else f"http://{host}"
+        robots = host_rules().get(host, HostRule()).robots
+        decision, day = (robots.decision.value, str(robots.date)) if robots else (Decision.UNREAD.value, "-")
+        because = robots.reason if robots else "no file says anything of it"
+        rows.append((host, str(count), decision, day, f"{address}/robots.txt", because))
+    rows.sort(key=lambda row: (_ORDER.index(Decision(row[2])), -int(row[1]), row[0]))
+    headings = ("HOST", "DESKS", "ROBOTS", "SINCE", "READ", "REASON")
+    return aligned([headings, *rows]) if rows else "no desk of these is watched"
+
+
+def _describe_decision(host: str) -> str:
+    """Return the decision about a host (`name:port`) in few words: `unread`, `allowed 2026-11-20`."""
+    robots = host_rules().get(host, HostRule()).robots
+    if robots is None or robots.decision is Decision.UNREAD:
+        return Decision.UNREAD.value
+    return f"{robots.decision.value} {robots.date}"
+
+
+def state_table(shown: Sequence[Desk]) -> str:
+    """Return how desks stand; intervals in seconds, `-` where nothing is known yet.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the server is away.
+        configs.settings.SettingMissing: DATABASE_URL is not set.
+    """
+    with session() as rows:
+        found = rows.scalars(sa.select(DeskState).where(DeskState.id.in_([each.id for each in shown])))
+        states = {state.id: state for state in found}
+    headings = ("DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED", "CHECKED", "PROVEN", "REASON")
+    return aligned([headings, *(_state_row(each, states.get(each.id)) for each in shown)])
+
+
+def _state_row(desk: Desk, state: DeskState | None) -> tuple[str, ...]:
+    if state is None:
+        return (desk.id, *"------", "not planned yet")
+    interval = effective_interval(state.wished_seconds, state.share_seconds, own_interval(desk))
+    counts = proven_intervals(desk, len(state.coverage or ()))
+    asked = (state.wished_seconds, state.feasible_seconds, state.achieved_seconds)
+    return (
+        desk.id,
+        state.status,
+        *("-" if value is None else f"{value:.0f}" for value in asked),
+        f"{state.last_check_at:%Y-%m-%d %H:%M:%S}" if state.last_check_at else "-",
+        "yes" if coverage_tracking.is_proven(state.whole_at, interval, clock(), counts) else "no",
+        state.status_reason,
+    )
 
 
 class Command(OperatorCommand):
@@ -28,6 +109,7 @@ class Command(OperatorCommand):
         " | --pause DESK --reason TEXT | --resume DESK"
     )
     SHORT = "List the desks: what each is for, its platform, how sure its address is"
+    ERRORS = (*OperatorCommand.ERRORS, ValueError)  # the kill switch's
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -35,9 +117,14 @@ class Command(OperatorCommand):
         parser.add_argument("--prefecture", metavar="ID", help="only this prefecture's, e.g. bobigny_93")
         parser.add_argument("--system", metavar="NAME", help="only this booking system's, e.g. prefenligne")
         shown = parser.add_mutually_exclusive_group()
-        shown.add_argument("--state", action="store_true", help="how often each is asked, and how it stands")
-        shown.add_argument("--why", action="store_true", help="why each is checked, or is not")
-        shown.add_argument("--robots", action="store_true", help="whose robots.txt and terms nobody has read")
+        for name, table, said in (
+            ("--state", state_table, "how often each is asked, and how it stands"),
+            ("--why", reason_table, "why each is checked, or is not"),
+            ("--robots", robots_table, "whose robots.txt and terms nobody has read"),
+        ):
+            shown.add_argument(
+                name, action="store_const", dest="table", const=table, default=desk_table, help=said
+            )
         shown.add_argument("--pause", metavar="DESK", help="check this desk no more until it is resumed")
         shown.add_argument("--resume", metavar="DESK", help="have a paused desk checked again, and now")
         parser.add_argument("--reason", metavar="TEXT", help="why, for whoever finds it paused")
@@ -49,69 +136,27 @@ class Command(OperatorCommand):
         if bool(opts.pause) != bool(opts.reason):
             raise self.make_exit("--pause DESK and --reason TEXT go together")
         check_catalogue()
-        if opts.pause or opts.resume:
-            show(self.change_rows(lambda: _order(opts.pause or opts.resume, opts.reason)))
+        if chosen := opts.pause or opts.resume:
+            kill_switch.order_desk(chosen, opts.reason)
+            show(state_table([desk(chosen)]) + _CARRIED_OUT)
         else:
-            show(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why, robots=opts.robots))
-
-
-def _order(chosen: str, reason: str | None) -> str:
-    """Pause a desk for a reason, or resume it without one; return how it stands."""
-    from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415 -- scrapy loads every command's file
-    from crawler.hosts import kill_switch  # noqa: PLC0415
-
-    kill_switch.order_desk(chosen, reason)
-    return desk_status_table([desk(chosen)], clock()) + _CARRIED_OUT
+            show(listing(opts.prefecture, opts.system, opts.table))
 
 
 def listing(
-    prefecture_id: str | None,
-    system: str | None,
-    *,
-    state: bool = False,
-    why: bool = False,
-    robots: bool = False,
+    prefecture_id: str | None, system: str | None, table: Callable[[Sequence[Desk]], str] = desk_table
 ) -> str:
-    """Return the table, or why it is empty.
-
-    With `state` it is of how the desks stand, with `why` of what decides, with `robots` of what their hosts allow.
+    """Return a table of desks, or why it is empty.
 
     Raises:
         configs.world.prefecture.UnknownPrefecture, WrongArgument: name those that exist.
-        configs.settings.SettingMissing: how they stand is in a database that nobody named.
+        Also what the table raises.
     """
     if system and system not in systems():
         raise WrongArgument(f"no booking system {system!r}; {list_names(systems())}")
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
-    shown = [each for each in here if not system or system_of(each) == system]
-    if shown and state:
-        from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415 -- what can be watched needs no database
-
-        return desk_status_table(shown, clock())
-    if shown and robots:
-        return decision_table(shown)
-    if shown:
-        return aligned(
-            [_REASONS, *map(_reason, shown)] if why else [_ROBOTS_HEADINGS, *map(_robots_row, shown)]
-        )
+    if shown := [each for each in here if not system or system_of(each) == system]:
+        return table(shown)
     watched = sorted(each.id for each in prefectures().values() if each.desks)
     because = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
     return f"no desk: {because}; prefectures with desks: {', '.join(watched) or 'none'}"
-
-
-def _reason(desk: Desk) -> tuple[str, ...]:
-    because = desk.unwatched_because or f"checked; {desk.source}"
-    return desk.id, desk.grade, desk.watch, describe_decision(desk.host), because
-
-
-def _robots_row(desk: Desk) -> tuple[str, ...]:
-    return (
-        desk.id,
-        desk.label,
-        ",".join(sorted(desk.procedures)),
-        system_of(desk),
-        desk.platform,
-        desk.grade,
-        desk.watch,
-        desk.url,
-    )

@@ -1,12 +1,26 @@
 """`scrapy hosts`: each web host that is asked, as the tables know it; and its kill switch."""
 
 import argparse
+from collections.abc import Sequence
+from datetime import datetime
 
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.desk import HostState
 from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.settings import settings
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
-from crawler.cli.command_base import OperatorCommand, show
+from crawler.cli.command_base import OperatorCommand, aligned, show
+from crawler.hosts import kill_switch
+from crawler.scheduling.desk_store import by_host
+from crawler.scheduling.intervals import budget_of
+
+_HEADINGS = ("HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "STOPPED")
+_NOTHING = "-"
 
 
 class Command(OperatorCommand):
@@ -15,6 +29,7 @@ class Command(OperatorCommand):
     requires_project = True
     SYNTAX = "[--stop HOST --reason TEXT | --go HOST]"
     SHORT = "List the hosts: budget, rests, stops; --stop or --go one of them"
+    ERRORS = (*OperatorCommand.ERRORS, ValueError)  # the kill switch's
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -36,14 +51,47 @@ class Command(OperatorCommand):
         check_catalogue()
         database_url()
         settings().require("redis_url")
-        show(self.change_rows(lambda: _move_switch(opts.stop or opts.go, opts.reason)))
+        if chosen := opts.stop or opts.go:
+            kill_switch.order_host(chosen, opts.reason)
+        show(host_table(clock()))
 
 
-def _move_switch(chosen: str | None, reason: str | None) -> str:
-    """Stop a host for a reason, or let it go without one; return the table."""
-    from crawler.cli.state_tables import host_table  # noqa: PLC0415 -- scrapy loads every command's file for any command
-    from crawler.hosts import kill_switch  # noqa: PLC0415
+def host_table(now: datetime) -> str:
+    """Return each host that is watched or remembered: stopped ones first, then those that rest, then by name; in UTC.
 
-    if chosen:
-        kill_switch.order_host(chosen, reason)
-    return host_table(clock())
+    Raises:
+        sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError: the database is away.
+    """
+    watched = by_host(desk for desk in desks().values() if desk.schedulable)
+    with session() as rows:
+        known = {row.host: row for row in rows.scalars(sa.select(HostState))}
+    fresh = (
+        HostState(host=name, budget_share=1.0, rests_in_a_row=0) for name in watched.keys() - known.keys()
+    )
+    states = sorted(
+        (*known.values(), *fresh), key=lambda each: (not each.stopped_at, not _rests(each, now), each.host)
+    )
+    found = [_host_row(each, watched.get(each.host, ()), now) for each in states]
+    return aligned([_HEADINGS, *found]) if found else "no host: no desk is scheduled"
+
+
+def _rests(state: HostState, now: datetime) -> bool:
+    return bool(state.rests_until and state.rests_until > now)
+
+
+def _host_row(state: HostState, there: Sequence[Desk], now: datetime) -> tuple[str, ...]:
+    budget, rests = min(map(budget_of, there), default=None), _rests(state, now)
+    return (
+        state.host,
+        str(len(there)),
+        f"{budget:g}/min" if budget else _NOTHING,
+        f"{state.budget_share:.0%}",
+        str(state.rests_in_a_row),
+        _instant(state.rests_until if rests else None),
+        (state.rest_reason if rests else None) or _NOTHING,
+        f"{_instant(state.stopped_at)}: {state.stop_reason}" if state.stopped_at else _NOTHING,
+    )
+
+
+def _instant(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}" if moment else _NOTHING

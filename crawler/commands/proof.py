@@ -16,6 +16,7 @@ from configs.world.desk import Desk, zone_of
 from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
 from crawler.cli.command_base import OperatorCommand, show
+from crawler.commands.read import describe
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import asked_of
@@ -81,8 +82,6 @@ def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
         configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
         OSError: the folder cannot be written.
     """
-    from crawler.commands.read import describe  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
     meta = meta_of(blobs, key)
     shown: dict[str, Any] = meta.model_dump(mode="json")
     if meta.refused:

@@ -7,7 +7,7 @@ stopped or rests, of which the database knows.
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from configs.ground.clock import clock
 from configs.ground.database import database_url
@@ -19,6 +19,7 @@ from crawler.catalogue import check_catalogue
 from crawler.cli.command_base import OperatorCommand
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import BudgetExhausted
+from crawler.hosts import kill_switch
 from crawler.parsing.html_text import contains_phrase, title, visible_text
 from crawler.platform_detection.draft import UNNAMED, procedures
 from crawler.platform_detection.page_fetcher import PageFetcher
@@ -36,6 +37,7 @@ class Command(OperatorCommand):
     requires_project = True
     SYNTAX = "[DESK …]"
     SHORT = "Read titles and departments of listed rdvpref desks without a label, one a minute"
+    WITHOUT_DATABASE = "nothing is asked"
 
     def carry_out(self, args: list[str], opts: Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Read the desks named, or without any the first ten that have no label."""
@@ -48,29 +50,23 @@ class Command(OperatorCommand):
             raise self.make_exit(f"{len(args)} desks: name {_AT_ONCE} at most")
         database_url()
         try:
-            asyncio.run(_read_all(chosen[:_AT_ONCE], self._find_reason_to_wait))
+            asyncio.run(_read_all(chosen[:_AT_ONCE]))
         except (FetchError, BudgetExhausted) as trouble:
             raise self.make_exit(f"stopped: {trouble}") from None
         if (left := len(chosen) - _AT_ONCE) > 0:
             print(f"{left} more: name them")
-
-    def _find_reason_to_wait(self, desk: Desk) -> str | None:
-        """Return why a desk is not asked now; None where it is. Before each page, for a minute passes between two."""
-        from crawler.hosts import kill_switch  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
-        return self.ask_database(lambda: kill_switch.find_reason_to_wait(desk, clock()), "nothing is asked")
 
 
 def _has_no_label(desk: Desk) -> bool:
     return desk.platform == "rdvpref" and desk.schedulable and desk.label.startswith(UNNAMED)
 
 
-async def _read_all(chosen: Iterable[Desk], find_reason_to_wait: Callable[[Desk], str | None]) -> None:
+async def _read_all(chosen: Iterable[Desk]) -> None:
     async with PageFetcher(redirects=False) as fetcher:
         for number, desk in enumerate(chosen):
             if number:
                 await asyncio.sleep(_PAUSE)
-            if why := find_reason_to_wait(desk):
+            if why := kill_switch.find_reason_to_wait(desk, clock()):  # an order may come in a pause
                 raise SystemExit(f"scrapy titles: stopped at {desk.id}: {why}")
             page = await fetcher.open(desk.url)
             if wall := detect_block_page(page):

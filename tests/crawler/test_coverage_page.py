@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from configs.settings import PREFECTURES
 from configs.world.outcome import Outcome
 from configs.world.prefecture import prefectures, reload_desk_files
 from crawler import catalogue
-from crawler.commands.coverage import Command, page
+from crawler.commands.coverage import page
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import check
-from tests.crawler.commanded import scrapy
+from tests.crawler.commanded import command, scrapy
 from tests.factories import save_all
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
@@ -84,8 +83,7 @@ def test_what_the_database_saw_proven_is_counted_apart_from_what_may_be_and_what
 @pytest.mark.usefixtures("five_desks")
 def test_a_database_that_is_away_is_said(settings_env: Callable[..., None]) -> None:
     settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none")
-    with pytest.raises(SystemExit, match="scrapy coverage: the database is away"):
-        Command().carry_out([], Namespace(live=True, write=None))
+    assert "scrapy coverage: the database is away, nothing is known" in str(command("coverage", "--live"))
 
 
 # The entries that are the same in every desk file: generated, and compared with what the files hold.

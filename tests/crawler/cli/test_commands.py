@@ -14,8 +14,8 @@ import time_machine
 
 from api.models.desk import HostState
 from configs.world.desk import Desk
-from crawler.cli.state_tables import host_table
 from crawler.commands.crawl import Command
+from crawler.commands.hosts import host_table
 from crawler.hosts import kill_switch
 from crawler.scheduling import due_queue
 from tests.crawler import ezbooking_pages as ez

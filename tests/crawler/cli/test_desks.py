@@ -9,7 +9,7 @@ from scrapy.settings import Settings
 
 from api.models.desk import DeskStatus
 from configs.ground.clock import clock
-from crawler.commands.desks import listing
+from crawler.commands.desks import listing, reason_table, robots_table, state_table
 from tests.api.world import PREFECTURES
 from tests.crawler.commanded import command
 from tests.factories import add_desk
@@ -42,7 +42,7 @@ def test_how_desks_stand_is_shown_with_their_intervals(
         last_check_at=clock(),
         whole_at=clock() - timedelta(seconds=5 * 61.4),
     )
-    shown = {line.split()[0]: line.split() for line in listing(None, None, state=True).splitlines()}
+    shown = {line.split()[0]: line.split() for line in listing(None, None, state_table).splitlines()}
     assert shown["DESK"][:5] == ["DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED"]
     known = next(words for name, words in shown.items() if name == "creteil_94/naturalisation")
     assert known[1:5] == ["ACTIVE", "30", "61", "63"]
@@ -52,7 +52,7 @@ def test_how_desks_stand_is_shown_with_their_intervals(
 
 
 def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> None:
-    lines = listing(None, "prefenligne", why=True).splitlines()
+    lines = listing(None, "prefenligne", reason_table).splitlines()
     assert lines[0].split() == ["DESK", "GRADE", "WATCH", "ROBOTS", "WHY"]
     said = {line.split()[0]: line for line in lines[1:]}
     assert "checked; " in said["bobigny_93/titre-sejour-remise"]
@@ -66,12 +66,12 @@ def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text(f"127.77.0.77:8800:\n  robots: {rule % 'allowed'}\n", encoding="utf-8")
     settings_env(PREFECTURES_DIR=PREFECTURES, HOSTS_FILE=hosts)
-    first, second = [line.split() for line in listing(None, None, robots=True).splitlines()[1:]]
+    first, second = [line.split() for line in listing(None, None, robots_table).splitlines()[1:]]
     assert first == ["127.77.0.93:8800", *first[1:]]
     assert first[2:5] == ["unread", "-", "http://127.77.0.93:8800/robots.txt"]
     assert second[:4] == ["127.77.0.77:8800", "1", "allowed", "2026-11-20"]
-    assert " allowed 2026-11-20  checked" in listing("melun_77", None, why=True)
-    assert " unread " in listing("bobigny_93", None, why=True)
+    assert " allowed 2026-11-20  checked" in listing("melun_77", None, reason_table)
+    assert " unread " in listing("bobigny_93", None, reason_table)
 
 
 SETTINGS = Settings({"COMMANDS_MODULE": "crawler.commands"})
