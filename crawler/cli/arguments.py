@@ -1,6 +1,6 @@
 """Spider arguments that choose desks; an unknown name is answered with those that exist."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -8,7 +8,7 @@ from configs.ground.formatting import list_names, suggest_names
 from configs.ground.hosts import is_private
 from configs.world.desk import Desk, Fetch, Procedure, check_web_address
 from configs.world.prefecture import desks as every
-from configs.world.prefecture import prefecture, prefectures
+from configs.world.prefecture import prefecture
 from crawler.catalogue import desks_of, system_of, visit_of
 from crawler.platforms import platform
 
@@ -30,12 +30,13 @@ def fetch_of(arguments: Mapping[str, Any]) -> Fetch:
         return Fetch.HTTP
     if named := [name for name in NAMES if name in arguments]:
         raise WrongArgument(f"{QUEUE}= chooses a queue and {named[0]}= desks: leave one of them out")
-    try:
-        return Fetch(arguments[QUEUE])
-    except ValueError:
-        raise WrongArgument(
-            f"no {QUEUE} {arguments[QUEUE]!r}; {suggest_names(str(arguments[QUEUE]), list(Fetch))}"
-        ) from None
+    _ensure_among(QUEUE, str(arguments[QUEUE]), list(Fetch))
+    return Fetch(arguments[QUEUE])
+
+
+def _ensure_among(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise WrongArgument(f"no {what} {name!r}; {suggest_names(name, known)}")
 
 
 def choose_desks(system: str, arguments: Mapping[str, Any]) -> list[Desk]:
@@ -51,51 +52,69 @@ def choose_desks(system: str, arguments: Mapping[str, Any]) -> list[Desk]:
     """
     ours = (name for name in arguments if name != QUEUE and not name.startswith("_"))
     given = {name: str(arguments[name]).strip() for name in ours}
-    if unknown := min(given.keys() - set(NAMES), default=None):
-        raise WrongArgument(f"no argument {unknown!r}; {suggest_names(unknown, NAMES)}")
-    if empty := [name for name in NAMES if given.get(name) == ""]:
-        raise WrongArgument(f"{empty[0]}= is empty: give it a value or leave it out")
-    fitting = _fitting(given, desks_of(system)) if given else []
-    if given and not fitting:
-        raise WrongArgument(_nothing(given, system))
-    for each in fitting:
-        if each.because:
-            raise WrongArgument(f"{each.id} cannot be asked: {each.because}")
+    for name, value in sorted(given.items()):
+        _ensure_among("argument", name, NAMES)
+        if not value:
+            raise WrongArgument(f"{name}= is empty: give it a value or leave it out")
+    if not given:
+        return []
+    place = prefecture(given["prefecture"]) if "prefecture" in given else None
+    here = {
+        id_: desk for id_, desk in desks_of(system).items() if not place or desk.prefecture_id == place.id
+    }
+    procedure = given.get("procedure", "").upper()
+    if procedure:
+        _ensure_among("procedure", procedure, list(Procedure))
+    named = [_find_desk(given["desk"], here)] if "desk" in given else None
+    fitting = [
+        desk
+        for desk in named or here.values()
+        if (named or desk.schedulable) and (not procedure or procedure in desk.procedures)
+    ]
+    if not fitting:
+        asked = ", ".join(f"{name}={given[name]}" for name in NAMES[:3] if name in given)
+        known = list_names(map(_describe, place.desks if place else ())) if place and place.desks else ""
+        known = known or list_names(sorted(desks_of(system)))
+        raise WrongArgument(f"{system} has no desk to check with {asked or 'these arguments'}; {known}")
+    for desk in fitting:
+        if desk.because:
+            raise WrongArgument(f"{desk.id} cannot be asked: {desk.because}")
     return _at_url(fitting, given["url"]) if "url" in given else fitting
 
 
-def _fitting(given: Mapping[str, str], desks: dict[str, Desk]) -> list[Desk]:
-    within = prefecture(given["prefecture"]).id if "prefecture" in given else None
-    procedure = _procedure(given["procedure"]) if "procedure" in given else None
-    chosen = [_desk(given["desk"], within, desks)] if "desk" in given else list(desks.values())
-    return [
-        each
-        for each in chosen
-        if ("desk" in given or each.schedulable)
-        and (not within or each.prefecture_id == within)
-        and (not procedure or procedure in each.procedures)
-    ]
+def _describe(desk: Desk) -> str:
+    because = desk.unwatched_because or desk.grade
+    return f"{desk.id} ({', '.join(sorted(desk.procedures))}; {system_of(desk)}; {because})"
 
 
-def _nothing(given: Mapping[str, str], system: str) -> str:
-    asked = ", ".join(f"{name}={given[name]}" for name in NAMES[:3] if name in given)
-    here = prefectures()[given["prefecture"]].desks if "prefecture" in given else ()
-    there = [
-        f"{each.id} ({', '.join(sorted(each.procedures))}; {system_of(each)}; "
-        f"{each.unwatched_because or each.grade})"
-        for each in here
-    ]
-    known = there or sorted(desks_of(system))
-    return f"{system} has no desk to check with {asked or 'these arguments'}; {list_names(known)}"
+def _find_desk(name: str, here: Mapping[str, Desk]) -> Desk:
+    """Find a desk by its id, or by its slug where that is enough."""
+    fits = [desk for desk in here.values() if name in (desk.id, desk.slug)]
+    if len(fits) > 1:
+        raise WrongArgument(f"desk={name} fits several: {list_names([desk.id for desk in fits])}")
+    if fits:
+        return fits[0]
+    elsewhere = every().get(name)
+    if elsewhere and (system := system_of(elsewhere)) not in map(system_of, here.values()):
+        raise WrongArgument(f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}")
+    near = [id_ for id_, desk in here.items() if desk.prefecture_id == name.partition("/")[0]]
+    raise WrongArgument(f"no desk {name!r}; {suggest_names(name, near or here)}")
 
 
 def _at_url(desks: list[Desk], url: str) -> list[Desk]:
+    """Return the desks at another address, which their platform understands."""
     if _web(url).path.strip("/") and len(desks) > 1:
         names = ", ".join(each.id for each in desks)
         raise WrongArgument(
             f"url={url} is one page and these are {len(desks)} desks: choose by desk= of {names}"
         )
-    return [_ensure_understood(relocate_desk(each, url)) for each in desks]
+    moved = [relocate_desk(each, url) for each in desks]
+    try:
+        for desk in moved:
+            platform(desk.platform).first_request(visit_of(desk))
+    except ValueError as error:  # the platform says what its addresses look like
+        raise WrongArgument(f"url={error}") from None
+    return moved
 
 
 def relocate_desk(desk: Desk, url: str) -> Desk:
@@ -110,14 +129,6 @@ def relocate_desk(desk: Desk, url: str) -> Desk:
     return desk.model_copy(update={"url": parts.geturl()})
 
 
-def _ensure_understood(desk: Desk) -> Desk:
-    try:
-        platform(desk.platform).first_request(visit_of(desk))
-    except ValueError as error:  # the platform says what its addresses look like
-        raise WrongArgument(f"url={error}") from None
-    return desk
-
-
 def _web(url: str) -> SplitResult:
     try:
         parts = urlsplit(check_web_address(url))
@@ -128,35 +139,3 @@ def _web(url: str) -> SplitResult:
     if is_private(parts.hostname or ""):
         raise WrongArgument(f"url={url} points into a private network: name a page that everybody can open")
     return parts
-
-
-def _procedure(name: str) -> Procedure:
-    try:
-        return Procedure(name.upper())
-    except ValueError:
-        raise WrongArgument(
-            f"no procedure {name!r}; {suggest_names(name.upper(), list(Procedure))}"
-        ) from None
-
-
-def _desk(name: str, within: str | None, desks: dict[str, Desk]) -> Desk:
-    """Find a desk by its id, or by its slug where that is enough."""
-    here = {id_: each for id_, each in desks.items() if not within or each.prefecture_id == within}
-    fits = [each for each in here.values() if name in (each.id, each.slug)]
-    if len(fits) > 1:
-        raise WrongArgument(f"desk={name} fits several: {list_names([each.id for each in fits])}")
-    if not fits:
-        raise WrongArgument(_no_desk(name, here))
-    return fits[0]
-
-
-def _no_desk(name: str, here: dict[str, Desk]) -> str:
-    elsewhere = every().get(name)
-    if (
-        elsewhere
-        and name not in here
-        and (system := system_of(elsewhere)) not in map(system_of, here.values())
-    ):
-        return f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}"
-    near = [id_ for id_, each in here.items() if each.prefecture_id == name.partition("/")[0]]
-    return f"no desk {name!r}; {suggest_names(name, near or here)}"
