@@ -118,9 +118,9 @@ class Daily:
             with session() as rows:
                 is_due = due(rows, now)
         except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:
-            why = str(error).splitlines()[0]
-            if self._trouble.begin(why, kind=why):
-                log.warning("no walk of the prefectures' sites is started: %s", why)
+            self._trouble.tell(
+                log, f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}"
+            )
             return False
-        self._trouble.end()
+        self._trouble.tell(log, "")
         return is_due

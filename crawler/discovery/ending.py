@@ -1,7 +1,7 @@
 """The end of a walk: moved pages, links and the report, in one transaction with the end of its row."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,66 +10,53 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from api.models.discovery import DeskLink
+from api.models.discovery import DeskLink, DriftReason
 from configs.ground.formatting import pluralize
 from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture, desks, prefectures
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Run
-from crawler.discovery.results import (
-    DRIFT_SILENT_SECONDS,
-    CheckHistory,
-    FoundPage,
-    KnownPages,
-    RunResult,
-    addresses,
-    back,
-    evaluate_run,
-)
+from crawler.discovery.results import DRIFT_SILENT_SECONDS, CheckHistory, RunResult, evaluate_run
 from crawler.discovery.site_walk import ObservedPage, PageSeen
 from crawler.incidents import moved_pages
 from crawler.scheduling.intervals import captcha_expected
 
 
-def finish(run: Run, pages: Collection[PageSeen], cut: Iterable[str], now: datetime) -> Path | None:
+def finish(run: Run, pages: Collection[PageSeen], cut: Collection[str], now: datetime) -> Path | None:
     """End a walk and return its report's file; None if it has been ended. `cut`: prefectures not walked to their end.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk stays open.
         OSError: the report cannot be written; the same.
     """
-    places = list(prefectures().values())
+    every = desks().values()
     with session() as rows:
-        outcome = evaluate_run(pages, places, _load_known_pages(rows, frozenset(cut), now), now)
+        watched = [desk for desk in every if desk.schedulable]
+        before, lived = linking_pages(rows), lives(rows, watched, now)
+        places = list(prefectures().values())
+        outcome = evaluate_run(pages, places, every, now, before=before, lives=lived, cut=cut)
         found = len(outcome.found)
         if not daily_schedule.end(rows, run, now, cut=bool(outcome.cut), pages=len(pages), found=found):
             return None
-        again = back({each.desk_id: each.reason for each in moved_pages.find_open_drifts(rows)}, outcome)
+        again = [
+            each.desk_id
+            for each in moved_pages.find_open_drifts(rows)
+            if each.reason is DriftReason.UNLINKED and each.desk_id in outcome.linked
+        ]
         moved_pages.end_drifts(rows, again, now)
-        new = moved_pages.open_drifts(
-            rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now
-        )
+        new = moved_pages.open_drifts(rows, outcome.drifted, now)
         remember_links(rows, outcome.linked, now)
         return write(text(outcome, run.started_at, now, new, again), run.started_at)
 
 
 def describe(
-    places: Collection[Prefecture], pages: Iterable[PageSeen], cut: Iterable[str], now: datetime
+    places: Sequence[Prefecture], pages: Iterable[PageSeen], cut: Collection[str], now: datetime
 ) -> str:
     """Write the report of a walk at the terminal and return it. It changes no row, and no desk counts as moved."""
-    outcome = evaluate_run(
-        pages, list(places), KnownPages(addresses(desks().values()), cut=frozenset(cut)), now
-    )
-    said = text(outcome, now, now)
+    said = text(evaluate_run(pages, places, desks().values(), now, cut=cut), now, now)
     file = write(said, now, "-".join(place.id for place in places))
     return f"{said}\nWritten to {file}"
-
-
-def _load_known_pages(rows: Session, cut: frozenset[str], now: datetime) -> KnownPages:
-    every = desks().values()
-    watched = [desk for desk in every if desk.schedulable]
-    return KnownPages(addresses(every), linking_pages(rows), lives(rows, watched, now), cut)
 
 
 def write(report: str, started_at: datetime, of: str = "all") -> Path:
@@ -97,52 +84,36 @@ def text(
 
     `new`: desks that are out of sale since this walk; `again`: those that are linked again.
     """
-    signs = {desk: f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted}
-    parts = (
-        (
-            "Booking pages that no file has (`scrapy detect` drafts an entry)",
-            map(_describe_found, outcome.found),
-        ),
-        (
-            "Desks whose page seems to have moved: out of sale now",
-            (line for desk, line in signs.items() if desk in new),
-        ),
-        (
-            "Desks whose page still seems to have moved",
-            (line for desk, line in signs.items() if desk not in new),
-        ),
-        ("Desks that are linked again", again),
-        ("Desks that the files call stale or retired, and that are linked", outcome.former),
-        ("Desks and the pages that link them", _describe_links(outcome)),
-        ("Pages that prove nothing", _doubts(outcome)),
-        ("Sites not walked to their end", outcome.cut),
+    signs = {desk: f"{desk}: {reason}: {detail}" for desk, reason, detail in outcome.drifted}
+    parts = {
+        "Booking pages that no file has (`scrapy detect` drafts an entry)": [
+            f"{place}: {each.url} ({each.platform or 'platform unknown'}) {each.text!r}, linked by {pages[0]}"
+            for place, each, pages in outcome.found
+        ],
+        "Desks whose page seems to have moved: out of sale now": [
+            line for desk, line in signs.items() if desk in new
+        ],
+        "Desks whose page still seems to have moved": [
+            line for desk, line in signs.items() if desk not in new
+        ],
+        "Desks that are linked again": again,
+        "Desks that the files call stale or retired, and that are linked": outcome.former,
+        "Desks and the pages that link them": [
+            f"{desk}: linked by {', '.join(sorted(pages))}" for desk, pages in sorted(outcome.linked.items())
+        ],
+        "Pages that prove nothing": [
+            f"{page.url}: {page.detail}" for page in outcome.seen if page.seen is ObservedPage.DOUBT
+        ],
+        "Sites not walked to their end": outcome.cut,
+    }
+    sites = pluralize(len({page.prefecture_id for page in outcome.seen}), "site")
+    read = f"{pluralize(len(outcome.seen), 'page')} of {sites}"
+    summary = f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
+    head = f"Discovery of {started_at:%Y-%m-%d %H:%M} UTC, ended {ended_at:%H:%M}: {summary}\n"
+    shown = (
+        f"\n{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in parts.items() if lines
     )
-    head = f"Discovery of {started_at:%Y-%m-%d %H:%M} UTC, ended {ended_at:%H:%M}: {_summary(outcome)}\n"
-    return head + "".join(_part(title, list(lines)) for title, lines in parts)
-
-
-def _describe_found(each: FoundPage) -> str:
-    platform = each.platform or "platform unknown"
-    return f"{each.prefecture_id}: {each.url} ({platform}) {each.text!r}, linked by {each.pages[0]}"
-
-
-def _describe_links(outcome: RunResult) -> Iterator[str]:
-    for desk, pages in sorted(outcome.linked.items()):
-        yield f"{desk}: linked by {', '.join(sorted(page.url for page in pages))}"
-
-
-def _doubts(outcome: RunResult) -> Iterator[str]:
-    return (f"{page.url}: {page.detail}" for page in outcome.seen if page.seen is ObservedPage.DOUBT)
-
-
-def _summary(outcome: RunResult) -> str:
-    sites = {page.prefecture_id for page in outcome.seen}
-    read = f"{pluralize(len(outcome.seen), 'page')} of {pluralize(len(sites), 'site')}"
-    return f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
-
-
-def _part(title: str, lines: list[str]) -> str:
-    return "" if not lines else f"\n{title}\n" + "".join(f"  {line}\n" for line in lines)
+    return head + "".join(shown)
 
 
 # A desk is silent only if it was checked all the time: also this long before, and this recently.
@@ -173,20 +144,15 @@ def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, Ch
     return {row.id: _life(row, now, captcha=row.id in usual) for row in found}
 
 
-def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now: datetime) -> None:
-    """Replace the stored links of desks that are linked now; desks without a link keep theirs.
+def remember_links(rows: Session, seen: Mapping[str, Collection[str]], now: datetime) -> None:
+    """Replace the stored links (pages by desk id) of desks that are linked now; desks without a link keep theirs.
 
     So a removed link is searched each day on its old pages, until it returns.
     """
     values = [
-        {
-            "desk_id": desk,
-            "page_url": page.url,
-            "first_seen_at": now,
-            "seen_at": now,
-        }
-        for desk, pages in seen.items()
-        for page in pages
+        {"desk_id": desk, "page_url": url, "first_seen_at": now, "seen_at": now}
+        for desk, urls in seen.items()
+        for url in urls
     ]
     if not values:
         return

@@ -7,8 +7,9 @@ removed: abandoned pages say "no slot" for ever, so only `slots` refutes that ev
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
@@ -32,14 +33,6 @@ class CheckHistory:
     stopped: bool = False  # an operator stopped its host
 
 
-@dataclass(frozen=True, slots=True)
-class MoveEvidence:
-    """The reason why a page seems to have moved, with the evidence in words."""
-
-    reason: DriftReason
-    detail: str
-
-
 def find_move(
     life: CheckHistory,
     before: Collection[str],
@@ -48,8 +41,8 @@ def find_move(
     *,
     linked: bool = False,
     cut: bool = False,
-) -> MoveEvidence | None:
-    """Return the evidence that a desk's page has moved; None without it.
+) -> tuple[DriftReason, str] | None:
+    """Return why a desk's page seems to have moved, with the evidence in words; None without any.
 
     `before`: pages that linked it until now; `seen`: those that this run saw of its site, by address, of which one
     links it if `linked`; `cut`: the site was not walked to its end.
@@ -59,11 +52,11 @@ def find_move(
     recently = now - timedelta(seconds=DRIFT_PROVEN_SECONDS)
     gives_slots = life.slot_at is not None and life.slot_at >= recently
     if before and not (gives_slots or linked) and all(_tells(seen.get(url), cut=cut) for url in before):
-        return MoveEvidence(DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before))}")
+        return DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before))}"
     alive, since = life.lived_at is not None and life.lived_at >= recently, life.silent_since
     if alive or since is None or now - since < timedelta(seconds=DRIFT_SILENT_SECONDS):
         return None
-    return MoveEvidence(DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC")
+    return DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC"
 
 
 def _tells(page: PageSeen | None, *, cut: bool) -> bool:
@@ -77,99 +70,77 @@ def _tells(page: PageSeen | None, *, cut: bool) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPage:
-    """A booking page that no desk file has."""
-
-    prefecture_id: str
-    url: str
-    text: str  # of the link
-    platform: str | None
-    pages: tuple[str, ...]  # that link it
-
-
-@dataclass(frozen=True, slots=True)
 class RunResult:
-    """The whole result. `linked`: the pages that link a desk now, by desk id."""
+    """The whole result."""
 
-    seen: tuple[PageSeen, ...] = ()  # site by site
-    cut: tuple[str, ...] = ()  # prefectures whose sites were not walked to their end
-    found: tuple[FoundPage, ...] = ()
-    drifted: tuple[tuple[str, MoveEvidence], ...] = ()
-    linked: Mapping[str, tuple[PageSeen, ...]] = field(default_factory=dict)
-    former: tuple[str, ...] = ()  # linked desks that the files call stale or retired
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPages:
-    """What was known before and beside the run."""
-
-    addresses: Mapping[str, frozenset[str]] = field(
-        default_factory=dict
-    )  # prefectures with a desk there, by key
-    before: Mapping[str, Collection[str]] = field(default_factory=dict)  # pages that linked a desk, by its id
-    lives: Mapping[str, CheckHistory] = field(default_factory=dict)  # by desk id
-    cut: frozenset[str] = frozenset()  # prefectures whose sites were not walked to their end
-
-
-def addresses(every: Iterable[Desk]) -> dict[str, frozenset[str]]:
-    """Return the prefectures with a desk at an address, by the address's key."""
-    owners: dict[str, set[str]] = defaultdict(set)
-    for desk in every:
-        owners[key(desk.url)].add(desk.prefecture_id)
-    return {name: frozenset(those) for name, those in owners.items()}
+    seen: tuple[PageSeen, ...]  # site by site
+    cut: tuple[str, ...]  # prefectures whose sites were not walked to their end
+    found: tuple[
+        tuple[str, Booking, list[str]], ...
+    ]  # prefecture, a page that no file has, the pages that link it
+    drifted: tuple[tuple[str, DriftReason, str], ...]  # desk, reason, evidence
+    linked: Mapping[str, Collection[str]]  # the pages that link a desk now, by desk id
+    former: tuple[str, ...]  # linked desks that the files call stale or retired
 
 
 def evaluate_run(
-    facts: Iterable[PageSeen], places: Sequence[Prefecture], known: KnownPages, now: datetime
+    pages: Iterable[PageSeen],
+    places: Sequence[Prefecture],
+    every: Iterable[Desk],
+    now: datetime,
+    *,
+    before: Mapping[str, Collection[str]] = MappingProxyType({}),
+    lives: Mapping[str, CheckHistory] = MappingProxyType({}),
+    cut: Collection[str] = (),
 ) -> RunResult:
-    """Return the result of a run from its observations and what was known of the desks."""
-    seen: dict[str, dict[str, PageSeen]] = defaultdict(dict)
-    for page in facts:
-        seen[page.prefecture_id][page.url] = page
-    linked = _find_linked(page for each in seen.values() for page in each.values())
+    """Return the result of a run of `places`, from its observations and what was known of `every` desk.
+
+    `before`: pages that linked a desk, and `lives`: what its checks proved, by its id; `cut`: prefectures whose sites
+    were not walked to their end.
+    """
+    seen: dict[str, dict[str, PageSeen]] = {place.id: {} for place in places}
+    for page in pages:
+        seen.setdefault(page.prefecture_id, {})[page.url] = page
+    linked: dict[str, set[str]] = defaultdict(set)
+    for page in (page for there in seen.values() for page in there.values()):
+        for each in page.bookings:
+            if each.desk_id:
+                linked[each.desk_id].add(page.url)
+    owners: dict[str, set[str]] = defaultdict(set)
+    for desk in every:
+        owners[key(desk.url)].add(desk.prefecture_id)
+    here = [desk for place in places for desk in place.desks]
     drifted = []
-    for desk in (each for place in places for each in place.desks if each.schedulable):
-        life, home = known.lives.get(desk.id, CheckHistory()), desk.prefecture_id
-        shared = len(known.addresses.get(key(desk.url), ())) > 1  # by several prefectures: a national search
-        before = () if shared else known.before.get(desk.id, ())
-        is_linked, cut = desk.id in linked, home in known.cut
-        if sign := find_move(life, before, seen[home], now, linked=is_linked, cut=cut):
-            drifted.append((desk.id, sign))
+    for desk in (each for each in here if each.schedulable):
+        shared = len(owners[key(desk.url)]) > 1  # by several prefectures: a national search
+        sign = find_move(
+            lives.get(desk.id, CheckHistory()),
+            () if shared else before.get(desk.id, ()),
+            seen[desk.prefecture_id],
+            now,
+            linked=desk.id in linked,
+            cut=desk.prefecture_id in cut,
+        )
+        if sign:
+            drifted.append((desk.id, *sign))
     return RunResult(
         tuple(page for place in places for page in seen[place.id].values()),
-        tuple(place.id for place in places if place.id in known.cut),
+        tuple(place.id for place in places if place.id in cut),
         tuple(
-            found for place in places for found in _find_new_pages(place.id, seen[place.id].values(), known)
+            found for place in places for found in _find_new_pages(place.id, seen[place.id].values(), owners)
         ),
         tuple(drifted),
         linked,
-        tuple(
-            each.id for place in places for each in place.desks if each.id in linked and not each.schedulable
-        ),
+        tuple(desk.id for desk in here if desk.id in linked and not desk.schedulable),
     )
 
 
-def back(open_ones: Mapping[str, DriftReason], outcome: RunResult) -> list[str]:
-    """Return the desks that counted as moved for a missing link, and that are linked again."""
-    return [desk for desk, why in open_ones.items() if why is DriftReason.UNLINKED and desk in outcome.linked]
-
-
-def _find_linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:
-    found: dict[str, dict[str, PageSeen]] = defaultdict(dict)
+def _find_new_pages(
+    prefecture_id: str, seen: Collection[PageSeen], owners: Mapping[str, object]
+) -> Iterator[tuple[str, Booking, list[str]]]:
+    found: dict[str, tuple[Booking, set[str]]] = {}
     for page in seen:
         for each in page.bookings:
-            if each.desk_id:
-                found[each.desk_id][page.url] = page
-    return {desk: tuple(those.values()) for desk, those in found.items()}
-
-
-def _find_new_pages(prefecture_id: str, seen: Collection[PageSeen], known: KnownPages) -> Iterator[FoundPage]:
-    where: dict[str, set[str]] = defaultdict(set)
-    first: dict[str, Booking] = {}
-    for page in seen:
-        for each in page.bookings:
-            if not each.desk_id and (name := key(each.url)) not in known.addresses:
-                first.setdefault(name, each)
-                where[name].add(page.url)
-    for name, each in first.items():
-        yield FoundPage(prefecture_id, each.url, each.text, each.platform, tuple(sorted(where[name])))
+            if not each.desk_id and (name := key(each.url)) not in owners:
+                found.setdefault(name, (each, set()))[1].add(page.url)
+    return ((prefecture_id, first, sorted(urls)) for first, urls in found.values())

@@ -45,17 +45,6 @@ class ObservedPage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PageSeen:
-    """A page of a prefecture's own site; `bookings` are its links to booking pages."""
-
-    prefecture_id: str
-    url: str
-    seen: ObservedPage
-    detail: str = ""
-    bookings: tuple[Booking, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Onward:
     """A page to request next."""
 
@@ -66,16 +55,20 @@ class Onward:
 
 
 @dataclass(frozen=True, slots=True)
-class PageStep:
-    """The result of one page: what was seen, and the pages that it leads to."""
+class PageSeen:
+    """A page of a prefecture's own site."""
 
-    seen: PageSeen
-    onward: tuple[Onward, ...] = ()
+    prefecture_id: str
+    url: str
+    seen: ObservedPage
+    detail: str = ""
+    bookings: tuple[Booking, ...] = ()  # its links to booking pages
+    onward: tuple[Onward, ...] = ()  # the pages that it leads to
     refused: bool = False  # the whole site refuses us, not this page only
     asked: bool = True  # False where robots.txt forbade it: the site did not fail us
 
 
-STEP = TypeAdapter(PageStep)  # its text in Redis
+SEEN = TypeAdapter(PageSeen)  # its text in Redis
 
 
 @dataclass
@@ -86,33 +79,31 @@ class Observations:
     client: "redis.Redis | None" = None  # None: a walk at the terminal
     key: str = ""  # prefix of the walk's keys
 
-    def add(self, step: PageStep) -> None:
+    def add(self, page: PageSeen) -> None:
         """Keep one more page.
 
         Raises:
             redis.RedisError: Redis is away.
         """
-        self.pages.append(step.seen)
+        self.pages.append(page)
         if self.client is None:
             return
         with self.client.pipeline() as pipe:
-            pipe.rpush(f"{self.key}:facts", STEP.dump_json(step))
+            pipe.rpush(f"{self.key}:facts", SEEN.dump_json(page))
             for name in ("facts", "requests", "seen"):  # scrapy-redis sets no expiry
                 pipe.expire(f"{self.key}:{name}", KEPT_SECONDS)
             pipe.execute()
 
-    def resume(self) -> list[PageStep]:
+    def resume(self) -> list[PageSeen]:
         """Return what an earlier process of this walk saw, and take it over.
 
         Raises:
             redis.RedisError: Redis is away.
         """
-        if self.client is None:
-            return []
-        found: list[str] = self.client.lrange(f"{self.key}:facts", 0, -1)  # type: ignore[assignment]  # async and sync in one
-        steps = [STEP.validate_json(each) for each in found]
-        self.pages = [step.seen for step in steps]
-        return steps
+        if self.client:
+            found: list[str] = self.client.lrange(f"{self.key}:facts", 0, -1)  # type: ignore[assignment]  # async and sync in one
+            self.pages = [SEEN.validate_json(each) for each in found]
+        return self.pages
 
     def drop(self) -> None:
         """Remove all keys of the walk."""
@@ -155,17 +146,16 @@ class SiteWalk:
         """Let pages wait for their turn; return those that are new and within the limits."""
         return tuple(page for page in found if self._admit(page))
 
-    def record(self, step: PageStep) -> PageStep:
+    def record(self, page: PageSeen) -> PageSeen:
         """Take note of a page's result. Return it with those pages only that wait for their turn now."""
-        self._done.add(step.seen.url)
-        self._known.add(step.seen.url)
-        if self.under_way == step.seen.url:
+        self._done.add(page.url)
+        self._known.add(page.url)
+        if self.under_way == page.url:
             self.under_way = ""
-        doubtful = step.seen.seen is ObservedPage.DOUBT
-        if step.asked:
-            self._doubts = self._doubts + 1 if doubtful else 0
-        self.left = self.left or step.refused or self._doubts >= ENOUGH
-        return replace(step, onward=() if self.left else self.add(step.onward))
+        if page.asked:
+            self._doubts = self._doubts + 1 if page.seen is ObservedPage.DOUBT else 0
+        self.left = self.left or page.refused or self._doubts >= ENOUGH
+        return replace(page, onward=() if self.left else self.add(page.onward))
 
     def take(self) -> Onward | None:
         """Return the best page that waits, None if one is under way or the site is walked or left alone."""
@@ -210,56 +200,43 @@ def bounded_pause(asked: float) -> float:
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 
 
-def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
+def observe(page: Page, place: Prefecture, home: str, listed: Listed) -> PageSeen:
     """Evaluate a page of a prefecture's site; `home` is the site's own spelling of its address."""
+    doubt = PageSeen(place.id, page.url, ObservedPage.DOUBT)
     if page.status in MOVED and (location := page.headers.get("location")):
-        return _follow_redirect(page, place, home, location, listed)
+        return _follow_redirect(doubt, home, location, listed)
     if page.status in GONE:
-        return PageStep(PageSeen(place.id, page.url, ObservedPage.GONE, f"HTTP {page.status}"))
+        return replace(doubt, seen=ObservedPage.GONE, detail=f"HTTP {page.status}")
     if found := detect_block_page(page):
-        doubt = f"{found.outcome}: {found.reason}"
-        return PageStep(
-            PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt), refused=found.outcome in _REFUSALS
-        )
-    if doubt := _doubt(page):
-        return PageStep(PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt))
-    bookings, onward = _sort_links(find_links(page), home, listed)
-    seen = PageSeen(place.id, page.url, ObservedPage.READ, "", tuple(bookings))
-    return PageStep(seen, tuple(onward))
-
-
-def _doubt(page: Page) -> str:
-    """Return why a page proves nothing, empty if it counts."""
+        refused = found.outcome in _REFUSALS
+        return replace(doubt, detail=f"{found.outcome}: {found.reason}", refused=refused)
     if page.status != HTTPStatus.OK:
-        return f"HTTP {page.status}"
-    return "" if "html" in page.headers.get("content-type", "text/html").lower() else "no HTML"
-
-
-def _follow_redirect(page: Page, place: Prefecture, home: str, location: str, listed: Listed) -> PageStep:
-    """Follow a redirect within the site. From the home page it may lead to the site's own spelling of its address."""
-    try:
-        target = urljoin(page.url, location.strip()).partition("#")[0]
-        here = at_home(target, home)
-    except ValueError:
-        return PageStep(
-            PageSeen(place.id, page.url, ObservedPage.DOUBT, f"leads to no address: {location[:100]!r}")
-        )
-    seen = PageSeen(place.id, page.url, ObservedPage.MOVED, f"leads to {target}")
-    if here is None:
-        found = booking(Link(target, ""), home, listed)
-        known = PageSeen(place.id, page.url, ObservedPage.MOVED, seen.detail, (found,)) if found else seen
-        return PageStep(known)
-    if here == page.url != target:  # http to https, or with `www.`: the site's own spelling
-        return PageStep(seen, (Onward(target, promise(Link(target, "")), target),))
-    return PageStep(seen, (Onward(here, promise(Link(here, "")), home),) if worth_walking(here) else ())
-
-
-def _sort_links(found: Iterable[Link], home: str, listed: Listed) -> tuple[list[Booking], list[Onward]]:
+        return replace(doubt, detail=f"HTTP {page.status}")
+    if "html" not in page.headers.get("content-type", "text/html").lower():
+        return replace(doubt, detail="no HTML")
     bookings, onward = [], []
-    for link in found:
+    for link in find_links(page):
         here = at_home(link.url, home)
         if known := booking(link, home, listed):
             bookings.append(known)
         elif here and worth_walking(here):
             onward.append(Onward(here, promise(link), home))
-    return bookings, onward
+    return replace(doubt, seen=ObservedPage.READ, bookings=tuple(bookings), onward=tuple(onward))
+
+
+def _follow_redirect(doubt: PageSeen, home: str, location: str, listed: Listed) -> PageSeen:
+    """Follow a redirect within the site. From the home page it may lead to the site's own spelling of its address."""
+    try:
+        target = urljoin(doubt.url, location.strip()).partition("#")[0]
+        here = at_home(target, home)
+    except ValueError:
+        return replace(doubt, detail=f"leads to no address: {location[:100]!r}")
+    moved = replace(doubt, seen=ObservedPage.MOVED, detail=f"leads to {target}")
+    if here is None:
+        found = booking(Link(target, ""), home, listed)
+        return replace(moved, bookings=(found,) if found else ())
+    if here == doubt.url != target:  # http to https, or with `www.`: the site's own spelling
+        here = home = target
+    elif not worth_walking(here):
+        return moved
+    return replace(moved, onward=(Onward(here, promise(Link(here, "")), home),))

@@ -34,10 +34,9 @@ from crawler.discovery.site_walk import (
     ObservedPage,
     Onward,
     PageSeen,
-    PageStep,
     SiteWalk,
     bounded_pause,
-    step,
+    observe,
 )
 from crawler.fetching.browser_headers import honest
 from crawler.fetching.decompression import unpack_response
@@ -193,25 +192,23 @@ class DiscoverySpider(Spider):
     def page(self, response: Response) -> None:
         """Keep what a page shows, and ask for the next of its site."""
         request = cast("Request", response.request)  # Scrapy's engine puts it there
-        site = self.sites[request.meta["prefecture_id"]]
         try:
-            came = self._read(request, response, site.place)
+            came = self._read(request.meta, response)
         except Exception:
             # The page proves nothing and its site goes on; Scrapy reports the error.
-            self._doubt(request, "its reading failed")
+            self._record(_doubt(request, "its reading failed"))
             raise
-        self._record(site, came)
+        self._record(came)
 
     def trouble(self, failure: Failure) -> None:
         """Note a page that did not come: it proves nothing."""
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         error = failure.value
         if isinstance(error, IgnoreRequest):
-            self._doubt(request, "robots.txt forbids it", asked=False)
+            self._record(_doubt(request, "robots.txt forbids it", asked=False))
             return
-        self._doubt(
-            request, to_fetch_error(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
-        )
+        known = isinstance(error, KNOWN)
+        self._record(_doubt(request, to_fetch_error(error, request.url).reason if known else repr(error)))
 
     def closed(self, reason: str) -> None:
         """Write the result if the walk is over. A walk that was interrupted stays open for the next process."""
@@ -260,17 +257,17 @@ class DiscoverySpider(Spider):
             own = {url for desk in site.place.desks for url in linked.get(desk.id, ())}
             site.add(Onward(url, _LINKED_BEFORE, home) for url in sorted(own))
         for each in self.seen.resume():
-            if walked := self.sites.get(each.seen.prefecture_id):
+            if walked := self.sites.get(each.prefecture_id):
                 walked.record(each)
 
-    def _read(self, request: Request, response: Response, place: Prefecture) -> PageStep:
-        meta = request.meta
+    def _read(self, meta: dict[str, Any], response: Response) -> PageSeen:
+        place = self.sites[meta["prefecture_id"]].place
         try:
             body, headers = unpack_response(response, self.settings.getint("DOWNLOAD_MAXSIZE"))
         except KNOWN as error:
-            return PageStep(PageSeen(place.id, meta["address"], ObservedPage.DOUBT, str(error)))
-        found = page_of(meta["address"], body, response.status, headers)
-        came = step(found, place, meta["home"], self._listed_at(place))
+            return PageSeen(place.id, meta["address"], ObservedPage.DOUBT, str(error))
+        page = page_of(meta["address"], body, response.status, headers)
+        came = observe(page, place, meta["home"], self._listed_at(place))
         return replace(came, onward=tuple(replace(each, steps=meta["steps"] + 1) for each in came.onward))
 
     def _listed_at(self, place: Prefecture) -> Listed:
@@ -278,17 +275,13 @@ class DiscoverySpider(Spider):
             self._listed[place.id] = Listed.of(place.desks, desks().values())
         return self._listed[place.id]
 
-    def _doubt(self, request: Request, why: str, *, asked: bool = True) -> None:
-        site = self.sites[request.meta["prefecture_id"]]
-        seen = PageSeen(site.place.id, request.meta["address"], ObservedPage.DOUBT, why)
-        self._record(site, PageStep(seen, asked=asked))
-
-    def _record(self, site: SiteWalk, came: PageStep) -> None:
+    def _record(self, came: PageSeen) -> None:
         """Keep a page's result, then ask for the site's next page.
 
         Raises:
             CloseSpider: Redis is away; the walk stays open for the next process.
         """
+        site = self.sites[came.prefecture_id]
         try:
             self.seen.add(site.record(came))
             self._ask_next(site)
@@ -306,3 +299,8 @@ class DiscoverySpider(Spider):
         return Request(
             url, self.page, errback=self.trouble, meta=meta, priority=page.promise - 10 * page.steps
         )
+
+
+def _doubt(request: Request, why: str, *, asked: bool = True) -> PageSeen:
+    meta = request.meta
+    return PageSeen(meta["prefecture_id"], meta["address"], ObservedPage.DOUBT, why, asked=asked)

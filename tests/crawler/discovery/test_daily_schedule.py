@@ -9,11 +9,15 @@ import time_machine
 
 from api.models.base import session
 from api.models.check import make_partitions
+from api.models.discovery import DriftReason
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule, ending
 from crawler.discovery.daily_schedule import Daily
+from crawler.discovery.site_links import Booking
+from crawler.discovery.site_walk import ObservedPage, PageSeen
+from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk
 
 DAY = timedelta(days=1)
@@ -40,6 +44,21 @@ def test_a_walk_is_due_once_a_day_and_while_it_is_open() -> None:
         assert not daily_schedule.end(rows, run, NOW + HOUR, cut=False, pages=4)
     assert not due(NOW + DAY - HOUR)
     assert due(NOW + DAY)
+
+
+def test_a_link_that_is_back_ends_the_drift_of_a_missing_link_and_no_other(
+    tmp_path: Any, settings_env: Callable[..., None]
+) -> None:
+    settings_env(STATE_DIR=tmp_path)
+    a, b = (desk(slug) for slug in "ab")
+    with session() as rows:
+        moved_pages.open_drifts(rows, [(a, DriftReason.UNLINKED, "x"), (b, DriftReason.SILENT, "x")], NOW)
+        run = daily_schedule.begin(rows, NOW)
+    links = tuple(Booking(desks()[each].url, "x", "ezbooking", each) for each in (a, b))
+    assert ending.finish(run, [PageSeen("evry_91", PAGE, ObservedPage.READ, bookings=links)], (), NOW + HOUR)
+    with session() as rows:
+        assert [each.desk_id for each in moved_pages.find_open_drifts(rows)] == [b]
+        assert ending.linking_pages(rows) == {a: {PAGE}, b: {PAGE}}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scrapy.http import Response
 
 from configs.world.prefecture import Prefecture
 from crawler.discovery.site_links import Listed, key
-from crawler.discovery.site_walk import ObservedPage, PageStep, step
+from crawler.discovery.site_walk import ObservedPage, PageSeen, observe
 from crawler.middlewares import WholeRobotsTxt
 from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
@@ -26,9 +26,9 @@ HTML = {"content-type": "text/html; charset=utf-8"}
 
 def come(
     body: str, status: int = 200, headers: dict[str, str] = HTML, url: str = f"{HOME}/a", **listed: Any
-) -> PageStep:
+) -> PageSeen:
     known = Listed.of(PLACE.desks, [OURS, *listed.get("more", ())])
-    return step(page_of(url, body.encode(), status, headers), PLACE, HOME, known)
+    return observe(page_of(url, body.encode(), status, headers), PLACE, HOME, known)
 
 
 def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
@@ -37,8 +37,8 @@ def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
       <a href="https://autre.example/x">Prendre rendez-vous</a><a href="https://autre.example/y">Météo</a>
       <a href="/Prendre-rendez-vous">Prendre rendez-vous</a><a href="{HOME}/plan.pdf">Plan</a>"""
     came = come(body)
-    assert came.seen.seen is ObservedPage.READ
-    assert [(each.platform, each.desk_id, each.text) for each in came.seen.bookings] == [
+    assert came.seen is ObservedPage.READ
+    assert [(each.platform, each.desk_id, each.text) for each in came.bookings] == [
         ("ezbooking", OURS.id, "Naturalisation"),
         ("rdvpref", None, "Titre"),
         (None, None, "Prendre rendez-vous"),
@@ -64,7 +64,7 @@ def test_what_is_no_page_proves_nothing_but_that_it_is_gone(
     status: int, headers: dict[str, str], body: str, seen: ObservedPage
 ) -> None:
     came = come(f'{body}<a href="/b">b</a>' if body.startswith("<p") else body, status, headers)
-    assert (came.seen.seen, came.onward) == (seen, ())
+    assert (came.seen, came.onward) == (seen, ())
 
 
 @in_turn(
@@ -92,7 +92,7 @@ def test_a_wall_is_the_sites_a_refusal_may_be_one_pages(status: int, body: str, 
 def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]) -> None:
     came = come("", 302, HTML | {"location": location})
     assert [each.url for each in came.onward] == onward
-    assert came.seen.seen is (ObservedPage.DOUBT if "[" in location else ObservedPage.MOVED)
+    assert came.seen is (ObservedPage.DOUBT if "[" in location else ObservedPage.MOVED)
 
 
 def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None:

@@ -13,7 +13,6 @@ from crawler.discovery.site_walk import (
     ObservedPage,
     Onward,
     PageSeen,
-    PageStep,
     SiteWalk,
     bounded_pause,
 )
@@ -38,8 +37,8 @@ def page(path: str, promise: int = 0, steps: int = 1) -> Onward:
     return Onward(f"{HOME}/{path}", promise, HOME, steps)
 
 
-def result(url: str, *onward: Onward, seen: ObservedPage = ObservedPage.READ, **more: Any) -> PageStep:
-    return PageStep(PageSeen(PLACE.id, url, seen), onward, **more)
+def result(url: str, *onward: Onward, seen: ObservedPage = ObservedPage.READ, **more: Any) -> PageSeen:
+    return PageSeen(PLACE.id, url, seen, onward=onward, **more)
 
 
 def walk(site: SiteWalk, **more: Any) -> list[str]:
