@@ -73,8 +73,8 @@ def choose_desks(system: str, arguments: Mapping[str, Any]) -> list[Desk]:
     ]
     if not fitting:
         asked = ", ".join(f"{name}={given[name]}" for name in NAMES[:3] if name in given)
-        known = list_names(map(_describe, place.desks if place else ())) if place and place.desks else ""
-        known = known or list_names(sorted(desks_of(system)))
+        there = [_describe(desk) for desk in place.desks] if place else []
+        known = list_names(there or sorted(desks_of(system)))
         raise WrongArgument(f"{system} has no desk to check with {asked or 'these arguments'}; {known}")
     for desk in fitting:
         if desk.because:

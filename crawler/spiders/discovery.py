@@ -206,9 +206,10 @@ class DiscoverySpider(Spider):
         error = failure.value
         if isinstance(error, IgnoreRequest):
             self._record(_doubt(request, "robots.txt forbids it", asked=False))
-            return
-        known = isinstance(error, KNOWN)
-        self._record(_doubt(request, to_fetch_error(error, request.url).reason if known else repr(error)))
+        elif isinstance(error, KNOWN):
+            self._record(_doubt(request, to_fetch_error(error, request.url).reason))
+        else:
+            self._record(_doubt(request, repr(error)))
 
     def closed(self, reason: str) -> None:
         """Write the result if the walk is over. A walk that was interrupted stays open for the next process."""
