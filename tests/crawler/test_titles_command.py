@@ -89,7 +89,9 @@ def pause_desks() -> None:
         kill_switch.order_desk(f"evry_91/{slug}", "its page changes tonight")
 
 
-ORDERS = pytest.mark.parametrize(
+@pytest.mark.rule("4.11")
+@pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize(
     ("order", "said"),
     [
         (stop_host, "stopped by an operator: they wrote to us"),
@@ -97,29 +99,14 @@ ORDERS = pytest.mark.parametrize(
         (pause_desks, "paused by an operator: its page changes tonight"),
     ],
 )
-
-
-@pytest.mark.rule("4.11")
-@pytest.mark.usefixtures("listed")
-@ORDERS
-def test_a_host_that_is_stopped_or_rests_and_a_paused_desk_are_not_asked(
-    sandbox: "Running", order: Callable[[], None], said: str
-) -> None:
-    order()
-    assert said in str(command("titles"))
-    assert sandbox.requests("rdvpref") == []
-
-
-@pytest.mark.rule("4.11")
-@pytest.mark.usefixtures("listed")
-@ORDERS
-def test_an_order_between_two_pages_ends_the_command(
+def test_an_order_ends_the_command_before_its_next_page(
     sandbox: "Running", no_sleep: Callable[..., list[float]], order: Callable[[], None], said: str
 ) -> None:
     no_sleep(order)
-    assert "stopped at evry_91/b: " in (text := str(command("titles")))
-    assert said in text
-    assert len(sandbox.requests("rdvpref")) == 1
+    for slug in "ba":  # the order comes between two pages, and stands as the command begins again
+        assert f"stopped at evry_91/{slug}: " in (text := str(command("titles")))
+        assert said in text
+        assert len(sandbox.requests("rdvpref")) == 1
 
 
 @pytest.mark.usefixtures("listed")
