@@ -27,7 +27,6 @@ from api.models.user import Role
 from configs.ground.clock import clock
 from configs.world.prefecture import desk
 from crawler.scheduling.desk_store import insert_missing
-from deploy.local.environment import write_desk_files
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import get, one, rows
 from tests.waiting import PATIENCE, until
@@ -50,12 +49,10 @@ pytestmark = [pytest.mark.journey, pytest.mark.processes]
 @pytest.fixture
 def place(sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]) -> str:
     """Give the desk files of the one prefecture that has a stand-in for its own site; return its address."""
-    port = sandbox.site("91").rpartition(":")[2]
-    source = tmp_path / "source"
-    source.mkdir()
-    kept = ROOT / "deploy" / "sandbox" / "prefectures" / "melun_77.yaml"
-    (source / kept.name).write_text(kept.read_text("utf-8"), "utf-8")
-    write_desk_files(source, tmp_path / "prefectures", lambda text: text.replace(":8800", f":{port}"))
+    port, name = sandbox.site("91").rpartition(":")[2], "melun_77.yaml"
+    text = (ROOT / "deploy" / "sandbox" / "prefectures" / name).read_text("utf-8")
+    (tmp_path / "prefectures").mkdir()
+    (tmp_path / "prefectures" / name).write_text(text.replace(":8800", f":{port}"), "utf-8")
     settings_env(PREFECTURES_DIR=tmp_path / "prefectures", STATE_DIR=tmp_path / "state", **SHORT)
     return sandbox.site(SITE)
 
