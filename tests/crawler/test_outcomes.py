@@ -90,7 +90,7 @@ def test_a_slot_that_is_taken_is_counted_by_either_way(sandbox: "Running") -> No
         ("layout", (Outcome.UNREADABLE, "no rule")),
         ("empty", (Outcome.UNREADABLE, "empty")),
         ("error200", (Outcome.UNREADABLE, "no rule")),
-        ("big", (Outcome.UNREADABLE, "too large")),
+        ("big", (Outcome.UNREADABLE, "bytes are announced")),
         ("redirect_loop", (Outcome.UNREADABLE, "more than 5 times")),
         ("redirect_away", (Outcome.UNREADABLE, "another site: http://127.77.9.9")),
         ("truncated_gzip", (Outcome.UNREACHABLE, "cut short")),
