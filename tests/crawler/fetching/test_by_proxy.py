@@ -4,9 +4,8 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import aiohttp.connector
 import pytest
@@ -128,27 +127,12 @@ def test_a_check_ends_with_its_proxy_which_rests_for_the_next_ones(held: Held, u
         held.run(proxies.client.aclose())
 
 
-T = TypeVar("T")
 ALL = parse_proxies("http://ann:sesame@a:1,http://b:1,http://c:1")
 NAMES = {proxy.name for proxy in ALL}
 
 
-def shared(use: Callable[[Proxies], Coroutine[Any, Any, T]]) -> T:
-    """Return what `use` returns of proxies that are shared by Redis."""
-
-    async def whole() -> T:
-        proxies = Proxies(ALL)
-        proxies.client = due_queue.connect_async()
-        try:
-            return await use(proxies)
-        finally:
-            await proxies.client.aclose()
-
-    return asyncio.run(whole())
-
-
-async def taken(proxies: Proxies, times: int = 40) -> set[str]:
-    return {proxy.name for _ in range(times) if (proxy := await proxies.choose())}
+async def taken(proxies: Proxies) -> set[str]:
+    return {proxy.name for _ in range(40) if (proxy := await proxies.choose())}
 
 
 def test_a_check_has_any_proxy() -> None:
@@ -157,11 +141,14 @@ def test_a_check_has_any_proxy() -> None:
 
 @pytest.mark.usefixtures("redis_server")
 def test_one_that_failed_rests_for_every_process_and_any_is_tried_where_all_rest() -> None:
-    async def use(proxies: Proxies) -> tuple[set[str], set[str]]:
-        await proxies.rest("a:1")
-        few = await taken(proxies)
+    async def use() -> None:
+        one, other = Proxies(ALL), Proxies(ALL)
+        one.client = other.client = due_queue.connect_async()
+        await one.rest("a:1")
+        assert await taken(other) == {"b:1", "c:1"}
         for name in NAMES:
-            await proxies.rest(name)
-        return few, await taken(proxies)
+            await one.rest(name)
+        assert await taken(other) == NAMES
+        await one.client.aclose()
 
-    assert shared(use) == ({"b:1", "c:1"}, NAMES)
+    asyncio.run(use())
