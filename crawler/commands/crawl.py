@@ -5,10 +5,9 @@ Scrapy builds a spider inside its event loop, where a wrong argument would end i
 
 import argparse
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from scrapy.commands.crawl import Command as Crawl
-from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 
 from api.models.revision import check_tables
@@ -21,6 +20,9 @@ from crawler.cli.arguments import WrongArgument, fetch_of
 from crawler.cli.command_base import OperatorCommand
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused
+
+if TYPE_CHECKING:
+    from scrapy.settings import Settings
 
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused, NotReady)
 # At the start of every process they log crawler/settings.py, pages long.
@@ -40,8 +42,13 @@ class Command(Crawl):
         self.serving = False
         if len(args) != 1:
             return  # Scrapy's own message
+        given = cast("Settings", self.settings)  # scrapy.cmdline gives every command its settings
+        loader = get_spider_loader(given)
         try:
-            chosen = self._spider(args[0]).select_targets(opts.spargs)
+            if args[0] not in loader.list():
+                raise WrongArgument(f"no spider of ours; {list_names(sorted(loader.list()))}")
+            # The class of a spider, of a booking system or of discovery.
+            chosen = loader.load(args[0]).select_targets(opts.spargs)  # type: ignore[attr-defined]
             if not chosen:  # it serves the queue: without these it would end in a traceback, and exit code 0
                 settings().require("redis_url")
                 database_url()
@@ -51,9 +58,9 @@ class Command(Crawl):
         self.serving = not (chosen or opts.loglevel or opts.logfile or opts.nolog)
         # "project" lets -s and -L on the command line win.
         if self.serving:
-            self._require_settings().set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="project")
+            given.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="project")
         elif chosen:
-            self._require_settings().set("LOG_LEVEL", "WARNING", priority="project")
+            given.set("LOG_LEVEL", "WARNING", priority="project")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Run the spider; a serving one logs as all programs do."""
@@ -63,15 +70,3 @@ class Command(Crawl):
             for loud in _LOUD:
                 logging.getLogger(loud).setLevel(logging.WARNING)
         super().run(args, opts)
-
-    def _require_settings(self) -> Settings:
-        if self.settings is None:
-            raise RuntimeError("scrapy.cmdline gives every command its settings")
-        return self.settings
-
-    def _spider(self, name: str) -> Any:
-        """Return the class of a spider, of a booking system or of discovery."""
-        loader = get_spider_loader(self._require_settings())
-        if name not in loader.list():
-            raise WrongArgument(f"no spider of ours; {list_names(sorted(loader.list()))}")
-        return loader.load(name)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
 from urllib.parse import urlencode, urljoin
@@ -85,17 +86,18 @@ def first_step(ask: PageRequest, shown: str | None, desk: str) -> RequestStep:
     """Return what is asked first: by a person, or by a script of the page that is `shown`, else of the desk's."""
     headers, kind = dict(ask.headers) | _secrets(ask), _kind(ask)
     page = shown if kind == "page" else shown or desk
+    url, body, content = ask.url, "", ""
     if ask.json is not None:
-        headers = {"Content-Type": "application/json"} | headers
-        return RequestStep(ask.url, ask.method, json.dumps(ask.json).encode(), headers, kind, page, ask.until)
-    if ask.text:
-        headers = {"Content-Type": "text/plain"} | headers
-        return RequestStep(ask.url, ask.method, ask.text.encode(), headers, kind, page)
-    if ask.method == "POST":
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
-        return RequestStep(ask.url, ask.method, urlencode(ask.form).encode(), headers, kind, page)
-    query = ("&" if "?" in ask.url else "?") + urlencode(ask.form) if ask.form else ""
-    return RequestStep(ask.url + query, ask.method, b"", headers, kind, page)
+        body, content = json.dumps(ask.json), "application/json"
+    elif ask.text:
+        body, content = ask.text, "text/plain"
+    elif ask.method == "POST":
+        body, content = urlencode(ask.form), "application/x-www-form-urlencoded"
+    elif ask.form:
+        url += ("&" if "?" in url else "?") + urlencode(ask.form)
+    if content:
+        headers = {"Content-Type": content} | headers
+    return RequestStep(url, ask.method, body.encode(), headers, kind, page, ask.until)
 
 
 def _kind(ask: PageRequest) -> Kind:
@@ -130,22 +132,21 @@ _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is
 Download = Callable[[Request], Awaitable[Response]]
 
 
+@dataclass
 class Clock:
     """One deadline over all requests of a check: runs from the first one on, stands still while we pause.
 
     All figures are in seconds; `now` tells them.
     """
 
-    def __init__(self, deadline: float, now: Callable[[], float] = monotonic) -> None:
-        self.deadline = deadline
-        self._now = now
-        self._began: float | None = None
-        self._paused = 0.0
+    deadline: float
+    now: Callable[[], float] = monotonic
+    _began: float | None = None
 
     @property
     def elapsed(self) -> float:
         """Return the seconds that the site has used."""
-        return self._now() - self._began - self._paused if self._began is not None else 0.0
+        return self.now() - self._began if self._began is not None else 0.0
 
     @property
     def left(self) -> float:
@@ -155,13 +156,14 @@ class Clock:
     def start(self) -> None:
         """Start it, once."""
         if self._began is None:
-            self._began = self._now()
+            self._began = self.now()
 
     async def pause(self, seconds: float) -> None:
         """Wait without using up the site's time."""
-        before = self._now()
+        before = self.now()
         await asyncio.sleep(seconds)
-        self._paused += self._now() - before
+        if self._began is not None:
+            self._began += self.now() - before
 
 
 class Session:
