@@ -18,7 +18,7 @@ from redis import Redis, RedisError
 from rq import Worker
 
 from configs.ground.loop_report import BACKGROUND, PLANNER, read_report
-from configs.ground.proof_queue import QUEUE
+from configs.ground.proofs import QUEUE
 from configs.ground.redis import redis_client
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings

@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 from redis import RedisError
 
-from configs.ground import proof_queue
+from configs.ground import proofs
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.ground.job_worker import run_worker
 from configs.ground.object_store import StoreAway, proof_blobs
-from configs.ground.proof_queue import JOB, PAGES, QUEUE, TRIES
-from configs.ground.proofs import forget_before
+from configs.ground.proofs import JOB, PAGES, QUEUE, TRIES, forget_before
 from configs.settings import SettingsRefused, settings
 from configs.settings.constants import Constant
 from configs.settings.value_types import read_store
@@ -57,7 +56,7 @@ class Housekeeper:
             redis.RedisError: Redis is away.
             configs.ground.object_store.StoreAway: the store does not answer.
         """
-        proof_queue.report_worker(redis(), store_name())
+        proofs.report_worker(redis(), store_name())
         nudge_waiting(str(os.getpid()))
         if self._cleaned is None or monotonic() - self._cleaned >= _CLEAN_EACH:
             self._cleaned = monotonic()
@@ -74,8 +73,8 @@ def nudge_waiting(by: str) -> None:
         redis.RedisError: Redis is away.
     """
     client = redis()
-    status = proof_queue.read_status(client)
-    waiting = proof_queue.list_waiting(client)
+    status = proofs.read_status(client)
+    waiting = proofs.list_waiting(client)
     for name in waiting[:1] if status and status.away_since else waiting:
         if clock() - name.seen_at < _WAITS_FOR:
             nudge(name, by)
@@ -83,7 +82,7 @@ def nudge_waiting(by: str) -> None:
             log.warning("%s is given up: no store took it in time", name.key)
             client.hdel(PAGES, str(name))
             client.hdel(TRIES, str(name))
-            proof_queue.count(client, "given_up")
+            proofs.count_proof(client, "given_up")
 
 
 def store_name() -> str:

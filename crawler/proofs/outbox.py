@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from redis import RedisError
 
-from configs.ground import proof_queue
+from configs.ground import proofs
 from configs.ground.clock import clock
 from configs.ground.job_queues import push, redis
-from configs.ground.proof_queue import JOB, PAGES, QUEUE, PageName
-from configs.ground.proofs import Meta, fingerprint, new_key, pack
+from configs.ground.proofs import JOB, PAGES, QUEUE, Meta, PageName, fingerprint, new_key, pack
 from configs.ground.redaction import MASK, mask_text
 from configs.settings import settings
 from configs.settings.proxies import Proxy
@@ -111,10 +110,10 @@ def enqueue(proof: Proof) -> None:
     if meta.refused:
         log.error("the proof of %s is kept without its page: %s", meta.desk, meta.refused)
     body = b"" if meta.refused else pack(proof.capture.body)
-    in_all = sum(each.size for each in proof_queue.list_waiting(redis())) + len(body)
+    in_all = sum(each.size for each in proofs.list_waiting(redis())) + len(body)
     if len(body) > LARGEST or in_all > LARGEST_IN_ALL:
         log.warning("%s is given up: its page has %d bytes, all that wait %d", meta.key, len(body), in_all)
-        proof_queue.count(redis(), "given_up")
+        proofs.count_proof(redis(), "given_up")
         return
     name = PageName(meta.key, len(body), proof.seen_at)
     redis().hset(PAGES, str(name), meta.model_dump_json().encode() + b"\n" + body)

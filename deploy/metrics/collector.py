@@ -28,7 +28,7 @@ from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.ground.job_queues import parse_instant
 from configs.ground.loop_report import API_COUNTS, read_report
-from configs.ground.proof_queue import list_waiting
+from configs.ground.proofs import list_waiting
 from configs.ground.redis import open_redis
 from configs.settings import settings
 from configs.world.check_intervals import INTERVAL_JITTER

@@ -19,7 +19,7 @@ from configs.ground.formatting import format_duration, pluralize
 from configs.ground.job_queues import name_job, read_refused
 from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proof_queue import QUEUE, read_status
+from configs.ground.proofs import QUEUE, read_status
 
 _LATE = timedelta(minutes=5)  # for a job that no worker takes
 

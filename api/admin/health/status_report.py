@@ -26,7 +26,7 @@ from api.models.user import Channel
 from api.operations.alarms import list_unanswered
 from configs.ground.clock import clock
 from configs.ground.job_queues import read_oldest_seconds
-from configs.ground.proof_queue import read_status
+from configs.ground.proofs import read_status
 from configs.ground.redaction import mask_text
 from configs.ground.redis import open_redis
 

@@ -13,11 +13,22 @@ import pytest
 import redis
 import time_machine
 
-from configs.ground import proof_queue
+from configs.ground import proofs
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs
-from configs.ground.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
-from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
+from configs.ground.proofs import (
+    BODY,
+    META,
+    PAGES,
+    PICTURE,
+    TRIES,
+    ProofStatus,
+    body_of,
+    list_waiting,
+    meta_of,
+    new_key,
+    picture_of,
+)
 from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
 from crawler.proofs.outbox import enqueue
@@ -37,8 +48,8 @@ def work(server: redis.Redis) -> None:
 
 
 def status(server: redis.Redis) -> ProofStatus:
-    proof_queue.report_worker(server, "somewhere")
-    found = proof_queue.read_status(server)
+    proofs.report_worker(server, "somewhere")
+    found = proofs.read_status(server)
     assert found
     return found
 
@@ -184,7 +195,7 @@ def test_the_program_stores_what_waits_reports_and_ends_when_told(
     process = subprocess.Popen([sys.executable, "-m", "crawler.proofs"])
     try:
         until(lambda: META in blobs.names(first.key))
-        found = proof_queue.read_status(redis_server)
+        found = proofs.read_status(redis_server)
         assert found
         assert found.store.endswith("/state/proofs/kept")
         process.kill()
@@ -202,7 +213,7 @@ def test_the_program_stores_what_waits_reports_and_ends_when_told(
 
 
 @pytest.fixture
-def proofs(blobs: Blobs, tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Program]:
+def worker(blobs: Blobs, tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Program]:
     """Give the program, whose browser hangs at its start, and one page for it."""
     browser = tmp_path / "browser"
     browser.write_text("#!/bin/sh\nexec sleep 300\n")
@@ -216,9 +227,9 @@ def proofs(blobs: Blobs, tmp_path: Path, settings_env: Callable[..., None]) -> I
 
 @pytest.mark.journey
 def test_who_is_stopped_while_a_browser_hangs_ends_in_time_and_leaves_the_page_to_the_next(
-    proofs: Program, redis_server: redis.Redis
+    worker: Program, redis_server: redis.Redis
 ) -> None:
-    proofs.until(lambda: bool(redis_server.hlen(TRIES)))
+    worker.until(lambda: bool(redis_server.hlen(TRIES)))
     # deploy/compose/production.yaml kills after 15 s; the code is 1 where the worker ended its hanging job
-    assert proofs.ends(signal.SIGTERM, within=14) in (0, 1)
+    assert worker.ends(signal.SIGTERM, within=14) in (0, 1)
     assert redis_server.hlen(PAGES) == 1

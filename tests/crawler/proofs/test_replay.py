@@ -10,8 +10,7 @@ import redis
 from scrapy.exceptions import UsageError
 
 from configs.ground.object_store import Blobs
-from configs.ground.proof_queue import list_waiting
-from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, pack
+from configs.ground.proofs import BODY, META, PICTURE, body_of, list_waiting, meta_of, pack
 from configs.world.outcome import Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
 from crawler.fetching.session import RequestBudget

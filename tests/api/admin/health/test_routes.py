@@ -24,7 +24,7 @@ from configs.ground.job_queues import count_refused, push
 from configs.ground.job_worker import JobWorker
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proof_queue import PAGES, QUEUE, PageName, report_worker, store_is_away, store_is_back
+from configs.ground.proofs import PAGES, QUEUE, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks

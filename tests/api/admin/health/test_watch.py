@@ -29,7 +29,7 @@ from api.models.user import Channel
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
-from configs.ground.proof_queue import report_worker, store_is_away
+from configs.ground.proofs import report_worker, store_is_away
 from configs.ground.redis import open_redis
 from tests.api.messages import read_text
 from tests.api.operations.operators import BOTH, add_operator
