@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.base import write_rows
 from api.models.desk import OutageReason
 from configs.world.outcome import Outcome
 from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
@@ -13,18 +15,17 @@ from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
 # A check from before the outage ends nothing: it may be written later than the block that overtook it.
 _END = sa.text("""
 UPDATE outages o SET ends_at = n.at
-FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]))
-  AS n(desk_id, at, reason)
+FROM json_to_recordset(:rows) AS n(desk_id text, at timestamptz, reason text)
 WHERE o.desk_id = n.desk_id AND o.ends_at IS NULL AND o.starts_at <= n.at
   AND o.reason IS DISTINCT FROM n.reason
 """)
 _BEGIN = sa.text("""
 INSERT INTO outages (desk_id, starts_at, reason)
 SELECT d.id, n.at, n.reason
-FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]))
-  AS n(desk_id, at, reason)
+FROM json_to_recordset(:rows) AS n(desk_id text, at timestamptz, reason text)
 JOIN desks d ON d.id = n.desk_id
 WHERE n.reason IS NOT NULL AND NOT EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL)
+ORDER BY d.id
 ON CONFLICT (desk_id) WHERE ends_at IS NULL DO NOTHING
 """)
 _OVER = sa.text("""
@@ -33,8 +34,12 @@ WHERE ends_at IS NULL AND desk_id <> ALL(:others) AND (CAST(:reason AS text) IS 
 """)
 
 
-# A desk, an instant and the reason of its outage from then on; None where it is watched.
-OutageChange = tuple[str, datetime, OutageReason | None]
+class OutageChange(NamedTuple):
+    """A desk, an instant and the reason of its outage from then on; None where it is watched."""
+
+    desk_id: str
+    at: datetime
+    reason: OutageReason | None
 
 
 _AT_ONCE = frozenset(
@@ -51,21 +56,15 @@ def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
 def write_outages(session: Session, turns: Sequence[OutageChange]) -> None:
     """End outages whose desks are watched again or have another reason now, and begin the new ones."""
     if turns:
-        session.execute(_END, _columns(turns))
-        session.execute(_BEGIN, _columns(turns))
+        rows = {"rows": write_rows(each._asdict() for each in turns)}
+        session.execute(_END, rows)
+        session.execute(_BEGIN, rows)
 
 
 def begin_outages(session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason) -> None:
     """Begin an outage of desks whose host is left alone; one that already has an outage keeps its own reason."""
-    session.execute(_BEGIN, _columns([(each, at, reason) for each in sorted(desk_ids)]))
-
-
-def _columns(turns: Sequence[OutageChange]) -> dict[str, list[object]]:
-    return {
-        "desk_id": [desk_id for desk_id, _, _ in turns],
-        "at": [at for _, at, _ in turns],
-        "reason": [reason and reason.value for _, _, reason in turns],
-    }
+    rows = [{"desk_id": each, "at": at, "reason": reason} for each in sorted(desk_ids)]
+    session.execute(_BEGIN, {"rows": write_rows(rows)})
 
 
 def end_outages(

@@ -25,7 +25,8 @@ from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler import outages
 from crawler.hosts import backoff, kill_switch
-from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
+from crawler.recording.desk_state_update import LAPSE_SECONDS
+from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import desk_store, due_queue
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.intervals import desks_releasing

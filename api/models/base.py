@@ -1,5 +1,6 @@
 """Base of the records: the declarative class, column types, the engine and session()."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -102,6 +103,11 @@ def _quote(text: str) -> str:
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def write_rows(rows: Iterable[Mapping[str, object]]) -> str:
+    """Return rows as one constant, a JSON array for `json_to_recordset`; instants, days and UUIDs are texts in it."""
+    return json.dumps([*rows], default=str)
 
 
 class UuidArray(sa.types.TypeDecorator[Any]):

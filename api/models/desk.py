@@ -46,7 +46,7 @@ class DeskState(Base):
     achieved_seconds: Mapped[float | None]
     check_requested_at: Mapped[datetime | None]
     refused_at: Mapped[datetime | None]  # the last plain 403 of its page alone
-    # the instant since which all its places were covered at least once (crawler/recording/coverage_tracking.py)
+    # the instant since which all its places were covered at least once (crawler/recording/desk_state_update.py)
     whole_at: Mapped[datetime | None]
     coverage: Mapped[dict[str, Any] | None]  # covered windows by place; null where one check covers all
     visit_requests: Mapped[float | None]  # recent cost of a visit, in requests

@@ -20,7 +20,7 @@ from crawler.catalogue import check_catalogue, system_of, systems
 from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand, aligned, show
 from crawler.hosts import kill_switch
-from crawler.recording import coverage_tracking
+from crawler.recording.desk_state_update import is_proven
 from crawler.scheduling.intervals import effective_interval, own_interval, proven_intervals
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
@@ -95,7 +95,7 @@ def _state_row(desk: Desk, state: DeskState | None) -> tuple[str, ...]:
         state.status,
         *("-" if value is None else f"{value:.0f}" for value in asked),
         f"{state.last_check_at:%Y-%m-%d %H:%M:%S}" if state.last_check_at else "-",
-        "yes" if coverage_tracking.is_proven(state.whole_at, interval, clock(), counts) else "no",
+        "yes" if is_proven(state.whole_at, interval, clock(), counts) else "no",
         state.status_reason,
     )
 

@@ -216,7 +216,9 @@ def _rest_desks(session: Session, host: str, check: CheckItem) -> None:
     ids = [desk.id for desk in desks_on(host)]
     if check.outcome is Outcome.BLOCKED:
         reopened = _reopen_misjudged(session, ids, check.started_at)
-        turns = [(desk_id, check.started_at, OutageReason.BLOCKED) for desk_id in reopened]
+        turns = [
+            outages.OutageChange(desk_id, check.started_at, OutageReason.BLOCKED) for desk_id in reopened
+        ]
         outages.write_outages(session, turns)
         session.execute(
             sa.update(DeskState)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.base import session
+from api.models.base import session, write_rows
 from api.models.desk import DeskChange, DeskState, HostState, OutageReason
 from configs.ground.clock import clock
 from configs.ground.formatting import suggest_names
@@ -33,7 +33,7 @@ PAUSED = "paused by an operator"
 _SHOW_PAUSED = sa.text("""
 WITH chosen AS (
   SELECT d.id, n.reason FROM desks d
-  JOIN unnest(CAST(:id AS text[]), CAST(:reason AS text[])) AS n(id, reason) ON n.id = d.id
+  JOIN json_to_recordset(:rows) AS n(id text, reason text) ON n.id = d.id
   WHERE d.status = 'ACTIVE' ORDER BY d.id FOR NO KEY UPDATE OF d
 )
 UPDATE desks d SET status = 'PAUSED', status_reason = chosen.reason FROM chosen WHERE d.id = chosen.id
@@ -136,7 +136,7 @@ def _mark_unwatched(rows: Session, reasons: Mapping[str, str], now: datetime) ->
     A desk whose state already has another reason keeps it, and its outage.
     """
     ids = sorted(reasons)
-    rows.execute(_SHOW_PAUSED, {"id": ids, "reason": [reasons[each] for each in ids]})
+    rows.execute(_SHOW_PAUSED, {"rows": write_rows({"id": each, "reason": reasons[each]} for each in ids)})
     outages.begin_outages(rows, ids, now, OutageReason.STOPPED)
     outages.end_outages(rows, ids, now, OutageReason.STOPPED)
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
 import notifier
-from api.models.base import session
+from api.models.base import session, write_rows
 from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
@@ -52,8 +52,7 @@ WHERE d.last_check_at > :since AND c.evidence LIKE :words
 """)
 _SEEN = sa.text("""
 INSERT INTO incidents (subject, reason, starts_at, seen_at)
-SELECT * FROM unnest(CAST(:subject AS text[]), CAST(:reason AS text[]), CAST(:since AS timestamptz[]),
-                     CAST(:at AS timestamptz[]))
+SELECT subject, reason, starts_at, seen_at FROM json_populate_recordset(CAST(NULL AS incidents), :rows)
 ON CONFLICT (subject, reason) WHERE ends_at IS NULL
 DO UPDATE SET seen_at = greatest(incidents.seen_at, excluded.seen_at)
 """)
@@ -89,14 +88,11 @@ def find_incidents(session: Session, now: datetime) -> DesksInTrouble:
 
 def store_incidents(session: Session, found: DesksInTrouble, now: datetime) -> None:
     """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
-    if found:
-        columns = {
-            "subject": [subject for subject, _ in found],
-            "reason": [reason.value for _, reason in found],
-            "since": [min(together.values()) for together in found.values()],
-            "at": [now] * len(found),
-        }
-        session.execute(_SEEN, columns)
+    rows = [
+        {"subject": subject, "reason": reason, "starts_at": min(together.values()), "seen_at": now}
+        for (subject, reason), together in found.items()
+    ]
+    session.execute(_SEEN, {"rows": write_rows(rows)})
     quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
     session.execute(_OVER, {"quiet": quiet, "reasons": _OF_SITES})
 

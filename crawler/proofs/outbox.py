@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -24,7 +23,6 @@ from configs.ground.redaction import MASK, mask_text
 from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.proofs.page_capture import PageCapture, showing
 from crawler.reading import Slot
@@ -38,23 +36,22 @@ class Proof:
     desk: Desk
     check: CheckItem
     capture: PageCapture
-    seen_at: datetime
 
 
-def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:
+def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot]) -> Proof | None:
     """Return the proof of a detection: the page with its earliest new slot."""
     capture = showing(check.captures, news)
-    return Proof(new_key(clock()), desk, check, capture, seen_at) if capture else None
+    return Proof(new_key(clock()), desk, check, capture) if capture else None
 
 
-def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: datetime) -> Proof | None:
-    """Return the proof of an inconclusive check; None after a check with the same outcome, or without a page.
+def of_trouble(desk: Desk, check: CheckItem, before: str | None) -> Proof | None:
+    """Return the proof of an inconclusive check; None after one with the same outcome (`before`), or without a page.
 
     After a time-out, which has no page, an unreadable page is kept.
     """
-    if check.outcome.conclusive or check.outcome is before or not check.captures:
+    if check.outcome.conclusive or check.outcome == before or not check.captures:
         return None
-    return Proof(new_key(clock()), desk, check, check.captures[0], seen_at)
+    return Proof(new_key(clock()), desk, check, check.captures[0])
 
 
 log = logging.getLogger(__name__)
@@ -115,7 +112,7 @@ def enqueue(proof: Proof) -> None:
         log.warning("%s is given up: its page has %d bytes, all that wait %d", meta.key, len(body), in_all)
         proofs.count_proof(redis(), "given_up")
         return
-    name = PageName(meta.key, len(body), proof.seen_at)
+    name = PageName(meta.key, len(body), proof.check.seen_at)
     redis().hset(PAGES, str(name), meta.model_dump_json().encode() + b"\n" + body)
     nudge(name)
 
@@ -141,7 +138,7 @@ def meta_of(proof: Proof) -> Meta:
         platform=capture.platform,
         outcome=check.outcome.value,
         evidence=mask_tokens(check.reason),
-        seen_at=proof.seen_at,
+        seen_at=check.seen_at,
         url=mask_tokens(capture.url),
         status=capture.status,
         headers={name: mask_tokens(value) for name, value in capture.headers.items()},

@@ -195,8 +195,8 @@ def record(checks: Sequence[CheckItem]) -> Written:
         sqlalchemy.exc.DBAPIError: the server is in trouble or refuses one of them.
         ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
     """
-    with session() as open_session:
-        return write_batch(open_session, checks, database_clock(open_session), clock())
+    with session() as rows:
+        return write_batch(rows, checks)
 
 
 def _write(batch: Sequence[CheckItem]) -> Written:
@@ -317,7 +317,7 @@ def write_each(checks: Sequence[CheckItem]) -> Written:
 def _write_alone(rows: Session, check: CheckItem) -> Written:
     try:
         with rows.begin_nested():
-            return write_batch(rows, [check], database_clock(rows), clock())
+            return write_batch(rows, [check])
     except Exception as error:
         if not is_row_fault(error) or _waits_for_day(error, check):
             raise

@@ -1,25 +1,34 @@
-"""Update of desk rows from a batch of checks: one statement, however many they are."""
+"""Update of desk rows from a batch of checks, one statement, however many they are; and what is covered of a desk.
 
-from collections.abc import Sequence
+Coverage is that of a desk's places over several visits: pure, days in the desk's zone, instants in UTC.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from api.models.database_clock import database_clock
+from api.models.base import write_rows
 from api.models.desk import DeskStatus
+from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow
-from crawler.recording import coverage_tracking
-from crawler.recording.coverage_tracking import EVERYWHERE, ProvenWindow
-from crawler.recording.slot_expiry import lapse_span
 from crawler.scheduling import intervals
 from crawler.scheduling.intervals import PAUSE_AFTER, captcha_expected, own_interval, proven_intervals
+
+# Within how many of its intervals all places of a desk must have been covered for it to count as proven
+_PROVEN_INTERVALS = Constant("PROVEN_INTERVALS", 5)
+# A slot lapses once neither it nor its place was seen for this long (or for 5 intervals, if that is longer)
+LAPSE_SECONDS = Constant("LAPSE_SECONDS", 600.0)
+
+INTERVALS = 5  # without a sighting of the slot, or an answer for its place and day
 
 # In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
 # sees then what the writer before left: its open slots too.
@@ -34,7 +43,7 @@ UPDATE desks d SET
   last_token = n.token,
   last_check_at = n.started_at,
   last_outcome = n.outcome,
-  last_proven_at = CASE WHEN n.proven THEN least(n.started_at, :latest) ELSE d.last_proven_at END,
+  last_proven_at = CASE WHEN n.proven THEN n.started_at ELSE d.last_proven_at END,
   last_slot_at = CASE WHEN n.slots > 0 THEN n.seen_at ELSE d.last_slot_at END,
   refused_at = CASE WHEN n.refused THEN n.started_at ELSE d.refused_at END,
   whole_at = CASE WHEN n.whole THEN n.seen_at ELSE d.whole_at END,
@@ -56,14 +65,10 @@ UPDATE desks d SET
   status_reason = CASE WHEN f.id IS NOT NULL THEN d.status_reason
     WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
     THEN d.inconclusive + n.counts || ' checks in a row proved nothing: ' || n.reason ELSE n.reason END
-FROM unnest(CAST(:desk_id AS text[]), CAST(:token AS bigint[]), CAST(:started_at AS timestamptz[]),
-            CAST(:seen_at AS timestamptz[]), CAST(:outcome AS text[]), CAST(:proven AS boolean[]),
-            CAST(:whole AS boolean[]), CAST(:refused AS boolean[]), CAST(:slots AS int[]), CAST(:counts AS int[]),
-            CAST(:requests AS float8[]),
-            CAST(:releases_at AS timestamptz[]),
-            CAST(:status AS text[]), CAST(:reason AS text[]), CAST(:own AS float8[]))
-  AS n(desk_id, token, started_at, seen_at, outcome, proven, whole, refused, slots, counts, requests, releases_at,
-       status, reason, own)
+FROM json_to_recordset(:rows) AS n(
+  desk_id text, token bigint, started_at timestamptz, seen_at timestamptz, outcome text, proven boolean, whole boolean,
+  refused boolean, slots int, counts int, requests float8, releases_at timestamptz, status text, reason text,
+  own float8)
 LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 0
   AND NOT (n.proven AND f.reason <> 'unlinked')
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
@@ -76,23 +81,18 @@ RETURNING d.id, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconcl
 """)
 
 _COVERAGE = sa.text("""
-UPDATE desks d SET coverage = CAST(n.coverage AS jsonb), whole_at = n.whole_at, status_reason = n.reason
-FROM unnest(CAST(:desk_id AS text[]), CAST(:coverage AS text[]), CAST(:whole_at AS timestamptz[]),
-            CAST(:reason AS text[])) AS n(desk_id, coverage, whole_at, reason)
+UPDATE desks d SET coverage = n.coverage, whole_at = n.whole_at, status_reason = n.reason
+FROM json_to_recordset(:rows) AS n(desk_id text, coverage jsonb, whole_at timestamptz, reason text)
 WHERE d.id = n.desk_id
 """)
 
 _LATELY = 20.0  # visits; fewer, and one evening of open slots slows a host's desks for an hour
 _ALL = CoveredWindow()
 _REFUSES = "the site refuses us: it is left alone for a while"
-_OPEN, _NONE, _PARTLY = (
-    "slots are open",
-    "no slot is open",
-    " where it was asked lately; the rest is asked in turn",
-)
+_PARTLY = " where it was asked lately; the rest is asked in turn"
 _STATUS = {
-    Outcome.SLOTS: (DeskStatus.ACTIVE, f"watched: {_OPEN}"),
-    Outcome.NO_SLOTS: (DeskStatus.ACTIVE, f"watched: {_NONE}"),
+    Outcome.SLOTS: (DeskStatus.ACTIVE, "watched: slots are open"),
+    Outcome.NO_SLOTS: (DeskStatus.ACTIVE, "watched: no slot is open"),
     Outcome.CAPTCHA: (DeskStatus.CAPTCHA, "the page asks for a captcha, which we never solve"),
     Outcome.BLOCKED: (DeskStatus.PAUSED, _REFUSES),
     Outcome.MAINTENANCE: (DeskStatus.PAUSED, "the site is under maintenance"),
@@ -106,80 +106,78 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """A check of an existing desk, the desk's row (None: the check is outdated), its interval in seconds.
-
-    `least`: seconds to its next check, at least.
-    """
+    """A check of an existing desk, and the desk's row after it (None: the check is outdated)."""
 
     desk: Desk
     check: CheckItem
     row: Any
-    interval: float
-    least: float
+
+    @property
+    def intervals(self) -> tuple[float | None, float | None, float]:
+        """Return what `effective_interval` and `minimum_interval` decide by."""
+        wished, share = (self.row.wished_seconds, self.row.share_seconds) if self.row else (None, None)
+        return wished, share, own_interval(self.desk)
+
+    @property
+    def today(self) -> date:
+        """Return the desk's local date when the page was read."""
+        return self.check.seen_at.astimezone(self.desk.zone).date()
 
     @property
     def due(self) -> datetime:
         """Return when the desk is due again, by this check alone."""
-        check, counted = self.check, self.row.inconclusive if self.row else 0
+        check, row = self.check, self.row
         return intervals.next_due(
             check.outcome,
             started_at=check.started_at,
             now=check.seen_at,
-            interval=self.least,
-            inconclusive=counted,
+            interval=intervals.minimum_interval(*self.intervals),
+            inconclusive=row.inconclusive if row else 0,
             lot=intervals.stable_random(check.desk_id, check.token),
-            releases_at=self.row.releases_at if self.row else None,
+            releases_at=row.releases_at if row else None,
         )
 
 
 def update_desks(session: Session, checks: Sequence[CheckItem], now: datetime) -> dict[str, Any]:
     """Bring desks up to their checks; return the rows of those whose check still counted."""
-    columns = [_columns(check) for check in checks]
-    listed = {name: [each[name] for each in columns] for name in columns[0]}
-    session.execute(_LOCK, {"desk_id": listed["desk_id"]})
-    others = {"now": now, "latest": database_clock(session), "pause": PAUSE_AFTER, "lately": _LATELY}
-    found = session.execute(_DESKS, listed | others)
-    return {row.id: row for row in found}
-
-
-def covers_all(desk: Desk, check: CheckItem) -> bool:
-    """Whether a check proved something of all places of its desk, for all days that are watched."""
-    if not check.outcome.conclusive or _ALL in check.covered:
-        return check.outcome.conclusive
-    today = _today(desk, check)
-    return coverage_tracking.covers_whole_desk(check.covered, today, today + timedelta(days=desk.horizon))
+    session.execute(_LOCK, {"desk_id": [check.desk_id for check in checks]})
+    given = {"rows": write_rows(map(_columns, checks)), "now": now, "pause": PAUSE_AFTER, "lately": _LATELY}
+    return {row.id: row for row in session.execute(_DESKS, given)}
 
 
 def write_coverage(session: Session, ends: Sequence[CheckOutcome], now: datetime) -> None:
     """Remember which places were covered where one conclusive check could not ask for all of them."""
-    parts = [end for end in ends if end.check.outcome.conclusive and not covers_all(end.desk, end.check)]
-    if not parts:
-        return
-    columns = [_coverage(part, now) for part in parts]
-    session.execute(_COVERAGE, {name: [each[name] for each in columns] for name in columns[0]})
+    parts = [end for end in ends if end.check.outcome.conclusive and not _covers_all(end.desk, end.check)]
+    if parts:
+        session.execute(_COVERAGE, {"rows": write_rows(_coverage(part, now) for part in parts)})
+
+
+def _covers_all(desk: Desk, check: CheckItem) -> bool:
+    """Whether a check proved something of all places of its desk, for all days that are watched."""
+    if not check.outcome.conclusive or _ALL in check.covered:
+        return check.outcome.conclusive
+    today = check.seen_at.astimezone(desk.zone).date()
+    return covers_whole_desk(check.covered, today, today + timedelta(days=desk.horizon))
 
 
 def _columns(check: CheckItem) -> dict[str, Any]:
     desk = desks().get(check.desk_id)
+    usual = desk is not None and captcha_expected(desk)
     status, reason = _STATUS[check.outcome]
     return {
         "desk_id": check.desk_id,
         "token": check.token,
         "started_at": check.started_at,
         "seen_at": check.seen_at,
-        "outcome": check.outcome.value,
+        "outcome": check.outcome,
         "proven": check.outcome.conclusive,
-        "whole": desk is not None and covers_all(desk, check),
+        "whole": desk is not None and _covers_all(desk, check),
         "refused": check.refused,
         "slots": len(check.slots),
-        "counts": int(
-            intervals.counts_towards_pause(
-                check.outcome, captcha_expected=desk is not None and captcha_expected(desk)
-            )
-        ),
-        "requests": float(check.requests),
+        "counts": int(intervals.counts_towards_pause(check.outcome, captcha_expected=usual)),
+        "requests": check.requests,
         "releases_at": check.releases_at,
-        "status": status and status.value,
+        "status": status,
         "reason": reason,
         "own": own_interval(desk) if desk else 0,
     }
@@ -187,37 +185,135 @@ def _columns(check: CheckItem) -> dict[str, Any]:
 
 def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
     check, row, at = part.check, part.row, part.check.seen_at
-    before = coverage_tracking.unpack(row.coverage)
+    before = unpack(row.coverage)
     if row.coverage is None and row.whole_at:
         # One answer covered all places at once, to the last day that was watched then.
-        window = ProvenWindow(date.min, _last_day(part.desk, row.whole_at), row.whole_at)
-        before = {EVERYWHERE: [window]}
-    named = {*check.places, *map(coverage_tracking.name_place, check.covered)} - {EVERYWHERE}
+        last_day = row.whole_at.astimezone(part.desk.zone).date() + timedelta(days=part.desk.horizon)
+        before = {EVERYWHERE: [ProvenWindow(date.min, last_day, row.whole_at)]}
+    named = {*check.places, *map(name_place, check.covered)} - {EVERYWHERE}
     places = named or set(before) - {EVERYWHERE}
+    interval = intervals.effective_interval(*part.intervals)
     counts = proven_intervals(part.desk, len(check.places))
-    since = at - (
-        lapse_span(part.interval, intervals=counts)
-        if counts
-        else lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
-    )
-    after = coverage_tracking.update_coverage(before, places, check.covered, at=at, since=since)
-    whole_at = coverage_tracking.whole_since(
-        after, places, _today(part.desk, check), _last_day(part.desk, at)
-    )
-    reason = _STATUS[check.outcome][1]
+    span = lapse_span(interval, intervals=counts) if counts else lapse_span(row.feasible_seconds, interval)
+    after = update_coverage(before, places, check.covered, at=at, since=at - span)
+    last_day = part.today + timedelta(days=part.desk.horizon)
+    whole_at = whole_since(after, places, part.today, last_day)
+    proven = is_proven(whole_at, interval, now, counts)
     return {
         "desk_id": check.desk_id,
-        "coverage": coverage_tracking.pack(after),
+        "coverage": pack(after),
         "whole_at": whole_at,
-        "reason": reason
-        if coverage_tracking.is_proven(whole_at, part.interval, now, counts)
-        else reason + _PARTLY,
+        "reason": _STATUS[check.outcome][1] + ("" if proven else _PARTLY),
     }
 
 
-def _today(desk: Desk, check: CheckItem) -> date:
-    return check.seen_at.astimezone(desk.zone).date()
+class ProvenWindow(NamedTuple):
+    """The days of one place that a visit covered, both included, and when its last page was read."""
+
+    first: date
+    last: date
+    at: datetime
 
 
-def _last_day(desk: Desk, at: datetime) -> date:
-    return at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
+Coverage = Mapping[str, Sequence[ProvenWindow]]  # by place key
+_WINDOWS: TypeAdapter[Coverage] = TypeAdapter(Coverage)
+EVERYWHERE = "*"  # the key of answers for all places together
+
+
+def covers_whole_desk(covered: Iterable[CoveredWindow], today: date, last_day: date) -> bool:
+    """Whether one answer covered all of a desk, from today to the last day that is watched."""
+    return any(
+        each.place_key is None and leaves_no_day_out([(each.first, each.last)], today, last_day)
+        for each in covered
+    )
+
+
+def leaves_no_day_out(
+    windows: Iterable[tuple[date | None, date | None]], first_day: date, last_day: date
+) -> bool:
+    """Whether windows (their first and last day; None: no end there) hold each day from the first to the last."""
+    open_day = first_day
+    for first, last in sorted((first or date.min, last or date.max) for first, last in windows):
+        if first <= open_day <= last:
+            if last >= last_day:
+                return True
+            open_day = last + timedelta(days=1)
+    return False
+
+
+def update_coverage(
+    before: Coverage,
+    places: Collection[str],
+    covered: Iterable[CoveredWindow],
+    *,
+    at: datetime,
+    since: datetime,
+) -> Coverage:
+    """Return what is known after a visit at `at` that knew of `places`: windows not older than `since`.
+
+    A place that the page offers and nobody has covered has no window; one that it no longer offers keeps those that
+    it has, for its slots may be open still.
+    """
+    after = {key: [window for window in before[key] if window.at >= since] for key in before}
+    after |= {key: after.get(key, []) for key in places}
+    for each in covered:
+        key, window = name_place(each), ProvenWindow(each.first or date.min, each.last or date.max, at)
+        after[key] = [other for other in after.get(key, ()) if not _is_within(other, window)] + [window]
+    return {key: windows for key, windows in sorted(after.items()) if windows or key in places}
+
+
+def name_place(covered: CoveredWindow) -> str:
+    """Return the place that an answer is for, EVERYWHERE where it is for all together."""
+    return EVERYWHERE if covered.place_key is None else covered.place_key
+
+
+def whole_since(coverage: Coverage, places: Iterable[str], today: date, last_day: date) -> datetime | None:
+    """Return the instant since which every place was covered in full once at least; None: one was not.
+
+    `places`: those that the page offers.
+    """
+    for_all = coverage.get(EVERYWHERE, ())
+    found = [_covered_since([*coverage.get(key, ()), *for_all], today, last_day) for key in places]
+    instants = [at for at in found if at is not None]
+    return min(instants) if instants and len(instants) == len(found) else None
+
+
+def is_proven(
+    whole_at: datetime | None, interval: float, now: datetime, intervals: float | None = None
+) -> bool:
+    """Whether a desk with that interval (seconds) counts as proven: everything covered within its last few.
+
+    `intervals`: how many these are where the desk has a number of its own.
+    """
+    seconds = (_PROVEN_INTERVALS() if intervals is None else intervals) * interval
+    return whole_at is not None and now - whole_at <= timedelta(seconds=seconds)
+
+
+def lapse_span(*seconds: float | None, intervals: float = INTERVALS) -> timedelta:
+    """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
+    longest = intervals * max(filter(None, seconds), default=0)
+    return timedelta(seconds=max(LAPSE_SECONDS(), longest))
+
+
+def pack(coverage: Coverage) -> dict[str, Any]:
+    """Return it as JSON values."""
+    found: dict[str, Any] = _WINDOWS.dump_python(coverage, mode="json")
+    return found
+
+
+def unpack(packed: Mapping[str, Any] | None) -> Coverage:
+    """Return what `pack` made."""
+    return _WINDOWS.validate_python(packed or {})
+
+
+def _covered_since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:
+    """Return the youngest instant such that what was covered since leaves no day out."""
+    for at in sorted({window.at for window in windows}, reverse=True):
+        since = [(window.first, window.last) for window in windows if window.at >= at]
+        if leaves_no_day_out(since, today, last_day):
+            return at
+    return None
+
+
+def _is_within(inner: ProvenWindow, outer: ProvenWindow) -> bool:
+    return outer.first <= inner.first and inner.last <= outer.last

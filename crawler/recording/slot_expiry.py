@@ -5,22 +5,17 @@ A calendar of many weeks is read in turn, over more visits than a slot lives uns
 be there still, so nothing has opened: the superseded slot is open again, and its alerts are not notified twice.
 """
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.settings.constants import Constant
+from api.models.base import write_rows
 from configs.world.prefecture import desks
-from crawler.recording.coverage_tracking import EVERYWHERE
+from crawler.recording.desk_state_update import EVERYWHERE, INTERVALS, LAPSE_SECONDS
 from crawler.scheduling.intervals import PROVEN_ROUNDS
 from crawler.scheduling.planning import HEARTBEAT_SECONDS
-
-# A slot lapses once neither it nor its place was seen for this long (or for 5 intervals, if that is longer)
-LAPSE_SECONDS = Constant("LAPSE_SECONDS", 600.0)
-
-INTERVALS = 5  # without a sighting of the slot, or an answer for its place and day
 
 # A desk that a writer holds is left to the next look. Desks for which no entitled user waits are asked at the
 # heartbeat: their slots lapse after LAPSE_SECONDS, not after five heartbeats.
@@ -41,8 +36,7 @@ WITH unseen AS (
     CAST(d.whole_at AT TIME ZONE n.zone AS date) AS whole_from, n.horizon,
     coalesce(t.day, CAST(:now AT TIME ZONE n.zone AS date)) AS first,
     coalesce(t.day, CAST(:now AT TIME ZONE n.zone AS date) + n.horizon) AS last
-  FROM unnest(CAST(:desks AS text[]), CAST(:sinces AS timestamptz[]), CAST(:zones AS text[]),
-              CAST(:horizons AS int[])) AS n(desk_id, since, zone, horizon)
+  FROM json_to_recordset(:rows) AS n(desk_id text, since timestamptz, zone text, horizon int)
   JOIN desks d ON d.id = n.desk_id
   JOIN slots s ON s.desk_id = d.id AND s.gone_at IS NULL AND s.seen_at <= n.since
   CROSS JOIN LATERAL (SELECT CASE WHEN s.moment <> 'open' THEN
@@ -63,8 +57,7 @@ RETURNING s.desk_id, s.place_key, u.since
 # slots left no instant without one since its `open` slot opened: `reached` is until when those before were open.
 _RESUMED = sa.text("""
 UPDATE slots s SET gone_at = NULL, gone_reason = NULL
-FROM unnest(CAST(:desks AS text[]), CAST(:places AS text[]), CAST(:sinces AS timestamptz[]))
-  AS n(desk_id, place_key, since)
+FROM json_to_recordset(:rows) AS n(desk_id text, place_key text, since timestamptz)
 CROSS JOIN LATERAL (
   SELECT o.id, o.gone_at FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.moment = 'open'
   ORDER BY o.id DESC LIMIT 1
@@ -80,52 +73,31 @@ WHERE s.id = newest.id AND s.gone_reason = 'superseded' AND s.seen_at > n.since
 """)
 
 
-def lapse_span(*seconds: float | None, intervals: float = INTERVALS) -> timedelta:
-    """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
-    longest = intervals * max(filter(None, seconds), default=0)
-    return timedelta(seconds=max(LAPSE_SECONDS(), longest))
-
-
 def close_unproven(session: Session, now: datetime) -> int:
     """Close open slots that were not seen, nor their place and day covered, for LAPSE_SECONDS and five intervals.
 
     Two of a desk that is asked in rounds. Where nobody entitled waits a desk is seldom asked, and LAPSE_SECONDS alone
     count. Returns how many closed. Places that were called open since then keep their `open` slot.
     """
-    unseen = session.execute(
-        _UNSEEN,
-        {
-            "now": now,
-            "least": LAPSE_SECONDS(),
-            "heartbeat": HEARTBEAT_SECONDS(),
-            "intervals": INTERVALS,
-            "rounds": PROVEN_ROUNDS,
-            "in_rounds": [desk.id for desk in desks().values() if desk.in_rounds],
-        },
-    ).all()
+    in_rounds = [desk.id for desk in desks().values() if desk.in_rounds]
+    given: dict[str, Any] = {"now": now, "least": LAPSE_SECONDS(), "heartbeat": HEARTBEAT_SECONDS()}
+    given |= {"intervals": INTERVALS, "rounds": PROVEN_ROUNDS, "in_rounds": in_rounds}
+    unseen = session.execute(_UNSEEN, given).all()
     if not unseen:
         return 0
-    files = [desks().get(row.id) for row in unseen]  # a desk without a file is not checked: nothing covers it
-    closed = session.execute(
-        _LAPSED,
+    watched = [  # a desk without a file is not checked: nothing covers it
         {
-            "now": now,
-            "everywhere": EVERYWHERE,
-            "desks": [row.id for row in unseen],
-            "sinces": [row.since for row in unseen],
-            "zones": [desk.time_zone if desk else "UTC" for desk in files],
-            "horizons": [desk.horizon if desk else 0 for desk in files],
-        },
+            "desk_id": row.id,
+            "since": row.since,
+            "zone": desk.time_zone if (desk := desks().get(row.id)) else "UTC",
+            "horizon": desk.horizon if desk else 0,
+        }
+        for row in unseen
+    ]
+    closed = session.execute(
+        _LAPSED, {"now": now, "everywhere": EVERYWHERE, "rows": write_rows(watched)}
     ).all()
     if closed:
-        _resume_places(session, {(row.desk_id, row.place_key, row.since) for row in closed})
+        places = {tuple(row): row._asdict() for row in closed}
+        session.execute(_RESUMED, {"rows": write_rows(places.values())})
     return len(closed)
-
-
-def _resume_places(session: Session, lapsed: Iterable[tuple[str, str, datetime]]) -> None:
-    """Open the superseded slots of places again that were never seen closed.
-
-    `lapsed`: desks and places with a slot that lapsed, and since when it was neither seen nor covered.
-    """
-    desk_ids, places, sinces = map(list, zip(*lapsed, strict=True))
-    session.execute(_RESUMED, {"desks": desk_ids, "places": places, "sinces": sinces})

@@ -7,28 +7,27 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import new_id, write_array
+from api.models.base import new_id, write_rows
 from api.models.database_clock import database_clock
 from api.models.desk import Source
 from api.models.slot import RETURN_SECONDS, GoneReason
 from configs.ground.clock import clock
 from configs.ground.matching_queues import NUDGE_SECONDS
-from configs.world.desk import Desk
-from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof, of_detection
 from crawler.reading import Slot
+from crawler.recording.desk_state_update import CheckOutcome, leaves_no_day_out
 
 OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSlot:
+class OpenSlot(NamedTuple):
     """An open slot of the table; `moment` is an ISO instant, a date or `open`, as there."""
 
     id: int
@@ -39,34 +38,10 @@ class OpenSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotComparison:
-    """One check of one desk, with the slots that were open before it.
-
-    `now`: when its last page was read. `whole_before`: since when, before this check, every place had been covered
-    once at least (None: never).
-    """
-
-    desk: Desk
-    check: CheckItem
-    known: Sequence[OpenSlot]
-    now: datetime
-    whole_before: datetime | None = None
-
-    @property
-    def today(self) -> date:
-        """Return the desk's local date."""
-        return self.now.astimezone(self.desk.zone).date()
-
-    def url(self, slot: Slot) -> str:
-        """Return where a person books it."""
-        return slot.url or self.check.booking_url
-
-
-@dataclass(frozen=True, slots=True)
 class SlotChanges:
     """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
-    Either may be open again: the row of a slot that was gone for a moment (crawler/recording/slot_writer.py).
+    Either may be open again: the row of a slot that was gone for a moment (`_OPENED`).
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
     `still_open`: places that the page called open at an unknown hour or on a day, while such hours of theirs are open.
     """
@@ -78,24 +53,22 @@ class SlotChanges:
     still_open: tuple[str, ...] = ()
 
 
-def compare_slots(look: SlotComparison) -> SlotChanges:
-    """Compare a desk's open slots with what a check saw.
+def compare_slots(end: CheckOutcome, known: Sequence[OpenSlot]) -> SlotChanges:
+    """Compare a desk's open slots (`known`) with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
     was notified for ("at an unknown hour"); a second message would announce the same opening. For the same reason no
     slot opens that may be one of the open hours: `open` beside any of its place, a day beside those of that day.
     """
-    shown = _index_shown(look)
+    shown = _index_shown(end)
     timed = {place for place, moment in shown if moment != OPEN}
-    was_open = {row.place_key for row in look.known if row.moment == OPEN}
-    gone = tuple(
-        (row.id, reason) for row in look.known if (reason := _closing_reason(row, shown, timed, look))
-    )
+    was_open = {row.place_key for row in known if row.moment == OPEN}
+    gone = tuple((row.id, reason) for row in known if (reason := _closing_reason(row, shown, timed, end)))
     closed = {row_id for row_id, _ in gone}
-    left = [row for row in look.known if row.id not in closed]
+    left = [row for row in known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
     busy = {row.place_key for row in left}
-    timed_days = _index_days(left, shown, look.desk.zone)
+    timed_days = _index_days(left, shown, end.desk.zone)
     known_hours = {
         key
         for key, slot in shown.items()
@@ -111,12 +84,12 @@ def compare_slots(look: SlotComparison) -> SlotChanges:
     )
 
 
-def _index_shown(look: SlotComparison) -> dict[tuple[str, str], Slot]:
+def _index_shown(end: CheckOutcome) -> dict[tuple[str, str], Slot]:
     """Return the slots shown by place and moment, without those past, nor `open` beside the place's hours."""
     slots = {
         (slot.place.key, slot.moment_text): slot
-        for slot in reversed(look.check.slots)
-        if not _is_past(slot.moment, look)
+        for slot in reversed(end.check.slots)
+        if not _is_past(slot.moment, end)
     }
     timed = {place for place, moment in slots if moment != OPEN}
     return {key: slot for key, slot in reversed(slots.items()) if key[1] != OPEN or key[0] not in timed}
@@ -131,21 +104,21 @@ def _index_days(
     return {(place, at.astimezone(zone).date()) for place, at in hours if at}
 
 
-def _is_past(moment: datetime | date | None, look: SlotComparison) -> bool:
+def _is_past(moment: datetime | date | None, end: CheckOutcome) -> bool:
     if isinstance(moment, datetime):
-        return moment <= look.now
-    return moment is not None and moment < look.today
+        return moment <= end.check.seen_at
+    return moment is not None and moment < end.today
 
 
 def _closing_reason(
-    row: OpenSlot, shown: Collection[tuple[str, str]], timed: set[str], look: SlotComparison
+    row: OpenSlot, shown: Collection[tuple[str, str]], timed: set[str], end: CheckOutcome
 ) -> GoneReason | None:
-    if _is_past(row.starts_at or _day(row, look.desk.zone), look):
+    if _is_past(row.starts_at or _day(row, end.desk.zone), end):
         return GoneReason.PAST
     if row.moment == OPEN and row.place_key in timed:
         return GoneReason.SUPERSEDED
-    absent = look.check.outcome.conclusive and (row.place_key, row.moment) not in shown
-    return GoneReason.TAKEN if absent and _is_covered(row, look) else None
+    absent = end.check.outcome.conclusive and (row.place_key, row.moment) not in shown
+    return GoneReason.TAKEN if absent and _is_covered(row, end) else None
 
 
 def _day(row: OpenSlot, zone: ZoneInfo) -> date | None:
@@ -154,50 +127,40 @@ def _day(row: OpenSlot, zone: ZoneInfo) -> date | None:
     return row.starts_at.astimezone(zone).date() if row.starts_at else date.fromisoformat(row.moment[:10])
 
 
-def _first_time(row: OpenSlot, look: SlotComparison) -> bool:
+def _first_time(row: OpenSlot, end: CheckOutcome) -> bool:
     """Tell whether no answer before this one could have shown the row since it was last seen, and did not."""
-    return row.seen_at is None or look.whole_before is None or look.whole_before <= row.seen_at
+    return row.seen_at is None or end.row.whole_before is None or end.row.whole_before <= row.seen_at
 
 
-def _is_covered(row: OpenSlot, look: SlotComparison) -> bool:
+def _is_covered(row: OpenSlot, end: CheckOutcome) -> bool:
     """Tell whether the reading answered for the row's place on its day; for `open`, for every day watched."""
     windows = [
         each
-        for each in look.check.covered
-        if each.place_key in (None, row.place_key) and not (each.doubtful and _first_time(row, look))
+        for each in end.check.covered
+        if each.place_key in (None, row.place_key) and not (each.doubtful and _first_time(row, end))
     ]
-    day = _day(row, look.desk.zone)
-    if day is not None:
-        return any((w.first or date.min) <= day <= (w.last or date.max) for w in windows)
-    reached, last_day = look.today - timedelta(days=1), look.today + timedelta(days=look.desk.horizon)
-    for window in sorted(windows, key=lambda w: w.first or date.min):
-        if (window.first or date.min) > reached + timedelta(days=1):
-            return False
-        reached = max(reached, window.last or date.max)
-        if reached >= last_day:
-            return True
-    return False
+    day = _day(row, end.desk.zone)
+    last_day = day or end.today + timedelta(days=end.desk.horizon)
+    return leaves_no_day_out(((w.first, w.last) for w in windows), day or end.today, last_day)
 
 
 _KNOWN = sa.text("""
-SELECT id, desk_id, place_key, moment, starts_at, seen_at FROM slots WHERE desk_id = ANY(:desks) AND gone_at IS NULL
+SELECT desk_id, id, place_key, moment, starts_at, seen_at FROM slots WHERE desk_id = ANY(:desks) AND gone_at IS NULL
 """)
 _GONE = sa.text("""
 UPDATE slots s SET gone_at = greatest(n.at, s.seen_at), gone_reason = n.reason
-FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[])) AS n(id, at, reason)
+FROM json_to_recordset(:rows) AS n(id bigint, at timestamptz, reason text)
 WHERE s.id = n.id
 """)
 _AGAIN = sa.text("""
 UPDATE slots s SET seen_at = greatest(n.at, s.seen_at), seats = n.seats, url = n.url
-FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:seats AS int[]), CAST(:url AS text[]))
-  AS n(id, at, seats, url)
+FROM json_to_recordset(:rows) AS n(id bigint, at timestamptz, seats int, url text)
 WHERE s.id = n.id
 """)
 # The slot was superseded by hours that are open: see crawler/recording/slot_expiry.py.
 _STILL_OPEN = sa.text("""
 UPDATE slots s SET seen_at = greatest(n.at, s.seen_at)
-FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:at AS timestamptz[]))
-  AS n(desk_id, place_key, at)
+FROM json_to_recordset(:rows) AS n(desk_id text, place_key text, at timestamptz)
 CROSS JOIN LATERAL (
   SELECT o.id FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.moment = 'open'
   ORDER BY o.id DESC LIMIT 1
@@ -207,10 +170,8 @@ WHERE s.id = newest.id AND s.gone_reason = 'superseded'
 # A row that was gone for so short a time that no message said so is open again, in place of a new one.
 _OPENED = sa.text("""
 WITH shown AS (
-  SELECT * FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:place_label AS text[]),
-                       CAST(:moment AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:seats AS int[]),
-                       CAST(:url AS text[]), CAST(:at AS timestamptz[]))
-    AS n(desk_id, place_key, place_label, moment, starts_at, seats, url, at)
+  SELECT * FROM json_to_recordset(:rows) AS n(desk_id text, place_key text, place_label text, moment text,
+    starts_at timestamptz, seats int, url text, at timestamptz)
 ),
 returned AS (
   UPDATE slots s SET gone_at = NULL, gone_reason = NULL, seen_at = greatest(n.at, s.seen_at), seats = n.seats,
@@ -236,20 +197,13 @@ _DETECTED = sa.text("""
 WITH made AS (
   INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, site, source, booking_url, seen_at,
     committed_at, next_nudge_at, proof_key)
-  SELECT id, desk_id, prefecture_id, CAST(procedures AS text[]), label, site, :source, booking_url, seen_at,
+  SELECT id, desk_id, prefecture_id, procedures, label, site, :source, booking_url, seen_at,
     CAST(:committed_at AS timestamptz), CAST(:next_nudge_at AS timestamptz), proof_key
-  FROM unnest(CAST(:id AS uuid[]), CAST(:desk_id AS text[]), CAST(:prefecture_id AS text[]),
-              CAST(:procedures AS text[]), CAST(:label AS text[]), CAST(:site AS text[]),
-              CAST(:booking_url AS text[]), CAST(:seen_at AS timestamptz[]), CAST(:proof_key AS text[]))
-    AS n(id, desk_id, prefecture_id, procedures, label, site, booking_url, seen_at, proof_key)
+  FROM json_populate_recordset(CAST(NULL AS detections), :rows)
 )
 INSERT INTO detection_slots (detection_id, slot_id)
-SELECT * FROM unnest(CAST(:detection_id AS uuid[]), CAST(:slot_id AS bigint[]))
+SELECT detection_id, slot_id FROM json_populate_recordset(CAST(NULL AS detection_slots), :slots)
 """)
-_OF_DETECTION = (
-    "id", "desk_id", "prefecture_id", "procedures", "label", "site", "booking_url", "seen_at", "proof_key",
-)  # fmt: skip
-_OF_SLOT = ("detection_id", "slot_id")
 
 Ids = dict[tuple[str, str, str], int]
 
@@ -263,85 +217,104 @@ class NewDetection:
     proof: Proof | None
 
 
-def load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]]:
-    """Return the open slots of desks."""
+def write_slots(session: Session, ends: Sequence[CheckOutcome]) -> list[NewDetection]:
+    """Compare what checks saw with what was open, and write what changed; return the detections, in their order."""
+    looks = [end for end in ends if end.check.slots or end.row.has_open]
+    if not looks:
+        return []
+    known = _load_open_slots(session, [end.desk.id for end in looks])
+    changes = [(end, compare_slots(end, known[end.desk.id])) for end in looks]
+    for statement, changed in (
+        (_GONE, [
+            {"id": row, "at": end.check.seen_at, "reason": reason}
+            for end, change in changes
+            for row, reason in change.gone
+        ]),
+        (_AGAIN, [
+            {"id": row, "at": end.check.seen_at, "seats": slot.seats, "url": _url(end, slot)}
+            for end, change in changes
+            for row, slot in change.again
+        ]),
+        (_STILL_OPEN, [
+            {"desk_id": end.desk.id, "place_key": place, "at": end.check.seen_at}
+            for end, change in changes
+            for place in change.still_open
+        ]),
+    ):  # fmt: skip
+        if changed:
+            session.execute(statement, {"rows": write_rows(changed)})
+    ids = _open(session, changes)
+    return _detect(session, [(end, change.news) for end, change in changes if change.news], ids)
+
+
+def _load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]]:
     found: dict[str, list[OpenSlot]] = defaultdict(list)
-    for row in session.execute(_KNOWN, {"desks": list(desk_ids)}):
-        found[row.desk_id].append(OpenSlot(row.id, row.place_key, row.moment, row.starts_at, row.seen_at))
+    for desk_id, *slot in session.execute(_KNOWN, {"desks": desk_ids}):
+        found[desk_id].append(OpenSlot(*slot))
     return found
 
 
-def write_slots(session: Session, looks: Iterable[SlotComparison]) -> list[NewDetection]:
-    """Write what changed; return the detections, in the order of the looks."""
-    changes = [(look, compare_slots(look)) for look in looks]
-    gone = [(row, look.now, reason.value) for look, change in changes for row, reason in change.gone]
-    again = [
-        (row, look.now, slot.seats, look.url(slot)) for look, change in changes for row, slot in change.again
+def _url(end: CheckOutcome, slot: Slot) -> str:
+    """Return where a person books it."""
+    return slot.url or end.check.booking_url
+
+
+def _open(session: Session, changes: Sequence[tuple[CheckOutcome, SlotChanges]]) -> Ids:
+    shown = [
+        {
+            "desk_id": end.desk.id,
+            "place_key": slot.place.key,
+            "place_label": slot.place.label,
+            "moment": slot.moment_text,
+            "starts_at": slot.starts_at,
+            "seats": slot.seats,
+            "url": _url(end, slot),
+            "at": end.check.seen_at,
+        }
+        for end, change in changes
+        for slot in change.news + change.quiet
     ]
-    still_open = [(look.desk.id, place, look.now) for look, change in changes for place in change.still_open]
-    _update(session, _GONE, ("id", "at", "reason"), gone)
-    _update(session, _AGAIN, ("id", "at", "seats", "url"), again)
-    _update(session, _STILL_OPEN, ("desk_id", "place_key", "at"), still_open)
-    ids = _open(session, changes)
-    return _detect(session, [(look, change.news) for look, change in changes if change.news], ids)
-
-
-def _update(
-    session: Session, statement: sa.TextClause, names: Sequence[str], rows: Sequence[Sequence[object]]
-) -> None:
-    if rows:
-        session.execute(statement, _columns(names, rows))
-
-
-def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> Ids:
-    rows = [_row(look, slot) for look, change in changes for slot in change.news + change.quiet]
-    if not rows:
+    if not shown:
         return {}
-    names = ("desk_id", "place_key", "place_label", "moment", "starts_at", "seats", "url", "at")
-    opened = session.execute(_OPENED, {"returns": RETURN_SECONDS(), **_columns(names, rows)})
+    opened = session.execute(_OPENED, {"returns": RETURN_SECONDS(), "rows": write_rows(shown)})
     return {(row.desk_id, row.place_key, row.moment): row.id for row in opened}
 
 
-def _row(look: SlotComparison, slot: Slot) -> tuple[object, ...]:
-    place, at = slot.place, look.now
-    shown = (place.key, place.label, slot.moment_text, slot.starts_at, slot.seats)
-    return (look.desk.id, *shown, look.url(slot), at)
-
-
 def _detect(
-    session: Session, looks: Sequence[tuple[SlotComparison, Sequence[Slot]]], ids: Ids
+    session: Session, looks: Sequence[tuple[CheckOutcome, Sequence[Slot]]], ids: Ids
 ) -> list[NewDetection]:
     """Write a detection for each desk with news; what the desk is now is copied, because desk files change."""
     if not looks:
         return []
     found = [
-        NewDetection(new_id(), look.desk.id, of_detection(look.desk, look.check, news, look.now))
-        for look, news in looks
+        NewDetection(new_id(), end.desk.id, of_detection(end.desk, end.check, news)) for end, news in looks
     ]
-    rows = [_describe_detection(each, look, news) for each, (look, news) in zip(found, looks, strict=True)]
+    rows = [_describe_detection(each, end, news) for each, (end, news) in zip(found, looks, strict=True)]
     slots = [
-        (str(each.id), ids[look.desk.id, slot.place.key, slot.moment_text])
-        for each, (look, news) in zip(found, looks, strict=True)
+        {"detection_id": each.id, "slot_id": ids[end.desk.id, slot.place.key, slot.moment_text]}
+        for each, (end, news) in zip(found, looks, strict=True)
         for slot in news
     ]
     given = {
         "source": Source.CHECK.value, "committed_at": clock(),
         "next_nudge_at": database_clock(session) + timedelta(seconds=NUDGE_SECONDS()),
     }  # fmt: skip
-    session.execute(_DETECTED, given | _columns(_OF_DETECTION, rows) | _columns(_OF_SLOT, slots))
+    session.execute(_DETECTED, given | {"rows": write_rows(rows), "slots": write_rows(slots)})
     return found
 
 
-def _describe_detection(
-    found: NewDetection, look: SlotComparison, news: Sequence[Slot]
-) -> tuple[object, ...]:
-    desk, site, url = look.desk, look.desk.site, look.check.booking_url
+def _describe_detection(found: NewDetection, end: CheckOutcome, news: Sequence[Slot]) -> dict[str, object]:
+    desk, site, url = end.desk, end.desk.site, end.check.booking_url
     if desk.in_rounds:  # people go to a town hall, and book on its page
-        site, url = desk.name_places({each.place.key: (each.place.label, look.url(each)) for each in news})
-    procedures = write_array(sorted(each.value for each in desk.procedures))
-    shown = (desk.id, desk.prefecture_id, procedures, desk.label, site)
-    return (str(found.id), *shown, url, look.now, found.proof and found.proof.key)
-
-
-def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        site, url = desk.name_places({each.place.key: (each.place.label, _url(end, each)) for each in news})
+    return {
+        "id": found.id,
+        "desk_id": desk.id,
+        "prefecture_id": desk.prefecture_id,
+        "procedures": sorted(desk.procedures),
+        "label": desk.label,
+        "site": site,
+        "booking_url": url,
+        "seen_at": end.check.seen_at,
+        "proof_key": found.proof and found.proof.key,
+    }

@@ -22,7 +22,7 @@ _MOST = 10_000  # slots of one round
 
 # By desk: what is gone from now on, with what the page may have meant by the same words (a place that is open, and its
 # hours), and when the first of these opened. Both instants are of the crawler's clock. Where checks cover places one by
-# one, `coverage` says when each was asked (crawler/recording/coverage_tracking.py); '*' is of all together.
+# one, `coverage` says when each was asked (crawler/recording/desk_state_update.py); '*' is of all together.
 _CLOSE = sa.text("""
 WITH closed AS (
   UPDATE slots SET gone_told_at = :now WHERE id = ANY(ARRAY(

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import redis
 import time_machine
 
 from api.models.desk import DeskState
@@ -15,6 +16,7 @@ from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.batch_writer import record
 from crawler.recording.check_transaction import Written
+from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from tests.factories import add_desk, rows
 
@@ -75,3 +77,17 @@ def entry(desk: str, host: str, gap: float = 0, due: datetime = NOW, **more: Any
     """Return a desk for the queue, of a host that has room for whatever is asked unless `bucket` says otherwise."""
     given: dict[str, Any] = {"cost": 1, "bucket": ROOM}
     return DueEntry(desk, host, gap, due, **given | more)
+
+
+HOLD = 25.0  # seconds that a claim lasts
+
+
+def put(client: redis.Redis, *entries: DueEntry, system: str = "test") -> int:
+    """Schedule desks; return how many were not in the queue."""
+    return due_queue.send(client, due_queue.schedule(system, entries, now=NOW))
+
+
+def take(
+    client: redis.Redis, now: datetime = NOW, places: int = 10, system: str = "test"
+) -> due_queue.ClaimResult:
+    return due_queue.send(client, due_queue.claim(system, now=now, places=places, hold=HOLD))

@@ -41,23 +41,6 @@ def _minute(at: datetime) -> int:
     return round((at - NOW) / MINUTE)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "proof"),
-    [
-        (Outcome.CAPTCHA, Outcome.SLOTS),
-        (Outcome.BLOCKED, Outcome.NO_SLOTS),
-        (Outcome.RATE_LIMITED, Outcome.SLOTS),
-        (Outcome.MAINTENANCE, Outcome.NO_SLOTS),
-        (Outcome.CLOSED, Outcome.SLOTS),
-    ],
-)
-def test_what_keeps_a_desk_from_being_watched_is_an_outage_until_a_check_proves_something(
-    outcome: Outcome, proof: Outcome
-) -> None:
-    ends(Outcome.NO_SLOTS, outcome, outcome, Outcome.OVERLOADED, proof)
-    assert of() == [(outcome.value, 2, 5)]
-
-
 @pytest.fixture
 def behind_a_captcha(desks: dict[str, Desk], settings_env: Callable[..., None]) -> None:
     """Desk a shows no more than that it exists."""
@@ -76,21 +59,12 @@ def test_a_captcha_that_always_stands_there_is_no_outage_and_ends_every_other() 
     assert of("c") == [("captcha", 1, None)]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.UNREADABLE])
-def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
-    ends(*[outcome] * 4)
-    assert of() == []
-    ends(outcome, outcome, first=5)
-    assert of() == [(outcome.value, 5, None)]
-    ends(Outcome.NO_SLOTS, first=7)
-    assert of() == [(outcome.value, 5, 7)]
-
-
 @pytest.mark.rule("4.10")
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
     with session() as s:
-        outages.write_outages(s, [("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
+        again = outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)
+        outages.write_outages(s, [again])
     assert of() == [("captcha", 1, None)]
 
 

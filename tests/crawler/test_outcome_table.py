@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from api.models.desk import DeskState, DeskStatus, HostState
+from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.scheduling.due_queue import VisitEnd
@@ -20,7 +20,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table. `wait`: seconds to the next check; `later`: the same when it happened twice in a row."""
+    """One row of the table. `wait`: seconds to the next check; `later`: the same when it happened twice in a row.
+
+    `outage`: of how many in a row the first is that leaves the desk unwatched; None: none does.
+    """
 
     outcome: Outcome
     proves: bool
@@ -29,6 +32,7 @@ class Row:
     later: float
     host: float | None
     status: DeskStatus
+    outage: int | None = None
 
 
 ACTIVE, PAUSED, ERROR, CAPTCHA = DeskStatus.ACTIVE, DeskStatus.PAUSED, DeskStatus.ERROR, DeskStatus.CAPTCHA
@@ -36,14 +40,14 @@ YES, NO = True, False
 TABLE = [
     Row(Outcome.SLOTS, YES, NO, INTERVAL, INTERVAL, None, ACTIVE),
     Row(Outcome.NO_SLOTS, YES, NO, INTERVAL, INTERVAL, None, ACTIVE),
-    Row(Outcome.CAPTCHA, NO, YES, 15 * MINUTE, 15 * MINUTE, None, CAPTCHA),
-    Row(Outcome.BLOCKED, NO, YES, 5 * MINUTE, 10 * MINUTE, 5 * MINUTE, PAUSED),
-    Row(Outcome.RATE_LIMITED, NO, NO, MINUTE, 2 * MINUTE, MINUTE, ACTIVE),
+    Row(Outcome.CAPTCHA, NO, YES, 15 * MINUTE, 15 * MINUTE, None, CAPTCHA, 1),
+    Row(Outcome.BLOCKED, NO, YES, 5 * MINUTE, 10 * MINUTE, 5 * MINUTE, PAUSED, 1),
+    Row(Outcome.RATE_LIMITED, NO, NO, MINUTE, 2 * MINUTE, MINUTE, ACTIVE, 1),
     Row(Outcome.OVERLOADED, NO, NO, 2 * INTERVAL, 2 * INTERVAL, None, ACTIVE),
-    Row(Outcome.MAINTENANCE, NO, NO, 5 * MINUTE, 5 * MINUTE, None, PAUSED),
-    Row(Outcome.CLOSED, NO, NO, DAY, DAY, None, ERROR),
-    Row(Outcome.UNREACHABLE, NO, YES, 1.5 * INTERVAL, 1.5 * INTERVAL, None, ACTIVE),
-    Row(Outcome.UNREADABLE, NO, YES, INTERVAL, 2 * INTERVAL, None, ACTIVE),
+    Row(Outcome.MAINTENANCE, NO, NO, 5 * MINUTE, 5 * MINUTE, None, PAUSED, 1),
+    Row(Outcome.CLOSED, NO, NO, DAY, DAY, None, ERROR, 1),
+    Row(Outcome.UNREACHABLE, NO, YES, 1.5 * INTERVAL, 1.5 * INTERVAL, None, ACTIVE, 5),
+    Row(Outcome.UNREADABLE, NO, YES, INTERVAL, 2 * INTERVAL, None, ACTIVE, 5),
 ]
 each_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.outcome)
 
@@ -90,9 +94,12 @@ def test_an_outcome_does_what_its_row_says_until_the_first_proof_brings_everythi
         if number == 5:
             assert (desk.status is ERROR) == (row.counts or row.outcome is Outcome.CLOSED), "the pause"
             assert ("5 checks in a row proved nothing" in desk.status_reason) == row.counts
-    visit, desk = end(9, Outcome.NO_SLOTS), get(DeskState, "evry_91/a")
+    end(9, Outcome.OVERLOADED)  # it proves nothing
+    visit, desk = end(10, Outcome.NO_SLOTS), get(DeskState, "evry_91/a")
     assert (desk.status, desk.inconclusive) == (ACTIVE, 0)
-    assert visit.due == NOW + timedelta(days=9, seconds=INTERVAL)
+    assert visit.due == NOW + timedelta(days=10, seconds=INTERVAL)
+    outages = [(each.reason.value, (each.starts_at - NOW).days, each.ends_at) for each in rows(Outage)]
+    assert outages == ([(row.outcome.value, row.outage, NOW + timedelta(days=10))] if row.outage else [])
 
 
 @pytest.mark.rule("4.8")

@@ -19,7 +19,7 @@ from configs.world.prefecture import desk, reload_desk_files
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem
 from crawler.planner import Planner
-from crawler.recording import batch_writer, coverage_tracking
+from crawler.recording import batch_writer, desk_state_update
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling.intervals import proven_intervals
 from deploy.sample_desk_files import prefecture_file
@@ -95,7 +95,7 @@ def soon(days: int = 3) -> datetime:
 def is_proven() -> bool:
     row = state()
     counts = proven_intervals(desk(ID), len(row.coverage or ()))
-    return coverage_tracking.is_proven(row.whole_at, INTERVAL, clock(), counts)
+    return desk_state_update.is_proven(row.whole_at, INTERVAL, clock(), counts)
 
 
 @pytest.mark.rule("3.2")

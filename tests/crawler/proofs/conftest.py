@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,10 @@ def seen(*captures: PageCapture, **changes: Any) -> CheckItem:
 
 
 def proof(
-    key: str = "2026/11/20/" + "0" * 32, shown: PageCapture | None = None, desk: Desk | None = None
+    key: str = "2026/11/20/" + "0" * 32,
+    shown: PageCapture | None = None,
+    desk: Desk | None = None,
+    at: datetime = NOW,
 ) -> Proof:
     shown = shown or capture()
-    return Proof(key, desk or make_desk(URL), seen(shown), shown, NOW)
+    return Proof(key, desk or make_desk(URL), seen(shown, seen_at=at), shown)

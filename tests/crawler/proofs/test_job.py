@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,7 @@ def test_the_program_stores_what_waits_reports_and_ends_when_told(
     blobs: Blobs, settings_env: Callable[..., None], redis_server: redis.Redis
 ) -> None:
     settings_env(BROWSER_PATH="/nowhere/to/be/found", PROOFS_SECONDS="0.2")
-    first, later = (replace(proof(new_key(clock())), seen_at=clock()) for _ in range(2))
+    first, later = (proof(new_key(clock()), at=clock()) for _ in range(2))
     enqueue(first)
     process = subprocess.Popen([sys.executable, "-m", "crawler.proofs"])
     try:
@@ -219,7 +218,7 @@ def worker(blobs: Blobs, tmp_path: Path, settings_env: Callable[..., None]) -> I
     browser.write_text("#!/bin/sh\nexec sleep 300\n")
     browser.chmod(0o755)
     settings_env(BROWSER_PATH=browser)
-    enqueue(replace(proof(), seen_at=clock()))
+    enqueue(proof(at=clock()))
     program = Program(tmp_path / "proofs.log", sys.executable, "-m", "crawler.proofs")
     yield program
     program.kill()

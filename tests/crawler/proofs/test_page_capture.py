@@ -126,7 +126,7 @@ def test_a_detection_and_its_check_have_the_key_of_the_page_that_showed_what_is_
 ) -> None:
     page = capture(b"1", slot())
     (proof,) = write(seen(capture(b"0"), page))
-    assert (proof.capture, proof.desk.slug, proof.seen_at) == (page, "a", NOW)
+    assert (proof.capture, proof.desk.slug, proof.check.seen_at) == (page, "a", NOW)
     assert is_key(proof.key)
     assert keys(Detection) == keys(Check) == [proof.key]
 

@@ -19,7 +19,6 @@ from crawler.proofs.job import keep
 from crawler.proofs.outbox import Proof, enqueue
 from crawler.proofs.outbox import meta_of as meta_of_proof
 from crawler.proofs.page_capture import showing
-from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.conftest import proof
 from tests.crawler.wire import answer, wire
@@ -37,7 +36,7 @@ def stored(blobs: Blobs, no_browser: None, redis_server: redis.Redis) -> Callabl
     def through(item: CheckItem) -> Blobs:
         page = showing(item.captures, item.slots)
         assert page
-        enqueue(Proof(KEY, make_desk(item.booking_url), item, page, NOW))
+        enqueue(Proof(KEY, make_desk(item.booking_url), item, page))
         (name,) = list_waiting(redis_server)
         keep(str(name))
         return blobs

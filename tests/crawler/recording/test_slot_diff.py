@@ -1,6 +1,6 @@
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from api.models.slot import GoneReason
 from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.slot_writer import OPEN, OpenSlot, SlotChanges, SlotComparison, compare_slots
+from crawler.recording.desk_state_update import CheckOutcome
+from crawler.recording.slot_writer import OPEN, OpenSlot, SlotChanges, compare_slots
 from tests.crawler.checks import check
 from tests.crawler.held import make_desk
 
@@ -40,21 +41,14 @@ def look(
     now: datetime = NOW,
 ) -> SlotChanges:
     proved = outcome or (Outcome.SLOTS if slots else Outcome.NO_SLOTS)
-    return compare_slots(saw(proved, slots, covered, known, now))
+    return compare_slots(saw(proved, slots, covered, now), known)
 
 
 def saw(
-    outcome: Outcome,
-    shown: Sequence[Slot],
-    covered: Sequence[CoveredWindow],
-    known: Sequence[OpenSlot] = (),
-    now: datetime = NOW,
-) -> SlotComparison:
-    return SlotComparison(DESK, check("a", 1, *shown, outcome=outcome, covered=tuple(covered)), known, now)
-
-
-def beside(rows: Sequence[OpenSlot], seen: SlotComparison) -> SlotChanges:
-    return compare_slots(replace(seen, known=rows))
+    outcome: Outcome, shown: Sequence[Slot], covered: Sequence[CoveredWindow], now: datetime = NOW
+) -> CheckOutcome:
+    seen = check("a", 1, *shown, outcome=outcome, covered=tuple(covered), seen_at=now)
+    return CheckOutcome(DESK, seen, SimpleNamespace(whole_before=None))
 
 
 @pytest.mark.rule("3.4")
@@ -169,16 +163,16 @@ def apply(known: Sequence[OpenSlot], changed: SlotChanges) -> list[OpenSlot]:
     return [each for each in known if each.id not in gone] + opened
 
 
-def table(looks: Sequence[SlotComparison]) -> list[OpenSlot]:
+def table(looks: Sequence[CheckOutcome]) -> list[OpenSlot]:
     rows: list[OpenSlot] = []
     for each in looks:
-        rows = apply(rows, beside(rows, each))
+        rows = apply(rows, compare_slots(each, rows))
     return rows
 
 
 @given(st.lists(seen, max_size=4))
 def test_no_slot_is_ever_open_twice_and_no_open_stands_beside_hours_it_was_shown_with(
-    looks: list[SlotComparison],
+    looks: list[CheckOutcome],
 ) -> None:
     rows = table(looks)
     assert len({(each.place_key, each.moment) for each in rows}) == len(rows)
@@ -188,15 +182,15 @@ def test_no_slot_is_ever_open_twice_and_no_open_stands_beside_hours_it_was_shown
 
 
 @given(st.lists(seen, max_size=3), seen)
-def test_seeing_the_same_again_changes_nothing(looks: list[SlotComparison], last: SlotComparison) -> None:
+def test_seeing_the_same_again_changes_nothing(looks: list[CheckOutcome], last: CheckOutcome) -> None:
     rows = table([*looks, last])
-    again = beside(rows, last)
+    again = compare_slots(last, rows)
     assert (again.news, again.quiet, again.gone) == ((), (), ())
 
 
 @given(st.lists(seen, max_size=3), seen)
 def test_whatever_is_shown_and_ahead_is_open_afterwards(
-    looks: list[SlotComparison], last: SlotComparison
+    looks: list[CheckOutcome], last: CheckOutcome
 ) -> None:
     found = table([*looks, last])
     rows = {(each.place_key, each.moment) for each in found}
@@ -214,10 +208,10 @@ def test_whatever_is_shown_and_ahead_is_open_afterwards(
 
 @pytest.mark.rule("3.3")
 @given(st.lists(seen, max_size=3), seen)
-def test_only_what_was_proven_absent_goes(looks: list[SlotComparison], last: SlotComparison) -> None:
+def test_only_what_was_proven_absent_goes(looks: list[CheckOutcome], last: CheckOutcome) -> None:
     rows = table(looks)
     by_id = {each.id: each for each in rows}
-    for row_id, reason in beside(rows, last).gone:
+    for row_id, reason in compare_slots(last, rows).gone:
         if reason is GoneReason.TAKEN:
             assert last.check.outcome.conclusive
             assert any(window.place_key in (None, by_id[row_id].place_key) for window in last.check.covered)

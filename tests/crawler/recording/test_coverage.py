@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.models.desk import DeskState
 from configs.world.desk import Desk
 from crawler.reading import CoveredWindow
-from crawler.recording.coverage_tracking import (
+from crawler.recording.desk_state_update import (
     EVERYWHERE,
     Coverage,
     ProvenWindow,
@@ -99,7 +99,7 @@ def test_whole_means_that_no_day_of_no_place_was_left_out_since(visits: list[lis
     ]
     expected = None if None in answers else min(each for each in answers if each is not None)
     assert said == expected
-    assert unpack(json.loads(pack(coverage))) == coverage
+    assert unpack(json.loads(json.dumps(pack(coverage)))) == coverage
 
 
 def _covers(covered: list[CoveredWindow], place: str, day: date) -> bool:
