@@ -27,7 +27,7 @@ from crawler import outages
 from crawler.hosts import backoff, kill_switch
 from crawler.recording.desk_state_update import LAPSE_SECONDS
 from crawler.recording.slot_expiry import close_unproven
-from crawler.scheduling import desk_store, due_queue
+from crawler.scheduling import due_queue, planning
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.intervals import desks_releasing
 from crawler.scheduling.planning import PlanningTask, build_entry, build_plan
@@ -129,9 +129,9 @@ class Planner:
         return now - self._planned_at >= timedelta(seconds=_RECONCILE_SECONDS)
 
     def _read_task(self, rows: sa.orm.Session, now: datetime, *, emptied: bool) -> PlanningTask:
-        changed, requested = desk_store.take_changes(rows), desk_store.take_requests(rows)
+        changed, requested = planning.take_changes(rows), planning.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
-        turned = desk_store.desks_with_changed_grants(rows, desks().values(), since, now)
+        turned = planning.desks_with_changed_grants(rows, desks().values(), since, now)
         before, self._releasing = self._releasing, desks_releasing(desks().values(), now)
         turned |= before ^ self._releasing
         return PlanningTask(frozenset(changed | turned), frozenset(requested), emptied)
@@ -144,13 +144,13 @@ class Planner:
         hosts = {desk.host for desk in every if desk.id in task.changed | task.requested}
         chosen = [desk for desk in watched if whole or desk.host in hosts]
         queues = {desk.id: str(queue_of(desk)) for desk in watched}
-        desk_store.insert_missing(rows, every)
-        desk_store.write_queues(rows, queues)
-        states = desk_store.read_states(rows, [desk.id for desk in chosen])
-        promised = desk_store.promised_intervals(rows, chosen, now)
+        planning.insert_missing(rows, every)
+        planning.write_queues(rows, queues)
+        states = planning.read_states(rows, [desk.id for desk in chosen])
+        promised = planning.promised_intervals(rows, chosen, now)
         shares = backoff.budget_shares(rows, {desk.host for desk in chosen})
         plan = build_plan(chosen, promised, shares, states, now)
-        desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
+        planning.write_intervals(rows, plan.wished, plan.share, plan.feasible)
         outages.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
         due_queue.send(self._client, due_queue.rest(backoff.active_rests(rows, now), now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)

@@ -16,8 +16,8 @@ from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
 from crawler.cli.command_base import OperatorCommand, aligned, show
 from crawler.hosts import kill_switch
-from crawler.scheduling.desk_store import by_host
 from crawler.scheduling.intervals import budget_of
+from crawler.scheduling.planning import by_host
 
 _HEADINGS = ("HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "STOPPED")
 _NOTHING = "-"

@@ -17,8 +17,8 @@ from api.models.user import Channel
 from configs.world.desk import Desk
 from configs.world.plan import plan
 from configs.world.prefecture import desks
-from crawler.scheduling.desk_store import targets_of
 from crawler.scheduling.intervals import captcha_expected
+from crawler.scheduling.planning import targets_of
 
 # Recipients in one run, which holds a lock; the next runs take the others.
 AT_ONCE = 200

@@ -1,13 +1,19 @@
-"""Planning of queue entries: each desk's interval, host, cost and due time."""
+"""Planning: each desk's interval, host, cost and due time, and the queries that it takes and writes."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import write_rows
+from api.models.desk import DeskChange, DeskState
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
+from configs.world.plan import PlanName, plan
 from crawler.scheduling import intervals
-from crawler.scheduling.desk_store import PlannedDesk, by_host
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.queues import queue_of
@@ -43,7 +49,7 @@ def build_plan(
     watched: Collection[Desk],
     promised: Mapping[str, Collection[float]],
     shares: Mapping[str, float],
-    states: Mapping[str, PlannedDesk],
+    states: Mapping[str, DeskState],
     now: datetime,
 ) -> PlannedEntries:
     """Decide the intervals of desks, all that share their hosts among them.
@@ -74,7 +80,7 @@ def build_plan(
         budget = buckets[host].rate * intervals.MINUTE
         rounds: dict[str, float] = {}
         if visits := {
-            desk.id: intervals.count_visits(desk, states[desk.id].places or None)
+            desk.id: intervals.count_visits(desk, len(states[desk.id].coverage or ()) or None)
             for desk in sharing
             if desk.in_rounds
         }:
@@ -97,7 +103,7 @@ def build_plan(
 
 
 def build_entry(
-    desk: Desk, state: PlannedDesk, plan: PlannedEntries, task: PlanningTask, now: datetime
+    desk: Desk, state: DeskState, plan: PlannedEntries, task: PlanningTask, now: datetime
 ) -> DueEntry:
     """Decide when a desk is due, as far as the queue does not know it better.
 
@@ -105,6 +111,7 @@ def build_entry(
     one more who waits.
     """
     asked = desk.id in task.requested
+    rests = state.last_outcome is not None and not state.last_outcome.conclusive
     interval = intervals.minimum_interval(plan.wished[desk.id], plan.share[desk.id], own_interval(desk))
     due = now if asked else _due_at(desk, state, interval, task, now)
     if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
@@ -116,14 +123,14 @@ def build_entry(
         due,
         cost_of(desk),
         plan.buckets[desk.host],
-        hurry=asked or not state.rests,
+        hurry=asked or not rests,
         waits=desk.id in plan.waited_for,
         need=state.visit_requests or 0,
         lost=task.emptied and state.last_check_at is not None,
     )
 
 
-def _due_at(desk: Desk, state: PlannedDesk, interval: float, task: PlanningTask, now: datetime) -> datetime:
+def _due_at(desk: Desk, state: DeskState, interval: float, task: PlanningTask, now: datetime) -> datetime:
     again = _again(desk, state, interval, now)
     if again > now:
         return again
@@ -133,7 +140,7 @@ def _due_at(desk: Desk, state: PlannedDesk, interval: float, task: PlanningTask,
     return intervals.first_due(desk.id, min(interval, own_interval(desk)), now)
 
 
-def _again(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> datetime:
+def _again(desk: Desk, state: DeskState, interval: float, now: datetime) -> datetime:
     """Return when the desk's last check makes it due, `now` where that is past."""
     if state.last_check_at is None or state.last_outcome is None:
         return now
@@ -146,3 +153,126 @@ def _again(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> da
         lot=intervals.stable_random(desk.id, state.last_token),
         releases_at=state.releases_at,
     )
+
+
+# Entitled means that a grant covers the moment: computed, never a flag.
+_ENTITLED = sa.text("""
+SELECT t.desk_id, t.prefecture_id, t.procedure, array_agg(DISTINCT g.plan) AS plans
+FROM alert_targets t
+JOIN alerts a ON a.id = t.alert_id AND a.enabled AND a.closed_at IS NULL
+JOIN grants g ON g.user_id = a.user_id AND g.starts_at <= :now AND g.ends_at > :now
+WHERE t.desk_id = ANY(:desks) OR t.prefecture_id = ANY(:prefectures)
+GROUP BY t.desk_id, t.prefecture_id, t.procedure
+""")
+_TURNED = sa.text("""
+SELECT DISTINCT t.desk_id, t.prefecture_id, t.procedure
+FROM grants g
+JOIN alerts a ON a.user_id = g.user_id AND a.enabled AND a.closed_at IS NULL
+JOIN alert_targets t ON t.alert_id = a.id
+WHERE (g.starts_at > :since AND g.starts_at <= :now) OR (g.ends_at > :since AND g.ends_at <= :now)
+""")
+Target = tuple[str | None, str | None, str | None]
+
+
+def promised_intervals(session: Session, desks: Collection[Desk], now: datetime) -> dict[str, list[float]]:
+    """Return, by desk, the seconds that the plans of its entitled alerts promise; no entry without such an alert."""
+    prefectures = sorted({desk.prefecture_id for desk in desks})
+    rows = session.execute(
+        _ENTITLED, {"now": now, "desks": [desk.id for desk in desks], "prefectures": prefectures}
+    )
+    wanted = {(row.desk_id, row.prefecture_id, row.procedure): row.plans for row in rows}
+    found = {}
+    for desk in desks:
+        names = {name for target in targets_of(desk) for name in wanted.get(target, ())}
+        if promised := [seconds for name in names if (seconds := plan(PlanName(name)).interval_seconds)]:
+            found[desk.id] = [float(seconds) for seconds in promised]
+    return found
+
+
+def desks_with_changed_grants(
+    session: Session, desks: Iterable[Desk], since: datetime, now: datetime
+) -> set[str]:
+    """Return the desks that somebody's grant began or ended for, after `since` and until `now`."""
+    rows = session.execute(_TURNED, {"since": since, "now": now})
+    targets = {(row.desk_id, row.prefecture_id, row.procedure) for row in rows}
+    return {desk.id for desk in desks if targets and not targets.isdisjoint(targets_of(desk))}
+
+
+def targets_of(desk: Desk) -> list[Target]:
+    """Return every target that means this desk."""
+    by_procedure: list[Target] = [(None, desk.prefecture_id, each.value) for each in sorted(desk.procedures)]
+    return [(desk.id, None, None), *by_procedure]
+
+
+def by_host(desks: Iterable[Desk]) -> dict[str, list[Desk]]:
+    """Return desks by the host whose budget they share."""
+    found: dict[str, list[Desk]] = defaultdict(list)
+    for desk in desks:
+        found[desk.host].append(desk)
+    return found
+
+
+# Rows are locked in the order of their ids, as everywhere: two writers never wait for each other in a circle.
+_INTERVALS = sa.text("""
+UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_seconds = n.feasible FROM (
+  SELECT n.*
+  FROM desks o JOIN json_to_recordset(:rows) AS n(id text, wished float8, share float8, feasible float8) ON n.id = o.id
+  WHERE (o.wished_seconds, o.share_seconds, o.feasible_seconds) IS DISTINCT FROM (n.wished, n.share, n.feasible)
+  ORDER BY o.id FOR NO KEY UPDATE OF o
+) n WHERE d.id = n.id
+""")
+_MISSING = sa.text("INSERT INTO desks (id) SELECT unnest(CAST(:id AS text[])) ON CONFLICT DO NOTHING")
+_QUEUES = sa.text("""
+UPDATE desks d SET due_queue = n.queue FROM (
+  SELECT o.id, n.queue
+  FROM desks o LEFT JOIN json_to_recordset(:rows) AS n(id text, queue text) ON n.id = o.id
+  WHERE o.due_queue IS DISTINCT FROM n.queue ORDER BY o.id FOR NO KEY UPDATE OF o
+) n WHERE d.id = n.id
+""")
+_UNWATCHED = sa.text("""
+UPDATE desks d SET status = 'PAUSED', status_reason = n.reason FROM (
+  SELECT o.id, n.reason
+  FROM desks o JOIN json_to_recordset(:rows) AS n(id text, reason text) ON n.id = o.id
+  WHERE o.status_reason IS DISTINCT FROM n.reason ORDER BY o.id FOR NO KEY UPDATE OF o
+) n WHERE d.id = n.id
+""")
+
+
+def take_changes(session: Session) -> set[str]:
+    """Return the desks that must be thought over; their lines are gone with this transaction."""
+    return set(session.scalars(sa.delete(DeskChange).returning(DeskChange.desk_id)))
+
+
+def take_requests(session: Session) -> set[str]:
+    """Return the desks that somebody wants checked now; each request is taken once."""
+    asked = sa.update(DeskState).where(DeskState.check_requested_at.is_not(None))
+    return set(session.scalars(asked.values(check_requested_at=None).returning(DeskState.id)))
+
+
+def insert_missing(session: Session, desks: Collection[Desk]) -> None:
+    """Give each desk its row, and one that is not watched the reason why."""
+    session.execute(_MISSING, {"id": [desk.id for desk in desks]})
+    reasons = [{"id": desk.id, "reason": reason} for desk in desks if (reason := desk.unwatched_because)]
+    session.execute(_UNWATCHED, {"rows": write_rows(reasons)})
+
+
+def write_queues(session: Session, queues: Mapping[str, str]) -> None:
+    """Write, by desk, the due queue it waits in; every other desk waits in none."""
+    rows = [{"id": each, "queue": queue} for each, queue in queues.items()]
+    session.execute(_QUEUES, {"rows": write_rows(rows)})
+
+
+def read_states(session: Session, ids: Collection[str]) -> dict[str, DeskState]:
+    """Return the rows of desks, which all have one."""
+    return {each.id: each for each in session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))}
+
+
+def write_intervals(
+    session: Session, wished: Mapping[str, float], share: Mapping[str, float], feasible: Mapping[str, float]
+) -> None:
+    """Write the intervals (seconds) that changed."""
+    rows = [
+        {"id": each, "wished": wished[each], "share": share[each], "feasible": feasible[each]}
+        for each in wished
+    ]
+    session.execute(_INTERVALS, {"rows": write_rows(rows)})

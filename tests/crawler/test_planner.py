@@ -24,7 +24,7 @@ from crawler import planner
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
-from tests.crawler.checks import HOST, NOW
+from tests.crawler.checks import HOST, NOW, take
 from tests.factories import add_alert, add_grant, add_user, change, get, rows, save, save_all
 from tests.waiting import until
 
@@ -218,10 +218,8 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     assert b
     hold = timedelta(seconds=CrawlQueue("prefenligne").hold_seconds)  # it may be being checked at this moment
     assert later + hold <= b <= later + hold + timedelta(seconds=60)
-    claimed = due_queue.send(
-        client, due_queue.claim(SYSTEM, now=NOW + timedelta(seconds=299), places=9, hold=25)
-    )
-    tokens = {claim.desk_id: claim.token for claim in claimed.claims}
+    claims = take(client, NOW + timedelta(seconds=299), system=SYSTEM).claims
+    tokens = {claim.desk_id: claim.token for claim in claims}
     assert all(token > 41 for token in tokens.values())
     assert len(tokens) == 1  # a and b share a host, c's rests
 

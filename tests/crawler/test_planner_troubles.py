@@ -19,7 +19,7 @@ from crawler.planner import Planner
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
 from crawler.scheduling import due_queue
-from tests.crawler.checks import HOST, NOW, check, slot
+from tests.crawler.checks import HOST, NOW, check, slot, take
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits
 from tests.factories import one, save
 
@@ -37,7 +37,7 @@ def report(client: redis.Redis) -> LoopReport:
         ("close_unproven", "lapsed slots"),
         ("backoff.recover_hosts", "host back-off"),
         ("kill_switch.apply_orders", "kill switch"),
-        ("desk_store.take_changes", "planning"),
+        ("planning.take_changes", "planning"),
     ],
 )
 def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
@@ -86,7 +86,7 @@ def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_
 
 def visit(client: redis.Redis, now: datetime, *slots: Slot) -> int:
     """Check desk a, which must be due; return how many detections that makes."""
-    (claimed,) = due_queue.send(client, due_queue.claim(SYSTEM, now=now, places=1, hold=25)).claims
+    (claimed,) = take(client, now, places=1, system=SYSTEM).claims
     item = check("a", claimed.token, *slots, started_at=now, seen_at=now)
     written = record([item])
     due_queue.send(client, due_queue.finish(SYSTEM, written.visits, now=now))

@@ -26,7 +26,7 @@ from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
 from configs.ground.clock import clock
 from configs.world.prefecture import desk
-from crawler.scheduling.desk_store import insert_missing
+from crawler.scheduling.planning import insert_missing
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import get, one, rows
 from tests.waiting import PATIENCE, until
