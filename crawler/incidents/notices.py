@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.alert import Alert, AlertTarget
+from api.models.alert import Alert
+from api.models.base import write_rows
 from api.models.desk import DeskState, Publication, is_current
 from api.models.discovery import is_page_lost
 from api.models.incident import Incident
@@ -33,21 +34,23 @@ ENTITLED = """EXISTS (SELECT FROM grants g WHERE g.user_id = a.user_id AND g.sta
 
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
 
+# The targets that mean one of some desks, with the desk that each means.
+_MEANT = """json_to_recordset(:targets) AS w(desk text, desk_id text, prefecture_id text, procedure text)
+JOIN alert_targets t ON t.desk_id = w.desk_id OR (t.prefecture_id = w.prefecture_id AND t.procedure = w.procedure)"""
+
 # Entitled users who wait for one of the desks and can be reached, without an outage notice (`:told` false), or with
 # one and no recovery notice (`:told` true). An index on users leads to the few notifications of each.
 _WAITING = sa.text(f"""
-SELECT DISTINCT a.user_id, t.desk_id, t.prefecture_id, t.procedure
-FROM alert_targets t
+SELECT a.user_id, array_agg(DISTINCT w.desk)
+FROM {_MEANT}
 JOIN alerts a ON a.id = t.alert_id AND a.enabled AND a.closed_at IS NULL
-WHERE (t.desk_id = ANY(:desks)
-    OR (t.prefecture_id = ANY(:prefectures) AND t.prefecture_id || ' ' || t.procedure = ANY(:served)))
-  AND {ENTITLED}
+WHERE {ENTITLED}
   AND {REACHABLE}
   AND :told = EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_unwatched'
     AND n.params ->> 'incident' = :incident)
   AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_watched'
     AND n.params ->> 'incident' = :incident)
-ORDER BY a.user_id LIMIT :most
+GROUP BY a.user_id ORDER BY a.user_id LIMIT :most
 """)  # noqa: S608 -- our own words
 _TOLD_OF = sa.text("""
 SELECT DISTINCT n.user_id, d.desk_id
@@ -89,24 +92,17 @@ def _find_recipients(
     rows: Session, incident: Incident, affected: Collection[Desk], now: datetime, *, told: bool
 ) -> dict[UUID, list[str]]:
     """Return recipients, each with the desks that they wait for."""
-    found = rows.execute(
-        _WAITING,
-        {
-            "desks": [desk.id for desk in affected],
-            "prefectures": sorted({desk.prefecture_id for desk in affected}),
-            "served": sorted(
-                {f"{desk.prefecture_id} {each.value}" for desk in affected for each in desk.procedures}
-            ),
-            "now": now,
-            "told": told,
-            "incident": str(incident.id),
-            "most": AT_ONCE,
-        },
+    given = {"targets": _list_targets(affected), "now": now, "told": told, "incident": str(incident.id)}
+    found = rows.execute(_WAITING, given | {"most": AT_ONCE})
+    return {user_id: sorted(mine) for user_id, mine in found}
+
+
+def _list_targets(affected: Iterable[Desk]) -> str:
+    return write_rows(
+        {"desk": desk.id, "desk_id": desk_id, "prefecture_id": prefecture_id, "procedure": procedure}
+        for desk in affected
+        for desk_id, prefecture_id, procedure in targets_of(desk)
     )
-    people: dict[UUID, set[str]] = defaultdict(set)
-    for user_id, *target in found:
-        people[user_id] |= {desk.id for desk in affected if tuple(target) in targets_of(desk)}
-    return {user_id: sorted(mine) for user_id, mine in people.items()}
 
 
 def _find_recovered(
@@ -145,10 +141,9 @@ _RELEASE_NOTICE_SECONDS = 1800
 _WAITING_FOR_RELEASE = sa.text(f"""
 SELECT DISTINCT a.user_id, ARRAY(SELECT DISTINCT g.plan FROM grants g WHERE g.user_id = a.user_id
   AND g.starts_at <= :now AND g.ends_at > :now) AS plans
-FROM alert_targets t
+FROM {_MEANT}
 JOIN alerts a ON a.id = t.alert_id AND a.closed_at IS NULL AND (a.enabled OR a.awaits_watch)
-WHERE (t.desk_id = :desk OR (t.prefecture_id = :prefecture AND t.procedure = ANY(:procedures)))
-  AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'release_soon'
+WHERE NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'release_soon'
     AND n.params ->> 'desk' = :desk AND n.params ->> 'begins' = :begins)
   AND {ENTITLED}
   AND {REACHABLE}
@@ -210,14 +205,21 @@ def _has_hidden_slots(desk: Desk) -> bool:
 
 def _find_waiting(rows: Session, desk: Desk, begins: str, now: datetime) -> list[tuple[UUID, list[str]]]:
     wanted = {
+        "targets": _list_targets([desk]),
         "desk": desk.id,
-        "prefecture": desk.prefecture_id,
-        "procedures": sorted(desk.procedures),
         "begins": begins,
         "now": now,
         "most": AT_ONCE,
     }
     return [(user_id, plans) for user_id, plans in rows.execute(_WAITING_FOR_RELEASE, wanted)]
+
+
+_KEPT = sa.text(f"""
+SELECT a.id, array_agg(DISTINCT w.desk)
+FROM {_MEANT}
+JOIN alerts a ON a.id = t.alert_id AND a.awaits_watch AND a.closed_at IS NULL
+GROUP BY a.id ORDER BY a.id LIMIT :most
+""")  # noqa: S608 -- our own words
 
 
 def write_watchable_notices(rows: Session) -> list[UUID]:
@@ -229,9 +231,11 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
     if not rows.scalar(sa.select(anybody)):  # an index answers, so that most runs read no desk
         return []
     written: list[UUID] = []
-    for alert, mine in _find_kept_alerts(rows, _find_watchable_desks(rows)).items():
+    targets = _list_targets(_find_watchable_desks(rows))
+    for alert_id, mine in rows.execute(_KEPT, {"targets": targets, "most": AT_ONCE}).all():
+        alert = rows.get_one(Alert, alert_id)
         alert.awaits_watch = False
-        params = {"alert": str(alert.id), "desks": mine}
+        params = {"alert": str(alert.id), "desks": sorted(mine)}
         key = f"desk_watchable:{alert.id}"
         written += notifier.create_notifications(
             rows, alert.user_id, "desk_watchable", params, key, priority="scheduled"
@@ -249,30 +253,3 @@ def _find_watchable_desks(rows: Session) -> list[Desk]:
         for desk in desks().values()
         if desk.shows_slots and desk.id in known and not desk.is_round_too_long(known[desk.id])
     ]
-
-
-def _find_kept_alerts(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
-    """Return kept alerts that are about one of these desks, with the desks of each."""
-    meaning: dict[tuple[str | None, str | None, str | None], set[str]] = defaultdict(set)
-    for desk in watched:
-        for target in targets_of(desk):
-            meaning[target].add(desk.id)
-    kept = (
-        sa.select(Alert, AlertTarget)
-        .join(AlertTarget, AlertTarget.alert_id == Alert.id)
-        .where(Alert.awaits_watch, Alert.closed_at.is_(None), _targets_any_of(watched))
-        .order_by(Alert.id)
-        .limit(AT_ONCE)
-    )
-    found: dict[Alert, set[str]] = defaultdict(set)
-    for alert, about in rows.execute(kept):
-        found[alert] |= meaning[about.desk_id, about.prefecture_id, about.procedure]
-    return {alert: sorted(mine) for alert, mine in found.items()}
-
-
-def _targets_any_of(watched: list[Desk]) -> sa.ColumnElement[bool]:
-    served = {(desk.prefecture_id, procedure) for desk in watched for procedure in desk.procedures}
-    return sa.or_(
-        AlertTarget.desk_id.in_([desk.id for desk in watched]),
-        sa.tuple_(AlertTarget.prefecture_id, AlertTarget.procedure).in_(sorted(served)),
-    )
