@@ -122,25 +122,6 @@ def test_a_slot_that_is_open_stays_announced_when_one_that_was_announced_with_it
     assert match.slots == write_ranges(slots)
 
 
-def analyzed(name: str) -> datetime | None:
-    with session() as s:
-        query = sa.text("SELECT last_analyze FROM pg_stat_user_tables WHERE relname = :name")
-        found: datetime | None = s.scalar(query, {"name": name})
-        return found
-
-
-def test_what_changed_much_is_analysed_and_the_partitioned_table_always() -> None:
-    with session() as s:
-        s.execute(sa.text("INSERT INTO desks (id) SELECT 'bobigny_93/' || n FROM generate_series(1, 1500) n"))
-        s.execute(sa.text("SELECT pg_stat_force_next_flush()"))
-    before = analyzed("desks")
-    assert jobs.analyze_tables()["analyzed"] >= 2
-    after = analyzed("desks")
-    assert after is not None
-    assert after != before
-    assert analyzed("checks") is not None
-
-
 FAR = date(2032, 5, 1)  # no other test makes days there
 
 

@@ -4,7 +4,6 @@ import gzip
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 import redis
@@ -16,11 +15,10 @@ from werkzeug.test import TestResponse
 
 from api.cache import AnswerCache
 from api.errors import ApiError
-from api.models.login import Login
 from configs.ground.clock import clock
 from configs.ground.redis import redis_client
 from tests.clients import Browser, People
-from tests.factories import add_account, add_desk, change
+from tests.factories import add_account, add_desk
 from tests.in_turn import in_turn
 
 CACHED = [
@@ -216,17 +214,6 @@ def test_the_log_names_the_route_never_the_token_in_its_path(
     assert "StopAlerts" in caplog.text
     assert "trace-0123456789" in caplog.text
     structlog.contextvars.clear_contextvars()
-
-
-def test_the_log_names_who_was_refused(person: People, caplog: pytest.LogCaptureFixture) -> None:
-    someone = person()
-    with caplog.at_level("INFO"):
-        assert someone.get("/api/auth/me").status_code == 200
-        assert str(someone.id) not in caplog.text
-        change(Login, proven_at=clock() - timedelta(hours=1))
-        assert someone.delete("/api/users/me").status_code == 403
-    assert str(someone.id) in caplog.text
-    assert someone.email not in caplog.text
 
 
 class Source:

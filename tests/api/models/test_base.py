@@ -1,7 +1,6 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -29,7 +28,7 @@ from api.models.payment import (
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.factories import add_alert, add_check, add_user, change, get, remove, rows, save
+from tests.factories import add_alert, add_user, change, get, remove, rows, save
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -72,16 +71,6 @@ def test_what_a_transaction_leaves_is_done_after_its_commit_and_never_after_a_ro
         do_after_commit(s, lambda: done.append(True))
         s.execute(sa.text("SELECT 1 / 0"))
     assert done == [False]
-
-
-def test_a_connection_notices_that_the_network_to_its_database_is_gone() -> None:
-    with session() as s:
-        known = s.connection().connection.dbapi_connection.get_dsn_parameters()  # type: ignore[union-attr]
-    assert (
-        int(known["keepalives_idle"]) + int(known["keepalives_interval"]) * int(known["keepalives_count"])
-        < 30
-    )
-    assert 0 < int(known["tcp_user_timeout"]) < 30_000
 
 
 @pytest.fixture
@@ -177,41 +166,6 @@ DAY = date(2031, 3, 1)  # no other test makes days there
 def make(days: int = 0) -> None:
     with session() as rows:
         make_partitions(rows, DAY, days)
-
-
-def check_day(day: date = DAY) -> None:
-    add_check("evry_91/a", started_at=datetime(day.year, day.month, day.day, tzinfo=UTC))
-
-
-@contextmanager
-def another(statement: str) -> Iterator[None]:
-    """Let another transaction stand open behind a statement."""
-    with engine().connect() as other, other.begin():
-        other.exec_driver_sql(statement)
-        yield
-
-
-def test_another_change_of_the_table_is_not_waited_for(settings_env: Callable[..., None]) -> None:
-    settings_env(PARTITION_LOCK_SECONDS="0.001", DATABASE_SECONDS="5")
-    with (
-        another("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE"),
-        pytest.raises(sa.exc.OperationalError) as refused,
-    ):
-        make()
-    assert getattr(refused.value.orig, "pgcode", None) == "55P03"
-    with pytest.raises(sa.exc.IntegrityError, match="no partition"):
-        check_day()
-    make()
-    check_day()
-
-
-def test_two_programs_that_make_the_same_day_do_not_fail_each_other() -> None:
-    with session() as first:
-        make_partitions(first, DAY, 0)
-        with session() as second, pytest.raises(sa.exc.OperationalError, match="lock timeout"):
-            make_partitions(second, DAY, 0)
-    make()
-    check_day()
 
 
 def test_days_ahead_are_those_without_a_gap() -> None:
