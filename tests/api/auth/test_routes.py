@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
+from api.accounts.consents import list_versions
 from api.accounts.passwords import take_turn
 from api.models.login import PendingRegistration
 from api.models.notification import Notification
@@ -48,6 +49,10 @@ def test_registering_keeps_the_account_and_the_wished_plan_and_sends_one_mail(
     found = {contact.channel: contact for contact in rows(Contact)}
     assert found[Channel.EMAIL].enabled
     assert found[Channel.EMAIL].verified_at is None
+    assert found[Channel.EMAIL].consent["alerts"] == {
+        "subject": "email", "text": list_versions()[0], "place": "registration",
+        "given_at": found[Channel.EMAIL].consented_at.isoformat(),
+    }  # fmt: skip
     (kept,) = rows(PendingRegistration)
     assert (kept.phone, kept.wished_plan) == ("+33612345678", PlanName.URGENCE_7J)
     (mail,) = rows(Notification)

@@ -73,7 +73,7 @@ def test_a_number_is_confirmed_by_its_code(client: FlaskClient, camille: Person,
     with session() as s:
         found = find_contact(s, Channel.SMS, PHONE)
         assert found
-        assert found.user_id == camille.id
+        assert (found.user_id, (found.consent or {})["alerts"]["place"]) == (camille.id, "phone_code")
     assert problem(verify(camille, code)) == (409, "no-code")
 
 

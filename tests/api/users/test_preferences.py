@@ -9,20 +9,10 @@ import time_machine
 
 from api.accounts import consents
 from api.accounts.consents import give_consent, give_news_consent, withdraw_consent
-from api.accounts.schemas import RegistrationForm
-from api.accounts.service import register_account
-from api.auth.service import confirm_address
 from api.models.base import session
-from api.models.contact_linking import TelegramLink
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState
-from api.users.contact_linking import _take_number, confirm_link
-from api.users.preference_schemas import NotificationChanges
-from api.users.schemas import ProfileChange
-from api.users.service import change_notifications, change_profile
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import VerifyAddress, write_token
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
@@ -199,85 +189,27 @@ def test_messages_that_wait_are_looked_at_again_by_what_holds_now(
     assert found[failed.id].next_attempt_at == failed.next_attempt_at
 
 
-pytestmark = pytest.mark.usefixtures("app")
 MINUTE = timedelta(minutes=1)
 VERSION = "2026-11-24"
 _SINCE = {consents.NEWS: "2026-11-23", Channel.PUSH: "2026-11-24"}  # subjects that came later
 
 
-def consent_of(channel: Channel) -> dict[str, Any]:
-    """Return what is stored of the consent to a channel, and check that the column agrees."""
-    (contact,) = (each for each in rows(Contact) if each.channel is channel)
-    kept: dict[str, Any] = contact.consent["alerts"]
-    assert (contact.consented_at is None) is ("withdrawn_at" in kept)
-    if contact.consented_at:
-        assert contact.consented_at.isoformat() == kept["given_at"]
-    return kept
-
-
-def switch_telegram(person: Person, *, on: bool) -> None:
-    with session() as s:
-        change_notifications(s, person.id, NotificationChanges.model_validate({"notifyTelegram": on}))
-
-
-@pytest.mark.usefixtures("frozen")
-def test_a_registration_is_a_consent_and_its_confirmation_another(frozen: time_machine.Traveller) -> None:
-    wish = RegistrationForm(email="camille@example.org", password="vingt-deux-tramways-bleus")
-    with session() as s:
-        register_account(s, wish, "hash")
-    begun = clock().isoformat()
-    assert consent_of(Channel.EMAIL) == {
-        "subject": "email", "text": VERSION, "place": "registration", "given_at": begun,
+def test_the_switch_of_a_channel_gives_its_consent_and_withdraws_it_each_once(
+    frozen: time_machine.Traveller, subscriber: Person
+) -> None:
+    kept = []
+    for on in (False, True, True, False, False):
+        frozen.shift(MINUTE)
+        changed(subscriber, notifyTelegram=on)
+        contact = read_contact(Channel.TELEGRAM)
+        assert (contact.consented_at is not None) is on
+        kept.append((contact.consent or {})["alerts"])
+    _, given, again, withdrawn, once_more = kept
+    at = {name: (clock() - ago * MINUTE).isoformat() for name, ago in (("given", 3), ("withdrawn", 1))}
+    assert given == again == {
+        "subject": "telegram", "text": VERSION, "place": "switch", "given_at": at["given"],
     }  # fmt: skip
-    frozen.shift(MINUTE)
-    (contact,) = rows(Contact)
-    with session() as s:
-        confirm_address(s, write_token(VerifyAddress(contact.id, digest(contact.address))))
-    assert consent_of(Channel.EMAIL)["place"] == "email_confirmation"
-    assert consent_of(Channel.EMAIL)["given_at"] == clock().isoformat()
-
-
-def test_a_confirmed_number_is_a_consent_and_its_removal_leaves_none(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    with session() as s:
-        contact = Contact(user_id=camille.id, channel=Channel.SMS, address="+33612345678")
-        s.add(contact)
-        s.flush()
-        _take_number(s, contact, "+33612345678")
-    assert consent_of(Channel.SMS)["place"] == "phone_code"
-    with session() as s:
-        change_profile(s, camille.id, ProfileChange(phone=None), "127.0.0.1")
-    assert {each.channel for each in rows(Contact)} == {Channel.EMAIL}
-
-
-def test_a_linked_chat_is_a_consent_that_the_switch_withdraws_and_gives_again(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    with session() as s:
-        later = clock() + MINUTE
-        s.add(
-            TelegramLink(
-                user_id=camille.id, code_hash=b"x", expires_at=later, created_at=clock(), chat_id="42", chat_name="C"
-            )
-        )  # fmt: skip
-        s.flush()
-        confirm_link(s, camille.id)
-    given = consent_of(Channel.TELEGRAM)
-    assert (given["subject"], given["place"]) == ("telegram", "telegram_link")
-    frozen.shift(MINUTE)
-    switch_telegram(camille, on=False)
-    withdrawn = consent_of(Channel.TELEGRAM)
-    assert withdrawn == given | {"withdrawn_at": clock().isoformat(), "withdrawn_in": "switch"}
-    switch_telegram(camille, on=False)  # once more changes nothing
-    assert consent_of(Channel.TELEGRAM) == withdrawn
-    frozen.shift(MINUTE)
-    switch_telegram(camille, on=True)
-    again = consent_of(Channel.TELEGRAM)
-    assert (again["place"], again["given_at"]) == ("switch", clock().isoformat())
-    frozen.shift(MINUTE)
-    switch_telegram(camille, on=True)
-    assert consent_of(Channel.TELEGRAM) == again
+    assert withdrawn == once_more == given | {"withdrawn_at": at["withdrawn"], "withdrawn_in": "switch"}
 
 
 def _list_subjects(version: str) -> list[str]:

@@ -84,6 +84,8 @@ def test_a_chat_is_linked_by_start_and_confirmation(client: FlaskClient, camille
     shown = confirm(camille).json
     assert (shown["telegramChatId"], shown["notifyTelegram"]) == (True, True)
     assert chats() == ["9876543210"]
+    (given,) = (each.consent["alerts"] for each in rows(Contact, Contact.channel == Channel.TELEGRAM))
+    assert (given["subject"], given["place"]) == ("telegram", "telegram_link")
     assert state(camille) == ("none", None)
     mail, said = sorted(rows(Notification), key=lambda row: row.id)
     assert (mail.kind, mail.channel) == ("telegram_linked", Channel.EMAIL)
