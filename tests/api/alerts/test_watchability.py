@@ -1,9 +1,19 @@
-"""Alerts whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
+"""What alerts are about: wrong targets are named, and those whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from api.models.alert import Alert
+import pytest
+from pydantic import ValidationError
+
+from api.alerts.schemas import NewAlert
+from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id
+from api.errors import ApiError
+from api.middleware.problems import list_field_errors
+from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import Drift, DriftReason
@@ -11,7 +21,7 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
-from tests.api.world import Door
+from tests.api.world import PREFECTURES, TOWN_HALLS, Door, add_town_halls, watch_town_halls
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_desk, change, rows, save
 from tests.in_turn import in_turn
@@ -20,7 +30,7 @@ PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HIDDEN = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"]}
 
 
-def wish(person: Person, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def wish(person: Person, body: dict[str, Any]) -> tuple[int, Any]:
     answer = person.post("/api/alerts", body)
     return answer.status_code, answer.json
 
@@ -134,3 +144,130 @@ def test_a_page_that_seems_to_have_moved_is_out_of_sale_until_it_is_found(person
     assert (status, "the prefecture seems to have moved the page for" in str(said)) == (422, True)
     change(Drift, ends_at=clock())
     assert wish(someone, {"deskIds": [BOBIGNY]})[0] == 201
+
+
+WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
+
+
+@pytest.fixture(autouse=True)
+def world(settings_env: Callable[..., None]) -> None:
+    settings_env(PREFECTURES_DIR=PREFECTURES)
+
+
+def refused(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with a body, by path."""
+    try:
+        build_targets(NewAlert.model_validate(body))
+    except ValidationError as error:
+        return {each.path: each.detail for each in list_field_errors(error)}
+    except ApiError as error:
+        return {each.path: each.detail for each in error.errors}
+    return {}
+
+
+@in_turn(
+    "fields, path, hint",
+    [
+        ({"prefectureId": "bobini_93"}, "prefectureId", "did you mean bobigny_93?"),
+        ({"prefectureId": None}, "", "procedures need a prefectureId"),
+        ({"procedures": []}, "", "name at least one"),
+        ({"procedures": ["DANSE"]}, "procedures.0", "'TITRE_SEJOUR'"),
+        ({"deskIds": ["bobigny_93/nope"]}, "deskIds.0", f"its desks: bobigny_93/naturalisation, {BOBIGNY}"),
+        ({"deskIds": ["melun_77/titre-sejour"]}, "deskIds.0", "is no desk of bobigny_93"),
+        ({"prefectureId": None, "procedures": [], "deskIds": ["x"]}, "deskIds.0", "no desk 'x'"),
+        ({"name": "a\nb"}, "name", "line break"),
+        ({"name": "a\0b"}, "", "NUL"),
+        ({"limits": {"weekdays": [0]}}, "limits.weekdays.0", "greater than or equal to 1"),
+        ({"limits": {"weekdays": ["1"]}}, "limits.weekdays.0", "valid integer"),
+        ({"limits": {"dateFrom": "2099-02-01", "dateTo": "2099-01-01"}}, "limits", "dateFrom lies after"),
+        ({"limits": {"dateTo": "2020-01-01"}}, "limits.dateTo", "is over"),
+        ({"limits": {"dateFrom": 20990101}}, "limits.dateFrom", "2026-03-31"),
+        ({"limits": {"hourFrom": "12:00", "hourTo": "12:00"}}, "limits", "before hourTo"),
+        ({"limits": {"hourFrom": 36000}}, "limits.hourFrom", "09:30"),
+        ({"limits": {"hourFrom": "25:00"}}, "limits.hourFrom", "hour"),
+        ({"limits": {"sites": ["Lyon"]}}, "limits.sites.0", "their sites: Bobigny, Le Raincy"),
+        ({"limits": {"colour": "red"}}, "limits.colour", "not permitted"),
+    ],
+)
+def test_what_is_wrong_with_an_alert_is_named_with_what_exists(
+    fields: dict[str, object], path: str, hint: str
+) -> None:
+    assert hint in refused(WISH | fields)[path]
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    found = refused(WISH | {"deskIds": ["x", BOBIGNY, "y"]})
+    assert sorted(found) == ["deskIds.0", "deskIds.2"]
+
+
+def test_what_is_named_twice_is_one_target() -> None:
+    wish = NewAlert.model_validate(WISH | {"procedures": ["TITRE_SEJOUR"] * 2, "deskIds": [BOBIGNY] * 2})
+    assert [(target.procedure, target.desk_id) for target in build_targets(wish)] == [
+        (Procedure.TITRE_SEJOUR, None),
+        (None, BOBIGNY),
+    ]
+
+
+def test_a_procedure_is_about_every_watched_desk_that_serves_it_and_one_that_left_the_files_about_none() -> (
+    None
+):
+    target = AlertTarget(prefecture_id="bobigny_93", procedure=Procedure.TITRE_SEJOUR)
+    assert [desk.id for desk in find_watched_desks([target])] == ["bobigny_93/naturalisation", BOBIGNY]
+    gone = AlertTarget(desk_id="melun_77/gone")
+    assert (find_watched_desks([gone]), get_prefecture_id([gone])) == ([], "melun_77")
+
+
+ID, ROUND = TOWN_HALLS, {"deskIds": [TOWN_HALLS]}
+
+
+@pytest.fixture
+def offer(tmp_path: Path, settings_env: Callable[..., None]) -> Callable[..., None]:
+    return partial(add_town_halls, tmp_path, settings_env)
+
+
+def test_a_round_of_a_quarter_of_an_hour_is_sold_and_shown_with_its_town_halls(
+    offer: Callable[..., None], person: People
+) -> None:
+    offer()
+    watch_town_halls(15)
+    camille = person(plan=PlanName.URGENCE_7J)
+    assert wish(camille, ROUND)[0] == 201
+    found = {desk["id"]: desk for desk in camille.get("/api/prefectures/bobigny_93").json["desks"]}
+    assert found[ID]["townHalls"] == ["Aubervilliers (93300) n° 2"]
+    assert (found[ID]["feasibleInterval"], found[ID]["achievedInterval"]) == (900, None)
+    assert found["bobigny_93/titre-sejour"]["townHalls"] is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (15.1, "asking all its town halls takes 16 minutes, more than 15 for bobigny_93/mairies"),
+        (None, "how long asking all its town halls takes is not known yet for bobigny_93/mairies"),
+    ],
+)
+def test_a_longer_one_is_not_and_its_alert_costs_nothing_until_it_is(
+    offer: Callable[..., None], person: People, minutes: float | None, said: str
+) -> None:
+    offer()
+    watch_town_halls(minutes)
+    camille = person()
+    status, refused = wish(camille, ROUND)
+    assert (status, refused["errors"][0]["detail"].split(";")[0]) == (422, said)
+    status, kept = wish(camille, ROUND | {"acceptWaiting": True})
+    assert (status, kept["awaitsWatch"], kept["isActive"]) == (201, True, False)
+    paying = person("dominique@example.org", plan=PlanName.URGENCE_7J)
+    _, made = wish(paying, ROUND | {"acceptWaiting": True})
+    assert paying.patch(f"/api/alerts/{made['id']}/toggle").status_code == 409
+    change(DeskState, feasible_seconds=60)
+    assert paying.patch(f"/api/alerts/{made['id']}/toggle").status_code == 200
+
+
+def test_nothing_is_sold_where_no_operator_has_decided(offer: Callable[..., None], person: People) -> None:
+    offer("https://rendezvousonline.fr/")
+    watch_town_halls(1)
+    _, refused = wish(person(plan=PlanName.URGENCE_7J), ROUND)
+    assert (
+        "is not watched: its host is not asked before an operator has decided"
+        in refused["errors"][0]["detail"]
+    )
+    assert rows(Alert) == []
