@@ -1,21 +1,29 @@
-"""Commands of flask: a plan is given, the first admin is made, deletions are repeated after a restore."""
+"""The app's start; commands of flask: a plan is given, the first admin is made, deletions are repeated after a restore."""
 
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
+import redis
 import time_machine
+from click import Command
 from click.testing import CliRunner
 
+import notifier
+from api.app import create_app
 from api.commands import admin_command, forget_command, grant_command
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import new_id
 from api.models.notification import Notification
 from api.models.user import Contact, Grant, Role, User
 from configs.ground.clock import clock
+from configs.settings import SettingMissing, settings
 from configs.world.plan import PlanName
+from notifier.delivery import nudges
+from tests.api.world import PREFECTURES
 from tests.clients import People, Person
-from tests.factories import change, rows
+from tests.factories import PASSWORD, change, rows
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -171,3 +179,38 @@ def test_an_operator_is_kept_and_named_and_a_list_that_is_none_deletes_nobody(pe
     done = forget(admin.id, gone.id)
     assert (done.exit_code, str(admin.id) in done.output) == (1, True)
     assert emails() == [admin.email]
+
+
+def test_without_a_secret_or_redis_it_does_not_start_and_says_what_is_missing(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(JWT_SECRET="", REDIS_URL="redis://127.0.0.1:1/0")
+    with pytest.raises(SettingMissing, match="JWT_SECRET is not set"):
+        create_app()
+    settings_env(JWT_SECRET="0123456789abcdef-0123456789abcdef-tests", REDIS_URL="")
+    with pytest.raises(SettingMissing, match="REDIS_URL is not set"):
+        create_app()
+
+
+def test_flask_knows_the_commands() -> None:
+    known = {each.name: each.load() for each in entry_points(group="flask.commands")}
+    assert all(isinstance(each, Command) for each in known.values())
+    assert known.keys() >= {"admin", "forget", "grant", "push-keys", "rekey"}
+
+
+def test_what_is_registered_stays_when_redis_goes_away_after_the_commit(
+    database: str,
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings_env(PREFECTURES_DIR=PREFECTURES)
+    monkeypatch.setattr(notifier, "nudge", nudges.nudge)  # the real one
+    client = create_app().test_client()
+    monkeypatch.setenv(
+        "REDIS_URL", "redis://127.0.0.1:1/0"
+    )  # what the front door reads; the limits keep theirs
+    settings.cache_clear()
+    answer = client.post("/api/auth/register", json={"email": "camille@example.org", "password": PASSWORD})
+    assert answer.status_code == 202
+    assert len(rows(Notification)) == 1
