@@ -15,7 +15,7 @@ from api.background.jobs import list_jobs
 from api.models.all import RECORDS
 from configs.settings.keys import KEYS, SEVERAL
 from crawler.settings import COMMANDS_MODULE
-from tests.api.billing.test_terms import IN_EVERY_VERSION, SINCE_THE_ONLINE_FUNCTION
+from tests.api.billing.test_checkout import IN_EVERY_VERSION, SINCE_THE_ONLINE_FUNCTION
 from tests.in_turn import in_turn
 from tests.rules import RULES, list_marks
 

@@ -1,38 +1,48 @@
-"""kill -9 at each commit, each call of Stripe's API and each nudge: the end is as if nothing had died."""
+"""kill -9 at each commit, each call of Stripe's API and each nudge, and Stripe away, slow or refusing: the end is as if nothing had happened."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 import redis
+import stripe
 from sqlalchemy.engine import make_url
 
 from api.background import jobs as background_jobs
 from api.declarations.service import undo_own
 from api.invoices.issuing import issue_due
-from api.models.base import engine, session
-from api.models.payment import Payment, PaymentEvent, Refund, RefundReason
-from api.models.stripe_event import CommandKind
+from api.models.base import engine, new_id, session
+from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, RefundReason, Subscription
+from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
+from api.payments import checkout_calls, jobs
+from api.payments.client import call
 from api.payments.early_ends import withdraw
+from api.payments.errors import StripeAway
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.reconciliation import reconcile
 from api.payments.refunds import plan_refund
+from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from deploy.sandbox.control_client import Delivery
 from tests import databases
 from tests.api.billing.killing import Killer, Life, read_end_state
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
-from tests.api.payments.shop import send_commands
-from tests.clients import People
+from tests.api.payments.shop import list_messages, list_open_events, order_refund, send_commands
+from tests.clients import People, Person
 from tests.factories import add_desk, change, rows
 
 BEGINNING = "2026-11-20T09:00:00+00:00"
-TOTAL = PlanName.URGENCE_TOTAL
+DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,6 @@ def pay_unwatched(life: Life) -> None:
     life.deliver()
 
 
-DAY, WEEK = PlanName.URGENCE_24H, PlanName.URGENCE_7J
 STORIES = {
     "purchase": Story(lambda _: None, lambda life: buy(life, WEEK, alert=True)),
     "subscription": Story(lambda _: None, lambda life: buy(life, TOTAL)),
@@ -228,3 +237,182 @@ def test_a_death_at_some_steps_changes_nothing(stage: Stage, name: str) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_a_death_at_each_step_changes_nothing(stage: Stage, name: str) -> None:
     check_deaths(stage, STORIES[name], every=1)
+
+
+_SESSIONS = "/v1/checkout/sessions"
+
+
+def find_paid(person: Person) -> Any:
+    return next(each.id for each in rows(Payment) if each.user_id == person.id)
+
+
+def sweep(till: Till, seconds: float, rounds: int) -> None:
+    """Let the time pass in which the sweep looks so often."""
+    for _ in range(rounds):
+        till.shop.clock.shift(seconds / rounds)
+        jobs.work_off()
+        till.shop.work()
+
+
+def test_hours_without_answers_wear_out_no_wait(till: Till) -> None:
+    """The waits double; after a day of attempts the double is more than an interval can hold."""
+    till.buy(TOTAL)
+    (row,), payment_id = rows(Subscription), find_paid(till.person)
+    with session() as s:
+        request_cancellation(s, row.id, clock())
+        refund = plan_refund(s, lock_payment(s, payment_id), 100, RefundReason.OPERATOR)
+    change(StripeCommand, attempts=2000)
+    till.shop.control.mode("error_500", count=2)
+    for _ in range(2):
+        carry_out(CommandKind.END, row.id)
+        carry_out(CommandKind.REFUND, refund.id)
+        till.shop.clock.shift(300)  # the longest wait
+    assert [each["status"] for each in till.shop.control.objects("subscription")] == ["canceled"]
+    assert [each["amount"] for each in till.shop.control.objects("refund")] == [100]
+
+
+def test_one_row_that_fails_keeps_nothing_else_from_its_turn(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = till.order()
+    till.shop.control.pay(answer.json["checkoutUrl"].rpartition("/")[2])
+    for each in till.shop.control.take_deliveries():
+        till.shop.post(each.body, each.headers)
+    till.shop.clock.shift(10)
+
+    def fail(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(jobs, "carry_out", fail)
+    monkeypatch.setattr(jobs, "find_due_commands", lambda _: [(CommandKind.REFUND, new_id())])
+    jobs.work_off()
+    assert list_open_events() == []
+
+
+def test_attempts_without_an_answer_are_none_of_an_object_without_an_owner(till: Till) -> None:
+    """A refund of the dashboard waits as long as its order is not known, however long Stripe was away before."""
+    answer = till.order()
+    session_id = answer.json["checkoutUrl"].rpartition("/")[2]
+    till.shop.control.pay(session_id)
+    intent = till.shop.control.objects("payment_intent")[0]["id"]
+    till.shop.control.refund(intent)
+    deliveries = till.shop.control.take_deliveries()
+    till.shop.control.mode("error_500", path="/v1/")
+    till.shop.deliver([each for each in deliveries if each.type == "refund.created"])
+    sweep(till, 3600, 8)
+    till.shop.control.mode("normal")
+    sweep(till, 60, 1)
+    (waiting,) = list_open_events()
+    assert waiting.attempts < 3
+    till.shop.deliver(
+        Delivery(each.id, each.type, each.body, till.shop.control.sign(each.body)) for each in deliveries
+    )
+    Life(till, Killer()).settle()
+    assert [each.status for each in rows(Payment)] == [PaymentStatus.REFUNDED]
+
+
+def test_retry_after_is_passed_on(
+    till: Till, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till.shop.control.mode("rate_limited", seconds=20)
+    answer = till.order()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "20")
+    monkeypatch.setattr(checkout_calls, "sleep", lambda _: None)
+    till.shop.control.mode("rate_limited")
+    assert till.order().headers["Retry-After"] == "1"
+    assert len(till.shop.control.requests(_SESSIONS)) == 1 + 3
+    till.shop.control.mode("normal")
+    monkeypatch.delenv("STRIPE_SECRET_KEY")
+    settings_env()
+    assert till.order().status_code == 503, "without a key, too, orders are refused for now"
+
+
+def test_neither_an_error_that_stripe_keeps_nor_another_address_bars_the_way_for_a_day(till: Till) -> None:
+    till.shop.control.mode("error_500", count=1, path=_SESSIONS, saved=1)
+    assert till.order().status_code == 503
+    assert till.order().status_code == 200
+    assert sorted(each.status for each in rows(Payment)) == [PaymentStatus.FAILED, PaymentStatus.PENDING]
+    assert len(till.sessions()) == 1
+    till.shop.control.mode("reset_after", count=1, path=_SESSIONS)
+    assert till.order(PlanName.URGENCE_24H).status_code == 503
+    change(User, email="moved@example.org")
+    assert till.order(PlanName.URGENCE_24H).status_code == 200
+
+
+def test_a_page_of_a_gateway_is_no_answer(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refund must not count as refused because something between Stripe and us says so."""
+    till.buy(WEEK)
+    refund_id = order_refund(find_paid(till.person), 1499)
+    for body, status in ((b"<html>", 404), (b"<html>", 200), (b'{"message": "no"}', 400), (b"", 502)):
+        with monkeypatch.context() as patch:
+            answer: tuple[bytes, int, dict[str, str]] = (body, status, {})
+            patch.setattr(stripe.RequestsClient, "request", Mock(return_value=answer))
+            carry_out(CommandKind.REFUND, refund_id)
+        assert [each.status.value for each in rows(Refund)] == ["planned"], status
+        till.shop.clock.shift(16)
+    carry_out(CommandKind.REFUND, refund_id)
+    assert [each.status.value for each in rows(Refund)] == ["succeeded"]
+
+
+def test_orders_that_never_reached_stripe_count_for_nothing(till: Till) -> None:
+    till.shop.control.mode("error_500", path="/v1/")
+    for _ in range(5):
+        assert till.order().status_code == 503
+        till.shop.clock.shift(timedelta(minutes=11))
+    background_jobs.sync_stuck_payments()
+    till.shop.control.mode("normal")
+    assert till.order().status_code == 200
+    assert "payment_failed" not in list_messages()
+    assert len(till.sessions()) == 1
+
+
+def test_two_clicks_at_once_lead_to_one_page(till: Till) -> None:
+    till.shop.control.mode("slow", path=_SESSIONS, seconds=0.2)
+    ready = threading.Barrier(2)
+
+    def click(_: int) -> Any:
+        ready.wait()
+        return till.order()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(click, range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json["checkoutUrl"] == second.json["checkoutUrl"]
+    assert len(rows(Payment)) == len(till.sessions()) == 1
+
+
+@pytest.mark.parametrize("lost", ["expiry", "answer"])
+def test_a_second_subscription_is_never_payable_beside_the_first(till: Till, lost: str) -> None:
+    """The older page is ended before the newer one is shown, also where Stripe was away in between."""
+    add_desk()
+    first = till.order(TOTAL)
+    if lost == "expiry":
+        till.shop.control.mode("error_500", count=1, path=f"POST {_SESSIONS}")
+    else:
+        till.shop.control.mode("reset_after", count=1, path=f"{_SESSIONS}/")
+    assert till.order(TOTAL, alert=ALERT).status_code == 503
+    assert till.order(TOTAL, alert=ALERT).status_code == 200
+    assert sorted(each["status"] for each in till.sessions()) == ["expired", "open"]
+    paid = till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2])
+    assert paid["error"]
+
+
+def test_the_breaker_is_one_for_all_and_goes_with_redis(
+    till: Till, settings_env: Callable[..., None], redis_server: Any
+) -> None:
+    till.shop.control.mode("error_500", path="/v1/refunds")
+    for _ in range(3):
+        with pytest.raises(StripeAway):
+            call(lambda c: c.v1.refunds.retrieve("re_1"))
+    asked = len(till.shop.control.requests("/v1/"))
+    assert till.order().status_code == 503
+    assert len(till.shop.control.requests("/v1/")) == asked
+    till.shop.clock.shift(timedelta(hours=-2))  # a clock that is set back
+    assert call(lambda c: c.v1.events.list()).data is not None
+    for _ in range(3):
+        with pytest.raises(StripeAway):
+            call(lambda c: c.v1.refunds.retrieve("re_1"))
+    settings_env(REDIS_URL="redis://127.0.0.1:1")
+    with pytest.raises(StripeAway, match="APIError"):
+        call(lambda c: c.v1.refunds.retrieve("re_1"))
+    assert rows(StripeEvent) == []

@@ -14,6 +14,8 @@ from api.migrations.logins import LoginRefused, make_logins, parse_logins
 from api.migrations.tables import _CREATE
 from configs.ground.database import DATABASE_SECONDS
 from configs.settings import Program
+from deploy.local.postgres import start_postgres
+from tests.conftest import _migrate
 from tests.in_turn import in_turn
 from tests.waiting import until
 
@@ -148,3 +150,25 @@ def test_a_program_s_sessions_need_no_option_of_the_connection(
         assert shown == ["UTC", "off" if program == "notifier" else "on"]
         sent = made.connection.dbapi_connection.get_dsn_parameters()  # type: ignore[union-attr]
         assert not sent.get("options")
+
+
+_SET_UP = (
+    "CREATE ROLE rdv LOGIN CREATEROLE REPLICATION PASSWORD 'of-the-owner'",
+    "GRANT pg_read_all_data TO rdv WITH ADMIN OPTION",
+    "CREATE DATABASE rdv OWNER rdv",
+)
+
+
+@pytest.fixture(scope="session")
+def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a plain owner of a migrated database."""
+    server = start_postgres(tmp_path_factory.mktemp("cluster"), durable=False)
+    with closing(psycopg2.connect(server.url("postgres").replace("+psycopg2", ""))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as sql:
+            for statement in _SET_UP:
+                sql.execute(statement)
+    address = f"postgresql+psycopg2://rdv:of-the-owner@127.0.0.1:{server.port}/rdv"
+    _migrate(address)
+    yield address
+    server.stop()

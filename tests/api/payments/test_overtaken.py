@@ -1,11 +1,11 @@
-"""Orders that another one overtook, and plans that an upgrade credited: nothing is paid for or given back twice."""
+"""Orders that another one overtook, plans that an upgrade credited, and the mail of an order before the first alert."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from threading import Barrier
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -18,13 +18,16 @@ from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus, RefundReason, Subscription
 from api.models.stripe_event import CommandKind
+from api.models.user import Channel, Contact
 from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from configs.ground.clock import clock
+from configs.ground.job_queues import queue, redis
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
+from notifier.sweep import Sweep
 from tests.api.payments.shop import (
     Order,
     Shop,
@@ -39,9 +42,14 @@ from tests.api.payments.shop import (
     take_back,
     upgrade,
 )
+from tests.api.world import Door
 from tests.clients import People, Person
-from tests.factories import change, rows
+from tests.factories import add_alert, add_contact, change, rows, see
 from tests.samples import try_first
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -270,3 +278,68 @@ def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, camille: Person
     bought, whole = sum((each.ends_at - each.starts_at).total_seconds() for each in paid), 31 * 86_400
     assert abs(renewal["net"] - 2999 * bought / whole) <= 1
     assert (shop.control.objects("subscription")[0]["status"]) == "canceled"
+
+
+ORDERED, OPEN = "commande", "Créneau détecté"
+
+
+@pytest.fixture
+def door() -> Door:
+    """Leave the real notifier behind the door."""
+    return Door([], [])
+
+
+@pytest.fixture
+def waiting_buyer(person: People, shop: Shop) -> Person:
+    """Give a buyer who is reached by mail and Telegram, and waits for a desk that shows an open slot."""
+    made = person()
+    change(Contact, verified_at=clock())
+    add_contact(made.id, Channel.TELEGRAM, "42")
+    add_alert(made.id)
+    see("2026-11-25T09:00:00+00:00")
+    return made
+
+
+def work_all() -> None:
+    """Do the notifier's jobs, and those that follow from them."""
+    while jobs := [job for name in redis().smembers("rq:queues") for job in queue(_name(name)).get_jobs()]:
+        for job in jobs:
+            job.delete()
+            job.func(*job.args)
+
+
+def _name(key: bytes | str) -> str:
+    return (key if isinstance(key, str) else key.decode()).removeprefix("rq:queue:")
+
+
+def test_the_order_mail_is_handed_over_before_the_first_alert(
+    shop: Shop, waiting_buyer: Person, sandbox: "Running"
+) -> None:
+    shop.buy(waiting_buyer.id)
+    (order,) = sandbox.messages()  # no other worker has done anything yet
+    assert ORDERED in str(order.subject).casefold()
+    work_all()
+    alerts = sandbox.messages()[1:]
+    assert {each.channel for each in alerts} == {"email", "telegram"}
+    assert OPEN.casefold() in alerts[-1].text.casefold()
+
+
+def test_while_no_provider_takes_mails_the_account_shows_the_order_and_alerts_go_out(
+    shop: Shop, waiting_buyer: Person, sandbox: "Running"
+) -> None:
+    sandbox.provider_mode("email", "error_500")
+    shop.buy(waiting_buyer.id)
+    work_all()
+    assert [each.channel for each in sandbox.messages()] == ["telegram"]
+    history = waiting_buyer.get("/api/billing/history").json
+    (shown,) = history["items"]
+    assert (shown["plan"], shown["status"], shown["from"]) == (
+        "URGENCE_7J",
+        "COMPLETED",
+        "2026-11-20T09:00:00Z",
+    )
+    sandbox.provider_mode("email", "normal")
+    shop.clock.shift(timedelta(minutes=6))
+    Sweep().turn()
+    work_all()
+    assert any(ORDERED in str(each.subject).casefold() for each in sandbox.messages("email"))

@@ -13,8 +13,14 @@ from werkzeug.test import TestResponse
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.contact_linking import TelegramLink
-from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, fill_address, list_addresses
-from tests.api.pages.walk.answers import check_answer
+from tests.api.pages.walk.addresses import (
+    FORMS,
+    LINKS,
+    OPEN_FORMS,
+    check_answer,
+    fill_address,
+    list_addresses,
+)
 from tests.api.pages.walk.population import SECRETS, Population
 from tests.api.pages.walk.test_forms import find_token
 from tests.clients import Browser

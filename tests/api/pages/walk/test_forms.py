@@ -16,13 +16,15 @@ from tests.api.pages.walk.addresses import (
     OPEN_FORMS,
     OPERATOR_FORMS,
     PAGES,
+    check_answer,
+    check_keeping,
     fill_address,
     list_addresses,
     list_operator_addresses,
     list_rules,
     list_samples,
+    read_digests,
 )
-from tests.api.pages.walk.answers import check_answer, check_keeping, read_digests
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.clients import Browser, Page
 from tests.factories import EMAIL, PASSWORD, rows

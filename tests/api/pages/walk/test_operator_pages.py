@@ -10,8 +10,14 @@ from api.models.login import Login
 from api.models.user import Role
 from api.pages.area import Access
 from configs.ground.clock import clock
-from tests.api.pages.walk.addresses import OPERATOR_FORMS, fill_address, list_operator_addresses
-from tests.api.pages.walk.answers import check_answer, check_keeping, read_digests
+from tests.api.pages.walk.addresses import (
+    OPERATOR_FORMS,
+    check_answer,
+    check_keeping,
+    fill_address,
+    list_operator_addresses,
+    read_digests,
+)
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
 from tests.clients import Browser
