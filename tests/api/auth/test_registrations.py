@@ -167,15 +167,6 @@ def test_a_wish_waits_at_once_where_the_address_has_a_plan(client: FlaskClient, 
     assert door.caught_up == [alert.id]
 
 
-def test_the_owners_own_login_survives_the_confirmation(client: FlaskClient) -> None:
-    register(client, OWNER, phone="06 12 34 56 78")
-    given = log_in(client, OWNER).json
-    confirm(client, list_tokens()[0])
-    headers = {"Authorization": f"Bearer {given['token']}"}
-    assert client.get("/api/auth/me", headers=headers).status_code == 200
-    assert len(rows(Contact)) == 2
-
-
 def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:

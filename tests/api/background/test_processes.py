@@ -143,18 +143,6 @@ def test_a_worker_that_stands_still_in_a_job_leaves_it_to_another_and_takes_noth
 
 
 @pytest.mark.journey
-def test_a_program_that_is_killed_in_the_middle_of_a_job_is_continued_by_the_next(
-    start: Callable[[], Program],
-) -> None:
-    program = start()
-    with locked_table():
-        turn = until(find_turn)
-        program.ends(signal.SIGKILL)
-        start()
-    until(lambda: (end := find_end()) and end > turn.started_at)
-
-
-@pytest.mark.journey
 def test_jobs_go_on_without_redis_and_nudges_when_it_is_back(
     start: Callable[[], Program], settings_env: Callable[..., None], tmp_path: Path
 ) -> None:

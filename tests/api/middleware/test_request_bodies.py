@@ -18,8 +18,6 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from gunicorn.http.errors import InvalidChunkSize
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from werkzeug.exceptions import ImATeapot
 
 from api.errors import ApiError
@@ -31,8 +29,7 @@ from api.schemas import FieldError, PlanAnswer
 from configs.ground.redis import open_redis
 from configs.world.plan import PlanName, plan
 from deploy.metrics.collector import read_requests
-from tests.clients import People, problem
-from tests.fuzz import times
+from tests.clients import problem
 from tests.in_turn import in_turn
 from tests.waiting import until, wait_for_port
 
@@ -220,56 +217,6 @@ def test_a_request_is_counted_before_its_body_is_read(client: FlaskClient, redis
         redis_server.incrby(counter, 1000)
         for body in (b"{", b"[]", b"x" * (LARGEST_BODY + 1)):
             assert client.post(path, data=body, headers=JSON).status_code == 429
-
-
-JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
-FIELDS = [
-    "email",
-    "password",
-    "phone",
-    "plan",
-    "prefectureId",
-    "procedures",
-    "procedure",
-    "deskIds",
-    "name",
-    "limits",
-]
-LIMITS = ["dateFrom", "dateTo", "weekdays", "hourFrom", "hourTo", "sites"]
-BODIES = st.dictionaries(
-    st.sampled_from(FIELDS) | st.text(max_size=5), JSON_VALUES, max_size=6
-) | st.fixed_dictionaries(
-    {
-        "prefectureId": st.just("bobigny_93"),
-        "procedures": st.just(["TITRE_SEJOUR"]),
-        "limits": st.dictionaries(
-            st.sampled_from(LIMITS), JSON_VALUES | st.text("0123456789:-T", max_size=10), max_size=6
-        ),
-    },
-    optional={"name": JSON_VALUES, "deskIds": JSON_VALUES},
-)
-
-
-@pytest.mark.rule("3.10")
-@pytest.mark.fuzz
-@settings(max_examples=times(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=BODIES)
-def test_no_body_ever_ends_in_an_error_of_ours(bold: Callable[[str, Any], int], body: dict[str, Any]) -> None:
-    for path in ("/api/alerts", "/api/auth/register", "/api/auth/login"):
-        assert bold(path, body) < 500
-
-
-@pytest.fixture
-def bold(app: Flask, person: People, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], int]:
-    """Send bodies as a signed-in user whom no limit holds back."""
-    monkeypatch.setattr("api.middleware.rate_limits._is_exempt", lambda: True)
-    headers = person(plan=PlanName.URGENCE_TOTAL).headers
-    client = app.test_client()
-    return lambda path, body: client.post(path, json=body, headers=headers).status_code
 
 
 ANY, BRACED = r"<(?:\w+:)?(\w+)>", r"{\1}"  # a variable of a route, as Flask and as OpenAPI write it
