@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.control_client import StripeControl
     from deploy.sandbox.running import Running
-    from tests.scheduling import GroupScheduling
 
 _VAPID = draw_keys()
 _FIXED = {
@@ -127,16 +126,6 @@ def _find_memory() -> Path | None:
     found = Path("/dev/shm")
     roomy = found.is_dir() and os.access(found, os.W_OK) and shutil.disk_usage(found).free > _ROOM
     return found if roomy else None
-
-
-@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which `-p no:xdist` leaves out
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "GroupScheduling | None":
-    """Distribute tests as `--dist loadgroup` does, in less time."""
-    if config.getvalue("dist") != "loadgroup":
-        return None
-    from tests.scheduling import GroupScheduling
-
-    return GroupScheduling(config, log)
 
 
 def pytest_report_header() -> str | None:
