@@ -1,9 +1,9 @@
-"""Mutations that break a page. Each takes an original and a random source, and returns the page and its losses."""
+"""Ways to break a page, or to make it doubtful. Each takes an original, another and a random source, and returns the page and its losses."""
 
 import json
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +29,8 @@ CHARSETS = ("utf-16", "utf-16-be", "latin-1", "cp037", "utf-7", "ascii", "hex", 
 FORM = "9845"  # the golden desk's, its place where it offers no choice
 BOT_WALL = re.compile(r"(?i)id=.(?:challenge-form|cf-error-details)|_cf_chl_opt|<iframe[^>]+_incapsula_")
 HIDING = ("script", "style", "noscript", "template", "textarea")
+Change = Callable[[Any, random.Random], None]
+Way = Callable[[Original, Original, random.Random], "Mutant"]
 
 
 @dataclass(frozen=True)
@@ -140,41 +142,22 @@ KEEPING = (_shuffle, _move, _double)
 ERASING = (_drop, _empty, _attribute, _hide)
 
 
-def _tree(
-    original: Original, ways: Sequence[Callable[[Tree, random.Random], None]], chance: random.Random
-) -> str:
-    root = deepcopy(original.page.root)
-    for way in ways:
-        way(root, chance)
-    return html.tostring(root, encoding="unicode")
+def _change_tree(how: str, choose: Callable[[random.Random], Sequence[Change]], **may: bool) -> Way:
+    def way(original: Original, _other: Original, chance: random.Random) -> Mutant:
+        root = deepcopy(original.page.root)
+        for change in choose(chance):
+            change(root, chance)
+        return broken(original, html.tostring(root, encoding="unicode"), how, may_mend=True, **may)
+
+    return way
 
 
-def nodes_in_another_order(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Shuffle, move, double: everything is still there."""
-    return broken(
-        original,
-        _tree(original, chance.choices(KEEPING, k=chance.randint(1, 3)), chance),
-        "order",
-        may_mend=True,
-    )
-
-
-def one_node_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Drop, empty, hide one node, or change an attribute."""
-    return broken(
-        original, _tree(original, [chance.choice(ERASING)], chance), "less", may_erase=True, may_mend=True
-    )
-
-
-def one_attribute_changed(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Change one attribute."""
-    return broken(original, _tree(original, [_attribute], chance), "attribute", may_mend=True)
-
-
-def many_things(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Do several of it at once."""
-    ways = chance.choices(KEEPING + ERASING, k=chance.randint(2, 5))
-    return broken(original, _tree(original, ways, chance), "many", may_erase=True, may_mend=True)
+nodes_in_another_order = _change_tree("order", lambda chance: chance.choices(KEEPING, k=chance.randint(1, 3)))
+one_node_less = _change_tree("less", lambda chance: [chance.choice(ERASING)], may_erase=True)
+one_attribute_changed = _change_tree("attribute", lambda _chance: [_attribute])
+many_things = _change_tree(
+    "many", lambda chance: chance.choices(KEEPING + ERASING, k=chance.randint(2, 5)), may_erase=True
+)
 
 
 # Texts
@@ -229,14 +212,16 @@ def _nodes(document: Any) -> list[Any]:
     return here + [node for each in inner for node in _nodes(each)] if here else []
 
 
-def _json(
-    original: Original, change: Callable[[Any, random.Random], None], chance: random.Random, how: str
-) -> Mutant:
+def _change_json(how: str, change: Change) -> Way:
     """Change one list or object; the documents themselves are such a list."""
-    documents = json_documents(original.text)
-    change(chance.choice(_nodes(documents)), chance)
-    text = "\n".join(json.dumps(each, ensure_ascii=False) for each in documents)
-    return broken(original, text, how, may_erase=True, may_mend=True)
+
+    def way(original: Original, _other: Original, chance: random.Random) -> Mutant:
+        documents = json_documents(original.text)
+        change(chance.choice(_nodes(documents)), chance)
+        text = "\n".join(json.dumps(each, ensure_ascii=False) for each in documents)
+        return broken(original, text, how, may_erase=True, may_mend=True)
+
+    return way
 
 
 def _less(node: Any, chance: random.Random) -> None:
@@ -265,29 +250,9 @@ def _more(node: Any, chance: random.Random) -> None:
         chance.shuffle(node)
 
 
-def one_thing_less(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Take one field or one item out."""
-    return _json(original, _less, chance, "less")
-
-
-def one_field_renamed(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Rename one field and keep its value."""
-    return _json(original, _renamed, chance, "renamed")
-
-
-def one_list_emptied(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Empty one list or object."""
-    return _json(original, _emptied, chance, "emptied")
-
-
-def one_value_otherwise(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Put something of another kind where a value stood."""
-    return _json(original, _otherwise, chance, "otherwise")
-
-
-def items_doubled_and_shuffled(original: Original, _other: Original, chance: random.Random) -> Mutant:
-    """Double an item of a list and change their order."""
-    return _json(original, _more, chance, "doubled")
+JSON_CHANGES = {
+    "less": _less, "renamed": _renamed, "emptied": _emptied, "otherwise": _otherwise, "doubled": _more,
+}  # fmt: skip
 
 
 def two_bodies(original: Original, other: Original, chance: random.Random) -> Mutant:
@@ -347,3 +312,146 @@ def grafted(original: Original, other: Original, chance: random.Random) -> Mutan
 def replaced_by_a_wall(original: Original, other: Original, _chance: random.Random) -> Mutant:
     """Send another page's body, a wall's among them, with status 200 instead of what was asked."""
     return _both(replace(original, truth=Truth()), other, other.text, "replaced by")
+
+
+# Doubtful, but not broken: words of trouble, hiding, quotes, neighbours, other names
+
+TROUBLES = (
+    "Une erreur est survenue : aucun créneau n'a pu être chargé.",
+    "Maintenance en cours, aucun rendez-vous disponible.",
+    "Trop de requêtes : plus aucune disponibilité affichée.",
+    "Aucun rendez-vous trouvé pour ce dossier.",
+    "La recherche a échoué, il n'y a plus de créneaux à afficher.",
+    "Plus de créneaux bientôt disponibles !",
+    "Aucun créneau ne peut être affiché.",
+    "An error occurred: no slots",
+)
+MESSAGES = ("message", "msg", "text")
+SENTENCES = (
+    "Il n'existe plus de plage horaire libre pour votre demande de rendez-vous.",
+    "Il n'y a pas calendrier disponible pour votre demande.",
+    "Malheureusement, aucun créneau correspondant à votre recherche n'a été trouvé.",
+    "Aucun créneau disponible à partir de cette date. Veuillez réessayer ultérieurement.",
+    "Ce lien a été désactivé définitivement",
+)
+OWN = re.compile(r"(?=Il n.existe plus de plage|Il n.y a pas (?:de )?calendrier|Malheureusement,)")
+_NEXT = re.compile(
+    r'"(?:next\w*|date)": *"\d{4}'
+)  # a day ahead, which a message takes back only by its own error
+_DWR = re.compile(r'(?<=msg[:=])"(?:[^"\\]|\\.)*"')
+QUOTES = (
+    "<p>Aide : le message « {} » veut dire que tout est pris.</p>",
+    "<aside><p>{}</p></aside>",
+    "<blockquote>{}</blockquote>",
+    "<div role='dialog'><p>{}</p></div>",
+    "<footer><p>{}</p></footer>",
+    "<details><summary>Aide</summary><p>{}</p></details>",
+    "<textarea>{}</textarea>",
+    "<p hidden>{}</p>",
+    '<div style="display: none"><p>{}</p></div>',
+)
+HIDES = ({"hidden": ""}, {"style": "display:none"}, {"style": "color: red; visibility: hidden"})
+NEIGHBOURS: tuple[dict[str, object], ...] = (
+    {"phone_number": "+33100000000"},
+    {"text": "Prise de rendez-vous", "phone_number": "+33100000000"},
+    {"total": 0},
+    {"count": 0, "results": []},
+    {"id": 5, "name": "Mairie", "slots_count": 0},
+    {"user": None, "features": []},
+    {"reason": "no_availabilities"},
+    {"next": None, "error": None},
+)
+
+
+def words_of_trouble(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Let an answer speak of trouble and of slots in one message: it proves no absence any more."""
+    trouble, documents = chance.choice(TROUBLES), json_documents(original.text)
+    if len(documents) == 1 and isinstance(documents[0], dict):
+        told = {key: value for key, value in documents[0].items() if key not in MESSAGES}
+        text = json.dumps({**told, chance.choice(MESSAGES): trouble}, ensure_ascii=False)
+        mutant = broken(original, text, "trouble", may_erase=True)
+    elif _DWR.search(original.text):
+        said = json.dumps(trouble)
+        mutant = broken(original, _DWR.sub(lambda _: said, original.text), "trouble")
+    else:
+        text = OWN.sub("Une erreur est survenue : ", original.text)
+        mutant = broken(original, text, "trouble")
+    untouched = mutant.text == original.text
+    named = original.truth.is_open or bool(original.truth.hours) or _NEXT.search(original.text)
+    return replace(mutant, may_cover=untouched or bool(named))
+
+
+def hidden_by_itself(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Hide one node by an attribute."""
+    root = deepcopy(original.page.root)
+    for name, value in chance.choice(HIDES).items():
+        any_node(root, chance).set(name, value)
+    return broken(original, html.tostring(root, encoding="unicode"), "hidden", may_erase=True, may_mend=True)
+
+
+def sentence_quoted(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Quote a platform's sentence in a help text, or in an invisible place."""
+    quote = chance.choice(QUOTES).format(chance.choice(SENTENCES))
+    end = chance.choice(("</main>", "</form>", "</body>"))
+    text = original.text.replace(end, f"{quote}{end}", 1) if end in original.text else original.text + quote
+    return broken(original, text, "quoted")
+
+
+def neighbours_answer(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Send the JSON object of another of the site's endpoints."""
+    text = json.dumps(chance.choice(NEIGHBOURS))
+    return broken(replace(original, truth=Truth()), text, "neighbour")
+
+
+def key_renamed(original: Original, _other: Original, chance: random.Random) -> Mutant:
+    """Call one key of a JSON text otherwise wherever it stands, also in a script's state."""
+    keys = sorted(set(re.findall(r'"(\w+)": ?', original.text))) or ["x"]
+    key = chance.choice(keys)
+    new = chance.choice(
+        (f"{key}s", f"new_{key}", key.title(), f"{key}V2", "date" + key[:1].upper() + key[1:])
+    )
+    text = re.sub(rf'"{key}"(?=: ?)', f'"{new}"', original.text)
+    return broken(original, text, "key renamed", may_erase=True, may_mend=True)
+
+
+JSON_WAYS: tuple[Way, ...] = (
+    words_of_trouble,
+    neighbours_answer,
+    key_renamed,
+    *(_change_json(how, change) for how, change in JSON_CHANGES.items()),
+    cut_off,
+    in_the_wrong_charset,
+    as_an_error,
+    two_bodies,
+    replaced_by_a_wall,
+)
+WAYS: tuple[Way, ...] = (
+    words_of_trouble,
+    hidden_by_itself,
+    sentence_quoted,
+    hidden_by_itself,
+    key_renamed,
+    nodes_in_another_order,
+    one_node_less,
+    one_attribute_changed,
+    many_things,
+    cut_off,
+    in_another_language,
+    in_the_wrong_charset,
+    as_an_error,
+    glued,
+    text_in_anothers_frame,
+    grafted,
+    replaced_by_a_wall,
+    many_things,
+    cut_off,
+)
+
+
+def mutants(
+    original: Original, others: Sequence[Original], chance: random.Random, rounds: int
+) -> Iterable[Mutant]:
+    """Yield broken pages, each way in turn, for so many rounds."""
+    chosen = JSON_WAYS if json_documents(original.text) else WAYS
+    for way in chosen * rounds:
+        yield way(original, chance.choice(others), chance)

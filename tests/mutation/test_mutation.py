@@ -9,8 +9,7 @@ from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform, platforms
 from tests.fuzz import FUZZ, times
-from tests.mutation.doubtful import mutants
-from tests.mutation.mutants import BOT_WALL
+from tests.mutation.mutants import BOT_WALL, mutants
 from tests.mutation.oracle import EVIDENCE, claims, lies
 from tests.mutation.pages import originals, same_question
 
