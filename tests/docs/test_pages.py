@@ -15,7 +15,6 @@ from api.background.jobs import list_jobs
 from api.models.all import RECORDS
 from configs.settings.keys import KEYS, SEVERAL
 from crawler.settings import COMMANDS_MODULE
-from tests.api.billing.test_checkout import IN_EVERY_VERSION, SINCE_THE_ONLINE_FUNCTION
 from tests.in_turn import in_turn
 from tests.rules import RULES, list_marks
 
@@ -105,29 +104,6 @@ def test_every_key_leads_to_its_steps(name: str) -> None:
     own = "#replace-one-of-our-own" in row
     assert own != (name.upper() in keys_in("Replace a provider's"))
     assert not own or name in SEVERAL
-
-
-# docs/legal.md names each article that a test looks for in the terms of sale
-
-LEGAL = Path(__file__).parents[2] / "docs" / "legal.md"
-_ARTICLE = re.compile(r"[LRD]\.\d+(?:-\d+)+")
-_RANGE = re.compile(r"([LRD]\.[\d-]*?)(\d+) to -(\d+)")
-
-
-def name_articles(text: str) -> set[str]:
-    """Return the articles that a text names, those of a range such as `L.221-18 to -20` too."""
-    ranges = (
-        f"{stem}{number}"
-        for stem, first, last in _RANGE.findall(text)
-        for number in range(int(first), int(last) + 1)
-    )
-    return {*_ARTICLE.findall(text), *ranges}
-
-
-def test_each_article_of_the_terms_is_on_the_page() -> None:
-    looked_for = name_articles(" ".join((*IN_EVERY_VERSION, *SINCE_THE_ONLINE_FUNCTION)))
-    assert {"L.221-19", "L.224-25-26", "R.221-1"} <= looked_for
-    assert looked_for - name_articles(LEGAL.read_text()) == set()
 
 
 # docs/operations.md and docs/alarms.md
