@@ -1,4 +1,7 @@
-"""From the check to the message: a slot that is back within five minutes is the same slot, told once to each."""
+"""From the check to the message: a slot that is back within five minutes is the same slot, told once to each.
+
+And a place that is open at an unknown hour is announced once, until it was closed.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +18,7 @@ from api.models.base import session
 from api.models.database_clock import database_clock
 from api.models.notice import Notice
 from api.models.notification import Notification, State
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
-DESK = DESKS[0]
+DESK, OPEN = DESKS[0], Slot(Place("1"), None)
 MINUTE = timedelta(minutes=1)
 
 
@@ -54,14 +57,33 @@ class Page:
 
     def visit(self, *, is_open: bool, after: timedelta = MINUTE, asks: str | None = None) -> list[UUID]:
         """Visit the page, or one of its two places, so much later; return detections without messages yet."""
+        slots = (self._slot,) if is_open else ()
+        return self._read(slots, (CoveredWindow(asks),), after, ("1", "2") if asks else ("1",))
+
+    def visit_place(self, *slots: Slot, covered: CoveredWindow | None = None) -> list[str]:
+        """Visit the page a minute later, let lapse what it did not show for long; return who gets a mail."""
+        seen = self._read(slots, (covered,) if covered else (), MINUTE, ("1",), lapse=True)
+        return self.tell(*seen) + self.round()
+
+    def read_week(self, number: int, *hours: Slot) -> list[str]:
+        """Visit the page, which says that its place is open, and read the hours of one of its 13 weeks."""
+        first = clock().date() + timedelta(weeks=number)
+        week = CoveredWindow("1", first, first + timedelta(days=6))
+        return self.visit_place(*(hours or (OPEN,)), covered=week)
+
+    def _read(
+        self, slots: tuple[Slot, ...], covered: tuple[CoveredWindow, ...], after: timedelta,
+        places: tuple[str, ...], *, lapse: bool = False,
+    ) -> list[UUID]:  # fmt: skip
         self._frozen.shift(after)
         self.token += 1
+        if lapse:
+            self.world.lapse(clock())
         check = CheckItem(
             desk_id=DESK, token=self.token, started_at=clock(), seen_at=clock(), milliseconds=100, reason="test",
-            outcome=Outcome.SLOTS if is_open else Outcome.NO_SLOTS, slots=(self._slot,) if is_open else (),
-            covered=(CoveredWindow(asks),), requests=1, error=None, retry_after=None,
-            booking_url="http://127.77.0.91:8800/booking/create/1", process="test:1",
-            places=("1", "2") if asks else ("1",),
+            outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS, slots=slots, covered=covered, requests=1,
+            error=None, retry_after=None, booking_url="http://127.77.0.91:8800/booking/create/1",
+            process="test:1", places=places,
         )  # fmt: skip
         return self.world.check([(check, clock())])
 
@@ -222,3 +244,66 @@ def test_a_slot_is_not_called_gone_while_other_places_alone_were_asked_again(pag
     page.visit(is_open=False, asks="1")
     mark_gone_slots()
     assert [each.gone_at is None for each in rows(Notice)] == [False]
+
+
+# A place that is open at an unknown hour.
+
+
+@pytest.fixture
+def hours(page: Page) -> Page:
+    """Give a desk whose place was announced as open, and whose hours were seen then."""
+    assert page.read_week(0) == [FIRST]
+    assert page.read_week(1, Slot(Place("1"), clock() + timedelta(days=9))) == []
+    return page
+
+
+@pytest.fixture
+def lapsed(hours: Page) -> Page:
+    """Give that desk when its hours have lapsed."""
+    assert [hours.read_week(number) for number in range(2, 13)] == [[]] * 11
+    assert {each.gone_reason for each in hours.slots() if each.moment != "open"} == {GoneReason.LAPSED}
+    return hours
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_is_announced_again_where_it_closed_or_was_not_visited_and_not_while_its_hours_lapse(
+    lapsed: Page, frozen: time_machine.Traveller
+) -> None:
+    assert [lapsed.read_week(number) for number in range(13) if number != 1] == [[]] * 12
+    assert lapsed.visit_place(covered=CoveredWindow("1")) == []
+    assert [each for each in lapsed.slots() if each.gone_at is None] == []
+    frozen.shift(timedelta(minutes=30))
+    assert lapsed.read_week(0) == [FIRST]
+    frozen.shift(timedelta(minutes=15))  # as long as a slot lives unseen
+    lapsed.world.lapse(clock())
+    frozen.shift(timedelta(minutes=15))
+    assert lapsed.read_week(0) == [FIRST]
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_is_announced_once_to_a_user_who_comes_after_its_hours_lapsed(
+    lapsed: Page, sandbox: "Running"
+) -> None:
+    jobs.catch_up(str(lapsed.subscribe(1)))
+    assert [each for number in range(2, 13) for each in lapsed.read_week(number)] in ([], [SECOND])
+    assert [each.to for each in sandbox.messages("email")] == [FIRST, SECOND]
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_is_announced_once_to_a_user_who_came_while_its_hours_were_open(
+    hours: Page, sandbox: "Running"
+) -> None:
+    jobs.catch_up(str(hours.subscribe(1)))
+    assert [hours.read_week(number) for number in range(2, 13)] == [[]] * 11
+    assert [each.moment for each in hours.slots() if each.gone_at is None] == ["open"]
+    assert [each.to for each in sandbox.messages("email")] == [FIRST, SECOND]
+
+
+@pytest.mark.rule("3.4")
+def test_a_user_who_was_told_of_hours_is_told_when_their_place_opens_anew(
+    hours: Page, frozen: time_machine.Traveller
+) -> None:
+    jobs.catch_up(str(hours.subscribe(1)))
+    assert hours.visit_place(covered=CoveredWindow("1")) == []
+    frozen.shift(timedelta(minutes=30))
+    assert sorted(hours.read_week(0)) == [FIRST, SECOND]
