@@ -101,7 +101,8 @@ def add_user(
 ) -> User:
     """Write a user with a contact on each channel, by e-mail if none is named; `confirmed`: they are."""
     email = email or f"{next(_numbers)}@example.org"
-    made = User(id=new_id(), email=email, password_hash=password and hash_password(password), **columns)
+    known = {"id": new_id(), "email": email, "password_hash": password and hash_password(password)}
+    made = User(**known | columns)
     since = clock() if confirmed else None
     addresses = {each: email if each is Channel.EMAIL else None for each in channels or (Channel.EMAIL,)}
     add_with(
