@@ -113,7 +113,7 @@ def count_forms(page: Page) -> int:
     return page.locator(FORMS).count()
 
 
-def send_spoiled(page: Page, number: int, text: str, language: str) -> bool:
+def send_spoiled(page: Page, number: int, text: str) -> bool:
     """Send a form of the open page with this text in each field; return whether it was refused.
 
     Raises:
@@ -123,7 +123,7 @@ def send_spoiled(page: Page, number: int, text: str, language: str) -> bool:
         page.locator(FORMS).nth(number).evaluate(_SPOIL, text)
     if arrived.value.status != 422:
         return False
-    check_arrival(page, language)
+    check_arrival(page)
     expect(page.get_by_role("alert")).to_be_focused()
     return True
 

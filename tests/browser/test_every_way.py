@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page
 
-from tests.browser.arrival import check_arrival, list_faults
+from tests.browser.arrival import check_arrival, check_width
 from tests.browser.content import write_content
 from tests.browser.page_list import NO_PAGES, Reader, list_pages
 from tests.browser.page_walk import PageWalk, check_keyboard, count_forms, send_spoiled
@@ -45,7 +45,7 @@ def test_each_theme_and_direction_with_all_parts_open(
 ) -> None:
     def check(page: Page) -> None:
         page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        check_arrival(page, language)
+        check_arrival(page)
 
     problems = make_walk(language).list_problems(check, reader, dark=dark)
     assert not problems, "\n".join(problems)
@@ -56,10 +56,7 @@ def test_each_theme_and_direction_with_all_parts_open(
 def test_nothing_is_wider_than_the_window(
     make_walk: MakeWalk, language: str, width: int, reader: Reader
 ) -> None:
-    def check(page: Page) -> None:
-        assert list_faults(page, language) == []
-
-    problems = make_walk(language).list_problems(check, reader, width=width, height=800)
+    problems = make_walk(language).list_problems(check_width, reader, width=width, height=800)
     assert not problems, "\n".join(problems)
 
 
@@ -82,6 +79,6 @@ def test_a_form_that_is_refused_says_what_is_wrong(
         page.goto(sample.path)
         for number in range(count_forms(page)):
             page.goto(sample.path)
-            if number < count_forms(page) and send_spoiled(page, number, text, language):
+            if number < count_forms(page) and send_spoiled(page, number, text):
                 refused.append(sample.path)
     assert len(refused) >= (2 if reader is Reader.OPERATOR else 3), refused

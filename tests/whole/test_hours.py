@@ -1,7 +1,4 @@
-"""Journeys that take hours, in a browser and through a whole stack whose clock is moved.
-
-A night with quiet hours and a digest, and an hour without a network.
-"""
+"""An hour without a network, in a browser and through a whole stack whose clock is moved."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -15,12 +12,11 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
-from api.notifications.reasons import Reason
 from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
-from tests.browser.navigators import account, sign_in
+from tests.browser.navigators import alerts, sign_in
 from tests.browser.navigators.person import Person, Words
 from tests.lab.bench.latency import CODE, FORM, hasty
 from tests.waiting import PATIENCE, until
@@ -64,10 +60,9 @@ class MovedClock:
 
 pytestmark = STACK_JOURNEY
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
-TITLE = "Essonne (91)"
 CHAT = 100000077
 WAITING = {"pending", "sending"}  # states of a message
-NIGHT, MORNING = time(6, 40), time(7)
+MORNING = time(7, 20)
 # Slots without a check for LAPSE_SECONDS, ten minutes, lapse.
 STEP = timedelta(minutes=9)
 _SATURDAY = 5
@@ -83,7 +78,7 @@ _SEEN_AT = """() => {
 
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> MovedClock:
-    return MovedClock(tmp_path_factory.mktemp("clock") / "offset", NIGHT)
+    return MovedClock(tmp_path_factory.mktemp("clock") / "offset", MORNING)
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +136,6 @@ def wait_proven(person: Person, alert: str, clock: MovedClock) -> None:
     until(proven, pause=LOOK)
 
 
-def pass_time(person: Person, alert: str, clock: MovedClock, ends: datetime) -> None:
-    """Let time pass in steps, in each of which the desk is checked, so that no slot lapses."""
-    while clock.read() < ends:
-        clock.move_to(min(clock.read() + STEP, ends))
-        wait_proven(person, alert, clock)
-
-
 def make_times(clock: MovedClock, hour: int, count: int) -> list[datetime]:
     """Return times of slots on the next weekdays in an hour of the day, no minute twice."""
     first = datetime.combine(clock.read().astimezone(ZONE).date(), time(hour), ZONE)
@@ -179,45 +167,13 @@ def wait_sent(person: Person) -> None:
     until(sent, pause=LOOK)
 
 
-def test_a_night_of_quiet_hours_ends_with_one_message_about_what_is_left(
-    stack: Stack, clock: MovedClock, person: Person
-) -> None:
-    account.open_preferences(person)
-    account.ask_for_quiet_nights(person)
-    account.see_quiet_nights(person)
-    alert, slots = wait_for_desk(person, clock), make_times(clock, 9, 3)
-    for number, each in enumerate(slots, 1):
-        set_slots(stack, "open", each)
-        wait_unread(person, number)
-    account.open_messages(person)
-    expect(account.find_with_reason(person, Reason.DIGEST)).to_have_count(3)
-    morning = datetime.combine(clock.read().astimezone(ZONE).date(), MORNING, ZONE)
-    clock.move(STEP)
-    wait_proven(person, alert, clock)
-    set_slots(stack, "take", *slots[:2])
-    wait_proven(person, alert, clock)
-    pass_time(person, alert, clock, morning - timedelta(minutes=1))
-    assert person.visitor.messages("email", slots=True) == []
-    clock.move_to(morning)
-    until(lambda: person.visitor.messages("email", slots=True))
-    pass_time(person, alert, clock, morning + 2 * STEP)
-    (mail,) = person.visitor.messages("email", slots=True)
-    assert [f"{each:%H:%M}" in mail["text"] for each in slots] == [False, False, True]
-    person.page.reload()
-    expect(account.find_with_reason(person, Reason.GONE_BEFORE_DIGEST)).to_have_count(2)
-    expect(account.find_with_reason(person, Reason.DIGEST)).to_have_count(0)
-    set_slots(stack, "take")
-    wait_proven(person, alert, clock)
-    person.visitor.ask("DELETE", f"/alerts/{alert}", expect=204)
-
-
 def test_an_open_page_shows_notices_within_a_second_and_misses_none_of_an_hour_offline(
     stack: Stack, clock: MovedClock, person: Person
 ) -> None:
     person.visitor.link_telegram(CHAT)
     alert, slots = wait_for_desk(person, clock), make_times(clock, 11, 10)
     with person.page.expect_response(lambda answer: urlsplit(answer.url).path == "/live/notices"):
-        account.open_notices(person)
+        alerts.open_notices(person)
     person.page.evaluate(_SEEN_AT)
     notices = person.main.get_by_role("article")
     for number, each in enumerate(slots[:3], 1):

@@ -95,16 +95,3 @@ def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: fl
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.1)
-
-
-def test_a_wrong_word_names_the_right_ones(state: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.local", "walk"],
-        cwd=ROOT,
-        env=environment(state),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "run" in done.stderr
-    assert "demo" in done.stderr

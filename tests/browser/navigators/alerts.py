@@ -1,4 +1,4 @@
-"""Alerts: the list, a new one, one with what was found, its end."""
+"""Alerts: the list, a new one, one with what was found, its end; messages and notices about it."""
 
 import re
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from tests.waiting import PATIENCE, until
 from tests.whole.visitor import LOOK
 
 _PATIENCE = PATIENCE * 1000  # milliseconds: a check, a match and a message of a busy machine
+# What stands before the desk's address in a slot alert, in each language a page may speak.
+BOOK_NOW = {"fr": "Réserver maintenant", "en": "Book now", "ar": "احجز الآن"}
 
 
 def open_first_alert(person: Person, title: str) -> None:
@@ -118,3 +120,38 @@ def _is_shown(person: Person, shown: Locator) -> bool:
         return True
     person.page.reload()
     return False
+
+
+# What was sent of it, and the notices of the account.
+
+
+def read_slot_alert(person: Person, place: str) -> None:
+    """Read the newest slot alert about a place once more, and come back to the page before."""
+    before = person.page.url
+    open_messages(person)
+    alert = person.main.get_by_role("article").filter(has_text=place).first
+    person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
+    expect(alert.get_by_text(BOOK_NOW[person.words.language])).to_be_visible()
+    expect(alert).not_to_contain_text("/l/stop.")
+    person.see("« […] » tient la place d’un lien personnel, que nous ne montrons pas une seconde fois.")
+    # The mail that confirmed the address.
+    person.see(
+        "Ce message portait un lien, un code ou des données personnelles. Nous ne les montrons pas une seconde fois."
+    )
+    person.page.goto(before)
+
+
+def open_messages(person: Person) -> None:
+    """Go to the messages that were sent or held back."""
+    _follow_navigation(person, "Messages")
+
+
+def open_notices(person: Person) -> None:
+    """Go to the notices of the account."""
+    _follow_navigation(person, "Notifications")
+
+
+def _follow_navigation(person: Person, name: str) -> None:
+    link = person.page.get_by_role("navigation").get_by_role("link", name=person.words.match(name))
+    person.hands.press(link)
+    person.arrive(name)

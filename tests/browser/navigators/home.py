@@ -1,6 +1,6 @@
 """The way of a visitor: the choice of a wish, and the advice for it."""
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.browser.navigators.person import Person
 
@@ -39,15 +39,6 @@ def see_unwatched(person: Person, elsewhere: str) -> None:
     """Wait until the advice says that nothing can be watched, and names another place that is."""
     person.see(_CAPTCHA)
     person.see("Nous ne vendons pas d’alerte pour cette démarche ici.")
-    expect(_find_elsewhere(person, elsewhere)).to_be_visible()
+    expect(person.main.get_by_role("listitem").filter(has_text=elsewhere).get_by_role("link")).to_be_visible()
     site = person.words.match_start("Regarder sur le site de la préfecture")
     expect(person.main.get_by_role("link", name=site)).to_be_visible()
-
-
-def follow_elsewhere(person: Person, place: str) -> None:
-    """Go on to the advice for another place."""
-    person.hands.press(_find_elsewhere(person, place))
-
-
-def _find_elsewhere(person: Person, place: str) -> Locator:
-    return person.main.get_by_role("listitem").filter(has_text=place).get_by_role("link")

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from api.translations import load_translations
-from tests.browser.arrival import list_faults
+from tests.browser.arrival import check_width
 from tests.whole.visitor import Visitor
 
 _PLACE = re.compile(r"%\((\w+)\)s")
@@ -85,10 +85,6 @@ class Hands:
         """Tick a box."""
         target.check()
 
-    def untick(self, target: Locator) -> None:
-        """Take the tick away from a box."""
-        target.uncheck()
-
     def write_day(self, target: Locator, day: date) -> None:
         """Fill a field for a date."""
         target.fill(day.isoformat())
@@ -117,10 +113,6 @@ class Keyboard(Hands):
     def tick(self, target: Locator) -> None:
         self._reach(target).keyboard.press("Space")
         expect(target).to_be_checked()
-
-    def untick(self, target: Locator) -> None:
-        self._reach(target).keyboard.press("Space")
-        expect(target).not_to_be_checked()
 
     def write_day(self, target: Locator, day: date) -> None:
         """Fill a field for a date whose day and month are equal: their order is the browser's affair."""
@@ -203,10 +195,9 @@ class Person:
         self.arrive_at(self.words.match(heading))
 
     def arrive_at(self, heading: re.Pattern[str]) -> None:
-        """Wait for a page by its heading, and check what holds for every page."""
+        """Wait for a page by its heading, and check its width."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
-        faults = list_faults(self.page, self.words.language)
-        assert not faults, f"{self.page.url}\n" + "\n".join(faults)
+        check_width(self.page)
 
     def open_tab(self) -> "Person":
         """Return the same person in front of another tab."""

@@ -4,22 +4,11 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.navigators import sign_in
 from tests.browser.navigators.person import Person
 from tests.waiting import until
 from tests.whole.visitor import LOOK
 
 _BUTTON = re.compile("Payer|S’abonner")  # the stand-in speaks French
-DECLINED = "Votre carte a été refusée. Essayez-en une autre."
-
-
-def become_customer(person: Person, plan: str = "URGENCE 7J") -> None:
-    """Become a user who has bought a plan."""
-    sign_in.join(person)
-    open_plans(person)
-    choose_plan(person, plan)
-    order(person)
-    pay(person)
 
 
 def arrive_at_order(person: Person, plan: str) -> None:
@@ -47,12 +36,6 @@ def order(person: Person) -> None:
     tick_boxes(person)
     person.press("commande avec obligation de paiement")
     person.page.wait_for_url("**/c/pay/**")
-
-
-def choose_card(person: Person, card: str) -> None:
-    """Choose a test card at Checkout by its words, and pay; the caller waits for what follows."""
-    person.hands.choose(person.page.get_by_label("Moyen de paiement"), card)
-    person.hands.press(person.page.get_by_role("button", name=_BUTTON))
 
 
 def pay(person: Person) -> None:
@@ -83,12 +66,6 @@ def _is_confirmed(person: Person, confirmed: Locator) -> bool:
 def see_plan(person: Person, plan: str) -> None:
     """Wait until the dashboard itself shows the plan, not only its notice."""
     expect(person.main.locator("p.lead")).to_contain_text(plan)
-
-
-def leave_checkout(person: Person) -> None:
-    """Leave Checkout without paying; a page says that nothing was paid."""
-    person.hands.press(person.page.get_by_role("link", name="Retour au site, sans payer"))
-    person.arrive("Rien n’a été payé")
 
 
 def open_plans(person: Person) -> None:

@@ -1,9 +1,6 @@
 """Accounts and sessions: registering, signing in and out, the links of mails."""
 
-import re
-
 from tests.browser.navigators.person import Person
-from tests.waiting import until
 
 
 def register(person: Person) -> None:
@@ -51,40 +48,7 @@ def sign_in(person: Person) -> None:
     person.arrive("Mes alertes")
 
 
-def sign_out(person: Person) -> None:
-    """End the session."""
-    person.press("Se déconnecter")
-    person.arrive("Se connecter")
-    person.see_notice("Vous êtes déconnecté.")
-
-
 def send_held_form(person: Person) -> None:
     """Send the form that went through the sign-in, by one more press; the caller waits for what follows."""
     person.arrive("Envoyez encore une fois")
     person.press("Envoyer")
-
-
-def find_reset_link(person: Person) -> str:
-    """Ask for a link to a new password; return the one that the mail has."""
-    person.open("/forgot", "Mot de passe oublié")
-    person.write("Adresse e-mail", person.visitor.email)
-    person.press("Recevoir le lien")
-    person.arrive("Se connecter")
-    person.see_notice("Si un compte a cette adresse, un message est en route. Il contient un lien.")
-    links: list[str] = until(lambda: _find_links(person, "reset"))
-    return links[-1]
-
-
-def choose_password(person: Person, link: str, password: str) -> None:
-    """Open a mail's link, and choose a new password."""
-    person.page.goto(link)
-    person.arrive("Choisissez un nouveau mot de passe")
-    person.write("Nouveau mot de passe", password)
-    person.press("Changer mon mot de passe")
-    person.arrive("Votre mot de passe a changé")
-    person.visitor.password = password
-
-
-def _find_links(person: Person, kind: str) -> list[str]:
-    texts = [each["text"] for each in person.visitor.messages("email")]
-    return [found[0] for text in texts if (found := re.search(rf"http://\S+/l/{kind}\.\S+", text))]

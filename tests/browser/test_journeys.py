@@ -1,0 +1,215 @@
+"""The journey that the product is for, from the first page to the end; and a wish that waits until it can be watched.
+
+A whole stack, and people in front of real browsers, each in a seat: language, width, scripts, mouse or keyboard.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import uuid4
+
+import pytest
+import redis
+import sqlalchemy as sa
+from playwright.sync_api import expect
+from sqlalchemy.orm import Session
+
+from api.models.slot import SlotRow
+from deploy.local.seed import seed
+from deploy.local.stack import Stack
+from deploy.sample_desk_files import only
+from deploy.sandbox.addresses import STRIPE, url
+from tests.browser.navigators import alerts, home, plan, sign_in
+from tests.browser.navigators.person import Hands, Keyboard, Person, Words
+from tests.browser.site import MakeContext
+from tests.browser.watch import Watch
+from tests.lab.bench.latency import hasty, open_slot, take_all
+from tests.waiting import PATIENCE, until
+from tests.whole.conftest import STACK_JOURNEY, quiet_stack
+from tests.whole.visitor import LOOK, Visitor
+
+pytestmark = STACK_JOURNEY
+DESK, TITLE = "evry-courcouronnes_91/naturalisation", "Essonne (91)"
+WIDE, NARROW = 1280, 390  # pixels
+_DAY = date(2027, 1, 1)
+_NAME = "Maman <b>& moi</b> “été” ١٢"
+_PATIENCE = PATIENCE * 1000  # milliseconds, for a page of a busy machine
+_MOUSE = Hands()
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A place in front of a browser. `javascript`: it runs scripts."""
+
+    language: str
+    width: int
+    javascript: bool = True
+    hands: Hands = _MOUSE
+
+    def __str__(self) -> str:
+        scripts = "" if self.javascript else "-no-scripts"
+        keys = "-keyboard" if isinstance(self.hands, Keyboard) else ""
+        return f"{self.language}-{self.width}{scripts}{keys}"
+
+
+FRENCH_WIDE: Final = Seat("fr", WIDE)
+ARABIC_NARROW: Final = Seat("ar", NARROW)
+FRENCH_NARROW_BARE: Final = Seat("fr", NARROW, javascript=False)
+ARABIC_WIDE_BARE: Final = Seat("ar", WIDE, javascript=False)
+FRENCH_KEYBOARD: Final = Seat("fr", WIDE, hands=Keyboard())
+MakePerson = Callable[[Seat], Person]
+
+
+def each(*seats: Seat) -> pytest.MarkDecorator:
+    """Let a test run once in each of these seats."""
+    return pytest.mark.parametrize("seat", seats, ids=str)
+
+
+def keep_few_desks(text: str) -> str:
+    """Keep the desks of one system, and those of Nanterre, one of which a captcha hides; that one alone."""
+    if 'department: "92"' in text:
+        return only("rdvpref", text)
+    return only("ezbooking", hasty(text))
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with quiet_stack(keep_few_desks) as made:
+        seed(made)
+        yield made
+
+
+@pytest.fixture
+def make_person(stack: Stack, make_context: MakeContext, watch: Watch) -> MakePerson:
+    """Return what seats a new person in front of a browser."""
+    expect.set_options(timeout=_PATIENCE)
+    watch.trust(url(STRIPE, stack.ports.providers))
+    watch.trust(stack.environment["LIVE_URL"])
+    front = f"http://127.0.0.1:{stack.ports.api}"
+
+    def make(seat: Seat) -> Person:
+        _forget_limits(stack)
+        context = make_context(front, language=seat.language, width=seat.width, javascript=seat.javascript)
+        context.set_default_timeout(_PATIENCE)
+        visitor = Visitor(stack, f"{uuid4().hex}@example.org")
+        words = Words(seat.language)
+        return Person(context.new_page(), words, visitor, front, seat.hands, seat.javascript)
+
+    return make
+
+
+@pytest.fixture
+def closed_desk(stack: Stack) -> Callable[[], None]:
+    """Take all slots of the desk that people wait for, and return what does so again."""
+
+    def take() -> None:
+        take_all(stack)
+        until(lambda: not _count_open_slots(stack), pause=LOOK)
+
+    take()
+    return take
+
+
+def _forget_limits(stack: Stack) -> None:
+    """Let each person be as good as the first of the hour: all of them come from one network address."""
+    with redis.Redis.from_url(stack.environment["REDIS_URL"]) as server:
+        for key in server.scan_iter("api:throttle*"):
+            server.delete(key)
+
+
+def _count_open_slots(stack: Stack) -> int:
+    with Session(sa.create_engine(stack.environment["DATABASE_URL"])) as session:
+        open_now = sa.select(sa.func.count()).where(SlotRow.desk_id == DESK, SlotRow.gone_at.is_(None))
+        return session.scalar(open_now) or 0
+
+
+@each(
+    FRENCH_WIDE,
+    ARABIC_NARROW,
+    FRENCH_NARROW_BARE,
+    ARABIC_WIDE_BARE,
+    FRENCH_KEYBOARD,
+)
+def test_a_visitor_buys_and_finds_an_appointment(
+    stack: Stack, make_person: MakePerson, closed_desk: Callable[[], None], seat: Seat
+) -> None:
+    person = make_person(seat)
+    buy_from_the_first_page(person)
+    alerts.open_first_alert(person, TITLE)
+    alerts.wait_watched(person)
+    alerts.wait_for_slot(person, lambda: open_slot(stack))
+    alerts.wait_for_message(person)
+    (mail,) = until(lambda: person.visitor.messages("email", slots=True), pause=LOOK)
+    assert "Essonne" in mail["text"]
+    alerts.read_slot_alert(person, TITLE)
+    alerts.see_proof(person)
+    alerts.report_found(person, _DAY, "10:30", "Évry, guichet 3")
+    closed_desk()
+    plan.open_plans(person)
+    plan.choose_plan(person, "URGENCE TOTAL")
+    plan.order(person)
+    plan.pay(person)
+    plan.open_plans(person)
+    plan.cancel(person)
+
+
+def buy_from_the_first_page(person: Person) -> None:
+    """Go from the first page to the dashboard that shows the paid plan and its alert."""
+    home.open_home(person)
+    home.choose_wish(person, "91", "Naturalisation")
+    home.choose_plan(person, "URGENCE 7J")
+    sign_in.register(person)
+    sign_in.confirm_address(person)
+    sign_in.open_sign_in(person)
+    sign_in.write_credentials(person)
+    plan.arrive_at_order(person, "URGENCE 7J")
+    plan.order(person)
+    plan.pay(person)
+    plan.see_plan(person, "URGENCE 7J")
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW, FRENCH_NARROW_BARE)
+def test_a_double_click_on_an_order_leads_to_one_payment(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    plan.open_order(person, "URGENCE_24H")
+    plan.tick_boxes(person)
+    person.button("commande avec obligation de paiement").dblclick()
+    person.page.wait_for_url("**/c/pay/**")
+    plan.pay(person)
+    plan.open_plans(person)
+    expect(person.main.get_by_role("table").get_by_role("row")).to_have_count(2)
+
+
+@each(FRENCH_NARROW_BARE, ARABIC_NARROW)
+def test_a_wish_that_cannot_be_watched_waits_for_free_also_when_the_session_ended(
+    make_person: MakePerson, seat: Seat
+) -> None:
+    person = make_person(seat)
+    home.open_home(person)
+    home.choose_wish(person, "92", "Titre de séjour")
+    home.see_unwatched(person, elsewhere="(93)")
+    home.ask_to_be_told(person)
+    sign_in.register(person)
+    sign_in.confirm_address(person)
+    sign_in.open_sign_in(person)
+    sign_in.write_credentials(person)
+    person.arrive("Nouvelle alerte")
+    alerts.wait_for_watch(person)
+    person.open("/dashboard", "Mes alertes")
+    person.see("En attente")
+    person.see("Vous n’avez pas de formule en cours.")
+    expect(person.main.get_by_role("listitem")).to_contain_text(["Hauts-de-Seine (92)"])
+    alerts.open_waiting_form(person)
+    person.visitor.sign_in()
+    person.visitor.ask("POST", "/auth/logout-all", expect=204)  # from another device
+    alerts.ask_to_wait(person, _NAME)
+    person.arrive("Se connecter")
+    person.see(
+        "Votre session est terminée. Ce que vous avez écrit est gardé : connectez-vous, puis envoyez-le."
+    )
+    sign_in.write_credentials(person)
+    expect(person.main).to_contain_text(_NAME)
+    sign_in.send_held_form(person)
+    alerts.arrive_at(person, _NAME)
