@@ -227,9 +227,9 @@ def read_announcements(
     detections = {row.id: row for row in session.scalars(named)}
     slots = (read_open or read_slots)(session, {row[5] for row in found})
     announced: dict[UUID, Announcement] = {}
-    for key, detection_id, alert_id, name, waits, ranges in found:
+    for key, detection_id, alert_id, name, still_waits, ranges in found:
         mine = announced.setdefault(key, Announcement(detections[detection_id]))
-        if waits or read_open is None:
+        if still_waits or read_open is None:
             mine.stops.append(StopLink(alert_id, name))
             mine.slots = sorted({*mine.slots, *slots[ranges]}, key=lambda slot: slot.id)  # alerts share some
     return announced

@@ -50,7 +50,7 @@ LEASE_SECONDS = Constant("LEASE_SECONDS", 30.0)
 # How long a message may be without a receipt of a provider that sends them; an SMS is then told on another channel
 NO_RECEIPT_SECONDS = Constant("NO_RECEIPT_SECONDS", 600.0)
 
-# With UNKNOWN_RETRY_SECONDS six last for 72 min: a receipt that the law asks for outlives an hour of broken connections.
+# Six of unknown fate last for 72 min: a receipt that the law asks for outlives an hour of broken connections.
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 6, Priority.SCHEDULED: 6, Priority.BULK: 2}
 UNKNOWN = "unknown: "
 USED_UP = "attempts used up: "

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ from tests.in_turn import in_turn
 URL = "https://mairie.example/rdv/jour"
 NONE = "Aucun rendez-vous n'est disponible."
 SLOT = "<a class=libre href=/r/1>mardi 15 décembre 2026 à 9h30</a>"
-RULES = {"available": "a.libre", "date": ".", "no_slot_text": NONE}
+RULES: dict[str, Any] = {"available": "a.libre", "date": ".", "no_slot_text": NONE}
 MOMENT = datetime(2026, 12, 15, 8, 30, tzinfo=UTC)
 
 

@@ -18,7 +18,7 @@ from api.users.preferences import wake_held
 from api.users.service import change_notifications
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
-from notifier.delivery import claiming, nudges
+from notifier.delivery import nudges, reader_wishes
 from notifier.jobs import deliver
 from notifier.message_kinds import kind_of
 from notifier.sweep import undelivered
@@ -193,7 +193,7 @@ def test_preferences_saved_while_a_message_is_claimed_hold_for_it(
     frozen.move_to(at_paris("2026-11-21T01:10"))
     who = waiter(**DAILY)
     shown = slots([MORNING], place="1")
-    met, read = threading.Event(), claiming.read_recipients
+    met, read = threading.Event(), reader_wishes.read_recipients
 
     def read_slowly(*given: Any) -> Any:
         found = read(*given)
@@ -204,7 +204,7 @@ def test_preferences_saved_while_a_message_is_claimed_hold_for_it(
     at_once = NotificationChanges.model_validate({"slotRhythm": "at_once"})
     saving: list[Future[object]] = []
     with ThreadPoolExecutor(2) as threads, monkeypatch.context() as patched:
-        patched.setattr(claiming, "read_recipients", read_slowly)
+        patched.setattr("notifier.delivery.claiming.read_recipients", read_slowly)
         working = threads.submit(match, str(detection(shown)))
         assert met.wait(60)
         saving.append(threads.submit(in_one_transaction, change_notifications, who.id, at_once))
