@@ -182,11 +182,10 @@ def write(
     detection, wishes_of = result.detection, defaultdict[UUID, list[WantedSlots]](list)
     for wish in result.wishes:
         wishes_of[wish.alert.user_id].append(wish)
-    slots = {each: result.slots[each] for wish in result.wishes for each in wish.slots}
+    several = {wish.slots for wish in result.wishes}  # in a crowd most want the same
+    slots = {each: result.slots[each] for wanted in several for each in wanted}
     seen_at = max(slot.seen_at for slot in slots.values()) if result.late else detection.seen_at
-    made: dict[
-        tuple[int, ...], SlotOpening
-    ] = {}  # by the slots that somebody wants: in a crowd most want the same
+    made: dict[tuple[int, ...], SlotOpening] = {}
 
     def find_opening(wishes: Iterable[WantedSlots]) -> SlotOpening:
         """Return what is announced to the user of these wishes."""
@@ -213,7 +212,7 @@ def write(
     texts, notices = _build_notices(session, result, find_opening, wishes_of, contents)
     matches = _build_matches(result, announcements)
     arrays = {"matches": matches, "notifications": rows, "notice_texts": texts, "notices": notices}
-    given = {name: json.dumps(several, default=str) for name, several in arrays.items()}
+    given = {name: json.dumps(array, default=str) for name, array in arrays.items()}
     shared = of_all | {"params": json.dumps(of_all["params"]), "now": now, "detection_id": detection.id}
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
     link = {"notice_link": kind_of(SLOT_DETECTED).notice_link}
