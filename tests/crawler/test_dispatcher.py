@@ -3,6 +3,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -103,12 +104,18 @@ def batches(spider: Spider) -> AsyncGenerator[CheckBatch, None]:
     return dispatcher.serve(cast("BookingSpider", spider))
 
 
-def run(test: Coroutine[Any, Any, None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await test
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Let a test run on a loop of its own, for PATIENCE seconds at most."""
 
-    asyncio.run(bounded())
+    @wraps(test)
+    def run(**fixtures: Any) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(PATIENCE):
+                await test(**fixtures)
+
+        asyncio.run(bounded())
+
+    return run
 
 
 @contextmanager
@@ -128,98 +135,86 @@ def score_of(desk: Desk) -> datetime:
         return datetime.fromtimestamp(client.zscore(f"crawler:due:{SYSTEM}", desk.id) or 0, UTC)
 
 
-def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
+@in_loop
+async def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
     spider: Spider, desks: dict[str, Desk]
 ) -> None:
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held["a"] = asyncio.Event()
-        async with aclosing(serve(spider)) as checks:
-            first = await anext(checks)
-            spider.held["a"].set()
-            second = await anext(checks)
-        assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
-        assert first.token
-        assert spider.turns == {"a": 1, "b": 1}, "the first claim of each"
-
-    run(test())
+    put(desks, "a", "b")
+    spider.held["a"] = asyncio.Event()
+    async with aclosing(serve(spider)) as checks:
+        first = await anext(checks)
+        spider.held["a"].set()
+        second = await anext(checks)
+    assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
+    assert first.token
+    assert spider.turns == {"a": 1, "b": 1}, "the first claim of each"
 
 
-def test_a_desk_that_a_spider_does_not_know_holds_up_no_other_of_its_host(
+@in_loop
+async def test_a_desk_that_a_spider_does_not_know_holds_up_no_other_of_its_host(
     spider: Spider, desks: dict[str, Desk], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        with due_queue.connect() as client:
-            new = entry("evry_91/new", desks["a"].host, 0, clock() - timedelta(seconds=5))
-            due_queue.send(client, due_queue.schedule(SYSTEM, [new], now=clock()))
-        put(desks, "a")
-        async with aclosing(serve(spider)) as checks, asyncio.timeout(10):
-            assert (await anext(checks)).desk_id == "evry_91/a"
-
-    run(test())
+    with due_queue.connect() as client:
+        new = entry("evry_91/new", desks["a"].host, 0, clock() - timedelta(seconds=5))
+        due_queue.send(client, due_queue.schedule(SYSTEM, [new], now=clock()))
+    put(desks, "a")
+    async with aclosing(serve(spider)) as checks, asyncio.timeout(10):
+        assert (await anext(checks)).desk_id == "evry_91/a"
     assert "prefenligne: unknown desks: restart the spiders: evry_91/new" in caplog.text
 
 
-def test_a_desk_is_asked_when_it_falls_due_and_not_at_the_next_look(
+@in_loop
+async def test_a_desk_is_asked_when_it_falls_due_and_not_at_the_next_look(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
     settings_env(FEEDER_SLEEP_SECONDS="60")
-
-    async def test() -> None:
-        put(desks, "a", ahead=0.2)
-        due_at = score_of(desks["a"])
-        async with aclosing(serve(spider)) as checks:
-            check = await anext(checks)
-        assert check.started_at >= due_at
-
-    run(test())
+    put(desks, "a", ahead=0.2)
+    due_at = score_of(desks["a"])
+    async with aclosing(serve(spider)) as checks:
+        check = await anext(checks)
+    assert check.started_at >= due_at
 
 
-def test_no_more_desks_are_claimed_than_there_are_places(
+@in_loop
+async def test_no_more_desks_are_claimed_than_there_are_places(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
     settings_env(SPIDER_PLACES="2")
-
-    async def test() -> None:
-        put(desks, "a", "b", "c")
-        spider.held = {slug: asyncio.Event() for slug in "abc"}
-        async with aclosing(serve(spider)) as checks:
-            waiting = asyncio.ensure_future(anext(checks))
-            await until(lambda: len(spider.asked) == 2)
-            await asyncio.sleep(0)
-            assert len(spider.asked) == 2
-            spider.held[spider.asked[0]].set()
-            await waiting
-            await until(lambda: len(spider.asked) == 3)
-            for event in spider.held.values():
-                event.set()
-
-    run(test())
+    put(desks, "a", "b", "c")
+    spider.held = {slug: asyncio.Event() for slug in "abc"}
+    async with aclosing(serve(spider)) as checks:
+        waiting = asyncio.ensure_future(anext(checks))
+        await until(lambda: len(spider.asked) == 2)
+        await asyncio.sleep(0)
+        assert len(spider.asked) == 2
+        spider.held[spider.asked[0]].set()
+        await waiting
+        await until(lambda: len(spider.asked) == 3)
+        for event in spider.held.values():
+            event.set()
 
 
-def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
+@in_loop
+async def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings_env(FEEDER_SLEEP_SECONDS="60")
-
-    async def test() -> None:
-        put(desks, "a", "d")
-        async with aclosing(serve(spider)) as checks:
-            check = await anext(checks)
-            visit = due_queue.VisitEnd(
-                check.desk_id, check.token or 0, clock() + timedelta(60), desks["a"].host, clock()
-            )
-            await asyncio.to_thread(spider.writer._finish, [visit])
-            second = await anext(checks)
-        assert {check.desk_id, second.desk_id} == {"evry_91/a", "evry_91/d"}
-        assert spider.writer._redis
-        spider.writer._redis.close()
-
-    run(test())
+    put(desks, "a", "d")
+    async with aclosing(serve(spider)) as checks:
+        check = await anext(checks)
+        visit = due_queue.VisitEnd(
+            check.desk_id, check.token or 0, clock() + timedelta(60), desks["a"].host, clock()
+        )
+        await asyncio.to_thread(spider.writer._finish, [visit])
+        second = await anext(checks)
+    assert {check.desk_id, second.desk_id} == {"evry_91/a", "evry_91/d"}
+    assert spider.writer._redis
+    spider.writer._redis.close()
 
 
 @pytest.mark.rule("3.6")
-def test_nothing_is_claimed_while_the_writer_is_behind(
+@in_loop
+async def test_nothing_is_claimed_while_the_writer_is_behind(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[bool] = []
@@ -229,39 +224,34 @@ def test_nothing_is_claimed_while_the_writer_is_behind(
         return looks[-1]
 
     monkeypatch.setattr(type(spider.writer), "behind", property(behind))
-
-    async def test() -> None:
-        put(desks, "a")
-        async with aclosing(serve(spider)) as checks:
-            await anext(checks)
-        assert looks[:4] == [True, True, True, False]
-
-    run(test())
+    put(desks, "a")
+    async with aclosing(serve(spider)) as checks:
+        await anext(checks)
+    assert looks[:4] == [True, True, True, False]
 
 
-def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_back(
+@in_loop
+async def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_back(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
-    async def test() -> None:
-        put(desks, "a", "b", "c")
-        spider.held = {slug: asyncio.Event() for slug in "bc"}
-        checks = serve(spider)
-        await anext(checks)
-        await until(lambda: len(spider.asked) == 3)
-        waiting = asyncio.ensure_future(anext(checks))
-        await asyncio.sleep(0)
-        asyncio.get_running_loop().call_later(0.01, spider.held["b"].set)
-        waiting.cancel()  # as the engine does when it stops
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert spider.handed == ["evry_91/b"]
-        assert score_of(desks["c"]) <= clock()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    run(test())
+    put(desks, "a", "b", "c")
+    spider.held = {slug: asyncio.Event() for slug in "bc"}
+    checks = serve(spider)
+    await anext(checks)
+    await until(lambda: len(spider.asked) == 3)
+    waiting = asyncio.ensure_future(anext(checks))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.01, spider.held["b"].set)
+    waiting.cancel()  # as the engine does when it stops
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert spider.handed == ["evry_91/b"]
+    assert score_of(desks["c"]) <= clock()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
+@in_loop
+async def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     through, asked, answer = due_queue.asend, asyncio.Event(), asyncio.Event()
@@ -272,33 +262,28 @@ def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
         await answer.wait()
         return result
 
-    async def test() -> None:
-        put(desks, "a")
-        monkeypatch.setattr(due_queue, "asend", slow)
-        waiting = asyncio.ensure_future(anext(serve(spider)))
-        await asked.wait()
-        monkeypatch.setattr(due_queue, "asend", through)
-        waiting.cancel()
-        asyncio.get_running_loop().call_later(0.01, answer.set)
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert spider.asked == []
-        assert score_of(desks["a"]) <= clock()
-
-    run(test())
+    put(desks, "a")
+    monkeypatch.setattr(due_queue, "asend", slow)
+    waiting = asyncio.ensure_future(anext(serve(spider)))
+    await asked.wait()
+    monkeypatch.setattr(due_queue, "asend", through)
+    waiting.cancel()
+    asyncio.get_running_loop().call_later(0.01, answer.set)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert spider.asked == []
+    assert score_of(desks["a"]) <= clock()
 
 
-def test_a_spider_whose_parent_died_closes(
+@in_loop
+async def test_a_spider_whose_parent_died_closes(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def test() -> None:
-        waiting = asyncio.ensure_future(anext(serve(spider)))
-        await until(told)
-        monkeypatch.setattr(os, "getppid", lambda: 1)
-        with closed("parent"):
-            await waiting
-
-    run(test())
+    waiting = asyncio.ensure_future(anext(serve(spider)))
+    await until(told)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    with closed("parent"):
+        await waiting
 
 
 def told() -> registry.SpiderProcess | None:
@@ -307,7 +292,8 @@ def told() -> registry.SpiderProcess | None:
     return found[0] if found else None
 
 
-def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
+@in_loop
+async def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "_LAST_CLAIM", 0.2)
@@ -315,76 +301,66 @@ def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
     async def hangs(*_: object) -> None:
         await asyncio.Event().wait()
 
-    async def test() -> None:
-        put(desks, "a", "b", "c")
-        spider.held = {slug: asyncio.Event() for slug in "bc"}
-        checks = serve(spider)
-        await anext(checks)
-        await until(lambda: len(spider.asked) == 3)
-        for module, name in (
-            (due_queue, "asend"),
-            (registry, "publish"),
-            (registry, "remove"),
-        ):
-            monkeypatch.setattr(module, name, hangs)
-        waiting = asyncio.ensure_future(anext(checks))
-        await asyncio.sleep(0)
-        spider.held["b"].set()
-        spider.crawler.engine.running = False
-        began = monotonic()
-        waiting.cancel()
-        await until(lambda: spider.handed)
-        assert spider.handed == ["evry_91/b"]
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert monotonic() - began < 50
-
-    run(test())
+    put(desks, "a", "b", "c")
+    spider.held = {slug: asyncio.Event() for slug in "bc"}
+    checks = serve(spider)
+    await anext(checks)
+    await until(lambda: len(spider.asked) == 3)
+    for module, name in ((due_queue, "asend"), (registry, "publish"), (registry, "remove")):
+        monkeypatch.setattr(module, name, hangs)
+    waiting = asyncio.ensure_future(anext(checks))
+    await asyncio.sleep(0)
+    spider.held["b"].set()
+    spider.crawler.engine.running = False
+    began = monotonic()
+    waiting.cancel()
+    await until(lambda: spider.handed)
+    assert spider.handed == ["evry_91/b"]
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert monotonic() - began < 50
 
 
-def test_a_fault_in_a_check_costs_that_check_only(
+@in_loop
+async def test_a_fault_in_a_check_costs_that_check_only(
     spider: Spider, desks: dict[str, Desk], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        put(desks, "a")
-        spider.fault = RuntimeError("a fault of ours")
-        async with aclosing(serve(spider)) as checks:
-            waiting = asyncio.ensure_future(anext(checks))
-            await until(lambda: "a fault of ours" in caplog.text)
-            spider.fault = None
-            put(desks, "b")
-            assert (await waiting).desk_id == "evry_91/b"
-
-    run(test())
+    put(desks, "a")
+    spider.fault = RuntimeError("a fault of ours")
+    async with aclosing(serve(spider)) as checks:
+        waiting = asyncio.ensure_future(anext(checks))
+        await until(lambda: "a fault of ours" in caplog.text)
+        spider.fault = None
+        put(desks, "b")
+        assert (await waiting).desk_id == "evry_91/b"
 
 
 @pytest.mark.rule("3.9")
-def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
+@in_loop
+async def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
     spider: Spider, desks: dict[str, Desk]
 ) -> None:
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held = {slug: asyncio.Event() for slug in "ab"}
-        async with aclosing(serve(spider)) as checks:
-            waiting = asyncio.ensure_future(anext(checks))
-            await until(lambda: len(spider.asked) == 2)
-            with due_queue.connect() as client:
-                due_queue.replace_stopped(client, [desks["a"].host])
-            began = monotonic()
-            await until(lambda: spider.budgets["a"].stopped)
-            assert monotonic() - began < PATIENCE
-            with pytest.raises(BudgetExhausted):  # not even what is paid for
-                await spider.budgets["a"].take()
-            await spider.budgets["b"].take()
-            for held in spider.held.values():
-                held.set()
-            await waiting
-
-    run(test())
+    put(desks, "a", "b")
+    spider.held = {slug: asyncio.Event() for slug in "ab"}
+    async with aclosing(serve(spider)) as checks:
+        waiting = asyncio.ensure_future(anext(checks))
+        await until(lambda: len(spider.asked) == 2)
+        with due_queue.connect() as client:
+            due_queue.replace_stopped(client, [desks["a"].host])
+        began = monotonic()
+        await until(lambda: spider.budgets["a"].stopped)
+        assert monotonic() - began < PATIENCE
+        with pytest.raises(BudgetExhausted):  # not even what is paid for
+            await spider.budgets["a"].take()
+        await spider.budgets["b"].take()
+        for held in spider.held.values():
+            held.set()
+        await waiting
 
 
 @pytest.mark.rule("3.9")
-def test_redis_away_means_no_request_more_until_it_is_back(
+@in_loop
+async def test_redis_away_means_no_request_more_until_it_is_back(
     spider: Spider,
     desks: dict[str, Desk],
     tmp_path: Path,
@@ -406,7 +382,7 @@ def test_redis_away_means_no_request_more_until_it_is_back(
         await asyncio.sleep(1)
         assert spider.asked == ["a"]
 
-    async def test() -> None:
+    try:
         put(desks, "a")
         put(desks, "b", ahead=0.5)
         spider.held["a"] = asyncio.Event()
@@ -419,9 +395,6 @@ def test_redis_away_means_no_request_more_until_it_is_back(
             assert (await anext(checks)).desk_id == desks["c"].id
             for _ in range(2):  # the second is beyond what the claim paid for
                 await spider.budgets["c"].take()
-
-    try:
-        run(test())
     finally:
         valkey.stop()
     assert caplog.text.count("Redis is away") == 1
