@@ -12,7 +12,7 @@ from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage
 from crawler.hosts import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from tests.crawler.checks import HOST, NOW
+from tests.crawler.checks import HOST, NOW, take
 from tests.crawler.commanded import command
 from tests.factories import change, get, rows, save
 
@@ -33,7 +33,7 @@ def later(seconds: float) -> datetime:
 
 
 def claimed(client: redis.Redis, seconds: float) -> set[str]:
-    found = due_queue.send(client, due_queue.claim(SYSTEM, now=later(seconds), places=9, hold=25)).claims
+    found = take(client, later(seconds), system=SYSTEM).claims
     return {claim.desk_id.partition("/")[2] for claim in found}
 
 
@@ -143,7 +143,7 @@ def test_a_paused_desk_leaves_the_queue_and_comes_back(
 def test_a_visit_of_a_desk_that_is_paused_meanwhile_makes_no_further_request(
     plan: Planner, client: redis.Redis
 ) -> None:
-    found = due_queue.send(client, due_queue.claim(SYSTEM, now=later(3600), places=9, hold=25)).claims
+    found = take(client, later(3600), system=SYSTEM).claims
     (claim,) = (each for each in found if each.desk_id != "evry_91/c")
     may_ask = due_queue.spend(SYSTEM, claim.desk_id, claim.token, now=later(3600))
     assert due_queue.send(client, may_ask)

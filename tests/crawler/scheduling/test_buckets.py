@@ -1,6 +1,6 @@
 """The requests of a host: one bucket for all processes and systems, filled by time, emptied by claims and visits."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import redis
@@ -17,11 +17,10 @@ from hypothesis.stateful import (
 
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import HostBucket
-from tests.crawler.checks import entry
+from tests.crawler.checks import HOLD, NOW, entry, put, take
 from tests.fuzz import times
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
-HOLD, COST = 25.0, 3
+COST = 3
 SIX = HostBucket(6, 0.1)  # six requests a minute
 HOST = "one:80"
 
@@ -30,13 +29,8 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def put(client: redis.Redis, *desks: str, system: str = "test", **fields: bool) -> None:
-    rows = [entry(desk, HOST, 0, at(0), cost=COST, bucket=SIX, **fields) for desk in desks]
-    due_queue.send(client, due_queue.schedule(system, rows, now=NOW))
-
-
-def take(client: redis.Redis, second: float = 0, system: str = "test") -> due_queue.ClaimResult:
-    return due_queue.send(client, due_queue.claim(system, now=at(second), places=10, hold=HOLD))
+def put_all(client: redis.Redis, *desks: str, system: str = "test", lost: bool = False) -> None:
+    put(client, *(entry(desk, HOST, cost=COST, bucket=SIX, lost=lost) for desk in desks), system=system)
 
 
 def spend(client: redis.Redis, claim: due_queue.DeskClaim, second: float = 0, system: str = "test") -> bool:
@@ -53,20 +47,20 @@ def end(
 
 
 def test_a_claim_pays_for_the_cheapest_visit_and_waits_for_what_it_lacks(client: redis.Redis) -> None:
-    put(client, "a")
+    put_all(client, "a")
     for second in (0, 1):
-        (claim,) = take(client, second).claims
+        (claim,) = take(client, at(second)).claims
         assert claim.paid == COST
         end(client, claim, second)
-    empty = take(client, 2)
+    empty = take(client, at(2))
     assert (empty.claims, empty.wake) == ((), at(30))  # two visits took six, the second at a second of growth
-    assert not take(client, 29.9).claims
-    assert take(client, 30).claims
+    assert not take(client, at(29.9)).claims
+    assert take(client, at(30)).claims
 
 
 @pytest.mark.rule("3.9")
 def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
-    put(client, "a")
+    put_all(client, "a")
     (claim,) = take(client).claims
     due_queue.replace_stopped(client, [HOST])
     assert not spend(client, claim)
@@ -76,18 +70,17 @@ def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> Non
 
 
 def test_a_bucket_that_redis_lost_begins_empty(client: redis.Redis) -> None:
-    put(client, "a", lost=True)
+    put_all(client, "a", lost=True)
     assert take(client).wake == at(COST / SIX.rate)
-    assert take(client, COST / SIX.rate).claims
+    assert take(client, at(COST / SIX.rate)).claims
 
 
 def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client: redis.Redis) -> None:
     rows = [entry(f"beat-{number}", f"beat-{number}:80", 0, at(-1000), waits=False) for number in range(250)]
     rows += [entry("beside", HOST, 0, at(-1700), waits=False), entry("paid", HOST, 0, at(-1))]
-    due_queue.send(client, due_queue.schedule("test", rows, now=NOW))
-    claimed = due_queue.send(client, due_queue.claim("test", now=at(0), places=2, hold=HOLD))
-    assert next(claim.desk_id for claim in claimed.claims) == "paid"
-    assert len(claimed.claims) == 2
+    put(client, *rows)
+    first, _ = take(client, places=2).claims
+    assert first.desk_id == "paid"
 
 
 class Askers(RuleBasedStateMachine):
@@ -105,7 +98,7 @@ class Askers(RuleBasedStateMachine):
         self.made: list[float] = []  # instants of requests
         self.left, self.since = SIX.capacity, 0.0
         for system in ("test", "other"):
-            put(self.client, f"{system}-1", f"{system}-2", system=system)
+            put_all(self.client, f"{system}-1", f"{system}-2", system=system)
 
     def level(self) -> float:
         """Return what the bucket must hold now, as a sum done by hand."""
@@ -121,7 +114,7 @@ class Askers(RuleBasedStateMachine):
     @rule(system=st.sampled_from(["test", "other"]))
     def claim(self, system: str) -> None:
         level, busy = self.level(), bool(self.held)
-        claims = take(self.client, self.second, system).claims
+        claims = take(self.client, at(self.second), system=system).claims
         assert len(claims) <= 1
         if busy or level < COST - 1e-3:
             assert not claims, "a visit without requests, or beside another"
@@ -169,7 +162,7 @@ class Askers(RuleBasedStateMachine):
         seen = set()
         for _ in range(8):
             for system in ("test", "other"):
-                claims = take(self.client, self.second, system).claims
+                claims = take(self.client, at(self.second), system=system).claims
                 seen |= {claim.desk_id for claim in claims}
                 self.second += 60
         assert seen == {"test-1", "test-2", "other-1", "other-2"}, "a desk never came due again"
@@ -190,10 +183,10 @@ def test_no_host_is_asked_more_than_its_budget_whatever_happens(client: redis.Re
 
 @pytest.mark.rule("3.9")
 def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> None:
-    put(client, "a", "b")
+    put_all(client, "a", "b")
     (late,) = take(client).claims
     assert late.desk_id == "a"
-    (own,) = take(client, HOLD + 5).claims
+    (own,) = take(client, at(HOLD + 5)).claims
     assert own.desk_id != late.desk_id
     assert not spend(client, late, HOLD + 5)
     assert spend(client, own, HOLD + 5)
@@ -201,9 +194,9 @@ def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> No
 
 @pytest.mark.rule("3.9")
 def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis) -> None:
-    put(client, "a")
+    put_all(client, "a")
     (claim,) = take(client).claims
     client.flushdb()
     assert not spend(client, claim)
-    put(client, "a")
+    put_all(client, "a")
     assert not spend(client, claim)

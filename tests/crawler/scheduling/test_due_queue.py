@@ -16,11 +16,9 @@ from hypothesis.stateful import (
 )
 
 from crawler.scheduling import due_queue
-from tests.crawler.checks import entry
+from tests.crawler.checks import HOLD, NOW, entry, put, take
 from tests.fuzz import times
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
-HOLD = 25.0
 LUA = Path(due_queue.__file__).with_name("lua")
 
 
@@ -28,18 +26,9 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def put(client: redis.Redis, **desks: float) -> None:
+def put_apart(client: redis.Redis, **desks: float) -> None:
     """Schedule desks, each on a host of its own, due at that second."""
-    due_queue.send(
-        client,
-        due_queue.schedule(
-            "test", [entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()], now=NOW
-        ),
-    )
-
-
-def take(client: redis.Redis, second: float = 0, places: int = 10) -> due_queue.ClaimResult:
-    return due_queue.send(client, due_queue.claim("test", now=at(second), places=places, hold=HOLD))
+    put(client, *(entry(desk, f"{desk}:80", due=at(when)) for desk, when in desks.items()))
 
 
 def end(client: redis.Redis, visit: due_queue.VisitEnd, second: float) -> bool:
@@ -51,7 +40,7 @@ def taken(claimed: due_queue.ClaimResult) -> list[str]:
 
 
 def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(client: redis.Redis) -> None:
-    put(client, late=-5, later=-60, latest=-3600, early=10)
+    put_apart(client, late=-5, later=-60, latest=-3600, early=10)
     assert taken(take(client, places=2)) == ["latest", "later"]
     assert taken(take(client)) == ["late"]
 
@@ -59,26 +48,19 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
 @pytest.mark.rule("4.2")
 def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) -> None:
     slow = due_queue.HostBucket(6, 0.1)
-    due_queue.send(
-        client, due_queue.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)], now=NOW)
-    )
+    put(client, entry("desk", "one:80", bucket=slow, cost=3, need=5.5))
     (claim,) = take(client).claims
     assert claim.paid == 3
     spent = [due_queue.send(client, due_queue.spend("test", "desk", claim.token, now=NOW)) for _ in range(4)]
     assert spent == [True, True, True, False]
     end(client, due_queue.VisitEnd("desk", claim.token, at(1), "one:80", at(1)), 1)
-    assert take(client, 31) == due_queue.ClaimResult(wake=at(55))
-    assert taken(take(client, 55)) == ["desk"]
+    assert take(client, at(31)) == due_queue.ClaimResult(wake=at(55))
+    assert taken(take(client, at(55))) == ["desk"]
 
 
 @pytest.mark.rule("4.2")
 def test_a_claim_waits_for_no_more_than_its_bucket_can_hold(client: redis.Redis) -> None:
-    due_queue.send(
-        client,
-        due_queue.schedule(
-            "test", [entry("desk", "one:80", bucket=due_queue.HostBucket(6, 0.1), need=9)], now=NOW
-        ),
-    )
+    put(client, entry("desk", "one:80", bucket=due_queue.HostBucket(6, 0.1), need=9))
     assert taken(take(client)) == ["desk"]
 
 
@@ -87,19 +69,11 @@ def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     client: redis.Redis, settings_env: Callable[..., None]
 ) -> None:
     settings_env(HEARTBEAT_LATE_SECONDS="600")
-    beat = entry("beat", "one:80", 0, at(0), waits=False)
-    paid = entry("paid", "one:80", 0, at(500))
-    due_queue.send(client, due_queue.schedule("test", [beat, paid], now=NOW))
-    (paid_one,) = take(client, 599).claims
+    put(client, entry("beat", "one:80", waits=False), entry("paid", "one:80", due=at(500)))
+    (paid_one,) = take(client, at(599)).claims
     assert paid_one.desk_id == "paid"
     end(client, due_queue.VisitEnd("paid", paid_one.token, at(600), "one:80", at(600)), 600)
-    assert taken(take(client, 600)) == ["beat"]
-
-
-def put_many(client: redis.Redis, number: int, *, waits: bool = True) -> None:
-    """Schedule desks of one host, each due a second before the next."""
-    entries = [entry(f"d{each}", "one:80", 0, at(-each), waits=waits) for each in range(number)]
-    due_queue.send(client, due_queue.schedule("test", entries, now=NOW))
+    assert taken(take(client, at(600))) == ["beat"]
 
 
 @pytest.mark.rule("3.9")
@@ -107,67 +81,62 @@ def put_many(client: redis.Redis, number: int, *, waits: bool = True) -> None:
 def test_of_a_host_that_was_not_free_the_most_overdue_desk_comes_first(
     client: redis.Redis, *, waits: bool
 ) -> None:
-    put_many(client, 100, waits=waits)
+    put(client, *(entry(f"d{each}", "one:80", due=at(-each), waits=waits) for each in range(100)))
     due_queue.send(client, due_queue.rest({"one:80": at(30)}, now=at(0)))
-    take(client, 1)
-    assert taken(take(client, 30, places=1)) == ["d99"]
+    take(client, at(1))
+    assert taken(take(client, at(30), places=1)) == ["d99"]
 
 
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
-    put(client, desk=-5)
+    put_apart(client, desk=-5)
     (first,) = take(client).claims
     assert first == due_queue.DeskClaim("desk", first.token, at(-5), 1, "desk:80", first.turn)
-    (second,) = take(client, HOLD).claims
+    (second,) = take(client, at(HOLD)).claims
     assert second == due_queue.DeskClaim("desk", second.token, at(HOLD), 1, "desk:80", first.turn + 1)
     assert second.token > first.token
 
 
 def test_a_claim_says_when_to_come_again(client: redis.Redis) -> None:
     assert take(client).wake is None
-    put(client, soon=4.5, later=60)
+    put_apart(client, soon=4.5, later=60)
     assert take(client).wake == at(4.5)
 
 
 @pytest.mark.rule("3.5")
 def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None:
-    put(client, desk=0)
+    put_apart(client, desk=0)
     take(client)
-    assert take(client, HOLD - 0.01) == due_queue.ClaimResult(wake=at(HOLD))
-    assert taken(take(client, HOLD)) == ["desk"]
+    assert take(client, at(HOLD - 0.01)) == due_queue.ClaimResult(wake=at(HOLD))
+    assert taken(take(client, at(HOLD))) == ["desk"]
 
 
 @pytest.mark.rule("3.9")
 def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
-    due_queue.send(
-        client,
-        due_queue.schedule(
-            "test", [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")], now=NOW
-        ),
-    )
+    put(client, *(entry(desk, "one:80") for desk in ("first", "second")))
     (claim,) = take(client).claims
     end(client, due_queue.VisitEnd(claim.desk_id, claim.token, at(60), "one:80", between=at(31)), 1)
-    assert take(client, 30.9) == due_queue.ClaimResult(wake=at(31))
-    assert taken(take(client, 31)) == ["second"]
+    assert take(client, at(30.9)) == due_queue.ClaimResult(wake=at(31))
+    assert taken(take(client, at(31))) == ["second"]
 
 
 @pytest.mark.rule("3.9")
 def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) -> None:
-    due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 30, at(0))], now=NOW))
+    put(client, entry("desk", "one:80", gap=30))
     (claim,) = take(client).claims
     end(client, due_queue.VisitEnd("desk", claim.token, at(60), "one:80", between=at(1)), 1)
     client.rpush(due_queue.pushed("test"), "desk")
-    assert take(client, 29.9) == due_queue.ClaimResult(wake=at(30))
-    assert taken(take(client, 30)) == ["desk"]
+    assert take(client, at(29.9)) == due_queue.ClaimResult(wake=at(30))
+    assert taken(take(client, at(30))) == ["desk"]
 
 
 @pytest.mark.rule("3.9")
 def test_a_rest_outlives_the_visit_that_met_it_and_is_never_made_shorter(client: redis.Redis) -> None:
-    put(client, desk=0)
+    put_apart(client, desk=0)
     (claim,) = take(client).claims
     end(client, due_queue.VisitEnd("desk", claim.token, at(2), "desk:80", between=at(1), rest=at(300)), 1)
     due_queue.send(client, due_queue.rest({"desk:80": at(100), "other:80": at(50)}, now=at(1)))
-    assert take(client, 299) == due_queue.ClaimResult(wake=at(300))
-    assert taken(take(client, 300)) == ["desk"]
+    assert take(client, at(299)) == due_queue.ClaimResult(wake=at(300))
+    assert taken(take(client, at(300))) == ["desk"]
 
 
 @pytest.mark.parametrize("step", [-86400, 0, 86400])
@@ -180,31 +149,24 @@ def test_no_callers_clock_counts_but_that_of_redis(
     off = now + timedelta(seconds=step)
     rows = [entry("desk", "one:80", 0, now), entry("later", "two:80", 0, now + timedelta(seconds=60))]
     due_queue.send(client, due_queue.schedule("test", rows, now=now))
-    found = due_queue.send(client, due_queue.claim("test", now=off, places=9, hold=HOLD))
-    (claim,) = found.claims
+    (claim,) = take(client, off).claims
     assert abs(claim.due - off) < timedelta(seconds=5)
     rested = off + timedelta(seconds=20)
     visit = due_queue.VisitEnd("desk", claim.token, off + timedelta(seconds=40), "one:80", off, rested)
     assert due_queue.send(client, due_queue.finish("test", [visit], now=off)) == [True]
-    again = due_queue.send(client, due_queue.claim("test", now=now, places=9, hold=HOLD))
-    assert (again.claims, abs((again.wake or now) - now - timedelta(seconds=40)) < timedelta(seconds=5)) == (
-        (),
-        True,
-    )
+    again = take(client, now)
+    assert again.claims == ()
+    assert abs((again.wake or now) - now - timedelta(seconds=40)) < timedelta(seconds=5)
     assert abs(float(client.get("crawler:rest:one:80") or 0) - now.timestamp() - 20) < 5
 
 
 def test_a_desk_moves_forward_only_where_it_is_hurried(client: redis.Redis) -> None:
-    put(client, desk=100)
-    put(client, desk=50)
+    put_apart(client, desk=100)
+    put_apart(client, desk=50)
     assert take(client).wake == at(100)
-    hurried = entry("desk", "desk:80", 0, at(50), hurry=True)
-    assert due_queue.send(client, due_queue.schedule("test", [hurried], now=NOW)) == 0
-    assert take(client).wake == at(50)
-    due_queue.send(
-        client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(70), hurry=True)], now=NOW)
-    )
-    assert take(client).wake == at(50)
+    for second in (50, 70):
+        assert put(client, entry("desk", "desk:80", due=at(second), hurry=True)) == 0
+        assert take(client).wake == at(50)
 
 
 @pytest.mark.rule("4.4")
@@ -212,7 +174,7 @@ def test_a_redis_emptied_twice_gives_running_checks_ever_newer_tokens(client: re
     tokens: list[int] = []
     for _ in range(3):
         client.flushdb()
-        put(client, desk=0)
+        put_apart(client, desk=0)
         tokens += [claim.token for claim in take(client).claims]
     assert tokens == sorted(set(tokens))
     assert len(tokens) == 3
@@ -220,16 +182,16 @@ def test_a_redis_emptied_twice_gives_running_checks_ever_newer_tokens(client: re
 
 @pytest.mark.rule("4.4")
 def test_a_redis_restored_from_an_older_state_gives_newer_tokens_at_once(client: redis.Redis) -> None:
-    put(client, desk=0)
+    put_apart(client, desk=0)
     older = take(client).claims[0].token
     client.delete("crawler:token:desk")  # emptied meanwhile
-    newest = take(client, HOLD).claims[0].token
+    newest = take(client, at(HOLD)).claims[0].token
     client.set("crawler:token:desk", older)
-    assert take(client, 2 * HOLD).claims[0].token > newest
+    assert take(client, at(2 * HOLD)).claims[0].token > newest
 
 
 def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: redis.Redis) -> None:
-    put(client, desk=1000)
+    put_apart(client, desk=1000)
     client.rpush(due_queue.pushed("test"), "desk", "stranger")
     assert take(client, places=0).refused == ("stranger",)
     (claim,) = take(client).claims
@@ -253,8 +215,7 @@ class Claimers(RuleBasedStateMachine):
 
     @rule(hurry=st.booleans())
     def schedule(self, *, hurry: bool) -> None:
-        entries = [entry(desk, host, 0, at(self.second), hurry=hurry) for desk, host in self.hosts.items()]
-        due_queue.send(self.client, due_queue.schedule("test", entries, now=NOW))
+        put(self.client, *(entry(*desk, due=at(self.second), hurry=hurry) for desk in self.hosts.items()))
 
     @rule(desk=st.integers(0, 5))
     def push(self, desk: int) -> None:
@@ -270,7 +231,7 @@ class Claimers(RuleBasedStateMachine):
 
     @rule(places=st.integers(1, 4))
     def claim(self, places: int) -> None:
-        claimed = take(self.client, self.second, places)
+        claimed = take(self.client, at(self.second), places)
         assert len(claimed.claims) <= places
         for each in claimed.claims:
             busy = {self.hosts[desk] for desk in self.held}
@@ -311,7 +272,7 @@ class Claimers(RuleBasedStateMachine):
         self.second += 1000
         self.held.clear()
         seen = set()
-        while left := taken(take(self.client, self.second)):
+        while left := taken(take(self.client, at(self.second))):
             seen.update(left)
             self.second += HOLD
             if seen == set(self.hosts):
