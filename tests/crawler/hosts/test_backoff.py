@@ -1,14 +1,21 @@
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.models.check import Check
+from api.models.desk import DeskState, DeskStatus, HostState, Outage
+from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
+from crawler.recording import batch_writer
+from tests.crawler.checks import HOST, NOW, check
+from tests.factories import get, rows
 from tests.in_turn import in_turn
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -112,3 +119,92 @@ def test_an_answer_of_any_age_forgets_no_more_than_the_time_since_it_was_calm(
     assert share <= after.budget_share <= 1
     if later < HOUR:
         assert after == memory
+
+
+# A plain 403: one page, or the whole host.
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def four_desks(planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
+    """Four desks with their rows: a, b and c on one host."""
+    return planned_desks(a=HOST, b=HOST, c=HOST, d="127.77.0.92:8800")
+
+
+def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:
+    """Let checks end at that minute, as one batch; None: a plain 403."""
+    at = NOW + minute * MINUTE
+    refused = {"outcome": Outcome.BLOCKED, "reason": "HTTP 403", "refused": True}
+    with time_machine.travel(at, tick=False):
+        batch_writer.record([
+            check(desk, int(60 * minute) + 1, started_at=at, **({"outcome": outcome} if outcome else refused))
+            for desk, outcome in ends
+        ])  # fmt: skip
+
+
+def last(desk: str) -> Outcome:
+    found: Check = rows(Check, Check.desk_id == f"evry_91/{desk}")[-1]
+    return found.outcome
+
+
+def state(desk: str) -> DeskState:
+    return get(DeskState, f"evry_91/{desk}")
+
+
+def rests() -> bool:
+    return any(host.rests_until for host in rows(HostState))
+
+
+@pytest.mark.usefixtures("four_desks")
+@pytest.mark.parametrize(
+    ("before", "minute", "ends", "outcome"),
+    [
+        (Outcome.NO_SLOTS, 59, [("a", None)], Outcome.CLOSED),
+        (Outcome.NO_SLOTS, 61, [("a", None)], Outcome.BLOCKED),
+        (Outcome.NO_SLOTS, 1, [("a", Outcome.BLOCKED)], Outcome.BLOCKED),
+        (Outcome.UNREACHABLE, 1, [("a", None), ("b", Outcome.NO_SLOTS)], Outcome.CLOSED),
+    ],
+    ids=["another page was read within the hour", "none was", "a wall of the host", "one in the same batch"],
+)
+def test_a_403_closes_its_page_where_another_was_just_read_and_else_the_host_rests(
+    before: Outcome, minute: float, ends: list[tuple[str, Outcome | None]], outcome: Outcome
+) -> None:
+    end(0, ("b", before))
+    end(minute, *ends)
+    assert (last("a"), rests()) == (outcome, outcome is Outcome.BLOCKED)
+    if outcome is Outcome.CLOSED:
+        assert (state("a").status, state("a").refused_at) == (DeskStatus.ERROR, NOW + minute * MINUTE)
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.usefixtures("four_desks")
+def test_a_host_that_begins_to_refuse_everything_closes_one_page_and_no_more() -> None:
+    end(0, ("a", Outcome.NO_SLOTS), ("b", Outcome.NO_SLOTS), ("c", Outcome.NO_SLOTS))
+    end(1, ("a", None))
+    assert last("a") is Outcome.CLOSED
+    end(2, ("b", None))
+    assert (last("b"), rests()) == (Outcome.BLOCKED, True)
+
+
+@pytest.mark.usefixtures("four_desks")
+def test_a_block_opens_again_what_it_closed_shortly_before() -> None:
+    end(0, ("b", Outcome.NO_SLOTS))
+    end(1, ("a", None))
+    end(2, ("b", None))
+    assert (state("a").status, state("a").last_outcome) == (DeskStatus.PAUSED, Outcome.BLOCKED)
+    assert state("a").check_requested_at == NOW + 2 * MINUTE
+    assert [each.reason.value for each in rows(Outage, Outage.desk_id == "evry_91/a")] == [
+        "closed",
+        "blocked",
+    ]
+
+
+@pytest.mark.usefixtures("four_desks")
+def test_a_page_that_is_really_closed_stays_closed_when_its_host_blocks_later() -> None:
+    end(0, ("b", Outcome.NO_SLOTS))
+    end(1, ("a", None))
+    end(2, ("b", Outcome.NO_SLOTS))
+    end(3, ("c", Outcome.BLOCKED))
+    assert (state("a").status, state("a").last_outcome) == (DeskStatus.ERROR, Outcome.CLOSED)
