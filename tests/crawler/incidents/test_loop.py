@@ -1,19 +1,24 @@
 """Incident notices: recipients, times and repetitions, as the table of outcomes says."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Any
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.desk import OutageReason
+from api.models.desk import DeskState, OutageReason
+from api.models.discovery import DriftReason
 from api.models.user import Channel, Role
 from configs.world.outcome import Outcome
+from configs.world.prefecture import reload_desk_files
 from crawler.bounds import REFUSED, bound_reading
-from crawler.incidents import loop, notices
+from crawler.incidents import loop, moved_pages, notices
 from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
 from tests.crawler.incidents.incidents_world import (
     HOUR,
@@ -21,6 +26,7 @@ from tests.crawler.incidents.incidents_world import (
     NOW,
     checked,
     deliver,
+    desk,
     host_of,
     incidents,
     notifications,
@@ -30,7 +36,7 @@ from tests.crawler.incidents.incidents_world import (
     waits,
     watched,
 )
-from tests.factories import change
+from tests.factories import change, get
 from tests.waiting import until
 
 _WAITING = sa.text(
@@ -42,33 +48,32 @@ A, B = {"desk_id": "evry_91/a"}, {"desk_id": "evry_91/b"}
 pytestmark = pytest.mark.usefixtures("three_desks")
 
 
-def at_once(*reasons: OutageReason) -> list[Any]:
-    return [pytest.param(reason, id=reason.value) for reason in reasons]
-
-
-# Operators
+# Who is told of an outage, by the kind of the notice: at once, or when it has lasted for some time.
+OPERATORS, SUBSCRIBERS = "desk_trouble", "desk_unwatched"
+LATER = {
+    OutageReason.RATE_LIMITED: {OPERATORS},
+    OutageReason.MAINTENANCE: {SUBSCRIBERS},
+    OutageReason.STOPPED: set[str](),
+}
+AT_ONCE = {reason: {OPERATORS} for reason in OutageReason if reason not in LATER}
+AT_ONCE[OutageReason.CLOSED] = {OPERATORS, SUBSCRIBERS}
 
 
 @pytest.mark.rule("3.8")
-@pytest.mark.parametrize(
-    "reason",
-    at_once(
-        OutageReason.CAPTCHA,
-        OutageReason.BLOCKED,
-        OutageReason.CLOSED,
-        OutageReason.UNREACHABLE,
-        OutageReason.UNREADABLE,
-    ),
-)
-def test_operators_are_told_at_once_and_once(reason: OutageReason) -> None:
-    operators = {person(Role.ADMIN), person(Role.SUPPORT)}
+@pytest.mark.parametrize("reason", OutageReason)
+def test_an_outage_is_told_to_whom_it_concerns_in_its_time_and_once(reason: OutageReason) -> None:
+    waiting = person()
+    people = {OPERATORS: {person(Role.ADMIN), person(Role.SUPPORT)}, SUBSCRIBERS: {waiting}}
+    waits(waiting, A)
     person()
     out("a", reason, NOW)
-    first = told(NOW)
-    assert {each.user_id for each in first} == operators
-    assert {(each.kind, each.params["reason"]) for each in first} == {("desk_trouble", reason.value)}
-    assert incidents()[0].told_at == NOW
-    assert [told(NOW + minutes * MINUTE) for minutes in (1, 30, 600)] == [[], [], []]
+    for kinds, at in ((AT_ONCE.get(reason, set()), NOW), (LATER.get(reason, set()), NOW + 10 * HOUR)):
+        found = told(at)
+        assert {(each.kind, each.params["reason"]) for each in found} == {
+            (kind, reason.value) for kind in kinds
+        }
+        assert {each.user_id for each in found} == {who for kind in kinds for who in people[kind]}
+        assert told(at + MINUTE) == []
 
 
 def test_overload_is_told_when_half_an_hour_of_checks_proved_nothing() -> None:
@@ -150,13 +155,6 @@ def test_what_comes_back_within_ten_minutes_is_the_same_trouble_and_later_a_new_
     assert (first.ends_at, second.ends_at) == (NOW + 9 * MINUTE, None)
 
 
-@pytest.mark.parametrize("reason", at_once(OutageReason.MAINTENANCE, OutageReason.STOPPED))
-def test_operators_are_not_told_of_maintenance_nor_of_what_they_stopped(reason: OutageReason) -> None:
-    person(Role.ADMIN)
-    out("a", reason, NOW - 2 * HOUR)
-    assert told(NOW) == []
-
-
 # Subscribers
 
 
@@ -168,22 +166,6 @@ def test_subscribers_are_told_of_maintenance_when_it_has_lasted_an_hour_once() -
     (row,) = told(NOW + HOUR)
     assert (row.user_id, row.kind, row.params["desks"]) == (waiting, "desk_unwatched", ["evry_91/a"])
     assert told(NOW + 2 * HOUR) == []
-
-
-def test_subscribers_are_told_at_once_that_a_page_was_closed() -> None:
-    waits(person(), A)
-    out("a", OutageReason.CLOSED, NOW)
-    assert [(each.kind, each.params["reason"]) for each in told(NOW)] == [("desk_unwatched", "closed")]
-
-
-@pytest.mark.parametrize(
-    "reason",
-    at_once(OutageReason.CAPTCHA, OutageReason.BLOCKED, OutageReason.UNREACHABLE, OutageReason.STOPPED),
-)
-def test_subscribers_are_told_of_nothing_else(reason: OutageReason) -> None:
-    waits(person(), A)
-    out("a", reason, NOW - 5 * HOUR)
-    assert told(NOW) == []
 
 
 def test_only_who_is_entitled_and_waits_for_the_desk_is_told() -> None:
@@ -263,3 +245,73 @@ def test_one_teller_looks_at_a_time() -> None:
             until(lambda: s.scalar(_WAITING) == 1)
             assert notifications() == []
         assert second.result() == 1
+
+
+# Desks that became watchable: once each, after a check looked for slots.
+
+
+BY_PROCEDURE = {"prefecture_id": "evry_91", "procedure": "NATURALISATION"}
+
+
+def keeps(*targets: dict[str, str]) -> UUID:
+    """Let somebody keep an alert until it can be watched; return it."""
+    alert = waits(person(), *targets)
+    change(Alert, Alert.id == alert, enabled=False, awaits_watch=True)
+    return alert
+
+
+def still_kept(alert: UUID) -> bool:
+    return get(Alert, alert).awaits_watch
+
+
+@pytest.mark.parametrize("target", [A, BY_PROCEDURE], ids=["desk", "procedure"])
+def test_it_is_told_once_when_slots_were_looked_for(target: dict[str, str]) -> None:
+    alert = keeps(target)
+    desk("a")
+    assert told(NOW) == []
+    checked("a", (Outcome.NO_SLOTS, NOW))
+    (row,) = told(NOW)
+    assert (row.kind, row.params) == ("desk_watchable", {"alert": str(alert), "desks": ["evry_91/a"]})
+    assert not still_kept(alert)
+    assert told(NOW + HOUR) == []
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [[Outcome.CAPTCHA], [Outcome.CLOSED], [Outcome.UNREADABLE], [Outcome.NO_SLOTS, Outcome.CLOSED]],
+)
+def test_what_proves_nothing_or_is_closed_since_is_not_told(outcomes: list[Outcome]) -> None:
+    alert = keeps(A)
+    checked("a", *zip(outcomes, [NOW - HOUR, NOW][-len(outcomes) :], strict=True))
+    assert "desk_watchable" not in {each.kind for each in told(NOW)}
+    assert still_kept(alert)
+
+
+def test_a_desk_whose_page_has_moved_is_not_watchable_until_it_is_found() -> None:
+    alert = keeps(A)
+    checked("a", (Outcome.NO_SLOTS, NOW))
+    with session() as rows:
+        moved_pages.open_drifts(rows, [(A["desk_id"], DriftReason.UNLINKED, "no longer linked")], NOW)
+    assert told(NOW) == []
+    assert still_kept(alert)
+    with session() as rows:
+        moved_pages.end_drifts(rows, [A["desk_id"]], NOW)
+    assert [row.kind for row in told(NOW + HOUR)] == ["desk_watchable"]
+
+
+def test_a_department_is_told_when_its_round_is_short_enough(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    file = tmp_path / "prefectures" / "evry_91.yaml"
+    entry = yaml.safe_load(file.read_text())
+    department = {"slug": "mairies", "platform": "citopia", "url": "http://127.77.3.3:8800/"}
+    parameters = {"department_code": "91", "reason": "both"}
+    entry["desks"].append(entry["desks"][0] | department | {"parameters": parameters})
+    file.write_text(yaml.safe_dump(entry))
+    settings_env(PREFECTURES_DIR=file.parent)
+    reload_desk_files()
+    keeps({"desk_id": "evry_91/mairies"})
+    checked("mairies", (Outcome.NO_SLOTS, NOW))
+    for seconds, kinds in ((None, []), (901, []), (900, ["desk_watchable"])):
+        change(DeskState, DeskState.id == "evry_91/mairies", feasible_seconds=seconds)
+        assert [each.kind for each in told(NOW)] == kinds
