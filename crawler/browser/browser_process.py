@@ -19,11 +19,9 @@ from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
-from crawler.browser import BROWSER_PLACES, BROWSER_START_SECONDS
+from crawler.browser import BROWSER_START_SECONDS
 from crawler.browser.egress_proxy import ONLY_WAY
-from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import BrowserFailed
-from crawler.fetching.ssrf_guard import PublicNames
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -101,58 +99,42 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
 
 
 class Browsers:
-    """The browser of a crawl, for up to BROWSER_PLACES checks at once. One that does not respond is replaced."""
+    """The browser of a crawl. One that does not respond is ended, and the next check has another."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        given = crawler.settings
-        look_ups = given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE")
-        self.names, self.vias = PublicNames(*look_ups), DnsResolver(*look_ups)
-        self._places = asyncio.Semaphore(BROWSER_PLACES())
         self._starting = asyncio.Lock()
         self._current: Browser | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     async def take(self) -> Browser:
-        """Wait for a place and return the browser; `give_back` frees the place.
+        """Return the browser, started.
 
         Raises:
             crawler.fetching.errors.BrowserFailed: no browser starts.
         """
-        await self._places.acquire()
-        try:
-            async with self._starting:
-                self._current = self._current or Browser(self._crawler)
-                try:
-                    await self._current.start()
-                except BaseException:
-                    self._end(self._current)
-                    raise
-                return self._current
-        except BaseException:
-            self._places.release()
-            raise
+        async with self._starting:
+            self._current = self._current or Browser(self._crawler)
+            try:
+                await self._current.start()
+            except BaseException:
+                self.end(self._current)
+                raise
+            return self._current
 
-    def give_back(self, browser: Browser, *, well: bool) -> None:
-        """Free a place; the browser ends unless all is `well` with it."""
-        self._places.release()
-        if not well:
-            self._end(browser)
-
-    async def close(self) -> None:
-        """End the browser."""
-        if self._current:
-            self._end(self._current)
-        await asyncio.gather(*self._ending, return_exceptions=True)
-        await self.names.close()
-        await self.vias.close()
-
-    def _end(self, browser: Browser) -> None:
+    def end(self, browser: Browser) -> None:
+        """End a browser, without waiting for that."""
         if browser is self._current:
             self._current = None
         task = asyncio.ensure_future(browser.end())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """End the browser."""
+        if self._current:
+            self.end(self._current)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
 
 _BROWSERS: "WeakKeyDictionary[Crawler, Browsers]" = WeakKeyDictionary()

@@ -60,7 +60,7 @@ _KINDS: tuple[tuple[str, type[Exception]], ...] = (
         ClientPayloadError,
     ),
     ("ERR_(INVALID_HTTP_RESPONSE|RESPONSE_HEADERS_|INVALID_CHUNKED)", NoHTTP),
-    ("ERR_(CONNECTION|TUNNEL|PROXY|ADDRESS|NETWORK|INTERNET)", OSError),
+    ("ERR_(CONNECTION|SOCKS|PROXY|ADDRESS|NETWORK|INTERNET)", OSError),
     ("ERR_TIMED_OUT", TimeoutError),
     ("ERR_(ABORTED|UNKNOWN_URL_SCHEME|INVALID_URL|DISALLOWED)", NotSupported),
 )
@@ -83,7 +83,7 @@ class BrowserSession(Session):
         super().__init__(_by_page_only, BROWSER_DEADLINE_SECONDS(), largest, budget, proxies=proxies)
         self._desk = desk
         self._browsers = browsers_of(crawler)
-        self._egress = EgressProxy(self._browsers.names, self._browsers.vias)
+        self._egress = EgressProxy(crawler.settings.getfloat("DNS_TIMEOUT"))
         self._traffic = RequestPolicy(budget)
         self._name = f"check-{next(_NUMBERS)}"
         self._address = ""  # of the egress proxy
@@ -125,7 +125,8 @@ class BrowserSession(Session):
         try:
             well = await self._close_context(browser)
         finally:
-            self._browsers.give_back(browser, well=well)
+            if not well:
+                self._browsers.end(browser)
 
     async def _take_browser(self) -> None:
         if not self._browser:

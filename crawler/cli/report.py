@@ -13,7 +13,7 @@ from crawler.items import CheckItem
 from crawler.parsing.date_windows import local_text
 from crawler.reading import Outcome, Slot
 from crawler.scheduling.intervals import budget_of, host_floor, is_real
-from crawler.scheduling.queues import SPIDER_PLACES
+from crawler.scheduling.queues import queue_of
 
 _FEW = 5
 _STANDARD_OUTPUT = ("-", "stdout:")
@@ -63,7 +63,7 @@ async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Des
     for desk in desks:
         by_host[desk.host].append(desk)
     done: asyncio.Queue[tuple[Desk, CheckItem]] = asyncio.Queue()
-    places = asyncio.Semaphore(SPIDER_PLACES())
+    places = asyncio.Semaphore(min(queue_of(desk).places for desk in desks))
     tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host.values()]
     try:
         for _ in desks:

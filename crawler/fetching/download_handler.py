@@ -1,6 +1,6 @@
 """Scrapy download handler on aiohttp in place of Twisted: two thirds of the CPU per page.
 
-Scrapy ships an experimental one; this one resolves names on threads of its own and tells errors apart.
+Scrapy ships an experimental one; this one gives up look-ups of names in time and tells errors apart.
 Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 """
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 from aiohttp.client_middlewares import ClientMiddlewareType
 from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
@@ -25,15 +25,12 @@ from crawler.fetching.errors import NoHTTP
 from crawler.fetching.proxies import PROXY_CONNECT_SECONDS, ask_by_proxy
 
 
-class DnsResolver(AbstractResolver):
-    """Resolves on threads of its own: a look-up holds one until the system gives up, and asyncio has few.
+class DnsResolver(aiohttp.ThreadedResolver):
+    """Gives a look-up up after so many seconds; it holds a thread of the loop's executor until the system does."""
 
-    `seconds`: the time limit of a look-up; `threads`: how many may run at once.
-    """
-
-    def __init__(self, seconds: float, threads: int) -> None:
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -43,23 +40,10 @@ class DnsResolver(AbstractResolver):
         Raises:
             OSError: it has none, or there was no answer in time.
         """
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port, family)
         try:
-            return await asyncio.wait_for(asked, self._seconds)
+            return await asyncio.wait_for(super().resolve(host, port, family), self._seconds)
         except TimeoutError:
             raise OSError(f"no answer for {host} within {self._seconds:g} s") from None
-
-    async def close(self) -> None:
-        """Drop look-ups that are under way."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _look_up(host: str, port: int, family: int) -> list[ResolveResult]:
-    found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return [
-        ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=proto, flags=0)
-        for kind, _, proto, _, address in found
-    ]
 
 
 UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
@@ -80,8 +64,11 @@ class AiohttpHandler(BaseDownloadHandler):
         given = crawler.settings
         self._seconds = given.getfloat("DOWNLOAD_TIMEOUT")
         self._largest = given.getint("DOWNLOAD_MAXSIZE")
-        self._names = self.names(given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE"))
-        self._connector = aiohttp.TCPConnector(limit=0, resolver=self._names)
+        # asyncio's own executor has few threads: a few names that nobody answers for would hold up all others.
+        threads = ThreadPoolExecutor(given.getint("REACTOR_THREADPOOL_MAXSIZE"), thread_name_prefix="names")
+        asyncio.get_running_loop().set_default_executor(threads)
+        names = self.names(given.getfloat("DNS_TIMEOUT"))
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=names)
         self._session = self._client()
 
     async def download_request(self, request: Request) -> Response:
@@ -105,7 +92,6 @@ class AiohttpHandler(BaseDownloadHandler):
         """Drop all connections."""
         await self._session.close()
         await self._connector.close()
-        await self._names.close()
 
     def _client(self) -> aiohttp.ClientSession:
         client = aiohttp.ClientSession(

@@ -1,147 +1,120 @@
-"""A page's only way to the network, spoken to as a browser speaks to a proxy."""
+"""A page's only way to the network, spoken to as a browser speaks to a SOCKS proxy."""
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
 
 from crawler.browser.egress_proxy import EgressProxy
 from crawler.fetching.decompression import TooLarge
-from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import ProxyFailed
-from crawler.fetching.ssrf_guard import PublicNames
 from crawler.url_policy import AddressRefused
-from tests.crawler.wire import Say, answer
+from tests.crawler.wire import Say, answer, relay
 from tests.crawler.wire import wire as served_by
 from tests.in_turn import in_turn
 
-
-@pytest.fixture
-def names() -> Iterator[PublicNames]:
-    made = PublicNames(5, 2)
-    yield made
-    asyncio.run(made.close())
+HELLO = b"\5\1\0"
+GET = b"GET /rdv?b=c HTTP/1.1\r\nHost: www.example.fr\r\n\r\n"
 
 
-def ask(names: PublicNames, request: str, via: str | None = None) -> tuple[bytes, EgressProxy]:
-    """Return what comes back, to the end, and the wire that it came by."""
+def target(address: str) -> bytes:
+    """Return what a browser sends to be connected to `http://name:port`."""
+    parts = urlsplit(address)
+    name, port = (parts.hostname or "").encode(), parts.port or 80
+    return b"\5\1\0\3" + bytes([len(name)]) + name + port.to_bytes(2)
+
+
+def ask(said: bytes, via: str | None = None) -> tuple[bytes, EgressProxy]:
+    """Return what comes back to the end, the greeting aside, and the proxy that it came by."""
 
     async def asked() -> tuple[bytes, EgressProxy]:
-        made = EgressProxy(names, DnsResolver(5, 2))
+        made = EgressProxy(5)
         made.via = via
         place = urlsplit(await made.open())
+        assert place.scheme == "socks5"
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
-        writer.write(request.replace("\n", "\r\n").encode())
-        got = await asyncio.wait_for(reader.read(), 5)
+        writer.write(said)
+        got = b""
+        with suppress(ConnectionError):
+            got = await asyncio.wait_for(reader.read(), 5)
         writer.close()
         made.close()
-        return got, made
+        return got.removeprefix(b"\5\0"), made
 
     return asyncio.run(asked())
 
 
-def echo(connection: socket.socket, request: bytes) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+def opened(address: str, via: str | None = None) -> tuple[bytes, EgressProxy]:
+    """Ask a host by an open way; return its answer, empty where it was not opened."""
+    got, proxy = ask(HELLO + target(address) + GET, via)
+    return (got[10:] if got.startswith(b"\5\0") else b""), proxy
 
 
-def test_a_request_arrives_as_a_server_wants_it_and_its_connection_serves_no_other(
-    names: PublicNames,
-) -> None:
-    with served_by(echo) as site:
-        host = site.address.removeprefix("http://")
-        second = f"GET http://{host}/second HTTP/1.1\nHost: {host}\n\n"
-        first = f"POST {site.address}/a?b=c HTTP/1.1\nHost: {host}\nProxy-Connection: keep-alive\nContent-Length: 3\n\nx=1"
-        got, wire = ask(names, first + second)
+def test_a_connection_carries_bytes_both_ways() -> None:
+    with served_by(answer(b"ok")) as site:
+        got, proxy = opened(site.address)
     assert got.endswith(b"\r\n\r\nok")
-    (request,) = site.requests
-    assert request.startswith(b"POST /a?b=c HTTP/1.1\r\nHost: ")
-    assert request.endswith(b"Connection: close\r\n\r\nx=1")
-    assert b"Proxy-Connection" not in request
-    assert wire.troubles == {}
+    assert (site.requests, proxy.troubles) == ([GET], {})
 
 
-def test_a_tunnel_carries_bytes_both_ways(names: PublicNames) -> None:
-    with served_by(echo) as site:
-        host = site.address.removeprefix("http://")
-        got, _ = ask(names, f"CONNECT {host} HTTP/1.1\nHost: {host}\n\nGET /inner HTTP/1.1\nHost: x\n\n")
-    assert got.startswith(b"HTTP/1.1 200 ")
-    assert got.endswith(b"ok")
-    assert site.lines == ["GET /inner HTTP/1.1"]
+@in_turn("address", ["http://www.example.fr:80", "http://www.example.fr:443", "http://10.0.0.1:81"])
+def test_what_may_not_be_asked_is_not_opened_and_says_why(address: str) -> None:
+    got, proxy = ask(HELLO + target(address) + GET)
+    assert got == b"\5\4\0\1" + bytes(6)
+    assert isinstance(proxy.troubles[address.removeprefix("http://")], AddressRefused)
 
 
 @in_turn(
-    "request_line, host",
-    [
-        ("GET http://www.example.fr/ HTTP/1.1", "www.example.fr:80"),
-        ("CONNECT www.example.fr:443 HTTP/1.1", "www.example.fr:443"),
-        ("GET http://10.0.0.1:81/ HTTP/1.1", "10.0.0.1:81"),
-    ],
-)
-def test_what_may_not_be_asked_is_not_opened_and_says_why(
-    names: PublicNames, request_line: str, host: str
-) -> None:
-    got, wire = ask(names, f"{request_line}\nHost: x\n\n")
-    assert got == b""
-    assert isinstance(wire.troubles[host], AddressRefused)
+    "said", [b"GET /", b"\4\1\0\5", b"\5\1\0\5\2\0\3\1a\0\5", b"\5\1\0\5\1\0\1\x7f\0\0\1\0\5", b"\5\1\0\5\1\0\3\1\xff\0\5"]
+)  # fmt: skip
+def test_what_is_no_request_of_a_browser_is_dropped(said: bytes) -> None:
+    assert ask(said + bytes(300))[0] == b""
 
 
-@in_turn("line", ["GET /no-proxy-asked HTTP/1.1", "nonsense", "CONNECT nowhere HTTP/1.1", "\xff GET x"])
-def test_what_is_no_request_of_a_browser_is_dropped(names: PublicNames, line: str) -> None:
-    assert ask(names, f"{line}\n\n")[0] == b""
-
-
-def test_a_private_network_is_refused_in_life_too(
-    names: PublicNames, settings_env: Callable[..., None]
-) -> None:
+def test_a_private_network_is_refused_in_life_too(settings_env: Callable[..., None]) -> None:
     settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
-    with served_by(echo) as site:
-        got, wire = ask(names, f"GET {site.address}/ HTTP/1.1\nHost: x\n\n")
+    with served_by(answer(b"ok")) as site:
+        got, proxy = opened(site.address)
     assert (got, site.requests) == (b"", [])
-    assert "is not on the public internet" in str(*wire.troubles.values())
+    assert "is not on the public internet" in str(*proxy.troubles.values())
 
 
-def test_a_stand_in_is_asked_under_its_hosts_own_name(
-    names: PublicNames, settings_env: Callable[..., None]
-) -> None:
-    with served_by(echo) as site:
+def test_a_stand_in_is_asked_in_place_of_its_host_without_tls(settings_env: Callable[..., None]) -> None:
+    with served_by(answer(b"ok")) as site:
         settings_env(SANDBOX_HOSTS=f"www.example.fr={site.address.removeprefix('http://')}")
-        ask(names, "GET http://www.example.fr/rdv HTTP/1.1\nHost: www.example.fr\n\n")
-        _, wire = ask(names, "CONNECT www.example.fr:443 HTTP/1.1\nHost: x\n\n")
-    assert site.lines == ["GET /rdv HTTP/1.1"]
-    assert b"Host: www.example.fr" in site.requests[0]
-    assert "speaks no TLS" in str(wire.troubles["www.example.fr:443"])
+        opened("http://www.example.fr")
+        _, proxy = opened("http://www.example.fr:443")
+    assert site.requests == [GET]
+    assert "speaks no TLS" in str(proxy.troubles["www.example.fr:443"])
 
 
-def test_by_a_proxy_of_the_world_it_goes_whole_with_the_key(names: PublicNames) -> None:
-    with served_by(echo) as proxy:
-        via = proxy.address.replace("http://", "http://me:p%40ss@")
-        got, _ = ask(names, "GET http://127.0.0.1:9/rdv HTTP/1.1\nHost: 127.0.0.1:9\n\n", via)
-        tunnelled, _ = ask(names, "CONNECT 127.0.0.1:9 HTTP/1.1\nHost: 127.0.0.1:9\n\n", via)
+def test_a_proxy_of_the_world_opens_the_way_with_its_key() -> None:
+    with served_by(answer(b"ok")) as site, relay("me:p@ss") as (_, served):
+        via = served.address.replace("http://", "http://me:p%40ss@")
+        got, _ = opened(site.address, via)
     assert got.endswith(b"ok")
-    assert tunnelled.startswith(b"HTTP/1.1 200 Connection established")
-    assert proxy.lines == ["GET http://127.0.0.1:9/rdv HTTP/1.1", "CONNECT 127.0.0.1:9 HTTP/1.1"]
-    assert all(b"Proxy-Authorization: Basic bWU6cEBzcw==" in each for each in proxy.requests)
+    assert served.lines == [f"CONNECT {site.address.removeprefix('http://')} HTTP/1.1"]
 
 
 def test_a_proxy_in_a_private_network_is_asked_for_public_hosts_only(
-    names: PublicNames, settings_env: Callable[..., None]
+    settings_env: Callable[..., None],
 ) -> None:
     settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
-    with served_by(echo) as proxy:
-        got, _ = ask(names, "GET http://93.184.215.14/rdv HTTP/1.1\nHost: x\n\n", proxy.address)
-        _, wire = ask(names, "GET http://private.localhost/ HTTP/1.1\nHost: x\n\n", proxy.address)
-    assert (got[-2:], proxy.lines) == (b"ok", ["GET http://93.184.215.14/rdv HTTP/1.1"])
-    assert wire.troubles.keys() == {"private.localhost:80"}
+    with served_by(answer(b"", "200 Connection established")) as proxy:
+        opened("http://93.184.215.14", proxy.address)
+        _, ours = opened("http://private.localhost", proxy.address)
+    assert proxy.lines == ["CONNECT 93.184.215.14:80 HTTP/1.1"]
+    assert ours.troubles.keys() == {"private.localhost:80"}
 
 
-def test_a_check_receives_twenty_megabytes_at_most(names: PublicNames) -> None:
+def test_a_check_receives_twenty_megabytes_at_most() -> None:
     with served_by(answer(bytes(21_000_000))) as site:
-        got, wire = ask(names, f"GET {site.address}/ HTTP/1.1\nHost: x\n\n")
+        got, proxy = opened(site.address)
     assert 19_000_000 < len(got) <= 20_000_000
-    assert isinstance(next(iter(wire.troubles.values())), TooLarge)
+    assert isinstance(next(iter(proxy.troubles.values())), TooLarge)
 
 
 @pytest.mark.parametrize(
@@ -149,12 +122,31 @@ def test_a_check_receives_twenty_megabytes_at_most(names: PublicNames) -> None:
     [
         (answer(b"", status="407 Proxy Authentication Required"), "answers HTTP/1.1 407"),
         (answer(b"", status="502 Bad Gateway"), "answers HTTP/1.1 502"),
-        (lambda connection, _: connection.close(), "broke off"),
+        (lambda connection, _: connection.shutdown(socket.SHUT_RDWR), "broke off"),
     ],
 )
-def test_a_proxy_that_fails_is_named(names: PublicNames, say: Say, said: str) -> None:
+def test_a_proxy_that_fails_is_named(say: Say, said: str) -> None:
     with served_by(say) as proxy:
-        _, wire = ask(names, "CONNECT 127.0.0.1:9 HTTP/1.1\nHost: x\n\n", proxy.address)
-    trouble: Any = wire.troubles["127.0.0.1:9"]
+        _, ours = opened("http://127.0.0.1:9", proxy.address)
+    trouble = ours.troubles["127.0.0.1:9"]
     assert isinstance(trouble, ProxyFailed)
     assert said in str(trouble)
+
+
+def test_a_check_that_ends_closes_connections_that_have_only_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def end() -> bytes:
+        made = EgressProxy(5)
+        accept = made._accept
+
+        def accept_and_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accept(reader, writer)
+            made.close()  # before the connection's task has run
+
+        monkeypatch.setattr(made, "_accept", accept_and_end)
+        place = urlsplit(await made.open())
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        got = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return got
+
+    assert asyncio.run(end()) == b""

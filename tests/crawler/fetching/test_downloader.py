@@ -20,7 +20,7 @@ from crawler.fetching.decompression import Broken, NotAccepted, TooLarge, unpack
 from crawler.fetching.download_handler import DnsResolver, send_request
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held
-from tests.crawler.wire import silent, wire
+from tests.crawler.wire import answer, silent, wire
 from tests.waiting import PATIENCE, until
 
 
@@ -77,15 +77,17 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     over.set()
 
 
-def test_a_name_that_nobody_answers_for_is_given_up_and_holds_up_no_other(dead: str) -> None:
+def test_names_that_nobody_answers_for_are_given_up_and_hold_up_no_other(
+    held: Held, ask: Callable[[Request], Coroutine[Any, Any, Response]], dead: str
+) -> None:
     async def look() -> list[Any]:
-        names = DnsResolver(2, 3)
-        asked = [names.resolve(name, 80) for name in (dead, dead, "localhost")]
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        await names.close()
-        return found
+        await ask(Request(site.address))  # whoever asks first widens the loop's executor
+        names = DnsResolver(2)
+        asked = [names.resolve(name, 80) for name in (*[dead] * 50, "localhost")]
+        return await asyncio.gather(*asked, return_exceptions=True)
 
-    first, second, other = asyncio.run(look())
+    with wire(answer()) as site:
+        first, second, *_, other = held.run(look())
     assert "no answer for dead.invalid within 2 s" in str(first)
     assert isinstance(first, OSError)
     assert isinstance(second, OSError)
