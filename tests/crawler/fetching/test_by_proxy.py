@@ -16,10 +16,9 @@ from configs.world.outcome import Outcome
 from crawler.fetching.proxies import Proxies
 from crawler.items import CheckItem
 from crawler.scheduling import due_queue
-from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.socket_wire import Talk
-from tests.crawler.wire import Wire, answer, relay, wire
+from tests.crawler.wire import Wire, answer, relay, self_signed, serving, wire
 
 HELLO = answer(b"<p>hello</p>")
 Use = Callable[..., Proxies]

@@ -14,9 +14,8 @@ from crawler.fetching.browser_headers import pool
 from crawler.fetching.decompression import NotAccepted, TooLarge
 from crawler.fetching.errors import KNOWN, may_retry, to_fetch_error
 from crawler.items import CheckItem
-from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
-from tests.crawler.wire import Say, answer, wire
+from tests.crawler.wire import Say, answer, self_signed, serving, wire
 from tests.in_turn import in_turn
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
