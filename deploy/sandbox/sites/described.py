@@ -39,7 +39,7 @@ from deploy.sandbox.sites.pages import (
     redirect,
     render_page,
 )
-from deploy.sandbox.sites.slot_store import HOURS
+from deploy.sandbox.sites.site import HOURS
 
 if TYPE_CHECKING:
     from jinja2.environment import TemplateExpression

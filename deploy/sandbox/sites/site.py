@@ -2,23 +2,112 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from dataclasses import asdict, dataclass
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.clock import as_paris
+from deploy.sandbox.clock import PARIS, as_paris, now, today
 from deploy.sandbox.modes import MODES, BanMode, Mode, ModeBody, Modes, read_mode
-from deploy.sandbox.platforms import platforms, stand_ins
-from deploy.sandbox.sites.slot_store import SlotStore
+from deploy.sandbox.platforms import Form, Planning, platforms, stand_ins
+from deploy.sandbox.request_body import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aiohttp import web
 
-    from deploy.sandbox.platforms import Form, StandIn
+    from deploy.sandbox.platforms import StandIn
 
 _KEPT: Final = 20_000  # requests; a load run must not eat the memory
+
+
+# Counter hours: appointments of half an hour on weekdays, as the week table shows them.
+HOURS: Final = tuple(time(9 + half // 2, 30 * (half % 2)) for half in range(14))
+_SATURDAY: Final = 5
+_APART: Final = 1000  # first number of invented forms' plannings, beyond all real ones
+
+
+class SlotStore:
+    """Open slots by form and planning, as unix seconds; a slot that has begun is no longer open.
+
+    With ``any_form`` there is a form of whatever number is asked for, with one planning: real desks name real numbers.
+    """
+
+    def __init__(self, forms: Iterable[Form], *, any_form: bool = False) -> None:
+        self.forms = {form.number: form for form in forms}
+        self._any_form = any_form
+        self._open: dict[int, set[int]] = {}
+
+    def form(self, number: int) -> Form:
+        """Return a form of this site; a Refusal (404) names the forms that exist."""
+        if number not in self.forms and self._any_form and number > 0:
+            self.forms[number] = _made_up(number)
+        if number not in self.forms:
+            raise Refusal(f"this site has no form {number}", known=self.forms, status=404)
+        return self.forms[number]
+
+    def find_form(self, number: int | None) -> Form | None:
+        """Return a form of this site; None where it has none of that number."""
+        try:
+            return self.form(number or 0)
+        except Refusal:
+            return None
+
+    def planning(self, form: Form, number: int | None) -> Planning:
+        """Return a planning of the form, its first one when no number is given."""
+        if number is None:
+            return form.plannings[0]
+        for planning in form.plannings:
+            if planning.number == number:
+                return planning
+        known = [planning.number for planning in form.plannings]
+        raise Refusal(f"form {form.number} has no planning {number}", known=known, status=404)
+
+    def slots(self, planning: Planning) -> list[int]:
+        """Return what is open in a planning from now on, sorted, in unix seconds."""
+        moment = now().timestamp()
+        return sorted(slot for slot in self._open.get(planning.number, ()) if slot > moment)
+
+    def open_at(self, planning: Planning, at: Iterable[int]) -> list[int]:
+        """Open these instants (unix seconds) and return them; a Refusal when one has passed."""
+        moments = sorted(set(at))
+        past = [moment for moment in moments if moment <= now().timestamp()]
+        if past:
+            raise Refusal(f"a slot must lie in the future, {as_paris(past[0])} does not")
+        self._open.setdefault(planning.number, set()).update(moments)
+        return moments
+
+    def open_some(self, planning: Planning, count: int, *, days: int = 28) -> list[int]:
+        """Open ``count`` slots at counter hours that are not open yet, within ``days`` from tomorrow."""
+        free = sorted(set(_counter_hours(days)) - set(self.slots(planning)))
+        if count > len(free):
+            raise Refusal(f"only {len(free)} counter hours are left in the next {days} days, not {count}")
+        return self.open_at(planning, random.sample(free, count))
+
+    def take(self, planning: Planning, at: Iterable[int] | None = None) -> list[int]:
+        """Take these slots, all of the planning when ``at`` is None; return those that were open."""
+        there = self._open.get(planning.number, set())
+        gone = sorted(there if at is None else there & set(at))
+        there.difference_update(gone)
+        return gone
+
+    def clear(self) -> None:
+        """Take everything."""
+        self._open.clear()
+
+
+def _made_up(number: int) -> Form:
+    return Form(number, f"Démarche {number}", (Planning(number * _APART + 1, "Guichet 1"),))
+
+
+def _counter_hours(days: int) -> Iterable[int]:
+    first = today()
+    for ahead in range(1, days + 1):
+        day = first + timedelta(days=ahead)
+        if day.weekday() < _SATURDAY:
+            yield from (int(datetime.combine(day, hour, PARIS).timestamp()) for hour in HOURS)
 
 
 @dataclass

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from deploy.sandbox.modes import ModeBody
 from deploy.sandbox.request_body import Refusal, read_object, read_told
-from deploy.sandbox.stripe.cards import find_card
 from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
 from deploy.sandbox.stripe.resources.checkout import apply_code, authenticate_session, submit_session
+from deploy.sandbox.stripe.resources.payments import find_card
 from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.stripe.cards import CARDS, find_card
 from deploy.sandbox.stripe.objects import Json, StripeError
 from deploy.sandbox.stripe.resources.checkout import apply_code, authenticate_session, submit_session
-from deploy.sandbox.stripe.resources.payments import card_of, set_default_card
+from deploy.sandbox.stripe.resources.payments import CARDS, card_of, find_card, set_default_card
 from deploy.sandbox.stripe.resources.subscriptions import ENDED, choose_end, item_of
 from deploy.sandbox.templating import add_filter, render
 

@@ -14,9 +14,9 @@ import stripe
 from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe import account
+from deploy.sandbox.stripe.api import CALLS
 from deploy.sandbox.stripe.objects import blank, read_shapes
 from deploy.sandbox.stripe.parameters import Parameters
-from deploy.sandbox.stripe.routes import CALLS
 from tests.in_turn import in_turn
 from tests.waiting import until
 

@@ -37,7 +37,7 @@ from deploy.sandbox.stripe.resources.subscriptions import make_customer
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.cards import TestCard
+    from deploy.sandbox.stripe.resources.payments import TestCard
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 _LEAST_CENTS: Final = 50
