@@ -11,9 +11,11 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
+from rq import Queue, SimpleWorker
 
 import notifier
 from api.app import create_app
+from api.models.notification import QUEUES
 from configs.ground.logs import set_up_logs
 from configs.settings import Settings, settings
 from configs.world.plan import PlanName
@@ -152,3 +154,11 @@ def blobs(client: FlaskClient, settings_env: Callable[..., None], tmp_path: Path
 
     settings_env(EXPORTS_URL=tmp_path / "exports")
     return export_blobs()
+
+
+@pytest.fixture
+def workers(redis_server: redis.Redis) -> SimpleWorker:
+    """Let a worker listen to each queue of messages."""
+    worker = SimpleWorker([Queue(each, connection=redis_server) for each in QUEUES], connection=redis_server)
+    worker.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    return worker

@@ -1,18 +1,22 @@
-"""Messages as their readers would see them, made from the rows as they are now."""
+"""Messages as their readers would see them, made from the rows as they are now; and operators with contacts."""
 
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID
 
-from api.models.base import session
+import sqlalchemy as sa
+
+from api.models.base import new_id, session
 from api.models.notification import Notification
-from api.models.user import Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kinds import kind_of
-from tests.factories import rows
+from tests.factories import add_contact, rows, save
 
 
 def prepare(row: Notification, at: datetime | None = None) -> TemplateContext | Skip:
@@ -60,3 +64,34 @@ def read_text(row: Notification, language: str | None = None) -> str:
     """Return the text of a message that is sent now."""
     made = render_row(row, language)
     return made.text or made.html
+
+
+_ADDRESSES = {Channel.EMAIL: "oscar@example.org", Channel.SMS: "+33639980017", Channel.TELEGRAM: "17"}
+BOTH = (Channel.EMAIL, Channel.TELEGRAM)
+
+
+class Written(NamedTuple):
+    """A message to an operator."""
+
+    kind: str
+    channel: Channel
+    again: bool
+
+
+def add_operator(*channels: Channel, role: Role = Role.ADMIN, enabled: bool = True) -> UUID:
+    """Make an operator with a verified contact on each of these channels."""
+    user = save(User(email=f"{new_id()}@example.org", role=role))
+    for channel in channels:
+        add_contact(user.id, channel, _ADDRESSES[channel], enabled=enabled)
+    return user.id
+
+
+def list_written(user_id: UUID | None = None) -> list[Written]:
+    """Return the messages in the order in which they were written, of one operator or of all."""
+    query = sa.select(Notification).order_by(Notification.created_at, Notification.id)
+    with session() as s:
+        return [
+            Written(each.kind, each.channel, each.params.get("again", False))
+            for each in s.scalars(query)
+            if user_id in (None, each.user_id)
+        ]

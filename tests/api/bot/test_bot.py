@@ -1,5 +1,6 @@
 """The bot: commands and the buttons of its lists, and the buttons below a slot alert, each for the linked chat alone."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,9 +22,8 @@ from configs.ground.bot_buttons import (
 )
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.answers.announcing import read_answer
-from tests.api.bot.chats import BotUser, announce_in_chat, button, link_chat, replies
-from tests.api.bot.conftest import CHAT
+from tests.api.answers.test_service import read_answer
+from tests.api.bot.chats import SECRET, BotUser, announce_in_chat, button, link_chat, replies
 from tests.api.world import Door, statements
 from tests.clients import People, Person
 from tests.factories import add_alert, add_desk, change, get, remove, rows
@@ -410,3 +410,33 @@ def test_a_flood_of_presses_is_stopped_and_says_so(chat: BotUser, camille: Perso
     assert_refused(answers[30], "Trop de demandes")
     assert len(replies("slot_answered")) == 30
     assert statements(lambda: chat.press(button(told, "found"))) == 0
+
+
+CHAT = 9_876_543_210
+
+
+@pytest.fixture(autouse=True)
+def _webhook(client: FlaskClient, settings_env: Callable[..., None]) -> None:
+    settings_env(TELEGRAM_WEBHOOK_SECRET=SECRET, TELEGRAM_BOT_NAME="rdvpriority_bot")
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: People) -> Person:
+    return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
+
+
+@pytest.fixture
+def contact_id(camille: Person) -> object:
+    return link_chat(camille, CHAT)
+
+
+@pytest.fixture
+def chat(client: FlaskClient, contact_id: object) -> BotUser:
+    """Give Camille's chat, which is linked."""
+    return BotUser(client, CHAT)
+
+
+@pytest.fixture
+def stranger(client: FlaskClient) -> BotUser:
+    """Give a chat without an account."""
+    return BotUser(client, 55_555)

@@ -34,8 +34,8 @@ from configs.ground.signed_links import (
     write_token,
 )
 from configs.world.plan import PlanName
-from tests.api.answers.announcing import read_answer
-from tests.api.operations.operators import add_operator
+from tests.api.answers.test_service import read_answer
+from tests.api.messages import add_operator
 from tests.api.world import Door, count_more
 from tests.clients import People, Person
 from tests.factories import Announcement, add_alert, add_incident, announce, change, one, rows

@@ -11,7 +11,7 @@ from api.models.declaration import Declaration
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.support import SupportRequest
-from tests.api.operations.operators import BOTH, add_operator
+from tests.api.messages import BOTH, add_operator
 from tests.clients import People
 from tests.factories import rows
 

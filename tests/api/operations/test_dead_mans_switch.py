@@ -7,20 +7,19 @@ from threading import Thread
 from typing import cast
 
 import pytest
-import redis
 import time_machine
-from rq import Queue, SimpleWorker
+from rq import SimpleWorker
 
 from api.admin.health.watch import SwitchNotCalled
 from api.background import jobs
 from api.background.turns import JOBS
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
-from api.models.notification import QUEUES, Notification
+from api.models.notification import Notification
 from api.models.user import Channel
 from api.operations.alarms import acknowledge, open_alarm
 from notifier.jobs import deliver
-from tests.api.operations.operators import add_operator
+from tests.api.messages import add_operator
 from tests.factories import one, rows
 from tests.in_turn import in_turn
 
@@ -51,14 +50,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
-
-
-@pytest.fixture
-def workers(redis_server: redis.Redis) -> SimpleWorker:
-    """Let a worker listen to each queue of messages."""
-    worker = SimpleWorker([Queue(each, connection=redis_server) for each in QUEUES], connection=redis_server)
-    worker.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
-    return worker
 
 
 @pytest.fixture

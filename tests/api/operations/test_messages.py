@@ -30,8 +30,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests import databases
-from tests.api.messages import render_row
-from tests.api.operations.operators import BOTH, Written, add_operator, list_written
+from tests.api.messages import BOTH, Written, add_operator, list_written, render_row
 from tests.factories import (
     add_alert,
     add_grant,

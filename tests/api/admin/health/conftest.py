@@ -1,5 +1,6 @@
 """Desks whose state is read: those of the sandbox's files, well unless a test says otherwise."""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -7,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import time_machine
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartFinding
+from api.models.backup_state import BackupPart, BackupState
+from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from configs.ground.clock import clock
+from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.ground.proofs import report_worker
 from configs.ground.redis import open_redis
-from tests.factories import save
+from tests.factories import add_check, add_desk, save
 
 SANDBOX = Path(__file__).resolve().parents[4] / "deploy" / "sandbox" / "prefectures"
 FIRST, SECOND, THIRD = (
@@ -49,3 +55,23 @@ def ask(part: str) -> PartFinding:
     health = HealthChecks(open_redis(), [check for check in CHECKS if check.name == part])
     with closing(health):
         return PartFinding(*health.read_findings(5)[part][:2])
+
+
+def keeper(server: redis.Redis, **changes: Any) -> None:
+    """Report as the keeper of Scrapyd does, with one spider running unless told otherwise."""
+    seen = {"at": "x", "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1}}
+    server.set("crawler:keeper:seen", json.dumps(seen | changes))
+
+
+def report_well(server: redis.Redis) -> None:
+    """Report as running programs do, and as the backup service does."""
+    now = clock()
+    keeper(server)
+    for key in (PLANNER, *BACKGROUND.values(), STREAM):
+        write_report(server, LoopReport(at=now), key)
+    report_worker(server, "s3://secret-place")
+    add_desk(wished_seconds=30, feasible_seconds=30)
+    add_check(started_at=now)
+    with session() as s:
+        for part in BackupPart:
+            s.merge(BackupState(part=part, finished_at=now, bytes=100))

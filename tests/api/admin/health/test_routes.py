@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -10,7 +9,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from rq import Queue, SimpleWorker
+from rq import SimpleWorker
 from structlog.testing import capture_logs
 
 from api.admin.health.checks import CHECKS, HealthCheck, HealthChecks
@@ -18,37 +17,27 @@ from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.admin.health.queue_checks import check_checks
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
-from api.models.notification import QUEUES
 from configs.ground.clock import clock
 from configs.ground.job_queues import count_refused, push
 from configs.ground.job_worker import JobWorker
-from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.ground.loop_report import PLANNER, LoopReport, write_report
 from configs.ground.matching_queues import MANY
 from configs.ground.proofs import PAGES, QUEUE, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from notifier.workers import FUNCTIONS
+from tests.api.admin.health.conftest import keeper, report_well
 from tests.factories import BOBIGNY, add_check, add_desk, remove
 from tests.in_turn import in_turn
 from tests.refused_writes import disk_full, read_only
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
 pytestmark = pytest.mark.xdist_group("health")
-SEEN = {
-    "at": "2026-11-20T09:00:00Z",
-    "scrapyd": "ok",
-    "running": {"prefenligne": 1},
-    "wanted": {"prefenligne": 1},
-}
 
 
 def check(age: float) -> None:
     add_check(started_at=clock() - timedelta(seconds=age))
-
-
-def keeper(server: redis.Redis, **changes: Any) -> None:
-    server.set("crawler:keeper:seen", json.dumps(SEEN | changes))
 
 
 def planner(
@@ -69,25 +58,9 @@ def proofs(server: redis.Redis, *seconds_ago: float) -> None:
 
 
 @pytest.fixture
-def workers(redis_server: redis.Redis) -> SimpleWorker:
-    """Register a worker of every queue, as a running one does."""
-    queues = [Queue(name, connection=redis_server) for name in QUEUES]
-    made = SimpleWorker(queues, connection=redis_server)
-    made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
-    return made
-
-
-@pytest.fixture
 def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker) -> FlaskClient:
     """Give an API whose parts all work."""
-    keeper(redis_server)
-    planner(redis_server)
-    for key in BACKGROUND.values():
-        write_report(redis_server, LoopReport(at=clock()), key)
-    write_report(redis_server, LoopReport(at=clock(), streams=2), STREAM)
-    proofs(redis_server)
-    add_desk(wished_seconds=30, feasible_seconds=30)
-    check(age=1)
+    report_well(redis_server)
     return client
 
 
@@ -290,15 +263,6 @@ def test_a_queue_whose_hosts_rest_or_are_stopped_is_not_late(
         with session() as s:
             s.merge(HostState(host=host, updated_at=now - timedelta(hours=2), **values))
         assert find_late(redis_server) == {}, values
-
-
-def test_a_queue_that_nobody_listens_to_is_named(
-    whole: FlaskClient, workers: SimpleWorker, redis_server: redis.Redis
-) -> None:
-    workers.teardown()  # type: ignore[no-untyped-call]  # RQ has no types here
-    only = SimpleWorker([Queue("critical", connection=redis_server)], connection=redis_server)
-    only.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
-    assert parts(whole)["workers"] == f"no worker listens to {', '.join(QUEUES[1:])}"
 
 
 def test_a_policy_that_drops_jobs_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:

@@ -1,6 +1,5 @@
 """Our own alarms: each health check on a healthy stack and on an ill one; when alarms are raised, and end."""
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -14,30 +13,29 @@ import pytest
 import redis
 import sqlalchemy as sa
 import time_machine
-from rq import Queue, SimpleWorker
+from rq import SimpleWorker
 
 from api.admin.health.checks import CHECKS
 from api.background import jobs
-from api.models.backup_state import BackupPart, BackupState
+from api.models.backup_state import BackupState
 from api.models.base import new_id, session
 from api.models.incident import OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobResult
-from api.models.notification import QUEUES, HeldFor, Notification, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.clock import clock
-from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
-from configs.ground.proofs import report_worker, store_is_away
+from configs.ground.loop_report import PLANNER, STREAM
+from configs.ground.proofs import store_is_away
 from configs.ground.redis import open_redis
-from tests.api.messages import read_text
-from tests.api.operations.operators import BOTH, add_operator
+from tests.api.admin.health.conftest import report_well
+from tests.api.messages import BOTH, add_operator, read_text
 from tests.api.world import PREFECTURES
 from tests.deploy.compose_files import DEPLOY
 from tests.factories import (
     add_account,
-    add_check,
     add_contact,
     add_desk,
     add_job,
@@ -78,21 +76,6 @@ def read_alarm() -> str:
     return read_text(one(Notification, Notification.kind == "operations_alarm"))
 
 
-def report_well(server: redis.Redis) -> None:
-    """Report as running programs do, and as the backup service does."""
-    now = clock()
-    seen = {"at": "x", "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1}}
-    server.set("crawler:keeper:seen", json.dumps(seen))
-    for key in (PLANNER, *BACKGROUND.values(), STREAM):
-        write_report(server, LoopReport(at=now), key)
-    report_worker(server, "s3://x")
-    add_desk(wished_seconds=30, feasible_seconds=30)
-    add_check(started_at=now)
-    with session() as s:
-        for part in BackupPart:
-            s.merge(BackupState(part=part, finished_at=now, bytes=100))
-
-
 class Healthy(NamedTuple):
     """A stack whose parts all work: its Redis, and its worker of messages."""
 
@@ -101,13 +84,13 @@ class Healthy(NamedTuple):
 
 
 @pytest.fixture
-def healthy(database: str, redis_server: redis.Redis, settings_env: Callable[..., None]) -> Healthy:
+def healthy(
+    database: str, redis_server: redis.Redis, workers: SimpleWorker, settings_env: Callable[..., None]
+) -> Healthy:
     """Let all parts of a stack work; give its Redis, and its worker of messages."""
     settings_env(BACKUP_URL="/backups", PREFECTURES_DIR=PREFECTURES)
-    made = SimpleWorker([Queue(each, connection=redis_server) for each in QUEUES], connection=redis_server)
-    made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
     report_well(redis_server)
-    return Healthy(redis_server, made)
+    return Healthy(redis_server, workers)
 
 
 def test_nothing_wrong_writes_nothing(healthy: Healthy, frozen: time_machine.Traveller) -> None:
