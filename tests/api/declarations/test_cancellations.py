@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from api.declarations import forms
 from api.declarations.forms import LINKED_A_DAY
 from api.declarations.service import keep_own, undo_own
 from api.errors import ApiError
@@ -282,26 +281,6 @@ def test_two_at_once_are_one_notice_and_one_undo_which_says_when_it_renews(till:
     assert [each.json for each in answers] == [{"renewsAt": f"{paid_until(till):%Y-%m-%dT%H:%M:%SZ}"}] * 2
     settle(till)
     assert (at_stripe(till)["cancel_at"], read_notices()[-1].undone_at is None) == (None, False)
-
-
-def test_the_number_of_notices_tells_nothing_of_an_address(
-    till: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forms, "STORED_A_DAY", 5)
-    codes = []
-    for number in range(7):
-        where = {"REMOTE_ADDR": f"192.0.2.{number}"}
-        data = {
-            "name": "X",
-            "email": "camille@example.org",
-            "reference": "7KQ2M9XWPA",
-            "wished": "2026-11-25",
-        }
-        answer = till.shop.client.post(FORM, data=data | {"confirmed": "true"}, environ_overrides=where)
-        codes.append(answer.status_code)
-    assert codes == [200] * 5 + [429] * 2
-    order = {"name": "X", "email": "camille@example.org", "order": "7KQ2M9XWPA", "confirmed": "true"}
-    assert till.shop.client.post("/l/retractation", data=order).status_code == 429
 
 
 def test_the_link_of_an_old_mail_ends_no_later_subscription(till: Till) -> None:

@@ -258,6 +258,9 @@ def test_one_address_gets_three_mails_a_day_and_is_not_locked_out_by_them(
         assert answer.status_code == (200 if number < STORED_A_DAY else 429)
     assert count_mails("withdrawal_received") == ACKNOWLEDGED_A_DAY
     assert len(read_declarations()) == STORED_A_DAY
+    notice = {"name": "X", "email": "victim@example.org", "reference": "7KQ2M9XWPA", "wished": "2026-11-25"}
+    answer = client.post("/l/resilier", data=notice | {"confirmed": "true"})
+    assert answer.status_code == 429, "both forms count together, and tell nothing of an address"
     till.shop.pass_time(days=1, seconds=1)
     assert declare(till, "7KQ2M9XWPA", "victim@example.org").status_code == 200
     assert count_mails("withdrawal_received") == ACKNOWLEDGED_A_DAY + 1

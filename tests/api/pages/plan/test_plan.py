@@ -135,14 +135,6 @@ def read_book(buyer: Buyer, which: int = 0) -> str:
     return plain(buyer.get(f"/formule/paiements/{payment.id}")).partition(_TITLE)[2]
 
 
-def test_a_paid_order_is_counted_when_its_plan_is_over(buyer: Buyer) -> None:
-    buyer.buy()
-    assert "Payé 14,99 € Formule en cours, pas encore comptée 14,99 €" in read_book(buyer)
-    buyer.shop.pass_time(days=8)
-    jobs.reconcile_payments()
-    assert "Payé 14,99 € Temps utilisé 14,99 € Mouvements" in read_book(buyer)
-
-
 def test_an_outage_lowers_the_next_charge(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_TOTAL, _WISH)
     buyer.shop.pass_time(days=20)
