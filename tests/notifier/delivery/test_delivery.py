@@ -338,7 +338,7 @@ def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
 ) -> None:
     key, alerted = verification(), waiting(slot_ids=(opened := slots()))
     sandbox.provider_mode("email", "unauthorized")
-    for wait in (0, 86400, 300, 300):
+    for wait in (0, 86400, 300, 300, 300, 300, 300):
         frozen.shift(wait)
         confirm(opened)
         assert get(Notification, key).state is State.PENDING
