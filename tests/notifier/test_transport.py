@@ -26,7 +26,7 @@ from notifier.channels.provider_base import (
     travelling,
 )
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
-from tests.crawler import certificate
+from tests.crawler import wire
 from tests.in_turn import in_turn
 from tests.notifier.conftest import job_of
 
@@ -265,8 +265,8 @@ def test_a_body_that_floods_is_unknown_and_costs_its_limit(
 
 
 def test_a_tls_error_while_the_answer_is_read_is_unknown(transport: Transport, tmp_path: Path) -> None:
-    pem = certificate.self_signed(tmp_path)
-    context = certificate.serving(pem)
+    pem = wire.self_signed(tmp_path)
+    context = wire.serving(pem)
     transport.verify = str(pem)
 
     def garble(connection: socket.socket) -> None:
@@ -280,7 +280,7 @@ def test_a_tls_error_while_the_answer_is_read_is_unknown(transport: Transport, t
 
 
 def test_a_certificate_that_is_not_trusted_is_temporary(transport: Transport, tmp_path: Path) -> None:
-    context = certificate.serving(certificate.self_signed(tmp_path))
+    context = wire.serving(wire.self_signed(tmp_path))
     with (
         serving(lambda raw: context.wrap_socket(raw, server_side=True), scheme="https") as url,
         pytest.raises(TemporaryError, match="sendgrid not reached: SSLError"),

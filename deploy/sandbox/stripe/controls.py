@@ -251,8 +251,11 @@ def add_control_routes(app: web.Application, stand_in: Stripe) -> None:
         name, fields = request.match_info["name"], await read_object(request)
         if name == "mode":
             return await stand_in.post_mode(read_told(fields, ModeBody))
+        if name == "reset":
+            await stand_in.reset()
+            return await get(request)
         if name not in CONTROLS:
-            raise Refusal(f"no control {name!r}", known=[*CONTROLS, "mode"], status=404)
+            raise Refusal(f"no control {name!r}", known=[*CONTROLS, "reset", "mode"], status=404)
         return web.json_response(run_control(stand_in, CONTROLS[name], *fields.pop("args", ()), **fields))
 
     async def get(_request: web.Request) -> web.Response:
