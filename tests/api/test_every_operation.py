@@ -19,20 +19,25 @@ from api.middleware.openapi_docs import build_document
 from api.models.invoice import Invoice
 from api.models.login import Login
 from api.models.notification import State
+from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from tests.api.notifications.test_routes import write_notice
 from tests.api.world import statements
 from tests.clients import People, Person
 from tests.factories import (
     add_alert,
+    add_contact,
     add_desk,
     add_match,
     add_message,
     add_payment,
+    remove,
     rows,
     see,
 )
 from tests.fuzz import times
+from tests.in_turn import in_turn
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _NOBODY = str(UUID(int=1))
@@ -79,6 +84,7 @@ def another_s(person: People) -> list[str]:
     payment_id = add_payment(owner.id)
     issue_due(60)
     made = [rows(record)[0].id for record in (Login, Invoice)]
+    made += [write_notice(owner.id), add_contact(owner.id, Channel.PUSH).id]
     return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id, *made)]
 
 
@@ -97,6 +103,42 @@ def test_nobody_reaches_what_is_another_user_s(
     assert len(asked) > 4
     # The schema does not hold all rules about bodies: such a body may be refused first.
     assert all(codes & {403, 404} and codes <= {403, 404, 422} for codes in asked.values()), asked
+
+
+def see_for(user_id: UUID) -> UUID:
+    """Return a detection of a slot that an alert of the user wants."""
+    detection_id, slots = see("open")
+    add_match(add_alert(user_id), detection_id, slots)
+    return detection_id
+
+
+# By list of what is one's own: how an item of it is written.
+LISTS: dict[str, Callable[[UUID], UUID]] = {
+    "/api/detections": see_for,
+    "/api/alerts": add_alert,
+    "/api/notifications": add_message,
+    "/api/notices": write_notice,
+    "/api/billing/history": add_payment,
+}
+
+
+@pytest.mark.usefixtures("frozen")
+@in_turn("path", LISTS)
+def test_each_list_goes_on_page_by_page_the_newest_first_and_shows_nothing_of_somebody_else(
+    person: People, path: str
+) -> None:
+    """All items are of one instant."""
+    remove(User)
+    camille, robin = person(), person("robin@example.org")
+    newest_first = [str(LISTS[path](camille.id)) for _ in range(5)][::-1]
+    pages: list[list[str]] = []
+    before: dict[str, Any] | None = {}
+    while before is not None:
+        page = camille.get(path, limit=2, **before).json
+        pages.append([each["id"] for each in page["items"]])
+        assert robin.get(path, **before).json["items"] == []
+        before = {"before": page["next"]} if page["next"] else None
+    assert pages == [newest_first[:2], newest_first[2:4], newest_first[4:]]
 
 
 def _ask_with_valid_bodies(operation: Any, ids: list[str], headers: dict[str, str]) -> set[int]:

@@ -78,26 +78,6 @@ def test_the_first_slot_is_told_in_local_time_and_what_its_page_did_not_say_is_n
     assert shown[::-1] == [*((day, hour, len(moments)) for moments, day, hour in expected), (None, None, 0)]
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(camille: Person) -> None:
-    newest_first = [str(matched(camille, "open")) for _ in range(5)][::-1]
-    seen: list[str] = []
-    before: str | None = None
-    while True:
-        found = page(camille, limit=2, **({"before": before} if before else {}))
-        seen += [each["id"] for each in found["items"]]
-        before = found["next"]
-        if before is None:
-            break
-    assert seen == newest_first
-
-
-def test_detections_of_somebody_else_are_not_shown(person: People) -> None:
-    camille, robin = person(), person("robin@example.org")
-    detection = matched(camille, "2026-12-01")
-    assert page(robin) == {"items": [], "next": None}
-    assert page(robin, before=detection) == {"items": [], "next": None}
-
-
 def show(person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
     answer = person.get(f"/api/detections/{detection}")
     return answer.status_code, answer.json
