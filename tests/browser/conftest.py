@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 import notifier
 from api.app import create_app
@@ -141,9 +141,3 @@ def site(
     server.app = kept_site_apps[0][1]
     yield Site(server.url, server.app)
     server.app = None
-
-
-@pytest.fixture
-def page(site: Site, make_context: MakeContext) -> Page:
-    """Open a browser of a visitor who reads French."""
-    return make_context(site.url).new_page()

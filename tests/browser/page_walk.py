@@ -1,16 +1,173 @@
-"""A walk over all pages in one browser, as a visitor, or as the user or the operator of the content."""
+"""A walk over all pages in one browser, as a visitor, or as the people or the operator of the filled world.
 
-from collections.abc import Callable
+The world and the list of its pages are those of `make screenshots`. Here it gets the longest texts that people may
+write, and a link of each kind that messages have.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
+from flask import Flask
 from playwright.sync_api import BrowserContext, Page, expect
 
+from api.models.appointment import Appointment
+from api.models.contact_linking import TelegramLink
+from api.models.declaration import Declaration
+from api.models.incident import Incident
+from api.models.notice import Notice
+from api.models.notification import Notification
+from api.models.payment import Payment
+from api.models.slot import Detection
+from api.models.user import Channel, Contact, User
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import MessageGroup
+from configs.ground.object_store import proof_blobs
+from configs.ground.proofs import BODY, META, Meta, fingerprint, pack
+from configs.ground.signed_links import (
+    AcknowledgeIncident,
+    AnswerAlert,
+    KeepSecondFactor,
+    Link,
+    MoveReminders,
+    OpenPortal,
+    RefundClosedDesk,
+    ResetPassword,
+    ReturnAddress,
+    ShowProof,
+    StopGroup,
+    TellHowItWent,
+    VerifyAddress,
+    write_token,
+)
 from tests.browser.arrival import check_arrival
-from tests.browser.content import EMAIL, Content
-from tests.browser.page_list import Reader, SamplePage, list_pages
 from tests.browser.site import MakeContext, Site, keep_page
 from tests.browser.watch import Watch
+from tests.factories import add_contact, change, one, rows, save
+from tests.lab.pictures.accounts import WATCHED, Who, ask_for_codes
+from tests.lab.pictures.pages import Shot, list_shots
+from tests.lab.pictures.world import write_rows
+
+_LONG_NAME = "Renouvellement-du-titre-de-séjour-de-ma-belle-mère-qui-habite-chez-nous-depuis-2"
+_LONG_URL = f"https://www.example.fr/{'booking/' * 20}"
+_PAGE = b"<html>Choisissez un jour"
+# Answers that are no page: files, twins of live parts, and what only leads on.
+NO_PAGES = {
+    "admin.send_totals", "admin.show_proof",
+    "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
+    "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
+    "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
+    "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "links.send_picture",
+    "links.send_source", "security.show_codes", "status.show_live",
+}  # fmt: skip
+
+
+_UNKNOWN = {"not-found", "departments-unknown"}  # answered by 404
+_REFUSED = {"link-refused", "new-address"}  # of tokens that are none
+
+
+class Reader(StrEnum):
+    """Who reads a page."""
+
+    VISITOR = "visitor"
+    USER = "user"
+    OPERATOR = "operator"
+
+
+_PEOPLE = {
+    Reader.VISITOR: (Who.VISITOR,),
+    Reader.USER: (Who.CAMILLE, Who.LONG, Who.NEW, Who.UNCONFIRMED),
+    Reader.OPERATOR: (Who.OPERATOR,),
+}
+
+
+def write_world() -> list[Shot]:
+    """Write the world; return its pages that open by their address alone."""
+    ids = write_rows()
+    ask_for_codes()
+    _write_long_texts()
+    shots = [each for each in list_shots(ids) if not each.steps and each.name not in _REFUSED]
+    links = [write_token(each) for each in _list_links(ids)]
+    shots += [Shot(f"link-{number}", f"/l/{each}", Who.VISITOR) for number, each in enumerate(links)]
+    camille, mail = _find_camille()
+    moved = VerifyAddress(mail.id, digest(mail.address), new=camille.token_version)
+    shots.append(Shot("new-address", f"/profil/nouvelle-adresse/{write_token(moved)}", Who.CAMILLE))
+    return shots
+
+
+def list_unlisted(app: Flask, shots: list[Shot]) -> set[str]:
+    """Return the pages of the URL map that no address of the list opens; the API's own are no part of the front."""
+    pages = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith("/api/") and "GET" in (rule.methods or ())
+    }
+    find, unknown = app.url_map.bind(""), "/nowhere"
+    return (
+        pages
+        - NO_PAGES
+        - {find.match(each.path.partition("?")[0])[0] for each in shots if each.path != unknown}
+    )
+
+
+def _write_long_texts() -> None:
+    camille, now = one(User, User.email == Who.CAMILLE).id, clock()
+    change(Payment, client_name=_LONG_NAME)
+    change(Declaration, name=_LONG_NAME, email=Who.LONG.value)
+    change(Incident, Incident.id == 2, subject=f"{'long.' * 20}example.fr:443")
+    change(Contact, Contact.user_id == camille, Contact.channel == Channel.EMAIL, former_address=Who.LONG.value, moved_at=now)  # fmt: skip
+    add_contact(camille, Channel.PUSH, device_name=f"Samsung-Internet-{_LONG_NAME}")
+    save(TelegramLink(
+        user_id=one(User, User.email == Who.NEW).id, code_hash=b"0" * 32, expires_at=now + timedelta(minutes=9),
+        chat_id="1", chat_name="Camille 🌍 " * 9, created_at=now,
+    ))  # fmt: skip
+    states: tuple[dict[str, Any], ...] = ({}, {"read_at": now}, {"gone_at": now})
+    for columns in states:
+        save(Notice(
+            user_id=camille, kind="slot_detected", language="fr", title="Créneau détecté", link="/dashboard",
+            body=f"{_LONG_NAME} :\n{_LONG_URL}", **columns,
+        ))  # fmt: skip
+
+
+def _find_camille() -> tuple[User, Contact]:
+    """Return the user who has everything, and the address that messages go to."""
+    camille = one(User, User.email == Who.CAMILLE)
+    return camille, one(Contact, Contact.user_id == camille.id, Contact.channel == Channel.EMAIL)
+
+
+def _list_links(ids: dict[str, str]) -> Iterator[Link]:
+    """Yield a link of each kind that the list has not."""
+    detection, (camille, mail) = UUID(ids["detection"]), _find_camille()
+    sent, appointment = (mail.id, digest(mail.address)), rows(Appointment)[0].id
+    told = rows(Notification, Notification.user_id == camille.id, Notification.channel == Channel.EMAIL)
+    yield from (
+        AnswerAlert(told[0].id),
+        StopGroup(*sent, MessageGroup.REMINDERS),
+        VerifyAddress(*sent),
+        OpenPortal(*sent),
+    )
+    yield from (ResetPassword(*sent, digest(camille.password_hash or "")), KeepSecondFactor(camille.id, 0))
+    yield from (ReturnAddress(mail.id, digest(Who.LONG.value)), RefundClosedDesk(*sent, UUID(ids["active"])))
+    yield AcknowledgeIncident(1, one(User, User.email == Who.OPERATOR).id)
+    yield from (MoveReminders(appointment), TellHowItWent(appointment, well=True))
+    _write_proof(detection)
+    yield ShowProof(detection)
+
+
+def _write_proof(detection: UUID) -> None:
+    found, blobs = one(Detection, Detection.id == detection), proof_blobs()
+    meta = Meta(
+        key=found.proof_key or "", desk=WATCHED, platform="ezbooking", outcome="slots", evidence="1 moment",
+        seen_at=clock(), url=_LONG_URL, status=200, headers={}, sha256=fingerprint(_PAGE), size=len(_PAGE),
+        time_zone="Europe/Paris", asked={},
+    )  # fmt: skip
+    blobs.put(f"{found.proof_key}/{META}", meta.model_dump_json().encode())
+    blobs.put(f"{found.proof_key}/{BODY}", pack(_PAGE))
+
 
 _MORE = 20  # presses beyond the number of controls: fields of dates have several stops
 # All controls that a keyboard must reach, in the order of the page, with their looks while they have no focus. Of the
@@ -89,7 +246,7 @@ def check_keyboard(page: Page) -> None:
     assert not problems, "\n".join(problems)
 
 
-# Forms of the content in which somebody writes or chooses something.
+# Forms in which somebody writes or chooses something.
 FORMS = "main form[method=post]:has(input:not([type=hidden]), select, textarea)"
 _SPOIL = """(form, text) => {
   form.noValidate = true;
@@ -134,45 +291,49 @@ _FEWEST = {Reader.VISITOR: 15, Reader.USER: 15, Reader.OPERATOR: 12}  # pages
 
 @dataclass(frozen=True, slots=True)
 class PageWalk:
-    """Who walks, and in which kind of browser."""
+    """In which language the pages of the world are read, and in which kind of browser."""
 
     site: Site
-    content: Content
+    shots: list[Shot]
     make_context: MakeContext
     watch: Watch
     language: str = "fr"
 
     def list_problems(self, check: Check, reader: Reader, **kind: Any) -> list[str]:
         """Open each page of a reader, and return what is wrong; pictures of such pages are kept."""
-        page = self.open_browser(reader, **kind).new_page()
-        found: list[str] = []
-        for each in self.list_pages(reader):
-            found += self._visit(page, each, check)
-        return found
+        return [
+            problem
+            for page, shots in self.list_pages(reader, **kind)
+            for each in shots
+            for problem in self._visit(page, each, check)
+        ]
 
-    def list_pages(self, reader: Reader) -> list[SamplePage]:
-        """Return the pages of a reader."""
-        pages = [each for each in list_pages(self.site.app, self.content) if each.reader is reader]
-        assert len(pages) > _FEWEST[reader]
-        return pages
+    def list_pages(self, reader: Reader, **kind: Any) -> Iterator[tuple[Page, list[Shot]]]:
+        """Yield a browser of each person who is such a reader, and the pages that are that person's."""
+        mine = {who: [each for each in self.shots if each.who is who] for who in _PEOPLE[reader]}
+        assert sum(map(len, mine.values())) > _FEWEST[reader]
+        for who, shots in mine.items():
+            yield self._open_browser(who, **kind).new_page(), shots
 
-    def open_browser(self, reader: Reader, **kind: Any) -> BrowserContext:
-        """Return a browser of a visitor, or of the content's user or operator."""
+    def address(self, shot: Shot) -> str:
+        """Return the address of a page in the walk's language."""
+        return f"{shot.path}{'&' if '?' in shot.path else '?'}lang={self.language}"
+
+    def _open_browser(self, who: Who, **kind: Any) -> BrowserContext:
         context = self.make_context(self.site.url, language=self.language, **kind)
-        if reader is Reader.USER:
-            self.site.sign_in(context, EMAIL)
-        elif reader is Reader.OPERATOR:
-            self.site.give_login(context, self.content.operator)
+        if who is not Who.VISITOR:
+            self.site.give_login(context, one(User, User.email == who.value).id)
         return context
 
-    def _visit(self, page: Page, sample: SamplePage, check: Check) -> list[str]:
-        response = page.goto(sample.path)
-        found = [] if response and response.status == 200 else [f"{sample.path} is not answered by 200"]
+    def _visit(self, page: Page, shot: Shot, check: Check) -> list[str]:
+        response = page.goto(self.address(shot))
+        status = 404 if shot.name in _UNKNOWN else 200
+        found = [] if response and response.status == status else [f"{shot.name} is not answered by {status}"]
         try:
             check(page)
         except AssertionError as error:
-            found.append(f"{sample.path}: {error}")
+            found.append(f"{shot.name}: {error}")
         found += self.watch.list_problems()
         if found:
-            keep_page(page, f"{self.language} {sample.endpoint}")
+            keep_page(page, f"{self.language} {shot.name}")
         return found

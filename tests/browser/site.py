@@ -14,7 +14,6 @@ from playwright.sync_api import BrowserContext, Page
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from tests.clients import Browser
-from tests.factories import EMAIL
 
 _KEPT = Path(__file__).parents[2] / ".state" / "browser"
 
@@ -83,20 +82,11 @@ class Site:
     url: str
     app: Flask
 
-    def sign_in(self, context: BrowserContext, email: str = EMAIL) -> None:
-        """Give a browser the cookies of a new login, which the form of the page opens without the browser."""
-        self._copy_login(Browser(self.app).sign_in(email), context)
-
     def give_login(self, context: BrowserContext, user_id: UUID) -> None:
         """Give a browser the cookies of a new login, without the form, which may ask for a second factor."""
         browser = Browser(self.app)
         browser.give_login(user_id)
-        self._copy_login(browser, context)
-
-    def _copy_login(self, browser: Browser, context: BrowserContext) -> None:
-        for name in ("__Host-access", "__Host-refresh"):
-            cookie = browser.client.get_cookie(name)
-            assert cookie
-            # Chromium takes such a cookie only from https, and sends it to http on loopback.
-            url = self.url.replace("http:", "https:")
-            context.add_cookies([{"name": name, "value": cookie.value, "url": url, "secure": True}])
+        # Chromium takes such a cookie only from https, and sends it to http on loopback.
+        url = self.url.replace("http:", "https:")
+        for name, value in browser.cookies.items():
+            context.add_cookies([{"name": name, "value": value, "url": url, "secure": True}])

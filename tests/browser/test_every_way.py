@@ -3,13 +3,19 @@
 from collections.abc import Callable
 
 import pytest
-from flask import Flask
 from playwright.sync_api import Page
 
 from tests.browser.arrival import check_arrival, check_width
-from tests.browser.content import write_content
-from tests.browser.page_list import NO_PAGES, Reader, list_pages
-from tests.browser.page_walk import PageWalk, check_keyboard, count_forms, send_spoiled
+from tests.browser.page_walk import (
+    NO_PAGES,
+    PageWalk,
+    Reader,
+    check_keyboard,
+    count_forms,
+    list_unlisted,
+    send_spoiled,
+    write_world,
+)
 from tests.browser.site import MakeContext, Site
 from tests.browser.watch import Watch
 
@@ -26,16 +32,15 @@ READERS = pytest.mark.parametrize(("reader", "language"), _READS)  # operators' 
 
 @pytest.fixture
 def make_walk(site: Site, make_context: MakeContext, watch: Watch) -> MakeWalk:
-    """Make a walk with the content of an account in this language."""
-    return lambda language: PageWalk(site, write_content(language), make_context, watch, language)
+    """Make a walk in this language."""
+    return lambda language: PageWalk(site, write_world(), make_context, watch, language)
 
 
-def test_a_new_page_without_parameters_is_named(site: Site) -> None:
+def test_a_new_page_is_named(site: Site) -> None:
+    shots = write_world()
     assert {rule.endpoint for rule in site.app.url_map.iter_rules()} >= NO_PAGES
-    app = Flask("another", static_folder=None)
-    app.add_url_rule("/new/<name>", "new", str.upper)
-    with pytest.raises(AssertionError, match=r"no parameters for \['new'\]"):
-        list_pages(app, write_content())
+    assert list_unlisted(site.app, shots) == set(), "add their addresses to tests/lab/pictures/pages.py"
+    assert list_unlisted(site.app, [each for each in shots if "/carte" not in each.path]) == {"map.show_map"}
 
 
 @READERS
@@ -74,11 +79,11 @@ def test_a_form_that_is_refused_says_what_is_wrong(
     make_walk: MakeWalk, language: str, reader: Reader, text: str
 ) -> None:
     walk, refused = make_walk(language), []
-    page = walk.open_browser(reader, dark=language == "ar").new_page()
-    for sample in walk.list_pages(reader):
-        page.goto(sample.path)
-        for number in range(count_forms(page)):
-            page.goto(sample.path)
-            if number < count_forms(page) and send_spoiled(page, number, text):
-                refused.append(sample.path)
+    for page, shots in walk.list_pages(reader, dark=language == "ar"):
+        for shot in shots:
+            page.goto(walk.address(shot))
+            for number in range(count_forms(page)):
+                page.goto(walk.address(shot))
+                if number < count_forms(page) and send_spoiled(page, number, text):
+                    refused.append(shot.name)
     assert len(refused) >= (2 if reader is Reader.OPERATOR else 3), refused

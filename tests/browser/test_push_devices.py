@@ -10,9 +10,9 @@ from api.models.base import session
 from api.models.user import Channel, Contact
 from configs.settings import settings
 from tests.browser.chromium_with_profile import replace_push
-from tests.browser.content import write_content
 from tests.browser.site import MakeContext, Site
 from tests.browser_keys import subscribe
+from tests.factories import add_account, add_grant
 
 pytestmark = pytest.mark.xdist_group("browser")
 OpenChannels = Callable[..., Page]
@@ -27,12 +27,13 @@ def open_channels(site: Site, make_context: MakeContext) -> OpenChannels:
     """Open the page of the channels as a user with a plan, in a browser that lets sites notify, or not."""
 
     def open_page(*, may_notify: bool = True) -> Page:
-        content = write_content()
+        user_id = add_account().id
+        add_grant(user_id)
         context = make_context(site.url)
         if may_notify:
             context.grant_permissions(["notifications"], origin=site.url)
         replace_push(context, subscribe(settings().push_hosts[0]))
-        site.sign_in(context, content.user.email)
+        site.give_login(context, user_id)
         page = context.new_page()
         page.goto("/canaux")
         return page

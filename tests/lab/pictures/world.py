@@ -30,14 +30,20 @@ def write_world(made: Servers) -> dict[str, str]:
     """Write all rows with this process's settings those of these servers; return the ids that addresses carry."""
     os.environ |= made.environment
     forget()
+    ids = write_rows()
+    with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM (ANALYZE)"))
+    return ids
+
+
+def write_rows() -> dict[str, str]:
+    """Write all rows to the database of the settings; return those ids."""
     write_watching(Random(_SEED))
     alerts, camille, operator = write_people()
     payment = write_payments(camille)
     invoice = write_invoices(payment)
     write_operations(operator)
     write_customer()
-    with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM (ANALYZE)"))
     links = {
         "stop": StopAlerts((alerts["active"],)),
         "unsubscribe": StopAlerts((alerts["active"],) * 2),  # as a mail about several alerts has it
