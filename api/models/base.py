@@ -95,13 +95,9 @@ def write_array(values: Iterable[object]) -> str:
 def _write_element(value: object) -> str:
     if value is None:
         return "NULL"
-    # Without its hyphens a UUID takes a quarter of the time, and PostgreSQL takes it, too.
-    return f"{value.int:032x}" if type(value) is UUID else _quote(str(value))
-
-
-def _quote(text: str) -> str:
-    if "\\" in text or '"' in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    if type(value) is UUID:
+        return f"{value.int:032x}"  # without its hyphens: a quarter of the time, and PostgreSQL takes it, too
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
 
 

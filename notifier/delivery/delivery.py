@@ -16,7 +16,7 @@ import structlog
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
-from tenacity import RetryCallState, retry, retry_if_exception, wait_fixed
+from tenacity import RetryCallState, retry, retry_if_exception, retry_if_exception_type, wait_fixed
 
 from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
@@ -270,10 +270,6 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     return decisions
 
 
-def _may_pass(error: BaseException) -> bool:
-    return passes(error) or isinstance(error, JobTimeoutException)  # RQ's time for the job is up
-
-
 def _doze(seconds: float) -> None:
     with suppress(JobTimeoutException):
         time.sleep(seconds)
@@ -285,7 +281,8 @@ def _say_once(state: RetryCallState) -> None:
 
 
 @retry(
-    retry=retry_if_exception(_may_pass),
+    retry=retry_if_exception(passes)
+    | retry_if_exception_type(JobTimeoutException),  # RQ's time for the job is up
     wait=wait_fixed(_WRITE_AGAIN_SECONDS),
     sleep=_doze,
     before_sleep=_say_once,

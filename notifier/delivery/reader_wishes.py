@@ -52,7 +52,7 @@ class MessageTimes:
 
     def keeps_slots_quiet(self, at: datetime) -> bool:
         """Return whether an instant is in quiet hours that slot alerts keep, too."""
-        return bool(self.quiet and self.quiet_slots and is_within(at, self.quiet, self.zone))
+        return bool(self.quiet and self.quiet_slots and _find_end(at, self.quiet, self.zone))
 
     def _find_digest(self, created_at: datetime) -> datetime:
         """Return when the digest leaves that has a slot alert of this instant."""
@@ -67,11 +67,6 @@ class MessageTimes:
             )
         days = (local.date() + number * _DAY for number in range(3))
         return next(at for day in days if (at := _instant(day, self.digest_at, self.zone)) > created_at)
-
-
-def is_within(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> bool:
-    """Return whether a daily span, from a local time to a later one or over midnight, holds an instant."""
-    return _find_end(at, span, zone) is not None
 
 
 def _find_end(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> datetime | None:
