@@ -19,9 +19,10 @@ from configs.ground.object_store import StoreAway, backup_blobs
 from configs.ground.startup import exit_on_config_error
 from configs.ground.worker_processes import on_stop_signals
 from deploy.backup.database import connect, format_lsn, read_server
-from deploy.backup.encryption import make_key, read_identities, read_recipients
+from deploy.backup.encryption import decrypt_stream, make_key, read_identities, read_recipients
 from deploy.backup.errors import BackupError
-from deploy.backup.manifest import Kind, Manifest, open_parts, read_catalogue
+from deploy.backup.manifest import Kind, Manifest, read_catalogue
+from deploy.backup.object_stream import read_parts
 from deploy.backup.restore import restore
 from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
 from deploy.backup.service import BackupService, check_store, wait_for_log
@@ -182,8 +183,7 @@ def _fetch(options: argparse.Namespace) -> int:
     )
     if not named:
         raise BackupError(f"the store holds no complete {options.name}: `list` shows what it holds")
-    for data in open_parts(blobs, named[0], identities):
-        sys.stdout.buffer.write(data)
+    decrypt_stream(read_parts(blobs, named[0]), sys.stdout.buffer.write, identities, named[0].folder)
     sys.stdout.buffer.flush()
     return 0
 

@@ -1,20 +1,54 @@
-"""Encryption of backups to public keys of age (https://age-encryption.org/v1), object by object.
+"""Encryption of backups to public keys of age (https://age-encryption.org/v1), as streams.
 
 The server holds public keys only. What it wrote it cannot read again, nor can somebody who breaks into it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyrage
 from pyrage.x25519 import Identity, Recipient
 
 from configs.settings import settings
-from deploy.backup.errors import DamagedBackup, KeyRefused
+from deploy.backup.errors import BackupError, DamagedBackup, KeyRefused
 
 MAGIC = b"age-encryption.org/v1\n"
 _SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how a line with one begins
+
+
+class _Source:
+    """Reader for pyrage, which keeps what its own error would hide."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self.failure: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._read(size)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+class _Sink:
+    """Writer for pyrage, which drops the error of the last write without a word."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.failure: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            self._write(data)
+        except BaseException as error:
+            self.failure = error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: what is written is written."""
 
 
 def read_recipients() -> list[Recipient]:
@@ -63,24 +97,76 @@ def make_key() -> tuple[str, str]:
     return str(made), str(made.to_public())
 
 
-def seal(key: str, data: bytes, recipients: Sequence[Recipient]) -> bytes:
-    """Encrypt an object of a few megabytes, its key with it, so that none can be exchanged for another."""
-    return bytes(pyrage.encrypt(key.encode() + b"\n" + data, recipients))
-
-
-def unseal(key: str, sealed: bytes, identities: Sequence[Identity]) -> bytes:
-    """Return what an object holds.
+def encrypt_stream(
+    read: Callable[[int], bytes], write: Callable[[bytes], object], recipients: Sequence[Recipient]
+) -> None:
+    """Encrypt all that `read` returns until it returns nothing.
 
     Raises:
-        DamagedBackup: it is cut off, changed, not encrypted, or another one under this key.
-        KeyRefused: none of the keys opens it.
+        BackupError: it cannot be encrypted; else what `read` or `write` raised.
+    """
+    source, sink = _Source(read), _Sink(write)
+    try:
+        pyrage.encrypt_io(source, sink, recipients)
+    except (pyrage.EncryptError, OSError) as error:
+        if not (source.failure or sink.failure):
+            raise BackupError(f"the backup cannot be encrypted: {error}") from error
+    _raise_own(source, sink)
+
+
+def decrypt_stream(
+    blocks: Iterator[bytes], write: Callable[[bytes], object], identities: Sequence[Identity], what: str
+) -> None:
+    """Decrypt blocks of bytes. What was written before an error is true, but not whole.
+
+    Raises:
+        DamagedBackup: they are cut off, changed or not encrypted.
+        KeyRefused: none of the keys opens them; else what `blocks` or `write` raised.
+    """
+    left = memoryview(b"")  # not bytes: each of a block's many reads would copy all that is left of it
+
+    def read_some(size: int) -> bytes:
+        nonlocal left
+        while not left and (block := next(blocks, b"")):
+            left = memoryview(block)
+        end = len(left) if size < 0 else size
+        found, left = left[:end], left[end:]
+        return bytes(found)
+
+    source, sink = _Source(read_some), _Sink(write)
+    try:
+        pyrage.decrypt_io(source, sink, identities)
+    except (pyrage.DecryptError, OSError) as error:
+        if not (source.failure or sink.failure):
+            raise _explain(error, what) from None
+    _raise_own(source, sink)
+
+
+def encrypt(data: bytes, recipients: Sequence[Recipient]) -> bytes:
+    """Encrypt a few megabytes."""
+    return bytes(pyrage.encrypt(data, recipients))
+
+
+def decrypt(data: bytes, identities: Sequence[Identity], what: str) -> bytes:
+    """Decrypt a few megabytes.
+
+    Raises:
+        DamagedBackup: they are cut off, changed or not encrypted.
+        KeyRefused: none of the keys opens them.
     """
     try:
-        name, _, data = bytes(pyrage.decrypt(sealed, identities)).partition(b"\n")
+        return bytes(pyrage.decrypt(data, identities))
     except (pyrage.DecryptError, OSError) as error:
-        if "No matching keys" in str(error):
-            raise KeyRefused(f"the key does not open {key}: it was encrypted to others") from None
-        raise DamagedBackup(f"{key} cannot be decrypted, it is cut off or was changed ({error})") from None
-    if name != key.encode():
-        raise DamagedBackup(f"{key} holds another object: {name[:200].decode('ascii', 'replace')}")
-    return data
+        raise _explain(error, what) from None
+
+
+def _explain(error: Exception, what: str) -> BackupError:
+    if "No matching keys" in str(error):
+        return KeyRefused(f"the key does not open {what}: it was encrypted to others")
+    return DamagedBackup(f"{what} cannot be decrypted, it is cut off or was changed ({error})")
+
+
+def _raise_own(source: _Source, sink: _Sink) -> None:
+    for failure in (source.failure, sink.failure):
+        if failure:
+            raise failure

@@ -23,8 +23,10 @@ from pyrage.x25519 import Identity
 
 from configs.ground.object_store import Blobs
 from deploy.backup.database import parse_lsn
+from deploy.backup.encryption import decrypt_stream
 from deploy.backup.errors import BackupError, DamagedBackup
-from deploy.backup.manifest import Manifest, open_parts
+from deploy.backup.manifest import Manifest
+from deploy.backup.object_stream import read_parts
 from deploy.backup.restore_plan import Plan
 from deploy.backup.wal_archive import write_segments
 
@@ -160,8 +162,7 @@ def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, half: 
     with TemporaryFile() as errors, Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=errors) as tar:
         assert tar.stdin  # noqa: S101 -- for the type: it is a pipe
         try:
-            for data in open_parts(blobs, base, identities):
-                tar.stdin.write(data)
+            decrypt_stream(read_parts(blobs, base), tar.stdin.write, identities, base.folder)
             tar.stdin.close()
         except BrokenPipeError:
             pass  # tar ended: its exit code says why

@@ -18,7 +18,7 @@ from deploy.backup.wal_archive import (
     read_ancestry,
     read_archive,
     segment_start,
-    unpack,
+    unseal,
 )
 
 # Recovery ends at the first commit after the wished instant: a log that ends there would not show that one.
@@ -69,7 +69,7 @@ def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
             f"the store holds no write-ahead log of cluster {system}: a base backup alone cannot be started;"
             " name one of another cluster by --base"
         )
-    histories = {number: unpack(blobs, key, identities) for number, key in sorted(archive.histories.items())}
+    histories = {number: unseal(blobs, key, identities) for number, key in sorted(archive.histories.items())}
     timeline = wish.timeline or max(archive.chunks)
     ancestry = _read_ancestry(timeline, histories)
     base = _choose_base([each for each in bases if each.system == system], ancestry, wish)

@@ -21,8 +21,9 @@ from deploy.backup.database import SLOT, ServerState, connect, format_lsn, parse
 from deploy.backup.encryption import fingerprints
 from deploy.backup.errors import AlreadyRunning, BackupError, Stopped
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
+from deploy.backup.retention import prune
 from deploy.backup.snapshot import Store, take_backup
-from deploy.backup.store_check import Expected, find_troubles, prune
+from deploy.backup.store_check import Expected, find_troubles
 from deploy.backup.wal_stream import WalStream
 
 # How often the backup service looks for what is due

@@ -5,7 +5,7 @@ import json
 import os
 import select
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from subprocess import PIPE, Popen
 from tempfile import TemporaryFile
@@ -28,9 +28,10 @@ from deploy.backup.database import (
     tool_command,
     tool_environment,
 )
-from deploy.backup.encryption import fingerprints
+from deploy.backup.encryption import encrypt_stream, fingerprints
 from deploy.backup.errors import BackupError, Stopped
-from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name, put_patiently, store_parts
+from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
+from deploy.backup.object_stream import PartWriter, put_patiently
 from deploy.backup.wal_archive import find_stretch, read_archive
 
 _LAST_LINES = 600  # characters of a tool's errors
@@ -43,6 +44,20 @@ _BASE = ("-D", "-", "-F", "tar", "-X", "none", "-c", "fast", "--compress=client-
 _DUMP = ("-F", "custom", "-Z", "gzip:1", "--no-password")
 
 log = structlog.get_logger(__name__)
+
+
+def read_proof_list() -> Callable[[int], bytes]:
+    """Return a reader of the list, packed as gzip does; a day's lines are held in memory."""
+    blocks, left = _pack(_list_lines(proof_blobs())), b""
+
+    def read_some(size: int) -> bytes:
+        nonlocal left
+        while not left and (block := next(blocks, b"")):
+            left = block
+        found, left = left[:size], left[size:]
+        return found
+
+    return read_some
 
 
 def _list_lines(blobs: Blobs) -> Iterator[bytes]:
@@ -61,12 +76,11 @@ def _hash(blobs: Blobs, key: str) -> str | None:
         return None
 
 
-def _pack(lines: Iterable[bytes], stopped: Event) -> Iterator[bytes]:
-    """Yield lines packed as gzip does; a day's lines are held in memory."""
+def _pack(lines: Iterator[bytes]) -> Iterator[bytes]:
     packer = zlib.compressobj(wbits=31)
     for line in lines:
-        _end_if(stopped)
-        yield packer.compress(line)
+        if block := packer.compress(line):
+            yield block
     yield packer.flush()
 
 
@@ -90,10 +104,12 @@ def take_backup(
     with hold_lock(list(Kind).index(kind)) as sql:
         before, revision = read_server(sql), read_revision(sql)
         name = make_name(before.at)
+        writer = PartWriter(store.blobs, f"{kind}/{name}", stopped)
         log.info("a backup begins", kind=str(kind), name=name)
         try:
-            with _open_source(kind, stopped) as blocks:
-                parts = store_parts(store.blobs, f"{kind}/{name}", blocks, store.recipients, stopped)
+            with _open_source(kind, stopped) as read:
+                encrypt_stream(read, writer.write, store.recipients)
+                writer.close()
             after = read_server(sql)
             if kind is Kind.BASE:
                 wait_for_log(sql, after.lsn)
@@ -104,7 +120,7 @@ def take_backup(
                 kind=kind, name=name, started_at=before.at, finished_at=after.at, system=before.system,
                 timeline=before.timeline, start_lsn=before.lsn, stop_lsn=after.lsn, server=before.version,
                 revision=revision, database_bytes=after.bytes, recipients=fingerprints(store.recipients),
-                parts=parts,
+                parts=tuple(writer.parts),
             )  # fmt: skip
             text = manifest.model_dump_json(indent=1).encode()
             put_patiently(store.blobs, f"{manifest.folder}/{MANIFEST}", text, stopped)
@@ -132,9 +148,15 @@ def _check_log(blobs: Blobs, before: ServerState, after: ServerState) -> None:
 
 
 @contextmanager
-def _open_source(kind: Kind, stopped: Event) -> Iterator[Iterable[bytes]]:
+def _open_source(kind: Kind, stopped: Event) -> Iterator[Callable[[int], bytes]]:
     if kind is Kind.PROOFS:
-        yield _pack(_list_lines(proof_blobs()), stopped)
+        read = read_proof_list()
+
+        def read_list(size: int) -> bytes:
+            _end_if(stopped)
+            return read(size)
+
+        yield read_list
     else:
         command = (
             tool_command("pg_basebackup", *_BASE) if kind is Kind.BASE else tool_command("pg_dump", *_DUMP)
@@ -143,15 +165,16 @@ def _open_source(kind: Kind, stopped: Event) -> Iterator[Iterable[bytes]]:
             yield _read_until(output, stopped)
 
 
-def _read_until(pipe: IO[bytes], stopped: Event) -> Iterator[bytes]:
-    """Yield what a tool writes; end with the program, also while the tool is silent: the server may take minutes."""
-    block = b"more"
-    while block:
+def _read_until(pipe: IO[bytes], stopped: Event) -> Callable[[int], bytes]:
+    """Return a reader that ends with the program, also where the tool is silent: the server may write for minutes."""
+
+    def read_some(size: int) -> bytes:
         while not select.select([pipe], [], [], _LOOK)[0]:
             _end_if(stopped)
         _end_if(stopped)
-        block = os.read(pipe.fileno(), _BLOCK)
-        yield block
+        return os.read(pipe.fileno(), size if size > 0 else _BLOCK)
+
+    return read_some
 
 
 def _end_if(stopped: Event) -> None:

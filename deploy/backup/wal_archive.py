@@ -18,7 +18,7 @@ from pyrage.x25519 import Identity, Recipient
 
 from configs.ground.object_store import Blobs, NoBlob
 from deploy.backup.database import format_lsn, parse_lsn
-from deploy.backup.encryption import seal, unseal
+from deploy.backup.encryption import decrypt, encrypt
 from deploy.backup.errors import BackupError, DamagedBackup
 
 SEGMENT = 1 << 24  # bytes of one of PostgreSQL's files, unless initdb was told otherwise
@@ -84,13 +84,13 @@ def history_key(system: str, timeline: int, content: bytes) -> str:
     return f"wal/{system}/{timeline:08x}/history-{hashlib.sha256(content).hexdigest()[:16]}.age"
 
 
-def pack(key: str, data: bytes, recipients: Sequence[Recipient]) -> bytes:
-    """Return an object of the log, packed and encrypted."""
-    return seal(key, zlib.compress(data, 1), recipients)
+def seal(key: str, data: bytes, recipients: Sequence[Recipient]) -> bytes:
+    """Pack and encrypt an object, its key with it, so that none can be exchanged for another."""
+    return encrypt(key.encode() + b"\n" + zlib.compress(data, 1), recipients)
 
 
-def unpack(blobs: Blobs, key: str, identities: Sequence[Identity]) -> bytes:
-    """Return what an object of the log holds.
+def unseal(blobs: Blobs, key: str, identities: Sequence[Identity]) -> bytes:
+    """Return what an object holds.
 
     Raises:
         DamagedBackup: it is missing, cut off, changed, or another one under this key.
@@ -101,7 +101,10 @@ def unpack(blobs: Blobs, key: str, identities: Sequence[Identity]) -> bytes:
         sealed = blobs.get(key)
     except NoBlob:
         raise DamagedBackup(f"{key} is missing") from None
-    return zlib.decompress(unseal(key, sealed, identities))
+    name, _, packed = decrypt(sealed, identities, key).partition(b"\n")
+    if name != key.encode():
+        raise DamagedBackup(f"{key} holds another object: {name[:200].decode('ascii', 'replace')}")
+    return zlib.decompress(packed)
 
 
 def read_archives(blobs: Blobs) -> dict[str, Archive]:
@@ -171,13 +174,13 @@ def write_segments(
     confirmed wrote other log there.
 
     Raises:
-        BackupError: as unpack(), or a chunk is not as long as its key says.
+        BackupError: as unseal(), or a chunk is not as long as its key says.
     """
     ordered = sorted(chunks, key=lambda chunk: chunk.until)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         for first in range(0, len(ordered), _AT_ONCE):
             some = ordered[first : first + _AT_ONCE]
-            found = threads.map(lambda chunk: unpack(blobs, chunk.key, identities), some)
+            found = threads.map(lambda chunk: unseal(blobs, chunk.key, identities), some)
             for chunk, data in zip(some, found, strict=True):
                 if len(data) != chunk.length:
                     raise DamagedBackup(f"{chunk.key} holds {len(data)} bytes of log")

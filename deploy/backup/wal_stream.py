@@ -39,8 +39,8 @@ from deploy.backup.wal_archive import (
     check_segment_size,
     chunk_key,
     history_key,
-    pack,
     read_archive,
+    seal,
     segment_start,
 )
 
@@ -143,7 +143,7 @@ class WalStream:
         key = history_key(server.system, server.timeline, content)
         there = read_archive(self._blobs, server.system).histories.get(server.timeline)
         if there is None:
-            self._blobs.put(key, pack(key, content, self._recipients))
+            self._blobs.put(key, seal(key, content, self._recipients))
         elif there != key:
             raise BackupError(
                 f"another copy of this cluster stores its log as timeline {server.timeline} too: give one of them"
@@ -157,7 +157,7 @@ class WalStream:
             StoreAway: the store does not take it.
         """
         key = chunk_key(server.system, server.timeline, start, len(data), until)
-        self._blobs.put(key, pack(key, data, self._recipients))
+        self._blobs.put(key, seal(key, data, self._recipients))
         if outage := self._outage.end():
             log.info("the log is stored again", was=outage)
 

@@ -1,67 +1,86 @@
-"""Encryption of objects: whole or an error, whatever fails, and each error in words."""
+"""Encryption as streams: whole or an error, whatever fails, and each error in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from deploy.backup import manifest
+from deploy.backup import object_stream
 from deploy.backup.encryption import (
     MAGIC,
+    decrypt_stream,
+    encrypt_stream,
     make_key,
     read_identities,
     read_recipients,
-    seal,
-    unseal,
 )
 from deploy.backup.errors import DamagedBackup, KeyRefused
-from deploy.backup.manifest import MANIFEST, Kind, open_parts, read_catalogue, read_parts, store_parts
-from tests.deploy.backup.conftest import KEY, OTHER, describe, keep, open_folder
+from deploy.backup.manifest import MANIFEST, Kind, read_catalogue
+from deploy.backup.object_stream import read_parts
+from tests.deploy.backup.samples import KEY, OTHER, describe, keep, open_folder
 from tests.in_turn import in_turn
 
-NAME = "base/x/000000.age"
 DATA = bytes(range(256)) * 1000
 
 
-def sealed() -> bytes:
-    return seal(NAME, DATA, [KEY.to_public(), OTHER.to_public()])
+def encrypted(data: bytes = DATA) -> bytes:
+    found = bytearray()
+    encrypt_stream(BytesIO(data).read, found.extend, [KEY.to_public(), OTHER.to_public()])
+    return bytes(found)
+
+
+def decrypted(data: bytes, key: object = KEY, block: int = 70_001) -> bytes:
+    found = bytearray()
+    blocks = (data[at : at + block] for at in range(0, len(data), block))
+    decrypt_stream(blocks, found.extend, [key], "base/x")
+    return bytes(found)
 
 
 def test_each_recipient_reads_what_was_encrypted() -> None:
-    found = sealed()
-    assert found.startswith(MAGIC)
-    assert unseal(NAME, found, [KEY]) == unseal(NAME, found, [OTHER]) == DATA
+    sealed = encrypted()
+    assert sealed.startswith(MAGIC)
+    assert decrypted(sealed) == decrypted(sealed, OTHER, block=5) == DATA
 
 
 @in_turn("kept", [0, 10, 100, 300, 65_536 + 300, -1])
 def test_what_is_cut_off_is_an_error(kept: int) -> None:
-    with pytest.raises(DamagedBackup, match=f"{NAME} cannot be decrypted, it is cut off or was changed"):
-        unseal(NAME, sealed()[:kept], [KEY])
+    with pytest.raises(DamagedBackup, match="base/x cannot be decrypted, it is cut off or was changed"):
+        decrypted(encrypted()[:kept])
 
 
 @in_turn("at", [5, 60, 250, 1000, 200_000, -1])
 def test_what_was_changed_is_an_error(at: int) -> None:
-    changed = bytearray(sealed())
+    changed = bytearray(encrypted())
     changed[at] ^= 1
     with pytest.raises((DamagedBackup, KeyRefused)):
-        unseal(NAME, bytes(changed), [KEY])
+        decrypted(bytes(changed))
 
 
 def test_another_key_opens_nothing() -> None:
     _, public = make_key()
     assert public.startswith("age1")
-    with pytest.raises(KeyRefused, match=f"does not open {NAME}: it was encrypted to others"):
-        unseal(NAME, seal(NAME, b"", [OTHER.to_public()]), [KEY])
+    sealed = bytearray()
+    encrypt_stream(lambda _: b"", sealed.extend, [OTHER.to_public()])
+    with pytest.raises(KeyRefused, match="does not open base/x: it was encrypted to others"):
+        decrypted(bytes(sealed), KEY)
 
 
-def test_a_source_that_fails_is_no_short_backup(tmp_path: Path) -> None:
-    def broken() -> Iterator[bytes]:
-        yield b"x" * 5000
+@in_turn("size", [10, 1_000_000])
+def test_a_store_that_fails_at_the_last_write_is_an_error_too(size: int) -> None:
+    def full(_: bytes) -> None:
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        encrypt_stream(BytesIO(bytes(size)).read, full, [KEY.to_public()])
+
+
+def test_a_source_that_fails_is_no_short_backup() -> None:
+    def broken(_: int) -> bytes:
         raise ConnectionError("gone")
 
     with pytest.raises(ConnectionError, match="gone"):
-        store_parts(open_folder(tmp_path), "base/x", broken(), [KEY.to_public()], Event())
+        encrypt_stream(broken, bytearray().extend, [KEY.to_public()])
 
 
 @pytest.mark.parametrize(
@@ -97,32 +116,22 @@ def test_a_recipient_with_a_slip_is_named(settings_env: Callable[..., None]) -> 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "PART_BYTES", 1000)
+    monkeypatch.setattr(object_stream, "PART_BYTES", 1000)
 
 
 def test_a_stream_in_parts_comes_back_whole(tmp_path: Path) -> None:
     blobs = open_folder(tmp_path)
-    made = keep(blobs, describe(), b"x" * 5500)
-    assert [len(data) for data in open_parts(blobs, made, [KEY])] == [1000] * 5 + [500]
-    assert read_catalogue(blobs, Kind.BASE).complete == [made]
-    assert b"".join(open_parts(blobs, made, [KEY])) == b"x" * 5500
-
-
-def test_parts_that_were_exchanged_are_named(tmp_path: Path) -> None:
-    blobs = open_folder(tmp_path)
     made = keep(blobs, describe(), b"x" * 5000)
-    first, second = (f"{made.folder}/{name}.age" for name in ("000000", "000001"))
-    one, other = blobs.get(first), blobs.get(second)
-    blobs.put(first, other)
-    blobs.put(second, one)
-    exchanged = made.model_copy(update={"parts": (made.parts[1], made.parts[0], *made.parts[2:])})
-    with pytest.raises(DamagedBackup, match=f"{first} holds another object: {second}"):
-        list(open_parts(blobs, exchanged, [KEY]))
+    assert [part.bytes for part in made.parts[:-1]] == [1000] * 5
+    assert read_catalogue(blobs, Kind.BASE).complete == [made]
+    found = bytearray()
+    decrypt_stream(read_parts(blobs, made), found.extend, [KEY], "base")
+    assert found == b"x" * 5000
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "is missing"), (b"short", r"has 5 bytes, \d+ were stored"), (b"y", "SHA-256 differs")],
+    [(None, "is missing"), (b"short", "has 5 bytes, 1000 were stored"), (b"y" * 1000, "SHA-256 differs")],
 )
 def test_a_part_that_is_not_what_was_stored_is_named(
     tmp_path: Path, content: bytes | None, said: str
@@ -130,8 +139,7 @@ def test_a_part_that_is_not_what_was_stored_is_named(
     blobs = open_folder(tmp_path)
     made = keep(blobs, describe(), b"x" * 5000)
     file = tmp_path / made.folder / "000002.age"
-    size = file.stat().st_size
-    file.write_bytes(content * (1 if len(content) > 1 else size)) if content else file.unlink()
+    file.write_bytes(content) if content else file.unlink()
     with pytest.raises(DamagedBackup, match=f"000002.age {said}|000002.age.*{said}"):
         list(read_parts(blobs, made))
 

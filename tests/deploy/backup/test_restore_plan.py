@@ -8,8 +8,8 @@ import pytest
 from configs.ground.object_store import Blobs
 from deploy.backup.errors import BackupError
 from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
-from deploy.backup.wal_archive import SEGMENT, history_key, pack, read_archive
-from tests.deploy.backup.conftest import KEY, NOW, SYSTEM, describe, keep, keep_log, open_folder
+from deploy.backup.wal_archive import SEGMENT, history_key, read_archive, seal
+from tests.deploy.backup.samples import KEY, NOW, SYSTEM, describe, keep, keep_log, open_folder
 
 HOUR = timedelta(hours=1)
 
@@ -80,7 +80,7 @@ def branch(blobs: Blobs, at: int) -> None:
     """Begin timeline 2 at a position."""
     content = f"1\t{at >> 32:X}/{at & 0xFFFFFFFF:X}\tbefore\n".encode()
     key = history_key(SYSTEM, 2, content)
-    blobs.put(key, pack(key, content, [KEY.to_public()]))
+    blobs.put(key, seal(key, content, [KEY.to_public()]))
     keep_log(blobs, at - at % SEGMENT, bytes(SEGMENT + 5), minutes=5, timeline=2)
 
 

@@ -15,7 +15,7 @@ import pytest
 from deploy.backup.__main__ import main
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, read_catalogue
 from deploy.backup.wal_archive import SEGMENT, read_archive, segment_name, write_segments
-from tests.deploy.backup.conftest import (
+from tests.deploy.backup.samples import (
     KEY,
     OTHER,
     SYSTEM,
@@ -180,7 +180,7 @@ def test_a_manifest_that_was_forged_is_damaged_and_the_next_older_one_is_taken(
 
 def test_a_manifest_of_nothing_is_refused(tmp_path: Path, base: Manifest) -> None:
     change(tmp_path, base, parts=[])
-    assert f"{base.folder} has no parts" in refusal(tmp_path)
+    assert f"{base.folder} cannot be decrypted" in refusal(tmp_path)
 
 
 @pytest.mark.usefixtures("base")

@@ -27,9 +27,9 @@ FILL = "CREATE TABLE filler AS SELECT md5(g::text) || md5((g * 7)::text) AS text
 _DYING = """
 import os, sys
 from configs.ground.object_store import Blobs
-from deploy.backup import manifest
+from deploy.backup import object_stream
 from deploy.backup.__main__ import main
-manifest.PART_BYTES = 1 << 20
+object_stream.PART_BYTES = 1 << 20
 step, where, left = int(sys.argv[1]), sys.argv[2], [0]
 put = Blobs.put
 def dying_put(self, key, data):

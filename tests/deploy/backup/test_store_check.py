@@ -19,10 +19,10 @@ from deploy.backup.wal_archive import (
     read_archive,
     read_archives,
     segment_name,
-    unpack,
+    unseal,
     write_segments,
 )
-from tests.deploy.backup.conftest import KEY, NOW, OTHER, SYSTEM, describe, keep, keep_log, open_folder
+from tests.deploy.backup.samples import KEY, NOW, OTHER, SYSTEM, describe, keep, keep_log, open_folder
 
 
 @pytest.fixture
@@ -163,18 +163,18 @@ def test_a_stretch_ends_where_log_is_missing(tmp_path: Path) -> None:
 def test_a_chunk_under_another_key_is_refused(tmp_path: Path) -> None:
     blobs = open_folder(tmp_path)
     first, second = keep_log(blobs, 0, b"first"), keep_log(blobs, 5, b"other")
-    assert unpack(blobs, first, [KEY]) == b"first"
+    assert unseal(blobs, first, [KEY]) == b"first"
     blobs.put(first, blobs.get(second))
     with pytest.raises(DamagedBackup, match="holds another object"):
-        unpack(blobs, first, [KEY])
+        unseal(blobs, first, [KEY])
     blobs.put(first, blobs.get(second)[:-5])
     with pytest.raises(DamagedBackup, match="cut off or was changed"):
-        unpack(blobs, first, [KEY])
+        unseal(blobs, first, [KEY])
     with pytest.raises(KeyRefused):
-        unpack(blobs, second, [OTHER])
+        unseal(blobs, second, [OTHER])
     blobs.delete(second)
     with pytest.raises(DamagedBackup, match="is missing"):
-        unpack(blobs, second, [KEY])
+        unseal(blobs, second, [KEY])
 
 
 def test_what_is_none_of_ours_is_left_out(tmp_path: Path) -> None:
