@@ -1,5 +1,6 @@
 """RQ worker that takes jobs one after the other in its own process, until told to stop or old."""
 
+import faulthandler
 import json
 import logging
 import math
@@ -8,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import FrameType
 from typing import Any, ClassVar, NoReturn
 from uuid import uuid4
@@ -22,6 +24,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import REDIS_WORKER_KEYS
 
 from configs.ground.clock import clock
 from configs.ground.job_queues import JOB_ID, begins_with_queue, count_refused
@@ -164,6 +167,8 @@ def _is_plain(argument: object) -> bool:
 
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
+# For one that a library keeps from ending, as Playwright does whose browser hangs. A supervisor kills after 15 s.
+_KILL_SECONDS = 12.0
 _IDLE_SECONDS = 15
 _RETRY_SECONDS = 1.0
 
@@ -209,8 +214,7 @@ class JobWorker(SimpleWorker):
             return  # RQ prepares the job next, and says in the same round trip that this worker is alive
         if pipeline is None and self.stopped.is_set():
             raise StopRequested  # RQ looks no more whether to stop while it waits for a job
-        # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.
-        if pipeline is None and not self.connection.hexists(self.key, "birth"):
+        if pipeline is None and not self._is_registered():
             log.info("Redis does not know this worker any more: it registers again")
             # The rest of its record would look like another worker of the same name.
             self.connection.delete(self.key)
@@ -221,6 +225,13 @@ class JobWorker(SimpleWorker):
         """Note that a job was taken: until it begins, each round trip delays a message."""
         self._has_job = True
         super().reorder_queues(reference_queue)
+
+    def _is_registered(self) -> bool:
+        # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.
+        pipeline = self.connection.pipeline(transaction=False)
+        pipeline.sismember(REDIS_WORKER_KEYS, self.key)
+        pipeline.hexists(self.key, "birth")
+        return all(pipeline.execute())
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log what a job raised; in one line where Redis was away or emptied: what the job did is in the tables."""
@@ -242,7 +253,7 @@ class JobWorker(SimpleWorker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job in hand within a second and a half, then leave."""
-        self.stopped.set()
+        _stop_soon(self.stopped)
         if callable(signal.getsignal(signal.SIGALRM)):
             # Shortens the time RQ gives the job, by the same timer: it ends with RQ's JobTimeoutException.
             signal.setitimer(signal.ITIMER_REAL, _STOP_SECONDS)
@@ -252,6 +263,12 @@ class JobWorker(SimpleWorker):
         """Work until told to stop, until old, or until Redis is away."""
         left = (self.leaves_at - clock()).total_seconds()
         self.work(logging_level="WARNING", max_idle_time=max(1, math.ceil(left)))
+
+
+def _stop_soon(stopped: threading.Event) -> None:
+    """Ask to stop, and end this process where that hangs, saying where: what it had in hand waits for the next."""
+    stopped.set()
+    faulthandler.dump_traceback_later(_KILL_SECONDS, exit=True)
 
 
 class _OneLine(logging.Filter):
@@ -270,7 +287,7 @@ def run_worker(functions: Mapping[str, Collection[str]], name: str, warm_up: Cal
     `functions` has the queues, in the order in which they are worked on, and what the jobs of each may call.
     """
     stopped = threading.Event()
-    on_stop_signals(stopped.set)
+    on_stop_signals(partial(_stop_soon, stopped))
     set_up_logs(name)
     logging.getLogger("rq.worker").addFilter(_OneLine())
     warm_up()
@@ -292,6 +309,6 @@ def _serve(functions: Mapping[str, Collection[str]], stopped: threading.Event) -
         except RedisError as error:
             log.warning("redis away, trying again", because=type(error).__name__)
         finally:
-            on_stop_signals(stopped.set)  # RQ leaves its own handlers behind
+            on_stop_signals(partial(_stop_soon, stopped))  # RQ leaves its own handlers behind
         if clock() < end:
             stopped.wait(_RETRY_SECONDS)
