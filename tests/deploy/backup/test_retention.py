@@ -12,8 +12,8 @@ from deploy.backup import status
 from deploy.backup.database import ServerState
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
-from deploy.backup.service import describe_for_health, find_due_time, is_due
 from deploy.backup.retention import RANGE, choose_expired, choose_needless_log, prune
+from deploy.backup.service import describe_for_health, find_due_time, is_due
 from deploy.backup.wal_archive import SEGMENT, read_archive
 from deploy.backup.wal_stream import WalStream
 from tests.deploy.backup.samples import KEY, NOW, OTHER, SYSTEM, describe, keep, keep_log, open_folder
