@@ -58,13 +58,17 @@ def wait_no_longer_than(seconds: float) -> None:
         connecting = connection.status == extensions.STATUS_SETUP
         until = time.monotonic() + (CONNECT_SECONDS if connecting else seconds * _MARGIN)
         while (state := connection.poll()) != extensions.POLL_OK:
-            ready = select.poll()  # select() would refuse descriptors beyond 1023
-            ready.register(
-                connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
-            )
-            if not ready.poll(max(0.0, until - time.monotonic()) * 1000):
+            event = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
+            if not is_ready(connection, until - time.monotonic(), event):
                 raise OperationalError(
                     "PostgreSQL does not answer: is it stopped, or its machine overloaded?"
                 )
 
     extensions.set_wait_callback(wait)
+
+
+def is_ready(connection: extensions.connection, seconds: float = 0.0, event: int = select.POLLIN) -> bool:
+    """Return whether a connection's socket can be read, or written, within so many seconds."""
+    ready = select.poll()  # select() would refuse descriptors beyond 1023
+    ready.register(connection.fileno(), event)
+    return bool(ready.poll(max(0.0, seconds) * 1000))

@@ -18,7 +18,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 from tenacity import RetryCallState, retry, retry_if_exception, retry_if_exception_type, wait_fixed
 
-from api.models.base import is_any_of, read_ids, session
+from api.models.base import is_any_of, session
 from api.models.database_clock import database_clock
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel
@@ -314,7 +314,7 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
     is_open = _ROWS.c.state.in_((State.PENDING, State.SENDING))
     mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token, is_open)
     changed = mine.values(_columns(decision)).returning(_ROWS.c.id)
-    return read_ids(opened.execute(changed), ids)
+    return {*opened.execute(changed).scalars()}
 
 
 def _columns(decision: DeliveryDecision) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import is_any_of, new_id, read_ids
+from api.models.base import is_any_of, new_id
 from api.models.database_clock import database_clock
 from api.models.encrypted_text import UNREADABLE, read_stored_address
 from api.models.notification import Notification, Priority, State, write_ranges
@@ -216,7 +216,7 @@ def write(
     shared = of_all | {"params": json.dumps(of_all["params"]), "now": now, "detection_id": detection.id}
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
     link = {"notice_link": kind_of(SLOT_DETECTED).notice_link}
-    new = read_ids(session.execute(_WRITE, shared | lease | link | given), [row["id"] for row in rows])
+    new = {*session.execute(_WRITE, shared | lease | link | given).scalars()}
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]
