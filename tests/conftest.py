@@ -218,7 +218,6 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
 
 
 sa.create_engine = _kept(sa.create_engine)
-databases.spare_pings()
 
 
 _NAMES = {name.upper().encode() for name in settings_module.Settings.model_fields}

@@ -2,7 +2,6 @@
 cloned anew where a test changed its shape."""
 
 import os
-import select
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from psycopg2.extensions import connection, cursor
-from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 TEMPLATE = "rdv_template"
 _FULL = 1_000_000  # bytes; deleted rows stay in the files, and each scan reads them, until they are vacuumed
@@ -82,21 +80,6 @@ def let_rest(engine: sa.Engine) -> None:
         is_used = _pool(each).checkedin() or _pool(each).checkedout()
         if is_used and (each is not engine or each.url.database not in _made or _pool(each).checkedout()):
             each.dispose()
-
-
-def spare_pings() -> None:
-    """Ask whether a connection lives only where it has something to tell, as each has that its server ended.
-
-    Each session asks first, which was a fifth of all that tests asked.
-    """
-    ping: Callable[[PGDialect_psycopg2, connection], bool] = PGDialect_psycopg2.do_ping
-
-    def ping_what_spoke(dialect: PGDialect_psycopg2, made: connection) -> bool:
-        ready = select.poll()
-        ready.register(made.fileno(), select.POLLIN)
-        return not ready.poll(0) or ping(dialect, made)
-
-    setattr(PGDialect_psycopg2, "do_ping", ping_what_spoke)  # noqa: B010 -- it has another signature
 
 
 def leave_alone() -> None:

@@ -64,7 +64,7 @@ class AiohttpHandler(BaseDownloadHandler):
         given = crawler.settings
         self._seconds = given.getfloat("DOWNLOAD_TIMEOUT")
         self._largest = given.getint("DOWNLOAD_MAXSIZE")
-        # asyncio's own executor has few threads: a few names that nobody answers for would hold up all others.
+        # asyncio's own executor has few threads: a few names without an answer would hold up all others.
         threads = ThreadPoolExecutor(given.getint("REACTOR_THREADPOOL_MAXSIZE"), thread_name_prefix="names")
         asyncio.get_running_loop().set_default_executor(threads)
         names = self.names(given.getfloat("DNS_TIMEOUT"))

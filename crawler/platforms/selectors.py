@@ -85,7 +85,7 @@ class SelectorsParameters(Strict):
     wait: Selector | None = None  # in a browser: shows once the page is ready; default: a slot or the absence
 
     @model_validator(mode="after")
-    def _whole(self) -> "SelectorsParameters":
+    def _check_whole(self) -> "SelectorsParameters":
         if self.time and not self.date:
             raise ValueError("time is of no use without date")
         if not (self.no_slot or self.no_slot_text):

@@ -193,7 +193,7 @@ class DiscoverySpider(Spider):
         """Keep what a page shows, and ask for the next of its site."""
         request = cast("Request", response.request)  # Scrapy's engine puts it there
         try:
-            came = self._read(request.meta, response)
+            came = self._read_page(request.meta, response)
         except Exception:
             # The page proves nothing and its site goes on; Scrapy reports the error.
             self._record(_doubt(request, "its reading failed"))
@@ -261,7 +261,7 @@ class DiscoverySpider(Spider):
             if walked := self.sites.get(each.prefecture_id):
                 walked.record(each)
 
-    def _read(self, meta: dict[str, Any], response: Response) -> PageSeen:
+    def _read_page(self, meta: dict[str, Any], response: Response) -> PageSeen:
         place = self.sites[meta["prefecture_id"]].place
         try:
             body, headers = unpack_response(response, self.settings.getint("DOWNLOAD_MAXSIZE"))

@@ -63,7 +63,7 @@ def answer(name: str, seen: VisitContext, ask: PageRequest, body: Any, status: i
 def play(
     name: str, seen: VisitContext, tell: Callable[[PageRequest], Any], limit: int = 30
 ) -> tuple[VisitResult, list[PageRequest]]:
-    """Visit a desk whose requests are answered as told (an error by its status), until None is told."""
+    """Visit a desk whose requests get the given answers (an error by its status), until None is given."""
     state = VisitState(
         platform(name).first_request(seen), limit=limit, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import notifier
-from api.models.base import engine, session
+from api.models.base import session
 from api.models.user import OutageCredit
 from api.payments import client, events, jobs
 from api.payments.reconciliation import find_book_faults, reconcile
@@ -221,7 +221,6 @@ def machine(
     monkeypatch.setattr(events, "nudge_object", lambda object_id, _: queue.append(object_id))
     for name in ("nudge", "deliver_here", "catch_up"):
         monkeypatch.setattr(notifier, name, lambda _what: None)
-    monkeypatch.setattr(engine().pool, "_pre_ping", False)
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     parts: dict[str, Any] = {"world": PaymentsWorld(direct, frozen, queue), "traveller": frozen}

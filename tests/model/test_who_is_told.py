@@ -24,7 +24,6 @@ from hypothesis.stateful import (
 
 import notifier
 from api.models import alert as alerts
-from api.models.base import engine
 from api.models.user import Contact
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
@@ -446,9 +445,6 @@ def machine(
         "send",
         lambda messages: [delivery.Sent([each], Acceptance("test", "1")) for each in messages],
     )
-    monkeypatch.setattr(
-        engine().pool, "_pre_ping", False
-    )  # a fifth of all statements, and no server goes away here
     yield bound
     structlog.configure(**logs)
 

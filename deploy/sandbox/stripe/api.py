@@ -124,7 +124,7 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """A status, a JSON body and headers; and, to be kept under a key, when it was made of which parameters."""
+    """A status, a JSON body and headers; for the idempotency key, the parameters and the instant of the request."""
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""What alerts are about: wrong targets are named, and those whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
+"""Targets of alerts: wrong targets are named, and those whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""Paid time without watching is given back, never twice; a desk that closes for good leaves a choice of desk or money; the end of a plan is told of."""
+"""Paid time without watching is given back, never twice; a desk that closes for good leaves a choice of desk or money; a notice of the end of a plan."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta

@@ -81,7 +81,7 @@ def test_names_that_nobody_answers_for_are_given_up_and_hold_up_no_other(
     held: Held, ask: Callable[[Request], Coroutine[Any, Any, Response]], dead: str
 ) -> None:
     async def look() -> list[Any]:
-        await ask(Request(site.address))  # whoever asks first widens the loop's executor
+        await ask(Request(site.address))  # the first request widens the loop's executor
         names = DnsResolver(2)
         asked = [names.resolve(name, 80) for name in (*[dead] * 50, "localhost")]
         return await asyncio.gather(*asked, return_exceptions=True)

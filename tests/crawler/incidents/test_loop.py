@@ -48,7 +48,7 @@ A, B = {"desk_id": "evry_91/a"}, {"desk_id": "evry_91/b"}
 pytestmark = pytest.mark.usefixtures("three_desks")
 
 
-# Who is told of an outage, by the kind of the notice: at once, or when it has lasted for some time.
+# Recipients of an outage's notice by its kind: at once, or when it has lasted for some time.
 OPERATORS, SUBSCRIBERS = "desk_trouble", "desk_unwatched"
 LATER = {
     OutageReason.RATE_LIMITED: {OPERATORS},

@@ -1,4 +1,4 @@
-"""What a local stack gives its programs: their environment, and no more connections than PostgreSQL takes."""
+"""Environment of a local stack's programs, and no more connections than PostgreSQL takes."""
 
 import configparser
 import re
