@@ -41,7 +41,7 @@ _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
 
 @dataclass(slots=True)
 class OpenSlots:
-    """Open slots of one desk, for thousands of alerts, most of which have the same limits and the same messages behind them.
+    """Open slots of one desk, for thousands of alerts, most with the same limits and the same history.
 
     `moments` are the slots as limits see them, `rows` their rows; `alike` are, by the id of each, the gone ones that
     count as the same.
