@@ -10,7 +10,7 @@ from sqlalchemy.orm import load_only
 from api.models.alert import Alert
 from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
-from api.models.notification import State
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.contact_addresses import digest, shorten_address
 from configs.ground.encryption import decrypt
@@ -71,6 +71,17 @@ def _warn_unused(due: DueMessage) -> TemplateContext:
     """Return the days of the last use and of the deletion (`used`, `ends`: ISO 8601), in the user's time zone."""
     days = {name: write_moment(due.params[name], due.zone, due.language)[0] for name in ("ends", "used")}
     return TemplateContext({"url": str(settings().frontend_url)} | days)
+
+
+def _check_reset(due: DueMessage) -> Skip | None:
+    """Skip a copy that comes when the password was changed meanwhile: its link would be a new one, and good."""
+    changed = sa.exists().where(
+        Notification.user_id == due.contact.user_id,
+        Notification.kind == "password_changed",
+        Notification.created_at > due.row.created_at,
+    )
+    is_over = due.session.scalar(sa.select(changed))
+    return Skip(State.EXPIRED, "the password was changed meanwhile") if is_over else None
 
 
 def _sign_reset(due: DueMessage) -> TemplateContext:
@@ -215,7 +226,7 @@ KINDS = {
         ("new_sign_in", "login_ended", "password_changed"),
         MessageKind(to=CONFIRMED_MAIL, values=_say_when, secret=False),
     ),
-    "password_reset": MessageKind(to=ANY_MAIL, values=_sign_reset, secret=True),
+    "password_reset": MessageKind(to=ANY_MAIL, check=_check_reset, values=_sign_reset, secret=True),
     "factor_end": MessageKind(
         to=Recipients(_takes_factor_end),
         check=_check_factor,

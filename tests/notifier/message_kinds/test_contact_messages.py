@@ -110,6 +110,22 @@ def test_a_code_of_no_use_any_more_is_not_sent(
     assert sandbox.messages() == []
 
 
+def test_a_copy_of_a_reset_mail_brings_no_new_link_once_the_password_was_changed(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    who = person()
+    asked = tell(who, "password_reset")
+    frozen.shift(timedelta(minutes=12))
+    tell(who, "password_changed", at=clock().isoformat())
+    delivery.deliver(asked)
+    row = get(Notification, asked[0])
+    assert (row.state, row.reason) == (State.EXPIRED, "the password was changed meanwhile")
+    frozen.shift(timedelta(minutes=1))
+    delivery.deliver(tell(who, "password_reset"))
+    (mail,) = sandbox.messages()
+    assert "/l/reset." in mail.text
+
+
 def test_a_refused_new_number_does_not_mark_the_one_in_use(sandbox: "Running") -> None:
     who = person(channels=[Channel.SMS])
     change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
