@@ -91,8 +91,9 @@ def register_rate_limits(app: Flask) -> None:
     """Count requests, before their body is read. Without Redis, sign-in answers 503; others are counted in memory.
 
     A read that needs a token is counted once, by its account (count_request_of), or where the token is refused by its
-    network address (count_stranger): each count is a round trip. The limits by account read the body, after those by
-    network address: flask-limiter keeps the order of limits whose periods have the same unit.
+    network address (count_stranger): each count is a round trip. Without Redis nginx alone limits these. The limits by
+    account read the body, after those by network address: flask-limiter keeps the order of limits whose periods have
+    the same unit.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
