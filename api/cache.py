@@ -143,7 +143,7 @@ class AnswerCache:
         head, _, body = kept.partition(b"\n") if isinstance(kept, bytes) else (b"", b"", b"")
         try:
             found = CachedBody(body, datetime.fromtimestamp(float(head), UTC), "hit")
-        except (OverflowError, ValueError):
+        except (OverflowError, OSError, ValueError):
             return None  # nothing, another program's value, or a damaged one
         return found if found.age >= -_CLOCKS_DIFFER else None
 

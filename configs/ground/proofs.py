@@ -204,7 +204,10 @@ class PageName:
             ValueError: it made no such text.
         """
         key, size, at = text.split(" ")
-        return cls(key, int(size), datetime.fromtimestamp(int(at), UTC))
+        try:
+            return cls(key, int(size), datetime.fromtimestamp(int(at), UTC))
+        except (OverflowError, OSError):
+            raise ValueError(f"no instant: {at[:20]}") from None
 
 
 class ProofStatus(BaseModel):

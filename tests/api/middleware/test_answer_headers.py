@@ -328,7 +328,9 @@ def test_a_clock_that_was_ahead_leaves_nothing_that_lasts(
     assert cache.get("x", source.build).body == b"2"
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"rubbish", b"2026-11-20\nbody", b"\xff\xfe\n", b"1e20\nbody"])
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"rubbish", b"2026-11-20\nbody", b"\xff\xfe\n", b"1e18\nbody", b"1e20\nbody"]
+)
 def test_rubbish_is_no_body(
     cache: AnswerCache, source: Source, redis_server: redis.Redis, rubbish: bytes
 ) -> None:

@@ -15,6 +15,7 @@ from configs.ground.proofs import (
     PICTURE,
     Meta,
     NoProof,
+    PageName,
     body_of,
     fingerprint,
     forget_before,
@@ -100,6 +101,12 @@ def test_what_is_not_there_or_not_what_was_fetched_says_so(blobs: Blobs) -> None
     assert refusal(lambda: body_of(blobs, meta())) == "missing"
     assert refusal(lambda: body_of(blobs, meta(refused="it repeats ANTS_TOKEN"))) == "refused"
     assert refusal(lambda: body_of(blobs, another)) == "damaged"
+
+
+@in_turn("text", ["", "a b", "key 1 x", f"key 1 {10**18}", f"key 1 {10**30}", f"key 1 -{10**18}"])
+def test_what_names_no_page_is_said_to_be_none_whatever_its_instant(text: str) -> None:
+    with pytest.raises(ValueError, match=r"instant|unpack|literal"):
+        PageName.parse(text)
 
 
 @pytest.mark.parametrize("cut", [1, 12, -1])
