@@ -60,11 +60,7 @@ class MessageTimes:
             return created_at
         local = created_at.astimezone(self.zone)
         if self.rhythm is SlotRhythm.HOURLY:
-            return (
-                created_at
-                + _HOUR
-                - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-            )
+            return created_at + _HOUR - (local - local.replace(minute=0, second=0, microsecond=0))
         days = (local.date() + number * _DAY for number in range(3))
         return next(at for day in days if (at := _instant(day, self.digest_at, self.zone)) > created_at)
 

@@ -107,10 +107,6 @@ def on_error(
     return _retry_unknown(error, row, now, lasting=lasting)
 
 
-def _is_last(row: ClaimedRow) -> bool:
-    return row.attempts >= ATTEMPTS[row.priority]
-
-
 def _retry_temporary(
     error: TemporaryError, row: ClaimedRow, now: datetime, *, lasting: bool
 ) -> DeliveryDecision:
@@ -122,7 +118,7 @@ def _retry_temporary(
     is_away = isinstance(error, Misconfigured | ProviderResting)
     age = timedelta() if lasting else now - row.created_at  # a row that was just written has no instant yet
     is_old = not lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
-    if is_old and _is_last(row):
+    if is_old and row.attempts >= ATTEMPTS[row.priority]:
         reason = (UNKNOWN if row.unknown_attempts else USED_UP) + error.reason
         return DeliveryDecision(State.FAILED, now, reason)
     if is_away:
@@ -156,7 +152,7 @@ def _retry_unknown(
     rings = PROVIDER_TIMEOUT_SECONDS() + CALL_RING_SECONDS()
     own = {Channel.SMS: SMS_UNKNOWN_RETRY_SECONDS(), Channel.VOICE: (max(CALL_GAP_SECONDS(), rings),)}
     waits = own.get(row.channel, UNKNOWN_RETRY_SECONDS())
-    is_last = _is_last(row) and not lasting
+    is_last = row.attempts >= ATTEMPTS[row.priority] and not lasting
     is_bulk = row.priority is Priority.BULK and not isinstance(error, WorkerDied)
     if is_bulk or is_last or not leaves_copies.get(row.channel, True):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
