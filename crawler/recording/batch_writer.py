@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -278,7 +279,10 @@ class RecordPipeline:
         if end := self._writer.on_close:
             with suppress(TimeoutError):
                 await asyncio.wait_for(end(), 2 * STOP_GRACE_SECONDS())
-        await asyncio.to_thread(self._writer.close, STOP_GRACE_SECONDS())
+        # On a thread of its own: names that nobody answers for may hold all of the loop's.
+        await asyncio.get_running_loop().run_in_executor(
+            ThreadPoolExecutor(1), self._writer.close, STOP_GRACE_SECONDS()
+        )
 
 
 # Classes of SQLSTATE: a value that does not fit, a constraint, a limit of the server, an error that a trigger raised.

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,6 +70,27 @@ def test_the_event_loop_goes_on_while_the_last_checks_are_written(
 
     asyncio.run(test())
     assert waited == [True]
+
+
+@pytest.mark.rule("3.6")
+def test_the_last_checks_are_written_while_names_that_nobody_answers_for_hold_the_loops_threads(
+    crawler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, writer = opened(crawler)
+    answered, closed = threading.Event(), threading.Event()
+    monkeypatch.setattr(writer, "close", lambda _: closed.set())
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        loop.run_in_executor(None, answered.wait, 60)
+        try:
+            await asyncio.wait_for(pipeline.close_spider(), 10)
+        finally:
+            answered.set()
+
+    asyncio.run(test())
+    assert closed.is_set()
 
 
 def test_scrapy_closes_the_spider_though_an_item_was_in_a_pipeline_as_it_began_to(crawler: Any) -> None:
