@@ -176,7 +176,7 @@ async def _through(theirs: StreamReader, ours: StreamWriter, host: str, via: Spl
     ours.write(f"{ask}\r\n".encode("ascii"))
     try:
         said = (await theirs.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode("latin-1")
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
         raise ProxyFailed("broke off") from error
     if said.split(" ")[1:2] != ["200"]:
         raise ProxyFailed(f"answers {said[:100]}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -117,12 +118,18 @@ def test_a_check_receives_twenty_megabytes_at_most() -> None:
     assert isinstance(next(iter(proxy.troubles.values())), TooLarge)
 
 
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("say", "said"),
     [
         (answer(b"", status="407 Proxy Authentication Required"), "answers HTTP/1.1 407"),
         (answer(b"", status="502 Bad Gateway"), "answers HTTP/1.1 502"),
         (lambda connection, _: connection.shutdown(socket.SHUT_RDWR), "broke off"),
+        (lambda connection, _: reset(connection), "broke off"),
     ],
 )
 def test_a_proxy_that_fails_is_named(say: Say, said: str) -> None:
