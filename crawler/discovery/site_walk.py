@@ -6,13 +6,14 @@ Observations are kept in memory, and in Redis for the process that resumes the w
 import heapq
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from configs.settings.constants import Constant
 from configs.world.prefecture import Prefecture
@@ -97,12 +98,17 @@ class Observations:
     def resume(self) -> list[PageSeen]:
         """Return what an earlier process of this walk saw, and take it over.
 
+        A page that another release wrote otherwise is asked again.
+
         Raises:
             redis.RedisError: Redis is away.
         """
         if self.client:
             found: list[str] = self.client.lrange(f"{self.key}:facts", 0, -1)  # type: ignore[assignment]  # async and sync in one
-            self.pages = [SEEN.validate_json(each) for each in found]
+            self.pages = []
+            for each in found:
+                with suppress(ValidationError):
+                    self.pages.append(SEEN.validate_json(each))
         return self.pages
 
     def drop(self) -> None:

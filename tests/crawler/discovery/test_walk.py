@@ -172,8 +172,11 @@ def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
     settings_env(DISCOVERY_DELAY_SECONDS="0.1", HTTP_DEADLINE_SECONDS="10")
     first = walks.start()
     until(lambda: len(asked(sandbox)) > 8)
-    queue = f"crawler:discovery:{one(DiscoveryRun).id}:requests"
-    redis_server.zadd(queue, {pickle.dumps(Trap(tmp_path / "ran"), protocol=0): -999})
+    key = f"crawler:discovery:{one(DiscoveryRun).id}"
+    redis_server.rpush(
+        f"{key}:facts", '{"seen": {"url": "/", "seen": "read"}, "onward": []}'
+    )  # an old release's
+    redis_server.zadd(f"{key}:requests", {pickle.dumps(Trap(tmp_path / "ran"), protocol=0): -999})
     seen = len(asked(sandbox))
     until(lambda: len(asked(sandbox)) > seen + 3)
     first.kill()
