@@ -34,9 +34,10 @@ ENTITLED = """EXISTS (SELECT FROM grants g WHERE g.user_id = a.user_id AND g.sta
 
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
 
-# The targets that mean one of some desks, with the desk that each means.
+# The targets that mean one of some desks, with the desk that each means; an index has those without a desk.
 _MEANT = """json_to_recordset(:targets) AS w(desk text, desk_id text, prefecture_id text, procedure text)
-JOIN alert_targets t ON t.desk_id = w.desk_id OR (t.prefecture_id = w.prefecture_id AND t.procedure = w.procedure)"""
+JOIN alert_targets t ON t.desk_id = w.desk_id
+  OR (t.desk_id IS NULL AND t.prefecture_id = w.prefecture_id AND t.procedure = w.procedure)"""
 
 # Entitled users who wait for one of the desks and can be reached, without an outage notice (`:told` false), or with
 # one and no recovery notice (`:told` true). An index on users leads to the few notifications of each.
