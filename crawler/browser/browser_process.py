@@ -21,6 +21,7 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from crawler.browser import BROWSER_START_SECONDS
 from crawler.browser.egress_proxy import ONLY_WAY
+from crawler.fetching.download_handler import add_threads
 from crawler.fetching.errors import BrowserFailed
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Browsers:
     """The browser of a crawl. One that does not respond is ended, and the next check has another."""
 
     def __init__(self, crawler: Crawler) -> None:
+        add_threads(crawler.settings.getint("REACTOR_THREADPOOL_MAXSIZE"))
         self._crawler = crawler
         self._starting = asyncio.Lock()
         self._current: Browser | None = None

@@ -46,6 +46,11 @@ class DnsResolver(aiohttp.ThreadedResolver):
             raise OSError(f"no answer for {host} within {self._seconds:g} s") from None
 
 
+def add_threads(number: int) -> None:
+    """Look names up on so many threads: asyncio's few are soon held by names that nobody answers for."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(number, thread_name_prefix="names"))
+
+
 UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
 # The request's time is watched here, to the end.
 _UNWATCHED = aiohttp.ClientTimeout(total=None, sock_connect=None)
@@ -64,9 +69,7 @@ class AiohttpHandler(BaseDownloadHandler):
         given = crawler.settings
         self._seconds = given.getfloat("DOWNLOAD_TIMEOUT")
         self._largest = given.getint("DOWNLOAD_MAXSIZE")
-        # asyncio's own executor has few threads: a few names without an answer would hold up all others.
-        threads = ThreadPoolExecutor(given.getint("REACTOR_THREADPOOL_MAXSIZE"), thread_name_prefix="names")
-        asyncio.get_running_loop().set_default_executor(threads)
+        add_threads(given.getint("REACTOR_THREADPOOL_MAXSIZE"))
         names = self.names(given.getfloat("DNS_TIMEOUT"))
         self._connector = aiohttp.TCPConnector(limit=0, resolver=names)
         self._session = self._client()

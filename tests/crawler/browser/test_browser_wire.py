@@ -3,15 +3,22 @@
 import asyncio
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from scrapy import Spider
+from scrapy.crawler import Crawler
+from scrapy.settings import Settings
 
+from crawler.browser.browser_process import browsers_of
 from crawler.browser.egress_proxy import EgressProxy
 from crawler.fetching.decompression import TooLarge
 from crawler.fetching.errors import ProxyFailed
+from crawler.fetching.ssrf_guard import PublicNames
 from crawler.url_policy import AddressRefused
 from tests.crawler.wire import Say, answer, relay
 from tests.crawler.wire import wire as served_by
@@ -157,3 +164,29 @@ def test_a_check_that_ends_closes_connections_that_have_only_begun(monkeypatch: 
         return got
 
     assert asyncio.run(end()) == b""
+
+
+@pytest.mark.rule("3.7")
+def test_names_that_nobody_answers_for_hold_up_no_other_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up, over = socket.getaddrinfo, threading.Event()
+
+    def hang(host: str, *how: Any, **more: Any) -> Any:
+        return look_up(host, *how, **more) if host == "localhost" else over.wait(60)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    chosen = Settings()
+    chosen.setmodule("crawler.settings")
+    crawler = Crawler(Spider, chosen)
+
+    async def find() -> set[str]:
+        browsers_of(crawler)  # as the first check by browser does
+        names = PublicNames(5)
+        hung = [asyncio.create_task(names.resolve(f"{number}.example.fr", 80)) for number in range(40)]
+        await asyncio.sleep(0.1)  # they are asked first
+        try:
+            return {each["host"] for each in await names.resolve("localhost", 80, socket.AF_INET)}
+        finally:
+            over.set()
+            await asyncio.gather(*hung, return_exceptions=True)
+
+    assert asyncio.run(find()) == {"127.0.0.1"}
