@@ -47,7 +47,7 @@ class DnsResolver(aiohttp.ThreadedResolver):
 
 
 def add_threads(number: int) -> None:
-    """Look names up on so many threads: asyncio's few are soon held by names that nobody answers for."""
+    """Look names up on so many threads: asyncio's few are soon held by names without an answer."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(number, thread_name_prefix="names"))
 
 
