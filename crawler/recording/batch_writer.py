@@ -279,7 +279,7 @@ class RecordPipeline:
         if end := self._writer.on_close:
             with suppress(TimeoutError):
                 await asyncio.wait_for(end(), 2 * STOP_GRACE_SECONDS())
-        # On a thread of its own: names that nobody answers for may hold all of the loop's.
+        # On a thread of its own: names without an answer may hold all of the loop's.
         await asyncio.get_running_loop().run_in_executor(
             ThreadPoolExecutor(1), self._writer.close, STOP_GRACE_SECONDS()
         )
