@@ -15,6 +15,7 @@ from api.billing import routes as billing
 from api.declarations import routes as declarations
 from api.detections import routes as detections
 from api.figures import routes as figures
+from api.ground.schemas import Problem
 from api.invoices import routes as invoices
 from api.links import routes as links
 from api.logins import routes as logins
@@ -33,7 +34,6 @@ from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
 from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
-from api.schemas import Problem
 from api.support import routes as support
 from api.users import routes as users
 from configs.ground.logs import set_up_logs

@@ -22,7 +22,7 @@ from api.accounts.service import choose_length
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.alerts.plan_limits import start_plan
 from api.deletion.access import delete_named
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import Base, session
 from api.models.contact_lookup import claim_address, hash_address

@@ -265,7 +265,7 @@ def forget() -> None:
     from configs.world import prefecture
 
     settings.cache_clear()
-    if answers := sys.modules.get("api.cache"):
+    if answers := sys.modules.get("api.ground.cache"):
         answers._open_cache.cache_clear()  # the process keeps public answers
     named = [Path(os.environ[name]) for name in ("PREFECTURES_DIR", "HOSTS_FILE") if name in os.environ]
     seen = {item for item in _environment() if item[0] not in (b"DATABASE_URL", b"REDIS_URL")}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8RANGE
 
 from api.accounts.passwords import hash_password
+from api.ground.paging import first_id_at
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import new_id, session
@@ -24,7 +25,6 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
-from api.paging import first_id_at
 from api.payments.book import post_paid
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import bcrypt
 from zxcvbn_rs_py import zxcvbn
 
-from api.errors import ApiError, invalid
-from api.schemas import FieldError
+from api.ground.errors import ApiError, invalid
+from api.ground.schemas import FieldError
 from configs.settings import settings
 from configs.settings.constants import Constant
 
@@ -59,7 +59,7 @@ def take_turn(*, kept: bool = False) -> Iterator[None]:
     """Wait for one of the process's two turns, and hold it while the block runs: the `kept` one or the strangers'.
 
     Raises:
-        api.errors.ApiError: 503, no turn came within PASSWORD_WAIT_SECONDS, or too many wait already.
+        ApiError: 503, no turn came within PASSWORD_WAIT_SECONDS, or too many wait already.
     """
     if not _places[kept].acquire(blocking=False):
         raise _build_refusal()
@@ -84,7 +84,7 @@ def hash_new_password(password: str, email: str, like: str | None = None, *, kep
     """Return the hash of a password that somebody chooses, unless it can be guessed: judged and hashed in one turn.
 
     Raises:
-        api.errors.ApiError: 422, it can be guessed; 503, see `take_turn`.
+        ApiError: 422, it can be guessed; 503, see `take_turn`.
     """
     with take_turn(kept=kept):
         if weakness := explain_weakness(password, email):
@@ -98,7 +98,7 @@ def hash_password(password: str, like: str | None = None, *, kept: bool = False)
     With `like`, an earlier hash, the salt is that one's: the same password has the same hash again.
 
     Raises:
-        api.errors.ApiError: 503, see `take_turn`.
+        ApiError: 503, see `take_turn`.
     """
     with take_turn(kept=kept):
         return _hash(password, like)
@@ -108,7 +108,7 @@ def verify_password(password: str, stored: str | None, *, kept: bool = False) ->
     """Return whether the password has that hash. Without a hash it takes the same time and returns False.
 
     Raises:
-        api.errors.ApiError: 503, see `take_turn`.
+        ApiError: 503, see `take_turn`.
     """
     if stored is None:
         hash_password(password, kept=kept)

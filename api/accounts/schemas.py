@@ -9,8 +9,8 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.accounts.passwords import LONGEST, SHORTEST
+from api.ground.schemas import Answer, Body, name_rule
 from api.models.user import OutageCredit
-from api.schemas import Answer, Body, name_rule
 from configs.ground.contact_addresses import LetterNotSent, email_address, phone_number
 from configs.world.languages import Language
 from configs.world.plan import PlanName

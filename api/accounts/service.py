@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent
 from api.accounts.queries import has_address
 from api.accounts.schemas import RegistrationForm
-from api.errors import ApiError
-from api.messages import write_message, write_to_address
+from api.ground.alarms import open_alarm
+from api.ground.errors import ApiError
+from api.ground.messages import write_message, write_to_address
 from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
 from api.models.notification import Notification, State
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
-from api.operations.alarms import open_alarm
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest, fold_address, shorten_address
 from configs.settings import settings
@@ -59,7 +59,7 @@ def request_new_email(session: Session, user: User, email: str) -> None:
     Whether another account has the address shows only to who can read its mail. Lock the user's row before.
 
     Raises:
-        api.errors.ApiError: 429 too-many-mails.
+        ApiError: 429 too-many-mails.
     """
     contact = session.scalars(
         sa.select(Contact)
@@ -83,7 +83,7 @@ def apply_new_email(session: Session, contact: Contact) -> None:
     """Make the confirmed new address the account's; the old address gets a mail.
 
     Raises:
-        api.errors.ApiError: 409 address-taken; roll back then.
+        ApiError: 409 address-taken; roll back then.
     """
     user = session.get_one(User, contact.user_id, with_for_update={"key_share": True})
     new, old = contact.new_address or contact.address, contact.address
@@ -216,7 +216,7 @@ def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, so
     """Give a user a plan; a grant of a running plan begins where that plan ends.
 
     Raises:
-        api.errors.ApiError: 409, the plan runs for _LONGEST then, which nobody means.
+        ApiError: 409, the plan runs for _LONGEST then, which nobody means.
     """
     now = clock()
     session.execute(sa.select(User.id).where(User.id == user.id).with_for_update(key_share=True))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from flask import g
 
 from api.admin.audit import Actor, AuditedWork, record_audit
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.middleware.auth import Identity, current_identity
 from api.models.audit import ActorKind
 from api.models.base import session
@@ -17,7 +17,7 @@ def check_operator(identity: Identity, *, acts: bool) -> None:
     """Refuse who is no operator, or has not shown a second factor in this login; `acts`: only an admin may.
 
     Raises:
-        api.errors.ApiError: 403: operators-only, admins-only, second-factor-needed or recent-proof-needed.
+        ApiError: 403: operators-only, admins-only, second-factor-needed or recent-proof-needed.
     """
     if identity.role is Role.USER:
         raise ApiError(403, "operators-only", "this is for operators: an admin can make you one")

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from api.admin.audit import write_instant
 from api.admin.desks import count_watched_desks
-from api.errors import ApiError, ensure_found
+from api.ground.errors import ApiError, ensure_found
+from api.ground.schemas import Body
 from api.models.desk import DeskChange, DeskState, HostState
-from api.schemas import Body
 from configs.ground.clock import clock
 from configs.ground.redaction import mask_text
 from configs.world.desk import Desk, Text
@@ -33,7 +33,7 @@ def pause_desk(session: Session, desk: Desk, reason: str) -> dict[str, Any]:
     """Have a desk not checked until it is resumed; return what changed.
 
     Raises:
-        api.errors.ApiError: 409, it is not watched anyway, or paused already.
+        ApiError: 409, it is not watched anyway, or paused already.
     """
     _refuse_unwatched(desk)
     state = _lock_desk(session, desk)
@@ -48,7 +48,7 @@ def resume_desk(session: Session, desk: Desk) -> dict[str, Any]:
     """Have a paused desk checked again, and now; return what changed.
 
     Raises:
-        api.errors.ApiError: 409, it is not paused.
+        ApiError: 409, it is not paused.
     """
     state = _lock_desk(session, desk)
     if state.paused_at is None:
@@ -63,7 +63,7 @@ def request_check(session: Session, desk: Desk) -> dict[str, Any]:
     """Have a desk checked as soon as its host may be asked; return what changed.
 
     Raises:
-        api.errors.ApiError: 409, it is not watched or paused, or its host is stopped.
+        ApiError: 409, it is not watched or paused, or its host is stopped.
     """
     _refuse_unwatched(desk)
     state = _lock_desk(session, desk)
@@ -79,7 +79,7 @@ def stop_host(session: Session, host: str, reason: str) -> dict[str, Any]:
     """Have a host asked nothing more, and note the reason; return what changed.
 
     Raises:
-        api.errors.ApiError: 404, no watched desk is there.
+        ApiError: 404, no watched desk is there.
     """
     state = _lock_host(session, host)
     before, state.stopped_at = state.stopped_at, clock()
@@ -92,7 +92,7 @@ def release_host(session: Session, host: str) -> dict[str, Any]:
     """Let a stopped host be asked again; its rests and budgets stay. Return what changed.
 
     Raises:
-        api.errors.ApiError: 404, nothing is known of it; 409, it is not stopped.
+        ApiError: 404, nothing is known of it; 409, it is not stopped.
     """
     state = _lock_host(session, host)
     if state.stopped_at is None:
@@ -117,7 +117,7 @@ def _lock_host(session: Session, host: str) -> HostState:
     """Return a host's row under a lock; it is made where the host is watched and never refused us.
 
     Raises:
-        api.errors.ApiError: 404, nothing is known of it.
+        ApiError: 404, nothing is known of it.
     """
     if count_watched_desks()[host]:
         session.execute(insert(HostState).values(host=host).on_conflict_do_nothing())

@@ -12,16 +12,16 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.detections.queries import make_proof_link
-from api.errors import ensure_found, not_found
+from api.ground.errors import ensure_found, not_found
+from api.ground.paging import Found, PageQuery, apply_filter, cut_page, read_page
+from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.paging import Found, PageQuery, apply_filter, cut_page, read_page
 from api.prefectures.queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer
-from api.schemas import Body
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
@@ -111,7 +111,7 @@ def find_desk(desk_id: str) -> Desk:
     """Return a desk of the desk files.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     return ensure_found(desks().get(desk_id), "desk")
 
@@ -132,7 +132,7 @@ def read_host(session: Session, host: str) -> KnownHost:
     """Return a host that is watched or remembered.
 
     Raises:
-        api.errors.ApiError: 404, nothing is known of it.
+        ApiError: 404, nothing is known of it.
     """
     # A column takes no NUL, which the address of a page may hold.
     state = None if "\0" in host else session.get(HostState, host)
@@ -233,7 +233,7 @@ def read_detection(session: Session, detection_id: UUID) -> CountedDetection:
     """Return one detection.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     return _count(session, [_get_detection(session, detection_id)])[0]
 
@@ -261,7 +261,7 @@ def read_proof_link(session: Session, detection_id: UUID) -> str:
     """Return a new link to the proof of a detection.
 
     Raises:
-        api.errors.ApiError: 404, there is no such detection, or it has no proof, or none any more.
+        ApiError: 404, there is no such detection, or it has no proof, or none any more.
     """
     return ensure_found(make_proof_link(_get_detection(session, detection_id)), "proof")
 

@@ -18,15 +18,8 @@ import notifier
 from api.admin.desks import DAY, MONTH
 from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
 from api.figures.deliveries import FigureChoice, compute_day, read_days
-from api.messages import nudge_later
-from api.models.answer import AnswerValue, MatchAnswer
-from api.models.check import CheckDay
-from api.models.delivery_figure import ALL, DeliveryFigure
-from api.models.notification import Match, Notification, State
-from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.models.user import Channel
-from api.notifications.reasons import UNKNOWN
-from api.paging import (
+from api.ground.messages import nudge_later
+from api.ground.paging import (
     Found,
     MomentQuery,
     PageQuery,
@@ -38,7 +31,14 @@ from api.paging import (
     read_page,
     write_cursor,
 )
-from api.schemas import Body
+from api.ground.schemas import Body
+from api.models.answer import AnswerValue, MatchAnswer
+from api.models.check import CheckDay
+from api.models.delivery_figure import ALL, DeliveryFigure
+from api.models.notification import Match, Notification, State
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.user import Channel
+from api.notifications.reasons import UNKNOWN
 from configs.ground.clock import clock
 from configs.ground.redaction import mask_text
 

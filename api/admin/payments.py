@@ -18,7 +18,17 @@ from api.billing.queries import list_entries
 from api.billing.schemas import PaymentEntry
 from api.declarations.records import DOUBTFUL
 from api.declarations.schemas import find_number
-from api.errors import ApiError, ensure_found, not_found
+from api.ground.errors import ApiError, ensure_found, not_found
+from api.ground.paging import (
+    Found,
+    MomentQuery,
+    PageQuery,
+    apply_filter,
+    cut_page,
+    read_moments,
+    read_page,
+)
+from api.ground.schemas import Body, clean_text
 from api.invoices.contents import PARIS, DailyTotal
 from api.models.declaration import Declaration
 from api.models.payment import (
@@ -31,15 +41,6 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
-from api.paging import (
-    Found,
-    MomentQuery,
-    PageQuery,
-    apply_filter,
-    cut_page,
-    read_moments,
-    read_page,
-)
 from api.payments.book import read_balances
 from api.payments.errors import RefundRefused
 from api.payments.events import replay_event
@@ -47,7 +48,6 @@ from api.payments.former_customers import find_customer
 from api.payments.ledger import lock_payment
 from api.payments.objects import find_type
 from api.payments.refunds import plan_refund
-from api.schemas import Body, clean_text
 from configs.ground.clock import clock
 from configs.ground.strict_model import IsoDate
 from configs.world.desk import Text
@@ -147,7 +147,7 @@ def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) ->
     """Return one payment with everything that happened to it.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     payment = ensure_found(session.get(Payment, payment_id), "payment")
     (entry,) = list_entries(session, [payment])
@@ -190,7 +190,7 @@ def read_event(session: Session, event_id: str) -> StripeEvent:
     """Return an event that names an object.
 
     Raises:
-        api.errors.ApiError: 404, there is none, or it names no object.
+        ApiError: 404, there is none, or it names no object.
     """
     event = session.get(StripeEvent, event_id)
     if event is None or event.object_id is None:
@@ -229,7 +229,7 @@ def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refun
     """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
 
     Raises:
-        api.errors.ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
+        ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
             a moment ago, or something went back since the operator looked.
     """
     try:
@@ -268,7 +268,7 @@ def apply_event_again(session: Session, event_id: str) -> StripeEvent:
     """Have an event applied again: nudge its object after the commit.
 
     Raises:
-        api.errors.ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
+        ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
     """
     event = read_event(session, event_id)
     if find_type(event.type) is None:

@@ -10,15 +10,15 @@ from pydantic import Field, SecretStr
 from sqlalchemy.orm import Session
 
 from api.admin.audit import write_instant
-from api.errors import ensure_found
+from api.ground.alarms import acknowledge
+from api.ground.errors import ensure_found
+from api.ground.paging import Found, PageQuery, apply_filter, cut_page, read_page
+from api.ground.schemas import Body
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.job import JobResult, JobState
 from api.models.user import User
-from api.operations.alarms import acknowledge
-from api.paging import Found, PageQuery, apply_filter, cut_page, read_page
-from api.schemas import Body
 from configs.ground.redaction import mask_entry
 from configs.ground.signed_links import ShowProof, write_link
 from configs.settings import settings
@@ -52,7 +52,7 @@ def read_incident(session: Session, incident_id: int) -> Incident:
     """Return one incident.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     return ensure_found(
         session.get(Incident, incident_id) if incident_id <= _LARGEST_ID else None, "incident"
@@ -69,7 +69,7 @@ def acknowledge_incident(session: Session, incident_id: int) -> dict[str, Any]:
     """Acknowledge an incident's alarm; return what changed. A repetition changes nothing.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     incident = ensure_found(acknowledge(session, incident_id), "incident")
     return {"acknowledgedAt": write_instant(incident.acknowledged_at)}

@@ -14,12 +14,12 @@ from api.admin.audit import Actor, write_instant
 from api.admin.users import describe_grants, get_user
 from api.alerts.plan_limits import pause_excess_alerts, start_plan
 from api.alerts.service import wake_alerts
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
+from api.ground.schemas import Body
 from api.logins import factor_end
 from api.models.audit import ActorKind
 from api.models.notification import Notification
 from api.models.user import Grant, Role, User
-from api.schemas import Body
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
@@ -48,7 +48,7 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
     """Give a user another role; return what changed.
 
     Raises:
-        api.errors.ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin, or the address
+        ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin, or the address
             of an operator-to-be is not confirmed: a stranger may have registered it.
     """
     admins = _lock_admins(session)
@@ -82,7 +82,7 @@ def send_return_mail(session: Session, user_id: UUID) -> None:
     """Write the mail about the account's move to the mailbox that it left.
 
     Raises:
-        api.errors.ApiError: 404; 409, no mailbox may take the account back.
+        ApiError: 404; 409, no mailbox may take the account back.
     """
     user = get_user(session, user_id, lock=True)
     mailbox = find_mailbox(session, user.id)
@@ -95,7 +95,7 @@ def end_factor(session: Session, actor: Actor, user_id: UUID) -> dict[str, Any]:
     """Have a lost second factor end after its waiting time; return what changed.
 
     Raises:
-        api.errors.ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
+        ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
             operator's own, or as api.logins.factor_end.ask_end.
     """
     user = get_user(session, user_id, lock=True)
@@ -111,7 +111,7 @@ def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
     """Take back that a second factor ends; return what changed.
 
     Raises:
-        api.errors.ApiError: 404; 409, it has ended, or was kept already.
+        ApiError: 404; 409, it has ended, or was kept already.
     """
     get_user(session, user_id)
     ends_at = factor_end.keep_factor(session, user_id)
@@ -126,7 +126,7 @@ def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> Grant:
     """Give a user a plan.
 
     Raises:
-        api.errors.ApiError: 404; 409, it would run for a hundred years, or there is a grant since the operator looked.
+        ApiError: 404; 409, it would run for a hundred years, or there is a grant since the operator looked.
     """
     user, name = get_user(session, user_id, lock=True), PlanName(wish.plan)
     if wish.seen != describe_grants(session, user_id):
@@ -146,7 +146,7 @@ def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> dict[str, Any]
     Alerts that no other grant carries are paused.
 
     Raises:
-        api.errors.ApiError: 404; 409, it is over already.
+        ApiError: 404; 409, it is over already.
     """
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     grant = session.get(Grant, grant_id, with_for_update=True)

@@ -12,11 +12,11 @@ from api.accounts.queries import find_former_user, find_mailbox, find_user, read
 from api.accounts.schemas import Account, Email
 from api.admin.audit import shorten_address
 from api.alerts.service import toggle_alert
-from api.errors import ApiError, ensure_found, not_found
+from api.ground.errors import ApiError, ensure_found, not_found
+from api.ground.paging import Found, PageQuery, apply_filter, read_page
+from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
 from api.models.user import Grant, Role, User
-from api.paging import Found, PageQuery, apply_filter, read_page
-from api.schemas import Body
 
 
 class UserQuery(PageQuery):
@@ -55,7 +55,7 @@ def get_user(session: Session, user_id: UUID, *, lock: bool = False) -> User:
     """Return a user.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     return ensure_found(
         session.get(User, user_id, with_for_update={"key_share": True} if lock else None), "user"
@@ -66,7 +66,7 @@ def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
     """Return one user; `full` shows whole addresses.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     user = get_user(session, user_id)
     account: dict[str, Any] = dict(read_account(session, user.id))
@@ -96,7 +96,7 @@ def get_grant(session: Session, user_id: UUID, grant_id: UUID) -> Grant:
     """Return a grant of a user.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     grant = session.get(Grant, grant_id)
     if grant is None or grant.user_id != user_id:
@@ -128,7 +128,7 @@ def get_alert(session: Session, alert_id: UUID) -> Alert:
     """Return an alert, open or closed.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     return ensure_found(session.get(Alert, alert_id), "alert")
 
@@ -137,7 +137,7 @@ def pause_alert(session: Session, alert_id: UUID) -> None:
     """Pause an alert that waits.
 
     Raises:
-        api.errors.ApiError: 404; 409, it is paused or closed.
+        ApiError: 404; 409, it is paused or closed.
     """
     alert = _lock_alert(session, alert_id)
     if not alert.waits:
@@ -149,7 +149,7 @@ def resume_alert(session: Session, alert_id: UUID) -> None:
     """Let a paused alert wait again, under the rules that hold for its owner.
 
     Raises:
-        api.errors.ApiError: 404, also of a closed one; 402 or 409 as for the owner; 409, it waits.
+        ApiError: 404, also of a closed one; 402 or 409 as for the owner; 409, it waits.
     """
     alert = _lock_alert(session, alert_id)
     if alert.waits:

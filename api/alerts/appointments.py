@@ -12,8 +12,8 @@ from api.accounts.queries import lock_user
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, get_open
 from api.alerts.targets import get_prefecture_id
-from api.errors import ensure_found
-from api.messages import write_message
+from api.ground.errors import ensure_found
+from api.ground.messages import write_message
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.notification import Notification, State
@@ -41,7 +41,7 @@ def close_as_found(session: Session, user_id: UUID, alert_id: UUID, found: Found
     """Close an alert whose user has an appointment, and store the appointment where it is described.
 
     Raises:
-        api.errors.ApiError: 404; 409 where it is closed already.
+        ApiError: 404; 409 where it is closed already.
     """
     lock_user(session, user_id)
     alert = get_open(session, user_id, alert_id)
@@ -71,7 +71,7 @@ def get_appointment(session: Session, user_id: UUID, alert_id: UUID) -> Appointm
     """Return the appointment of a user's alert that has a date, locked.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     mine = (
         sa.select(Appointment)

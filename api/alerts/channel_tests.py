@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement, lock_user
 from api.alerts.service import get_open
-from api.errors import ApiError
-from api.messages import write_message
+from api.ground.errors import ApiError
+from api.ground.messages import write_message
 from api.models.base import is_any_of, new_id
 from api.models.notification import Notification, sum_of_day
 from api.models.payment import Payment
@@ -42,7 +42,7 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> WrittenTest:
     day's SMS cost SMS_DAY_STOP.
 
     Raises:
-        api.errors.ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour.
+        ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour.
     """
     lock_user(session, user_id)
     alert = get_open(session, user_id, alert_id)

@@ -22,11 +22,11 @@ from api.alerts.targets import (
     read_limits,
 )
 from api.alerts.unwatched import record_unwatched
-from api.errors import invalid
-from api.messages import catch_up_later
+from api.ground.errors import invalid
+from api.ground.messages import catch_up_later
+from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
 from api.models.alert import Limits as TargetLimits
-from api.schemas import FieldError
 from configs.ground.clock import clock
 from configs.world.prefecture import prefecture
 
@@ -39,7 +39,7 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
     """Change an open alert.
 
     Raises:
-        api.errors.ApiError: 404; 409 where it is closed; 402, 409 or 422 as for a new alert.
+        ApiError: 404; 409 where it is closed; 402, 409 or 422 as for a new alert.
     """
     lock_user(session, user_id)
     alert = get_open(session, user_id, alert_id)
@@ -102,7 +102,7 @@ def _merge(alert: Alert, change: AlertChange) -> NewAlert:
     """Return the alert as a wish with the change applied. Its parts were validated, so it is not validated again.
 
     Raises:
-        api.errors.ApiError: 422, nothing would be left to wait for.
+        ApiError: 422, nothing would be left to wait for.
     """
     given, before = change.model_fields_set, alert.targets
     procedures = (

@@ -15,7 +15,7 @@ from api.alerts.schemas import NewAlert
 from api.alerts.service import FAIR_USE_PREFECTURES, record_desk_changes, wake_alerts
 from api.alerts.targets import build_targets, get_prefecture_id, note_health_consent, select_waiting
 from api.alerts.unwatched import record_unwatched
-from api.messages import write_message
+from api.ground.messages import write_message
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id
 from api.models.user import Grant, User

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session, joinedload
 from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
 from api.alerts.service import read_voice
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
-from api.errors import ensure_found
+from api.ground.errors import ensure_found
+from api.ground.paging import cut_page
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.notification import Match, Notification, read_ranges
-from api.paging import cut_page
 from api.prefectures.queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.world.prefecture import WatchLevel
@@ -35,7 +35,7 @@ def read_own_alert(session: Session, user_id: UUID, alert_id: UUID) -> AlertAnsw
     """Return one of the user's alerts, also a closed one.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     given = {"user": user_id, "alert": alert_id}
     row = ensure_found(session.execute(_select_one(), given).unique().one_or_none(), "alert")

@@ -19,12 +19,12 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from api.ground.paging import PageQuery
+from api.ground.schemas import INTEGRAL, Answer, Body, Flag
 from api.models.alert import ClosedBecause
 from api.models.notification import State
 from api.models.user import Channel
-from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
-from api.schemas import INTEGRAL, Answer, Body, Flag
 from configs.ground.clock import clock
 from configs.ground.typed_text import clean_typed
 from configs.world.desk import Text

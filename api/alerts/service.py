@@ -20,13 +20,13 @@ from api.alerts.targets import (
     select_waiting,
 )
 from api.alerts.unwatched import record_unwatched
-from api.errors import ApiError, not_found
-from api.messages import catch_up_later, write_message
+from api.ground.errors import ApiError, not_found
+from api.ground.messages import catch_up_later, write_message
+from api.ground.schemas import PlanAnswer
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState
-from api.schemas import PlanAnswer
 from configs.ground.clock import clock
 from configs.ground.formatting import pluralize
 from configs.settings.constants import Constant
@@ -104,7 +104,7 @@ def create_alert(
     One that is `paused` needs no plan, nor does one whose plan was bought and begins later.
 
     Raises:
-        api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`; 429, too many today.
+        ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`; 429, too many today.
     """
     waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
     lock_user(session, user_id)
@@ -134,7 +134,7 @@ def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     """Pause an enabled alert, or enable a paused one.
 
     Raises:
-        api.errors.ApiError: 404; 409 where no desk of it can be watched; 402 or 409 as in `check_plan`.
+        ApiError: 404; 409 where no desk of it can be watched; 402 or 409 as in `check_plan`.
     """
     lock_user(session, user_id)
     alert = get_owned(session, user_id, alert_id)
@@ -146,7 +146,7 @@ def switch_alert(session: Session, user_id: UUID, alert_id: UUID, *, enabled: bo
     """Pause or enable an alert; one that is so already, or waits for a watch and is to pause, stays as it is.
 
     Raises:
-        api.errors.ApiError: as for `toggle_alert`.
+        ApiError: as for `toggle_alert`.
     """
     lock_user(session, user_id)
     alert = get_owned(session, user_id, alert_id)
@@ -171,7 +171,7 @@ def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
     """Close an alert for good.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     lock_user(session, user_id)
     close_alert(session, get_owned(session, user_id, alert_id), ClosedBecause.DELETED)
@@ -191,7 +191,7 @@ def reopen_alert(session: Session, alert: Alert) -> None:
     """Open an alert that a link stopped within the last day; others stay as they are.
 
     Raises:
-        api.errors.ApiError: 402 or 409 as in `check_plan`; 409 beyond the alerts that a user keeps.
+        ApiError: 402 or 409 as in `check_plan`; 409 beyond the alerts that a user keeps.
     """
     lock_user(session, alert.user_id)
     session.refresh(alert, with_for_update=True)
@@ -203,7 +203,7 @@ def open_again(session: Session, alert: Alert) -> None:
     """Open a closed alert; the caller holds the locks of its user's row and its own.
 
     Raises:
-        api.errors.ApiError: as for `reopen_alert`.
+        ApiError: as for `reopen_alert`.
     """
     _check_alert_count(session, alert.user_id)
     if alert.enabled:
@@ -238,7 +238,7 @@ def get_open(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     """Return a user's alert, its row locked: a link in a message may close it meanwhile.
 
     Raises:
-        api.errors.ApiError: 404; 409 where it is closed.
+        ApiError: 404; 409 where it is closed.
     """
     alert = session.get(Alert, alert_id, with_for_update=True)
     if alert is None or alert.user_id != user_id:
@@ -252,7 +252,7 @@ def get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     """Return a user's alert that is not over, its row locked: a link in a message may close it meanwhile.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     alert = session.get(Alert, alert_id, with_for_update=True)
     if alert is None or alert.user_id != user_id or alert.closed_at is not None:
@@ -264,7 +264,7 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
     """Refuse one more enabled alert where the plan does not allow it. `besides`: an alert that it replaces.
 
     Raises:
-        api.errors.ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
+        ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
     """
     held = find_entitlement(session, user_id, clock()).plan
     offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
@@ -300,7 +300,7 @@ def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
     Only switching them on needs a plan and a number: a form sends again what an alert has.
 
     Raises:
-        api.errors.ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
+        ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
     """
     if wish.enabled and not alert.voice_enabled:
         _check_calls(read_call_offer(session, alert.user_id))

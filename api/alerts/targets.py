@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import Limits, NewAlert
-from api.errors import ApiError, invalid
+from api.ground.errors import ApiError, invalid
+from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
 from api.models.discovery import Drift
-from api.schemas import FieldError
 from configs.ground.clock import clock
 from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.desk import Desk, Procedure, zone_of
@@ -40,7 +40,7 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
     """Return the targets with their limits, not yet in a session.
 
     Raises:
-        api.errors.ApiError: 422, naming each wrong field and its possible values.
+        ApiError: 422, naming each wrong field and its possible values.
     """
     place = find_prefecture(wish)
     if errors := list(_check_desks(wish, place)):
@@ -91,7 +91,7 @@ def find_prefecture(wish: NewAlert) -> Prefecture:
     """Return the prefecture of a requested alert.
 
     Raises:
-        api.errors.ApiError: 422, there is no such prefecture or desk.
+        ApiError: 422, there is no such prefecture or desk.
     """
     try:
         if wish.prefecture_id is not None:
@@ -193,7 +193,7 @@ def check_wish(session: Session, wish: NewAlert) -> None:
     """Refuse a wish that stands in another body, as its field `alert`, and could become no alert.
 
     Raises:
-        api.errors.ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
+        ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
     """
     try:
         build_targets(wish)
@@ -210,7 +210,7 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     """Return whether an alert has to wait until a desk can be watched; False where one can be watched now.
 
     Raises:
-        api.errors.ApiError: 422, with the reason for each part of the body, and with alternatives.
+        ApiError: 422, with the reason for each part of the body, and with alternatives.
     """
     items = list(_list_items(wish, place))
     lost = find_unsold_desks(session, place.desks)
@@ -244,7 +244,7 @@ def ensure_watchable(session: Session, alert: Alert) -> None:
     """Refuse to enable an alert whose slots no check can see.
 
     Raises:
-        api.errors.ApiError: 409, with the reason.
+        ApiError: 409, with the reason.
     """
     about = find_watched_desks(alert.targets)
     lost = find_unsold_desks(session, about)
@@ -322,7 +322,7 @@ def check_health_consent(wish: NewAlert, place: Prefecture) -> None:
     """Refuse a wish that reveals health without consent.
 
     Raises:
-        api.errors.ApiError: 422.
+        ApiError: 422.
     """
     found = None if wish.accept_health else next(find_revealing_desks(wish, place), None)
     if found:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 import notifier
 from api.alerts.targets import find_desks, get_prefecture_id
-from api.messages import nudge_later
+from api.ground.messages import nudge_later
 from api.models.alert import Alert
 from api.models.base import is_any_of, write_array
 from api.models.desk import DeskState, Outage

@@ -24,8 +24,8 @@ from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, open_again, stop_alerts
 from api.answers.matches import find_matches
-from api.errors import ApiError
-from api.messages import nudge_later
+from api.ground.errors import ApiError
+from api.ground.messages import nudge_later
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import is_any_of

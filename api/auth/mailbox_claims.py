@@ -22,7 +22,7 @@ from api.accounts.service import report_move
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.logins.service import end_all_logins
 from api.models.base import Base
 from api.models.login import EndedBecause, PendingRegistration
@@ -203,7 +203,7 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
     Its second factor stays: a mailbox that somebody else reads must not be enough.
 
     Raises:
-        api.errors.ApiError: 409 address-taken; roll back then.
+        ApiError: 409 address-taken; roll back then.
         configs.ground.signing.LinkRefused: the token is expired or forged.
     """
     contact = find_former(session, token, lock=True)

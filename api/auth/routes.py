@@ -16,7 +16,7 @@ from api.auth.schemas import (
     ResetBody,
     TokenBody,
 )
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
 from api.logins.access import hash_chosen_password
 from api.logins.schemas import SignedIn
 from api.middleware.auth import (

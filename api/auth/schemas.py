@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.accounts.schemas import Email, NewPassword, RegistrationForm
 from api.alerts.schemas import NewAlert
-from api.schemas import Answer, Body
+from api.ground.schemas import Answer, Body
 
 Token = Annotated[str, Field(max_length=1000)]
 

@@ -35,13 +35,13 @@ from api.auth.mailbox_claims import (
     rebuild_account,
     sign_reset,
 )
-from api.errors import ApiError, invalid
+from api.ground.errors import ApiError, invalid
+from api.ground.messages import write_message
+from api.ground.schemas import FieldError
 from api.logins.service import LoginChange, end_all_logins, renew_login
-from api.messages import write_message
 from api.models.base import session as open_session
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
-from api.schemas import FieldError
 from configs.ground.clock import clock
 from configs.ground.signed_links import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
 from configs.settings.constants import Constant
@@ -70,7 +70,7 @@ def confirm_address(
     registration, and chooses one.
 
     Raises:
-        api.errors.ApiError: 403 other-account, 409 address-taken.
+        ApiError: 403 other-account, 409 address-taken.
         configs.ground.signing.LinkRefused: the token is expired or forged.
     """
     contact, claims = find_contact(session, VerifyAddress, token, lock=True)
@@ -118,7 +118,7 @@ def register(
     No transaction is open while the password is hashed. `registration_id`: by which a browser is known again.
 
     Raises:
-        api.errors.ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
+        ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
             hash it.
     """
     with open_session() as s:
@@ -165,7 +165,7 @@ def reset_by_token(token: str, password: str, may_take_kept_turn: Callable[[str]
 
     Raises:
         configs.ground.signing.LinkRefused: the token is expired or forged.
-        api.errors.ApiError: 422, the password can be guessed; 503, no turn came to hash it.
+        ApiError: 422, the password can be guessed; 503, no turn came to hash it.
     """
     with open_session() as s:
         contact, _ = find_contact(s, ResetPassword, token)
@@ -202,7 +202,7 @@ def read_new_password(text: str) -> str:
     """Return a new password from a form.
 
     Raises:
-        api.errors.ApiError: 422, it is too short or too long.
+        ApiError: 422, it is too short or too long.
     """
     if not SHORTEST <= len(text) <= LONGEST or "\0" in text:
         detail = f"a password has {SHORTEST} to {LONGEST} characters"

@@ -26,20 +26,21 @@ from api.declarations import service as declarations
 from api.exports import jobs as exports
 from api.figures import deliveries, desk_days
 from api.figures.desk_days import sum_old_day
+from api.ground import alarms
+from api.ground.messages import get_effects, nudge_later
+from api.ground.separate_parts import do_each
 from api.invoices.issuing import issue_due, make_due_files
 from api.logins import factor_end
-from api.messages import get_effects, nudge_later
 from api.models import check
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
-from api.operations import alarms, daily_messages, self_checks
+from api.operations import daily_messages, self_checks
 from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
 from api.payments.book import close_period, list_ended_periods
 from api.payments.grants import begin_grace
 from api.payments.watch_gaps import list_watched_users
 from api.retention import batches, rules, unused_accounts
-from api.separate_parts import do_each
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.settings.constants import Constant

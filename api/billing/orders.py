@@ -15,7 +15,8 @@ from api.alerts.service import FAIR_USE_ALERTS
 from api.alerts.targets import check_wish
 from api.billing.quotes import build_quote
 from api.billing.schemas import Consent, NewOrder, QuoteAnswer
-from api.errors import ApiError, invalid
+from api.ground.errors import ApiError, invalid
+from api.ground.schemas import FieldError
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit
@@ -23,7 +24,6 @@ from api.models.user import Channel, Contact, User
 from api.payments.checkout_calls import CHECKOUT_SECONDS, find_expiry
 from api.payments.ledger import SESSION, add_event, find_stripe_id, link_id, list_credits, lock_payment
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
-from api.schemas import FieldError
 from configs.ground.clock import clock
 from configs.ground.formatting import pluralize
 from configs.settings.constants import Constant
@@ -55,7 +55,7 @@ def check_order(session: Session, wish: NewOrder) -> None:
     """Refuse an order for old terms, or with an alert whose desks cannot be watched.
 
     Raises:
-        api.errors.ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
+        ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
     """
     newest = find_newest_version()
     if wish.consent.terms_version != newest:
@@ -70,7 +70,7 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
     """Write the row of an order that `check_order` has let pass, or find that of the same one made a moment ago.
 
     Raises:
-        api.errors.ApiError: 409, the address is not confirmed, a larger plan runs, the plan would not carry the alert,
+        ApiError: 409, the address is not confirmed, a larger plan runs, the plan would not carry the alert,
             or too many orders are open; 422, the order is not asked to begin at once, and would.
     """
     lock_user(session, user_id)
@@ -129,7 +129,7 @@ def _read_consent(session: Session, user_id: UUID, wish: NewOrder, now: datetime
     """Return the consent of an order: one that begins later is not asked to begin at once, whatever was sent.
 
     Raises:
-        api.errors.ApiError: 422.
+        ApiError: 422.
     """
     if find_later_orders_end(session, user_id, now):
         return wish.consent.model_copy(update={"start_now": False, "acknowledges_loss": False})

@@ -17,8 +17,8 @@ from api.alerts.service import get_owned
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.alerts.unwatched import Hole, add_hole
 from api.billing.schemas import ClosedDeskRefund
-from api.errors import ApiError
-from api.messages import write_message
+from api.ground.errors import ApiError
+from api.ground.messages import write_message
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.base import session as open_session
@@ -197,7 +197,7 @@ def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
     """End the paid plans that run or are to begin, and plan the refund of their time since the desks closed.
 
     Raises:
-        api.errors.ApiError: 404, it is not the user's open alert; 409, a desk of it is open, or no paid plan runs.
+        ApiError: 404, it is not the user's open alert; 409, a desk of it is open, or no paid plan runs.
     """
     with open_session() as s:
         lock_user(s, user_id)

@@ -22,17 +22,17 @@ from api.billing.schemas import (
     TermsAnswer,
     Words,
 )
-from api.errors import not_found
+from api.ground.errors import not_found
+from api.ground.paging import PageQuery, read_page
+from api.ground.schemas import PlanAnswer
 from api.models.base import is_any_of
 from api.models.book import Account, BookKind, BookTransaction
 from api.models.payment import CreditForm, Payment, PlanCredit, Refund, RefundReason, StripeId, WatchCredit
 from api.models.user import Grant
-from api.paging import PageQuery, read_page
 from api.payments.book import Balances, list_transactions, read_balances
 from api.payments.ledger import INTENT, SESSION
 from api.payments.subscriptions import find_agreed_end, find_standing_notice
 from api.payments.withdrawal_rules import list_periods
-from api.schemas import PlanAnswer
 from configs.world.plan import PlanName, plans
 from configs.world.sales_terms import find_newest_version, read_consent, read_terms
 from configs.world.withdrawal_period import WithdrawalPeriod
@@ -75,7 +75,7 @@ def read_payment(session: Session, user_id: UUID, payment_id: UUID) -> PaymentEn
     """Return one of the user's payments.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     mine = sa.select(Payment).where(Payment.user_id == user_id, Payment.id == payment_id)
     found = list_entries(session, session.scalars(mine).all())

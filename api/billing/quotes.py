@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement
 from api.billing.schemas import CreditAnswer, QuoteAnswer, Words
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.book import read_balances
@@ -62,7 +62,7 @@ def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
     """Return what a plan costs this user now, and from when to when it runs if it is paid now.
 
     Raises:
-        api.errors.ApiError: 409, a larger plan or a subscription runs, or a monthly plan follows a withdrawal; with the
+        ApiError: 409, a larger plan or a subscription runs, or a monthly plan follows a withdrawal; with the
             date from which the order makes sense.
     """
     wanted, now = plan(name), clock()

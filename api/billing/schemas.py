@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from api.alerts.schemas import NewAlert
+from api.ground.schemas import Answer, Body, Flag, PlanAnswer
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
-from api.schemas import Answer, Body, Flag, PlanAnswer
 from configs.ground.strict_model import IsoDate
 from configs.world.desk import Text
 from configs.world.plan import PlanName

@@ -11,7 +11,7 @@ import structlog
 from api.alerts.targets import count_watched_desks
 from api.billing.orders import PlacedOrder, check_order, end_order, forget_customer, note_session, place_order
 from api.billing.schemas import CheckoutAnswer, NewOrder
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.base import session as open_session
 from api.models.payment import PaymentEventKind
 from api.models.user import User
@@ -31,7 +31,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
     """Return where an order is paid. The same order sent again within minutes leads to the same page.
 
     Raises:
-        api.errors.ApiError: 422 and 409 as in `check_order` and `place_order`; 409, an order was paid a moment ago; 503
+        ApiError: 422 and 409 as in `check_order` and `place_order`; 409, an order was paid a moment ago; 503
             with Retry-After, Stripe does not answer.
     """
     with open_session() as s:
@@ -56,7 +56,7 @@ def open_portal(user: User) -> str:
     """Return the address of the customer portal.
 
     Raises:
-        api.errors.ApiError: 409, nothing was paid yet; 503 with Retry-After, Stripe does not answer.
+        ApiError: 409, nothing was paid yet; 503 with Retry-After, Stripe does not answer.
     """
     if user.stripe_customer_id is None:
         raise _refuse_portal()
@@ -130,7 +130,7 @@ def _end_replaced(order: PlacedOrder) -> None:
     """End the pages that must not be paid beside this order.
 
     Raises:
-        api.errors.ApiError: 409, one of them was paid a moment ago.
+        ApiError: 409, one of them was paid a moment ago.
     """
     for payment_id, page in order.replaced:
         if page and checkout_calls.expire_session(page).status == _COMPLETE:

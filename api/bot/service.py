@@ -25,8 +25,8 @@ from api.bot.updates import (
     read_update,
     write_to_chat,
 )
-from api.errors import ApiError
-from api.middleware.limit_counters import hit_limit
+from api.ground.errors import ApiError
+from api.ground.limit_counters import hit_limit
 from api.models.alert import REOPENS, Alert
 from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import is_any_of, session

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.orm import Session
 
 import notifier
-from api.messages import write_message
+from api.ground.messages import write_message
 from api.models.notification import Notification
 from api.models.user import Channel, User
 from configs.ground.formatting import truncate_line

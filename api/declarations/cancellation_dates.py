@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.billing.schemas import Cancellation
-from api.errors import invalid
+from api.ground.errors import invalid
+from api.ground.schemas import FieldError
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.early_ends import quote_ends
 from api.payments.grants import find_paid_end
-from api.schemas import FieldError
 from configs.world.desk import zone_or_home
 from configs.world.withdrawal_period import ZONE
 
@@ -49,7 +49,7 @@ def find_end(wish: Cancellation, paid_until: datetime, zone: ZoneInfo, now: date
     """Return the instant of the end: that of the paid period, or of a day in the user's zone.
 
     Raises:
-        api.errors.ApiError: 422, the day is past, too far on, or beyond what is paid.
+        ApiError: 422, the day is past, too far on, or beyond what is paid.
     """
     if wish.on is None:
         return max(paid_until, now)

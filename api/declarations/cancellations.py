@@ -30,7 +30,7 @@ from api.declarations.cancellation_dates import (
 )
 from api.declarations.records import Author, Refusal, acknowledge, write
 from api.declarations.schemas import PERIOD_END
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
 from api.models.user import User
@@ -62,7 +62,7 @@ def declare_cancellation(
     Return what it answers, and its row (None where the subscription's end was wanted before).
 
     Raises:
-        api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
+        ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
     """
     lock_user(session, user_id)
     now, contract = clock(), find_subscription(session, user_id)

@@ -22,8 +22,8 @@ from api.declarations.cancellations import NOTICED, is_ending
 from api.declarations.records import acknowledge, describe, find_order, is_address_of, link_order
 from api.declarations.schemas import CancellationForm, WithdrawalForm
 from api.declarations.withdrawals import RECEIVED
-from api.errors import ApiError
-from api.messages import write_to_address
+from api.ground.errors import ApiError
+from api.ground.messages import write_to_address
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
@@ -49,7 +49,7 @@ def receive(
     """Store a declaration; sent twice by one page, it is one.
 
     Raises:
-        api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
+        ApiError: 429, this address was named too often within a day, whether it is known or not.
     """
     row = _build(wish, language)  # before the lock: who declares in the last second must not be late
     # Those that name an address at once wait for each other.

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import has_address
-from api.messages import write_to_address
+from api.ground.messages import write_to_address
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment

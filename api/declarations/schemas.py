@@ -14,8 +14,8 @@ from pydantic import AfterValidator, Field
 from api.accounts.schemas import Email
 from api.billing.schemas import Cancellation
 from api.declarations.cancellation_dates import list_days
+from api.ground.schemas import Answer, Body, name_rule
 from api.models.declaration import Declaration
-from api.schemas import Answer, Body, name_rule
 from configs.ground.clock import clock
 from configs.ground.typed_text import clean_typed, unify_signs
 

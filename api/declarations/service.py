@@ -27,12 +27,12 @@ from api.declarations.forms import MayMail, receive
 from api.declarations.records import Author, lock_declaration
 from api.declarations.schemas import CancellationForm, UndoneAnswer, WithdrawalForm
 from api.declarations.withdrawals import apply_withdrawal, confirm_withdrawal, declare_withdrawal
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
+from api.ground.separate_parts import do_due
 from api.models.base import session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
-from api.separate_parts import do_due
 from configs.ground.clock import clock
 
 
@@ -40,7 +40,7 @@ def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None
     """Declare the withdrawal from an order, given a user from one of that user's, and apply it.
 
     Raises:
-        api.errors.ApiError: 404, it is another's; 409, the period is over, or there is no right to withdraw.
+        ApiError: 404, it is another's; 409, the period is over, or there is no right to withdraw.
     """
     try:
         with session() as s:
@@ -57,7 +57,7 @@ def cancel_own(user_id: UUID, wish: Cancellation, author: Author) -> CancelledAn
     """Declare that the user's subscription shall end.
 
     Raises:
-        api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
+        ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
     """
     with session() as s:
         answer, row = declare_cancellation(s, user_id, wish, author)
@@ -78,7 +78,7 @@ def keep_own(user_id: UUID) -> UndoneAnswer:
     """Let the user's subscription go on, and say when it renews. Repeated, nothing changes.
 
     Raises:
-        api.errors.ApiError: 409, there is no subscription, or its end has come or was asked for at Stripe.
+        ApiError: 409, there is no subscription, or its end has come or was asked for at Stripe.
     """
     with session() as s:
         lock_user(s, user_id)
@@ -96,7 +96,7 @@ def receive_form(wish: WithdrawalForm | CancellationForm, language: str, may_mai
     """Store the declaration of somebody who is not signed in, and tell who may know of it.
 
     Raises:
-        api.errors.ApiError: 429, this address was named too often within a day.
+        ApiError: 429, this address was named too often within a day.
     """
     with session() as s:
         return receive(s, wish, language, may_mail)

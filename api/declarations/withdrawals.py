@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.declarations.cancellations import close_notices
 from api.declarations.records import Author, Refusal, acknowledge, link_order, refuse, write
-from api.errors import not_found
+from api.ground.errors import not_found
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus
 from api.models.user import User
@@ -174,7 +174,7 @@ def read_order(session: Session, payment_id: UUID, user_id: UUID | None = None) 
     """Return an order that was paid; given a user, one of that user's.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     order = session.get(Payment, payment_id)
     if order is None or order.consented_at is None or order.paid_at is None:

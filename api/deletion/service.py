@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from api.declarations.cancellation_dates import quote_refund
 from api.declarations.cancellations import apply_cancellation
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.messages import write_to_address
+from api.ground.schemas import LostPlan
 from api.invoices.issuing import forget_client
-from api.messages import write_to_address
 from api.models.declaration import Declaration
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, Subscription
@@ -27,7 +28,6 @@ from api.payments.grants import keep_use, measure_use
 from api.payments.subscriptions import request_cancellation, select_open_notices
 from api.payments.watch_credits import give_what_is_owed
 from api.payments.withdrawal_rules import note_order_mails
-from api.schemas import LostPlan
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import fold_address
 from configs.world.plan import PlanName
@@ -123,7 +123,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool, repeate
     whose deletion paid back what was owed.
 
     Raises:
-        api.errors.ApiError: 401, it is deleted already; 409 operator; 409 plan-running, with what is lost.
+        ApiError: 401, it is deleted already; 409 operator; 409 plan-running, with what is lost.
     """
     user = lock_account(session, user_id)
     if user is None:

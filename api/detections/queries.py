@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
 from sqlalchemy.orm import Session
 
-from api.cache import answer_cache
 from api.detections.schemas import (
     AlertDetection,
     DetectionDetail,
@@ -24,12 +23,13 @@ from api.detections.schemas import (
     PublicDetection,
     SlotAnswer,
 )
-from api.errors import ensure_found
+from api.ground.cache import answer_cache
+from api.ground.errors import ensure_found
+from api.ground.paging import cut_page
 from api.models.alert import Alert
 from api.models.base import UuidArray, is_any_of
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.paging import cut_page
 from configs.ground.clock import clock
 from configs.ground.proofs import NoProof, is_kept, is_key
 from configs.ground.signed_links import ShowProof, read_token, write_link
@@ -128,7 +128,7 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     """Return one detection that the user's alerts matched, with its slots.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     given = {"user": user_id, "detection": detection_id}
     one, slots = _select_one()

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from api.ground.paging import PageQuery
+from api.ground.schemas import Answer
 from api.models.slot import GoneReason
-from api.paging import PageQuery
-from api.schemas import Answer
 
 
 class PublicDetection(Answer):

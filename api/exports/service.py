@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
+from api.ground.translations import mark
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import MatchAnswer
 from api.models.appointment import Appointment
@@ -43,7 +44,6 @@ from api.models.provider_event import ProviderEvent
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
-from api.translations import mark
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt_file
 from configs.ground.object_store import NoBlob, StoreAway, export_blobs
@@ -77,7 +77,7 @@ def open_file(export: Export | None) -> bytes:
     One whose file is lost or damaged is dropped, so that the user can have another one made at once.
 
     Raises:
-        api.errors.ApiError: 404, there is none; 503, the store does not answer.
+        ApiError: 404, there is none; 503, the store does not answer.
     """
     if export is None or export.file_key is None:
         raise not_found("export: ask for one by GET /api/users/export")

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.schemas import AnswerFigures, AnswerRates, AnswerStats, Grouping, Quartiles
+from api.ground.cache import answer_cache
 from api.models.check import CheckDay
 from configs.world.prefecture import desks
 

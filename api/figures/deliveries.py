@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.figures.schemas import ChannelDelivery, Percentiles, compute_rate
+from api.ground.paging import first_id_at
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
-from api.paging import first_id_at
 
 RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _DAY = timedelta(days=1)

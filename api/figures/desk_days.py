@@ -6,8 +6,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.ground.paging import first_id_at
 from api.models.check import Check, CheckDay
-from api.paging import first_id_at
 
 # Checks wait in the spiders while the database is away, and are recorded after the first run that follows.
 _LATEST_RECORD = timedelta(days=1)

@@ -7,10 +7,10 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from api.detections.queries import get_public_cutoff, read_detection_stats
-from api.errors import not_found
 from api.figures.answers import list_answer_figures
 from api.figures.deliveries import list_channel_deliveries
 from api.figures.schemas import AnswerStats, AnswerStatsQuery, PublicStats, WatchLevels
+from api.ground.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from configs.world.prefecture import Grade, WatchLevel, desks, prefectures

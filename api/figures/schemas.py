@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.detections.schemas import DetectionStats
+from api.ground.schemas import Answer, Body
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel
-from api.schemas import Answer, Body
 
 _FEW = 5
 

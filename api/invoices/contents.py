@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from api.ground.schemas import Answer
 from api.models.invoice import InvoiceKind
 from api.models.payment import RefundReason
-from api.schemas import Answer
 from configs.settings import settings
 from configs.world.plan import PlanName
 from configs.world.sales_terms import BINDING, name_seller, write_vat_line

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from api.ground.separate_parts import do_due
 from api.invoices.contents import (
     PARIS,
     CorrectedInvoice,
@@ -34,7 +35,6 @@ from api.models.payment import Payment, Refund, RefundReason, StripeId
 from api.payments.grants import find_period
 from api.payments.ledger import list_credits, read_asked
 from api.payments.subscriptions import find_order
-from api.separate_parts import do_due
 from configs.ground.clock import clock
 from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
 

@@ -6,7 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.errors import ensure_found
+from api.ground.errors import ensure_found
+from api.ground.paging import PageQuery, read_page
 from api.invoices.contents import (
     PARIS,
     DailyTotal,
@@ -17,7 +18,6 @@ from api.invoices.contents import (
 )
 from api.models.invoice import Invoice
 from api.models.payment import Payment
-from api.paging import PageQuery, read_page
 
 _CURRENCY = "eur"  # of every payment, by a check of the table
 _TOTALS = sa.text("""
@@ -46,7 +46,7 @@ def find_invoice(session: Session, user_id: UUID, invoice_id: UUID) -> Invoice:
     """Return one of the user's documents.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     return ensure_found(
         session.scalars(_select_own(user_id).where(Invoice.id == invoice_id)).one_or_none(), "invoice"
@@ -57,7 +57,7 @@ def read_document(session: Session, user_id: UUID, invoice_id: UUID) -> InvoiceD
     """Return one of the user's documents with its contents.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     row = find_invoice(session, user_id, invoice_id)
     contents = InvoiceContents.model_validate(row.contents)

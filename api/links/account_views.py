@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
-from api.errors import ApiError
+from api.ground import alarms
+from api.ground.alarms import list_unanswered, name_incident
+from api.ground.errors import ApiError
 from api.links.blueprint import use_language_of
 from api.logins.factor_end import LinkedFactor, keep_by_link, read_link
 from api.middleware.known_places import made_registration, remember_place
@@ -19,8 +21,6 @@ from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import Role, User
-from api.operations import alarms
-from api.operations.alarms import list_unanswered, name_incident
 from api.users.contact_ownership import drop_contacts_since
 from configs.ground.contact_addresses import shorten_address
 from configs.ground.signed_links import AcknowledgeIncident, ResetPassword, VerifyAddress, read_token

@@ -17,7 +17,7 @@ from api.declarations.cancellations import Contract, find_order_owner, read_noti
 from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.declarations.withdrawals import OrderState, read_order
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.links.blueprint import use_language_of
 from api.middleware.languages import read_language, use_account_language
 from api.models.base import autocommit_session, read_once, session

@@ -11,7 +11,7 @@ from api.accounts.consents import withdraw_news_consent
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.detections.queries import find_proof
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.links.blueprint import blueprint
 from api.middleware.languages import use_account_language
 from api.middleware.problems import build_response
@@ -103,7 +103,7 @@ def restart_subject(session: Session, subject: UnsubscribeSubject) -> None:
     """Undo it where that may be.
 
     Raises:
-        api.errors.ApiError: 402 or 409 where the plan carries no more alerts.
+        ApiError: 402 or 409 where the plan carries no more alerts.
     """
     if subject.contact and subject.group is MessageGroup.SUMMARY:
         subject.contact.summary_since = subject.contact.summary_since or clock()

@@ -8,7 +8,7 @@ from flask import request
 
 from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.logins import service
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.second_factor import read_challenge, take_code
@@ -32,7 +32,7 @@ def check_password(body: LoginBody) -> User:
     """Return the user of this address and password.
 
     Raises:
-        api.errors.ApiError: 401 wrong-login.
+        ApiError: 401 wrong-login.
     """
     with session() as s:
         user = find_user(s, body.email)
@@ -48,7 +48,7 @@ def check_code(body: TotpLoginBody) -> User:
     """Return the user of a challenge whose second factor gave this code.
 
     Raises:
-        api.errors.ApiError: 401 challenge-over or wrong-code; 429, that was one try too many.
+        ApiError: 401 challenge-over or wrong-code; 429, that was one try too many.
     """
     user = _find_challenged(body.challenge)
     with session() as s:
@@ -78,7 +78,7 @@ def rotate_login(token_id: str, issued_at: datetime) -> LoginChange:
     """Use the refresh token of the request; call require_refresh_token first, or verify it.
 
     Raises:
-        api.errors.ApiError: 401, the login ended.
+        ApiError: 401, the login ended.
     """
     with session() as s:
         change = service.rotate_login(
@@ -96,7 +96,7 @@ def prove_identity(body: ProofBody) -> datetime:
     """Take the password, and the code where there is a second factor, once more; return until when that counts.
 
     Raises:
-        api.errors.ApiError: 403 wrong-proof or code-needed; 429.
+        ApiError: 403 wrong-proof or code-needed; 429.
     """
     user = current_user()
     count_password_work(user.id)
@@ -115,7 +115,7 @@ def hash_chosen_password(password: str) -> str:
     """Return the hash of the password that the signed-in user chooses.
 
     Raises:
-        api.errors.ApiError: 422, it can be guessed; 429; 503, no turn came to hash it.
+        ApiError: 422, it can be guessed; 429; 503, no turn came to hash it.
     """
     user = current_user()
     count_password_work(user.id)

@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_mailbox
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.messages import write_message
 from api.logins.second_factor import remove_second_factor
-from api.messages import write_message
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Channel, User
 from configs.ground.clock import clock
@@ -52,7 +52,7 @@ def ask_end(session: Session, user: User) -> None:
     The caller's transaction adds the row ASKED to the audit.
 
     Raises:
-        api.errors.ApiError: 409: totp-missing, factor-ending (asking again shortens nothing), asked-today or
+        ApiError: 409: totp-missing, factor-ending (asking again shortens nothing), asked-today or
             nobody-told; roll back then.
     """
     if not user.has_second_factor:

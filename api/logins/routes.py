@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.ground.schemas import IdPath
 from api.logins import service
 from api.logins.access import check_code, check_password, open_login, prove_identity, rotate_login
 from api.logins.schemas import (
@@ -37,7 +38,6 @@ from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
-from api.schemas import IdPath
 
 blueprint = make_blueprint(
     "logins", __name__, "/api/auth", "logins", "Sign-in, its tokens, and the user's logins"

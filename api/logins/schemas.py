@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, RootModel, SecretStr
 
-from api.schemas import Answer, Body, clean_text
+from api.ground.schemas import Answer, Body, clean_text
 from configs.ground.typed_text import join_code
 
 Code = Annotated[

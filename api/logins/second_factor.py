@@ -16,7 +16,7 @@ import pyotp
 from pyotp.exceptions import OTPVerificationError
 from sqlalchemy.orm import Session
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.logins.schemas import TotpSetup
 from api.models.user import User
 from configs.ground.clock import clock
@@ -31,7 +31,7 @@ def begin_setup(user: User) -> TotpSetup:
     """Return a new secret for a user, which is not stored anywhere yet.
 
     Raises:
-        api.errors.ApiError: 409, the account has a second factor already.
+        ApiError: 409, the account has a second factor already.
     """
     _refuse_second(user)
     secret = create_secret()
@@ -43,7 +43,7 @@ def resume_setup(user: User, setup: str) -> TotpSetup:
     """Return a setup that was begun, to show it once more.
 
     Raises:
-        api.errors.ApiError: 403, it is too old or not this user's; 409, there is a second factor already.
+        ApiError: 403, it is too old or not this user's; 409, there is a second factor already.
     """
     _refuse_second(user)
     secret = _read_setup(setup, user.id)
@@ -54,7 +54,7 @@ def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> lis
     """Store the secret of a setup once a code proves that the app has it; return the recovery codes.
 
     Raises:
-        api.errors.ApiError: 403, the code or the setup is not good; 409, there is a second factor already.
+        ApiError: 403, the code or the setup is not good; 409, there is a second factor already.
     """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     _refuse_second(user)
@@ -70,7 +70,7 @@ def renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
     """Return new recovery codes; the old ones are good no more.
 
     Raises:
-        api.errors.ApiError: 409, the account has no second factor.
+        ApiError: 409, the account has no second factor.
     """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     if user.totp_secret is None:

@@ -15,9 +15,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
+from api.ground.messages import write_message
 from api.logins.schemas import LoginItem, LoginList
-from api.messages import write_message
 from api.models.login import RECENT_PROOF_SECONDS, EndedBecause, Login
 from api.models.user import User
 from configs.ground.clock import clock
@@ -110,7 +110,7 @@ def renew_login(session: Session, login_id: UUID) -> LoginChange:
     """Give a login another refresh token, whatever it had before.
 
     Raises:
-        api.errors.ApiError: 401, the login ended meanwhile; roll back then.
+        ApiError: 401, the login ended meanwhile; roll back then.
     """
     login, token_id = session.get_one(Login, login_id, with_for_update=True), secrets.token_hex(32)
     now = clock()
@@ -133,7 +133,7 @@ def end_one_login(session: Session, user_id: UUID, login_id: UUID) -> None:
     """End one of a user's logins.
 
     Raises:
-        api.errors.ApiError: 404, the user has no such login, or it is over.
+        ApiError: 404, the user has no such login, or it is over.
     """
     login = session.get(Login, login_id, with_for_update=True)
     if login is None or login.user_id != user_id or not login.is_alive(clock()):

@@ -20,7 +20,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended.exceptions import CSRFError
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.middleware.openapi_helpers import needs_token
 from api.middleware.problems import build_response
 from api.middleware.rate_limits import count_request_of, count_stranger
@@ -182,7 +182,7 @@ def require_confirmed_address() -> None:
     """Refuse to write for an account whose address nobody has confirmed: it may be a stranger's.
 
     Raises:
-        api.errors.ApiError: 403 address-unconfirmed.
+        ApiError: 403 address-unconfirmed.
     """
     if current_identity().verified_at is None:
         detail = (
@@ -206,7 +206,7 @@ def require_recent_proof() -> None:
     """Refuse the request unless the password, and a code of the second factor, were given a moment ago.
 
     Raises:
-        api.errors.ApiError: 403 recent-proof-needed.
+        ApiError: 403 recent-proof-needed.
     """
     if not has_recent_proof():
         detail = "prove that it is you by POST /api/auth/prove, then try again"
@@ -244,7 +244,7 @@ def current_user() -> User:
     """Read the user of the request, detached from a session; call require_sign_in first.
 
     Raises:
-        api.errors.ApiError: 401, the account has just been deleted.
+        ApiError: 401, the account has just been deleted.
     """
     with autocommit_session() as s:
         user = s.get(User, current_user_id())

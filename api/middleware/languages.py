@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, current_app, g, request
 from flask_babel import get_locale, refresh
 
-from api.translations import LANGUAGES
+from api.ground.translations import LANGUAGES
 
 _DEFAULT = "fr"
 

@@ -18,8 +18,8 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from api.errors import ApiError, invalid
-from api.schemas import FieldError, Problem
+from api.ground.errors import ApiError, invalid
+from api.ground.schemas import FieldError, Problem
 from configs.ground.database_errors import passes, refuses_writes
 from configs.ground.encryption import DecryptionFailed
 

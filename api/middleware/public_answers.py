@@ -13,9 +13,9 @@ from typing import TypeVar
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from api.cache import MAX_AGE, answer_cache, digest_body
+from api.ground.cache import MAX_AGE, answer_cache, digest_body
+from api.ground.schemas import Answer
 from api.models.base import read_once
-from api.schemas import Answer
 
 _SMALLEST = 1024  # bytes of a body that is worth it
 _LEVEL = 6

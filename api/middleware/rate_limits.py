@@ -15,7 +15,15 @@ from limits.errors import StorageError
 from redis.exceptions import RedisError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.limit_counters import (
+    build_refusal,
+    build_storage_options,
+    build_storage_url,
+    check_limit,
+    clear_limit,
+    hit_limit,
+)
 from api.middleware.known_places import (
     COOKIE,
     digest_account,
@@ -26,14 +34,6 @@ from api.middleware.known_places import (
     is_known_place,
     read_browser_id,
     read_email,
-)
-from api.middleware.limit_counters import (
-    build_refusal,
-    build_storage_options,
-    build_storage_url,
-    check_limit,
-    clear_limit,
-    hit_limit,
 )
 from api.middleware.openapi_helpers import needs_token
 from api.middleware.problems import build_response
@@ -142,7 +142,7 @@ def count_stranger() -> None:
     """Count a request whose token is refused, by its network address.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     hit_limit(GENERAL, "stranger", get_network())
 
@@ -151,7 +151,7 @@ def count_form(kind: Literal["support", "declaration"]) -> None:
     """Count what is about to be stored without a login: a request to support, or a withdrawal or cancellation.
 
     Raises:
-        api.errors.ApiError: 429, this network address, or its /48, sent too many of them.
+        ApiError: 429, this network address, or its /48, sent too many of them.
     """
     here, wider = FORMS[kind]
     hit_limit(here, kind, get_network())
@@ -281,7 +281,7 @@ def count_password_work(user_id: UUID) -> None:
     """Count a password that a signed-in user proves or changes, right or wrong: each takes a core for a while.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     hit_limit(PROOFS, "password-work", str(user_id))
 
@@ -290,7 +290,7 @@ def count_request_of(user_id: UUID) -> None:
     """Count a request of a signed-in user, from wherever.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     hit_limit(USER, "user", str(user_id))
 
@@ -324,7 +324,7 @@ def limit_guesses(user_id: UUID) -> Iterator[None]:
     """Allow a signed-in user a few wrong passwords or codes: the error `wrong-proof` of the block counts as one.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     check_limit(ACCOUNT_FROM_ADDRESS, "proof", str(user_id))
     try:
@@ -341,7 +341,7 @@ def limit_codes(challenge_id: str, user: User) -> None:
     A place at which the account is known is spared from what strangers try.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     hit_limit(CODES, "challenge", challenge_id)
     check_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_place(user.email))
@@ -353,7 +353,7 @@ def count_wrong_code(user: User) -> None:
     """Count a wrong code of a second factor; right ones do not count.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     hit_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_place(user.email))
     hit_limit(WRONG_CODES, "codes", str(user.id))

@@ -22,7 +22,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.base import new_id
 from configs.settings import settings
 

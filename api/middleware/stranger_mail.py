@@ -9,9 +9,9 @@ from collections.abc import Callable
 import structlog
 from flask import request
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.limit_counters import hit_limit
 from api.middleware.known_places import digest_account
-from api.middleware.limit_counters import hit_limit
 from api.models.login import STRANGER_MAILS_A_DAY
 from configs.ground.contact_addresses import fold_address, group_network_address
 
@@ -39,7 +39,7 @@ def count_mail(email: str) -> None:
     """Count a mail that the request has us send to an address.
 
     Raises:
-        api.errors.ApiError: 429, there were too many within a day.
+        ApiError: 429, there were too many within a day.
     """
     count_mail_from_network()
     _count_mail_to(email)
@@ -58,7 +58,7 @@ def count_mail_from_network() -> None:
     """Count a mail to the address of an account, which its owner may need whatever strangers asked for.
 
     Raises:
-        api.errors.ApiError: 429, there were too many from this network within a day.
+        ApiError: 429, there were too many from this network within a day.
     """
     hit_limit(
         FROM_NETWORK,
@@ -71,7 +71,7 @@ def count_new_email(email: str) -> None:
     """Count a mail that asks to confirm an account's new address: anyone with accounts may name a stranger's.
 
     Raises:
-        api.errors.ApiError: 429, this mailbox was named too often within a day.
+        ApiError: 429, this mailbox was named too often within a day.
     """
     hit_limit(NEW_EMAIL, "new-email", digest_account(name_mailbox(email)))
     count_mail(email)

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.errors import not_found
+from api.ground.errors import not_found
+from api.ground.paging import PageQuery, read_page
+from api.ground.schemas import Answer, Body
 from api.models.notice import Notice
-from api.paging import PageQuery, read_page
-from api.schemas import Answer, Body
 
 
 class NoticeAnswer(Answer):
@@ -87,7 +87,7 @@ def read_notice(session: Session, user_id: UUID, notice_id: UUID, now: datetime)
     """Mark a notice as read; one that was read keeps its time.
 
     Raises:
-        api.errors.ApiError: 404, the user has no such notice.
+        ApiError: 404, the user has no such notice.
     """
     mine = (Notice.id == notice_id, Notice.user_id == user_id)
     if session.scalar(sa.select(Notice.id).where(*mine)) is None:

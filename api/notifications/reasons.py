@@ -6,8 +6,8 @@ Rows have the notifier's reasons, and what providers answered: words of theirs a
 from collections.abc import Mapping
 from enum import StrEnum
 
+from api.ground.translations import mark, translate
 from api.models.notification import HeldFor, State
-from api.translations import mark, translate
 
 
 class Reason(StrEnum):

@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.messages import write_message
+from api.ground.alarms import IS_UNANSWERED, list_unanswered, name_incident
+from api.ground.messages import write_message
+from api.ground.paging import first_id_at
 from api.models.appointment import Appointment
 from api.models.incident import Incident
 from api.models.job import JobState
@@ -19,8 +21,6 @@ from api.models.payment import Payment, Refund, RefundStatus
 from api.models.slot import Detection
 from api.models.support import SupportRequest
 from api.models.user import Channel, Role, User
-from api.operations.alarms import IS_UNANSWERED, list_unanswered, name_incident
-from api.paging import first_id_at
 
 _LISTED = 10  # open alarms that are named
 _LONGEST_SUBJECT = 80  # characters

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from api.ground.alarms import open_alarm
 from api.models.incident import IncidentReason
-from api.operations.alarms import open_alarm
 from configs.ground.clock import clock
 
 _KIND = "operations_alarm"

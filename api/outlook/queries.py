@@ -11,10 +11,11 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks
-from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.answers import read_desk_rates
 from api.figures.schemas import AnswerRates
+from api.ground.cache import answer_cache
+from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
@@ -35,7 +36,6 @@ from api.prefectures.queries import (
     list_serving_desks,
     read_watch_states,
 )
-from api.schemas import PlanAnswer
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.plan import PlanName, plans

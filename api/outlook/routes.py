@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from api.errors import ensure_found
+from api.ground.errors import ensure_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.outlook.queries import read_outlook

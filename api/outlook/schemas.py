@@ -5,10 +5,10 @@ from datetime import datetime
 from pydantic import Field
 
 from api.figures.schemas import AnswerRates
+from api.ground.schemas import Answer, Body, PlanAnswer
 from api.models.desk import DeskStatus
 from api.prefectures.queries import Announcer
 from api.prefectures.schemas import DeskAnswer
-from api.schemas import Answer, Body, PlanAnswer
 from configs.world.prefecture import Procedure, WatchLevel
 
 

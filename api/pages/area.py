@@ -8,8 +8,8 @@ from flask import Blueprint, Response, current_app, g, make_response, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from api.cache import digest_body
-from api.errors import ApiError
+from api.ground.cache import digest_body
+from api.ground.errors import ApiError
 from api.middleware.auth import current_identity
 from api.pages.cookies import (
     check_visitor_token,

@@ -11,7 +11,7 @@ import segno
 from flask import Blueprint, Response, request, url_for
 from markupsafe import Markup
 
-from api.errors import ensure_found
+from api.ground.errors import ensure_found
 from api.pages.headers import forbid_keeping
 from configs.ground.brand import fill_colours
 

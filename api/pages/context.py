@@ -1,6 +1,6 @@
 """Values for every template: texts, links, addresses, and how money, numbers and times are written.
 
-The texts in templates and code are French (api/translations.py).
+The texts in templates and code are French (api/ground/translations.py).
 """
 
 from datetime import date, datetime, time, timedelta
@@ -16,10 +16,10 @@ from flask_babel import Babel, Domain, LazyString, get_locale, lazy_gettext
 from werkzeug.exceptions import HTTPException
 
 from api.accounts.consents import read_consent_text
+from api.ground.translations import LANGUAGES, load_translations
 from api.middleware.languages import choose_language, read_direction, read_language
 from api.pages.assets import build_asset_url
 from api.pages.cookies import take_notice, write_token_field
-from api.translations import LANGUAGES, load_translations
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.desk import zone_or_home

@@ -28,7 +28,7 @@ from itsdangerous import URLSafeTimedSerializer
 from jwt import PyJWTError
 from markupsafe import Markup
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.logins.access import rotate_login
 from api.logins.service import LoginChange, list_login_ids
 from api.middleware.auth import (

@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from configs.ground.typed_text import clean_typed, write_day, write_hour
 
 _l = lazy_gettext
@@ -135,7 +135,7 @@ class Form(Generic[M]):
         """Note why the service refused the form, beside the fields that it names, otherwise beside `field`.
 
         Raises:
-            api.errors.ApiError: it is no refusal of what was typed.
+            ApiError: it is no refusal of what was typed.
         """
         if error.status not in _REFUSALS:
             raise error
@@ -148,7 +148,7 @@ class Form(Generic[M]):
         """Return what `act` returns for a form without errors; None where there are some, or it refuses the form.
 
         Raises:
-            api.errors.ApiError: it failed, by no refusal of what was typed.
+            ApiError: it failed, by no refusal of what was typed.
         """
         if self.errors:
             return None

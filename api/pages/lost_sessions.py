@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import BuildError
 
 from api.admin.access import check_operator
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
 from api.logins.schemas import LoginBody, ProofBody
 from api.middleware.auth import current_identity
 from api.middleware.languages import fix_language
@@ -213,7 +213,7 @@ def require_operator(*, acts: bool) -> None:
     """Refuse the page unless its reader is an operator; `acts`: an admin. Call require_login first.
 
     Raises:
-        api.errors.ApiError: 404, the reader is no operator.
+        ApiError: 404, the reader is no operator.
         OperatorRefused: support wants to act, or there is no second factor.
         api.pages.cookies.ProofNeeded: this login is older than the second factor.
     """

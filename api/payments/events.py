@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.base import new_id
 from api.models.base import session as open_session
 from api.models.job import PAYMENTS
@@ -87,7 +87,7 @@ def receive_event(body: bytes) -> None:
     """Store the event of a genuine call, then nudge its job. A repeated event is stored once.
 
     Raises:
-        api.errors.ApiError: 400, it is no event, or one of Stripe's other mode.
+        ApiError: 400, it is no event, or one of Stripe's other mode.
     """
     try:
         event = Event.model_validate_json(body)

@@ -13,7 +13,7 @@ from api.accounts.queries import lock_user
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import wake_alerts
 from api.alerts.unwatched import record_unwatched
-from api.messages import get_effects
+from api.ground.messages import get_effects
 from api.models.base import new_id
 from api.models.payment import (
     CreditForm,

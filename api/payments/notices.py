@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import write_to_admins
-from api.messages import get_effects, write_message
+from api.ground.messages import get_effects, write_message
 from api.models.incident import IncidentReason
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, StripeId, Subscription
 from api.models.stripe_event import StripeEvent

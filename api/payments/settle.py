@@ -14,7 +14,7 @@ from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets, note_ordered_consent
 from api.alerts.unwatched import Hole, add_hole
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.payment import (
     Payment,
     PaymentEventKind,

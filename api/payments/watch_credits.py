@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
 from api.alerts.unwatched import LATE, Hole, measure, record_unwatched
-from api.messages import write_message
+from api.ground.messages import write_message
 from api.models.base import new_id
 from api.models.payment import (
     CreditForm,

@@ -5,8 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from api.detections.schemas import PublicDetection
+from api.ground.schemas import Answer, Body
 from api.models.desk import DeskStatus
-from api.schemas import Answer, Body
 from configs.world.prefecture import Grade, Procedure, WatchLevel
 
 

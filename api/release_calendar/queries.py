@@ -13,7 +13,9 @@ from icalendar import Calendar, Event, Timezone
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.errors import invalid
+from api.ground.errors import invalid
+from api.ground.schemas import Answer, Body, FieldError
+from api.ground.translations import mark, translate
 from api.prefectures.queries import (
     Announcer,
     KnownRelease,
@@ -21,8 +23,6 @@ from api.prefectures.queries import (
     list_serving_desks,
     read_watch_states,
 )
-from api.schemas import Answer, Body, FieldError
-from api.translations import mark, translate
 from configs.ground.clock import clock
 from configs.world.prefecture import Prefecture, Procedure, WatchLevel, prefectures
 
@@ -126,7 +126,7 @@ def find_places(query: CalendarQuery) -> list[Prefecture]:
     """Return the prefecture that a query names, or all.
 
     Raises:
-        api.errors.ApiError: 422, there is no such prefecture.
+        ApiError: 422, there is no such prefecture.
     """
     if query.prefecture is None:
         return list(prefectures().values())

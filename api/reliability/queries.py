@@ -11,18 +11,18 @@ from pydantic import Field
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.answers import list_answer_figures
 from api.figures.deliveries import FigureChoice, build_channel_delivery, read_days
 from api.figures.schemas import AnswerFigures, ChannelDelivery, Grouping
+from api.ground.cache import answer_cache
+from api.ground.paging import first_id_at
+from api.ground.schemas import Answer
 from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
-from api.paging import first_id_at
-from api.schemas import Answer
 from configs.ground.clock import clock
 from configs.world.prefecture import desks, prefectures
 

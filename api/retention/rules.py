@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from api.auth.mailbox_claims import drop_former_addresses
+from api.ground.paging import first_id_at
+from api.ground.separate_parts import do_each
 from api.models.alert import Alert
 from api.models.all import RECORDS
 from api.models.appointment import Appointment
@@ -27,9 +29,7 @@ from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
-from api.paging import first_id_at
 from api.retention.batches import delete_in_batches, drop_gone_slots, erase_declarations
-from api.separate_parts import do_each
 from api.users.push_devices import drop_ended_devices
 from configs.ground.clock import clock
 from configs.ground.signed_links import LINK_SECONDS

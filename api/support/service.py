@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import has_confirmed_mailbox
 from api.accounts.schemas import Email
-from api.errors import invalid
-from api.messages import write_message, write_to_address
+from api.ground.errors import invalid
+from api.ground.messages import write_message, write_to_address
+from api.ground.schemas import Answer, Body, FieldError
 from api.models.support import SupportRequest
 from api.models.user import Role, User
-from api.schemas import Answer, Body, FieldError
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import fold_address
 from configs.settings import settings
@@ -72,7 +72,7 @@ def get_sender(user: User | None, wish: NewSupportRequest) -> str:
     """Return the address to answer to: the account's where somebody is signed in.
 
     Raises:
-        api.errors.ApiError: 422, nobody is signed in and no address is given.
+        ApiError: 422, nobody is signed in and no address is given.
     """
     email = user.email if user else wish.email
     if email is None:

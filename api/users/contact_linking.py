@@ -15,14 +15,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.errors import ApiError, invalid
-from api.messages import write_message
+from api.ground.errors import ApiError, invalid
+from api.ground.messages import write_message
+from api.ground.schemas import FieldError
 from api.models.base import new_id
 from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode, TelegramLink
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
-from api.schemas import FieldError
 from api.users.contact_ownership import free_address, take_address
 from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from configs.ground.clock import clock
@@ -42,7 +42,7 @@ def start_link(session: Session, user_id: UUID) -> TelegramUrl:
     """Make a link to the bot; one that the user had is good no more.
 
     Raises:
-        api.errors.ApiError: 503 where no bot is set up.
+        ApiError: 503 where no bot is set up.
     """
     bot = settings().telegram_bot_name
     if bot is None:
@@ -86,7 +86,7 @@ def confirm_link(session: Session, user_id: UUID) -> None:
     The account and the chat are told, and another account that had the chat.
 
     Raises:
-        api.errors.ApiError: 409 no-chat where none did in time.
+        ApiError: 409 no-chat where none did in time.
     """
     link = _find_link(session, user_id, lock=True)
     if link is None or link.chat_id is None:
@@ -138,7 +138,7 @@ def send_code(session: Session, contact: Contact, network_address: str) -> None:
     """Write a code and the SMS with it to the number that waits to be confirmed.
 
     Raises:
-        api.errors.ApiError: 422 for a number that gets no SMS from us, 429 too-many-codes.
+        ApiError: 422 for a number that gets no SMS from us, 429 too-many-codes.
     """
     number = contact.unconfirmed_address or contact.address
     if not receives_sms(number, settings().sms_countries):

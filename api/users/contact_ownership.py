@@ -7,8 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.errors import ApiError
-from api.messages import write_message
+from api.ground.errors import ApiError
+from api.ground.messages import write_message
 from api.models.contact_lookup import claim_address, find_contact, hash_address, lock_messages
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
@@ -30,7 +30,7 @@ def take_address(session: Session, contact: Contact) -> None:
     """Make a proven address the contact's; free_address comes before.
 
     Raises:
-        api.errors.ApiError: 503, a program with another LOOKUP_KEY takes it at this moment.
+        ApiError: 503, a program with another LOOKUP_KEY takes it at this moment.
     """
     if not claim_address(session, contact):
         raise ApiError(503, "busy", "another account proves this at the moment: try again")

@@ -7,8 +7,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from api.alerts.schemas import Hour
+from api.ground.schemas import Answer, Body, Flag, name_rule
 from api.models.user import CALLS_FROM, CALLS_UNTIL, DIGEST_AT, SlotRhythm
-from api.schemas import Answer, Body, Flag, name_rule
 
 
 def _stays_on(value: bool | None) -> bool | None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_news_consent, withdraw_news_consent
 from api.accounts.queries import index_contacts
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.database_clock import database_clock
 from api.models.notification import Notification, waits_as_wished
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
@@ -77,7 +77,7 @@ def change_groups(contacts: Mapping[Channel, Sequence[Contact]], changes: GroupC
     """Switch groups on or off by channel, of push for all devices; return whether slot alerts have a further way.
 
     Raises:
-        api.errors.ApiError: 409 not-linked.
+        ApiError: 409 not-linked.
     """
     wishes = [
         (MessageGroup(name), Channel(channel), wish)

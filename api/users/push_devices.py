@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent
 from api.accounts.queries import find_entitlement
 from api.alerts.service import wake_alerts
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
+from api.ground.schemas import Answer, Body, PlanAnswer, name_rule
 from api.models.contact_lookup import claim_address, find_contact, lock_messages
 from api.models.notification import Notification
 from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
-from api.schemas import Answer, Body, PlanAnswer, name_rule
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.push_subscriptions import (
@@ -124,7 +124,7 @@ def add_device(session: Session, user_id: UUID, wish: NewDevice) -> AddedDevice:
     A browser that another account of ours used is that account's no more: its messages would be shown here.
 
     Raises:
-        api.errors.ApiError: 402 without a plan that has push, 409 too-many-devices, 409 device-taken where another
+        ApiError: 402 without a plan that has push, 409 too-many-devices, 409 device-taken where another
             account has the endpoint with other keys, 503 where no push is set up.
     """
     if settings().vapid_public_key is None:
@@ -155,7 +155,7 @@ def remove_device(session: Session, user_id: UUID, device_id: UUID) -> None:
     """Remove a device. Its messages stay in the list of messages.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     lock_messages(session, [device_id])
     mine = sa.delete(Contact).where(*_is_device_of(user_id), Contact.id == device_id)
@@ -240,7 +240,7 @@ def _build_contact(session: Session, user_id: UUID) -> Contact:
     """Return a contact under the first number that is free; groups that are stopped by push stay so.
 
     Raises:
-        api.errors.ApiError: 409 too-many-devices.
+        ApiError: 409 too-many-devices.
     """
     others = list(session.scalars(sa.select(Contact).where(*_is_device_of(user_id)).order_by(Contact.number)))
     taken = {each.number for each in others}

@@ -8,13 +8,13 @@ from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.deletion.access import delete_signed_in
 from api.exports.service import open_file, read_export, start_export
+from api.ground.schemas import IdPath
 from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.middleware.public_answers import send_export
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
 from api.models.job import MAINTENANCE
-from api.schemas import IdPath
 from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationState
 from api.users.preferences import read_preferences

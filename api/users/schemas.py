@@ -9,9 +9,9 @@ from zoneinfo import available_timezones
 from pydantic import Field, model_validator
 
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
+from api.ground.schemas import Answer, Body, Flag, clean_text, name_rule
 from api.models.export import Export
 from api.models.user import OutageCredit
-from api.schemas import Answer, Body, Flag, clean_text, name_rule
 from configs.ground.typed_text import join_code
 from configs.world.languages import Language
 

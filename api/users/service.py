@@ -9,11 +9,11 @@ from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.queries import find_entitlement, list_plans_above
 from api.accounts.service import request_new_email
 from api.alerts.service import wake_alerts
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.schemas import PlanAnswer
 from api.models.base import session as open_session
 from api.models.contact_lookup import lock_messages
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
-from api.schemas import PlanAnswer
 from api.users.contact_linking import confirm_link, confirm_phone, send_code
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
@@ -42,7 +42,7 @@ def confirm_number(user_id: UUID, code: str) -> None:
     """Confirm the new number by the code of its SMS.
 
     Raises:
-        api.errors.ApiError: see `confirm_phone`; a wrong try is counted before.
+        ApiError: see `confirm_phone`; a wrong try is counted before.
     """
     with open_session() as s:
         refusal = confirm_phone(s, user_id, code)
@@ -56,7 +56,7 @@ def link_chat(user_id: UUID) -> None:
     """Link the chat that pressed Start.
 
     Raises:
-        api.errors.ApiError: see `confirm_link`.
+        ApiError: see `confirm_link`.
     """
     with open_session() as s:
         confirm_link(s, user_id)
@@ -67,7 +67,7 @@ def change_profile(session: Session, user_id: UUID, change: ProfileChange, netwo
     """Change what the body names.
 
     Raises:
-        api.errors.ApiError: 402 for a phone number without a plan, 422 for a number that gets no SMS, 429 after too
+        ApiError: 402 for a phone number without a plan, 422 for a number that gets no SMS, 429 after too
             many codes or mails.
     """
     emptied = {name for name in change.model_fields_set if getattr(change, name) is None}
@@ -95,7 +95,7 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     Messages that wait as their reader wished are looked at again by what holds now.
 
     Raises:
-        api.errors.ApiError: 409 not-linked.
+        ApiError: 409 not-linked.
     """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     _lock_contacts(session, user_id)

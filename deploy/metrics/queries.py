@@ -146,5 +146,5 @@ def build_parameters(now: datetime, jitter: float) -> dict[str, Any]:
 
 
 def _first_id_at(moment: datetime) -> str:
-    """Return the smallest UUIDv7 that a row made at `moment` can have (api/paging.py, without SQLAlchemy)."""
+    """Return the smallest UUIDv7 that a row made at `moment` can have (api/ground/paging.py, without SQLAlchemy)."""
     return str(UUID(int=int(moment.timestamp() * 1000) << _RANDOM_BITS))

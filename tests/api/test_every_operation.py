@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 
-from api import cache
+from api.ground import cache
 from api.invoices.issuing import issue_due
 from api.middleware.openapi_docs import build_document
 from api.models.invoice import Invoice

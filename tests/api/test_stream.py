@@ -15,10 +15,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError  # noqa: A004 -- redis-py names it so
 
 from api import stream as program
+from api.ground.paging import first_id_at
 from api.models.base import new_id
 from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
-from api.paging import first_id_at
 from api.stream import DatabaseAway, Reader
 from configs.ground.clock import clock, override_clock
 from configs.ground.job_queues import nudge_streams

@@ -112,7 +112,7 @@ class RowWalk:
         return self.files
 
 
-_COMMON = ("api/middleware/", "api/pages/", "api/models/", "api/errors.py", "api/schemas.py")
+_COMMON = ("api/middleware/", "api/pages/", "api/models/", "api/ground/")
 _ROW_WALKS = {
     "wish": RowWalk(
         "api/alerts/", Alert,

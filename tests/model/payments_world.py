@@ -16,7 +16,7 @@ from api.billing.service import start_checkout
 from api.declarations.records import Author
 from api.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
 from api.deletion.service import delete_account
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session

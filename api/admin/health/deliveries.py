@@ -11,13 +11,13 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 from api.admin.health.findings import Trouble, read_session, refuse
+from api.ground.paging import first_id_at
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
 from api.models.notification import Notification, State, sum_of_day
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.user import Channel
-from api.paging import first_id_at
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from configs.ground.formatting import format_duration, pluralize

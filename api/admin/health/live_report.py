@@ -3,7 +3,7 @@
 from flask import Flask, current_app
 
 from api.admin.health.checks import HealthChecks, find_worst_state
-from api.schemas import Answer
+from api.ground.schemas import Answer
 from configs.ground.redis import open_redis
 
 _EXTENSION = "health"

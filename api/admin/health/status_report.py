@@ -18,12 +18,12 @@ from api.admin.health.desks import read_desks, read_due, read_lateness
 from api.admin.health.findings import PartAway, PartFinding, PartState, read_each, read_session
 from api.admin.health.payments import read_payments
 from api.admin.health.program_checks import read_job_states
+from api.ground.alarms import list_unanswered
 from api.models.desk import HostState, Outage
 from api.models.discovery import DiscoveryRun, Drift
 from api.models.notification import QUEUES, Notification, State, waits_as_wished, was_put_off
 from api.models.slot import Detection
 from api.models.user import Channel
-from api.operations.alarms import list_unanswered
 from configs.ground.clock import clock
 from configs.ground.job_queues import read_oldest_seconds
 from configs.ground.proofs import read_status

@@ -25,11 +25,11 @@ import notifier
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartDown, PartState, Trouble, read_session
 from api.admin.health.program_checks import check_workers
-from api.messages import nudge_later
+from api.ground.alarms import open_alarm
+from api.ground.messages import nudge_later
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
-from api.operations.alarms import open_alarm
 from configs.ground.clock import clock
 from configs.ground.formatting import format_duration
 from configs.ground.hosts import is_loopback

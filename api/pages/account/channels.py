@@ -10,7 +10,8 @@ from flask_babel import lazy_gettext as _l
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.schemas import Body
 from api.logins.service import name_browser
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session, read_once, session
@@ -19,7 +20,6 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
-from api.schemas import Body
 from api.users import push_devices
 from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationFlags

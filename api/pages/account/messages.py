@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.paging import PageQuery
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.languages import read_language
 from api.models.base import autocommit_session, read_once, session
@@ -23,7 +24,6 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.cookies import lead_to
 from api.pages.forms import read_page_query
 from api.pages.words import CHANNEL_NAMES, describe_state
-from api.paging import PageQuery
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.languages import RIGHT_TO_LEFT

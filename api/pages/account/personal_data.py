@@ -7,8 +7,8 @@ from flask_babel import lazy_gettext as _l
 
 from api.deletion.access import delete_signed_in
 from api.deletion.service import read_losses
-from api.errors import ApiError
 from api.exports.service import open_file, read_export, start_export
+from api.ground.errors import ApiError
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.public_answers import send_export
 from api.models.base import read_once, session

@@ -19,6 +19,7 @@ from api.alerts.schemas import Hour
 from api.auth.mailbox_claims import find_contact
 from api.auth.schemas import EmailBody
 from api.auth.service import confirm_address
+from api.ground.schemas import Body, Flag
 from api.middleware.auth import current_user_id
 from api.middleware.languages import read_language, use_account_language
 from api.middleware.stranger_mail import count_new_email
@@ -28,7 +29,6 @@ from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
 from api.pages.words import CHANNEL_NAMES
-from api.schemas import Body, Flag
 from api.users.preference_schemas import (
     DeskChange,
     GroupChange,

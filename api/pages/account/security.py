@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from api.accounts.queries import read_account
 from api.auth import service as accounts
 from api.auth.schemas import PasswordBody
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.logins.access import hash_chosen_password
 from api.logins.factor_end import keep_factor as keep_lost_factor
 from api.logins.schemas import TotpConfirmation, TotpSetup

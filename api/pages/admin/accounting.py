@@ -19,7 +19,8 @@ from api.admin.payments import (
     read_event,
     write_csv,
 )
-from api.errors import not_found
+from api.ground.errors import not_found
+from api.ground.paging import Found, PageQuery
 from api.invoices.contents import DailyTotal
 from api.invoices.queries import read_daily_totals
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
@@ -30,7 +31,6 @@ from api.pages.admin.page_data import Block, Cell, Column, Field, ListPage, Text
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
-from api.paging import Found, PageQuery
 from api.payments.events import nudge_object
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"

@@ -9,11 +9,11 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api.admin.access import audited
+from api.ground.schemas import Body
 from api.pages.admin.page_data import Field, ListPage, build_list_blocks, render_page
 from api.pages.area import Access, Area
 from api.pages.cookies import add_notice
 from api.pages.forms import Form, Texts
-from api.schemas import Body
 
 M = TypeVar("M", bound=BaseModel)
 _TYPED = "typed"  # the name of the field in which the subject is typed

@@ -21,7 +21,7 @@ from api.admin.messages import (
     list_messages,
     replay_dead_letters,
 )
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from api.pages.admin import cells

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from api.admin.audit import AuditedWork
+from api.ground.paging import Found
 from api.pages.admin import cells
 from api.pages.forms import Form
-from api.paging import Found
 
 Q = TypeVar("Q", bound=BaseModel)
 R = TypeVar("R")

@@ -18,6 +18,7 @@ from api.admin.users import (
     read_user,
     search_users,
 )
+from api.ground.paging import PageQuery
 from api.models.user import Grant, Role, User
 from api.pages.admin import cells
 from api.pages.admin.area import Confirmation, add_action, add_list, area
@@ -36,7 +37,6 @@ from api.pages.admin.page_data import (
 )
 from api.pages.area import Access
 from api.pages.forms import Form, Texts
-from api.paging import PageQuery
 from configs.ground.clock import clock
 
 LIST = "/admin/utilisateurs"

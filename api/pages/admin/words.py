@@ -3,10 +3,10 @@
 from flask_babel import LazyString
 
 from api.admin.payments import OperatorPayment
+from api.ground.alarms import name_incident
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
 from api.models.payment import PaymentEventKind, RefundReason
-from api.operations.alarms import name_incident
 from api.pages.context import write_money
 from api.pages.forms import Texts
 from api.pages.words import REFUND_REASONS

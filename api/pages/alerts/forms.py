@@ -17,11 +17,11 @@ from api.alerts.appointments import close_as_found
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
 from api.alerts.service import CallOffer, read_call_offer
 from api.alerts.targets import find_watchable, must_wait_for_watch
-from api.errors import ApiError, not_found
+from api.ground.errors import ApiError, not_found
+from api.ground.schemas import Body, Flag, PlanAnswer
 from api.models.base import autocommit_session, read_once, session
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
-from api.schemas import Body, Flag, PlanAnswer
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Procedure, Text, zone_of
 from configs.world.languages import MESSAGE_LANGUAGES, Language
@@ -98,7 +98,7 @@ class WishPage:
         """Note why the service refused the wish.
 
         Raises:
-            api.errors.ApiError: it is no refusal of what was typed.
+            ApiError: it is no refusal of what was typed.
         """
         self.form.refuse(error)
         self.plans = error.plans
@@ -279,7 +279,7 @@ def store_appointment(user_id: UUID, alert_id: UUID, found: AppointmentForm, zon
     """Close the alert, and keep what was said of the appointment.
 
     Raises:
-        api.errors.ApiError: 404; 409 where another tab closed it meanwhile.
+        ApiError: 404; 409 where another tab closed it meanwhile.
     """
     with session() as s:
         close_as_found(s, user_id, alert_id, _build(found, zone))
@@ -289,7 +289,7 @@ def write_event(alert: AlertAnswer) -> bytes:
     """Return the appointment of a closed alert as an iCalendar file (RFC 5545).
 
     Raises:
-        api.errors.ApiError: 404, when it is was not said.
+        ApiError: 404, when it is was not said.
     """
     known = alert.appointment
     if known is None or known.at is None:

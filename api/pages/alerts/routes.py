@@ -14,7 +14,7 @@ from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
 from api.detections.queries import read_own_detection
-from api.errors import ApiError, ensure_found, not_found
+from api.ground.errors import ApiError, ensure_found, not_found
 from api.middleware.auth import current_identity, current_user_id
 from api.models.base import read_once, session
 from api.pages.alerts.forms import (
@@ -261,7 +261,7 @@ def _refuse(id: UUID, error: ApiError) -> ResponseReturnValue:
     """Say on the alert's page why something was refused.
 
     Raises:
-        api.errors.ApiError: there is no such alert, or the error is ours.
+        ApiError: there is no such alert, or the error is ours.
     """
     if error.status not in (402, 409, 429):
         raise error

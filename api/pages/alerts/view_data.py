@@ -45,7 +45,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
     """Return one alert of the user with what was found and sent.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     with autocommit_session() as s:
         answer = read_own_alert(s, user_id, alert_id)

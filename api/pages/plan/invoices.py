@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
+from api.ground.paging import PageQuery
 from api.invoices import queries
 from api.invoices.contents import LineKind
 from api.invoices.issuing import read_file
@@ -17,7 +18,6 @@ from api.models.base import read_once
 from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
 from api.pages.words import REFUND_REASONS
-from api.paging import PageQuery
 from configs.ground.object_store import StoreAway
 
 _l = lazy_gettext

@@ -15,7 +15,9 @@ from api.alerts.targets import build_targets, find_prefecture, find_revealing_de
 from api.billing.queries import list_history
 from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.paging import PageQuery
+from api.ground.schemas import Body, Flag
 from api.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.middleware.auth import current_user, current_user_id
 from api.middleware.public_answers import read_cached
@@ -27,8 +29,6 @@ from api.outlook.schemas import Outlook
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
-from api.paging import PageQuery
-from api.schemas import Body, Flag
 from api.users.preferences import read_channel_states
 from configs.ground.clock import clock
 from configs.settings import settings

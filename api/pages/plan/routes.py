@@ -21,7 +21,7 @@ from api.declarations.cancellations import read_own_contract
 from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.declarations.withdrawals import read_order
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.invoices.queries import list_payment_invoices
 from api.middleware.auth import current_identity, current_user, current_user_id
 from api.models.base import autocommit_session, read_once

@@ -21,12 +21,12 @@ from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import HistoryPage, PaymentEntry
 from api.declarations.cancellations import read_own_notice
 from api.declarations.withdrawals import list_open_orders
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.paging import PageQuery
+from api.ground.schemas import PlanAnswer
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session, read_once
 from api.models.book import BookKind
-from api.paging import PageQuery
-from api.schemas import PlanAnswer
 from configs.world.plan import PlanName
 
 _l = lazy_gettext
@@ -117,7 +117,7 @@ def read_own_payment(payment_id: UUID) -> tuple[PaymentEntry, OrderBook]:
     """Return a payment of who is signed in, and its book.
 
     Raises:
-        api.errors.ApiError: 404.
+        ApiError: 404.
     """
     with autocommit_session() as s:
         return read_payment(s, current_user_id(), payment_id), read_order_book(s, payment_id)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Response, render_template, request, url_for
 from pydantic import ValidationError
 
-from api.errors import not_found
+from api.ground.errors import not_found
 from api.middleware.languages import read_language
 from api.middleware.public_answers import answer_cached_bytes, read_cached
 from api.pages.area import Access, Area

@@ -9,8 +9,8 @@ from flask import render_template
 from flask_babel import LazyString, lazy_gettext
 from markupsafe import Markup
 
-from api.cache import answer_cache
 from api.figures.schemas import ChannelDelivery
+from api.ground.cache import answer_cache
 from api.middleware.languages import find_linked_language, read_language
 from api.middleware.public_answers import read_cached
 from api.models.desk import OutageReason

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import render_template
 from markdown_it import MarkdownIt
 
-from api.errors import not_found
+from api.ground.errors import not_found
 from api.middleware.languages import read_language
 from api.pages.area import Access, Area
 from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms, read_wrapped

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from api.errors import not_found
+from api.ground.errors import not_found
 from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_procedure, list_procedures, write_slug
@@ -83,7 +83,7 @@ def _read_filter() -> Procedure | None:
     """Return the procedure of the filter, None for all.
 
     Raises:
-        api.errors.ApiError: 404, there is no such procedure.
+        ApiError: 404, there is no such procedure.
     """
     asked = request.args.get("procedure", "")
     found = find_procedure(asked)

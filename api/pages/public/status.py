@@ -8,7 +8,7 @@ from flask_babel import LazyString, lazy_gettext
 
 from api.admin.health.findings import PartState
 from api.admin.health.live_report import Health, read_live_report
-from api.cache import answer_cache
+from api.ground.cache import answer_cache
 from api.pages.area import Access, Area, answer_live
 
 _l = lazy_gettext

@@ -24,7 +24,7 @@ from api.accounts.passwords import (
     verify_password,
 )
 from api.accounts.queries import _find_best
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.user import Grant
 from configs.world.plan import PlanName
 from tests.in_turn import in_turn

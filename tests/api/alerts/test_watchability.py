@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.middleware.problems import list_field_errors
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session

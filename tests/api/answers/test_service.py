@@ -23,6 +23,7 @@ from api.answers.service import (
     store_answers,
 )
 from api.background import jobs
+from api.ground.alarms import acknowledge
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
@@ -32,7 +33,6 @@ from api.models.incident import Incident, IncidentReason
 from api.models.notification import Match, Notification
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, Grant
-from api.operations.alarms import acknowledge
 from configs.ground.clock import clock
 from configs.ground.signed_links import ShowProof, read_token
 from configs.ground.signing import LinkRefused

@@ -17,9 +17,9 @@ from api.background import turns
 from api.background.__main__ import JobLoop, warm_up
 from api.background.jobs import list_jobs
 from api.background.turns import MOST_ATTEMPTS, Job
+from api.ground.separate_parts import do_each
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
-from api.separate_parts import do_each
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, read_report

@@ -8,7 +8,7 @@ import pytest
 
 from api.declarations.forms import LINKED_A_DAY
 from api.declarations.service import keep_own, undo_own
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User

@@ -13,7 +13,7 @@ from api.background import jobs
 from api.declarations import service
 from api.declarations.records import Author
 from api.declarations.withdrawals import declare_withdrawal
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, PaymentStatus

@@ -8,13 +8,13 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api import cache
 from api.background import jobs
 from api.deletion.service import delete_account
 from api.figures import desk_days
 from api.figures.deliveries import (
     RECEIPT_PROVIDERS,
 )
+from api.ground import cache
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
 from api.models.check import CheckDay, make_partitions

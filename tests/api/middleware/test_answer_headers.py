@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.cache import AnswerCache
-from api.errors import ApiError
+from api.ground.cache import AnswerCache
+from api.ground.errors import ApiError
 from configs.ground.clock import clock
 from configs.ground.redis import redis_client
 from tests.clients import Browser, People
@@ -268,7 +268,7 @@ def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Sou
 def test_a_body_that_takes_long_to_build_is_built_by_one_and_the_others_get_the_older_one(
     cache: AnswerCache, source: Source, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.cache._PATIENCE", 0.2)
+    monkeypatch.setattr("api.ground.cache._PATIENCE", 0.2)
     cache.get("x", source.build)
     frozen.shift(6)
     source.begun.clear()
@@ -287,7 +287,7 @@ def test_a_body_that_takes_long_to_build_is_built_by_one_and_the_others_get_the_
 def test_a_first_body_that_takes_too_long_is_waited_for_within_bounds(
     cache: AnswerCache, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.cache._LONGEST_WAIT", 0.2)
+    monkeypatch.setattr("api.ground.cache._LONGEST_WAIT", 0.2)
     source.go_on.clear()
     with ThreadPoolExecutor(1) as threads:
         builds = threads.submit(cache.get, "x", source.build)

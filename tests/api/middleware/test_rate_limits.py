@@ -16,10 +16,11 @@ from werkzeug.test import TestResponse
 
 import api
 from api.auth.mailbox_claims import sign_reset
+from api.ground import limit_counters
+from api.ground.limit_counters import hit_limit
 from api.logins.second_factor import sign_challenge
-from api.middleware import gunicorn_hooks, limit_counters
+from api.middleware import gunicorn_hooks
 from api.middleware.gunicorn_hooks import on_starting
-from api.middleware.limit_counters import hit_limit
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from configs.settings import settings

@@ -20,12 +20,12 @@ from flask.testing import FlaskClient
 from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.exceptions import ImATeapot
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
+from api.ground.schemas import FieldError, PlanAnswer
 from api.middleware.problems import TYPE
 from api.middleware.request_hooks import LARGEST_BODY
 from api.middleware.request_metrics import add_counts
 from api.models.base import session
-from api.schemas import FieldError, PlanAnswer
 from configs.ground.redis import open_redis
 from configs.world.plan import PlanName, plan
 from deploy.metrics.collector import read_requests

@@ -13,11 +13,11 @@ from rq import SimpleWorker
 from api.admin.health.watch import SwitchNotCalled
 from api.background import jobs
 from api.background.turns import JOBS
+from api.ground.alarms import acknowledge, open_alarm
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.user import Channel
-from api.operations.alarms import acknowledge, open_alarm
 from notifier.jobs import deliver
 from tests.api.messages import add_operator
 from tests.factories import one, rows

@@ -13,6 +13,7 @@ import time_machine
 from sqlalchemy.engine import make_url
 
 from api.background import jobs
+from api.ground.alarms import acknowledge
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
@@ -21,7 +22,6 @@ from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
 from api.models.support import SupportRequest
 from api.models.user import Channel, Role
-from api.operations.alarms import acknowledge
 from api.operations.daily_messages import count_events, measure_day, write_digest, write_report
 from api.operations.self_checks import QUERIES
 from api.payments import notices

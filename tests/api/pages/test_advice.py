@@ -14,8 +14,8 @@ import redis
 import time_machine
 from flask import Flask
 
-from api import cache
 from api.alerts.service import stop_alerts
+from api.ground import cache
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.check import CheckDay

@@ -11,11 +11,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.ground.translations import LANGUAGES
 from api.models.contact_linking import TelegramLink
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from api.pages.assets import compute_version
-from api.translations import LANGUAGES
 from configs.ground.brand import BRAND
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest

@@ -10,7 +10,7 @@ import redis
 import time_machine
 from flask.testing import FlaskClient
 
-from api import cache
+from api.ground import cache
 from api.models.base import session
 from api.models.check import CheckDay
 from api.models.desk import DeskState, DeskStatus

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from icalendar import Calendar
 
-from api import cache
+from api.ground import cache
 from api.models.base import session
 from api.models.check import CheckDay
 from api.models.delivery_figure import DeliveryFigure

@@ -15,7 +15,7 @@ import notifier
 from api.accounts.queries import lock_user
 from api.auth.mailbox_claims import sign_reset
 from api.background import jobs
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from api.models.base import session
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import find_contact

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from api.translations import load_translations
+from api.ground.translations import load_translations
 from tests.browser.arrival import check_width
 from tests.whole.visitor import Visitor
 

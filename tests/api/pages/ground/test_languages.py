@@ -15,12 +15,12 @@ from flask_babel import ngettext
 
 from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
-from api.errors import ApiError, invalid
+from api.ground.errors import ApiError, invalid
+from api.ground.schemas import FieldError
 from api.middleware.languages import choose_language, use_account_language
 from api.pages.assets import build_asset_url, list_assets, read_asset
 from api.pages.forms import Form
 from api.pages.headers import build_policy, list_payment_hosts
-from api.schemas import FieldError
 from configs.ground.brand import BRAND
 from tests.clients import Browser
 from tests.in_turn import in_turn

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from api.schemas import Body
+from api.ground.schemas import Body
 
 T = TypeVar("T")
 _RANDOM_BITS = 80  # of a UUIDv7, behind its 48 bits of milliseconds

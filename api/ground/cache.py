@@ -20,7 +20,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from api.errors import ApiError
+from api.ground.errors import ApiError
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
 from configs.settings import settings
@@ -91,7 +91,7 @@ class AnswerCache:
         """Return a body at most `max_age` seconds old; up to _KEPT_SECONDS older where the next takes over _PATIENCE.
 
         Raises:
-            api.errors.ApiError: 503, another process builds it, for longer than _LONGEST_WAIT.
+            ApiError: 503, another process builds it, for longer than _LONGEST_WAIT.
             Exception: whatever `build` raises.
         """
         mine = self._mine.get(key)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from api.schemas import FieldError, LostPlan, PlanAnswer
+from api.ground.schemas import FieldError, LostPlan, PlanAnswer
 
 T = TypeVar("T")
 

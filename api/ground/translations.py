@@ -13,7 +13,7 @@ from babel.support import Translations
 
 LANGUAGES = {"fr": "Français", "en": "English", "ar": "العربية"}  # the first one where nothing else is known
 _SOURCE = "fr"
-_TEXTS = Path(__file__).parent / "pages" / "texts"
+_TEXTS = Path(__file__).parents[1] / "pages" / "texts"
 
 
 def mark(text: str) -> str:

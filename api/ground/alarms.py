@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
-from api.messages import nudge_later
+from api.ground.messages import nudge_later
 from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
 

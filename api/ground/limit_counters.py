@@ -12,8 +12,8 @@ from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.cache import RedisOutage
-from api.errors import ApiError
+from api.ground.cache import RedisOutage
+from api.ground.errors import ApiError
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis
@@ -25,7 +25,7 @@ def hit_limit(rule: str, *key: str) -> None:
     """Count one event of this key, e.g. `hit_limit("300 per 5 minutes", "user", id)`. Without Redis nothing counts.
 
     Raises:
-        api.errors.ApiError: 429, there were more than the rule allows.
+        ApiError: 429, there were more than the rule allows.
     """
     _check(rule, key, counting=True)
 
@@ -34,7 +34,7 @@ def check_limit(rule: str, *key: str) -> None:
     """Refuse if the next event of this key is one too many, without counting it.
 
     Raises:
-        api.errors.ApiError: 429.
+        ApiError: 429.
     """
     _check(rule, key, counting=False)
 
