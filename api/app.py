@@ -19,13 +19,6 @@ from api.ground.schemas import Problem
 from api.invoices import routes as invoices
 from api.links import routes as links
 from api.logins import routes as logins
-from api.middleware import openapi_docs
-from api.middleware.auth import register_auth
-from api.middleware.gunicorn_hooks import BEFORE_FORK
-from api.middleware.problems import build_validation_response, register_error_handlers
-from api.middleware.rate_limits import register_rate_limits
-from api.middleware.request_hooks import allow_front_end, register_body_checks, register_request_hooks
-from api.middleware.request_metrics import register_request_metrics
 from api.models.base import engine
 from api.models.revision import check_tables
 from api.notifications import routes as notifications
@@ -36,6 +29,13 @@ from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
 from api.support import routes as support
 from api.users import routes as users
+from api.web import openapi
+from api.web.auth import register_auth
+from api.web.gunicorn_hooks import BEFORE_FORK
+from api.web.problems import build_validation_response, register_error_handlers
+from api.web.rate_limits import register_rate_limits
+from api.web.request_hooks import allow_front_end, register_body_checks, register_request_hooks
+from api.web.request_metrics import register_request_metrics
 from configs.ground.logs import set_up_logs
 
 # In the order of the document.
@@ -57,7 +57,7 @@ def create_app() -> OpenAPI:
     set_up_logs("api")
     app = OpenAPI(
         "api",
-        info=Info(title="RDVPriority", version=version("rdvpriority"), description=openapi_docs.INTRODUCTION),
+        info=Info(title="RDVPriority", version=version("rdvpriority"), description=openapi.INTRODUCTION),
         security_schemes={
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             "refresh": {"type": "http", "scheme": "bearer", "description": "The refresh token of a login"},
@@ -83,7 +83,7 @@ def create_app() -> OpenAPI:
         app.register_api(blueprint)
     app.register_blueprint(links.blueprint)
     register_pages(app)
-    app.register_blueprint(openapi_docs.blueprint)
+    app.register_blueprint(openapi.blueprint)
     # The workers connect for themselves.
     app.extensions.setdefault(BEFORE_FORK, []).append(lambda: engine().dispose())
     return app

@@ -8,8 +8,8 @@ from flask import request
 import notifier
 from api.bot.service import handle_update
 from api.ground.schemas import Answer
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.request_hooks import Verify, webhook
+from api.web.openapi import declare_errors, make_blueprint
+from api.web.request_hooks import Verify, webhook
 
 blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")
 

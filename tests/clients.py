@@ -16,9 +16,9 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from api.logins.service import LoginChange, open_login
-from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.user import Role, User
+from api.web.auth import issue_tokens
 from configs.world.plan import PlanName
 from tests.factories import EMAIL, PASSWORD, add_account, add_grant, give_role
 

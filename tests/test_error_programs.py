@@ -150,7 +150,7 @@ SERVERS = {
         "flask.Flask.dispatch_request",
         (
             "gunicorn api.app:create_app() --bind 127.0.0.1:0 --workers 1 --threads 2 --preload"
-            " --no-control-socket --config python:api.middleware.gunicorn_hooks"
+            " --no-control-socket --config python:api.web.gunicorn_hooks"
         ),
         "/api/health/live",
     ),

@@ -7,10 +7,10 @@ from flask import g
 
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.ground.errors import ApiError
-from api.middleware.auth import Identity, current_identity
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role
+from api.web.auth import Identity, current_identity
 
 
 def check_operator(identity: Identity, *, acts: bool) -> None:

@@ -19,9 +19,9 @@ from api.alerts.schemas import (
     SentTest,
 )
 from api.alerts.targets import build_targets
-from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import read_once, session
+from api.web.auth import current_user_id
+from api.web.openapi import BODY, declare_errors, make_blueprint
 
 blueprint = make_blueprint(
     "alerts", __name__, "/api/alerts", "alerts", "What the user waits for", signed_in=True

@@ -14,10 +14,10 @@ from api.answers.matches import find_matches_of_alert
 from api.answers.service import AnswerFinal, store_answers
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Answer, Body
-from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import session
+from api.web.auth import current_user_id
+from api.web.openapi import BODY, declare_errors, make_blueprint
 
 _ONLY_OF_FOUND: JsonDict = {
     "anyOf": [

@@ -19,7 +19,8 @@ from api.auth.schemas import (
 from api.ground.errors import ApiError, not_found
 from api.logins.access import hash_chosen_password
 from api.logins.schemas import SignedIn
-from api.middleware.auth import (
+from api.models.base import read_once, session
+from api.web.auth import (
     current_login_id,
     current_user,
     current_user_id,
@@ -27,11 +28,10 @@ from api.middleware.auth import (
     issue_tokens,
     require_recent_proof,
 )
-from api.middleware.known_places import remember_place
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
-from api.middleware.rate_limits import may_take_kept_turn
-from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
-from api.models.base import read_once, session
+from api.web.known_places import remember_place
+from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
+from api.web.rate_limits import may_take_kept_turn
+from api.web.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from configs.ground.signing import LinkRefused
 
 blueprint = make_blueprint(

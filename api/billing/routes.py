@@ -21,12 +21,12 @@ from api.billing.schemas import (
     TermsAnswer,
 )
 from api.ground.paging import PageQuery
-from api.middleware.auth import current_user, current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
-from api.middleware.public_answers import answer_public
-from api.middleware.request_hooks import webhook
 from api.models.base import read_once
 from api.payments.events import is_genuine, receive_event
+from api.web.auth import current_user, current_user_id
+from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
+from api.web.public_answers import answer_public
+from api.web.request_hooks import webhook
 from configs.world.plan import PlanName
 
 blueprint = make_blueprint("billing", __name__, "/api/billing", "billing", "Plans, payments and refunds")

@@ -6,9 +6,9 @@ from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations import service
 from api.declarations.records import Author
 from api.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
-from api.middleware.auth import current_identity, current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.models.declaration import DeclaredBy
+from api.web.auth import current_identity, current_user_id
+from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
 from configs.world.languages import choose_page_language
 
 blueprint = make_blueprint("declarations", __name__, "/api/billing", "billing", "Plans, payments and refunds")

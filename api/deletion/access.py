@@ -6,10 +6,10 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from api.deletion.service import delete_account
-from api.middleware.auth import current_user_id
-from api.middleware.rate_limits import forget_counts
 from api.models.base import session
 from api.models.job import MAINTENANCE
+from api.web.auth import current_user_id
+from api.web.rate_limits import forget_counts
 from configs.ground.background_nudges import nudge
 
 _TRIES = 5

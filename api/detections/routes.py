@@ -7,10 +7,10 @@ from flask import Response
 from api.detections.queries import list_own_detections, read_detection_stats, read_own_detection
 from api.detections.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionStats
 from api.ground.schemas import IdPath
-from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
-from api.middleware.public_answers import answer_cached
 from api.models.base import read_once
+from api.web.auth import current_user_id
+from api.web.openapi import BEARER, declare_errors, make_blueprint
+from api.web.public_answers import answer_cached
 
 blueprint = make_blueprint(
     "detections", __name__, "/api/detections", "detections", "What was seen for the user"

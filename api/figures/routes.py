@@ -11,8 +11,8 @@ from api.figures.answers import list_answer_figures
 from api.figures.deliveries import list_channel_deliveries
 from api.figures.schemas import AnswerStats, AnswerStatsQuery, PublicStats, WatchLevels
 from api.ground.errors import not_found
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.public_answers import answer_cached
+from api.web.openapi import declare_errors, make_blueprint
+from api.web.public_answers import answer_cached
 from configs.world.prefecture import Grade, WatchLevel, desks, prefectures
 
 _DAY = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Errors that a request ends in; the middleware answers them as problem details.
+"""Errors that a request ends in; `api.web.problems` answers them as problem details.
 
 Free of Flask, so that services, jobs and commands may raise them too.
 """

@@ -11,10 +11,10 @@ from api.ground.schemas import IdPath
 from api.invoices import queries
 from api.invoices.contents import InvoicePage
 from api.invoices.issuing import read_file
-from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
-from api.middleware.public_answers import PDF_TYPE, build_pdf_response
 from api.models.base import autocommit_session, read_once
+from api.web.auth import current_user_id
+from api.web.openapi import BEARER, declare_errors, make_blueprint
+from api.web.public_answers import PDF_TYPE, build_pdf_response
 from configs.ground.object_store import StoreAway
 
 _MAKING_SECONDS, _STORE_SECONDS = "10", "60"  # until it is worth asking again

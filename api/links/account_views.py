@@ -14,14 +14,14 @@ from api.ground.alarms import list_unanswered, name_incident
 from api.ground.errors import ApiError
 from api.links.blueprint import use_language_of
 from api.logins.factor_end import LinkedFactor, keep_by_link, read_link
-from api.middleware.known_places import made_registration, remember_place
-from api.middleware.languages import use_account_language
-from api.middleware.rate_limits import may_take_kept_turn
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import Role, User
 from api.users.contact_ownership import drop_contacts_since
+from api.web.known_places import made_registration, remember_place
+from api.web.languages import use_account_language
+from api.web.rate_limits import may_take_kept_turn
 from configs.ground.contact_addresses import shorten_address
 from configs.ground.signed_links import AcknowledgeIncident, ResetPassword, VerifyAddress, read_token
 

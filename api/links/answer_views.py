@@ -16,12 +16,12 @@ from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
 from api.answers.matches import AnnouncedMatch, list_announced
 from api.answers.service import AnswerFinal, StoredAnswer, UnknownMatch, read_answers, store_answers
-from api.middleware.languages import read_language, use_account_language
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.user import User
+from api.web.languages import read_language, use_account_language
 from configs.ground.clock import clock
 from configs.ground.signed_links import AnswerAlert, MoveReminders, TellHowItWent, read_token
 from configs.world.desk import zone_of, zone_or_home

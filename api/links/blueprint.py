@@ -3,8 +3,8 @@
 from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
-from api.middleware.languages import use_account_language
 from api.models.user import Contact, User
+from api.web.languages import use_account_language
 from configs.ground.signing import LinkRefused
 
 blueprint = Blueprint("links", __name__, url_prefix="/l")

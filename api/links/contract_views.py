@@ -19,12 +19,12 @@ from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.declarations.withdrawals import OrderState, read_order
 from api.ground.errors import ApiError
 from api.links.blueprint import use_language_of
-from api.middleware.languages import read_language, use_account_language
 from api.models.base import autocommit_session, read_once, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.user import User
 from api.pages.forms import Form
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
+from api.web.languages import read_language, use_account_language
 from configs.ground.signed_links import (
     CancelOrder,
     ConfirmCancellation,

@@ -13,11 +13,11 @@ from api.alerts.targets import get_prefecture_id
 from api.detections.queries import find_proof
 from api.ground.errors import ApiError
 from api.links.blueprint import blueprint
-from api.middleware.languages import use_account_language
-from api.middleware.problems import build_response
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Contact, User
+from api.web.languages import use_account_language
+from api.web.problems import build_response
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup

@@ -13,17 +13,17 @@ from api.logins import service
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.second_factor import read_challenge, take_code
 from api.logins.service import LoginChange, name_browser
-from api.middleware.auth import current_identity, current_login_id, current_user, is_use
-from api.middleware.known_places import is_known_address, is_known_place, remember_place
-from api.middleware.rate_limits import (
+from api.models.base import session
+from api.models.user import User
+from api.web.auth import current_identity, current_login_id, current_user, is_use
+from api.web.known_places import is_known_address, is_known_place, remember_place
+from api.web.rate_limits import (
     count_password_work,
     count_wrong_code,
     limit_codes,
     limit_guesses,
     may_take_kept_turn,
 )
-from api.models.base import session
-from api.models.user import User
 
 log = structlog.get_logger(__name__)
 

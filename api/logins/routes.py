@@ -26,7 +26,10 @@ from api.logins.second_factor import (
     sign_challenge,
 )
 from api.logins.service import LoginChange, read_logins
-from api.middleware.auth import (
+from api.models.base import session
+from api.models.login import EndedBecause
+from api.models.user import User
+from api.web.auth import (
     current_login_id,
     current_user,
     current_user_id,
@@ -34,10 +37,7 @@ from api.middleware.auth import (
     require_recent_proof,
     require_refresh_token,
 )
-from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors, make_blueprint
-from api.models.base import session
-from api.models.login import EndedBecause
-from api.models.user import User
+from api.web.openapi import BEARER, BODY, REFRESH, declare_errors, make_blueprint
 
 blueprint = make_blueprint(
     "logins", __name__, "/api/auth", "logins", "Sign-in, its tokens, and the user's logins"

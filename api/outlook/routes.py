@@ -3,11 +3,11 @@
 from flask import Response
 
 from api.ground.errors import ensure_found
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.public_answers import answer_cached
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook, OutlookQuery
 from api.prefectures.schemas import PrefecturePath
+from api.web.openapi import declare_errors, make_blueprint
+from api.web.public_answers import answer_cached
 from configs.world.prefecture import prefectures
 
 blueprint = make_blueprint(

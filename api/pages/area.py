@@ -10,7 +10,6 @@ from flask_babel import gettext as _
 
 from api.ground.cache import digest_body
 from api.ground.errors import ApiError
-from api.middleware.auth import current_identity
 from api.pages.cookies import (
     check_visitor_token,
     comes_from_elsewhere,
@@ -20,6 +19,7 @@ from api.pages.cookies import (
 )
 from api.pages.headers import forbid_keeping, keep_for_everybody
 from api.pages.lost_sessions import require_operator
+from api.web.auth import current_identity
 
 View = Callable[..., ResponseReturnValue]
 

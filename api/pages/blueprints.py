@@ -4,8 +4,6 @@ from babel import Locale
 from flask import Blueprint, Flask
 
 from api.ground.translations import LANGUAGES, load_translations
-from api.middleware.gunicorn_hooks import BEFORE_FORK
-from api.middleware.languages import register_languages
 from api.pages.account import channels, messages, personal_data, preferences, security, sign_in
 from api.pages.admin.area import area as admin
 from api.pages.alerts import routes as alerts
@@ -18,6 +16,8 @@ from api.pages.plan import declarations, invoices
 from api.pages.plan import routes as plan
 from api.pages.public import advice, calendar, ledger, legal, site, status
 from api.pages.public import map as map_page
+from api.web.gunicorn_hooks import BEFORE_FORK
+from api.web.languages import register_languages
 from configs.ground.clock import clock
 from configs.world.prefecture import prefectures
 from configs.world.slot_releases import working_day

@@ -17,9 +17,9 @@ from werkzeug.exceptions import HTTPException
 
 from api.accounts.consents import read_consent_text
 from api.ground.translations import LANGUAGES, load_translations
-from api.middleware.languages import choose_language, read_direction, read_language
 from api.pages.assets import build_asset_url
 from api.pages.cookies import take_notice, write_token_field
+from api.web.languages import choose_language, read_direction, read_language
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.desk import zone_or_home

@@ -31,7 +31,9 @@ from markupsafe import Markup
 from api.ground.errors import ApiError
 from api.logins.access import rotate_login
 from api.logins.service import LoginChange, list_login_ids
-from api.middleware.auth import (
+from api.models.base import autocommit_session
+from api.models.user import User
+from api.web.auth import (
     current_identity,
     current_user,
     derive_form_token,
@@ -39,9 +41,7 @@ from api.middleware.auth import (
     has_recent_proof,
     issue_tokens,
 )
-from api.middleware.languages import use_account_language
-from api.models.base import autocommit_session
-from api.models.user import User
+from api.web.languages import use_account_language
 from configs.ground.clock import clock
 from configs.ground.signing import ACCESS_COOKIE, LinkRefused, get_serializer, unsign
 from configs.settings import settings

@@ -8,7 +8,7 @@ from functools import lru_cache
 from flask import Flask, Response, g, request
 
 from api.ground.cache import digest_body
-from api.middleware.public_answers import pack_body
+from api.web.public_answers import pack_body
 from configs.settings import settings
 from configs.settings.groups import ADDRESSES
 

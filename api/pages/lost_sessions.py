@@ -17,12 +17,12 @@ from werkzeug.routing import BuildError
 from api.admin.access import check_operator
 from api.ground.errors import ApiError, not_found
 from api.logins.schemas import LoginBody, ProofBody
-from api.middleware.auth import current_identity
-from api.middleware.languages import fix_language
-from api.middleware.problems import build_response, use_error_pages
 from api.pages.cookies import FORM_FIELD as TOKEN
 from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, Sessions, send_login
 from api.pages.forms import Form
+from api.web.auth import current_identity
+from api.web.languages import fix_language
+from api.web.problems import build_response, use_error_pages
 from configs.ground.signing import LinkRefused, sign, unsign
 
 _LONGEST_TARGET = 2000  # characters

@@ -3,10 +3,10 @@
 from flask import Response
 
 from api.ground.errors import ensure_found
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.public_answers import answer_cached
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.schemas import MapQuery, PrefectureList, PrefecturePage, PrefecturePath, TileMap
+from api.web.openapi import declare_errors, make_blueprint
+from api.web.public_answers import answer_cached
 from configs.world.prefecture import prefectures
 
 blueprint = make_blueprint(

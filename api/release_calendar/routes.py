@@ -3,8 +3,6 @@
 from flask import Response
 
 from api.ground.errors import ensure_found
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.public_answers import answer_cached, answer_cached_bytes
 from api.prefectures.schemas import PrefecturePath
 from api.release_calendar.queries import (
     CALENDAR_TYPE,
@@ -17,6 +15,8 @@ from api.release_calendar.queries import (
     read_calendar,
     read_feed,
 )
+from api.web.openapi import declare_errors, make_blueprint
+from api.web.public_answers import answer_cached, answer_cached_bytes
 from configs.world.prefecture import prefectures
 
 _FEED = {"description": "An iCalendar feed", "content": {CALENDAR_TYPE: {"schema": {"type": "string"}}}}

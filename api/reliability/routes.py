@@ -2,9 +2,9 @@
 
 from flask import Response
 
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.public_answers import answer_cached
 from api.reliability.queries import CACHE_KEY, Reliability, read_reliability
+from api.web.openapi import declare_errors, make_blueprint
+from api.web.public_answers import answer_cached
 
 blueprint = make_blueprint(
     "reliability", __name__, "/api/reliability", "reliability", "How well we kept our word"

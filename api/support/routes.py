@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from api.middleware.auth import find_user
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
-from api.middleware.rate_limits import count_form
-from api.middleware.stranger_mail import may_mail
 from api.models.base import session
 from api.support.service import NewSupportRequest, SupportTicket, add_request, get_sender
+from api.web.auth import find_user
+from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
+from api.web.rate_limits import count_form
+from api.web.stranger_mail import may_mail
 
 blueprint = make_blueprint("support", __name__, "/api/support", "support", "Questions to the operators")
 

@@ -9,10 +9,6 @@ from api.accounts.schemas import Account
 from api.deletion.access import delete_signed_in
 from api.exports.service import open_file, read_export, start_export
 from api.ground.schemas import IdPath
-from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
-from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
-from api.middleware.public_answers import send_export
-from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
 from api.models.job import MAINTENANCE
 from api.users.contact_linking import read_link, start_link
@@ -40,6 +36,10 @@ from api.users.service import (
     save_notifications,
     save_profile,
 )
+from api.web.auth import current_user_id, require_confirmed_address, require_recent_proof
+from api.web.openapi import BODY, declare_errors, make_blueprint
+from api.web.public_answers import send_export
+from api.web.stranger_mail import count_new_email
 from configs.ground.background_nudges import nudge
 
 _ZIP = {

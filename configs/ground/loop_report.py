@@ -8,7 +8,7 @@ from redis import Redis
 PLANNER, STREAM = "crawler:planner:seen", "stream:seen"
 # By queue of background jobs: that of its worker
 BACKGROUND = {name: f"background:{name}:seen" for name in ("payments", "maintenance")}
-API_COUNTS = "api:counts"  # a hash: api/middleware/request_metrics.py
+API_COUNTS = "api:counts"  # a hash: api/web/request_metrics.py
 NOTICES = "stream:notices"  # the channel that says that notices were written, and carries nothing
 FRESH = timedelta(seconds=60)
 _KEPT = timedelta(seconds=45)  # so an alarm of its absence reaches operators within two minutes

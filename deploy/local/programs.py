@@ -16,7 +16,7 @@ from deploy.local.processes import with_parent
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
 _GUNICORN = (
     "--workers 2 --threads 8 --timeout 30 --graceful-timeout 35 --preload --no-control-socket"
-    " --config python:api.middleware.gunicorn_hooks"
+    " --config python:api.web.gunicorn_hooks"
 )
 
 _RPC = "supervisor.rpcinterface:make_main_rpcinterface"

@@ -227,7 +227,7 @@ def _ask_api(address: str) -> Any:
 
 
 def read_requests(client: Redis) -> Iterator[Family]:
-    """Yield what the API's workers have counted: api/middleware/request_metrics.py."""
+    """Yield what the API's workers have counted: api/web/request_metrics.py."""
     found = cast("dict[bytes, bytes]", client.hgetall(API_COUNTS))
     samples = [(field.decode().split(" "), float(number)) for field, number in sorted(found.items())]
     for definition in (BY_NAME[name] for name in _COUNTED):

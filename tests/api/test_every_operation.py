@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 
 from api.ground import cache
 from api.invoices.issuing import issue_due
-from api.middleware.openapi_docs import build_document
 from api.models.invoice import Invoice
 from api.models.login import Login
 from api.models.notification import State
 from api.models.user import Channel, User
+from api.web.openapi import build_document
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.notifications.test_routes import write_notice

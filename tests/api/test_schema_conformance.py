@@ -18,10 +18,10 @@ from schemathesis.checks import CHECKS
 
 from api.invoices.issuing import issue_due
 from api.logins.service import open_login
-from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User
+from api.web.auth import issue_tokens
 from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import (

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from api import stream
-from api.middleware.request_hooks import LARGEST_BODY, LARGEST_WEBHOOK
+from api.web.request_hooks import LARGEST_BODY, LARGEST_WEBHOOK
 from deploy.local.processes import answers, free_port, stop
 from deploy.server_files import SERVER, write_nginx_copy
 from tests.deploy.compose_files import DEPLOY, services

@@ -3,7 +3,7 @@
 `python -m tests.lab.walk` goes from a due desk to a provider's yes. It runs a whole stack whose spider and workers note
 by `sys.setprofile` what they enter, lets a few slots be told, then prints the files of the last one's walk in their order,
 and their number. `… wish` goes from the body of an alert to its row, `… grant` from Stripe's event to the grant: in one
-process, by a test that does it. What each request or job passes (`api/middleware`, records, configs) is left out of these.
+process, by a test that does it. What each request or job passes (`api/web`, records, configs) is left out of these.
 """
 
 import os
@@ -112,7 +112,7 @@ class RowWalk:
         return self.files
 
 
-_COMMON = ("api/middleware/", "api/pages/", "api/models/", "api/ground/")
+_COMMON = ("api/web/", "api/pages/", "api/models/", "api/ground/")
 _ROW_WALKS = {
     "wish": RowWalk(
         "api/alerts/", Alert,

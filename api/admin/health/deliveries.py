@@ -48,7 +48,7 @@ def read_left_alone(channel: Channel) -> dict[str, float]:
     return {name: round(wait, 3) for name, wait in waits.items() if wait}
 
 
-# Mails that anybody causes who names an address (api/middleware/stranger_mail.py).
+# Mails that anybody causes who names an address (api/web/stranger_mail.py).
 _ON_A_WORD = (
     "verify_email", "account_exists", "verify_new_email", "support_received", "withdrawal_received", "cancel_noticed",
 )  # fmt: skip

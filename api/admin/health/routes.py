@@ -4,7 +4,7 @@ from typing import Any
 
 from api.admin.health.findings import PartState
 from api.admin.health.live_report import Health, Live, read_live_report
-from api.middleware.openapi_helpers import declare_errors, make_blueprint
+from api.web.openapi import declare_errors, make_blueprint
 
 blueprint = make_blueprint("health", __name__, "/api/health", "health", "Whether people are told")
 

@@ -13,7 +13,6 @@ from api.accounts.schemas import Account, Phone
 from api.ground.errors import ApiError
 from api.ground.schemas import Body
 from api.logins.service import name_browser
-from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session, read_once, session
 from api.models.user import Channel, ContactState
 from api.pages.area import Access, Area, answer_live
@@ -27,6 +26,7 @@ from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.push_devices import NewDevice, list_devices
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.users.service import confirm_number, link_chat, restart_groups, save_notifications, save_profile
+from api.web.auth import current_user_id
 from configs.settings import settings
 from configs.world.plan import plan
 

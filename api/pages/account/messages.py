@@ -12,8 +12,6 @@ from flask_babel import gettext as _
 
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
-from api.middleware.auth import current_identity, current_user_id
-from api.middleware.languages import read_language
 from api.models.base import autocommit_session, read_once, session
 from api.models.notification import State
 from api.notifications import notices
@@ -24,6 +22,8 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.cookies import lead_to
 from api.pages.forms import read_page_query
 from api.pages.words import CHANNEL_NAMES, describe_state
+from api.web.auth import current_identity, current_user_id
+from api.web.languages import read_language
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.languages import RIGHT_TO_LEFT

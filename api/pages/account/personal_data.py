@@ -9,14 +9,14 @@ from api.deletion.access import delete_signed_in
 from api.deletion.service import read_losses
 from api.exports.service import open_file, read_export, start_export
 from api.ground.errors import ApiError
-from api.middleware.auth import current_identity, current_user_id
-from api.middleware.public_answers import send_export
 from api.models.base import read_once, session
 from api.models.job import MAINTENANCE
 from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
 from api.pages.forms import Form, Texts
 from api.users.schemas import DeletionWish
+from api.web.auth import current_identity, current_user_id
+from api.web.public_answers import send_export
 from configs.ground.background_nudges import nudge
 from configs.settings import settings
 

@@ -20,9 +20,6 @@ from api.auth.mailbox_claims import find_contact
 from api.auth.schemas import EmailBody
 from api.auth.service import confirm_address
 from api.ground.schemas import Body, Flag
-from api.middleware.auth import current_user_id
-from api.middleware.languages import read_language, use_account_language
-from api.middleware.stranger_mail import count_new_email
 from api.models.base import read_once, session
 from api.models.user import CONTACT_CHANNELS, Channel, OutageCredit, SlotRhythm
 from api.pages.area import Access, Area
@@ -45,6 +42,9 @@ from api.users.service import (
     change_notifications,
     save_profile,
 )
+from api.web.auth import current_user_id
+from api.web.languages import read_language, use_account_language
+from api.web.stranger_mail import count_new_email
 from configs.ground.signed_links import VerifyAddress
 from configs.world.languages import MESSAGE_LANGUAGES, Language
 from configs.world.prefecture import prefectures

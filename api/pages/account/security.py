@@ -22,13 +22,13 @@ from api.logins.second_factor import (
     resume_setup,
 )
 from api.logins.service import end_one_login, end_other_logins, read_logins
-from api.middleware.auth import current_login_id, current_user, current_user_id
 from api.models.base import autocommit_session, session
 from api.models.user import User
 from api.pages.area import Access, Area
 from api.pages.assets import render_qr_code
 from api.pages.cookies import keep_login, lead_to
 from api.pages.forms import Form, Texts
+from api.web.auth import current_login_id, current_user, current_user_id
 
 PASSWORD_TEXTS: Texts = {
     ("password", "missing"): _l("Écrivez un nouveau mot de passe."),

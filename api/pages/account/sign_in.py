@@ -15,10 +15,6 @@ from api.logins.factor_end import WAITING_TIME
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.second_factor import sign_challenge
 from api.logins.service import end_login
-from api.middleware.auth import current_identity, current_login_id, current_user, current_user_id
-from api.middleware.known_places import remember_registration
-from api.middleware.languages import read_language
-from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from api.models.base import new_id, session
 from api.models.login import EndedBecause
 from api.models.user import User
@@ -32,6 +28,10 @@ from api.pages.lost_sessions import (
     read_target,
     render_held_form,
 )
+from api.web.auth import current_identity, current_login_id, current_user, current_user_id
+from api.web.known_places import remember_registration
+from api.web.languages import read_language
+from api.web.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from configs.world.plan import PlanName
 
 _NEW_ALERT = "alert_pages.show_new_alert"

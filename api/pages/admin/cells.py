@@ -7,9 +7,9 @@ from flask import url_for
 from markupsafe import Markup
 
 from api.admin.audit import shorten_email
-from api.middleware.auth import current_identity
 from api.models.user import Role
 from api.pages.context import write_date, write_moment, write_money, write_number
+from api.web.auth import current_identity
 from configs.world.plan import PlanName, name_plan
 
 NOTHING = "—"

@@ -18,7 +18,6 @@ from api.admin.system import (
     name_actors,
 )
 from api.ground.paging import Found
-from api.middleware.auth import current_identity
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult, JobState
 from api.pages.admin import cells
@@ -26,6 +25,7 @@ from api.pages.admin.area import add_list
 from api.pages.admin.page_data import Cell, Column, Field, ListPage, name_field
 from api.pages.admin.words import count
 from api.pages.context import write_moment
+from api.web.auth import current_identity
 
 _KINDS = {ActorKind.ADMIN: "Administration", ActorKind.SUPPORT: "Assistance", ActorKind.COMMAND: "Commande"}
 _PAIR = 2  # a value before and after

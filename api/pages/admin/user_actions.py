@@ -18,7 +18,6 @@ from api.admin.user_changes import (
 )
 from api.admin.users import UserDetails, describe_grants, get_grant, read_user
 from api.logins.factor_end import ASKED, WAITING_TIME
-from api.middleware.auth import current_identity
 from api.models.user import Role
 from api.pages.admin.area import REASON, Confirmation, NoFields, NotNow, add_action
 from api.pages.admin.page_data import Field, number_field
@@ -27,6 +26,7 @@ from api.pages.admin.words import REASON_TEXTS
 from api.pages.area import Access
 from api.pages.context import write_moment
 from api.pages.forms import Texts
+from api.web.auth import current_identity
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, name_plan
 

@@ -15,7 +15,6 @@ from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
 from api.detections.queries import read_own_detection
 from api.ground.errors import ApiError, ensure_found, not_found
-from api.middleware.auth import current_identity, current_user_id
 from api.models.base import read_once, session
 from api.pages.alerts.forms import (
     TEXTS,
@@ -42,6 +41,7 @@ from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to
 from api.pages.forms import Form, write_problem
 from api.pages.words import CHANNEL_NAMES
+from api.web.auth import current_identity, current_user_id
 from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)

@@ -8,13 +8,13 @@ from flask.typing import ResponseReturnValue
 
 from api.declarations import service
 from api.declarations.schemas import CancellationForm, WithdrawalForm
-from api.middleware.languages import read_language
-from api.middleware.rate_limits import count_form
-from api.middleware.stranger_mail import may_mail
 from api.models.base import new_id
 from api.pages.area import Access, Area
 from api.pages.forms import Form, Texts
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
+from api.web.languages import read_language
+from api.web.rate_limits import count_form
+from api.web.stranger_mail import may_mail
 from configs.world.languages import choose_page_language
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH
 

@@ -12,12 +12,12 @@ from api.ground.paging import PageQuery
 from api.invoices import queries
 from api.invoices.contents import LineKind
 from api.invoices.issuing import read_file
-from api.middleware.auth import current_user_id
-from api.middleware.public_answers import build_pdf_response
 from api.models.base import read_once
 from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
 from api.pages.words import REFUND_REASONS
+from api.web.auth import current_user_id
+from api.web.public_answers import build_pdf_response
 from configs.ground.object_store import StoreAway
 
 _l = lazy_gettext

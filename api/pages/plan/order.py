@@ -19,8 +19,6 @@ from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.ground.schemas import Body, Flag
 from api.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
-from api.middleware.auth import current_user, current_user_id
-from api.middleware.public_answers import read_cached
 from api.models.base import autocommit_session, read_once
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
@@ -30,6 +28,8 @@ from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
 from api.users.preferences import read_channel_states
+from api.web.auth import current_user, current_user_id
+from api.web.public_answers import read_cached
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.plan import PlanName, plan

@@ -23,7 +23,6 @@ from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.declarations.withdrawals import read_order
 from api.ground.errors import ApiError
 from api.invoices.queries import list_payment_invoices
-from api.middleware.auth import current_identity, current_user, current_user_id
 from api.models.base import autocommit_session, read_once
 from api.models.declaration import DeclaredBy
 from api.models.user import Channel, ContactState
@@ -57,6 +56,7 @@ from api.pages.plan.view_data import (
 )
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
 from api.users.preferences import read_channel_states
+from api.web.auth import current_identity, current_user, current_user_id
 from configs.world.languages import choose_page_language
 from configs.world.plan import PlanName, name_plan
 from configs.world.prefecture import prefectures

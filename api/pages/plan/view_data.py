@@ -24,9 +24,9 @@ from api.declarations.withdrawals import list_open_orders
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.ground.schemas import PlanAnswer
-from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session, read_once
 from api.models.book import BookKind
+from api.web.auth import current_user, current_user_id
 from configs.world.plan import PlanName
 
 _l = lazy_gettext

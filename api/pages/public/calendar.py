@@ -9,8 +9,6 @@ from flask import Response, render_template, request, url_for
 from pydantic import ValidationError
 
 from api.ground.errors import not_found
-from api.middleware.languages import read_language
-from api.middleware.public_answers import answer_cached_bytes, read_cached
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_place_options, write_slug
 from api.release_calendar.queries import (
@@ -24,6 +22,8 @@ from api.release_calendar.queries import (
     read_calendar,
     read_feed,
 )
+from api.web.languages import read_language
+from api.web.public_answers import answer_cached_bytes, read_cached
 from configs.world.prefecture import Procedure, prefectures
 
 _PER_PAGE = 50  # releases

@@ -10,8 +10,8 @@ from flask import render_template
 from markdown_it import MarkdownIt
 
 from api.ground.errors import not_found
-from api.middleware.languages import read_language
 from api.pages.area import Access, Area
+from api.web.languages import read_language
 from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms, read_wrapped
 
 TERMS_NAME = "conditions"

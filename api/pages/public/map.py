@@ -8,12 +8,12 @@ from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from api.ground.errors import not_found
-from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_procedure, list_procedures, write_slug
 from api.pages.words import CLASSES, classify_watch
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import MapTile, TileMap
+from api.web.public_answers import read_cached
 from configs.world.desk import Procedure
 
 _ANY = "PLACE"  # ids are in small letters

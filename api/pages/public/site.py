@@ -12,12 +12,12 @@ from flask import Response, render_template
 
 from api.ground.errors import not_found
 from api.ground.translations import LANGUAGES
-from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, list_department_options, list_procedures, write_slug
 from api.pages.context import build_public_url
 from api.prefectures.queries import build_map_key, list_serving_desks, read_map
 from api.prefectures.schemas import ProvenDesks, TileMap
+from api.web.public_answers import read_cached
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away
 from configs.settings import settings

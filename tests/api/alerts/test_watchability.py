@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id
 from api.ground.errors import ApiError
-from api.middleware.problems import list_field_errors
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import Drift, DriftReason
+from api.web.problems import list_field_errors
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName

@@ -197,7 +197,7 @@ def test_the_logins_are_listed_and_one_of_them_is_ended(
 def test_the_token_of_one_user_with_the_login_of_another_is_refused(
     app: Flask, client: FlaskClient, person: People
 ) -> None:
-    from api.middleware.auth import issue_tokens
+    from api.web.auth import issue_tokens
 
     camille, robin = person(), person("robin@example.org")
     with session() as s, app.app_context():

@@ -19,10 +19,10 @@ from api.auth.mailbox_claims import sign_reset
 from api.ground import limit_counters
 from api.ground.limit_counters import hit_limit
 from api.logins.second_factor import sign_challenge
-from api.middleware import gunicorn_hooks
-from api.middleware.gunicorn_hooks import on_starting
 from api.models.notification import Notification
 from api.models.user import Contact, User
+from api.web import gunicorn_hooks
+from api.web.gunicorn_hooks import on_starting
 from configs.settings import settings
 from deploy.local.ports import usual
 from deploy.local.programs import commands

@@ -22,10 +22,10 @@ from werkzeug.exceptions import ImATeapot
 
 from api.ground.errors import ApiError
 from api.ground.schemas import FieldError, PlanAnswer
-from api.middleware.problems import TYPE
-from api.middleware.request_hooks import LARGEST_BODY
-from api.middleware.request_metrics import add_counts
 from api.models.base import session
+from api.web.problems import TYPE
+from api.web.request_hooks import LARGEST_BODY
+from api.web.request_metrics import add_counts
 from configs.ground.redis import open_redis
 from configs.world.plan import PlanName, plan
 from deploy.metrics.collector import read_requests
@@ -307,7 +307,7 @@ def port(database: str, redis_server: Any, tmp_path: Path) -> Iterator[int]:
     command = [
         str(Path(sys.executable).parent / "gunicorn"), "api.app:create_app()", "--bind", "127.0.0.1:0",
         "--workers", "2", "--threads", "2", "--preload", "--no-control-socket",
-        "--config", "python:api.middleware.gunicorn_hooks",
+        "--config", "python:api.web.gunicorn_hooks",
     ]  # fmt: skip
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=given, stdout=log, stderr=log)
@@ -386,7 +386,7 @@ def test_what_several_count_adds_up_and_a_bucket_holds_all_up_to_its_bound(count
 def test_while_redis_is_away_counts_wait(counted: Flask, closed_port: int) -> None:
     counted.test_client().get("/api/health/live")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("api.middleware.request_metrics.redis", lambda: redis.Redis(port=closed_port))
+        patch.setattr("api.web.request_metrics.redis", lambda: redis.Redis(port=closed_port))
         add_counts()
     assert count(*LIVE) == 0
     add_counts()

@@ -6,11 +6,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.background import jobs
-from api.middleware import rate_limits, stranger_mail
 from api.models.declaration import Declaration
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.support import SupportRequest
+from api.web import rate_limits, stranger_mail
 from tests.api.messages import BOTH, add_operator
 from tests.clients import People
 from tests.factories import rows

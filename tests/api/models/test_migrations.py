@@ -16,7 +16,6 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.background.__main__ import main as run_background
-from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.migrations import __main__ as migrations
 from api.migrations import __main__ as program
 from api.migrations import retries, tables
@@ -26,6 +25,7 @@ from api.migrations.tables import METADATA
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from api.models.revision import check_tables, expected_revision
+from api.web.gunicorn_hooks import BEFORE_FORK
 from configs.ground.clock import clock
 from configs.ground.startup import NotReady
 from crawler.loops import plan

@@ -40,6 +40,6 @@ def population(
 ) -> Population:
     """Give everybody, at a clock that stands still. A walk makes more requests than the limits allow one person."""
     for name in ("GENERAL", "USER"):
-        monkeypatch.setattr(f"api.middleware.rate_limits.{name}", "100000 per 5 minutes")
+        monkeypatch.setattr(f"api.web.rate_limits.{name}", "100000 per 5 minutes")
     settings_env(SUPPORT_EMAIL="support@example.org", TELEGRAM_BOT_NAME="rdvpriority_bot")
     return populate(app)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from api.middleware.gunicorn_hooks import on_reload
+from api.web.gunicorn_hooks import on_reload
 from configs.ground.strict_yaml import ConfigFileError, keys_of
 from configs.settings import PREFECTURES
 from configs.world.desk import FASTEST, Desk, Grade, Procedure, WatchLevel

@@ -17,10 +17,10 @@ from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
-from api.middleware.languages import choose_language, use_account_language
 from api.pages.assets import build_asset_url, list_assets, read_asset
 from api.pages.forms import Form
 from api.pages.headers import build_policy, list_payment_hosts
+from api.web.languages import choose_language, use_account_language
 from configs.ground.brand import BRAND
 from tests.clients import Browser
 from tests.in_turn import in_turn

@@ -11,8 +11,8 @@ from flask import request
 
 from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
-from api.middleware.known_places import digest_account
 from api.models.login import STRANGER_MAILS_A_DAY
+from api.web.known_places import digest_account
 from configs.ground.contact_addresses import fold_address, group_network_address
 
 NEW_EMAIL = "3 per day"  # to one mailbox, by all accounts together

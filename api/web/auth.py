@@ -21,12 +21,12 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import CSRFError
 
 from api.ground.errors import ApiError
-from api.middleware.openapi_helpers import needs_token
-from api.middleware.problems import build_response
-from api.middleware.rate_limits import count_request_of, count_stranger
 from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
+from api.web.openapi import needs_token
+from api.web.problems import build_response
+from api.web.rate_limits import count_request_of, count_stranger
 from configs.ground.clock import clock
 from configs.ground.signing import (
     ACCESS_COOKIE,

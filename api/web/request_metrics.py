@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from flask import Flask, Response, g, request
 from redis.exceptions import RedisError
 
-from api.middleware.gunicorn_hooks import AFTER_FORK
 from api.models.base import engine
+from api.web.gunicorn_hooks import AFTER_FORK
 from configs.ground.job_queues import redis
 from configs.ground.loop_report import API_COUNTS
 

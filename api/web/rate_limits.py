@@ -24,7 +24,8 @@ from api.ground.limit_counters import (
     clear_limit,
     hit_limit,
 )
-from api.middleware.known_places import (
+from api.models.user import User
+from api.web.known_places import (
     COOKIE,
     digest_account,
     digest_at,
@@ -35,11 +36,10 @@ from api.middleware.known_places import (
     read_browser_id,
     read_email,
 )
-from api.middleware.openapi_helpers import needs_token
-from api.middleware.problems import build_response
-from api.middleware.request_hooks import is_webhook
-from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
-from api.models.user import User
+from api.web.openapi import needs_token
+from api.web.problems import build_response
+from api.web.request_hooks import is_webhook
+from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from configs.ground.contact_addresses import group_network_address
 from configs.ground.signed_links import (
     Link,

@@ -1,4 +1,4 @@
-"""Hooks of gunicorn beside its options: `gunicorn --config python:api.middleware.gunicorn_hooks`."""
+"""Hooks of gunicorn beside its options: `gunicorn --config python:api.web.gunicorn_hooks`."""
 
 import gc
 import sys
