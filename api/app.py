@@ -6,11 +6,12 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from api import hooks
+from api.accounts.auth import routes as auth
+from api.accounts.users import routes as users
 from api.admin.health import routes as health
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
 from api.answers import routes as answers
-from api.auth import routes as auth
 from api.billing import routes as billing
 from api.declarations import routes as declarations
 from api.detections import routes as detections
@@ -18,7 +19,6 @@ from api.figures import routes as figures
 from api.ground.schemas import Problem
 from api.invoices import routes as invoices
 from api.links import routes as links
-from api.logins import routes as logins
 from api.models.base import engine
 from api.models.revision import check_tables
 from api.notifications import routes as notifications
@@ -28,7 +28,6 @@ from api.prefectures import routes as prefectures
 from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
 from api.support import routes as support
-from api.users import routes as users
 from api.web import openapi
 from api.web.auth import register_auth
 from api.web.gunicorn_hooks import BEFORE_FORK
@@ -40,7 +39,7 @@ from configs.ground.logs import set_up_logs
 
 # In the order of the document.
 _BLUEPRINTS = (
-    auth.blueprint, logins.blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
+    auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
     declarations.blueprint, alerts.blueprint, answers.blueprint, prefectures.blueprint, outlook.blueprint,
     release_calendar.blueprint, detections.blueprint, notifications.blueprint, notifications.notices_blueprint,
     figures.blueprint, reliability.blueprint, support.blueprint, hooks.blueprint, health.blueprint,

@@ -124,20 +124,5 @@ def test_routes_are_where_the_contract_looks_for_them() -> None:
     assert len(files) > 30
 
 
-def test_the_list_of_what_is_free_of_flask_is_whole() -> None:
-    listed = CONTRACTS["importlinter:contract:services"]["source_modules"].split()
-    routes = [file for file in (ROOT / "api").rglob("routes.py") if "pages" not in file.parts]
-    nouns = [file.parent for file in routes] + [ROOT / "api" / "admin"]
-    modules = {
-        dotted(file)
-        for noun in nouns
-        for file in noun.rglob("*.py")
-        if file.stem not in ("__init__", "routes", "blueprint", "access", "actions", "live_report")
-        and not file.stem.endswith("_views")
-    }
-    assert {each for each in modules if not any(fnmatchcase(each, pattern) for pattern in listed)} == set()
-    assert len(nouns) > 5
-
-
 def dotted(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts)

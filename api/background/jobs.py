@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.auth import factor_end
 from api.accounts.service import write_to_admins
 from api.admin.health import watch
 from api.alerts import appointments, plan_limits, weekly_summaries
@@ -30,7 +31,6 @@ from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
 from api.invoices.issuing import issue_due, make_due_files
-from api.logins import factor_end
 from api.models import check
 from api.models.base import session
 from api.models.job import PAYMENTS

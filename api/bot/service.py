@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import lock_user
+from api.accounts.users.contact_linking import note_start
+from api.accounts.users.contact_ownership import drop_contact
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.answers.matches import AnnouncedMatch, list_announced, list_together
 from api.answers.service import AnswerFinal, AnswerRefused, store_answers
@@ -34,8 +36,6 @@ from api.models.contact_lookup import find_contact, hash_address
 from api.models.notification import Match, Notification
 from api.models.slot import Detection
 from api.models.user import Channel, User
-from api.users.contact_linking import note_start
-from api.users.contact_ownership import drop_contact
 from configs.ground.bot_buttons import ALL, BACK, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, read_language

@@ -6,19 +6,19 @@ from http import HTTPStatus
 from flask import g, render_template, request
 from sqlalchemy.orm import Session
 
+from api.accounts.auth.factor_end import LinkedFactor, keep_by_link, read_link
+from api.accounts.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
+from api.accounts.auth.service import confirm_address, read_new_password, reset_by_token
+from api.accounts.users.contact_ownership import drop_contacts_since
 from api.admin.audit import Actor, AuditedWork, record_audit
-from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
-from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.ground import alarms
 from api.ground.alarms import list_unanswered, name_incident
 from api.ground.errors import ApiError
 from api.links.blueprint import use_language_of
-from api.logins.factor_end import LinkedFactor, keep_by_link, read_link
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import Role, User
-from api.users.contact_ownership import drop_contacts_since
 from api.web.known_places import made_registration, remember_place
 from api.web.languages import use_account_language
 from api.web.rate_limits import may_take_kept_turn

@@ -7,7 +7,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from api.auth.mailbox_claims import find_contact
+from api.accounts.auth.mailbox_claims import find_contact
 from api.billing import service as billing
 from api.billing.plan_ends import quote_closed_desk, refund_closed_desk
 from api.billing.quotes import write_money

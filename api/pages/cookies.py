@@ -28,9 +28,9 @@ from itsdangerous import URLSafeTimedSerializer
 from jwt import PyJWTError
 from markupsafe import Markup
 
+from api.accounts.auth.access import rotate_login
+from api.accounts.auth.logins import LoginChange, list_login_ids
 from api.ground.errors import ApiError
-from api.logins.access import rotate_login
-from api.logins.service import LoginChange, list_login_ids
 from api.models.base import autocommit_session
 from api.models.user import User
 from api.web.auth import (

@@ -14,9 +14,9 @@ from flask import Flask, Response, current_app, g, make_response, redirect, rend
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BuildError
 
+from api.accounts.auth.schemas import LoginBody, ProofBody
 from api.admin.access import check_operator
 from api.ground.errors import ApiError, not_found
-from api.logins.schemas import LoginBody, ProofBody
 from api.pages.cookies import FORM_FIELD as TOKEN
 from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, Sessions, send_login
 from api.pages.forms import Form

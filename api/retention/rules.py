@@ -12,7 +12,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from api.auth.mailbox_claims import drop_former_addresses
+from api.accounts.auth.mailbox_claims import drop_former_addresses
+from api.accounts.users.push_devices import drop_ended_devices
 from api.ground.paging import first_id_at
 from api.ground.separate_parts import do_each
 from api.models.alert import Alert
@@ -30,7 +31,6 @@ from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.retention.batches import delete_in_batches, drop_gone_slots, erase_declarations
-from api.users.push_devices import drop_ended_devices
 from configs.ground.clock import clock
 from configs.ground.signed_links import LINK_SECONDS
 from configs.world.retention import (

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
+from api.accounts.auth.logins import open_login
 from api.invoices.issuing import issue_due
-from api.logins.service import open_login
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User

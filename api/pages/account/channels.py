@@ -8,24 +8,30 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from api.accounts.auth.logins import name_browser
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
+from api.accounts.users import push_devices
+from api.accounts.users.contact_linking import read_link, start_link
+from api.accounts.users.preference_schemas import NotificationChanges, NotificationFlags
+from api.accounts.users.preferences import read_channel_states, read_stopped_groups
+from api.accounts.users.push_devices import NewDevice, list_devices
+from api.accounts.users.schemas import CodeOfPhone, LinkState, ProfileChange
+from api.accounts.users.service import (
+    confirm_number,
+    link_chat,
+    restart_groups,
+    save_notifications,
+    save_profile,
+)
 from api.ground.errors import ApiError
 from api.ground.schemas import Body
-from api.logins.service import name_browser
 from api.models.base import autocommit_session, read_once, session
 from api.models.user import Channel, ContactState
 from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
-from api.users import push_devices
-from api.users.contact_linking import read_link, start_link
-from api.users.preference_schemas import NotificationChanges, NotificationFlags
-from api.users.preferences import read_channel_states, read_stopped_groups
-from api.users.push_devices import NewDevice, list_devices
-from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
-from api.users.service import confirm_number, link_chat, restart_groups, save_notifications, save_profile
 from api.web.auth import current_user_id
 from configs.settings import settings
 from configs.world.plan import plan

@@ -7,21 +7,20 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.accounts.queries import read_account
-from api.auth import service as accounts
-from api.auth.schemas import PasswordBody
-from api.ground.errors import ApiError
-from api.logins.access import hash_chosen_password
-from api.logins.factor_end import keep_factor as keep_lost_factor
-from api.logins.schemas import TotpConfirmation, TotpSetup
-from api.logins.second_factor import (
+from api.accounts.auth import service as accounts
+from api.accounts.auth.access import hash_chosen_password
+from api.accounts.auth.factor_end import keep_factor as keep_lost_factor
+from api.accounts.auth.logins import end_one_login, end_other_logins, read_logins
+from api.accounts.auth.schemas import PasswordBody, TotpConfirmation, TotpSetup
+from api.accounts.auth.second_factor import (
     begin_setup,
     confirm_setup,
     remove_second_factor,
     renew_recovery_codes,
     resume_setup,
 )
-from api.logins.service import end_one_login, end_other_logins, read_logins
+from api.accounts.queries import read_account
+from api.ground.errors import ApiError
 from api.models.base import autocommit_session, session
 from api.models.user import User
 from api.pages.area import Access, Area

@@ -7,14 +7,13 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from api.accounts.auth import service as accounts
+from api.accounts.auth.access import check_code, check_password, open_login, prove_identity
+from api.accounts.auth.factor_end import WAITING_TIME
+from api.accounts.auth.logins import end_login
+from api.accounts.auth.schemas import EmailBody, LoginBody, ProofBody, TotpLoginBody
+from api.accounts.auth.second_factor import sign_challenge
 from api.accounts.schemas import RegistrationForm
-from api.auth import service as accounts
-from api.auth.schemas import EmailBody
-from api.logins.access import check_code, check_password, open_login, prove_identity
-from api.logins.factor_end import WAITING_TIME
-from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
-from api.logins.second_factor import sign_challenge
-from api.logins.service import end_login
 from api.models.base import new_id, session
 from api.models.login import EndedBecause
 from api.models.user import User

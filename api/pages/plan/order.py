@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.accounts.queries import read_account
+from api.accounts.users.preferences import read_channel_states
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery, NewAlert
 from api.alerts.targets import build_targets, find_prefecture, find_revealing_desks, must_wait_for_watch
@@ -27,7 +28,6 @@ from api.outlook.schemas import Outlook
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
-from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
 from api.web.public_answers import read_cached
 from configs.ground.clock import clock

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.accounts.queries import read_account
+from api.accounts.users.preferences import read_channel_states
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
 from api.alerts.service import has_stopped_last
@@ -55,7 +56,6 @@ from api.pages.plan.view_data import (
     read_plan_page,
 )
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
-from api.users.preferences import read_channel_states
 from api.web.auth import current_identity, current_user, current_user_id
 from configs.world.languages import choose_page_language
 from configs.world.plan import PlanName, name_plan

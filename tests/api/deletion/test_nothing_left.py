@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 import notifier
+from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.passwords import hash_password
-from api.auth.mailbox_claims import sign_reset
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.service import confirm, receive_form
 from api.deletion.service import delete_account

@@ -14,9 +14,9 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.accounts.auth import factor_end
+from api.accounts.auth.second_factor import hash_recovery_code
 from api.background import jobs
-from api.logins import factor_end
-from api.logins.second_factor import hash_recovery_code
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.notification import Notification, State

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.accounts import passwords
+from api.accounts.auth.logins import LONGEST, name_browser
 from api.background import jobs
-from api.logins.service import LONGEST, name_browser
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification

@@ -15,10 +15,10 @@ from gunicorn.http.parser import RequestParser
 from werkzeug.test import TestResponse
 
 import api
-from api.auth.mailbox_claims import sign_reset
+from api.accounts.auth.mailbox_claims import sign_reset
+from api.accounts.auth.second_factor import sign_challenge
 from api.ground import limit_counters
 from api.ground.limit_counters import hit_limit
-from api.logins.second_factor import sign_challenge
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from api.web import gunicorn_hooks

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
+from api.accounts.auth.logins import rotate_login
 from api.background import jobs
 from api.background.jobs import list_jobs
 from api.declarations.forms import name_declaration
 from api.ground.paging import first_id_at
-from api.logins.service import rotate_login
 from api.models.alert import Alert, ClosedBecause
 from api.models.all import RECORDS
 from api.models.base import Base, engine, new_id, session

@@ -12,8 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import notifier
+from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.queries import lock_user
-from api.auth.mailbox_claims import sign_reset
+from api.accounts.users.contact_linking import send_code
 from api.background import jobs
 from api.ground.errors import ApiError
 from api.models.base import session
@@ -22,7 +23,6 @@ from api.models.contact_lookup import find_contact
 from api.models.login import Login
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, User
-from api.users.contact_linking import send_code
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.encryption import decrypt

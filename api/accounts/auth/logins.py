@@ -15,9 +15,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.auth.schemas import LoginItem, LoginList
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import write_message
-from api.logins.schemas import LoginItem, LoginList
 from api.models.login import RECENT_PROOF_SECONDS, EndedBecause, Login
 from api.models.user import User
 from configs.ground.clock import clock

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from api.accounts.auth.second_factor import remove_second_factor
 from api.accounts.queries import find_mailbox
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
-from api.logins.second_factor import remove_second_factor
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Channel, User
 from configs.ground.clock import clock

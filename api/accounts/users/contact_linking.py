@@ -15,6 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
+from api.accounts.users.contact_ownership import free_address, take_address
+from api.accounts.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
@@ -23,8 +25,6 @@ from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode, TelegramLi
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
-from api.users.contact_ownership import free_address, take_address
-from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import group_network_address, receives_sms, shorten_address
 from configs.ground.encryption import encrypt, lookup_hash, lookup_hashes

@@ -14,6 +14,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.auth.logins import LoginChange, end_all_logins, renew_login
+from api.accounts.auth.mailbox_claims import (
+    add_wished_alert,
+    find_contact,
+    find_unconfirmed,
+    rebuild_account,
+    sign_reset,
+)
 from api.accounts.consents import give_consent
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
@@ -28,17 +36,9 @@ from api.accounts.service import (
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.targets import check_wish
-from api.auth.mailbox_claims import (
-    add_wished_alert,
-    find_contact,
-    find_unconfirmed,
-    rebuild_account,
-    sign_reset,
-)
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
-from api.logins.service import LoginChange, end_all_logins, renew_login
 from api.models.base import session as open_session
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User

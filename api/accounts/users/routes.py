@@ -6,15 +6,10 @@ from flask import Response, request
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.deletion.access import delete_signed_in
-from api.exports.service import open_file, read_export, start_export
-from api.ground.schemas import IdPath
-from api.models.base import session
-from api.models.job import MAINTENANCE
-from api.users.contact_linking import read_link, start_link
-from api.users.preference_schemas import NotificationChanges, NotificationState
-from api.users.preferences import read_preferences
-from api.users.push_devices import (
+from api.accounts.users.contact_linking import read_link, start_link
+from api.accounts.users.preference_schemas import NotificationChanges, NotificationState
+from api.accounts.users.preferences import read_preferences
+from api.accounts.users.push_devices import (
     DeviceAnswer,
     DeviceList,
     NewDevice,
@@ -22,7 +17,7 @@ from api.users.push_devices import (
     list_devices,
     remove_device,
 )
-from api.users.schemas import (
+from api.accounts.users.schemas import (
     CodeOfPhone,
     DeletionWish,
     ExportAnswer,
@@ -30,12 +25,17 @@ from api.users.schemas import (
     TelegramLinkState,
     TelegramUrl,
 )
-from api.users.service import (
+from api.accounts.users.service import (
     confirm_number,
     link_chat,
     save_notifications,
     save_profile,
 )
+from api.deletion.access import delete_signed_in
+from api.exports.service import open_file, read_export, start_export
+from api.ground.schemas import IdPath
+from api.models.base import session
+from api.models.job import MAINTENANCE
 from api.web.auth import current_user_id, require_confirmed_address, require_recent_proof
 from api.web.openapi import BODY, declare_errors, make_blueprint
 from api.web.public_answers import send_export

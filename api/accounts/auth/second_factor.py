@@ -16,8 +16,8 @@ import pyotp
 from pyotp.exceptions import OTPVerificationError
 from sqlalchemy.orm import Session
 
+from api.accounts.auth.schemas import TotpSetup
 from api.ground.errors import ApiError
-from api.logins.schemas import TotpSetup
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign

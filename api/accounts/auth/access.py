@@ -6,13 +6,13 @@ from uuid import UUID
 import structlog
 from flask import request
 
+from api.accounts.auth import logins as service
+from api.accounts.auth.logins import LoginChange, name_browser
+from api.accounts.auth.schemas import LoginBody, ProofBody, TotpLoginBody
+from api.accounts.auth.second_factor import read_challenge, take_code
 from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.ground.errors import ApiError
-from api.logins import service
-from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
-from api.logins.second_factor import read_challenge, take_code
-from api.logins.service import LoginChange, name_browser
 from api.models.base import session
 from api.models.user import User
 from api.web.auth import current_identity, current_login_id, current_user, is_use
