@@ -14,19 +14,14 @@ from api.alerts import routes as alerts
 from api.answers import routes as answers
 from api.billing import routes as billing
 from api.declarations import routes as declarations
-from api.detections import routes as detections
-from api.figures import routes as figures
 from api.ground.schemas import Problem
 from api.invoices import routes as invoices
 from api.links import routes as links
 from api.models.base import engine
 from api.models.revision import check_tables
 from api.notifications import routes as notifications
-from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
-from api.release_calendar import routes as release_calendar
-from api.reliability import routes as reliability
 from api.support import routes as support
 from api.web import openapi
 from api.web.auth import register_auth
@@ -40,9 +35,10 @@ from configs.ground.logs import set_up_logs
 # In the order of the document.
 _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
-    declarations.blueprint, alerts.blueprint, answers.blueprint, prefectures.blueprint, outlook.blueprint,
-    release_calendar.blueprint, detections.blueprint, notifications.blueprint, notifications.notices_blueprint,
-    figures.blueprint, reliability.blueprint, support.blueprint, hooks.blueprint, health.blueprint,
+    declarations.blueprint, alerts.blueprint, answers.blueprint, prefectures.blueprint,
+    prefectures.calendar_blueprint, prefectures.detections_blueprint, notifications.blueprint,
+    notifications.notices_blueprint, prefectures.stats_blueprint, prefectures.reliability_blueprint,
+    support.blueprint, hooks.blueprint, health.blueprint,
 )  # fmt: skip
 
 

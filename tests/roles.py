@@ -31,7 +31,7 @@ _ROLES = {
     "api/admin/health/findings.py": None,  # the thread, whose function says whose it is
     "api/background/": "rdvpriority_background",
     "api/exports/jobs.py": "rdvpriority_background",
-    "api/figures/desk_days.py": "rdvpriority_background",
+    "api/prefectures/desk_days.py": "rdvpriority_background",
     "api/invoices/issuing.py": "rdvpriority_background",
     "api/operations/self_checks.py": "rdvpriority_background",
     "api/payments/jobs.py": "rdvpriority_background",

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.detections.queries import make_proof_link
 from api.ground.errors import ensure_found, not_found
 from api.ground.paging import Found, PageQuery, apply_filter, cut_page, read_page
 from api.ground.schemas import Body
@@ -20,6 +19,7 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.prefectures.detections import make_proof_link
 from api.prefectures.queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock

@@ -16,8 +16,6 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.desks import DAY, MONTH
-from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
-from api.figures.deliveries import FigureChoice, compute_day, read_days
 from api.ground.messages import nudge_later
 from api.ground.paging import (
     Found,
@@ -39,6 +37,8 @@ from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Channel
 from api.notifications.reasons import UNKNOWN
+from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
+from api.prefectures.delivery_figures import FigureChoice, compute_day, read_days
 from configs.ground.clock import clock
 from configs.ground.redaction import mask_text
 

@@ -25,8 +25,6 @@ from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts,
 from api.billing import plan_ends
 from api.declarations import service as declarations
 from api.exports import jobs as exports
-from api.figures import deliveries, desk_days
-from api.figures.desk_days import sum_old_day
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
@@ -40,6 +38,9 @@ from api.payments import former_customers, notices, reconciliation, watch_credit
 from api.payments.book import close_period, list_ended_periods
 from api.payments.grants import begin_grace
 from api.payments.watch_gaps import list_watched_users
+from api.prefectures import delivery_figures as deliveries
+from api.prefectures import desk_days
+from api.prefectures.desk_days import sum_old_day
 from api.retention import batches, rules, unused_accounts
 from configs.ground.clock import clock
 from configs.settings import settings

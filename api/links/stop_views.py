@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import withdraw_news_consent
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
-from api.detections.queries import find_proof
 from api.ground.errors import ApiError
 from api.links.blueprint import blueprint
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Contact, User
+from api.prefectures.detections import find_proof
 from api.web.languages import use_account_language
 from api.web.problems import build_response
 from configs.ground.clock import clock

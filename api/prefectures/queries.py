@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from api.detections.queries import get_public_cutoff, list_public_detections
 from api.models.desk import DeskState, DeskStatus, Publication, is_current
 from api.models.discovery import is_page_lost
 from api.models.slot import Detection
+from api.prefectures.detections import get_public_cutoff, list_public_detections
 from api.prefectures.schemas import (
     DeskAnswer,
     MapTile,

@@ -15,8 +15,6 @@ from api.admin.messages import (
     read_figures,
     read_overview,
 )
-from api.figures.answers import find_first_month
-from api.figures.schemas import compute_rate
 from api.models.answer import AnswerVia
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel
@@ -40,6 +38,8 @@ from api.pages.area import Access
 from api.pages.context import write_percent
 from api.pages.forms import Form
 from api.pages.words import CHANNEL_NAMES
+from api.prefectures.answer_figures import find_first_month
+from api.prefectures.figure_schemas import compute_rate
 
 _VIA: dict[AnswerVia, str] = {
     AnswerVia.EMAIL: "e-mail",

@@ -13,7 +13,6 @@ from api.alerts.edits import change_alert, find_repeated
 from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
-from api.detections.queries import read_own_detection
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.models.base import read_once, session
 from api.pages.alerts.forms import (
@@ -41,6 +40,7 @@ from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to
 from api.pages.forms import Form, write_problem
 from api.pages.words import CHANNEL_NAMES
+from api.prefectures.detections import read_own_detection
 from api.web.auth import current_identity, current_user_id
 from configs.world.plan import PlanName
 

@@ -13,12 +13,12 @@ from api.accounts.queries import find_entitlement
 from api.alerts.appointments import find_appointment_to_come
 from api.alerts.queries import list_sent_messages, read_own_alert
 from api.alerts.schemas import AlertAnswer, Limits, SentMessage
-from api.detections.queries import list_alert_detections
 from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
 from api.pages.words import CHANNEL_NAMES, classify_desk, describe_state, explain_desk
+from api.prefectures.detections import list_alert_detections
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
 from configs.ground.signed_links import MoveReminders, write_token

@@ -23,11 +23,11 @@ from api.invoices.contents import PARIS, measure_vat, name_present_seller, read_
 from api.models.base import autocommit_session, read_once
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
-from api.outlook.queries import read_outlook
-from api.outlook.schemas import Outlook
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
+from api.prefectures.outlook import read_outlook
+from api.prefectures.outlook_schemas import Outlook
 from api.web.auth import current_user, current_user_id
 from api.web.public_answers import read_cached
 from configs.ground.clock import clock

@@ -14,8 +14,6 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import LazyString, get_locale, lazy_gettext
 
-from api.outlook.queries import read_outlook
-from api.outlook.schemas import HeatCell, OpeningHistory, Outlook, OutlookDesk
 from api.pages.area import Access, Area
 from api.pages.choices import (
     PROCEDURE_NAMES,
@@ -28,6 +26,8 @@ from api.pages.choices import (
     write_slug,
 )
 from api.pages.words import CLASSES, classify_desk, classify_watch, explain_desk, name_website
+from api.prefectures.outlook import read_outlook
+from api.prefectures.outlook_schemas import HeatCell, OpeningHistory, Outlook, OutlookDesk
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from api.web.languages import find_linked_language

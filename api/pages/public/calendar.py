@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api.ground.errors import not_found
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_place_options, write_slug
-from api.release_calendar.queries import (
+from api.prefectures.release_calendar import (
     CALENDAR_TYPE,
     CalendarQuery,
     FeedLanguage,

@@ -10,10 +10,6 @@ from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.deletion.service import delete_account
-from api.figures import desk_days
-from api.figures.deliveries import (
-    RECEIPT_PROVIDERS,
-)
 from api.ground import cache
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
@@ -23,6 +19,10 @@ from api.models.desk import DeskStatus
 from api.models.notification import State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
+from api.prefectures import desk_days
+from api.prefectures.delivery_figures import (
+    RECEIPT_PROVIDERS,
+)
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks

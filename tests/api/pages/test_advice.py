@@ -22,7 +22,6 @@ from api.models.check import CheckDay
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import User
-from api.outlook.schemas import HeatCell
 from api.pages.choices import search_places
 from api.pages.public.advice import build_heat_map
 from api.pages.words import (
@@ -35,6 +34,7 @@ from api.pages.words import (
     explain_desk,
     name_website,
 )
+from api.prefectures.outlook_schemas import HeatCell
 from configs.ground.clock import clock
 from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome

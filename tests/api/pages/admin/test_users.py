@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from api.figures.answers import find_first_month
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue
 from api.models.audit import AuditEntry
@@ -18,6 +17,7 @@ from api.models.desk import DeskChange
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
+from api.prefectures.answer_figures import find_first_month
 from configs.ground.clock import clock
 from configs.ground.proofs import new_key
 from configs.world.plan import PlanName

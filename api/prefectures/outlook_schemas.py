@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.figures.schemas import AnswerRates
 from api.ground.schemas import Answer, Body, PlanAnswer
 from api.models.desk import DeskStatus
+from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.queries import Announcer
 from api.prefectures.schemas import DeskAnswer
 from configs.world.prefecture import Procedure, WatchLevel

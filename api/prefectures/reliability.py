@@ -11,10 +11,6 @@ from pydantic import Field
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from api.detections.queries import get_public_cutoff
-from api.figures.answers import list_answer_figures
-from api.figures.deliveries import FigureChoice, build_channel_delivery, read_days
-from api.figures.schemas import AnswerFigures, ChannelDelivery, Grouping
 from api.ground.cache import answer_cache
 from api.ground.paging import first_id_at
 from api.ground.schemas import Answer
@@ -23,6 +19,10 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
+from api.prefectures.answer_figures import list_answer_figures
+from api.prefectures.delivery_figures import FigureChoice, build_channel_delivery, read_days
+from api.prefectures.detections import get_public_cutoff
+from api.prefectures.figure_schemas import AnswerFigures, ChannelDelivery, Grouping
 from configs.ground.clock import clock
 from configs.world.prefecture import desks, prefectures
 

@@ -11,15 +11,15 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks
-from api.detections.queries import get_public_cutoff
-from api.figures.answers import read_desk_rates
-from api.figures.schemas import AnswerRates
 from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
-from api.outlook.schemas import (
+from api.prefectures.answer_figures import read_desk_rates
+from api.prefectures.detections import get_public_cutoff
+from api.prefectures.figure_schemas import AnswerRates
+from api.prefectures.outlook_schemas import (
     HeatCell,
     OpeningHistory,
     OtherPlace,

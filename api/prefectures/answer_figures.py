@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.detections.queries import get_public_cutoff
-from api.figures.schemas import AnswerFigures, AnswerRates, AnswerStats, Grouping, Quartiles
 from api.ground.cache import answer_cache
 from api.models.check import CheckDay
+from api.prefectures.detections import get_public_cutoff
+from api.prefectures.figure_schemas import AnswerFigures, AnswerRates, AnswerStats, Grouping, Quartiles
 from configs.world.prefecture import desks
 
 ANSWER_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")

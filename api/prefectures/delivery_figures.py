@@ -11,10 +11,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.figures.schemas import ChannelDelivery, Percentiles, compute_rate
 from api.ground.paging import first_id_at
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
+from api.prefectures.figure_schemas import ChannelDelivery, Percentiles, compute_rate
 
 RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _DAY = timedelta(days=1)

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
 from sqlalchemy.orm import Session
 
-from api.detections.schemas import (
+from api.ground.cache import answer_cache
+from api.ground.errors import ensure_found
+from api.ground.paging import cut_page
+from api.models.alert import Alert
+from api.models.base import UuidArray, is_any_of
+from api.models.notification import Match
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.prefectures.schemas import (
     AlertDetection,
     DetectionDetail,
     DetectionPage,
@@ -23,13 +30,6 @@ from api.detections.schemas import (
     PublicDetection,
     SlotAnswer,
 )
-from api.ground.cache import answer_cache
-from api.ground.errors import ensure_found
-from api.ground.paging import cut_page
-from api.models.alert import Alert
-from api.models.base import UuidArray, is_any_of
-from api.models.notification import Match
-from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.ground.clock import clock
 from configs.ground.proofs import NoProof, is_kept, is_key
 from configs.ground.signed_links import ShowProof, read_token, write_link

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.detections.schemas import DetectionStats
 from api.ground.schemas import Answer, Body
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel
+from api.prefectures.schemas import DetectionStats
 
 _FEW = 5
 
