@@ -11,7 +11,7 @@ from api.accounts.users import routes as users
 from api.admin.health import routes as health
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
-from api.answers import routes as answers
+from api.alerts.notifications import routes as notifications
 from api.billing import routes as billing
 from api.declarations import routes as declarations
 from api.ground.schemas import Problem
@@ -19,7 +19,6 @@ from api.invoices import routes as invoices
 from api.links import routes as links
 from api.models.base import engine
 from api.models.revision import check_tables
-from api.notifications import routes as notifications
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
 from api.support import routes as support
@@ -35,10 +34,10 @@ from configs.ground.logs import set_up_logs
 # In the order of the document.
 _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
-    declarations.blueprint, alerts.blueprint, answers.blueprint, prefectures.blueprint,
-    prefectures.calendar_blueprint, prefectures.detections_blueprint, notifications.blueprint,
-    notifications.notices_blueprint, prefectures.stats_blueprint, prefectures.reliability_blueprint,
-    support.blueprint, hooks.blueprint, health.blueprint,
+    declarations.blueprint, alerts.blueprint, prefectures.blueprint, prefectures.calendar_blueprint,
+    prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
+    prefectures.stats_blueprint, prefectures.reliability_blueprint, support.blueprint, hooks.blueprint,
+    health.blueprint,
 )  # fmt: skip
 
 

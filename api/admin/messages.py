@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.desks import DAY, MONTH
+from api.alerts.notifications.reasons import UNKNOWN
 from api.ground.messages import nudge_later
 from api.ground.paging import (
     Found,
@@ -36,7 +37,6 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Channel
-from api.notifications.reasons import UNKNOWN
 from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
 from api.prefectures.delivery_figures import FigureChoice, compute_day, read_days
 from configs.ground.clock import clock

@@ -19,8 +19,8 @@ import notifier
 from api.accounts.auth import factor_end
 from api.accounts.service import write_to_admins
 from api.admin.health import watch
-from api.alerts import appointments, plan_limits, weekly_summaries
-from api.answers import service as answers
+from api.alerts import answers, appointments, plan_limits
+from api.alerts.notifications import weekly_summaries
 from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.billing import plan_ends
 from api.declarations import service as declarations

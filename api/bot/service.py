@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session, selectinload
 from api.accounts.queries import lock_user
 from api.accounts.users.contact_linking import note_start
 from api.accounts.users.contact_ownership import drop_contact
+from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
+from api.alerts.answers import AnswerFinal, AnswerRefused, store_answers
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
-from api.answers.matches import AnnouncedMatch, list_announced, list_together
-from api.answers.service import AnswerFinal, AnswerRefused, store_answers
 from api.bot.updates import (
     BotCall,
     ButtonPress,

@@ -11,11 +11,11 @@ from babel.dates import format_datetime, format_time, format_timedelta
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
+from api.alerts.answer_matches import AnnouncedMatch, list_announced
+from api.alerts.answers import AnswerFinal, StoredAnswer, UnknownMatch, read_answers, store_answers
 from api.alerts.appointments import CHOICES, Step, move_reminders, read_minutes, store_answer
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
-from api.answers.matches import AnnouncedMatch, list_announced
-from api.answers.service import AnswerFinal, StoredAnswer, UnknownMatch, read_answers, store_answers
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.appointment import Appointment
@@ -110,7 +110,7 @@ def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> Store
 
     Raises:
         AnswerFormRefused: it says too little.
-        api.answers.service.AnswerRefused: it comes too late, or its alerts were deleted.
+        api.alerts.answers.AnswerRefused: it comes too late, or its alerts were deleted.
     """
     if form.value is None:
         raise AnswerFormRefused("value")

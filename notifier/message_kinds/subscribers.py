@@ -174,7 +174,7 @@ def _ask_how_it_went(due: DueMessage) -> TemplateContext:
 def _sum_up(due: DueMessage) -> TemplateContext | Skip:
     """Return what happened at the desks of the alerts that still wait.
 
-    Params: `monday`, `ends` (ISO 8601; not sent from then on), `alerts`, `more` (api/alerts/weekly_summaries.py).
+    Params: `monday`, `ends` (ISO 8601; not sent from then on), `alerts`, `more` (weekly_summaries.py of api).
     """
     if due.now >= datetime.fromisoformat(due.params["ends"]):
         return Skip(State.EXPIRED, "the week is over")

@@ -10,14 +10,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
+from api.alerts.notifications import notices
+from api.alerts.notifications.notices import MOST_COUNTED, list_notices
+from api.alerts.notifications.queries import MessagePageQuery, OwnMessage, list_own_messages
+from api.alerts.notifications.reasons import Reason
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.models.base import autocommit_session, read_once, session
 from api.models.notification import State
-from api.notifications import notices
-from api.notifications.notices import MOST_COUNTED, list_notices
-from api.notifications.queries import MessagePageQuery, OwnMessage, list_own_messages
-from api.notifications.reasons import Reason
 from api.pages.area import Access, Area, answer_live
 from api.pages.cookies import lead_to
 from api.pages.forms import read_page_query

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.alerts import weekly_summaries
-from api.alerts.weekly_summaries import SPREAD, find_week
+from api.alerts.notifications import weekly_summaries
+from api.alerts.notifications.weekly_summaries import SPREAD, find_week
 from api.background import jobs
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import session

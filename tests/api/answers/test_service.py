@@ -11,9 +11,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.admin.system import write_proof_links
-from api.alerts.schemas import FoundAppointment
-from api.alerts.service import delete_alert
-from api.answers.service import (
+from api.alerts.answers import (
     AnswerFinal,
     AnswerRefused,
     ForeignMatch,
@@ -22,6 +20,8 @@ from api.answers.service import (
     find_matches,
     store_answers,
 )
+from api.alerts.schemas import FoundAppointment
+from api.alerts.service import delete_alert
 from api.background import jobs
 from api.ground.alarms import acknowledge
 from api.models.alert import Alert, ClosedBecause

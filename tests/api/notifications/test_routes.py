@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from api.alerts.notifications import notices
+from api.alerts.notifications.reasons import TEXTS, Reason, find_reason, write_reason
 from api.models.base import new_id
 from api.models.notice import Notice
 from api.models.notification import HeldFor, Match, Notification, Priority, State
 from api.models.user import Channel, User
-from api.notifications import notices
-from api.notifications.reasons import TEXTS, Reason, find_reason, write_reason
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery.claiming import OVER_BUDGET as BUDGET

@@ -10,11 +10,11 @@ from pydantic import Field
 from sqlalchemy.orm import Session, undefer
 
 import notifier
+from api.alerts.notifications.reasons import Reason, find_reason, write_reason
 from api.ground.paging import MomentQuery, read_moments
 from api.ground.schemas import Answer
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from api.notifications.reasons import Reason, find_reason, write_reason
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 

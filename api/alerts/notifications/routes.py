@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from api.alerts.notifications import notices
+from api.alerts.notifications.notices import NoticePage, ReadWish, UnreadCount, count_unread, list_notices
+from api.alerts.notifications.queries import OwnMessagePage, OwnMessageQuery, list_own_messages
 from api.ground.paging import PageQuery
 from api.ground.schemas import IdPath
 from api.models.base import autocommit_session, read_once, session
-from api.notifications import notices
-from api.notifications.notices import NoticePage, ReadWish, UnreadCount, count_unread, list_notices
-from api.notifications.queries import OwnMessagePage, OwnMessageQuery, list_own_messages
 from api.web.auth import current_identity, current_user_id
 from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
 from configs.ground.clock import clock

@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.queries import lock_user
+from api.alerts.answer_matches import find_matches
 from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, open_again, stop_alerts
-from api.answers.matches import find_matches
 from api.ground.errors import ApiError
 from api.ground.messages import nudge_later
 from api.models.alert import Alert, ClosedBecause
@@ -90,9 +90,9 @@ def store_answers(
     are left as they are.
 
     Raises:
-        api.answers.service.UnknownMatch: none of the matches is there any more.
-        api.answers.service.ForeignMatch: one belongs to another user.
-        api.answers.service.AnswerFinal: all have another answer, more than an hour old.
+        api.alerts.answers.UnknownMatch: none of the matches is there any more.
+        api.alerts.answers.ForeignMatch: one belongs to another user.
+        api.alerts.answers.AnswerFinal: all have another answer, more than an hour old.
     """
     lock_user(session, user_id)
     now = clock()
