@@ -12,14 +12,14 @@ from api.admin.health import routes as health
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
 from api.alerts.notifications import routes as notifications
-from api.billing import routes as billing
-from api.declarations import routes as declarations
 from api.ground.schemas import Problem
-from api.invoices import routes as invoices
 from api.links import routes as links
 from api.models.base import engine
 from api.models.revision import check_tables
 from api.pages.blueprints import register_pages
+from api.payments.billing import routes as billing
+from api.payments.declarations import routes as declarations
+from api.payments.invoices import routes as invoices
 from api.prefectures import routes as prefectures
 from api.support import routes as support
 from api.web import openapi

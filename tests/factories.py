@@ -25,7 +25,7 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
-from api.payments.book import post_paid
+from api.payments.ledger.book import post_paid
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName

@@ -11,7 +11,6 @@ MOST_LINES, MOST_FILES, SMALL = 500, 15, 60
 LARGE_FOLDERS = {
     "api/models": "a list by nature: a table each",
     "api/pages/admin": "a page of operators each",
-    "api/payments": "orders, events, refunds and grants share one contract of layers and one book of locks",
     "configs/ground": "what any program stands on, a library or a server each; none imports a program",
     "crawler": "the programs of the crawler and what all its folders import",
 }

@@ -14,10 +14,6 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from api.billing.queries import list_entries
-from api.billing.schemas import PaymentEntry
-from api.declarations.records import DOUBTFUL
-from api.declarations.schemas import find_number
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.ground.paging import (
     Found,
@@ -29,7 +25,6 @@ from api.ground.paging import (
     read_page,
 )
 from api.ground.schemas import Body, clean_text
-from api.invoices.contents import PARIS, DailyTotal
 from api.models.declaration import Declaration
 from api.models.payment import (
     Payment,
@@ -41,13 +36,18 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
-from api.payments.book import read_balances
-from api.payments.errors import RefundRefused
-from api.payments.events import replay_event
-from api.payments.former_customers import find_customer
-from api.payments.ledger import lock_payment
-from api.payments.objects import find_type
-from api.payments.refunds import plan_refund
+from api.payments.billing.queries import list_entries
+from api.payments.billing.schemas import PaymentEntry
+from api.payments.declarations.records import DOUBTFUL
+from api.payments.declarations.schemas import find_number
+from api.payments.exchange.events import replay_event
+from api.payments.exchange.objects import find_type
+from api.payments.gateway.errors import RefundRefused
+from api.payments.gateway.former_customers import find_customer
+from api.payments.invoices.contents import PARIS, DailyTotal
+from api.payments.ledger.book import read_balances
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.ground.strict_model import IsoDate
 from configs.world.desk import Text

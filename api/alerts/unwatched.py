@@ -2,7 +2,7 @@
 
 A hole is the time between two proven answers that none of an alert's desks had, longer than what was promised. It is
 read from `checks`, so that our own standstill counts like the site's trouble, and while it lasts. Holes of all open
-alerts are one list for the person, clipped to the paid time. Which of them count is api/payments/watch_gaps.py.
+alerts are one list for the person, clipped to the paid time. Which of them count is api/payments/ledger/watch_gaps.py.
 """
 
 import math

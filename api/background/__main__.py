@@ -25,7 +25,7 @@ from api.background.turns import Job, Turn
 from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables
-from api.payments import jobs as payments
+from api.payments.exchange import jobs as payments
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes

@@ -22,22 +22,24 @@ from api.admin.health import watch
 from api.alerts import answers, appointments, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
-from api.billing import plan_ends
-from api.declarations import service as declarations
 from api.exports import jobs as exports
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
-from api.invoices.issuing import issue_due, make_due_files
 from api.models import check
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
 from api.operations import daily_messages, self_checks
-from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
-from api.payments.book import close_period, list_ended_periods
-from api.payments.grants import begin_grace
-from api.payments.watch_gaps import list_watched_users
+from api.payments.billing import plan_ends
+from api.payments.declarations import service as declarations
+from api.payments.exchange import reconciliation
+from api.payments.gateway import former_customers
+from api.payments.invoices.issuing import issue_due, make_due_files
+from api.payments.ledger import notices, watch_credits, withdrawal_rules
+from api.payments.ledger.book import close_period, list_ended_periods
+from api.payments.ledger.grants import begin_grace
+from api.payments.ledger.watch_gaps import list_watched_users
 from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
 from api.prefectures.desk_days import sum_old_day

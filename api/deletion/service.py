@@ -11,23 +11,23 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.declarations.cancellation_dates import quote_refund
-from api.declarations.cancellations import apply_cancellation
 from api.ground.errors import ApiError
 from api.ground.messages import write_to_address
 from api.ground.schemas import LostPlan
-from api.invoices.issuing import forget_client
 from api.models.declaration import Declaration
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, Subscription
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, Role, User
-from api.payments.book import read_balances
-from api.payments.former_customers import keep_customers
-from api.payments.grants import keep_use, measure_use
-from api.payments.subscriptions import request_cancellation, select_open_notices
-from api.payments.watch_credits import give_what_is_owed
-from api.payments.withdrawal_rules import note_order_mails
+from api.payments.declarations.cancellation_dates import quote_refund
+from api.payments.declarations.cancellations import apply_cancellation
+from api.payments.gateway.former_customers import keep_customers
+from api.payments.invoices.issuing import forget_client
+from api.payments.ledger.book import read_balances
+from api.payments.ledger.grants import keep_use, measure_use
+from api.payments.ledger.subscriptions import request_cancellation, select_open_notices
+from api.payments.ledger.watch_credits import give_what_is_owed
+from api.payments.ledger.withdrawal_rules import note_order_mails
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import fold_address
 from configs.world.plan import PlanName

@@ -8,15 +8,6 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from api.accounts.auth.mailbox_claims import find_contact
-from api.billing import service as billing
-from api.billing.plan_ends import quote_closed_desk, refund_closed_desk
-from api.billing.quotes import write_money
-from api.billing.schemas import ClosedDeskRefund
-from api.declarations import service
-from api.declarations.cancellations import Contract, find_order_owner, read_notice, read_own_contract
-from api.declarations.records import Author
-from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
-from api.declarations.withdrawals import OrderState, read_order
 from api.ground.errors import ApiError
 from api.links.blueprint import use_language_of
 from api.models.base import autocommit_session, read_once, session
@@ -24,6 +15,15 @@ from api.models.declaration import Declaration, DeclaredBy
 from api.models.user import User
 from api.pages.forms import Form
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
+from api.payments.billing import service as billing
+from api.payments.billing.plan_ends import quote_closed_desk, refund_closed_desk
+from api.payments.billing.quotes import write_money
+from api.payments.billing.schemas import ClosedDeskRefund
+from api.payments.declarations import service
+from api.payments.declarations.cancellations import Contract, find_order_owner, read_notice, read_own_contract
+from api.payments.declarations.records import Author
+from api.payments.declarations.schemas import CancellationChoice, LinkedWithdrawal
+from api.payments.declarations.withdrawals import OrderState, read_order
 from api.web.languages import read_language, use_account_language
 from configs.ground.signed_links import (
     CancelOrder,

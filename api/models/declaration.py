@@ -55,7 +55,7 @@ class Declaration(Base):
     takes_effect_at: Mapped[datetime | None]  # from when on a job applies it
     applied_at: Mapped[datetime | None]
     undone_at: Mapped[datetime | None]
-    refused_because: Mapped[str | None]  # a word of the package api.declarations
+    refused_because: Mapped[str | None]  # a word of the package api.payments.declarations
     refund_cents: Mapped[int | None]  # what goes back, once it is applied
 
     __table_args__ = (

@@ -39,7 +39,7 @@ class Invoice(Base):
     corrects_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_INVOICES), index=True)
     amount_cents: Mapped[int]  # with VAT; positive for a credit note, too
     issued_at: Mapped[datetime]
-    contents: Mapped[dict[str, Any]]  # api/invoices/contents.py
+    contents: Mapped[dict[str, Any]]  # api/payments/invoices/contents.py
     client_name: Mapped[str | None]  # as the order gave it; a deletion empties it
     pdf_key: Mapped[str | None]  # in the store of INVOICES_URL
     pdf_made_at: Mapped[datetime | None]  # null: it is to be made, or made again

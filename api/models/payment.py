@@ -142,7 +142,7 @@ class Payment(Base):
 
     @property
     def begins_later(self) -> bool:
-        """Whether it is an order that is not asked to begin at once: api/payments/withdrawal_rules.py."""
+        """Whether it is an order that is not asked to begin at once: api/payments/ledger/withdrawal_rules.py."""
         return self.consent is not None and self.consent.get("startNow") is False
 
     __table_args__ = (

@@ -1,7 +1,7 @@
 """Self-checks: promises as named SQL queries, each of which must give no row.
 
 A job runs them each night, and a row is an alarm. `make chaos` ends with the same ones. What the book of money holds is
-checked beside it (api/payments/reconciliation.py).
+checked beside it (api/payments/exchange/reconciliation.py).
 """
 
 from collections import Counter

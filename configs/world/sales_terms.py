@@ -1,6 +1,6 @@
 """Terms of sale by version and language, the names that they contain, and the sentences that an order agrees to.
 
-The files are `api/billing/terms/<version>/<language>.md` and `consent.<language>.txt`; a version is a date.
+The files are `api/payments/billing/terms/<version>/<language>.md` and `consent.<language>.txt`; a version is a date.
 Versions stay: a payment names the one that its user accepted. The French text binds.
 """
 
@@ -12,7 +12,7 @@ from string import Template
 from configs.settings import settings
 from configs.settings.legal_names import split_mediator
 
-TERMS = Path(__file__).parents[2] / "api" / "billing" / "terms"
+TERMS = Path(__file__).parents[2] / "api" / "payments" / "billing" / "terms"
 BINDING = "fr"
 LANGUAGES = (BINDING, "en")
 # The functions that need no login: L.221-21 and L.215-1-1 Code de la consommation

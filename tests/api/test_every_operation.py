@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 
 from api.ground import cache
-from api.invoices.issuing import issue_due
 from api.models.invoice import Invoice
 from api.models.login import Login
 from api.models.notification import State
 from api.models.user import Channel, User
+from api.payments.invoices.issuing import issue_due
 from api.web.openapi import build_document
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

@@ -17,10 +17,10 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
 from api.accounts.auth.logins import open_login
-from api.invoices.issuing import issue_due
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User
+from api.payments.invoices.issuing import issue_due
 from api.web.auth import issue_tokens
 from configs.world.plan import PlanName
 from tests.clients import People, Person

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import stripe
 from requests.structures import CaseInsensitiveDict
 
-from api.payments.client import API_VERSION
+from api.payments.gateway.client import API_VERSION
 from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.api import ApiCall

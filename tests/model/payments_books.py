@@ -29,8 +29,8 @@ from api.models.payment import (
     WatchCredit,
 )
 from api.models.user import Grant
-from api.payments.book import Balances, read_balances
-from api.payments.grants import price_use
+from api.payments.ledger.book import Balances, read_balances
+from api.payments.ledger.grants import price_use
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.model.direct_stripe import DirectStripe, Json

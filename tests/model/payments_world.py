@@ -11,13 +11,8 @@ import time_machine
 
 from api.admin.payments import NewRefund, refund_payment
 from api.background import jobs as background
-from api.billing.schemas import Cancellation, NewOrder
-from api.billing.service import start_checkout
-from api.declarations.records import Author
-from api.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
 from api.deletion.service import delete_account
 from api.ground.errors import ApiError
-from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import make_partitions
@@ -26,10 +21,15 @@ from api.models.notification import Notification
 from api.models.payment import DISPUTED, Payment, Refund
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
-from api.payments import jobs
-from api.payments.book import read_balances
-from api.payments.errors import RefundRefused, StripeAway
-from api.payments.events import is_genuine, receive_event, replay_event
+from api.payments.billing.schemas import Cancellation, NewOrder
+from api.payments.billing.service import start_checkout
+from api.payments.declarations.records import Author
+from api.payments.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
+from api.payments.exchange import jobs
+from api.payments.exchange.events import is_genuine, receive_event, replay_event
+from api.payments.gateway.errors import RefundRefused, StripeAway
+from api.payments.invoices.issuing import issue_due
+from api.payments.ledger.book import read_balances
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.world.plan import PlanName

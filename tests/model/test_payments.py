@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 import notifier
 from api.models.base import session
 from api.models.user import OutageCredit
-from api.payments import client, events, jobs
-from api.payments.reconciliation import find_book_faults, reconcile
+from api.payments.exchange import events, jobs
+from api.payments.exchange.reconciliation import find_book_faults, reconcile
+from api.payments.gateway import client
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.stripe import controls

@@ -20,7 +20,7 @@ from api.models.stripe_event import (
     StripeEvent,
     StripeEventFlag,
 )
-from api.payments.client import STRIPE_REST_SECONDS
+from api.payments.gateway.client import STRIPE_REST_SECONDS
 from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock
 from configs.ground.formatting import format_duration, pluralize

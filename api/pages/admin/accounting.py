@@ -21,8 +21,6 @@ from api.admin.payments import (
 )
 from api.ground.errors import not_found
 from api.ground.paging import Found, PageQuery
-from api.invoices.contents import DailyTotal
-from api.invoices.queries import read_daily_totals
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.pages.admin import cells
@@ -31,7 +29,9 @@ from api.pages.admin.page_data import Block, Cell, Column, Field, ListPage, Text
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
-from api.payments.events import nudge_object
+from api.payments.exchange.events import nudge_object
+from api.payments.invoices.contents import DailyTotal
+from api.payments.invoices.queries import read_daily_totals
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"
 _TOTALS = "/admin/paiements/totaux"

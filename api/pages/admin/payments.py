@@ -19,7 +19,6 @@ from api.admin.payments import (
     read_payment,
     refund_payment,
 )
-from api.billing.queries import OrderBook, read_order_book
 from api.ground.schemas import Body
 from api.models.payment import PaymentEvent, PaymentEventKind, PaymentStatus, Refund
 from api.pages.admin import cells, words
@@ -42,6 +41,7 @@ from api.pages.context import write_duration, write_money
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import list_sums, name_movement
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_STATUSES
+from api.payments.billing.queries import OrderBook, read_order_book
 from configs.ground.typed_text import clean_typed
 from configs.world.plan import name_plan
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
-from api.declarations.cancellation_dates import list_days
-from api.declarations.records import Refusal
-from api.declarations.schemas import PERIOD_END
 from api.pages.context import write_date
 from api.pages.forms import Texts
+from api.payments.declarations.cancellation_dates import list_days
+from api.payments.declarations.records import Refusal
+from api.payments.declarations.schemas import PERIOD_END
 from configs.ground.clock import clock
 
 _l = lazy_gettext

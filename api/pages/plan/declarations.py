@@ -6,12 +6,12 @@ No form here carries a token: it reads no cookie. The links of mails are in api/
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from api.declarations import service
-from api.declarations.schemas import CancellationForm, WithdrawalForm
 from api.models.base import new_id
 from api.pages.area import Access, Area
 from api.pages.forms import Form, Texts
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
+from api.payments.declarations import service
+from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
 from api.web.languages import read_language
 from api.web.rate_limits import count_form
 from api.web.stranger_mail import may_mail

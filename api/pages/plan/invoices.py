@@ -9,13 +9,13 @@ from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
 from api.ground.paging import PageQuery
-from api.invoices import queries
-from api.invoices.contents import LineKind
-from api.invoices.issuing import read_file
 from api.models.base import read_once
 from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
 from api.pages.words import REFUND_REASONS
+from api.payments.invoices import queries
+from api.payments.invoices.contents import LineKind
+from api.payments.invoices.issuing import read_file
 from api.web.auth import current_user_id
 from api.web.public_answers import build_pdf_response
 from configs.ground.object_store import StoreAway

@@ -13,19 +13,19 @@ from api.accounts.users.preferences import read_channel_states
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery, NewAlert
 from api.alerts.targets import build_targets, find_prefecture, find_revealing_desks, must_wait_for_watch
-from api.billing.queries import list_history
-from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
-from api.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.ground.schemas import Body, Flag
-from api.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.models.base import autocommit_session, read_once
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
+from api.payments.billing.queries import list_history
+from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
+from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
+from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.prefectures.outlook import read_outlook
 from api.prefectures.outlook_schemas import Outlook
 from api.web.auth import current_user, current_user_id

@@ -16,14 +16,7 @@ from api.accounts.users.preferences import read_channel_states
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
 from api.alerts.service import has_stopped_last
-from api.billing import service
-from api.declarations import service as declarations
-from api.declarations.cancellations import read_own_contract
-from api.declarations.records import Author
-from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
-from api.declarations.withdrawals import read_order
 from api.ground.errors import ApiError
-from api.invoices.queries import list_payment_invoices
 from api.models.base import autocommit_session, read_once
 from api.models.declaration import DeclaredBy
 from api.models.user import Channel, ContactState
@@ -56,6 +49,13 @@ from api.pages.plan.view_data import (
     read_plan_page,
 )
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
+from api.payments.billing import service
+from api.payments.declarations import service as declarations
+from api.payments.declarations.cancellations import read_own_contract
+from api.payments.declarations.records import Author
+from api.payments.declarations.schemas import CancellationChoice, LinkedWithdrawal
+from api.payments.declarations.withdrawals import read_order
+from api.payments.invoices.queries import list_payment_invoices
 from api.web.auth import current_identity, current_user, current_user_id
 from configs.world.languages import choose_page_language
 from configs.world.plan import PlanName, name_plan

@@ -8,7 +8,12 @@ from flask_babel import LazyString, lazy_gettext
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.billing.queries import (
+from api.ground.errors import ApiError
+from api.ground.paging import PageQuery
+from api.ground.schemas import PlanAnswer
+from api.models.base import autocommit_session, read_once
+from api.models.book import BookKind
+from api.payments.billing.queries import (
     Movement,
     OrderBook,
     list_history,
@@ -17,15 +22,10 @@ from api.billing.queries import (
     read_payment,
     read_subscription,
 )
-from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
-from api.billing.schemas import HistoryPage, PaymentEntry
-from api.declarations.cancellations import read_own_notice
-from api.declarations.withdrawals import list_open_orders
-from api.ground.errors import ApiError
-from api.ground.paging import PageQuery
-from api.ground.schemas import PlanAnswer
-from api.models.base import autocommit_session, read_once
-from api.models.book import BookKind
+from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
+from api.payments.billing.schemas import HistoryPage, PaymentEntry
+from api.payments.declarations.cancellations import read_own_notice
+from api.payments.declarations.withdrawals import list_open_orders
 from api.web.auth import current_user, current_user_id
 from configs.world.plan import PlanName
 

@@ -23,8 +23,8 @@ from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, Subscription, WatchCredit
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import Grant
-from api.payments import events
-from api.payments import jobs as payment_jobs
+from api.payments.exchange import events
+from api.payments.exchange import jobs as payment_jobs
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from tests.api.billing.till import Till

@@ -15,21 +15,21 @@ import stripe
 from sqlalchemy.engine import make_url
 
 from api.background import jobs as background_jobs
-from api.declarations.service import undo_own
-from api.invoices.issuing import issue_due
 from api.models.base import engine, new_id, session
 from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, RefundReason, Subscription
 from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
-from api.payments import checkout_calls, jobs
-from api.payments.client import call
-from api.payments.early_ends import withdraw
-from api.payments.errors import StripeAway
-from api.payments.jobs import carry_out
-from api.payments.ledger import lock_payment
-from api.payments.reconciliation import reconcile
-from api.payments.refunds import plan_refund
-from api.payments.subscriptions import request_cancellation
+from api.payments.declarations.service import undo_own
+from api.payments.exchange import checkout_calls, jobs
+from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.reconciliation import reconcile
+from api.payments.gateway.client import call
+from api.payments.gateway.errors import StripeAway
+from api.payments.invoices.issuing import issue_due
+from api.payments.ledger.early_ends import withdraw
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import plan_refund
+from api.payments.ledger.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery

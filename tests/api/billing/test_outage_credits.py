@@ -267,7 +267,7 @@ def test_a_desk_that_left_the_desk_files_counts_as_closed(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     till.buy(PlanName.URGENCE_7J, alert=ALERT)
-    monkeypatch.setattr("api.billing.plan_ends.find_watched_desks", lambda _targets: [])
+    monkeypatch.setattr("api.payments.billing.plan_ends.find_watched_desks", lambda _targets: [])
     assert jobs.tell_closed_desks() == {"mails": 1}
 
 

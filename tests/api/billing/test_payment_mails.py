@@ -16,8 +16,8 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState
-from api.payments import jobs as payment_jobs
-from api.payments.ledger import link_intent
+from api.payments.exchange import jobs as payment_jobs
+from api.payments.ledger.payment_events import link_intent
 from configs.ground.clock import clock
 from configs.ground.signed_links import WithdrawOrder, read_token
 from configs.world.plan import PlanName

@@ -9,16 +9,16 @@ import pytest
 import sqlalchemy as sa
 
 from api.background import jobs
-from api.billing.schemas import Cancellation
-from api.declarations.records import Author
-from api.declarations.service import cancel_own
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
 from api.models.user import Contact, Grant, User
-from api.payments import jobs as payment_jobs
+from api.payments.billing.schemas import Cancellation
+from api.payments.declarations.records import Author
+from api.payments.declarations.service import cancel_own
+from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.running import Running

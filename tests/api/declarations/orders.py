@@ -8,15 +8,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.background import jobs
-from api.billing.schemas import Cancellation
-from api.declarations import service
-from api.declarations.records import Author
-from api.declarations.service import cancel_own
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund
-from api.payments import jobs as payment_jobs
+from api.payments.billing.schemas import Cancellation
+from api.payments.declarations import service
+from api.payments.declarations.records import Author
+from api.payments.declarations.service import cancel_own
+from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.ground.signed_links import ConfirmCancellation, write_token
 from configs.world.plan import PlanName

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from api.declarations.forms import LINKED_A_DAY
-from api.declarations.service import keep_own, undo_own
 from api.ground.errors import ApiError
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
-from api.payments.client import call
+from api.payments.declarations.forms import LINKED_A_DAY
+from api.payments.declarations.service import keep_own, undo_own
+from api.payments.gateway.client import call
 from configs.ground.clock import clock
 from configs.ground.signed_links import CancelOrder, ConfirmCancellation, WithdrawOrder, write_token
 from tests.api.billing.till import Till

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from api.background import jobs
-from api.declarations import forms, service
-from api.declarations.forms import ACKNOWLEDGED_A_DAY
-from api.declarations.schemas import LONGEST_NAME, LONGEST_REFERENCE, clean_name, clean_reference
 from api.ground import separate_parts
 from api.models.base import new_id
 from api.models.payment import Payment
 from api.models.user import Grant, User
+from api.payments.declarations import forms, service
+from api.payments.declarations.forms import ACKNOWLEDGED_A_DAY
+from api.payments.declarations.schemas import LONGEST_NAME, LONGEST_REFERENCE, clean_name, clean_reference
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt
 from configs.ground.signed_links import ConfirmDeclaration, WithdrawOrder, write_token

@@ -10,16 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from api.background import jobs
-from api.declarations import service
-from api.declarations.records import Author
-from api.declarations.withdrawals import declare_withdrawal
 from api.ground.errors import ApiError
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, PaymentStatus
 from api.operations.self_checks import find_broken_promises
-from api.payments import jobs as payment_jobs
-from api.payments.ledger import lock_payment
+from api.payments.declarations import service
+from api.payments.declarations.records import Author
+from api.payments.declarations.withdrawals import declare_withdrawal
+from api.payments.exchange import jobs as payment_jobs
+from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
 from configs.ground.signed_links import WithdrawOrder, write_token
 from configs.world.plan import PlanName

@@ -10,10 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.background import jobs
-from api.billing.schemas import Cancellation
-from api.declarations.records import Author
-from api.declarations.schemas import WithdrawalForm
-from api.declarations.service import cancel_own, receive_form, withdraw_order
 from api.deletion import access
 from api.deletion.access import delete_named
 from api.deletion.service import delete_account
@@ -25,7 +21,11 @@ from api.models.notification import FORGOTTEN, Notification, State
 from api.models.payment import FormerCustomer, Payment, Refund, RefundReason
 from api.models.support import SupportRequest
 from api.models.user import Contact, ContactState, Role, User
-from api.payments import jobs as payments
+from api.payments.billing.schemas import Cancellation
+from api.payments.declarations.records import Author
+from api.payments.declarations.schemas import WithdrawalForm
+from api.payments.declarations.service import cancel_own, receive_form, withdraw_order
+from api.payments.exchange import jobs as payments
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.channels.batch_sender import providers

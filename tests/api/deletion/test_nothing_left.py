@@ -17,7 +17,7 @@ from api.exports import jobs as exports
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
-from api.payments import jobs as payments
+from api.payments.exchange import jobs as payments
 from configs.ground.object_store import Blobs
 from configs.world.plan import PlanName
 from deploy.sandbox.providers.push import make_subscription
@@ -38,8 +38,6 @@ import sqlalchemy as sa
 import notifier
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.passwords import hash_password
-from api.declarations.schemas import WithdrawalForm
-from api.declarations.service import confirm, receive_form
 from api.deletion.service import delete_account
 from api.models.alert import Alert
 from api.models.base import session
@@ -57,7 +55,9 @@ from api.models.payment import (
     RefundReason,
 )
 from api.models.user import Grant
-from api.payments.objects import OBJECT_TYPES
+from api.payments.declarations.schemas import WithdrawalForm
+from api.payments.declarations.service import confirm, receive_form
+from api.payments.exchange.objects import OBJECT_TYPES
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import (

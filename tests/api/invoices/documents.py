@@ -6,14 +6,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from api.invoices.issuing import issue_due
 from api.models.base import new_id, session
 from api.models.book import Account, BookLine
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, RefundReason, RefundStatus
-from api.payments.book import post_dispute, post_ordered, post_paid, post_settled
-from api.payments.facts import DisputeFacts
-from api.payments.ledger import link_id
+from api.payments.gateway.facts import DisputeFacts
+from api.payments.invoices.issuing import issue_due
+from api.payments.ledger.book import post_dispute, post_ordered, post_paid, post_settled
+from api.payments.ledger.payment_events import link_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.factories import rows

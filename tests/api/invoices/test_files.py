@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from api.background import jobs
-from api.invoices import issuing, pdf
-from api.invoices.issuing import forget_client, issue_due, make_due_files
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.payment import RefundStatus
+from api.payments.invoices import issuing, pdf
+from api.payments.invoices.issuing import forget_client, issue_due, make_due_files
 from configs.ground.object_store import Blobs, StoreAway
 from tests.api.invoices.documents import issue, pay, refund
 from tests.clients import People, Person

@@ -22,14 +22,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from api.invoices import issuing
-from api.invoices.contents import InvoiceContents, LineKind, measure_vat
-from api.invoices.issuing import forget_client, issue_due, take_number
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import Payment, RefundStatus
-from api.payments.early_ends import withdraw
-from api.payments.subscriptions import find_order
+from api.payments.invoices import issuing
+from api.payments.invoices.contents import InvoiceContents, LineKind, measure_vat
+from api.payments.invoices.issuing import forget_client, issue_due, take_number
+from api.payments.ledger.early_ends import withdraw
+from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests import databases
@@ -288,7 +288,7 @@ ROOT = Path(__file__).parents[3]
 _ISSUER = """
 import time
 from api.invoices import issuing
-from api.invoices.issuing import issue_due
+from api.payments.invoices.issuing import issue_due
 
 take = issuing.take_number
 

@@ -12,7 +12,6 @@ import time_machine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys
-from api.invoices.issuing import issue_due
 from api.models.alert import Alert
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import autocommit_session, do_after_commit, engine, session, write_array
@@ -28,6 +27,7 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.user import User
+from api.payments.invoices.issuing import issue_due
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.invoices.documents import pay

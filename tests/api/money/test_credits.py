@@ -6,8 +6,6 @@ from uuid import UUID
 import pytest
 
 from api.background import jobs
-from api.billing.plan_ends import quote_closed_desk
-from api.declarations.withdrawals import read_order
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from api.models.payment import (
@@ -19,7 +17,9 @@ from api.models.payment import (
     Subscription,
     WatchCredit,
 )
-from api.payments import jobs as payment_jobs
+from api.payments.billing.plan_ends import quote_closed_desk
+from api.payments.declarations.withdrawals import read_order
+from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.running import Running

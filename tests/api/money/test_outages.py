@@ -8,7 +8,7 @@ from api.background import jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.payment import CreditForm, Payment, Refund, WatchCredit
-from api.payments import jobs as payment_jobs
+from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent

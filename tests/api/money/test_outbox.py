@@ -11,9 +11,9 @@ import pytest
 from api.background import jobs
 from api.models.base import session
 from api.models.payment import Payment, Refund, StripeId, Subscription
-from api.payments import jobs as payment_jobs
-from api.payments.jobs import carry_out
-from api.payments.outbox import find_due_commands
+from api.payments.exchange import jobs as payment_jobs
+from api.payments.exchange.jobs import carry_out
+from api.payments.gateway.outbox import find_due_commands
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.running import Running

@@ -10,16 +10,16 @@ import stripe
 
 from api.accounts.queries import find_entitlement
 from api.background import jobs
-from api.invoices.issuing import issue_due
 from api.models.base import session
 from api.models.payment import FormerCustomer, Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
-from api.payments import facts
-from api.payments import jobs as payment_jobs
-from api.payments.book import read_balances
-from api.payments.client import call
-from api.payments.notices import WINDOW, count_failures
-from api.payments.reconciliation import find_book_faults
+from api.payments.exchange import jobs as payment_jobs
+from api.payments.exchange.reconciliation import find_book_faults
+from api.payments.gateway import facts
+from api.payments.gateway.client import call
+from api.payments.invoices.issuing import issue_due
+from api.payments.ledger.book import read_balances
+from api.payments.ledger.notices import WINDOW, count_failures
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.running import Running

@@ -24,7 +24,7 @@ from api.models.support import SupportRequest
 from api.models.user import Channel, Role
 from api.operations.daily_messages import count_events, measure_day, write_digest, write_report
 from api.operations.self_checks import QUERIES
-from api.payments import notices
+from api.payments.ledger import notices
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

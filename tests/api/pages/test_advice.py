@@ -271,7 +271,7 @@ def test_a_page_says_that_nobody_has_decided(
 
 _ROOT = Path(__file__).parents[3]
 _READ = ("README.md", "docs/concepts.md", "api/pages/**/*.html", "api/pages/**/*.po", "api/pages/**/*.md",
-         "api/pages/**/*.webmanifest", "api/templates/**/*.html", "api/billing/terms/*/*.md", "notifier/templates/**/*.*",
+         "api/pages/**/*.webmanifest", "api/templates/**/*.html", "api/payments/billing/terms/*/*.md", "notifier/templates/**/*.*",
          "notifier/content/*.yaml")  # fmt: skip
 _WATCHED = (
     r"préfect|prefe[ck]?t|prefeit|préf|präfekt|départem|departam|departm|département|guichet|desk|schalter|ventanill|balc[ãõ]"

@@ -26,15 +26,15 @@ from api.models.payment import (
 )
 from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.models.user import Grant, User
-from api.payments import jobs
-from api.payments.book import read_balances
-from api.payments.client import call
-from api.payments.early_ends import withdraw
-from api.payments.jobs import carry_out
-from api.payments.ledger import find_stripe_id, link_id, lock_payment
-from api.payments.objects import find_type
-from api.payments.outbox import find_due_commands
-from api.payments.refunds import plan_refund
+from api.payments.exchange import jobs
+from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.objects import find_type
+from api.payments.gateway.client import call
+from api.payments.gateway.outbox import find_due_commands
+from api.payments.ledger.book import read_balances
+from api.payments.ledger.early_ends import withdraw
+from api.payments.ledger.payment_events import find_stripe_id, link_id, lock_payment
+from api.payments.ledger.refunds import plan_refund
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan

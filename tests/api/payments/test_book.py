@@ -13,14 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.background import jobs
-from api.invoices.issuing import issue_due
 from api.models.base import new_id, session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
-from api.payments.book import (
+from api.payments.exchange.reconciliation import QUERIES, find_book_faults, reconcile
+from api.payments.invoices.issuing import issue_due
+from api.payments.ledger.book import (
     Balances,
     Span,
     list_transactions,
@@ -30,7 +31,6 @@ from api.payments.book import (
     share,
     take,
 )
-from api.payments.reconciliation import QUERIES, find_book_faults, reconcile
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import Till

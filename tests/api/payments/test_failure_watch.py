@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from api.background import jobs
 from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
-from api.payments.ledger import link_intent
-from api.payments.notices import WINDOW, count_failures
+from api.payments.ledger.notices import WINDOW, count_failures
+from api.payments.ledger.payment_events import link_intent
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages

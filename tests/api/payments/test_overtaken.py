@@ -11,18 +11,18 @@ from uuid import UUID
 import pytest
 
 from api.background import jobs as background
-from api.billing.schemas import Cancellation
-from api.declarations.records import Author
-from api.declarations.service import cancel_own
 from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus, RefundReason, Subscription
 from api.models.stripe_event import CommandKind
 from api.models.user import Channel, Contact
-from api.payments.early_ends import shorten_paid_time, withdraw
-from api.payments.errors import RefundRefused
-from api.payments.jobs import carry_out
-from api.payments.ledger import lock_payment
+from api.payments.billing.schemas import Cancellation
+from api.payments.declarations.records import Author
+from api.payments.declarations.service import cancel_own
+from api.payments.exchange.jobs import carry_out
+from api.payments.gateway.errors import RefundRefused
+from api.payments.ledger.early_ends import shorten_paid_time, withdraw
+from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue, redis
 from configs.world.plan import PlanName

@@ -23,14 +23,14 @@ from api.models.payment import (
 )
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeEvent
 from api.models.user import Grant, Role, User
-from api.payments import events, jobs, reconciliation
-from api.payments.client import call
-from api.payments.facts import SessionFacts
-from api.payments.jobs import carry_out
-from api.payments.ledger import lock_payment
-from api.payments.objects import OBJECT_TYPES, find_type
-from api.payments.reconciliation import reconcile, sync_stuck_payments
-from api.payments.refunds import plan_refund
+from api.payments.exchange import events, jobs, reconciliation
+from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.objects import OBJECT_TYPES, find_type
+from api.payments.exchange.reconciliation import reconcile, sync_stuck_payments
+from api.payments.gateway.client import call
+from api.payments.gateway.facts import SessionFacts
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.world.plan import PlanName

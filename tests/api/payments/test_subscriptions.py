@@ -6,20 +6,20 @@ import pytest
 import sqlalchemy as sa
 
 from api.background import jobs as background
-from api.billing.plan_ends import remind_in_grace
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import CreditForm, Payment, PaymentStatus, RefundReason, StripeId, WatchCredit
 from api.models.stripe_event import CommandKind
 from api.models.user import User
-from api.payments.early_ends import withdraw
-from api.payments.grants import price_use
-from api.payments.jobs import carry_out
-from api.payments.ledger import lock_payment
-from api.payments.objects import OBJECT_TYPES
-from api.payments.reconciliation import sync_stuck_payments
-from api.payments.refunds import plan_refund
-from api.payments.subscriptions import request_cancellation
+from api.payments.billing.plan_ends import remind_in_grace
+from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.objects import OBJECT_TYPES
+from api.payments.exchange.reconciliation import sync_stuck_payments
+from api.payments.ledger.early_ends import withdraw
+from api.payments.ledger.grants import price_use
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import plan_refund
+from api.payments.ledger.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import (

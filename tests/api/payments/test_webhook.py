@@ -18,10 +18,10 @@ from api.models.base import session
 from api.models.payment import PaymentStatus
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.models.user import Role
-from api.payments import jobs
-from api.payments.client import API_VERSION, call
-from api.payments.events import claim_object, hold_claim
-from api.payments.objects import OBJECT_TYPES
+from api.payments.exchange import jobs
+from api.payments.exchange.events import claim_object, hold_claim
+from api.payments.exchange.objects import OBJECT_TYPES
+from api.payments.gateway.client import API_VERSION, call
 from configs.ground.clock import clock
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (

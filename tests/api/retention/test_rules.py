@@ -13,7 +13,6 @@ import time_machine
 from api.accounts.auth.logins import rotate_login
 from api.background import jobs
 from api.background.jobs import list_jobs
-from api.declarations.forms import name_declaration
 from api.ground.paging import first_id_at
 from api.models.alert import Alert, ClosedBecause
 from api.models.all import RECORDS
@@ -28,6 +27,7 @@ from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Role, User
+from api.payments.declarations.forms import name_declaration
 from api.retention import batches, unused_accounts
 from api.retention.rules import RULES, Dropped, DroppedBy, OwnedBy
 from api.retention.unused_accounts import Step, UnusedAccount

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from api.payments.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
-from api.payments.events import STRIPE_LEASE_SECONDS
+from api.payments.exchange.events import STRIPE_LEASE_SECONDS
+from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import SettingsRefused, load
 from configs.settings.constants import Constant

@@ -210,7 +210,7 @@ def _place_orders(
     engine: sa.Engine, prefix: str, many: int, alert: Mapping[str, Any] | None = None
 ) -> list[_Order]:
     """Have so many new users order a plan, and an alert with it."""
-    from api.payments import checkout_calls
+    from api.payments.exchange import checkout_calls
 
     Crowd(prefix, many, "NULL, NULL, NULL", each=0, per_paying=_NO_PLANS).write(engine)
     placed = []

@@ -6,7 +6,6 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.invoices.issuing import issue_due
 from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
@@ -20,8 +19,9 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
-from api.payments.book import post_ordered, post_paid, post_settled
-from api.payments.ledger import link_id
+from api.payments.invoices.issuing import issue_due
+from api.payments.ledger.book import post_ordered, post_paid, post_settled
+from api.payments.ledger.payment_events import link_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from configs.world.sales_terms import find_newest_version

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import Flask
 
-from api.invoices.issuing import issue_due
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.base import session
@@ -18,6 +17,7 @@ from api.models.notification import State
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
+from api.payments.invoices.issuing import issue_due
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup

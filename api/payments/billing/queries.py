@@ -1,0 +1,228 @@
+"""Reads of billing: the plans, the terms, a user's payments with their credits and refunds, and the book of one."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.ground.errors import not_found
+from api.ground.paging import PageQuery, read_page
+from api.ground.schemas import PlanAnswer
+from api.models.base import is_any_of
+from api.models.book import Account, BookKind, BookTransaction
+from api.models.payment import CreditForm, Payment, PlanCredit, Refund, RefundReason, StripeId, WatchCredit
+from api.models.user import Grant
+from api.payments.billing.quotes import find_subscription
+from api.payments.billing.schemas import (
+    ConsentWords,
+    CreditEntry,
+    HistoryPage,
+    PaymentEntry,
+    PlanList,
+    RefundEntry,
+    SubscriptionAnswer,
+    TermsAnswer,
+    Words,
+)
+from api.payments.ledger.book import Balances, list_transactions, read_balances
+from api.payments.ledger.payment_events import INTENT, SESSION
+from api.payments.ledger.subscriptions import find_agreed_end, find_standing_notice
+from api.payments.ledger.withdrawal_rules import list_periods
+from configs.world.plan import PlanName, plans
+from configs.world.sales_terms import find_newest_version, read_consent, read_terms
+from configs.world.withdrawal_period import WithdrawalPeriod
+
+_Row = TypeVar("_Row", Grant, Refund, PlanCredit, WatchCredit, StripeId)
+CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
+# By a grant's source.
+_REASONS: dict[str, CreditReason] = {"credit": "outage", "revived": "withdrawal", "grace": "grace"}
+
+
+def list_plans() -> PlanList:
+    """Return the plans that are sold, and what an order agrees to."""
+    version = find_newest_version()
+    fr, en = read_consent(version, "fr"), read_consent(version, "en")
+    return PlanList(
+        items=[PlanAnswer.of(each) for name, each in plans().items() if name is not PlanName.NONE],
+        terms_version=version,
+        consent=ConsentWords(
+            start_now=Words(fr=fr.start_now, en=en.start_now),
+            acknowledges_loss=Words(fr=fr.acknowledges_loss, en=en.acknowledges_loss),
+            accepts_hour_threshold=Words(fr=fr.accepts_hour_threshold, en=en.accepts_hour_threshold),
+        ),
+    )
+
+
+def get_terms() -> TermsAnswer:
+    """Return the newest terms."""
+    version = find_newest_version()
+    return TermsAnswer(version=version, fr=read_terms(version, "fr"), en=read_terms(version, "en"))
+
+
+def list_history(session: Session, user_id: UUID, query: PageQuery) -> HistoryPage:
+    """Return a page of the user's payments, the newest first."""
+    mine = sa.select(Payment).where(Payment.user_id == user_id)
+    found, following = read_page(session, mine, Payment.id, query)
+    return HistoryPage(items=list_entries(session, found), next=following)
+
+
+def read_payment(session: Session, user_id: UUID, payment_id: UUID) -> PaymentEntry:
+    """Return one of the user's payments.
+
+    Raises:
+        ApiError: 404.
+    """
+    mine = sa.select(Payment).where(Payment.user_id == user_id, Payment.id == payment_id)
+    found = list_entries(session, session.scalars(mine).all())
+    if not found:
+        raise not_found("payment")
+    return found[0]
+
+
+def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | None:
+    """Return the user's subscription that has not ended; None without one."""
+    row = find_subscription(session, user_id)
+    if row is None:
+        return None
+    notice = find_standing_notice(session, row.id)  # it may end the plan before what is paid
+    noticed = notice.takes_effect_at if notice else None
+    ends_at = noticed or row.cancel_wanted_at or find_agreed_end(session, row)
+    return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
+
+
+def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
+    """Return payments with their time, credits and refunds, in six statements whatever their number."""
+    ids = [each.id for each in payments]
+    grants, refunds = _group(session, Grant, ids, Grant.starts_at), _group(session, Refund, ids, Refund.id)
+    upgrades, outages = _group(session, PlanCredit, ids), _group(session, WatchCredit, ids, WatchCredit.id)
+    names, periods, entries = _group(session, StripeId, ids), list_periods(session, payments), []
+    for each in payments:
+        lowered = [row for row in outages[each.id] if row.form is CreditForm.INVOICE]
+        credits_ = [_build_amount("upgrade", row) for row in upgrades[each.id]]
+        credits_ += [_build_amount("outage", row) for row in lowered]
+        ids_at_stripe = {row.kind: row.id for row in names[each.id]}
+        rows = (grants[each.id], credits_, refunds[each.id], ids_at_stripe)
+        entries.append(_build_entry(each, *rows, period=periods.get(each.id)))
+    return entries
+
+
+def _group(
+    session: Session, table: type[_Row], ids: Sequence[UUID], *order: sa.SQLColumnExpression[Any]
+) -> defaultdict[UUID | None, list[_Row]]:
+    """Return the rows of these payments, by payment."""
+    found: defaultdict[UUID | None, list[_Row]] = defaultdict(list)
+    for row in session.scalars(sa.select(table).where(is_any_of(table.payment_id, ids)).order_by(*order)):
+        found[row.payment_id].append(row)
+    return found
+
+
+def _build_amount(reason: Literal["upgrade", "outage"], row: PlanCredit | WatchCredit) -> CreditEntry:
+    return CreditEntry(
+        reason=reason, amount=row.amount_cents, seconds=row.seconds, starts_at=None, ends_at=None
+    )
+
+
+def _build_entry(
+    payment: Payment,
+    grants: Sequence[Grant],
+    credits_: Sequence[CreditEntry],
+    refunds: Sequence[Refund],
+    names: Mapping[str, str],
+    *,
+    period: WithdrawalPeriod | None,
+) -> PaymentEntry:
+    given = [_build_credit(each) for each in grants if each.source in _REASONS]
+    paid = [each for each in grants if each.source not in _REASONS]
+    return PaymentEntry.of_row(
+        payment,
+        amount=payment.amount_cents,
+        refunded=payment.refunded_cents,
+        renewal=payment.consented_at is None,
+        starts_at=min((each.starts_at for each in paid), default=None),
+        ends_at=max((each.ends_at for each in paid), default=None),
+        withdraw_until=period.ends_at if period else None,
+        stripe_payment_id=names.get(INTENT),
+        stripe_session_id=names.get(SESSION),
+        credits=[*credits_, *given],
+        refunds=[RefundEntry.model_validate(each) for each in refunds],
+    )
+
+
+def _build_credit(grant: Grant) -> CreditEntry:
+    return CreditEntry(
+        reason=_REASONS[grant.source],
+        amount=None,
+        seconds=round((grant.ends_at - grant.starts_at).total_seconds()),
+        starts_at=grant.starts_at,
+        ends_at=grant.ends_at,
+    )
+
+
+_GIVES_BACK = (BookKind.REFUNDED, BookKind.RETURNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One transaction, as far as it is about the payment."""
+
+    kind: BookKind
+    at: datetime
+    cents: int
+    net: int  # above 0: so many cents went to another payment; below 0: they came from one
+    ending: str  # of its cause, which tells two movements of a kind apart
+    reason: RefundReason | None  # of the refund that it is about
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """The book of one payment, in cents: all that came in was used, is left, passed on, given back, or is owed."""
+
+    balances: Balances
+    paid: int
+    lowered: int  # what took off the price: a cheaper plan's rest, time without watching
+    passed_on: int  # to other payments
+    given_back: int
+    movements: list[Movement]  # the oldest first
+
+
+def read_order_book(session: Session, payment_id: UUID) -> OrderBook:
+    """Return the book of a payment. Whether it may be shown is for the caller to decide."""
+    found, balances = list_transactions(session, payment_id), read_balances(session, payment_id)
+    reasons = _read_reasons(session, found)
+    movements = [_build_movement(each, payment_id, reasons) for each in found]
+    lines = [(each.kind, line) for each in found for line in each.lines if line.payment_id == payment_id]
+    cash = [(kind, line.cents) for kind, line in lines if line.account is Account.CASH]
+    paid = sum(cents for kind, cents in cash if kind is BookKind.PAID)
+    lowered = balances.worth - paid
+    return OrderBook(
+        balances=balances,
+        paid=paid,
+        lowered=lowered,
+        passed_on=sum(each.net for each in movements) + lowered,
+        given_back=-sum(cents for kind, cents in cash if kind in _GIVES_BACK),
+        movements=movements,
+    )
+
+
+def _build_movement(found: BookTransaction, payment_id: UUID, reasons: dict[str, RefundReason]) -> Movement:
+    mine = [line.cents for line in found.lines if line.payment_id == payment_id]
+    net, moved = sum(mine), sum(cents for cents in mine if cents > 0)
+    parts = found.cause.split(":")
+    reason = next((reasons[each] for each in parts if each in reasons), None)
+    return Movement(found.kind, found.at, abs(net) or moved, net, parts[-1], reason)
+
+
+def _read_reasons(session: Session, found: Sequence[BookTransaction]) -> dict[str, RefundReason]:
+    """Return why the refunds of these transactions' payments were made, by our id and by Stripe's."""
+    payments = {line.payment_id for each in found for line in each.lines}
+    refunds = (
+        sa.select(Refund.id, StripeId.id, Refund.reason)
+        .outerjoin(StripeId, StripeId.refund_id == Refund.id)
+        .where(is_any_of(Refund.payment_id, payments))
+    )
+    return {str(name): reason for *names, reason in session.execute(refunds) for name in names if name}

@@ -1,0 +1,331 @@
+"""Jobs of the queue `payments`. Each takes ids, reads the rows again, and may run twice or never.
+
+They apply events, by the present state of the objects that these name, and carry out commands of the outbox. No
+transaction is open while Stripe answers. It forgets an idempotency key after 24 hours, and repeats for as long an error
+500 that it gave for one (https://docs.stripe.com/api/idempotent_requests). So the object that names our row in its
+metadata is looked for first.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from api.models.base import session
+from api.models.payment import Payment, Refund, RefundStatus, Subscription, WatchCredit
+from api.models.stripe_event import CommandKind, StripeCommand
+from api.payments.exchange.events import (
+    Claim,
+    LeaseLost,
+    claim_object,
+    end_claim,
+    find_due_objects,
+    hold_claim,
+    retry_claim,
+)
+from api.payments.exchange.objects import OBJECT_TYPES, find_type
+from api.payments.gateway.client import call
+from api.payments.gateway.errors import StripeAway, StripeRefused, UnknownOwner
+from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
+from api.payments.gateway.outbox import end_command, find_due_commands, put_off, take_turn
+from api.payments.ledger import notices
+from api.payments.ledger.payment_events import (
+    CREDIT_KEY,
+    PAYMENT_KEY,
+    REFUND_KEY,
+    find_intent,
+    find_refund_id,
+    find_stripe_id,
+    lock_payment,
+)
+from api.payments.ledger.refunds import note_refusal, record_refund
+from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_wish
+from configs.ground.clock import clock
+from configs.ground.database_errors import passes
+
+_MISSING = "resource_missing"  # Stripe's code where there is no such object
+
+
+def carry_out(kind: CommandKind, subject_id: UUID) -> None:
+    """Carry out a command, unless it is done. Repeated, Stripe does it once."""
+    with session() as s:
+        command = take_turn(s, kind, subject_id)
+    if command is None:
+        return
+    try:
+        _EXECUTORS[kind](command)
+    except (StripeAway, StripeRefused) as error:
+        log.warning("a command waits for Stripe", kind=kind, row=str(subject_id), because=str(error))
+        with session() as s:
+            put_off(s, command, error)
+
+
+def _name_key(command: StripeCommand) -> str:
+    """Return the idempotency key: another one after each error that Stripe saved under a key."""
+    number = f"-{command.key_number}" if command.key_number else ""
+    return f"{command.kind.value}-{command.subject_id}{number}"
+
+
+def _refund(command: StripeCommand) -> None:
+    with session() as s:
+        refund = s.get_one(Refund, command.subject_id)
+        payment = s.get_one(Payment, refund.payment_id)
+        intent = find_intent(s, payment)
+        if refund.status is not RefundStatus.PLANNED:
+            end_command(s, command.kind, command.subject_id)
+            return
+    try:
+        facts = _make_refund(command, refund, intent)
+    except StripeRefused as error:
+        with session() as s:
+            note_refusal(s, refund.id, error)
+        return
+    with session() as s:
+        record_refund(s, lock_payment(s, payment.id), facts, find_refund_id(s, facts.id, facts.metadata))
+
+
+def _make_refund(command: StripeCommand, refund: Refund, intent: str | None) -> RefundFacts:
+    if intent is None:
+        raise StripeRefused("no_payment_intent", "Stripe's id of this payment is not known here")
+    name = str(refund.id)
+    if command.attempts > 1:  # Stripe may have made it before
+        wanted: Any = {"payment_intent": intent, "limit": 100}
+        made: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
+        if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
+            return found
+    params: Any = {
+        "payment_intent": intent,
+        "amount": refund.amount_cents,
+        "reason": "requested_by_customer",
+        "metadata": {REFUND_KEY: name, PAYMENT_KEY: str(refund.payment_id)},
+    }
+    return RefundFacts.of(
+        call(lambda c: c.v1.refunds.create(params, {"idempotency_key": _name_key(command)}))
+    )
+
+
+class _Item(Facts):
+    id: str
+    invoice: str | None
+    metadata: Metadata = None
+
+
+def _credit(command: StripeCommand) -> None:
+    """Lower the next invoice by a credit, or take that back; where no invoice can bear it, it is paid out."""
+    with session() as s:
+        credit = s.get_one(WatchCredit, command.subject_id)
+        wish = read_wish(s, credit)
+        if wish is None:
+            end_command(s, command.kind, command.subject_id)
+            return
+    is_lower = not _take_back(credit, wish) if wish.takes_back else _lower_invoice(command, credit, wish)
+    with session() as s:
+        if not is_lower:
+            pay_instead(s, credit.id)
+        end_command(s, command.kind, command.subject_id)
+
+
+def _lower_invoice(command: StripeCommand, credit: WatchCredit, wish: InvoiceWish) -> bool:
+    """Have the next invoice lowered; False where the subscription has ended, or the invoice was given up."""
+    if wish.customer is None or wish.subscription is None:
+        raise StripeAway("the subscription's id or its customer's is not known yet")
+    params: Any = {
+        "customer": wish.customer,
+        "subscription": wish.subscription,
+        "amount": -credit.amount_cents,
+        "currency": "eur",
+        "description": "Temps sans surveillance",
+        "metadata": {CREDIT_KEY: str(credit.id)},
+    }
+    if item := _find_item(credit.id, wish.customer):
+        return not _is_given_up(_read_invoice(item.invoice))
+    try:
+        call(lambda c: c.v1.invoice_items.create(params, {"idempotency_key": _name_key(command)}))
+    except StripeRefused as error:
+        log.warning("a credit was refused", credit=str(credit.id), because=error.code)
+        return False
+    return True
+
+
+def _take_back(credit: WatchCredit, wish: InvoiceWish) -> bool:
+    """Have no invoice lowered by a credit any more; return whether that is so.
+
+    The invoice of a subscription that is over is not collected any more: it is voided. Otherwise an invoice that bears
+    the credit decides: paid, the credit was given.
+    """
+    item = _find_item(credit.id, wish.customer) if wish.customer else None
+    if item is None:
+        return True
+    item_id, invoice = item.id, _read_invoice(item.invoice)
+    if _is_given_up(invoice):
+        return True
+    if invoice and (invoice.status == "paid" or not wish.is_over):
+        return False
+    if invoice and invoice.status != "draft":
+        call(lambda c: c.v1.invoices.void_invoice(invoice.id))
+    else:
+        call(lambda c: c.v1.invoice_items.delete(item_id))
+    return True
+
+
+def _read_invoice(invoice_id: str | None) -> InvoiceFacts | None:
+    return InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
+
+
+def _is_given_up(invoice: InvoiceFacts | None) -> bool:
+    """Return whether an invoice is given up; an uncollectible one could still be paid, and is voided."""
+    if invoice and invoice.status == "uncollectible":
+        call(lambda c: c.v1.invoices.void_invoice(invoice.id))
+    return invoice is not None and invoice.status in ("void", "uncollectible")
+
+
+def _find_item(credit_id: UUID, customer: str) -> _Item | None:
+    wanted: Any = {"customer": customer, "limit": 100}
+    try:
+        made: list[_Item] = call(lambda c: read_list(c.v1.invoice_items.list(wanted), _Item))
+    except StripeRefused as error:
+        if error.code == _MISSING:  # deleted in the dashboard, with all that waited for the next invoice
+            return None
+        raise
+    return next((each for each in made if (each.metadata or {}).get(CREDIT_KEY) == str(credit_id)), None)
+
+
+def _end(command: StripeCommand) -> None:
+    """End a subscription as our row says, now where that is over, or let it go on."""
+    with session() as s:
+        row = s.get_one(Subscription, command.subject_id)
+        at, stripe_id = row.cancel_wanted_at, find_stripe_id(s, row, "subscription")
+    if not row.ended_at:
+        _set_end(row.id, stripe_id, at)
+    with session() as s:
+        row = s.get_one(Subscription, command.subject_id, with_for_update=True)
+        if row.ended_at or row.cancel_wanted_at == at:
+            end_command(s, command.kind, command.subject_id)
+
+
+def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) -> None:
+    if stripe_id is None:
+        raise StripeAway("the subscription's id is not known yet")
+    is_over = at is not None and at <= clock()
+    try:
+        if is_over:
+            call(lambda c: c.v1.subscriptions.cancel(stripe_id, {"prorate": False, "invoice_now": False}))
+        else:
+            end: Any = int(at.timestamp()) if at else ""
+            wish: Any = {"cancel_at": end, "proration_behavior": "none"}
+            call(lambda c: c.v1.subscriptions.update(stripe_id, wish))
+    except StripeRefused as error:
+        if _has_ended(stripe_id):
+            return
+        if is_over or at is None:  # otherwise Stripe's clock may be ahead: then it is asked to end it now
+            _report_refusal(subscription_id, "end" if at else "go on", error)
+        raise
+
+
+def _has_ended(stripe_id: str) -> bool:
+    """Read a subscription whose end is refused: it may have ended without our having heard of it."""
+    kind = OBJECT_TYPES["subscription"]
+    try:
+        facts = kind.fetch(stripe_id)
+    except StripeRefused as error:
+        return error.code == _MISSING
+    with session() as s:
+        kind.apply(s, facts)
+    return facts.ended_at is not None
+
+
+def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> None:
+    """Tell the admins, once: the subscription goes on, and would be charged, until Stripe takes the next attempt."""
+    detail = f"subscription {subscription_id} shall {wish}, and Stripe refuses: {error.code}"
+    with session() as s:
+        notices.tell_admins(s, "difference", detail, key=f"cancellation:{subscription_id}")
+
+
+_EXECUTORS: dict[CommandKind, Callable[[StripeCommand], None]] = {
+    CommandKind.REFUND: _refund,
+    CommandKind.CREDIT: _credit,
+    CommandKind.END: _end,
+}
+
+
+_ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
+_EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn
+# Of those that give no plan: one in each round, as a rule. Two in each made alerts a tenth slower (docs/benchmarks.md).
+_CALM_SECONDS = 0.02
+_RUNS = 10  # of one object in a row, while events arrive for it
+
+log = structlog.get_logger(__name__)
+
+
+def work_off() -> None:
+    """Apply events whose nudge was lost or whose wait is over, and carry out commands of the outbox; each second.
+
+    Events come first, those that give a plan before all others, which have a fiftieth of the time between two rounds.
+    One command is carried out in each round, however slow Stripe is.
+    """
+    begins = time.monotonic()
+    with session() as s:
+        objects, commands = find_due_objects(s), find_due_commands(s)
+    for object_id, urgent in objects:
+        most = _EVENT_SECONDS if urgent else _CALM_SECONDS
+        if not apply_object(object_id) or time.monotonic() > begins + most:
+            break  # Stripe is away, or the others have their turn
+    for kind, subject_id in commands:
+        try:
+            carry_out(kind, subject_id)
+        except Exception as error:  # what one meets keeps no other from its turn; its next attempt is written
+            if passes(error):
+                raise
+            log.exception("a command to Stripe failed", kind=kind, row=str(subject_id))
+        if time.monotonic() > begins + _ROUND_SECONDS:
+            return
+
+
+def apply_object(object_id: str) -> bool:
+    """Read an object at Stripe and apply it, again while events arrive for it; False where Stripe is away."""
+    for _ in range(_RUNS):
+        with session() as s:
+            claim = claim_object(s, object_id)
+        if claim is None:
+            return True
+        try:
+            _apply(claim)
+        except StripeAway as error:
+            _put_back(claim, error, away=True)
+            return False
+        except LeaseLost:
+            log.warning("reading an object took longer than its lease", object=object_id)
+            return True
+        except Exception as error:  # whatever an object meets, its events say so
+            if passes(error):
+                raise
+            _put_back(claim, error)
+            return True
+    return True
+
+
+def _apply(claim: Claim) -> None:
+    """Fetch outside a transaction; then lock, apply and mark the events as applied in one."""
+    kind = next(found for each in claim.types if (found := find_type(each)))
+    facts = kind.fetch(claim.object_id)
+    with session() as s:
+        hold_claim(s, claim)
+        kind.apply(s, facts)
+        end_claim(s, claim)
+
+
+def _put_back(claim: Claim, error: Exception, *, away: bool = False) -> None:
+    unknown = isinstance(error, UnknownOwner)
+    if away or unknown:
+        log.warning("an event waits", object=claim.object_id, because=str(error))
+    else:
+        log.error("an event is not applied", object=claim.object_id, exc_info=error)
+    with session() as s:
+        code = getattr(error, "code", None)
+        text = f"{type(error).__name__} {code}" if code else type(error).__name__
+        for event in retry_claim(s, claim, text, away=away, unknown=unknown):
+            detail = f"{event.type} {event.id}: {text}"
+            notices.tell_admins(s, "event_not_applied", detail, key=f"event:{event.id}")

@@ -1,0 +1,78 @@
+"""The outbox of commands to Stripe: written with the decision, carried out after its commit, repeated until answered.
+
+A job of the queue `payments` carries out what is due (exchange/jobs.py); the sweep asks for it each second.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.stripe_event import CommandKind, StripeCommand
+from api.payments.gateway.errors import StripeAway
+from configs.ground.clock import clock
+from configs.settings.constants import Constant
+
+# First wait before an event that could not be applied, or a command, is tried again; each further one is twice as long
+STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
+_CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
+_LONGEST_WAIT = timedelta(minutes=5)
+DISPUTE_WAIT = timedelta(hours=1)
+_LATEST = 2 * DISPUTE_WAIT  # an instant further ahead came from a clock that was wrong: it is over
+
+
+def add_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
+    """Have Stripe asked after the commit; a command that waits already is asked again, after a call under way."""
+    now = clock()
+    made = insert(StripeCommand).values(kind=kind, subject_id=subject_id, created_at=now, next_attempt_at=now)
+    soon = sa.func.greatest(now, sa.func.least(StripeCommand.next_attempt_at, now + _CALL_TAKES))
+    again = {"next_attempt_at": soon, "attempts": sa.func.least(StripeCommand.attempts, 1)}
+    session.execute(made.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=again))
+
+
+def find_due_commands(session: Session, most: int = 100) -> list[tuple[CommandKind, UUID]]:
+    """Return the commands whose turn has come, the one that waited longest first."""
+    now, at = clock(), StripeCommand.next_attempt_at
+    due = sa.select(StripeCommand.kind, StripeCommand.subject_id).where((at <= now) | (at > now + _LATEST))
+    return [(kind, subject_id) for kind, subject_id in session.execute(due.order_by(at).limit(most))]
+
+
+def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCommand | None:
+    """Take the next attempt at a command; None where it is done, or another worker took it."""
+    row = session.get(StripeCommand, (kind, subject_id), with_for_update=True)
+    if row is None or clock() < row.next_attempt_at <= clock() + _LATEST:
+        return None
+    row.next_attempt_at, row.attempts = clock() + _CALL_TAKES, row.attempts + 1
+    return row
+
+
+def put_off(session: Session, command: StripeCommand, error: Exception) -> None:
+    """Repeat a command later. Where Stripe saved an error under its key, the next key follows at once."""
+    wait = timedelta(seconds=STRIPE_RETRY_SECONDS() * 2 ** min(command.attempts - 1, 20))
+    values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, _LONGEST_WAIT)}
+    if isinstance(error, StripeAway) and error.saved:
+        values |= {"key_number": command.key_number + 1, "next_attempt_at": clock()}
+    session.execute(sa.update(StripeCommand).where(_is(command.kind, command.subject_id)).values(values))
+
+
+def wait_for_dispute(session: Session, refund_id: UUID) -> None:
+    """Have a refund repeated in an hour, by another key: Stripe may have saved its refusal under this one."""
+    mine = sa.update(StripeCommand).where(_is(CommandKind.REFUND, refund_id))
+    next_key = {"key_number": StripeCommand.key_number + 1}
+    session.execute(mine.values(next_attempt_at=clock() + DISPUTE_WAIT, **next_key))
+
+
+def end_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
+    """Take a command out of the outbox: it is done, or given up."""
+    session.execute(sa.delete(StripeCommand).where(_is(kind, subject_id)))
+
+
+def is_asked(session: Session, kind: CommandKind, subject_id: UUID) -> bool:
+    """Return whether Stripe has not answered yet."""
+    return session.scalar(sa.select(sa.exists().where(_is(kind, subject_id)))) or False
+
+
+def _is(kind: CommandKind, subject_id: UUID) -> sa.ColumnElement[bool]:
+    return sa.and_(StripeCommand.kind == kind, StripeCommand.subject_id == subject_id)

@@ -1,0 +1,282 @@
+"""Issue of documents: one for each transaction of the book that changed what we hold of a payment's money.
+
+An invoice for what was paid; a credit note for what went back by a refund or a lost dispute; an invoice that takes the
+credit note back where the money came again. A transaction is due while it has no document, so that no event, restart
+or older version loses one.
+
+Their files are made after the issue, kept in the store of INVOICES_URL, and made again where one is lost: the contents
+are in the table, so that the store needs no backup.
+"""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.ground.separate_parts import do_due
+from api.models.base import is_any_of
+from api.models.base import session as open_session
+from api.models.book import Account, BookKind, BookLine, BookTransaction
+from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
+from api.models.payment import Payment, Refund, RefundReason, StripeId
+from api.payments.invoices.contents import (
+    PARIS,
+    CorrectedInvoice,
+    InvoiceContents,
+    InvoiceLine,
+    LineKind,
+    measure_vat,
+    name_present_seller,
+    read_vat_terms,
+)
+from api.payments.ledger.grants import find_period
+from api.payments.ledger.payment_events import list_credits, read_asked
+from api.payments.ledger.subscriptions import find_order
+from configs.ground.clock import clock
+from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
+
+log = structlog.get_logger(__name__)
+
+_HELD = (Account.CASH, Account.DISPUTED)  # what the bank holds back in a dispute may come again
+_LETTERS = {InvoiceKind.INVOICE: "F", InvoiceKind.CREDIT_NOTE: "A"}  # facture, avoir
+_LINES = {
+    BookKind.REFUNDED: LineKind.REFUND,
+    BookKind.RETURNED: LineKind.REFUND_RETURNED,
+    BookKind.DISPUTE_LOST: LineKind.DISPUTE,
+    BookKind.DISPUTE_WON: LineKind.DISPUTE_RETURNED,
+}
+# How the cause ends whose credit note is taken back; it begins alike, with Stripe's id of the refund or dispute.
+_TAKEN_BACK = {BookKind.RETURNED: "succeeded", BookKind.DISPUTE_WON: "lost"}
+
+
+def issue_due(seconds: float) -> tuple[int, int]:
+    """Issue what lacks a document, for so long at most; return how many were issued, and how many failed.
+
+    One that cannot be issued keeps no other from its turn, takes no number, and is tried again in the next run.
+    """
+    return do_due("issue_invoices", _list_due, _issue, seconds)
+
+
+def _list_due(session: Session, most: int) -> list[UUID]:
+    """Return the transactions that lack a document: what was paid, then what corrects it, the first ones first."""
+    has_one = sa.exists().where(Invoice.transaction_id == BookTransaction.id)
+    due = (
+        sa.select(BookTransaction.id)
+        .join(BookLine, BookLine.transaction_id == BookTransaction.id)
+        .where(BookLine.account.in_(_HELD), ~has_one)
+        .group_by(BookTransaction.id)
+        .having(sa.func.sum(BookLine.cents) != 0)
+    )
+    return list(
+        session.scalars(due.order_by(BookTransaction.kind != BookKind.PAID, BookTransaction.id).limit(most))
+    )
+
+
+def _issue(transaction_id: UUID) -> bool:
+    """Issue the document of a transaction of the book; False where it has one, or there is nothing to correct.
+
+    The payment is locked first, the counter of numbers last.
+    """
+    with open_session() as s:
+        lines = sa.select(BookLine.payment_id, sa.func.sum(BookLine.cents)).where(
+            BookLine.transaction_id == transaction_id, BookLine.account.in_(_HELD)
+        )
+        payment_id, cents = s.execute(lines.group_by(BookLine.payment_id)).one()
+        payment = s.get_one(Payment, payment_id, with_for_update={"key_share": True}, populate_existing=True)
+        mine = sa.select(Invoice).where(Invoice.payment_id == payment_id)
+        documents = s.scalars(mine.order_by(Invoice.corrects_id.is_not(None), Invoice.id)).all()
+        if any(each.transaction_id == transaction_id for each in documents):
+            return False
+        cause = s.get_one(BookTransaction, transaction_id)
+        if cause.kind is BookKind.PAID:
+            _bill(s, payment, cause)
+            return True
+        return bool(documents) and _correct(s, documents, cause, cents)
+
+
+def _bill(session: Session, payment: Payment, cause: BookTransaction) -> None:
+    (percent, vat_line), (starts_at, ends_at) = read_vat_terms(), find_period(session, payment)
+    order = find_order(session, payment)
+    contents = InvoiceContents(
+        order=order.number,
+        plan=payment.plan,
+        lines=tuple(_list_lines(session, payment)),
+        paid_at=payment.paid_at or cause.at,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        vat_percent=percent,
+        vat_line=vat_line,
+        vat_cents=measure_vat(payment.amount_cents, percent),
+        seller=name_present_seller(),
+    )
+    row = Invoice(kind=InvoiceKind.INVOICE, payment_id=payment.id, amount_cents=payment.amount_cents)
+    _add(session, row, cause, contents, order.client_name)
+
+
+def _list_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:
+    """Yield the lines of a paid payment; they add up to what was paid."""
+    paid, name = payment.amount_cents, payment.plan
+    if payment.consented_at is None:
+        yield InvoiceLine(kind=LineKind.RENEWAL, plan=name, amount_cents=paid)
+        return
+    credits_ = [each for each in list_credits(session, payment) if each.amount_cents]
+    discount = max(read_asked(session, payment) - paid, 0)
+    price = paid + discount + sum(each.amount_cents for each in credits_)
+    yield InvoiceLine(kind=LineKind.PLAN, plan=name, amount_cents=price)
+    for each in credits_:
+        ended = session.get_one(Payment, each.credited_payment_id).plan
+        yield InvoiceLine(kind=LineKind.UPGRADE_CREDIT, plan=ended, amount_cents=-each.amount_cents)
+    if discount:
+        yield InvoiceLine(kind=LineKind.DISCOUNT, plan=name, amount_cents=-discount)
+
+
+def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransaction, cents: int) -> bool:
+    """Issue the correction of a payment's documents, its invoice first; False where there is nothing to correct."""
+    before, vat_before = _sum(documents)
+    corrected: Invoice | None = documents[0]
+    if cents > 0:
+        corrected = _find_credit_note(session, documents, cause)
+        cents = corrected.amount_cents if corrected else 0
+    elif cause.kind is BookKind.DISPUTE_LOST:
+        # A bank may take back what we had refunded. A credit note is about money of the invoice only.
+        cents = -min(-cents, max(before, 0))
+    if corrected is None or not cents:
+        return False
+    first = InvoiceContents.model_validate(documents[0].contents)
+    contents = first.model_copy(
+        update={
+            "lines": (InvoiceLine(kind=_LINES[cause.kind], plan=first.plan, amount_cents=abs(cents)),),
+            "paid_at": cause.at,
+            # What it changes in the tax of the whole, so that parts add up to the cent.
+            "vat_cents": abs(measure_vat(before + cents, first.vat_percent) - vat_before),
+            "seller": name_present_seller(),
+            "corrects": CorrectedInvoice(number=corrected.number, issued_at=corrected.issued_at),
+            "reason": _read_reason(session, cause),
+        }
+    )
+    kind = InvoiceKind.INVOICE if cents > 0 else InvoiceKind.CREDIT_NOTE
+    row = Invoice(
+        kind=kind, payment_id=corrected.payment_id, corrects_id=corrected.id, amount_cents=abs(cents)
+    )
+    _add(session, row, cause, contents, documents[0].client_name)
+    return True
+
+
+def _find_credit_note(
+    session: Session, documents: Sequence[Invoice], cause: BookTransaction
+) -> Invoice | None:
+    """Return the credit note that a transaction takes back."""
+    earlier = f"{_name_subject(cause)}:{_TAKEN_BACK[cause.kind]}"
+    known = session.scalar(sa.select(BookTransaction.id).where(BookTransaction.cause == earlier))
+    return next((each for each in documents if each.transaction_id == known), None)
+
+
+def _read_reason(session: Session, cause: BookTransaction) -> RefundReason | None:
+    """Return why money went back by a refund; None of a dispute."""
+    refund = sa.select(Refund.reason).join(StripeId, StripeId.refund_id == Refund.id)
+    return session.scalar(refund.where(StripeId.id == _name_subject(cause)))
+
+
+def _name_subject(cause: BookTransaction) -> str:
+    return cause.cause.rpartition(":")[0]
+
+
+def _sum(documents: Sequence[Invoice]) -> tuple[int, int]:
+    """Return the cents and the tax of a payment's documents, credit notes taken off."""
+    signed = [(1 if each.kind is InvoiceKind.INVOICE else -1, each) for each in documents]
+    return (
+        sum(sign * each.amount_cents for sign, each in signed),
+        sum(sign * each.contents["vat_cents"] for sign, each in signed),
+    )
+
+
+def _add(
+    session: Session, row: Invoice, cause: BookTransaction, contents: InvoiceContents, client_name: str | None
+) -> None:
+    row.transaction_id, row.client_name = cause.id, client_name
+    row.contents = contents.model_dump(mode="json")
+    take_number(session, row)
+    session.add(row)
+    session.flush()
+
+
+def take_number(session: Session, row: Invoice) -> None:
+    """Give a document the next number of its kind and of the year in Paris, and a time not before the last one's.
+
+    The counter's row stays locked until the commit, so the next number waits for it, and a rollback gives it back:
+    there is no gap.
+    """
+    now = clock()
+    year = now.astimezone(PARIS).year
+    first = insert(InvoiceCounter).values(year=year, kind=row.kind, last_number=1, last_issued_at=now)
+    taken = first.on_conflict_do_update(
+        index_elements=["year", "kind"],
+        set_={
+            "last_number": InvoiceCounter.last_number + 1,
+            "last_issued_at": sa.func.greatest(InvoiceCounter.last_issued_at, first.excluded.last_issued_at),
+        },
+    ).returning(InvoiceCounter.last_number, InvoiceCounter.last_issued_at)
+    number, row.issued_at = session.execute(taken).one()
+    row.number = f"{_LETTERS[row.kind]}{year}-{number:06d}"
+
+
+def forget_client(session: Session, user_id: UUID) -> None:
+    """Empty a user's name on all documents and orders, before the account goes. The job makes the files again."""
+    locked = sa.select(Payment.id).where(Payment.user_id == user_id).order_by(Payment.id)
+    # Whatever is being issued copies the name under this lock.
+    mine = session.scalars(locked.with_for_update(key_share=True)).all()
+    named = sa.update(Invoice).where(is_any_of(Invoice.payment_id, mine), Invoice.client_name.is_not(None))
+    session.execute(named.values(client_name=None, pdf_made_at=None))
+    orders = sa.update(Payment).where(is_any_of(Payment.id, mine), Payment.client_name.is_not(None))
+    session.execute(orders.values(client_name=None))
+
+
+def make_due_files(seconds: float) -> tuple[int, int]:
+    """Make the files that are missing, the oldest first, for so long at most; return how many were stored and failed.
+
+    A document that cannot be drawn keeps no other from its turn. Where the store is away the rest waits for the next
+    run.
+    """
+    return do_due("files of invoices", _list_due_files, _make_file, seconds, stops=(StoreAway,))
+
+
+def read_file(row: Invoice) -> bytes | None:
+    """Return a document's PDF; None while it is not made. A file that the store lost is made again.
+
+    Raises:
+        configs.ground.object_store.StoreAway: the store does not answer.
+    """
+    if row.pdf_key is None or row.pdf_made_at is None:
+        return None
+    try:
+        return invoice_blobs().get(row.pdf_key)
+    except NoBlob:
+        log.warning("a stored invoice is gone: it is made again", invoice=str(row.id))
+        with open_session() as s:
+            s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_made_at=None))
+        return None
+
+
+def _list_due_files(session: Session, most: int) -> Sequence[UUID]:
+    due = sa.select(Invoice.id).where(Invoice.pdf_made_at.is_(None)).order_by(Invoice.id)
+    return session.scalars(due.limit(most)).all()
+
+
+def _make_file(invoice_id: UUID) -> None:
+    """Store a file, and note it. Where the client's name went meanwhile it is made once more.
+
+    A slow worker may have replaced a file without the name that another one has noted since.
+    """
+    from api.payments.invoices.pdf import render_pdf  # noqa: PLC0415 -- 27 MB that no run without an invoice needs
+
+    with open_session() as s:
+        row = s.get_one(Invoice, invoice_id)
+    key = row.pdf_key or f"{row.issued_at.year}/{row.id.hex}.pdf"
+    invoice_blobs().put(key, render_pdf(row))
+    same_name = Invoice.client_name.is_not_distinct_from(row.client_name)
+    made_at = sa.case((same_name, clock()))
+    with open_session() as s:
+        s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_key=key, pdf_made_at=made_at))

@@ -1,0 +1,265 @@
+"""Results of payments: paid, failed or expired. Each applies once, in any order of the events."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from api.accounts.queries import find_entitlement
+from api.alerts.plan_limits import add_paused_alert
+from api.alerts.schemas import NewAlert
+from api.alerts.service import create_alert
+from api.alerts.targets import build_targets, note_ordered_consent
+from api.alerts.unwatched import Hole, add_hole
+from api.ground.errors import ApiError
+from api.models.payment import (
+    Payment,
+    PaymentEventKind,
+    PaymentStatus,
+    PlanCredit,
+    RefundReason,
+    Subscription,
+)
+from api.models.user import Grant
+from api.payments.gateway.facts import InvoiceFacts, Period
+from api.payments.ledger import notices
+from api.payments.ledger.book import post_paid, post_revival, read_balances
+from api.payments.ledger.early_ends import shorten_paid_time
+from api.payments.ledger.grants import GRACE_PERIOD, end_paid_plan, find_paid_end, give_grace, give_paid_plan
+from api.payments.ledger.payment_events import (
+    add_event,
+    find_payment_id,
+    has_event,
+    list_credits,
+    lock_payment,
+    read_asked,
+)
+from api.payments.ledger.refunds import note_whole_refund, plan_refunds
+from api.payments.ledger.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation
+from api.payments.ledger.withdrawal_rules import was_overtaken_by_withdrawal
+from configs.ground.clock import clock
+from configs.world.plan import plan, rank_plan
+
+_ROUNDED = timedelta(seconds=1)
+_UNPAID = (PaymentStatus.PENDING, PaymentStatus.FAILED)
+_NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PaidFacts:
+    """Stripe's facts of a payment that was paid."""
+
+    at: datetime
+    amount_cents: int
+    currency: str | None  # `eur`; another one does not count
+    discount_cents: int | None  # all coupons and promotion codes together; None where the object does not say
+    period: Period | None = None
+
+
+def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
+    """Record that a locked payment was paid, and give the plan; its money goes back where that is not possible.
+
+    Money in another currency gives nothing: its cents are not those of the price. An operator gives it back.
+    """
+    if paid.currency != payment.currency:
+        _report_currency(session, payment, paid)
+        return
+    asked = payment.amount_cents
+    if not has_event(session, payment, PaymentEventKind.PAID):
+        payment.amount_cents = paid.amount_cents  # less than the price, by a promotion code
+    is_new = add_event(
+        session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents, asked=asked
+    )
+    _report_amount(session, payment, paid)
+    if not is_new:
+        return
+    post_paid(session, payment)
+    reason = _find_reason_to_refuse(session, payment, paid)
+    if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
+        _end_subscription(session, payment)  # the money went back before we heard that it came
+    elif reason:
+        _end_subscription(session, payment)
+        _give_all_back(session, payment, reason)
+    else:
+        _begin(session, payment, paid)
+
+
+def _report_currency(session: Session, payment: Payment, paid: PaidFacts) -> None:
+    detail = (
+        f"payment {payment.id}: {paid.amount_cents} of {paid.currency or 'no currency'}, not counted as paid"
+    )
+    notices.tell_admins(session, "currency_differs", detail, key=f"currency:{payment.id}")
+
+
+def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
+    """Tell the admins where an amount differs from the price less its discount, which an event may tell later."""
+    asked = read_asked(session, payment)
+    if paid.discount_cents is not None and paid.amount_cents not in (asked, asked - paid.discount_cents):
+        detail = f"payment {payment.id}: asked {asked}, paid {paid.amount_cents} cents"
+        notices.tell_admins(session, "amount_differs", detail, key=f"amount:{payment.id}")
+
+
+def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) -> RefundReason | None:
+    """Return why the money of a paid order or renewal goes back at once; None where its plan can begin."""
+    if payment.user_id is None:
+        return RefundReason.NO_ACCOUNT
+    if _is_overtaken(session, payment, clock()) or was_overtaken_by_withdrawal(session, payment, paid.at):
+        return RefundReason.DUPLICATE
+    wanted = find_wanted_end(session, payment)
+    if payment.consented_at is None and paid.period and wanted and wanted <= paid.period.start:
+        return RefundReason.CANCELLED
+    return None
+
+
+def find_wanted_end(session: Session, payment: Payment) -> datetime | None:
+    """Return when a payment's subscription shall end, where that was decided."""
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    return row.cancel_wanted_at if row else None
+
+
+def _end_subscription(session: Session, payment: Payment) -> None:
+    if payment.subscription_id:
+        request_cancellation(session, payment.subscription_id, clock())
+
+
+def _begin(session: Session, payment: Payment, paid: PaidFacts) -> None:
+    """Give the plan, create the alert that was ordered with it, and write the order mail."""
+    now = clock()
+    wanted = find_wanted_end(session, payment)
+    lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
+    give_paid_plan(session, payment, now, paid.period)
+    if payment.consented_at and payment.subscription_id:
+        end_lapsed(session, payment, now)
+    if lost:
+        add_hole(session, payment.id, lost)
+    if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
+        shorten_paid_time(session, payment, wanted)
+    if not _add_ordered_alert(session, payment):
+        end_paid_plan(session, payment, now)
+        post_revival(session, payment.id, "unwatchable")
+        _give_all_back(session, payment, RefundReason.NOT_WATCHED)
+        return
+    notices.confirm_order(session, payment)
+    notices.tell_upgrade(session, payment)
+
+
+def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: datetime) -> Hole | None:
+    """Return the time of a renewal's period in which its plan did not run: it was collected after the days of grace."""
+    if payment.consented_at or paid.period is None or payment.user_id is None:
+        return None
+    run = sa.select(sa.func.max(Grant.ends_at)).where(
+        Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.starts_at <= paid.period.start
+    )
+    bridged = paid.period.start + GRACE_PERIOD
+    starts = max(session.scalar(run) or bridged, bridged)
+    ends = min(until, paid.period.end)
+    return Hole(starts, ends) if ends > starts else None
+
+
+def settle_failed(session: Session, payment: Payment, at: datetime, reason: str) -> None:
+    """Record that a locked payment failed, and write to its user, unless it was paid after all."""
+    is_new = add_event(session, payment, PaymentEventKind.FAILED, at, reason=reason)
+    if is_new and payment.status is PaymentStatus.FAILED:
+        notices.tell_failure(session, payment)
+
+
+def bridge_renewal(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
+    """Let the plan go on for some days until a renewal is paid; once it is refused, tell the user each day.
+
+    Stripe collects a renewal about an hour after the period began: without this no alert would go out meanwhile.
+    """
+    if payment.status not in _UNPAID or payment.user_id is None:
+        return
+    now = clock()
+    payment.amount_cents = facts.amount_due
+    if facts.is_refused_renewal:
+        add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
+        notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
+    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
+    wanted = find_wanted_end(session, payment)
+    if end and not (wanted and wanted <= end):
+        give_grace(session, payment, end)
+
+
+def give_up_draft(session: Session, invoice_id: str) -> None:
+    """End what a renewal's draft began: its subscription was cancelled, and it is not collected any more."""
+    known = find_payment_id(session, invoice_id)
+    if known is None:
+        return
+    payment = lock_payment(session, known)
+    payment.synced_at = clock()
+    add_event(session, payment, PaymentEventKind.EXPIRED, clock())
+    if payment.status in _UNPAID:
+        end_paid_plan(session, payment, clock())
+
+
+def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:
+    plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
+
+
+def _add_ordered_alert(session: Session, payment: Payment) -> bool:
+    """Create the alert that was ordered with the plan; False where its desks can no longer be watched."""
+    if payment.alert_wish is None or payment.alert_id or payment.user_id is None:
+        return True
+    try:
+        wish = NewAlert.model_validate_json(json.dumps(payment.alert_wish))
+        with session.begin_nested():
+            alert = create_alert(
+                session, payment.user_id, wish, build_targets(wish), needs_plan=not payment.begins_later
+            )
+            note_ordered_consent(alert, payment.consented_at or payment.created_at)
+            session.flush()
+    except ApiError as refused:
+        if refused.status == _NOT_WATCHED:
+            return False
+        log.warning("an ordered alert is paused", payment=str(payment.id), because=refused.word)
+        alert = add_paused_alert(session, payment.user_id, wish)
+        note_ordered_consent(alert, payment.consented_at or payment.created_at)
+    payment.alert_id, payment.alert_wish = alert.id, None  # what a person waits for is not kept with accounts
+    return True
+
+
+def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:
+    """Return whether the plan of a locked order must not begin: a larger one runs, or its credit is spent.
+
+    Checkout ends pages that must not be paid beside a new one. Two that are paid in the same moment meet here.
+    """
+    if order.user_id is None or order.consented_at is None:
+        return False
+    held = find_entitlement(session, order.user_id, now).plan.name
+    if rank_plan(held) > rank_plan(order.plan):
+        return True
+    if plan(order.plan).recurring and _has_other_subscription(session, order, now):
+        return True
+    return any(_is_spent(session, order, each, now) for each in list_credits(session, order))
+
+
+def _has_other_subscription(session: Session, order: Payment, now: datetime) -> bool:
+    """Return whether another subscription of the user renews, or its paid time runs."""
+    others = sa.select(Subscription.id).where(
+        Subscription.user_id == order.user_id, Subscription.id != order.subscription_id
+    )
+    renews = others.where(Subscription.status.in_(RENEWING), goes_on())
+    runs = (
+        sa.select(Grant.id)
+        .join(Payment, Payment.id == Grant.payment_id)
+        .where(Payment.subscription_id.in_(others), Grant.ends_at > now)
+    )
+    return session.scalar(renews.limit(1)) is not None or session.scalar(runs.limit(1)) is not None
+
+
+def _is_spent(session: Session, order: Payment, credit: PlanCredit, now: datetime) -> bool:
+    """Return whether the credited time or money went elsewhere since the order was placed."""
+    cheaper = lock_payment(session, credit.credited_payment_id)
+    if cheaper.status is not PaymentStatus.COMPLETED:
+        return True
+    if credit.amount_cents > read_balances(session, cheaper.id).claims:
+        return True
+    mine = sa.select(Grant).where(Grant.payment_id == cheaper.id, Grant.ends_at > now)
+    left = sum((each.ends_at - max(each.starts_at, now) for each in session.scalars(mine)), timedelta())
+    return left + (now - order.created_at) + _ROUNDED < timedelta(seconds=credit.seconds)
