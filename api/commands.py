@@ -21,13 +21,13 @@ from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.accounts.service import choose_length
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.alerts.plan_limits import start_plan
-from api.deletion.access import delete_named
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import Base, session
 from api.models.contact_lookup import claim_address, hash_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact, Role, User
+from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
 from configs.ground.encryption import DecryptionFailed, decrypt, is_newest, renew_encryption

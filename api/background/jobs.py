@@ -22,7 +22,6 @@ from api.admin.health import watch
 from api.alerts import answers, appointments, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
-from api.exports import jobs as exports
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
@@ -43,7 +42,10 @@ from api.payments.ledger.watch_gaps import list_watched_users
 from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
 from api.prefectures.desk_days import sum_old_day
-from api.retention import batches, rules, unused_accounts
+from api.privacy import export_files as exports
+from api.privacy import retention as rules
+from api.privacy import retention_batches as batches
+from api.privacy import unused_accounts
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.settings.constants import Constant

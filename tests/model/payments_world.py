@@ -11,7 +11,6 @@ import time_machine
 
 from api.admin.payments import NewRefund, refund_payment
 from api.background import jobs as background
-from api.deletion.service import delete_account
 from api.ground.errors import ApiError
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
@@ -30,6 +29,7 @@ from api.payments.exchange.events import is_genuine, receive_event, replay_event
 from api.payments.gateway.errors import RefundRefused, StripeAway
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
+from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.world.plan import PlanName

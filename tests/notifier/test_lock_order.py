@@ -19,11 +19,11 @@ from api.accounts.users.schemas import ProfileChange
 from api.accounts.users.service import change_notifications, change_profile
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import stop_alerts
-from api.deletion.access import _delete
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import CONTACT_CHANNELS, Channel, ContactState, SlotRhythm, User
+from api.privacy.access import _delete
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key
 from notifier.channels.provider_base import NotAttempted

@@ -31,11 +31,11 @@ from api.accounts.users.service import (
     save_notifications,
     save_profile,
 )
-from api.deletion.access import delete_signed_in
-from api.exports.service import open_file, read_export, start_export
 from api.ground.schemas import IdPath
 from api.models.base import session
 from api.models.job import MAINTENANCE
+from api.privacy.access import delete_signed_in
+from api.privacy.exports import open_file, read_export, start_export
 from api.web.auth import current_user_id, require_confirmed_address, require_recent_proof
 from api.web.openapi import BODY, declare_errors, make_blueprint
 from api.web.public_answers import send_export

@@ -6,15 +6,15 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.accounts.users.schemas import DeletionWish
-from api.deletion.access import delete_signed_in
-from api.deletion.service import read_losses
-from api.exports.service import open_file, read_export, start_export
 from api.ground.errors import ApiError
 from api.models.base import read_once, session
 from api.models.job import MAINTENANCE
 from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
 from api.pages.forms import Form, Texts
+from api.privacy.access import delete_signed_in
+from api.privacy.deletion import read_losses
+from api.privacy.exports import open_file, read_export, start_export
 from api.web.auth import current_identity, current_user_id
 from api.web.public_answers import send_export
 from configs.ground.background_nudges import nudge

@@ -10,9 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.background import jobs
-from api.deletion import access
-from api.deletion.access import delete_named
-from api.deletion.service import delete_account
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
@@ -26,6 +23,9 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import WithdrawalForm
 from api.payments.declarations.service import cancel_own, receive_form, withdraw_order
 from api.payments.exchange import jobs as payments
+from api.privacy import access
+from api.privacy.access import delete_named
+from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.channels.batch_sender import providers

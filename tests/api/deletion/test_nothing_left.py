@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from api.background import jobs as background
 from api.background.jobs import list_jobs
 from api.bot.service import handle_update
-from api.exports import jobs as exports
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.payments.exchange import jobs as payments
+from api.privacy import export_files as exports
 from configs.ground.object_store import Blobs
 from configs.world.plan import PlanName
 from deploy.sandbox.providers.push import make_subscription
@@ -38,7 +38,6 @@ import sqlalchemy as sa
 import notifier
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.passwords import hash_password
-from api.deletion.service import delete_account
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
@@ -58,6 +57,7 @@ from api.models.user import Grant
 from api.payments.declarations.schemas import WithdrawalForm
 from api.payments.declarations.service import confirm, receive_form
 from api.payments.exchange.objects import OBJECT_TYPES
+from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import (

@@ -13,8 +13,6 @@ import sqlalchemy as sa
 import time_machine
 
 import api.models.all  # noqa: F401 -- defines all tables
-from api.exports import jobs
-from api.exports.service import EXPORTED, LEFT_OUT, ExportedTable
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import Base, session
@@ -24,6 +22,8 @@ from api.models.login import Login
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import Channel, User
+from api.privacy import export_files as jobs
+from api.privacy.exports import EXPORTED, LEFT_OUT, ExportedTable
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt

@@ -9,7 +9,6 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.background import jobs
-from api.deletion.service import delete_account
 from api.ground import cache
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
@@ -23,6 +22,7 @@ from api.prefectures import desk_days
 from api.prefectures.delivery_figures import (
     RECEIPT_PROVIDERS,
 )
+from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks

@@ -11,11 +11,11 @@ import pyotp
 import pytest
 import time_machine
 
-from api.exports import jobs
 from api.ground.schemas import LostPlan
 from api.models.login import Login
 from api.models.user import Role, User
 from api.pages.account import personal_data
+from api.privacy import export_files as jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.clients import Browser, Page

@@ -28,9 +28,10 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Role, User
 from api.payments.declarations.forms import name_declaration
-from api.retention import batches, unused_accounts
-from api.retention.rules import RULES, Dropped, DroppedBy, OwnedBy
-from api.retention.unused_accounts import Step, UnusedAccount
+from api.privacy import retention_batches as batches
+from api.privacy import unused_accounts
+from api.privacy.retention import RULES, Dropped, DroppedBy, OwnedBy
+from api.privacy.unused_accounts import Step, UnusedAccount
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
@@ -131,7 +132,7 @@ BY_NAME = {each.__tablename__: each.__table__ for each in RECORDS}
 
 def test_every_table_has_a_rule_and_every_rule_a_table_and_a_job_or_the_planner() -> None:
     tables = {*Base.metadata.tables, "alembic_version"}
-    assert tables - RULES.keys() == set(), "say in api/retention/rules.py what takes their rows away"
+    assert tables - RULES.keys() == set(), "say in api/privacy/retention.py what takes their rows away"
     assert {name.partition(".")[0] for name in RULES} == tables
     named = {rule.how for rule in RULES.values() if isinstance(rule, DroppedBy) and isinstance(rule.how, str)}
     assert named <= {"planner", *(job.name for job in list_jobs())}

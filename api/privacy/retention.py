@@ -30,7 +30,7 @@ from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
-from api.retention.batches import delete_in_batches, drop_gone_slots, erase_declarations
+from api.privacy.retention_batches import delete_in_batches, drop_gone_slots, erase_declarations
 from configs.ground.clock import clock
 from configs.ground.signed_links import LINK_SECONDS
 from configs.world.retention import (

@@ -23,12 +23,12 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
-from api.exports.service import EXPORTED, KEPT_FOR, ExportedTable, name_file, name_user, select_rows
 from api.ground.messages import write_message
 from api.ground.translations import LANGUAGES, load_translations
 from api.models.base import session
 from api.models.export import Export
 from api.models.user import User
+from api.privacy.exports import EXPORTED, KEPT_FOR, ExportedTable, name_file, name_user, select_rows
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt_file, make_file_key
 from configs.ground.object_store import StoreAway, export_blobs

@@ -5,9 +5,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from api.deletion.service import delete_account
 from api.models.base import session
 from api.models.job import MAINTENANCE
+from api.privacy.deletion import delete_account
 from api.web.auth import current_user_id
 from api.web.rate_limits import forget_counts
 from configs.ground.background_nudges import nudge
@@ -22,7 +22,7 @@ def delete_signed_in(*, understood: bool) -> None:
     """Delete the account of the request, then its traces in Redis and in the store.
 
     Raises:
-        ApiError: see `api.deletion.service.delete_account`.
+        ApiError: see `api.privacy.deletion.delete_account`.
     """
     user_id = current_user_id()
     email = _delete(user_id, understood=understood)
@@ -34,7 +34,7 @@ def delete_named(user_id: UUID) -> None:
     """Delete an account again that a restore brought back, then its file in the store; its counts in Redis run out.
 
     Raises:
-        ApiError: see `api.deletion.service.delete_account`.
+        ApiError: see `api.privacy.deletion.delete_account`.
     """
     _delete(user_id, understood=True, repeated=True)
     nudge(MAINTENANCE, "drop_exports")

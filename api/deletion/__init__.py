@@ -1,1 +1,0 @@
-"""Deletion of an account: what is lost by it, the one transaction, and what stays without a name."""

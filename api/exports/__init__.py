@@ -1,1 +1,0 @@
-"""Exports: one ZIP with everything that the tables hold about a user, built by a job."""
