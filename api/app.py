@@ -8,7 +8,7 @@ from flask_openapi3.openapi import OpenAPI
 from api import hooks
 from api.accounts.auth import routes as auth
 from api.accounts.users import routes as users
-from api.admin.health import routes as health
+from api.admin import routes as admin
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
 from api.alerts.notifications import routes as notifications
@@ -21,7 +21,6 @@ from api.payments.billing import routes as billing
 from api.payments.declarations import routes as declarations
 from api.payments.invoices import routes as invoices
 from api.prefectures import routes as prefectures
-from api.support import routes as support
 from api.web import openapi
 from api.web.auth import register_auth
 from api.web.gunicorn_hooks import BEFORE_FORK
@@ -36,8 +35,8 @@ _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
     declarations.blueprint, alerts.blueprint, prefectures.blueprint, prefectures.calendar_blueprint,
     prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
-    prefectures.stats_blueprint, prefectures.reliability_blueprint, support.blueprint, hooks.blueprint,
-    health.blueprint,
+    prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, hooks.blueprint,
+    admin.blueprint,
 )  # fmt: skip
 
 
