@@ -5,13 +5,13 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from api import hooks
 from api.accounts.auth import routes as auth
 from api.accounts.users import routes as users
 from api.admin import routes as admin
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
 from api.alerts.notifications import routes as notifications
+from api.bot import routes as bot
 from api.ground.schemas import Problem
 from api.links import routes as links
 from api.models.base import engine
@@ -35,7 +35,7 @@ _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
     declarations.blueprint, alerts.blueprint, prefectures.blueprint, prefectures.calendar_blueprint,
     prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
-    prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, hooks.blueprint,
+    prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, bot.blueprint,
     admin.blueprint,
 )  # fmt: skip
 

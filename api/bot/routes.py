@@ -1,4 +1,4 @@
-"""Webhooks: calls of providers of messages, which the notifier handles."""
+"""Webhooks: updates of the bot, and receipts of providers of messages, which the notifier handles."""
 
 from http import HTTPStatus
 from typing import Any, Literal
