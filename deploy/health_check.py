@@ -40,7 +40,7 @@ def _check_stream() -> None:
 
 
 def _check_metrics() -> None:
-    from api.background.exporter import METRICS_PORT  # noqa: PLC0415 -- of this check alone
+    from api.jobs.exporter import METRICS_PORT  # noqa: PLC0415 -- of this check alone
 
     _ask(f"http://127.0.0.1:{METRICS_PORT()}/alive")
 

@@ -29,11 +29,10 @@ _ROLES = {
     "api/admin/health/": "rdvpriority_background",  # on threads of its own; the API asks it too, and may do more
     "api/admin/health/status_report.py": "rdvpriority_api",
     "api/admin/health/findings.py": None,  # the thread, whose function says whose it is
-    "api/background/": "rdvpriority_background",
+    "api/jobs/": "rdvpriority_background",
     "api/privacy/export_files.py": "rdvpriority_background",
     "api/prefectures/desk_days.py": "rdvpriority_background",
     "api/payments/invoices/issuing.py": "rdvpriority_background",
-    "api/operations/self_checks.py": "rdvpriority_background",
     "api/payments/exchange/jobs.py": "rdvpriority_background",
     "api/payments/exchange/reconciliation.py": "rdvpriority_background",
     "api/migrations/": _OWNER,

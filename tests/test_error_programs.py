@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
-    "payments": ("api.background.turns.find_due", "api.background --only payments"),
-    "maintenance": ("api.background.turns.find_due", "api.background --only maintenance"),
+    "payments": ("api.jobs.turns.find_due", "api.jobs --only payments"),
+    "maintenance": ("api.jobs.turns.find_due", "api.jobs --only maintenance"),
     "proofs": ("configs.ground.proofs.forget_before", "crawler.proofs"),
     "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),
 }

@@ -57,7 +57,7 @@ PROGRAMS = [
     ),
     ("notifier.workers", "pygments rich scrapy sentry_sdk twisted"),
     (  # gunicorn loads its hooks first
-        "api.web.gunicorn_hooks api.app api.background.__main__",
+        "api.web.gunicorn_hooks api.app api.jobs.__main__",
         "aiohttp fontTools fpdf PIL pygments rich scrapy sentry_sdk twisted",
     ),
 ]

@@ -53,7 +53,7 @@ class IncidentReason(StrEnum):
 
     @property
     def of_operations(self) -> bool:
-        """Whether it concerns our own operations, no site: api/operations finds and ends it."""
+        """Whether it concerns our own operations, no site: api/admin/health finds and ends it."""
         return self in _OF_OPERATIONS
 
     @property

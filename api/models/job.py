@@ -21,7 +21,7 @@ class JobResult(StrEnum):
 
 
 class JobState(Base):
-    """A job of api/background/jobs.py. A worker has its turn until `turn_ends_at`; then another may take it."""
+    """A job of api/jobs/schedule.py. A worker has its turn until `turn_ends_at`; then another may take it."""
 
     __tablename__ = "jobs"
 

@@ -41,7 +41,7 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
         "planner": [python, "-m", "crawler.loops", "plan"],
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
-        "background": [python, "-m", "api.background"],
+        "background": [python, "-m", "api.jobs"],
         "stream": [python, "-m", "api.stream", "--port", str(ports.live)],
     }
 

@@ -10,7 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
-from api.background.exporter import METRICS_PORT
+from api.jobs.exporter import METRICS_PORT
 from configs.ground.database import database_url, wait_no_longer_than
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import NotReady, exit_on_config_error

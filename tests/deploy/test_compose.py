@@ -127,7 +127,7 @@ def test_nginx_has_two_equal_apis_and_waits_for_both() -> None:
 
 
 def test_the_exporter_of_metrics_has_the_login_of_the_reader_and_nothing_else() -> None:
-    """They are in a folder of their own: api/background/exporter.py."""
+    """They are in a folder of their own: api/jobs/exporter.py."""
     given = {name: file for name, file in secrets_of(services()["background"]).items() if "/" in name}
     assert given == {
         "metrics/database_url_reader": "database_url_reader",

@@ -11,7 +11,7 @@ from pathlib import Path
 import scrapy.commands
 import yaml
 
-from api.background.jobs import list_jobs
+from api.jobs.schedule import list_jobs
 from api.models.all import RECORDS
 from configs.settings.keys import KEYS, SEVERAL
 from crawler.settings import COMMANDS_MODULE

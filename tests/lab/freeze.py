@@ -41,7 +41,7 @@ _TELEGRAM = ("delete-webhook", "poll", "set-webhook", "show-webhook")
 # pg_dump draws a word of its own for each dump.
 _PER_DUMP = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
 _PROGRAMS = (
-    *("api.background", "api.migrations", "notifier.workers"),
+    *("api.jobs", "api.migrations", "notifier.workers"),
     *("deploy.backup", "deploy.local", "deploy.metrics", "deploy.status"),
 )
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 import time_machine
 
 from api.admin.payments import NewRefund, refund_payment
-from api.background import jobs as background
 from api.ground.errors import ApiError
+from api.jobs import schedule as background
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import make_partitions

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background.jobs import mark_gone_slots
+from api.jobs.schedule import mark_gone_slots
 from api.models.base import session
 from api.models.database_clock import database_clock
 from api.models.notice import Notice

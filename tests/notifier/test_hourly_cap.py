@@ -14,7 +14,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import new_id, session
 from api.models.notification import HeldFor, Notification, Priority, State, sum_of_day
 from api.models.user import CONTACT_CHANNELS, Channel, Contact

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import time_machine
 
 import notifier
-from api.background import jobs as background_jobs
+from api.jobs import schedule as background_jobs
 from api.models.alert import AlertTarget
 from api.models.base import new_id, session
 from api.models.contact_lookup import find_contact

@@ -126,7 +126,7 @@ def _find_failing_rounds(redis: Redis) -> list[str]:
 def check_background(redis: Redis) -> str:
     """Read the reports of the workers of jobs, and how the jobs ended the last time."""
     for queue, key in BACKGROUND.items():
-        _read_loop(redis, key, f"the worker of {queue}", "python -m api.background")
+        _read_loop(redis, key, f"the worker of {queue}", "python -m api.jobs")
     refuse(find_job_troubles(read_job_states()))
     return f"{' and '.join(BACKGROUND)} work"
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import new_id, session
 from api.models.notice import Notice

@@ -16,7 +16,7 @@ from api.alerts.plan_limits import (
     start_plan,
 )
 from api.alerts.schemas import FoundAppointment
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.desk import DeskChange

@@ -8,7 +8,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.alerts.appointments import SPREAD
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.desk import DeskChange

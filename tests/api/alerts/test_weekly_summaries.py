@@ -12,7 +12,7 @@ import time_machine
 
 from api.alerts.notifications import weekly_summaries
 from api.alerts.notifications.weekly_summaries import SPREAD, find_week
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import session
 from api.models.desk import Outage, OutageReason

@@ -22,8 +22,8 @@ from api.alerts.answers import (
 )
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import delete_alert
-from api.background import jobs
 from api.ground.alarms import acknowledge
+from api.jobs import schedule as jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment

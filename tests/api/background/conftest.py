@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import redis
 
-from api.background import turns
-from api.background.__main__ import JobLoop
-from api.background.turns import Job
+from api.jobs import turns
+from api.jobs.__main__ import JobLoop
+from api.jobs.turns import Job
 from api.models.base import session
 from api.models.job import JOB_QUEUES
 from configs.ground.clock import clock

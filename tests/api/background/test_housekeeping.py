@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background import jobs
-from api.background.turns import JOBS, find_last_due
+from api.jobs import schedule as jobs
+from api.jobs.turns import JOBS, find_last_due
 from api.models.base import engine, session
 from api.models.check import Check, CheckDay, count_days_ahead, drop_oldest_partition, make_partitions
 from api.models.job import JobResult

@@ -12,12 +12,12 @@ import redis
 import time_machine
 from structlog.testing import capture_logs
 
-from api.background import __main__ as program
-from api.background import turns
-from api.background.__main__ import JobLoop, warm_up
-from api.background.jobs import list_jobs
-from api.background.turns import MOST_ATTEMPTS, Job
 from api.ground.separate_parts import do_each
+from api.jobs import __main__ as program
+from api.jobs import turns
+from api.jobs.__main__ import JobLoop, warm_up
+from api.jobs.schedule import list_jobs
+from api.jobs.turns import MOST_ATTEMPTS, Job
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
 from configs.ground.background_nudges import nudge

@@ -1,4 +1,4 @@
-"""`python -m api.background` as processes: two beside each other, killed ones, a Redis that restarts; its child that answers Prometheus."""
+"""`python -m api.jobs` as processes: two beside each other, killed ones, a Redis that restarts; its child that answers Prometheus."""
 
 import signal
 import subprocess
@@ -14,8 +14,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from api.background.__main__ import CHILDREN
-from api.background.exporter import build_environment
+from api.jobs.__main__ import CHILDREN
+from api.jobs.exporter import build_environment
 from api.models.base import engine
 from api.models.job import JobResult, JobState
 from configs.settings import Settings
@@ -43,7 +43,7 @@ def start(
 
     def make() -> Program:
         own = [f"--only={each}" for each in CHILDREN]  # without the exporter of metrics, which has one port
-        made = Program(tmp_path / f"log-{len(started)}", sys.executable, "-m", "api.background", *own)
+        made = Program(tmp_path / f"log-{len(started)}", sys.executable, "-m", "api.jobs", *own)
         started.append(made)
         made.until(lambda: made.said.count(" working ") == 2)
         return made
@@ -196,7 +196,7 @@ def test_it_cannot_read_the_secret_files_of_background(tmp_path: Path) -> None:
     (tmp_path / "beside").write_text("beside")
     names = ("secrets/stripe_secret_key", "secrets/metrics/redis_url", "beside")
     code = (
-        "import subprocess, sys, pathlib; from api.background.exporter import hide_folder;"
+        "import subprocess, sys, pathlib; from api.jobs.exporter import hide_folder;"
         " folder = pathlib.Path(sys.argv[1], 'secrets'); print(hide_folder(folder, folder / 'metrics'));"
         " [print(subprocess.run(['cat', f'{sys.argv[1]}/{each}'], capture_output=True, text=True).stdout)"
         " for each in sys.argv[2:]]"
@@ -224,7 +224,7 @@ def test_it_answers_and_is_started_again(tmp_path: Path, settings_env: Callable[
         except OSError:
             return False
 
-    parent = Program(tmp_path / "log", sys.executable, "-m", "api.background", "--only=metrics")
+    parent = Program(tmp_path / "log", sys.executable, "-m", "api.jobs", "--only=metrics")
     try:
         until(answers)
         exporter = next(each for each in parent.children if each.name() == "metrics")

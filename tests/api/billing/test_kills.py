@@ -14,7 +14,7 @@ import redis
 import stripe
 from sqlalchemy.engine import make_url
 
-from api.background import jobs as background_jobs
+from api.jobs import schedule as background_jobs
 from api.models.base import engine, new_id, session
 from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, RefundReason, Subscription
 from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent

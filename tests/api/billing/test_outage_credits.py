@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import Outage, OutageReason

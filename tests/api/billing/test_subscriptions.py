@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.declaration import DeclaredBy

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import Notification

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from api.background import jobs
 from api.ground import separate_parts
+from api.jobs import schedule as jobs
 from api.models.base import new_id
 from api.models.payment import Payment
 from api.models.user import Grant, User

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from api.background import jobs
 from api.ground.errors import ApiError
+from api.jobs import schedule as jobs
+from api.jobs.self_checks import find_broken_promises
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, PaymentStatus
-from api.operations.self_checks import find_broken_promises
 from api.payments.declarations import service
 from api.payments.declarations.records import Author
 from api.payments.declarations.withdrawals import declare_withdrawal

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy

@@ -10,9 +10,9 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from api.background import jobs as background
-from api.background.jobs import list_jobs
 from api.bot.service import handle_update
+from api.jobs import schedule as background
+from api.jobs.schedule import list_jobs
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.background import jobs
 from api.ground import cache
+from api.jobs import schedule as jobs
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
 from api.models.check import CheckDay, make_partitions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.payment import RefundStatus

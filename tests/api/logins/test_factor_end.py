@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from api.accounts.auth import factor_end
 from api.accounts.auth.second_factor import hash_recovery_code
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.notification import Notification, State

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from api.accounts import passwords
 from api.accounts.auth.logins import LONGEST, name_browser
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.declaration import Declaration
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.background.__main__ import main as run_background
+from api.jobs.__main__ import main as run_background
 from api.migrations import __main__ as migrations
 from api.migrations import __main__ as program
 from api.migrations import retries, tables

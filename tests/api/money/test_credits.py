@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from api.models.payment import (

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.payment import CreditForm, Payment, Refund, WatchCredit

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.payment import Payment, Refund, StripeId, Subscription
 from api.payments.exchange import jobs as payment_jobs

@@ -9,7 +9,7 @@ import pytest
 import stripe
 
 from api.accounts.queries import find_entitlement
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.payment import FormerCustomer, Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent

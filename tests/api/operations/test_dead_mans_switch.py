@@ -11,9 +11,9 @@ import time_machine
 from rq import SimpleWorker
 
 from api.admin.health.watch import SwitchNotCalled
-from api.background import jobs
-from api.background.turns import JOBS
 from api.ground.alarms import acknowledge, open_alarm
+from api.jobs import schedule as jobs
+from api.jobs.turns import JOBS
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification

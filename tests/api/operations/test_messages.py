@@ -12,8 +12,10 @@ import sqlalchemy as sa
 import time_machine
 from sqlalchemy.engine import make_url
 
-from api.background import jobs
 from api.ground.alarms import acknowledge
+from api.jobs import schedule as jobs
+from api.jobs.daily_messages import count_events, measure_day, write_digest, write_report
+from api.jobs.self_checks import QUERIES
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
@@ -22,8 +24,6 @@ from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
 from api.models.support import SupportRequest
 from api.models.user import Channel, Role
-from api.operations.daily_messages import count_events, measure_day, write_digest, write_report
-from api.operations.self_checks import QUERIES
 from api.payments.ledger import notices
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock

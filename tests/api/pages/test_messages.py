@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.invoice import Invoice
 from api.models.notice import Notice
 from api.models.notification import Notification, State

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import new_id, session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.notification import Notification

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments.ledger.notices import WINDOW, count_failures

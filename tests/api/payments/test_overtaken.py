@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from api.background import jobs as background
+from api.jobs import schedule as background
 from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus, RefundReason, Subscription

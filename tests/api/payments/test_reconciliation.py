@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from api.background import jobs as background_jobs
+from api.jobs import schedule as background_jobs
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.payment import (

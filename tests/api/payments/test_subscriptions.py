@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from api.background import jobs as background
+from api.jobs import schedule as background
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import CreditForm, Payment, PaymentStatus, RefundReason, StripeId, WatchCredit

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from flask import Flask
 
-from api.background import jobs
 from api.commands import push_keys_command
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState

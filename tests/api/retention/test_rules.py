@@ -11,9 +11,9 @@ import sqlalchemy as sa
 import time_machine
 
 from api.accounts.auth.logins import rotate_login
-from api.background import jobs
-from api.background.jobs import list_jobs
 from api.ground.paging import first_id_at
+from api.jobs import schedule as jobs
+from api.jobs.schedule import list_jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.all import RECORDS
 from api.models.base import Base, engine, new_id, session

@@ -15,8 +15,8 @@ import notifier
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.queries import lock_user
 from api.accounts.users.contact_linking import send_code
-from api.background import jobs
 from api.ground.errors import ApiError
+from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import find_contact

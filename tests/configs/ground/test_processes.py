@@ -12,7 +12,7 @@ import pytest
 import redis
 import time_machine
 
-from api.background import __main__ as background
+from api.jobs import __main__ as background
 from api.migrations import __main__ as migrations
 from configs.ground.clock import clock, read_offset
 from configs.ground.redis import redis_client

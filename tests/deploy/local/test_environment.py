@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from supervisor.datatypes import dict_of_key_value_pairs
 
 from api.admin.health.checks import CHECKS
-from api.background.__main__ import CHILDREN as BACKGROUND
+from api.jobs.__main__ import CHILDREN as BACKGROUND
 from api.models.base import LIMITS, engine
 from configs.ground.redis import read_rules
 from configs.settings import DatabaseProgram, Program, Settings, load

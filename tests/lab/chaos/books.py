@@ -9,10 +9,10 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.jobs.self_checks import find_broken_promises
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
-from api.operations.self_checks import find_broken_promises
 from api.payments.exchange.reconciliation import find_book_faults
 from configs.ground.clock import clock
 from notifier.content.message_kind_base import SLOT_CALL

@@ -268,7 +268,7 @@ def test_a_worker_that_is_silent_or_fails_in_part_is_named(listen: Listen, redis
     listen()
     redis_server.delete(BACKGROUND["maintenance"])
     assert ask("background").reason == (
-        "the worker of maintenance has not reported lately: is `python -m api.background` running?"
+        "the worker of maintenance has not reported lately: is `python -m api.jobs` running?"
     )
 
 

@@ -16,7 +16,7 @@ import time_machine
 from rq import SimpleWorker
 
 from api.admin.health.checks import CHECKS
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.backup_state import BackupState
 from api.models.base import new_id, session
 from api.models.incident import OF_HEALTH, Incident, IncidentReason

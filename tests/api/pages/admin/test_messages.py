@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from api.admin.audit import AuditedWork, record_audit
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.audit import AuditEntry
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact

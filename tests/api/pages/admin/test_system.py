@@ -9,7 +9,7 @@ from flask import Flask
 
 from api.admin.health.findings import PartAway
 from api.admin.health.status_report import HEALTH, READS
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult
 from api.models.notification import State

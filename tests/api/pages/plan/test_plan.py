@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 from flask import Flask
 
-from api.background import jobs
+from api.jobs import schedule as jobs
 from api.models.declaration import Declaration
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund, Subscription

@@ -1,4 +1,4 @@
-"""`python -m api.background`: a worker for each queue of jobs, and metrics, forked from one warm parent."""
+"""`python -m api.jobs`: a worker for each queue of jobs, and metrics, forked from one warm parent."""
 
 import argparse
 import gc
@@ -19,9 +19,9 @@ from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
-from api.background import exporter, turns
-from api.background.jobs import list_jobs
-from api.background.turns import Job, Turn
+from api.jobs import exporter, turns
+from api.jobs.schedule import list_jobs
+from api.jobs.turns import Job, Turn
 from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables
@@ -250,7 +250,7 @@ CHILDREN: dict[str, Callable[[], int]] = {name: partial(_work, name) for name in
 @exit_on_config_error("the background program")
 def main(given: list[str] | None = None) -> int:
     """Keep them running until told to stop; return 0."""
-    parser = argparse.ArgumentParser(prog="python -m api.background", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m api.jobs", description=__doc__)
     every = (*CHILDREN, "metrics")
     parser.add_argument(
         "--only", action="append", metavar="NAME", choices=every, help=f"of {', '.join(every)}"

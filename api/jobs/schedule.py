@@ -21,15 +21,15 @@ from api.accounts.service import write_to_admins
 from api.admin.health import watch
 from api.alerts import answers, appointments, plan_limits
 from api.alerts.notifications import weekly_summaries
-from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
+from api.jobs import daily_messages, self_checks
+from api.jobs.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.models import check
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
-from api.operations import daily_messages, self_checks
 from api.payments.billing import plan_ends
 from api.payments.declarations import service as declarations
 from api.payments.exchange import reconciliation
