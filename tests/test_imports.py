@@ -51,6 +51,7 @@ print(json.dumps({"names": names, "done": done, "built": built, "threads": threa
 # earlier one loads is found at the later ones, too.
 PROGRAMS = [
     ("api.stream", "flask rich rq sentry_sdk sqlalchemy twisted"),
+    ("api.models.all", "flask rq scrapy twisted"),
     (  # what `python -m crawler.loops plan` imports: none asks a site
         "crawler.loops crawler.keeper crawler.planner crawler.incidents.loop",
         "flask scrapy scrapy_redis twisted rich parsel playwright jinja2 requests sentry_sdk",
@@ -122,6 +123,21 @@ def test_routes_are_where_the_contract_looks_for_them() -> None:
     # helpers of all routes; the blueprint that several files of views share; the frame of operators' pages
     assert sorted(found) == ["api.links.blueprint", "api.pages.admin.area", "api.web.openapi"]
     assert len(files) > 25
+
+
+def test_each_module_of_the_api_has_its_layer() -> None:
+    layers = re.split(r"[\s|:]+", CONTRACTS["importlinter:contract:wings"]["layers"].strip())
+    names = [dotted(file) for file in sorted((ROOT / "api").rglob("*.py")) if file.stem != "__init__"]
+    found = [
+        name
+        for name in names
+        if not name.startswith(tuple(f"{each}." for each in layers)) and name not in layers
+    ]
+    # what only the app imports, and Alembic's
+    assert [each for each in found if not each.startswith("api.migrations.")] == [
+        "api.alerts.routes",
+        "api.prefectures.routes",
+    ]
 
 
 def dotted(file: Path) -> str:
