@@ -177,7 +177,7 @@ def test_what_a_program_died_over_or_failed_in_is_applied_by_the_job(
     order = buy(till)
     till.shop.pass_time(days=1)
     with monkeypatch.context() as patch:
-        patch.setattr(f"api.declarations.{step}", trouble)
+        patch.setattr(f"api.payments.declarations.{step}", trouble)
         answer = till.post("withdraw", {"paymentId": str(order.id)}).json
     assert (answer["appliedAt"], answer["refund"]) == (None, None)
     assert count_mails("withdrawal_received") == 1

@@ -287,7 +287,7 @@ ROOT = Path(__file__).parents[3]
 # A number is held for a moment before its commit, so that most kills meet a transaction that has one.
 _ISSUER = """
 import time
-from api.invoices import issuing
+from api.payments.invoices import issuing
 from api.payments.invoices.issuing import issue_due
 
 take = issuing.take_number
