@@ -22,7 +22,7 @@ from api.payments.invoices.issuing import issue_due
 from api.web.openapi import build_document
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.notifications.test_routes import write_notice
+from tests.api.alerts.test_notifications import write_notice
 from tests.api.world import statements
 from tests.clients import People, Person
 from tests.factories import (
@@ -157,7 +157,7 @@ def _ask_with_valid_bodies(operation: Any, ids: list[str], headers: dict[str, st
 
 
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.
-# An export is begun by the first request, and its file is in a store: tests/api/exports/.
+# An export is begun by the first request, and its file is in a store: tests/api/privacy/.
 APART = {
     "/api/health", "/api/health/ready", "/api/users/export", "/api/users/export/file",
 }  # fmt: skip

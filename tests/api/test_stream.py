@@ -24,7 +24,7 @@ from configs.ground.clock import clock, override_clock
 from configs.ground.job_queues import nudge_streams
 from configs.ground.loop_report import FRESH, STREAM, read_report
 from configs.ground.signing import ACCESS_COOKIE, STAFF_IDLE_SECONDS
-from tests.api.notifications.test_routes import write_notice
+from tests.api.alerts.test_notifications import write_notice
 from tests.clients import People, Person
 from tests.factories import change
 from tests.waiting import until

@@ -22,7 +22,7 @@ from configs.ground.bot_buttons import (
 )
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.answers.test_service import read_answer
+from tests.api.alerts.test_answers import read_answer
 from tests.api.bot.chats import SECRET, BotUser, announce_in_chat, button, link_chat, replies
 from tests.api.world import Door, statements
 from tests.clients import People, Person

@@ -34,7 +34,7 @@ from configs.ground.signed_links import (
     write_token,
 )
 from configs.world.plan import PlanName
-from tests.api.answers.test_service import read_answer
+from tests.api.alerts.test_answers import read_answer
 from tests.api.messages import add_operator
 from tests.api.world import Door, count_more
 from tests.clients import People, Person

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.notification import Notification, State
-from tests.api.deletion.traces import find, find_after_the_hourly_job, read_files, read_redis
+from tests.api.privacy.traces import find, find_after_the_hourly_job, read_files, read_redis
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.books import Book
 from tests.lab.chaos.consumers import Buyer, Consumers, FormerBuyer

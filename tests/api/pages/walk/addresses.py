@@ -16,7 +16,7 @@ from tests.browser_keys import subscribe
 from tests.clients import Page, check_page
 
 _API = "/api/"
-_PROOFS = ("links.send_picture", "links.send_source")  # read an object store; tests/api/detections
+_PROOFS = ("links.send_picture", "links.send_source")  # read an object store; tests/api/prefectures
 
 # Of pages whose address has parameters, by endpoint, of links with their kind: with Anna's ids where it names hers.
 PAGES = {
@@ -251,7 +251,7 @@ def _list_plain(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def list_samples(samples: Iterable[str]) -> set[str]:
-    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/detections.
+    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/prefectures.
 
     Raises:
         AssertionError: a kind of link has none.

@@ -30,8 +30,8 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.channels.batch_sender import providers
 from notifier.jobs import deliver
-from tests.api.deletion.traces import URL, delete, find, is_one_waiting, prove, read_tables
 from tests.api.payments.shop import Shop, get_payment
+from tests.api.privacy.traces import URL, delete, find, is_one_waiting, prove, read_tables
 from tests.api.world import Door
 from tests.clients import People, Person, problem, seat_operator
 from tests.factories import add_alert, add_match, add_payment, change, get, rows, save, see

@@ -36,7 +36,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
 from notifier.dead_letters import replay
-from tests.api.notifications.test_routes import write_notice
+from tests.api.alerts.test_notifications import write_notice
 from tests.clients import People, Person
 from tests.factories import (
     BOBIGNY,

@@ -18,7 +18,7 @@ from api.models.notification import Match, Notification, write_ranges
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Role
 from configs.ground.clock import clock
-from tests.api.background.conftest import run_due
+from tests.api.jobs.conftest import run_due
 from tests.api.messages import add_operator
 from tests.clients import People
 from tests.factories import (

@@ -24,7 +24,7 @@ from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, read_report
 from configs.settings import settings
-from tests.api.background.conftest import make_job, note, run_due
+from tests.api.jobs.conftest import make_job, note, run_due
 from tests.factories import change, one, rows
 from tests.waiting import until
 

@@ -22,8 +22,8 @@ from configs.ground.object_store import Blobs
 from configs.world.plan import PlanName
 from deploy.sandbox.providers.push import make_subscription
 from notifier.jobs import deliver, match
-from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.payments.shop import Shop
+from tests.api.privacy.traces import find, read_files, read_redis, read_tables
 from tests.factories import rows, see
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ from notifier.channels.batch_sender import providers
 from notifier.jobs import match as match_detection
 from notifier.matching import match_service, notification_writer
 from tests.api.declarations.orders import hand_over
-from tests.api.deletion.traces import delete, is_one_waiting, prove
 from tests.api.invoices.documents import pay
 from tests.api.payments.shop import find_intent, get_payment
+from tests.api.privacy.traces import delete, is_one_waiting, prove
 from tests.clients import People, Person, problem
 from tests.factories import PASSWORD, add_alert, change
 
