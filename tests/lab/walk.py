@@ -112,7 +112,10 @@ class RowWalk:
         return self.files
 
 
-_COMMON = ("api/web/", "api/pages/", "api/models/", "api/ground/")
+_COMMON = (
+    *("api/web/", "api/pages/", "api/models/"),
+    *("api/ground/errors.py", "api/ground/limit_counters.py", "api/ground/schemas.py"),
+)
 _ROW_WALKS = {
     "wish": RowWalk(
         "api/alerts/", Alert,
