@@ -1,22 +1,30 @@
 """`scrapy detect URL`: which platform a page belongs to, and its desk's YAML, ready to be read and put in service."""
 
 import asyncio
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
+from scrapy import Spider
+from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
+from scrapy.settings import Settings
 
 from configs.ground.clock import clock
 from configs.ground.formatting import truncate_line
+from configs.ground.hosts import host_of
 from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand
-from crawler.fetching.errors import FetchError
-from crawler.fetching.session import BudgetExhausted
-from crawler.fetching.ssrf_guard import refuse_inside, refuse_private
+from crawler.fetching.browser_headers import agent_for
+from crawler.fetching.errors import FetchError, to_fetch_error
+from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
+from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
+from crawler.parsing.json_models import parse_json
 from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.draft import DeskDraft, name_page
 from crawler.platform_detection.identify import (
@@ -26,15 +34,18 @@ from crawler.platform_detection.identify import (
     own_addresses,
     page_of,
 )
-from crawler.platform_detection.page_fetcher import PageFetcher, find_citopia_reasons
-from crawler.platforms import platform
-from crawler.reading import Page
+from crawler.platforms import at_home, platform, platforms
+from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
+from crawler.reading import Page, PageRequest, VisitContext
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused, same_site
 
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused)
 _MOST = 10  # desks, and links of an unknown page
+_MOST_REQUESTS = 6
 _LONGEST = 300  # characters of an address or a reason
+_ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
 _UNKNOWN = 1  # the exit code
 _STOPPED = 130  # as shells count Ctrl-C
 
@@ -77,6 +88,88 @@ class Command(OperatorCommand):
             raise SystemExit(_STOPPED) from None
         print(_format(drafts, seen, [desk.slug for desk in place.desks] if place else []), end="")
         self.exitcode = 0 if drafts else _UNKNOWN
+
+
+class PageFetcher:
+    """Fetches the few pages of one command outside of a crawl; redirects are followed to any public address.
+
+    They are six requests at most, redirects counted, which is a host's budget for a minute.
+    """
+
+    def __init__(self) -> None:
+        self._budget = RequestBudget(_MOST_REQUESTS)
+
+    async def __aenter__(self) -> Self:
+        """Create the download handler; nothing is connected yet."""
+        chosen = Settings()
+        chosen.setmodule("crawler.settings")
+        self._pages = OutsideHandler(Crawler(Spider, chosen))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections."""
+        await self._pages.close()
+
+    async def open(self, url: str) -> Page:
+        """Return the page of an address, after redirects.
+
+        Raises:
+            crawler.fetching.errors.FetchError: there is none; it says why.
+            crawler.fetching.session.BudgetExhausted: no request is left.
+        """
+        blank = page_of(url, b"")
+        page = await self.ask(blank.ask, blank.visit)
+        return replace(page, visit=replace(page.visit, url=page.url))
+
+    async def ask(self, ask: PageRequest, visit: VisitContext) -> Page:
+        """Return the answer to one request; raises as `open` does."""
+        try:
+            refuse_private(ask.url)
+        except AddressRefused as refusal:
+            raise to_fetch_error(refusal, ask.url) from refusal
+        session = Session(
+            self._pages.download_request,
+            deadline=HTTP_DEADLINE_SECONDS(),
+            largest=DOWNLOAD_MAXSIZE,
+            budget=self._budget,
+            agent=agent_for(host_of(ask.url)),
+            stays=lambda _here, _there: True,
+        )
+        return await session.fetch(ask, visit, takes_a_slot)
+
+
+def takes_a_slot(url: str, method: str) -> bool:
+    """Tell whether the address's platform forbids this request, because it would take a slot."""
+    return any(
+        each.is_forbidden(url, method)
+        for each in platforms().values()
+        if at_home(each, url) or (each.ADDRESS and each.ADDRESS.match(url))
+    )
+
+
+async def find_citopia_reasons(
+    fetcher: PageFetcher, url: str, department: str | None
+) -> list[tuple[str, dict[str, int]]]:
+    """Return each reason of the town hall at an address, and a desk's parameters for it; none where it does not tell.
+
+    Raises:
+        crawler.fetching.errors.FetchError, crawler.fetching.session.BudgetExhausted: no answer.
+    """
+    alias = _ALIAS.search(url)
+    department = department or department_of(alias["alias"] if alias else "")
+    place = next((each for each in prefectures().values() if each.department == department), None)
+    if not alias or not place:
+        return []
+    around = CitopiaParameters(reason="both", department_code=department)
+    visit = replace(page_of(url, b"").visit, parameters=around, position=(place.latitude, place.longitude))
+    found = parse_json(await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit), Halls)
+    halls = [hall for hall in (found.results if found else ()) if hall and hall.alias == alias["alias"]]
+    return [
+        (each.name, {"structure": hall.id, "reason": each.id})
+        for hall in halls
+        for each in hall.reasons
+        if each
+    ]
 
 
 async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[DeskDraft], list[str]]:

@@ -18,7 +18,6 @@ from api.models.base import session, write_rows
 from api.models.desk import DeskChange, DeskState, HostState, OutageReason
 from configs.ground.clock import clock
 from configs.ground.formatting import suggest_names
-from configs.world.desk import Desk
 from configs.world.prefecture import desk, desks
 from crawler import outages
 from crawler.scheduling import due_queue
@@ -92,21 +91,6 @@ def _clean_reason(reason: str | None, what: str) -> str | None:
     if reason is not None and not reason.strip():
         raise ValueError(f"say why: whoever finds {what} wants to know")
     return reason and reason.strip()
-
-
-def find_reason_to_wait(desk: Desk, now: datetime) -> str | None:
-    """Return why a command asks nothing of a desk: its host is stopped or rests, or it is paused; None where it may.
-
-    Raises:
-        sqlalchemy.exc.DBAPIError: the server is away.
-    """
-    with session() as rows:
-        host, own = rows.get(HostState, desk.host), rows.get(DeskState, desk.id)
-        if host and host.stopped_at:
-            return f"{desk.host} is {STOPPED}: {host.stop_reason}"
-        if host and host.rests_until and host.rests_until > now:
-            return f"{desk.host} rests until {host.rests_until:%Y-%m-%d %H:%M:%SZ}: {host.rest_reason}"
-        return f"it is {PAUSED}: {own.pause_reason}" if own and own.paused_at else None
 
 
 def apply_orders(client: redis.Redis, now: datetime) -> None:

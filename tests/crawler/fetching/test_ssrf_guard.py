@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from configs.settings import load
+from crawler.commands.detect import PageFetcher
 from crawler.fetching import ssrf_guard
 from crawler.fetching.errors import FetchError
 from crawler.fetching.ssrf_guard import is_public, refuse_private
-from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.reading import Page
 from crawler.url_policy import AddressRefused, ensure_allowed, same_site
 from tests.crawler.wire import answer, wire
