@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from configs.ground.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
-from crawler.parsing.error_pages import error_page, find_damage, find_embedded
+from crawler.parsing.error_pages import error_page, find_damage
 from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.parsing.websocket_frames import CUT_OFF
 from crawler.platform_base import Platform
@@ -241,8 +241,6 @@ def _unrecognised(page: Page, reading: Reading) -> Reading:
 def _describe_unread(page: Page) -> Reading:
     if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_STANDING):
         return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
-    if page.is_html and (address := find_embedded(page)):
-        return Reading(Outcome.UNREADABLE, f"embeds {address}: name that address in the desk file")
     what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"
     moved = f", at {page.url}" if page.url != page.ask.url else ""
     return Reading(Outcome.UNREADABLE, f"understood by no rule: {what}{moved}")

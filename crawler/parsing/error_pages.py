@@ -7,14 +7,12 @@ saved page has lost its status.
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
 from crawler.parsing.charset import is_damaged, shows_escapes, unescape_json
 from crawler.parsing.html_text import collapse_whitespace, rendered_text, visible_text
 from crawler.parsing.json_models import parse_json
-from crawler.platforms import at_home, platforms
 from crawler.reading import GONE, Outcome, Page, Reading
 
 _LONGEST_QUOTE = 200  # characters of a page's or a server's words in a reason
@@ -123,28 +121,3 @@ def error_message(page: Page, *keys: str) -> str:
     """Return a server's words from its JSON error object: the first of these keys that is not empty."""
     answer = parse_json(page, dict[str, Any], errors=True) or {}
     return next((str(answer[key])[:_LONGEST_QUOTE] for key in keys if answer.get(key)), "")
-
-
-_LATER = "substring(name(), string-length(name()) - 3) = '-src'"  # a frame that a script loads later
-_SOURCES = f"//*[self::iframe or self::script]/@*[name()='src' or {_LATER} and parent::iframe]"
-_ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
-_MOST_ADDRESSES = 100
-
-
-def find_embedded(page: Page) -> str | None:
-    """Return the first address of a platform's page that a page embeds: by a frame, a script, or inside a script."""
-    found = list(map(str, page.root.xpath(_SOURCES)))
-    for text in page.root.xpath("//script[not(@src)]/text()"):
-        found += _ADDRESS.findall(str(text).replace("\\/", "/"))
-    addresses = filter(None, map(page.link, found[:_MOST_ADDRESSES]))
-    return next((each for each in addresses if _is_platforms(each, page)), None)
-
-
-def _is_platforms(url: str, page: Page) -> bool:
-    """Tell whether an address is a platform's, and none of the page's own site."""
-    if urlsplit(url).hostname == urlsplit(page.url).hostname:
-        return False
-    return any(
-        reader.ADDRESS.match(url) if reader.ADDRESS else at_home(reader, url)
-        for reader in platforms().values()
-    )
