@@ -1,8 +1,10 @@
 """The check of a desk, shared by all booking systems: each check ends in exactly one outcome."""
 
+import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
@@ -19,21 +21,26 @@ from configs.settings.constants import Constant
 from configs.world.desk import Desk, Fetch
 from crawler.block_pages import ReadingCache, classify_page
 from crawler.bounds import ERROR, REASON, clean_text
-from crawler.catalogue import check_catalogue, visit_of
-from crawler.cli.arguments import choose_desks, fetch_of
-from crawler.cli.report import each_once, print_report
+from crawler.catalogue import check_catalogue, choose_desks, fetch_of, visit_of
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
-from crawler.items import CheckBatch, CheckItem, SlotItem, process_name, slot_items
+from crawler.items import CheckBatch, CheckItem, SlotItem, print_report, process_name, slot_items
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
-from crawler.scheduling.intervals import most_requests, own_interval, visit_limit
-from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
+from crawler.scheduling.intervals import (
+    budget_of,
+    host_floor,
+    is_real,
+    most_requests,
+    own_interval,
+    visit_limit,
+)
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue, queue_of
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
 
@@ -76,7 +83,7 @@ class BookingSpider(Spider):
 
         Raises:
             configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
-            crawler.cli.arguments.WrongArgument, configs.world.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.catalogue.WrongArgument, configs.world.prefecture.UnknownPrefecture: a name does not exist.
             crawler.url_policy.AddressRefused: a desk's address may not be asked here.
         """
         check_catalogue()
@@ -244,3 +251,35 @@ def _faulty(state: VisitState | None, reason: str) -> VisitResult:
     seen = state.result() if state else None
     unread = VisitResult(outcome=Outcome.UNREADABLE, reason=clean_text(reason, REASON))
     return seen if seen and seen.slots else unread
+
+
+Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
+
+
+async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Desk, CheckItem], None]:
+    """Yield each desk with its check, in the order in which they end; `check` must not raise."""
+    by_host: defaultdict[str, list[Desk]] = defaultdict(list)
+    for desk in desks:
+        by_host[desk.host].append(desk)
+    done: asyncio.Queue[tuple[Desk, CheckItem]] = asyncio.Queue()
+    places = asyncio.Semaphore(min(queue_of(desk).places for desk in desks))
+    tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host.values()]
+    try:
+        for _ in desks:
+            yield await done.get()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _in_turn(
+    desks: list[Desk], check: Check, places: asyncio.Semaphore, done: asyncio.Queue[tuple[Desk, CheckItem]]
+) -> None:
+    for desk in desks:
+        async with places:
+            ended = await check(desk, None)
+        done.put_nowait((desk, ended))
+        if desk is not desks[-1]:
+            # No queue counts the host's budget here.
+            await asyncio.sleep(host_floor(ended.requests, budget_of(desk)) if is_real(desk) else 0)

@@ -8,16 +8,17 @@ from collections import defaultdict
 from difflib import get_close_matches
 
 import redis
+from scrapy.commands import ScrapyCommand
 
 from configs.settings import settings
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
-from crawler.cli.command_base import OperatorCommand
+from crawler.commands.operator_command import OperatorCommand
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import queue_of
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Pushes desks to <system>:checks, from which the spiders claim them."""
 
     requires_project = True

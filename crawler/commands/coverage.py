@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from scrapy.commands import ScrapyCommand
 
 from api.models.base import session
 from api.models.desk import DeskState
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel, missing_token
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
-from crawler.cli.command_base import OperatorCommand
+from crawler.commands.operator_command import OperatorCommand
 
 _OPENING = """\
 # Coverage
@@ -48,7 +49,7 @@ _LEVELS = (
 )
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Prints the page, or writes it."""
 
     requires_project = True

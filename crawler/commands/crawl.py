@@ -16,8 +16,8 @@ from configs.ground.formatting import list_names
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import NotReady
 from configs.settings import settings
-from crawler.cli.arguments import WrongArgument, fetch_of
-from crawler.cli.command_base import OperatorCommand
+from crawler.catalogue import WrongArgument, fetch_of
+from crawler.commands.operator_command import OperatorCommand
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
+from scrapy.commands import ScrapyCommand
 
 from api.models.base import session
 from api.models.desk import DeskState
@@ -16,9 +17,8 @@ from configs.ground.formatting import list_names
 from configs.world.desk import Desk
 from configs.world.host_rule import Decision, HostRule
 from configs.world.prefecture import desk, desks, host_rules, prefecture, prefectures
-from crawler.catalogue import check_catalogue, system_of, systems
-from crawler.cli.arguments import WrongArgument
-from crawler.cli.command_base import OperatorCommand, aligned, show
+from crawler.catalogue import WrongArgument, check_catalogue, system_of, systems
+from crawler.commands.operator_command import OperatorCommand, aligned, show
 from crawler.hosts import kill_switch
 from crawler.recording.desk_state_update import is_proven
 from crawler.scheduling.intervals import effective_interval, own_interval, proven_intervals
@@ -100,7 +100,7 @@ def _state_row(desk: Desk, state: DeskState | None) -> tuple[str, ...]:
     )
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Lists desks, of one prefecture or one booking system where asked."""
 
     requires_project = True

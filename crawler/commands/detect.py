@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from scrapy import Spider
+from scrapy.commands import ScrapyCommand
 from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import Settings
@@ -18,8 +19,8 @@ from configs.ground.formatting import truncate_line
 from configs.ground.hosts import host_of
 from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
-from crawler.cli.arguments import WrongArgument
-from crawler.cli.command_base import OperatorCommand
+from crawler.catalogue import WrongArgument
+from crawler.commands.operator_command import OperatorCommand
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError, to_fetch_error
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
@@ -50,7 +51,7 @@ _UNKNOWN = 1  # the exit code
 _STOPPED = 130  # as shells count Ctrl-C
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Prints desks as YAML entries with comments; what it waits for meanwhile goes to standard error."""
 
     SYNTAX = "URL | [URL] --file SAVED"

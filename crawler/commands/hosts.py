@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from scrapy.commands import ScrapyCommand
 
 from api.models.base import session
 from api.models.desk import HostState
@@ -14,7 +15,7 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
-from crawler.cli.command_base import OperatorCommand, aligned, show
+from crawler.commands.operator_command import OperatorCommand, aligned, show
 from crawler.hosts import kill_switch
 from crawler.scheduling.intervals import budget_of
 from crawler.scheduling.planning import by_host
@@ -23,7 +24,7 @@ _HEADINGS = ("HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "S
 _NOTHING = "-"
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Lists hosts, stops one, lets one be asked again."""
 
     requires_project = True

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
@@ -15,7 +16,7 @@ from configs.ground.strict_model import Strict
 from configs.world.desk import Desk, zone_of
 from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
-from crawler.cli.command_base import OperatorCommand, show
+from crawler.commands.operator_command import OperatorCommand, show
 from crawler.commands.read import describe
 from crawler.platform_base import Platform
 from crawler.platforms import platform
@@ -51,7 +52,7 @@ def _parameters(reader: Platform, desk: Desk | None) -> Strict:
         return reader.Parameters(**reader.EXAMPLE_PARAMETERS)
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Prints one JSON object; with --out writes the page, its picture and that object into a folder."""
 
     SYNTAX = "KEY [--out FOLDER]"

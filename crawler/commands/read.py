@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
 from crawler.block_pages import classify_page
-from crawler.cli.command_base import OperatorCommand
+from crawler.commands.operator_command import OperatorCommand
 from crawler.parsing.date_windows import local_iso
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import own_addresses, understands
@@ -19,7 +20,7 @@ from crawler.platforms import UnknownPlatform, example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 
 
-class Command(OperatorCommand):
+class Command(OperatorCommand, ScrapyCommand):
     """Reads files and prints one JSON object for each, on a line of standard output."""
 
     SYNTAX = "PLATFORM FILE... [--url URL] [--status CODE] [--zone ZONE]"

@@ -23,8 +23,7 @@ from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
 from configs.world.prefecture import Prefecture, desks, prefecture
 from crawler import settings as usual
-from crawler.catalogue import check_catalogue
-from crawler.cli.arguments import WrongArgument
+from crawler.catalogue import WrongArgument, check_catalogue
 from crawler.discovery import daily_schedule, ending
 from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Run, allowed_sites
 from crawler.discovery.site_links import Listed
@@ -151,7 +150,7 @@ class DiscoverySpider(Spider):
 
         Raises:
             configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
-            crawler.cli.arguments.WrongArgument, configs.world.prefecture.UnknownPrefecture: a name does not exist.
+            crawler.catalogue.WrongArgument, configs.world.prefecture.UnknownPrefecture: a name does not exist.
             crawler.url_policy.AddressRefused: no site may be asked here.
         """
         check_catalogue()

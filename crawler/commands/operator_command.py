@@ -1,22 +1,24 @@
-"""Base class of our Scrapy commands: their help as class attributes, and errors that a person can act on."""
+"""What our Scrapy commands share: their help as class attributes, and errors that a person can act on.
+
+Scrapy makes a command of each class in this folder that derives from ScrapyCommand, so this one does not.
+"""
 
 import argparse
 import os
 import sys
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from scrapy.commands import ScrapyCommand
 
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused
 from configs.world.prefecture import UnknownDesk, UnknownPrefecture
-from crawler.cli.arguments import WrongArgument
+from crawler.catalogue import WrongArgument
 
 
-class OperatorCommand(ScrapyCommand):
+class OperatorCommand(ABC):
     """A command that crawls nothing.
 
     An error of ERRORS, or a database that is away, ends it with exit code 1 and words that say what to do.
@@ -74,6 +76,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def show(text: str) -> None:
     """Print the text; a reader that stops early (`| head`) is no error."""
     try:
-        print(text, flush=True)  # noqa: T201 -- it is run at a terminal
+        print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end

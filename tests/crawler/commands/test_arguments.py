@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.arguments import WrongArgument, choose_desks, relocate_desk
+from crawler.catalogue import WrongArgument, choose_desks, relocate_desk
 from deploy.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
 from tests.in_turn import in_turn

@@ -19,7 +19,7 @@ from tests.crawler.checks import check
 from tests.crawler.commanded import command, scrapy
 from tests.factories import save_all
 
-PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
+PAGE = Path(__file__).parents[3] / "docs" / "coverage.md"
 
 
 def test_the_page_is_current(settings_env: Callable[..., None]) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from configs.world.desk import Desk
-from crawler.cli.report import describe_checks, each_once
-from crawler.items import CheckItem, slot_items
+from crawler.booking import each_once
+from crawler.items import CheckItem, describe_checks, slot_items
 from crawler.reading import Place, Slot
 from tests.crawler.checks import check
 from tests.crawler.held import make_desk

@@ -1,1 +1,0 @@
-"""Terminal side of our Scrapy commands: arguments, tables, reports."""
