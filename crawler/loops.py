@@ -53,9 +53,9 @@ def plan() -> None:
     """
     from api.models.database_clock import database_clock  # noqa: PLC0415
     from crawler.incidents import loop as incidents  # noqa: PLC0415
-    from crawler.keeper import KEEPER_SECONDS, Keeper  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
+    from crawler.spider_processes.keeper import KEEPER_SECONDS, Keeper  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
 
     prepare()

@@ -23,8 +23,7 @@ from configs.ground.loop_report import FRESH, LoopReport, read_report, write_rep
 from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
-from crawler import outages
-from crawler.hosts import backoff, kill_switch
+from crawler.incidents import backoff, kill_switch, outages
 from crawler.recording.desk_state_update import LAPSE_SECONDS
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import due_queue, planning

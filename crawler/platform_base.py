@@ -27,7 +27,7 @@ class Platform(ABC):
     Parameters: ClassVar[type[Strict]] = Strict  # the model of a desk's `parameters` in YAML
     WATCH: ClassVar[str] = "full"  # what a check can prove: the level of a newly drafted desk
 
-    # How its pages are recognised (crawler/platform_detection/identify.py).
+    # How its pages are recognised (crawler/discovery/identify.py).
     ADDRESS: ClassVar[re.Pattern[str] | None] = (
         None  # matches whole desk addresses of this platform only, on any host
     )

@@ -53,7 +53,7 @@ PROGRAMS = [
     ("api.stream", "flask rich rq sentry_sdk sqlalchemy twisted"),
     ("api.models.all", "flask rq scrapy twisted"),
     (  # what `python -m crawler.loops plan` imports: none asks a site
-        "crawler.loops crawler.keeper crawler.planner crawler.incidents.loop",
+        "crawler.loops crawler.spider_processes.keeper crawler.planner crawler.incidents.loop",
         "flask scrapy scrapy_redis twisted rich parsel playwright jinja2 requests sentry_sdk",
     ),
     ("notifier.workers", "pygments rich scrapy sentry_sdk twisted"),

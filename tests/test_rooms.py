@@ -12,7 +12,6 @@ LARGE_FOLDERS = {
     "api/models": "a list by nature: a table each",
     "api/pages/admin": "a page of operators each",
     "configs/ground": "what any program stands on, a library or a server each; none imports a program",
-    "crawler": "the programs of the crawler and what all its folders import",
 }
 SMALL_FOLDERS = {
     "api": "what is started; all else is in its wings",

@@ -13,7 +13,7 @@ from scrapy.commands import ScrapyCommand
 from configs.settings import settings
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
-from crawler.commands.operator_command import OperatorCommand
+from crawler.commands import OperatorCommand
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import queue_of
 

@@ -16,7 +16,7 @@ from api.models.desk import DeskState
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel, missing_token
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
-from crawler.commands.operator_command import OperatorCommand
+from crawler.commands import OperatorCommand
 
 _OPENING = """\
 # Coverage

@@ -17,7 +17,7 @@ from configs.ground.logs import set_up_logs
 from configs.ground.startup import NotReady
 from configs.settings import settings
 from crawler.catalogue import WrongArgument, fetch_of
-from crawler.commands.operator_command import OperatorCommand
+from crawler.commands import OperatorCommand
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused
 

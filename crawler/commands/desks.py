@@ -18,8 +18,8 @@ from configs.world.desk import Desk
 from configs.world.host_rule import Decision, HostRule
 from configs.world.prefecture import desk, desks, host_rules, prefecture, prefectures
 from crawler.catalogue import WrongArgument, check_catalogue, system_of, systems
-from crawler.commands.operator_command import OperatorCommand, aligned, show
-from crawler.hosts import kill_switch
+from crawler.commands import OperatorCommand, aligned, show
+from crawler.incidents import kill_switch
 from crawler.recording.desk_state_update import is_proven
 from crawler.scheduling.intervals import effective_interval, own_interval, proven_intervals
 

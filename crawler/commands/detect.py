@@ -20,21 +20,21 @@ from configs.ground.hosts import host_of
 from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument
-from crawler.commands.operator_command import OperatorCommand
-from crawler.fetching.browser_headers import agent_for
-from crawler.fetching.errors import FetchError, to_fetch_error
-from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
-from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
-from crawler.parsing.json_models import parse_json
-from crawler.platform_detection.booking_links import find_leads
-from crawler.platform_detection.draft import DeskDraft, name_page
-from crawler.platform_detection.identify import (
+from crawler.commands import OperatorCommand
+from crawler.discovery.booking_links import find_leads
+from crawler.discovery.draft import DeskDraft, name_page
+from crawler.discovery.identify import (
     PlatformMatch,
     by_address,
     identify_page,
     own_addresses,
     page_of,
 )
+from crawler.fetching.browser_headers import agent_for
+from crawler.fetching.errors import FetchError, to_fetch_error
+from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
+from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
+from crawler.parsing.json_models import parse_json
 from crawler.platforms import at_home, platform, platforms
 from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
 from crawler.reading import Page, PageRequest, VisitContext

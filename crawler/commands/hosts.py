@@ -15,8 +15,8 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
-from crawler.commands.operator_command import OperatorCommand, aligned, show
-from crawler.hosts import kill_switch
+from crawler.commands import OperatorCommand, aligned, show
+from crawler.incidents import kill_switch
 from crawler.scheduling.intervals import budget_of
 from crawler.scheduling.planning import by_host
 

@@ -16,7 +16,7 @@ from configs.ground.strict_model import Strict
 from configs.world.desk import Desk, zone_of
 from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
-from crawler.commands.operator_command import OperatorCommand, show
+from crawler.commands import OperatorCommand, show
 from crawler.commands.read import describe
 from crawler.platform_base import Platform
 from crawler.platforms import platform

@@ -12,10 +12,10 @@ from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
 from crawler.block_pages import classify_page
-from crawler.commands.operator_command import OperatorCommand
+from crawler.commands import OperatorCommand
+from crawler.discovery.identify import own_addresses, understands
 from crawler.parsing.date_windows import local_iso
 from crawler.platform_base import Platform
-from crawler.platform_detection.identify import own_addresses, understands
 from crawler.platforms import UnknownPlatform, example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 

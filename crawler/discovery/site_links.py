@@ -9,9 +9,9 @@ from w3lib.url import canonicalize_url
 
 from configs.ground.hosts import host_of
 from configs.world.desk import Desk
+from crawler.discovery.booking_links import BOOKING, FILE, Link
+from crawler.discovery.identify import by_address
 from crawler.parsing.html_text import normalize
-from crawler.platform_detection.booking_links import BOOKING, FILE, Link
-from crawler.platform_detection.identify import by_address
 
 _LONGEST = 300  # characters of an address that is followed
 _DEEPEST = 12  # segments of its path

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from configs.settings.constants import Constant
 from configs.world.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
+from crawler.discovery.booking_links import Link, find_links
 from crawler.discovery.site_links import (
     Booking,
     Listed,
@@ -27,7 +28,6 @@ from crawler.discovery.site_links import (
     shape,
     worth_walking,
 )  # fmt: skip
-from crawler.platform_detection.booking_links import Link, find_links
 from crawler.reading import GONE, MOVED, Outcome, Page
 
 if TYPE_CHECKING:

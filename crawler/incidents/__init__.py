@@ -1,1 +1,1 @@
-"""Incidents of sites and desks, and the notices about them to operators and subscribers."""
+"""What is wrong with sites and desks: back-off, stops, outages, moved pages, incidents and the notices about them."""

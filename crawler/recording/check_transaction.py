@@ -21,9 +21,8 @@ from api.models.desk import Publication
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler import outages
-from crawler.hosts import backoff
-from crawler.hosts.backoff import RESTING
+from crawler.incidents import backoff, outages
+from crawler.incidents.backoff import RESTING
 from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof, of_trouble
 from crawler.recording import desk_state_update, slot_writer

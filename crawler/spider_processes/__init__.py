@@ -1,1 +1,1 @@
-"""Spider processes: their own reports, scrapyd and its client."""
+"""Spider processes: the loop that keeps them running, their own reports, scrapyd and its client."""

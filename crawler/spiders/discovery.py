@@ -26,6 +26,7 @@ from crawler import settings as usual
 from crawler.catalogue import WrongArgument, check_catalogue
 from crawler.discovery import daily_schedule, ending
 from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Run, allowed_sites
+from crawler.discovery.identify import page_of
 from crawler.discovery.site_links import Listed
 from crawler.discovery.site_walk import (
     DISCOVERY_DELAY_SECONDS,
@@ -40,7 +41,6 @@ from crawler.discovery.site_walk import (
 from crawler.fetching.browser_headers import honest
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
-from crawler.platform_detection.identify import page_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.url_policy import ensure_allowed

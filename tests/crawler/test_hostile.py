@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from crawler.block_pages import classify_page
+from crawler.discovery.booking_links import find_leads, find_links
+from crawler.discovery.identify import identify_page
 from crawler.fetching.decompression import Broken, unpack
 from crawler.parsing.charset import is_damaged
 from crawler.parsing.html_text import rendered_text
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.platform_detection.booking_links import find_leads, find_links
-from crawler.platform_detection.identify import identify_page
 from crawler.platforms import platform, platforms
 from crawler.platforms.esirius import reply
 from crawler.reading import Page

@@ -16,7 +16,7 @@ from configs.settings.groups import MailServer, parse_mail_providers, parse_mail
 from configs.settings.keys import SEVERAL
 from configs.settings.legal_names import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
-from crawler.keeper import SILENT_SECONDS
+from crawler.spider_processes.keeper import SILENT_SECONDS
 from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS

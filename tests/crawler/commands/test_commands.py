@@ -16,7 +16,7 @@ from api.models.desk import HostState
 from configs.world.desk import Desk
 from crawler.commands.crawl import Command
 from crawler.commands.hosts import host_table
-from crawler.hosts import kill_switch
+from crawler.incidents import kill_switch
 from crawler.scheduling import due_queue
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.commanded import Run, command, scrapy

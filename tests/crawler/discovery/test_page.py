@@ -8,10 +8,10 @@ from scrapy import Request
 from scrapy.http import Response
 
 from configs.world.prefecture import Prefecture
+from crawler.discovery.identify import page_of
 from crawler.discovery.site_links import Listed, key
 from crawler.discovery.site_walk import ObservedPage, PageSeen, observe
 from crawler.middlewares import WholeRobotsTxt
-from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
 from tests.in_turn import in_turn
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from configs.world.prefecture import Prefecture
+from crawler.discovery.booking_links import BOOKING, find_links
+from crawler.discovery.identify import page_of
 from crawler.discovery.site_links import at_home, worth_walking
 from crawler.discovery.site_walk import (
     ENOUGH,
@@ -16,8 +18,6 @@ from crawler.discovery.site_walk import (
     SiteWalk,
     bounded_pause,
 )
-from crawler.platform_detection.booking_links import BOOKING, find_links
-from crawler.platform_detection.identify import page_of
 from tests.in_turn import in_turn
 
 HOME = "http://127.77.5.1:8800"

@@ -12,11 +12,11 @@ from configs.ground.clock import clock
 from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue, intervals
 from crawler.scheduling.intervals import plan_rounds
 from crawler.scheduling.queues import queue_names, queue_of
+from crawler.spider_processes.keeper import wanted_processes
 from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.in_turn import in_turn
 

@@ -8,7 +8,7 @@ from api.models.desk import Outage, OutageReason
 from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler import outages
+from crawler.incidents import outages
 from tests.crawler.checks import HOST, NOW, recorded, slot
 from tests.factories import rows
 

@@ -17,7 +17,7 @@ from configs.settings.constants import Constant
 from configs.world.check_intervals import LONGEST_REST_SECONDS
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler import outages
+from crawler.incidents import outages
 from crawler.items import CheckItem
 from crawler.scheduling import intervals
 from crawler.scheduling.intervals import desks_on

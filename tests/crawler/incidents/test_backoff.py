@@ -10,7 +10,7 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
+from crawler.incidents.backoff import HostBackoff, after_refusal, after_success
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check
 from tests.factories import get, rows

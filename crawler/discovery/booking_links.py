@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from lxml import html
 
 from configs.world.desk import Procedure
+from crawler.discovery.draft import procedures, trim_label
+from crawler.discovery.identify import by_address, is_web
 from crawler.parsing.html_text import visible_text
-from crawler.platform_detection.draft import procedures, trim_label
-from crawler.platform_detection.identify import by_address, is_web
 from crawler.reading import Page
 from crawler.url_policy import same_site
 

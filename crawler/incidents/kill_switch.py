@@ -19,7 +19,7 @@ from api.models.desk import DeskChange, DeskState, HostState, OutageReason
 from configs.ground.clock import clock
 from configs.ground.formatting import suggest_names
 from configs.world.prefecture import desk, desks
-from crawler import outages
+from crawler.incidents import outages
 from crawler.scheduling import due_queue
 from crawler.scheduling.intervals import desks_on
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from configs.world.desk import Procedure
 from configs.world.prefecture import load_prefectures
-from crawler.platform_detection.draft import DeskDraft, procedures, slug
-from crawler.platform_detection.identify import (
+from crawler.discovery.draft import DeskDraft, procedures, slug
+from crawler.discovery.identify import (
     PlatformMatch,
     by_address,
     by_marks,

@@ -9,7 +9,7 @@ import redis
 import time_machine
 
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
-from crawler.hosts import kill_switch
+from crawler.incidents import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, take

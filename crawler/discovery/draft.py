@@ -12,8 +12,8 @@ import yaml
 
 from configs.ground.formatting import truncate_line
 from configs.world.desk import Grade, Procedure
+from crawler.discovery.identify import PlatformMatch
 from crawler.parsing.html_text import normalize, title, visible_text
-from crawler.platform_detection.identify import PlatformMatch
 from crawler.platforms import platform
 from crawler.reading import Page
 

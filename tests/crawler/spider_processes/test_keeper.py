@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from configs.world.desk import Desk
-from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
+from crawler.spider_processes.keeper import SEEN, Keeper, wanted_processes
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -224,7 +224,7 @@ def test_while_redis_is_away_what_is_missing_is_started_and_nothing_ended(
     def away(*_: object, **__: object) -> None:
         raise redis.ConnectionError("connection refused")
 
-    caplog.set_level(logging.INFO, "crawler.keeper")
+    caplog.set_level(logging.INFO, "crawler.spider_processes.keeper")
     kept.run_once(NOW)
     fake.speak("job-1")
     with monkeypatch.context() as meanwhile:

@@ -1,1 +1,0 @@
-"""Platform detection: from an unknown address to the platform and the YAML entry of a desk."""
