@@ -101,26 +101,22 @@ class Daily:
         self._nothing_due: datetime | None = None
         self._trouble = OutageLog()
 
-    def missing(self, running: int, now: datetime) -> int:
-        """Return the number of processes to start: one, none if no site may be asked or no walk is due."""
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether to start it: not if no site may be asked or none is due, which is looked up each _BETWEEN."""
         lately = self._nothing_due is not None and now - self._nothing_due < _BETWEEN
-        if running or lately or not settings().discovery:
-            return 0
-        if not self._due(now):
-            self._nothing_due = now
-            return 0
-        return 1
-
-    def _due(self, now: datetime) -> bool:
+        if lately or not settings().discovery:
+            return False
         try:
             allowed_sites()
             database_url()
             with session() as rows:
                 is_due = due(rows, now)
+            said = ""
         except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:
-            self._trouble.tell(
-                log, f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}"
+            is_due, said = (
+                False,
+                f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}",
             )
-            return False
-        self._trouble.tell(log, "")
+        self._trouble.tell(log, said)
+        self._nothing_due = None if is_due else now
         return is_due

@@ -72,11 +72,6 @@ class KeptScrapyd:
             self.is_away = False
             self._outage.tell(log, "")
 
-    def start_walk(self, spider: str, processes: int, now: datetime) -> None:
-        """Start so many processes of a spider that serves no queue and ends by itself."""
-        with suppress(ScrapydAway):  # the next look says so
-            self._start(spider, processes, now)
-
     def _listen(self, jobs: Sequence[str], speaking: Collection[str] | None, now: datetime) -> None:
         """Note since when each job is silent. Redis that was away or emptied gives all their whole time again."""
         known = {job: self._heard.get(job, (now, FIRST_WORD_SECONDS())) for job in jobs}
@@ -134,9 +129,10 @@ class Keeper:
         if since and (now - since).total_seconds() > SILENT_SECONDS():
             # The clock stepped, or this machine slept: entries ran out, and no spider was silent.
             speaking = None
-        for each in self._scrapyds:  # one that is away keeps no other one from being served
+        first, *others = self._scrapyds
+        first.keep(wanted | self._want_walk(wanted, now), speaking, now)
+        for each in others:  # one that is away keeps no other one from being served
             each.keep(wanted, speaking, now)
-        self._start_discovery(wanted, now)
         self._publish_health(wanted, now)
 
     def _read_jobs(self) -> set[str] | None:
@@ -149,12 +145,12 @@ class Keeper:
         self._redis.tell(log, "")
         return found
 
-    def _start_discovery(self, wanted: Mapping[str, int], now: datetime) -> None:
-        """Start the daily walk of the prefectures' sites on the first scrapyd once it serves all queues."""
-        first = self._scrapyds[0]
-        if wanted and not first.is_away and all(first.running.get(queue) for queue in wanted):
-            running = first.running.get(daily_schedule.NAME, 0)
-            first.start_walk(daily_schedule.NAME, self._daily.missing(running, now), now)
+    def _want_walk(self, wanted: Mapping[str, int], now: datetime) -> dict[str, int]:
+        """Return whether the first scrapyd, once it serves all queues, is to walk the prefectures' sites."""
+        running = self._scrapyds[0].running
+        serves = wanted and all(running.get(queue) for queue in wanted)
+        is_due = serves and not running.get(daily_schedule.NAME) and self._daily.is_due(now)
+        return {daily_schedule.NAME: 1} if is_due else {}
 
     def _publish_health(self, wanted: Mapping[str, int], now: datetime) -> None:
         """Report to /api/health: what runs and is wanted of each queue, where scrapyd answers."""

@@ -71,22 +71,20 @@ def one_site(
 
 
 @pytest.mark.usefixtures("one_site")
-def test_the_keeper_starts_one_process_of_a_walk_that_is_due(settings_env: Callable[..., None]) -> None:
+def test_a_walk_is_started_when_it_is_due(settings_env: Callable[..., None]) -> None:
     daily = Daily()
-    assert [daily.missing(running, NOW) for running in (0, 1, 2)] == [1, 0, 0]
+    assert daily.is_due(NOW)
     with session() as rows:
         daily_schedule.end(rows, daily_schedule.begin(rows, NOW), NOW, cut=False, pages=1)
-    assert [daily.missing(0, NOW + at) for at in (HOUR, DAY)] == [0, 1]
+    assert [daily.is_due(NOW + at) for at in (HOUR, DAY)] == [False, True]
     settings_env(DISCOVERY="false")
-    assert Daily().missing(0, NOW + DAY) == 0
+    assert not Daily().is_due(NOW + DAY)
 
 
-def test_the_keeper_starts_none_where_no_site_may_be_asked(
-    settings_env: Callable[..., None], caplog: Any
-) -> None:
+def test_none_is_started_where_no_site_may_be_asked(settings_env: Callable[..., None], caplog: Any) -> None:
     settings_env(DISCOVERY="true")
     daily = Daily()
-    assert [daily.missing(0, NOW + minutes * HOUR) for minutes in (0, 1)] == [0, 0]
+    assert not any(daily.is_due(NOW + hours * HOUR) for hours in (0, 1))
     assert caplog.text.count("is not on this machine") == 1
 
 

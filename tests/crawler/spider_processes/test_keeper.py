@@ -172,7 +172,7 @@ def test_a_look_holds_no_database_and_needs_none(
     kept: Keeper, fake: Fake, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none", DISCOVERY="true")
-    kept.run_once(NOW)
+    watch(kept, 0, 2)
     assert fake.running == {SYSTEM: ["job-1"]}
     assert "no walk of the prefectures' sites is started" in caplog.text
 
