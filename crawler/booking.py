@@ -59,7 +59,7 @@ _OLDEST_INTERVALS = 5  # as for open slots, which lapse after as many
 class BookingSpider(Spider):
     """Base class of the booking systems' spiders; `system` is the SYSTEM of their platforms.
 
-    With arguments (prefecture, procedure, desk, url) it checks those desks once, without database and Redis. Without
+    With arguments (prefecture, procedure, desk) it checks those desks once, without database and Redis. Without
     arguments it serves the due queue until it is stopped: of HTTP desks, or with `fetch=browser` of browser desks.
     """
 

@@ -11,17 +11,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.ground.clock import clock
 from configs.ground.formatting import list_names, suggest_names
-from configs.ground.hosts import is_private
 from configs.ground.strict_yaml import ConfigFileError, plainly
 from configs.settings import SettingsRefused, settings
-from configs.world.desk import Desk, Fetch, Procedure, WatchLevel, check_web_address
+from configs.world.desk import Desk, Fetch, Procedure, WatchLevel
 from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
@@ -111,7 +109,7 @@ def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:
 
 # Arguments of spiders, which choose desks
 
-NAMES = ("prefecture", "procedure", "desk", "url")
+NAMES = ("prefecture", "procedure", "desk")
 QUEUE = "fetch"
 
 
@@ -139,7 +137,7 @@ def _ensure_among(what: str, name: str, known: Iterable[str]) -> None:
 
 
 def choose_desks(system: str, arguments: Mapping[str, Any]) -> list[Desk]:
-    """Return the desks of a booking system that a spider's arguments name, at `url` where one is given.
+    """Return the desks of a booking system that a spider's arguments name.
 
     None where no argument is ours: then the spider serves the queue (arguments that begin with `_` are scrapyd's).
     Desks that are not scheduled (stale, retired, behind a login) are left out unless named themselves; those that say
@@ -174,14 +172,14 @@ def choose_desks(system: str, arguments: Mapping[str, Any]) -> list[Desk]:
         if (named or desk.schedulable) and (not procedure or procedure in desk.procedures)
     ]
     if not fitting:
-        asked = ", ".join(f"{name}={given[name]}" for name in NAMES[:3] if name in given)
+        asked = ", ".join(f"{name}={given[name]}" for name in NAMES if name in given)
         there = [_describe(desk) for desk in place.desks] if place else []
         known = list_names(there or sorted(desks_of(system)))
         raise WrongArgument(f"{system} has no desk to check with {asked or 'these arguments'}; {known}")
     for desk in fitting:
         if desk.because:
             raise WrongArgument(f"{desk.id} cannot be asked: {desk.because}")
-    return _at_url(fitting, given["url"]) if "url" in given else fitting
+    return fitting
 
 
 def _describe(desk: Desk) -> str:
@@ -201,46 +199,6 @@ def _find_desk(name: str, here: Mapping[str, Desk]) -> Desk:
         raise WrongArgument(f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}")
     near = [id_ for id_, desk in here.items() if desk.prefecture_id == name.partition("/")[0]]
     raise WrongArgument(f"no desk {name!r}; {suggest_names(name, near or here)}")
-
-
-def _at_url(chosen: list[Desk], url: str) -> list[Desk]:
-    """Return the desks at another address, which their platform understands."""
-    if _web(url).path.strip("/") and len(chosen) > 1:
-        names = ", ".join(each.id for each in chosen)
-        raise WrongArgument(
-            f"url={url} is one page and these are {len(chosen)} desks: choose by desk= of {names}"
-        )
-    moved = [relocate_desk(each, url) for each in chosen]
-    try:
-        for desk in moved:
-            platform(desk.platform).first_request(visit_of(desk))
-    except ValueError as error:  # the platform says what its addresses look like
-        raise WrongArgument(f"url={error}") from None
-    return moved
-
-
-def relocate_desk(desk: Desk, url: str) -> Desk:
-    """Return the desk at another address: all of it, or only its scheme, host and port, the path kept.
-
-    Raises:
-        WrongArgument: it is no web address.
-    """
-    parts, own = _web(url), urlsplit(desk.url)
-    if not parts.path.strip("/") and not parts.query:
-        parts = own._replace(scheme=parts.scheme, netloc=parts.netloc)
-    return desk.model_copy(update={"url": parts.geturl()})
-
-
-def _web(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(check_web_address(url))
-    except ValueError:
-        raise WrongArgument(
-            f"url={url} is no address: write it as http://127.77.0.91:8800 or as a whole booking page"
-        ) from None
-    if is_private(parts.hostname or ""):
-        raise WrongArgument(f"url={url} points into a private network: name a page that everybody can open")
-    return parts
 
 
 # Entries of town halls

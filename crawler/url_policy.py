@@ -39,17 +39,16 @@ def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:
     Raises:
         AddressRefused: says how to allow more.
     """
-    if settings.loopback_only and not is_loopback(host := _name_of(url)):
+    host = urlsplit(url).hostname or ""
+    if settings.loopback_only and not is_loopback(host):
         here = f"is not on this machine, and APP_ENV={settings.app_env} asks nothing else"
         raise AddressRefused(f"{what}{host or url} {here}: {_way_out(settings)}")
 
 
-def _name_of(url: str) -> str:
-    return urlsplit(url).hostname or ""
-
-
 def _way_out(settings: Settings) -> str:
-    stand_in = "ask a stand-in (python -m deploy.sandbox prints their addresses; booking spiders take -a url=http://127.77.0.91:8800)"
+    stand_in = (
+        "ask a stand-in (python -m deploy.sandbox prints their addresses; APP_ENV=sandbox and SANDBOX_HOSTS say whose)"
+    )
     if settings.app_env == "development":
         return (
             f"{stand_in}, or allow live sites with ALLOW_LIVE_SITES=1 (in production with APP_ENV=production)"

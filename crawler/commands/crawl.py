@@ -34,7 +34,7 @@ class Command(Crawl):
 
     def short_desc(self) -> str:
         """Return the line that `scrapy` shows."""
-        return "Check desks once (-a prefecture=… procedure=… desk=… url=…) or serve the due queue"
+        return "Check desks once (-a prefecture=… procedure=… desk=…) or serve the due queue"
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         """Check the spider's name and arguments; choose how loud the log is."""

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crawler.catalogue import WrongArgument, choose_desks, relocate_desk
+from crawler.catalogue import WrongArgument, choose_desks
 from deploy.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
-from tests.crawler.held import make_desk
 from tests.in_turn import in_turn
 
 
@@ -48,7 +47,6 @@ def ids(**arguments: str) -> list[str]:
         ({"desk": "one_01/card"}, ["one_01/card"]),
         ({"desk": "card"}, ["one_01/card"]),
         ({"desk": "visa", "prefecture": "two_02"}, ["two_02/visa"]),
-        ({"url": "http://127.0.0.1:1"}, ["one_01/card", "one_01/visa", "two_02/visa"]),
     ],
 )
 def test_arguments_narrow_what_is_scheduled(arguments: dict[str, str], chosen: list[str]) -> None:
@@ -73,35 +71,15 @@ def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
         ({"desk": "two_02/passport"}, "those that exist: two_02/visa, two_02/old, two_02/login$"),
         ({"desk": "visa"}, "fits several: .*one_01/visa, two_02/visa"),
         ({"desks": "visa"}, "no argument 'desks'; did you mean desk"),
+        ({"url": "http://127.0.0.1:1"}, "no argument 'url'"),
         ({"desk": " "}, "desk= is empty"),
         (
             {"prefecture": "none_03"},
             "no desk to check with prefecture=none_03; those that exist: one_01/card",
         ),
         ({"prefecture": "one_01", "procedure": "PASSEPORT"}, r"one_01/visa \(VISA; prefenligne; confirmed\)"),
-        ({"url": "http://127.0.0.1/booking/create/1"}, "is one page and these are 3 desks"),
-        ({"desk": "card", "url": "127.0.0.1:8800"}, "is no address"),
-        ({"desk": "card", "url": "http://127.0.0.1/a b"}, "is no address"),
-        ({"desk": "card", "url": "http://192.168.1.4/booking/create/1"}, "points into a private network"),
-        (
-            {"desk": "card", "url": "http://127.0.0.1/foo"},
-            "url=http://127.0.0.1/foo is no EZBooking",
-        ),
     ],
 )
 def test_what_names_nothing_is_answered_with_what_would(arguments: dict[str, str], said: str) -> None:
     with pytest.raises(WrongArgument, match=said):
         ids(**arguments)
-
-
-@in_turn(
-    "url, asked",
-    [
-        ("http://127.77.0.91:8800", "http://127.77.0.91:8800/booking/create/7?a=1"),
-        ("http://127.77.0.91:8800/", "http://127.77.0.91:8800/booking/create/7?a=1"),
-        ("http://127.77.0.91:8800/booking/create/8", "http://127.77.0.91:8800/booking/create/8"),
-        ("http://127.77.0.91:8800/?page=1", "http://127.77.0.91:8800/?page=1"),
-    ],
-)
-def test_an_address_replaces_the_host_or_all_of_it(url: str, asked: str) -> None:
-    assert relocate_desk(make_desk("https://www.x.gouv.fr/booking/create/7?a=1"), url).url == asked
