@@ -29,15 +29,11 @@ class ScrapydAway(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Scrapyd:
-    """Where scrapyd listens (host, port), and how it is spoken to.
-
-    Of several passwords scrapyd knows one: which one, depends on whether it was restarted since they were replaced.
-    """
+    """Where scrapyd listens, and the password of SCRAPYD_USER."""
 
     host: str
     port: int
-    username: str
-    passwords: tuple[str, ...]
+    password: str
 
     @property
     def address(self) -> str:
@@ -76,39 +72,30 @@ class Scrapyd:
         self._ask("POST", "cancel.json", {"project": PROJECT, "job": job, "signal": "KILL"})
 
     def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
-        for password in self.passwords:
-            status, body = self._request(method, name, urlencode(values), password)
-            if status != HTTPStatus.UNAUTHORIZED:
-                break
-        return self._parse_answer(name, status, body)
-
-    def _request(self, method: str, name: str, query: str, password: str) -> tuple[int, bytes]:
-        token = b64encode(f"{self.username}:{password}".encode()).decode()
+        where, query = f"scrapyd at {self.address}", urlencode(values)
+        path, body = (f"/{name}?{query}", None) if method == "GET" else (f"/{name}", query)
+        token = b64encode(f"{SCRAPYD_USER}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/x-www-form-urlencoded"}
         connection = HTTPConnection(self.host, self.port, timeout=_CONNECT_SECONDS)
-        path = f"/{name}?{query}" if method == "GET" else f"/{name}"
         try:
             connection.connect()
             connection.sock.settimeout(_TIMEOUT)
-            connection.request(method, path, query if method == "POST" else None, headers)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
-            return response.status, response.read()
+            status, said = response.status, response.read()
         except (OSError, HTTPException) as error:
-            raise ScrapydAway(f"scrapyd at {self.address} does not answer: {error!r}") from error
+            raise ScrapydAway(f"{where} does not answer: {error!r}") from error
         finally:
             connection.close()
-
-    def _parse_answer(self, name: str, status: int, body: bytes) -> dict[str, Any]:
-        where = f"scrapyd at {self.address}"
         if status == HTTPStatus.UNAUTHORIZED:
             raise ScrapydAway(f"{where} refuses us: check SCRAPYD_PASSWORD on both sides")
         try:
-            answer = json.loads(body)
+            answer = json.loads(said)
             if answer["status"] == "ok":
                 return dict(answer)
         except (ValueError, KeyError, TypeError) as error:
-            raise ScrapydAway(f"{where} answered {status} to {name} with no JSON: {body[:200]!r}") from error
-        raise ScrapydAway(f"{where} refused {name}: {answer.get('message', body[:200])}")
+            raise ScrapydAway(f"{where} answered {status} to {name} with no JSON: {said[:200]!r}") from error
+        raise ScrapydAway(f"{where} refused {name}: {answer.get('message', said[:200])}")
 
 
 def list_scrapyds() -> list[Scrapyd]:
@@ -117,10 +104,9 @@ def list_scrapyds() -> list[Scrapyd]:
     Raises:
         configs.settings.SettingMissing: the password is not set.
     """
-    current = settings()
-    passwords = current.require_all("scrapyd_password")
-    addresses = [urlsplit(each) for each in current.scrapyd_urls]
-    return [Scrapyd(each.hostname or "", each.port or 80, SCRAPYD_USER, passwords) for each in addresses]
+    password, *_ = settings().require_all("scrapyd_password")  # the newest: scrapyd takes it as it starts
+    addresses = [urlsplit(each) for each in settings().scrapyd_urls]
+    return [Scrapyd(each.hostname or "", each.port or 80, password) for each in addresses]
 
 
 def _queue(job: Mapping[str, str]) -> CrawlQueue:
