@@ -88,9 +88,7 @@ def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
     if meta.refused:
         return shown
     body = body_of(blobs, meta)
-    # Earlier releases kept what they had asked in another form: such a page is not read again.
-    reads = read_again(meta, body) if "visit" in meta.asked else None
-    shown["reads_now_as"] = describe(reads, zone_of(meta.time_zone)) if reads else None
+    shown["reads_now_as"] = describe(read_again(meta, body), zone_of(meta.time_zone))
     if out:
         shown["files"] = [str(path) for path in _write_files(out, meta, body, blobs)]
     return shown

@@ -14,7 +14,7 @@ from scrapy.exceptions import UsageError
 from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.object_store import Blobs
-from configs.ground.proofs import BODY, META, PICTURE, body_of, is_key, list_waiting, meta_of, pack
+from configs.ground.proofs import PICTURE, body_of, is_key, list_waiting, meta_of
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
@@ -22,7 +22,6 @@ from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import Proof, enqueue
-from crawler.proofs.outbox import meta_of as meta_of_proof
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture, asked_of, showing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from crawler.recording.batch_writer import record
@@ -197,17 +196,6 @@ def test_a_page_that_nobody_understood_is_not_understood_again_and_comes_out_as_
     assert shown["reads_now_as"]["reason"] == item.reason
     page, picture = map(Path, shown["files"])
     assert (page.suffix, page.read_bytes(), picture.read_bytes()) == (".html", body, b"PNG")
-
-
-def test_a_page_that_an_earlier_release_kept_comes_out_as_files_and_is_not_read_again(
-    blobs: Blobs, tmp_path: Path
-) -> None:
-    asked = {"desk": "https://rdv.example/1", "today": "2026-11-20", "place": ["1", None], "turn": [3, None]}
-    kept = meta_of_proof(proof()).model_copy(update={"asked": asked})
-    blobs.put(f"{KEY}/{META}", kept.model_dump_json().encode())
-    blobs.put(f"{KEY}/{BODY}", pack(proof().capture.body))
-    shown = _describe_proof(blobs, KEY, tmp_path)
-    assert (shown["reads_now_as"], len(shown["files"])) == (None, 1)
 
 
 @pytest.mark.usefixtures("blobs")
