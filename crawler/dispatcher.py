@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -38,8 +39,7 @@ _FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
 
 log = logging.getLogger(__name__)
 
-_GLANCE = 0.2  # seconds between two polls of the engine and the parent process
-_OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
+_GLANCE = 0.3  # seconds between two looks at the engine, the parent process and the hosts that are stopped
 BEHIND_SECONDS = 0.05  # seconds until a writer that was behind is looked at again
 # Seconds: otherwise each of many desks that fall due in a row made a claim of its own.
 BETWEEN_CLAIMS = 0.01
@@ -84,7 +84,8 @@ class Dispatcher:
         self._unknown: set[str] = set()  # desks that a newer planner has and our files lack
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
-        self._stopping, self._over = asyncio.Event(), asyncio.Event()
+        self._over = asyncio.Event()
+        self._renewed = -math.inf  # when our entry was, by `monotonic`
         self._full = False
         self._redis = OutageLog()
         self._ended: asyncio.Task[None] | None = None
@@ -96,9 +97,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
         self._writer.on_close = partial(self.stop, "the crawl is closed")
-        loops = (self._claim_loop(), self._renew_loop(), self._watch_engine_and_parent())
-        self._tasks = [self._start(each) for each in loops]
-        self._obeying = self._start(self._poll_stopped_hosts())
+        self._tasks = [self._start(each) for each in (self._claim_loop(), self._look_loop())]
 
     async def wait_for_checks(self) -> tuple[CheckItem, ...]:
         """Return the checks that have ended, as soon as there is one; none after the last."""
@@ -131,13 +130,28 @@ class Dispatcher:
             await wait_for(self._wake, await self._claim())
             await asyncio.sleep(max(0, began + BETWEEN_CLAIMS - monotonic()))
 
-    async def _renew_loop(self) -> None:
-        """Publish our status each RENEWED_SECONDS: a process that does not is killed."""
-        while not self._stopping.is_set():
-            await self._publish_status(self._self.state)
-            await wait_for(self._stopping, RENEWED_SECONDS())
+    async def _look_loop(self) -> None:
+        """Look for what comes without a call, until all checks are over: ends of engine and scrapyd, stops of hosts."""
+        while not self._over.is_set():
+            if os.getppid() != self._parent:
+                self._end("its parent process died")
+            elif not self._spider.crawler.engine.running:
+                self._end("the crawl was stopped")
+            try:
+                await self._publish_status()
+                stopped = await self._client.smembers(due_queue.STOPPED)
+            except redis.RedisError as error:
+                self._redis_lost(error)
+            else:  # not even requests that are already paid for are made
+                for desk, _, budget in self._running.values():
+                    budget.stopped = budget.stopped or desk.host in stopped
+            await wait_for(self._over, _GLANCE)
 
-    async def _publish_status(self, state: State) -> None:
+    async def _publish_status(self) -> None:
+        """Publish our status each RENEWED_SECONDS, and that we end: a process that does not is killed."""
+        state: State = "ending" if self._ended else "serving"
+        if state == self._self.state and monotonic() - self._renewed < RENEWED_SECONDS():
+            return
         self._self = replace(
             self._self,
             state=state,
@@ -145,31 +159,8 @@ class Dispatcher:
             running=len(self._running),
             checks=self._checks,
         )
-        try:
-            await registry.publish(self._client, self._self)
-        except redis.RedisError as error:
-            self._redis_lost(error)
-
-    async def _poll_stopped_hosts(self) -> None:
-        """Abort running visits to hosts that an operator stopped, including requests that are already paid for."""
-        while not self._over.is_set():
-            await wait_for(self._over, _OBEYS_WITHIN)
-            try:
-                stopped = await self._client.smembers(due_queue.STOPPED)
-            except redis.RedisError as error:
-                self._redis_lost(error)
-                continue
-            for desk, _, budget in self._running.values():
-                budget.stopped = budget.stopped or desk.host in stopped
-
-    async def _watch_engine_and_parent(self) -> None:
-        """Poll for ends that come without a call: the engine stops between two checks, or scrapyd died."""
-        while not self._ended:
-            await asyncio.sleep(_GLANCE)
-            if os.getppid() != self._parent:
-                self._end("its parent process died")
-            elif not self._spider.crawler.engine.running:
-                self._end("the crawl was stopped")
+        await registry.publish(self._client, self._self)
+        self._renewed = monotonic()
 
     async def _claim(self) -> float:
         """Claim desks for the free places; return the seconds until more can be claimed."""
@@ -254,27 +245,24 @@ class Dispatcher:
         if self._ended is None:
             log.info("%s: claims no more: %s", self._queue, reason)
             self.reason = reason
-            self._stopping.set()
             self._ended = asyncio.create_task(self._shut_down())
         return self._ended
 
     async def _shut_down(self) -> None:
+        claiming, _ = self._tasks
         self._wake.set()
-        # An entry that is on its way to Redis may arrive after the last one, and stay there.
-        await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
-        await cancel_all(self._tasks)
+        await asyncio.wait([claiming], timeout=_LAST_CLAIM)
+        await cancel_all([claiming])
         if self._running:
-            async with best_effort():
-                await self._publish_status("ending")
-        if self._running:  # the last one may have ended meanwhile
             await asyncio.wait(self._running, timeout=STOP_GRACE_SECONDS())
         await cancel_all(list(self._running))
         self._writer.on_finish = None
         self._drain()  # first: finished checks must not wait for a Redis that hangs
         self._finished.put_nowait(None)
         self._over.set()
-        await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
-        await cancel_all([self._obeying])
+        # An entry that is on its way to Redis may arrive after the last one, and stay there.
+        await asyncio.wait(self._tasks, timeout=_LAST_CLAIM)
+        await cancel_all(self._tasks)
         await self._give_back(self._cut_off)
         await self._leave()
 
