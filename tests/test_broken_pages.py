@@ -214,8 +214,7 @@ def _glued(page: Broken, other: Broken, chance: random.Random) -> Broken:
     one, two = chance.sample((page.text, other.text), 2)
     inside = re.sub(r"(?is)^.*?(?=<title>|<body[^>]*>)|</?(?:head|body|html)\b[^>]*>", "", two)
     text = one.replace("</body>", f"{inside}</body>") if chance.random() < 0.5 else one + two
-    trouble = Outcome.OVERLOADED in (page.outcome, other.outcome)
-    return page.beside(other, text if "</body>" in one else one + two, may_cover=not trouble)
+    return page.beside(other, text if "</body>" in one else one + two)
 
 
 def _grafted(page: Broken, other: Broken, chance: random.Random) -> Broken:
@@ -402,3 +401,15 @@ def test_a_bot_wall_in_place_of_any_page_is_a_wall_whatever_its_status() -> None
                 page = replace(original.page, body=wall.page.body, status=status, headers={})
                 found = classify_page(reader, page).outcome
                 assert found in (Outcome.BLOCKED, Outcome.CAPTCHA), (wall.name, original.name, status)
+
+
+@pytest.mark.rule("3.2")
+def test_an_overloaded_or_retired_ezbooking_takes_an_absence_beside_it_back() -> None:
+    pages = [each for each in originals() if each.name.startswith("ezbooking/")]
+    full = [each for each in pages if each.outcome == Outcome.NO_SLOTS]
+    troubled = [each for each in pages if each.outcome in (Outcome.OVERLOADED, Outcome.CLOSED)]
+    assert full and troubled  # noqa: PT018 -- both or neither
+    for one in full:
+        for other in troubled:
+            for text in (one.text + other.text, other.text + one.text):
+                assert _claims("ezbooking", one.saying(text).page)[1] == (), (one.name, other.name)
