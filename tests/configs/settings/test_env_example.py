@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from configs.settings import Program, Settings, load
+from configs.settings import Program, Settings
 from configs.settings.program_settings import describe_misspelt
 from configs.settings.proxies import parse_proxies
 from tests.in_turn import in_turn
@@ -145,7 +145,3 @@ def test_each_proxy_has_a_name_without_secrets() -> None:
     ]
     assert "s%40cret" not in repr(found)
     assert "s%40cret" in found[0].url
-
-
-def test_the_settings_show_no_password() -> None:
-    assert "sesame" not in repr(load(proxy_list="http://ann:sesame@127.0.0.1:3128"))

@@ -81,63 +81,23 @@ def test_the_environment_is_read(bare: Put, monkeypatch: pytest.MonkeyPatch, giv
 
 
 @in_turn(
-    "name, sample",
+    "given, port, secret",
     [
-        ("SELLER_NAME", "Exemple de vendeur SAS"),
-        ("SELLER_SIREN", "000 000 000"),
-        ("SELLER_PHONE", "01 99 00 12 34"),
+        ({}, 4111, "from-the-file"),
+        ({"APP_ENV": "development", "PORT": "4222"}, 4222, "from-the-file"),
+        ({"APP_ENV": "test"}, 4000, None),  # a developer's .env is not theirs
+        ({"APP_ENV": "sandbox"}, 4000, None),
+        (PRODUCTION | {"PORT": ""}, 4111, STRONG),
     ],
 )
-def test_production_refuses_sample_names(bare: Put, name: str, sample: str) -> None:
-    bare(**PRODUCTION | {name: sample})
-    assert f"{name} is a sample" in _refused()
-
-
-@in_turn("sender", ["+33644600000", "+33 7 56 78 12 34", "+262692123456"])
-def test_production_refuses_a_mobile_number_as_sender_of_sms(bare: Put, sender: str) -> None:
-    bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
-    assert "TWILIO_PHONE_NUMBER is a French mobile number" in _refused()
-
-
-class TestDotEnv:
-    """A developer's .env must not leak into tests, and the environment wins over it."""
-
-    @pytest.fixture(autouse=True)
-    def dotenv(self, bare: Put, tmp_path: Path) -> Path:
-        file = tmp_path / ".env"
-        file.write_text("PORT=4111\nJWT_SECRET=from-the-file\n")
-        return file
-
-    @pytest.mark.parametrize("world", ["", "development"])
-    def test_it_is_read_in_development(self, bare: Put, world: str) -> None:
-        bare(APP_ENV=world)
-        assert load().port == 4111
-
-    def test_the_environment_wins_over_it(self, bare: Put) -> None:
-        bare(PORT="4222")
-        assert load().port == 4222
-        assert load().require("jwt_secret") == "from-the-file"
-
-    @pytest.mark.parametrize("world", ["test", "sandbox"])
-    def test_it_is_not_read_by_tests_and_the_sandbox(self, bare: Put, world: str) -> None:
-        bare(APP_ENV=world)
-        assert (load().port, load().jwt_secret) == (4000, None)
-
-    def test_it_is_not_read_where_the_code_says_test(self) -> None:
-        assert load(app_env="test").port == 4000
-
-    def test_it_is_read_in_production(self, bare: Put, dotenv: Path) -> None:
-        dotenv.write_text("PORT=4111\n")
-        bare(**PRODUCTION)
-        assert load().port == 4111
-
-    def test_it_may_itself_say_sandbox(self, dotenv: Path) -> None:
-        dotenv.write_text("APP_ENV=sandbox\nJWT_SECRET=sandbox-secret\n")
-        assert load().require("jwt_secret") == "sandbox-secret"
-
-    def test_it_is_refused_by_variable_too(self, dotenv: Path) -> None:
-        dotenv.write_text("PORT=x\n")
-        assert "PORT: " in _refused()
+def test_dotenv_is_read_by_developers_and_production(
+    bare: Put, tmp_path: Path, given: dict[str, str], port: int, secret: str | None
+) -> None:
+    in_file = "" if "JWT_SECRET" in given else "JWT_SECRET=from-the-file\n"
+    (tmp_path / ".env").write_text(f"PORT=4111\n{in_file}")
+    bare(**given)
+    found = load().jwt_secret
+    assert (load().port, found and found.get_secret_value()) == (port, secret)
 
 
 @in_turn(
@@ -217,6 +177,8 @@ class TestDotEnv:
         ("SANDBOX_HOSTS", "a.fr=10.0.0.1:80", "stand-ins live on loopback"),
         ("SCRAPYD_URLS", "http://a:6800,https://10.0.0.2:6800", "scrapyd speaks http only"),
         ("SCRAPYD_URLS", "http://a:6800,http://a:6800/", "names an address twice"),
+        ("TEST_PERIODS", "soon", ""),
+        ("TEST_PERIODS", '{"SWEEP_SECONDS": "soon"}', ""),
     ],
 )
 def test_a_wrong_variable_is_named_with_what_to_do(bare: Put, name: str, value: str, said: str) -> None:
@@ -288,6 +250,23 @@ def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put
         ("LIVE_URL", "http://live.rdvpriority.fr", "LIVE_URL is not https"),
         ("JWT_SECRET", "sandbox-" + STRONG, "JWT_SECRET holds a sandbox value"),
         ("SANDBOX_HOSTS", "x.fr=127.0.0.1:1", "SANDBOX_HOSTS works only with APP_ENV=sandbox"),
+        ("SELLER_NAME", "Exemple de vendeur SAS", "SELLER_NAME is a sample"),
+        ("SELLER_SIREN", "000 000 000", "SELLER_SIREN is a sample"),
+        ("SELLER_PHONE", "01 99 00 12 34", "SELLER_PHONE is a sample"),
+        ("TWILIO_PHONE_NUMBER", "+33 7 56 78 12 34", "TWILIO_PHONE_NUMBER is a French mobile number"),
+        ("TWILIO_PHONE_NUMBER", "+262692123456", "TWILIO_PHONE_NUMBER is a French mobile number"),
+        ("SENDGRID_API_KEY", STRONG[:-1], "is no such key, SendGrid's begin with SG.: copy it again"),
+        ("STRIPE_WEBHOOK_SECRET", STRONG[:-1], "is no such key, Stripe's begin with whsec_: copy it again"),
+        ("TELEGRAM_BOT_TOKEN", STRONG[:-1], "is no such key, @BotFather's are a number, a colon and a text"),
+        ("TWILIO_AUTH_TOKEN", STRONG[:-1], "is no such key, Twilio's have 32 characters: copy it again"),
+        *(
+            ("DATABASE_URL_API", f"postgresql://rdv:{STRONG}{place}", "leaves this machine without sslmode=")
+            for place in (
+                "@192.0.2.7/rdv",
+                "@db.example.org/rdv?sslmode=require",
+                "@/rdv?host=db.example.org",
+            )
+        ),
     ],
 )
 def test_production_refuses_what_is_weak_or_of_the_sandbox(
@@ -302,20 +281,6 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
 @in_turn(
     "place",
     [
-        "@db.example.org:5432/rdv",
-        "@192.0.2.7/rdv",
-        "@db.example.org/rdv?sslmode=require",
-        "@/rdv?host=db.example.org",
-    ],
-)
-def test_production_refuses_a_database_elsewhere_that_nothing_verifies(bare: Put, place: str) -> None:
-    bare(**PRODUCTION | {"DATABASE_URL_API": f"postgresql://rdv:{STRONG}{place}"})
-    assert "DATABASE_URL_API leaves this machine without sslmode=verify-full" in _refused()
-
-
-@in_turn(
-    "place",
-    [
         "@db.example.org/rdv?sslmode=verify-full&sslrootcert=/ca.pem",
         "@127.0.0.1/rdv",
         "@[::1]/rdv",
@@ -325,6 +290,15 @@ def test_production_refuses_a_database_elsewhere_that_nothing_verifies(bare: Put
 def test_production_takes_a_database_that_is_verified_or_here(bare: Put, place: str) -> None:
     bare(**PRODUCTION | {"DATABASE_URL_API": f"postgresql://rdv:{STRONG}{place}"})
     assert load().app_env == "production"
+
+
+@pytest.mark.parametrize("world", ["production", "development"])
+def test_no_real_program_starts_with_changed_constants(
+    bare: Put, monkeypatch: pytest.MonkeyPatch, world: str
+) -> None:
+    bare(APP_ENV=world)
+    monkeypatch.setenv("TEST_PERIODS", '{"SWEEP_SECONDS": 1}')
+    assert "TEST_PERIODS works only with APP_ENV=sandbox" in _refused()
 
 
 def test_sandbox_values_work_only_in_the_sandbox(bare: Put) -> None:

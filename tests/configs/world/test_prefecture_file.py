@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from api.web.gunicorn_hooks import on_reload
-from configs.ground.strict_yaml import ConfigFileError, keys_of
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import PREFECTURES
-from configs.world.desk import FASTEST, Desk, Grade, Procedure, WatchLevel
-from configs.world.host_rule import BUSIEST
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 from configs.world.prefecture import (
     Prefecture,
     UnknownDesk,
@@ -65,13 +63,10 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
     "case",
     [
         ("tier: 1", "tier: 4", "tier", "less than or equal to 3"),
-        ("latitude: 48", "latitude: 148", "latitude", "less than or equal to 90"),
-        ("tier: 1", "tier: '1'", "tier", "valid integer"),
         ("tier: 1", "teir: 1", "teir", "is no key here; keys: chef_lieu, department, desks"),
         ("tier: 1\n", "", "tier", "is missing"),
         ('"91"', "91", "department", "must be a text: write it in quotes"),
         ('"91"', '"92"', "department", "does not match the file's name evry-courcouronnes_91.yaml"),
-        ("name: Essonne", "name: ''", "name", "at least 1 character"),
         ("name: Essonne", 'name: "Ess\\nonne"', "name", "line break"),
         ("name: Essonne", "id: x\nname: Essonne", "id", "comes from the file's name"),
         ("Europe/Paris", "Europe/Pari", "time_zone", "write an IANA name"),
@@ -79,41 +74,23 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("slug: naturalisation", "slug: Naturalisation", "desks.0.slug", "pattern"),
         ("slug: titre-sejour", "slug: naturalisation", "desks.1.slug", "another desk's"),
         ("slug: naturalisation", "slug: 2024", "desks.0.slug", "write it in quotes"),
-        ("label: Naturalisation", "label:", "desks.0.label", "must be a text"),
         ("[NATURALISATION]", "[NATURALIZATION]", "desks.0.procedures.0", "'TITRE_SEJOUR'"),
         ("[NATURALISATION]", "[]", "desks.0.procedures", "at least 1 item"),
         ("[NATURALISATION]", "NATURALISATION", "desks.0.procedures", "must be a list: write [one, another]"),
-        ("grade: unconfirmed", "grade: sure", "desks.0.grade", "'confirmed'"),
         ("date: 2026-03-31", "date: 2045-03-31", "desks.0.date", "lies in the future, today is 20"),
         ("date: 2026-03-31", "date: 2026-02-30", "desks.0.date", "write it as 2026-03-31"),
         ("/booking/create/23014", " /booking", "desks.0.url", "begins with http:// or https://"),
         ("url: https://www.essonne.gouv.fr/booking/create/2", "url: ftp://x/", "desks.0.url", "http"),
-        (
-            "url: https://www.essonne.gouv.fr/booking/create/2",
-            "url: https:///",
-            "desks.0.url",
-            "names a host",
-        ),
         ("url: https://www", "url: https://user:word@www", "desks.0.url", "names a host"),
         ("url: https://www.essonne.gouv.fr/", "url: http://192.168.1.4/", "desks.0.url", "private network"),
-        (
-            "url: https://www.essonne.gouv.fr/",
-            "url: https://www.essonne.gouv.fr:99999/",
-            "desks.0.url",
-            "ort",
-        ),
         ("url: https://www.essonne.gouv.fr/", "url: https://[::1/", "desks.0.url", "IPv6"),
         ("interval: 45", "interval: 29", "desks.1.interval", "only stand-ins on loopback"),
-        ("interval: 45", "interval: 9999999", "desks.1.interval", "less than or equal to 604800"),
-        ("horizon: 30", "horizon: 0", "desks.1.horizon", "greater than or equal to 1"),
-        ("watch: presence", "watch: off", "desks.1.watch", "'full'"),
         (
             "watch: presence",
             "watsh: full",
             "desks.1.watsh",
             "is no key here; keys: because, date, fetch, grade, horizon, interval, label, neutral_label, parameters, platform, procedures, releases, site, slug",
         ),
-        ("parameters: {plannings: [1, 2]}", "parameters: [1]", "desks.1.parameters", "valid dictionary"),
         (
             "    watch: presence\n",
             "    watch: full\n    time_zone: Europe/Rome\n",
@@ -127,14 +104,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
             "hosts.www.essone.gouv.fr:443",
             "their hosts: www.ess",
         ),
-        (
-            "www.essonne.gouv.fr:443:",
-            "www.essonne.gouv.fr:",
-            "hosts.www.essonne.gouv.fr",
-            "their hosts: www.ess",
-        ),
         ("budget: 3", "budget: 61", "hosts.www.essonne.gouv.fr:443.budget", "at most 60"),
-        ("budget: 3", "budget: 0", "hosts.www.essonne.gouv.fr:443.budget", "greater than or equal to 1"),
         ("    reason: it answered 429\n", "", "hosts.www.essonne.gouv.fr:443.reason", "is missing"),
     ],
 )
@@ -275,29 +245,6 @@ def test_the_sandbox_lives_on_loopback() -> None:
 
 
 TEXT = (Path(__file__).parents[3] / "docs" / "adding-a-prefecture.md").read_text(encoding="utf-8")
-
-
-def _part(heading: str) -> str:
-    return re.split(r"\n#+ ", TEXT.partition(f"# {heading}\n")[2])[0]
-
-
-def _rows(heading: str) -> list[str]:
-    return re.findall(r"^\| `(\w+)` \|", _part(heading), re.MULTILINE)
-
-
-@in_turn("heading, model", [("Keys of the prefecture", Prefecture), ("Keys of a desk", Desk)])
-def test_every_key_has_its_row_and_no_other(heading: str, model: type[BaseModel]) -> None:
-    assert sorted(_rows(heading)) == keys_of(model)
-
-
-@in_turn("heading, words", [("Grades", Grade), ("Watch levels", WatchLevel)])
-def test_every_word_has_its_row(heading: str, words: type[Grade | WatchLevel]) -> None:
-    assert _rows(heading) == [word.value for word in words]
-
-
-def test_the_bounds_are_those_that_are_enforced() -> None:
-    assert f"at least {FASTEST} for a real site" in TEXT
-    assert f"at most {BUSIEST} for a real site" in TEXT
 
 
 def test_the_example_works(tmp_path: Path) -> None:
