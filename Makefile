@@ -97,7 +97,7 @@ texts: setup ## Bring the catalogues of the pages up to date with templates and 
 	@for language in en ar; do $(BIN)/pybabel --quiet update --locale $$language --input-file .state/texts.pot \
 	  --output-file api/pages/texts/$$language.po --omit-header --ignore-obsolete --no-fuzzy-matching --width 110; done
 
-messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer; ARGS=--inbox: to the inbox of `make run`, too)
+messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer)
 	@$(BIN)/python -m tests.notifier.content.message_page $(ARGS)
 
 screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, to .state/screenshots (ARGS=--docs: those of the documentation)

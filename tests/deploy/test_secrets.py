@@ -100,20 +100,15 @@ def draw(count: int, letters: str = string.ascii_letters + string.digits) -> str
 
 REAL: dict[str, Callable[[], str]] = {
     "Stripe": lambda: f'client = StripeClient("sk_live_{draw(24)}")',
-    "Stripe, restricted": lambda: f"key: rk_live_{draw(40)}",
     "Stripe's webhooks": lambda: f"curl -d whsec_{draw(32)} http://127.0.0.1",
     "SendGrid": lambda: f"key: SG.{draw(22)}.{draw(43)}",
-    "Twilio": lambda: f'TWILIO_AUTH_TOKEN = "SK{draw(32, "0123456789abcdef").lower()[:32]}"',
     "Telegram": lambda: f"https://api.telegram.org/bot123456789:{draw(35)}/getMe",
     "Amazon": lambda: f'key = "AKIA{draw(16, string.ascii_uppercase + string.digits).upper()}"',
-    "GitHub": lambda: f"git clone https://ghp_{draw(36)}@github.com/a/b",
     "age": lambda: f"AGE-SECRET-KEY-1{'Q' * 29}{'7' * 29}",
     "private key": lambda: "-----BEGIN PRIVATE " + "KEY-----",
     "a password in an address": lambda: f"DATABASE_URL=postgresql://rdv:{draw(32)}@db:5432/rdv",
     "a key in a variable": lambda: f'JWT_SECRET = "{secrets.token_urlsafe(46)}7"',
     "a key in YAML": lambda: f"jwt_secret: {draw(40)}",
-    "a password of letters": lambda: f'password = "{draw(32, string.ascii_letters)}"',
-    "hexadecimal digits": lambda: f'token = "{secrets.token_hex(24)}"',
 }
 
 STAND_INS = (

@@ -13,7 +13,6 @@ import yaml
 
 from api.jobs.schedule import list_jobs
 from api.models.all import RECORDS
-from configs.settings.keys import KEYS, SEVERAL
 from crawler.settings import COMMANDS_MODULE
 from tests.in_turn import in_turn
 from tests.rules import RULES, list_marks
@@ -58,52 +57,6 @@ def test_every_module_that_moved_is_where_the_list_says() -> None:
 def test_every_rule_has_a_test() -> None:
     assert {number for number, _, _ in list_marks()} == set(RULES)
     assert [name for _, _, name in list_marks() if not name.startswith("test_")] == []
-
-
-# docs/security.md
-
-SECURITY = ROOT / "docs" / "security.md"
-NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
-
-
-def test_every_test_that_is_named_exists() -> None:
-    named = NAMED.findall(SECURITY.read_text("utf-8"))
-    assert len(named) > 10
-    for file, name in named:
-        text = (ROOT / file).read_text("utf-8")
-        assert not name or re.search(rf"def {name}\(", text), f"{file}::{name}"
-
-
-# docs/keys.md has every key
-
-KEYS_PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
-STORES = {"ANTS_TOKEN", "PROOFS_SECRET_ACCESS_KEY", "BACKUP_SECRET_ACCESS_KEY", "INVOICES_SECRET_ACCESS_KEY"}
-
-
-def section(title: str) -> str:
-    return KEYS_PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
-
-
-def keys_in(title: str) -> set[str]:
-    """Return the keys that the first column of a section's table names."""
-    lines = [line for line in section(title).splitlines() if line.startswith("| `")]
-    return {name for line in lines for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1])}
-
-
-def test_every_key_is_in_the_table() -> None:
-    assert keys_in("The keys") == {name.upper() for name in KEYS}
-
-
-def test_every_key_has_what_to_do_if_it_leaked() -> None:
-    assert keys_in("A key leaked") == {name.upper() for name in KEYS} - STORES
-
-
-@in_turn("name", [each for each in KEYS if each.upper() not in STORES])
-def test_every_key_leads_to_its_steps(name: str) -> None:
-    (row,) = [line for line in section("The keys").splitlines() if line.startswith(f"| `{name.upper()}`")]
-    own = "#replace-one-of-our-own" in row
-    assert own != (name.upper() in keys_in("Replace a provider's"))
-    assert not own or name in SEVERAL
 
 
 # docs/operations.md and docs/alarms.md
@@ -178,25 +131,7 @@ def test_each_column_of_each_table_has_one_line_and_each_line_a_column() -> None
     assert recorded_columns(read_table("Record")) == Counter(columns)
 
 
-def test_the_words_of_the_record_are_defined() -> None:
-    purposes = {purpose for purpose, *_ in read_table("Why personal data is processed")}
-    words = {word for word, *_ in read_table("How long")}
-    used_purposes, used_words = set[str](), set[str]()
-    for _, _, why, kept, _ in read_table("Record"):
-        used_purposes |= set(why.split(", "))
-        used_words.add(kept)
-    assert used_purposes == purposes
-    assert used_words == words
-
-
 def test_the_jobs_that_enforce_it_are_scheduled() -> None:
     named = {job for *_, enforced in read_table("How long") for job in re.findall(r"`(\w+)`", enforced)}
     assert named
     assert named <= {job.name for job in list_jobs()}
-
-
-def test_the_recipients_of_the_record_are_described() -> None:
-    known = " ".join(recipient for recipient, *_ in read_table("Who receives it"))
-    for *_, goes_to in read_table("Record"):
-        for name in re.findall(r"\b(?:Stripe|SendGrid|SMTP|Twilio|Telegram)\b", goes_to):
-            assert name in known

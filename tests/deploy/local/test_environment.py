@@ -4,7 +4,6 @@ import configparser
 import re
 import socket
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -21,27 +20,20 @@ from api.admin.health.checks import CHECKS
 from api.jobs.__main__ import CHILDREN as BACKGROUND
 from api.models.base import LIMITS, engine
 from configs.ground.redis import read_rules
-from configs.settings import DatabaseProgram, Program, Settings, load
-from configs.settings.legal_names import LegalNames, is_sample
+from configs.settings import DatabaseProgram, Program, Settings
 from configs.settings.program_settings import list_allowed, list_secrets
 from crawler.scheduling.queues import CrawlQueue, queue_names
-from deploy.local import valkey as valkey_module
 from deploy.local.environment import program_addresses, sandbox_environment
 from deploy.local.ports import StackPorts, choose, usual
-from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
+from deploy.local.postgres import USER, start_postgres
 from deploy.local.processes import StartFailed, free_port, start, stop, wait_until
 from deploy.local.programs import commands, database_programs, write_supervisor
 from deploy.local.state_dir import (
     AlreadyRunning,
-    StateUnusable,
     alone,
     is_held,
-    keep,
-    kept_secret,
-    read_kept,
-    write_private,
 )
-from deploy.local.valkey import ValkeyUnavailable, server_binary, start_valkey
+from deploy.local.valkey import start_valkey
 from notifier.workers import CHILDREN as NOTIFIER
 from tests.deploy.compose_files import secrets_of as secrets_of_service
 from tests.deploy.compose_files import services
@@ -51,31 +43,6 @@ from tests.waiting import ONE_TRY
 
 def made(state: Path) -> dict[str, str]:
     return sandbox_environment(state, StackPorts(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
-
-
-def test_the_environment_is_one_that_settings_take(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    settings_env(**made(tmp_path))
-    assert load().loopback_only
-    assert load().app_env == "sandbox"
-
-
-def test_its_legal_names_are_samples_which_production_refuses(tmp_path: Path) -> None:
-    names = {name.upper() for name in LegalNames.model_fields} & made(tmp_path).keys()
-    assert {name for name in names if not is_sample(made(tmp_path)[name])} == set()
-    assert len(names) == 8
-
-
-def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: Path) -> None:
-    variables = {"A": "it's $HOME", "B": "two words\nand a line", "C": ""}
-    file = tmp_path / "env"
-    keep(file, {"OLD": "gone"})
-    keep(file, variables)
-    assert read_kept(file) == variables
-    told = subprocess.run(
-        ["sh", "-c", f"set -a; . '{file}'; printenv A"], capture_output=True, text=True, env={}, check=True
-    )
-    assert told.stdout == "it's $HOME\n"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
@@ -114,10 +81,6 @@ def test_a_program_is_given_the_secrets_that_production_gives_it(
     assert environment["REDIS_URL"] == f"redis://{user}:word@127.0.0.1:1/0"
 
 
-def test_the_stand_ins_hold_what_they_sign_with(tmp_path: Path) -> None:
-    assert secrets_of(held_by(tmp_path, "sandbox")) == {"stripe_webhook_secret", "sendgrid_receipt_secret"}
-
-
 @in_turn("name", commands(StackPorts()))
 def test_no_key_is_another_one_or_made_of_it(tmp_path: Path, name: str) -> None:
     """So a program without JWT_SECRET has it under no other name either."""
@@ -144,12 +107,6 @@ def test_a_folder_is_held_by_one_and_free_afterwards(tmp_path: Path) -> None:
             pass
     assert not is_held(state)
     with alone(state):
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StateUnusable, match="set STATE_DIR"), alone(tmp_path / "file" / "state"):
         pass
 
 
@@ -182,23 +139,6 @@ def test_a_program_that_ends_or_does_not_get_ready_is_told_with_its_log(tmp_path
         wait_until(lambda: False, tmp_path / "none", what="it", seconds=0.05)
 
 
-def test_a_server_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.postgres_tools.find_spec", lambda name: None)
-    with pytest.raises(PostgresUnavailable, match="no PostgreSQL for"):
-        start_postgres(tmp_path / "pg")
-    monkeypatch.delenv(valkey_module.SERVER, raising=False)
-    monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: None)
-    monkeypatch.setattr(valkey_module, "find_spec", lambda name: None)
-    with pytest.raises(ValkeyUnavailable, match="install redis-server"):
-        server_binary()
-
-
-def test_a_cluster_without_its_password_is_told(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    with pytest.raises(PostgresUnavailable, match=f"remove {tmp_path}"):
-        start_postgres(tmp_path)
-
-
 def test_the_servers_want_their_passwords_and_keep_their_data(tmp_path: Path) -> None:
     for is_new in (True, False):
         postgres = start_postgres(tmp_path / "pg", durable=False)
@@ -218,18 +158,6 @@ def test_the_servers_want_their_passwords_and_keep_their_data(tmp_path: Path) ->
         valkey.stop()
     for secret in ("pg/password", "redis/conf"):
         assert stat.S_IMODE((tmp_path / secret).stat().st_mode) == 0o600
-
-
-def test_a_secret_is_drawn_once_and_kept_for_its_owner(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "secret"
-    first = kept_secret(path, "sandbox-")
-    assert first.startswith("sandbox-")
-    assert len(first) > 40
-    assert kept_secret(path, "sandbox-") == first
-    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
-    path.chmod(0o644)
-    write_private(path, "new")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 # All programs of a stack together open fewer connections than PostgreSQL takes
@@ -277,10 +205,6 @@ def test_a_process_opens_no_more_than_its_limit(
     pool = engine().pool
     assert isinstance(pool, sa.QueuePool)
     assert pool.size() + pool._max_overflow == LIMITS[program]
-
-
-def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
-    assert LIMITS["api"] >= LIMITS["stream"]
 
 
 def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:

@@ -24,7 +24,6 @@ from deploy.local.state_dir import ENVIRONMENT, alone, keep
 from deploy.status import NothingRuns, ask_all, attach, main, show
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
-from tests.conftest import forget
 from tests.factories import BOBIGNY, add_desk
 from tests.in_turn import in_turn
 
@@ -155,19 +154,6 @@ def test_wrong_settings_are_named_and_no_traceback(
     settings_env(STATE_DIR=tmp_path, APP_ENV="production")
     assert main([]) == 1
     assert "settings refused:" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("database")
-def test_a_redis_that_nobody_named_is_what_its_parts_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    forget()
-    found = ask_all(None)
-    assert (
-        found["due"]
-        == found["spiders"]
-        == PartAway("REDIS_URL is not set: set it in the environment (see .env.example)")
-    )
-    assert not isinstance(found["desks"], PartAway)
 
 
 # The status is asked with the rights of a reader, which sees no address and writes nothing

@@ -1,29 +1,22 @@
 """`make messages`: writes every kind of message, on every channel, in every language, to one page.
 
-ARGS: names of kinds, to see fewer. `--inbox` before them sends the messages to the inbox of `make run`, too."""
+ARGS: names of kinds, to see fewer."""
 
 import itertools
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
-from uuid import uuid4
 
 from api.models.user import Channel
-from configs.settings import settings
 from configs.world.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
-from deploy.local.state_dir import ENVIRONMENT, folder, is_held, read_kept
-from notifier.channels.batch_sender import providers_of
-from notifier.channels.provider_base import Acceptance
 from notifier.content.messages import languages_of, render, speaks
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import fit_text, length, segments
 from notifier.message_kinds import kinds
-from tests.browser_keys import browser_address
 from tests.notifier.content.message_samples import SampleSize, list_samples
 
-_PAGE, _INBOX = Path(".state/messages/index.html"), "--inbox"
+_PAGE = Path(".state/messages/index.html")
 _HEAD = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -74,37 +67,14 @@ def _write_kind(kind: str) -> str:
 
 def main(given: list[str]) -> int:
     """Write the page of these kinds, of all without a name; return 0."""
-    names = [each for each in given if each != _INBOX]
-    wanted = names or sorted(kinds())
+    wanted = given or sorted(kinds())
     if unknown := set(wanted) - set(kinds()):
         raise SystemExit(f"make messages: no such kinds: {', '.join(sorted(unknown))}")
     _PAGE.parent.mkdir(parents=True, exist_ok=True)
     links = "".join(f'<a href="#{each}">{each}</a> ' for each in wanted)
     _PAGE.write_text(f"{_HEAD}<nav>{links}</nav>\n{''.join(map(_write_kind, wanted))}", "utf-8")
     sys.stdout.write(f"{len(wanted)} kinds: {_PAGE}\n")
-    if _INBOX in given:
-        join_stack()
-        sys.stdout.write(f"{send_samples(wanted)} messages in the inbox of `make run`\n")
     return 0
-
-
-# Samples of every message for the inbox of `make run`
-
-_EDITS = {"slot_gone": "slot_detected"}  # kind by the kind whose message it changes
-_NUMBERS = itertools.count()
-
-
-def join_stack() -> None:
-    """Take over the variables of the local stack that runs.
-
-    Raises:
-        SystemExit: none does.
-    """
-    state = folder()
-    if not is_held(state):
-        raise SystemExit("make messages: no stack runs here: start one by `make run`")
-    os.environ.update(read_kept(state / ENVIRONMENT))
-    settings.cache_clear()
 
 
 def list_texts(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
@@ -112,34 +82,6 @@ def list_texts(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     for kind, channel, language in itertools.product(names, sorted(Channel), MESSAGE_LANGUAGES):
         if language in languages_of(kind) and speaks(kind, language, channel):
             yield kind, channel, language
-
-
-def send_samples(names: Iterable[str]) -> int:
-    """Send each text of these kinds; return how many messages the inbox has of them."""
-    texts = list(list_texts(names))
-    for kind, channel, language in texts:
-        to = _make_address(kind, channel, language)
-        before = _send(_EDITS[kind], channel, language, to) if kind in _EDITS else ""
-        _send(kind, channel, language, to, replaces=before)
-    return len(texts)
-
-
-def _make_address(kind: str, channel: str, language: str) -> str:
-    if channel == "sms":
-        return f"+3363998{next(_NUMBERS) % 10_000:04d}"  # numbers for films and examples
-    if channel == "push":
-        return browser_address(f"{kind}_{language}")
-    return f"{kind}.{language}@example.org" if channel == "email" else f"@{kind}_{language}"
-
-
-def _send(kind: str, channel: str, language: str, to: str, *, replaces: str = "") -> str:
-    """Hand a sample over; return the provider's id of it."""
-    made = render(kind, channel, language, list_samples(kind, language, SampleSize.USUAL))
-    (_, provider), *_ = providers_of(channel)
-    (answer,) = provider.hand_over([OutgoingMessage(made, to, [uuid4()], replaces=replaces)])
-    if not isinstance(answer, Acceptance):
-        raise SystemExit(f"make messages: {kind} by {channel} in {language}: {answer}")
-    return answer.provider_id
 
 
 if __name__ == "__main__":

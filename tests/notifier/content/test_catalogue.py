@@ -1,14 +1,11 @@
 """Every kind of message on every channel in every language: complete, translated, escaped, not too long, and discreet."""
 
 import re
-import runpy
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 from html import unescape
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -327,14 +324,3 @@ def test_each_link_is_a_page(settings_env: Any) -> None:
         except RequestRedirect:
             endpoint = ""
         assert endpoint, link
-
-
-def test_the_page_of_messages_is_written_and_an_inbox_asked_of_a_stack_that_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["message_page", "--inbox", "slot_gone"])
-    with pytest.raises(SystemExit, match="no stack runs here"):
-        runpy.run_module("tests.notifier.content.message_page", run_name="__main__")
-    page = (tmp_path / ".state/messages/index.html").read_text("utf-8")
-    assert page.count("<figure ") == len(MESSAGE_LANGUAGES)
