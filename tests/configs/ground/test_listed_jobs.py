@@ -16,7 +16,6 @@ import redis
 from redis.client import Pipeline
 from rq import Queue
 from rq import Worker as RqWorker
-from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
@@ -223,37 +222,11 @@ def test_jobs_are_json_and_their_ids_begin_with_their_queue(redis_server: redis.
     assert Queue.redis_queue_namespace_prefix == "rq:queue:"
 
 
-def empty_redis() -> None:
-    """Do, as a job, what a Redis that restarts without its data does to it."""
-    with redis_client() as client:
-        client.flushdb()
-
-
-def fail() -> None:
-    raise ValueError("a bug")
-
-
-def lose_redis() -> None:
-    raise redis.exceptions.ConnectionError("away")
-
-
-def misuse_redis() -> None:
-    with redis_client() as client:
-        client.execute_command("NO-SUCH-COMMAND")
-
-
-JOBS = (empty_redis, fail, lose_redis, misuse_redis)
-
-
-def name_function(job: Callable[[], None]) -> str:
-    return f"{job.__module__}.{job.__qualname__}"
-
-
 @pytest.fixture
 def worker(redis_server: redis.Redis) -> Iterator[JobWorker]:
     client = redis_client(retries=False)
     yield JobWorker(
-        {"critical": [*map(name_function, JOBS), "builtins.len"], "bulk": []},
+        {"critical": ["builtins.len"], "bulk": []},
         client,
         clock() + timedelta(hours=1),
         threading.Event(),
@@ -285,12 +258,6 @@ def test_a_worker_that_an_emptied_redis_forgot_is_known_again_at_its_next_heartb
     (found,) = RqWorker.all(connection=worker.connection)
     assert found.queue_names() == ["critical", "bulk"]
     assert redis_server.ttl(worker.key) > 0
-
-
-def test_a_worker_that_was_told_to_stop_takes_no_other_job(worker: JobWorker) -> None:
-    worker.stopped.set()
-    with pytest.raises(StopRequested):
-        worker.check_for_suspension(burst=False)
 
 
 def test_an_idle_worker_that_is_told_to_stop_leaves_at_its_next_heartbeat(worker: JobWorker) -> None:
