@@ -87,6 +87,7 @@ def parts(queued: Queued) -> list[list[Any]]:
     return [about for name, about in queued("many") if name == "notifier.jobs.match"]
 
 
+@pytest.mark.rule("3.4")
 def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
     crowd: list[Person], queued: Queued, whole: "Running"
 ) -> None:
@@ -94,22 +95,13 @@ def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
     match(str(seen))
     assert whole.messages() == []
     assert [key for key, *_ in parts(queued)] == [str(seen)] * 4
-    work(queued)
-    assert sorted(mail.to for mail in whole.messages("email")) == [
-        f"p{number}@example.org" for number in range(7)
-    ]
+    for _ in range(2):  # a part may be matched twice
+        work(queued)
+        assert sorted(mail.to for mail in whole.messages("email")) == [
+            f"p{number}@example.org" for number in range(7)
+        ]
     assert len(all_of(Match)) == 9
     assert get(Detection, seen).matched_at is not None
-
-
-@pytest.mark.rule("3.4")
-def test_a_part_that_is_matched_twice_tells_once(
-    crowd: list[Person], queued: Queued, whole: "Running"
-) -> None:
-    match(str(detection()))
-    work(queued)
-    work(queued)
-    assert len(whole.messages("email")) == 7
 
 
 @pytest.mark.rule("3.5")
@@ -216,11 +208,6 @@ def test_what_is_nudged_with_many_is_never_in_front_of_what_few_wait_for(
     deliver(crowd[:50])
     assert [key for _, (key,) in queued("sms-rest")] == [str(each.id) for each in crowd]
     assert [key for _, (key,) in queued("sms-single")] == [str(each.id) for each in crowd[:50]]
-
-
-def test_a_job_names_as_many_as_leave_in_a_call(queued: Queued, redis_server: redis.Redis) -> None:
-    deliver(WaitingWork(new_id(), Channel.EMAIL, Priority.BULK) for _ in range(501))
-    assert [len(keys) for _, keys in queued("email-rest")] == [500, 1]
 
 
 # Rounds of re-arming

@@ -1,9 +1,6 @@
 """The notifier's front door for other programs, its jobs, its dead letters, and its workers as processes."""
 
-import json
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -53,22 +50,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
-
-
-def test_the_front_door_loads_no_queue_and_telling_of_a_detection_neither_tables_nor_channels(
-    closed_port: int,
-) -> None:
-    code = (
-        "import sys, json, uuid, notifier; before = sorted(sys.modules);"
-        "notifier.get_ready(); notifier.detection_seen(uuid.uuid4());"
-        "print(json.dumps([before, sorted(sys.modules)]))"
-    )
-    nowhere = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{closed_port}/0"}
-    said = subprocess.check_output([sys.executable, "-c", code], env=nowhere).splitlines()[-1]
-    before, after = map(set, json.loads(said))
-    assert not {"rq", "redis", "sqlalchemy", "twilio", "sendgrid", "jinja2"} & before
-    assert "rq" in after
-    assert not {"sqlalchemy", "api.models", "notifier.channels.batch_sender", "jinja2"} & after
 
 
 def test_each_change_of_an_alert_asks_to_catch_up_again_and_no_job_stays_for_ever(

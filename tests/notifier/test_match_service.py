@@ -163,16 +163,6 @@ def test_who_was_not_told_by_a_message_that_failed_is_told_when_the_slot_is_back
     assert [len(rearm(each)) for each in waiting] == [1, 1]
 
 
-def test_a_slot_that_returned_is_told_by_the_later_detection_alone(frozen: time_machine.Traveller) -> None:
-    alert(person())
-    opened = slots([MORNING])
-    first = detection(opened)
-    frozen.shift(1)
-    second = detection(opened)
-    assert matched(first) == []
-    assert len(matched(second)) == 1
-
-
 def test_a_slot_of_a_crawler_whose_clock_is_ahead_is_told_once() -> None:
     for desk_id, ahead in ((DESK, timedelta(minutes=11)), (OTHER_DESK, timedelta(hours=20))):
         alert(person(), {"desk_id": desk_id})

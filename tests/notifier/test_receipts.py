@@ -255,15 +255,6 @@ def test_stop_by_sms_ends_sms_and_mail_tells() -> None:
     assert [each.channel for each in losses()] == [Channel.EMAIL]
 
 
-def test_the_state_of_a_strangers_message_changes_none_of_ours() -> None:
-    key = sent(Channel.SMS)
-    send_sms_state(key, "undelivered", "30003", sid="SM" + "9" * 32)
-    send_sms_state(key, "undelivered", "30005", sid="SM" + "8" * 32, to="+33699999999")
-    apply_receipts()
-    assert (state_of(key), contact_of(key).state) == (State.SENT, ContactState.OK)
-    assert all(each.applied_at for each in stored())
-
-
 def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
     key = sent(Channel.SMS)
     with pytest.raises(PermissionError):
@@ -328,24 +319,6 @@ def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(
     pass_ten_minutes(frozen)
     states = [get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
     assert states == [State.SENT, State.DELIVERED]
-
-
-def test_a_receipt_that_comes_a_day_late_counts_and_tells_nothing_again(
-    frozen: time_machine.Traveller, settings_env: Callable[..., None]
-) -> None:
-    settings_env(SENDGRID_WEBHOOK_KEY="")
-    keys = send(SMS, EMAIL)
-    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
-    pass_ten_minutes(frozen)
-    (fallback,) = notifications(State.PENDING)
-    deliver(str(fallback.id))
-    frozen.shift(timedelta(days=1))
-    send_sms_state(keys[SMS], "delivered")
-    apply_receipts()
-    Sweep().turn()
-    row = get(Notification, keys[SMS])
-    assert (row.state, row.delivered_at) == (State.DELIVERED, clock())
-    assert notifications(State.PENDING) == []
 
 
 def test_a_detection_is_followed_in_the_logs_from_its_match_to_the_receipts_without_an_address() -> None:

@@ -183,15 +183,6 @@ def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
     assert len(sandbox.messages()) == 1
 
 
-def test_malformed_params_keep_no_other_row(sandbox: "Running") -> None:
-    alert(person()), alert(person(addresses={Channel.EMAIL: "b@example.org"}))
-    bad, good = matched(detection())
-    change(Notification, bad, params=["no object"])
-    deliver(str(bad), str(good))
-    assert after(good) == (State.SENT, None)
-    assert sandbox.messages()
-
-
 # Inline delivery
 
 

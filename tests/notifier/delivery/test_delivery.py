@@ -333,22 +333,6 @@ def test_a_key_that_is_refused_or_missing_uses_no_attempt(
     assert after(key) == (ACCEPTED[Channel(name)], None)
 
 
-def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
-    sandbox: "Running", frozen: time_machine.Traveller
-) -> None:
-    key, alerted = verification(), waiting(slot_ids=(opened := slots()))
-    sandbox.provider_mode("email", "unauthorized")
-    for wait in (0, 86400, 300, 300, 300, 300, 300):
-        frozen.shift(wait)
-        confirm(opened)
-        assert get(Notification, key).state is State.PENDING
-        deliver(str(key), str(alerted))
-    assert after(alerted)[0] is State.PENDING
-    state, reason = after(key)
-    assert state is State.FAILED
-    assert str(reason).startswith("attempts used up: sendgrid answered 401")
-
-
 # Providers that raise anything, texts that cannot be made, answers while the database is away
 
 
