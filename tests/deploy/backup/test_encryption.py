@@ -57,15 +57,6 @@ def test_what_was_changed_is_an_error(at: int) -> None:
         decrypted(bytes(changed))
 
 
-def test_another_key_opens_nothing() -> None:
-    _, public = make_key()
-    assert public.startswith("age1")
-    sealed = bytearray()
-    encrypt_stream(lambda _: b"", sealed.extend, [OTHER.to_public()])
-    with pytest.raises(KeyRefused, match="does not open base/x: it was encrypted to others"):
-        decrypted(bytes(sealed), KEY)
-
-
 @in_turn("size", [10, 1_000_000])
 def test_a_store_that_fails_at_the_last_write_is_an_error_too(size: int) -> None:
     def full(_: bytes) -> None:
