@@ -1,7 +1,6 @@
 """Reads of detections: their slots, counted, the first slot's date, the proof that a link leads to, public counts."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -9,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, INT8RANGE, JSON, aggregate_order_by
 from sqlalchemy.orm import Session
 
 from api.ground.cache import answer_cache
 from api.ground.errors import ensure_found
 from api.ground.paging import cut_page
 from api.models.alert import Alert
-from api.models.base import UuidArray, is_any_of
+from api.models.base import is_any_of, write_array
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.prefectures.schemas import (
@@ -88,11 +87,10 @@ def _build_summary(slots: int | None, starts_at: datetime | None, day: str | Non
 
 def list_own_detections(session: Session, user_id: UUID, page: DetectionQuery) -> DetectionPage:
     """Return a page of detections that the user's alerts matched, the newest first, with the matched slots."""
-    given = {"user": user_id, "before": page.before, "most": page.limit + 1}
+    given = {"user": user_id, "rounds": _list_rounds(), "before": page.before, "most": page.limit + 1}
     found = session.execute(_select_page(page.before is not None), given).all()
     rows, more = cut_page(found, page.limit)
-    halls = _name_town_halls(session, user_id, rows)
-    return DetectionPage(items=[_build_own(row, halls) for row in rows], next=rows[-1].id if more else None)
+    return DetectionPage(items=[_build_own(row) for row in rows], next=rows[-1].id if more else None)
 
 
 @cache
@@ -119,9 +117,8 @@ def list_alert_detections(session: Session, user_id: UUID, alert_id: UUID, most:
     newest = sa.select(Match.detection_id).where(is_its).distinct().order_by(Match.detection_id.desc())
     page = newest.limit(most).cte("page")
     chosen = sa.and_(is_its, Match.detection_id.in_(sa.select(page.c.detection_id)))
-    rows = session.execute(_select_own(chosen), {"user": user_id}).all()
-    halls = _name_town_halls(session, user_id, rows)
-    return [AlertDetection(**dict(_build_own(row, halls)), slots_open=row.open_slots or 0) for row in rows]
+    rows = session.execute(_select_own(chosen), {"user": user_id, "rounds": _list_rounds()})
+    return [AlertDetection(**dict(_build_own(row)), slots_open=row.open_slots or 0) for row in rows]
 
 
 def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> DetectionDetail:
@@ -130,11 +127,11 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     Raises:
         ApiError: 404.
     """
-    given = {"user": user_id, "detection": detection_id}
+    given = {"user": user_id, "rounds": _list_rounds(), "detection": detection_id}
     one, slots = _select_one()
     row = ensure_found(session.execute(one, given).one_or_none(), "detection")
     shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(slots, given)]
-    return DetectionDetail(**dict(_build_own(row, _name_town_halls(session, user_id, [row]))), slots=shown)
+    return DetectionDetail(**dict(_build_own(row)), slots=shown)
 
 
 @cache
@@ -158,51 +155,47 @@ def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
     )
 
 
-def _name_town_halls(session: Session, user_id: UUID, rows: Iterable[Row]) -> dict[UUID, dict[str, str]]:
-    """Return by detection of a department where one goes, and books, for the slots that were matched with it.
+def _name_town_halls(row: Row) -> dict[str, str]:
+    """Return where one goes for a department's matched slots, and the page to book on; nothing of other desks.
 
     A round tells what is open with the desk's latest detection, which names the town halls of its own slots.
     """
-    known = {row.id: desks().get(row.desk_id) for row in rows}
-    rounds = {key: desk for key, desk in known.items() if desk and desk.in_rounds}
-    places: dict[UUID, dict[str, tuple[str | None, str]]] = defaultdict(dict)
-    if rounds:
-        given = {"user": user_id, "detections": list(rounds)}
-        for detection_id, key, label, url in session.execute(_select_places(), given):
-            places[detection_id][key] = label, url
-    named = {key: rounds[key].name_places(of) for key, of in places.items()}
-    return {key: {"site": site, "booking_url": url} for key, (site, url) in named.items()}
+    if not row.places:
+        return {}
+    site, url = desks()[row.desk_id].name_places(row.places)
+    return {"site": site, "booking_url": url}
 
 
-@cache
-def _select_places() -> sa.Select[Any]:
-    """Return the query for the places of the slots that alerts of `user` matched with `detections`."""
-    of_these = Match.detection_id == sa.any_(sa.bindparam("detections", type_=UuidArray()))
-    matched = _select_spans(_select_matched(of_these))
-    columns = (matched.c.detection_id, SlotRow.place_key, SlotRow.place_label, SlotRow.url)
-    return sa.select(*columns).join(matched, _is_within(matched)).order_by(SlotRow.id)
-
-
-def _build_own(row: Row, halls: Mapping[UUID, dict[str, str]]) -> OwnDetection:
+def _build_own(row: Row) -> OwnDetection:
     return OwnDetection(
-        **_build_fields(row, _build_summary(row.slots, row.starts_at, row.day)) | halls.get(row.id, {}),
+        **_build_fields(row, _build_summary(row.slots, row.starts_at, row.day)) | _name_town_halls(row),
         proof=make_proof_link(row),
         alert_ids=row.alert_ids,
     )
 
 
+def _list_rounds() -> str:
+    """Return the ids of the desks that are a department's town halls, as an array of PostgreSQL."""
+    return write_array(desk.id for desk in desks().values() if desk.in_rounds)
+
+
 def _select_own(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Return the query for detections that alerts of `user` matched: columns, alerts' ids, summary of matched slots.
 
-    `chosen`: the condition on the matches' `detection_id`.
+    `chosen`: the condition on the matches' `detection_id`. `places`: of slots of the desks `rounds`, by key the
+    label and the page.
     """
     matched = _select_matched(chosen)
     spans = _select_spans(matched)
     still_open = sa.func.sum(_SEATS).filter(SlotRow.gone_at.is_(None)).label("open_slots")
-    counts = sa.select(spans.c.detection_id, *_summarize(), still_open).join(SlotRow, _is_within(spans))
-    told = counts.group_by(spans.c.detection_id).subquery("told")
+    place = sa.func.json_build_array(SlotRow.place_label, SlotRow.url)
+    of_rounds = SlotRow.desk_id == sa.any_(sa.cast(sa.bindparam("rounds"), ARRAY(sa.Text())))
+    by_key = SlotRow.place_key, aggregate_order_by(place, SlotRow.id)
+    places = sa.func.json_object_agg(*by_key, type_=JSON()).filter(of_rounds).label("places")
+    counts = sa.select(spans.c.detection_id, *_summarize(), still_open, places)
+    told = counts.join(SlotRow, _is_within(spans)).group_by(spans.c.detection_id).subquery("told")
     return (
-        sa.select(*_SHOWN, matched.c.alert_ids, told.c.slots, told.c.starts_at, told.c.day, told.c.open_slots)
+        sa.select(*_SHOWN, matched.c.alert_ids, *[each for each in told.c if each.name != "detection_id"])
         .join(matched, matched.c.detection_id == Detection.id)
         .outerjoin(told, told.c.detection_id == Detection.id)
         .order_by(Detection.id.desc())
