@@ -46,7 +46,7 @@ def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:
 
 
 def _way_out(settings: Settings) -> str:
-    stand_in = "ask a stand-in (python -m deploy.sandbox prints their addresses; APP_ENV=sandbox and SANDBOX_HOSTS say whose)"
+    stand_in = "ask a stand-in with APP_ENV=sandbox and SANDBOX_HOSTS (python -m deploy.sandbox lists them)"
     if settings.app_env == "development":
         return (
             f"{stand_in}, or allow live sites with ALLOW_LIVE_SITES=1 (in production with APP_ENV=production)"
