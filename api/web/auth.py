@@ -44,6 +44,7 @@ _LOGIN = "login"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # What a login may do before its address is confirmed: end, and have the mail sent again.
 _BEFORE_CONFIRMATION = frozenset({"auth.verify_email_again", "logins.logout", "logins.logout_all"})
+_MOST_TOKENS = 4096  # remembered by a process, of some 700 bytes
 _TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
 
@@ -74,16 +75,30 @@ class Identity:
     verified_at: datetime | None  # since when the mailbox has confirmed the account
 
 
-class _FormTokenManager(JWTManager):
-    """Compares the token of a form: the extension compares texts, and raises TypeError for one that is not ASCII."""
+class _TokenManager(JWTManager):
+    """Verifies a token once in a process: a client sends the same one for minutes, and the extension decodes it thrice.
+
+    Its end, its user and its login are checked at each request. It also compares the token of a form: the extension
+    compares texts, and raises TypeError for one that is not ASCII.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self._verified: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}  # by the token and the keys
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
     ) -> dict[str, Any]:
-        claims: dict[str, Any] = super()._decode_jwt_from_config(encoded_token, None, allow_expired)
+        known = encoded_token, read_signing_keys()
+        claims = self._verified.get(known, {})
+        if claims.get("exp", 0) <= clock().timestamp():
+            claims = super()._decode_jwt_from_config(encoded_token, None, allow_expired)
+            if len(self._verified) >= _MOST_TOKENS:
+                self._verified.clear()
+            self._verified[known] = claims
         if csrf_value and not _is_form_token_of(claims, csrf_value):
             raise CSRFError("CSRF double submit tokens do not match")
-        return claims
+        return dict(claims)
 
 
 def register_auth(app: Flask) -> None:
@@ -107,7 +122,7 @@ def register_auth(app: Flask) -> None:
         JWT_ENCODE_ISSUER=ISSUER,
         JWT_DECODE_ISSUER=ISSUER,
     )
-    manager = _FormTokenManager(app)
+    manager = _TokenManager(app)
     manager.decode_key_loader(lambda header, _: find_signing_key(header.get("kid")))
     manager.user_lookup_loader(lambda _, claims: _load_identity(claims))
     manager.unauthorized_loader(
