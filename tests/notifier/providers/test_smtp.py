@@ -344,49 +344,34 @@ def test_a_login_that_cannot_be_made_sends_nothing(serve: Serve, replies: Any, k
     assert "MAIL" not in server.verbs
 
 
-def test_a_refused_address_holds_up_no_other(serve: Serve) -> None:
-    server = serve(RCPT=["550 5.1.1 no", "250 OK", "450 4.2.1 busy", "250 OK"])
-    answers = hand_over(mails(4))
-    assert [type(each) for each in answers] == [PermanentError, Acceptance, AddressBusy, Acceptance]
-    assert server.connections == 1
+BUSY, ENOUGH = "421 4.3.2 closing", "421 4.7.0 enough by this connection"
+# What a server replies to several mails: the kind of each answer, and how many connections and contents it is given.
+SERIES: list[tuple[dict[str, Any], list[type], int, int]] = [
+    (  # a refused address holds up no other
+        {"RCPT": ["550 5.1.1 no", "250 OK", "450 4.2.1 busy", "250 OK"]},
+        [PermanentError, Acceptance, AddressBusy, Acceptance], 1, 2,
+    ),
+    *(  # it takes few mails by a connection
+        ({"MAIL": ["250 OK", "250 OK", end, "250 OK", "250 OK", end, "250 OK"]}, [Acceptance] * 5, 3, 5)
+        for end in (HANG_UP, ENOUGH)
+    ),
+    # no copy follows a content whose answer was lost
+    ({"DOT": ["250 OK", HANG_UP, "250 OK"]}, [Acceptance, OutcomeUnknown, Acceptance], 2, 3),
+    ({"DOT": [HANG_UP]}, [OutcomeUnknown, TemporaryError, TemporaryError], 1, 1),
+    # one that takes none, or no more after some, is asked once
+    ({"GREETING": BUSY}, [TemporaryError] * 5, 1, 0),
+    ({"MAIL": BUSY}, [TemporaryError] * 5, 1, 0),
+    ({"GREETING": ["220 ready", BUSY], "MAIL": ["250 OK", HANG_UP]}, [Acceptance, *[TemporaryError] * 19], 2, 1),
+]  # fmt: skip
 
 
-@in_turn("end", [HANG_UP, "421 4.7.0 enough by this connection"])
-def test_a_server_that_takes_few_mails_by_a_connection_is_connected_to_again(serve: Serve, end: str) -> None:
-    server = serve(MAIL=["250 OK", "250 OK", end, "250 OK", "250 OK", end, "250 OK"])
-    answers = hand_over(mails(5))
-    assert {type(each) for each in answers} == {Acceptance}
-    assert (server.connections, server.verbs.count("DATA")) == (3, 5)
-
-
-@in_turn(
-    "replies, kinds, copies",
-    [
-        (["250 OK", HANG_UP, "250 OK"], [Acceptance, OutcomeUnknown, Acceptance], 3),
-        ([HANG_UP], [OutcomeUnknown, TemporaryError, TemporaryError], 1),
-    ],
-)
-def test_a_connection_that_ends_after_the_content_sends_no_copy(
-    serve: Serve, replies: list[str], kinds: list[type], copies: int
+@in_turn("replies, kinds, connections, contents", SERIES)
+def test_each_of_several_mails_has_its_own_answer_and_no_server_is_pressed(
+    serve: Serve, replies: dict[str, Any], kinds: list[type], connections: int, contents: int
 ) -> None:
-    server = serve(DOT=replies)
-    assert [type(each) for each in hand_over(mails(3))] == kinds
-    assert server.verbs.count("DATA") == copies
-
-
-@in_turn("verb", ["GREETING", "MAIL"])
-def test_a_server_that_takes_none_is_asked_once(serve: Serve, verb: str) -> None:
-    server = serve(**{verb: "421 4.3.2 closing"})
-    answers = hand_over(mails(5))
-    assert {type(each) for each in answers} == {TemporaryError}
-    assert server.connections == 1
-
-
-def test_a_server_that_takes_no_more_after_some_is_asked_for_one_connection(serve: Serve) -> None:
-    server = serve(GREETING=["220 ready", "421 4.3.2 closing"], MAIL=["250 OK", HANG_UP])
-    answers = hand_over(mails(20))
-    assert [type(each) for each in answers] == [Acceptance, *[TemporaryError] * 19]
-    assert server.connections == 2
+    server = serve(**replies)
+    assert [type(each) for each in hand_over(mails(len(kinds)))] == kinds
+    assert (server.connections, server.verbs.count("DATA")) == (connections, contents)
 
 
 def test_mails_for_which_no_time_is_left_are_not_attempted(serve: Serve) -> None:
