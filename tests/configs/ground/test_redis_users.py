@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -16,7 +15,6 @@ from configs.ground.database import database_url
 from configs.ground.redis import read_rules
 from configs.settings import DatabaseProgram
 from tests.in_turn import in_turn
-from tests.waiting import ONE_TRY
 
 ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]
 SHARED = {"rq", "breaker", "refused", "proofs", "nudges"}
@@ -105,12 +103,6 @@ def test_what_a_program_may_write_begins_with_its_word_or_a_shared_one(user: str
     written = [word.removeprefix("%W")[1:] for word in read_rules()[user] if word.startswith(("~", "%W~"))]
     own = {key.partition(":")[0] for key in written} - SHARED - {"*"}
     assert own <= ({user, "api"} if user == "background" else {user})  # its jobs fill the cache of answers
-
-
-def test_a_user_without_its_password_is_not_let_in() -> None:
-    place = urlsplit(os.environ["TEST_REDIS"])
-    with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=place.port or 0, username="crawler", password="another", retry=ONE_TRY).ping()
 
 
 Put = Callable[..., None]

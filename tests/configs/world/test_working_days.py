@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -82,34 +82,6 @@ def test_without_the_mail_it_lasts_twelve_months_longer() -> None:
     assert find_withdrawal_period(contract, at("2027-12-02 10:00")).last_day == date(2027, 12, 16)
     assert find_withdrawal_period(contract, at("2027-12-03 10:00")).last_day == longest, "it was over"
     assert find_withdrawal_period(at("2028-02-15 10:00"), None).last_day == date(2029, 3, 1)
-
-
-def is_holiday(day: date) -> bool:
-    """Return whether it is one of the eleven of L.3133-1 Code du travail; Easter by Butcher's rule."""
-    century, rest = divmod(day.year, 100)
-    golden = day.year % 19
-    epact = (19 * golden + century - century // 4 - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
-    sunday = (32 + 2 * (century % 4) + 2 * (rest // 4) - epact - rest % 4) % 7
-    month, left = divmod(epact + sunday - 7 * ((golden + 11 * epact + 22 * sunday) // 451) + 114, 31)
-    easter = date(day.year, month, left + 1)
-    if day - easter in (DAY, 39 * DAY, 50 * DAY):
-        return True
-    fixed = {(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)}
-    return (day.month, day.day) in fixed
-
-
-@given(INSTANTS)
-@example(datetime(2026, 10, 11, 22, tzinfo=UTC))  # midnight in France, before the clocks change
-@example(datetime(2027, 3, 14, 22, 59, 59, tzinfo=UTC))
-def test_whenever_it_is_ordered_it_ends_on_the_first_working_day_after_fourteen(contract: datetime) -> None:
-    day = contract.astimezone(ZONE).date() + 14 * DAY
-    while day.weekday() > 4 or is_holiday(day):
-        day += DAY
-    period = find_withdrawal_period(contract, contract)
-    assert period.last_day == day
-    local = (period.ends_at - SECOND).astimezone(ZONE)
-    assert (local.date(), local.hour, local.minute, local.second) == (day, 23, 59, 59)
-    assert period.ends_at - contract >= timedelta(days=14, hours=-1), "an hour less where clocks go forward"
 
 
 @given(INSTANTS, st.timedeltas(timedelta(0), timedelta(days=500)))

@@ -12,7 +12,6 @@ import pytest
 import redis
 import time_machine
 
-import notifier
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
@@ -42,7 +41,6 @@ from tests.notifier.world import (
     deliver_queued,
     detection,
     get,
-    in_one_transaction,
     matched,
     notifications,
     person,
@@ -272,29 +270,6 @@ def test_the_row_records_who_took_it_and_what_is_unknown(
 
 
 # Outages of providers, with the clock frozen: messages arrive soon after the recovery, alerts while their slots are open
-
-
-@pytest.mark.rule("3.12")
-def test_no_message_is_lost_while_the_only_provider_is_away(
-    whole: "Running", settings_env: Put, frozen: time_machine.Traveller
-) -> None:
-    settings_env(MAIL_PROVIDERS="sendgrid")
-    who = person()
-    written = notifier.create_notifications, who.id, "test_message", {"alert": str(alert(who))}, "key"
-    (key,) = in_one_transaction(*written)
-    whole.provider_mode("sendgrid", "error_500")
-    until = clock() + timedelta(seconds=HOUR)
-    while clock() < until:
-        deliver(str(key))
-        row = get(Notification, key)
-        assert (row.state, row.attempts) == (State.PENDING, 0)
-        frozen.move_to(max(row.next_attempt_at, clock() + timedelta(seconds=1)))
-    assert clock() < until + timedelta(minutes=8)
-    whole.provider_mode("sendgrid", "normal")
-    frozen.shift(15)  # the breaker's rest
-    deliver(str(key))
-    assert get(Notification, key).state is State.SENT
-    assert len(whole.messages()) == 1
 
 
 PROVIDERS = {
