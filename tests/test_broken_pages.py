@@ -252,7 +252,7 @@ def _words_of_trouble(page: Broken, _other: Broken, chance: random.Random) -> Br
 
 
 def _hidden(page: Broken, chance: random.Random) -> str:
-    """Return what a page shows in a place that nobody sees."""
+    """Return the content of a page, hidden from its readers."""
     shown = "".join(
         html.tostring(each, encoding="unicode")
         for each in page.page.root.xpath("//body/*[not(self::script)]")

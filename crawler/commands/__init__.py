@@ -1,4 +1,4 @@
-"""What our Scrapy commands share: their help as class attributes, and errors that a person can act on.
+"""Base of the Scrapy commands: their help as class attributes, and errors that a person can act on.
 
 Scrapy makes a command of each class in this package that derives from ScrapyCommand, so this one does not.
 """

@@ -1,1 +1,1 @@
-"""What is wrong with sites and desks: back-off, stops, outages, moved pages, incidents and the notices about them."""
+"""Trouble of sites and desks: back-off, stops, outages, moved pages, incidents and the notices about them."""
