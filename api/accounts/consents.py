@@ -1,6 +1,6 @@
 """Consent by channel and purpose: which text was shown, where, and when it was given or withdrawn.
 
-The texts are in `consent_texts/<version>.yaml`, one per subject and language; a version is a date and stays as it is.
+The texts are in `consent_texts/<version>.yaml`, one per subject and language; a version is a date and never changes.
 """
 
 from datetime import datetime
@@ -41,15 +41,15 @@ def read_consent_text(subject: str, language: str, version: str | None = None) -
 
 
 def describe_consent(subject: str, place: str, at: datetime) -> dict[str, Any]:
-    """Return what a row keeps of a consent that is given now to the newest text about a subject."""
+    """Return the record of a consent, given `at`, to the newest text about a subject."""
     return {"subject": subject, "text": list_versions()[0], "place": place, "given_at": at.isoformat()}
 
 
 def give_consent(contact: Contact, place: str) -> None:
     """Note the consent to messages on a contact's channel; `place` names the step at which it was given.
 
-    Call it before the contact's state becomes OK: a consent after a spam report or a STOP says so, for the list of a
-    provider may name the address still.
+    Call it before the contact's state becomes OK: a consent after a spam report or a STOP is marked, because the
+    provider may still block the address.
     """
     now = clock()
     given = describe_consent(contact.channel.value, place, now)
@@ -60,7 +60,7 @@ def give_consent(contact: Contact, place: str) -> None:
 
 
 def withdraw_consent(contact: Contact, place: str) -> None:
-    """Note that the consent to messages on a contact's channel is withdrawn; what was agreed to stays."""
+    """Note that the consent to messages on a contact's channel is withdrawn; the record of what was agreed to stays."""
     given = (contact.consent or {}).get(_ALERTS, {"subject": contact.channel.value})
     contact.consented_at = None
     contact.consent = {**_keep_news(contact), _ALERTS: _withdraw(given, place)}
@@ -79,7 +79,7 @@ def withdraw_news_consent(contact: Contact, place: str) -> None:
 
 
 def _keep_news(contact: Contact) -> dict[str, Any]:
-    """Return the consent to news as it stays: it ends with that to the channel, however that ended."""
+    """Return the record of the consent to news; it ends when the consent to the channel ends, in any way."""
     given = (contact.consent or {}).get(NEWS)
     if given and contact.consented_at is None and "withdrawn_at" not in given:
         given = _withdraw(given, "channel")

@@ -84,7 +84,7 @@ class KnownHost:
 
     @property
     def rests_until(self) -> datetime | None:
-        """Until when it is left alone; None where it is not."""
+        """The end of its rest; None if it does not rest."""
         until = self.state.rests_until
         return until if until is not None and until > clock() else None
 
@@ -117,7 +117,7 @@ def find_desk(desk_id: str) -> Desk:
 
 
 def list_hosts(session: Session, wanted: HostQuery) -> Found[KnownHost]:
-    """Return a page of the hosts that are watched or remembered, in the order of their names."""
+    """Return a page of the hosts that have scheduled desks or a row, in the order of their names."""
     watched = count_watched_desks()
     known = set(session.scalars(sa.select(HostState.host))) | watched.keys()
     names = sorted(each for each in known if not wanted.after or each > wanted.after)
@@ -129,10 +129,10 @@ def list_hosts(session: Session, wanted: HostQuery) -> Found[KnownHost]:
 
 
 def read_host(session: Session, host: str) -> KnownHost:
-    """Return a host that is watched or remembered.
+    """Return a host that has scheduled desks or a row.
 
     Raises:
-        ApiError: 404, nothing is known of it.
+        ApiError: 404, it has neither.
     """
     # A column takes no NUL, which the address of a page may hold.
     state = None if "\0" in host else session.get(HostState, host)
@@ -208,7 +208,7 @@ class DetectionQuery(PageQuery):
 class CountedDetection:
     """A detection with the number of its slots and matches.
 
-    Its row says `matched_at` once alerts were matched, or a crowd put into parts.
+    `row.matched_at` is set once its alerts were matched, or, of a crowd, divided into parts.
     """
 
     row: Detection

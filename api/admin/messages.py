@@ -1,6 +1,6 @@
 """Messages as operators see them, without address and text; those that failed for good, and sending them again.
 
-A provider may repeat the address in its answer, so a reason is shown, counted and searched for as it is masked.
+A provider may repeat the address in its answer, so reasons are masked before they are shown, counted or searched.
 """
 
 from collections import Counter
@@ -70,7 +70,7 @@ class DeadLetterQuery(MomentQuery):
 class Replay(Body):
     """Which dead letters to send again: one by its `id`, however old it is, or the newest MOST_REPLAYED of a filter.
 
-    `unsure`: also what may have arrived; its recipient may get it twice.
+    `unsure`: also those that may have arrived; their recipients may get them twice.
     """
 
     id: UUID | None = None
@@ -100,7 +100,7 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notifi
 
 
 def count_dead_letters(session: Session, wanted: Replay) -> int:
-    """Return how many dead letters a replay means, MOST_REPLAYED at most."""
+    """Return how many dead letters a replay would choose, MOST_REPLAYED at most."""
     meant = _select_dead(session, wanted).with_only_columns(Notification.id).limit(MOST_REPLAYED)
     return session.scalar(sa.select(sa.func.count()).select_from(meant.subquery())) or 0
 
@@ -131,9 +131,9 @@ def list_causes(session: Session, hours: int) -> list[Cause]:
 
 
 def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUID]]:
-    """Make dead letters pending again; return how many were chosen, and the ids that leave.
+    """Make dead letters pending again; return how many were chosen, and the ids of those that became pending.
 
-    What stays dead anyway, since it may have arrived, comes last: it must not keep older letters from their turn.
+    Without `unsure`, letters that may have arrived stay dead. They are chosen last, to take no place from older ones.
     """
     stays = [] if wanted.unsure else [sa.func.coalesce(Notification.reason, "").startswith(UNKNOWN)]
     latest = (Notification.failed_at.desc(), Notification.id.desc())
@@ -160,13 +160,13 @@ _MOST_DESKS = 100
 
 
 class FalseAlarmQuery(MomentQuery):
-    """Which page of the reports."""
+    """Which page of the false alarms."""
 
 
 def read_overview(session: Session, first: date) -> tuple[Sequence[Any], int]:
-    """Return the counts since a month, given by its first day: rows of desks with the most false alarms first.
+    """Return counts since the `first` day, a row for each desk, those with the most false alarms first.
 
-    Their columns are desk_id and those of ANSWER_COUNTS; the second value is how many desks there are in all.
+    Their columns are desk_id and those of ANSWER_COUNTS; the second value is the number of all such desks.
     """
     sums = {name: sa.func.sum(getattr(CheckDay, name)).label(name) for name in ANSWER_COUNTS}
     by_desk = sa.select(CheckDay.desk_id, *sums.values()).where(CheckDay.day >= first)
@@ -177,7 +177,7 @@ def read_overview(session: Session, first: date) -> tuple[Sequence[Any], int]:
 
 
 def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> Found[Any]:
-    """Return a page of the reports that stand now. They do not say whose they are.
+    """Return a page of the false alarms that are reported now, without their authors.
 
     Rows have the columns of an answer, detection_id, desk_id and seen_at of its detection, and still_open: whether a
     slot of the detection is open at this moment.
@@ -220,7 +220,7 @@ class DeliveryQuery(Body):
 
 
 def read_figures(session: Session, wanted: DeliveryQuery) -> Found[DeliveryFigure]:
-    """Return the figures that were written of past days, behind those of today as they are now."""
+    """Return today's figures, computed now, then the stored ones of past days."""
     now = clock()
     if wanted.by == "prefecture":
         days = min(wanted.days, MOST_DAYS_BY_PREFECTURE)

@@ -1,4 +1,4 @@
-"""Reads of a user's alerts and how well each is served, in a few queries for any number of alerts."""
+"""Queries of a user's alerts and how well each is served: as many for one alert as for a hundred."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -59,12 +59,12 @@ def _select_page(goes_on: bool) -> sa.Select[Alert, str | None, int]:
 
 @cache
 def _select_one() -> sa.Select[Alert, str | None, int]:
-    # With a limit the targets are joined outside, and the counts are not made for each of them.
+    # With LIMIT the targets are joined outside of a subquery: the counts are made once, not for each target.
     return _select_alerts().where(Alert.id == sa.bindparam("alert")).limit(1)
 
 
 def list_sent_messages(session: Session, alert_id: UUID, most: int) -> list[SentMessage]:
-    """Return the newest messages about slots of an alert; the caller has found that it is the user's."""
+    """Return the newest messages about slots of an alert; the caller has checked that it is the user's."""
     its = sa.select(Match.announcement_id).where(Match.alert_id == alert_id)
     columns = (
         Notification.channel, Notification.state, Notification.created_at, Notification.accepted_at
@@ -74,7 +74,7 @@ def list_sent_messages(session: Session, alert_id: UUID, most: int) -> list[Sent
 
 
 def _select_alerts() -> sa.Select[Alert, str | None, int]:
-    """Return the query for alerts of `user` with their targets: alert, slots announced as ranges, messages sent."""
+    """Return the query for alerts of `user`: alert with targets, ids of announced slots (ranges), messages sent."""
     all_ranges = sa.cast(sa.func.range_agg(Match.slots), sa.Text)
     slots = sa.select(all_ranges).where(Match.alert_id == Alert.id)
     sent = (

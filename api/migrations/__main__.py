@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(script: ScriptDirectory, arguments: list[str], act: Callable[[], None]) -> None:
-    """Run a command; an upgrade (its `arguments`) only where something is to be migrated, and after a dump."""
+    """Run a command; an upgrade (named in `arguments`) only if there is something to migrate, and after a dump."""
     if "upgrade" in arguments:
         if run_with_retries(partial(_has_newer_tables, script)):
             return
@@ -93,9 +93,9 @@ def _upgrade() -> None:
 
 
 def _has_newer_tables(script: ScriptDirectory) -> bool:
-    """Whether a newer version made the tables: this one works on them, as after a rollback, and has nothing to migrate.
+    """Return whether a newer version made the tables, as after a rollback: then this one has nothing to migrate.
 
-    A server starts its programs after this command, so that it succeeds here.
+    The command then succeeds, because a server starts its programs only after that.
 
     Raises:
         SystemExit: the revision is neither of this version nor of a newer one; the text says what to do.
@@ -124,10 +124,10 @@ class BackupMissing(RuntimeError):
 
 
 def make_backup_first(script: ScriptDirectory, say: Callable[[str], object] = print) -> None:
-    """Wait until a dump is complete that begins now; nothing is done where nothing would be migrated.
+    """Ask for a dump and wait until it is complete; do nothing if there is nothing to migrate.
 
     Raises:
-        BackupMissing: none is made.
+        BackupMissing: no dump was made.
     """
     if settings().backup_url is None:
         return
@@ -159,7 +159,7 @@ def _wait(connection: sa.Connection, say: Callable[[str], object]) -> None:
 
 
 def _check_service(connection: sa.Connection) -> None:
-    """Refuse at once where the service is not at work."""
+    """Raise BackupMissing at once if the backup service does not run."""
     age: timedelta | None = connection.execute(_SERVICE).scalar()
     if age is None or age > timedelta(seconds=BACKUP_LATE_SECONDS):
         since = f"stored no log for {format_duration(age)}" if age else "has stored no log yet"

@@ -1,4 +1,4 @@
-"""Forms: the pydantic model of the JSON route, the text that was typed, and errors by field in words for people.
+"""HTML forms, validated by the pydantic model of the JSON route, with the typed text and an error message by field.
 
 A field's name is its name in JSON: `email`, `limits.dateFrom`; `weekdays[]` where it takes several values.
 """
@@ -65,7 +65,7 @@ _REFUSALS = range(400, 429)  # a 429 or 503 has a page of its own
 
 
 def write_rule(field: str, rule: str, context: Mapping[str, Any], own: Texts) -> str:
-    """Return what is wrong with a field."""
+    """Return the error message of a field that breaks a rule."""
     text = own.get((field, rule)) or _FIELDS.get((field, rule)) or _RULES.get(rule) or _OTHER
     values = {name: context.get(name, "") for name in ("min_length", "max_length", "letter")}
     return str(text) % values
@@ -77,7 +77,7 @@ def write_problem(word: str, own: Texts) -> str:
 
 
 class Form(Generic[M]):
-    """A form: `typed` text by field name, `errors` by field name (of the whole form: the name is empty)."""
+    """A form: its `typed` text and its `errors` by field name; an empty name means the whole form."""
 
     def __init__(
         self, model: type[M], typed: Mapping[str, Any] | None = None, texts: Texts | None = None
@@ -90,10 +90,10 @@ class Form(Generic[M]):
 
     @classmethod
     def read(cls, model: type[M], texts: Texts | None = None) -> "Form[M]":
-        """Return the form of this request, validated. `texts` has words of its own for errors by (field, rule)."""
+        """Return the form of this request, validated. `texts`: the form's own error messages by (field, rule)."""
         form = cls(model, texts=texts)
         data = _read_fields(model, request.form, "", form.typed)
-        for path in _find_nul(data, ""):  # a model refuses it as a whole
+        for path in _find_nul(data, ""):  # the model's error would name no field
             form.add_error(path, "nul")
         if form.errors:
             return form
@@ -121,7 +121,7 @@ class Form(Generic[M]):
 
     @property
     def value(self) -> M:
-        """What was sent; look at `errors` first."""
+        """The validated values. There are none while `errors` has any."""
         if self._value is None:
             raise ValueError(f"the form has errors: {', '.join(self.errors)}")
         return self._value
@@ -132,10 +132,10 @@ class Form(Generic[M]):
         self.errors.setdefault(name, write_rule(name, rule, context or {}, self.texts))
 
     def refuse(self, error: ApiError, field: str = "") -> None:
-        """Note why the service refused the form, beside the fields that it names, otherwise beside `field`.
+        """Add the error of a service to the fields that it names, otherwise to `field`.
 
         Raises:
-            ApiError: it is no refusal of what was typed.
+            ApiError: the error is not about the typed values.
         """
         if error.status not in _REFUSALS:
             raise error
@@ -145,10 +145,10 @@ class Form(Generic[M]):
             self.errors.setdefault(field, write_problem(error.word, self.texts))
 
     def submit(self, act: Callable[[M], T], field: str = "") -> T | None:
-        """Return what `act` returns for a form without errors; None where there are some, or it refuses the form.
+        """Call `act` with the values and return its result; None if the form has errors, or `act` refuses it.
 
         Raises:
-            ApiError: it failed, by no refusal of what was typed.
+            ApiError: `act` failed, and not because of the typed values.
         """
         if self.errors:
             return None
@@ -174,7 +174,7 @@ class Form(Generic[M]):
 
 
 def read_page_query(model: type[M], limit: int | None = None) -> M:
-    """Return which page of a list the address asks for, of `limit` items: the first where it names none."""
+    """Return the query of the list's page that the address asks for (else the first), with `limit` items."""
     query = Form.read_query(model).value
     default = limit or model().model_dump()["limit"]
     return query.model_copy(update={"limit": default})
@@ -183,7 +183,7 @@ def read_page_query(model: type[M], limit: int | None = None) -> M:
 def _read_fields(
     model: type[BaseModel], sent: MultiDict[str, str], before: str, typed: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what was sent as JSON values; text that may be shown again goes to `typed`. Empty fields are left out."""
+    """Return the sent fields, without empty ones, as JSON values; add texts that may be shown again to `typed`."""
     data: dict[str, Any] = {}
     for key, field in _list_fields(model):
         name, inner = f"{before}{key}", _find_model(field.annotation)

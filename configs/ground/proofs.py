@@ -1,10 +1,10 @@
-"""A proof: the page that showed slots, or the first of a run that proved nothing, as it was fetched.
+"""A proof: a page, as fetched, that showed slots, or the first page of a run of inconclusive checks.
 
 Below its key lie `body.gz` (the body, packed), `meta.json` (what it is: Meta) and, once there is one, `picture.png`.
 A key begins with its day, so that a day's proofs can be dropped whole; its end cannot be guessed.
 
-On its way to the store a page waits in a hash in Redis until it is stored and has its picture. An RQ job only says that
-it waits: what a worker that dies took with it is enqueued again.
+Until a page is stored and has its picture, it waits in a hash in Redis. The RQ job holds only its name, and is enqueued
+again if a worker dies.
 """
 
 import gzip
@@ -29,9 +29,9 @@ _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f]{32}", re.ASCII)
 
 
 class NoProof(LookupError):
-    """A proof, or the part of it that was asked for, cannot be had; the text says why, `reason` in one word.
+    """A proof, or a part of it, is not available; the text says why, `reason` in one word.
 
-    `missing`: not there yet, or not any more, or lost with the process that had it. `refused`: its page may not be
+    `missing`: not stored yet, deleted, or lost with the process that had it. `refused`: its page may not be
     kept. `damaged`: what is stored is not what was fetched.
     """
 
@@ -41,10 +41,10 @@ class NoProof(LookupError):
 
 
 class Meta(BaseModel):
-    """What a proof is of. Addresses are without what could be a secret; `sha256` and `size` are of the body unpacked.
+    """Metadata of a proof. Addresses are without possible secrets; `sha256` and `size` are of the unpacked body.
 
-    `refused`: why the body is not kept, though it was fetched. `headers` are the few that reading it takes. `asked`
-    is what the platform asked for (crawler/proofs/page_capture.py), to read the page again as the crawl did.
+    `refused`: why the fetched body is not kept. `headers`: the few that a reader needs. `asked`: the platform's
+    request (crawler/proofs/page_capture.py), with which the page can be read again as in the crawl.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -91,11 +91,11 @@ def fingerprint(body: bytes) -> str:
 
 
 def meta_of(blobs: Blobs, key: str) -> Meta:
-    """Return what a proof is of.
+    """Return the metadata of a proof.
 
     Raises:
-        NoProof: there is none.
-        configs.ground.object_store.StoreAway: the store does not say.
+        NoProof: there is none, or none that can be read.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     try:
         return Meta.model_validate_json(blobs.get(f"{key}/{META}"))
@@ -112,7 +112,7 @@ def body_of(blobs: Blobs, meta: Meta) -> bytes:
 
     Raises:
         NoProof: it was refused, or what is stored is not what was fetched.
-        configs.ground.object_store.StoreAway: the store does not say.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     if meta.refused:
         raise NoProof("refused", f"the page was not kept: {meta.refused}")
@@ -131,7 +131,7 @@ def has_picture(blobs: Blobs, key: str) -> bool:
     """Whether there is a picture.
 
     Raises:
-        configs.ground.object_store.StoreAway: the store does not say.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     return PICTURE in blobs.names(key)
 
@@ -141,7 +141,7 @@ def picture_of(blobs: Blobs, key: str) -> bytes:
 
     Raises:
         NoProof: there is none (yet).
-        configs.ground.object_store.StoreAway: the store does not say.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     try:
         return blobs.get(f"{key}/{PICTURE}")
@@ -150,10 +150,10 @@ def picture_of(blobs: Blobs, key: str) -> bytes:
 
 
 def forget_before(blobs: Blobs, day: date) -> int:
-    """Delete the proofs of all days before this one; return how many days were.
+    """Delete the proofs of all days before this one; return the number of these days.
 
     Raises:
-        configs.ground.object_store.StoreAway: the store does not answer, or refuses; what was deleted is deleted.
+        configs.ground.object_store.StoreAway: the store does not answer, or refuses; some days may be deleted.
     """
     gone = [key for key in list_days(blobs) if key < f"{day:%Y/%m/%d}"]
     for key in gone:
@@ -162,7 +162,7 @@ def forget_before(blobs: Blobs, day: date) -> int:
 
 
 def list_days(blobs: Blobs) -> list[str]:
-    """Return the keys of all days, in order; whatever else somebody put there is left alone."""
+    """Return the keys of all days, in order; other names in the store are ignored."""
     found = [""]
     for pattern in (r"\d{4}", r"\d\d", r"\d\d"):
         found = [
@@ -174,7 +174,7 @@ def list_days(blobs: Blobs) -> list[str]:
     return found
 
 
-QUEUE = "proof-pages"  # no program's name: a rule of Redis for its jobs would be one for its workers
+QUEUE = "proof-pages"  # not `proofs`: Redis' rule for its keys, rq:*:<queue>*, would match those of workers
 JOB = "crawler.proofs.job.keep"
 PAGES = "proofs:pages"  # hash: PageName as a text → Meta as JSON, a line feed, the packed body
 TRIES = "proofs:tries"  # hash: PageName as a text → pictures begun
@@ -201,7 +201,7 @@ class PageName:
         """Return the name that `str` made.
 
         Raises:
-            ValueError: it made no such text.
+            ValueError: the text is none that `str` makes.
         """
         key, size, at = text.split(" ")
         try:
@@ -215,7 +215,7 @@ class ProofStatus(BaseModel):
 
     `waiting`: pages that are not in the store yet, or have no picture yet, the oldest since `oldest_at`. `given_up`,
     `pictureless`: of this day (UTC), proofs that never came to the store and pictures that were never taken. `store`:
-    where it is. `away_since`: it takes nothing since then, for the reason `away`.
+    its address. `away_since`: since then it takes nothing; `away` says why.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -238,7 +238,7 @@ def list_waiting(client: Redis) -> list[PageName]:
     """
     found = []
     for each in cast("list[bytes]", client.hkeys(PAGES)):
-        with suppress(ValueError):  # whatever else somebody put there waits for nothing
+        with suppress(ValueError):  # a field that is no page's name
             found.append(PageName.parse(each.decode()))
     return sorted(found, key=lambda name: name.seen_at)
 
@@ -257,7 +257,7 @@ def count_proof(client: Redis, what: str) -> None:
 
 
 def store_is_away(client: Redis, why: str) -> None:
-    """Note that the store takes nothing; since when stays as it was noted first."""
+    """Note that the store takes nothing, and why; the time of the first such note stays."""
     client.hsetnx(_AWAY, "since", clock().isoformat())
     client.hset(_AWAY, "why", why)
 

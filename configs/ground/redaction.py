@@ -1,4 +1,4 @@
-"""Takes secrets and personal data out of what is logged."""
+"""Removal of secrets and personal data from log lines, and from reports to others."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ _GAP = " \u00a0\u2009\u202f.\u2010-\u2013-"  # between the digits of a phone num
 _SECRET_KEY = re.compile(
     r"passw|secret|authorization|api_?key|(data|link|lookup)_keys?$|(^|_)token$|cookie", re.IGNORECASE
 )
-# Each pattern begins where a run of its characters does, and takes the run as a whole: tried at each character of a
-# long text it would take time that grows with the square of its length.
+# Each pattern matches only at the start of a run of its characters, and takes the whole run: tried at each character
+# of a long text, it would take quadratic time.
 _PATTERNS = (
     # user:password of an address, before the e-mail pattern takes half of it
     (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), MASK),
-    # what signs: our links and JWTs (three parts, HMAC-SHA1 or SHA-256 at the end), provider keys
+    # signed tokens: our links and JWTs (three parts, HMAC-SHA1 or SHA-256 at the end), provider keys
     (re.compile(r"(?<![\w-])[\w-]{8,}+\.[\w-]{5,}+\.(?:[\w-]{43}|[\w-]{27})(?![\w-])"), MASK),
     (re.compile(r"\b(?:[sr]k_(?:live|test)_|whsec_)\w+|\bSG\.[\w-]+\.[\w-]+"), MASK),
     (re.compile(r"(?<=\bBearer )[\w.~+/=-]{8,}"), MASK),
-    # what bcrypt makes of a password: PostgreSQL repeats the row that a constraint refused
+    # hashes by bcrypt: an error of PostgreSQL repeats the row that a constraint refused
     (re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"), MASK),
     # https://core.telegram.org/bots/api#authorizing-your-bot; also behind the `bot` of its addresses
     (re.compile(r"(?<!\d)\d{6,12}:[\w-]{30,}"), MASK),
@@ -31,14 +31,14 @@ _PATTERNS = (
     (re.compile(rf"(?<![\w-])0[1-9](?:[{_GAP}]?\d{{2}}){{3}}[{_GAP}]?(\d{{2}})(?![\w-])"), MASK + r"\1"),
 )
 _CODE_NAME = re.compile(r"[a-z]+(?:_[a-z]+)+")
-# Quoted, whatever the marks: what a person or a page wrote. A quotation without an end reaches to the end of the text.
+# Quotations, in any marks: words of a person or a page. One without a closing mark reaches to the end of the text.
 _QUOTED = re.compile(
     r"""(?<!\w)[bru]{0,2}'(?P<single>(?:\\.|[^'\\]|'(?=\w))*)(?:'|\Z)"""
     r"""|"(?P<double>(?:\\.|[^"\\])*)(?:"|\Z)"""
     r"""|«[^»]*(?:»|\Z)|[“”„][^“”]*(?:[“”]|\Z)|(?<!\w)\u2018(?:[^’]|’(?=\w))*(?:’|\Z)|\u2039[^\u203a]*(?:\u203a|\Z)|`[^`]*(?:`|\Z)""",
     re.IGNORECASE | re.DOTALL,
 )
-# Removed from reports to others, beside the above, which leave the domain of an address and two digits of a number.
+# Also removed from reports to others: the patterns above leave an address' domain and two digits of a number.
 _REMOVED = (
     re.compile(r"\b(?:proxy-)?authorization\b.*|\b(?:set-)?cookie2?\b.*", re.IGNORECASE),
     re.compile(
@@ -50,18 +50,18 @@ _REMOVED = (
     re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w)"),
     re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE),
     re.compile(rf"(?<![0-9a-f_+])(?<!\w-)(?:\+|00)?\d(?:[{_GAP}()/]{{0,2}}\d){{7,}}(?![\w-])", re.IGNORECASE),
-    # what only a machine writes: long, and mixed; ids of rows and desks are not
+    # long tokens of mixed characters; ids of rows and desks do not look so
     re.compile(r"(?<![\w+/-])(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])(?=[\w+/-]*\d)[\w+/-]{20,}={0,2}"),
     re.compile(r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}(?![\w-])"),
     re.compile(r"(?<![\w-])(?=[a-z]*\d)[a-z\d]{20,}(?![\w-])", re.IGNORECASE),
-    re.compile(r"\*\*\*[\w.@-]+"),  # what the masks above have left of it
+    re.compile(r"\*\*\*[\w.@-]+"),  # the rest that a mask above left: `***@domain`, `***42`
 )
-_NEEDED = re.compile(r"[@._$\d]")  # one of these is in whatever a pattern finds
+_NEEDED = re.compile(r"[@._$\d]")  # each pattern needs one of these
 _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 
 
-# Short texts that need no mask, such as ids of desks and names of loggers: each line repeats them.
+# Cache of short texts that need no mask: ids of desks and names of loggers come with each line.
 _CLEAN: set[str] = set()
 _MOST, _SHORT = 8192, 100  # texts; characters
 
@@ -86,7 +86,7 @@ def remove_personal_data(text: str) -> str:
 
     Ids of rows (UUID) stay, and quoted names of code and tables.
     """
-    if text.count('"') % 2:  # which of them begin a quotation is not known
+    if text.count('"') % 2:  # it is unknown which marks open a quotation
         text = text[: text.index('"')] + MASK
     text = _QUOTED.sub(_mask_quotation, mask_text(text))
     for pattern in _REMOVED:
@@ -100,7 +100,7 @@ def _mask_quotation(found: re.Match[str]) -> str:
 
 
 def mask(value: Any, depth: int = 0, write: Callable[[str], str] = mask_text) -> Any:
-    """Return the value masked through mappings and sequences; what is no plain value becomes text.
+    """Return the value with each text in its mappings and sequences masked; other objects become text.
 
     `write` masks each text, and may do more with it.
     """
@@ -124,7 +124,7 @@ def _names_secret(key: str) -> bool:
 
 
 def mask_entry(key: object, value: Any, depth: int = 0, write: Callable[[str], str] = mask_text) -> Any:
-    """Return a value as `mask` does, or nothing of it where its key says that it is a secret."""
+    """Return a value as `mask` does, or MASK if its key names a secret."""
     if not isinstance(value, _PLAIN) and _names_secret(str(key)):
         return MASK
     return mask(value, depth, write)

@@ -1,6 +1,6 @@
 """Scrapy download handler on aiohttp in place of Twisted: two thirds of the CPU per page.
 
-Scrapy ships an experimental one; this one gives up look-ups of names in time and tells errors apart.
+Scrapy's own is experimental; this one also limits the time of DNS look-ups and distinguishes errors.
 Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 """
 
@@ -26,7 +26,7 @@ from crawler.fetching.proxies import PROXY_CONNECT_SECONDS, ask_by_proxy
 
 
 class DnsResolver(aiohttp.ThreadedResolver):
-    """Gives a look-up up after so many seconds; it holds a thread of the loop's executor until the system does."""
+    """Resolver with a time-out; a look-up beyond it holds its thread until the system's own time-out."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class DnsResolver(aiohttp.ThreadedResolver):
         """Return a host's addresses.
 
         Raises:
-            OSError: it has none, or there was no answer in time.
+            OSError: it has none, or DNS did not answer in time.
         """
         try:
             return await asyncio.wait_for(super().resolve(host, port, family), self._seconds)
@@ -47,20 +47,20 @@ class DnsResolver(aiohttp.ThreadedResolver):
 
 
 def add_threads(number: int) -> None:
-    """Look names up on so many threads: asyncio's few are soon held by names without an answer."""
+    """Give the event loop `number` threads for DNS look-ups; names without an answer soon hold asyncio's few."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(number, thread_name_prefix="names"))
 
 
-UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
-# The request's time is watched here, to the end.
+UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp must not add its own
+# No time-out by aiohttp: `_ask_in_time` limits the whole request.
 _UNWATCHED = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _BY_PROXY = aiohttp.ClientTimeout(total=None, sock_connect=PROXY_CONNECT_SECONDS)
 
 
 class AiohttpHandler(BaseDownloadHandler):
-    """One pool of connections; nothing waits for a place in it, for the dispatcher counts the places."""
+    """Downloads over one pool of connections without a limit: the dispatcher limits how many checks run."""
 
-    lazy = True  # aiohttp's parts want a loop that runs: `scrapy shell` makes its engine before there is one
+    lazy = True  # aiohttp needs a running event loop; `scrapy shell` makes its engine before there is one
     middlewares: ClassVar[tuple[ClientMiddlewareType, ...]] = ()
     names: ClassVar[type[DnsResolver]] = DnsResolver
 
@@ -75,14 +75,14 @@ class AiohttpHandler(BaseDownloadHandler):
         self._session = self._client()
 
     async def download_request(self, request: Request) -> Response:
-        """Ask, within the request's `download_timeout` (seconds) in all, and return the whole answer.
+        """Send a request and return the whole response, within the request's `download_timeout` (seconds).
 
         Raises:
             TimeoutError: it took longer.
-            crawler.fetching.decompression.TooLarge: it is larger than DOWNLOAD_MAXSIZE.
+            crawler.fetching.decompression.TooLarge: the response is larger than DOWNLOAD_MAXSIZE.
             crawler.fetching.errors.ProxyFailed: the request's proxy is at fault.
-            crawler.fetching.errors.NoHTTP: the answer is none.
-            aiohttp.ClientError, OSError: what else went wrong (crawler/fetching/errors.py).
+            crawler.fetching.errors.NoHTTP: the response is not valid HTTP.
+            aiohttp.ClientError, OSError: any other failure (crawler/fetching/errors.py).
         """
         try:
             if "proxy" in request.meta:
@@ -106,8 +106,8 @@ class AiohttpHandler(BaseDownloadHandler):
             middlewares=self.middlewares,
             timeout=_UNWATCHED,
         )
-        # It would ask once more by itself when a connection is lost, without that anybody paid or counted it; there
-        # is no other switch (its own test client moves this one).
+        # When a connection is lost, aiohttp would repeat the request, which no budget counts. There is no public
+        # switch; aiohttp's own test client sets this one, too.
         client._retry_connection = False  # noqa: SLF001
         return client
 
@@ -162,13 +162,13 @@ log = logging.getLogger(__name__)
 
 
 async def send_request(crawler: Crawler, request: Request) -> Response:
-    """Ask by the middlewares and handlers of a crawl, without its engine's queue, and return the answer.
+    """Send a request through a crawl's middlewares and handler, past its engine's queue; return the response.
 
-    The engine's `download_async` makes two Deferreds, a task and a signal of each request, and Scrapy's manager of
-    middlewares a coroutine of each call of one. Ours only look at what is asked.
+    It saves CPU: for each request the engine makes two Deferreds, a task and a signal, and the manager of
+    middlewares a coroutine for each call. Our middlewares only look at requests.
 
     Raises:
-        TypeError: a middleware wants something else returned.
+        TypeError: a middleware returned a response or another request.
     """
     downloader = crawler.engine.downloader
     for look_at in downloader.middleware.methods["process_request"]:

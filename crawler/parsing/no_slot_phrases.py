@@ -49,18 +49,18 @@ _WITHIN = (
     r"pour|aux?|a|dans|en|sur|chez|avec|sans|entre|depuis|pendant|durant|lors|parmi|selon|chaque|pres|proche|autour"
     r"|for|at|in|before|after|until|between|during|near"
 )
-# The sentence goes on with what it is limited to: `pour …`, `n'est disponible avec …`.
+# After the denial, the sentence names a limit: `pour …`, `n'est disponible avec …`.
 _LIMITED = re.compile(
     r"^\W*(?:(?:n'(?:est|a|y a)|ne sont|n'ont|is|are) )?"
     r"(?:(?:plus|pas|ete|available|disponibles?|libres?|trouvee?s?|possibles?|ouverte?s?|proposee?s?|restante?s?) ?)*"
     rf"\b(?:{_WITHIN}|les?|la|l'|du|des|de|d'|on|by|with|from)\b"
 )
-# It begins so: `Pour une première demande, aucun …`.
+# Before the denial, it names a limit: `Pour une première demande, aucun …`.
 _LIMITED_BEFORE = re.compile(
     rf"^\W*(?:{_WITHIN}|on)\b|\b(?:il (?:arrive|se peut)|parfois|souvent|sometimes|often)\b"
 )
 _BY_NOW = r"(?<!y )(?<!')\ba ce jour(?!.la\b)"  # `à ce jour`, neither `il n'y a ce jour …` nor `à ce jour-là`
-# What limits it to nothing.
+# Words that look like a limit and are none.
 _UNLIMITED = re.compile(
     rf"{_BY_NOW}\b|"
     r"\b(?:pour le moment|pour l'instant|a l'heure actuelle|(?:en|a) ce (?:moment|stade)|a present|dans l'immediat"
@@ -86,7 +86,7 @@ _OTHER_CHOICE = re.compile(
     rf"|\b(?:change[rz]|modifie[rz]) (?:de|la|le|les|vos|votre) (?:{_ANOTHER}|jours?|criteres?|recherche)\b"
     rf"|\bautres? (?:{_ANOTHER})\b"
 )
-# A label before the sentence narrows its subject, unless the label has these words alone.
+# A label before the sentence narrows its subject, unless it has no other words than those of _OF_NO_LABEL.
 _LABEL = re.compile(r"([^:|>\u2013\u2014]+)(?:[:|>\u2013\u2014]| -)\W*$")
 _OF_NO_LABEL = re.compile(
     r"\b(?:infos?|informations?|attention|important|note[rz]?|nb|avis|desole\w*|oups|bonjour|madame|monsieur|messages?"
@@ -104,11 +104,10 @@ _OPENED = {"\u00ab": "\u00bb", "\u201c": "\u201d", "\u201e": "\u201d", "\u2039":
 
 
 def is_narrowed(text: str, sentence: str, *, asked: str = "") -> bool:
-    """Tell whether a text narrows, conditions, questions or quotes a sentence for none wherever it says it.
+    """Return whether a no-slot sentence is limited, conditional, asked or quoted wherever a text has it.
 
-    Each occurrence is read to the end of its sentence. `asked`: words (a regular expression) for the only thing that
-    was asked for, to which the sentence may limit itself. A text that says it more often than any page does is not
-    believed.
+    Each occurrence is read to the end of its sentence. `asked`: a regular expression of the only thing that was asked
+    for; a limit to that is none. A text with more than _MOST occurrences, which no page has, counts as limited.
     """
     around = around_phrase(text, sentence, reach=_REACH, most=_MOST + 1)
     return len(around) > _MOST or all(_is_narrowed_at(before, after, asked) for before, after in around)
@@ -131,7 +130,7 @@ def _is_narrowed_at(before: str, after: str, asked: str) -> bool:
 
 
 def names_days(heading: str) -> bool:
-    """Tell whether the heading of a part of a page limits it to some days; one over opening hours does not."""
+    """Return whether a heading limits its part of a page to some days; a heading of opening hours does not."""
     plain = normalize(heading)
     return not _OPENING.search(plain) and (names_date(heading) or _DAYS_OF_A_PART.search(plain) is not None)
 
@@ -207,7 +206,7 @@ _TODAY = re.compile(
 )
 _TO_DATE = re.compile(rf"{_BY_NOW}\b")
 _SOME_DAYS = re.compile(rf"\d|\b(?:{_DAYS})\b|(?<!a partir de )(?<!a compter de )\bcette date\b")
-# Words of trouble that state none: how to report one, how long files take, when to come back.
+# Words of trouble where there is none: how to report one, how long files take, when to come back.
 _TROUBLES = "(?:erreurs?|errors?|problemes?|problems?|incidents?|bugs?|pannes?|difficultes?)"
 _NO_TROUBLE = re.compile(
     r"\b(?:signal\w*|declar\w*|rapport\w*|report(?:ing)?|en cas d(?:e |')|si vous \w+|pour (?:toute?|tout)|sans"
@@ -278,7 +277,7 @@ def without_denials(text: str) -> str:
 
 
 def speaks_of_page_trouble(text: str, sentence: str) -> str:
-    """Return the word of trouble in a part of a page beside its sentence for none; empty without one.
+    """Return a word of trouble in a part of a page, outside of its no-slot sentence; empty without one.
 
     How to report an error, or how long a file takes, is no trouble.
     """

@@ -28,8 +28,8 @@ def body_of(frames: Iterable[str]) -> bytes:
 def frames_of(page: Page, last: str) -> list[Page]:
     """Return each frame of a body as a page; empty lines are skipped.
 
-    Other tools save frames indented, or all in one JSON array, which is recognised by the frame with `last`, the word
-    of the end. A body with more than _MOST frames stays one page, which no reader understands.
+    Other tools save frames indented, or all in one JSON array, which is recognised by its end: a frame with the word
+    `last`. A body with more than _MOST frames stays one page, which no reader understands.
     """
     lines = [line.strip() for line in _BREAK.split(page.body.removeprefix(b"\xef\xbb\xbf"))]
     if len(lines) > _MOST:

@@ -45,7 +45,7 @@ def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot]) -> Proof | 
 
 
 def of_trouble(desk: Desk, check: CheckItem, before: str | None) -> Proof | None:
-    """Return the proof of an inconclusive check; None after one with the same outcome (`before`), or without a page.
+    """Return the proof of an inconclusive check; None without a page, or if `before` is the same outcome.
 
     After a time-out, which has no page, an unreadable page is kept.
     """
@@ -71,7 +71,7 @@ class ProofOutbox:
         self._waiting: set[Future[None]] = set()
 
     def put(self, proofs: Iterable[Proof]) -> None:
-        """Take proofs over."""
+        """Hand proofs to the thread; beyond MOST they are lost."""
         for proof in proofs:
             if len(self._waiting) >= MOST:
                 log.warning("%s is lost, its link will say so: %d wait for Redis already", proof.key, MOST)
@@ -98,7 +98,7 @@ def _enqueue(proof: Proof) -> None:
 
 
 def enqueue(proof: Proof) -> None:
-    """Let a proof's page wait for the worker, redacted and packed. One too large, or one too many, is given up.
+    """Put a proof's page, redacted and packed, into Redis for the worker. One beyond the limits of size is given up.
 
     Raises:
         redis.RedisError: Redis is away.
@@ -118,7 +118,7 @@ def enqueue(proof: Proof) -> None:
 
 
 def nudge(name: PageName, by: str = "spider") -> None:
-    """Enqueue the job of a page that waits; one of the same `by` that waits already is enough.
+    """Enqueue the job of a page that waits; a job by the same `by` that waits already is not doubled.
 
     Raises:
         redis.RedisError: Redis is away.

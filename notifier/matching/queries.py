@@ -32,8 +32,8 @@ from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
 from notifier.delivery.reader_wishes import CHOSE_TIMES
 
-_PAID_AGAIN = timedelta(hours=5.5)  # later than others: an SMS to a phone that is off costs each time
-# How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
+_PAID_AGAIN = timedelta(hours=5.5)  # bounced SMS and calls are repeated this much later: each costs
+# Matches are searched from this long before a slot opened: the clocks of crawler and database differ.
 _CLOCKS_DIFFER = timedelta(days=1)
 
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
@@ -43,8 +43,8 @@ _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
 class OpenSlots:
     """Open slots of one desk, for thousands of alerts, most with the same limits and the same history.
 
-    `moments` are the slots as limits see them, `rows` their rows; `alike` are, by the id of each, the gone ones that
-    count as the same.
+    All by the slot's id: `moments`, the slots as limits see them; `rows`; `alike`, the ids of gone slots that count
+    as the same slot.
     """
 
     moments: Mapping[int, Moment]
@@ -61,7 +61,7 @@ class OpenSlots:
         return {*self.moments, *(gone for several in self.alike.values() for gone in several)}
 
     def find_passing(self, limits: Limits) -> frozenset[int]:
-        """Return the slots that limits let pass."""
+        """Return the ids of the slots that the limits let pass."""
         days = limits.date_from, limits.date_to, tuple(limits.weekdays or ())
         key = days, limits.hour_from, limits.hour_to, tuple(limits.sites or ())
         if key not in self._passing:
@@ -70,7 +70,7 @@ class OpenSlots:
         return self._passing[key]
 
     def find_alike(self, ranges: str) -> frozenset[int]:
-        """Return the slots that have one of these ids, or count as the same as one."""
+        """Return the ids of the slots whose id, or that of a gone slot alike, is in these ranges."""
         if ranges not in self._found:
             spans = read_ranges(ranges)
             self._found[ranges] = frozenset(
@@ -93,7 +93,7 @@ def _holds(spans: Sequence[range], slot_id: int) -> bool:
 
 
 class Candidate(NamedTuple):
-    """One target of an entitled alert that is about the desk; its limits are not looked at yet."""
+    """One target of an entitled alert that is about the desk; its limits are not applied yet."""
 
     alert_id: UUID
     user_id: UUID
@@ -105,9 +105,9 @@ class Candidate(NamedTuple):
 
 
 class MatchedBefore(NamedTuple):
-    """The open slots that an alert was matched with: those that a message tells of, and all.
+    """Open slots that an alert was matched with before: all (`matched`), and those that a message announced (`told`).
 
-    The others were matched while no contact was in use, or their messages ended otherwise.
+    The rest had no contact in use, or their messages failed, bounced, expired or were skipped.
     """
 
     told: frozenset[int] = frozenset()
@@ -123,7 +123,7 @@ class WantedSlots:
 
     alert: Candidate
     slots: tuple[int, ...]
-    is_new: bool  # it was not matched with all of them before
+    is_new: bool  # some of them it was never matched with
 
 
 def candidates(
@@ -135,8 +135,8 @@ def candidates(
 ) -> list[Candidate]:
     """Return the targets that name the desk or one of its procedures, of alerts that wait and whose user is entitled.
 
-    `alert_ids` asks for those alerts only. Ordered by alert. Of more than `most` targets any so many are returned,
-    and one more.
+    `alert_ids` asks for those alerts only. Ordered by alert. At most `most` + 1 targets are returned; if
+    there are more, which ones is undefined.
     """
     columns = (
         Alert.id,
@@ -162,10 +162,10 @@ def select_waiting(
     entitled_at: datetime,
     alert_ids: Collection[UUID] | None = None,
 ) -> sa.Select[*tuple[Any, ...]]:
-    """Return the query for alerts, of some that are named or of all, that wait at a desk and whose user is entitled.
+    """Return the query for alerts (all, or those of `alert_ids`) that wait at a desk and whose user is entitled.
 
-    Most who wait hold no plan: whose targets are here and who is entitled is found in indexes alone, so that rows are
-    read of those few only. A part of a crowd, which is named, does not read the targets of all of it.
+    Most users who wait hold no plan, so targets and grants are found by indexes alone, and rows are read of the few
+    entitled only. With `alert_ids`, a part of a crowd, only the targets of these alerts are read.
     """
     target, known = AlertTarget, {*detection.procedures} & {*Procedure}
     procedures = sa.literal(sorted(known), ARRAY(sa.Text()))
@@ -178,7 +178,7 @@ def select_waiting(
     query = sa.select(*columns)
     if alert_ids is None:
         ids = sa.select(target.id, target.alert_id)
-        # No target does both, so none comes twice.
+        # A target names a desk or a procedure, never both: none comes twice.
         here = sa.union_all(ids.where(at_desk), ids.where(by_procedure)).subquery()
         query = query.join(here, here.c.alert_id == Alert.id).join(target, target.id == here.c.id)
     else:
@@ -193,8 +193,8 @@ def select_waiting(
 def select_alike() -> sa.ColumnElement[list[int]]:
     """Return a column for an open slot: the ids of gone slots of its place that count as the same.
 
-    They are those of its place that was open, at unknown hours, until this hour was seen; and of a place that is open
-    at unknown hours again, the hours that lapsed meanwhile (docs/decisions.md#superseded-slots).
+    They are the slot of unknown hour that was superseded when this one opened, or later; and, if this one is of unknown
+    hour, the hours that opened after it and lapsed (docs/decisions.md#superseded-slots).
     """
     before = aliased(SlotRow)
     unknown_hours = (
@@ -207,7 +207,7 @@ def select_alike() -> sa.ColumnElement[list[int]]:
         before.gone_reason == GoneReason.LAPSED,
         before.opened_at >= SlotRow.opened_at,
     )
-    # By CASE: for an hour, which most slots are, the rows of its place are not read.
+    # CASE: most slots have an hour, and for these the rows of the place are not read.
     known_hours = sa.case((SlotRow.moment == "open", _gone_ids(before, *lapsed)))
     return _gone_ids(before, *unknown_hours).op("||")(known_hours)
 
@@ -226,10 +226,10 @@ def read_matched(
     *,
     tried_since: datetime,
 ) -> dict[UUID, MatchedBefore]:
-    """Return by alert the open slots that it was matched with already; of others nothing.
+    """Return, by alert, the open slots that it was matched with before; alerts without any are left out.
 
-    Messages that failed or bounced tell nobody, unless they were written since `tried_since`, or hours before where
-    each costs.
+    A message that failed or bounced counts as not told, unless it was written after `tried_since`; one by SMS or call
+    that bounced, after `tried_since` less _PAID_AGAIN.
     """
     row = Notification
     failed_lately = sa.and_(row.state.in_((State.FAILED, State.BOUNCED)), row.matched_at > tried_since)
@@ -246,7 +246,7 @@ def read_matched(
     alike = sa.literal([*(slots.all_ids - slots.moments.keys())], ARRAY(sa.BigInteger()))
     oldest_alike = sa.select(sa.func.min(SlotRow.opened_at)).where(SlotRow.id == sa.any_(alike))
     oldest = sa.func.least(min(slots.oldest, now), oldest_alike.scalar_subquery())
-    # Alert by alert, through the index of both: joined, each part of a crowd would read the matches of all of it.
+    # LATERAL: the matches of each alert by index. A join would read those of the whole crowd for each part of it.
     asked = (
         sa.func.unnest(sa.literal(alert_ids, UuidArray())).table_valued("id", name="asked").render_derived()
     )
@@ -288,15 +288,15 @@ def select_slots(
 
 
 class Recipient(NamedTuple):
-    """A contact that may get a slot alert: one of thousands that are looked at together."""
+    """A contact that may get a slot alert; there may be thousands at once."""
 
     contact_id: UUID
     user_id: UUID
     channel: Channel
     language: str  # of its user
-    stored_address: str  # as the table has it: of most contacts it is not decrypted
-    # Read again when it is claimed: a slot alert to it waits already, it was switched on again after a spam report or a
-    # STOP, or its user may want messages later
+    stored_address: str  # as in the table, maybe encrypted: most are never decrypted
+    # Not sent at once but claimed first: a slot alert to it waits already, it was switched on again after a spam report
+    # or a STOP, or its user may want messages later
     needs_claim: bool = False
     plan_rank: int = 0  # of the highest plan that covers the moment
 
@@ -304,7 +304,7 @@ class Recipient(NamedTuple):
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
     """Return the reachable contacts of these users on the channels of the plans that cover the moment.
 
-    Those of higher plans are in front.
+    Those of higher plans come first.
     """
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
     waiting = sa.exists().where(

@@ -1,4 +1,4 @@
-"""The slot alert, the call and the SMS after it: which of the slots are open still, and the reasons to send nothing."""
+"""The slot alert, the call and the SMS after it: which slots are still open, and why nothing is sent."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -44,18 +44,18 @@ UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
 # Least time between two calls to one person about different slots
 CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
 
-# After a call: then no SMS says "we have just called you", and the call is not made again
+# This long after a call its SMS ("we have just called you") is not sent any more, nor the call repeated
 LATE_AFTER = timedelta(minutes=10)
 
 _STOPPED = Skip(State.SKIPPED, "alert stopped")
-# Neither a call nor its SMS waits for the next look at a page, which may be hours away.
+# A call and its SMS do not wait for the next check, which may be hours away.
 _UNSEEN, _LATE = Skip(State.EXPIRED, "slots not seen lately"), Skip(State.EXPIRED, "long after the call")
 _CALLED = Skip(State.SKIPPED, "called often enough")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 
 
 def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
-    """Return for each what is open, or why nothing is sent; three queries for all of them."""
+    """Return for each row its open slots, or why nothing is sent; three queries for all of them."""
     confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
     matched = read_matched_slots(session, [row.id for row, _ in rows])
     cache = ContentCache()
@@ -67,7 +67,7 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
         if skip := skip_unreachable(contact) or find_end(found, confirmed):
             return skip
         seen_at = row.seen_at or found.detection.seen_at
-        # What its reader wanted later, whatever has happened to it since
+        # Delayed by its reader's wish: it says when its slots were last confirmed
         if row.priority is Priority.SCHEDULED:
             seen_at = max(seen_at, *(slot.seen_at for slot in found.slots))
         opening = SlotOpening(found.detection, tuple(found.slots), seen_at)
@@ -77,7 +77,7 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
 
 
 def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:
-    """Return by notification the alerts that still wait and what is open of their slots."""
+    """Return, by notification, the alerts that still wait, and the slots that are still open."""
     return read_announcements(session, ids, _read_open)
 
 
@@ -91,7 +91,7 @@ def _read_open(session: Session, ranges: Collection[str]) -> dict[str, list[Slot
 
 
 def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow]]:
-    """Return the open hours by slot whose hours were unknown and seen meanwhile: no other alert covers them."""
+    """Return, by slot of unknown hour, the open hours seen there meanwhile: no other message announces them."""
     known = [slot for slot in slots if slot.gone_reason is GoneReason.SUPERSEDED]
     if not known:
         return {}
@@ -111,7 +111,7 @@ def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow
 
 
 def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
-    """Return why the matched slots are not told, or None."""
+    """Return why the matched slots are not announced, or None."""
     if not found.stops:
         return _STOPPED
     if not found.slots:
@@ -139,7 +139,7 @@ def _count_waiting(due: DueMessage) -> TemplateContext | Skip:
 
 
 def _prepare_call(due: DueMessage) -> TemplateContext | Skip:
-    """Return what is open, or why no call is made. Params: the desk and the detection."""
+    """Return the open slots, or why no call is made. Params: the desk and the detection."""
     skip = _find_number_loss(due.contact) or _find_answer(due)
     if skip is None and _is_called_besides(due):
         skip = _CALLED
@@ -147,9 +147,9 @@ def _prepare_call(due: DueMessage) -> TemplateContext | Skip:
 
 
 def _prepare_sms(due: DueMessage) -> TemplateContext | Skip:
-    """Return what is open, or why nothing is sent any more. Params: those of the `call`, and its id.
+    """Return the open slots, or why no SMS is sent any more. Params: those of the `call`, and its id.
 
-    Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
+    A person who switched SMS off gets none: the switch withdraws the consent to SMS, not the one to calls.
     """
     if due.now - due.row.created_at > LATE_AFTER:
         return _LATE
@@ -169,10 +169,10 @@ def _find_number_loss(contact: Contact) -> Skip | None:
 
 
 def _find_answer(due: DueMessage) -> Skip | None:
-    """Return why no alert wants a call, or the SMS after it, any more; an answer counts in whatever way it came."""
+    """Return why no alert wants the call, or its SMS, any more: stopped, or answered (by whatever link)."""
     wants_calls = sa.and_(Alert.voice_enabled, Alert.enabled, Alert.closed_at.is_(None))
     given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
-    # Since it was announced last
+    # An answer since the latest announcement
     has_answer = sa.exists().where(MatchAnswer.match_id == Match.id, given_at >= Match.decided_at)
     its = (
         sa.select(sa.func.bool_or(wants_calls), sa.func.bool_or(has_answer))
@@ -196,13 +196,13 @@ def _read_called(due: DueMessage) -> TemplateContext | Skip:
 
 
 def _is_called_besides(due: DueMessage) -> bool:
-    """Return whether another call than this one rings or rang within the hour.
+    """Return whether another call to this person rings now, or rang within CALL_EVERY_SECONDS.
 
-    Calls are written an hour apart, but those of two desks at once may meet, and reports that come late or what an
-    operator replays bring others.
+    Calls are written an hour apart. But two desks may open at once, a report may come late, and an operator may
+    replay one.
     """
     row = Notification
-    # of two at once the newer one is made
+    # of two calls at once only the newer one is made
     rings = sa.or_(sa.and_(row.state == State.SENDING, row.id > due.row.id), rang(due.now))
     mine = sa.and_(row.user_id == due.contact.user_id, row.kind == SLOT_CALL)
     other = sa.exists().where(mine, row.id != due.row.id, rings)
@@ -217,7 +217,7 @@ def rang(now: datetime) -> sa.ColumnElement[bool]:
 
 
 KINDS = {
-    # A confirmed number, though SMS be switched off: calls are chosen by alert. Hours say when, and no group.
+    # A confirmed number, even with SMS switched off: calls are chosen by alert. Quiet hours apply, groups do not.
     "slot_call": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.SMS and _find_number_loss(contact) is None),
         values=_prepare_call,
@@ -229,7 +229,7 @@ KINDS = {
         values=_prepare_sms,
         secret=False,
     ),
-    # Several of one contact leave as one message.
+    # Several to one contact are sent as one message.
     "slot_detected": MessageKind(
         to=Recipients(REACHABLE.accepts),
         values=lambda due: _prepare_all(due.session, [(due.row, due.contact)], due.now)[0],

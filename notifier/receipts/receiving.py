@@ -1,7 +1,7 @@
-"""Calls of providers: the check that one is genuine, its receipts, and their store, a row for each without its address.
+"""Webhook calls of providers: whether one is genuine, its receipts, and their rows, which hold no address.
 
-What SendGrid and Twilio call our webhooks with is read apart from `notifier/channels/providers/`, whose files load the
-providers' SDKs: the API reads receipts and sends nothing.
+Calls of SendGrid and Twilio are read here, not in `notifier/channels/providers/`, whose files load the providers' SDKs:
+the API reads receipts and sends nothing.
 
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
 https://www.twilio.com/docs/usage/security#validating-requests
@@ -55,7 +55,7 @@ LONGEST_ID, LONGEST_CODE = 255, 80
 class Receipt:
     """One receipt, as the provider sent it."""
 
-    event_id: str  # the provider's: the same when it is repeated
+    event_id: str  # the provider's id of the event, the same in a repetition
     kind: ReceiptKind
     at: datetime  # by the provider's clock
     address: (
@@ -68,20 +68,20 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptReader:
-    """Reads what a provider calls our webhook with.
+    """How the webhook calls of a provider are checked and read.
 
-    A call's headers have lower-case names. `query` is behind the `?` of its address.
+    Names of headers are in lower case; the query is the part of the address after `?`.
     """
 
-    # Whether the provider signed the call: headers, body, query. Without its key set none is genuine
+    # (headers, body, query) → whether the provider signed the call; False while its key is not set
     is_genuine: Callable[[Mapping[str, str], bytes, str], bool]
-    # The receipts of a genuine call, without those that say nothing new: body, query, now. ValueError: the body has
-    # another shape than the provider documents
+    # (body, query, now) → the receipts of a genuine call, without events that change nothing. ValueError: the body
+    # does not have the documented shape
     read_receipts: Callable[[bytes, str, datetime], Sequence[Receipt]]
 
 
 def parse_ids(text: str) -> tuple[UUID, ...]:
-    """Return the ids in a list with commas or dots; what is none is left out."""
+    """Return the ids in a list with commas or dots; parts that are no id are left out."""
     found = []
     for part in text.replace(".", ",").split(","):
         try:
@@ -99,7 +99,7 @@ _DROPPED = {
     **dict.fromkeys(("spam reporting address", "unsubscribed address"), ReceiptKind.STOPPED),
     **dict.fromkeys(_BOUNCED, ReceiptKind.BOUNCED),
 }
-_CODE = re.compile(r"[\w.]+")  # such as 5.1.1: the reason may repeat the address
+_CODE = re.compile(r"[\w.]+")  # such as 5.1.1; the full reason may repeat the address
 
 
 @lru_cache(maxsize=8)
@@ -124,11 +124,11 @@ def _is_signed_by(key: str, signature: bytes, signed: bytes) -> bool:
 
 
 def _is_from_sendgrid(headers: Mapping[str, str], body: bytes, _query: str) -> bool:
-    """Return whether one of SENDGRID_WEBHOOK_KEY fits the signature of time and raw body."""
+    """Return whether timestamp and raw body are signed with one of the keys of SENDGRID_WEBHOOK_KEY."""
     try:
         keys = settings().require_all("sendgrid_webhook_key")
         signature = base64.b64decode(headers.get(_SIGNATURE, ""), validate=True)
-    except (SettingMissing, ValueError):  # of no base64, or with letters that are not ASCII
+    except (SettingMissing, ValueError):  # a signature that is not base64, or not ASCII
         return False
     signed = headers.get(_TIMESTAMP, "").encode() + body
     return any(_is_signed_by(each, signature, signed) for each in keys)
@@ -182,7 +182,7 @@ def _kind_of(event: dict[str, Any]) -> ReceiptKind | None:
 
 
 def _text(event: dict[str, Any], name: str) -> str:
-    """Return a text without what no table takes: NUL, and halves of characters, which JSON can spell."""
+    """Return a text without NUL and lone surrogates, which JSON may hold and PostgreSQL refuses."""
     value = event.get(name)
     return value.encode("utf-8", "ignore").decode().replace("\0", "") if isinstance(value, str) else ""
 
@@ -220,14 +220,14 @@ _NEGATIONS = frozenset({"ne", "n", "pas", "non", "jamais", "not", "don", "dont",
 _WORD = re.compile(r"[^\W\d_]+")
 
 MACHINE = "machine"  # the code of a call that an answering machine took
-_MACHINES = ("machine", "fax")  # how the words of Twilio for them begin; a person is `human` or `unknown`
+_MACHINES = ("machine", "fax")  # how AnsweredBy begins for them; a person is `human` or `unknown`
 _MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
 
 
 def _is_from_twilio(path: str, headers: Mapping[str, str], body: bytes, query: str) -> bool:
-    """Return whether our token signed API_URL's address with that path and the form, and the account is ours.
+    """Return whether address (API_URL and path) and form are signed with our token, and the account is ours.
 
-    Header names are lower.
+    Names of headers are in lower case.
     """
     try:
         token, form = settings().require("twilio_auth_token"), _read_form(body)
@@ -235,7 +235,7 @@ def _is_from_twilio(path: str, headers: Mapping[str, str], body: bytes, query: s
         return False
     given, address = headers.get(_TWILIO_SIGNATURE, "").encode(), webhook_address(path, query)
     fields = "".join(f"{name}{form[name]}" for name in sorted(form))
-    # Its documentation does not say whether what is behind the # is signed, too.
+    # Twilio does not document whether the signature covers the part after #.
     is_ours = any(
         hmac.compare_digest(
             base64.b64encode(hmac.new(token.encode(), (each + fields).encode(), hashlib.sha1).digest()), given
@@ -251,7 +251,7 @@ ReadForm = Callable[[Mapping[str, str]], tuple[ReceiptKind | None, str | None]]
 def _read_twilio(
     sids: Sequence[str], read_form: ReadForm, body: bytes, query: str, now: datetime
 ) -> Sequence[Receipt]:
-    """Return the receipt, if a form about one message is one; as Twilio names no time, its arrival counts.
+    """Return the receipt in a form about one message, or none. Twilio names no time, so that of its arrival counts.
 
     `sids` are the fields with Twilio's id of the message.
     """
@@ -269,9 +269,9 @@ def _read_twilio(
 
 
 def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
-    """Return an SMS's new state with its error code; or that a person answered STOP, without one."""
+    """Return the new state of an SMS and its error code; STOPPED without a code if a person answered STOP."""
     state, code = form.get("MessageStatus"), form.get("ErrorCode", "")
-    if state is None:  # Twilio names an answer where the account manages opt-outs
+    if state is None:  # a person's answer; Twilio says OptOutType if it manages opt-outs
         stops = form.get("OptOutType") == "STOP" or _asks_to_stop(form.get("Body", ""))
         return ReceiptKind.STOPPED if stops else None, None
     shown = code[:LONGEST_CODE] if code.isdecimal() else None
@@ -281,7 +281,7 @@ def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
 
 
 def _read_call(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
-    """Return how a call ended: whether a person answered, or a machine, or no one; with the code of the last two."""
+    """Return how a call ended: DELIVERED if a person answered, else REFUSED and a code that says why."""
     status = form.get("CallStatus", "")
     if status in _MISSED:
         return ReceiptKind.REFUSED, status
@@ -355,12 +355,12 @@ def _is_from_telegram(headers: Mapping[str, str]) -> bool:
 
 
 def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
-    """Store the receipts of a call; one that is repeated, or cannot be read, changes nothing: it would come again.
+    """Store the receipts of a call. A repeated call changes nothing; an unreadable one is logged: it would come again.
 
-    The sweep has them applied within a second. A job from here would wait for a Redis that hangs.
+    The sweep applies them within a second; no job is enqueued here, since the call would wait if Redis hangs.
 
     Raises:
-        PermissionError: the provider did not make it.
+        PermissionError: the call is not genuine.
         LookupError: no receipts are received from this provider.
     """
     _check_known(provider)
@@ -381,7 +381,7 @@ def _check_known(provider: str) -> None:
 
 
 def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
-    """Write the receipts that are new, by the provider's ids of them; return how many are."""
+    """Write the receipts whose event ids are new; return their number."""
     found = {each.event_id: each for each in receipts}
     unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
     if not unique:
@@ -403,7 +403,7 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
 
 
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
-    """Return the contact that each receipt speaks of, by its id, where it has the receipt's address now."""
+    """Return contacts by event id, for receipts (other than deliveries) whose address is still the contact's."""
     about = [each for each in receipts if each.kind is not ReceiptKind.DELIVERED]
     first = [each.notification_ids[0] for each in about if each.notification_ids]
     query = sa.select(Notification.id, Contact, Notification.created_at).join(
@@ -424,10 +424,10 @@ def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) 
 
 
 def _is_news(contact: Contact, receipt: Receipt, written_at: datetime, now: datetime) -> bool:
-    """Whether a receipt about a message that was written then says something of a contact as it is now.
+    """Return whether a receipt, about a message of `written_at`, still applies to its contact.
 
-    Not where it has another address, nor a bounce where its owner has confirmed it since. A repetition is known by the
-    row of the first; a receipt of a message from before all rows that are kept may be one.
+    It does not if the contact has another address now, nor a bounce if the owner has confirmed the address since. One
+    about a message older than RECEIPTS_KEPT_FOR may be a repetition whose first row is deleted.
     """
     is_its_own = fold_address(contact.address) == fold_address(receipt.address)
     is_old = written_at < now - RECEIPTS_KEPT_FOR()

@@ -22,10 +22,10 @@ _FOLDERS = {
     "contact": "contact",
     "mediation": "mediation",
 }
-_LINKED = re.compile("@|://")  # what becomes a link, which browsers isolate by themselves
+_LINKED = re.compile("@|://")  # in values that become links, which browsers isolate by themselves
 _FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _HERE = Path(__file__).parent / "documents"
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts become none
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts no links
 area = Area("legal", __name__)
 
 

@@ -13,15 +13,15 @@ from api.models.payment import FormerCustomer, Payment, PaymentEvent, PaymentEve
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from configs.ground.clock import clock
 
-KEPT_FOR = timedelta(days=120)  # the longest in which cards' networks take a dispute
-_MISSING = "resource_missing"  # deleted before
+KEPT_FOR = timedelta(days=120)  # the longest time in which card networks accept a dispute
+_MISSING = "resource_missing"  # Stripe's code for a customer that was deleted before
 _AT_ONCE = 100
 _OVER = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST, PaymentEventKind.DISPUTE_CLOSED)
 log = structlog.get_logger(__name__)
 
 
 def keep_customer(session: Session, payment_id: UUID, customer: str) -> None:
-    """Note who at Stripe paid a payment whose account is deleted; what is noted stays."""
+    """Store the Stripe customer of a payment whose account is being deleted, unless one is stored."""
     row = insert(FormerCustomer).values(
         payment_id=payment_id, customer=customer, dropped_at=clock() + KEPT_FOR
     )
@@ -29,12 +29,12 @@ def keep_customer(session: Session, payment_id: UUID, customer: str) -> None:
 
 
 def find_customer(session: Session, payment_id: UUID) -> str | None:
-    """Return the customer of a payment whose account is deleted, while it is known."""
+    """Return the customer of a payment whose account is deleted, while it is stored."""
     return session.scalar(sa.select(FormerCustomer.customer).where(FormerCustomer.payment_id == payment_id))
 
 
 def drop_customers() -> dict[str, int]:
-    """Delete the customers whose time is over, at Stripe and then here; Stripe keeps what it must by itself."""
+    """Delete the customers whose time is over, at Stripe and then here; Stripe retains by itself what it must."""
     with open_session() as s:
         due = _list_due(s, clock())
     deleted = sum(_drop(each) for each in due)
@@ -42,7 +42,7 @@ def drop_customers() -> dict[str, int]:
 
 
 def _list_due(session: Session, now: datetime) -> list[str]:
-    """Return the customers none of whose payments is needed any more."""
+    """Return customers all of whose payments are past KEPT_FOR and without an open dispute."""
     other = aliased(FormerCustomer)
     needed = sa.exists().where(
         other.customer == FormerCustomer.customer, (other.dropped_at > now) | _is_disputed(other)
@@ -52,7 +52,7 @@ def _list_due(session: Session, now: datetime) -> list[str]:
 
 
 def _is_disputed(row: type[FormerCustomer]) -> sa.ColumnElement[bool]:
-    """Return the condition that a dispute of the payment has no end yet."""
+    """Return the condition that a dispute of the payment is open."""
     opened, over = aliased(PaymentEvent), aliased(PaymentEvent)
     ended = sa.exists().where(
         over.payment_id == opened.payment_id, over.subject == opened.subject, over.kind.in_(_OVER)
@@ -62,7 +62,7 @@ def _is_disputed(row: type[FormerCustomer]) -> sa.ColumnElement[bool]:
 
 
 def _drop(customer: str) -> bool:
-    """Delete a customer with name, address and cards; payments stay, and refunds of them work on."""
+    """Delete a customer with name, address and cards; the payments stay, and can still be refunded."""
     from api.payments.gateway.client import call  # noqa: PLC0415 -- late: Stripe's library takes a second to load
 
     try:
@@ -77,7 +77,7 @@ def _drop(customer: str) -> bool:
 
 
 def keep_customers(session: Session, user_id: UUID, customer: str | None) -> None:
-    """Note who at Stripe paid the payments of an account that is being deleted, each by its own customer."""
+    """Store the Stripe customer of each payment of an account that is being deleted; `customer`: the account's."""
     for payment in session.scalars(sa.select(Payment).where(Payment.user_id == user_id)).all():
         paid_by = payment.stripe_customer_id or customer
         if paid_by:

@@ -17,7 +17,7 @@ from api.web.openapi import BEARER, declare_errors, make_blueprint
 from api.web.public_answers import PDF_TYPE, build_pdf_response
 from configs.ground.object_store import StoreAway
 
-_MAKING_SECONDS, _STORE_SECONDS = "10", "60"  # until it is worth asking again
+_MAKING_SECONDS, _STORE_SECONDS = "10", "60"  # Retry-After: of a file in the making, of a store that is away
 _FILE: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
     200: {
         "description": "The PDF",

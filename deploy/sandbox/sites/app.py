@@ -61,7 +61,7 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
 
 
 class _Slots(Body):
-    """Which slots: instants ``at`` a planning (to open: the form's first; to take: all of the form's)."""
+    """Slots: a planning, and their instants ``at``. Without a planning: the first to open at, all to take from."""
 
     form: int
     planning: int | None = None
