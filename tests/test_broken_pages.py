@@ -413,3 +413,16 @@ def test_an_overloaded_or_retired_ezbooking_takes_an_absence_beside_it_back() ->
         for other in troubled:
             for text in (one.text + other.text, other.text + one.text):
                 assert _claims("ezbooking", one.saying(text).page)[1] == (), (one.name, other.name)
+
+
+@pytest.mark.rule("3.2")
+def test_an_ezbooking_that_says_none_beside_an_open_desk_proves_no_absence() -> None:
+    pages = [each for each in originals() if each.name.startswith("ezbooking/")]
+    full = [each for each in pages if each.outcome == Outcome.NO_SLOTS and "plus de plage" in each.text]
+    opened = [each for each in pages if each.is_open or each.hours]
+    assert full and opened  # noqa: PT018 -- both or neither
+    for one in full:
+        for other in opened:
+            for text in (one.text + other.text, other.text + one.text):
+                covered = _claims("ezbooking", one.saying(text).page)[1]
+                assert all(each.first for each in covered), (one.name, other.name)
