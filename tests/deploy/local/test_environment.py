@@ -4,6 +4,7 @@ import configparser
 import re
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -32,6 +33,8 @@ from deploy.local.state_dir import (
     AlreadyRunning,
     alone,
     is_held,
+    keep,
+    read_kept,
 )
 from deploy.local.valkey import start_valkey
 from notifier.workers import CHILDREN as NOTIFIER
@@ -43,6 +46,16 @@ from tests.waiting import ONE_TRY
 
 def made(state: Path) -> dict[str, str]:
     return sandbox_environment(state, StackPorts(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
+
+
+def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: Path) -> None:
+    variables, file = {"A": "it's $HOME", "B": "two words\nand a line", "C": ""}, tmp_path / "env"
+    keep(file, {"OLD": "gone"})
+    keep(file, variables)
+    assert read_kept(file) == variables
+    script = f"set -a; . '{file}'; printenv A"
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env={}, check=True)
+    assert (told.stdout, stat.S_IMODE(file.stat().st_mode)) == ("it's $HOME\n", 0o600)
 
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
