@@ -45,6 +45,7 @@ THEIRS = {  # of Prometheus, of rules that record, and of prometheus-node-export
     "node_time_seconds",
     "node_timex_sync_status",
 }
+THEIR_LABELS = {"le", "what", "job", "instance", "mode", "fstype", "mountpoint", "alertname", "alertstate"}
 # Words of a query that name no metric and no function: https://prometheus.io/docs/prometheus/2.42/querying/basics/
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
@@ -58,6 +59,16 @@ def find_metrics(query: str) -> set[str]:
     return {name for name in _NAME.findall(bare) if name.lower() not in _WORDS}
 
 
+def find_labels(query: str) -> set[str]:
+    """Return the labels that a query groups by, and those that it selects by."""
+    bare = _TEXT.sub('""', query)
+    grouped = {name for group in _LABELS.findall(bare) for name in re.findall(r"\w+", group.split("(", 1)[1])}
+    selected = {
+        name for braces in re.findall(r"\{([^}]*)\}", bare) for name in re.findall(r"(\w+)\s*[=!]", braces)
+    }
+    return grouped | selected
+
+
 def find_own(name: str) -> str:
     """Return the metric of a name, also of a histogram's part."""
     own = name.removeprefix(PREFIX)
@@ -65,12 +76,14 @@ def find_own(name: str) -> str:
 
 
 @in_turn("place, query", QUERIES, lambda each: each[0])
-def test_a_query_names_metrics_that_exist(place: str, query: str) -> None:
+def test_a_query_names_metrics_and_labels_that_exist(place: str, query: str) -> None:
     names = find_metrics(query)
     assert names or place == "Watchdog"
     ours = {find_own(name) for name in names if name.startswith(PREFIX)}
     assert ours <= BY_NAME.keys()
     assert {name for name in names if not name.startswith(PREFIX)} <= THEIRS
+    labels = {label for name in ours for label in BY_NAME[name].labels} | THEIR_LABELS
+    assert find_labels(query) - labels == set()
 
 
 def test_every_alarm_has_a_heading_and_every_heading_an_alarm() -> None:
