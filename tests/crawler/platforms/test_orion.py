@@ -58,6 +58,22 @@ def test_any_days_are_open_or_understood_by_no_rule_and_never_none(days: list[An
     assert not reading.covered or all(slot.moment for slot in reading.slots)
 
 
+HOUR = {"start": "2026-11-24T09:30:00Z"}
+
+
+@pytest.mark.rule("3.2")
+@in_turn(
+    "day",
+    [
+        {"date": "2026-11-24", "available": False, "slots": [HOUR]},
+        {"date": "2026-11-24", "slots": [HOUR | {"free": 0}]},
+        HOUR | {"isOpen": False},
+    ],
+)
+def test_what_is_marked_as_taken_is_no_slot(day: dict[str, Any]) -> None:
+    assert read({"daySlots": [day]}).slots == ()
+
+
 def test_the_body_is_what_the_page_posts() -> None:
     asked = ORION.first_request(visit())
     assert asked.url == "https://esii-orion.com/orion/api/1/rdv/bookings/availableSlotByDay"
