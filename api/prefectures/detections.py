@@ -160,9 +160,10 @@ def _name_town_halls(row: Row) -> dict[str, str]:
 
     A round tells what is open with the desk's latest detection, which names the town halls of its own slots.
     """
-    if not row.places:
+    desk = desks().get(row.desk_id)
+    if not desk or not row.places:
         return {}
-    site, url = desks()[row.desk_id].name_places(row.places)
+    site, url = desk.name_places(row.places)
     return {"site": site, "booking_url": url}
 
 
