@@ -121,6 +121,7 @@ class Keeper:
         self._redis = OutageLog()
         self._daily = Daily()
         self._looked_at: datetime | None = None
+        self._walk: dict[str, int] = {}  # what the next look is to start of it
 
     def run_once(self, now: datetime) -> None:
         """Start missing spiders, kill silent ones, and report to /api/health."""
@@ -129,11 +130,13 @@ class Keeper:
         if since and (now - since).total_seconds() > SILENT_SECONDS():
             # The clock stepped, or this machine slept: entries ran out, and no spider was silent.
             speaking = None
+        walk, self._walk = self._walk, {}
         first, *others = self._scrapyds
-        first.keep(wanted | self._want_walk(wanted, now), speaking, now)
+        first.keep(wanted | walk, speaking, now)
         for each in others:  # one that is away keeps no other one from being served
             each.keep(wanted, speaking, now)
         self._publish_health(wanted, now)
+        self._walk = self._want_walk(wanted, now)  # last: it asks the database, which no spider waits for
 
     def _read_jobs(self) -> set[str] | None:
         """Return the jobs of the spiders that speak; None while Redis is away."""

@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ import pytest
 import redis
 
 from configs.world.desk import Desk
+from crawler.discovery.daily_schedule import Daily
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
@@ -299,3 +301,33 @@ def test_a_scrapyd_that_is_away_is_named_and_the_other_one_served(
         kept.run_once(after(second))
     assert word(redis_server)["running"] == {SYSTEM: 2}
     assert [each.started for each in scrapyds] == [1, 1]
+
+
+@pytest.mark.rule("3.12")
+def test_whatever_ails_the_decision_on_the_walk_no_spider_waits_for_it(
+    kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Daily, __: datetime) -> bool:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Daily, "is_due", fail)
+    for second in (0, 20):
+        with suppress(RuntimeError):  # the planner tells health
+            kept.run_once(after(second))
+        assert fake.running.pop(SYSTEM) == [f"job-{fake.started}"]
+
+
+def test_a_walk_that_is_due_is_one_process_of_the_first_scrapyd_alone(
+    two: tuple[Keeper, Fake, Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, first, second = two
+    monkeypatch.setattr(Daily, "is_due", lambda *_: True)
+    first.away = True
+    watch(kept, 0, 20)
+    assert (first.running, [*second.running]) == ({}, [SYSTEM])
+    first.away = False
+    watch(kept, 22, 60)
+    assert [len(each.running.get("discovery", ())) for each in (first, second)] == [1, 0]
+    first.kill(*first.running["discovery"])  # in the middle
+    watch(kept, 62, 80)
+    assert [len(each.running.get("discovery", ())) for each in (first, second)] == [1, 0]
