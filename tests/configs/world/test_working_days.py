@@ -187,3 +187,11 @@ def test_a_desk_file_tells_of_them(folder: Path, edit: Callable[..., int]) -> No
     edit('"16:00"', "16:00")
     (plain, *_) = load_prefectures(folder)["evry-courcouronnes_91"].desks
     assert plain.releases == desk.releases  # an hour is a text, in quotes or without
+
+
+def test_the_day_of_a_contract_is_that_of_france_and_its_holidays_are_no_regions() -> None:
+    for contract, last_day in (
+        (datetime(2026, 9, 8, 22, 30, tzinfo=UTC), date(2026, 9, 23)),  # the 9th in France
+        (datetime(2025, 12, 12, 9, tzinfo=UTC), date(2025, 12, 26)),  # a holiday in Alsace and Moselle alone
+    ):
+        assert find_withdrawal_period(contract, contract).last_day == last_day
