@@ -255,6 +255,15 @@ def test_stop_by_sms_ends_sms_and_mail_tells() -> None:
     assert [each.channel for each in losses()] == [Channel.EMAIL]
 
 
+def test_the_state_of_a_strangers_message_changes_none_of_ours() -> None:
+    key = sent(Channel.SMS)
+    send_sms_state(key, "undelivered", "30003", sid="SM" + "9" * 32)
+    send_sms_state(key, "undelivered", "30005", sid="SM" + "8" * 32, to="+33699999999")
+    apply_receipts()
+    assert (state_of(key), contact_of(key).state) == (State.SENT, ContactState.OK)
+    assert all(each.applied_at for each in stored())
+
+
 def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
     key = sent(Channel.SMS)
     with pytest.raises(PermissionError):
