@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import xmlrpc.client
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -88,20 +87,10 @@ def as_json(parts: Parts) -> dict[str, Any]:
 _MB = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program of the supervisor's; memory is resident, in MB. `children` are those that have names of their own."""
+def read_programs(state: Path) -> list[dict[str, Any]]:
+    """Ask the supervisor of the stack on that folder; memory is resident, in MB.
 
-    name: str
-    state: str
-    since: datetime | None
-    pid: int
-    memory_mb: int
-    children: list[str]
-
-
-def read_programs(state: Path) -> list[Program]:
-    """Ask the supervisor of the stack on that folder.
+    `children` are those that have names of their own.
 
     Raises:
         OSError, xmlrpc.client.Error: it does not answer.
@@ -115,11 +104,14 @@ def read_programs(state: Path) -> list[Program]:
     return [_program(each) for each in told]
 
 
-def _program(told: dict[str, Any]) -> Program:
+def _program(told: dict[str, Any]) -> dict[str, Any]:
     runs = told["statename"] == "RUNNING"
-    since = datetime.fromtimestamp(told["start"], UTC) if runs else None
     pid = told["pid"]
-    return Program(told["name"], told["statename"], since, pid, _resident(pid), _children(pid))
+    return {
+        "name": told["name"], "state": told["statename"],
+        "since": datetime.fromtimestamp(told["start"], UTC) if runs else None,
+        "pid": pid, "memory_mb": _resident(pid), "children": _children(pid),
+    }  # fmt: skip
 
 
 def _children(pid: int) -> list[str]:

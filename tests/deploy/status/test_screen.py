@@ -2,8 +2,12 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +24,10 @@ from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.desk import DeskStatus
 from api.models.user import User
-from deploy.local.state_dir import ENVIRONMENT, alone, keep
-from deploy.status import NothingRuns, ask_all, attach, main, show
+from deploy.local.processes import stop_with_descendants, wait_until
+from deploy.local.programs import write_supervisor
+from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, keep
+from deploy.status import NothingRuns, ask_all, attach, main, read_programs, show
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
 from tests.factories import BOBIGNY, add_desk
@@ -102,6 +108,24 @@ def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
+def test_programs_of_a_local_stack_are_shown_as_its_supervisor_knows_them(tmp_path: Path) -> None:
+    conf = write_supervisor(tmp_path / LOGS, {"sandbox": ["sleep", "60"]}, tmp_path, {})
+    command = [sys.executable, "-m", "deploy.local.run_supervisord", "-n", "-c", str(conf)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as supervisor:
+        try:
+            wait_until(lambda: "RUNNING" in _read_states(tmp_path), what="sleep", process=supervisor)
+            screen = shown({"programs": read_programs(tmp_path), HEALTH: []})
+        finally:
+            stop_with_descendants(supervisor)
+    assert re.search(r"programs +sandbox · RUNNING · since .* · memory mb \d+", screen)
+
+
+def _read_states(state: Path) -> list[str]:
+    with suppress(OSError, KeyError):  # it does not listen yet
+        return [each["state"] for each in read_programs(state)]
+    return []
+
+
 def test_json_says_the_same_and_the_exit_code_that_something_is_down(
     settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
