@@ -107,7 +107,6 @@ def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
     }
 
 
-@pytest.mark.usefixtures("database", "redis_server", "frozen")
 def test_programs_of_a_local_stack_are_shown_as_its_supervisor_knows_them(tmp_path: Path) -> None:
     conf = write_supervisor(tmp_path / LOGS, {"sandbox": ["sleep", "60"]}, tmp_path, {})
     command = [sys.executable, "-m", "deploy.local.run_supervisord", "-n", "-c", str(conf)]
@@ -126,6 +125,7 @@ def _read_states(state: Path) -> list[str]:
     return []
 
 
+@pytest.mark.usefixtures("database", "redis_server", "frozen")
 def test_json_says_the_same_and_the_exit_code_that_something_is_down(
     settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
