@@ -55,17 +55,6 @@ from tests.lab.pictures.world import write_rows
 _LONG_NAME = "Renouvellement-du-titre-de-séjour-de-ma-belle-mère-qui-habite-chez-nous-depuis-2"
 _LONG_URL = f"https://www.example.fr/{'booking/' * 20}"
 _PAGE = b"<html>Choisissez un jour"
-# Answers that are no page: files, twins of live parts, and what only leads on.
-NO_PAGES = {
-    "admin.send_totals", "admin.show_proof",
-    "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
-    "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
-    "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
-    "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "links.send_picture",
-    "links.send_source", "security.show_codes", "status.show_live",
-}  # fmt: skip
-
-
 _UNKNOWN = {"not-found", "departments-unknown"}  # answered by 404
 _REFUSED = {"link-refused", "new-address"}  # of tokens that are none
 
@@ -85,33 +74,18 @@ _PEOPLE = {
 }
 
 
-def write_world() -> list[Shot]:
+def write_world(app: Flask) -> list[Shot]:
     """Write the world; return its pages that open by their address alone."""
     ids = write_rows()
     ask_for_codes()
     _write_long_texts()
-    shots = [each for each in list_shots(ids) if not each.steps and each.name not in _REFUSED]
+    shots = [each for each in list_shots(ids, app) if not each.steps and each.name not in _REFUSED]
     links = [write_token(each) for each in _list_links(ids)]
     shots += [Shot(f"link-{number}", f"/l/{each}", Who.VISITOR) for number, each in enumerate(links)]
     camille, mail = _find_camille()
     moved = VerifyAddress(mail.id, digest(mail.address), new=camille.token_version)
     shots.append(Shot("new-address", f"/profil/nouvelle-adresse/{write_token(moved)}", Who.CAMILLE))
     return shots
-
-
-def list_unlisted(app: Flask, shots: list[Shot]) -> set[str]:
-    """Return the pages of the URL map that no address of the list opens; the API's own are no part of the front."""
-    pages = {
-        rule.endpoint
-        for rule in app.url_map.iter_rules()
-        if not rule.rule.startswith("/api/") and "GET" in (rule.methods or ())
-    }
-    find, unknown = app.url_map.bind(""), "/nowhere"
-    return (
-        pages
-        - NO_PAGES
-        - {find.match(each.path.partition("?")[0])[0] for each in shots if each.path != unknown}
-    )
 
 
 def _write_long_texts() -> None:

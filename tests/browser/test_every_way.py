@@ -7,17 +7,16 @@ from playwright.sync_api import Page
 
 from tests.browser.arrival import check_arrival, check_width
 from tests.browser.page_walk import (
-    NO_PAGES,
     PageWalk,
     Reader,
     check_keyboard,
     count_forms,
-    list_unlisted,
     send_spoiled,
     write_world,
 )
 from tests.browser.site import MakeContext, Site
 from tests.browser.watch import Watch
+from tests.lab.pictures.pages import NO_PAGES, list_unlisted
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 MakeWalk = Callable[[str], PageWalk]
@@ -33,14 +32,16 @@ READERS = pytest.mark.parametrize(("reader", "language"), _READS)  # operators' 
 @pytest.fixture
 def make_walk(site: Site, make_context: MakeContext, watch: Watch) -> MakeWalk:
     """Make a walk in this language."""
-    return lambda language: PageWalk(site, write_world(), make_context, watch, language)
+    return lambda language: PageWalk(site, write_world(site.app), make_context, watch, language)
 
 
 def test_a_new_page_is_named(site: Site) -> None:
-    shots = write_world()
+    shots = write_world(site.app)
     assert {rule.endpoint for rule in site.app.url_map.iter_rules()} >= NO_PAGES
-    assert list_unlisted(site.app, shots) == set(), "add their addresses to tests/lab/pictures/pages.py"
-    assert list_unlisted(site.app, [each for each in shots if "/carte" not in each.path]) == {"map.show_map"}
+    assert list_unlisted(site.app, shots) == {}, "add their addresses to tests/lab/pictures/pages.py"
+    assert list_unlisted(site.app, [each for each in shots if "/carte" not in each.path]) == {
+        "map.show_map": "/carte"
+    }
 
 
 @READERS

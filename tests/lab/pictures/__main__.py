@@ -15,6 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from api.app import create_app
 from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import PREFECTURES
 from tests.lab.bench.servers import API, serve_app, servers
@@ -137,7 +138,7 @@ def main(given: list[str]) -> int:
     settings = {"PREFECTURES_DIR": str(PREFECTURES), "RECENT_PROOF_SECONDS": "3600"}
     with servers(lambda _: settings) as made:
         ids = write_world(made)
-        shots = list_shots(ids)
+        shots = list_shots(ids, create_app())
         with serve_app(made, API, PROGRAM="api") as port, _open_camera(port, options) as camera:
             for who in list(Who)[1:]:
                 camera.sign_in(who)

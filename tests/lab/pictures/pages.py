@@ -1,14 +1,16 @@
 """Every page that is shown: its name, address, who looks at it, and what that person does there first.
 
-An address may carry ids of the filled world, in braces: those of `World.ids`.
+An address may carry ids of the filled world, in braces. A page without parameters that is not listed is shown, too.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flask import Flask
 from playwright.sync_api import Page
 
 from configs.world.sales_terms import find_newest_version
+from tests.api.pages.walk.addresses import list_rules
 from tests.factories import PASSWORD
 from tests.lab.pictures.accounts import WATCHED, WATCHED_HOST, Who
 
@@ -62,26 +64,26 @@ PAGES = {
         withdrawal /formule/retractation/{{payment}} · payment /formule/paiements/{{payment}}
         invoices /formule/factures · invoice /formule/factures/{{invoice}} · cancellation /formule/resiliation""",
     Who.OPERATOR: f"""
-        admin-status /admin · admin-incidents /admin/incidents · admin-incident /admin/incidents/1
-        admin-incident-acknowledge /admin/incidents/1/acquittement · admin-desks /admin/guichets · admin-desk {_DESK}
-        admin-desk-pause {_DESK}/pause · admin-desk-resume {_DESK}/reprise · admin-desk-check {_DESK}/verification
-        admin-hosts /admin/sites · admin-host {_HOST} · admin-host-stop {_HOST}/arret · admin-host-go {_HOST}/reprise
-        admin-checks /admin/verifications · admin-alerts /admin/alertes · admin-alert /admin/alertes/{{active}}
+        admin-incident /admin/incidents/1 · admin-incident-acknowledge /admin/incidents/1/acquittement
+        admin-desk {_DESK} · admin-desk-pause {_DESK}/pause · admin-desk-resume {_DESK}/reprise
+        admin-desk-check {_DESK}/verification · admin-host {_HOST} · admin-host-stop {_HOST}/arret
+        admin-host-go {_HOST}/reprise · admin-alert /admin/alertes/{{active}}
         admin-alert-pause /admin/alertes/{{active}}/pause · admin-alert-resume /admin/alertes/{{paused}}/reprise
-        admin-messages /admin/messages · admin-delivery /admin/distribution · admin-settings /admin/reglages
-        admin-declarations /admin/declarations · admin-job-runs /admin/taches · admin-audit /admin/journal · admin-detections /admin/detections
-        admin-detection /admin/detections/{{detection}} · admin-answers /admin/reponses
-        admin-dead-letters /admin/messages-echoues · admin-dead-letters-replay /admin/messages-echoues/renvoi
-        admin-users /admin/utilisateurs · admin-user {{user}} · admin-user-factor-end {{user}}/second-facteur/fin
+        admin-detection /admin/detections/{{detection}} · admin-user {{user}} · admin-user-factor-end {{user}}/second-facteur/fin
         admin-user-factor-keep {{user}}/second-facteur/garder · admin-user-grant {{user}}/formule
         admin-user-grant-end {{user}}/formules/{{grant}}/fin · admin-user-role {{user}}/role
-        admin-user-return {{user}}/lien-de-reprise · admin-payments /admin/paiements
-        admin-payment /admin/paiements/{{payment}}
+        admin-user-return {{user}}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
         admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
-        admin-payment-differences /admin/paiements/ecarts · admin-invoice-totals /admin/paiements/totaux
-        admin-stripe-events /admin/evenements-stripe
         admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
 }
+
+# Answers that are no page: files, twins of live parts, and what only leads on.
+NO_PAGES = {
+    "admin.send_totals", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
+    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
+    "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
+    "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "security.show_codes", "status.show_live",
+}  # fmt: skip
 
 
 Step = Callable[[Page], object]
@@ -156,9 +158,24 @@ class Shot:
         return STEPS.get(self.name, ())
 
 
-def list_shots(ids: dict[str, str]) -> list[Shot]:
+def list_shots(ids: dict[str, str], app: Flask) -> list[Shot]:
     """Return all pages of the world that has these ids."""
-    pages = [
-        (who, each.split()) for who, text in PAGES.items() for each in text.replace("\n", " · ").split("·")
+    named = [
+        Shot(each[0], each[1], who)
+        for who, text in PAGES.items()
+        for each in map(str.split, text.format(**ids).strip().replace("\n", "·").split("·"))
     ]
-    return [Shot(page[0], page[1].format(**ids), who) for who, page in pages if page]
+    return named + [
+        Shot(name, path, Who.OPERATOR if name.startswith("admin.") else Who.CAMILLE)
+        for name, path in list_unlisted(app, named).items()
+        if "<" not in path
+    ]
+
+
+def list_unlisted(app: Flask, shots: list[Shot]) -> dict[str, str]:
+    """Return the pages of the URL map that none of these opens, by endpoint; the API's own are no part of the front."""
+    find = app.url_map.bind("")
+    opened = {find.match(each.path.partition("?")[0])[0] for each in shots if each.name != "not-found"}
+    return {
+        each.endpoint: each.rule for each in list_rules(app, "GET") if each.endpoint not in NO_PAGES | opened
+    }
