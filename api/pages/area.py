@@ -49,7 +49,7 @@ class Area(Blueprint):
     def page(self, rule: str, access: Access, *, polled: bool = False) -> Callable[[View], View]:
         """Declare a page: a view that answers GET, and changes nothing.
 
-        `polled`: scripts of an open page ask for it, so that no operator's login counts it as use.
+        `polled`: scripts of an open page ask for it, which no operator's login counts as use, and no site map has.
         """
         return self._declare(rule, access, "GET", polled=polled)
 
@@ -107,7 +107,7 @@ def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unc
             require_proof()
         return forbid_keeping(make_response(view(**arguments)))
 
-    vars(run).update(access=access, is_personal=is_personal)
+    vars(run).update(access=access, is_personal=is_personal, polled=polled)
     return run
 
 
@@ -132,9 +132,9 @@ def answer_live(parts: Mapping[str, str], *, stop: bool = False) -> Response:
     `stop`: nothing changes any more, so the page need not ask again.
 
     Raises:
-        RuntimeError: the page is not declared as polled, so that it would keep an operator's login.
+        RuntimeError: the page is not declared as polled, so it would keep an operator's login.
     """
-    if g.access != "public" and not g.is_polled:
+    if not g.is_polled:
         raise RuntimeError(f"declare {request.endpoint} with polled=True")
     body = current_app.json.dumps({"parts": dict(parts), "stop": stop}).encode()
     response = Response(body, mimetype="application/json")

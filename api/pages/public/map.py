@@ -69,7 +69,7 @@ def show_map() -> ResponseReturnValue:
     )
 
 
-@area.page("/carte/direct", Access.PUBLIC)
+@area.page("/carte/direct", Access.PUBLIC, polled=True)
 def show_parts() -> Response:
     """Return the parts of the map that change."""
     view = read_map_view(_read_filter())

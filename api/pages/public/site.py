@@ -8,7 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
-from flask import Response, render_template
+from flask import Response, current_app, render_template
+from werkzeug.routing import Rule
 
 from api.ground.errors import not_found
 from api.ground.translations import LANGUAGES
@@ -24,20 +25,6 @@ from configs.settings import settings
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Procedure, prefectures
 
-PAGES = (
-    "home.show_home",
-    "map.show_map",
-    "advice.list_departments",
-    "calendar.show_calendar",
-    "ledger.show_ledger",
-    "status.show_status",
-    "legal.show_terms",
-    "legal.show_privacy",
-    "legal.show_notice",
-    "legal.show_accessibility",
-    "legal.show_mediation",
-    "legal.show_contact",
-)
 _VALID_FOR = timedelta(days=90)  # https://www.rfc-editor.org/rfc/rfc9116#name-expires: less than a year
 _XML = "http://www.sitemaps.org/schemas/sitemap/0.9"
 area = Area("home", __name__)
@@ -79,12 +66,19 @@ def list_site_urls() -> list[str]:
 
 
 def _list_pages() -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from ((endpoint, {}) for endpoint in PAGES)
+    yield from ((rule.endpoint, {}) for rule in current_app.url_map.iter_rules() if _is_plain_page(rule))
     for place in prefectures().values():
         yield "advice.show_place", {"id": place.id}
         for procedure in Procedure:
             if list_serving_desks(place, procedure):
                 yield "advice.show_advice", {"id": place.id, "procedure": write_slug(procedure)}
+
+
+def _is_plain_page(rule: Rule) -> bool:
+    """Return whether it leads to a public page without parameters: no file, and no live part."""
+    view = vars(current_app.view_functions[rule.endpoint])
+    is_public = view.get("access") is Access.PUBLIC and not view["polled"]
+    return is_public and not rule.arguments and "." not in rule.rule
 
 
 @files.page("/robots.txt", Access.PUBLIC)

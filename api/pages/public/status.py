@@ -82,7 +82,7 @@ def show_status() -> Response:
     return response
 
 
-@area.page("/statut/en-direct", Access.PUBLIC)
+@area.page("/statut/en-direct", Access.PUBLIC, polled=True)
 def show_live() -> Response:
     """Answer the same part as JSON for the page that is open."""
     response = answer_live({"state": render_template("status/state.html", view=_read_status())})
