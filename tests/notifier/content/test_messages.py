@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from jinja2 import meta
 
 from api.models.alert import Moment
 from api.models.user import Channel
@@ -13,7 +14,7 @@ from configs.world.languages import RIGHT_TO_LEFT
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_kind_base import TemplateContext
-from notifier.content.messages import TEMPLATES, languages_of, render, speaks
+from notifier.content.messages import TEMPLATES, environment, languages_of, read_parts, render, speaks
 from notifier.content.outgoing_message import RenderedMessage, sms_stop_page
 from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
@@ -56,7 +57,6 @@ TROUBLE: dict[str, Any] = {
     "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
     "people": 0, "proofs": [], **ALARM, **SINCE,
 }  # fmt: skip
-SECURITY: dict[str, Any] = {"url": "http://localhost:3000", "browser": "Firefox, Windows", **SINCE}
 BILLING: dict[str, Any] = {
     "url": "http://localhost:3000", "support_email": "aide@example.org", "plan": "URGENCE 7J", "price": "14,99 €",
     "order": "0190", "monthly": False, "terms": "2026-11-21", "full_price": "14,99 €", "signed_url": "",
@@ -65,12 +65,6 @@ DECLARED: dict[str, Any] = {
     "support_email": "aide@example.org", "number": "7KQ2M9XWPA", "name": "Camille Martin", "email": "c@example.org",
     "plan": "URGENCE 7J", "ordered": "20 novembre 2026", "made_day": "21 novembre 2026", "made_hour": "10:00:03",
 }  # fmt: skip
-PLAN_END = {
-    "url": "http://localhost:3000/formule",
-    "plan": "URGENCE 7J",
-    "day": "27 novembre 2026",
-    "hour": "10:00",
-}
 DESK_WEEK: dict[str, Any] = {
     "label": LABEL, "page": URL, "openings": 3, "blind": False, "trouble": "", "since_day": "", "since_hour": "",
     "proven_day": "23 novembre 2026", "proven_hour": "07:59", "every": "45 secondes",
@@ -80,7 +74,7 @@ ALERT_WEEK: dict[str, Any] = {
     "desks": [DESK_WEEK, DESK_WEEK | {"openings": 0}],
 }  # fmt: skip
 STOP_PAGE = "rdvpriority.fr/alertes"
-FACTS: dict[str, dict[str, Any]] = {
+OWN_FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "answers": ANSWERS, "sms_stop_page": STOP_PAGE},
     "slot_call": {"openings": [SLOT]},
     "call_missed": {"openings": [SLOT], "sms_stop_page": STOP_PAGE},
@@ -93,23 +87,15 @@ FACTS: dict[str, dict[str, Any]] = {
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
-    "desk_watchable": {"spots": SPOTS, "where": None, "url": "http://localhost:3000"},
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
         "city": "Paris"},
-    "test_message": {"where": "Val-d'Oise (95)", "name": "Maman"},
-    "support_received": {"number": 12},
     "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},
     "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
-    "export_ready": SECURITY,
-    "account_exists": {"url": "http://localhost:3000"},
     "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},
-    "new_sign_in": SECURITY,
-    "login_ended": SECURITY,
-    "last_way_stopped": SECURITY | {"undo_url": "http://localhost:4000/l/unsubscribe.abc"},
-    "password_changed": SECURITY,
+    "last_way_stopped": {"url": "http://localhost:3000", "browser": "Firefox, Windows",
+        "undo_url": "http://localhost:4000/l/unsubscribe.abc", **SINCE},
     "password_reset": {"url": "http://localhost:4000/l/reset.abc", "minutes": 60},
     "alerts_paused": {"places": ["Essonne (91)"], "count": 1, "limit": 1, "url": "http://localhost:3000"},
-    "verify_email": {"url": "http://localhost:4000/l/verify.abc", "days": 30},
     "verify_new_email": {"url": "http://localhost:4000/l/verify.abc", "days": 30, "account": "c…@example.org"},
     "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000",
         "back_url": "http://localhost:4000/l/address.abc"},
@@ -127,8 +113,8 @@ FACTS: dict[str, dict[str, Any]] = {
         ALERT_WEEK | {"advice": "widen", "sent": 0, "more": 2}, ALERT_WEEK | {"name": "", "sent": 0,
         "advice": "look"} | {"desks": [DESK_WEEK | {"trouble": "maintenance"} | SINCE, DESK_WEEK | {"blind": True}]},
         ALERT_WEEK | {"advice": "wait", "sent": 0, "desks": [DESK_WEEK | {"openings": 0}]}]},
-    "plan_expiring": PLAN_END,
-    "plan_ended": PLAN_END,
+    "plan_expiring": {"url": "http://localhost:3000/formule", "plan": "URGENCE 7J", "day": "27 novembre 2026",
+        "hour": "10:00"},
     "order": BILLING | {"starts": "20 novembre", "ends": "27 novembre", "ordered": "20 novembre", "monthly": True,
         "later": False, "begins_later": False, "unwatched": False, "agreed": ["L’accès commence tout de suite."],
         "declined": "Les coupures de moins d’une heure ne comptent pas.",
@@ -166,6 +152,17 @@ FACTS: dict[str, dict[str, Any]] = {
     "desk_closed_choice": BILLING | {"where": "Val-d'Oise (95)",
         "signed_url": "http://localhost:4000/l/closed-desk.abc"},
 }  # fmt: skip
+VALUES = {name: value for facts in OWN_FACTS.values() for name, value in facts.items() if value is not None}
+
+
+def find_facts(kind: str) -> dict[str, Any]:
+    """Return what the samples of other kinds have for the values that this kind's texts name."""
+    texts = "".join(source for name, source in read_parts().items() if name.startswith(f"{kind}/"))
+    named = meta.find_undeclared_variables(environment(escaping=False).parse(texts))
+    return {name: VALUES[name] for name in named & VALUES.keys()}
+
+
+FACTS = {kind: OWN_FACTS.get(kind) or find_facts(kind) for kind in kinds()}
 TEXTS = sorted(
     (kind, language, channel)
     for kind in kinds()
