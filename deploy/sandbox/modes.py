@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,8 +22,6 @@ MODES: Final[Table] = {
     "overload_502": {},
     "overload_503": {},
     "overload_504": {},
-    # The recorded limit of a real site: some 15 requests in 17 s were answered by 40 minutes of refusals.
-    "ban": {"requests": 12, "seconds": 60, "minutes": 40},
     "block": {},
     "cloudflare": {},
     "captcha": {},
@@ -132,24 +129,3 @@ def _spend(mode: Mode) -> Mode:
         return Mode()
     mode.left -= 1
     return mode
-
-
-class BanMode:
-    """The real sites' rate limit: too many requests in a while, and every answer is refused for long."""
-
-    def __init__(self) -> None:
-        self._seen: deque[float] = deque()
-        self._until = 0.0
-
-    def refuses(self, mode: Mode, moment: float) -> bool:
-        """Count a request at ``moment`` (unix seconds) and say whether it is refused."""
-        if moment < self._until:
-            return True
-        self._seen.append(moment)
-        while self._seen and self._seen[0] <= moment - mode.number("seconds"):
-            self._seen.popleft()
-        if len(self._seen) > mode.number("requests"):
-            self._until = moment + 60 * mode.number("minutes")
-            self._seen.clear()
-            return True
-        return False

@@ -32,7 +32,7 @@ _BAD_LASTS: Final = (65.0, 75.0)  # so that a desk that is checked each minute m
 # In this order, repeatedly: some minutes of watching show each of them.
 _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
     ("maintenance", {"retry_after": 15}),
-    ("ban", {"requests": 0, "minutes": 2}),
+    ("block", {}),
     ("overload", {}),
     ("overload_502", {}),
 )

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, PositiveInt
 
 from deploy.sandbox.clock import as_paris, as_utc, now
-from deploy.sandbox.modes import MODE, Mode, ModeBody
+from deploy.sandbox.modes import MODE, ModeBody
 from deploy.sandbox.request_body import Body, Handler, Refusal, read_body, refusals
 from deploy.sandbox.sites.pages import answer
 from deploy.sandbox.sites.site import SeenRequest, Site
@@ -52,8 +52,6 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
     seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
     site.requests.append(seen)
     mode = site.modes.met_by(site.platform.form_asked(request))
-    if mode.name == "ban" and not site.ban.refuses(mode, now().timestamp()):
-        mode = Mode()
     request[MODE] = mode
     response = await answer(mode, request, site, handler)
     seen.status = response.status

@@ -144,7 +144,6 @@ _INSTEAD: Final[dict[str, Instead]] = {
     "overload_502": _page("gateway", 502, title="502 Bad Gateway"),
     "overload_503": _page("gateway", 503, title="503 Service Unavailable"),
     "overload_504": _page("gateway", 504, title="504 Gateway Timeout"),
-    "ban": _page("refused", 403, reason="Trop de demandes depuis votre adresse."),
     "block": _page("refused", 403, reason="Votre adresse a été écartée."),
     "cloudflare": _page("challenge", 403),
     "captcha": _page("captcha"),

@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import PARIS, as_paris, now, today
-from deploy.sandbox.modes import MODES, BanMode, Mode, ModeBody, Modes, read_mode
+from deploy.sandbox.modes import MODES, Mode, ModeBody, Modes, read_mode
 from deploy.sandbox.platforms import Form, Planning, platforms, stand_ins
 from deploy.sandbox.request_body import Refusal
 
@@ -151,7 +151,6 @@ class Site:
         for forget in self.forget:
             forget()
         self.modes = Modes()
-        self.ban = BanMode()
         self.counters = Counters()
         self.requests: deque[SeenRequest] = deque(maxlen=_KEPT)
 
@@ -164,11 +163,10 @@ class Site:
         return {**self.platform.headers, **{name.replace("_", "-"): value for name, value in more.items()}}
 
     def set_mode(self, body: ModeBody) -> Mode:
-        """Set a mode for the site or one form, as a control's body says; a ban counts from zero again."""
+        """Set a mode for the site or one form, as a control's body says."""
         if body.form is not None:
             self.agenda.form(body.form)
         mode = read_mode(body, {**MODES, **self.platform.modes})
-        self.ban = BanMode()
         self.modes.set(mode, body.form)
         return mode
 

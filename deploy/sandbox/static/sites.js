@@ -4,7 +4,7 @@ import { build, link, plural, slotDay, slotHour, time } from "./text.js";
 
 const MODES = {
   normal: "Normal", overload: "Service surchargé", overload_502: "Surchargé (502)", overload_503: "Surchargé (503)", overload_504: "Surchargé (504)",
-  ban: "Limite de demandes, puis refus", block: "Refuse tout (403)", cloudflare: "Vérification Cloudflare", captcha: "Captcha", maintenance: "Maintenance",
+  block: "Refuse tout (403)", cloudflare: "Vérification Cloudflare", captcha: "Captcha", maintenance: "Maintenance",
   hang: "Répond en retard", hang_forever: "Ne répond jamais", layout: "Page transformée", closed: "Lien désactivé", rate_limited: "Trop de demandes (429)",
   reset: "Coupe la connexion", drip: "Un octet par seconde", big: "Page de 10 Mo", empty: "Page vide", error200: "Erreur, statut 200",
   truncated_gzip: "Compression tronquée", endless: "Page sans fin", redirect_loop: "Redirection en boucle",
