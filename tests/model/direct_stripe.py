@@ -12,7 +12,6 @@ from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.api import ApiCall
 from deploy.sandbox.stripe.stand_in import Stripe
-from deploy.sandbox.stripe.webhooks import EventDelivery
 
 Json = dict[str, Any]
 
@@ -83,6 +82,6 @@ class DirectStripe(stripe.HTTPClient):
         """Return the money of each payment by its PaymentIntent, in cents."""
         return {each["payment_intent"]: each for each in controls.ledger(self.stand_in)}
 
-    def take_events(self) -> list[EventDelivery]:
+    def take_events(self) -> list[Json]:
         """Return the events that were made since the last time, the oldest first."""
         return self.stand_in.webhooks.take_waiting()

@@ -36,11 +36,11 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from configs.world.sales_terms import find_newest_version
 from deploy.sandbox.stripe import controls
-from deploy.sandbox.stripe.webhooks import EventDelivery
+from deploy.sandbox.stripe.webhooks import sign_headers, write_body
 from tests import databases
 from tests.api.payments.shop import send_commands
 from tests.factories import add_alert, add_check, add_user, change
-from tests.model.direct_stripe import DirectStripe
+from tests.model.direct_stripe import DirectStripe, Json
 
 _REFUSED = (ApiError, RefundRefused)
 _STEP = timedelta(days=2)  # the daily comparison sees each event once at least
@@ -54,7 +54,7 @@ class PaymentsWorld:
         self.stripe = stripe
         self.traveller = traveller
         self.queue = queue
-        self.waiting: list[EventDelivery] = []  # events that were not posted yet
+        self.waiting: list[Json] = []  # events that were not posted yet
 
     def begin(self) -> None:
         """Forget a history, and let in a new buyer."""
@@ -147,9 +147,10 @@ class PaymentsWorld:
         """Let what Stripe has sent wait at our door."""
         self.waiting += self.stripe.take_events()
 
-    def post(self, event: EventDelivery) -> None:
+    def post(self, event: Json) -> None:
         """Post an event to the webhook, signed now."""
-        body, headers = event.body(), event.headers(self.stripe.stand_in.webhooks.endpoint)
+        body, secrets = write_body(event), self.stripe.stand_in.webhooks.endpoint.secrets
+        headers = sign_headers(body, secrets, int(clock().timestamp()))
         assert is_genuine(headers["Stripe-Signature"], body)
         receive_event(body)
 

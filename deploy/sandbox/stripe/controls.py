@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from deploy.sandbox.clock import now
 from deploy.sandbox.modes import ModeBody
 from deploy.sandbox.request_body import Refusal, read_object, read_told
 from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
 from deploy.sandbox.stripe.resources.checkout import apply_code, authenticate_session, submit_session
 from deploy.sandbox.stripe.resources.payments import find_card
-from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES
+from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES, sign_headers, write_body
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -166,22 +167,18 @@ def requests(stand_in: Stripe, path: str = "") -> list[Json]:
     return [each for each in stand_in.api.log if each["path"].startswith(path)]
 
 
-def deliveries(stand_in: Stripe) -> list[Json]:
-    """Return every event with what became of it, oldest first."""
-    known = stand_in.webhooks.deliveries
-    return [{"id": key, "status": each.status, "tries": each.tries} for key, each in known.items()]
-
-
 def take_deliveries(stand_in: Stripe) -> list[Json]:
     """Return what waits, signed now, and count it as delivered."""
+    secrets, moment = stand_in.webhooks.endpoint.secrets, int(now().timestamp())
+    taken = [(each, write_body(each)) for each in stand_in.webhooks.take_waiting()]
     return [
         {
-            "id": each.event["id"],
-            "type": each.event["type"],
-            "body": each.body().decode(),
-            "headers": each.headers(stand_in.webhooks.endpoint),
+            "id": each["id"],
+            "type": each["type"],
+            "body": body.decode(),
+            "headers": sign_headers(body, secrets, moment),
         }
-        for each in stand_in.webhooks.take_waiting()
+        for each, body in taken
     ]
 
 
@@ -218,7 +215,7 @@ CONTROLS: Final[dict[str, Control]] = {
     for control in (
         pay, use_card, pay_invoice, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
         cancel_subscription, renew, add_promotion_code, advance, move_to, webhook, state, objects,
-        requests, deliveries, take_deliveries, ledger,
+        requests, take_deliveries, ledger,
     )
 }  # fmt: skip
 

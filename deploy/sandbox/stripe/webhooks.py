@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import now
@@ -38,30 +39,10 @@ class Endpoint:
         return asdict(self)
 
 
-@dataclass
-class EventDelivery:
-    """What became of one event.
-
-    ``status`` is waiting, failed (tried again), given_up or delivered.
-    """
-
-    event: Json
-    status: str = "waiting"
-    tries: int = 0
-
-    def body(self) -> bytes:
-        """Return the payload."""
-        shown = {key: value for key, value in self.event.items() if not key.startswith("_")}
-        return json.dumps(shown, indent=2, ensure_ascii=False).encode()
-
-    def headers(self, endpoint: Endpoint) -> dict[str, str]:
-        """Return the payload's headers, signed now."""
-        return sign_headers(self.body(), endpoint.secrets, int(now().timestamp()))
-
-    def note_taken(self) -> None:
-        """Count it as delivered."""
-        self.status = "delivered"
-        self.event["pending_webhooks"] = 0
+def write_body(event: Json) -> bytes:
+    """Return the payload of an event."""
+    shown = {key: value for key, value in event.items() if not key.startswith("_")}
+    return json.dumps(shown, indent=2, ensure_ascii=False).encode()
 
 
 def sign_headers(body: bytes, secrets: Iterable[str], at: int) -> dict[str, str]:
@@ -73,42 +54,41 @@ def sign_headers(body: bytes, secrets: Iterable[str], at: int) -> dict[str, str]
 
 
 class WebhookSender:
-    """All deliveries, oldest first."""
+    """Sends events. Those that were not taken yet wait, oldest first; `pending_webhooks` of the others is 0."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.deliveries: dict[str, EventDelivery] = {}
+        self.waiting: dict[str, Json] = {}
         self.calls = OutgoingCalls("the webhook of Stripe")
+        self._late = cycle((_REORDER_SECONDS, 0.0))  # the first of two is overtaken by the second
 
     def add_event(self, event: Json) -> None:
         """Take a new event and send it as the mode says."""
-        made, mode = EventDelivery(event), self.endpoint.mode
-        self.deliveries[event["id"]] = made
-        # The first of two is overtaken by the second.
-        late = _REORDER_SECONDS if len(self.deliveries) % 2 else 0.0
-        wait = {"delay": _DELAY_SECONDS, "reorder": late}.get(mode, 0.0)
+        self.waiting[event["id"]] = event
+        mode = self.endpoint.mode
+        wait = {"delay": _DELAY_SECONDS, "reorder": next(self._late)}.get(mode, 0.0)
         for _ in range(2 if mode == "repeat" else 1) if self.endpoint.url else ():
-            self.calls.run(self._deliver(made, wait))
+            self.calls.run(self._deliver(event, wait))
 
-    def take_waiting(self) -> list[EventDelivery]:
+    def take_waiting(self) -> list[Json]:
         """Return what waits, as delivered."""
-        waiting = [each for each in self.deliveries.values() if each.status == "waiting"]
-        for each in waiting:
-            each.note_taken()
-        return waiting
+        taken = list(self.waiting.values())
+        for event in taken:
+            self._note_taken(event)
+        return taken
 
-    async def _deliver(self, made: EventDelivery, wait: float) -> None:
+    def _note_taken(self, event: Json) -> None:
+        event["pending_webhooks"] = 0
+        self.waiting.pop(event["id"], None)
+
+    async def _deliver(self, event: Json, wait: float) -> None:
         for number, seconds in enumerate((wait, *self.endpoint.retry_seconds)):
             await asyncio.sleep(seconds)
-            if number and made.status == "delivered":
+            if number and not event["pending_webhooks"]:
                 return
-            made.tries += 1
-            body, headers = made.body(), made.headers(self.endpoint)
+            body = write_body(event)
+            headers = sign_headers(body, self.endpoint.secrets, int(now().timestamp()))
             _, taken = await self.calls.post(self.endpoint.url, body, headers)
             if taken is not None:
-                made.note_taken()
+                self._note_taken(event)
                 return
-            if made.status == "waiting":
-                made.status = "failed"
-        if made.status == "failed":
-            made.status = "given_up"
