@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from deploy.sandbox.outbox import Message
-    from deploy.sandbox.providers.telegram_chat import PressAnswer
 
 T = TypeVar("T")
 _START_SECONDS = 60.0
@@ -70,9 +69,9 @@ class Running(SandboxControl):
         """Let a person press what sends this data below a message, in its chat; return the press."""
         return self._do(lambda: self._sandbox.telegram.press(message, data))
 
-    def answer_to(self, press: str) -> PressAnswer | None:
+    def answer_to(self, press: str) -> dict[str, object] | None:
         """Return what the bot answered to a press; None as long as it has not."""
-        return self._do(lambda: self._sandbox.telegram.presses.find(press))
+        return self._do(lambda: self._sandbox.telegram.answer_to(press))
 
     def write_to_bot(self, text: str, chat: Chat) -> dict[str, object]:
         """Let a person write to the bot; return the update that it gets."""

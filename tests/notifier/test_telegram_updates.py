@@ -83,9 +83,7 @@ def test_the_calls_that_come_back_are_carried_out(sandbox: "Running", posts: Pos
     posts.answers = [as_answer(answer)]
     offset = fetch_updates(offset, 0)
     assert updates_of(posts)[-1]["callback_query"]["data"] == "x"
-    said = sandbox.answer_to(press)
-    assert said is not None
-    assert (said.text, said.show_alert) == ("fait", True)
+    assert sandbox.answer_to(press) == {"text": "fait", "show_alert": True}
     sandbox.write_to_bot("/help", CAMILLE)
     posts.answers = [as_answer(answer)]
     assert fetch_updates(offset, 0) == offset + 1, "what Telegram refuses stops nothing"

@@ -1,17 +1,19 @@
 """Telegram's Bot API: the messages, buttons and commands that it takes, after its public reference.
 
 https://core.telegram.org/bots/api#sendmessage, https://core.telegram.org/bots/api#editmessagetext,
-https://core.telegram.org/bots/api#inlinekeyboardbutton, https://core.telegram.org/bots/api#setmycommands and
-https://core.telegram.org/bots/api#html-style. What people do is in ``telegram_chat``.
+https://core.telegram.org/bots/api#inlinekeyboardbutton, https://core.telegram.org/bots/api#answercallbackquery,
+https://core.telegram.org/bots/api#setmycommands and https://core.telegram.org/bots/api#html-style.
+What people do is in ``telegram_chat``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from xml.etree import ElementTree as ET
 
 from pydantic import Field
 
@@ -21,7 +23,6 @@ from deploy.sandbox.outbox import Button, OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, MessageProvider, RequestRefused, read_told
 from deploy.sandbox.providers.telegram_chat import (
     Chat,
-    PressDesk,
     Update,
     UpdateDesk,
     build_pressed,
@@ -47,6 +48,8 @@ _MOST_DATA: Final = 64  # bytes of a button's callback_data
 _MOST_BUTTONS: Final = 100  # below one message
 _EDIT: Final = "editMessageText"
 _ANSWER: Final = "answerCallbackQuery"
+_METHODS: Final = ("sendMessage", _EDIT, _ANSWER, "setMyCommands")
+_LONGEST_ANSWER: Final = 200  # characters of the line that answers a press
 _LONGEST_DESCRIPTION: Final = 256  # of a command
 _COMMAND: Final = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _PATIENCE: Final = 10.0  # seconds that a person looks at a button that was pressed
@@ -81,20 +84,21 @@ class Telegram(MessageProvider):
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox)
         self.updates = UpdateDesk(self._perform)
-        self.presses = PressDesk()
+        self._presses: dict[
+            str, asyncio.Future[dict[str, object]]
+        ] = {}  # by query: what the bot answered, once
         self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def add_own_routes(self, app: web.Application) -> None:
         """Add the methods about messages, presses, commands and updates, and the page to press Start."""
-        for method in ("sendMessage", _EDIT, _ANSWER, "setMyCommands"):
-            app.router.add_post(f"/bot{{token}}/{{method:{method}}}", self.call)
+        app.router.add_post(f"/bot{{token}}/{{method:{'|'.join(_METHODS)}}}", self.call)
         self.updates.add_routes(app)
 
     async def reset(self) -> None:
         """Forget its messages, updates, presses, commands and webhook too."""
         await super().reset()
         await self.updates.reset()
-        self.presses.clear()
+        self._presses.clear()
         self.commands.clear()
 
     def say(self, said: str, chat: Chat) -> Update:
@@ -105,9 +109,14 @@ class Telegram(MessageProvider):
         """Let a person press a button below a message; return the id of the press, which the bot answers."""
         pressed = build_pressed(Chat(int(message.to)), message, data)
         query_id: str = pressed["callback_query"]["id"]
-        self.presses.add(query_id)
+        self._presses[query_id] = asyncio.get_running_loop().create_future()
         self.updates.add(pressed)
         return query_id
+
+    def answer_to(self, query_id: str) -> dict[str, object] | None:
+        """Return what the bot answered to a press: a line, above the chat or as a box; None as long as it has not."""
+        known = self._presses.get(query_id)
+        return known.result() if known and known.done() else None
 
     async def control_press(self, request: web.Request) -> dict[str, object]:
         """Press the button that sends the body's ``data`` below its ``message``; return what the bot answers."""
@@ -118,7 +127,10 @@ class Telegram(MessageProvider):
         known = [each.data for each in message.draft.buttons if each.data]
         if body.data not in known:
             raise Refusal(f"no button sends {body.data!r}", known=known)
-        return await self.presses.wait(self.press(message, body.data), _PATIENCE)
+        query_id = self.press(message, body.data)
+        await asyncio.wait([self._presses[query_id]], timeout=_PATIENCE)
+        answer = self.answer_to(query_id)
+        return {"answered": answer is not None, **(answer or {"text": ""})}
 
     async def control_say(self, request: web.Request) -> dict[str, object]:
         """Write the body's ``text`` to the bot in its ``chat``."""
@@ -139,14 +151,28 @@ class Telegram(MessageProvider):
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a message, or the text that takes the place of one, into its one draft; or do what else is asked."""
-        sent, method = await read_fields(request), request.match_info["method"]
+        sent, told = await read_fields(request), read_told(request.headers.get)
+        return self._carry_out(request.match_info["method"], sent, told)
+
+    def _carry_out(self, method: str, sent: Mapping[str, Any], told: Mapping[str, Any]) -> Accepted:
+        if method not in _METHODS:
+            raise refuse(f"{method} is not stood in for")
         if method == _ANSWER:
-            self.presses.answer(sent)
+            self._answer_press(sent)
         elif method == "setMyCommands":
             self._set_commands(sent)
         else:
-            return self._read_message(sent, read_told(request.headers.get), is_edit=method == _EDIT)
+            return self._read_message(sent, told, is_edit=method == _EDIT)
         return Accepted([], "", make_result())
+
+    def _answer_press(self, fields: Mapping[str, Any]) -> None:
+        """Answer a press; refused where nobody pressed, it was answered before, or the line is too long."""
+        waiting, said = self._presses.get(str(fields.get("callback_query_id"))), str(fields.get("text") or "")
+        if waiting is None or waiting.done():
+            raise refuse("query is too old and response timeout expired or query ID is invalid")
+        if len(said) > _LONGEST_ANSWER:
+            raise refuse("MESSAGE_TOO_LONG")
+        waiting.set_result({"text": said, "show_alert": fields.get("show_alert") in (True, "true", "True")})
 
     def _read_message(self, sent: Mapping[str, Any], named: Mapping[str, Any], *, is_edit: bool) -> Accepted:
         chat, written = str(sent.get("chat_id", "")), sent.get("text")
@@ -173,14 +199,8 @@ class Telegram(MessageProvider):
 
     def _perform(self, call: dict[str, Any]) -> None:
         """Carry out a call that a webhook answered with; a refusal is only logged."""
-        method = call["method"]
         try:
-            if method == _ANSWER:
-                self.presses.answer(call)
-            elif method in ("sendMessage", _EDIT):
-                self.keep(self._read_message(call, {}, is_edit=method == _EDIT))
-            else:
-                log.warning("the webhook of Telegram: %s is not stood in for", method)
+            self.keep(self._carry_out(call["method"], call, {}))
         except RequestRefused as refused:
             log.warning("the webhook of Telegram: %s", refused)
 
@@ -238,32 +258,11 @@ _TAGS: Final = frozenset(
 )
 
 
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.visible: list[str] = []
-        self.problem: str | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag not in _TAGS:
-            self.problem = self.problem or f'Unsupported start tag "{tag}"'
-        self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.problem = self.problem or f'Unmatched end tag "{tag}"'
-
-    def handle_data(self, data: str) -> None:
-        self.visible.append(data)
-
-
 def visible_text(text: str) -> tuple[str, str | None]:
-    """Return what a reader sees of a text, and what is wrong with its tags (None: nothing)."""
-    reader = _Reader()
-    reader.feed(text)
-    reader.close()
-    if reader.open and reader.problem is None:
-        return "".join(reader.visible), f'Can\'t find end tag corresponding to start tag "{reader.open[-1]}"'
-    return "".join(reader.visible), reader.problem
+    """Return what a reader sees of a text, and what is wrong with its tags (None: nothing). Its entities are XML's."""
+    try:
+        root = ET.fromstring(f"<u>{text}</u>")  # noqa: S314 - our own product's
+    except ET.ParseError as error:
+        return text, str(error)
+    unknown = sorted({each.tag for each in root.iter()} - _TAGS)
+    return "".join(root.itertext()), f'Unsupported start tag "{unknown[0]}"' if unknown else None

@@ -1,7 +1,6 @@
-"""Telegram's people: what they write and press, the updates that tell the bot, and its answers to presses.
+"""Telegram's people: what they write and press, and the updates that tell the bot.
 
-https://core.telegram.org/bots/api#update, https://core.telegram.org/bots/api#getting-updates and
-https://core.telegram.org/bots/api#answercallbackquery
+https://core.telegram.org/bots/api#update and https://core.telegram.org/bots/api#getting-updates
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import asyncio
 import itertools
 import json
 import secrets
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -21,7 +21,7 @@ from deploy.sandbox.providers.provider import RequestRefused
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from deploy.sandbox.outbox import Message
 
@@ -30,8 +30,6 @@ _BOT: Final = r"/{bot:[A-Za-z]\w{4,31}}"
 _HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
 _AGAIN: Final = 1.0  # seconds between two tries to call the webhook
 _MOST: Final = 100  # updates in one answer
-_LONGEST: Final = 200  # characters of the line that answers a press
-_KEPT: Final = 1000  # presses
 _message_ids: Final = itertools.count(1_000_000)  # of what people write; those of the bot are smaller
 
 
@@ -72,62 +70,11 @@ def build_pressed(chat: Chat, message: Message, data: str) -> Update:
     return {"callback_query": {**ids, "from": chat.build_person(), "message": shown, "data": data}}
 
 
-@dataclass(frozen=True)
-class PressAnswer:
-    """What the bot answered to a press: a line, shown above the chat or as a box."""
-
-    text: str = ""
-    show_alert: bool = False
-
-
-class PressDesk:
-    """The presses by the id of their query, and what the bot answered to them, which it may do once."""
-
-    def __init__(self) -> None:
-        self._answers: dict[str, asyncio.Future[PressAnswer]] = {}
-
-    def add(self, query_id: str) -> None:
-        """Note a press."""
-        self._answers[query_id] = asyncio.get_running_loop().create_future()
-        if len(self._answers) > _KEPT:
-            self._answers.pop(next(iter(self._answers))).cancel()
-
-    def answer(self, fields: Mapping[str, object]) -> None:
-        """Answer a press.
-
-        Raises:
-            RequestRefused: nobody pressed, or it was answered before; the line is too long.
-        """
-        query_id, said = str(fields.get("callback_query_id", "")), str(fields.get("text") or "")
-        waiting = self._answers.get(query_id)
-        if waiting is None or waiting.done():
-            raise refuse("query is too old and response timeout expired or query ID is invalid")
-        if len(said) > _LONGEST:
-            raise refuse("MESSAGE_TOO_LONG")
-        waiting.set_result(PressAnswer(said, fields.get("show_alert") in (True, "true", "True")))
-
-    def find(self, query_id: str) -> PressAnswer | None:
-        """Return what the bot answered; None as long as it has not."""
-        known = self._answers.get(query_id)
-        return known.result() if known and known.done() else None
-
-    async def wait(self, query_id: str, seconds: float) -> dict[str, object]:
-        """Return what the bot answers within so many seconds, as JSON shows it."""
-        await asyncio.wait([self._answers[query_id]], timeout=seconds)
-        answer = self.find(query_id)
-        return {"answered": answer is not None, **asdict(answer or PressAnswer())}
-
-    def clear(self) -> None:
-        """Forget all presses."""
-        for waiting in self._answers.values():
-            waiting.cancel()
-        self._answers.clear()
-
-
 class UpdateDesk:
     """The bot's updates: made by people, kept until the bot fetches them or its webhook takes them.
 
     ``perform`` carries out the call of the Bot API that a webhook's answer may be.
+    https://core.telegram.org/bots/api#making-requests-when-getting-updates
     """
 
     def __init__(self, perform: Callable[[dict[str, Any]], None]) -> None:
@@ -185,8 +132,10 @@ class UpdateDesk:
                 continue
             self._error = ""
             self._waiting.remove(update)
-            if call := _read_call(taken):
-                self._perform(call)
+            with suppress(ValueError):  # most answers are no JSON
+                said = json.loads(taken)
+                if isinstance(said, dict) and said.get("method"):
+                    self._perform(said)
         self._is_sending = False
 
     async def _read_kinds(self, request: web.Request) -> dict[str, Any]:
@@ -243,18 +192,6 @@ class UpdateDesk:
         number = int(chat) if kind == "private" else -int(chat)
         self.add(build_written(Chat(number, name.strip()), f"/start {code}"))
         return await self._show_page(request, is_pressed=True)
-
-
-def _read_call(answer: bytes) -> dict[str, Any] | None:
-    """Return the call of the Bot API that a webhook answers with, if it does.
-
-    https://core.telegram.org/bots/api#making-requests-when-getting-updates
-    """
-    try:
-        said = json.loads(answer)
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) and said.get("method") else None
 
 
 async def read_fields(request: web.Request) -> dict[str, Any]:
