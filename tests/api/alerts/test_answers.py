@@ -139,19 +139,6 @@ def test_an_alert_that_the_plan_carries_no_more_stays_closed(
     assert rows(Appointment) == []
 
 
-def test_a_match_that_is_announced_again_is_answered_anew(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    told = announce(camille.id)
-    answer(told, TOO_LATE)
-    frozen.shift(2 * HOUR)
-    change(Match, decided_at=clock())
-    assert answer(told, FOUND).changeable_until == clock() + HOUR
-    frozen.shift(HOUR)
-    with pytest.raises(AnswerFinal):
-        answer(told, TOO_LATE)
-
-
 @in_turn("value", AnswerValue)
 def test_a_deleted_alert_takes_answers_and_stays_deleted(camille: Person, value: AnswerValue) -> None:
     told = announce(camille.id)
@@ -161,12 +148,6 @@ def test_a_deleted_alert_takes_answers_and_stays_deleted(camille: Person, value:
     assert get(Alert, told.alert).closed_because is ClosedBecause.DELETED
     assert rows(Appointment) == []
     assert read_answer(told) is not None
-
-
-def test_stopping_the_last_alert_of_a_running_plan_is_confirmed(camille: Person, door: Door) -> None:
-    answer(announce(camille.id), STOPPED)
-    (mail,) = [each for each in rows(Notification) if each.kind == "last_way_stopped"]
-    assert door.nudged == [mail.id]
 
 
 def test_only_the_owner_answers(camille: Person, person: People) -> None:

@@ -378,6 +378,7 @@ def test_confirming_stores_the_answer_once(
     (kept,) = rows(MatchAnswer)
     assert (kept.match_id, kept.value, kept.via) == (told.match, AnswerValue(value), AnswerVia.EMAIL)
     assert rows(Alert)[0].closed_because is closed
+    assert len(notices()) == (closed is ClosedBecause.STOPPED), "the last alert of a running plan"
 
 
 def test_a_link_to_what_was_announced_again_offers_the_answers(

@@ -55,7 +55,7 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
         ("due", ["ants · desks 101 · overdue 3 · latest 4.5 s · held back 2 · pushed 1"]),
         ("lateness", ["ratio 1.2 · p50 0.1 s · p95 3.5 s"]),
         ("jobs", ["slots · jobs 3 · oldest 9.5 s · failed 1", "well: sms"]),
-        ("runs", ["sum_days · ended 10 min ago · failed · KeyError", "done · failed 2 · due 10 min", "well: keep_partitions"]),
+        ("runs", ["sum_days · ended 10 min ago · failed · KeyError · runs", "done · failed 2 · due 10 min", "well: keep_partitions"]),
         ("messages", ["on the way 2 · oldest 99 s", "by state · sent 4", "dead · 3", "dead · sms · 21211 · number 3"]),
         ("providers", ["sms · failed 2 · again 1", "twilio 30 s", "email · nothing in 15 min"]),
         ("payments", ["events 1 · oldest 30 s", "differences 1", "left alone 60 s"]),

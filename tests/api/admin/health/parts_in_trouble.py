@@ -51,7 +51,7 @@ def make_parts() -> dict[str, Any]:
             {"name": "sms", "jobs": 0, "oldest_seconds": None, "failed": 0},
         ],
         "runs": [
-            {**ended, "job": "sum_days", "result": JobResult.FAILED, "error": "KeyError"},
+            {**ended, "job": "sum_days", "result": JobResult.FAILED, "error": "KeyError", "runs": True},
             {**ended, "job": "drop_exports", "counts": {"failed": 2}, "due_at": ago},
             {**ended, "job": "keep_partitions", "counts": {}},
         ],

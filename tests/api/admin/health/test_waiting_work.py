@@ -11,9 +11,7 @@ import time_machine
 
 from api.admin.health.deliveries import list_providers
 from api.admin.health.findings import PartFinding, PartState
-from api.admin.health.lines import Words, list_lines
 from api.admin.health.payments import read_payments
-from api.admin.health.program_checks import read_job_states
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
 from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import new_id
@@ -248,11 +246,6 @@ def end(job: str = "sum_days", seconds: float = 60, error: str | None = None, **
     add_job(job, result, ago(seconds), error=error, counts=counts or {"days": 1}, due_at=ago(-60))
 
 
-def said() -> str:
-    lines = list_lines("runs", read_job_states(), Words(), 9)
-    return "\n".join(" · ".join(piece.text for piece in line) for line in lines)
-
-
 def test_all_is_well_when_each_worker_reports(listen: Listen) -> None:
     listen()
     end()
@@ -289,21 +282,5 @@ def test_rows_that_failed_are_named_until_a_run_without_them(listen: Listen) -> 
     assert ask("background") == PartFinding(
         PartState.DEGRADED, "apply_declarations failed for 2 of its rows, its log says why"
     )
-    assert said() == "apply_declarations · ended 2 min ago · done · failed 2"
     end("apply_declarations", failed=0)
     assert ask("background").state is PartState.OK
-
-
-def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> None:
-    assert said() == "none"
-    end(seconds=120)
-    add_job(
-        "drop_exports", JobResult.FAILED, ago(60), error="ValueError", counts={"days": 1}, due_at=ago(30),
-        turn_ends_at=ago(-1),
-    )  # fmt: skip
-    add_job("new", at=ago(30))
-    assert said().splitlines() == [
-        "drop_exports · ended 60 s ago · failed · ValueError · days 1 · runs",
-        "new · due 30 s",
-        "well: sum_days",
-    ]
