@@ -1,18 +1,10 @@
 """Invoices and credit notes: which there are, their numbers without a gap, and that they are never changed."""
 
 import itertools
-import os
-import random
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,7 +40,6 @@ from tests.clients import Person
 from tests.factories import rows
 from tests.fuzz import times
 from tests.in_turn import in_turn
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -282,27 +273,6 @@ def test_vat_is_within_the_price(
     assert found.vat_line == f"TVA {percent.replace('.', ',')} %"
 
 
-ALL = 267  # 200 invoices, 67 credit notes
-ROOT = Path(__file__).parents[3]
-# A number is held for a moment before its commit, so that most kills meet a transaction that has one.
-_ISSUER = """
-import time
-from api.payments.invoices import issuing
-from api.payments.invoices.issuing import issue_due
-
-take = issuing.take_number
-
-def take_and_hold(*arguments):
-    taken = take(*arguments)
-    time.sleep(0.02)
-    return taken
-
-issuing.take_number = take_and_hold
-while True:
-    issue_due(60)
-"""
-
-
 def check_series() -> None:
     """Look for gaps and doubles, and at the order of the dates."""
     for kind in InvoiceKind:
@@ -318,59 +288,6 @@ def test_four_that_issue_at_once_leave_no_gap(database: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         issued = list(pool.map(issue_due, [60.0] * 4))
     assert sum(done for done, _ in issued) == len(issue()) == 18
-    check_series()
-    assert sum_documents(rows(Invoice)) == sum_ledger()
-
-
-@contextmanager
-def run_programs(number: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Run so many processes that issue what is due, and end them."""
-    running = [start() for _ in range(number)]
-    try:
-        yield running
-    finally:
-        for each in running:
-            kill(each)
-
-
-def start() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", _ISSUER], cwd=ROOT, env=os.environ)
-
-
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
-def has_grown(before: int) -> bool:
-    found = len(rows(Invoice))
-    return found > before or found == ALL
-
-
-@pytest.mark.journey
-@pytest.mark.timeout(600)
-def test_two_hundred_payments_at_once_with_kills(database: str) -> None:
-    """Ten payers at once, twenty times; a refund for every third payment. Each time one of four issuers is killed."""
-    drawn = random.Random(7)
-
-    def buy(number: int) -> None:
-        payment = pay(cents=499 + number)
-        if number % 3 == 0:
-            refund(payment, 100)
-        if number % 5 == 0:
-            refund(payment, 50, RefundStatus.FAILED)
-
-    with run_programs(4) as running, ThreadPoolExecutor(10) as pool:
-        for wave in range(20):
-            before = len(rows(Invoice))
-            bought = [pool.submit(buy, 10 * wave + each) for each in range(10)]
-            until(partial(has_grown, before), pause=0.001)
-            victim = drawn.randrange(len(running))
-            kill(running[victim])
-            running[victim] = start()
-            for each in bought:
-                each.result()
-        until(lambda: len(rows(Invoice)) == ALL)
     check_series()
     assert sum_documents(rows(Invoice)) == sum_ledger()
 
