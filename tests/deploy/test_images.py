@@ -146,13 +146,6 @@ WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
 ACTION = GITHUB / "actions" / "prepare" / "action.yaml"
 
 
-def test_each_target_that_a_workflow_runs_is_the_makefile_s() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    text = "\n".join(file.read_text("utf-8") for file in (*WORKFLOWS, ACTION))
-    named = set(re.findall(r"run: make ([a-z-]+)", text))
-    assert {"lint", "test", "journeys", "lock", "setup"} <= named <= targets
-
-
 def test_actions_are_pinned_by_commit() -> None:
     text = "\n".join(file.read_text("utf-8") for file in (*WORKFLOWS, ACTION))
     used = re.findall(r"uses: (?!\./)(\S+)", text)
