@@ -16,6 +16,7 @@ from api.jobs import schedule as jobs
 from api.jobs.schedule import list_jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.all import RECORDS
+from api.models.audit import ActorKind, AuditEntry
 from api.models.base import Base, engine, new_id, session
 from api.models.check import CheckDay
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
@@ -34,7 +35,7 @@ from api.privacy.retention import RULES, Dropped, DroppedBy, OwnedBy
 from api.privacy.unused_accounts import Step, UnusedAccount
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
+from configs.world.retention import SUPPORT_KEPT_FOR
 from notifier.dead_letters import replay
 from tests.api.alerts.test_notifications import write_notice
 from tests.clients import People, Person
@@ -56,26 +57,32 @@ pytestmark = pytest.mark.usefixtures("database", "frozen")
 
 
 def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) -> None:
+    add_desk()
     user_id = person().id
-    kept = {
-        "notices": MESSAGES_KEPT_FOR(),
-        "provider_events": RECEIPTS_KEPT_FOR(),
-        "support_requests": SUPPORT_KEPT_FOR(),
+    days = {
+        "notices": 90,
+        "provider_events": 30,
+        "support_requests": 365,
+        "publications": 3 * 365,
+        "audit": 3 * 365 + 1,
     }
-    assert [each.days for each in kept.values()] == [90, 30, 365]
     for hours in (timedelta(hours=1), timedelta(hours=-1)):
-        ages = {name: age + hours for name, age in kept.items()}
-        write_notice(user_id, str(hours), id=first_id_at(clock() - ages["notices"]))
-        at = clock() - ages["provider_events"]
+        at = {name: clock() - timedelta(days=each) - hours for name, each in days.items()}
+        write_notice(user_id, str(hours), id=first_id_at(at["notices"]))
+        came = at["provider_events"]
         save(ProviderEvent(
-            provider="sendgrid", event_id=str(at), notification_ids=[new_id()], kind=ReceiptKind.DELIVERED, at=at,
-            received_at=at, applied_at=at,
+            provider="sendgrid", event_id=str(came), notification_ids=[new_id()], kind=ReceiptKind.DELIVERED, at=came,
+            received_at=came, applied_at=came,
         ))  # fmt: skip
-        asked_at = clock() - ages["support_requests"]
-        save(SupportRequest(email="x@example.org", message="Bonjour", created_at=asked_at))
+        save(SupportRequest(email="x@example.org", message="Bonjour", created_at=at["support_requests"]))
+        released = at["publications"]
+        seen = {"first_day": released.date(), "last_day": released.date(), "seen_at": released}
+        save(Publication(desk_id=BOBIGNY, released_at=released, seen_last_at=released, **seen))
+        done = {"actor_kind": ActorKind.COMMAND, "action": "host.stop", "subject_type": "host"}
+        save(AuditEntry(at=at["audit"], **done))
     gone = jobs.apply_retention()
-    assert [gone[name] for name in kept] == [1, 1, 1]
-    assert not kept.keys() & jobs.apply_retention().keys()
+    assert [gone[name] for name in days] == [1] * len(days)
+    assert not days.keys() & jobs.apply_retention().keys()
 
 
 def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
@@ -93,18 +100,6 @@ def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
     assert not {"outages", "check_days"} & jobs.apply_retention().keys()
     assert [each.day for each in rows(CheckDay)] == [date(2016, 1, 1)]
     assert sorted(each.ends_at is None for each in rows(Outage)) == [False, True]
-
-
-def test_releases_are_kept_for_three_years() -> None:
-    add_desk()
-    now = clock()
-    with session() as s:
-        for days in (3 * 365 - 2, 3 * 365 + 2):
-            at = now - timedelta(days=days)
-            about = {"first_day": at.date(), "last_day": at.date(), "seen_at": at, "seen_last_at": at}
-            s.add(Publication(desk_id=BOBIGNY, released_at=at, **about))
-    assert jobs.apply_retention()["publications"] == 1
-    assert [(now - each.released_at).days for each in rows(Publication)] == [3 * 365 - 2]
 
 
 def test_what_authors_of_declarations_wrote_is_kept_for_five_years() -> None:

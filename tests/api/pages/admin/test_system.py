@@ -9,7 +9,6 @@ from flask import Flask
 
 from api.admin.health.findings import PartAway
 from api.admin.health.status_report import HEALTH, READS
-from api.jobs import schedule as jobs
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult
 from api.models.notification import State
@@ -235,25 +234,3 @@ def test_every_list_goes_on_page_by_page(admin: Browser, three_of_each: None) ->
         assert {len(each) for each in pages} == {1}, endpoint
         whole = ["|".join(row) for row in admin.get(f"{path}?limit=100").rows]
         assert [row for page in pages for row in page] == whole, endpoint
-
-
-YEARS = timedelta(days=3 * 366)
-
-
-def add_old_entry(days_ago: float = 0, action: str = "host.stop") -> None:
-    save(
-        AuditEntry(
-            at=clock() - timedelta(days=days_ago),
-            actor_kind=ActorKind.COMMAND,
-            action=action,
-            subject_type="host",
-        )
-    )
-
-
-def test_the_job_drops_what_is_older_than_three_years_and_nothing_else() -> None:
-    add_old_entry(YEARS.days + 1, "old")
-    add_old_entry(3 * 365 - 2, "young")
-    add_old_entry(0, "new")
-    assert jobs.apply_retention()["audit"] == 1
-    assert {row.action for row in rows(AuditEntry)} == {"young", "new"}
