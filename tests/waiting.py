@@ -1,10 +1,12 @@
 """Waiting for what other processes and threads do."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from redis.backoff import NoBackoff
@@ -12,6 +14,8 @@ from redis.retry import Retry
 
 from deploy.local.processes import tail
 
+Value = TypeVar("Value")
+Result = TypeVar("Result")
 ONE_TRY = Retry(NoBackoff(), 0)  # a client of Redis tries a server that is away again by itself, for seconds
 PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
 
@@ -58,3 +62,16 @@ def outlive(processes: Iterable[psutil.Process], seconds: float = 60) -> list[ps
         with suppress(psutil.NoSuchProcess):
             each.kill()
     return left
+
+
+def at_once(act: Callable[[Value], Result], values: Iterable[Value]) -> list[Result]:
+    """Do a thing with each value, all at once, each on a thread of its own; return the results."""
+    chosen = list(values)
+    ready = threading.Barrier(len(chosen))
+
+    def do(value: Value) -> Result:
+        ready.wait()
+        return act(value)
+
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        return list(pool.map(do, chosen))

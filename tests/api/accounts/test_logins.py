@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -28,6 +27,7 @@ from tests.api.world import Door
 from tests.clients import People, problem
 from tests.factories import PASSWORD, add_account, change, get, rows
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -127,8 +127,7 @@ def test_a_database_restored_from_an_older_state_is_no_theft(
 @pytest.mark.usefixtures("account")
 def test_parallel_refreshes_leave_one_valid_login(app: Flask, client: FlaskClient) -> None:
     token = log_in(client)["refreshToken"]
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: refresh(app.test_client(), token), range(6)))
+    answers = at_once(lambda _: refresh(app.test_client(), token), range(6))
     assert {answer.status_code for answer in answers} == {200}
     (successor,) = {answer.json["refreshToken"] for answer in answers}
     assert all(opens(client, answer.json["token"]) for answer in answers)

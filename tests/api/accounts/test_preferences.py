@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -27,6 +26,7 @@ from tests.api.world import Door, statements
 from tests.clients import People, Person, problem
 from tests.factories import add_alert, add_contact, add_message, change, get, one, rows
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 PATH = "/api/users/notifications"
 
@@ -368,8 +368,7 @@ def test_of_three_who_confirm_one_chat_at_once_the_last_one_has_it(app: Flask, p
     people = [person(f"p{number}@example.org") for number in range(3)]
     for each in people:
         press(app.test_client(), ask(each))
-    with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda each: confirm(each).status_code, people))
+    answers = at_once(lambda each: confirm(each).status_code, people)
     assert answers == [200, 200, 200]
     assert len(rows(Contact, Contact.channel == Channel.TELEGRAM)) == 1
 

@@ -1,7 +1,6 @@
 """PATCH /api/users/profile and /notifications, what their owner confirms, and the codes by SMS that prove a number."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -32,6 +31,7 @@ from tests.api.world import Door
 from tests.clients import People, Person, problem, read_json
 from tests.factories import change, get, one, remove, rows, save
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 NEW = "nouvelle@example.org"
@@ -326,24 +326,15 @@ def test_of_three_who_confirm_one_number_at_once_the_last_one_has_it(app: Flask,
         asked(app.test_client(), each, network=f"192.0.2.{number}") for number, each in enumerate(people)
     ]
 
-    def confirm(pair: tuple[Person, str]) -> int:
-        status: int = verify(*pair).status_code
-        return status
-
-    with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(confirm, zip(people, codes, strict=True))) == [200, 200, 200]
+    confirmed = at_once(lambda pair: verify(*pair).status_code, zip(people, codes, strict=True))
+    assert confirmed == [200, 200, 200]
     assert sum(each.channel is Channel.SMS for each in rows(Contact)) == 1
 
 
 def test_tries_at_once_are_all_counted(app: Flask, camille: Person) -> None:
     code = asked(app.test_client(), camille)
-
-    def guess(number: int) -> int:
-        status: int = verify(camille, f"{(int(code) + 1 + number) % 1_000_000:06}").status_code
-        return status
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(guess, range(8)))
+    guesses = [f"{(int(code) + 1 + number) % 1_000_000:06}" for number in range(8)]
+    answers = at_once(lambda each: verify(camille, each).status_code, guesses)
     assert sorted(answers) == [409] * 3 + [422] * 5
 
 
@@ -443,8 +434,7 @@ def test_a_deleted_account_leaves_its_codes_to_the_limits_for_a_day(
 
 
 def test_codes_asked_for_at_once_do_not_pass_the_limit(app: Flask, camille: Person) -> None:
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: ask(app.test_client(), camille).status_code, range(6)))
+    answers = at_once(lambda _: ask(app.test_client(), camille).status_code, range(6))
     assert sorted(answers) == [200] * 3 + [429] * 3
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from tests.browser_keys import HOST, draw_p256dh, subscribe
 from tests.clients import People, Person, problem
 from tests.factories import add_alert, add_message, change, rows
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 PLAN = PlanName.URGENCE_24H  # of Camille's
 DEVICES = "/api/users/push-devices"
@@ -117,11 +117,8 @@ def test_the_sixth_device_is_refused(camille: Person) -> None:
 
 
 def test_of_six_at_once_five_are_taken(camille: Person) -> None:
-    def ask(number: int) -> int:
-        return int(add(camille, f"{number}").status_code)
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(ask, range(6))) == [201] * 5 + [409]
+    statuses = at_once(lambda number: add(camille, f"{number}").status_code, range(6))
+    assert sorted(statuses) == [201] * 5 + [409]
     assert sorted(each.number for each in devices()) == [0, 1, 2, 3, 4]
 
 

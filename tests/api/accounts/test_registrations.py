@@ -1,7 +1,6 @@
 """An account belongs to the mailbox: a stranger who registers or moves it first does not keep it."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from tests.api.messages import list_tokens, prepare
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import BOBIGNY, add_alert, add_desk, change, get, remove, rows, save
+from tests.waiting import at_once
 
 EMAIL = "camille@example.org"
 STRANGER, OWNER = "a strangers long password", "the owners own long password"
@@ -203,8 +203,7 @@ def test_three_registrations_at_once_are_one_account_and_each_mail_fits_one(
     app: Flask, client: FlaskClient
 ) -> None:
     passwords = [f"{number} of three long passwords" for number in range(3)]
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda password: register(app.test_client(), password), passwords))
+    at_once(lambda password: register(app.test_client(), password), passwords)
     assert len(rows(User)) == 1
     assert len(list_tokens()) == len(rows(PendingRegistration)) == 3
     confirm(client, list_tokens()[0])

@@ -1,6 +1,5 @@
 """Answers to alerts, by the service and its route; three false alarms of three people within an hour alarm operators, with the proofs."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -58,6 +57,7 @@ from tests.factories import (
 from tests.in_turn import in_turn
 from tests.notifier.world import alert, detection, matched
 from tests.notifier.world import person as make_person
+from tests.waiting import at_once
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HOUR = timedelta(hours=1)
@@ -178,21 +178,7 @@ def test_of_several_matches_a_final_answer_stays_and_the_others_are_stored(
 
 def test_two_answers_at_once_are_one_answer(person: People) -> None:
     told = announce(person(plan=PlanName.URGENCE_TOTAL).id)
-    gate, failures = threading.Barrier(2), list[Exception]()
-
-    def give(value: AnswerValue) -> None:
-        gate.wait(10)
-        try:
-            answer(told, value)
-        except Exception as error:  # noqa: BLE001 -- the test names whatever broke
-            failures.append(error)
-
-    threads = [threading.Thread(target=give, args=[each]) for each in (FOUND, TOO_LATE)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(20)
-    assert failures == []
+    at_once(lambda value: answer(told, value), (FOUND, TOO_LATE))
     (kept,) = rows(MatchAnswer)
     assert kept.changed_at is not None
     assert get(Alert, told.alert).waits is (kept.value is TOO_LATE)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from flask import Flask
 
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange, DeskStatus
@@ -20,6 +19,7 @@ from tests.api.world import Door
 from tests.clients import People, Person, problem, read_json
 from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_message, change, remove, rows, see
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 PLAN = PlanName.URGENCE_24H  # of Camille's
 
@@ -93,26 +93,17 @@ def test_beyond_the_plan_larger_plans_are_offered_and_a_paused_alert_makes_room(
     assert camille.patch(f"/api/alerts/{first['id']}/toggle").status_code == 402
 
 
-def test_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
-
-    def ask(_: int) -> int:
-        return app.test_client().post("/api/alerts", json=WISH, headers=camille.headers).status_code
-
-    with ThreadPoolExecutor(10) as threads:
-        statuses = sorted(threads.map(ask, range(8)))
-    assert statuses == [201] + [402] * 7
+def test_creates_at_once_cannot_pass_a_limit_of_one(camille: Person) -> None:
+    answers = at_once(lambda _: camille.post("/api/alerts", WISH).status_code, range(8))
+    assert sorted(answers) == [201] + [402] * 7
     assert len(rows(Alert)) == 1
 
 
-def test_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
+def test_toggles_at_once_cannot_pass_a_limit_of_one(camille: Person) -> None:
     paused = [add_alert(camille.id) for _ in range(6)]
     change(Alert, enabled=False)
-
-    def ask(alert_id: UUID) -> int:
-        return app.test_client().patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code
-
-    with ThreadPoolExecutor(10) as threads:
-        assert sorted(threads.map(ask, paused)) == [200] + [402] * 5
+    answers = at_once(lambda each: camille.patch(f"/api/alerts/{each}/toggle").status_code, paused)
+    assert sorted(answers) == [200] + [402] * 5
 
 
 def test_fair_use_bounds_the_prefectures_of_the_largest_plan(

@@ -1,8 +1,6 @@
 """kill -9 at each commit, each call of Stripe's API and each nudge, and Stripe away, slow or refusing: the end is as if nothing had happened."""
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,6 +38,7 @@ from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_messages, list_open_events, order_refund, send_commands
 from tests.clients import People, Person
 from tests.factories import add_desk, change, rows
+from tests.waiting import at_once
 
 BEGINNING = "2026-11-20T09:00:00+00:00"
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
@@ -368,14 +367,7 @@ def test_orders_that_never_reached_stripe_count_for_nothing(till: Till) -> None:
 
 def test_two_clicks_at_once_lead_to_one_page(till: Till) -> None:
     till.shop.control.mode("slow", path=_SESSIONS, seconds=0.2)
-    ready = threading.Barrier(2)
-
-    def click(_: int) -> Any:
-        ready.wait()
-        return till.order()
-
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(click, range(2))
+    first, second = at_once(lambda _: till.order(), range(2))
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json["checkoutUrl"] == second.json["checkoutUrl"]
     assert len(rows(Payment)) == len(till.sessions()) == 1

@@ -1,6 +1,5 @@
 """Paid time without watching is given back, never twice; a desk that closes for good leaves a choice of desk or money; a notice of the end of a plan."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
@@ -29,6 +28,7 @@ from tests.api.payments.shop import list_grants, list_messages
 from tests.clients import People, Person, problem
 from tests.factories import BOBIGNY, add_checks, add_contact, add_desk, change, one, remove, rows, save
 from tests.refused_writes import broken_row
+from tests.waiting import at_once
 
 
 def check(*minutes: float, outcome: Outcome = Outcome.NO_SLOTS, since: datetime | None = None) -> None:
@@ -178,8 +178,7 @@ def closed(till: Till) -> Till:
 
 def test_the_time_since_the_closing_is_refunded_once_and_the_plan_ends(closed: Till) -> None:
     alert_id = read_alert_id(closed)
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: closed.post(ROUTE, {"alertId": alert_id}), range(4)))
+    answers = at_once(lambda _: closed.post(ROUTE, {"alertId": alert_id}), range(4))
     assert sorted(each.status_code for each in answers) == [200, 409, 409, 409]
     (answer,) = (each for each in answers if each.status_code == 200)
     assert answer.json == {"refund": 1285, "currency": "eur"}  # 6 of 7 days, 1284.9

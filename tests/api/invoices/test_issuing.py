@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,7 @@ from tests.clients import Person
 from tests.factories import rows
 from tests.fuzz import times
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -285,8 +285,7 @@ def test_four_that_issue_at_once_leave_no_gap(database: str) -> None:
     payments = [pay() for _ in range(12)]
     for each in payments[:6]:
         refund(each, 100)
-    with ThreadPoolExecutor(4) as pool:
-        issued = list(pool.map(issue_due, [60.0] * 4))
+    issued = at_once(issue_due, [60.0] * 4)
     assert sum(done for done, _ in issued) == len(issue()) == 18
     check_series()
     assert sum_documents(rows(Invoice)) == sum_ledger()

@@ -1,9 +1,8 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from threading import Barrier, Thread
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,6 +32,7 @@ from configs.world.plan import PlanName
 from tests.api.invoices.documents import pay
 from tests.factories import add_alert, add_user, change, get, remove, rows, save
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -293,36 +293,17 @@ def test_refunds_are_limited_by_what_was_paid(payment_id: UUID) -> None:
 
 
 def test_two_refunds_at_once_do_not_exceed_it_either(payment_id: UUID) -> None:
-    ready, refused = Barrier(2), []
+    def is_made(_: int) -> bool:
+        with suppress(IntegrityError):
+            return bool(refund(payment_id, 1499))
+        return False
 
-    def try_it() -> None:
-        ready.wait()
-        try:
-            refund(payment_id, 1499)
-        except IntegrityError as error:
-            refused.append(error)
-
-    threads = [Thread(target=try_it) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(refused) == 1
+    assert sorted(at_once(is_made, range(2))) == [False, True]
 
 
 def test_events_at_once_all_count(payment_id: UUID) -> None:
-    ready = Barrier(4)
-    kinds: list[Any] = [Kind.PAID, Kind.FAILED, Kind.DISPUTE_LOST, Kind.FRAUD_WARNING]
-
-    def add(kind: PaymentEventKind) -> None:
-        ready.wait()
-        happen(payment_id, kind)
-
-    threads = [Thread(target=add, args=(kind,)) for kind in kinds]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    kinds = (Kind.PAID, Kind.FAILED, Kind.DISPUTE_LOST, Kind.FRAUD_WARNING)
+    at_once(lambda kind: happen(payment_id, kind), kinds)
     payment = get(Payment, payment_id)
     assert payment.status is PaymentStatus.REFUNDED
     assert payment.paid_at is not None

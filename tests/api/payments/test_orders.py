@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from api.payments.exchange.jobs import carry_out, work_off
 from api.payments.ledger.payment_events import find_stripe_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Order,
     Shop,
@@ -32,6 +30,7 @@ from tests.api.payments.shop import (
 )
 from tests.clients import Person
 from tests.factories import add_alert, change, rows
+from tests.waiting import at_once
 
 
 def test_a_paid_order_gives_the_plan_once_and_wakes_the_alerts_in_any_order_of_the_events(
@@ -191,19 +190,9 @@ def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: P
     opened = shop.control.dispute(find_intent(payment_id), amount=499)
     shop.control.close_dispute(opened["id"], "lost")
     deliveries = shop.control.take_deliveries()
-    ready = Barrier(len(deliveries))
     for each in deliveries:
         shop.post(each.body, each.headers)
-
-    def apply(delivery: Delivery) -> None:
-        ready.wait()
-        apply_event(delivery)
-
-    threads = [Thread(target=apply, args=(each,)) for each in deliveries]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(apply_event, deliveries)
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
     assert get_payment(payment_id).refunded_cents == 1000
     (grant,) = list_grants(camille.id)

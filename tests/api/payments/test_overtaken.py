@@ -1,10 +1,7 @@
 """Orders that another one overtook, plans that an upgrade credited, and the mail of an order before the first alert."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from threading import Barrier
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -46,6 +43,7 @@ from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import add_alert, add_contact, change, rows, see
 from tests.samples import try_first
+from tests.waiting import at_once
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -188,17 +186,6 @@ def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, camille: P
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1500, 1200]
 
 
-def do_at_once(*acts: Callable[[], None]) -> None:
-    ready = Barrier(len(acts))
-
-    def act(number: int) -> None:
-        ready.wait()
-        acts[number]()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        list(pool.map(act, range(len(acts))))
-
-
 def post_all(shop: Shop) -> list[Delivery]:
     """Post what Stripe sent, and leave its jobs undone."""
     found = shop.control.take_deliveries()
@@ -230,7 +217,7 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camil
         with suppress(RefundRefused):  # the upgrade was quicker: its money is in the larger plan
             carry_out(CommandKind.REFUND, order_refund(cheap, 499))
 
-    do_at_once(refund, lambda: apply_each(deliveries))
+    at_once(lambda act: act(), [refund, lambda: apply_each(deliveries)])
     end_quietly(shop)
     nets = [each["net"] for each in shop.control.ledger()]
     if get_payment(order.payment_id).status is PaymentStatus.COMPLETED:
@@ -245,7 +232,7 @@ def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, cami
     for order in orders:
         shop.control.pay(order.session_id)
     deliveries = post_all(shop)
-    do_at_once(*(lambda each=each: apply_event(each) for each in deliveries))
+    at_once(apply_event, deliveries)
     end_quietly(shop)
     states = {get_payment(each.payment_id).status for each in orders}
     assert states == {PaymentStatus.COMPLETED, PaymentStatus.REFUNDED}
@@ -265,7 +252,7 @@ def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, camille: Person
     def cancel() -> None:
         cancel_own(camille.id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
 
-    do_at_once(cancel, lambda: apply_each(deliveries))
+    at_once(lambda act: act(), [cancel, lambda: apply_each(deliveries)])
     end_quietly(shop)
     shop.clock.shift(timedelta(days=(days or 0) + 1))
     background.apply_declarations()

@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +23,7 @@ from api.payments.gateway.client import API_VERSION, call
 from configs.ground.clock import clock
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
+    WEBHOOK,
     Shop,
     get_payment,
     list_grants,
@@ -34,6 +33,7 @@ from tests.api.payments.shop import (
 )
 from tests.clients import Person
 from tests.factories import give_role, rows
+from tests.waiting import at_once
 
 
 def event(**changes: Any) -> bytes:
@@ -106,18 +106,9 @@ def test_what_is_not_applied_is_stored_and_flagged_and_nothing_of_what_it_said(s
 
 def test_six_identical_calls_store_and_apply_it_once(shop: Shop, camille: Person) -> None:
     delivery = paid(shop, camille)
-    ready = Barrier(6)
-
-    def post(_: int) -> int:
-        ready.wait()
-        return (
-            shop.client.application.test_client()
-            .post("/api/billing/webhook", data=delivery.body, headers=delivery.headers)
-            .status_code
-        )
-
-    with ThreadPoolExecutor(6) as pool:
-        assert set(pool.map(post, range(6))) == {200}
+    sent: dict[str, Any] = {"data": delivery.body, "headers": delivery.headers}
+    answers = at_once(lambda _: shop.client.application.test_client().post(WEBHOOK, **sent), range(6))
+    assert {each.status_code for each in answers} == {200}
     assert shop.work() == 1
     assert len(list_grants(camille.id)) == 1
     assert list_messages() == ["order"]

@@ -1,10 +1,7 @@
 """Operators' pages of users: search by address, one account, grants, roles, alerts, detections, answers."""
 
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -41,6 +38,7 @@ from tests.factories import (
     see,
 )
 from tests.in_turn import in_turn
+from tests.waiting import at_once
 
 USERS, SEARCH = "/admin/utilisateurs", "/admin/utilisateurs/recherche"
 
@@ -249,21 +247,12 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(app: Flask) -> None:
         ids = [one(User, User.email == each).id for each in emails]
         for browser, other in zip(browsers, ids[::-1], strict=True):
             browser.get(f"{write_address(other)}/role")
-        answers = together(
-            *(
-                partial(browser.send, "/role", role="user", typed=email)
-                for browser, email in zip(browsers, emails[::-1], strict=True)
-            )
+        at_once(
+            lambda pair: pair[0].send("/role", role="user", typed=pair[1]),
+            zip(browsers, emails[::-1], strict=True),
         )
-        assert answers == 2
         assert len([user for user in rows(User) if user.role is Role.ADMIN]) == 1
         change(User, role=Role.USER)
-
-
-def together(*acts: Callable[[], object]) -> int:
-    """Do things at once, each on a thread of its own; return how many."""
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return len(list(pool.map(lambda act: act(), acts)))
 
 
 def test_a_plan_lasts_as_long_as_it_is_sold_for_and_less_than_a_hundred_years(
@@ -298,7 +287,7 @@ def test_two_admins_end_a_grant_at_once(app: Flask, camille_id: UUID) -> None:
     browsers = [seat_operator(app, email=f"{name}@example.org") for name in ("one", "two")]
     for browser in browsers:
         browser.get(path)
-    together(*(partial(browser.send, "/fin", typed="URGENCE 7J") for browser in browsers))
+    at_once(lambda browser: browser.send("/fin", typed="URGENCE 7J"), browsers)
     assert len(audit("grant.end")) == 1
 
 
