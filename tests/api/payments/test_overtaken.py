@@ -217,7 +217,8 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camil
         with suppress(RefundRefused):  # the upgrade was quicker: its money is in the larger plan
             carry_out(CommandKind.REFUND, order_refund(cheap, 499))
 
-    at_once(lambda act: act(), [refund, lambda: apply_each(deliveries)])
+    acts: list[Callable[[], None]] = [refund, lambda: apply_each(deliveries)]
+    at_once(lambda act: act(), acts)
     end_quietly(shop)
     nets = [each["net"] for each in shop.control.ledger()]
     if get_payment(order.payment_id).status is PaymentStatus.COMPLETED:
@@ -252,7 +253,8 @@ def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, camille: Person
     def cancel() -> None:
         cancel_own(camille.id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
 
-    at_once(lambda act: act(), [cancel, lambda: apply_each(deliveries)])
+    acts: list[Callable[[], None]] = [cancel, lambda: apply_each(deliveries)]
+    at_once(lambda act: act(), acts)
     end_quietly(shop)
     shop.clock.shift(timedelta(days=(days or 0) + 1))
     background.apply_declarations()
