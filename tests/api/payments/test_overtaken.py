@@ -1,5 +1,6 @@
 """Orders that another one overtook, plans that an upgrade credited, and the mail of an order before the first alert."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
