@@ -1,6 +1,5 @@
 """Orders that another one overtook, plans that an upgrade credited, and the mail of an order before the first alert."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,6 +46,8 @@ from tests.samples import try_first
 from tests.waiting import at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deploy.sandbox.running import Running
 
 
