@@ -22,6 +22,7 @@ from notifier.receipts.applied_receipts import expire_receipts
 from notifier.sweep import undelivered
 from tests.factories import add_answer, one
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.receipts_world import (
     CALLED,
     callee,
@@ -31,20 +32,6 @@ from tests.notifier.receipts_world import (
     planned,
     report,
     wanted_call,
-)
-from tests.notifier.world import (
-    ALL_DAY,
-    DESK,
-    alert,
-    change,
-    detection,
-    get,
-    gone,
-    grant,
-    matched,
-    person,
-    slots,
-    start_anew,
 )
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -64,7 +51,7 @@ def _api(whole: Any, settings_env: Callable[..., None]) -> None:
 
 def begin_anew(whole: Any) -> None:
     """Leave nothing of the case before."""
-    start_anew(whole)
+    world.start_anew(whole)
     whole.call_answers("rings")
 
 
@@ -81,34 +68,34 @@ def test_calls_are_for_who_chose_them_has_the_plan_by_then_and_confirmed_the_num
     ]
     people = []
     for plan, chosen, contact in cases:
-        people.append(who := person(plan, channels=(Channel.EMAIL, Channel.SMS)))
-        grant(who, PlanName.URGENCE_TOTAL, clock() + timedelta(minutes=1), clock() + timedelta(days=1))
-        change(User, who.id, **ALL_DAY)
-        change(Contact, who.contacts[Channel.SMS], channel=Channel.SMS, **contact)
-        alert(who, **chosen)
-    matched(detection())
-    assert [get(Notification, key).user_id for key in planned()] == [people[-1].id]
+        people.append(who := world.person(plan, channels=(Channel.EMAIL, Channel.SMS)))
+        world.grant(who, PlanName.URGENCE_TOTAL, clock() + timedelta(minutes=1), clock() + timedelta(days=1))
+        world.change(User, who.id, **world.ALL_DAY)
+        world.change(Contact, who.contacts[Channel.SMS], channel=Channel.SMS, **contact)
+        world.alert(who, **chosen)
+    world.matched(world.detection())
+    assert [world.get(Notification, key).user_id for key in planned()] == [people[-1].id]
 
 
 def want_call(desk: str, phone: str = "+33612345678", **changes: Any) -> None:
     """Let a person with a phone wait for a desk."""
-    who = person(channels=(Channel.SMS,), addresses={Channel.SMS: phone})
+    who = world.person(channels=(Channel.SMS,), addresses={Channel.SMS: phone})
     if changes:
-        change(User, who.id, **changes)
-    alert(who, {"desk_id": desk}, **CALLED)
+        world.change(User, who.id, **changes)
+    world.alert(who, {"desk_id": desk}, **CALLED)
 
 
 def open_slot(desk: str, place: str = "1") -> None:
     """Let a slot open, and those who wait for it be matched."""
-    seen = slots(desk_id=desk, place=place)
-    matched(detection(seen, desk_id=desk, prefecture_id=desk.partition("/")[0]))
+    seen = world.slots(desk_id=desk, place=place)
+    world.matched(world.detection(seen, desk_id=desk, prefecture_id=desk.partition("/")[0]))
 
 
 # By the hour in Paris. Who never chose a zone may live where the desk is: the hours are kept there, too.
 RINGS: list[tuple[str, dict[str, Any], dict[int, bool]]] = [
-    (DESK, {}, {3: False, 7: False, 8: True, 21: True, 22: False}),
-    (DESK, hours(22, 6), {12: False, 5: True}),
-    (DESK, hours(14, 16) | {"time_zone": "Indian/Reunion"}, {12: True, 14: False}),
+    (world.DESK, {}, {3: False, 7: False, 8: True, 21: True, 22: False}),
+    (world.DESK, hours(22, 6), {12: False, 5: True}),
+    (world.DESK, hours(14, 16) | {"time_zone": "Indian/Reunion"}, {12: True, 14: False}),
     (GUADELOUPE, {}, {8: False, 13: True, 23: False}),
     (GUADELOUPE, {"time_zone": "Europe/Brussels"}, {8: True}),
 ]
@@ -124,7 +111,7 @@ def test_who_set_no_hours_hears_nothing_at_3_in_the_night_nor_anybody_outside_th
     heard = 0
     for hour in sorted({each for *_, by_hour in RINGS for each in by_hour}):
         frozen.move_to(NOON + timedelta(hours=hour - 12, minutes=5))
-        for desk in (DESK, GUADELOUPE):
+        for desk in (world.DESK, GUADELOUPE):
             open_slot(desk, str(hour))
         deliver(*(str(row.id) for row in calls()))
         rung = [each.to for each in whole.messages("voice")][heard:]
@@ -140,7 +127,7 @@ def test_a_call_that_waited_until_the_night_is_not_made(whole: Any, frozen: time
     (key,) = planned()
     frozen.move_to(NOON.replace(hour=18))
     deliver(str(key))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.reason) == (State.SKIPPED, "outside the hours of calls")
     assert whole.messages("voice") == []
 
@@ -148,20 +135,20 @@ def test_a_call_that_waited_until_the_night_is_not_made(whole: Any, frozen: time
 def test_quiet_hours_that_slot_alerts_keep_are_kept_by_calls() -> None:
     with override_clock(lambda: NOON):
         who = callee()
-        change(User, who.id, quiet_from=time(11), quiet_until=time(13), quiet_slots=True)
-        matched(detection())
+        world.change(User, who.id, quiet_from=time(11), quiet_until=time(13), quiet_slots=True)
+        world.matched(world.detection())
         assert planned() == []
-        change(User, who.id, quiet_slots=False)
-        matched(detection(slots(place="2")))
+        world.change(User, who.id, quiet_slots=False)
+        world.matched(world.detection(world.slots(place="2")))
         assert len(planned()) == 1
 
 
 def test_a_person_is_called_once_an_hour_at_most() -> None:
     key = placed_call()
-    matched(detection(slots(place="2")))
+    world.matched(world.detection(world.slots(place="2")))
     assert planned() == []
-    change(Notification, key, accepted_at=clock() - timedelta(minutes=61))
-    matched(detection(slots(place="3")))
+    world.change(Notification, key, accepted_at=clock() - timedelta(minutes=61))
+    world.matched(world.detection(world.slots(place="3")))
     assert len(planned()) == 1
 
 
@@ -170,20 +157,20 @@ def test_a_call_whose_worker_died_waits_and_counts_as_a_call(frozen: time_machin
     (message,) = delivery.claim([key])
     frozen.shift(31)
     assert key not in [each.id for each in undelivered(clock())]
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert row.next_attempt_at - clock() > timedelta(seconds=140), "the phone may ring still"
-    change(Notification, key, next_attempt_at=clock())
+    world.change(Notification, key, next_attempt_at=clock())
     deliver(str(key))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.unknown_attempts, message.address) == (State.SENT, 1, "+33612345678")
     report(key, "no-answer")
-    assert get(Notification, key).state is State.BOUNCED, "it may have rung twice"
+    assert world.get(Notification, key).state is State.BOUNCED, "it may have rung twice"
 
 
 def test_without_a_number_to_call_from_nobody_is_called(settings_env: Callable[..., None]) -> None:
     settings_env(TWILIO_VOICE_NUMBER="")
     callee()
-    matched(detection())
+    world.matched(world.detection())
     assert planned() == []
 
 
@@ -204,11 +191,11 @@ def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call
 ) -> None:
     begin_anew(whole)
     key = wanted_call()
-    change(Alert, one(Alert).id, voice_enabled=wanted)
+    world.change(Alert, one(Alert).id, voice_enabled=wanted)
     if value:
         add_answer(one(Match).id, value, one(Match).decided_at - timedelta(minutes=minutes_before))
     deliver(str(key))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.reason) == (State.SKIPPED if reason else State.SENT, reason)
 
 
@@ -228,11 +215,11 @@ def test_the_words_travel_with_the_call_in_a_language_that_can_be_spoken_and_nam
 ) -> None:
     begin_anew(whole)
     who = callee()
-    change(User, who.id, language=language)
-    matched(detection())
+    world.change(User, who.id, language=language)
+    world.matched(world.detection())
     (key,) = planned()
     deliver(str(key))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.channel, row.contact_id) == (State.SENT, Channel.VOICE, who.contacts[Channel.SMS])
     (call,) = whole.messages("voice")
     assert (call.to, call.draft.sender) == ("+33612345678", "+33162000001")
@@ -248,7 +235,7 @@ def test_the_words_travel_with_the_call_in_a_language_that_can_be_spoken_and_nam
 
 def due(key: Any) -> None:
     """Let a call's time come, and have it made."""
-    change(Notification, key, next_attempt_at=clock())
+    world.change(Notification, key, next_attempt_at=clock())
     deliver(str(key))
 
 
@@ -267,7 +254,7 @@ def test_a_call_that_nobody_takes_brings_an_sms_and_one_more_call_after_three_mi
     assert len(whole.messages("voice")) == 2
     (sms,) = missed_sms()
     deliver(str(sms.id))
-    assert get(Notification, sms.id).state is State.SENT
+    assert world.get(Notification, sms.id).state is State.SENT
     (message,) = [each for each in whole.messages("sms") if "appeler" in each.text]
     assert "nous venons de vous appeler" in message.text
 
@@ -280,7 +267,7 @@ def test_an_answering_machine_is_followed_as_nobody() -> None:
     assert row.cost, "the call was answered"
     first_cost = row.cost
     due(key)
-    cost = get(Notification, key).cost
+    cost = world.get(Notification, key).cost
     assert cost == 2 * first_cost
     assert len(missed_sms()) == 1
     with session() as s:
@@ -299,13 +286,13 @@ def test_who_answers_is_not_called_again(answered_by: str) -> None:
 @pytest.mark.parametrize("made", [0, 1])
 def test_neither_call_is_made_once_the_slots_are_gone(whole: Any, made: int) -> None:
     callee()
-    opened = slots()
-    matched(detection(opened))
+    opened = world.slots()
+    world.matched(world.detection(opened))
     (key,) = planned()
     if made:
         deliver(str(key))
         report(key, "no-answer")
-    gone(opened)
+    world.gone(opened)
     due(key)
     assert (calls()[0].state, calls()[0].reason) == (State.EXPIRED, "slots gone")
     assert len(whole.messages("voice")) == made
@@ -318,7 +305,7 @@ def test_a_call_and_its_sms_wait_for_no_look_at_a_page(settings_env: Callable[..
     (sms,) = missed_sms()
     due(key)
     deliver(str(sms.id))
-    assert {(row.state, row.reason) for row in (calls()[0], get(Notification, sms.id))} == {
+    assert {(row.state, row.reason) for row in (calls()[0], world.get(Notification, sms.id))} == {
         (State.EXPIRED, "slots not seen lately")
     }
 
@@ -327,30 +314,30 @@ def test_long_after_a_call_neither_an_sms_nor_a_second_call_follows(whole: Any) 
     key = placed_call()
     report(key, "no-answer")
     (sms,) = missed_sms()
-    change(Notification, sms.id, created_at=clock() - timedelta(minutes=11))
+    world.change(Notification, sms.id, created_at=clock() - timedelta(minutes=11))
     deliver(str(sms.id))
-    assert get(Notification, sms.id).reason == "long after the call"
+    assert world.get(Notification, sms.id).reason == "long after the call"
     assert whole.messages("sms") == []
 
 
 def test_a_call_is_not_made_within_an_hour_of_another(whole: Any) -> None:
     first = placed_call()
-    change(Notification, first, accepted_at=clock() - timedelta(minutes=61))
-    matched(detection(slots(place="2")))
+    world.change(Notification, first, accepted_at=clock() - timedelta(minutes=61))
+    world.matched(world.detection(world.slots(place="2")))
     (other,) = planned()
     deliver(str(other))
     report(first, "no-answer")
     due(first)
-    assert get(Notification, first).reason == "called often enough"
+    assert world.get(Notification, first).reason == "called often enough"
     assert len(whole.messages("voice")) == 2
 
 
 def test_of_two_calls_at_once_one_is_made(whole: Any) -> None:
     callee()
-    matched(detection())
+    world.matched(world.detection())
     (waiting,) = planned()
-    change(Notification, waiting, created_at=clock() - timedelta(hours=25))
-    matched(detection(slots(place="2")))
+    world.change(Notification, waiting, created_at=clock() - timedelta(hours=25))
+    world.matched(world.detection(world.slots(place="2")))
     newer = max(planned())
     deliver(str(waiting), str(newer))
     assert {row.state for row in calls()} == {State.SENT, State.SKIPPED}
@@ -366,13 +353,16 @@ def test_no_sms_follows_where_they_are_switched_off_or_cost_too_much(
 ) -> None:
     begin_anew(whole)
     key = placed_call()
-    change(Contact, get(Notification, key).contact_id, channel=Channel.SMS, **contact)
+    world.change(Contact, world.get(Notification, key).contact_id, channel=Channel.SMS, **contact)
     report(key, "no-answer")
-    change(Notification, key, cost=Decimal(cost))
+    world.change(Notification, key, cost=Decimal(cost))
     settings_env(SMS_DAY_WARN="0.5", SMS_DAY_STOP="1")
     (sms,) = missed_sms()
     deliver(str(sms.id))
-    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (State.SKIPPED, reason)
+    assert (world.get(Notification, sms.id).state, world.get(Notification, sms.id).reason) == (
+        State.SKIPPED,
+        reason,
+    )
     assert [each for each in whole.messages("sms") if "appeler" in each.text] == []
 
 
@@ -395,7 +385,7 @@ def test_calls_of_unknown_fate_ring_twice_at_most(
     whole.provider_mode("twilio_calls", "yes_without_answer")
     for _ in range(3 - made):
         due(key)
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.unknown_attempts) == (State.FAILED, 2 - made)
     assert len(whole.messages("voice")) == 2
     assert len(calls()) == 1
@@ -408,15 +398,15 @@ def test_a_call_of_unreported_end_counts_as_one_that_nobody_took_until_a_late_re
     whole: Any,
 ) -> None:
     key = placed_call()
-    change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
+    world.change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
     expire_receipts(clock())
     assert [row.state for row in calls()] == [State.PENDING]
     report(key, "completed", AnsweredBy="human")
     (sms,) = missed_sms()
     for each in (key, sms.id):
         due(each)
-    assert get(Notification, key).state is State.DELIVERED
-    assert get(Notification, sms.id).reason == "slots answered"
+    assert world.get(Notification, key).state is State.DELIVERED
+    assert world.get(Notification, sms.id).reason == "slots answered"
     assert (len(whole.messages("voice")), whole.messages("sms")) == (1, [])
 
 
@@ -430,10 +420,10 @@ def test_a_report_that_says_nothing_or_is_forged_or_of_another_call_changes_noth
     odd = [{"CallSid": each} for each in ("", "C" * 200, f"CA{1:032}")]
     for status, form in (*(("no-answer", each) for each in odd), ("ringing", {})):
         report(key, status, **form)
-        assert get(Notification, key).state is State.SENT, (status, form)
+        assert world.get(Notification, key).state is State.SENT, (status, form)
     with pytest.raises(PermissionError):
         report(key, "no-answer", token="another-token")
-    assert get(Notification, key).state is State.SENT
+    assert world.get(Notification, key).state is State.SENT
     for _ in range(3):
         report(key, "no-answer")
     assert len(calls()) == len(missed_sms()) == 1

@@ -29,23 +29,9 @@ from notifier.delivery import claiming, delivery
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
+from tests.notifier import world
 from tests.notifier.conftest import Answering
 from tests.notifier.receipts_world import SECRET, event_of, send_events
-from tests.notifier.world import (
-    after,
-    alert,
-    all_of,
-    confirm,
-    detection,
-    get,
-    match,
-    matched,
-    notifications,
-    person,
-    slots,
-    sweep,
-    waiting,
-)
 from tests.refused_writes import REFUSALS, disk_full, read_only
 
 if TYPE_CHECKING:
@@ -79,16 +65,16 @@ def database_ahead() -> Iterator[None]:
 def test_an_alert_whose_provider_fails_is_tried_again_in_time(
     step: timedelta, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    alert(person())
-    opened = slots()
+    world.alert(world.person())
+    opened = world.slots()
     whole.provider_mode("email", "error_500", count=1)
     with stepped(step):
-        match(str(detection(opened)))
-        (row,) = notifications(State.PENDING)
+        world.match(str(world.detection(opened)))
+        (row,) = world.notifications(State.PENDING)
         assert timedelta(0) < row.next_attempt_at - database_clock() <= timedelta(seconds=45)
     frozen.shift(46)
-    confirm(opened)
-    sweep()
+    world.confirm(opened)
+    world.sweep()
     assert len(whole.messages("email")) == 1
 
 
@@ -96,19 +82,19 @@ def test_an_alert_whose_provider_fails_is_tried_again_in_time(
 def test_a_lease_lasts_its_time_and_no_machine_takes_it_over_before(
     step: timedelta, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    alert(person())
-    opened = slots()
-    (key,) = matched(detection(opened))
+    world.alert(world.person())
+    opened = world.slots()
+    (key,) = world.matched(world.detection(opened))
     with stepped(step):
         assert delivery.claim([key])
-        assert get(Notification, key).lease_until == database_clock() + LEASE_SECONDS() * SECOND
+        assert world.get(Notification, key).lease_until == database_clock() + LEASE_SECONDS() * SECOND
     with stepped(-step):
         frozen.shift(LEASE_SECONDS() - 1)
         deliver(str(key))
     assert whole.messages("email") == []
     frozen.shift(1)
-    confirm(opened)
-    sweep()
+    world.confirm(opened)
+    world.sweep()
     assert len(whole.messages("email")) == 1
 
 
@@ -122,19 +108,19 @@ def test_what_the_hourly_cap_holds_back_leaves_in_its_turn(
 ) -> None:
     settings_env(SMS_PER_HOUR="2")
     monkeypatch.setattr(claiming, "write_cap_notices", lambda *_: None)
-    alert(person(channels=(Channel.SMS,)))
-    seen = slots(place="1")
-    match(str(detection(seen)))
+    world.alert(world.person(channels=(Channel.SMS,)))
+    seen = world.slots(place="1")
+    world.match(str(world.detection(seen)))
     with stepped(step):
-        opened = slots(place="2")
-        match(str(detection(opened)))
-        sweep()
-        (held,) = notifications(State.PENDING)
+        opened = world.slots(place="2")
+        world.match(str(world.detection(opened)))
+        world.sweep()
+        (held,) = world.notifications(State.PENDING)
         assert held.held_for is HeldFor.CAP
         assert held.next_attempt_at == database_clock() + timedelta(hours=1)
     frozen.shift(timedelta(hours=1))
-    confirm(seen + opened)
-    sweep()
+    world.confirm(seen + opened)
+    world.sweep()
     assert len(whole.messages("sms")) == 2
 
 
@@ -143,36 +129,36 @@ def test_a_receipt_is_awaited_and_applied_in_its_time(
     step: timedelta, whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
-    alert(person())
+    world.alert(world.person())
     with stepped(step):
-        match(str(detection()))
-        (row,) = notifications(State.SENT)
+        world.match(str(world.detection()))
+        (row,) = world.notifications(State.SENT)
         assert row.receipt_due_at == database_clock() + NO_RECEIPT_SECONDS() * SECOND
     send_events(event_of(row.id))
     with stepped(-step):
-        (event,) = all_of(ProviderEvent)
+        (event,) = world.all_of(ProviderEvent)
         assert event.next_attempt_at == database_clock()
         apply_receipts()
-    assert get(Notification, row.id).state is State.DELIVERED
+    assert world.get(Notification, row.id).state is State.DELIVERED
 
 
 @off
 def test_a_message_of_a_request_is_nudged_in_time_though_its_nudge_was_lost(
     step: timedelta, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    who = person()
+    who = world.person()
     with stepped(step), session() as s:
         notifier.create_notifications(s, who.id, "account_exists", {}, "exists:1", priority="immediate")
     frozen.shift(NUDGE_SECONDS())
     with stepped(-step):
-        sweep()
+        world.sweep()
     assert len(whole.messages("email")) == 1
 
 
 def test_rounds_of_desks_go_on_in_time_though_the_databases_clock_was_ahead(
     queued: Callable[[str], list[Any]], frozen: time_machine.Traveller
 ) -> None:
-    matched(detection())
+    world.matched(world.detection())
     watch = Sweep()
     with database_ahead():
         watch.turn()
@@ -184,10 +170,10 @@ def test_rounds_of_desks_go_on_in_time_though_the_databases_clock_was_ahead(
 
 
 def test_what_is_seen_once_the_databases_clock_is_right_again_is_told_at_once(whole: "Running") -> None:
-    alert(person())
+    world.alert(world.person())
     with database_ahead():
-        match(str(detection()))
-    match(str(detection(slots(place="2"))))
+        world.match(str(world.detection()))
+    world.match(str(world.detection(world.slots(place="2"))))
     assert len(whole.messages("email")) == 2
 
 
@@ -221,7 +207,7 @@ def test_a_message_that_left_does_not_leave_again(
     refusal: Refusal,
     seconds: int,
 ) -> None:
-    key = waiting()
+    key = world.waiting()
     naps, refusing = iter([seconds / 4] * 4), ExitStack()
 
     def sleep(_seconds: float) -> None:
@@ -237,7 +223,7 @@ def test_a_message_that_left_does_not_leave_again(
         assert delivery.record(sent), "the lease ran out, and nobody could take the row over"
     jobs.deliver(str(key))
     assert len(provider.taken) == 1
-    assert after(key) == (State.SENT, None)
+    assert world.after(key) == (State.SENT, None)
 
 
 @pytest.mark.rule("3.5")
@@ -248,7 +234,7 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
     provider: Answering,
     channel: Channel,
 ) -> None:
-    key = waiting(channel)
+    key = world.waiting(channel)
     rounds, refusing = iter(range(4)), ExitStack()
 
     def sleep(_seconds: float) -> None:
@@ -256,7 +242,7 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
             refusing.close()
         else:
             frozen.shift(700)  # its lease is over
-            sweep()
+            world.sweep()
 
     monkeypatch.setattr("notifier.delivery.delivery.time.sleep", sleep)
     (sent,) = delivery.send(delivery.claim([key]))
@@ -265,12 +251,12 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
         assert delivery.record(sent)
     jobs.deliver(str(key))
     assert len(provider.taken) == 1
-    assert after(key) == (State.SENT, None)
+    assert world.after(key) == (State.SENT, None)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Answering, refusal: Refusal) -> None:
-    key = waiting()
+    key = world.waiting()
     with capture_logs() as logs, refusal():
         jobs.deliver(str(key))
     assert [(each["log_level"], each["event"]) for each in logs] == [
@@ -285,7 +271,7 @@ def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Answering
 def test_the_sweep_gives_workers_their_head_start_when_writes_are_taken_again(
     frozen: time_machine.Traveller,
 ) -> None:
-    waiting()
+    world.waiting()
     frozen.shift(60)
     sweep = Sweep()
     with capture_logs() as logs:
@@ -301,7 +287,7 @@ def test_the_sweep_gives_workers_their_head_start_when_writes_are_taken_again(
 
 
 def test_two_transactions_that_met_are_no_outage(frozen: time_machine.Traveller) -> None:
-    waiting()
+    world.waiting()
     frozen.shift(60)
     sweep = Sweep()
     with capture_logs() as logs, session() as other:

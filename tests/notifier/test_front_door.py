@@ -25,25 +25,8 @@ from configs.ground.job_queues import queue
 from notifier.dead_letters import main
 from notifier.jobs import catch_up, deliver, match
 from notifier.message_kinds import UnknownKind
+from tests.notifier import world
 from tests.notifier.program import Program
-from tests.notifier.world import (
-    ADDRESSES,
-    OTHER_DESK,
-    alert,
-    all_of,
-    change,
-    confirm,
-    deliver_queued,
-    detection,
-    for_procedure,
-    get,
-    in_one_transaction,
-    matched,
-    notifications,
-    person,
-    rearm,
-    slots,
-)  # fmt: skip
 from tests.samples import try_first
 
 if TYPE_CHECKING:
@@ -67,8 +50,8 @@ def test_redis_away_is_a_warning_each_and_leaves_all_to_the_sweep(
     database: str, settings_env: Callable[..., None], closed_port: int
 ) -> None:
     settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
-    who = person(verified=False)
-    ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
+    who = world.person(verified=False)
+    ids = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
     with capture_logs() as logs:
         notifier.detection_seen(uuid4())
         notifier.catch_up(uuid4())
@@ -77,7 +60,7 @@ def test_redis_away_is_a_warning_each_and_leaves_all_to_the_sweep(
         ("warning", "not nudged, the sweep will")
     }
     assert [each["what"] for each in logs] == ["match", "catch_up", "deliver", "show_notices"]
-    assert [row.state for row in notifications()] == [State.PENDING]
+    assert [row.state for row in world.notifications()] == [State.PENDING]
 
 
 @pytest.mark.rule("6.6")
@@ -93,38 +76,38 @@ def test_a_database_that_goes_away_after_the_commit_leaves_a_notification_to_the
 
 
 def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) -> None:
-    who = person(channels=(Channel.EMAIL, Channel.SMS), verified=False)
-    ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {"a": 1}, "key")
-    (row,) = notifications()
+    who = world.person(channels=(Channel.EMAIL, Channel.SMS), verified=False)
+    ids = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {"a": 1}, "key")
+    (row,) = world.notifications()
     assert ids == [row.id]
     assert (row.contact_id, row.channel) == (who.contacts[Channel.EMAIL], Channel.EMAIL)
     assert (row.kind, row.params, row.priority) == ("verify_email", {"a": 1}, Priority.IMMEDIATE)
 
 
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
-    who = person()
+    who = world.person()
     with pytest.raises(UnknownKind, match="release_soon, renewal_soon, slot_answered"):
-        in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
+        world.in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
 
 
 def test_what_somebody_waits_for_has_a_queue_of_its_own(database: str, queued: Queued) -> None:
-    who = person(verified=False)
-    (first,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "one")
-    (second,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "two")
-    change(Notification, second, priority=Priority.SCHEDULED)
+    who = world.person(verified=False)
+    (first,) = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "one")
+    (second,) = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "two")
+    world.change(Notification, second, priority=Priority.SCHEDULED)
     notifier.nudge([first, second])
     assert queued("email-single") == [("notifier.jobs.deliver", [str(first)])]
     assert queued("email-rest") == [("notifier.jobs.deliver", [str(second)])]
-    assert get(Notification, first).state is State.PENDING
+    assert world.get(Notification, first).state is State.PENDING
 
 
 def test_who_writes_a_message_needs_no_key_of_the_addresses(
     database: str, settings_env: Callable[..., None]
 ) -> None:
     """The planner and the background program have none, and tell people with a phone number all the same."""
-    who = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
+    who = world.person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     settings_env(JWT_SECRET="", LINK_KEY="", DATA_KEYS="", LOOKUP_KEY="")
-    assert in_one_transaction(notifier.create_notifications, who.id, "test_message", {}, "key")
+    assert world.in_one_transaction(notifier.create_notifications, who.id, "test_message", {}, "key")
 
 
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
@@ -133,10 +116,10 @@ ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 def test_mails_leave_by_the_job_that_wrote_them_and_all_else_by_the_workers_of_its_channel(
     whole: "Running", queued: Queued
 ) -> None:
-    alert(person(channels=ALL))
-    match(str(detection()))
+    world.alert(world.person(channels=ALL))
+    match(str(world.detection()))
     assert [each.channel for each in whole.messages()] == ["email"]
-    waiting = {row.channel.value: [str(row.id)] for row in notifications(State.PENDING)}
+    waiting = {row.channel.value: [str(row.id)] for row in world.notifications(State.PENDING)}
     assert sorted(waiting) == ["sms", "telegram"]
     for name, key in waiting.items():
         assert queued(f"{name}-single") == [("notifier.jobs.deliver", key)]
@@ -144,14 +127,16 @@ def test_mails_leave_by_the_job_that_wrote_them_and_all_else_by_the_workers_of_i
 
 @pytest.mark.rule("3.4")
 def test_an_alert_catches_up_with_every_desk_it_is_about(whole: "Running", queued: Queued) -> None:
-    detection()
-    second = detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK, label="Titre de séjour")
-    late = alert(person(), for_procedure())
+    world.detection()
+    second = world.detection(
+        world.slots(desk_id=world.OTHER_DESK), desk_id=world.OTHER_DESK, label="Titre de séjour"
+    )
+    late = world.alert(world.person(), world.for_procedure())
     catch_up(str(late))
     catch_up(str(late))
-    deliver_queued()
+    world.deliver_queued()
     assert len(whole.messages("email")) == 2
-    assert get(Detection, second).matched_at is None
+    assert world.get(Detection, second).matched_at is None
 
 
 def test_an_alert_that_is_gone_catches_up_with_nothing(whole: "Running") -> None:
@@ -175,11 +160,11 @@ def test_a_database_that_is_away_is_one_line_and_no_traceback(
 
 def dead(reason: str = "attempts used up: sendgrid answered 500", channel: Channel = Channel.EMAIL) -> UUID:
     """Write a slot alert that failed."""
-    alert(person(channels=(channel,)))
-    (made,) = matched(detection(slots()))
+    world.alert(world.person(channels=(channel,)))
+    (made,) = world.matched(world.detection(world.slots()))
     unknown = 4 if reason.startswith("unknown: ") else 0
     ended = {"reason": reason, "failed_at": clock(), "attempts": 5, "unknown_attempts": unknown}
-    change(Notification, made, state=State.FAILED, **ended)
+    world.change(Notification, made, state=State.FAILED, **ended)
     return made
 
 
@@ -193,7 +178,7 @@ def test_dead_letters_are_listed_with_their_reasons_and_no_address(
     assert f"{key}  2026-11-20 09:00:00  email" in said
     assert "attempts used up: sendgrid answered 500" in said
     assert "1 dead letters" in said
-    assert ADDRESSES[Channel.EMAIL] not in said
+    assert world.ADDRESSES[Channel.EMAIL] not in said
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -202,10 +187,10 @@ def test_a_replayed_letter_arrives_with_all_its_attempts_before_it(
 ) -> None:
     key = dead()
     assert main(["replay"]) == 0
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.attempts, row.failed_at, row.reason) == (State.PENDING, 0, None, None)
     deliver(str(key))
-    assert get(Notification, key).state is State.SENT
+    assert world.get(Notification, key).state is State.SENT
     assert len(sandbox.messages("email")) == 1
     main(["replay"])
     assert capsys.readouterr().out.endswith("0 of 0 dead letters replayed\n")
@@ -216,7 +201,7 @@ def test_a_replayed_letter_arrives_with_all_its_attempts_before_it(
 def test_what_may_have_arrived_is_replayed_only_on_demand(more: list[str], replayed: int) -> None:
     dead("unknown: twilio did not answer: ReadTimeout", Channel.SMS)
     main(["replay", *more])
-    assert len(notifications(State.PENDING)) == replayed
+    assert len(world.notifications(State.PENDING)) == replayed
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -227,9 +212,9 @@ def test_only_what_is_asked_for_is_replayed(given: list[str], frozen: time_machi
     dead()
     frozen.shift(timedelta(hours=1))
     main(["replay", *given])
-    assert notifications(State.PENDING) == []
+    assert world.notifications(State.PENDING) == []
     main(["replay", "--channel", "email", "--kind", "slot_detected", "--hours", "2", "--reason", "sendgrid"])
-    assert len(notifications(State.PENDING)) == 1
+    assert len(world.notifications(State.PENDING)) == 1
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -238,15 +223,15 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
     key = dead()
-    opened = [each.id for each in all_of(SlotRow)]
+    opened = [each.id for each in world.all_of(SlotRow)]
     for minutes, fresh in ((29, 0), (2, 1), (2, 0)):
         frozen.shift(timedelta(minutes=minutes))
-        confirm(opened)
-        assert len(rearm()) == fresh
+        world.confirm(opened)
+        assert len(world.rearm()) == fresh
     main(["replay", str(key)])
-    for row in notifications(State.PENDING):
+    for row in world.notifications(State.PENDING):
         deliver(str(row.id))
-    assert get(Notification, key).state is State.FAILED  # what it spoke of is the other's to tell
+    assert world.get(Notification, key).state is State.FAILED  # what it spoke of is the other's to tell
     assert len(sandbox.messages("email")) == 1
 
 
@@ -254,17 +239,17 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
 @pytest.mark.rule("6.5")
 def test_what_another_message_of_another_check_tells_stays_dead(frozen: time_machine.Traveller) -> None:
     key = dead()
-    opened = [each.id for each in all_of(SlotRow)]
+    opened = [each.id for each in world.all_of(SlotRow)]
     frozen.shift(timedelta(minutes=31))
-    confirm(opened)
-    (other,) = matched(detection(opened))
+    world.confirm(opened)
+    (other,) = world.matched(world.detection(opened))
     for state in (State.PENDING, State.SENT):
-        change(Notification, other, state=state, accepted_at=clock())
+        world.change(Notification, other, state=state, accepted_at=clock())
         main(["replay", str(key)])
-        assert get(Notification, key).state is State.FAILED
-    change(Notification, other, state=State.FAILED, reason="attempts used up: x", failed_at=clock())
+        assert world.get(Notification, key).state is State.FAILED
+    world.change(Notification, other, state=State.FAILED, reason="attempts used up: x", failed_at=clock())
     main(["replay", str(key)])
-    assert get(Notification, key).state is State.PENDING
+    assert world.get(Notification, key).state is State.PENDING
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -272,8 +257,8 @@ def test_what_another_message_of_another_check_tells_stays_dead(frozen: time_mac
 def test_an_alert_that_may_have_arrived_is_not_told_anew(frozen: time_machine.Traveller) -> None:
     dead("unknown: sendgrid did not answer: ReadTimeout")
     frozen.shift(timedelta(minutes=31))
-    confirm([each.id for each in all_of(SlotRow)])
-    assert rearm() == []
+    world.confirm([each.id for each in world.all_of(SlotRow)])
+    assert world.rearm() == []
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -284,8 +269,8 @@ def test_the_front_door_replays_dead_letters_and_nothing_else_and_two_at_once_re
     with session() as one, session() as two:
         assert notifier.replay(one, [key, uuid4()]) == [key]
         assert notifier.replay(two, [key]) == []
-    assert get(Notification, key).state is State.PENDING
-    assert in_one_transaction(notifier.replay, [key]) == []
+    assert world.get(Notification, key).state is State.PENDING
+    assert world.in_one_transaction(notifier.replay, [key]) == []
 
 
 # The workers as processes
@@ -321,10 +306,10 @@ def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Pro
 def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:
-    alert(person(channels=CONTACT_CHANNELS))
+    world.alert(world.person(channels=CONTACT_CHANNELS))
     running = worker("critical", "email-single", "sms-single", "telegram-single")
-    notifier.detection_seen(detection())
-    running.until(lambda: len(notifications(State.SENT, State.DELIVERED)) == 3)
+    notifier.detection_seen(world.detection())
+    running.until(lambda: len(world.notifications(State.SENT, State.DELIVERED)) == 3)
     assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
     assert running.ends(signum) == 0
     assert "Traceback" not in running.said
@@ -338,13 +323,13 @@ def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_sa
     worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]
 ) -> None:
     settings_env(PROVIDER_TIMEOUT_SECONDS="60", LEASE_SECONDS="100")
-    alert(person())
+    world.alert(world.person())
     whole.provider_mode("email", "timeout")
     running = worker()
-    notifier.detection_seen(detection())
-    running.until(lambda: bool(notifications(State.SENDING)))
+    notifier.detection_seen(world.detection())
+    running.until(lambda: bool(world.notifications(State.SENDING)))
     assert running.ends(signal.SIGTERM) == 0
-    (row,) = notifications()
+    (row,) = world.notifications()
     assert (row.state, row.reason) == (State.PENDING, "unknown: no answer before the job had to end")
     assert "Traceback" not in running.said
 
@@ -371,15 +356,15 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     assert [dying.name(), *(each.name() for each in others)] == ["worker-email", "worker-many", "sweep"]
     both = {dying.pid, others[0].pid}
     workers.until(lambda: {each.pid for each in Worker.all(connection=redis_server)} == both)
-    alert(person())
+    world.alert(world.person())
     whole.provider_mode("email", "timeout")
-    notifier.detection_seen(detection())
+    notifier.detection_seen(world.detection())
     # a call that is still on its way would be accepted as soon as the provider answers again
     workers.until(lambda: whole.provider_calls("email") > 0)
-    assert notifications(State.SENDING)
+    assert world.notifications(State.SENDING)
     dying.kill()
     whole.provider_mode("email", "normal")
-    workers.until(lambda: bool(notifications(State.SENT)))
+    workers.until(lambda: bool(world.notifications(State.SENT)))
     assert len(whole.messages("email")) == 1
     workers.until(lambda: set(others) < set(workers.children))
     assert workers.ends(signal.SIGTERM) == 0

@@ -26,26 +26,7 @@ from notifier.delivery.claiming import OVER_BUDGET
 from notifier.jobs import deliver
 from notifier.sweep import undelivered
 from tests.in_turn import in_turn
-from tests.notifier.world import (
-    DESK,
-    MORNING,
-    OTHER_DESK,
-    alert,
-    at_once,
-    change,
-    confirm,
-    detection,
-    get,
-    gone,
-    in_one_transaction,
-    match,
-    matched,
-    notifications,
-    person,
-    slots,
-    start_anew,
-    sweep,
-)  # fmt: skip
+from tests.notifier import world
 from tests.samples import try_first
 
 if TYPE_CHECKING:
@@ -63,8 +44,8 @@ def _only_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def open_slot(number: int) -> list[int]:
     """Show one more slot of a desk and match it; return the slot."""
-    opened = slots([MORNING + timedelta(minutes=number)], place=str(number))
-    match(str(detection(opened)))
+    opened = world.slots([world.MORNING + timedelta(minutes=number)], place=str(number))
+    world.match(str(world.detection(opened)))
     return opened
 
 
@@ -83,7 +64,7 @@ def accept(contact: UUID, **values: Any) -> None:
 
 def turns_of(*contacts: UUID) -> list[timedelta]:
     """Return how long contacts wait for their turns, each of which is taken."""
-    turns = in_one_transaction(claiming.read_turns, contacts, new_id(), clock())
+    turns = world.in_one_transaction(claiming.read_turns, contacts, new_id(), clock())
     return [claiming.take_turn(turns, each, clock()) - clock() for each in contacts]
 
 
@@ -100,17 +81,17 @@ def most_in_an_hour(instants: list[datetime]) -> int:
 
 
 def play_busy_desk(
-    world: "Running", traveller: time_machine.Traveller, number: int, seconds: int, rounds: int
+    whole: "Running", traveller: time_machine.Traveller, number: int, seconds: int, rounds: int
 ) -> list[datetime]:
     """Show so many slots, one after the other, and sweep each time and in some rounds more; return when messages left."""
     seen, sent = list[int](), list[datetime]()
     for each in range(rounds):
-        confirm(seen)
+        world.confirm(seen)
         seen += open_slot(each) if each < number else []
-        sweep()
-        sent += [clock()] * (len(world.messages()) - len(sent))
+        world.sweep()
+        sent += [clock()] * (len(whole.messages()) - len(sent))
         traveller.shift(seconds)
-    assert {row.state for row in notifications()} <= {State.SENT, State.DELIVERED}
+    assert {row.state for row in world.notifications()} <= {State.SENT, State.DELIVERED}
     return sent
 
 
@@ -120,9 +101,9 @@ def test_a_busy_desk_tells_everything_within_the_cap(
     channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(EMAIL_PER_HOUR="6", SMS_PER_HOUR="6", TELEGRAM_PER_HOUR="6", PUSH_PER_HOUR="6")
-    alert(person(channels=(channel,)))
+    world.alert(world.person(channels=(channel,)))
     sent = play_busy_desk(whole, frozen, 18, 300, 23)
-    assert len(notifications()) == 18
+    assert len(world.notifications()) == 18
     assert 6 <= len(sent) < 18
     assert most_in_an_hour(sent) <= 6
     assert sent[:2] == [sent[0], sent[0] + timedelta(seconds=300)]
@@ -135,25 +116,25 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(SMS_PER_SECOND="100", TWILIO_PHONE_NUMBER="+33162000000")
-    alert(person(channels=(Channel.SMS,)))
+    world.alert(world.person(channels=(Channel.SMS,)))
     told = [slot for number in range(5) for slot in open_slot(number)]
-    sweep()
+    world.sweep()
     first = clock()
     held = [slot for number in range(5, 11) for slot in open_slot(number)]
-    sweep()
-    waiting = notifications(State.PENDING)
+    world.sweep()
+    waiting = world.notifications(State.PENDING)
     assert [(row.held_for, row.attempts) for row in waiting] == [(HeldFor.CAP, 0)] * 6
     assert undelivered(clock()) == []
-    gone(held[:1])
+    world.gone(held[:1])
     frozen.shift(600)
-    confirm(told + held)
+    world.confirm(told + held)
     held += open_slot(20)
     assert len(whole.messages("sms")) == 5
     frozen.shift(121)
-    sweep()
-    (expired,) = notifications(State.EXPIRED)
+    world.sweep()
+    (expired,) = world.notifications(State.EXPIRED)
     assert expired.reason == "slots gone"
-    assert len(notifications(State.SENT)) == 11
+    assert len(world.notifications(State.SENT)) == 11
     (message,) = whole.messages("sms")[5:]
     assert "6 nouveaux créneaux depuis" in message.text
     assert clock() - first < timedelta(minutes=13)
@@ -163,7 +144,7 @@ def test_a_mail_of_a_burst_says_since_when(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(EMAIL_PER_HOUR="1")
-    alert(person())
+    world.alert(world.person())
     seen = open_slot(0)
     frozen.shift(60)
     since = clock()
@@ -172,15 +153,15 @@ def test_a_mail_of_a_burst_says_since_when(
     seen += open_slot(2)
     for _ in range(4):
         frozen.shift(870)
-        confirm(seen)
-    sweep()
+        world.confirm(seen)
+    world.sweep()
     text = whole.messages("email")[1].text
     assert f"2 nouveaux créneaux depuis {since.hour + 1} h {since.minute:02}" in text
 
 
 @given(waits=st.lists(st.integers(0, 900), min_size=1, max_size=80), cap=st.integers(1, 12))
 def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: list[int], cap: int) -> None:
-    now, sent = MORNING, list[datetime]()
+    now, sent = world.MORNING, list[datetime]()
     for wait in waits:
         now += timedelta(seconds=wait)
         lately = [each for each in sent if each > now - HOUR]
@@ -190,7 +171,7 @@ def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: li
 
 
 def test_half_of_the_cap_leaves_at_once_and_then_one_per_interval(frozen: time_machine.Traveller) -> None:
-    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    contact = world.person(channels=(Channel.SMS,)).contacts[Channel.SMS]
     assert [take(contact) for _ in range(6)] == [True] * 5 + [False]
     assert turns_of(contact) == [timedelta(minutes=12)]
     frozen.shift(720)
@@ -200,7 +181,7 @@ def test_half_of_the_cap_leaves_at_once_and_then_one_per_interval(frozen: time_m
 
 
 def test_rows_that_left_as_one_message_count_once() -> None:
-    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    contact = world.person(channels=(Channel.SMS,)).contacts[Channel.SMS]
     for _ in range(20):
         accept(contact, provider_id="one")
     assert turns_of(contact) == [timedelta(0)]
@@ -208,7 +189,7 @@ def test_rows_that_left_as_one_message_count_once() -> None:
 
 def test_what_is_under_way_or_may_have_arrived_counts(settings_env: Callable[..., None]) -> None:
     settings_env(SMS_PER_HOUR="3")
-    first, second = (person(channels=(Channel.SMS,)).contacts[Channel.SMS] for _ in range(2))
+    first, second = (world.person(channels=(Channel.SMS,)).contacts[Channel.SMS] for _ in range(2))
     leased = {"lease_token": new_id(), "lease_until": clock() + timedelta(seconds=30)}
     accept(first, state=State.SENDING, accepted_at=None, **leased)
     accept(second, state=State.PENDING, accepted_at=None, unknown_attempts=1)
@@ -216,7 +197,7 @@ def test_what_is_under_way_or_may_have_arrived_counts(settings_env: Callable[...
 
 
 def test_a_clock_that_was_ahead_silences_nobody() -> None:
-    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    contact = world.person(channels=(Channel.SMS,)).contacts[Channel.SMS]
     for minutes in range(10):
         accept(contact, accepted_at=clock() + timedelta(days=1, minutes=minutes))
     assert turns_of(contact) == [timedelta(0)]
@@ -232,9 +213,11 @@ def test_workers_that_claim_at_once_exceed_the_cap_by_one_at_most(
     whole: "Running", settings_env: Callable[..., None]
 ) -> None:
     settings_env(SMS_PER_HOUR="2")
-    alert(person(channels=(Channel.SMS,)))
-    keys = [key for number in range(6) for key in matched(detection(slots(place=str(number))))]
-    at_once(*(partial(deliver_each, keys[number::2]) for number in range(2)))
+    world.alert(world.person(channels=(Channel.SMS,)))
+    keys = [
+        key for number in range(6) for key in world.matched(world.detection(world.slots(place=str(number))))
+    ]
+    world.at_once(*(partial(deliver_each, keys[number::2]) for number in range(2)))
     assert len(whole.messages("sms")) <= 2
 
 
@@ -243,20 +226,20 @@ def test_what_the_provider_refuses_uses_nothing_up(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(EMAIL_PER_HOUR="1")
-    alert(person())
+    world.alert(world.person())
     whole.provider_mode("email", "error_500", count=3)
     seen = open_slot(0)
     for _ in range(4):
         frozen.shift(60)
-        confirm(seen)
-        sweep()
-    assert [row.state for row in notifications()] == [State.SENT]
+        world.confirm(seen)
+        world.sweep()
+    assert [row.state for row in world.notifications()] == [State.SENT]
 
 
 def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: Callable[..., None]) -> None:
     settings_env(EMAIL_PER_HOUR="1")
-    who = person()
-    alert(who)
+    who = world.person()
+    world.alert(who)
     for number in range(3):
         with session() as opened:
             made = message_writer.create_notifications(
@@ -270,17 +253,17 @@ def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: C
 
 def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Callable[..., None]) -> None:
     settings_env(SMS_PER_HOUR="1")
-    alert(person(channels=(Channel.SMS,)))
+    world.alert(world.person(channels=(Channel.SMS,)))
     open_slot(0)
     open_slot(1)
-    sweep()
-    (row,) = notifications(State.PENDING)
-    change(Notification, row.id, reason="HTTP 503")
+    world.sweep()
+    (row,) = world.notifications(State.PENDING)
+    world.change(Notification, row.id, reason="HTTP 503")
     for _ in range(2):
         deliver(str(row.id))
-        row = get(Notification, row.id)
+        row = world.get(Notification, row.id)
         assert (row.reason, row.held_for) == ("HTTP 503", HeldFor.CAP)
-    assert get(Notification, row.id).params["desk_id"] == DESK
+    assert world.get(Notification, row.id).params["desk_id"] == world.DESK
 
 
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
@@ -291,7 +274,7 @@ def test_a_person_is_sent_no_more_than_the_cap_by_all_channels_and_is_told_every
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(USER_PER_HOUR="6")
-    alert(person(channels=ALL))
+    world.alert(world.person(channels=ALL))
     sent = play_busy_desk(whole, frozen, 4, 600, 14)
     assert len(sent) >= 6
     assert most_in_an_hour(sent) <= 6
@@ -301,10 +284,10 @@ def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
     frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(USER_PER_HOUR="1")
-    alert(person(channels=ALL))
+    world.alert(world.person(channels=ALL))
     open_slot(0)
-    deliver(*(str(row.id) for row in notifications(State.PENDING)))
-    waiting = notifications(State.PENDING)
+    deliver(*(str(row.id) for row in world.notifications(State.PENDING)))
+    waiting = world.notifications(State.PENDING)
     assert [row.held_for for row in waiting] == [HeldFor.CAP] * 2
     assert min(row.next_attempt_at for row in waiting) == clock() + HOUR
 
@@ -313,7 +296,7 @@ def test_a_persons_cap_is_shared_by_the_contacts_of_one_claim_but_for_push(
     settings_env: Callable[..., None],
 ) -> None:
     settings_env(USER_PER_HOUR="2")
-    mail, sms, push = person(channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH)).contacts.values()
+    mail, sms, push = world.person(channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH)).contacts.values()
     accept(push)
     assert turns_of(mail, sms) == [timedelta(0), HOUR]
     accept(sms)
@@ -329,10 +312,10 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def waiting(*desks: str, channel: Channel = Channel.SMS) -> list[UUID]:
     """Write a slot alert of one person for each desk."""
-    who = person(channels=(channel,))
-    alert(who, *({"desk_id": desk_id} for desk_id in desks))
-    opened = ((desk_id, slots(desk_id=desk_id)) for desk_id in desks)
-    return [key for desk_id, ids in opened for key in matched(detection(ids, desk_id=desk_id))]
+    who = world.person(channels=(channel,))
+    world.alert(who, *({"desk_id": desk_id} for desk_id in desks))
+    opened = ((desk_id, world.slots(desk_id=desk_id)) for desk_id in desks)
+    return [key for desk_id, ids in opened for key in world.matched(world.detection(ids, desk_id=desk_id))]
 
 
 def spent(at: datetime) -> Decimal:
@@ -349,17 +332,17 @@ def test_a_segment_costs_what_the_number_s_country_does(settings_env: Put, numbe
 
 
 def test_the_row_of_an_sms_has_its_segments_and_its_cost() -> None:
-    (key,) = waiting(DESK)
+    (key,) = waiting(world.DESK)
     deliver(str(key))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.segments, row.cost) == (1, Decimal("0.08"))
 
 
 def test_an_sms_that_carries_two_alerts_is_paid_for_once(sandbox: "Running") -> None:
-    keys = waiting(DESK, OTHER_DESK)
+    keys = waiting(world.DESK, world.OTHER_DESK)
     deliver(*map(str, keys))
     (message,) = sandbox.messages()
-    rows = sorted(notifications(State.SENT), key=lambda row: row.id)
+    rows = sorted(world.notifications(State.SENT), key=lambda row: row.id)
     assert [row.provider_id for row in rows] == [message.provider_id] * 2
     assert [row.cost is None for row in rows] == [False, True]
     assert [row.segments is None for row in rows] == [False, True]
@@ -368,7 +351,7 @@ def test_an_sms_that_carries_two_alerts_is_paid_for_once(sandbox: "Running") -> 
 def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
     settings_env(SMS_PRICE="1")
     with time_machine.travel("2026-11-20T23:59:59Z", tick=False) as traveller:
-        (key,) = waiting(DESK)
+        (key,) = waiting(world.DESK)
         deliver(str(key))
         assert spent(NOON) == 1
         traveller.move_to("2026-11-21T00:00:00Z")
@@ -389,33 +372,33 @@ def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
 def test_bulk_stops_before_reminders_and_a_slot_alert_never_does(
     settings_env: Put, sandbox: "Running", cost: str, kind: str, priority: Priority, *, leaves: bool
 ) -> None:
-    start_anew(sandbox)
+    world.start_anew(sandbox)
     settings_env(SMS_DAY_STOP="10")
     with time_machine.travel(NOON, tick=False):
-        (earlier,), (key,) = waiting(DESK), waiting(OTHER_DESK)
+        (earlier,), (key,) = waiting(world.DESK), waiting(world.OTHER_DESK)
         deliver(str(earlier))
-        change(Notification, earlier, cost=Decimal(cost))
-        change(Notification, key, kind=kind, priority=priority)
+        world.change(Notification, earlier, cost=Decimal(cost))
+        world.change(Notification, key, kind=kind, priority=priority)
         if kind == "release_soon":
             watched = next(desk.id for desk in desks().values() if desk.schedulable)
             release = {"desk": watched, "begins": (NOON + timedelta(hours=1)).isoformat(), "ends": None}
-            change(Notification, key, params=release)
+            world.change(Notification, key, params=release)
         deliver(str(key))
     assert len(sandbox.messages()) == 1 + leaves
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.reason) == ((State.SENT, None) if leaves else (State.SKIPPED, OVER_BUDGET))
 
 
 def test_the_admins_are_told_once_a_day(settings_env: Put) -> None:
     settings_env(SMS_DAY_WARN="1", SMS_DAY_STOP="2", SMS_PRICE="0.999", SUPPORT_EMAIL="ops@example.org")
     with time_machine.travel(NOON, tick=False) as traveller:
-        (first,) = waiting(DESK)
+        (first,) = waiting(world.DESK)
         deliver(str(first))
         assert jobs.tell_sms_cost() == {"mails": 0}
-        change(Notification, first, cost=Decimal("1.5"))
+        world.change(Notification, first, cost=Decimal("1.5"))
         assert [jobs.tell_sms_cost()["mails"] for _ in range(2)] == [1, 0]
         traveller.move_to("2026-11-21T12:00:00Z")
-        change(Notification, first, accepted_at=datetime(2026, 11, 21, 11, tzinfo=UTC))
+        world.change(Notification, first, accepted_at=datetime(2026, 11, 21, 11, tzinfo=UTC))
         assert jobs.tell_sms_cost() == {"mails": 1}
     with session() as opened:
         kind = Notification.kind == "sms_cost"

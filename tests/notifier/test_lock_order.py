@@ -33,22 +33,9 @@ from notifier.delivery.message_writer import change_state
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts
 from notifier.receipts.applied_receipts import apply_due, expire_receipts
+from tests.notifier import world
 from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
 from tests.notifier.test_receipts import losses, sent, state_of, stored
-from tests.notifier.world import (
-    Person,
-    alert,
-    all_of,
-    at_once,
-    change,
-    detection,
-    get,
-    in_one_transaction,
-    is_anyone_blocked,
-    matched,
-    person,
-    slots,
-)
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -66,19 +53,19 @@ def claim_and_put_back(luck: random.Random) -> None:
 
 def lose_contact(contacts: list[UUID], luck: random.Random) -> None:
     state = luck.choice([ContactState.BOUNCED, ContactState.UNSUBSCRIBED])
-    in_one_transaction(change_state, luck.choice(contacts), state)
+    world.in_one_transaction(change_state, luck.choice(contacts), state)
 
 
-def stop(people: list[Person], alerts: list[UUID], luck: random.Random) -> None:
+def stop(people: list[world.Person], alerts: list[UUID], luck: random.Random) -> None:
     number = luck.randrange(len(people))
-    in_one_transaction(stop_alerts, people[number].id, [alerts[number]])
+    world.in_one_transaction(stop_alerts, people[number].id, [alerts[number]])
 
 
-def change_plan(people: list[Person], luck: random.Random) -> None:
-    in_one_transaction(pause_excess_alerts, luck.choice(people).id)
+def change_plan(people: list[world.Person], luck: random.Random) -> None:
+    world.in_one_transaction(pause_excess_alerts, luck.choice(people).id)
 
 
-def delete(left: list[Person], _luck: random.Random) -> None:
+def delete(left: list[world.Person], _luck: random.Random) -> None:
     if left:
         _delete(left.pop().id, understood=True)
 
@@ -97,7 +84,7 @@ def run_together(acts: dict[str, Act]) -> list[str]:
                     raise
                 deadlocks.append(f"{name}: {error}")
 
-    at_once(*(partial(work, *each) for each in acts.items()))
+    world.at_once(*(partial(work, *each) for each in acts.items()))
     return deadlocks
 
 
@@ -113,9 +100,9 @@ def run_together(acts: dict[str, Act]) -> list[str]:
 def test_a_change_of_wishes_and_a_claim_never_wait_in_a_circle(
     act: Callable[..., object], wish: object, others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    who = person(channels=CONTACT_CHANNELS)
-    alert(who)
-    keys = matched(detection())
+    who = world.person(channels=CONTACT_CHANNELS)
+    world.alert(who)
+    keys = world.matched(world.detection())
     with session() as s:
         s.execute(sa.update(Notification).values(held_for=HeldFor.DIGEST))
         s.execute(
@@ -126,24 +113,24 @@ def test_a_change_of_wishes_and_a_claim_never_wait_in_a_circle(
 
         def read_turns_later(*arguments: Any) -> claiming.Turns:
             claimed.set()
-            until(lambda: changing and (changing[0].done() or is_anyone_blocked()))
+            until(lambda: changing and (changing[0].done() or world.is_anyone_blocked()))
             return read_turns(*arguments)
 
         changing: list[Future[object]] = []
         monkeypatch.setattr(claiming, "read_turns", read_turns_later)
         claim = threads.submit(delivery.claim, keys)
         assert claimed.wait(60)
-        changing.append(threads.submit(in_one_transaction, act, who.id, wish, *others))
+        changing.append(threads.submit(world.in_one_transaction, act, who.id, wish, *others))
         assert len(claim.result()) == len(keys)
         changing[0].result()
 
 
 def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callable[..., None]) -> None:
     settings_env(USER_PER_HOUR="4", EMAIL_PER_HOUR="4")
-    people = [person(channels=CONTACT_CHANNELS) for _ in range(PEOPLE)]
-    alerts = [alert(each) for each in people]
+    people = [world.person(channels=CONTACT_CHANNELS) for _ in range(PEOPLE)]
+    alerts = [world.alert(each) for each in people]
     for number in range(3):
-        matched(detection(slots(place=str(number))))
+        world.matched(world.detection(world.slots(place=str(number))))
     contacts = [contact for each in people for contact in each.contacts.values()]
     acts: dict[str, Act] = {
         "claim": claim_and_put_back,
@@ -178,7 +165,7 @@ def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_not
 ) -> None:
     key = sent(Channel.SMS, Channel.TELEGRAM)
     form = {
-        "MessageSid": get(Notification, key).provider_id,
+        "MessageSid": world.get(Notification, key).provider_id,
         "MessageStatus": "undelivered",
         "ErrorCode": "30005",
     }
@@ -186,11 +173,11 @@ def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_not
     with ThreadPoolExecutor(1) as threads, session() as s:
         user = s.scalars(sa.select(User).with_for_update()).one()
         applied = threads.submit(act)
-        until(is_anyone_blocked)
+        until(world.is_anyone_blocked)
         s.delete(user)
         s.commit()
         applied.result()
-    assert all_of(Notification) == []
+    assert world.all_of(Notification) == []
 
 
 def test_a_receipt_of_a_message_that_a_claim_holds_is_tried_again_a_second_later() -> None:
@@ -199,7 +186,7 @@ def test_a_receipt_of_a_message_that_a_claim_holds_is_tried_again_a_second_later
     now = clock()
     with session() as s:
         s.get_one(Notification, key, with_for_update=True)
-        assert in_one_transaction(applied_receipts.apply_delivered, now) == 0, (
+        assert world.in_one_transaction(applied_receipts.apply_delivered, now) == 0, (
             "the usual kind waits for nobody"
         )
         apply_due(now)
@@ -214,12 +201,15 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
     first = sent(Channel.SMS)
     keys = [
         first,
-        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(outgoing_message.MOST_IDS + 3)),
+        *(
+            world.matched(world.detection(world.slots(place=uuid4().hex)))[0]
+            for _ in range(outgoing_message.MOST_IDS + 3)
+        ),
     ]
     deliver(*map(str, keys[1:]))
     together = keys[1:]
-    assert {get(Notification, key).state for key in together} == {State.SENT}
-    sid = get(Notification, together[0]).provider_id
+    assert {world.get(Notification, key).state for key in together} == {State.SENT}
+    sid = world.get(Notification, together[0]).provider_id
     form = {"MessageSid": sid, "MessageStatus": "delivered", "To": "+33612345678"}
     call_twilio_hook(form, query_of(together))
     apply_receipts()
@@ -257,10 +247,10 @@ def test_a_receipt_that_cannot_be_applied_holds_up_no_other(monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(applied_receipts, "change_state", fail)
         apply_receipts()
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, bool(row.delivered_at)) == (State.DELIVERED, True)
     bounce, delivered = sorted(stored(), key=lambda each: each.kind)
     assert (bounce.applied_at, bool(delivered.applied_at)) == (None, True)
-    change(ProviderEvent, bounce.id, next_attempt_at=clock())
+    world.change(ProviderEvent, bounce.id, next_attempt_at=clock())
     apply_receipts()
     assert state_of(key) is State.BOUNCED

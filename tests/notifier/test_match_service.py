@@ -16,27 +16,7 @@ from configs.ground.clock import clock
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
 from notifier.delivery import delivery
 from notifier.message_kinds import kind_of
-from tests.notifier.world import (
-    DESK,
-    MORNING,
-    OTHER_DESK,
-    TOWN_HALLS,
-    alert,
-    all_of,
-    at_once,
-    change,
-    confirm,
-    detection,
-    get,
-    gone,
-    matched,
-    notifications,
-    person,
-    rearm,
-    slots,
-    told,
-    told_pairs,
-)
+from tests.notifier import world
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -45,132 +25,138 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 def test_a_match_its_slots_and_a_notification_are_written_together() -> None:
-    who = person()
-    waiting = alert(who)
+    who = world.person()
+    waiting = world.alert(who)
     seen_at = clock() - timedelta(seconds=3)
-    opened = slots([MORNING, MORNING + timedelta(hours=1)], seen_at=seen_at)
-    seen = detection(opened, seen_at=seen_at, committed_at=seen_at + timedelta(seconds=1))
-    (made,) = matched(seen)
-    (decided,) = all_of(Match)
+    opened = world.slots([world.MORNING, world.MORNING + timedelta(hours=1)], seen_at=seen_at)
+    seen = world.detection(opened, seen_at=seen_at, committed_at=seen_at + timedelta(seconds=1))
+    (made,) = world.matched(seen)
+    (decided,) = world.all_of(Match)
     assert (decided.alert_id, decided.detection_id, decided.limits_version) == (waiting, seen, 1)
-    assert told_pairs() == {(waiting, slot) for slot in opened}
-    row = get(Notification, made)
+    assert world.told_pairs() == {(waiting, slot) for slot in opened}
+    row = world.get(Notification, made)
     assert row.announcement_id == decided.announcement_id
     assert (row.user_id, row.contact_id, row.channel) == (who.id, who.contacts[Channel.EMAIL], Channel.EMAIL)
     assert (row.state, row.priority, row.kind) == (State.PENDING, Priority.CRITICAL, "slot_detected")
-    found = get(Detection, seen)
+    found = world.get(Detection, seen)
     assert (row.seen_at, row.committed_at) == (found.seen_at, found.committed_at), "the page's own time"
     assert row.matched_at == found.matched_at >= row.committed_at
 
 
 def test_many_workers_that_match_at_once_tell_once() -> None:
     for _ in range(3):
-        alert(person())
-    seen = detection()
+        world.alert(world.person())
+    seen = world.detection()
     made: list[list[UUID]] = []
-    at_once(*[lambda: made.append(matched(seen))] * 4)
+    world.at_once(*[lambda: made.append(world.matched(seen))] * 4)
     assert sorted(len(each) for each in made) == [0, 0, 0, 3]
-    assert (len(all_of(Match)), len(notifications())) == (3, 3)
+    assert (len(world.all_of(Match)), len(world.notifications())) == (3, 3)
 
 
 @pytest.mark.rule("3.4")
 def test_matching_and_catching_up_at_once_tell_once() -> None:
-    waiting = alert(person())
-    seen = detection()
-    at_once(lambda: matched(seen), lambda: rearm(waiting))
-    assert len(notifications()) == 1
+    waiting = world.alert(world.person())
+    seen = world.detection()
+    world.at_once(lambda: world.matched(seen), lambda: world.rearm(waiting))
+    assert len(world.notifications()) == 1
 
 
 @pytest.mark.rule("3.4")
 def test_slots_that_an_alert_caught_up_with_are_not_told_by_the_detections_that_opened_them() -> None:
     now = clock()
-    waiting, other = alert(person()), alert(person())
-    first = detection(slots(place="1", seen_at=now), seen_at=now)
+    waiting, other = world.alert(world.person()), world.alert(world.person())
+    first = world.detection(world.slots(place="1", seen_at=now), seen_at=now)
     later = now + timedelta(seconds=1)
-    second = detection(slots(place="2", seen_at=later), seen_at=later)
-    assert len(rearm(waiting)) == 1  # of both, with the later one
-    assert [get(Notification, each).user_id for each in matched(first)] == [get(Alert, other).user_id]
-    assert [get(Notification, each).user_id for each in matched(second)] == [get(Alert, other).user_id]
+    second = world.detection(world.slots(place="2", seen_at=later), seen_at=later)
+    assert len(world.rearm(waiting)) == 1  # of both, with the later one
+    assert [world.get(Notification, each).user_id for each in world.matched(first)] == [
+        world.get(Alert, other).user_id
+    ]
+    assert [world.get(Notification, each).user_id for each in world.matched(second)] == [
+        world.get(Alert, other).user_id
+    ]
 
 
 def test_a_limit_of_sites_rejects_no_town_hall_of_a_department() -> None:
-    waiting = alert(person(), {"desk_id": TOWN_HALLS, "sites": ["Évry"]})
-    seen = detection(desk_id=TOWN_HALLS, procedures=["PASSEPORT"], site="Mairie d’Évry")
-    assert len(matched(seen)) == 1
-    assert [pair[0] for pair in told_pairs()] == [waiting]
+    waiting = world.alert(world.person(), {"desk_id": world.TOWN_HALLS, "sites": ["Évry"]})
+    seen = world.detection(desk_id=world.TOWN_HALLS, procedures=["PASSEPORT"], site="Mairie d’Évry")
+    assert len(world.matched(seen)) == 1
+    assert [pair[0] for pair in world.told_pairs()] == [waiting]
 
 
 def test_a_message_is_in_french_where_there_are_none_in_the_users_language() -> None:
     expected = dict[UUID, str]()
     for language, spoken in {"fr": "fr", "en": "en", "ar": "ar", "hi": "hi", "tlh": "fr"}.items():
-        who, other = person(), person()
-        change(User, who.id, language=language)
-        alert(who)
-        alert(other, language=language)
+        who, other = world.person(), world.person()
+        world.change(User, who.id, language=language)
+        world.alert(who)
+        world.alert(other, language=language)
         expected |= {who.id: spoken, other.id: spoken}
-    rows = [get(Notification, each) for each in matched(detection())]
+    rows = [world.get(Notification, each) for each in world.matched(world.detection())]
     assert {row.user_id: row.language for row in rows} == expected
 
 
 def test_a_contact_that_cannot_be_reached_gets_no_row() -> None:
     for values in ({"verified_at": None}, {"enabled": False}, {"state": ContactState.BOUNCED}):
-        who = person(channels=(Channel.EMAIL, Channel.SMS))
-        change(Contact, who.contacts[Channel.SMS], **values)
-        alert(who)
-    assert [get(Notification, each).channel for each in matched(detection())] == [Channel.EMAIL] * 3
+        who = world.person(channels=(Channel.EMAIL, Channel.SMS))
+        world.change(Contact, who.contacts[Channel.SMS], **values)
+        world.alert(who)
+    assert [world.get(Notification, each).channel for each in world.matched(world.detection())] == [
+        Channel.EMAIL
+    ] * 3
 
 
 def end(made: Iterable[UUID], states: Iterable[State], reason: str = "refused") -> None:
     """Let messages end, each in its state."""
     for key, state in zip(made, states, strict=True):
-        change(Notification, key, state=state, reason=reason, failed_at=clock())
+        world.change(Notification, key, state=state, reason=reason, failed_at=clock())
 
 
 @pytest.mark.rule("3.4")
 def test_who_was_not_really_told_of_a_slot_is_told_when_it_is_seen_again() -> None:
     for _ in range(2):
-        alert(person())
-    opened = slots([MORNING])
-    made = matched(detection(opened))
-    assert matched(detection(opened)) == []
+        world.alert(world.person())
+    opened = world.slots([world.MORNING])
+    made = world.matched(world.detection(opened))
+    assert world.matched(world.detection(opened)) == []
     end(made, [State.EXPIRED, State.SKIPPED], "slots gone")
-    assert len(matched(detection(opened))) == 2
-    assert rearm() == []
+    assert len(world.matched(world.detection(opened))) == 2
+    assert world.rearm() == []
 
 
 def test_a_message_that_failed_told_nobody_and_is_not_written_again_in_each_round(
     frozen: time_machine.Traveller,
 ) -> None:
     for _ in range(2):
-        alert(person())
-    opened = slots([MORNING])
-    end(matched(detection(opened)), [State.FAILED, State.BOUNCED])
-    assert rearm() == []
+        world.alert(world.person())
+    opened = world.slots([world.MORNING])
+    end(world.matched(world.detection(opened)), [State.FAILED, State.BOUNCED])
+    assert world.rearm() == []
     frozen.shift(timedelta(minutes=29))
-    confirm(opened)
-    assert rearm() == []
+    world.confirm(opened)
+    assert world.rearm() == []
     frozen.shift(timedelta(minutes=2))
-    confirm(opened)
-    assert len(rearm()) == 2
-    assert rearm() == []
+    world.confirm(opened)
+    assert len(world.rearm()) == 2
+    assert world.rearm() == []
 
 
 def test_who_was_not_told_by_a_message_that_failed_is_told_when_the_slot_is_back() -> None:
-    waiting = [alert(person()) for _ in range(2)]
-    opened = slots([MORNING])
+    waiting = [world.alert(world.person()) for _ in range(2)]
+    opened = world.slots([world.MORNING])
     for _ in range(2):
-        end(matched(detection(opened)), [State.FAILED, State.BOUNCED])
-    assert [len(rearm(each)) for each in waiting] == [1, 1]
+        end(world.matched(world.detection(opened)), [State.FAILED, State.BOUNCED])
+    assert [len(world.rearm(each)) for each in waiting] == [1, 1]
 
 
 def test_a_slot_of_a_crawler_whose_clock_is_ahead_is_told_once() -> None:
-    for desk_id, ahead in ((DESK, timedelta(minutes=11)), (OTHER_DESK, timedelta(hours=20))):
-        alert(person(), {"desk_id": desk_id})
+    for desk_id, ahead in ((world.DESK, timedelta(minutes=11)), (world.OTHER_DESK, timedelta(hours=20))):
+        world.alert(world.person(), {"desk_id": desk_id})
         seen_at = clock() + ahead
-        opened = slots([MORNING], desk_id=desk_id, seen_at=seen_at)
-        told(matched(detection(opened, desk_id=desk_id, seen_at=seen_at)))
+        opened = world.slots([world.MORNING], desk_id=desk_id, seen_at=seen_at)
+        world.told(world.matched(world.detection(opened, desk_id=desk_id, seen_at=seen_at)))
         for _ in range(3):
-            assert rearm(desk_id=desk_id) == [], ahead
+            assert world.rearm(desk_id=desk_id) == [], ahead
 
 
 def test_a_message_that_arrived_or_may_have_tells(frozen: time_machine.Traveller) -> None:
@@ -184,75 +170,75 @@ def test_a_message_that_arrived_or_may_have_tells(frozen: time_machine.Traveller
     ]
     lost = [(State.EXPIRED, Channel.EMAIL), (State.SKIPPED, Channel.EMAIL)]  # a worker may have died before
     for _, channel in tells + lost:
-        alert(person(channels=(channel,)))
-    opened = slots([MORNING])
+        world.alert(world.person(channels=(channel,)))
+    opened = world.slots([world.MORNING])
     ended: dict[UUID, tuple[State, Channel]] = {}
-    for made in matched(detection(opened)):
-        row = get(Notification, made)
+    for made in world.matched(world.detection(opened)):
+        row = world.get(Notification, made)
         left = [each for each in tells + lost if each not in ended.values() and each[1] is row.channel]
         ended[row.user_id] = left[0]
-        change(
+        world.change(
             Notification, made, state=left[0][0], accepted_at=clock(), failed_at=clock(), reason="unknown: no answer",
             unknown_attempts=4,
         )  # fmt: skip
     frozen.shift(timedelta(hours=3))
-    confirm(opened)
-    assert sorted(ended[get(Notification, each).user_id] for each in rearm()) == sorted(lost)
+    world.confirm(opened)
+    assert sorted(ended[world.get(Notification, each).user_id] for each in world.rearm()) == sorted(lost)
 
 
 def test_another_contact_that_was_told_is_enough() -> None:
-    alert(person(channels=(Channel.EMAIL, Channel.SMS)))
-    mail, _sms = matched(detection())
-    told([mail])
-    change(Notification, _sms, state=State.EXPIRED, reason="x", failed_at=clock())
-    assert rearm() == []
+    world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS)))
+    mail, _sms = world.matched(world.detection())
+    world.told([mail])
+    world.change(Notification, _sms, state=State.EXPIRED, reason="x", failed_at=clock())
+    assert world.rearm() == []
 
 
 def test_an_alert_made_while_slots_are_open_is_told_of_them_at_once() -> None:
-    alert(person())
-    opened = slots([MORNING, MORNING + timedelta(hours=1)])
-    matched(detection(opened[:1]))
-    matched(detection(opened[1:]))
-    late = alert(person())
-    (made,) = rearm(late)
-    assert {slot for alert_id, slot in told_pairs() if alert_id == late} == set(opened)
-    row = get(Notification, made)
-    assert row.seen_at == max(get(SlotRow, slot).seen_at for slot in opened)
+    world.alert(world.person())
+    opened = world.slots([world.MORNING, world.MORNING + timedelta(hours=1)])
+    world.matched(world.detection(opened[:1]))
+    world.matched(world.detection(opened[1:]))
+    late = world.alert(world.person())
+    (made,) = world.rearm(late)
+    assert {slot for alert_id, slot in world.told_pairs() if alert_id == late} == set(opened)
+    row = world.get(Notification, made)
+    assert row.seen_at == max(world.get(SlotRow, slot).seen_at for slot in opened)
     assert row.committed_at is None
-    assert rearm(late) == []
+    assert world.rearm(late) == []
 
 
 def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Callable[..., None]) -> None:
-    waiting = alert(person())
-    detection(seen_at=clock() - timedelta(minutes=16))
-    assert rearm(waiting) == []
+    waiting = world.alert(world.person())
+    world.detection(seen_at=clock() - timedelta(minutes=16))
+    assert world.rearm(waiting) == []
 
 
 # Telling of what is open while something was told before
 
 
 def test_the_hours_of_a_place_told_as_open_by_a_clock_that_was_ahead_are_not_told_again() -> None:
-    alert(person())
+    world.alert(world.person())
     ahead = clock() + timedelta(minutes=5)
-    (place,) = slots(["open"], seen_at=ahead)
-    told(matched(detection([place], seen_at=ahead)))
-    change(SlotRow, place, gone_at=ahead, gone_reason=GoneReason.SUPERSEDED)
-    slots([MORNING], seen_at=ahead)
-    assert rearm() == []
+    (place,) = world.slots(["open"], seen_at=ahead)
+    world.told(world.matched(world.detection([place], seen_at=ahead)))
+    world.change(SlotRow, place, gone_at=ahead, gone_reason=GoneReason.SUPERSEDED)
+    world.slots([world.MORNING], seen_at=ahead)
+    assert world.rearm() == []
 
 
 @pytest.mark.usefixtures("redis_server")
 def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_them(
     sandbox: "Running",
 ) -> None:
-    alert(person())
-    (place,) = slots(["open"])
-    (made,) = matched(detection([place]))
+    world.alert(world.person())
+    (place,) = world.slots(["open"])
+    (made,) = world.matched(world.detection([place]))
     superseded = clock()
-    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
-    slots([MORNING], seen_at=superseded)
+    world.change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
+    world.slots([world.MORNING], seen_at=superseded)
     delivery.deliver([made])
-    assert get(Notification, made).state is State.SENT
+    assert world.get(Notification, made).state is State.SENT
     (mail,) = sandbox.messages("email")
     assert "9:30" in mail.text or "09:30" in mail.text
     assert "inconnue" not in mail.text
@@ -262,29 +248,29 @@ def test_who_has_a_phone_alone_that_is_off_is_sent_an_sms_each_six_hours(
     frozen: time_machine.Traveller,
 ) -> None:
     for channel in (Channel.SMS, Channel.EMAIL):
-        alert(person(channels=(channel,)))
-    matched(detection(opened := slots([MORNING])))
+        world.alert(world.person(channels=(channel,)))
+    world.matched(world.detection(opened := world.slots([world.MORNING])))
     for _ in range(12):
-        for each in notifications(State.PENDING):
+        for each in world.notifications(State.PENDING):
             now = {"accepted_at": clock(), "failed_at": clock()}
-            change(Notification, each.id, state=State.BOUNCED, reason="twilio 30003", **now)
+            world.change(Notification, each.id, state=State.BOUNCED, reason="twilio 30003", **now)
         frozen.shift(timedelta(minutes=30, seconds=1))
-        confirm(opened)
-        rearm()
-    assert Counter(row.channel for row in notifications()) == {Channel.SMS: 2, Channel.EMAIL: 13}
+        world.confirm(opened)
+        world.rearm()
+    assert Counter(row.channel for row in world.notifications()) == {Channel.SMS: 2, Channel.EMAIL: 13}
 
 
 def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     frozen: time_machine.Traveller,
 ) -> None:
-    waiting = alert(person())
-    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
-    gone([two])
-    told(matched(detection([one, two])))
+    waiting = world.alert(world.person())
+    one, two = world.slots([world.MORNING, world.MORNING + timedelta(hours=1)])
+    world.gone([two])
+    world.told(world.matched(world.detection([one, two])))
     frozen.shift(timedelta(minutes=1))
-    change(SlotRow, two, gone_at=None, gone_reason=None)
-    (late,) = rearm(waiting)
-    gone([two])
+    world.change(SlotRow, two, gone_at=None, gone_reason=None)
+    (late,) = world.rearm(waiting)
+    world.gone([two])
     with session() as s:
         row = s.get_one(Notification, late)
         claimed = ClaimedRow.of(row)

@@ -22,18 +22,7 @@ from notifier.matching.queries import (
     select_slots,
 )
 from tests.in_turn import in_turn
-from tests.notifier.world import (
-    DESK,
-    MORNING,
-    alert,
-    change,
-    detection,
-    for_procedure,
-    get,
-    grant,
-    person,
-    slots,
-)  # fmt: skip
+from tests.notifier import world
 
 PARIS = ZoneInfo("Europe/Paris")
 THURSDAY = Moment(date(2026, 11, 26), time(9, 30), "Palaiseau")
@@ -51,7 +40,7 @@ def found(seen: UUID, at: datetime | None = None, alert_id: UUID | None = None) 
 
 def opened(moments: Sequence[Moment]) -> OpenSlots:
     """Return open slots whose ids are their places."""
-    return OpenSlots(dict(enumerate(moments)), MORNING)
+    return OpenSlots(dict(enumerate(moments)), world.MORNING)
 
 
 def wishes(
@@ -164,29 +153,29 @@ def test_a_slot_is_seen_in_its_desks_own_zone(
 
 def test_entitled_is_who_held_a_plan_when_the_slot_was_seen(database: str) -> None:
     now = clock()
-    who = person(plan=None)
-    waiting = alert(who)
-    grant(who, PlanName.URGENCE_24H, now - timedelta(hours=2), now - timedelta(hours=1))
-    seen = detection()
+    who = world.person(plan=None)
+    waiting = world.alert(who)
+    world.grant(who, PlanName.URGENCE_24H, now - timedelta(hours=2), now - timedelta(hours=1))
+    seen = world.detection()
     expected = {0: [], 60: [], 61: [waiting], 120: [waiting], 121: []}
     assert {ago: found(seen, now - timedelta(minutes=ago)) for ago in expected} == expected
 
 
 def test_a_procedure_that_we_do_not_know_any_more_matches_nobody(database: str) -> None:
-    alert(person(), for_procedure())
-    assert found(detection(procedures=["ABOLISHED"])) == []
+    world.alert(world.person(), world.for_procedure())
+    assert found(world.detection(procedures=["ABOLISHED"])) == []
 
 
 def test_one_alert_can_be_asked_for(database: str) -> None:
-    who = person()
-    first, _second = alert(who), alert(who)
-    assert found(detection(), alert_id=first) == [first]
+    who = world.person()
+    first, _second = world.alert(who), world.alert(who)
+    assert found(world.detection(), alert_id=first) == [first]
 
 
 def test_two_targets_of_one_alert_stand_together(database: str) -> None:
-    who = person()
-    waiting = alert(who, {"desk_id": DESK}, for_procedure())
-    seen = detection()
+    who = world.person()
+    waiting = world.alert(who, {"desk_id": world.DESK}, world.for_procedure())
+    seen = world.detection()
     assert found(seen) == [waiting, waiting]
     with session() as s:
         rows = candidates(s, s.get_one(Detection, seen), clock())
@@ -194,7 +183,7 @@ def test_two_targets_of_one_alert_stand_together(database: str) -> None:
 
 
 def test_the_moment_of_a_stored_slot_survives_the_database(database: str) -> None:
-    (slot,) = slots([MORNING])
-    assert slot_moment(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26), time(9, 30))
-    change(SlotRow, slot, starts_at=None, moment="2026-11-26")
-    assert slot_moment(get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26))
+    (slot,) = world.slots([world.MORNING])
+    assert slot_moment(world.get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26), time(9, 30))
+    world.change(SlotRow, slot, starts_at=None, moment="2026-11-26")
+    assert slot_moment(world.get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26))

@@ -39,21 +39,9 @@ from notifier.receipts.receiving import READERS, Receipt
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown
-from tests.notifier.world import (
-    ADDRESSES,
-    alert,
-    at_once,
-    change,
-    confirm,
-    detection,
-    get,
-    matched,
-    notifications,
-    person,
-    slots,
-)
 
 pytestmark = pytest.mark.usefixtures("whole", "_keys")
 HISTORIES, FUZZED, STEPS = 10, 100, 20
@@ -103,10 +91,10 @@ class Receipts(RuleBasedStateMachine):
         with session() as s:
             for table in (ProviderEvent, User, Detection, SlotRow):
                 s.execute(sa.delete(table))
-        alert(person(channels=list(PROVIDERS)))
-        self.slots = slots()
-        matched(detection(self.slots))
-        for row in notifications():
+        world.alert(world.person(channels=list(PROVIDERS)))
+        self.slots = world.slots()
+        world.matched(world.detection(self.slots))
+        for row in world.notifications():
             assert row.contact_id
             self.sent[row.channel] = Sent(row.id, row.contact_id)
 
@@ -165,7 +153,7 @@ class Receipts(RuleBasedStateMachine):
         self, channel: Channel, keys: list[UUID], attempt: str, kind: ReceiptKind, repeated: int
     ) -> int:
         receipt = Receipt(
-            f"{attempt}:{kind.value}", kind, clock(), ADDRESSES[channel], attempt, tuple(keys), "1"
+            f"{attempt}:{kind.value}", kind, clock(), world.ADDRESSES[channel], attempt, tuple(keys), "1"
         )
         events = sa.select(sa.func.count()).select_from(ProviderEvent)
         with session() as s:
@@ -182,13 +170,13 @@ class Receipts(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 16, 31, 121, 605, 1801, 86_400]))
     def time_passes(self, seconds: int) -> None:
         self.traveller.shift(seconds)
-        confirm(self.slots)
+        world.confirm(self.slots)
         undelivered(clock())  # where leases end
         applied_receipts.expire_receipts(clock())
 
     @invariant()
     def states_only_rise(self) -> None:
-        rows: dict[UUID, Any] = {row.id: row for row in notifications()}
+        rows: dict[UUID, Any] = {row.id: row for row in world.notifications()}
         for mine in self.sent.values():
             row = rows[mine.key]
             if mine.state in RANKS:
@@ -236,12 +224,12 @@ class Receipts(RuleBasedStateMachine):
             for each in undelivered(clock()):
                 for message in delivery.claim([each.id]):
                     delivery.record(delivery.Sent([message], Acceptance("test", uuid4().hex)))
-            if not (rows := notifications(State.PENDING, State.SENDING)):
+            if not (rows := world.notifications(State.PENDING, State.SENDING)):
                 break
             wait = max(row.next_attempt_at for row in rows) - clock()
             self.traveller.shift(max(1, math.ceil(wait.total_seconds())))
-            confirm(self.slots)
-        for row in notifications():
+            world.confirm(self.slots)
+        for row in world.notifications():
             assert row.state in RANKS or (row.reason and row.failed_at), row.state
 
 
@@ -326,7 +314,7 @@ def test_half_a_character_in_one_event_loses_none_beside_it() -> None:
     call(*odd, event_of(key))
     apply_receipts()
     assert len(stored()) == len(names) + 1
-    assert get(Notification, key).delivered_at
+    assert world.get(Notification, key).delivered_at
 
 
 @pytest.mark.parametrize("at", [253402300799, -62135596800])
@@ -335,9 +323,9 @@ def test_a_provider_whose_clock_is_wrong_writes_no_time_that_cannot_be(
     write: Callable[[], UUID], at: int
 ) -> None:
     key = write()
-    call(event_of(key, message_id=get(Notification, key).provider_id or "first", timestamp=at))
+    call(event_of(key, message_id=world.get(Notification, key).provider_id or "first", timestamp=at))
     apply_receipts()
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert row.state is State.DELIVERED
     assert row.created_at <= row.accepted_at <= row.delivered_at <= clock()
 
@@ -351,7 +339,7 @@ def test_a_mail_that_was_dropped_for_a_spam_report_did_not_arrive() -> None:
 
 def test_a_late_bounce_of_a_mail_from_before_the_owner_confirmed_the_address_loses_nothing() -> None:
     key = sent()
-    change(Contact, contact_of(key).id, verified_at=clock())
+    world.change(Contact, contact_of(key).id, verified_at=clock())
     send_events(event_of(key, "bounce", type="bounce"))
     apply_receipts()
     assert (state_of(key), contact_of(key).state) == (State.BOUNCED, ContactState.OK)
@@ -363,8 +351,8 @@ def test_a_late_bounce_of_a_mail_from_before_the_owner_confirmed_the_address_los
 def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> None:
     key = sent()
     before = clock() - RECEIPTS_KEPT_FOR() - timedelta(hours=1)
-    change(Notification, key, created_at=before)
-    change(Contact, contact_of(key).id, verified_at=before)
+    world.change(Notification, key, created_at=before)
+    world.change(Contact, contact_of(key).id, verified_at=before)
     send_events(event_of(key, "bounce", type="bounce"))
     apply_receipts()
     assert contact_of(key).state is ContactState.OK
@@ -372,7 +360,7 @@ def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> N
 
 def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s() -> None:
     key = sent()
-    change(Contact, contact_of(key).id, address="camille@préfecture.example")
+    world.change(Contact, contact_of(key).id, address="camille@préfecture.example")
     send_events(event_of(key, "bounce", type="bounce", email="camille@xn--prfecture-c4a.example"))
     apply_receipts()
     assert contact_of(key).state is ContactState.BOUNCED
@@ -392,7 +380,7 @@ def test_many_bounces_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_events_at_once_in_two_orders_are_stored_once() -> None:
     key = sent()
     events = [event_of(key) for _ in range(20)]
-    at_once(*(partial(send_events, *some) for some in (events, events[::-1]) * 2))
+    world.at_once(*(partial(send_events, *some) for some in (events, events[::-1]) * 2))
     assert len(stored()) == len(events)
 
 
@@ -409,12 +397,12 @@ merci, ne stoppez pas|arrêtez-vous au guichet|n'arrêtez pas les SMS|Bonjour|me
 def test_stop_is_understood_as_people_write_it_and_other_answers_stop_nothing() -> None:
     for words in (*re.split(r"[|\n]", _STOPS), "STOP\n\nEnvoyé de mon iPhone"):
         (said,) = read_answer(words)
-        assert (said.kind, said.address) == (ReceiptKind.STOPPED, ADDRESSES[Channel.SMS]), words
+        assert (said.kind, said.address) == (ReceiptKind.STOPPED, world.ADDRESSES[Channel.SMS]), words
     assert [words for words in re.split(r"[|\n]", _GOES_ON) if read_answer(words)] == []
 
 
 def read_answer(words: str) -> Sequence[Receipt]:
-    form = {"MessageSid": "SM1", "From": ADDRESSES[Channel.SMS], "Body": words}
+    form = {"MessageSid": "SM1", "From": world.ADDRESSES[Channel.SMS], "Body": words}
     return READERS["twilio"].read_receipts(urlencode(form).encode(), "", clock())
 
 
@@ -437,8 +425,8 @@ def test_while_more_of_the_usual_kind_wait_only_failures_are_read_row_by_row(
 ) -> None:
     monkeypatch.setattr("notifier.receipts.applied_receipts.MOST_DELIVERED", 1)
     for _ in range(3):
-        alert(person())
-    first, second, third = keys = matched(detection())
+        world.alert(world.person())
+    first, second, third = keys = world.matched(world.detection())
     deliver(*map(str, keys))
     send_events(event_of(first), event_of(second), event_of(third, event="bounce", type="bounce"))
     apply_receipts()

@@ -24,6 +24,7 @@ from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.factories import rows
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.receipts_world import (
     SECRET,
     answer_sms,
@@ -31,18 +32,6 @@ from tests.notifier.receipts_world import (
     event_of,
     send_events,
     send_sms_state,
-)
-from tests.notifier.world import (
-    ADDRESSES,
-    alert,
-    change,
-    detection,
-    get,
-    match,
-    matched,
-    notifications,
-    person,
-    start_anew,
 )
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -58,18 +47,18 @@ def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
 
 def sent(channel: Channel = Channel.EMAIL, *others: Channel) -> UUID:
     """Write a slot alert and have it sent; return its id."""
-    alert(person(channels=(channel, *others)))
-    keys = matched(detection())
+    world.alert(world.person(channels=(channel, *others)))
+    keys = world.matched(world.detection())
     deliver(*map(str, keys))
-    return next(key for key in keys if get(Notification, key).channel is channel)
+    return next(key for key in keys if world.get(Notification, key).channel is channel)
 
 
 def unknown(channel: Channel = Channel.EMAIL) -> UUID:
     """Write a slot alert whose attempt may have been accepted; return its id."""
-    alert(person(channels=(channel,)))
-    (key,) = matched(detection())
+    world.alert(world.person(channels=(channel,)))
+    (key,) = world.matched(world.detection())
     again = clock() + timedelta(hours=1)
-    change(Notification, key, unknown_attempts=1, attempts=1, next_attempt_at=again)
+    world.change(Notification, key, unknown_attempts=1, attempts=1, next_attempt_at=again)
     return key
 
 
@@ -78,14 +67,14 @@ def stored() -> list[ProviderEvent]:
 
 
 def state_of(key: UUID) -> State:
-    found: State = get(Notification, key).state
+    found: State = world.get(Notification, key).state
     return found
 
 
 def contact_of(key: UUID) -> Contact:
-    contact_id = get(Notification, key).contact_id
+    contact_id = world.get(Notification, key).contact_id
     assert contact_id
-    found: Contact = get(Contact, contact_id)
+    found: Contact = world.get(Contact, contact_id)
     return found
 
 
@@ -99,7 +88,7 @@ def test_a_delivered_mail_is_delivered_and_the_row_says_when() -> None:
     send_events(event)
     assert state_of(key) is State.SENT, "a job applies it"
     apply_receipts()
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert row.state is State.DELIVERED
     assert row.accepted_at
     assert row.delivered_at
@@ -128,18 +117,18 @@ def test_a_failure_waits_for_an_answer_that_is_written_late_an_arrival_settles_a
     """The database was away for longer than a call takes: its answer comes all the same."""
     key = unknown()
     lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(minutes=10)}
-    change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
+    world.change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
     send_events(event_of(key, kind, message_id="late", type="blocked"))
     (waiting,) = stored()
-    change(ProviderEvent, waiting.id, received_at=clock() - timedelta(minutes=1))
+    world.change(ProviderEvent, waiting.id, received_at=clock() - timedelta(minutes=1))
     apply_receipts()
     if kind == "delivered":
         assert state_of(key) is State.DELIVERED
         return
     assert stored()[0].applied_at is None
     ended = {"lease_token": None, "lease_until": None, "accepted_at": clock()}
-    change(Notification, key, state=State.SENT, provider="sendgrid", provider_id="late", **ended)
-    change(ProviderEvent, waiting.id, next_attempt_at=clock())
+    world.change(Notification, key, state=State.SENT, provider="sendgrid", provider_id="late", **ended)
+    world.change(ProviderEvent, waiting.id, next_attempt_at=clock())
     apply_receipts()
     assert state_of(key) is State.BOUNCED
 
@@ -179,7 +168,7 @@ def test_a_hard_bounce_loses_the_contact_and_another_channel_tells() -> None:
     send_events(event_of(key, "bounce", type="bounce", status="5.1.1"))
     apply_receipts()
     apply_receipts()
-    assert (state_of(key), get(Notification, key).reason) == (State.BOUNCED, "sendgrid 5.1.1")
+    assert (state_of(key), world.get(Notification, key).reason) == (State.BOUNCED, "sendgrid 5.1.1")
     assert contact_of(key).state is ContactState.BOUNCED
     (told,) = losses()
     assert (told.channel, told.params) == (Channel.TELEGRAM, {"channel": "email", "state": "bounced"})
@@ -188,7 +177,7 @@ def test_a_hard_bounce_loses_the_contact_and_another_channel_tells() -> None:
 def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
     key = sent()
     event = event_of(key, "bounce", type="bounce")
-    change(Contact, contact_of(key).id, address="new@example.org")
+    world.change(Contact, contact_of(key).id, address="new@example.org")
     send_events(event)
     apply_receipts()
     assert state_of(key) is State.BOUNCED
@@ -209,10 +198,10 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
 def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
     whole: Any, event: str, fields: dict[str, str], state: ContactState
 ) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     # SendGrid tells whole seconds: a bounce of the second of the confirmation may be older.
-    change(Contact, contact_of(key).id, verified_at=clock() - timedelta(minutes=1))
+    world.change(Contact, contact_of(key).id, verified_at=clock() - timedelta(minutes=1))
     bare = {"sg_message_id": "", "notification_id": ""} | fields
     send_events(event_of(key, event, email="stranger@example.org", **bare))
     apply_receipts()
@@ -232,8 +221,8 @@ def test_the_states_of_an_sms() -> None:
         ("failed", "21610", State.BOUNCED, ContactState.UNSUBSCRIBED),
     ]
     for number, _ in enumerate(ends):
-        alert(person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234567{number}"}))
-    keys = matched(detection())
+        world.alert(world.person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234567{number}"}))
+    keys = world.matched(world.detection())
     deliver(*map(str, keys))
     for key, (status, code, *_) in zip(keys, ends, strict=True):
         send_sms_state(key, status, code)
@@ -245,11 +234,11 @@ def test_stop_by_sms_ends_sms_and_mail_tells() -> None:
     key = sent(Channel.SMS, Channel.EMAIL)
     with session() as s:
         assert claim_address(s, s.get_one(Contact, contact_of(key).id))
-    answer_sms(ADDRESSES[Channel.SMS], "Merci beaucoup")
+    answer_sms(world.ADDRESSES[Channel.SMS], "Merci beaucoup")
     answer_sms("+33699999999", "STOP")
     apply_receipts()
     assert contact_of(key).state is ContactState.OK
-    answer_sms(ADDRESSES[Channel.SMS], " Stop ")
+    answer_sms(world.ADDRESSES[Channel.SMS], " Stop ")
     apply_receipts()
     assert contact_of(key).state is ContactState.UNSUBSCRIBED
     assert [each.channel for each in losses()] == [Channel.EMAIL]
@@ -281,10 +270,10 @@ SMS, EMAIL = Channel.SMS, Channel.EMAIL
 
 def send(*channels: Channel) -> dict[Channel, UUID]:
     """Send one slot alert on each channel of a person; return the ids."""
-    alert(person(channels=channels))
-    keys = matched(detection())
+    world.alert(world.person(channels=channels))
+    keys = world.matched(world.detection())
     deliver(*map(str, keys))
-    return {get(Notification, key).channel: key for key in keys}
+    return {world.get(Notification, key).channel: key for key in keys}
 
 
 def pass_ten_minutes(frozen: time_machine.Traveller) -> None:
@@ -294,14 +283,14 @@ def pass_ten_minutes(frozen: time_machine.Traveller) -> None:
 
 def test_an_sms_without_a_receipt_is_told_once_on_another_channel(frozen: time_machine.Traveller) -> None:
     keys = send(SMS, EMAIL)
-    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
-    before = len(notifications())
+    world.change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    before = len(world.notifications())
     pass_ten_minutes(frozen)
     Sweep().turn()
-    assert get(Notification, keys[SMS]).state is State.NO_RECEIPT
-    assert len(notifications()) == before + 1
-    (made,) = notifications(State.PENDING)
-    lost = get(Notification, keys[SMS])
+    assert world.get(Notification, keys[SMS]).state is State.NO_RECEIPT
+    assert len(world.notifications()) == before + 1
+    (made,) = world.notifications(State.PENDING)
+    lost = world.get(Notification, keys[SMS])
     assert (made.channel, made.kind, made.dedupe_key) == (EMAIL, "slot_detected", f"fallback:{lost.id}")
     assert (made.matched_at, made.params) == (lost.matched_at, lost.params)
 
@@ -311,13 +300,13 @@ def test_what_another_channel_told_or_may_not_tell_is_not_told_again(
     frozen: time_machine.Traveller, *, is_told: bool, is_on: bool
 ) -> None:
     keys = send(SMS, EMAIL)
-    mail = get(Notification, keys[EMAIL])
-    change(Contact, mail.contact_id, enabled=is_on)
+    mail = world.get(Notification, keys[EMAIL])
+    world.change(Contact, mail.contact_id, enabled=is_on)
     if not is_told:
-        change(Notification, mail.id, state=State.FAILED, reason="refused", failed_at=clock())
+        world.change(Notification, mail.id, state=State.FAILED, reason="refused", failed_at=clock())
     pass_ten_minutes(frozen)
-    assert get(Notification, keys[SMS]).state is State.NO_RECEIPT
-    assert notifications(State.PENDING) == []
+    assert world.get(Notification, keys[SMS]).state is State.NO_RECEIPT
+    assert world.notifications(State.PENDING) == []
 
 
 def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(
@@ -326,17 +315,17 @@ def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(
     settings_env(SENDGRID_WEBHOOK_KEY="")
     keys = send(EMAIL, Channel.TELEGRAM)
     pass_ten_minutes(frozen)
-    states = [get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
+    states = [world.get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
     assert states == [State.SENT, State.DELIVERED]
 
 
 def test_a_detection_is_followed_in_the_logs_from_its_match_to_the_receipts_without_an_address() -> None:
     for number in range(2):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    key = detection()
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    key = world.detection()
     with capture_logs() as logs:
-        match(str(key))
-        sent = [row.id for row in notifications()]
+        world.match(str(key))
+        sent = [row.id for row in world.notifications()]
         send_events(*map(event_of, sent))
         apply_receipts()
     mine = {each["event"]: each for each in logs if str(key) in str(each)}

@@ -28,26 +28,8 @@ from notifier.jobs import deliver
 from notifier.matching import match_service, notification_writer
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.content.message_samples import SampleSize, list_samples
-from tests.notifier.world import (
-    ADDRESSES,
-    DESK,
-    MORNING,
-    OTHER_DESK,
-    alert,
-    all_of,
-    change,
-    detection,
-    for_procedure,
-    gone,
-    in_one_transaction,
-    matched,
-    notifications,
-    person,
-    slots,
-    start_anew,
-    waiting,
-)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -94,15 +76,15 @@ def claim_sample(user_id: Any, kind: str, channel: Channel) -> ClaimedMessage:
         s.add(row)
     context = list_samples(kind, "fr", SampleSize.USUAL)
     signed = TemplateContext(sign_links(context.values), write_address(TOKEN), choices=context.choices)
-    address = ADDRESSES.get(channel, ADDRESSES[Channel.SMS])
+    address = world.ADDRESSES.get(channel, world.ADDRESSES[Channel.SMS])
     return ClaimedMessage((ClaimedRow.of(row),), token, now + timedelta(seconds=30), address, signed)
 
 
 @in_turn("channel", WAYS)
 def test_no_row_keeps_a_link_that_acts_for_its_reader(channel: Channel, whole: "Running") -> None:
     """One message of every kind of the channel leaves; the table then has no secret text, and no token."""
-    start_anew(whole)
-    who = person(channels=(Channel.EMAIL,)).id
+    world.start_anew(whole)
+    who = world.person(channels=(Channel.EMAIL,)).id
     spoken = [name for name in kinds() if speaks(name, "fr", channel)]
     for kind in spoken:
         delivery.hand_over([claim_sample(who, kind, channel)])
@@ -127,10 +109,10 @@ def test_every_kind_says_whether_its_text_is_a_secret() -> None:
 
 
 def test_a_row_says_what_was_sent_whatever_becomes_of_its_subject(whole: "Running") -> None:
-    who, opened = person(channels=CONTACT_CHANNELS), slots()
-    waiting_alert = alert(who, name="Naturalisation de maman")
-    deliver(*map(str, matched(detection(opened))))
-    gone(opened)
+    who, opened = world.person(channels=CONTACT_CHANNELS), world.slots()
+    waiting_alert = world.alert(who, name="Naturalisation de maman")
+    deliver(*map(str, world.matched(world.detection(opened))))
+    world.gone(opened)
     with session() as s:
         s.delete(s.get_one(Alert, waiting_alert))
     columns = (Notification.channel, Notification.title, Notification.text)
@@ -150,11 +132,11 @@ def test_a_row_says_what_was_sent_whatever_becomes_of_its_subject(whole: "Runnin
 def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text(
     whole: "Running", people: int
 ) -> None:
-    start_anew(whole)
-    desks = ({"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    world.start_anew(whole)
+    desks = ({"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
     for number in range(people):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}), *desks)
-    keys = [*matched(detection()), *matched(detection(desk_id=OTHER_DESK))]
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}), *desks)
+    keys = [*world.matched(world.detection()), *world.matched(world.detection(desk_id=world.OTHER_DESK))]
     deliver(*map(str, keys))
     assert len(whole.messages("email")) == people
     assert len({mail.provider_id for mail in whole.messages("email")}) == 1, "one call"
@@ -174,9 +156,9 @@ def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text
 def test_a_row_has_its_text_once_it_may_have_left_or_never_will(
     whole: "Running", answer: Any, is_kept: bool
 ) -> None:
-    start_anew(whole)
-    waiting()
-    (message,) = delivery.claim([row.id for row in all_of(Notification)])
+    world.start_anew(whole)
+    world.waiting()
+    (message,) = delivery.claim([row.id for row in world.all_of(Notification)])
     outgoing = delivery.render_message(message, {})
     delivery.record(delivery.Sent([message], answer, [outgoing.stored]))
     ((_, _, title, text),) = read_stored()
@@ -184,8 +166,8 @@ def test_a_row_has_its_text_once_it_may_have_left_or_never_will(
 
 
 def test_what_is_held_back_has_no_text() -> None:
-    key = waiting()
-    change(Alert, all_of(Alert)[0].id, enabled=False)
+    key = world.waiting()
+    world.change(Alert, world.all_of(Alert)[0].id, enabled=False)
     deliver(str(key))
     assert read_stored() == [("slot_detected", State.SKIPPED, None, None)]
 
@@ -211,18 +193,18 @@ PAUSED = {"prefectures": ["evry-courcouronnes_91"], "count": 1, "limit": 1}
 
 
 def pause(user_id: Any, key: str = "paused:1") -> Any:
-    return in_one_transaction(
+    return world.in_one_transaction(
         create_notifications, user_id, "alerts_paused", PAUSED, key, priority="immediate"
     )
 
 
 def test_a_matched_user_has_one_notice_however_many_alerts_match() -> None:
-    camille = person()
-    alert(camille)
-    alert(camille, for_procedure())
-    seen = detection()
-    matched(seen)
-    (notice,) = all_of(Notice)
+    camille = world.person()
+    world.alert(camille)
+    world.alert(camille, world.for_procedure())
+    seen = world.detection()
+    world.matched(seen)
+    (notice,) = world.all_of(Notice)
     assert (notice.user_id, notice.kind, notice.language) == (camille.id, "slot_detected", "fr")
     assert notice.title == "Créneau détecté – Essonne (91)"
     assert "jeudi 26 novembre 2026 à\xa009:30" in notice.body
@@ -233,11 +215,11 @@ def test_a_matched_user_has_one_notice_however_many_alerts_match() -> None:
 
 
 def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
-    every, late = person(), person()
-    alert(every)
-    alert(late, for_procedure(hour_from="12:00"))
-    matched(detection(slots([MORNING, MORNING.replace(hour=13)])))
-    bodies = {each.user_id: each.body for each in all_of(Notice)}
+    every, late = world.person(), world.person()
+    world.alert(every)
+    world.alert(late, world.for_procedure(hour_from="12:00"))
+    world.matched(world.detection(world.slots([world.MORNING, world.MORNING.replace(hour=13)])))
+    bodies = {each.user_id: each.body for each in world.all_of(Notice)}
     assert "2 créneaux ouverts" in bodies[every.id]
     assert "1 créneau ouvert" in bodies[late.id]
     assert "14:30" in bodies[late.id]
@@ -246,26 +228,26 @@ def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
 def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_that_flickers_and_an_alert_that_is_edited() -> (
     None
 ):
-    opened = slots()
-    matched(detection(opened))
-    silent = alert(person(enabled=False))
+    opened = world.slots()
+    world.matched(world.detection(opened))
+    silent = world.alert(world.person(enabled=False))
     for _ in range(2):
-        in_one_transaction(match_service.match, DESK, clock(), [silent])
-        matched(detection(opened))
-    assert len(all_of(Notice)) == 1
-    slots([MORNING.replace(hour=13)])
-    in_one_transaction(match_service.match, DESK, clock(), [silent])
-    assert len(all_of(Notice)) == 2
+        world.in_one_transaction(match_service.match, world.DESK, clock(), [silent])
+        world.matched(world.detection(opened))
+    assert len(world.all_of(Notice)) == 1
+    world.slots([world.MORNING.replace(hour=13)])
+    world.in_one_transaction(match_service.match, world.DESK, clock(), [silent])
+    assert len(world.all_of(Notice)) == 2
 
 
 def test_a_message_that_is_tried_again_makes_no_second_notice() -> None:
-    again = alert(person())
-    matched(detection())
-    (row,) = notifications()
-    change(Notification, row.id, state=State.EXPIRED, reason="x", failed_at=clock())
-    in_one_transaction(match_service.match, DESK, clock(), [again])
-    assert len(notifications()) == 2
-    assert len(all_of(Notice)) == 1
+    again = world.alert(world.person())
+    world.matched(world.detection())
+    (row,) = world.notifications()
+    world.change(Notification, row.id, state=State.EXPIRED, reason="x", failed_at=clock())
+    world.in_one_transaction(match_service.match, world.DESK, clock(), [again])
+    assert len(world.notifications()) == 2
+    assert len(world.all_of(Notice)) == 1
 
 
 def test_a_user_whom_no_contact_reaches_has_a_notice_and_sees_it_at_once(
@@ -273,10 +255,10 @@ def test_a_user_whom_no_contact_reaches_has_a_notice_and_sees_it_at_once(
 ) -> None:
     shown: list[bool] = []
     monkeypatch.setattr(nudges, "show_notices", lambda: shown.append(True))
-    silent = person(enabled=False)
-    alert(silent)
-    jobs.match(str(detection()))
-    assert (notifications(), [each.user_id for each in all_of(Notice)]) == ([], [silent.id])
+    silent = world.person(enabled=False)
+    world.alert(silent)
+    jobs.match(str(world.detection()))
+    assert (world.notifications(), [each.user_id for each in world.all_of(Notice)]) == ([], [silent.id])
     assert shown == [True]
 
 
@@ -286,22 +268,24 @@ def test_a_notice_that_cannot_be_rendered_stops_no_message(monkeypatch: pytest.M
 
     for writer in (notification_writer, message_writer):
         monkeypatch.setattr(writer, "render_notice", fail)
-    camille = person()
-    alert(camille)
-    matched(detection())
+    camille = world.person()
+    world.alert(camille)
+    world.matched(world.detection())
     pause(camille.id)
-    assert [each.kind for each in notifications()] == ["slot_detected", "alerts_paused"]
-    assert all_of(Notice) == []
+    assert [each.kind for each in world.notifications()] == ["slot_detected", "alerts_paused"]
+    assert world.all_of(Notice) == []
 
 
 def test_another_kind_makes_one_notice_for_each_key_in_the_users_language_or_none() -> None:
-    camille = person()
-    in_one_transaction(create_notifications, camille.id, "password_changed", {}, "x", priority="immediate")
-    assert (len(notifications()), all_of(Notice)) == (1, [])
-    change(User, camille.id, language="en")
+    camille = world.person()
+    world.in_one_transaction(
+        create_notifications, camille.id, "password_changed", {}, "x", priority="immediate"
+    )
+    assert (len(world.notifications()), world.all_of(Notice)) == (1, [])
+    world.change(User, camille.id, language="en")
     for key in ("paused:1", "paused:1", "paused:2"):
         pause(camille.id, key)
-    first, second = all_of(Notice)
+    first, second = world.all_of(Notice)
     assert (first.title, first.language, first.link) == ("One alert is paused", "en", "/dashboard")
     assert "Essonne (91)" in first.body
     assert second.title == first.title

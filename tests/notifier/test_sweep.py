@@ -18,31 +18,21 @@ from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.sweep import NUDGE_MAX_SECONDS, Sweep, undelivered
 from tests import factories
-from tests.notifier.world import (
-    DESK,
-    OTHER_DESK,
-    alert,
-    change,
-    detection,
-    get,
-    matched,
-    notifications,
-    person,
-)
+from tests.notifier import world
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
 
 
 def waiting() -> UUID:
-    alert(person())
-    (made,) = matched(detection())
+    world.alert(world.person())
+    (made,) = world.matched(world.detection())
     return made
 
 
 def change_all(**values: Any) -> None:
-    for row in notifications():
-        change(Notification, row.id, **values)
+    for row in world.notifications():
+        world.change(Notification, row.id, **values)
 
 
 def nudges_within(frozen: time_machine.Traveller, seconds: int, sweep: Sweep) -> list[int]:
@@ -59,10 +49,10 @@ def nudges_within(frozen: time_machine.Traveller, seconds: int, sweep: Sweep) ->
 def test_a_detection_nobody_matched_is_nudged_each_time_after_a_longer_wait(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
-    seen = detection()
+    seen = world.detection()
     assert nudges_within(frozen, 31, Sweep()) == [2, 6, 14, 30]
     assert queued("critical") == [("notifier.jobs.match", [str(seen)])] * 4
-    assert get(Detection, seen).nudges == 4
+    assert world.get(Detection, seen).nudges == 4
 
 
 @pytest.mark.rule("3.5")
@@ -74,7 +64,7 @@ def test_a_notification_whose_nudge_was_lost_is_nudged_as_often_as_that_happens(
         assert nudges_within(frozen, 8, Sweep()) == [begins]
         assert queued("email-single") == [("notifier.jobs.deliver", [str(key)])]
         redis_server.flushdb()
-    assert get(Notification, key).state is State.PENDING
+    assert world.get(Notification, key).state is State.PENDING
 
 
 @pytest.mark.rule("3.5")
@@ -82,7 +72,7 @@ def test_what_was_tried_before_waits_for_no_crowd(queued: Queued, frozen: time_m
     key = waiting()
     nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
     frozen.shift(10)
-    change(Notification, key, next_attempt_at=clock(), attempts=1)
+    world.change(Notification, key, next_attempt_at=clock(), attempts=1)
     assert nudges_within(frozen, 8, Sweep()) == [0], "and once: its job waits"
     assert queued("email-single") == [("notifier.jobs.deliver", [str(key)])]
 
@@ -92,8 +82,8 @@ def test_many_that_were_tried_before_go_by_the_other_queue_and_its_age(
 ) -> None:
     monkeypatch.setattr(nudges, "FEW", 2)
     for number in range(3):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    keys = matched(detection())
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = world.matched(world.detection())
     nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
     frozen.shift(10)
     change_all(next_attempt_at=clock(), attempts=1)
@@ -111,12 +101,12 @@ def beside_a_crowd(
     """Let a crowd of three wait in its queue, and a second later an alert of another desk without a nudge."""
     monkeypatch.setattr(nudges, "FEW", 2)
     for number in range(3):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    crowd = matched(detection())
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    crowd = world.matched(world.detection())
     nudges.deliver([WaitingWork(each, Channel.EMAIL, Priority.CRITICAL, in_crowd=True) for each in crowd])
     frozen.shift(1)
-    alert(person(addresses={Channel.EMAIL: "single@example.org"}), {"desk_id": OTHER_DESK})
-    (made,) = matched(detection(desk_id=OTHER_DESK))
+    world.alert(world.person(addresses={Channel.EMAIL: "single@example.org"}), {"desk_id": world.OTHER_DESK})
+    (made,) = world.matched(world.detection(desk_id=world.OTHER_DESK))
     return made
 
 
@@ -140,7 +130,7 @@ def test_what_few_wait_for_is_nudged_in_time_beside_a_crowd_that_drains(
     frozen: time_machine.Traveller,
 ) -> None:
     if values:
-        change(Notification, beside_a_crowd, next_attempt_at=clock() + _LATER, **values)
+        world.change(Notification, beside_a_crowd, next_attempt_at=clock() + _LATER, **values)
     assert nudges_within(frozen, 8, Sweep()) == [second]
     assert queued("email-single") == [("notifier.jobs.deliver", [str(beside_a_crowd)])]
 
@@ -158,11 +148,11 @@ def test_what_few_wait_for_goes_past_a_crowd_that_met_the_same_outage(
 def test_the_last_of_a_crowd_are_nudged_as_the_first(
     beside_a_crowd: UUID, queued: Queued, frozen: time_machine.Traveller
 ) -> None:
-    change(Notification, beside_a_crowd, state=State.DELIVERED, accepted_at=clock())
+    world.change(Notification, beside_a_crowd, state=State.DELIVERED, accepted_at=clock())
     sweep = Sweep()
     sweep.turn()
-    first, *_ = notifications(State.PENDING)
-    change(Notification, first.id, state=State.DELIVERED, accepted_at=clock())
+    first, *_ = world.notifications(State.PENDING)
+    world.change(Notification, first.id, state=State.DELIVERED, accepted_at=clock())
     assert nudges_within(frozen, 8, sweep) == []
 
 
@@ -170,10 +160,12 @@ def test_of_single_messages_no_more_than_few_enter_their_queue_at_once(
     queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nudges, "FEW", 2)
-    for number, desk in enumerate((DESK, OTHER_DESK)):
+    for number, desk in enumerate((world.DESK, world.OTHER_DESK)):
         for other in range(2):
-            alert(person(addresses={Channel.EMAIL: f"p{number}{other}@example.org"}), {"desk_id": desk})
-        matched(detection(desk_id=desk))
+            world.alert(
+                world.person(addresses={Channel.EMAIL: f"p{number}{other}@example.org"}), {"desk_id": desk}
+            )
+        world.matched(world.detection(desk_id=desk))
     assert nudges_within(frozen, 3, Sweep()) == [2]
     found = [sum(len(several) for _, several in queued(f"email-{each}")) for each in ("single", "rest")]
     assert found == [2, 2]
@@ -187,8 +179,8 @@ def test_what_nobody_waits_for_enters_an_empty_queue_in_portions(
     monkeypatch.setattr("notifier.sweep._FAST", 2)
     monkeypatch.setattr(nudges, "FEW", 2)
     for number in range(3):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    keys = matched(detection())
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = world.matched(world.detection())
     change_all(priority=priority)
     sweep = Sweep()
     for _ in range(3):
@@ -209,10 +201,10 @@ def test_what_nobody_waits_for_enters_behind_all_that_somebody_waits_for(
 ) -> None:
     monkeypatch.setattr(nudges, "FEW", 2)
     for number in range(6):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    keys = matched(detection())
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = world.matched(world.detection())
     for key in keys[:3]:
-        change(Notification, key, priority=Priority.BULK)
+        world.change(Notification, key, priority=Priority.BULK)
     frozen.shift(10)
     Sweep().turn()
     nudged = {key for _, several in queued("email-rest") for key in several}
@@ -221,7 +213,7 @@ def test_what_nobody_waits_for_enters_behind_all_that_somebody_waits_for(
 
 def test_what_is_in_bulk_is_left_to_the_sweep(queued: Queued) -> None:
     key = waiting()
-    change(Notification, key, priority=Priority.BULK)
+    world.change(Notification, key, priority=Priority.BULK)
     nudges.nudge([key])
     assert queued("email-rest") == queued("email-single") == []
 
@@ -248,8 +240,8 @@ def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_mi
 def test_a_damaged_job_stops_nudges_of_its_channel_alone(
     queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
 ) -> None:
-    alert(person(channels=(Channel.EMAIL, Channel.SMS)))
-    matched(detection())
+    world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS)))
+    world.matched(world.detection())
     nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.BULK)])
     (job,) = queue("email-rest").get_jobs()
     redis_server.hset(job.key, "enqueued_at", "yesterday")
@@ -264,19 +256,19 @@ def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
 ) -> None:
     monkeypatch.setattr("notifier.sweep._AT_ONCE", 2)
     for number in range(4):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    keys = matched(detection())
+        world.alert(world.person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = world.matched(world.detection())
     priorities = [Priority.BULK, Priority.SCHEDULED, Priority.IMMEDIATE, Priority.CRITICAL]
     for place, (key, priority) in enumerate(zip(keys, priorities, strict=True)):
         due = clock() - timedelta(minutes=10 - place)
-        change(Notification, key, priority=priority, next_attempt_at=due)
+        world.change(Notification, key, priority=priority, next_attempt_at=due)
     first = [each.id for each in undelivered(clock())]
     assert (first[:2], keys[1] in first) == ([keys[3], keys[2]], False)
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.EXPIRED])
 def test_what_has_ended_is_left_alone(state: State, queued: Queued, frozen: time_machine.Traveller) -> None:
-    change(Notification, waiting(), state=state, reason="x", accepted_at=clock(), failed_at=clock())
+    world.change(Notification, waiting(), state=state, reason="x", accepted_at=clock(), failed_at=clock())
     assert nudges_within(frozen, 10, Sweep()) == []
 
 
@@ -284,18 +276,18 @@ def test_what_has_ended_is_left_alone(state: State, queued: Queued, frozen: time
 def test_desks_with_open_slots_are_rearmed_now_and_then(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
-    matched(detection())
+    world.matched(world.detection())
     sweep = Sweep()
     for _ in range(29):
         sweep.turn()
         frozen.shift(timedelta(seconds=1))
-    assert queued("many") == [("notifier.jobs.rearm", [DESK])]
+    assert queued("many") == [("notifier.jobs.rearm", [world.DESK])]
 
 
 def test_a_round_whose_worker_was_killed_does_not_keep_the_desk_from_the_next_one(
     queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
 ) -> None:
-    matched(detection())
+    world.matched(world.detection())
     sweep = Sweep()
     sweep.turn()
     assert 0 < redis_server.ttl(f"rq:job:{queue('many').job_ids[0]}") <= REARM_SECONDS(), (
@@ -330,4 +322,4 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     frozen.shift(timedelta(seconds=5))
     Sweep().turn()
     assert len(queued("email-single")) == 1
-    assert len(notifications(State.PENDING)) == 1
+    assert len(world.notifications(State.PENDING)) == 1

@@ -20,59 +20,40 @@ from notifier.content.sms_text import segments
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from tests.in_turn import in_turn
-from tests.notifier.world import (
-    ACCEPTED,
-    DESK,
-    MORNING,
-    OTHER_DESK,
-    Person,
-    alert,
-    at_once,
-    change,
-    detection,
-    get,
-    gone,
-    match,
-    matched,
-    notifications,
-    person,
-    slots,
-    start_anew,
-    sweep,
-)
+from tests.notifier import world
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
-LABELS = {DESK: "Naturalisation", OTHER_DESK: "Titre de séjour"}
+LABELS = {world.DESK: "Naturalisation", world.OTHER_DESK: "Titre de séjour"}
 
 
-def waits(who: Person, desk_id: str, moment: object = MORNING) -> UUID:
+def waits(who: world.Person, desk_id: str, moment: object = world.MORNING) -> UUID:
     """Have one person wait for a desk that opens now; return the notification."""
-    opened = slots([moment], desk_id=desk_id)  # type: ignore[list-item]
-    seen = detection(opened, desk_id=desk_id, label=LABELS[desk_id])
-    (made,) = matched(seen)
+    opened = world.slots([moment], desk_id=desk_id)  # type: ignore[list-item]
+    seen = world.detection(opened, desk_id=desk_id, label=LABELS[desk_id])
+    (made,) = world.matched(seen)
     return made
 
 
 def two_desks(channel: Channel = Channel.EMAIL) -> list[UUID]:
-    who = person(channels=(channel,))
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    return [waits(who, DESK), waits(who, OTHER_DESK)]
+    who = world.person(channels=(channel,))
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
+    return [waits(who, world.DESK), waits(who, world.OTHER_DESK)]
 
 
 @pytest.mark.rule("3.4")
 @in_turn("channel", ALL)
 def test_what_waits_for_one_contact_leaves_as_one_message(channel: Channel, sandbox: "Running") -> None:
-    start_anew(sandbox)
+    world.start_anew(sandbox)
     keys = two_desks(channel)
     deliver(str(keys[1]))
     (message,) = sandbox.messages()
-    rows = [get(Notification, key) for key in keys]
+    rows = [world.get(Notification, key) for key in keys]
     assert [(row.state, row.attempts, row.provider_id) for row in rows] == [
-        (ACCEPTED[channel], 1, message.provider_id)
+        (world.ACCEPTED[channel], 1, message.provider_id)
     ] * 2
     assert message.custom["notification_ids"] == ",".join(map(str, sorted(keys)))
     deliver(str(keys[0]))
@@ -81,7 +62,7 @@ def test_what_waits_for_one_contact_leaves_as_one_message(channel: Channel, sand
 
 @in_turn("channel", [Channel.EMAIL, Channel.TELEGRAM])
 def test_a_message_for_several_lists_every_desk_with_its_link(channel: Channel, sandbox: "Running") -> None:
-    start_anew(sandbox)
+    world.start_anew(sandbox)
     deliver(str(two_desks(channel)[0]))
     (message,) = sandbox.messages()
     text = message.html or ""
@@ -99,85 +80,85 @@ def test_an_sms_names_each_place_and_link_and_cuts_no_link(sandbox: "Running") -
 
 
 def test_one_of_several_that_has_expired_ends_alone(sandbox: "Running") -> None:
-    who = person()
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    stays = waits(who, DESK)
-    opened = slots([MORNING], desk_id=OTHER_DESK)
-    (goes,) = matched(detection(opened, desk_id=OTHER_DESK))
-    gone(opened)
+    who = world.person()
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
+    stays = waits(who, world.DESK)
+    opened = world.slots([world.MORNING], desk_id=world.OTHER_DESK)
+    (goes,) = world.matched(world.detection(opened, desk_id=world.OTHER_DESK))
+    world.gone(opened)
     deliver(str(goes))
-    assert get(Notification, goes).state is State.EXPIRED
-    assert get(Notification, stays).state is State.SENT
+    assert world.get(Notification, goes).state is State.EXPIRED
+    assert world.get(Notification, stays).state is State.SENT
     assert "notification_ids" not in sandbox.messages("email")[0].custom
 
 
 def test_a_failure_puts_all_back_each_with_its_own_attempts(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
-    who = person()
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    who = world.person()
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
     sandbox.provider_mode("email", "error_500", count=2)
-    first = waits(who, DESK)
+    first = waits(who, world.DESK)
     deliver(str(first))
     frozen.shift(timedelta(seconds=5))
-    second = waits(who, OTHER_DESK)
+    second = waits(who, world.OTHER_DESK)
     deliver(str(second))
-    rows = [get(Notification, key) for key in (first, second)]
+    rows = [world.get(Notification, key) for key in (first, second)]
     assert [(row.state, row.attempts) for row in rows] == [(State.PENDING, 2), (State.PENDING, 1)]
     assert [(row.next_attempt_at - clock()).seconds for row in rows] == [10, 5]
     frozen.shift(timedelta(seconds=10))
     deliver(str(first))
-    assert [get(Notification, key).state for key in (first, second)] == [State.SENT] * 2
+    assert [world.get(Notification, key).state for key in (first, second)] == [State.SENT] * 2
     assert len(sandbox.messages("email")) == 1
 
 
 def test_what_may_not_be_tried_yet_is_not_taken_along(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
-    who = person()
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    who = world.person()
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
     sandbox.provider_mode("email", "rate_limited", seconds=60, count=1)
-    early = waits(who, DESK)
+    early = waits(who, world.DESK)
     deliver(str(early))
-    deliver(str(waits(who, OTHER_DESK)))
-    assert get(Notification, early).state is State.PENDING
+    deliver(str(waits(who, world.OTHER_DESK)))
+    assert world.get(Notification, early).state is State.PENDING
     assert len(sandbox.messages("email")) == 1
 
 
 def test_other_people_and_other_languages_get_a_message_of_their_own(sandbox: "Running") -> None:
-    who = person()
-    alert(who, {"desk_id": DESK})
-    alert(who, {"desk_id": OTHER_DESK}, language="en")
-    alert(person(addresses={Channel.EMAIL: "else@example.org"}), {"desk_id": DESK})
-    seen = detection()
-    first, _ = matched(seen)
-    waits(who, OTHER_DESK)
+    who = world.person()
+    world.alert(who, {"desk_id": world.DESK})
+    world.alert(who, {"desk_id": world.OTHER_DESK}, language="en")
+    world.alert(world.person(addresses={Channel.EMAIL: "else@example.org"}), {"desk_id": world.DESK})
+    seen = world.detection()
+    first, _ = world.matched(seen)
+    waits(who, world.OTHER_DESK)
     deliver(str(first))
     assert len(sandbox.messages("email")) == 1
-    assert len(notifications(State.PENDING)) == 2
+    assert len(world.notifications(State.PENDING)) == 2
 
 
 def test_a_burst_at_one_desk_leaves_as_one_message_however_long(sandbox: "Running") -> None:
-    who = person()
-    alert(who)
-    keys = [waits(who, DESK, MORNING + timedelta(hours=number)) for number in range(12)]
+    who = world.person()
+    world.alert(who)
+    keys = [waits(who, world.DESK, world.MORNING + timedelta(hours=number)) for number in range(12)]
     deliver(str(keys[0]))
     (mail,) = sandbox.messages("email")
     assert len(mail.custom["notification_ids"].split(",")) == 12
     assert "12 créneaux ouverts" in mail.text
-    assert len(notifications(State.SENT)) == 12
+    assert len(world.notifications(State.SENT)) == 12
 
 
 def test_workers_that_claim_at_once_share_and_lose_nothing(sandbox: "Running") -> None:
-    who = person()
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    keys = [waits(who, DESK, MORNING + timedelta(hours=number)) for number in range(6)]
+    who = world.person()
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
+    keys = [waits(who, world.DESK, world.MORNING + timedelta(hours=number)) for number in range(6)]
     claimed = list[UUID]()
 
     def claim(key: UUID) -> None:
         claimed.extend(row.id for message in delivery.claim([key]) for row in message.rows)
 
-    at_once(*(partial(claim, key) for key in keys[:4]))
+    world.at_once(*(partial(claim, key) for key in keys[:4]))
     assert len(claimed) == len(set(claimed))
     assert set(keys[:4]) <= set(claimed)
 
@@ -189,17 +170,17 @@ def mails(whole: "Running", *wishes: tuple[str | None, str, dict[str, Any]]) -> 
     """Let a person each wait with a name of the alert, a language and limits; return their mails of two mornings."""
     addresses = [f"p{number}@example.org" for number, _ in enumerate(wishes)]
     for address, (name, language, limits) in zip(addresses, wishes, strict=True):
-        who = person(addresses={Channel.EMAIL: address})
+        who = world.person(addresses={Channel.EMAIL: address})
         with session() as opened:
             opened.execute(sa.update(User).where(User.id == who.id).values(language=language))
-        alert(who, {"desk_id": DESK, **limits}, name=name)
-    match(str(detection(slots([MORNING, MORNING + timedelta(days=1)]))))
+        world.alert(who, {"desk_id": world.DESK, **limits}, name=name)
+    world.match(str(world.detection(world.slots([world.MORNING, world.MORNING + timedelta(days=1)]))))
     found = {mail.to: mail.text for mail in whole.messages("email")}
     return [found[address] for address in addresses]
 
 
 def test_each_reads_the_name_of_their_own_alert_their_language_and_their_slots(whole: "Running") -> None:
-    first, second = MORNING.date(), MORNING.date() + timedelta(days=1)
+    first, second = world.MORNING.date(), world.MORNING.date() + timedelta(days=1)
     wishes: list[tuple[str | None, str, dict[str, Any]]] = [
         ("Karim", "fr", {}), ("Divorce", "en", {}), (None, "en", {"date_to": first}), (None, "en", {"date_from": second}),
     ]  # fmt: skip
@@ -226,30 +207,30 @@ def open_slots(first: int, count: int) -> list[int]:
     """Show so many slots of a desk, one after the other; deliver what may leave; return the slots."""
     opened = []
     for number in range(first, first + count):
-        made = slots([MORNING + timedelta(minutes=number)], place=str(number))
-        match(str(detection(made)))
+        made = world.slots([world.MORNING + timedelta(minutes=number)], place=str(number))
+        world.match(str(world.detection(made)))
         opened += made
-    sweep()
+    world.sweep()
     return opened
 
 
 def notices(*states: State) -> list[Notification]:
-    return [row for row in notifications(*states) if row.kind == "more_messages"]
+    return [row for row in world.notifications(*states) if row.kind == "more_messages"]
 
 
 @in_turn("channel", CONTACT_CHANNELS)
 def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     settings_env(EMAIL_PER_HOUR="2", SMS_PER_HOUR="2", TELEGRAM_PER_HOUR="2", PUSH_PER_HOUR="2")
-    alert(person(channels=(channel,)))
+    world.alert(world.person(channels=(channel,)))
     open_slots(0, 5)
     assert len(whole.messages(channel.value)) == 1
     (waiting,) = notices(State.PENDING)
     assert (waiting.channel, waiting.language) == (channel, "fr")
     frozen.shift(31)
-    sweep()
+    world.sweep()
     _, message = whole.messages(channel.value)
     assert "4 autres alertes attendent" in f"{message.subject} {message.text}"
     shown = [button.url for button in message.draft.buttons] or message.text.split()
@@ -263,9 +244,9 @@ def test_a_person_is_told_once_an_hour_on_one_channel_of_what_waits_on_all(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:
     settings_env(USER_PER_HOUR="1")
-    who = person(channels=ALL)
-    change(User, who.id, language="en")
-    alert(who)
+    who = world.person(channels=ALL)
+    world.change(User, who.id, language="en")
+    world.alert(who)
     frozen.move_to(clock().replace(minute=0, second=5))
     open_slots(0, 3)
     assert len(whole.messages()) == 1
@@ -284,16 +265,16 @@ def test_nothing_is_said_where_what_waited_has_left_or_is_gone(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:
     settings_env(EMAIL_PER_HOUR="1")
-    who = person()
-    alert(who)
+    who = world.person()
+    world.alert(who)
     open_slots(0, 2)
-    (told,) = notifications(State.SENT)
-    change(Notification, told.id, accepted_at=clock() - timedelta(hours=1))
-    (waiting,) = [row for row in notifications(State.PENDING) if row.kind == "slot_detected"]
-    change(Notification, waiting.id, next_attempt_at=clock())
+    (told,) = world.notifications(State.SENT)
+    world.change(Notification, told.id, accepted_at=clock() - timedelta(hours=1))
+    (waiting,) = [row for row in world.notifications(State.PENDING) if row.kind == "slot_detected"]
+    world.change(Notification, waiting.id, next_attempt_at=clock())
     deliver(str(waiting.id))
     frozen.shift(31)
-    sweep()
+    world.sweep()
     (row,) = notices()
     assert (row.state, row.reason) == (State.EXPIRED, "nothing waits any more")
     assert len(whole.messages()) == 2

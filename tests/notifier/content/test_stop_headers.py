@@ -24,23 +24,8 @@ from notifier.delivery.delivery import write_stop_headers
 from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.content.message_samples import SampleSize, list_samples
-from tests.notifier.world import (
-    DESK,
-    MORNING,
-    OTHER_DESK,
-    URL,
-    Person,
-    alert,
-    all_of,
-    change,
-    detection,
-    get,
-    in_one_transaction,
-    matched,
-    person,
-    slots,
-)
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -52,8 +37,12 @@ ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 _LINK = re.compile(r"http://\S+?/l/(answer\.[^?\s\"]+)\?value=(\w+)")
 
 
-def open_desk(desk_id: str = DESK) -> list[UUID]:
-    return matched(detection(slots([MORNING], desk_id=desk_id), desk_id=desk_id, label="Titre de séjour"))
+def open_desk(desk_id: str = world.DESK) -> list[UUID]:
+    return world.matched(
+        world.detection(
+            world.slots([world.MORNING], desk_id=desk_id), desk_id=desk_id, label="Titre de séjour"
+        )
+    )
 
 
 def read_links(text: str) -> tuple[set[UUID], list[str]]:
@@ -62,11 +51,13 @@ def read_links(text: str) -> tuple[set[UUID], list[str]]:
     return {read_token(AnswerAlert, token).notification for token, _ in found}, [value for _, value in found]
 
 
-def opened_for(who: Person, *desks: str) -> list[UUID]:
-    alert(who, *({"desk_id": desk} for desk in desks))
+def opened_for(who: world.Person, *desks: str) -> list[UUID]:
+    world.alert(who, *({"desk_id": desk} for desk in desks))
     made = []
     for desk in desks:
-        made += matched(detection(slots(desk_id=desk), desk_id=desk, label="Titre de séjour"))
+        made += world.matched(
+            world.detection(world.slots(desk_id=desk), desk_id=desk, label="Titre de séjour")
+        )
     return made
 
 
@@ -82,14 +73,14 @@ def test_every_provider_writes_our_id_the_headers_to_stop_and_a_link_for_each_an
     sandbox: "Running", settings_env: Callable[..., None], provider: str
 ) -> None:
     settings_env(MAIL_PROVIDERS=provider)
-    (made,) = opened_for(person(), DESK)
+    (made,) = opened_for(world.person(), world.DESK)
     deliver(str(made))
-    assert get(Notification, made).provider == provider
+    assert world.get(Notification, made).provider == provider
     (mail,) = sandbox.messages("email")
     found = mail.draft.headers
     assert found["Message-ID"] == f"<{made}@rdvpriority.fr>"
     assert found["Auto-Submitted"] == "auto-generated"
-    assert stopped_by(found) == StopAlerts((all_of(Alert)[0].id,))
+    assert stopped_by(found) == StopAlerts((world.all_of(Alert)[0].id,))
     for text in (mail.text, mail.html or ""):
         assert found["List-Unsubscribe"].strip("<>") in text
         assert read_links(text) == ({made}, list(AnswerValue))
@@ -98,8 +89,8 @@ def test_every_provider_writes_our_id_the_headers_to_stop_and_a_link_for_each_an
 
 def test_each_person_of_a_crowd_stops_and_answers_their_own_alert(sandbox: "Running") -> None:
     addresses = [f"p{number}@example.org" for number in range(3)]
-    alerts = {each: alert(person(addresses={Channel.EMAIL: each})) for each in addresses}
-    deliver(*map(str, matched(detection())))
+    alerts = {each: world.alert(world.person(addresses={Channel.EMAIL: each})) for each in addresses}
+    deliver(*map(str, world.matched(world.detection())))
     mails = sandbox.messages("email")
     assert len({mail.provider_id for mail in mails}) == 1  # one call
     assert {mail.to: stopped_by(mail.draft.headers) for mail in mails} == {
@@ -114,9 +105,9 @@ def test_each_person_of_a_crowd_stops_and_answers_their_own_alert(sandbox: "Runn
 def test_a_mail_of_several_alerts_stops_them_all_by_one_click_and_is_answered_whole(
     sandbox: "Running",
 ) -> None:
-    who = person()
-    alerts = {alert(who, {"desk_id": desk}) for desk in (DESK, OTHER_DESK)}
-    keys = [*open_desk(), *open_desk(OTHER_DESK)]
+    who = world.person()
+    alerts = {world.alert(who, {"desk_id": desk}) for desk in (world.DESK, world.OTHER_DESK)}
+    keys = [*open_desk(), *open_desk(world.OTHER_DESK)]
     deliver(*map(str, keys))
     (mail,) = sandbox.messages("email")
     wish = stopped_by(mail.draft.headers)
@@ -124,20 +115,20 @@ def test_a_mail_of_several_alerts_stops_them_all_by_one_click_and_is_answered_wh
     assert set(wish.alerts) == alerts
     (named,), values = read_links(mail.text)
     assert (named in keys, len(values)) == (True, 4)
-    assert set(in_one_transaction(find_matches, named)) == {each.id for each in all_of(Match)}
-    assert len(all_of(Match)) == 2
+    assert set(world.in_one_transaction(find_matches, named)) == {each.id for each in world.all_of(Match)}
+    assert len(world.all_of(Match)) == 2
 
 
-def written(who: Person, kind: str) -> Notification:
+def written(who: world.Person, kind: str) -> Notification:
     def write(s: "Session") -> UUID:
         return notifier.create_notifications(s, who.id, kind, {}, kind)[0]
 
-    row: Notification = get(Notification, in_one_transaction(write))
+    row: Notification = world.get(Notification, world.in_one_transaction(write))
     return row
 
 
 def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
-    who = person()
+    who = world.person()
     stoppable = {kind: its.group for kind, its in kinds().items() if its.group in STOPPABLE}
     assert set(stoppable.values()) == {MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY}
     for kind, group in stoppable.items():
@@ -151,14 +142,14 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
 def test_each_kind_that_can_be_stopped_shows_the_link_in_its_footer(kind: str) -> None:
     for language in languages_of(kind):
         mail = render(kind, "email", language, list_samples(kind, language, SampleSize.USUAL))
-        assert f'href="{URL}/stop"' in mail.html
-        assert f"{URL}/stop" in mail.text
+        assert f'href="{world.URL}/stop"' in mail.html
+        assert f"{world.URL}/stop" in mail.text
 
 
 @in_turn("kind", ["new_sign_in", "order", "password_reset", "renewal_soon", "account_unused"])
 def test_mails_about_account_and_payment_cannot_be_stopped(kind: str) -> None:
     context = TemplateContext()
-    row = ClaimedRow.of(written(person(), kind))
+    row = ClaimedRow.of(written(world.person(), kind))
     assert add_stop_link(row, kinds()[kind].group, "camille@example.org", context) is context
     assert write_stop_headers(context) == {}
 
@@ -166,19 +157,19 @@ def test_mails_about_account_and_payment_cannot_be_stopped(kind: str) -> None:
 def test_a_group_that_was_stopped_is_not_sent_its_row_says_why_and_slot_alerts_are(
     sandbox: "Running",
 ) -> None:
-    who = person()
+    who = world.person()
     row = written(who, "release_soon")
-    change(Contact, who.contacts[Channel.EMAIL], stopped_groups=["reminders", "desk", "news"])
+    world.change(Contact, who.contacts[Channel.EMAIL], stopped_groups=["reminders", "desk", "news"])
     deliver(str(row.id))
-    after = get(Notification, row.id)
+    after = world.get(Notification, row.id)
     assert (after.state, after.reason) == (State.SKIPPED, "stopped by its reader")
     assert sandbox.messages() == []
-    deliver(*map(str, opened_for(who, DESK)))
+    deliver(*map(str, opened_for(who, world.DESK)))
     assert len(sandbox.messages("email")) == 1
 
 
 def test_other_channels_carry_no_link_to_answer(sandbox: "Running") -> None:
-    alert(person(channels=ALL))
+    world.alert(world.person(channels=ALL))
     for key in open_desk():
         deliver(str(key))
     for channel in ("sms", "telegram"):

@@ -31,24 +31,7 @@ from notifier.jobs import deliver, match
 from notifier.matching import match_service, notification_writer
 from notifier.sweep import undelivered
 from tests.in_turn import in_turn
-from tests.notifier.world import (
-    DESK,
-    OTHER_DESK,
-    after,
-    alert,
-    change,
-    confirm,
-    deliver_queued,
-    detection,
-    get,
-    matched,
-    notifications,
-    person,
-    slots,
-    start_anew,
-    verification,
-    waiting,
-)
+from tests.notifier import world
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -65,7 +48,7 @@ def swept() -> list[UUID]:
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     frozen: time_machine.Traveller,
 ) -> None:
-    key = waiting()
+    key = world.waiting()
     (dead,) = delivery.claim([key])
     assert delivery.claim([key]) == []
     frozen.shift(timedelta(seconds=31))
@@ -74,49 +57,49 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     with capture_logs() as logs:
         assert not any(delivery.record(sent) for sent in delivery.send([dead]))
     assert logs[-1]["event"].startswith("lease lost")
-    assert get(Notification, key).lease_token == heir.token
+    assert world.get(Notification, key).lease_token == heir.token
     assert all(delivery.record(sent) for sent in delivery.send([heir]))
-    assert after(key) == (State.SENT, None)
+    assert world.after(key) == (State.SENT, None)
 
 
 def test_a_worker_whose_estimate_of_the_clock_is_behind_that_of_the_writer_finds_its_job_due(
     frozen: time_machine.Traveller,
 ) -> None:
     replace_database_clock(lambda: clock() + timedelta(milliseconds=200))
-    alert(person(channels=(Channel.TELEGRAM,)))
-    jobs.match(str(detection()))
+    world.alert(world.person(channels=(Channel.TELEGRAM,)))
+    jobs.match(str(world.detection()))
     frozen.shift(timedelta(milliseconds=5))
     replace_database_clock(partial(datetime.now, UTC))
-    deliver_queued()
-    assert len(notifications(State.DELIVERED)) == 1
+    world.deliver_queued()
+    assert len(world.notifications(State.DELIVERED)) == 1
 
 
 def test_a_program_without_redis_sends_its_messages(settings_env: Callable[..., None]) -> None:
-    key = waiting()
+    key = world.waiting()
     settings_env(REDIS_URL="")
     deliver(str(key))
-    assert after(key) == (State.SENT, None)
+    assert world.after(key) == (State.SENT, None)
 
 
 @pytest.mark.rule("6.1")
 def test_what_was_put_back_untried_costs_no_attempt() -> None:
-    key = waiting()
+    key = world.waiting()
     (message,) = delivery.claim([key])
     assert delivery.record(delivery.Sent([message], NotAttempted("the lease was too short")))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.attempts, row.next_attempt_at <= clock()) == (State.PENDING, 0, True)
 
 
 def test_a_late_answer_is_recorded_where_nobody_has_claimed_the_message_again(
     frozen: time_machine.Traveller,
 ) -> None:
-    key = waiting(Channel.SMS)
+    key = world.waiting(Channel.SMS)
     (late,) = delivery.send(delivery.claim([key]))
     frozen.shift(timedelta(seconds=31))
     assert swept() == []
-    assert after(key) == (State.PENDING, "unknown: no worker lived to record an answer")
+    assert world.after(key) == (State.PENDING, "unknown: no worker lived to record an answer")
     assert delivery.record(late)
-    assert after(key) == (State.SENT, None)
+    assert world.after(key) == (State.SENT, None)
     assert not delivery.record(late)
 
 
@@ -124,37 +107,37 @@ def test_a_late_answer_is_recorded_where_nobody_has_claimed_the_message_again(
 def test_workers_that_die_each_time_get_a_message_ever_more_rarely_and_few_copies_of_an_sms(
     channel: Channel, waits: list[int], frozen: time_machine.Traveller, whole: "Running"
 ) -> None:
-    start_anew(whole)
-    key = waiting(channel, slot_ids=(opened := slots()))
+    world.start_anew(whole)
+    key = world.waiting(channel, slot_ids=(opened := world.slots()))
     for wait in waits:
         assert delivery.claim([key])
         for early in (1, 0):
             frozen.shift(timedelta(seconds=1 if not early else wait - 1))
-            confirm(opened)
+            world.confirm(opened)
             assert swept() == ([] if early else [key])
     if channel is Channel.SMS:
         assert delivery.claim([key])
         frozen.shift(timedelta(seconds=30))
         assert swept() == []
-        assert after(key) == (State.FAILED, "unknown: no worker lived to record an answer")
+        assert world.after(key) == (State.FAILED, "unknown: no worker lived to record an answer")
 
 
 @pytest.mark.rule("6.4")
 def test_a_kind_that_this_worker_does_not_know_waits_for_a_newer_one_and_keeps_no_other(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
-    bad, good = verification(), waiting()
-    change(Notification, bad, kind="kind_of_a_newer_release")
+    bad, good = world.verification(), world.waiting()
+    world.change(Notification, bad, kind="kind_of_a_newer_release")
     for _ in range(6):
         deliver(str(bad), str(good))
-        row = get(Notification, bad)
+        row = world.get(Notification, bad)
         assert (row.state, row.attempts) == (State.PENDING, 0)
         assert row.reason == "unknown kind kind_of_a_newer_release: waits for a newer worker"
         frozen.shift(46)
-    assert after(good) == (State.SENT, None)
-    change(Notification, bad, kind="verify_email")
+    assert world.after(good) == (State.SENT, None)
+    world.change(Notification, bad, kind="verify_email")
     deliver(str(bad))
-    assert after(bad) == (State.SENT, None)
+    assert world.after(bad) == (State.SENT, None)
 
 
 @pytest.mark.rule("6.4")
@@ -162,8 +145,8 @@ def test_a_kind_that_this_worker_does_not_know_waits_for_a_newer_one_and_keeps_n
 def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
     broken: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alert(person()), alert(person(addresses={Channel.EMAIL: "b@example.org"}))
-    bad, good = matched(detection(opened := slots()))
+    world.alert(world.person()), world.alert(world.person(addresses={Channel.EMAIL: "b@example.org"}))
+    bad, good = world.matched(world.detection(opened := world.slots()))
     prepare_all = MessageKind.prepare_all
 
     def prepare(kind: MessageKind, s: Session, rows: Seen, now: datetime) -> Any:
@@ -175,9 +158,9 @@ def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
     for wait in (60, 86400, 300, 300, 300, 300, 300):
         deliver(str(bad), str(good))
         frozen.shift(wait)
-        confirm(opened)
-    assert after(good) == (State.SENT, None)
-    state, reason = after(bad)
+        world.confirm(opened)
+    assert world.after(good) == (State.SENT, None)
+    state, reason = world.after(bad)
     assert state is State.FAILED
     assert str(reason).startswith("attempts used up: could not be read: ")
     assert len(sandbox.messages()) == 1
@@ -190,20 +173,20 @@ def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
 def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings_the_message(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alert(person())
-    (slot,) = slots()
+    world.alert(world.person())
+    (slot,) = world.slots()
     with monkeypatch.context() as dying:
         dying.setattr(delivery, "hand_over", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            match(str(detection([slot])))
+            match(str(world.detection([slot])))
     frozen.shift(29)
     assert undelivered(clock()) == []
     frozen.shift(1)
-    confirm([slot])
+    world.confirm([slot])
     (found,) = undelivered(clock())
     assert isinstance(found, WaitingWork)
     deliver(str(found.id))
-    (row,) = notifications(State.SENT)
+    (row,) = world.notifications(State.SENT)
     assert (row.attempts, len(whole.messages())) == (2, 1)
 
 
@@ -212,34 +195,34 @@ def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
     name: str, whole: "Running", redis_server: redis.Redis
 ) -> None:
     """Each read has a time-out of its own, so that only RQ's ends the whole: with the lease of these mails."""
-    alert(person())
-    notifier.detection_seen(detection())
+    world.alert(world.person())
+    notifier.detection_seen(world.detection())
     nudges.match_parts(str(uuid4()), [[str(uuid4())]])
-    nudges.rearm([DESK])
+    nudges.rearm([world.DESK])
     notifier.catch_up(uuid4())
     assert {job.timeout for job in queue(name).jobs} == {LEASE_SECONDS()}
 
 
 def test_what_waits_already_leaves_with_it_as_one_message(whole: "Running") -> None:
-    who = person()
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    matched(detection())
-    match(str(detection(desk_id=OTHER_DESK, label="Titre de séjour")))
-    deliver_queued()
+    who = world.person()
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
+    world.matched(world.detection())
+    match(str(world.detection(desk_id=world.OTHER_DESK, label="Titre de séjour")))
+    world.deliver_queued()
     (mail,) = whole.messages("email")
     assert mail.custom["notification_ids"].count(",") == 1
-    assert len(notifications(State.SENT)) == 2
+    assert len(world.notifications(State.SENT)) == 2
 
 
 def test_what_nobody_confirmed_for_long_is_looked_at_again_and_not_sent(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    alert(person())
-    seen = detection()
+    world.alert(world.person())
+    seen = world.detection()
     frozen.shift(901)
     match(str(seen))
-    deliver_queued()
-    (row,) = notifications()
+    world.deliver_queued()
+    (row,) = world.notifications()
     assert (row.state, row.held_for) == (State.PENDING, HeldFor.SLOTS)
     assert whole.messages() == []
 
@@ -248,16 +231,19 @@ def test_what_nobody_confirmed_for_long_is_looked_at_again_and_not_sent(
 def test_what_cannot_be_put_into_words_keeps_no_other(
     whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alert(person(), language="fr"), alert(person(addresses={Channel.EMAIL: "b@example.org"}), language="en")
+    (
+        world.alert(world.person(), language="fr"),
+        world.alert(world.person(addresses={Channel.EMAIL: "b@example.org"}), language="en"),
+    )
     values = SlotOpening.values
 
     def some(opening: SlotOpening, language: str) -> Any:
         return 1 / 0 if language == "fr" else values(opening, language)
 
     monkeypatch.setattr(SlotOpening, "values", some)
-    match(str(detection()))
+    match(str(world.detection()))
     assert [mail.to for mail in whole.messages("email")] == ["b@example.org"]
-    assert [row.language for row in notifications(State.SENDING)] == ["fr"]  # its lease runs out
+    assert [row.language for row in world.notifications(State.SENDING)] == ["fr"]  # its lease runs out
 
 
 def test_after_a_slow_call_mails_are_left_to_their_own_worker_for_a_while(
@@ -266,21 +252,21 @@ def test_after_a_slow_call_mails_are_left_to_their_own_worker_for_a_while(
     rests: list[float] = []
     monkeypatch.setattr(notification_writer, "rests_until", rests)
     settings_env(INLINE_SLOW_SECONDS="0")
-    alert(person())
-    match(str(detection()))
+    world.alert(world.person())
+    match(str(world.detection()))
     assert len(rests) == 1
-    match(str(detection(slots(place="2"))))
-    assert len(notifications(State.PENDING)) == 1
-    deliver_queued()
+    match(str(world.detection(world.slots(place="2"))))
+    assert len(world.notifications(State.PENDING)) == 1
+    world.deliver_queued()
     rests[:] = [0.0]
-    match(str(detection(slots(place="3"))))
+    match(str(world.detection(world.slots(place="3"))))
     assert len(whole.messages()) == 3
 
 
 def test_the_lease_of_what_waited_for_the_lock_of_its_desk_begins_then(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alert(person())
+    world.alert(world.person())
     write, seen = notification_writer.write, list[timedelta]()
 
     def slow(*about: Any) -> Any:
@@ -291,7 +277,7 @@ def test_the_lease_of_what_waited_for_the_lock_of_its_desk_begins_then(
     monkeypatch.setattr(
         delivery, "hand_over", lambda made: seen.extend(each.until - clock() for each in made)
     )
-    match(str(detection()))
+    match(str(world.detection()))
     assert seen == [timedelta(seconds=LEASE_SECONDS())]
 
 
@@ -302,8 +288,8 @@ def test_while_the_first_provider_of_mail_rests_no_job_that_matches_waits_for_it
     breaker = breaker_of("sendgrid", alternatives=False)
     for _ in range(3):
         breaker.record_failure(breaker.begin_call())
-    alert(person())
-    match(str(detection()))
-    (row,) = notifications(State.PENDING)
+    world.alert(world.person())
+    match(str(world.detection()))
+    (row,) = world.notifications(State.PENDING)
     assert queued("email-single") == [("notifier.jobs.deliver", [str(row.id)])]
     assert whole.provider_calls("email") == 0

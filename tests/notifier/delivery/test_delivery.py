@@ -37,26 +37,8 @@ from notifier.receipts.receiving import LONGEST_ID
 from tests import factories
 from tests.browser_keys import browser_address
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.conftest import Answering
-from tests.notifier.world import (
-    ACCEPTED,
-    ADDRESSES,
-    MORNING,
-    after,
-    alert,
-    change,
-    confirm,
-    detection,
-    get,
-    gone,
-    matched,
-    notifications,
-    person,
-    slots,
-    start_anew,
-    verification,
-    waiting,
-)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -68,21 +50,21 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 @in_turn("channel", ALL)
 def test_an_accepted_message_is_sent_with_its_receipt(channel: Channel, sandbox: "Running") -> None:
-    start_anew(sandbox)
-    key = waiting(channel)
+    world.start_anew(sandbox)
+    key = world.waiting(channel)
     deliver(str(key))
     (message,) = sandbox.messages()
-    row = get(Notification, key)
-    assert (row.state, row.attempts, row.reason) == (ACCEPTED[channel], 1, None)
+    row = world.get(Notification, key)
+    assert (row.state, row.attempts, row.reason) == (world.ACCEPTED[channel], 1, None)
     assert (row.provider_id, row.lease_token, row.lease_until) == (message.provider_id, None, None)
-    assert message.to == ADDRESSES[channel]
+    assert message.to == world.ADDRESSES[channel]
     assert row.accepted_at >= row.matched_at
 
 
 def test_a_slot_alert_says_what_is_open_in_the_desks_own_time(sandbox: "Running") -> None:
     seen_at = datetime.now(UTC).replace(microsecond=0)
-    opened = slots([MORNING + timedelta(days=1), MORNING], seen_at=seen_at)
-    deliver(str(waiting(slot_ids=opened, seen_at=seen_at)))
+    opened = world.slots([world.MORNING + timedelta(days=1), world.MORNING], seen_at=seen_at)
+    deliver(str(world.waiting(slot_ids=opened, seen_at=seen_at)))
     (mail,) = sandbox.messages("email")
     assert mail.subject == "Créneau détecté – Essonne (91)"
     assert "2 créneaux ouverts" in mail.text
@@ -92,14 +74,16 @@ def test_a_slot_alert_says_what_is_open_in_the_desks_own_time(sandbox: "Running"
 
 
 def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Running") -> None:
-    key = verification()
+    key = world.verification()
     deliver(str(key))
     (mail,) = sandbox.messages("email")
     token = mail.text.split("/l/")[1].split()[0]
-    contact_id = get(Notification, key).contact_id
+    contact_id = world.get(Notification, key).contact_id
     assert contact_id
-    assert read_token(VerifyAddress, token) == VerifyAddress(contact_id, digest(ADDRESSES[Channel.EMAIL]))
-    assert after(key) == (State.SENT, None)
+    assert read_token(VerifyAddress, token) == VerifyAddress(
+        contact_id, digest(world.ADDRESSES[Channel.EMAIL])
+    )
+    assert world.after(key) == (State.SENT, None)
 
 
 # Alerts, slots, contacts and accounts that changed between matching and sending
@@ -126,21 +110,21 @@ def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Runnin
 def test_what_changed_before_sending_is_respected(
     row: type[Any], values: dict[str, Any] | None, state: State, reason: str, sandbox: "Running"
 ) -> None:
-    start_anew(sandbox)
-    key = waiting()
+    world.start_anew(sandbox)
+    key = world.waiting()
     if values:
         factories.change(row, **values)
     else:
         factories.remove(row)
     deliver(str(key))
-    assert after(key) == (state, reason)
-    assert get(Notification, key).failed_at is not None
+    assert world.after(key) == (state, reason)
+    assert world.get(Notification, key).failed_at is not None
     assert sandbox.messages() == []
 
 
 @pytest.mark.rule("3.4")
 @pytest.mark.parametrize(
-    ("happens", "end"), [(confirm, (State.SENT, None)), (gone, (State.EXPIRED, "slots gone"))]
+    ("happens", "end"), [(world.confirm, (State.SENT, None)), (world.gone, (State.EXPIRED, "slots gone"))]
 )
 def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
     sandbox: "Running",
@@ -148,18 +132,18 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
     happens: Callable[[list[int]], None],
     end: tuple[State, str | None],
 ) -> None:
-    key = waiting(slot_ids=(opened := slots()))
+    key = world.waiting(slot_ids=(opened := world.slots()))
     frozen.shift(timedelta(minutes=16))
     for _ in range(3):
         deliver(str(key))
-        row = get(Notification, key)
+        row = world.get(Notification, key)
         assert (row.state, row.held_for) == (State.PENDING, HeldFor.SLOTS)
         assert (row.attempts, row.failed_at) == (0, None)
         frozen.shift(46)
     assert sandbox.messages() == []
     happens(opened)
     deliver(str(key))
-    assert (after(key), len(sandbox.messages())) == (end, end[0] is State.SENT)
+    assert (world.after(key), len(sandbox.messages())) == (end, end[0] is State.SENT)
 
 
 @in_turn(
@@ -172,11 +156,11 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
 def test_a_verification_that_is_not_needed_any_more_is_skipped(
     values: dict[str, Any], reason: str, sandbox: "Running"
 ) -> None:
-    start_anew(sandbox)
-    key = verification()
-    change(Contact, get(Notification, key).contact_id, **values)
+    world.start_anew(sandbox)
+    key = world.verification()
+    world.change(Contact, world.get(Notification, key).contact_id, **values)
     deliver(str(key))
-    assert after(key) == (State.SKIPPED, reason)
+    assert world.after(key) == (State.SKIPPED, reason)
 
 
 # Slot alerts by web push
@@ -190,25 +174,25 @@ def add_device(user_id: UUID, name: str, number: int = 1) -> None:
 
 
 def test_each_device_gets_the_alert_and_one_breaks_no_other(sandbox: "Running") -> None:
-    who = person(PlanName.URGENCE_24H, channels=(Channel.EMAIL, Channel.PUSH))
+    who = world.person(PlanName.URGENCE_24H, channels=(Channel.EMAIL, Channel.PUSH))
     add_device(who.id, "gone-phone", 1)
     add_device(who.id, "tablet", 2)
-    alert(who)
-    deliver(*map(str, matched(detection())))
+    world.alert(who)
+    deliver(*map(str, world.matched(world.detection())))
     assert sorted(each.to for each in sandbox.messages("push")) == ["camille", "tablet"]
     assert len(sandbox.messages("email")) == 1
-    assert sorted(row.state for row in notifications() if row.channel is Channel.PUSH) == [
+    assert sorted(row.state for row in world.notifications() if row.channel is Channel.PUSH) == [
         State.FAILED, State.SENT, State.SENT,
     ]  # fmt: skip
-    assert {row.kind for row in notifications()} == {"slot_detected"}, (
+    assert {row.kind for row in world.notifications()} == {"slot_detected"}, (
         "while a device is reached nothing is lost"
     )
 
 
 def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox: "Running") -> None:
-    who = person(channels=(Channel.PUSH,))
-    alert(who, name="Ma naturalisation")
-    (key,) = matched(detection())
+    who = world.person(channels=(Channel.PUSH,))
+    world.alert(who, name="Ma naturalisation")
+    (key,) = world.matched(world.detection())
     deliver(str(key))
     (message,) = sandbox.messages("push")
     shown = json.loads(message.custom["payload"])
@@ -225,19 +209,19 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
 @in_turn(
     "channel, mode, name",
     [(Channel.PUSH, {"mode": "ended"}, "navigateur"),
-     (Channel.TELEGRAM, {"mode": "reject_address", "address": ADDRESSES[Channel.TELEGRAM]}, "Telegram")],
+     (Channel.TELEGRAM, {"mode": "reject_address", "address": world.ADDRESSES[Channel.TELEGRAM]}, "Telegram")],
 )  # fmt: skip
 def test_a_device_or_a_chat_that_ended_is_unlinked_and_a_mail_says_so(
     sandbox: "Running", channel: Channel, mode: dict[str, Any], name: str
 ) -> None:
-    start_anew(sandbox)
-    who = person(channels=(Channel.EMAIL, channel))
-    alert(who)
+    world.start_anew(sandbox)
+    who = world.person(channels=(Channel.EMAIL, channel))
+    world.alert(who)
     sandbox.provider_mode(channel.value, **mode)
-    deliver(*map(str, matched(detection())))
-    lost = get(Contact, who.contacts[channel])
+    deliver(*map(str, world.matched(world.detection())))
+    lost = world.get(Contact, who.contacts[channel])
     assert (lost.state, lost.is_linked, lost.consented_at) == (ContactState.BLOCKED, False, None)
-    (told,) = [row for row in notifications(State.PENDING) if row.kind == "channel_lost"]
+    (told,) = [row for row in world.notifications(State.PENDING) if row.kind == "channel_lost"]
     assert told.channel is Channel.EMAIL
     deliver(str(told.id))
     mail = sandbox.messages("email")[-1].text
@@ -246,9 +230,9 @@ def test_a_device_or_a_chat_that_ended_is_unlinked_and_a_mail_says_so(
 
 
 def test_a_message_of_any_kind_reaches_each_device(sandbox: "Running") -> None:
-    who = person(channels=(Channel.PUSH,))
+    who = world.person(channels=(Channel.PUSH,))
     add_device(who.id, "tablet")
-    waiting = alert(who)
+    waiting = world.alert(who)
     with session() as s:
         ids = create_notifications(s, who.id, "test_message", {"alert": str(waiting), "test": "1"}, "test:1")
     deliver(*map(str, ids))
@@ -258,13 +242,13 @@ def test_a_message_of_any_kind_reaches_each_device(sandbox: "Running") -> None:
 
 def test_another_pair_of_keys_is_our_fault_and_keeps_the_device(sandbox: "Running") -> None:
     sandbox.subscribe_push(sender="B" * 87, subscription_id="camille")
-    who = person(channels=(Channel.PUSH,))
-    alert(who)
-    deliver(*map(str, matched(detection())))
-    (row,) = notifications()
+    who = world.person(channels=(Channel.PUSH,))
+    world.alert(who)
+    deliver(*map(str, world.matched(world.detection())))
+    (row,) = world.notifications()
     assert (row.state, row.attempts) == (State.PENDING, 0)
     assert "VAPID" in (row.reason or "")
-    assert get(Contact, who.contacts[Channel.PUSH]).reachable
+    assert world.get(Contact, who.contacts[Channel.PUSH]).reachable
 
 
 # Attempts that failed: what is tried again, when, and what ends a message or its contact
@@ -280,27 +264,27 @@ NAMES = [each.value for each in ALL]
 def test_a_permanent_failure_ends_it_and_marks_the_contact(
     name: str, state: ContactState, sandbox: "Running"
 ) -> None:
-    start_anew(sandbox)
-    key = waiting(Channel(name))
-    change(Contact, get(Notification, key).contact_id, consented_at=clock())
-    sandbox.provider_mode(name, "reject_address", address=ADDRESSES[Channel(name)])
+    world.start_anew(sandbox)
+    key = world.waiting(Channel(name))
+    world.change(Contact, world.get(Notification, key).contact_id, consented_at=clock())
+    sandbox.provider_mode(name, "reject_address", address=world.ADDRESSES[Channel(name)])
     deliver(str(key))
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.failed_at is not None) == (State.FAILED, True)
-    assert ADDRESSES[Channel(name)] not in str(row.reason)
-    contact = get(Contact, row.contact_id)
+    assert world.ADDRESSES[Channel(name)] not in str(row.reason)
+    contact = world.get(Contact, row.contact_id)
     assert contact.state is state
     assert (contact.consented_at is None) is (state is ContactState.BLOCKED)  # which withdraws the consent
 
 
 def test_an_address_that_was_changed_meanwhile_is_not_marked(sandbox: "Running") -> None:
-    key = waiting()
+    key = world.waiting()
     (message,) = delivery.claim([key])
     sandbox.provider_mode("email", "reject_address", address=message.address)
     (sent,) = delivery.send([message])
-    change(Contact, message.first.contact_id, address="new@example.org")
+    world.change(Contact, message.first.contact_id, address="new@example.org")
     assert delivery.record(sent)
-    assert get(Contact, message.first.contact_id).state is ContactState.OK
+    assert world.get(Contact, message.first.contact_id).state is ContactState.OK
 
 
 @in_turn("name", NAMES)
@@ -308,29 +292,29 @@ def test_a_key_that_is_refused_or_missing_uses_no_attempt(
     name: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch,
     settings_env: Callable[..., None],
 ) -> None:  # fmt: skip
-    start_anew(sandbox)
-    opened = slots()
-    key = waiting(Channel(name), slot_ids=opened)
+    world.start_anew(sandbox)
+    opened = world.slots()
+    key = world.waiting(Channel(name), slot_ids=opened)
     sandbox.provider_mode(name, "unauthorized", count=7)
     for _ in range(7):
         deliver(str(key))
-        row = get(Notification, key)
+        row = world.get(Notification, key)
         assert (row.state, row.attempts) == (State.PENDING, 0)
         assert "answered 401: check " in str(row.reason)
         frozen.shift(46)
-        confirm(opened)
+        world.confirm(opened)
     secret = {"email": "SENDGRID_API_KEY", "sms": "TWILIO_AUTH_TOKEN", "telegram": "TELEGRAM_BOT_TOKEN"}[name]
     with monkeypatch.context() as without:
         without.delenv(secret)
         settings_env()
         deliver(str(key))
-        row = get(Notification, key)
+        row = world.get(Notification, key)
         assert (row.state, row.attempts) == (State.PENDING, 0)
         assert f"{secret} is not set" in str(row.reason)
     settings_env()
     frozen.shift(46)
     deliver(str(key))
-    assert after(key) == (ACCEPTED[Channel(name)], None)
+    assert world.after(key) == (world.ACCEPTED[Channel(name)], None)
 
 
 # Providers that raise anything, texts that cannot be made, answers while the database is away
@@ -345,16 +329,16 @@ def use(monkeypatch: pytest.MonkeyPatch, answer: Any) -> Answering:
 def test_no_connection_is_held_while_a_provider_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     held = []
     use(monkeypatch, lambda _: held.append(engine().pool.checkedout()))  # type: ignore[attr-defined]
-    deliver(str(waiting()))
+    deliver(str(world.waiting()))
     assert held == [0]
 
 
 def test_whatever_a_provider_raises_is_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, ZeroDivisionError())
-    key = waiting()
+    key = world.waiting()
     with capture_logs() as logs:
         deliver(str(key))
-    assert after(key) == (State.PENDING, "unknown: ZeroDivisionError")
+    assert world.after(key) == (State.PENDING, "unknown: ZeroDivisionError")
     assert [each["event"] for each in logs if each["log_level"] == "error"] == ["provider failed"]
 
 
@@ -362,9 +346,9 @@ def test_a_text_that_cannot_be_made_is_tried_again_later(
     monkeypatch: pytest.MonkeyPatch, sandbox: "Running"
 ) -> None:
     monkeypatch.setattr(delivery, "render", lambda *_: 1 / 0)
-    key = waiting()
+    key = world.waiting()
     deliver(str(key))
-    assert after(key) == (State.PENDING, "text could not be made: ZeroDivisionError")
+    assert world.after(key) == (State.PENDING, "text could not be made: ZeroDivisionError")
     assert sandbox.messages() == []
 
 
@@ -378,13 +362,13 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
     """Give a function that delivers one alert by a provider with that answer, and returns its row."""
 
     def run(answer: Acceptance | DeliveryError) -> Notification:
-        alert(person())
-        (made,) = matched(detection())
+        world.alert(world.person())
+        (made,) = world.matched(world.detection())
         provider = use(monkeypatch, answer)
         deliver(str(made))
         deliver(str(made))
         assert provider.calls == [1]
-        row: Notification = get(Notification, made)
+        row: Notification = world.get(Notification, made)
         return row
 
     return run
@@ -392,7 +376,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
 
 @in_turn("odd", [secrets.token_hex(5000), "a\0b", "\ud800", "a\r\nb"])
 def test_an_id_of_any_kind_is_recorded(whole: "Running", odd: str, answered: Answered) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     row = answered(Acceptance("sendgrid", odd))
     assert row.state is State.SENT
     assert len(row.provider_id or "") <= LONGEST_ID
@@ -405,7 +389,7 @@ def test_an_id_of_any_kind_is_recorded(whole: "Running", odd: str, answered: Ans
 def test_a_reason_of_any_kind_is_recorded(
     whole: "Running", kind: type[DeliveryError], odd: str, answered: Answered
 ) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     row = answered(kind(f"sendgrid answered 400 {odd}"))
     assert row.state in (State.PENDING, State.FAILED)
     assert "sendgrid answered 400" in str(row.reason)

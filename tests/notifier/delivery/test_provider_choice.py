@@ -34,19 +34,8 @@ from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver, match
 from notifier.sweep import Sweep
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.receipts_world import callee
-from tests.notifier.world import (
-    alert,
-    confirm,
-    deliver_queued,
-    detection,
-    get,
-    matched,
-    notifications,
-    person,
-    slots,
-    start_anew,
-)
 from tests.samples import try_first
 
 if TYPE_CHECKING:
@@ -257,12 +246,12 @@ WAYS = [
 def test_the_row_records_who_took_it_and_what_is_unknown(
     mode: str, unknown: int, copies: int, whole_pair: "Running"
 ) -> None:
-    start_anew(whole_pair)
-    alert(person(channels=(Channel.EMAIL,)))
-    (made,) = matched(detection())
+    world.start_anew(whole_pair)
+    world.alert(world.person(channels=(Channel.EMAIL,)))
+    (made,) = world.matched(world.detection())
     whole_pair.provider_mode("sendgrid", mode)
     deliver(str(made))
-    row = get(Notification, made)
+    row = world.get(Notification, made)
     assert (row.state, row.provider, row.attempts, row.unknown_attempts) == (State.SENT, "smtp", 1, unknown)
     sent = whole_pair.messages("email")
     assert [each.provider for each in sent] == ["sendgrid", "smtp"][-copies:]
@@ -302,11 +291,11 @@ def live_until(
     """Sweep in the seconds in which something is due, until something has ended or `most` seconds have gone."""
     sweep, end = Sweep(), clock() + timedelta(seconds=most)
     while not ended() and clock() < end:
-        due = min(row.next_attempt_at for row in notifications(State.PENDING, State.SENDING))
+        due = min(row.next_attempt_at for row in world.notifications(State.PENDING, State.SENDING))
         traveller.shift(max(1, math.ceil((due - clock()).total_seconds())))
-        confirm(opened)
+        world.confirm(opened)
         sweep.turn()
-        deliver_queued()
+        world.deliver_queued()
 
 
 OUTAGES = [
@@ -322,12 +311,12 @@ def test_an_alert_outlives_an_outage_of_its_provider(
     channel: Channel, kind: str, seconds: float, fails: Fails, frozen: time_machine.Traveller
 ) -> None:
     provider = fails(channel, kind, seconds)
-    alert(person(channels=(channel,)))
-    match(str(detection(opened := slots())))
-    deliver_queued()
-    (first,) = notifications()
-    live_until(frozen, lambda: bool(notifications(State.SENT, State.DELIVERED)), opened, most=2 * HOUR)
-    (row,) = notifications()
+    world.alert(world.person(channels=(channel,)))
+    match(str(world.detection(opened := world.slots())))
+    world.deliver_queued()
+    (first,) = world.notifications()
+    live_until(frozen, lambda: bool(world.notifications(State.SENT, State.DELIVERED)), opened, most=2 * HOUR)
+    (row,) = world.notifications()
     assert row.accepted_at
     late = (row.accepted_at - provider.until).total_seconds()
     allowed = 60.0 if kind == REFUSES else max(60.0, seconds / 3)
@@ -346,13 +335,13 @@ def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
     settings_env(TWILIO_VOICE_NUMBER="+33162000001")
     sms, calls = fails(Channel.SMS, REFUSES, 0), fails(Channel.VOICE, kind, seconds)
     callee()
-    opened, began = slots(), clock()
-    match(str(detection(opened)))
-    deliver_queued()
-    told, key = (row.id for row in sorted(notifications(), key=lambda row: row.channel))
+    opened, began = world.slots(), clock()
+    match(str(world.detection(opened)))
+    world.deliver_queued()
+    told, key = (row.id for row in sorted(world.notifications(), key=lambda row: row.channel))
     live_until(frozen, lambda: bool(calls.taken), opened, most=2 * HOUR)
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert row.accepted_at - calls.until <= timedelta(seconds=181 if kind == HANGS else 61)
     assert row.unknown_attempts == (1 if kind == HANGS else 0)
     assert sms.taken.total() == 1
-    assert get(Notification, told).accepted_at - began < timedelta(seconds=1)
+    assert world.get(Notification, told).accepted_at - began < timedelta(seconds=1)

@@ -23,26 +23,7 @@ from notifier.jobs import deliver
 from notifier.message_kinds import kind_of
 from notifier.sweep import undelivered
 from tests.in_turn import in_turn
-from tests.notifier.world import (
-    MORNING,
-    OTHER_DESK,
-    Person,
-    alert,
-    all_of,
-    change,
-    confirm,
-    detection,
-    get,
-    gone,
-    in_one_transaction,
-    is_anyone_blocked,
-    match,
-    notifications,
-    person,
-    slots,
-    start_anew,
-    sweep,
-)  # fmt: skip
+from tests.notifier import world
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -58,26 +39,27 @@ def at_paris(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC) - timedelta(hours=1)
 
 
-def waiter(channels: tuple[Channel, ...] = (Channel.EMAIL,), **wishes: Any) -> Person:
+def waiter(channels: tuple[Channel, ...] = (Channel.EMAIL,), **wishes: Any) -> world.Person:
     """Make a user with an alert and wishes."""
-    who = person(channels=channels)
-    alert(who)
+    who = world.person(channels=channels)
+    world.alert(who)
     if wishes:
-        change(User, who.id, **wishes)
+        world.change(User, who.id, **wishes)
     return who
 
 
 def show(number: int, **fields: Any) -> list[int]:
     """Show a slot, and match it as a worker does."""
-    made = slots([MORNING + timedelta(days=number)], place=str(number), **fields)
-    match(str(detection(made, **fields)))
+    made = world.slots([world.MORNING + timedelta(days=number)], place=str(number), **fields)
+    world.match(str(world.detection(made, **fields)))
     return made
 
 
 def states() -> list[tuple[State, str | None]]:
     """Return each message's state, and why it ended or what it waits for."""
     return [
-        (row.state, row.held_for if row.state is State.PENDING else row.reason) for row in notifications()
+        (row.state, row.held_for if row.state is State.PENDING else row.reason)
+        for row in world.notifications()
     ]
 
 
@@ -88,51 +70,51 @@ def states() -> list[tuple[State, str | None]]:
 def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
     wishes: dict[str, Any], held_for: HeldFor, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     frozen.move_to(at_paris("2026-11-21T01:00"))
     waiter(**wishes)
     taken = show(1) + show(2)
     frozen.shift(60)
     (left,) = show(3)
-    sweep()
+    world.sweep()
     assert whole.messages("email") == []
     assert states() == [(State.PENDING, held_for)] * 3
     frozen.move_to(at_paris("2026-11-21T06:00"))
-    gone(taken)
+    world.gone(taken)
     frozen.move_to(at_paris("2026-11-21T06:59:30"))
-    confirm([left])
-    sweep()
+    world.confirm([left])
+    world.sweep()
     assert whole.messages("email") == []
     frozen.move_to(at_paris("2026-11-21T07:00"))
-    sweep()
+    world.sweep()
     (mail,) = whole.messages("email")
     assert "29 novembre" in mail.text
     assert "27 novembre" not in mail.text
     assert "06:59:30" in mail.text  # when it was seen last
     assert states() == [(State.EXPIRED, "slots gone")] * 2 + [(State.SENT, None)]
-    assert {row.held_for for row in notifications()} == {held_for}
+    assert {row.held_for for row in world.notifications()} == {held_for}
 
 
 def test_a_digest_names_several_desks_in_one_message_on_each_channel_and_is_asked_for_once(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T10:20"))
-    who = person(channels=CONTACT_CHANNELS)
-    alert(who, {"desk_id": OTHER_DESK})
-    alert(who)
-    change(User, who.id, slot_rhythm=SlotRhythm.HOURLY)
-    seen = show(1) + show(2) + show(3, desk_id=OTHER_DESK)
+    who = world.person(channels=CONTACT_CHANNELS)
+    world.alert(who, {"desk_id": world.OTHER_DESK})
+    world.alert(who)
+    world.change(User, who.id, slot_rhythm=SlotRhythm.HOURLY)
+    seen = show(1) + show(2) + show(3, desk_id=world.OTHER_DESK)
     frozen.move_to(at_paris("2026-11-21T11:00"))
-    confirm(seen)
+    world.confirm(seen)
     found = undelivered(clock())
-    assert {get(Notification, each.id).contact_id for each in found} == set(who.contacts.values())
+    assert {world.get(Notification, each.id).contact_id for each in found} == set(who.contacts.values())
     nudges.deliver(found)
     assert undelivered(clock()) == [], "no two workers part it"
     deliver(*(str(each.id) for each in found))
     for channel in CONTACT_CHANNELS:
         assert len(whole.messages(channel.value)) == 1
-    assert {row.priority for row in notifications()} == {Priority.SCHEDULED}
-    assert {row.committed_at for row in notifications()} == {None}  # no figure of delays
+    assert {row.priority for row in world.notifications()} == {Priority.SCHEDULED}
+    assert {row.committed_at for row in world.notifications()} == {None}  # no figure of delays
 
 
 def test_a_plan_that_ends_before_the_digest_carries_what_was_seen_while_it_ran(
@@ -140,17 +122,17 @@ def test_a_plan_that_ends_before_the_digest_carries_what_was_seen_while_it_ran(
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T01:00"))
     who = waiter(**DAILY)
-    (grant,) = all_of(Grant)
-    change(Grant, grant.id, ends_at=at_paris("2026-11-21T03:00"))
+    (grant,) = world.all_of(Grant)
+    world.change(Grant, grant.id, ends_at=at_paris("2026-11-21T03:00"))
     seen = show(1)
     frozen.move_to(at_paris("2026-11-21T04:00"))
     show(2)
     frozen.move_to(at_paris("2026-11-21T07:00"))
-    confirm(seen)
-    sweep()
+    world.confirm(seen)
+    world.sweep()
     (mail,) = whole.messages("email")
     assert "27 novembre" in mail.text
-    assert [row.user_id for row in notifications()] == [who.id]
+    assert [row.user_id for row in world.notifications()] == [who.id]
 
 
 def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_meanwhile(
@@ -160,11 +142,11 @@ def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_mea
     waiter(**NIGHT)
     whole.provider_mode("email", "error_500")
     show(1)
-    assert [row.state for row in notifications()] == [State.PENDING]
+    assert [row.state for row in world.notifications()] == [State.PENDING]
     whole.provider_mode("email", "normal")
     frozen.shift(60)
-    sweep()
-    (row,) = notifications()
+    world.sweep()
+    (row,) = world.notifications()
     assert (row.state, row.held_for, row.attempts) == (State.PENDING, HeldFor.QUIET_HOURS, 1)
     assert row.priority is Priority.SCHEDULED
     assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
@@ -180,8 +162,8 @@ def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of
     frozen.move_to(at_paris("2026-11-21T07:10"))
     shown += [read_messages()]
     assert [(each["on_the_way"], each["oldest_seconds"]) for each in shown] == [(0, None), (1, 600)]
-    confirm(seen)
-    sweep()
+    world.confirm(seen)
+    world.sweep()
     assert len(whole.messages("email")) == 1
     (mail,) = (each for each in read_providers() if each["channel"] is Channel.EMAIL)
     assert (mail["accepted"], mail["median_ms"]) == (1, None)
@@ -192,38 +174,38 @@ def test_preferences_saved_while_a_message_is_claimed_hold_for_it(
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T01:10"))
     who = waiter(**DAILY)
-    shown = slots([MORNING], place="1")
+    shown = world.slots([world.MORNING], place="1")
     met, read = threading.Event(), reader_wishes.read_recipients
 
     def read_slowly(*given: Any) -> Any:
         found = read(*given)
         met.set()
-        until(lambda: saving and (saving[0].done() or is_anyone_blocked()))
+        until(lambda: saving and (saving[0].done() or world.is_anyone_blocked()))
         return found
 
     at_once = NotificationChanges.model_validate({"slotRhythm": "at_once"})
     saving: list[Future[object]] = []
     with ThreadPoolExecutor(2) as threads, monkeypatch.context() as patched:
         patched.setattr("notifier.delivery.claiming.read_recipients", read_slowly)
-        working = threads.submit(match, str(detection(shown)))
+        working = threads.submit(world.match, str(world.detection(shown)))
         assert met.wait(60)
-        saving.append(threads.submit(in_one_transaction, change_notifications, who.id, at_once))
+        saving.append(threads.submit(world.in_one_transaction, change_notifications, who.id, at_once))
         working.result()
         saving[0].result()
-    (row,) = notifications()
+    (row,) = world.notifications()
     assert row.next_attempt_at <= clock()
-    confirm(shown)
-    sweep()
+    world.confirm(shown)
+    world.sweep()
     assert len(whole.messages("email")) == 1
 
 
-def tell(who: Person, kind: str, **params: Any) -> Notification:
+def tell(who: world.Person, kind: str, **params: Any) -> Notification:
     """Write a message of a kind by mail; return its row."""
     with session() as s:
         (key,) = notifier.create_notifications(
             s, who.id, kind, params, f"{kind}:1", priority="immediate", channels=[Channel.EMAIL]
         )
-    row: Notification = get(Notification, key)
+    row: Notification = world.get(Notification, key)
     return row
 
 
@@ -237,11 +219,11 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
     )
     about_account = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(about_desk.id), str(about_account.id))
-    row = get(Notification, about_desk.id)
+    row = world.get(Notification, about_desk.id)
     assert (row.state, row.held_for, row.next_attempt_at) == (
         State.PENDING, HeldFor.QUIET_HOURS, at_paris("2026-11-21T07:00"),
     )  # fmt: skip
-    assert get(Notification, about_account.id).state is State.SENT
+    assert world.get(Notification, about_account.id).state is State.SENT
 
 
 @in_turn(
@@ -258,13 +240,13 @@ def test_news_go_to_who_consented(
     expected: tuple[State, str | None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     who = waiter()
-    change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=clock())
+    world.change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=clock())
     monkeypatch.setattr(type(kind_of("login_ended")), "group", MessageGroup.NEWS, raising=False)
     row = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(row.id))
-    row = get(Notification, row.id)
+    row = world.get(Notification, row.id)
     assert (row.state, row.reason) == expected
 
 
@@ -273,13 +255,13 @@ def test_slots_that_return_just_before_the_digest_are_in_it(
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T06:40"))
     waiter(**DAILY)
-    gone(show(1))
+    world.gone(show(1))
     frozen.move_to(at_paris("2026-11-21T06:50"))
     seen = show(1)
-    match(str(detection(seen)))  # no message for slots that wait already
+    world.match(str(world.detection(seen)))  # no message for slots that wait already
     frozen.move_to(at_paris("2026-11-21T07:00"))
-    confirm(seen)
-    sweep()
+    world.confirm(seen)
+    world.sweep()
     assert len(whole.messages("email")) == 1
     assert states() == [(State.EXPIRED, "slots gone"), (State.SENT, None)]
 
@@ -298,15 +280,15 @@ def test_slots_that_return_just_before_the_digest_are_in_it(
 def test_preferences_that_change_while_a_message_waits_decide_when_it_leaves(
     later: dict[str, Any], until: str | None, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    start_anew(whole)
+    world.start_anew(whole)
     frozen.move_to(at_paris("2026-11-21T01:20"))
     who = waiter(**DAILY)
     seen = show(1)
     frozen.move_to(at_paris("2026-11-21T05:00"))
-    confirm(seen)
-    change(User, who.id, **later)
-    in_one_transaction(wake_held, who.id)
-    sweep()
-    (row,) = notifications()
+    world.confirm(seen)
+    world.change(User, who.id, **later)
+    world.in_one_transaction(wake_held, who.id)
+    world.sweep()
+    (row,) = world.notifications()
     assert (row.state, len(whole.messages("email"))) == ((State.PENDING, 0) if until else (State.SENT, 1))
     assert until is None or row.next_attempt_at == at_paris(until)

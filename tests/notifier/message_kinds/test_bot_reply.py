@@ -26,25 +26,8 @@ from notifier.jobs import deliver
 from notifier.message_kinds.telegram import COMMANDS
 from tests.factories import one
 from tests.in_turn import in_turn
+from tests.notifier import world
 from tests.notifier.content.test_messages import FACTS
-from tests.notifier.world import (
-    DESK,
-    OTHER_DESK,
-    URL,
-    Person,
-    alert,
-    all_of,
-    announce,
-    change,
-    detection,
-    for_procedure,
-    matched,
-    notifications,
-    person,
-    run_job,
-    slots,
-    stay_gone,
-)
 
 if TYPE_CHECKING:
     from deploy.sandbox.outbox import Message
@@ -60,14 +43,14 @@ TOASTS = ["not_linked", "not_yours", "not_private", "unknown", "too_many", "fina
 
 
 @pytest.fixture
-def camille(whole: "Running", settings_env: Callable[..., None]) -> Person:
+def camille(whole: "Running", settings_env: Callable[..., None]) -> world.Person:
     settings_env(TELEGRAM_PER_SECOND="1000")
-    return person(channels=(Channel.TELEGRAM, Channel.EMAIL))
+    return world.person(channels=(Channel.TELEGRAM, Channel.EMAIL))
 
 
-def reply(who: Person, view: str, language: str = "fr", **params: Any) -> None:
+def reply(who: world.Person, view: str, language: str = "fr", **params: Any) -> None:
     """Write a reply as the API does, and deliver it."""
-    key = f"reply:{len(notifications())}"
+    key = f"reply:{len(world.notifications())}"
     with session() as s:
         written = notifier.create_notifications(
             s, who.id, "bot_reply", {"view": view, **params}, key, channels=["telegram"], language=language
@@ -75,8 +58,8 @@ def reply(who: Person, view: str, language: str = "fr", **params: Any) -> None:
     deliver(*map(str, written))
 
 
-def newest(world: "Running") -> "Message":
-    return world.messages("telegram")[-1]
+def newest(whole: "Running") -> "Message":
+    return whole.messages("telegram")[-1]
 
 
 def pressed(message: "Message") -> list[AlertButton]:
@@ -84,16 +67,16 @@ def pressed(message: "Message") -> list[AlertButton]:
     return [each for each in read if isinstance(each, AlertButton)]
 
 
-def test_the_alerts_are_listed_with_what_can_be_done(whole: "Running", camille: Person) -> None:
+def test_the_alerts_are_listed_with_what_can_be_done(whole: "Running", camille: world.Person) -> None:
     made = [
-        alert(camille, name="Maman <b>"),
-        alert(camille, enabled=False),
-        alert(camille, enabled=False, awaits_watch=True),
+        world.alert(camille, name="Maman <b>"),
+        world.alert(camille, enabled=False),
+        world.alert(camille, enabled=False, awaits_watch=True),
     ]
-    stopped = alert(camille, closed_at=clock(), closed_because=ClosedBecause.STOPPED)
-    alert(camille, closed_at=clock() - timedelta(days=1), closed_because=ClosedBecause.STOPPED)
-    alert(camille, closed_at=clock(), closed_because=ClosedBecause.FOUND)
-    alert(person(channels=(Channel.EMAIL,)), name="Robin")
+    stopped = world.alert(camille, closed_at=clock(), closed_because=ClosedBecause.STOPPED)
+    world.alert(camille, closed_at=clock() - timedelta(days=1), closed_because=ClosedBecause.STOPPED)
+    world.alert(camille, closed_at=clock(), closed_because=ClosedBecause.FOUND)
+    world.alert(world.person(channels=(Channel.EMAIL,)), name="Robin")
     reply(camille, "alerts")
     message = newest(whole)
     assert message.text.splitlines()[2:] == [
@@ -110,7 +93,7 @@ def test_the_alerts_are_listed_with_what_can_be_done(whole: "Running", camille: 
     assert message.draft.buttons[1].text == "⏸ Pause · 1"
 
 
-def test_no_alert_is_said(whole: "Running", camille: Person) -> None:
+def test_no_alert_is_said(whole: "Running", camille: world.Person) -> None:
     reply(camille, "alerts", event="nothing")
     assert "Aucune de vos alertes n’est concernée." in newest(whole).text
     assert "Vous n’avez pas d’alerte." in newest(whole).text
@@ -119,18 +102,22 @@ def test_no_alert_is_said(whole: "Running", camille: Person) -> None:
 
 @pytest.mark.parametrize(("view", "places"), [("pause", [0, 2]), ("resume", [1]), ("stop", [0, 1, 2])])
 def test_a_list_for_one_action_has_the_alerts_that_it_is_for(
-    whole: "Running", camille: Person, view: str, places: list[int]
+    whole: "Running", camille: world.Person, view: str, places: list[int]
 ) -> None:
-    made = [alert(camille), alert(camille, enabled=False), alert(camille, for_procedure(Procedure.VISA))]
+    made = [
+        world.alert(camille),
+        world.alert(camille, enabled=False),
+        world.alert(camille, world.for_procedure(Procedure.VISA)),
+    ]
     reply(camille, view)
     chosen: list[UUID | str] = [made[place] for place in places]
     assert [each.alert for each in pressed(newest(whole))] == chosen + ([ALL] if len(places) > 1 else [])
     assert {each.action for each in pressed(newest(whole))} == {view}
 
 
-def test_more_alerts_than_fit_lead_to_the_account(whole: "Running", camille: Person) -> None:
+def test_more_alerts_than_fit_lead_to_the_account(whole: "Running", camille: world.Person) -> None:
     for number in range(12):
-        alert(camille, name=f"{number} " + "W" * 78)
+        world.alert(camille, name=f"{number} " + "W" * 78)
     reply(camille, "alerts")
     message = newest(whole)
     assert "Vos autres alertes" in message.text
@@ -138,11 +125,11 @@ def test_more_alerts_than_fit_lead_to_the_account(whole: "Running", camille: Per
     assert len(visible_text(message.text)[0]) <= 4096
 
 
-def test_a_reply_takes_the_place_of_the_one_before(whole: "Running", camille: Person) -> None:
-    key = alert(camille)
+def test_a_reply_takes_the_place_of_the_one_before(whole: "Running", camille: world.Person) -> None:
+    key = world.alert(camille)
     reply(camille, "alerts")
     before = newest(whole)
-    change(Alert, key, enabled=False)
+    world.change(Alert, key, enabled=False)
     reply(camille, "alerts", event="paused", replaces=before.provider_id)
     (message,) = whole.messages("telegram")
     assert message.edited_at is not None
@@ -150,13 +137,13 @@ def test_a_reply_takes_the_place_of_the_one_before(whole: "Running", camille: Pe
     assert pressed(message)[0] == AlertButton("resume", key)
 
 
-def test_a_reply_that_its_reader_deleted_is_over(whole: "Running", camille: Person) -> None:
+def test_a_reply_that_its_reader_deleted_is_over(whole: "Running", camille: world.Person) -> None:
     reply(camille, "alerts", replaces="424242")
-    (row,) = notifications(State.EXPIRED)
+    (row,) = world.notifications(State.EXPIRED)
     assert row.kind == "bot_reply"
 
 
-def test_every_language_can_be_chosen(whole: "Running", camille: Person) -> None:
+def test_every_language_can_be_chosen(whole: "Running", camille: world.Person) -> None:
     reply(camille, "language")
     read = [read_button(each.data) for each in newest(whole).draft.buttons]
     assert read == [LanguageButton(code) for code in MESSAGE_LANGUAGES]
@@ -189,11 +176,11 @@ def test_what_the_bot_says_at_once_is_short_and_in_every_language(language: str)
 
 
 def test_a_reply_goes_to_the_chat_alone_also_where_it_is_switched_off(
-    whole: "Running", camille: Person
+    whole: "Running", camille: world.Person
 ) -> None:
-    change(Contact, camille.contacts[Channel.TELEGRAM], enabled=False)
+    world.change(Contact, camille.contacts[Channel.TELEGRAM], enabled=False)
     reply(camille, "help")
-    assert [row.channel for row in notifications()] == [Channel.TELEGRAM]
+    assert [row.channel for row in world.notifications()] == [Channel.TELEGRAM]
     assert len(whole.messages()) == 1
 
 
@@ -203,14 +190,18 @@ FOUR = ["Trouvé", "Trop tard", "La page ne montre rien", "Arrêter"]
 
 
 @pytest.fixture
-def answering(whole: "Running", frozen: time_machine.Traveller) -> Person:
-    who = person(channels=(Channel.TELEGRAM, Channel.EMAIL))
-    alert(who)
+def answering(whole: "Running", frozen: time_machine.Traveller) -> world.Person:
+    who = world.person(channels=(Channel.TELEGRAM, Channel.EMAIL))
+    world.alert(who)
     return who
 
 
 def alerts_in_chat() -> list[Notification]:
-    return [row for row in notifications() if row.kind == "slot_detected" and row.channel is Channel.TELEGRAM]
+    return [
+        row
+        for row in world.notifications()
+        if row.kind == "slot_detected" and row.channel is Channel.TELEGRAM
+    ]
 
 
 def answer(value: AnswerValue, *matches: UUID) -> None:
@@ -221,7 +212,7 @@ def answer(value: AnswerValue, *matches: UUID) -> None:
             s.merge(MatchAnswer(match_id=each, value=value, answered_at=clock(), via=AnswerVia.TELEGRAM))
 
 
-def edit(frozen: time_machine.Traveller, who: Person, key: str = "1", **params: Any) -> Notification:
+def edit(frozen: time_machine.Traveller, who: world.Person, key: str = "1", **params: Any) -> Notification:
     """Write the edit of the one message, deliver it, and return its row."""
     rows = alerts_in_chat()
     sent = rows[0].accepted_at
@@ -233,11 +224,11 @@ def edit(frozen: time_machine.Traveller, who: Person, key: str = "1", **params: 
         (key_of,) = notifier.create_notifications(s, who.id, "slot_answered", values | params, f"edit:{key}")
     frozen.shift(1)  # Telegram takes one message a second in a chat
     deliver(str(key_of))
-    return next(row for row in notifications() if row.id == key_of)
+    return next(row for row in world.notifications() if row.id == key_of)
 
 
-def shown(world: "Running") -> "Message":
-    (message,) = world.messages("telegram")
+def shown(whole: "Running") -> "Message":
+    (message,) = whole.messages("telegram")
     return message
 
 
@@ -246,11 +237,11 @@ def labels(message: "Message") -> list[str]:
 
 
 def test_a_slot_alert_asks_by_buttons_that_name_it_each_of_a_crowd_its_own(
-    whole: "Running", answering: Person
+    whole: "Running", answering: world.Person
 ) -> None:
     for number in range(3):
-        alert(person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"{number + 1}"}))
-    announce()
+        world.alert(world.person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"{number + 1}"}))
+    world.announce()
     named = set()
     for message in whole.messages("telegram"):
         assert labels(message) == ["Réserver maintenant", *FOUR]
@@ -267,9 +258,9 @@ def test_a_slot_alert_asks_by_buttons_that_name_it_each_of_a_crowd_its_own(
 
 @pytest.mark.parametrize("value", AnswerValue)
 def test_the_answer_is_shown_and_marked_in_the_message(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person, value: AnswerValue
+    whole: "Running", frozen: time_machine.Traveller, answering: world.Person, value: AnswerValue
 ) -> None:
-    announce()
+    world.announce()
     answer(value)
     row = edit(frozen, answering)
     assert row.state is State.DELIVERED
@@ -284,29 +275,34 @@ def test_the_answer_is_shown_and_marked_in_the_message(
         assert "/l/answer." in first.url
         assert first.url.endswith("?value=found")
     else:
-        assert (first.text, first.url) == ("Réserver maintenant", URL)
+        assert (first.text, first.url) == ("Réserver maintenant", world.URL)
 
 
 @pytest.mark.parametrize(("again", "offered"), [(False, []), (True, ["Trouvé", "✓ Trop tard", *FOUR[2:]])])
 def test_after_an_hour_an_answer_is_offered_only_to_what_was_announced_again(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person, offered: list[str], *, again: bool
+    whole: "Running",
+    frozen: time_machine.Traveller,
+    answering: world.Person,
+    offered: list[str],
+    *,
+    again: bool,
 ) -> None:
-    announce()
+    world.announce()
     answer(AnswerValue.TOO_LATE)
     frozen.shift(timedelta(hours=1))
     if again:
-        change(Match, one(Match).id, decided_at=clock())
+        world.change(Match, one(Match).id, decided_at=clock())
     edit(frozen, answering)
     assert labels(shown(whole)) == ["Réserver maintenant", *offered]
     assert "Votre réponse\u00a0: Trop tard" in shown(whole).text
 
 
 def test_what_is_gone_can_still_be_answered_and_stays_gone_until_it_is_too_old(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person
+    whole: "Running", frozen: time_machine.Traveller, answering: world.Person
 ) -> None:
-    opened = announce()
-    stay_gone(frozen, opened)
-    run_job()
+    opened = world.announce()
+    world.stay_gone(frozen, opened)
+    world.run_job()
     assert labels(shown(whole)) == FOUR
     (row,) = alerts_in_chat()
     assert read_button(shown(whole).draft.buttons[0].data) == AnswerButton("found", row.id, None)
@@ -322,23 +318,23 @@ def test_what_is_gone_can_still_be_answered_and_stays_gone_until_it_is_too_old(
 
 
 def test_slots_that_go_after_the_answer_leave_it_shown(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person
+    whole: "Running", frozen: time_machine.Traveller, answering: world.Person
 ) -> None:
-    opened = announce()
+    opened = world.announce()
     answer(AnswerValue.FOUND)
     edit(frozen, answering)
-    stay_gone(frozen, opened)
-    run_job()
+    world.stay_gone(frozen, opened)
+    world.run_job()
     assert "n’est plus proposé" in shown(whole).text
     assert "Votre réponse\u00a0: Trouvé" in shown(whole).text
     assert labels(shown(whole))[0] == "Ajouter la date"
 
 
 def test_of_several_alerts_the_buttons_ask_which(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person
+    whole: "Running", frozen: time_machine.Traveller, answering: world.Person
 ) -> None:
-    alert(answering, name="Maman <b>")
-    announce()
+    world.alert(answering, name="Maman <b>")
+    world.announce()
     edit(frozen, answering, asks="found")
     message = shown(whole)
     assert "De quelle alerte s’agit-il" in message.text
@@ -350,8 +346,8 @@ def test_of_several_alerts_the_buttons_ask_which(
     assert labels(message)[-1] == "Retour"
     chosen = [read_button(each.data) for each in message.draft.buttons[1:-1]]
     matches = {each.match for each in chosen if isinstance(each, AnswerButton)}
-    assert matches == {row.id for row in all_of(Match)}
-    answer(AnswerValue.FOUND, min((row.id for row in all_of(Match)), key=str))
+    assert matches == {row.id for row in world.all_of(Match)}
+    answer(AnswerValue.FOUND, min((row.id for row in world.all_of(Match)), key=str))
     edit(frozen, answering, "2")
     assert "Votre réponse\u00a0: Trouvé" in shown(whole).text
     assert not any(text.startswith("✓") for text in labels(shown(whole)))
@@ -361,9 +357,12 @@ def test_of_several_alerts_the_buttons_ask_which(
 def test_of_several_desks_what_is_about_a_page_asks_for_the_desk(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    who = person(channels=(Channel.TELEGRAM,))
-    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    written = [matched(detection(slots(desk_id=desk), desk_id=desk)) for desk in (DESK, OTHER_DESK)]
+    who = world.person(channels=(Channel.TELEGRAM,))
+    world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
+    written = [
+        world.matched(world.detection(world.slots(desk_id=desk), desk_id=desk))
+        for desk in (world.DESK, world.OTHER_DESK)
+    ]
     deliver(str(written[0][0]))
     assert len(alerts_in_chat()) == 2
     edit(frozen, who, "1", asks="nothing_there")
@@ -373,13 +372,13 @@ def test_of_several_desks_what_is_about_a_page_asks_for_the_desk(
     assert labels(shown(whole)) == FOUR, "it is about one alert"
 
 
-def test_nothing_is_edited_in_a_chat_that_was_lost(answering: Person) -> None:
-    announce()
+def test_nothing_is_edited_in_a_chat_that_was_lost(answering: world.Person) -> None:
+    world.announce()
     answer(AnswerValue.FOUND)
     with session() as s:
         values = {"message": "1", "alerts": [str(alerts_in_chat()[0].id)], "sent": clock().isoformat()}
         (key,) = notifier.create_notifications(s, answering.id, "slot_answered", values, "edit")
-    change(Contact, answering.contacts[Channel.TELEGRAM], state=ContactState.BLOCKED)
+    world.change(Contact, answering.contacts[Channel.TELEGRAM], state=ContactState.BLOCKED)
     deliver(str(key))
-    (row,) = notifications(State.SKIPPED)
+    (row,) = world.notifications(State.SKIPPED)
     assert (row.id, row.reason) == (key, "address blocked")

@@ -28,20 +28,7 @@ from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from notifier.sweep import undelivered
 from tests import factories
-from tests.notifier.world import (
-    ADDRESSES,
-    Person,
-    alert,
-    change,
-    detection,
-    get,
-    in_one_transaction,
-    match,
-    matched,
-    notifications,
-    person,
-    slots,
-)
+from tests.notifier import world
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -51,12 +38,14 @@ NEW_PHONE = "+33639980099"
 NEW_EMAIL = "nouvelle@example.org"
 
 
-def tell(who: Person, kind: str, **params: Any) -> list[UUID]:
-    written: list[UUID] = in_one_transaction(create_notifications, who.id, kind, params, f"{kind}:{new_id()}")
+def tell(who: world.Person, kind: str, **params: Any) -> list[UUID]:
+    written: list[UUID] = world.in_one_transaction(
+        create_notifications, who.id, kind, params, f"{kind}:{new_id()}"
+    )
     return written
 
 
-def send_code(who: Person, number: str) -> list[UUID]:
+def send_code(who: world.Person, number: str) -> list[UUID]:
     """Write a code for a number as the API does, and the SMS with it."""
     hashes = {"number_hash": hash_address(Channel.SMS, number)[0], "network_hash": b"n", "code_hash": b"c"}
     code = factories.save(PhoneCode(user_id=who.id, created_at=clock(), **hashes))
@@ -65,15 +54,15 @@ def send_code(who: Person, number: str) -> list[UUID]:
 
 @pytest.mark.parametrize(
     ("language", "begin", "number"),
-    [("fr", "RDVPriority : votre", NEW_PHONE), ("en", "RDVPriority: your", ADDRESSES[Channel.SMS])],
+    [("fr", "RDVPriority : votre", NEW_PHONE), ("en", "RDVPriority: your", world.ADDRESSES[Channel.SMS])],
 )
 def test_a_code_goes_to_the_number_that_is_new_or_not_verified_in_one_segment(
     sandbox: "Running", language: str, begin: str, number: str
 ) -> None:
     is_new = number == NEW_PHONE
-    who = person(channels=[Channel.EMAIL, Channel.SMS], verified=is_new, enabled=is_new)
-    change(User, who.id, language=language)
-    change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE if is_new else None)
+    who = world.person(channels=[Channel.EMAIL, Channel.SMS], verified=is_new, enabled=is_new)
+    world.change(User, who.id, language=language)
+    world.change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE if is_new else None)
     delivery.deliver(send_code(who, number))
     (sms,) = sandbox.messages()
     assert (sms.channel, sms.to) == ("sms", number)
@@ -99,26 +88,26 @@ def test_a_code_of_no_use_any_more_is_not_sent(
     *,
     is_used: bool,
 ) -> None:
-    who = person(channels=[Channel.SMS])
-    change(Contact, who.contacts[Channel.SMS], new_address=asked)
+    who = world.person(channels=[Channel.SMS])
+    world.change(Contact, who.contacts[Channel.SMS], new_address=asked)
     written = send_code(who, NEW_PHONE)
     if is_used:
         factories.change(PhoneCode, used_at=clock())
     frozen.shift(timedelta(minutes=minutes))
     delivery.deliver(written)
-    assert [(row.state, row.reason) for row in notifications()] == [outcome]
+    assert [(row.state, row.reason) for row in world.notifications()] == [outcome]
     assert sandbox.messages() == []
 
 
 def test_a_copy_of_a_reset_mail_brings_no_new_link_once_the_password_was_changed(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
-    who = person()
+    who = world.person()
     asked = tell(who, "password_reset")
     frozen.shift(timedelta(minutes=12))
     tell(who, "password_changed", at=clock().isoformat())
     delivery.deliver(asked)
-    row = get(Notification, asked[0])
+    row = world.get(Notification, asked[0])
     assert (row.state, row.reason) == (State.EXPIRED, "the password was changed meanwhile")
     frozen.shift(timedelta(minutes=1))
     delivery.deliver(tell(who, "password_reset"))
@@ -127,21 +116,21 @@ def test_a_copy_of_a_reset_mail_brings_no_new_link_once_the_password_was_changed
 
 
 def test_a_refused_new_number_does_not_mark_the_one_in_use(sandbox: "Running") -> None:
-    who = person(channels=[Channel.SMS])
-    change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
+    who = world.person(channels=[Channel.SMS])
+    world.change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
     sandbox.provider_mode("sms", "reject_address", address=NEW_PHONE)
     delivery.deliver(send_code(who, NEW_PHONE))
-    assert [row.state for row in notifications()] == [State.FAILED]
-    assert get(Contact, who.contacts[Channel.SMS]).state == "ok"
+    assert [row.state for row in world.notifications()] == [State.FAILED]
+    assert world.get(Contact, who.contacts[Channel.SMS]).state == "ok"
 
 
-def confirm_mail(who: Person, address: str = NEW_EMAIL) -> list[UUID]:
-    change(Contact, who.contacts[Channel.EMAIL], new_address=address)
+def confirm_mail(who: world.Person, address: str = NEW_EMAIL) -> list[UUID]:
+    world.change(Contact, who.contacts[Channel.EMAIL], new_address=address)
     return tell(who, "verify_new_email", address=digest(address), version=0)
 
 
 def test_a_new_address_is_asked_itself_and_none_that_was_replaced(sandbox: "Running") -> None:
-    who = person()
+    who = world.person()
     delivery.deliver([*confirm_mail(who, "first@example.org"), *confirm_mail(who)])
     (mail,) = sandbox.messages()
     assert mail.to == NEW_EMAIL
@@ -150,9 +139,9 @@ def test_a_new_address_is_asked_itself_and_none_that_was_replaced(sandbox: "Runn
 
 
 def test_the_old_address_is_told_of_the_new_one(sandbox: "Running") -> None:
-    who = person(enabled=False)
-    change(Contact, who.contacts[Channel.EMAIL], address=NEW_EMAIL)
-    to = ADDRESSES[Channel.EMAIL]
+    who = world.person(enabled=False)
+    world.change(Contact, who.contacts[Channel.EMAIL], address=NEW_EMAIL)
+    to = world.ADDRESSES[Channel.EMAIL]
     delivery.deliver(tell(who, "address_changed", changed="email", shown="n…@example.org", to=to))
     (mail,) = sandbox.messages()
     assert mail.to == to
@@ -161,15 +150,15 @@ def test_the_old_address_is_told_of_the_new_one(sandbox: "Running") -> None:
 
 
 def test_a_new_number_is_told_by_mail(sandbox: "Running") -> None:
-    who = person(channels=[Channel.EMAIL, Channel.SMS])
+    who = world.person(channels=[Channel.EMAIL, Channel.SMS])
     delivery.deliver(tell(who, "address_changed", changed="phone", shown="…99"))
     (mail,) = sandbox.messages()
-    assert (mail.channel, mail.to) == ("email", ADDRESSES[Channel.EMAIL])
+    assert (mail.channel, mail.to) == ("email", world.ADDRESSES[Channel.EMAIL])
     assert "numéro de téléphone" in (mail.subject or "")
 
 
 def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running") -> None:
-    who = person(channels=[Channel.EMAIL, Channel.TELEGRAM])
+    who = world.person(channels=[Channel.EMAIL, Channel.TELEGRAM])
     delivery.deliver(tell(who, "telegram_linked", chat_name=encrypt("Camille <b>")))
     (mail,) = sandbox.messages()
     assert mail.channel == "email"
@@ -178,10 +167,10 @@ def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running
 
 
 def test_no_code_and_no_name_stands_in_the_rows() -> None:
-    who = person(channels=[Channel.EMAIL, Channel.SMS])
+    who = world.person(channels=[Channel.EMAIL, Channel.SMS])
     send_code(who, NEW_PHONE)
     tell(who, "telegram_linked", chat_name=encrypt("Camille Martin"))
-    found = str([row.params for row in notifications()])
+    found = str([row.params for row in world.notifications()])
     assert "042917" not in found
     assert "Camille" not in found
 
@@ -189,10 +178,10 @@ def test_no_code_and_no_name_stands_in_the_rows() -> None:
 def test_a_test_arrives_on_every_channel_in_a_language_that_may_be_chosen_and_names_the_place_in_few(
     sandbox: "Running",
 ) -> None:
-    who = person(channels=CONTACT_CHANNELS)
-    params = {"alert": str(alert(who, name="Maman")), "test": "1"}
+    who = world.person(channels=CONTACT_CHANNELS)
+    params = {"alert": str(world.alert(who, name="Maman")), "test": "1"}
     for key, options in (("all", {}), ("mail", {"channels": ["email"], "language": "en"})):
-        made = in_one_transaction(create_notifications, who.id, "test_message", params, key, **options)
+        made = world.in_one_transaction(create_notifications, who.id, "test_message", params, key, **options)
         deliver(*map(str, made))
     texts = {message.channel: f"{message.subject} {message.text}" for message in sandbox.messages()[:-1]}
     assert sorted(texts) == ["email", "push", "sms", "telegram"]
@@ -204,12 +193,12 @@ def test_a_test_arrives_on_every_channel_in_a_language_that_may_be_chosen_and_na
 
 
 def test_no_test_is_sent_of_an_alert_that_was_closed_meanwhile(sandbox: "Running") -> None:
-    who = person()
-    params = {"alert": str(alert(who)), "test": "1"}
+    who = world.person()
+    params = {"alert": str(world.alert(who)), "test": "1"}
     (made,) = tell(who, "test_message", **params)
     factories.change(Alert, closed_at=clock(), closed_because=ClosedBecause.FOUND)
     deliver(str(made))
-    assert (get(Notification, made).reason, sandbox.messages()) == ("alert stopped", [])
+    assert (world.get(Notification, made).reason, sandbox.messages()) == ("alert stopped", [])
 
 
 # Mail about the account, payments and what the law asks for: it leaves also after a spam report
@@ -226,14 +215,14 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 
-def send(who: Person, kind: str) -> Notification:
+def send(who: world.Person, kind: str) -> Notification:
     """Send a message of a kind by mail; return its row."""
     with session() as s:
         made = notifier.create_notifications(
             s, who.id, kind, PARAMS[kind], f"{kind}:1", priority="immediate", channels=[Channel.EMAIL]
         )
     deliver(*map(str, made))
-    row: Notification = get(Notification, made[0])
+    row: Notification = world.get(Notification, made[0])
     return row
 
 
@@ -249,34 +238,34 @@ def send(who: Person, kind: str) -> Notification:
 def test_who_reported_spam_gets_mail_about_the_account_at_an_address_that_is_confirmed_and_not_lost(
     state: ContactState, reason: str | None, whole: "Running", *, verified: bool
 ) -> None:
-    who = person(verified=verified)
+    who = world.person(verified=verified)
     wanted = PARAMS if verified else {"password_reset": PARAMS["password_reset"]}
     for kind, params in wanted.items():
-        in_one_transaction(notifier.create_notifications, who.id, kind, params, kind)
-    change(Contact, who.contacts[Channel.EMAIL], state=state, enabled=False, consented_at=None)
-    deliver(*(str(row.id) for row in notifications()))
+        world.in_one_transaction(notifier.create_notifications, who.id, kind, params, kind)
+    world.change(Contact, who.contacts[Channel.EMAIL], state=state, enabled=False, consented_at=None)
+    deliver(*(str(row.id) for row in world.notifications()))
     ends = State.SKIPPED if reason else State.SENT
-    mine = [row for row in notifications() if row.channel is Channel.EMAIL and row.kind in wanted]
+    mine = [row for row in world.notifications() if row.channel is Channel.EMAIL and row.kind in wanted]
     assert [(row.state, row.reason) for row in mine] == [(ends, reason)] * len(wanted)
     assert len(whole.messages("email")) == (0 if reason else len(wanted))
 
 
 def test_sendgrid_is_told_which_mails_its_lists_do_not_hold_up(whole: "Running") -> None:
     whole.receipt_mode("sendgrid", "spam")
-    who = person()
-    alert(who)
-    deliver(*map(str, matched(detection())))
+    who = world.person()
+    world.alert(who)
+    deliver(*map(str, world.matched(world.detection())))
     assert len(whole.messages("email")) == 1
     whole.receipt_mode("sendgrid", "delivered")
     deliver(
-        *map(str, matched(detection(slots(place="2"))))
+        *map(str, world.matched(world.detection(world.slots(place="2"))))
     )  # the report has not reached us: SendGrid drops it
     assert len(whole.messages("email")) == 1
     assert send(who, "password_reset").state is State.SENT
     assert len(whole.messages("email")) == 2
 
 
-def switch_mail(who: Person, *, on: bool) -> None:
+def switch_mail(who: world.Person, *, on: bool) -> None:
     with session() as s:
         change_notifications(s, who.id, NotificationChanges.model_validate({"notifyEmail": on}))
 
@@ -284,20 +273,20 @@ def switch_mail(who: Person, *, on: bool) -> None:
 def test_who_switches_mail_on_again_after_a_report_gets_alerts_past_the_list_of_sendgrid(
     whole: "Running",
 ) -> None:
-    camille, robin = person(), person(addresses={Channel.EMAIL: "robin@example.org"})
-    alert(camille)
-    alert(robin)
+    camille, robin = world.person(), world.person(addresses={Channel.EMAIL: "robin@example.org"})
+    world.alert(camille)
+    world.alert(robin)
     whole.receipt_mode("sendgrid", "spam")
-    match(str(detection()))
+    world.match(str(world.detection()))
     assert len(whole.messages("email")) == 2
     whole.receipt_mode("sendgrid", "delivered")
-    change(
+    world.change(
         Contact, camille.contacts[Channel.EMAIL], state=ContactState.UNSUBSCRIBED, consented_at=None
     )  # of Robin's report we have not heard
     for on in (True, False, True):
         switch_mail(camille, on=on)
-    match(str(detection(slots(place="2"))))
-    deliver(*(str(each.id) for each in notifications(State.PENDING)))
+    world.match(str(world.detection(world.slots(place="2"))))
+    deliver(*(str(each.id) for each in world.notifications(State.PENDING)))
     assert sorted(each.to for each in whole.messages("email")) == [
         "camille@example.org",
         "camille@example.org",
@@ -306,13 +295,13 @@ def test_who_switches_mail_on_again_after_a_report_gets_alerts_past_the_list_of_
 
 
 def test_a_consent_that_no_report_came_before_is_held_up_by_the_list(whole: "Running") -> None:
-    who = person()
-    alert(who)
+    who = world.person()
+    world.alert(who)
     for on in (False, True):
         switch_mail(who, on=on)
     whole.receipt_mode("sendgrid", "spam")
-    match(str(detection()))
-    match(str(detection(slots(place="2"))))
+    world.match(str(world.detection()))
+    world.match(str(world.detection(world.slots(place="2"))))
     assert len(whole.messages("email")) == 1
 
 
@@ -333,7 +322,7 @@ def request() -> int:
 
 
 def notify(kind: str, params: dict[str, object], to: str = MAILBOX, language: str = "fr") -> UUID:
-    (made,) = in_one_transaction(notifier.notify_address, to, kind, params, "key", language=language)
+    (made,) = world.in_one_transaction(notifier.notify_address, to, kind, params, "key", language=language)
     return made  # type: ignore[no-any-return]
 
 
@@ -346,14 +335,14 @@ def test_support_reads_who_wrote_what(sandbox: "Running") -> None:
     assert "robin@example.org" in mail.text
     assert NASTY.split("\n", 1)[1] in mail.text
     assert "<script>" not in str(mail.html)
-    row = get(Notification, key)
+    row = world.get(Notification, key)
     assert (row.state, row.user_id, row.contact_id, row.address) == (State.SENT, None, None, MAILBOX)
 
 
 def test_a_stranger_reads_the_number_and_none_of_the_text_once(sandbox: "Running") -> None:
     key = notify("support_received", {"number": 12}, "robin@example.org", "en")
     deliver(str(key))
-    assert in_one_transaction(notifier.notify_address, MAILBOX, "support_received", {}, "key") == []
+    assert world.in_one_transaction(notifier.notify_address, MAILBOX, "support_received", {}, "key") == []
     (mail,) = sandbox.messages()
     assert mail.subject == "We have received your request no. 12 – RDVPriority"
     assert "Its number is 12." in mail.text
@@ -365,11 +354,11 @@ def test_a_request_that_was_deleted_is_not_sent_and_a_refused_address_touches_no
     key = notify("operations", {"request": request()})
     factories.remove(SupportRequest)
     deliver(str(key))
-    assert (get(Notification, key).reason, sandbox.messages()) == ("request deleted", [])
+    assert (world.get(Notification, key).reason, sandbox.messages()) == ("request deleted", [])
     factories.remove(Notification)
     key = notify("support_received", {"number": 12}, "not-an-address")
-    later = get(Notification, key).next_attempt_at + timedelta(seconds=2)
+    later = world.get(Notification, key).next_attempt_at + timedelta(seconds=2)
     assert [each.id for each in undelivered(later)] == [key], "the sweep finds it"
     factories.change(Notification, next_attempt_at=clock())
     deliver(str(key))
-    assert (get(Notification, key).state, factories.rows(Contact)) == (State.FAILED, [])
+    assert (world.get(Notification, key).state, factories.rows(Contact)) == (State.FAILED, [])
