@@ -5,7 +5,7 @@ from typing import Any
 from api.admin.health.findings import PartState
 from api.admin.health.live_report import Health, Live, read_live_report
 from api.admin.support import NewSupportRequest, SupportTicket, add_request, get_sender
-from api.models.base import session
+from api.models.base import write_once
 from api.web.auth import find_user
 from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
 from api.web.rate_limits import count_form
@@ -50,6 +50,5 @@ def ask_support(body: NewSupportRequest) -> tuple[dict[str, Any], int]:
     user = find_user()
     email = get_sender(user, body)
     count_form("support")
-    with session() as s:
-        request = add_request(s, user, email, body, may_mail)
+    request = write_once(add_request, user, email, body, may_mail)
     return SupportTicket(number=request.id, email=request.email).as_json(), 201

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -27,7 +26,7 @@ from api.ground.separate_parts import do_each
 from api.jobs import daily_messages, self_checks
 from api.jobs.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.models import check
-from api.models.base import session
+from api.models.base import read_once, session, write_once
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
 from api.payments.billing import plan_ends
@@ -83,8 +82,7 @@ def sum_days() -> Counts:
 def _sum_days(figures: ModuleType) -> int:
     """Sum up the days that changed, each in a transaction; return how many rows were written."""
     now, written = clock(), 0
-    with session() as s:
-        days = figures.find_days_to_sum(s, now)
+    days = read_once(figures.find_days_to_sum, now)
     for day in days:
         with session() as s:
             written += figures.sum_day(s, day, now)
@@ -94,14 +92,10 @@ def _sum_days(figures: ModuleType) -> int:
 @job(every=MINUTE)
 def pause_excess_alerts() -> Counts:
     """Pause the alerts of users whose plan became smaller by the clock alone: a larger grant ended, or one began."""
-    with session() as s:
-        users = plan_limits.find_users_over_limit(s)
-
-    def pause(user_id: UUID) -> None:
-        with session() as s:
-            plan_limits.pause_excess_alerts(s, user_id)
-
-    done, failed = do_each("pause_excess_alerts", users, pause)
+    users = read_once(plan_limits.find_users_over_limit)
+    done, failed = do_each(
+        "pause_excess_alerts", users, lambda user: write_once(plan_limits.pause_excess_alerts, user)
+    )
     return {"users": done, "failed": failed}
 
 
@@ -115,14 +109,8 @@ def erase_addresses() -> Counts:
 @job(every=HOUR)
 def end_lost_factors() -> Counts:
     """End the second factors that were reported lost, after their waiting time."""
-    with session() as s:
-        users = factor_end.list_due(s)
-
-    def end(user_id: UUID) -> bool:
-        with session() as s:
-            return factor_end.end_due(s, user_id)
-
-    ended, failed = do_each("end_lost_factors", users, end)
+    users = read_once(factor_end.list_due)
+    ended, failed = do_each("end_lost_factors", users, lambda user: write_once(factor_end.end_due, user))
     return {"ended": ended, "failed": failed}
 
 
@@ -140,14 +128,8 @@ def reconcile_payments() -> Counts:
     """
     if settings().stripe_secret_key is None:
         return {"compared": 0}
-    with session() as s:
-        ended = list_ended_periods(s, clock())
-
-    def close(period: tuple[UUID, datetime]) -> None:
-        with session() as s:
-            close_period(s, *period)
-
-    _closed, failed = do_each("ended periods", ended, close)
+    ended = read_once(list_ended_periods, clock())
+    _closed, failed = do_each("ended periods", ended, lambda period: write_once(close_period, *period))
     return reconciliation.reconcile() | {"failed": failed}
 
 
@@ -161,16 +143,9 @@ def begin_days_of_grace() -> Counts:
 @job(every=HOUR, queue=PAYMENTS)
 def credit_outages() -> Counts:
     """Give back paid time without watching, and reclaim from invoices what shall go back as money."""
-    with session() as s:
-        watched = list_watched_users(s, clock())
-
-    def give_back(user_id: UUID) -> None:
-        with session() as s:
-            watch_credits.give_back(s, user_id)
-
-    users, failed = do_each("credit_outages", watched, give_back)
-    with session() as s:
-        reclaimed = watch_credits.reclaim_credits(s)
+    watched = read_once(list_watched_users, clock())
+    users, failed = do_each("credit_outages", watched, lambda user: write_once(watch_credits.give_back, user))
+    reclaimed = write_once(watch_credits.reclaim_credits)
     return {"users": users, "reclaimed": reclaimed, "failed": failed}
 
 
@@ -303,8 +278,7 @@ def drop_partitions() -> Counts:
 def _drop_day(before: date, counts: Counts) -> bool:
     """Drop the oldest day, and count it; return whether there may be another."""
     try:
-        with session() as s:
-            dropped = check.drop_oldest_partition(s, before)
+        dropped = write_once(check.drop_oldest_partition, before)
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise

@@ -195,8 +195,7 @@ def ask_refund(token: str) -> str:
 def choose_refund(token: str) -> str:
     """End the plan and refund the rest; a repetition refunds nothing more."""
     try:
-        with session() as s:
-            user_id, alert_id = _read_choice(s, token)
+        user_id, alert_id = read_once(_read_choice, token)
         chosen = refund_closed_desk(user_id, alert_id) if user_id else None
     except ApiError:
         chosen = None

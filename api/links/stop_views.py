@@ -13,7 +13,7 @@ from api.alerts.targets import get_prefecture_id
 from api.ground.errors import ApiError
 from api.links.blueprint import blueprint
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import read_once, session
 from api.models.user import Contact, User
 from api.prefectures.detections import find_proof
 from api.web.languages import use_account_language
@@ -194,8 +194,7 @@ def away(_: StoreAway) -> Response:
 
 def show_proof(token: str) -> str:
     """Show the proof's facts, with links to picture and source."""
-    with session() as s:
-        detection, key = find_proof(s, token)
+    detection, key = read_once(find_proof, token)
     blobs = proof_blobs()
     meta = meta_of(blobs, key)
     place = prefectures().get(detection.prefecture_id)
@@ -212,16 +211,14 @@ def show_proof(token: str) -> str:
 @blueprint.get("/<token>/picture")
 def send_picture(token: str) -> Response:
     """Return the picture."""
-    with session() as s:
-        _, key = find_proof(s, token)
+    _, key = read_once(find_proof, token)
     return Response(picture_of(proof_blobs(), key), mimetype="image/png")
 
 
 @blueprint.get("/<token>/source")
 def send_source(token: str) -> Response:
     """Return the unchanged body as a download: a foreign page must not be rendered under our origin."""
-    with session() as s:
-        _, key = find_proof(s, token)
+    _, key = read_once(find_proof, token)
     blobs = proof_blobs()
     answer = Response(body_of(blobs, meta_of(blobs, key)), mimetype="application/octet-stream")
     answer.headers.set("Content-Disposition", "attachment", filename="preuve.txt")

@@ -230,3 +230,9 @@ def read_once(query: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **nam
     """Return what one query finds, on an autocommit_session() of its own."""
     with autocommit_session() as opened:
         return query(opened, *wanted, **named)
+
+
+def write_once(change: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **named: P.kwargs) -> T:
+    """Return what one change returns, in a session() of its own."""
+    with session() as opened:
+        return change(opened, *wanted, **named)

@@ -5,7 +5,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from api.models.base import session
+from api.models.base import write_once
 from api.models.job import MAINTENANCE
 from api.privacy.deletion import delete_account
 from api.web.auth import current_user_id
@@ -47,8 +47,7 @@ def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> str:
     """
     for left in reversed(range(_TRIES)):
         try:
-            with session() as s:
-                email = delete_account(s, user_id, understood=understood, repeated=repeated)
+            email = write_once(delete_account, user_id, understood=understood, repeated=repeated)
         except OperationalError as error:
             if not left or getattr(error.orig, "pgcode", None) not in _MET:
                 raise

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import lock_user
 from api.ground.messages import write_message
 from api.ground.translations import LANGUAGES, load_translations
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.export import Export
 from api.models.user import User
 from api.privacy.exports import EXPORTED, KEPT_FOR, ExportedTable, name_file, name_user, select_rows
@@ -44,8 +44,7 @@ def make_exports() -> dict[str, int]:
     """Build the exports that wait, one after the other, for a minute at most."""
     ends, made = monotonic() + _ROUND_SECONDS, 0
     while monotonic() < ends:
-        with session() as s:
-            export = _claim(s)
+        export = write_once(_claim)
         if export is None:
             break
         made += _make(export)
@@ -95,8 +94,7 @@ def _make(claimed: Export) -> bool:
     except StoreAway as error:
         log.error("an export waits for its store", because=str(error))  # noqa: TRY400 -- the store says it all
         return False
-    with session() as s:
-        is_ready = _finish(s, claimed, key, size)
+    is_ready = write_once(_finish, claimed, key, size)
     if not is_ready:
         export_blobs().delete_each([name])
     return is_ready

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
 from api.accounts.auth.mailbox_claims import drop_former_addresses
 from api.accounts.users.push_devices import drop_ended_devices
@@ -20,7 +20,7 @@ from api.models.alert import Alert
 from api.models.all import RECORDS
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
-from api.models.base import Base, session
+from api.models.base import Base, session, write_once
 from api.models.check import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication
@@ -128,11 +128,6 @@ def _drop_check_days() -> int:
             dropped += gone.rowcount
 
 
-def _in_session(drop: Callable[[Session], int]) -> int:
-    with session() as s:
-        return drop(s)
-
-
 _BOOKS = Kept("the books of payments are kept for ten years from the end of their year: C. com. L.123-22")
 _FIGURES = Kept("a few rows for each day or month: sums that name nobody")
 _TROUBLES = Kept("a few rows a day: the history of troubles")
@@ -141,8 +136,8 @@ _STATE = Kept("a row for each desk, host, job or part: the next state replaces i
 RULES: dict[str, Rule] = {
     # Accounts
     "users": Dropped(_was_never_confirmed),  # and by end_unused_accounts
-    "contacts": DroppedBy(partial(_in_session, drop_ended_devices)),  # the others with their users
-    "contacts.former_address": DroppedBy(partial(_in_session, drop_former_addresses)),
+    "contacts": DroppedBy(partial(write_once, drop_ended_devices)),  # the others with their users
+    "contacts.former_address": DroppedBy(partial(write_once, drop_former_addresses)),
     "grants": OwnedBy("users"),
     "logins": Dropped(_ended_long_ago),
     "registrations": Dropped(lambda now: PendingRegistration.created_at < now - 2 * _LINKS_WORK_FOR),

@@ -18,7 +18,7 @@ from sqlalchemy.orm.attributes import InstrumentedAttribute
 from api.alerts.health_texts import erase_health_texts
 from api.ground.paging import first_id_at
 from api.models.alert import Alert
-from api.models.base import is_any_of, session
+from api.models.base import is_any_of, session, write_once
 from api.models.declaration import Declaration
 from api.models.job import JobState
 from api.models.notification import FORGOTTEN, Notification, State
@@ -87,8 +87,7 @@ def _repeat(step: Callable[[Session], tuple[int, int]]) -> int:
     """Do a step, which returns how many rows it found and changed, in transactions until one finds no whole batch."""
     changed, is_full = 0, True
     while is_full:
-        with session() as s:
-            found, done = step(s)
+        found, done = write_once(step)
         changed += done
         is_full = found == BATCH
     return changed
@@ -126,8 +125,7 @@ def erase_messages() -> dict[str, int]:
     last_id, end = _find_begin(), first_id_at(clock() - kept_for)
     read = 0
     while True:
-        with session() as s:
-            ids = _erase_batch(s, last_id, end)
+        ids = write_once(_erase_batch, last_id, end)
         read += len(ids)
         if len(ids) < BATCH:
             return {"read": read, KEPT_SECONDS: round(kept_for.total_seconds())}

@@ -13,7 +13,7 @@ from api.accounts.auth.second_factor import read_challenge, take_code
 from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.ground.errors import ApiError
-from api.models.base import session
+from api.models.base import read_once, session, write_once
 from api.models.user import User
 from api.web.auth import current_identity, current_login_id, current_user, is_use
 from api.web.known_places import is_known_address, is_known_place, remember_place
@@ -34,8 +34,7 @@ def check_password(body: LoginBody) -> User:
     Raises:
         ApiError: 401 wrong-login.
     """
-    with session() as s:
-        user = find_user(s, body.email)
+    user = read_once(find_user, body.email)
     kept = is_known_place(body.email) and may_take_kept_turn(body.email)
     fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None, kept=kept)
     if user is None or not fits:
@@ -51,8 +50,7 @@ def check_code(body: TotpLoginBody) -> User:
         ApiError: 401 challenge-over or wrong-code; 429, that was one try too many.
     """
     user = _find_challenged(body.challenge)
-    with session() as s:
-        fits = take_code(s, user.id, body.code)
+    fits = write_once(take_code, user.id, body.code)
     if not fits:
         log.info("sign-in refused", because="wrong-code", user=str(user.id))
         count_wrong_code(user)
@@ -107,8 +105,7 @@ def prove_identity(body: ProofBody) -> datetime:
             raise ApiError(403, "wrong-proof", "this is not the account's password")
         if user.has_second_factor:
             _require_code(user.id, body.code)
-    with session() as s:
-        return service.note_proof(s, current_login_id())
+    return write_once(service.note_proof, current_login_id())
 
 
 def hash_chosen_password(password: str) -> str:
@@ -135,7 +132,6 @@ def _find_challenged(text: str) -> User:
 def _require_code(user_id: UUID, code: str | None) -> None:
     if code is None:
         raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
-    with session() as s:
-        fits = take_code(s, user_id, code)
+    fits = write_once(take_code, user_id, code)
     if not fits:
         raise ApiError(403, "wrong-proof", "this code is wrong, or was used before: try the next one")

@@ -44,7 +44,7 @@ from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import IdPath
-from api.models.base import read_once, session
+from api.models.base import read_once, session, write_once
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.web.auth import (
@@ -97,8 +97,7 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
 def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
     count_mail(current_user().email)
-    with session() as s:
-        service.ask_confirmation(s, current_user_id())
+    write_once(service.ask_confirmation, current_user_id())
     return MailSent().as_json(), 202
 
 
@@ -128,8 +127,7 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
     """Set another password, after a recent proof. All other logins end; this one gets new tokens."""
     require_recent_proof()
     hashed = hash_chosen_password(body.password.get_secret_value())
-    with session() as s:
-        user, change = service.change_password(s, current_user_id(), current_login_id(), hashed)
+    user, change = write_once(service.change_password, current_user_id(), current_login_id(), hashed)
     tokens = issue_tokens(user, change.login, str(change.token_id))
     return SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at).as_json()
 
@@ -182,24 +180,21 @@ def refresh() -> dict[str, Any]:
 @logins_blueprint.post("/logout", security=BEARER, responses={204: None, **declare_errors(401)})
 def logout() -> tuple[str, int]:
     """End this login."""
-    with session() as s:
-        logins.end_login(s, current_login_id(), EndedBecause.LOGGED_OUT)
+    write_once(logins.end_login, current_login_id(), EndedBecause.LOGGED_OUT)
     return "", 204
 
 
 @logins_blueprint.post("/logout-all", security=BEARER, responses={204: None, **declare_errors(401)})
 def logout_all() -> tuple[str, int]:
     """End all logins of the user, this one too."""
-    with session() as s:
-        logins.end_all_logins(s, current_user_id(), EndedBecause.ENDED_BY_USER)
+    write_once(logins.end_all_logins, current_user_id(), EndedBecause.ENDED_BY_USER)
     return "", 204
 
 
 @logins_blueprint.get("/logins", security=BEARER, responses={200: LoginList, **declare_errors(401)})
 def list_logins() -> dict[str, Any]:
     """List the user's logins, the latest first."""
-    with session() as s:
-        return logins.read_logins(s, current_user_id(), current_login_id()).as_json()
+    return read_once(logins.read_logins, current_user_id(), current_login_id()).as_json()
 
 
 @logins_blueprint.delete(
@@ -207,8 +202,7 @@ def list_logins() -> dict[str, Any]:
 )
 def delete_login(path: IdPath) -> tuple[str, int]:
     """End one of the user's logins."""
-    with session() as s:
-        logins.end_one_login(s, current_user_id(), path.id)
+    write_once(logins.end_one_login, current_user_id(), path.id)
     return "", 204
 
 
@@ -231,8 +225,7 @@ def begin_totp() -> dict[str, Any]:
 def confirm_totp(body: TotpConfirmation) -> dict[str, Any]:
     """Put the second factor in force by a code of the app; the answer has the recovery codes."""
     require_recent_proof()
-    with session() as s:
-        codes = confirm_setup(s, current_user_id(), body.setup, body.code)
+    codes = write_once(confirm_setup, current_user_id(), body.setup, body.code)
     return RecoveryCodes(recovery_codes=codes).as_json()
 
 
@@ -242,8 +235,7 @@ def confirm_totp(body: TotpConfirmation) -> dict[str, Any]:
 def replace_recovery_codes() -> dict[str, Any]:
     """Give ten new recovery codes, after a recent proof; the old ones are good no more."""
     require_recent_proof()
-    with session() as s:
-        codes = renew_recovery_codes(s, current_user_id())
+    codes = write_once(renew_recovery_codes, current_user_id())
     return RecoveryCodes(recovery_codes=codes).as_json()
 
 

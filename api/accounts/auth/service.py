@@ -39,6 +39,7 @@ from api.alerts.targets import check_wish
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
+from api.models.base import read_once, write_once
 from api.models.base import session as open_session
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
@@ -128,8 +129,7 @@ def register(
     hashed = hash_new_password(wish.password.get_secret_value(), wish.email, pending)
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
-    with open_session() as s:
-        register_account(s, wish, hashed, kept, registration_id)
+    write_once(register_account, wish, hashed, kept, registration_id)
 
 
 def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
@@ -140,8 +140,7 @@ def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
     It takes EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account.
     """
     until = time.monotonic() + _EVEN_ANSWER_SECONDS()
-    with open_session() as s:
-        ask_reset(s, email, may_mail)
+    write_once(ask_reset, email, may_mail)
     time.sleep(max(0.0, until - time.monotonic()))
 
 
@@ -167,14 +166,12 @@ def reset_by_token(token: str, password: str, may_take_kept_turn: Callable[[str]
         configs.ground.signing.LinkRefused: the token is expired or forged.
         ApiError: 422, the password can be guessed; 503, no turn came to hash it.
     """
-    with open_session() as s:
-        contact, _ = find_contact(s, ResetPassword, token)
+    contact, _ = read_once(find_contact, ResetPassword, token)
     if contact is None:
         return AccountChange(None)
     # Who has the mail is known: this is the way in for those whom strangers keep out.
     hashed = hash_new_password(password, contact.address, kept=may_take_kept_turn(contact.address))
-    with open_session() as s:
-        return _reset_password(s, token, hashed)
+    return write_once(_reset_password, token, hashed)
 
 
 def change_password(

@@ -25,14 +25,9 @@ from api.accounts.users.schemas import (
     TelegramLinkState,
     TelegramUrl,
 )
-from api.accounts.users.service import (
-    confirm_number,
-    link_chat,
-    save_notifications,
-    save_profile,
-)
+from api.accounts.users.service import change_notifications, change_profile, confirm_number, link_chat
 from api.ground.schemas import IdPath
-from api.models.base import session
+from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
 from api.privacy.access import delete_signed_in
 from api.privacy.exports import open_file, read_export, start_export
@@ -64,15 +59,14 @@ def change_user_profile(body: ProfileChange) -> dict[str, Any]:
         require_recent_proof()
     if body.email:
         count_new_email(body.email)
-    save_profile(current_user_id(), body, request.remote_addr or "nobody")
+    write_once(change_profile, current_user_id(), body, request.remote_addr or "nobody")
     return _show_account()
 
 
 @blueprint.get("/notifications", responses={200: NotificationState, **declare_errors(401)})
 def show_notification_flags() -> dict[str, Any]:
     """Show what is switched on, by channel and group of messages, and when messages leave."""
-    with session() as s:
-        return read_preferences(s, current_user_id()).as_json()
+    return read_once(read_preferences, current_user_id()).as_json()
 
 
 @blueprint.patch("/notifications", responses={200: Account, **declare_errors(*BODY, 401, 409)})
@@ -81,7 +75,7 @@ def change_notification_flags(body: NotificationChanges) -> dict[str, Any]:
 
     Account, payment and law mail cannot be switched off. GET shows the result.
     """
-    save_notifications(current_user_id(), body)
+    write_once(change_notifications, current_user_id(), body)
     return _show_account()
 
 
@@ -99,8 +93,7 @@ def export_data() -> tuple[dict[str, Any], int]:
     A mail says when it is ready. A day after that the next call has another one made.
     """
     require_confirmed_address()
-    with session() as s:
-        export = start_export(s, current_user_id())
+    export = write_once(start_export, current_user_id())
     if export.ready_at is None and not export.attempts:
         nudge(MAINTENANCE, "make_exports")
     return ExportAnswer.of(export).as_json(), 200 if export.ready_at else 202
@@ -110,8 +103,7 @@ def export_data() -> tuple[dict[str, Any], int]:
 def download_export() -> Response:
     """Download the export that is ready. Needs a recent proof: it can reveal a person's immigration status."""
     require_recent_proof()
-    with session() as s:
-        export = read_export(s, current_user_id())
+    export = read_once(read_export, current_user_id())
     return send_export(open_file(export))
 
 
@@ -134,15 +126,13 @@ def start_telegram_link() -> dict[str, Any]:
     Say before that Telegram is not our processor: no contract protects what it gets, and it is outside the EU.
     """
     require_recent_proof()
-    with session() as s:
-        return start_link(s, current_user_id()).as_json()
+    return write_once(start_link, current_user_id()).as_json()
 
 
 @blueprint.get("/telegram-link", responses={200: TelegramLinkState, **declare_errors(401)})
 def show_telegram_link() -> dict[str, Any]:
     """Show whether a chat pressed Start, and its name."""
-    with session() as s:
-        return read_link(s, current_user_id()).as_json()
+    return read_once(read_link, current_user_id()).as_json()
 
 
 @blueprint.post("/telegram-link/confirm", responses={200: Account, **declare_errors(401, 409)})
@@ -153,8 +143,7 @@ def confirm_telegram_link() -> dict[str, Any]:
 
 
 def _show_account() -> dict[str, Any]:
-    with session() as s:
-        return read_account(s, current_user_id()).as_json()
+    return read_once(read_account, current_user_id()).as_json()
 
 
 devices = make_blueprint(
@@ -170,8 +159,7 @@ devices = make_blueprint(
 @devices.get("", responses={200: DeviceList, **declare_errors(401)})
 def show_devices() -> dict[str, Any]:
     """List the user's devices, with the key that a browser subscribes for."""
-    with session() as s:
-        return list_devices(s, current_user_id()).as_json()
+    return read_once(list_devices, current_user_id()).as_json()
 
 
 @devices.post("", responses={200: DeviceAnswer, 201: DeviceAnswer, **declare_errors(*BODY, 401, 402, 409)})
@@ -180,14 +168,12 @@ def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
 
     The same endpoint again renews the device: 200. One that another account of this browser had is taken over.
     """
-    with session() as s:
-        added = add_device(s, current_user_id(), body)
+    added = write_once(add_device, current_user_id(), body)
     return added.device.as_json(), 201 if added.is_new else 200
 
 
 @devices.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
 def delete_device(path: IdPath) -> tuple[str, int]:
     """Remove a device: nothing is sent to it any more."""
-    with session() as s:
-        remove_device(s, current_user_id(), path.id)
+    write_once(remove_device, current_user_id(), path.id)
     return "", 204

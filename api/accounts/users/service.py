@@ -26,18 +26,6 @@ from configs.world.plan import PlanName
 _UNLINKED = {"telegram": Channel.TELEGRAM, "phone": Channel.SMS}
 
 
-def save_profile(user_id: UUID, change: ProfileChange, network_address: str) -> None:
-    """Change a profile as `change_profile` does, in a transaction of its own."""
-    with open_session() as s:
-        change_profile(s, user_id, change, network_address)
-
-
-def save_notifications(user_id: UUID, flags: NotificationChanges) -> None:
-    """Do the same with channels, groups and times of messages, as `change_notifications` does."""
-    with open_session() as s:
-        change_notifications(s, user_id, flags)
-
-
 def confirm_number(user_id: UUID, code: str) -> None:
     """Confirm the new number by the code of its SMS.
 

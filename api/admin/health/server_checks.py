@@ -19,7 +19,7 @@ from redis import Redis, RedisError
 
 from api.admin.health.findings import PartDown, read_session, refuse
 from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
-from api.models.base import session, takes_writes
+from api.models.base import read_once, session, takes_writes
 from api.models.check import count_days_ahead
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
@@ -79,8 +79,7 @@ def check_keys(_: Redis) -> str:
 
 def check_partitions(_: Redis) -> str:
     """Count the days of `checks` that are made ahead."""
-    with session() as s:
-        ahead = count_days_ahead(s, clock().date())
+    ahead = read_once(count_days_ahead, clock().date())
     text = f"{pluralize(ahead, 'day')} of checks are made ahead"
     if ahead < _PARTITION_DAYS_LOW():
         raise PartDown(f"{text}: the job keep_partitions makes them, the log of `background` says what fails")

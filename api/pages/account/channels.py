@@ -18,15 +18,15 @@ from api.accounts.users.preferences import read_channel_states, read_stopped_gro
 from api.accounts.users.push_devices import NewDevice, list_devices
 from api.accounts.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.accounts.users.service import (
+    change_notifications,
+    change_profile,
     confirm_number,
     link_chat,
     restart_groups,
-    save_notifications,
-    save_profile,
 )
 from api.ground.errors import ApiError
 from api.ground.schemas import Body
-from api.models.base import autocommit_session, read_once, session
+from api.models.base import autocommit_session, read_once, session, write_once
 from api.models.user import Channel, ContactState
 from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
@@ -127,15 +127,14 @@ def change_flags() -> ResponseReturnValue:
     """Switch channels on or off."""
     form = Form.read(NotificationFlags)
     changes = NotificationChanges.model_validate(form.value.model_dump(by_alias=True))
-    save_notifications(current_user_id(), changes)
+    write_once(change_notifications, current_user_id(), changes)
     return lead_to("channels.show_channels", _("C’est enregistré."))
 
 
 @area.action("/canaux/e-mails-arretes", Access.PERSONAL)
 def restart_mails() -> ResponseReturnValue:
     """Let the groups of mails be sent again that are stopped."""
-    with session() as s:
-        restart_groups(s, current_user_id())
+    write_once(restart_groups, current_user_id())
     return lead_to("channels.show_channels", _("Vous recevrez de nouveau ces e-mails."))
 
 
@@ -227,7 +226,7 @@ def send_push_worker() -> Response:
 def add_device() -> ResponseReturnValue:
     """Add the browser that subscribed on the page (static/push.js)."""
     form = read_device_form()
-    form.submit(_add_device)
+    form.submit(lambda device: write_once(push_devices.add_device, current_user_id(), device))
     if form.errors:
         return _render_channels(form, device_form=form), _INVALID
     return lead_to("channels.show_channels", _("Ce navigateur recevra nos notifications."))
@@ -237,8 +236,7 @@ def add_device() -> ResponseReturnValue:
 def remove_device(id: UUID) -> ResponseReturnValue:
     """Remove a browser. One that is gone already is no error: the form was sent twice."""
     try:
-        with session() as s:
-            push_devices.remove_device(s, current_user_id(), id)
+        write_once(push_devices.remove_device, current_user_id(), id)
     except ApiError as error:
         if error.status != _GONE:
             raise
@@ -253,9 +251,4 @@ def _render_channels(form: Form[Any] | None = None, **with_errors: Form[Any]) ->
 
 
 def _change(change: ProfileChange) -> None:
-    save_profile(current_user_id(), change, request.remote_addr or "nobody")
-
-
-def _add_device(device: NewDevice) -> None:
-    with session() as s:
-        push_devices.add_device(s, current_user_id(), device)
+    write_once(change_profile, current_user_id(), change, request.remote_addr or "nobody")

@@ -16,7 +16,7 @@ from api.alerts.notifications.queries import MessagePageQuery, OwnMessage, list_
 from api.alerts.notifications.reasons import Reason
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
-from api.models.base import autocommit_session, read_once, session
+from api.models.base import autocommit_session, read_once, write_once
 from api.models.notification import State
 from api.pages.area import Access, Area, answer_live
 from api.pages.cookies import lead_to
@@ -226,8 +226,7 @@ def show_live_notices() -> Response:
 def mark_notice(id: UUID) -> ResponseReturnValue:
     """Mark one notice as read; one that is deleted by now is left out."""
     try:
-        with session() as s:
-            notices.read_notice(s, current_user_id(), id, clock())
+        write_once(notices.read_notice, current_user_id(), id, clock())
     except ApiError as error:
         if error.word != "not-found":
             raise
@@ -238,7 +237,6 @@ def mark_notice(id: UUID) -> ResponseReturnValue:
 def mark_all_notices() -> ResponseReturnValue:
     """Mark the notices as read that the page had shown, and all that are older."""
     if last := request.form.get("last", type=UUID):
-        with session() as s:
-            notices.read_all(s, current_user_id(), last, clock())
+        write_once(notices.read_all, current_user_id(), last, clock())
         return lead_to("messages.show_notices", _("Toutes ces notifications sont lues."))
     return lead_to("messages.show_notices")

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 
 from api.accounts.users.schemas import DeletionWish
 from api.ground.errors import ApiError
-from api.models.base import read_once, session
+from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
 from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
@@ -91,8 +91,7 @@ def show_data() -> str:
 @area.action("/donnees/export", Access.PERSONAL)
 def ask_export() -> ResponseReturnValue:
     """Have an export made; one that is on its way, or ready, stays."""
-    with session() as s:
-        start_export(s, current_user_id())
+    write_once(start_export, current_user_id())
     nudge(MAINTENANCE, "make_exports")
     text = _("Votre archive est en préparation. Un message dira qu’elle est prête.")
     return lead_to("personal_data.show_data", text)

@@ -32,11 +32,11 @@ from api.accounts.users.preferences import read_preferences
 from api.accounts.users.schemas import ProfileChange, TimeZone, list_time_zones
 from api.accounts.users.service import (
     change_notifications,
-    save_profile,
+    change_profile,
 )
 from api.alerts.schemas import Hour
 from api.ground.schemas import Body, Flag
-from api.models.base import read_once, session
+from api.models.base import read_once, session, write_once
 from api.models.user import CONTACT_CHANNELS, Channel, OutageCredit, SlotRhythm
 from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
@@ -132,8 +132,7 @@ def show_new_email(token: str) -> str:
 @area.action("/profil/nouvelle-adresse/<token>", Access.PERSONAL)
 def take_new_email(token: str) -> ResponseReturnValue:
     """Move the account to its new address."""
-    with session() as s:
-        change = confirm_address(s, token, current_user_id())
+    change = write_once(confirm_address, token, current_user_id())
     if change.contact is None:
         return lead_to("preferences.show_new_email", token=token)
     return lead_to("preferences.show_profile", _("Votre compte a sa nouvelle adresse."))
@@ -194,7 +193,7 @@ def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> 
 
 
 def _change(change: ProfileChange) -> None:
-    save_profile(current_user_id(), change, request.remote_addr or "nobody")
+    write_once(change_profile, current_user_id(), change, request.remote_addr or "nobody")
 
 
 _GROUPS: dict[str, tuple[LazyString, LazyString]] = {  # by field: legend and hint

@@ -21,7 +21,7 @@ from api.accounts.auth.second_factor import (
 )
 from api.accounts.queries import read_account
 from api.ground.errors import ApiError
-from api.models.base import autocommit_session, session
+from api.models.base import autocommit_session, session, write_once
 from api.models.user import User
 from api.pages.area import Access, Area
 from api.pages.assets import render_qr_code
@@ -60,8 +60,7 @@ def show_security() -> str:
 def end_login(id: UUID) -> ResponseReturnValue:
     """End one login of the user; one that has ended stays so."""
     try:
-        with session() as s:
-            end_one_login(s, current_user_id(), id)
+        write_once(end_one_login, current_user_id(), id)
     except ApiError as error:
         if error.word != "not-found":
             raise
@@ -71,8 +70,7 @@ def end_login(id: UUID) -> ResponseReturnValue:
 @area.action("/securite/autres-connexions", Access.PERSONAL)
 def end_others() -> ResponseReturnValue:
     """End all logins but this one."""
-    with session() as s:
-        end_other_logins(s, current_user_id(), current_login_id())
+    write_once(end_other_logins, current_user_id(), current_login_id())
     return lead_to("security.show_security", _("Toutes les autres connexions sont terminées."))
 
 
@@ -107,7 +105,9 @@ def take_setup() -> ResponseReturnValue:
         setup = resume_setup(current_user(), request.form.get("setup", ""))
     except ApiError as error:
         return _refuse(error)
-    codes = form.submit(_confirm_setup, "code")
+    codes = form.submit(
+        lambda given: write_once(confirm_setup, current_user_id(), given.setup, given.code), "code"
+    )
     if codes is None:
         return _render_setup(setup, form), _INVALID
     return render_template("security/codes.html", codes=codes)
@@ -123,8 +123,7 @@ def show_codes() -> ResponseReturnValue:
 def renew_codes() -> ResponseReturnValue:
     """Show new recovery codes, once; the old ones are good no more."""
     try:
-        with session() as s:
-            codes = renew_recovery_codes(s, current_user_id())
+        codes = write_once(renew_recovery_codes, current_user_id())
     except ApiError as error:
         return _refuse(error)
     return render_template("security/codes.html", codes=codes)
@@ -153,14 +152,8 @@ def keep_factor() -> ResponseReturnValue:
 
 def _set_password(wish: PasswordBody) -> None:
     hashed = hash_chosen_password(wish.password.get_secret_value())
-    with session() as s:
-        user, change = accounts.change_password(s, current_user_id(), current_login_id(), hashed)
+    user, change = write_once(accounts.change_password, current_user_id(), current_login_id(), hashed)
     keep_login(user, change)
-
-
-def _confirm_setup(given: TotpConfirmation) -> list[str]:
-    with session() as s:
-        return confirm_setup(s, current_user_id(), given.setup, given.code)
 
 
 def _render_security(form: Form[PasswordBody]) -> str:

@@ -14,7 +14,7 @@ from api.accounts.auth.logins import end_login
 from api.accounts.auth.schemas import EmailBody, LoginBody, ProofBody, TotpLoginBody
 from api.accounts.auth.second_factor import sign_challenge
 from api.accounts.schemas import RegistrationForm
-from api.models.base import new_id, session
+from api.models.base import new_id, write_once
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.pages.area import Access, Area
@@ -85,8 +85,7 @@ def sign_in_with_code() -> ResponseReturnValue:
 @area.action("/logout", Access.PERSONAL, unconfirmed=True)
 def sign_out() -> ResponseReturnValue:
     """End this login."""
-    with session() as s:
-        end_login(s, current_login_id(), EndedBecause.LOGGED_OUT)
+    write_once(end_login, current_login_id(), EndedBecause.LOGGED_OUT)
     drop_login()
     return lead_to("sign_in.show_sign_in", _("Vous êtes déconnecté."))
 
@@ -122,8 +121,7 @@ def show_confirmation() -> str:
 def send_confirmation() -> ResponseReturnValue:
     """Send the mail that confirms the address once more."""
     count_mail(current_user().email)
-    with session() as s:
-        accounts.ask_confirmation(s, current_user_id())
+    write_once(accounts.ask_confirmation, current_user_id())
     text = _("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
     return lead_to("dashboard.show_dashboard", text)
 

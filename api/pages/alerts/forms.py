@@ -13,13 +13,12 @@ from flask_babel import gettext as _
 from icalendar import Calendar, Event
 from pydantic import Field, ValidationError
 
-from api.alerts.appointments import close_as_found
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
 from api.alerts.service import CallOffer, read_call_offer
 from api.alerts.targets import find_watchable, must_wait_for_watch
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body, Flag, PlanAnswer
-from api.models.base import autocommit_session, read_once, session
+from api.models.base import autocommit_session, read_once
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
 from configs.ground.clock import clock
@@ -269,20 +268,10 @@ def read_appointment(zone: str) -> Form[AppointmentForm]:
         form.add_error("hour" if form.value.hour is None else "day", "missing")
         return form
     try:
-        _build(form.value, zone)
+        build_appointment(form.value, zone)
     except ValidationError as error:
         form.add_error("day", error.errors()[0]["type"])
     return form
-
-
-def store_appointment(user_id: UUID, alert_id: UUID, found: AppointmentForm, zone: str) -> None:
-    """Close the alert, and keep what was said of the appointment.
-
-    Raises:
-        ApiError: 404; 409 where another tab closed it meanwhile.
-    """
-    with session() as s:
-        close_as_found(s, user_id, alert_id, _build(found, zone))
 
 
 def write_event(alert: AlertAnswer) -> bytes:
@@ -311,7 +300,12 @@ def write_event(alert: AlertAnswer) -> bytes:
     return body
 
 
-def _build(found: AppointmentForm, zone: str) -> FoundAppointment:
+def build_appointment(found: AppointmentForm, zone: str) -> FoundAppointment:
+    """Return the appointment of a form; its hour is that of the zone.
+
+    Raises:
+        pydantic.ValidationError: it lies too far away.
+    """
     at = None
     if found.day and found.hour:
         at = datetime.combine(found.day, found.hour, zone_of(zone)).isoformat()

@@ -8,25 +8,26 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.alerts import service
+from api.alerts.appointments import close_as_found
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert, find_repeated
 from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
 from api.ground.errors import ApiError, ensure_found, not_found
-from api.models.base import read_once, session
+from api.models.base import read_once, session, write_once
 from api.pages.alerts.forms import (
     TEXTS,
     AlertForm,
     AppointmentForm,
     WishPage,
+    build_appointment,
     fill,
     find_form_place,
     has_calls,
     prefill,
     read_appointment,
     read_wish_form,
-    store_appointment,
     write_event,
 )
 from api.pages.alerts.view_data import (
@@ -174,8 +175,7 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
     if _read_alert(id).closed_at:
         return _lead_to(id)
     try:
-        with session() as s:
-            service.switch_alert(s, current_user_id(), id, enabled=enabled)
+        write_once(service.switch_alert, current_user_id(), id, enabled=enabled)
     except ApiError as error:
         if not error.plans:
             return _refuse(id, error)
@@ -187,8 +187,7 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
 def test_alert(id: UUID) -> ResponseReturnValue:
     """Send a test message on each linked channel."""
     try:
-        with session() as s:
-            written = write_test(s, current_user_id(), id)
+        written = write_once(write_test, current_user_id(), id)
     except ApiError as error:
         return _refuse(id, error)
     names = ", ".join(str(CHANNEL_NAMES[each]) for each in written.channels)
@@ -214,8 +213,7 @@ def show_close(id: UUID) -> ResponseReturnValue:
 def close_alert(id: UUID) -> ResponseReturnValue:
     """Close an alert for good; a closed one stays so."""
     if not _read_alert(id).closed_at:
-        with session() as s:
-            service.delete_alert(s, current_user_id(), id)
+        write_once(service.delete_alert, current_user_id(), id)
         add_notice("done", _("L’alerte est fermée. Nous n’enverrons plus rien pour elle."))
     return lead_to("dashboard.show_dashboard")
 
@@ -233,11 +231,13 @@ def report_found(id: UUID) -> ResponseReturnValue:
     alert = _read_alert(id)
     if alert.closed_at:
         return _lead_to(id)
-    form = read_appointment(describe_alert(alert)["zone"])
+    zone = describe_alert(alert)["zone"]
+    form = read_appointment(zone)
     if form.errors:
         return _render_found(alert, form), _INVALID
     try:
-        store_appointment(current_user_id(), id, form.value, describe_alert(alert)["zone"])
+        found = build_appointment(form.value, zone)
+        write_once(close_as_found, current_user_id(), id, found)
     except ApiError as error:
         return _refuse(id, error)
     return _lead_to(id, _("Bravo ! L’alerte est fermée."))

@@ -6,11 +6,11 @@ No form here carries a token: it reads no cookie. The links of mails are in api/
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from api.models.base import new_id
+from api.models.base import new_id, write_once
 from api.pages.area import Access, Area
 from api.pages.forms import Form, Texts
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
-from api.payments.declarations import service
+from api.payments.declarations.forms import receive
 from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
 from api.web.languages import read_language
 from api.web.rate_limits import count_form
@@ -58,5 +58,5 @@ def _take_form(
     if "confirmed" not in request.form:
         return render_template(f"{folder}/summary.html", wish=form.value, declaration=new_id())
     count_form("declaration")
-    row = service.receive_form(form.value, choose_page_language(read_language()), may_mail)
+    row = write_once(receive, form.value, choose_page_language(read_language()), may_mail)
     return render_template(f"{folder}/received.html", row=row)

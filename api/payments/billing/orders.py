@@ -110,7 +110,7 @@ def forget_customer(session: Session, customer: str) -> None:
     session.execute(sa.update(User).where(known).values(stripe_customer_id=None))
 
 
-def end_order(session: Session, payment_id: UUID, kind: PaymentEventKind, **details: Any) -> None:
+def end_order(session: Session, /, payment_id: UUID, kind: PaymentEventKind, **details: Any) -> None:
     """Note that an order can no longer be paid."""
     add_event(session, lock_payment(session, payment_id), kind, clock(), **details)
 

@@ -11,6 +11,7 @@ import structlog
 from api.alerts.targets import count_watched_desks
 from api.ground.errors import ApiError
 from api.models.base import session as open_session
+from api.models.base import write_once
 from api.models.payment import PaymentEventKind
 from api.models.user import User
 from api.payments.billing.orders import (
@@ -45,8 +46,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
         check_order(s, wish)
         watched = count_watched_desks(s)
     for _ in range(2):  # the second time where the page that was known had expired
-        with open_session() as s:
-            order = place_order(s, user_id, wish)
+        order = write_once(place_order, user_id, wish)
         url = _ask_for_page(order)
         if url:
             return CheckoutAnswer(
@@ -74,8 +74,7 @@ def open_portal(user: User) -> str:
         raise refuse_away(error) from error
     except StripeRefused as error:
         if error.param == "customer":
-            with open_session() as s:
-                forget_customer(s, user.stripe_customer_id)
+            write_once(forget_customer, user.stripe_customer_id)
             raise _refuse_portal() from error
         log.exception("the portal was refused", user=str(user.id))
         raise ApiError(503, "stripe-refused", "the portal cannot be opened: write to support") from error
@@ -106,30 +105,26 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
         customer = order.user.stripe_customer_id
         if not (customer and error.param == "customer"):
             raise _report_refusal(order, error) from error
-        with open_session() as s:
-            forget_customer(s, customer)
+        write_once(forget_customer, customer)
         page = None  # the customer was deleted at Stripe: the order begins again, without one
     if page and page.status == _COMPLETE:
         raise _refuse_paid()
     if page and page.url:
         return page.url
-    with open_session() as s:
-        end_order(s, order.payment.id, PaymentEventKind.EXPIRED)
+    write_once(end_order, order.payment.id, PaymentEventKind.EXPIRED)
     return None
 
 
 def _report_refusal(order: PlacedOrder, error: StripeRefused) -> ApiError:
     log.error("an order was refused", payment=str(order.payment.id), exc_info=error)
-    with open_session() as s:
-        end_order(s, order.payment.id, PaymentEventKind.FAILED, reason=error.code)
+    write_once(end_order, order.payment.id, PaymentEventKind.FAILED, reason=error.code)
     detail = "this order cannot be paid just now, which is our fault: write to support"
     return ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"})
 
 
 def _create(order: PlacedOrder) -> SessionFacts:
     made = checkout_calls.create_session(order.payment, order.user, order.credit_cents)
-    with open_session() as s:
-        waits = note_session(s, order.payment.id, made.id)
+    waits = write_once(note_session, order.payment.id, made.id)
     return made if waits else checkout_calls.expire_session(made.id)  # another order replaced it meanwhile
 
 
@@ -141,11 +136,9 @@ def _end_replaced(order: PlacedOrder) -> None:
     """
     for payment_id, page in order.replaced:
         if page and checkout_calls.expire_session(page).status == _COMPLETE:
-            with open_session() as s:
-                end_order(s, order.payment.id, PaymentEventKind.FAILED, reason="another order was paid")
+            write_once(end_order, order.payment.id, PaymentEventKind.FAILED, reason="another order was paid")
             raise _refuse_paid()
-        with open_session() as s:
-            end_order(s, payment_id, PaymentEventKind.EXPIRED)
+        write_once(end_order, payment_id, PaymentEventKind.EXPIRED)
 
 
 def _refuse_paid() -> ApiError:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import lock_user
 from api.ground.errors import ApiError, not_found
 from api.ground.separate_parts import do_due
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.billing.quotes import find_subscription
@@ -28,9 +28,8 @@ from api.payments.declarations.cancellations import (
     ends_anyhow,
     undo_cancellations,
 )
-from api.payments.declarations.forms import MayMail, receive
 from api.payments.declarations.records import Author, lock_declaration
-from api.payments.declarations.schemas import CancellationForm, UndoneAnswer, WithdrawalForm
+from api.payments.declarations.schemas import UndoneAnswer
 from api.payments.declarations.withdrawals import apply_withdrawal, confirm_withdrawal, declare_withdrawal
 from api.payments.gateway.errors import WithdrawalRefused
 from configs.ground.clock import clock
@@ -59,8 +58,7 @@ def cancel_own(user_id: UUID, wish: Cancellation, author: Author) -> CancelledAn
     Raises:
         ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
     """
-    with session() as s:
-        answer, row = declare_cancellation(s, user_id, wish, author)
+    answer, row = write_once(declare_cancellation, user_id, wish, author)
     if row and answer.ends_at <= clock():
         apply_soon(row.id)
     return answer
@@ -90,16 +88,6 @@ def keep_own(user_id: UUID) -> UndoneAnswer:
             detail = "the end of this subscription cannot be undone here: its time has come, or Stripe's portal has it"
             raise ApiError(409, "undo-too-late", detail)
         return UndoneAnswer(renews_at=find_period_end(s, contract, clock()))
-
-
-def receive_form(wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail) -> Declaration:
-    """Store the declaration of somebody who is not signed in, and tell who may know of it.
-
-    Raises:
-        ApiError: 429, this address was named too often within a day.
-    """
-    with session() as s:
-        return receive(s, wish, language, may_mail)
 
 
 def confirm(declaration_id: UUID) -> Declaration | None:

@@ -14,8 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.ground.errors import ApiError
-from api.models.base import new_id
-from api.models.base import session as open_session
+from api.models.base import new_id, write_once
 from api.models.job import PAYMENTS
 from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFlag
 from api.payments.exchange.objects import find_type
@@ -95,8 +94,7 @@ def receive_event(body: bytes) -> None:
         raise ApiError(400, "malformed", "this is no event of Stripe's") from None
     if event.livemode is not _is_live():
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
-    with open_session() as s:
-        waits = store_event(s, event)
+    waits = write_once(store_event, event)
     if waits and event.data.object.id:
         nudge_object(event.data.object.id, event.type)
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.payment import Payment, Refund, RefundStatus, Subscription, WatchCredit
 from api.models.stripe_event import CommandKind, StripeCommand
 from api.payments.exchange.events import (
@@ -51,16 +51,14 @@ _MISSING = "resource_missing"  # Stripe's code where there is no such object
 
 def carry_out(kind: CommandKind, subject_id: UUID) -> None:
     """Carry out a command, unless it is done. Repeated, Stripe does it once."""
-    with session() as s:
-        command = take_turn(s, kind, subject_id)
+    command = write_once(take_turn, kind, subject_id)
     if command is None:
         return
     try:
         _EXECUTORS[kind](command)
     except (StripeAway, StripeRefused) as error:
         log.warning("a command waits for Stripe", kind=kind, row=str(subject_id), because=str(error))
-        with session() as s:
-            put_off(s, command, error)
+        write_once(put_off, command, error)
 
 
 def _name_key(command: StripeCommand) -> str:
@@ -80,8 +78,7 @@ def _refund(command: StripeCommand) -> None:
     try:
         facts = _make_refund(command, refund, intent)
     except StripeRefused as error:
-        with session() as s:
-            note_refusal(s, refund.id, error)
+        write_once(note_refusal, refund.id, error)
         return
     with session() as s:
         record_refund(s, lock_payment(s, payment.id), facts, find_refund_id(s, facts.id, facts.metadata))
@@ -232,16 +229,14 @@ def _has_ended(stripe_id: str) -> bool:
         facts = kind.fetch(stripe_id)
     except StripeRefused as error:
         return error.code == _MISSING
-    with session() as s:
-        kind.apply(s, facts)
+    write_once(kind.apply, facts)
     return facts.ended_at is not None
 
 
 def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> None:
     """Tell the admins, once: the subscription goes on, and would be charged, until Stripe takes the next attempt."""
     detail = f"subscription {subscription_id} shall {wish}, and Stripe refuses: {error.code}"
-    with session() as s:
-        notices.tell_admins(s, "difference", detail, key=f"cancellation:{subscription_id}")
+    write_once(notices.tell_admins, "difference", detail, key=f"cancellation:{subscription_id}")
 
 
 _EXECUTORS: dict[CommandKind, Callable[[StripeCommand], None]] = {
@@ -287,8 +282,7 @@ def work_off() -> None:
 def apply_object(object_id: str) -> bool:
     """Read an object at Stripe and apply it, again while events arrive for it; False where Stripe is away."""
     for _ in range(_RUNS):
-        with session() as s:
-            claim = claim_object(s, object_id)
+        claim = write_once(claim_object, object_id)
         if claim is None:
             return True
         try:

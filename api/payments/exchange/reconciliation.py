@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from api.models.base import read_once, write_once
 from api.models.base import session as open_session
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundStatus, StripeId
 from api.models.stripe_event import PaymentDifference
@@ -66,8 +67,7 @@ def reconcile() -> dict[str, int]:
     # They are compared by what was just read: the list may be older than what its events changed meanwhile.
     read = [(row, (kind, _sync(kind, facts.id) or facts)) for row, (kind, facts) in found]
     missed = _apply_missed_events(since)
-    with open_session() as s:
-        faults = find_book_faults(s)
+    faults = read_once(find_book_faults)
     differences = [*read, *((row, None) for row in [*missing, *faults])]
     left = [row for row, each in differences if not _keep(row, each, now)]
     if left:
@@ -243,8 +243,7 @@ def _sync(kind: str, object_id: str) -> Any:
     each = OBJECT_TYPES[kind]
     try:
         facts = each.fetch(object_id)
-        with open_session() as s:
-            each.apply(s, facts)
+        write_once(each.apply, facts)
     except (UnknownOwner, IdConflict, StripeRefused) as error:
         log.warning("an object is not applied", object=object_id, because=str(error))
         return None
@@ -262,8 +261,7 @@ def _report(left: Iterable[PaymentDifference], now: datetime) -> None:
         f"{each.object_id}: ours {each.ours or 'nothing'}, Stripe's {each.stripe or 'nothing'}"
         for each in left
     ]
-    with open_session() as s:
-        notices.tell_admins(s, "difference", "\n".join(lines), key=f"difference:{now:%Y-%m-%d}")
+    write_once(notices.tell_admins, "difference", "\n".join(lines), key=f"difference:{now:%Y-%m-%d}")
 
 
 # Documents are issued, and credits taken back, some minutes after the money moved.

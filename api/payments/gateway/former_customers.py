@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
+from api.models.base import read_once
 from api.models.base import session as open_session
 from api.models.payment import FormerCustomer, Payment, PaymentEvent, PaymentEventKind
 from api.payments.gateway.errors import StripeAway, StripeRefused
@@ -35,8 +36,7 @@ def find_customer(session: Session, payment_id: UUID) -> str | None:
 
 def drop_customers() -> dict[str, int]:
     """Delete the customers whose time is over, at Stripe and then here; Stripe retains by itself what it must."""
-    with open_session() as s:
-        due = _list_due(s, clock())
+    due = read_once(_list_due, clock())
     deleted = sum(_drop(each) for each in due)
     return {"deleted": deleted, "left": len(due) - deleted}
 

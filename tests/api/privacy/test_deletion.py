@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.login import Login
 from api.models.notification import FORGOTTEN, Notification, State
@@ -19,9 +19,10 @@ from api.models.payment import FormerCustomer, Payment, Refund, RefundReason
 from api.models.support import SupportRequest
 from api.models.user import Contact, ContactState, Role, User
 from api.payments.billing.schemas import Cancellation
+from api.payments.declarations.forms import receive
 from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import WithdrawalForm
-from api.payments.declarations.service import cancel_own, receive_form, withdraw_order
+from api.payments.declarations.service import cancel_own, withdraw_order
 from api.payments.exchange import jobs as payments
 from api.privacy import access
 from api.privacy.access import delete_named
@@ -275,7 +276,7 @@ def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
 ) -> None:
     payment = shop.buy(camille.id, PlanName.URGENCE_7J)
     number = get(Payment, payment).order_number
-    receive_form(WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr", bool)
+    write_once(receive, WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr", bool)
     prove(camille)
     delete(camille, {"understood": True})
     (row,) = list_open("withdrawal_received")

@@ -39,7 +39,7 @@ import notifier
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.passwords import hash_password
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
@@ -54,8 +54,9 @@ from api.models.payment import (
     RefundReason,
 )
 from api.models.user import Grant
+from api.payments.declarations.forms import receive
 from api.payments.declarations.schemas import WithdrawalForm
-from api.payments.declarations.service import confirm, receive_form
+from api.payments.declarations.service import confirm
 from api.payments.exchange.objects import OBJECT_TYPES
 from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
@@ -401,7 +402,7 @@ def name_order(person: Person) -> WithdrawalForm:
 
 def test_a_form_s_declaration_is_stored(camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
-    assert while_deleting(camille, lambda: receive_form(wish, "fr", bool)).result().id
+    assert while_deleting(camille, lambda: write_once(receive, wish, "fr", bool)).result().id
     (row,) = rows(Declaration)
     assert (row.reference, row.user_id) == ("7KQ2M9XWPA", None)
 
@@ -409,7 +410,7 @@ def test_a_form_s_declaration_is_stored(camille: Person, blobs: Blobs) -> None:
 def test_a_declaration_is_confirmed(camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
     change(Payment, order_number="2KQ2M9XWPA")
-    row = receive_form(wish, "fr", bool)
+    row = write_once(receive, wish, "fr", bool)
     with session() as s:  # it names the order only now
         s.execute(sa.update(Payment).values(order_number="7KQ2M9XWPA"))
     while_deleting(camille, lambda: confirm(row.id)).result()
