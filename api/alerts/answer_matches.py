@@ -23,13 +23,8 @@ class AnnouncedMatch:
     announced_at: datetime
 
 
-def find_matches(session: Session, notification_id: UUID) -> list[UUID]:
-    """Return the matches that a message announced; none where their alerts were deleted."""
-    return [each.match_id for each in list_announced(session, notification_id)]
-
-
 def list_announced(session: Session, notification_id: UUID) -> list[AnnouncedMatch]:
-    """Return the matches that a message announced, in the order of their alerts.
+    """Return the matches that a message announced, in the order of their alerts; none where these were deleted.
 
     Several notifications may have left as one message, which carries the id of one of them: the matches of all are
     returned.

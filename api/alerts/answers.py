@@ -9,7 +9,7 @@ by themselves: anybody can have three accounts. An operator compares the page wi
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,10 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.queries import lock_user
-from api.alerts.answer_matches import find_matches
 from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, open_again, stop_alerts
-from api.ground.errors import ApiError
+from api.ground.errors import ApiError, not_found
 from api.ground.messages import nudge_later
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
@@ -34,34 +33,7 @@ from api.models.notification import Match
 from api.models.slot import Detection
 from configs.ground.clock import clock
 
-
-class AnswerRefused(Exception):
-    """An answer that is not stored; nothing has changed."""
-
-
-class UnknownMatch(AnswerRefused):
-    """There is no such match any more: its alert was deleted."""
-
-    def __init__(self) -> None:
-        super().__init__("there is nothing to answer any more: the alert was deleted")
-
-
-class ForeignMatch(AnswerRefused):
-    """A match belongs to another user's alert."""
-
-    def __init__(self) -> None:
-        super().__init__("this alert belongs to another account")
-
-
-class AnswerFinal(AnswerRefused):
-    """Another answer was given, and the hour in which it could change is over."""
-
-    def __init__(self, since: datetime) -> None:
-        super().__init__(f"another answer stands and cannot change any more since {since.isoformat()}")
-        self.since = since
-
-
-__all__ = ["CHANGEABLE", "StoredAnswer", "find_matches", "read_answers", "store_answers"]
+FINAL = "answer-final"  # the word of a refusal: another answer stands, and its hour is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +62,8 @@ def store_answers(
     are left as they are.
 
     Raises:
-        api.alerts.answers.UnknownMatch: none of the matches is there any more.
-        api.alerts.answers.ForeignMatch: one belongs to another user.
-        api.alerts.answers.AnswerFinal: all have another answer, more than an hour old.
+        ApiError: 404, none of the matches is there any more, or one belongs to another user; 409 answer-final, all
+            have another answer, more than an hour old.
     """
     lock_user(session, user_id)
     now = clock()
@@ -108,8 +79,9 @@ def store_answers(
         if each not in before or before[each].value is value or now < ends[each]
     }
     if not storable:
-        raise AnswerFinal(max(ends.values()))
-    effects = AlertEffects(session, user_id, since=now - CHANGEABLE)
+        since = max(ends.values()).isoformat()
+        detail = f"another answer stands and cannot change any more since {since}"
+        raise ApiError(409, FINAL, detail)
     previous: dict[UUID, set[AnswerValue]] = defaultdict(set)
     for match_id, alert_id in storable.items():
         if match_id in before:
@@ -119,13 +91,15 @@ def store_answers(
         given = MatchAnswer(match_id=match_id, value=value, answered_at=now, via=via)
         _write(session, before.get(match_id), given)
     session.flush()
-    for alert_id in sorted(set(storable.values())):
-        effects.apply(alert_id, previous[alert_id], value, found)
+    reopened = [
+        _apply(session, each, previous[each], value, found, since=now - CHANGEABLE)
+        for each in sorted(set(storable.values()))
+    ]
     return StoredAnswer(
         value,
         first,
         min(ends.get(each, now + CHANGEABLE) for each in storable),
-        effects.has_reopened,
+        any(reopened),
     )
 
 
@@ -145,10 +119,8 @@ def _find_matches(session: Session, user_id: UUID, match_ids: Sequence[UUID]) ->
         .order_by(Match.id)
     )
     rows = session.execute(owned).all()
-    if not rows:
-        raise UnknownMatch
-    if any(owner != user_id for _, owner in rows):
-        raise ForeignMatch
+    if not rows or any(owner != user_id for _, owner in rows):
+        raise not_found("announcement of the user's alerts")
     return {match.id: match for match, _ in rows}
 
 
@@ -164,76 +136,68 @@ def _write(session: Session, answer: MatchAnswer | None, given: MatchAnswer) -> 
 _CLOSES = {AnswerValue.FOUND: ClosedBecause.FOUND, AnswerValue.STOPPED: ClosedBecause.STOPPED}
 
 
-@dataclass(slots=True)
-class AlertEffects:
-    """Applies an answer to the alerts of one user, whose row the caller has locked."""
+def _apply(
+    session: Session,
+    alert_id: UUID,
+    before: Collection[AnswerValue],
+    value: AnswerValue,
+    found: FoundAppointment | None,
+    *,
+    since: datetime,
+) -> bool:
+    """Apply an answer to an alert, whose user's row is locked; return whether the alert is open again.
 
-    session: Session
-    user_id: UUID
-    since: datetime  # what an answer closed before that stays closed
-    has_reopened: bool = field(default=False, init=False)
-
-    def apply(
-        self,
-        alert_id: UUID,
-        before: Collection[AnswerValue],
-        value: AnswerValue,
-        found: FoundAppointment | None,
-    ) -> None:
-        """Apply an answer to an alert; `before` are those that it replaces, of one match each."""
-        alert = self.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
-        if alert is None:
-            return
-        withdrawn = any(each is not value and self._has_closed(alert, each) for each in before)
-        if value is AnswerValue.FOUND:
-            self._close_as_found(alert, found)
-        elif value is AnswerValue.STOPPED:
-            self._stop(alert, withdrawn=withdrawn)
-        elif withdrawn and not self._has_closing_answer(alert):
-            self._open_again(alert)
-
-    def _close_as_found(self, alert: Alert, found: FoundAppointment | None) -> None:
-        close_alert(self.session, alert, ClosedBecause.FOUND)
+    `before`: the answers that it replaces, of one match each. What one closed before `since` stays closed.
+    """
+    alert = session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+    if alert is None:
+        return False
+    withdrawn = any(each is not value and _has_closed(alert, each, since) for each in before)
+    if value is AnswerValue.FOUND:
+        close_alert(session, alert, ClosedBecause.FOUND)
         if alert.closed_because is ClosedBecause.STOPPED:
             alert.closed_because = ClosedBecause.FOUND
         if found and alert.closed_because is ClosedBecause.FOUND:
-            store_appointment(self.session, alert.id, found)
-
-    def _stop(self, alert: Alert, *, withdrawn: bool) -> None:
-        if not withdrawn:
-            stop_alerts(self.session, self.user_id, [alert.id])
-            return
+            store_appointment(session, alert.id, found)
+    elif value is AnswerValue.STOPPED and withdrawn:
         alert.closed_because = ClosedBecause.STOPPED
-        delete_appointment(self.session, alert.id)
+        delete_appointment(session, alert.id)
+    elif value is AnswerValue.STOPPED:
+        stop_alerts(session, alert.user_id, [alert.id])
+    elif withdrawn and not _has_closing_answer(session, alert):
+        return _open_again(session, alert)
+    return False
 
-    def _open_again(self, alert: Alert) -> None:
-        """Open an alert again; one that the plan has no place for any more stays closed."""
-        delete_appointment(self.session, alert.id)
-        try:
-            open_again(self.session, alert)
-        except ApiError:
-            alert.closed_because = (
-                ClosedBecause.STOPPED
-            )  # without an appointment, and its links may open it later
-            return
-        self.has_reopened = True
 
-    def _has_closed(self, alert: Alert, before: AnswerValue) -> bool:
-        """Return whether the answer that is replaced closed the alert."""
-        if alert.closed_at is None or alert.closed_because is not _CLOSES.get(before):
-            return False
-        return alert.closed_at >= self.since
+def _open_again(session: Session, alert: Alert) -> bool:
+    """Open an alert again; one that the plan has no place for any more stays closed: return False."""
+    delete_appointment(session, alert.id)
+    try:
+        open_again(session, alert)
+    except ApiError:
+        alert.closed_because = (
+            ClosedBecause.STOPPED
+        )  # without an appointment, and its links may open it later
+        return False
+    return True
 
-    def _has_closing_answer(self, alert: Alert) -> bool:
-        """Return whether another answer keeps the alert closed: one that was given since it was opened last."""
-        given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
-        closing = (
-            sa.select(MatchAnswer.match_id)
-            .join(Match, Match.id == MatchAnswer.match_id)
-            .where(Match.alert_id == alert.id, MatchAnswer.value.in_(list(_CLOSES)))
-            .where(given_at >= alert.watched_since)
-        )
-        return self.session.scalar(closing.limit(1)) is not None
+
+def _has_closed(alert: Alert, before: AnswerValue, since: datetime) -> bool:
+    """Return whether the answer that is replaced closed the alert."""
+    is_reason = alert.closed_because is not None and alert.closed_because is _CLOSES.get(before)
+    return is_reason and alert.closed_at is not None and alert.closed_at >= since
+
+
+def _has_closing_answer(session: Session, alert: Alert) -> bool:
+    """Return whether another answer keeps the alert closed: one that was given since it was opened last."""
+    given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
+    closing = (
+        sa.select(MatchAnswer.match_id)
+        .join(Match, Match.id == MatchAnswer.match_id)
+        .where(Match.alert_id == alert.id, MatchAnswer.value.in_(list(_CLOSES)))
+        .where(given_at >= alert.watched_since)
+    )
+    return session.scalar(closing.limit(1)) is not None
 
 
 _PEOPLE = 3

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from api.alerts import service
 from api.alerts.answer_matches import find_matches_of_alert
-from api.alerts.answers import AnswerFinal, store_answers
+from api.alerts.answers import store_answers
 from api.alerts.appointments import close_as_found, get_appointment, move_reminders
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
@@ -27,10 +27,10 @@ from api.alerts.schemas import (
     SentTest,
 )
 from api.alerts.targets import build_targets
-from api.ground.errors import ApiError, not_found
+from api.ground.errors import not_found
 from api.ground.schemas import Answer, Body
 from api.models.answer import AnswerValue, AnswerVia
-from api.models.base import read_once, session
+from api.models.base import read_once, session, write_once
 from api.web.auth import current_user_id
 from api.web.openapi import BODY, declare_errors, make_blueprint
 
@@ -110,8 +110,7 @@ def edit_alert(path: AlertPath, body: AlertChange) -> dict[str, Any]:
 @blueprint.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
 def delete_alert(path: AlertPath) -> tuple[str, int]:
     """End an alert for good."""
-    with session() as s:
-        service.delete_alert(s, current_user_id(), path.id)
+    write_once(service.delete_alert, current_user_id(), path.id)
     return "", 204
 
 
@@ -125,8 +124,7 @@ def toggle_alert(path: AlertPath) -> dict[str, Any]:
 @blueprint.post("/<uuid:id>/test", responses={202: SentTest, **declare_errors(401, 404, 409)})
 def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
     """Send a message marked as a test on each linked channel, 3 times an hour at most."""
-    with session() as s:
-        written = write_test(s, current_user_id(), path.id)
+    written = write_once(write_test, current_user_id(), path.id)
     return SentTest(channels=written.channels, sms_from=written.sms_from).as_json(), 202
 
 
@@ -155,10 +153,7 @@ def answer_alert(path: AlertPath, body: NewAnswer) -> dict[str, Any]:
         matches = find_matches_of_alert(s, path.id, body.detection_id)
         if not matches:
             raise not_found("announcement of this alert")
-        try:
-            stored = store_answers(s, user_id, matches, body.value, AnswerVia.API, found=body.appointment)
-        except AnswerFinal as error:
-            raise ApiError(409, "answer-final", str(error)) from None
+        stored = store_answers(s, user_id, matches, body.value, AnswerVia.API, found=body.appointment)
         s.flush()
         answer = GivenAnswer(
             value=stored.value,

@@ -14,7 +14,7 @@ from api.accounts.queries import lock_user
 from api.accounts.users.contact_linking import note_start
 from api.accounts.users.contact_ownership import drop_contact
 from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
-from api.alerts.answers import AnswerFinal, AnswerRefused, store_answers
+from api.alerts.answers import FINAL, store_answers
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.bot.updates import (
     BotCall,
@@ -31,7 +31,7 @@ from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
 from api.models.alert import REOPENS, Alert
 from api.models.answer import AnswerValue, AnswerVia
-from api.models.base import is_any_of, session
+from api.models.base import is_any_of, session, write_once
 from api.models.contact_lookup import find_contact, hash_address
 from api.models.notification import Match, Notification
 from api.models.slot import Detection
@@ -107,10 +107,8 @@ def _choose(
 def _store(chat: LinkedChat, match_ids: Sequence[UUID], value: AnswerValue) -> str:
     try:
         stored = store_answers(chat.session, chat.user.id, match_ids, value, AnswerVia.TELEGRAM)
-    except AnswerFinal:
-        return "final"
-    except AnswerRefused:
-        return "unknown"
+    except ApiError as error:
+        return "final" if error.word == FINAL else "unknown"
     if stored.has_reopened:
         return "reopened"
     is_over = value not in _CLOSES_ALERT and not _has_open_alert(chat, match_ids)
@@ -222,8 +220,7 @@ def _handle_command(message: IncomingMessage, key: str) -> BotCall | None:
     command, argument = found[1], found[2] or ""
     if command == "start" and argument:
         if chat.is_private:
-            with session() as s:
-                note_start(s, str(chat.id), chat.name, argument.strip())
+            write_once(note_start, str(chat.id), chat.name, argument.strip())
         return None
     language = message.sender.language if message.sender else FRENCH
     if not chat.is_private:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Literal
 from uuid import UUID
@@ -12,10 +13,11 @@ from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from api.alerts.answer_matches import AnnouncedMatch, list_announced
-from api.alerts.answers import AnswerFinal, StoredAnswer, UnknownMatch, read_answers, store_answers
+from api.alerts.answers import StoredAnswer, read_answers, store_answers
 from api.alerts.appointments import CHOICES, Step, move_reminders, read_minutes, store_answer
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
+from api.ground.errors import ApiError
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.appointment import Appointment
@@ -27,16 +29,12 @@ from configs.ground.signed_links import AnswerAlert, MoveReminders, TellHowItWen
 from configs.world.desk import zone_of, zone_or_home
 from configs.world.prefecture import Prefecture, prefectures
 
-Mistake = Literal["value", "alerts", "moment"]  # what a form lacks
 CLOSING = (AnswerValue.FOUND, AnswerValue.STOPPED)  # answers that close the alerts that they are about
 
 
-class AnswerFormRefused(ValueError):
-    """A form that says too little, or something impossible."""
-
-    def __init__(self, mistake: Mistake) -> None:
-        super().__init__(f"the answer lacks: {mistake}")
-        self.mistake = mistake
+def _refuse_form(mistake: Literal["value", "alerts", "moment"]) -> ApiError:
+    """Return the refusal of a form that says too little, or something impossible, by what it lacks."""
+    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, mistake, f"the answer lacks: {mistake}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +107,10 @@ def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> Store
     """Store the answer of a form.
 
     Raises:
-        AnswerFormRefused: it says too little.
-        api.alerts.answers.AnswerRefused: it comes too late, or its alerts were deleted.
+        ApiError: 422, it says too little; 404 or 409, its alerts were deleted, or it comes too late.
     """
     if form.value is None:
-        raise AnswerFormRefused("value")
+        raise _refuse_form("value")
     alerts = _choose_alerts(asked, form, form.value)
     found = _read_found(form, alerts[0].place) if form.value is AnswerValue.FOUND else None
     chosen = {each.id for each in alerts}
@@ -137,7 +134,7 @@ def _choose_alerts(asked: AskedMessage, form: AnswerForm, value: AnswerValue) ->
         return asked.alerts
     chosen = [each for each in asked.alerts if str(each.id) in form.alerts]
     if not chosen:
-        raise AnswerFormRefused("alerts")
+        raise _refuse_form("alerts")
     return chosen
 
 
@@ -150,7 +147,7 @@ def _read_found(form: AnswerForm, place: Prefecture) -> FoundAppointment | None:
         at = datetime.combine(day, hour, zone_of(place.time_zone))
         return FoundAppointment.model_validate({"at": at.isoformat()})
     except (ValueError, OverflowError):
-        raise AnswerFormRefused("moment") from None
+        raise _refuse_form("moment") from None
 
 
 def ask_answer(token: str) -> str:
@@ -171,8 +168,11 @@ def answer_alert(token: str) -> tuple[str, int]:
             stored = store_form(s, asked, form)
             s.flush()
             shown = find_asked(s, notification_id) or asked
-    except (AnswerFormRefused, AnswerFinal, UnknownMatch) as error:
-        return _refuse_answer(notification_id, token, form, error)
+    except ApiError as error:  # nothing is stored: the page shows why
+        mistake = error.word if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+        with session() as s:
+            page = _render_question(find_asked(s, notification_id), token, form, mistake)
+        return page, error.status if mistake else HTTPStatus.CONFLICT
     return _render_stored(shown, stored), HTTPStatus.OK
 
 
@@ -182,18 +182,8 @@ def _read_answer_form() -> AnswerForm:
     return AnswerForm(value, frozenset(request.form.getlist("alert")), day, hour)
 
 
-def _refuse_answer(
-    notification_id: UUID, token: str, form: AnswerForm, error: AnswerFormRefused | AnswerFinal | UnknownMatch
-) -> tuple[str, int]:
-    """Show why nothing was stored."""
-    mistake = error.mistake if isinstance(error, AnswerFormRefused) else None
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.CONFLICT
-    with session() as s:
-        return _render_question(find_asked(s, notification_id), token, form, mistake), status
-
-
 def _render_question(
-    asked: AskedMessage | None, token: str, form: AnswerForm, mistake: Mistake | None = None
+    asked: AskedMessage | None, token: str, form: AnswerForm, mistake: str | None = None
 ) -> str:
     if asked is None:
         return render_template("answer.html", state="gone")
@@ -222,10 +212,6 @@ def _render_stored(asked: AskedMessage, stored: StoredAnswer) -> str:
     )
 
 
-class UnknownChoice(ValueError):
-    """A form asks for a reminder that is not offered."""
-
-
 @dataclass(frozen=True, slots=True)
 class LinkedAppointment:
     """An appointment that a link is about, its prefecture and its user."""
@@ -246,7 +232,8 @@ class LinkedAppointment:
     def list_choices(self, step: Step, language: str) -> list[tuple[int, str, bool]]:
         """Return the choices of a reminder: minutes, the same in words, and whether it is chosen."""
         chosen = read_minutes(self.row, step)
-        return [(each, _write_minutes(each, language), each == chosen) for each in CHOICES[step]]
+        words = partial(format_timedelta, threshold=1, locale=language)
+        return [(each, words(timedelta(minutes=each)), each == chosen) for each in CHOICES[step]]
 
 
 def find_appointment(session: Session, appointment_id: UUID) -> LinkedAppointment | None:
@@ -257,27 +244,6 @@ def find_appointment(session: Session, appointment_id: UUID) -> LinkedAppointmen
     if row is None or alert is None or place is None:
         return None
     return LinkedAppointment(row, place, session.get_one(User, alert.user_id))
-
-
-def is_over(found: LinkedAppointment, now: datetime) -> bool:
-    """Return whether nothing is left to be reminded of."""
-    return found.row.at is None or found.row.at <= now
-
-
-def read_choice(text: str, step: Step) -> int | None:
-    """Return the minutes that a form chose; None for no reminder.
-
-    Raises:
-        UnknownChoice: it is none of the choices.
-    """
-    known = {str(each): each for each in CHOICES[step]}
-    if text and text not in known:
-        raise UnknownChoice
-    return known.get(text)
-
-
-def _write_minutes(minutes: int, language: str) -> str:
-    return format_timedelta(timedelta(minutes=minutes), threshold=1, locale=language)
 
 
 def ask_reminders(token: str) -> str:
@@ -292,17 +258,17 @@ def set_reminders(token: str) -> tuple[str, int]:
     """Move the reminders, or switch them off; a repetition changes nothing."""
     with session() as s:
         found = find_appointment(s, read_token(MoveReminders, token).appointment)
-        try:
-            chosen = [read_choice(request.form.get(step, ""), step) for step in Step]
-        except UnknownChoice:
+        offered = {step: {"": None} | {str(each): each for each in CHOICES[step]} for step in Step}
+        chosen = {step: request.form.get(step, "") for step in Step}
+        if any(text not in offered[step] for step, text in chosen.items()):
             return _render_reminders(found, done=False, refused=True), 422
         if found:
-            move_reminders(found.row, *chosen)
+            move_reminders(found.row, *(offered[step][text] for step, text in chosen.items()))
         return _render_reminders(found, done=True), 200
 
 
 def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: bool = False) -> str:
-    if found is None or is_over(found, clock()):
+    if found is None or found.row.at is None or found.row.at <= clock():
         return render_template("reminders.html", found=None, done=done)
     use_account_language(found.user.language)
     language = read_language()
