@@ -3,7 +3,6 @@
 `Killed` is no `Exception`, so that nothing in the product handles it: like `kill -9`, it leaves a transaction without
 its commit, and a call of Stripe's without anybody who reads its answer."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,18 +17,14 @@ import stripe
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.alert import Alert
 from api.models.base import session
-from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, Subscription, WatchCredit
 from api.models.stripe_event import StripeCommand, StripeEvent
-from api.models.user import Grant
 from api.payments.exchange import events
 from api.payments.exchange import jobs as payment_jobs
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from tests.api.billing.till import Till
-from tests.api.payments.shop import list_messages, take_nudges
-from tests.factories import rows
+from tests.api.payments.shop import take_nudges
 
 Result = TypeVar("Result")
 _WAITING = (StripeEvent, StripeCommand)  # tables with rows that wait for Stripe
@@ -66,8 +61,9 @@ class Killer:
         finally:
             self.watches = False
 
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Make steps of every commit, call of Stripe's API, nudge, and hand-over to the notifier."""
+    @contextmanager
+    def installed(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Make steps of each commit, call of Stripe's API, nudge, and hand-over to the notifier within the block."""
         http = stripe.RequestsClient
         patch.setattr(
             http, "request", self._surround(http.request, lambda args: f"{args[1]} {urlsplit(args[2]).path}")
@@ -75,21 +71,17 @@ class Killer:
         patch.setattr(events, "nudge", self._surround(nudge, lambda _: "nudge"))
         for name in ("nudge", "deliver_here", "catch_up"):
             patch.setattr(notifier, name, self._surround(getattr(notifier, name), partial(_say, name)))
-
-    @contextmanager
-    def listen(self) -> Iterator[None]:
-        """Make steps of the time before and after each commit."""
-        listeners = [
-            ("before_commit", lambda _: self.reach("before a commit")),
-            ("after_commit", lambda _: self.reach("after a commit")),
-        ]
-        for name, reach in listeners:
-            sa.event.listen(Session, name, reach)
+        commits = {when: partial(self._reach_commit, when) for when in ("before", "after")}
+        for when, reach in commits.items():
+            sa.event.listen(Session, f"{when}_commit", reach)
         try:
             yield
         finally:
-            for name, reach in listeners:
-                sa.event.remove(Session, name, reach)
+            for when, reach in commits.items():
+                sa.event.remove(Session, f"{when}_commit", reach)
+
+    def _reach_commit(self, when: str, _session: Session) -> None:
+        self.reach(f"{when} a commit")
 
     def _surround(
         self, act: Callable[..., Result], describe: Callable[[tuple[Any, ...]], str]
@@ -156,50 +148,38 @@ def find_next_attempt() -> datetime | None:
     return min((each for each in found if each), default=None)
 
 
-_HOUR = 3600
+# What a story leaves: neither ids nor instants. A grant is measured in hours: seconds pass until the sweep looks.
+_STATE = {
+    "payments": """SELECT plan, amount_cents, refunded_cents, status, alert_id IS NOT NULL,
+        ARRAY(SELECT kind FROM payment_events WHERE payment_id = p.id ORDER BY 1) FROM payments p""",
+    "grants": """SELECT plan, source, round(extract(epoch FROM ends_at - starts_at) / 3600), ends_at <= :now
+        FROM grants""",
+    "refunds": "SELECT amount_cents, reason, status FROM refunds",
+    "subscriptions": "SELECT status, cancel_wanted_at IS NOT NULL FROM subscriptions",
+    "outages": "SELECT form, amount_cents FROM watch_credits",
+    "upgrades": "SELECT amount_cents, seconds FROM plan_credits",
+    "alerts": "SELECT enabled, closed_at IS NOT NULL FROM alerts",
+    "events": "SELECT type, applied_at IS NOT NULL, flag FROM stripe_events",
+    "messages": "SELECT kind FROM notifications",
+}
+_AT_STRIPE = {
+    "checkout.session": ("mode", "status"), "refund": ("amount",), "subscription": ("status", "cancel_at"),
+    "invoiceitem": ("amount",), "coupon": (), "customer": (),
+}  # fmt: skip
 
 
-def read_end_state(till: Till) -> dict[str, Any]:
+def read_end_state(till: Till) -> dict[str, list[str]]:
     """Return both sides as plain, sorted values."""
-    now = clock()
-    return {
-        "payments": sorted(_describe_payment(each) for each in rows(Payment)),
-        "grants": sorted(_describe_grant(each, now) for each in rows(Grant)),
-        "refunds": sorted((each.amount_cents, each.reason, each.status) for each in rows(Refund)),
-        "subscriptions": sorted((each.status, bool(each.cancel_wanted_at)) for each in rows(Subscription)),
-        "outages": sorted((each.form, each.amount_cents) for each in rows(WatchCredit)),
-        "upgrades": sorted((each.amount_cents, each.seconds) for each in rows(PlanCredit)),
-        "alerts": sorted((each.enabled, bool(each.closed_at)) for each in rows(Alert)),
-        "events": Counter((each.type, bool(each.applied_at), each.flag) for each in rows(StripeEvent)),
-        "messages": sorted(list_messages()),
-        "stripe": _describe_stripe(till),
-    }
-
-
-def _describe_payment(payment: Payment) -> tuple[Any, ...]:
     with session() as s:
-        kinds = s.scalars(sa.select(PaymentEvent.kind).where(PaymentEvent.payment_id == payment.id)).all()
-    happened = tuple(sorted(kinds))
-    alert = bool(payment.alert_id)
-    return payment.plan, payment.amount_cents, payment.refunded_cents, payment.status, happened, alert
-
-
-def _describe_grant(grant: Grant, now: datetime) -> tuple[Any, ...]:
-    """Say how long a grant is in whole hours: some seconds pass until the sweep looks."""
-    hours = round((grant.ends_at - grant.starts_at).total_seconds() / _HOUR)
-    return grant.plan, grant.source, hours, grant.ends_at <= now
-
-
-def _describe_stripe(till: Till) -> dict[str, Any]:
+        now = {"now": clock()}
+        found: dict[str, list[Any]] = {
+            name: [*s.execute(sa.text(each), now)] for name, each in _STATE.items()
+        }
     control = till.shop.control
-    return {
-        "money": sorted((each["captured"], each["refunded"], each["net"]) for each in control.ledger()),
-        "sessions": sorted((each["mode"], each["status"]) for each in control.objects("checkout.session")),
-        "refunds": sorted(each["amount"] for each in control.objects("refund")),
-        "subscriptions": sorted(
-            (each["status"], bool(each["cancel_at"])) for each in control.objects("subscription")
-        ),
-        "items": sorted(each["amount"] for each in control.objects("invoiceitem")),
-        "coupons": len(control.objects("coupon")),
-        "customers": len(control.objects("customer")),
-    }
+    found["money"] = [(each["captured"], each["refunded"], each["net"]) for each in control.ledger()]
+    for kind, names in _AT_STRIPE.items():
+        objects = control.objects(kind)
+        found[kind] = [
+            [each[name] and (name == "cancel_at" or each[name]) for name in names] for each in objects
+        ]
+    return {name: sorted(map(str, each)) for name, each in found.items()}

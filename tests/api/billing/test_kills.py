@@ -1,7 +1,6 @@
 """kill -9 at each commit, each call of Stripe's API and each nudge, and Stripe away, slow or refusing: the end is as if nothing had happened."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -44,40 +43,28 @@ BEGINNING = "2026-11-20T09:00:00+00:00"
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
-@dataclass(frozen=True)
-class Story:
-    """What came before, without deaths, and the part in which one happens."""
-
-    begin: Callable[[Life], None]
-    act: Callable[[Life], None]
+Act = Callable[[Life], object]
 
 
-def buy(life: Life, name: PlanName, *, alert: bool = False) -> None:
-    answer = life.ask(lambda: life.till.order(name, **({"alert": ALERT} if alert else {})))
-    assert answer.status_code == 200, answer.json
-    life.till.shop.control.pay(answer.json["checkoutUrl"].rpartition("/")[2])
-    life.deliver()
+def buy(name: PlanName, *, alert: bool = False) -> Act:
+    def act(life: Life) -> None:
+        answer = life.ask(lambda: life.till.order(name, **({"alert": ALERT} if alert else {})))
+        assert answer.status_code == 200, answer.json
+        life.till.shop.control.pay(answer.json["checkoutUrl"].rpartition("/")[2])
+        life.deliver()
+
+    return act
 
 
-def start(*names: PlanName, hours: float = 6) -> Callable[[Life], None]:
-    def begin(life: Life) -> None:
-        for name in names:
-            buy(life, name, alert=name is names[0])
-            life.settle()
-            life.till.shop.pass_time(hours=hours)
-
-    return begin
+def pass_six_hours(life: Life) -> None:
+    life.settle()
+    life.till.shop.pass_time(hours=6)
 
 
 def renew(life: Life) -> None:
     life.till.shop.clock.shift(timedelta(days=31, hours=2))
     life.till.shop.control.advance()
     life.deliver()
-
-
-def begin_refused_renewal(life: Life) -> None:
-    start(TOTAL)(life)
-    life.till.use_bad_card()
 
 
 def find_payment(name: PlanName) -> UUID:
@@ -113,12 +100,6 @@ def cancel(life: Life) -> None:
     assert answer.status_code == 200
 
 
-def begin_notice(life: Life) -> None:
-    start(TOTAL)(life)
-    assert life.till.post("cancel", {"on": "2026-11-25"}).status_code == 200
-    life.settle()
-
-
 def take_effect(life: Life) -> None:
     life.till.shop.clock.move_to(datetime(2026, 11, 25, 23, 0, 1, tzinfo=UTC))
     life.ask(background_jobs.apply_declarations)
@@ -128,23 +109,22 @@ def undo(life: Life) -> None:
     life.ask(lambda: undo_own(life.till.person.id))
 
 
-def begin_outage(name: PlanName, form: OutageCredit = OutageCredit.CREDIT) -> Callable[[Life], None]:
-    def begin(life: Life) -> None:
-        buy(life, name, alert=True)
+def watch_with_a_hole(form: OutageCredit) -> Act:
+    def act(life: Life) -> None:
         life.settle()
         change(User, User.id == life.till.person.id, outage_credit=form)
         check(60, 780, 800)
         life.till.shop.pass_time(hours=14)
 
-    return begin
+    return act
 
 
 def give_back(life: Life) -> None:
     life.ask(background_jobs.credit_outages)
 
 
-def begin_unwatched(life: Life) -> None:
-    life.till.shop.order(life.till.person.id, PlanName.URGENCE_7J, alert_wish={"deskIds": ["gone"]})
+def order_unwatched(life: Life) -> None:
+    life.till.shop.order(life.till.person.id, WEEK, alert_wish={"deskIds": ["gone"]})
 
 
 def pay_unwatched(life: Life) -> None:
@@ -153,89 +133,84 @@ def pay_unwatched(life: Life) -> None:
     life.deliver()
 
 
-STORIES = {
-    "purchase": Story(lambda _: None, lambda life: buy(life, WEEK, alert=True)),
-    "subscription": Story(lambda _: None, lambda life: buy(life, TOTAL)),
-    "upgrade": Story(start(DAY), lambda life: buy(life, WEEK)),
-    "renewal": Story(start(TOTAL), renew),
-    "refused renewal": Story(begin_refused_renewal, renew),
-    "refund": Story(start(WEEK), refund),
-    "withdrawal": Story(start(DAY, WEEK), take_back),
-    "cancellation": Story(start(TOTAL), cancel),
-    "cancellation, effect": Story(begin_notice, take_effect),
-    "cancellation, undone": Story(begin_notice, undo),
-    "unwatched desk": Story(begin_unwatched, pay_unwatched),
-    "outage, time": Story(begin_outage(DAY), give_back),
-    "outage, invoice": Story(begin_outage(TOTAL), give_back),
-    "outage, money": Story(begin_outage(DAY, OutageCredit.REFUND), give_back),
+DAY_HELD, WEEK_HELD, MONTH_HELD = ((buy(each, alert=True), pass_six_hours) for each in (DAY, WEEK, TOTAL))
+CREDITED = watch_with_a_hole(OutageCredit.CREDIT)
+# What came before, without deaths, and the part in which one happens.
+STORIES: dict[str, tuple[tuple[Act, ...], Act]] = {
+    "purchase": ((), buy(WEEK, alert=True)),
+    "subscription": ((), buy(TOTAL)),
+    "upgrade": (DAY_HELD, buy(WEEK)),
+    "renewal": (MONTH_HELD, renew),
+    "refused renewal": ((*MONTH_HELD, lambda life: life.till.use_bad_card()), renew),
+    "refund": (WEEK_HELD, refund),
+    "withdrawal": ((*DAY_HELD, buy(WEEK), pass_six_hours), take_back),
+    "cancellation": (MONTH_HELD, cancel),
+    "cancellation, effect": ((*MONTH_HELD, cancel, Life.settle), take_effect),
+    "cancellation, undone": ((*MONTH_HELD, cancel, Life.settle), undo),
+    "unwatched desk": ((order_unwatched,), pay_unwatched),
+    "outage, time": ((buy(DAY, alert=True), CREDITED), give_back),
+    "outage, invoice": ((buy(TOTAL, alert=True), CREDITED), give_back),
+    "outage, money": ((buy(DAY, alert=True), watch_with_a_hole(OutageCredit.REFUND)), give_back),
 }
+Tell = Callable[..., tuple[list[str], dict[str, list[str]]]]
 
 
-@dataclass
-class Stage:
-    """Tells a story from the beginning, as often as wanted."""
+@pytest.fixture
+def tell(
+    till: Till, person: People, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Tell]:
+    """Give what tells a story from the beginning, with a death at the step `fatal`; it returns steps and end state."""
 
-    till: Till
-    person: People
-    server: redis.Redis
-    patch: pytest.MonkeyPatch
+    def clear() -> None:
+        engine().dispose()
+        databases.clean(str(make_url(str(engine().url)).database))
+        redis_server.flushdb()
+        till.shop.clock.move_to(BEGINNING)
+        till.shop.control.reset()
+        till.person = person(confirmed=True)
+        add_desk()
 
-    def tell(self, story: Story, fatal: int | None = None) -> tuple[list[str], dict[str, object]]:
-        """Tell it with a death at the step `fatal`; return the steps up to there, and the end state."""
-        self._clear()
-        killer = Killer(fatal)
-        with self.patch.context() as patch, killer.listen():
-            killer.install(patch)
-            life = Life(self.till, killer)
-            killer.fatal = None
-            story.begin(life)
+    def tell(name: str, fatal: int | None = None) -> tuple[list[str], dict[str, list[str]]]:
+        clear()
+        before, act = STORIES[name]
+        killer = Killer()
+        with monkeypatch.context() as patch, killer.installed(patch):
+            life = Life(till, killer)
+            for each in before:
+                each(life)
             killer.steps.clear()
             killer.fatal = fatal
-            story.act(life)
+            act(life)
             steps = list(killer.steps)
             killer.fatal = None
             life.settle()
         issue_due(60)
         assert reconcile()["different"] == 0
-        return steps, read_end_state(self.till)
+        return steps, read_end_state(till)
 
-    def _clear(self) -> None:
-        engine().dispose()
-        databases.clean(str(make_url(str(engine().url)).database))
-        self.server.flushdb()
-        self.till.shop.clock.move_to(BEGINNING)
-        self.till.shop.control.reset()
-        self.till.person = self.person(confirmed=True)
-        add_desk()
-
-
-@pytest.fixture
-def stage(
-    till: Till, person: People, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stage]:
-    yield Stage(till, person, redis_server, monkeypatch)
+    yield tell
     engine().dispose()
 
 
-def check_deaths(stage: Stage, story: Story, every: int) -> None:
-    steps, expected = stage.tell(story)
+def check_deaths(tell: Tell, name: str, every: int) -> None:
+    steps, expected = tell(name)
     assert any("commit" in each for each in steps)
     for number in range(min(every, len(steps)) // 2, len(steps), every):
-        reached, end = stage.tell(story, number)
+        reached, end = tell(name, number)
         assert len(reached) > number, "the story does not repeat itself"
         assert end == expected, f"killed at step {number}: {steps[number]}"
 
 
 @pytest.mark.parametrize("name", ["purchase", "refund"])
-def test_a_death_at_some_steps_changes_nothing(stage: Stage, name: str) -> None:
-    check_deaths(stage, STORIES[name], every=180)
+def test_a_death_at_some_steps_changes_nothing(tell: Tell, name: str) -> None:
+    check_deaths(tell, name, every=180)
 
 
 @pytest.mark.journey
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", STORIES)
-def test_a_death_at_each_step_changes_nothing(stage: Stage, name: str) -> None:
-    check_deaths(stage, STORIES[name], every=1)
+def test_a_death_at_each_step_changes_nothing(tell: Tell, name: str) -> None:
+    check_deaths(tell, name, every=1)
 
 
 _SESSIONS = "/v1/checkout/sessions"
