@@ -24,7 +24,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         ("--inbox-port", addresses.INBOX_PORT, "port of the inbox page"),
     ):
         parser.add_argument(
-            name, type=_port, default=port, metavar="PORT", help=f"{what} (default {port}, 0: any)"
+            name, type=int, default=port, metavar="PORT", help=f"{what} (default {port}, 0: any)"
         )
     parser.add_argument(
         "--any-form",
@@ -45,31 +45,20 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _port(text: str) -> int:
-    highest = 65535
-    if not text.isdecimal() or int(text) > highest:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {highest}, not {text!r}")
-    return int(text)
-
-
 async def _live(arguments: argparse.Namespace) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     ports = Ports(arguments.sites_port, arguments.providers_port, arguments.inbox_port)
-    endpoint = _endpoint(arguments.stripe_webhook)
+    secrets = [each for each in os.environ.get("STRIPE_WEBHOOK_SECRET", "").split(",") if each]
+    endpoint = Endpoint(arguments.stripe_webhook or "", secrets) if secrets else None
     sandbox = Sandbox(ports, any_form=arguments.any_form, stripe_endpoint=endpoint)
     if arguments.receipts:
         sandbox.send_receipts(arguments.receipts, os.environ.get("SENDGRID_RECEIPT_SECRET", ""))
     async with sandbox:
         print(sandbox.described(), flush=True)
         await ended.wait()
-
-
-def _endpoint(url: str | None) -> Endpoint | None:
-    secrets = [each for each in os.environ.get("STRIPE_WEBHOOK_SECRET", "").split(",") if each]
-    return Endpoint(url, secrets) if url and secrets else None
 
 
 def main(given: list[str] | None = None) -> int:

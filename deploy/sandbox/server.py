@@ -24,7 +24,7 @@ from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.stripe.stand_in import Stripe
-from deploy.sandbox.world import World
+from deploy.sandbox.world import play
 
 if TYPE_CHECKING:
     import socket
@@ -103,7 +103,7 @@ class Sandbox:
     def begin_world(self) -> None:
         """Let slots open and go by themselves from now on; repeated, nothing changes."""
         if self._world is None:
-            self._world = asyncio.create_task(World(self.sites).play(), name="world")
+            self._world = asyncio.create_task(play(self.sites), name="world")
 
     async def __aexit__(self, *_: object) -> None:
         """Stop answering and close every connection, also those that hang."""

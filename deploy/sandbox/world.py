@@ -12,7 +12,7 @@ from deploy.sandbox.modes import ModeBody
 from deploy.sandbox.request_body import Refusal, read_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from deploy.sandbox.modes import Parameters
     from deploy.sandbox.platforms import Planning
@@ -39,47 +39,34 @@ _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
 _rng: Final = random.Random()  # noqa: S311 - a world, not a secret
 
 
-class World:
-    """What happens at the booking sites; what a person at the buttons has made impossible is left out."""
-
-    def __init__(self, sites: Mapping[str, Site]) -> None:
-        self._first = sites[_FIRST_SITE]
-        self._played: dict[str, list[Site]] = {}  # by platform
-        for site in sites.values():
-            if site.about.played:
-                self._played.setdefault(site.platform_name, []).append(site)
-
-    async def play(self) -> None:
-        """Play until cancelled."""
-        bad, sites = self._bad_moments(), self._in_turn()
-        async with asyncio.TaskGroup() as group:
-            await asyncio.sleep(_FIRST_AT)
-            # On every counter: a polite watcher asks one or two of them in its first visit.
-            for planning in self._first.about.forms[0].plannings:
-                group.create_task(_open(self._first, planning, 2, _FIRST_STAYS))
-            for number in count(1):
-                await asyncio.sleep(_rng.uniform(*_BETWEEN))
-                if number in _BAD_SOON or number % _BAD_EVERY == 0:
-                    group.create_task(_trouble(*next(bad)))
-                    continue
-                site = next(sites)
-                planning = _rng.choice(_rng.choice(site.about.forms).plannings)
-                group.create_task(_open(site, planning, _rng.randint(1, 4), _rng.uniform(*_STAYS)))
-
-    def _in_turn(self) -> Iterator[Site]:
-        """Yield a site of one platform after the other, so that each of them shows up soon."""
-        for sites in cycle(self._played.values()):
-            yield _rng.choice(sites)
-
-    def _bad_moments(self) -> Iterator[tuple[Site, str, Parameters]]:
-        """Yield sites and modes, where another site of its platform goes on: who is refused rests for minutes.
-
-        Sites of one form, not the first; one after the other, so that each has had its rest before its next bad moment.
-        """
-        shared = [site for sites in self._played.values() if len(sites) > 1 for site in sites]
-        chosen = [site for site in shared if len(site.about.forms) == 1 and site is not self._first]
-        _rng.shuffle(chosen)
-        return ((site, *bad) for site, bad in zip(cycle(chosen), cycle(_BAD), strict=False))
+async def play(sites: Mapping[str, Site]) -> None:
+    """Play until cancelled; what a person at the buttons has made impossible is left out."""
+    first = sites[_FIRST_SITE]
+    platforms: dict[str, list[Site]] = {}
+    for site in sites.values():
+        if site.about.played:
+            platforms.setdefault(site.platform_name, []).append(site)
+    in_turn = cycle(platforms.values())  # so that each of them shows up soon
+    # Where another site of the platform goes on: who is refused rests for minutes. One after the other, so that each
+    # has had its rest before its next bad moment.
+    shared = [site for known in platforms.values() if len(known) > 1 for site in known]
+    chosen = [site for site in shared if len(site.about.forms) == 1 and site is not first]
+    _rng.shuffle(chosen)
+    bad = zip(cycle(chosen), cycle(_BAD), strict=False)
+    async with asyncio.TaskGroup() as group:
+        await asyncio.sleep(_FIRST_AT)
+        # On every counter: a polite watcher asks one or two of them in its first visit.
+        for planning in first.about.forms[0].plannings:
+            group.create_task(_open(first, planning, 2, _FIRST_STAYS))
+        for number in count(1):
+            await asyncio.sleep(_rng.uniform(*_BETWEEN))
+            if number in _BAD_SOON or number % _BAD_EVERY == 0:
+                troubled, (name, parameters) = next(bad)
+                group.create_task(_trouble(troubled, name, parameters))
+                continue
+            site = _rng.choice(next(in_turn))
+            planning = _rng.choice(_rng.choice(site.about.forms).plannings)
+            group.create_task(_open(site, planning, _rng.randint(1, 4), _rng.uniform(*_STAYS)))
 
 
 async def _open(site: Site, planning: Planning, slots: int, seconds: float) -> None:
