@@ -28,18 +28,17 @@ log = logging.getLogger("sandbox")
 # refuse closes the port, its control API included (the inbox's stays). reset ends the connection.
 # yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
 # refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
-PROVIDER_MODES: Final[dict[str, Parameters]] = {
+_MODES: Final[dict[str, Parameters]] = {
     "normal": {},
     "rate_limited": {"seconds": 5},
     "error_500": {},
     "timeout": {},
     "slow": {"seconds": 2},
-    "yes_without_answer": {},
     "unauthorized": {},
     "refuse": {},
     "reset": {},
-    "reject_address": {"address": "", "named": 1},
 }
+MESSAGE_MODES: Final = _MODES | {"yes_without_answer": {}, "reject_address": {"address": "", "named": 1}}
 _FAILURES: Final = ("rate_limited", "error_500", "unauthorized")
 
 
@@ -70,7 +69,7 @@ class Provider:
     channel: str
     provider_name: str
     host: str  # its address
-    mode_table: Table = PROVIDER_MODES
+    mode_table: Table = _MODES
 
     def __init__(self) -> None:
         self.modes = Modes()
@@ -129,6 +128,8 @@ class Provider:
 
 class MessageProvider(Provider, ABC):
     """A provider of messages; a subclass reads calls and gives refusals in the provider's shape."""
+
+    mode_table = MESSAGE_MODES
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import (
-    PROVIDER_MODES,
+    MESSAGE_MODES,
     Accepted,
     MessageProvider,
     RequestRefused,
@@ -45,7 +45,7 @@ _SILENT, _GONE = "silent-", "gone-"
 _SHOWN: Final = frozenset({"title", "body", "url", "tag"})
 # ended: every subscription has; redirect leads elsewhere; odd answers in no way that the protocol knows.
 _ODD: Final = {"ended": 410, "redirect": 307, "odd": 418}
-_MODES: Final[dict[str, Parameters]] = PROVIDER_MODES | {mode: {} for mode in _ODD}
+_MODES: Final[dict[str, Parameters]] = MESSAGE_MODES | {mode: {} for mode in _ODD}
 
 
 def _browser(subscription_id: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:

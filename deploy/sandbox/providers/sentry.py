@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import uuid4
 
 from aiohttp import web
 
 from deploy.sandbox import addresses
-from deploy.sandbox.providers.provider import PROVIDER_MODES, Provider
-
-if TYPE_CHECKING:
-    from deploy.sandbox.modes import Parameters
+from deploy.sandbox.providers.provider import Provider
 
 _KEPT: Final = 1000  # reports
-_MODES: Final[dict[str, Parameters]] = {
-    name: PROVIDER_MODES[name]
-    for name in ("normal", "rate_limited", "error_500", "timeout", "slow", "unauthorized", "refuse", "reset")
-}
 _STATUS: Final = {"rate_limited": 429, "error_500": 500, "unauthorized": 403}
 
 
@@ -28,7 +21,6 @@ class Sentry(Provider):
     channel = "errors"
     provider_name = "sentry"
     host = addresses.SENTRY
-    mode_table = _MODES
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.listener import Listener, reset_transport
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import OutboxDraft
-from deploy.sandbox.providers.provider import Provider, read_told
+from deploy.sandbox.providers.provider import MESSAGE_MODES, Provider, read_told
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -37,6 +37,7 @@ class Smtp(Provider):
     channel = "email"
     provider_name = "smtp"
     host = addresses.SMTP
+    mode_table = MESSAGE_MODES
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__()
