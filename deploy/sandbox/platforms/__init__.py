@@ -1,8 +1,8 @@
 """The stand-in platforms, found by being here: each a file that describes its sites, forms and modes.
 
-What its sites answer is in the file too (``sites/described.py``), or in a module beside it, whose ``PLATFORM`` may also
-stand alone. In a file ``forms`` name the title of a page and its places; ``page`` is its address, ``form`` a pattern
-that finds its number in an address, or the numbers by address; ``modes`` have a French name, and parameters.
+What its sites answer is in the file too (``sites/described.py``), or in the ``PLATFORM`` of a module beside it. In a
+file ``forms`` name the title of a page and its places; ``page`` is its address, ``form`` a pattern that finds its number
+in an address, or the numbers by address; ``modes`` have a French name, and parameters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from functools import cache, partial
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -103,16 +102,18 @@ class StandInPlatform:
 @cache
 def platforms() -> dict[str, StandInPlatform]:
     """Return every platform by name, which is its module's or its file's."""
-    names = (module.name for module in iter_modules(__path__))
-    found = {name: import_module(f"{__name__}.{name}").PLATFORM for name in names}
-    for file in Path(__file__).parent.glob("*.yaml"):
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("*.yaml")):
         name, about = file.stem, yaml.safe_load(file.read_text("utf-8"))
         sites = about.get("sites", {name: about})
-        own = found.get(name) or StandInPlatform(
-            partial(_add_described, {code: about | each for code, each in sites.items()})
-        )
+        if file.with_suffix(".py").exists():
+            own = import_module(f"{__name__}.{name}").PLATFORM
+        else:
+            own = StandInPlatform(
+                partial(_add_described, {code: about | each for code, each in sites.items()})
+            )
         found[name] = replace(own, **_describe(sites, about))
-    return dict(sorted(found.items()))
+    return found
 
 
 def _add_described(sites: dict[str, Any], app: web.Application, site: Site) -> None:
@@ -170,21 +171,7 @@ def _find_form(told: str | dict[str, int], request: web.Request) -> int | None:
 
 @cache
 def stand_ins() -> dict[str, tuple[str, StandIn]]:
-    """Return every stand-in with its platform's name, by code, in the order of their addresses.
-
-    Raises:
-        ValueError: two share a code, an address, or a form's number.
-    """
+    """Return every stand-in with its platform's name, by code, in the order of their addresses."""
     found = [(name, site) for name, platform in platforms().items() for site in platform.sites]
     found.sort(key=lambda each: ip_address(each[1].host))
-    taken: dict[str, list[str]] = {
-        "code": [site.code for _, site in found],
-        "address": [site.host for _, site in found],
-        "form": [str(form.number) for _, site in found for form in site.forms],
-    }
-    for what, values in taken.items():
-        if twice := sorted({value for value in values if values.count(value) > 1}):
-            raise ValueError(
-                f"two stand-ins have the {what} {twice[0]}: choose another in deploy/sandbox/platforms"
-            )
     return {site.code: (name, site) for name, site in found}

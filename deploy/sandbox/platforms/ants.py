@@ -216,7 +216,7 @@ def _add_routes(app: web.Application, site: Site) -> None:
         return html(site, f"<!DOCTYPE html><html>{head}<h1>Trouver un rendez-vous</h1></html>")
 
     async def reserve(_request: web.Request) -> web.Response:
-        site.counters.reservations += 1
+        site.reservations += 1
         return html(site, "<!DOCTYPE html><html><title>Mairie</title><h1>Votre rendez-vous</h1></html>")
 
     app.router.add_get("/", front)

@@ -47,7 +47,7 @@ def make_site_app(site: Site) -> web.Application:
 
 
 async def _visited(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
-    site.counters.requests += 1
+    site.asked += 1
     # Noted before the answer, which may never come (hang, reset).
     seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
     site.requests.append(seen)

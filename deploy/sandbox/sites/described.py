@@ -186,7 +186,7 @@ class DescribedPages:
         return made
 
     def _reserve(self, request: web.Request, form: Form | None, slot: int) -> None:
-        self.site.counters.reservations += 1
+        self.site.reservations += 1
         log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
         for planning in form.plannings if form else ():
             self.site.agenda.take(planning, [slot])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -120,21 +120,11 @@ class SeenRequest:
     status: int = 0
 
 
-@dataclass
-class Counters:
-    """What a site counts from its start or its last reset.
-
-    ``reservations`` is what must stay zero: how often somebody called step 5, which takes a slot.
-    """
-
-    requests: int = 0
-    reservations: int = 0
-
-
 class Site:
     """The state of one booking site.
 
-    ``about`` says what it is; ``forget`` holds what its platform does at a reset (ends sessions, say).
+    ``about`` says what it is; ``forget`` holds what its platform does at a reset (ends sessions, say). ``reservations``
+    is what must stay zero: how often somebody called step 5, which takes a slot.
     """
 
     def __init__(self, about: StandIn, *, any_form: bool = False) -> None:
@@ -151,7 +141,7 @@ class Site:
         for forget in self.forget:
             forget()
         self.modes = Modes()
-        self.counters = Counters()
+        self.asked = self.reservations = 0  # from the start, or the last reset
         self.requests: deque[SeenRequest] = deque(maxlen=_KEPT)
 
     def form_of(self, request: web.Request) -> Form | None:
@@ -180,7 +170,7 @@ class Site:
             "own_modes": dict(self.platform.mode_names),
             **self.modes.site.to_json(),
             "forms": [self._form_shown(form) for form in self.agenda.forms.values()],
-            "counters": asdict(self.counters),
+            "counters": {"requests": self.asked, "reservations": self.reservations},
         }
 
     def _form_shown(self, form: Form) -> dict[str, object]:
