@@ -1,6 +1,7 @@
 """Languages of messages, and those of them that the pages speak."""
 
-from typing import Literal
+import unicodedata
+from typing import TYPE_CHECKING, Literal
 
 FRENCH = "fr"  # the fallback
 MESSAGE_LANGUAGES = {
@@ -14,9 +15,18 @@ MESSAGE_LANGUAGES = {
     "zh": "中文",
     "hi": "हिन्दी",
 }  # of messages, by the code that accounts and alerts have; docs/messages.md#languages
-Language = Literal["fr", "en", "ar", "es", "pt", "de", "ru", "zh", "hi"]
+if TYPE_CHECKING:
+    Language = str
+else:
+    Language = Literal[tuple(MESSAGE_LANGUAGES)]
 FRENCH_AND_ENGLISH = ("fr", "en")
-RIGHT_TO_LEFT = frozenset({"ar"})
+# By the letters of a language's own name
+RIGHT_TO_LEFT = frozenset(
+    code for code, name in MESSAGE_LANGUAGES.items() if unicodedata.bidirectional(name[0]) in ("R", "AL")
+)
+OTHER_SCRIPTS = frozenset(
+    code for code, name in MESSAGE_LANGUAGES.items() if not unicodedata.name(name[0]).startswith("LATIN")
+)
 
 
 def choose_page_language(language: str) -> str:

@@ -8,10 +8,10 @@ A segment has 160 characters of GSM 03.38's alphabet; a text with any other char
 import math
 import unicodedata
 
+from configs.world.languages import OTHER_SCRIPTS
 from notifier.content.outgoing_message import RenderedMessage
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
-_OTHER_SCRIPTS = frozenset({"ar", "hi", "ru", "zh"})  # languages of which GSM-7 would leave nothing
 
 
 def fit_text(message: RenderedMessage) -> str:
@@ -20,9 +20,8 @@ def fit_text(message: RenderedMessage) -> str:
     What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
     """
     text, brief = message.text, message.brief
-    if (
-        message.language in _OTHER_SCRIPTS
-    ):  # plain spaces, hyphens and quotes, without the marks that old phones draw
+    if message.language in OTHER_SCRIPTS:
+        # GSM-7 would leave nothing: plain spaces, hyphens and quotes, without the marks that old phones draw
         text, brief = (each.translate(_SAID_OTHERWISE | _MARKS) for each in (text, brief))
     else:
         text, brief = to_gsm(text), to_gsm(brief)

@@ -1,6 +1,7 @@
 """Every kind of message on every channel in every language: complete, translated, escaped, not too long, and discreet."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,7 +15,7 @@ from werkzeug.routing import RequestRedirect
 from api.app import create_app
 from api.models.user import Channel
 from api.pages.choices import PROCEDURE_NAMES
-from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
+from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, OTHER_SCRIPTS, RIGHT_TO_LEFT
 from configs.world.prefecture import Procedure, desks
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
@@ -41,12 +42,6 @@ _MANY_LANGUAGES = {
     "desk_unwatched",
     "release_soon",
     "factor_end",
-}
-_SCRIPTS = {
-    "ar": "\u0600-\u06ff",
-    "hi": "\u0900-\u097f",
-    "ru": "\u0400-\u04ff",
-    "zh": "\u3000-\u9fff\uff00-\uffef",
 }
 _OURS = re.compile(r"RDVPriority|Stop:|\S*://\S*|\S+@\S+|%\w+%|e-?mail", re.IGNORECASE)
 
@@ -179,13 +174,26 @@ def test_a_notice_exists_in_each_language_of_its_kind_and_its_title_names_no_pro
         assert not _NAMED.search(title), title
 
 
-@in_turn("language", sorted(_SCRIPTS))
+def name_script(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
+
+
+def test_languages_of_other_scripts_and_directions_are_known() -> None:
+    assert (sorted(OTHER_SCRIPTS), sorted(RIGHT_TO_LEFT)) == (["ar", "hi", "ru", "zh"], ["ar"])
+
+
+@in_turn("language", sorted(OTHER_SCRIPTS))
 def test_a_language_is_written_in_its_own_letters(language: str) -> None:
+    own_letters = {
+        name_script(MESSAGE_LANGUAGES[language][0]),
+        "IDEOGRAPHIC",
+        "FULLWIDTH",
+    }  # Chinese full stops, commas
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for kind, spoken, channel in TEXTS:
         if spoken == language:
             for line in own_lines(kind, language, channel):
-                counted[kind][0] += len(re.findall(f"[{_SCRIPTS[language]}]", line))
+                counted[kind][0] += sum(name_script(each) in own_letters for each in line)
                 counted[kind][1] += len(re.findall(r"[A-Za-zÀ-ÿ]", line))
     assert set(counted) >= _MANY_LANGUAGES
     for kind, (own, latin) in counted.items():
