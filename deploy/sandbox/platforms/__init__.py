@@ -1,8 +1,8 @@
 """The stand-in platforms, found by being here: each a file that describes its sites, forms and modes.
 
-What its sites answer is in the file too (``sites/described.py``), or in the ``PLATFORM`` of a module beside it. In a
-file ``forms`` name the title of a page and its places; ``page`` is its address, ``form`` a pattern that finds its number
-in an address, or the numbers by address; ``modes`` have a French name, and parameters.
+What its sites answer is in the file too (``sites/described.py``), or in the ``PLATFORM`` of a module beside it. In it
+``forms`` name the title of a page and its places; ``page`` is its address, ``form`` a pattern that finds its number in
+an address, or the numbers by address; ``modes`` have a French name, and parameters.
 """
 
 from __future__ import annotations

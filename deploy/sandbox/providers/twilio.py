@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from email.utils import format_datetime
 from typing import Final
 
 from aiohttp import BasicAuth, web
 
 from deploy.sandbox import addresses
-from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, MessageProvider, RequestRefused, read_told
 from deploy.sandbox.request_body import Refusal
@@ -50,16 +48,10 @@ class TwilioApi(MessageProvider):
         """Add the resource."""
         app.router.add_post(f"/2010-04-01/Accounts/{{account}}/{self.resource}.json", self.call)
 
-    def take(
-        self, request: web.Request, form: dict[str, str], draft: OutboxDraft, **more: object
-    ) -> Accepted:
+    def take(self, request: web.Request, draft: OutboxDraft, **more: object) -> Accepted:
         """Accept one message or call; answer it as queued, with ``more``."""
-        moment, account = format_datetime(now()), request.match_info["account"]
         sid = f"{self.prefix}{secrets.token_hex(16)}"
-        here = f"/2010-04-01/Accounts/{account}/{self.resource}/{sid}.json"
-        sent = {"direction": "outbound-api", "from": form.get("From"), "to": form["To"], "status": "queued"}
-        dates = {"date_created": moment, "date_updated": moment, "price": None, "price_unit": "USD"}
-        made = {"account_sid": account, "api_version": "2010-04-01", "sid": sid, "uri": here, **sent, **dates}
+        made = {"account_sid": request.match_info["account"], "sid": sid, "status": "queued", "to": draft.to}
         return Accepted([draft], sid, web.json_response(made | more, status=201))
 
     def fail(self, mode: str, seconds: int) -> web.Response:
@@ -118,15 +110,8 @@ class Twilio(TwilioApi):
         """Let a person answer an SMS; a Refusal where none was sent, so that no token is known."""
         if not self._token:
             raise Refusal("send an SMS first: its token signs the answer")
-        sid = f"SM{secrets.token_hex(16)}"
-        sent = {
-            "MessageSid": sid,
-            "SmsSid": sid,
-            "SmsStatus": "received",
-            "From": number,
-            "To": "+33644600000",
-        }
-        form = self._common | sent | {"Body": said, "NumMedia": "0", "NumSegments": "1"}
+        sent = {"MessageSid": f"SM{secrets.token_hex(16)}", "From": number, "To": "+33644600000"}
+        form = self._common | sent | {"SmsStatus": "received", "Body": said}
         self.receipts.send_form(f"{self.receipts.hooks}/twilio", self._token, form)
 
     async def read_call(self, request: web.Request) -> Accepted:
@@ -136,15 +121,7 @@ class Twilio(TwilioApi):
         told["custom"] |= {key: form[key] for key in _KEPT if key in form}
         sender = form.get("From") or form["MessagingServiceSid"]
         draft = OutboxDraft(to=form["To"], text=form["Body"], sender=sender, **told)
-        more = dict.fromkeys(("date_sent", "error_code", "error_message"))
-        service, parts = form.get("MessagingServiceSid"), str(segments(form["Body"]))
-        sent = {
-            "body": form["Body"],
-            "messaging_service_sid": service,
-            "num_media": "0",
-            "num_segments": parts,
-        }
-        return self.take(request, form, draft, **more, **sent)
+        return self.take(request, draft, body=draft.text, num_segments=str(segments(draft.text)))
 
 
 def _check(form: dict[str, str]) -> None:

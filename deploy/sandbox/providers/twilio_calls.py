@@ -104,15 +104,8 @@ class TwilioCalls(TwilioApi):
             said = "\n".join(read_texts(draft.custom["Twiml"])) if answered_by else ""
             custom = draft.custom | {"CallStatus": status}
             self.outbox.change(message, replace(draft, text=said, custom=custom))
-        form = {
-            "AccountSid": account,
-            "CallSid": sid,
-            "To": draft.to,
-            "From": draft.sender,
-            "CallStatus": status,
-        }
-        form |= {"CallDuration": "0", "AnsweredBy": answered_by}
-        form |= {"Direction": "outbound-api", "ApiVersion": "2010-04-01"}
+        form = {"AccountSid": account, "ApiVersion": "2010-04-01", "CallSid": sid, "CallStatus": status}
+        form |= {"To": draft.to, "From": draft.sender, "AnsweredBy": answered_by}
         self.receipts.send_form(draft.custom["StatusCallback"], token, form)
 
     async def read_call(self, request: web.Request) -> Accepted:
@@ -122,8 +115,7 @@ class TwilioCalls(TwilioApi):
         kept = {key: form[key] for key in ("Twiml", "StatusCallback", *_USUAL)}
         told["custom"] |= kept | {"CallStatus": "ringing"}
         draft = OutboxDraft(to=form["To"], text="", sender=form["From"], **told)
-        more = dict.fromkeys(("answered_by", "duration", "end_time", "start_time"))
-        return self.take(request, form, draft, **more)
+        return self.take(request, draft)
 
 
 def _check(form: dict[str, str]) -> None:
