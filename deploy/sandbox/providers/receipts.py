@@ -1,4 +1,4 @@
-"""Receipts: the events of SendGrid and the forms of Twilio, signed and sent in the mode of the moment until taken.
+"""Calls to the product's webhooks; receipts: SendGrid's events and Twilio's forms, signed and sent until taken.
 
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
@@ -12,21 +12,22 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.sandbox.clock import now
 from deploy.sandbox.modes import Mode, Table
-from deploy.sandbox.outgoing import OutgoingCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from deploy.sandbox.outbox import OutboxDraft
 
@@ -39,12 +40,57 @@ RECEIPT_MODES: Final[Table] = {
     "repeated": {"times": 3},
     "lost": {},
 }
+_CALL: Final = ClientTimeout(total=10)
+_CONNECTIONS: Final = 8
+_SUCCESS: Final = range(200, 300)
 _RETRY_SECONDS: Final = (1, 2, 4, 8, 15, 30, 60, 60)
 _EVENTS: Final[dict[str, tuple[dict[str, str], ...]]] = {
     "delivered": ({"event": "processed"}, {"event": "delivered", "response": "250 OK"}),
     "spam": ({"event": "delivered", "response": "250 OK"}, {"event": "spamreport"}),
     "dropped": ({"event": "dropped", "reason": "Spam Reporting Address"},),
 }
+log = logging.getLogger("sandbox")
+
+
+class OutgoingCalls:
+    """The calls of one stand-in. It lives in the sandbox's event loop."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what  # is called, for the log
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._client: ClientSession | None = None
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on until it ends or all is stopped."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, bytes | None]:
+        """Return a call's status or error in a word, and the body of the answer where the call was taken (2xx)."""
+        if self._client is None:
+            self._client = ClientSession(timeout=_CALL, connector=TCPConnector(limit=_CONNECTIONS))
+        taken = None
+        try:
+            async with self._client.post(url, data=body, headers=headers) as answer:
+                outcome = str(answer.status)
+                if answer.status in _SUCCESS:
+                    taken = await answer.read()
+        except (ClientError, TimeoutError, ValueError) as error:
+            outcome = type(error).__name__
+        if taken is None:
+            log.warning("%s at %s: %s", self._what, url.partition("?")[0], outcome)
+        return outcome, taken
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
 
 
 class ReceiptSender:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.outgoing import OutgoingCalls
 from deploy.sandbox.providers.provider import RequestRefused
+from deploy.sandbox.providers.receipts import OutgoingCalls
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:

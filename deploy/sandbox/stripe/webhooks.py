@@ -13,7 +13,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.outgoing import OutgoingCalls
+from deploy.sandbox.providers.receipts import OutgoingCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
