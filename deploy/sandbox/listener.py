@@ -52,19 +52,11 @@ def listen(hosts: Sequence[str], port: int, option: str) -> list[socket.socket]:
             for made in bound:
                 made.close()
             if error.errno != errno.EADDRINUSE or not left:
-                raise PortTaken(_explain(error, f"{host}:{port}", option)) from error
+                what = f"cannot listen on {host}:{port}: {error.strerror}"
+                raise PortTaken(f"{what}; choose another port with {option} PORT") from error
         else:
             return bound
     raise PortTaken(f"no free port on {hosts[0]}; choose one with {option}")
-
-
-def _explain(error: OSError, where: str, option: str) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is taken: stop what listens there or choose another port with {option} PORT"
-    if error.errno == errno.EADDRNOTAVAIL:
-        host = where.split(":", maxsplit=1)[0]
-        return f"this machine has no address {host}; on macOS add it: sudo ifconfig lo0 alias {host} up"
-    return f"cannot listen on {where}: {error.strerror}; choose another port with {option} PORT"
 
 
 class Listener:

@@ -92,7 +92,7 @@ class Account:
         None,
         None,
     )  # request id and idempotency key of the API call under way
-    listeners: list[Callable[[Json], None]] = field(default_factory=list)  # called with each new event
+    listener: Callable[[Json], None] = lambda _: None  # called with each new event
     _objects: dict[str, dict[str, Json]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -160,8 +160,7 @@ class Account:
             "type": kind,
         }
         self.add(event)
-        for listener in self.listeners:
-            listener(event)
+        self.listener(event)
 
     def change(self, thing: Json, kind: str, **values: Any) -> Json:
         """Set values of an object and emit an event of this type; return the object."""

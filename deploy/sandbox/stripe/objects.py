@@ -22,7 +22,6 @@ _EMBEDDED: Final = 10  # of a list inside another object only the first ones are
 _WITHOUT_MODE: Final = ("refund", "subscription_item", "item")
 _CARD_MESSAGES: Final = {
     "generic_decline": "Your card was declined.",
-    "insufficient_funds": "Your card has insufficient funds.",
     "authentication_required": "Your card was declined. This transaction requires authentication.",
 }
 

@@ -109,8 +109,6 @@ def _show_order(account: Account, session: Json, error: str | None, status: int 
 
 
 def _explain(error: StripeError) -> str:
-    if error.fields.get("decline_code") == "insufficient_funds":
-        return "Provision insuffisante. Essayez une autre carte."
     if error.fields["type"] == "card_error":
         return _DECLINED
     return "Ce code n’est pas valable." if "promotion" in str(error) else str(error)

@@ -82,7 +82,7 @@ class Stripe(Provider):
         self.account, self.webhooks = Account(self.url), WebhookSender(copy.deepcopy(self._endpoint))
         self.api = Api(self.account)
         fill_catalogue(self.account)
-        self.account.listeners.append(self.webhooks.add_event)
+        self.account.listener = self.webhooks.add_event
 
     async def _tick(self, _app: web.Application) -> AsyncIterator[None]:
         async def run_due_work() -> None:

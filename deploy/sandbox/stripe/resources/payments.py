@@ -51,9 +51,6 @@ CARDS: Final = {
     for card in (
         TestCard("visa", "est acceptée", "4242424242424242"),
         TestCard("declined", "est refusée", "4000000000000002", declines="generic_decline"),
-        TestCard(
-            "insufficient_funds", "provision insuffisante", "4000000000009995", declines="insufficient_funds"
-        ),
         TestCard("3ds", "demande 3-D Secure à chaque fois", "4000002760003184", authenticates="always"),
         TestCard("3ds_once", "demande 3-D Secure ici seulement", "4000002500003155", authenticates="once"),
         TestCard(
