@@ -11,7 +11,7 @@ from aiohttp import web
 from deploy.sandbox.modes import MODES, ModeBody, read_mode
 from deploy.sandbox.providers.receipts import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, Refusal, read_body, refusals
-from deploy.sandbox.sites.app import act
+from deploy.sandbox.sites.site import act
 from deploy.sandbox.templating import STATIC
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio, TwilioCalls
 from deploy.sandbox.request_body import Refusal
-from deploy.sandbox.sites.app import make_site_app
-from deploy.sandbox.sites.site import Site
+from deploy.sandbox.sites.site import Site, make_site_app
 from deploy.sandbox.stripe.stand_in import Stripe
 from deploy.sandbox.world import play
 

@@ -1,22 +1,24 @@
-"""One booking site: what it is, its open slots, its mode, and all it was asked."""
+"""One booking site: what it is, its open slots, its mode, all it was asked; its web application and its controls."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.clock import PARIS, as_paris, now, today
-from deploy.sandbox.modes import MODES, Mode, ModeBody, Modes, read_mode
+from aiohttp import web
+from pydantic import AwareDatetime, PositiveInt
+
+from deploy.sandbox.clock import PARIS, as_paris, as_utc, now, today
+from deploy.sandbox.modes import MODE, MODES, Mode, ModeBody, Modes, read_mode
 from deploy.sandbox.platforms import Form, Planning, platforms, stand_ins
-from deploy.sandbox.request_body import Refusal
+from deploy.sandbox.request_body import Body, Handler, Refusal, read_body, refusals
+from deploy.sandbox.sites.pages import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from aiohttp import web
 
     from deploy.sandbox.platforms import StandIn
 
@@ -188,3 +190,81 @@ class Site:
                 for planning in form.plannings
             ],
         }
+
+
+_CONTROL: Final = "/_control"
+
+
+def make_site_app(site: Site) -> web.Application:
+    """Build the application of a site."""
+
+    @web.middleware
+    async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_control = request.path.startswith(_CONTROL)
+        return await (handler(request) if is_control else _visited(site, request, handler))
+
+    async def state(_request: web.Request) -> web.Response:
+        return web.json_response(site.to_json())
+
+    async def requests(_request: web.Request) -> web.Response:
+        return web.json_response([asdict(seen) for seen in site.requests])
+
+    async def control(request: web.Request) -> web.Response:
+        return web.json_response(await act(site, request))
+
+    app = web.Application(middlewares=[refusals, dispatch])
+    app.router.add_get(_CONTROL, state)
+    app.router.add_get(f"{_CONTROL}/requests", requests)
+    app.router.add_post(f"{_CONTROL}/{{action}}", control)
+    site.platform.add_routes(app, site)
+    return app
+
+
+async def _visited(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
+    site.asked += 1
+    # Noted before the answer, which may never come (hang, reset).
+    seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
+    site.requests.append(seen)
+    mode = site.modes.met_by(site.platform.form_asked(request))
+    request[MODE] = mode
+    response = await answer(mode, request, site, handler)
+    seen.status = response.status
+    return response
+
+
+class _Slots(Body):
+    """Slots of a planning: its instants ``at``, or ``count`` (1) counter hours to open.
+
+    Without a planning: the first to open at, all to take from; without instants: all to take.
+    """
+
+    form: int
+    planning: int | None = None
+    at: list[AwareDatetime] | None = None
+    count: PositiveInt | None = None
+
+
+def _change_slots(agenda: SlotStore, action: str, body: _Slots) -> list[int]:
+    form, at = agenda.form(body.form), None
+    if body.at is not None:
+        at = [int(each.timestamp()) for each in body.at]
+    if action == "take":
+        plannings = form.plannings if body.planning is None else (agenda.planning(form, body.planning),)
+        return sorted(slot for planning in plannings for slot in agenda.take(planning, at))
+    planning = agenda.planning(form, body.planning)
+    return agenda.open_some(planning, body.count or 1) if at is None else agenda.open_at(planning, at)
+
+
+async def act(site: Site, request: web.Request) -> dict[str, object]:
+    """Carry out the action that an address names, with the request's body; return its answer."""
+    match request.match_info["action"]:
+        case "open" | "take" as action:
+            slots = _change_slots(site.agenda, action, await read_body(request, _Slots))
+            return {"slots": [as_paris(slot) for slot in slots]}
+        case "mode":
+            return site.set_mode(await read_body(request, ModeBody)).to_json()
+        case "reset":
+            site.reset()
+            return site.to_json()
+        case other:
+            raise Refusal(f"no such action {other!r}", known=("open", "take", "mode", "reset"), status=404)
