@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import logging
 import secrets
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -107,13 +106,12 @@ class ReceiptSender:
         """Return what a receipt says: delivered or spam."""
         return "spam" if self.mode.name == "spam" else "delivered"
 
-    def send(self, url: str, write: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]]) -> None:
-        """Send a call as the mode says; its body is written and signed when it leaves. Repeated, it is the same."""
+    def send(self, url: str, body: bytes, sign: Callable[[], dict[str, str]]) -> None:
+        """Send a call as the mode says, signed when it leaves."""
         if not self.hooks or self.mode.name == "lost":
             return
         wait = self.mode.number("seconds") if self.mode.name == "late" else 0
         times = int(self.mode.number("times")) if self.mode.name == "repeated" else 1
-        body = cache(write)
         for _ in range(times):
             self.calls.run(self._deliver(url, body, sign, wait))
 
@@ -125,14 +123,12 @@ class ReceiptSender:
     def send_form(self, url: str, token: str, form: dict[str, str]) -> None:
         """Send a form of Twilio's. Behind the # of an address are wishes to it, which repeats what failed anyway."""
         url = url.partition("#")[0]
-        self.send(url, urlencode(form).encode, lambda _: sign_form(token, url, form))
+        self.send(url, urlencode(form).encode(), lambda: sign_form(token, url, form))
 
-    async def _deliver(
-        self, url: str, body: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]], wait: float
-    ) -> None:
+    async def _deliver(self, url: str, body: bytes, sign: Callable[[], dict[str, str]], wait: float) -> None:
         for seconds in (wait, *_RETRY_SECONDS):
             await asyncio.sleep(seconds)
-            _, taken = await self.calls.post(url, body(), sign(body()))
+            _, taken = await self.calls.post(url, body, sign())
             if taken is not None:
                 return
 

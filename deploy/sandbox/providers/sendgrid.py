@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from aiohttp import web
@@ -141,8 +140,9 @@ class SendGrid(MessageProvider):
     def _send_events(self, says: str, provider_id: str, drafts: list[OutboxDraft]) -> None:
         to = self.receipts
         if drafts:
-            events = partial(make_events, says, provider_id, drafts)
-            to.send(f"{to.hooks}/sendgrid", lambda: json.dumps(events()).encode(), partial(_sign, to.secret))
+            body = json.dumps(make_events(says, provider_id, drafts)).encode()
+            url, secret = f"{to.hooks}/sendgrid", to.secret
+            to.send(url, body, lambda: sign_events(secret, body, int(now().timestamp())))
 
     async def reset(self) -> None:
         """Forget who reported spam, too."""
@@ -188,7 +188,3 @@ class SendGrid(MessageProvider):
         dropped = [draft for draft in drafts if draft.to.casefold() in reported]
         self._send_events("dropped", provider_id, dropped)
         return Accepted([draft for draft in drafts if draft not in dropped], provider_id, answer)
-
-
-def _sign(secret: str, body: bytes) -> dict[str, str]:
-    return sign_events(secret, body, int(now().timestamp()))

@@ -170,17 +170,14 @@ class Api:
         except StripeError as error:
             made = refuse(error, request_id)
         self._account.clock.run_due()
-        self.note(call, made.status, replayed="Idempotent-Replayed" in made.headers)
+        self.note(call)
         return made
 
-    def note(
-        self, call: ApiCall, status: int | None, *, mode: str = "normal", replayed: bool = False
-    ) -> None:
-        """Keep what was asked and how it was answered; None: not at all."""
-        told = decode_fields(call.encoded)
-        entry = {"method": call.method, "path": call.path, "parameters": told, "status": status, "mode": mode}
+    def note(self, call: ApiCall) -> None:
+        """Keep what was asked."""
+        entry = {"method": call.method, "path": call.path, "parameters": decode_fields(call.encoded)}
         entry |= {"idempotency_key": call.key, "api_version": call.headers.get("Stripe-Version")}
-        self.log.append(entry | {"replayed": replayed, "created": self._account.clock.now()})
+        self.log.append(entry)
 
     def _answer(self, call: ApiCall, request_id: str, *, broken: bool) -> ApiAnswer:
         self._account.live = "_live_" in _check_key(call)

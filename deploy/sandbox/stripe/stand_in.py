@@ -110,8 +110,7 @@ class Stripe(Provider):
         mode = self._met_by(call)
         broken = mode.name == "error_500" and bool(mode.number("saved"))
         if mode.name in _NOT_DONE and not broken:
-            refusal = _REFUSALS.get(mode.name)
-            self.api.note(call, refusal.status if refusal else None, mode=mode.name)
+            self.api.note(call)
             return await self.misbehave(request, mode) or web.Response()
         self.calls += 1
         return await self._answer(request, call, mode, broken=broken)
