@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 30.0
 
 
-def ask(url: str, body: object = None, *, patience: float = _PATIENCE) -> Any:
+def ask(url: str, body: object = None) -> Any:
     """Ask a stand-in's control for JSON, by POST where there is a body.
 
     Raises:
@@ -33,7 +33,7 @@ def ask(url: str, body: object = None, *, patience: float = _PATIENCE) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 -- our own address
     try:
-        with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310 -- as above
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 -- as above
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
         told = json.loads(error.read())

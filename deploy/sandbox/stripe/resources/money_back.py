@@ -88,16 +88,14 @@ def _check(charge: Json, amount: int | None, left: int) -> None:
         raise StripeError(message, param="amount")
 
 
-def open_dispute(
-    account: Account, charge: Json, amount: int | None = None, reason: str = "fraudulent"
-) -> Json:
+def open_dispute(account: Account, charge: Json, amount: int | None = None) -> Json:
     """Open a dispute of a paid charge, of what is not refunded of it or less; the money is withdrawn."""
     left = charge["amount_captured"] - charge["amount_refunded"]
     if charge["disputed"] or not 0 < (amount or left) <= left:
         message = "This charge cannot be disputed: it is disputed, unpaid, or less is left of it."
         raise StripeError(message, code="charge_not_disputable")
     charge["disputed"] = True
-    made = build_dispute(account, charge, amount or left, reason)
+    made = build_dispute(account, charge, amount or left, "fraudulent")
     account.emit("charge.dispute.created", account.add(made))
     account.emit("charge.dispute.funds_withdrawn", made)
     return made
