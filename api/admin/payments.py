@@ -42,7 +42,6 @@ from api.payments.declarations.records import DOUBTFUL
 from api.payments.declarations.schemas import find_number
 from api.payments.exchange.events import replay_event
 from api.payments.exchange.objects import find_type
-from api.payments.gateway.errors import RefundRefused
 from api.payments.gateway.former_customers import find_customer
 from api.payments.invoices.contents import PARIS, DailyTotal
 from api.payments.ledger.book import read_balances
@@ -240,10 +239,7 @@ def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refun
     if wish.left != left:
         raise ApiError(409, "payment-changed", f"{left} cents of this payment can be given back by now")
     _refuse_double_click(session, payment, wish.cents, wish.note)
-    try:
-        return plan_refund(session, payment, wish.cents, RefundReason.OPERATOR, wish.note)
-    except RefundRefused as error:
-        raise ApiError(409, "refund-refused", str(error)) from None
+    return plan_refund(session, payment, wish.cents, RefundReason.OPERATOR, wish.note)
 
 
 def _refuse_double_click(session: Session, payment: Payment, amount: int, note: str) -> None:

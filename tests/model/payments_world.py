@@ -26,7 +26,7 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
 from api.payments.exchange import jobs
 from api.payments.exchange.events import is_genuine, receive_event, replay_event
-from api.payments.gateway.errors import RefundRefused, StripeAway
+from api.payments.gateway.errors import StripeAway
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
 from api.privacy.deletion import delete_account
@@ -42,7 +42,7 @@ from tests.api.payments.shop import send_commands
 from tests.factories import add_alert, add_check, add_user, change
 from tests.model.direct_stripe import DirectStripe, Json
 
-_REFUSED = (ApiError, RefundRefused)
+_REFUSED = (ApiError,)
 _STEP = timedelta(days=2)  # the daily comparison sees each event once at least
 _ROUNDS = 60  # of waits, until nothing more is due
 

@@ -15,6 +15,7 @@ from api.web.languages import read_language
 from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms, read_wrapped
 
 TERMS_NAME = "conditions"
+_LED_TO = "text: the foot of each page leads to those that exist"
 _FOLDERS = {
     "vie-privee": "privacy",
     "mentions-legales": "notice",
@@ -27,10 +28,6 @@ _FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _HERE = Path(__file__).parent / "documents"
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts no links
 area = Area("legal", __name__)
-
-
-class UnknownDocument(LookupError):
-    """There is no such document, or no such version of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,12 @@ def read_document(name: str, version: str | None, language: str) -> LegalText:
     """Return a version of a document, the newest one by default; in English where it is not in the language.
 
     Raises:
-        UnknownDocument: there is no such document or version.
+        ApiError: 404, there is no such document or version.
     """
     versions = list_versions(name)
     chosen = version or versions[0]
     if chosen not in versions:
-        raise UnknownDocument(f"{name} has no version {chosen[:20]!r}; it has {', '.join(versions)}")
+        raise not_found(_LED_TO)
     known = language if language in _list_languages(name, chosen) else "en"
     title, html = render_markdown(_read_text(name, chosen, known))
     return LegalText(title, html, known, chosen, versions)
@@ -63,10 +60,10 @@ def list_versions(name: str) -> list[str]:
     """Return the versions of a document, the newest first.
 
     Raises:
-        UnknownDocument: there is no such document.
+        ApiError: 404, there is no such document.
     """
     if name != TERMS_NAME and name not in _FOLDERS:
-        raise UnknownDocument(f"there are {TERMS_NAME}, {', '.join(_FOLDERS)}")
+        raise not_found(_LED_TO)
     folder = TERMS if name == TERMS_NAME else _HERE / _FOLDERS[name]
     return sorted((path.name for path in folder.iterdir() if path.is_dir()), reverse=True)
 
@@ -104,10 +101,7 @@ def show_version(name: str, version: str) -> str:
 
 
 def _show(name: str, version: str | None = None) -> str:
-    try:
-        text = read_document(name, version, read_language())
-    except UnknownDocument:
-        raise not_found("text: the foot of each page leads to those that exist") from None
+    text = read_document(name, version, read_language())
     dates = {each: date.fromisoformat(each) for each in text.versions}
     return render_template("legal/document.html", text=text, name=name, dates=dates, newest=version is None)
 

@@ -31,7 +31,6 @@ from api.payments.declarations.cancellations import (
 from api.payments.declarations.records import Author, lock_declaration
 from api.payments.declarations.schemas import UndoneAnswer
 from api.payments.declarations.withdrawals import apply_withdrawal, confirm_withdrawal, declare_withdrawal
-from api.payments.gateway.errors import WithdrawalRefused
 from configs.ground.clock import clock
 
 
@@ -41,14 +40,11 @@ def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None
     Raises:
         ApiError: 404, it is another's; 409, the period is over, or there is no right to withdraw.
     """
-    try:
-        with session() as s:
-            order = s.get(Payment, payment_id)
-            if user_id and (order is None or order.user_id != user_id):
-                raise not_found("order")
-            row = declare_withdrawal(s, payment_id, author)
-    except WithdrawalRefused as error:
-        raise ApiError(409, error.because.replace("_", "-"), str(error)) from None
+    with session() as s:
+        order = s.get(Payment, payment_id)
+        if user_id and (order is None or order.user_id != user_id):
+            raise not_found("order")
+        row = declare_withdrawal(s, payment_id, author)
     return _apply(row)
 
 

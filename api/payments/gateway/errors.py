@@ -1,5 +1,7 @@
 """Exceptions of calls to Stripe and of applying its events. Free of Stripe's library."""
 
+from api.ground.errors import ApiError
+
 
 class StripeAway(Exception):
     """Stripe gave no answer or is left alone for now. A call that was sent may have been taken.
@@ -32,13 +34,9 @@ class IdConflict(Exception):
     """An id of Stripe's belongs to something else here, or its owner has another one of that kind."""
 
 
-class RefundRefused(Exception):
-    """This payment cannot be refunded by that amount; the text says why."""
-
-
-class WithdrawalRefused(RefundRefused):
-    """There is no right to withdraw from this order; `because` is a word for why."""
+class WithdrawalRefused(ApiError):
+    """409: there is no right to withdraw from this order; `because` is a word for why."""
 
     def __init__(self, because: str, reason: str) -> None:
-        super().__init__(reason)
+        super().__init__(409, because.replace("_", "-"), reason)
         self.because = because

@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.ground.errors import ApiError
 from api.models.book import BookKind
 from api.models.payment import (
     DISPUTED,
@@ -19,7 +20,7 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.stripe_event import CommandKind, StripeCommand
-from api.payments.gateway.errors import RefundRefused, StripeRefused
+from api.payments.gateway.errors import StripeRefused
 from api.payments.gateway.facts import RefundFacts
 from api.payments.gateway.outbox import add_command, end_command, wait_for_dispute
 from api.payments.ledger import notices
@@ -59,13 +60,13 @@ def plan_refund(
     """Write a refund of a locked payment; Stripe is asked after the commit.
 
     Raises:
-        RefundRefused: it was not paid, or less than that is left of it.
+        ApiError: 409 refund-refused, it was not paid, or less than that is left of it.
     """
-    if payment.paid_at is None:
-        raise RefundRefused("this payment was not paid: there is nothing to give back")
     left = read_balances(session, payment.id).refundable
-    if not 0 < amount_cents <= left:
-        raise RefundRefused(f"{left} cents of this payment can be given back: name an amount up to that")
+    if payment.paid_at is None or not 0 < amount_cents <= left:
+        detail = f"{left} cents of this payment can be given back: name an amount up to that"
+        unpaid = "this payment was not paid: there is nothing to give back"
+        raise ApiError(409, "refund-refused", detail if payment.paid_at else unpaid)
     return _add_refund(session, payment, amount_cents, reason, note)
 
 

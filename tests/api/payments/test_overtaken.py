@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from api.ground.errors import ApiError
 from api.jobs import schedule as background
 from api.models.base import session
 from api.models.declaration import DeclaredBy
@@ -17,7 +18,6 @@ from api.payments.billing.schemas import Cancellation
 from api.payments.declarations.records import Author
 from api.payments.declarations.service import cancel_own
 from api.payments.exchange.jobs import carry_out
-from api.payments.gateway.errors import RefundRefused
 from api.payments.ledger.early_ends import shorten_paid_time, withdraw
 from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
@@ -99,9 +99,9 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, camille: Person
     cheap = shop.buy(camille.id, DAY)
     order = upgrade(shop, camille.id, cheap)
     pay(shop, order)
-    with pytest.raises(RefundRefused, match="0 cents"):
+    with pytest.raises(ApiError, match="0 cents"):
         order_refund(cheap, 1)
-    with session() as s, pytest.raises(RefundRefused, match="larger plan"):
+    with session() as s, pytest.raises(ApiError, match="larger plan"):
         withdraw(s, cheap, clock())
     take_back(order.payment_id)
     take_back(cheap)
@@ -216,7 +216,7 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camil
     deliveries = post_all(shop)
 
     def refund() -> None:
-        with suppress(RefundRefused):  # the upgrade was quicker: its money is in the larger plan
+        with suppress(ApiError):  # the upgrade was quicker: its money is in the larger plan
             carry_out(CommandKind.REFUND, order_refund(cheap, 499))
 
     acts: list[Callable[[], None]] = [refund, lambda: apply_each(deliveries)]
