@@ -1,6 +1,5 @@
 """Test messages: a user tries whether an alert would reach them on each linked channel."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement, lock_user
+from api.alerts.schemas import SentTest
 from api.alerts.service import get_open
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
@@ -27,15 +27,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _SMS_A_DAY = 3
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenTest:
-    """The channels it goes by; when SMS are possible, if an order was just paid."""
-
-    channels: list[Channel]
-    sms_from: datetime | None
-
-
-def write_test(session: Session, user_id: UUID, alert_id: UUID) -> WrittenTest:
+def write_test(session: Session, user_id: UUID, alert_id: UUID) -> SentTest:
     """Write a test message for each linked channel.
 
     By SMS, which costs us, only while a plan lasts, an hour after an order was paid, three a day, and none once the
@@ -67,7 +59,7 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> WrittenTest:
             409, "no-channel", "no channel is linked and switched on: confirm the e-mail address first"
         )
     used = sa.select(Notification.channel).distinct().where(is_any_of(Notification.id, ids))
-    return WrittenTest(sorted(session.scalars(used)), sms_from)
+    return SentTest(channels=sorted(session.scalars(used)), sms_from=sms_from)
 
 
 def _find_quiet_end(session: Session, user_id: UUID) -> datetime | None:

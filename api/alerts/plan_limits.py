@@ -1,8 +1,7 @@
 """Limits of alerts by plan, and the signs that an account hoards slots."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -104,49 +103,26 @@ def _report(session: Session, user_id: UUID, paused: Sequence[Alert], limit: int
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HeavyUse:
-    """What one account watched and found within the window."""
-
-    user_id: UUID
-    desks: int
-    found: int
-
-
 def tell_hoarding(session: Session) -> None:
     """Write to the admins about each account beyond fair use."""
     now = clock()
-    for each in find_heavy_use(session, now - WINDOW):
-        params = {"user": str(each.user_id), "desks": each.desks, "found": each.found}
-        write_to_admins(session, "hoarding", params, f"hoarding:{each.user_id}:{now:%Y-%m}")
+    for user, (desks, found) in find_heavy_use(session, now - WINDOW).items():
+        params = {"user": str(user), "desks": desks, "found": found}
+        write_to_admins(session, "hoarding", params, f"hoarding:{user}:{now:%Y-%m}")
 
 
-def find_heavy_use(session: Session, since: datetime) -> list[HeavyUse]:
-    """Return the accounts that watched more desks, or found more appointments, than fair use allows."""
-    found, desks = _count_found(session, since), _count_desks(session, since)
+def find_heavy_use(session: Session, since: datetime) -> dict[UUID, tuple[int, int]]:
+    """Return how many desks were watched and appointments found, by account that exceeds fair use in one of them."""
+    was_found = (Alert.closed_because == ClosedBecause.FOUND, Alert.closed_at > since)
+    found = Counter(session.scalars(sa.select(Alert.user_id).where(*was_found)))
+    desks = Counter(user_id for user_id, _ in set(_list_desks(session, since)))
     heavy = {user for user, times in found.items() if times > _FAIR_USE_FOUND}
     heavy |= {user for user, number in desks.items() if number > _FAIR_USE_DESKS()}
-    return [HeavyUse(each, desks.get(each, 0), found.get(each, 0)) for each in sorted(heavy)]
+    return {each: (desks[each], found[each]) for each in sorted(heavy)}
 
 
-def _count_found(session: Session, since: datetime) -> dict[UUID, int]:
-    query = (
-        sa.select(Alert.user_id, sa.func.count())
-        .where(Alert.closed_because == ClosedBecause.FOUND, Alert.closed_at > since)
-        .group_by(Alert.user_id)
-    )
-    return dict(session.execute(query).all())
-
-
-def _count_desks(session: Session, since: datetime) -> dict[UUID, int]:
-    """Count the desks of alerts that were open since; targets that an edit replaced are gone, and not counted."""
-    desks: defaultdict[UUID, set[str]] = defaultdict(set)
-    for user_id, desk_id in _list_targets(session, since):
-        desks[user_id].add(desk_id)
-    return {user_id: len(found) for user_id, found in desks.items()}
-
-
-def _list_targets(session: Session, since: datetime) -> Iterator[tuple[UUID, str]]:
+def _list_desks(session: Session, since: datetime) -> Iterator[tuple[UUID, str]]:
+    """Yield the desks of alerts that were open since; targets that an edit replaced are gone, and not counted."""
     columns = (Alert.user_id, AlertTarget.desk_id, AlertTarget.prefecture_id, AlertTarget.procedure)
     was_open = sa.or_(Alert.closed_at.is_(None), Alert.closed_at > since)
     query = sa.select(*columns).join(AlertTarget.alert).where(was_open).distinct()

@@ -175,18 +175,10 @@ class _WatchableItem:
         return f"no page for {self.name} is known"
 
 
-@dataclass(frozen=True, slots=True)
-class UnwatchedWish:
-    """Why checks cannot see the slots for a wish, and the desks of the prefecture whose slots they see."""
-
-    reason: str
-    seen: tuple[Desk, ...]
-
-
-def explain_unwatched(place: Prefecture, procedure: Procedure, lost: Lost) -> UnwatchedWish | None:
+def explain_unwatched(place: Prefecture, procedure: Procedure, lost: Lost) -> str | None:
     """Return why the slots for a procedure are not seen at a prefecture; None where they are."""
     item = _build_item("", place, procedure)
-    return None if item.shows_slots(lost) else _explain(item, place, lost)
+    return None if item.shows_slots(lost) else item.explain(lost)
 
 
 def check_wish(session: Session, wish: NewAlert) -> None:
@@ -221,16 +213,23 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     else:
         refused = items
     if refused:
-        raise invalid(*(_build_error(item, lost, place) for item in refused))
+        instead = f"{_name_alternatives(list_watchable(place, lost), place)}; {_WAIT}"
+        raise invalid(
+            *(
+                FieldError(path=each.path, rule="not_watched", detail=f"{each.explain(lost)}; {instead}")
+                for each in refused
+            )
+        )
     return False
 
 
 def find_watchable(session: Session, place: Prefecture) -> list[Desk]:
     """Return the desks of a prefecture whose slots checks can see now."""
-    return _list_watchable(place, find_unsold_desks(session, place.desks))
+    return list_watchable(place, find_unsold_desks(session, place.desks))
 
 
-def _list_watchable(place: Prefecture, lost: Lost) -> list[Desk]:
+def list_watchable(place: Prefecture, lost: Lost) -> list[Desk]:
+    """Return the desks of a prefecture whose slots checks can see, but those that are lost."""
     return [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
 
 
@@ -297,17 +296,7 @@ def _find_long_rounds(session: Session, about: list[Desk]) -> dict[str, str]:
     }
 
 
-def _explain(item: _WatchableItem, place: Prefecture, lost: Lost) -> UnwatchedWish:
-    return UnwatchedWish(item.explain(lost), tuple(_list_watchable(place, lost)))
-
-
-def _build_error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
-    unwatched = _explain(item, place, lost)
-    detail = f"{unwatched.reason}; {_name_alternatives(unwatched.seen, place)}; {_WAIT}"
-    return FieldError(path=item.path, rule="not_watched", detail=detail)
-
-
-def _name_alternatives(seen: tuple[Desk, ...], place: Prefecture) -> str:
+def _name_alternatives(seen: list[Desk], place: Prefecture) -> str:
     if not seen:
         return f"no slots of {place.id} are seen; where to look: {place.site}"
     served = _enumerate_desks("procedures", (procedure for desk in seen for procedure in desk.procedures))

@@ -5,7 +5,7 @@ that changes nothing when it is repeated, and no transaction is open while anoth
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -252,8 +252,7 @@ _ANALYZE = sa.text("SELECT analyze_table(:name)")
 
 def make_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
-    with session() as s:
-        return {"made": check.make_partitions(s, clock().date())}
+    return {"made": write_once(check.make_partitions, clock().date())}
 
 
 def drop_partitions() -> Counts:
@@ -270,22 +269,17 @@ def drop_partitions() -> Counts:
             if oldest is None or oldest >= before:
                 break
             counts["summed"] += sum_old_day(s, oldest)
-        if not _drop_day(before, counts):
+        try:
+            dropped = write_once(check.drop_oldest_partition, before)
+        except OperationalError as error:
+            if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            counts["locked"] += 1
             break
+        if dropped is None:
+            break
+        counts["dropped"] += 1
     return counts
-
-
-def _drop_day(before: date, counts: Counts) -> bool:
-    """Drop the oldest day, and count it; return whether there may be another."""
-    try:
-        dropped = write_once(check.drop_oldest_partition, before)
-    except OperationalError as error:
-        if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
-            raise
-        counts["locked"] += 1
-        return False
-    counts["dropped"] += dropped is not None
-    return dropped is not None
 
 
 @job(at_hour=4)

@@ -50,12 +50,6 @@ def find_order(payment_id: UUID) -> OrderState | None:
     return found
 
 
-def find_declaration(declaration_id: UUID) -> Declaration | None:
-    """Return a declaration."""
-    with autocommit_session() as s:
-        return s.get(Declaration, declaration_id)
-
-
 def find_contract(user_id: UUID | None) -> Contract | None:
     """Return a user's subscription; the page is in the account's language."""
     if user_id is None:
@@ -92,7 +86,9 @@ def withdraw(token: str) -> ResponseReturnValue:
 
 def show_declaration(token: str) -> ResponseReturnValue:
     """Show a declaration that waits to be confirmed, or what came of it."""
-    return _render_declaration(find_declaration(read_token(ConfirmDeclaration, token).declaration))
+    declaration_id = read_token(ConfirmDeclaration, token).declaration
+    with autocommit_session() as s:
+        return _render_declaration(s.get(Declaration, declaration_id))
 
 
 def confirm_declaration(token: str) -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from api.pages.area import Area
 from api.pages.assets import FILES, compute_version
 from api.pages.context import register_context
 from api.pages.headers import register_page_headers
-from api.pages.lost_sessions import register_error_pages, register_lost_sessions, register_operator_refusals
+from api.pages.lost_sessions import register_lost_sessions
 from api.pages.plan import declarations, invoices
 from api.pages.plan import routes as plan
 from api.pages.public import advice, calendar, ledger, legal, site, status
@@ -52,19 +52,13 @@ def register_pages(app: Flask) -> None:
     register_languages(app)
     register_context(app)
     register_page_headers(app)
-    register_error_pages(app)
     register_lost_sessions(app)
-    register_operator_refusals(app)
-    register_preloading(app)
+    # gunicorn forks later; an app that is made for tests or commands loads what it uses.
+    app.extensions.setdefault(BEFORE_FORK, []).append(lambda: preload(app))
     app.register_blueprint(FILES)
     app.register_blueprint(COMMON)
     for area in AREAS + ADMIN_AREAS:
         app.register_blueprint(area)
-
-
-def register_preloading(app: Flask) -> None:
-    """Have the pages loaded before gunicorn forks; an app that is made for tests or commands loads what it uses."""
-    app.extensions.setdefault(BEFORE_FORK, []).append(lambda: preload(app))
 
 
 def preload(app: Flask) -> None:

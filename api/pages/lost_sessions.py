@@ -122,7 +122,10 @@ def render_held_form(form: ResumedForm) -> str:
 
 
 def register_lost_sessions(app: Flask) -> None:
-    """Send the cookies of pages, and let lost sessions go on where they were."""
+    """Send the cookies of pages, let lost sessions go on where they were, and answer errors by pages.
+
+    Not below /api/, nor where a script asks for JSON.
+    """
     app.session_interface = Sessions()
     app.config.update(
         SESSION_COOKIE_NAME="__Host-session", SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="Lax"
@@ -130,7 +133,9 @@ def register_lost_sessions(app: Flask) -> None:
     app.register_error_handler(LoginNeeded, _ask_login)
     app.register_error_handler(ProofNeeded, _ask_proof)
     app.register_error_handler(FormRefused, _ask_again)
+    app.register_error_handler(OperatorRefused, _answer_refused)
     app.after_request(_send_cookies)
+    use_error_pages(app, wants_page, render_error)
 
 
 def _ask_login(_: LoginNeeded) -> ResponseReturnValue:
@@ -174,11 +179,6 @@ _KNOWN = {403, 404, 410, 429, 500, 503}
 _LANGUAGE = "fr"  # these pages have no other
 
 
-def register_error_pages(app: Flask) -> None:
-    """Answer errors by pages, everywhere but below /api/ and where a script asks for JSON."""
-    use_error_pages(app, wants_page, render_error)
-
-
 def wants_page() -> bool:
     """Return whether this request's errors are answered by a page."""
     if request.path.startswith("/api/"):
@@ -188,13 +188,8 @@ def wants_page() -> bool:
 
 def render_error(error: ApiError) -> Response:
     """Return the page of an error; texts of the error itself are for programs, and not shown."""
-    family = (
-        error.status
-        if error.status in _KNOWN
-        else 500
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        else 400
-    )
+    other = 500 if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400
+    family = error.status if error.status in _KNOWN else other
     wait = error.headers.get("Retry-After", "")
     minutes = -(-int(wait) // 60) if wait.isdigit() else None
     page = render_template("errors/error.html", status=error.status, family=family, minutes=minutes)
@@ -229,12 +224,8 @@ def require_operator(*, acts: bool) -> None:
     fix_language(_LANGUAGE)
 
 
-def register_operator_refusals(app: Flask) -> None:
-    """Answer refused operators by a page that says what is missing."""
-    app.register_error_handler(OperatorRefused, _answer_refused)
-
-
 def _answer_refused(refused: OperatorRefused) -> ResponseReturnValue:
+    """Answer a refused operator by a page that says what is missing."""
     if not wants_page():
         return build_response(refused.reason)
     page = render_template("admin/refused.html", word=refused.reason.word)

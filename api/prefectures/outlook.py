@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks
+from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks, list_watchable
 from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
@@ -193,15 +193,15 @@ def _build_unwatched(
     desks: Sequence[OutlookDesk],
     elsewhere: Mapping[str, Sequence[Desk]],
 ) -> UnwatchedAnswer | None:
-    found = explain_unwatched(place, procedure, lost)
-    if found is None:
+    reason = explain_unwatched(place, procedure, lost)
+    if reason is None:
         return None
     releases = [desk.next_release for desk in desks if desk.next_release]
     return UnwatchedAnswer(
-        reason=found.reason,
+        reason=reason,
         site=place.site,
         next_release=min(releases, key=lambda each: each.begins_at, default=None),
-        seen_here=sorted(desk.id for desk in found.seen),
+        seen_here=sorted(desk.id for desk in list_watchable(place, lost)),
         other_places=_list_other_places(place, elsewhere, lost),
     )
 

@@ -1,6 +1,5 @@
 """Devices that get messages by web push: those of a user, a new or renewed one, and their removal."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -98,14 +97,6 @@ class DeviceList(Answer):
     devices: list[DeviceAnswer]
 
 
-@dataclass(frozen=True, slots=True)
-class AddedDevice:
-    """A device that was added or renewed."""
-
-    device: DeviceAnswer
-    is_new: bool
-
-
 def list_devices(session: Session, user_id: UUID) -> DeviceList:
     """Return a user's devices; those whose subscription ended, by the browser or by a new VAPID key, left out."""
     sent = _select_last_sent().correlate(Contact).scalar_subquery()
@@ -118,8 +109,8 @@ def list_devices(session: Session, user_id: UUID) -> DeviceList:
     )
 
 
-def add_device(session: Session, user_id: UUID, wish: NewDevice) -> AddedDevice:
-    """Add a device, which switches push on, or renew the one that has the same endpoint.
+def add_device(session: Session, user_id: UUID, wish: NewDevice) -> tuple[DeviceAnswer, bool]:
+    """Add a device, which switches push on, or renew the one that has the same endpoint; return it, and if it is new.
 
     A browser that another account of ours used is that account's no more: its messages would be shown here.
 
@@ -148,7 +139,7 @@ def add_device(session: Session, user_id: UUID, wish: NewDevice) -> AddedDevice:
     if not was_reachable:
         wake_alerts(session, user_id, "device added")
     sent_at = session.scalar(_select_last_sent(contact.id))
-    return AddedDevice(_describe(contact, sent_at), known is None)
+    return _describe(contact, sent_at), known is None
 
 
 def remove_device(session: Session, user_id: UUID, device_id: UUID) -> None:

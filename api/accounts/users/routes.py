@@ -168,8 +168,8 @@ def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
 
     The same endpoint again renews the device: 200. One that another account of this browser had is taken over.
     """
-    added = write_once(add_device, current_user_id(), body)
-    return added.device.as_json(), 201 if added.is_new else 200
+    device, is_new = write_once(add_device, current_user_id(), body)
+    return device.as_json(), 201 if is_new else 200
 
 
 @devices.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})

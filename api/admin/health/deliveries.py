@@ -35,12 +35,6 @@ def list_providers(channel: Channel) -> tuple[str, ...]:
     return settings().mail_providers if channel is Channel.EMAIL else others[channel]
 
 
-def list_down(channel: Channel) -> list[str]:
-    """Return the providers whose circuit breaker is open, whether or not one call might try again by now."""
-    rest = PROVIDER_REST_SECONDS()
-    return [name for name in list_providers(channel) if CircuitBreaker(name, rest).is_open()]
-
-
 def read_left_alone(channel: Channel) -> dict[str, float]:
     """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
     rest, slow = PROVIDER_REST_SECONDS(), PROVIDER_SLOW_SECONDS
@@ -78,7 +72,9 @@ def check_providers(_: Redis) -> str:
 
 def _find_down() -> Iterator[str | Trouble]:
     for channel in Channel:
-        waits, down = read_left_alone(channel), list_down(channel)
+        waits, rest = read_left_alone(channel), PROVIDER_REST_SECONDS()
+        # Open, whether or not one call might try again by now
+        down = [name for name in list_providers(channel) if CircuitBreaker(name, rest).is_open()]
         away = sorted({*waits, *down})
         others = [name for name in list_providers(channel) if name not in away]
         instead = f"messages leave by {others[0]}" if others else f"no {channel.value} leaves"

@@ -47,14 +47,14 @@ def read_payments() -> dict[str, Any]:
         commands, oldest_command = s.execute(asked).one()
         return {
             "events": events,  # that are still to be applied, but those whose object is not known here
-            "oldest_seconds": _measure_age(oldest, now),  # since the oldest of them came
+            "oldest_seconds": measure_seconds(oldest, now),  # since the oldest of them came
             # Events that wait for an owner of their object
             "unknown": s.scalars(sa.select(sa.func.count()).where(waits, unknown)).one(),
             # Events that failed for STRIPE_RETRY_FOR, lately
             "given_up": s.scalars(sa.select(sa.func.count()).where(*given_up)).one(),
             # Of the outbox, that Stripe did not take yet, but refunds that wait for the end of a dispute
             "commands": commands,
-            "oldest_command_seconds": _measure_age(oldest_command, now),
+            "oldest_command_seconds": measure_seconds(oldest_command, now),
             # Lately, and no other one of the same payment was made since
             "failed_refunds": _count_failed_refunds(s, now),
             # That the last comparison with Stripe found and did not repair
@@ -139,5 +139,6 @@ def _write(seconds: float) -> str:
     return format_duration(timedelta(seconds=seconds))
 
 
-def _measure_age(at: datetime | None, now: datetime) -> float | None:
+def measure_seconds(at: datetime | None, now: datetime) -> float | None:
+    """Return how long ago an instant was; None without one."""
     return round((now - at).total_seconds(), 3) if at else None

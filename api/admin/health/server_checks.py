@@ -7,9 +7,8 @@ server itself says what log waits. No key to the store is needed.
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -168,14 +167,6 @@ FROM pg_replication_slots WHERE slot_name = :slot AND NOT pg_is_in_recovery()
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class _Backups:
-    states: dict[BackupPart, BackupState]
-    waiting_bytes: int | None  # of log that the server keeps for the store; None without a slot
-    is_lost: bool  # whether the server gave log up before it was stored
-    limit_bytes: int | None  # of log that the server keeps at most; negative: without an end
-
-
 def check_backups(_: Redis) -> str:
     """Judge the newest backups, and how far the log is stored."""
     if settings().backup_url is None:
@@ -184,9 +175,8 @@ def check_backups(_: Redis) -> str:
     with read_session() as s:
         states = {each.part: each for each in s.scalars(sa.select(BackupState))}
         slot = s.execute(_WAITING, {"slot": SLOT}).one_or_none()
-    waiting, status, limit = slot or (None, "", None)
-    found = _Backups(states, waiting, status == "lost", limit)
-    refuse([*_find_log_troubles(found, now), *_find_part_troubles(found, now)])
+    log = states.get(BackupPart.WAL)
+    refuse([*_find_log_troubles(log, slot, now), *_find_part_troubles(states, now)])
     stored, base = states[BackupPart.WAL].finished_at, states[BackupPart.BASE].finished_at
     return (
         f"the log is stored up to {format_duration(now - (stored or now))} ago,"
@@ -194,21 +184,17 @@ def check_backups(_: Redis) -> str:
     )
 
 
-def _find_log_troubles(found: _Backups, now: datetime) -> Iterator[str]:
-    if found.is_lost:
+def _find_log_troubles(state: BackupState | None, slot: Any, now: datetime) -> Iterator[str]:
+    """Tell how far the log is stored, and of `slot`, a row of _WAITING, before PostgreSQL fills its disk."""
+    waiting, status, limit = slot or (0, "", 0)
+    if status == "lost":
         yield "PostgreSQL gave up log that was not stored: that time cannot be restored"
-    state = found.states.get(BackupPart.WAL)
     if state is None or state.finished_at is None:
         yield "no log is stored yet: is `python -m deploy.backup run` running?"
     elif (age := now - state.finished_at) > timedelta(seconds=BACKUP_LATE_SECONDS):
         because = f": {state.trouble}" if state.trouble else ": is `python -m deploy.backup run` running?"
         yield f"the log is stored up to {format_duration(age)} ago{because}"
-    yield from _find_waiting_log(found)
-
-
-def _find_waiting_log(found: _Backups) -> Iterator[str]:
-    """Warn before PostgreSQL gives log up, and where it would rather fill its disk."""
-    waiting, limit = (found.waiting_bytes or 0) >> 20, (found.limit_bytes or 0) >> 20
+    waiting, limit = waiting >> 20, (limit or 0) >> 20
     if limit < 0:
         yield "log that waits for the store may fill PostgreSQL's disk: set max_slot_wal_keep_size"
     warn = min(_BACKUP_WAL_WARN_MB(), limit // 2) if limit > 0 else _BACKUP_WAL_WARN_MB()
@@ -217,9 +203,9 @@ def _find_waiting_log(found: _Backups) -> Iterator[str]:
         yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk{until}"
 
 
-def _find_part_troubles(found: _Backups, now: datetime) -> Iterator[str]:
+def _find_part_troubles(states: Mapping[BackupPart, BackupState], now: datetime) -> Iterator[str]:
     for part, name in _NAMES.items():
-        state = found.states.get(part)
+        state = states.get(part)
         finished = state.finished_at if state else None
         if state and state.trouble and state.trouble_since and part is not BackupPart.WAL:
             yield f"{name}: {state.trouble} (for {format_duration(now - state.trouble_since)})"

@@ -16,7 +16,7 @@ from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.deliveries import read_left_alone
 from api.admin.health.desks import read_desks, read_due, read_lateness
 from api.admin.health.findings import PartAway, PartFinding, PartState, read_each, read_session
-from api.admin.health.payments import read_payments
+from api.admin.health.payments import measure_seconds, read_payments
 from api.admin.health.program_checks import read_job_states
 from api.ground.alarms import list_unanswered
 from api.models.desk import HostState, Outage
@@ -50,28 +50,16 @@ def read_alarms() -> Record:
 
 def read_hosts() -> Record:
     """Return the hosts that rest, are stopped, or have a part of their budget."""
-    now = clock()
-    with read_session() as s:
-        rows = s.scalars(sa.select(HostState).order_by(HostState.host)).all()
+    h, empty = HostState, ""
+    host = sa.select(h.host).order_by(h.host)
+    rests = (h.rests_until.label("until"), sa.func.coalesce(h.rest_reason, empty).label("reason"))
+    stop = (h.stopped_at.label("since"), sa.func.coalesce(h.stop_reason, empty).label("reason"))
+    resting = host.add_columns(*rests, h.rests_in_a_row).where(h.rests_until > clock())
+    reduced = host.add_columns(h.budget_share.label("share")).where(h.budget_share < _WHOLE)
     return {
-        "resting": [
-            {
-                "host": row.host,
-                "until": row.rests_until,
-                "reason": row.rest_reason or "",
-                "rests_in_a_row": row.rests_in_a_row,
-            }
-            for row in rows
-            if row.rests_until and row.rests_until > now
-        ],
-        "stopped": [
-            {"host": row.host, "since": row.stopped_at, "reason": row.stop_reason or ""}
-            for row in rows
-            if row.stopped_at
-        ],
-        "reduced": [
-            {"host": row.host, "share": row.budget_share} for row in rows if row.budget_share < _WHOLE
-        ],
+        "resting": _read_records(resting),
+        "stopped": _read_records(host.add_columns(*stop).where(h.stopped_at.is_not(None))),
+        "reduced": _read_records(reduced),
     }
 
 
@@ -191,9 +179,9 @@ def read_messages() -> dict[str, Any]:
         return {
             "by_state": {state.value: found for state, found in s.execute(day)},
             "on_the_way": on_the_way,
-            "oldest_seconds": _measure_age(oldest, now),
+            "oldest_seconds": measure_seconds(oldest, now),
             "unmatched": detections,
-            "oldest_unmatched_seconds": _measure_age(oldest_detection, now),
+            "oldest_unmatched_seconds": measure_seconds(oldest_detection, now),
             "dead": _group_by_masked_reason(rows),
         }
 
@@ -206,10 +194,6 @@ def _group_by_masked_reason(rows: Iterable[tuple[Channel, str, int, datetime]]) 
         new = {"channel": channel, "reason": key[1], "number": 0, "newest_at": newest_at}
         groups.setdefault(key, new)["number"] += number
     return list(groups.values())
-
-
-def _measure_age(at: datetime | None, now: datetime) -> float | None:
-    return round((now - at).total_seconds(), 3) if at else None
 
 
 def read_providers() -> list[dict[str, Any]]:

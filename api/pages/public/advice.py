@@ -191,7 +191,8 @@ def list_departments() -> ResponseReturnValue:
     """List all departments, or those that a search means; the form of a wish leads to its advice."""
     wanted, wish = request.args.get("place", ""), request.args.get("procedure", "")
     if not wanted:
-        return _render_list(request.args.get("q", ""), wish)
+        search = request.args.get("q", "")
+        return _render_list(search, search_places(search), wish)
     place, procedure = find_place(wanted), find_procedure(wish)
     if place and procedure:
         return redirect(url_for("advice.show_advice", id=place.id, procedure=write_slug(procedure)))
@@ -235,13 +236,14 @@ def show_advice(id: str, procedure: str) -> ResponseReturnValue:
     )
 
 
-def _render_list(search: str, wish: str) -> str:
+def _render_list(search: str, found: list[Prefecture], wish: str = "", *, unknown: bool = False) -> str:
     procedure = find_procedure(wish)
     return render_template(
         "advice/departments.html",
-        unknown=False,
+        unknown=unknown,
         search=search[:80],
-        found=search_places(search),
+        found=found,
+        places=list_places(),
         departments=list_department_options(),
         procedures=list_procedures(),
         chosen=write_slug(procedure) if procedure else "",
@@ -250,14 +252,5 @@ def _render_list(search: str, wish: str) -> str:
 
 def _answer_unknown(wanted: str) -> ResponseReturnValue:
     """Return the page for a department or procedure that does not exist, with a search."""
-    page = render_template(
-        "advice/departments.html",
-        unknown=True,
-        search="",
-        found=search_places(wanted.partition("_")[0]) if wanted else [],
-        places=list_places(),
-        departments=list_department_options(),
-        procedures=list_procedures(),
-        chosen="",
-    )
-    return page, 404
+    found = search_places(wanted.partition("_")[0]) if wanted else []
+    return _render_list("", found, unknown=True), 404
