@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -163,10 +164,11 @@ def _print_key(_: argparse.Namespace) -> int:
 def _restore(options: argparse.Namespace) -> int:
     blobs, identities = backup_blobs(), read_identities(options.key)
     plan = make_plan(blobs, identities, Wish(options.to, options.base, options.timeline))
-    done = restore(blobs, identities, plan, options.into)
-    compared = "" if done.is_compared else "not "
+    begun = time.monotonic()
+    size, log_bytes, is_compared = restore(blobs, identities, plan, options.into)
+    compared = "" if is_compared else "not "
     print(
-        f"restored in {done.seconds:.1f} s: {done.bytes / 1e6:.0f} MB and {done.log_bytes / 1e6:.0f} MB of log;"
+        f"restored in {time.monotonic() - begun:.1f} s: {size / 1e6:.0f} MB and {log_bytes / 1e6:.0f} MB of log;"
         f" its files were {compared}compared with the server's checksums."
         f" Start PostgreSQL on {options.into}: it takes writes once the log is replayed."
     )

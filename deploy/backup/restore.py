@@ -1,22 +1,17 @@
 """Restoring: a data folder of PostgreSQL from a base backup and the log after it, as it was at one second.
 
-The folder is made in a subfolder first, and what PostgreSQL cannot start without is moved last. A restore that was
-killed leaves nothing that starts; the next one begins again.
+The log lies apart, and what leads PostgreSQL to it is written last: what a restore that was killed leaves behind lacks
+its log, and does not start.
 """
 
-import errno
-import fcntl
 import os
 import re
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, run
 from tempfile import TemporaryFile
-from typing import NamedTuple
 
 import structlog
 from pyrage.x25519 import Identity
@@ -30,10 +25,7 @@ from deploy.backup.object_stream import read_parts
 from deploy.backup.restore_plan import Plan
 from deploy.backup.wal_archive import write_segments
 
-_HALF, _LOG = "restoring", "restored_wal"
-_TAR_ENDS, _PAUSE = 10.0, 0.1  # seconds
-_LAST = "global"  # has pg_control, without which PostgreSQL does not start
-_NOT_OURS = frozenset({"lost+found"})
+_LOG = "restored_wal"
 _CONFIGURATION = "postgresql.auto.conf"
 _OF_RECOVERY = ("recovery_", "restore_command", "# written by a restore")
 _LABEL = re.compile(
@@ -46,71 +38,48 @@ _DEBIAN = "/usr/lib/postgresql/{}/bin"  # its packages put this program on no PA
 log = structlog.get_logger(__name__)
 
 
-class Restored(NamedTuple):
-    """What a restore took."""
-
-    seconds: float
-    bytes: int  # of the base backup, unpacked
-    log_bytes: int
-    is_compared: bool  # by pg_verifybackup
-
-
-def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path) -> Restored:
+def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path) -> tuple[int, int, bool]:
     """Make a data folder. PostgreSQL, started on it, replays the log up to the wished instant and takes writes then.
 
+    Return the bytes of its files, those of its log, and whether pg_verifybackup compared the files.
+
     Raises:
-        BackupError: the folder is in use, the disk too small, or what is stored is damaged.
+        BackupError: the folder is in use, the disk too small, or what is stored is damaged; the folder is left empty.
+        OSError: the folder cannot be written.
         configs.ground.object_store.StoreAway: the store does not answer.
     """
-    begun = time.monotonic()
-    with _hold_folder(into):
-        size, log_bytes, is_compared = _fill(blobs, identities, plan, into)
-    return Restored(time.monotonic() - begun, size, log_bytes, is_compared)
-
-
-@contextmanager
-def _hold_folder(into: Path) -> Iterator[None]:
-    """Keep other restores out of a folder, which is made where it is missing: each would remove what the other wrote.
-
-    Raises:
-        BackupError: another one is at work there, or the folder cannot be used.
-    """
-    try:
-        into.mkdir(parents=True, exist_ok=True, mode=0o700)
-        opened = os.open(into, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise BackupError(f"{into} cannot be used: {error}") from None
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise BackupError(
-            f"another restore is at work in {into}: let it end, or name another folder"
-        ) from None
-    finally:
-        os.close(opened)  # the kernel does so for a restore that is killed
-
-
-def _fill(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path) -> tuple[int, int, bool]:
-    """Make the data folder; return its bytes, those of its log, and whether its files were compared."""
-    half = _prepare(into, plan)
+    _prepare(into, plan)
     try:
         log.info("the base backup is unpacked", name=plan.base.name, of=str(plan.base.finished_at))
-        _unpack(blobs, identities, plan.base, half)
-        _check_identity(half, plan.base)
-        is_compared = _verify(half, plan.base)
-        size = _measure(half)
-        log_bytes = _fetch_log(blobs, identities, plan, half / _LOG)
-        _configure(half, plan)
-    except BaseException as error:
-        shutil.rmtree(half, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise BackupError(
-                f"{into} cannot be written: {error}: make room, or name another folder"
-            ) from error
+        _unpack(blobs, identities, plan.base, into)
+        _check_identity(into, plan.base)
+        is_compared = _verify(into, plan.base)
+        size = sum(path.lstat().st_size for path in into.rglob("*"))
+        log_bytes = _fetch_log(blobs, identities, plan, into / _LOG)
+        os.sync()
+        _configure(into, plan)
+        os.sync()
+    except BaseException:
+        for path in into.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         raise
-    _move(half, into)
     return size, log_bytes, is_compared
+
+
+def _prepare(into: Path, plan: Plan) -> None:
+    into.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(into.iterdir()):
+        raise BackupError(f"{into} is not empty, and a restore overwrites nothing: move what is there away")
+    log_bytes = sum(chunk.length for _, chunks in plan.log for chunk in chunks)
+    needed = plan.base.database_bytes + log_bytes + min(log_bytes, _REPLAYED)
+    if (free := shutil.disk_usage(into).free) < needed:
+        raise BackupError(
+            f"{into} has {free >> 20} MB free, {needed >> 20} MB are needed: name a folder on a larger disk"
+        )
+    into.chmod(0o700)
 
 
 def _fetch_log(blobs: Blobs, identities: Sequence[Identity], plan: Plan, folder: Path) -> int:
@@ -124,41 +93,8 @@ def _fetch_log(blobs: Blobs, identities: Sequence[Identity], plan: Plan, folder:
     return written
 
 
-def _prepare(into: Path, plan: Plan) -> Path:
-    try:
-        there = {path.name for path in into.iterdir()} - _NOT_OURS
-    except OSError as error:
-        raise BackupError(f"{into} cannot be used: {error}") from None
-    if there and (_HALF not in there or _LAST in there):
-        raise BackupError(f"{into} is not empty, and a restore overwrites nothing: move what is there away")
-    for name in there:  # of a restore that was killed
-        _remove(into / name)
-    log_bytes = sum(chunk.length for _, chunks in plan.log for chunk in chunks)
-    needed = plan.base.database_bytes + log_bytes + min(log_bytes, _REPLAYED)
-    if (free := shutil.disk_usage(into).free) < needed:
-        raise BackupError(
-            f"{into} has {free >> 20} MB free, {needed >> 20} MB are needed: name a folder on a larger disk"
-        )
-    half = into / _HALF
-    half.mkdir(mode=0o700)
-    return half
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or a folder; the tar of a restore that was just killed may write there for a moment more."""
-    end = time.monotonic() + _TAR_ENDS
-    while path.is_dir() and not path.is_symlink():
-        try:
-            shutil.rmtree(path)
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY or time.monotonic() > end:
-                raise BackupError(f"{path} cannot be removed: {error.strerror}") from None
-            time.sleep(_PAUSE)
-    path.unlink(missing_ok=True)
-
-
-def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, half: Path) -> None:
-    command = ["tar", "--extract", "--gzip", "--no-same-owner", "--file", "-", "--directory", str(half)]
+def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, into: Path) -> None:
+    command = ["tar", "--extract", "--gzip", "--no-same-owner", "--file", "-", "--directory", str(into)]
     with TemporaryFile() as errors, Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=errors) as tar:
         assert tar.stdin  # noqa: S101 -- for the type: it is a pipe
         try:
@@ -172,21 +108,21 @@ def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, half: 
         if code := tar.wait():
             errors.seek(0)
             said = " ".join(errors.read().decode("utf-8", "replace").split())[-600:]
-            free = shutil.disk_usage(half).free >> 20
+            free = shutil.disk_usage(into).free >> 20
             raise BackupError(
                 f"the base backup cannot be unpacked, with {free} MB free tar ended with {code}: {said}"
             )
 
 
-def _check_identity(half: Path, base: Manifest) -> None:
+def _check_identity(into: Path, base: Manifest) -> None:
     """Refuse another base backup than the manifest describes: who may write to the store may have exchanged them.
 
     Raises:
         DamagedBackup: it is another cluster's, or begins elsewhere in the log.
     """
     try:
-        system = int.from_bytes((half / "global" / "pg_control").read_bytes()[:8], sys.byteorder)
-        label = _LABEL.search((half / "backup_label").read_text("utf-8"))
+        system = int.from_bytes((into / "global" / "pg_control").read_bytes()[:8], sys.byteorder)
+        label = _LABEL.search((into / "backup_label").read_text("utf-8"))
     except FileNotFoundError as error:
         raise DamagedBackup(
             f"{base.folder} is no base backup: it lacks {Path(error.filename).name}"
@@ -200,7 +136,7 @@ def _check_identity(half: Path, base: Manifest) -> None:
         )
 
 
-def _verify(half: Path, base: Manifest) -> bool:
+def _verify(into: Path, base: Manifest) -> bool:
     """Have PostgreSQL compare each file with the checksums that the server gave it; return whether it did.
 
     Raises:
@@ -210,7 +146,7 @@ def _verify(half: Path, base: Manifest) -> bool:
     if program is None:
         log.warning("pg_verifybackup of the server's version is not installed: the files are not compared")
         return False
-    done = run([program, "--no-parse-wal", str(half)], capture_output=True, text=True, check=False)
+    done = run([program, "--no-parse-wal", str(into)], capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split())[-600:]
         raise DamagedBackup(f"pg_verifybackup refuses the base backup: {said}")
@@ -231,11 +167,7 @@ def _find_verifier(major: int) -> str | None:
     return None
 
 
-def _measure(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*"))
-
-
-def _configure(half: Path, plan: Plan) -> None:
+def _configure(into: Path, plan: Plan) -> None:
     """Write what recovery needs; paths are relative to the data folder, which another container may mount elsewhere."""
     lines = [
         "# written by a restore",
@@ -246,17 +178,8 @@ def _configure(half: Path, plan: Plan) -> None:
     ]
     if plan.to:
         lines.append(f"recovery_target_time = '{plan.to.isoformat()}'")
-    file = half / _CONFIGURATION
+    file = into / _CONFIGURATION
     before = file.read_text("utf-8").splitlines() if file.exists() else []
     kept = [line for line in before if not line.startswith(_OF_RECOVERY)]  # an earlier restore's
     file.write_text("\n".join([*kept, *lines]) + "\n", "utf-8")
-    (half / "recovery.signal").touch()
-
-
-def _move(half: Path, into: Path) -> None:
-    os.sync()
-    for path in sorted(half.iterdir(), key=lambda each: each.name == _LAST):
-        path.rename(into / path.name)
-    half.rmdir()
-    into.chmod(0o700)
-    os.sync()
+    (into / "recovery.signal").touch()

