@@ -4,7 +4,6 @@ The fields are in the other modules of this folder. .env.example explains each v
 upper case.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
@@ -26,7 +26,7 @@ from configs.settings.groups import SendingSettings, ServingSettings, StoreSetti
 from configs.settings.keys import find_key_problems
 from configs.settings.legal_names import LegalNames
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
-from configs.settings.program_settings import describe_misspelt, list_secrets, read_secret_files
+from configs.settings.program_settings import describe_misspelt, folder_in_use
 from configs.settings.value_types import split_words
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "settings",
 ]
 AWAY_FROM_LIFE = ("sandbox", "test")
-_UNREAD = "secret_files_refused"  # lines about secret files, on their way to the other problems
 _UNTRIED = "default_factory_not_called"  # pydantic's, of a default that depends on what is wrong
 
 
@@ -74,14 +73,12 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
     @classmethod
     def _everything_at_once(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
         """Name what is wrong with single variables and with all of them together in one error."""
-        wrong: dict[str, str] = dict(data.pop(_UNREAD, {}))
-        if unread := wrong.get("secrets_dir"):
-            raise ValueError(unread)  # all else would be missing
+        wrong: dict[str, str] = {}
         try:
             built = handler(data)
         except ValidationError as error:
             real = [each for each in error.errors() if each["type"] != _UNTRIED]
-            wrong |= {str(each["loc"][0]): _line(each) for each in real}
+            wrong = {str(each["loc"][0]): _line(each) for each in real}
             built = handler({name: value for name, value in data.items() if name not in wrong})
         known = tuple(f"{name.upper()} " for name in wrong)
         problems = [*wrong.values(), *(each for each in built.problems() if not each.startswith(known))]
@@ -112,10 +109,9 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
         if app_env in AWAY_FROM_LIFE:
             return (init_settings, env_settings)
         folder = init_settings().get("secrets_dir") or given.get("secrets_dir") or written.get("secrets_dir")
-        secrets, wrong = read_secret_files(Path(folder) if folder else None, settings_cls.model_fields)
-        if (app_env or written.get("app_env")) == "production":
-            wrong |= _find_exposed(settings_cls, {**written, **given})
-        files = InitSettingsSource(settings_cls, {**secrets, _UNREAD: wrong})
+        found = SecretsSettingsSource(settings_cls, folder_in_use(Path(folder) if folder else None))()
+        # An empty file counts as none: Compose hands out those of accounts that a server has not, too.
+        files = InitSettingsSource(settings_cls, {name: value for name, value in found.items() if value})
         return (init_settings, env_settings, files, dotenv_settings)
 
     def require(self, name: str) -> str:
@@ -153,24 +149,14 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates what tests override
     except ValidationError as error:
         lines = [line for each in error.errors() for line in _line(each).split("\n")]
+    except (OSError, ValueError) as error:
+        lines = [f"{error} ({error.__cause__})" if error.__cause__ else str(error)]  # a file cannot be read
     raise SettingsRefused("\n  ".join(["settings refused:", *lines]))
 
 
 def _line(problem: ErrorDetails) -> str:
     text = problem["msg"].removeprefix("Value error, ")
     return f"{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else text
-
-
-def _find_exposed(settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> dict[str, str]:
-    """Return a line for each secret in the environment: who may list processes or read a crash report has it."""
-    # redis_url_api …: files of the server alone, which a program has one of, as redis_url
-    of_server = [name for name in given if name.startswith("redis_url_")]
-    return {
-        name: f"{name.upper()} is in the environment: take it out of there and write it into its file, because"
-        " production reads secrets from files of SECRETS_DIR alone"
-        for name in (*list_secrets(settings_cls.model_fields), *of_server)
-        if given.get(name)
-    }
 
 
 @lru_cache(maxsize=1)

@@ -1,11 +1,14 @@
 """Start-up checks of production: it refuses secrets that are missing, short, or the sandbox's."""
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+from dotenv import dotenv_values
 
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
@@ -16,7 +19,6 @@ from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import (
     NEEDED,
     folder_in_use,
-    is_empty,
     list_allowed,
     list_needed,
     list_secrets,
@@ -106,6 +108,7 @@ def is_near_sentry(settings: "Settings") -> bool:
 def problems_in_production(settings: "Settings") -> list[str]:
     """Name everything that production must not start with."""
     return [
+        *_exposed(settings),
         *_missing(settings),
         *_half_keys(settings),
         *_weak(settings),
@@ -118,13 +121,27 @@ def problems_in_production(settings: "Settings") -> list[str]:
     ]
 
 
+def _exposed(settings: "Settings") -> Iterator[str]:
+    """Name each secret in the environment: who may list processes or read a crash report has it."""
+    written = (*dotenv_values(".env").items(), *os.environ.items())
+    given = {name.lower() for name, value in written if value}
+    # redis_url_api …: files of the server alone, which a program has one of, as redis_url
+    of_server = [name for name in given if name.startswith("redis_url_")]
+    for name in (*list_secrets(type(settings).model_fields), *of_server):
+        if name in given:
+            yield (
+                f"{name.upper()} is in the environment: take it out of there and write it into its file, because"
+                " production reads secrets from files of SECRETS_DIR alone"
+            )
+
+
 def _missing(settings: "Settings") -> Iterator[str]:
     folder, secrets = folder_in_use(settings.secrets_dir), list_secrets(type(settings).model_fields)
     own_database = settings.program and _text(settings, f"database_url_{settings.program}")
     for name in _list_needed(settings):
         if not _text(settings, name) and not (name == "database_url" and own_database):
             file = folder / name if folder and name in secrets else None
-            where = f": {file} is empty" if file and is_empty(file) else f": there is no file {file}"
+            where = f": {file} is empty" if file and file.is_file() else f": there is no file {file}"
             yield f"{name.upper()} is not set{where if file else ''}"
 
 
