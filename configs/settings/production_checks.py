@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
 from configs.settings.groups import MAIL_PROVIDERS
-from configs.settings.keys import ADDRESSES, SEVERAL, read_password
+from configs.settings.keys import ADDRESSES, GIVEN_BYTES, KEYS, read_password
 from configs.settings.keys import read_text as _text
 from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import (
@@ -29,35 +29,10 @@ if TYPE_CHECKING:
     from configs.settings import Settings
 
 SANDBOX_MARK = "sandbox-"
-MINIMUM = 16
 VARIETY = 6  # different characters that even 16 random hexadecimal digits have
-BYTES_OF_KEY = 32
 BCRYPT_COST = 12
 STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
 _OWN = ("jwt_secret", "link_key", "data_keys", "lookup_key")  # keys that we draw, each for one purpose
-_STRONG = {
-    "jwt_secret": BYTES_OF_KEY,
-    "link_key": BYTES_OF_KEY,
-    "data_keys": BYTES_OF_KEY,
-    "lookup_key": BYTES_OF_KEY,
-    "jwt_secret_previous": BYTES_OF_KEY,
-    "stripe_secret_key": MINIMUM,
-    "stripe_webhook_secret": MINIMUM,
-    "sendgrid_api_key": MINIMUM,
-    "twilio_auth_token": MINIMUM,
-    "telegram_bot_token": MINIMUM,
-    "telegram_webhook_secret": MINIMUM,
-    "scrapyd_password": MINIMUM,
-    "db_password": MINIMUM,
-    "redis_password": MINIMUM,
-}
-# What providers' keys look like: a key of another provider, or one that was copied in part, is found at start.
-_SHAPES = {
-    "sendgrid_api_key": (re.compile(r"SG\..+"), "SendGrid's begin with SG."),
-    "stripe_webhook_secret": (re.compile(r"whsec_.+"), "Stripe's begin with whsec_"),
-    "telegram_bot_token": (re.compile(r"\d+:[\w-]+"), "@BotFather's are a number, a colon and a text"),
-    "twilio_auth_token": (re.compile(r".{32,}"), "Twilio's have 32 characters"),
-}
 _LINKED = ("api_url", "frontend_url", "live_url")
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
@@ -165,15 +140,17 @@ def _list_needed(settings: "Settings") -> list[str]:
 
 
 def _weak(settings: "Settings") -> Iterator[str]:
-    for name, least in _STRONG.items():
-        if (value := _text(settings, name)) is not None:
-            # an empty value is find_key_problems' to name
-            for secret in split_words(value) if name in SEVERAL else filter(None, [value.strip()]):
-                yield from _weakness(name.upper(), secret, least)
-                yield from _misfit(name, secret)
+    for name, key in KEYS.items():
+        text = _text(settings, name) or ""
+        # an empty value is find_key_problems' to name
+        for secret in split_words(text) if key.several else filter(None, [text.strip()]):
+            if key.least:
+                yield from _weakness(name.upper(), secret, key.least)
+            if key.shape and not re.fullmatch(key.shape[0], secret):
+                yield f"{name.upper()} is no such key, {key.shape[1]}: copy it again"
     for name in ADDRESSES:
         if (password := read_password(_text(settings, name))) is not None:
-            yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)
+            yield from _weakness(f"the password in {name.upper()}", password, GIVEN_BYTES)
     if not (_text(settings, "stripe_secret_key") or STRIPE_LIVE_KEYS[0]).startswith(STRIPE_LIVE_KEYS):
         yield "STRIPE_SECRET_KEY is no live key: everybody could pay with a test card"
     if settings.bcrypt_cost < BCRYPT_COST:
@@ -203,12 +180,6 @@ def _weakness(what: str, secret: str, least: int) -> Iterator[str]:
         yield f"{what} is shorter than {least} bytes: draw it at random"
     elif len(set(secret)) < VARIETY or secret.lower().startswith(_COMMON):
         yield f"{what} can be guessed: draw it at random"
-
-
-def _misfit(name: str, secret: str) -> Iterator[str]:
-    shape, description = _SHAPES.get(name, (None, ""))
-    if shape and not shape.fullmatch(secret):
-        yield f"{name.upper()} is no such key, {description}: copy it again"
 
 
 def _invented(settings: "Settings") -> Iterator[str]:

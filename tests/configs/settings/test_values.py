@@ -10,7 +10,7 @@ from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SE
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import SettingsRefused, load
 from configs.settings.groups import MailServer, parse_mail_providers, parse_mail_server
-from configs.settings.keys import SEVERAL
+from configs.settings.keys import KEYS
 from configs.settings.legal_names import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
 from crawler.spider_processes.keeper import SILENT_SECONDS
@@ -39,7 +39,7 @@ _COPIED = "holds a space or a letter that no such key has: copy it again"
 @in_turn(
     "name, value, said",
     [
-        *((each.upper(), f"{NEW},{OLD},{NEW}", _TWICE) for each in SEVERAL),
+        *((each.upper(), f"{NEW},{OLD},{NEW}", _TWICE) for each, key in KEYS.items() if key.several),
         *(("DATA_KEYS", each, _EMPTY) for each in (f"{NEW},", f",{NEW}", f"{NEW},,{OLD}", f"{NEW}, ")),
         *(("SENDGRID_API_KEY", each, _COPIED) for each in ("SG.a b", "SG.aé", "\ufeffSG.a", "SG.a\u200b")),
         (
