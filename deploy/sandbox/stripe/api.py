@@ -175,7 +175,7 @@ class Api:
 
     def note(self, call: ApiCall) -> None:
         """Keep what was asked."""
-        entry = {"method": call.method, "path": call.path, "parameters": decode_fields(call.encoded)}
+        entry: Json = {"method": call.method, "path": call.path, "parameters": decode_fields(call.encoded)}
         entry |= {"idempotency_key": call.key, "api_version": call.headers.get("Stripe-Version")}
         self.log.append(entry)
 
