@@ -68,7 +68,8 @@ def cut_list(value: Any) -> Any:
     """Return a list object inside another one as it is shown there: its first page."""
     if not (isinstance(value, dict) and value.get("object") == "list"):
         return value
-    return value | {"data": value["data"][:_EMBEDDED], "has_more": len(value["data"]) > _EMBEDDED}
+    has_more = value["has_more"] or len(value["data"]) > _EMBEDDED
+    return value | {"data": value["data"][:_EMBEDDED], "has_more": has_more}
 
 
 class StripeError(Exception):

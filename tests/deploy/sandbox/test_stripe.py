@@ -215,6 +215,21 @@ def test_a_coupon_is_taken_off_and_used_up(
     assert [each["captured"] for each in stripe_stand_in.ledger()] == [1000]
 
 
+def test_an_event_that_is_listed_says_what_it_leaves_out(
+    client: stripe.StripeClient,
+    subscribe: Callable[[], stripe.Subscription],
+    stripe_stand_in: StripeControl,
+) -> None:
+    bought = subscribe()
+    for _ in range(10):
+        client.v1.invoice_items.create({"customer": str(bought.customer), "amount": 100, "currency": "eur"})
+    stripe_stand_in.renew(bought.id)
+    listed = client.v1.events.list({"limit": 100}).data
+    made = next(each for each in listed if each.type == "invoice.created")
+    lines = made.data.object["lines"]
+    assert (len(lines["data"]), lines["has_more"]) == (10, True)
+
+
 @pytest.fixture
 def intent(client: stripe.StripeClient, checkout: Checkout, stripe_stand_in: StripeControl) -> str:
     """Give the payment intent of a paid session of 14.99 €."""
