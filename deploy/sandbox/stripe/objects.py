@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _EMBEDDED: Final = 10  # of a list inside another object only the first ones are shown
 _WITHOUT_MODE: Final = ("refund", "subscription_item", "item")
-_CARD_MESSAGES: Final = {
-    "generic_decline": "Your card was declined.",
-    "authentication_required": "Your card was declined. This transaction requires authentication.",
-}
 
 
 @cache
@@ -95,14 +91,3 @@ def missing_object(kind: str, given: str, param: str | None) -> StripeError:
     """Say that an id is no object's: 404 where it is part of the address, 400 where it is a parameter."""
     message, status = f"No such {kind}: '{given}'", 400 if param else 404
     return StripeError(message, code="resource_missing", param=param or "id", status=status)
-
-
-def missing_parameter(name: str) -> StripeError:
-    """Say that a parameter is needed."""
-    return StripeError(f"Missing required param: {name}.", code="parameter_missing", param=name)
-
-
-def card_declined(reason: str) -> StripeError:
-    """Say that a card's bank refused a payment."""
-    code = reason if reason == "authentication_required" else "card_declined"
-    return StripeError(_CARD_MESSAGES[reason], code=code, status=402, type="card_error", decline_code=reason)

@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from deploy.sandbox.stripe.objects import Json, StripeError, make_list, missing_parameter
+from deploy.sandbox.stripe.objects import Json, StripeError, make_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,7 +115,8 @@ def read_parameters(model: type[Known], told: Json) -> Known:
             )
             raise StripeError(message, code="parameter_unknown", param=name) from errors
         if found["type"] == "missing" or found["input"] is None:
-            raise missing_parameter(name) from errors
+            message = f"Missing required param: {name}."
+            raise StripeError(message, code="parameter_missing", param=name) from errors
         code = "parameter_invalid_integer" if found["type"] in _INTEGERS else None
         raise StripeError(f"Invalid {name}: {found['msg']}", code=code, param=name) from errors
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.request_body import Refusal
-from deploy.sandbox.stripe.objects import Json, StripeError, card_declined
+from deploy.sandbox.stripe.objects import Json, StripeError
 from deploy.sandbox.stripe.resources.money_back import open_dispute, warn_of_fraud
 from deploy.sandbox.stripe.resources.subscriptions import list_running
 
@@ -25,7 +25,7 @@ _DEBIT_SECONDS: Final = 3 * 86_400
 class TestCard:
     """A means of payment and how it behaves.
 
-    ``declines`` is the reason why each charge is declined. ``authenticates`` is "always", "once" (at Checkout only) or
+    ``declines`` says that each charge is declined. ``authenticates`` is "always", "once" (at Checkout only) or
     "" (no 3-D Secure). ``debits`` says that a charge takes days, ``bounces`` that it then fails. ``then`` is what
     follows a payment: "dispute", "fraud_warning".
     """
@@ -34,7 +34,7 @@ class TestCard:
     label: str
     number: str = ""
     kind: str = "card"
-    declines: str = ""
+    declines: bool = False
     authenticates: str = ""
     debits: bool = False
     bounces: bool = False
@@ -50,12 +50,10 @@ CARDS: Final = {
     card.name: card
     for card in (
         TestCard("visa", "est acceptée", "4242424242424242"),
-        TestCard("declined", "est refusée", "4000000000000002", declines="generic_decline"),
+        TestCard("declined", "est refusée", "4000000000000002", declines=True),
         TestCard("3ds", "demande 3-D Secure à chaque fois", "4000002760003184", authenticates="always"),
         TestCard("3ds_once", "demande 3-D Secure ici seulement", "4000002500003155", authenticates="once"),
-        TestCard(
-            "fails_later", "peut être enregistrée, puis est refusée", "4000000000000341", declines="generic_decline"
-        ),
+        TestCard("fails_later", "peut être enregistrée, puis est refusée", "4000000000000341", declines=True),
         TestCard("dispute", "est acceptée, puis contestée", "4000000000000259", then="dispute"),
         TestCard(
             "fraud_warning", "est acceptée, puis signalée", "4000000000005423", then="fraud_warning"
@@ -115,7 +113,7 @@ def try_payment(account: Account, intent: Json, method: Json, *, off_session: bo
     card = card_of(method)
     intent["payment_method"] = method["id"]
     if card.declines:
-        _decline(account, intent, method, card.declines)
+        _decline(account, intent, method)
     if card.authenticates == "always" or (card.authenticates and not off_session):
         account.change(intent, "payment_intent.requires_action", status="requires_action")
     elif card.debits:
@@ -135,7 +133,7 @@ def finish_authentication(account: Account, intent: Json, *, passed: bool) -> No
         raise StripeError("This PaymentIntent requires no action.", code="payment_intent_unexpected_state")
     method = account.find("payment_method", intent["payment_method"])
     if not passed:
-        _decline(account, intent, method, "authentication_required")
+        _decline(account, intent, method, unproven=True)
     _succeed(account, intent, _add_charge(account, intent, method))
 
 
@@ -180,12 +178,17 @@ def _trouble(account: Account, charge: Json, kind: str) -> None:
         (open_dispute if kind == "dispute" else warn_of_fraud)(account, charge)
 
 
-def _decline(account: Account, intent: Json, method: Json, reason: str) -> None:
-    """Let a try fail: raises the card error."""
+def _decline(account: Account, intent: Json, method: Json, *, unproven: bool = False) -> None:
+    """Let a try fail, of a card that is declined or an ``unproven`` customer: raises the card error."""
     charge = _add_charge(account, intent, method)
     intent["latest_charge"] = charge["id"]
     _fail(account, intent, charge)
-    raise card_declined(reason)
+    code, why = "card_declined", "generic_decline"
+    message = "Your card was declined."
+    if unproven:
+        code = why = "authentication_required"
+        message = f"{message} This transaction requires authentication."
+    raise StripeError(message, code=code, status=402, type="card_error", decline_code=why)
 
 
 def _fail(account: Account, intent: Json, charge: Json) -> None:
