@@ -1,10 +1,8 @@
 """Visits: the truth table of docs/reference/visit.md, and the rules that hold for any readings."""
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +16,6 @@ from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Sl
 from crawler.visit_state import VisitResult, VisitState
 from tests.in_turn import in_turn
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "visit.md"
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 TODAY = NOW.date()
@@ -147,17 +144,6 @@ def test_a_visit_proves_what_its_row_says(number: int) -> None:
         row.moments,
         row.covered,
     )
-
-
-def test_the_page_has_the_same_rows_with_the_same_outcomes() -> None:
-    lines = re.findall(
-        r"^\| (\d+) \| [^|]* \| (?:`(\w+)`|the trouble's) \| ([^|]*) \|", PAGE.read_text(), re.MULTILINE
-    )
-    shown = {None: "open", HOUR: "H", DAY: "D"}
-    assert {int(number): (outcome or T.value, slots) for number, outcome, slots in lines} == {
-        number: (row.outcome.value, ", ".join(shown[each] for each in row.moments) or "\u2013")
-        for number, row in ROWS.items()
-    }
 
 
 def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:

@@ -1,6 +1,5 @@
 """Incident notices: recipients, times and repetitions, as the table of outcomes says."""
 
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -316,13 +315,3 @@ def test_a_department_is_told_when_its_round_is_short_enough(
     for seconds, kinds in ((None, []), (901, []), (900, ["desk_watchable"])):
         change(DeskState, DeskState.id == "evry_91/mairies", feasible_seconds=seconds)
         assert [each.kind for each in told(NOW)] == kinds
-
-
-@pytest.mark.usefixtures("database")
-def test_indexes_lead_from_desks_to_those_who_wait() -> None:
-    with session() as s:
-        s.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        query = f"EXPLAIN SELECT t.id FROM {notices._MEANT}"  # noqa: S608 -- our own words
-        plan = s.scalars(sa.text(query), {"targets": "[]"})
-        used = set(re.findall(r"ix_alert_targets_\w+", "\n".join(plan)))
-    assert used == {"ix_alert_targets_desk_id", "ix_alert_targets_prefecture_id_procedure"}
