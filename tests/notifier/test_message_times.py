@@ -150,7 +150,7 @@ def test_slot_alerts_pass_quiet_hours_unless_their_reader_says_otherwise() -> No
 
 
 def test_a_digest_within_quiet_hours_waits_for_their_end_where_slot_alerts_do() -> None:
-    at = paris("2026-11-20T23:00")
+    at = paris("2026-11-20T20:00")
     for waits, until in ((False, "2026-11-21T05:00"), (True, "2026-11-21T07:00")):
         times = MessageTimes(PARIS, SlotRhythm.DAILY, time(5), NIGHT, quiet_slots=waits)
         hold = times.find_hold(SLOTS, at, at)
