@@ -5,7 +5,7 @@ All is derived from rows and stored in the transaction that writes the notices: 
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,9 +22,17 @@ from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages, notices
 from crawler.scheduling.intervals import captcha_expected
 
-# Operators hear of an overloaded site when it has been so for this long
-_OVERLOADED_TOLD_SECONDS = 1800
+# How often troubles are looked for of which operators and subscribers are notified
+INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
+# Operators hear of a site that is overloaded, or limits our requests, when it has been so for this long
+_TOLD_AFTER = timedelta(minutes=30)
+# Subscribers hear of a site's maintenance when it has lasted this long
+_MAINTENANCE_TOLD_AFTER = timedelta(hours=1)
 
+log = logging.getLogger(__name__)
+
+_LOCK = 0x74696470  # an advisory lock: one process notifies at a time
+_LISTED = 20  # desks named in one message to operators
 _LOOK_BACK = timedelta(
     days=1
 )  # a run of checks is followed no further: the longest wait before a notice is half an hour
@@ -62,79 +70,8 @@ WHERE ends_at IS NULL AND seen_at <= :quiet AND reason = ANY(:reasons)
 """)
 _OF_SITES = [each.value for each in IncidentReason if not each.of_operations]
 
-
 # By subject and reason: the desks that a trouble keeps from being watched, and since when
 DesksInTrouble = dict[tuple[str, IncidentReason], dict[str, datetime]]
-_Sign = tuple[str, IncidentReason, datetime]  # a desk, why it is in trouble, and since when
-
-
-def find_incidents(session: Session, now: datetime) -> DesksInTrouble:
-    """Return what is in trouble now, of desks that the files let be watched.
-
-    A page that was closed or moved is a trouble of its own, all else one of its host.
-    """
-    found: DesksInTrouble = defaultdict(dict)
-    for desk_id, reason, since in (
-        *_outages(session),
-        *_runs(session, now),
-        *_beyond(session, now),
-        *_drifts(session),
-    ):
-        if (desk := desks().get(desk_id)) and desk.schedulable:
-            together = found[desk.id if reason.of_desk else desk.host, reason]
-            together[desk.id] = min(since, together.get(desk.id, since))
-    return dict(sorted(found.items()))
-
-
-def store_incidents(session: Session, found: DesksInTrouble, now: datetime) -> None:
-    """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
-    rows = [
-        {"subject": subject, "reason": reason, "starts_at": min(together.values()), "seen_at": now}
-        for (subject, reason), together in found.items()
-    ]
-    session.execute(_SEEN, {"rows": write_rows(rows)})
-    quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
-    session.execute(_OVER, {"quiet": quiet, "reasons": _OF_SITES})
-
-
-def _outages(session: Session) -> Iterable[_Sign]:
-    for desk_id, reason, since in session.execute(_OUTAGES):
-        desk = desks().get(desk_id)
-        if not (desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)):
-            yield desk_id, IncidentReason(reason), since
-
-
-def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
-    lasts = timedelta(seconds=_OVERLOADED_TOLD_SECONDS)
-    for row in session.execute(_RUNS, {"since": now - _LOOK_BACK, "refused": REFUSED}):
-        reason = IncidentReason(row.outcome)
-        long = row.last_at - row.since >= lasts
-        if long if reason is IncidentReason.OVERLOADED else row.refused or row.times >= _LAYOUT_CHANGED:
-            yield row.desk_id, reason, row.since
-
-
-def _beyond(session: Session, now: datetime) -> Iterable[_Sign]:
-    """Yield the desks whose last check saw moments beyond their horizon: it may be too short, or they are misread."""
-    found = session.execute(_BEYOND, {"since": now - _LOOK_BACK, "words": f"%{BEYOND}%"})
-    return ((desk_id, IncidentReason.HORIZON, since) for desk_id, since in found)
-
-
-def _drifts(session: Session) -> Iterable[_Sign]:
-    open_ones = moved_pages.find_open_drifts(session)
-    return ((each.desk_id, IncidentReason(each.reason.value), each.starts_at) for each in open_ones)
-
-
-# How often troubles are looked for of which operators and subscribers are notified
-INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
-# Operators hear of a site that limits our requests when it has done so for this long
-_RATE_LIMITED_TOLD_SECONDS = 1800
-# Subscribers hear of a site's maintenance when it has lasted this long
-_MAINTENANCE_TOLD_SECONDS = 3600
-
-log = logging.getLogger(__name__)
-
-_LOCK = 0x74696470  # an advisory lock: one process notifies at a time
-_LISTED = 20  # desks named in one message to operators
 
 
 def run_once(now: datetime) -> int:
@@ -146,12 +83,54 @@ def run_once(now: datetime) -> int:
     with session() as rows:
         rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         moved_pages.end_settled_drifts(rows, desks(), now)
-        found = find_incidents(rows, now)
-        store_incidents(rows, found, now)
+        found = _find_incidents(rows, now)
+        _store_incidents(rows, found, now)
         written = _write_notices(rows, found, now) + notices.write_recovery_notices(rows, now)
         written += notices.write_watchable_notices(rows) + notices.write_reminders(rows, now)
     notifier.nudge(written)
     return len(written)
+
+
+def _find_incidents(session: Session, now: datetime) -> DesksInTrouble:
+    """Return what is in trouble now, of desks that the files let be watched.
+
+    A page that was closed or moved is a trouble of its own, all else one of its host.
+    """
+    found: DesksInTrouble = defaultdict(dict)
+    for desk_id, reason, since in _find_signs(session, now - _LOOK_BACK):
+        desk = desks().get(desk_id)
+        if not desk or not desk.schedulable or (reason is IncidentReason.CAPTCHA and captcha_expected(desk)):
+            continue
+        together = found[desk.id if reason.of_desk else desk.host, reason]
+        together[desk.id] = min(since, together.get(desk.id, since))
+    return dict(sorted(found.items()))
+
+
+def _find_signs(session: Session, since: datetime) -> Iterator[tuple[str, IncidentReason, datetime]]:
+    """Yield desks, why each is in trouble, and since when."""
+    for desk_id, reason, starts_at in session.execute(_OUTAGES):
+        yield desk_id, IncidentReason(reason), starts_at
+    for row in session.execute(_RUNS, {"since": since, "refused": REFUSED}):
+        reason = IncidentReason(row.outcome)
+        long = row.last_at - row.since >= _TOLD_AFTER
+        if long if reason is IncidentReason.OVERLOADED else row.refused or row.times >= _LAYOUT_CHANGED:
+            yield row.desk_id, reason, row.since
+    # The last check saw moments beyond the desk's horizon: it may be too short, or they are misread.
+    for desk_id, at in session.execute(_BEYOND, {"since": since, "words": f"%{BEYOND}%"}):
+        yield desk_id, IncidentReason.HORIZON, at
+    for drift in moved_pages.find_open_drifts(session):
+        yield drift.desk_id, IncidentReason(drift.reason.value), drift.starts_at
+
+
+def _store_incidents(session: Session, found: DesksInTrouble, now: datetime) -> None:
+    """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
+    rows = [
+        {"subject": subject, "reason": reason, "starts_at": min(together.values()), "seen_at": now}
+        for (subject, reason), together in found.items()
+    ]
+    session.execute(_SEEN, {"rows": write_rows(rows)})
+    quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
+    session.execute(_OVER, {"quiet": quiet, "reasons": _OF_SITES})
 
 
 def _write_notices(rows: Session, found: DesksInTrouble, now: datetime) -> list[UUID]:
@@ -160,26 +139,16 @@ def _write_notices(rows: Session, found: DesksInTrouble, now: datetime) -> list[
     written: list[UUID] = []
     for named, together in found.items():
         incident, ids = known[named], sorted(together)
-        if incident.told_at is None and _is_due_for_operators(incident, now):
+        reason, lasts = incident.reason, now - incident.starts_at
+        maintenance = (
+            reason is IncidentReason.MAINTENANCE
+        )  # operators are never notified of it, nor of what they know
+        is_due = reason is not IncidentReason.RATE_LIMITED or lasts >= _TOLD_AFTER
+        if is_due and not (maintenance or incident.told_at or incident.acknowledged_at):
             written += _notify_operators(rows, incident, ids, now)
-        if _is_due_for_subscribers(incident, now):
+        if lasts >= _MAINTENANCE_TOLD_AFTER if maintenance else reason.of_desk:
             written += notices.write_outage_notices(rows, incident, [desks()[each] for each in ids], now)
     return written
-
-
-def _is_due_for_operators(incident: Incident, now: datetime) -> bool:
-    """Tell whether operators are to be notified: after the reason's wait, never of maintenance or what they know."""
-    waits = {IncidentReason.RATE_LIMITED: _RATE_LIMITED_TOLD_SECONDS}
-    wait = timedelta(seconds=waits.get(incident.reason, 0))
-    if incident.reason is IncidentReason.MAINTENANCE or incident.acknowledged_at:
-        return False
-    return now - incident.starts_at >= wait
-
-
-def _is_due_for_subscribers(incident: Incident, now: datetime) -> bool:
-    if incident.reason is IncidentReason.MAINTENANCE:
-        return now - incident.starts_at >= timedelta(seconds=_MAINTENANCE_TOLD_SECONDS)
-    return incident.reason.of_desk
 
 
 def _notify_operators(rows: Session, incident: Incident, ids: Sequence[str], now: datetime) -> list[UUID]:

@@ -113,12 +113,8 @@ def _find_recovered(
     told: dict[UUID, set[str]] = defaultdict(set)
     for user_id, desk_id in rows.execute(_TOLD_OF, {"people": list(waiting), "incident": str(incident.id)}):
         told[user_id].add(desk_id)
-    still = _desks_still_out(rows, {desk for mine in told.values() for desk in mine})
+    still = set(rows.scalars(_STILL, {"desks": sorted(set().union(*told.values()))}))
     return {user_id: sorted(mine) for user_id, mine in told.items() if mine.isdisjoint(still)}
-
-
-def _desks_still_out(rows: Session, desk_ids: Iterable[str]) -> set[str]:
-    return set(rows.scalars(_STILL, {"desks": sorted(desk_ids)}))
 
 
 def _write(rows: Session, kind: str, incident: Incident, people: dict[UUID, list[str]]) -> list[UUID]:
@@ -158,7 +154,8 @@ def write_reminders(rows: Session, now: datetime) -> list[UUID]:
     for desk, begins_at, ends_at in _find_releases(rows, now):
         begins = begins_at.isoformat()
         params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
-        for user_id, plans in _find_waiting(rows, desk, begins, now):
+        wanted = {"targets": _list_targets([desk]), "desk": desk.id, "begins": begins, "now": now}
+        for user_id, plans in rows.execute(_WAITING_FOR_RELEASE, wanted | {"most": AT_ONCE}).all():
             key = f"release_soon:{desk.id}:{begins}:{user_id}"
             written += notifier.create_notifications(
                 rows, user_id, "release_soon", params, key, priority="scheduled",
@@ -202,17 +199,6 @@ def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetim
 
 def _has_hidden_slots(desk: Desk) -> bool:
     return desk.schedulable and captcha_expected(desk)
-
-
-def _find_waiting(rows: Session, desk: Desk, begins: str, now: datetime) -> list[tuple[UUID, list[str]]]:
-    wanted = {
-        "targets": _list_targets([desk]),
-        "desk": desk.id,
-        "begins": begins,
-        "now": now,
-        "most": AT_ONCE,
-    }
-    return [(user_id, plans) for user_id, plans in rows.execute(_WAITING_FOR_RELEASE, wanted)]
 
 
 _KEPT = sa.text(f"""
