@@ -82,14 +82,13 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
     desk_state_update.write_coverage(session, counted, now)
     _write_publications(session, counted)
     found = slot_writer.write_slots(session, counted)
-    proofs = [each.proof for each in found if each.proof]
-    troubles = (of_trouble(end.desk, end.check, end.row.outcome_before) for end in counted)
-    proofs += filter(None, troubles)
+    troubles = [of_trouble(end.desk, end.check, end.row.outcome_before) for end in counted]
+    proofs = [proof for proof in (*(proof for _, proof in found.values()), *troubles) if proof]
     keys = {each.desk.id: each.key for each in proofs}
     session.execute(
         _CHECKS, {"rows": write_rows(_check_row(check, keys.get(check.desk_id)) for check in checks)}
     )
-    detections = {each.desk_id: each.id for each in found}
+    detections = {desk_id: detection for desk_id, (detection, _) in found.items()}
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
     refused = [end.check for end in ends if end.check.outcome in RESTING]  # also late ones: the site said so
     rests = backoff.rest_hosts(session, refused, now) if refused else {}

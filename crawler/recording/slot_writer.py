@@ -205,24 +205,19 @@ INSERT INTO detection_slots (detection_id, slot_id)
 SELECT detection_id, slot_id FROM json_populate_recordset(CAST(NULL AS detection_slots), :slots)
 """)
 
-Ids = dict[tuple[str, str, str], int]
+Detected = dict[
+    str, tuple[UUID, Proof | None]
+]  # by desk: a detection, and the page that proves it where one was kept
 
 
-@dataclass(frozen=True, slots=True)
-class NewDetection:
-    """A detection as it was written, and the page that proves it, where one was kept."""
-
-    id: UUID
-    desk_id: str
-    proof: Proof | None
-
-
-def write_slots(session: Session, ends: Sequence[CheckOutcome]) -> list[NewDetection]:
-    """Compare what checks saw with what was open, and write what changed; return the detections, in their order."""
+def write_slots(session: Session, ends: Sequence[CheckOutcome]) -> Detected:
+    """Compare what checks saw with what was open, and write what changed; return the detections."""
     looks = [end for end in ends if end.check.slots or end.row.has_open]
     if not looks:
-        return []
-    known = _load_open_slots(session, [end.desk.id for end in looks])
+        return {}
+    known: dict[str, list[OpenSlot]] = defaultdict(list)
+    for desk_id, *slot in session.execute(_KNOWN, {"desks": [end.desk.id for end in looks]}):
+        known[desk_id].append(OpenSlot(*slot))
     changes = [(end, compare_slots(end, known[end.desk.id])) for end in looks]
     for statement, changed in (
         (_GONE, [
@@ -243,15 +238,12 @@ def write_slots(session: Session, ends: Sequence[CheckOutcome]) -> list[NewDetec
     ):  # fmt: skip
         if changed:
             session.execute(statement, {"rows": write_rows(changed)})
-    ids = _open(session, changes)
+    opened = [_describe_slot(end, slot) for end, change in changes for slot in change.news + change.quiet]
+    if not opened:
+        return {}
+    rows = session.execute(_OPENED, {"returns": RETURN_SECONDS(), "rows": write_rows(opened)})
+    ids = {(row.desk_id, row.place_key, row.moment): row.id for row in rows}
     return _detect(session, [(end, change.news) for end, change in changes if change.news], ids)
-
-
-def _load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list[OpenSlot]]:
-    found: dict[str, list[OpenSlot]] = defaultdict(list)
-    for desk_id, *slot in session.execute(_KNOWN, {"desks": desk_ids}):
-        found[desk_id].append(OpenSlot(*slot))
-    return found
 
 
 def _url(end: CheckOutcome, slot: Slot) -> str:
@@ -259,62 +251,52 @@ def _url(end: CheckOutcome, slot: Slot) -> str:
     return slot.url or end.check.booking_url
 
 
-def _open(session: Session, changes: Sequence[tuple[CheckOutcome, SlotChanges]]) -> Ids:
-    shown = [
-        {
-            "desk_id": end.desk.id,
-            "place_key": slot.place.key,
-            "place_label": slot.place.label,
-            "moment": slot.moment_text,
-            "starts_at": slot.starts_at,
-            "seats": slot.seats,
-            "url": _url(end, slot),
-            "at": end.check.seen_at,
-        }
-        for end, change in changes
-        for slot in change.news + change.quiet
-    ]
-    if not shown:
-        return {}
-    opened = session.execute(_OPENED, {"returns": RETURN_SECONDS(), "rows": write_rows(shown)})
-    return {(row.desk_id, row.place_key, row.moment): row.id for row in opened}
+def _describe_slot(end: CheckOutcome, slot: Slot) -> dict[str, object]:
+    return {
+        "desk_id": end.desk.id,
+        "place_key": slot.place.key,
+        "place_label": slot.place.label,
+        "moment": slot.moment_text,
+        "starts_at": slot.starts_at,
+        "seats": slot.seats,
+        "url": _url(end, slot),
+        "at": end.check.seen_at,
+    }
 
 
 def _detect(
-    session: Session, looks: Sequence[tuple[CheckOutcome, Sequence[Slot]]], ids: Ids
-) -> list[NewDetection]:
+    session: Session,
+    looks: Sequence[tuple[CheckOutcome, Sequence[Slot]]],
+    ids: Mapping[tuple[str, str, str], int],
+) -> Detected:
     """Write a detection for each desk with news; what the desk is now is copied, because desk files change."""
-    if not looks:
-        return []
-    found = [
-        NewDetection(new_id(), end.desk.id, of_detection(end.desk, end.check, news)) for end, news in looks
-    ]
-    rows = [_describe_detection(each, end, news) for each, (end, news) in zip(found, looks, strict=True)]
-    slots = [
-        {"detection_id": each.id, "slot_id": ids[end.desk.id, slot.place.key, slot.moment_text]}
-        for each, (end, news) in zip(found, looks, strict=True)
-        for slot in news
-    ]
-    given = {
-        "source": Source.CHECK.value, "committed_at": clock(),
-        "next_nudge_at": database_clock(session) + timedelta(seconds=NUDGE_SECONDS()),
-    }  # fmt: skip
-    session.execute(_DETECTED, given | {"rows": write_rows(rows), "slots": write_rows(slots)})
+    found: Detected = {}
+    rows, slots = list[dict[str, object]](), list[dict[str, object]]()
+    for end, news in looks:
+        desk, site, url = end.desk, end.desk.site, end.check.booking_url
+        if desk.in_rounds:  # people go to a town hall, and book on its page
+            site, url = desk.name_places(
+                {each.place.key: (each.place.label, _url(end, each)) for each in news}
+            )
+        key, proof = found[desk.id] = new_id(), of_detection(desk, end.check, news)
+        rows.append({
+            "id": key,
+            "desk_id": desk.id,
+            "prefecture_id": desk.prefecture_id,
+            "procedures": sorted(desk.procedures),
+            "label": desk.label,
+            "site": site,
+            "booking_url": url,
+            "seen_at": end.check.seen_at,
+            "proof_key": proof and proof.key,
+        })  # fmt: skip
+        slots += [
+            {"detection_id": key, "slot_id": ids[desk.id, slot.place.key, slot.moment_text]} for slot in news
+        ]
+    if found:
+        given = {
+            "source": Source.CHECK.value, "committed_at": clock(),
+            "next_nudge_at": database_clock(session) + timedelta(seconds=NUDGE_SECONDS()),
+        }  # fmt: skip
+        session.execute(_DETECTED, given | {"rows": write_rows(rows), "slots": write_rows(slots)})
     return found
-
-
-def _describe_detection(found: NewDetection, end: CheckOutcome, news: Sequence[Slot]) -> dict[str, object]:
-    desk, site, url = end.desk, end.desk.site, end.check.booking_url
-    if desk.in_rounds:  # people go to a town hall, and book on its page
-        site, url = desk.name_places({each.place.key: (each.place.label, _url(end, each)) for each in news})
-    return {
-        "id": found.id,
-        "desk_id": desk.id,
-        "prefecture_id": desk.prefecture_id,
-        "procedures": sorted(desk.procedures),
-        "label": desk.label,
-        "site": site,
-        "booking_url": url,
-        "seen_at": end.check.seen_at,
-        "proof_key": found.proof and found.proof.key,
-    }
