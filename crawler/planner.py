@@ -29,7 +29,7 @@ from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import due_queue, planning
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.intervals import desks_releasing
-from crawler.scheduling.planning import PlanningTask, build_entry, build_plan
+from crawler.scheduling.planning import PlanningTask
 from crawler.scheduling.queues import queue_names, queue_of
 
 # How often the planner reads what changed
@@ -143,18 +143,14 @@ class Planner:
         hosts = {desk.host for desk in every if desk.id in task.changed | task.requested}
         chosen = [desk for desk in watched if whole or desk.host in hosts]
         queues = {desk.id: str(queue_of(desk)) for desk in watched}
-        planning.insert_missing(rows, every)
-        planning.write_queues(rows, queues)
-        states = planning.read_states(rows, [desk.id for desk in chosen])
-        promised = planning.promised_intervals(rows, chosen, now)
+        planning.write_desks(rows, every, queues)
         shares = backoff.budget_shares(rows, {desk.host for desk in chosen})
-        plan = build_plan(chosen, promised, shares, states, now)
-        planning.write_intervals(rows, plan.wished, plan.share, plan.feasible)
+        planned = planning.plan_desks(rows, chosen, shares, task, now)
         outages.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
         due_queue.send(self._client, due_queue.rest(backoff.active_rests(rows, now), now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
-        for desk in chosen:
-            entries[queues[desk.id]].append(build_entry(desk, states[desk.id], plan, task, now))
+        for desk, entry in planned:
+            entries[queues[desk.id]].append(entry)
         for queue in queue_names():
             self._fill(queue, entries[queue], {each for each in queues if queues[each] == queue}, now)
         self._sizes = {queue: list(queues.values()).count(queue) for queue in queue_names()}

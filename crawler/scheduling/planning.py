@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -34,77 +35,90 @@ class PlanningTask:
     emptied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedEntries:
-    """Intervals of desks (seconds, by desk), and the buckets of their hosts."""
+class DeskPlan(NamedTuple):
+    """The intervals of a desk, in seconds, and the bucket of its host."""
 
-    wished: Mapping[str, float]
-    share: Mapping[str, float]  # what the host's budget allows at the costs of recent visits
-    feasible: Mapping[str, float]  # what it allows while all of its desks show slots: what is promised
-    waited_for: Collection[str]  # desks with an entitled alert
-    buckets: Mapping[str, HostBucket]  # by host
+    wished: float
+    share: float  # what the host's budget allows at the costs of recent visits
+    feasible: float  # what it allows while all of its desks show slots: what is promised
+    waits: bool  # whether it has an entitled alert
+    bucket: HostBucket
 
 
-def build_plan(
+def plan_desks(
+    session: Session,
     watched: Collection[Desk],
-    promised: Mapping[str, Collection[float]],
     shares: Mapping[str, float],
+    task: PlanningTask,
+    now: datetime,
+) -> list[tuple[Desk, DueEntry]]:
+    """Decide and write the intervals of desks, all that share their hosts among them; return their entries.
+
+    `shares`: what is left of budgets, by host.
+    """
+    rows = session.scalars(sa.select(DeskState).where(DeskState.id.in_([desk.id for desk in watched])))
+    states = {state.id: state for state in rows}
+    promised = promised_intervals(session, watched, now)
+    plans: dict[str, DeskPlan] = {}
+    for host, sharing in by_host(watched).items():
+        plans |= _plan_host(sharing, promised, shares.get(host, 1.0), states, now)
+    written = [
+        {"id": each, "wished": plan.wished, "share": plan.share, "feasible": plan.feasible}
+        for each, plan in plans.items()
+    ]
+    session.execute(_INTERVALS, {"rows": write_rows(written)})
+    return [(desk, _build_entry(desk, states[desk.id], plans[desk.id], task, now)) for desk in watched]
+
+
+def _plan_host(
+    sharing: Collection[Desk],
+    promised: Mapping[str, Collection[float]],
+    left: float,
     states: Mapping[str, DeskState],
     now: datetime,
-) -> PlannedEntries:
-    """Decide the intervals of desks, all that share their hosts among them.
-
-    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host.
-    """
+) -> dict[str, DeskPlan]:
+    """Plan the desks of a host, which has this share of its budget left; `promised`: by the plans that wait."""
     heartbeat = HEARTBEAT_SECONDS()
     wished = {
         desk.id: intervals.wished_interval(interval_at(desk, now), promised.get(desk.id, ()), heartbeat)
-        for desk in watched
+        for desk in sharing
     }
-    share: dict[str, float] = {}
-    feasible: dict[str, float] = {}
-    waited_for = set(promised)
-    buckets: dict[str, HostBucket] = {}
-    for host, sharing in by_host(watched).items():
-        bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
-        lately = {desk.id: states[desk.id].visit_requests or 0 for desk in sharing}
-        # However little is left of its budget, a visit that proves something must fit in.
-        buckets[host] = HostBucket(
-            max(bucket.capacity, min(max(lately.values()), whole.capacity)), bucket.rate
+    waited_for = wished.keys() & promised.keys()
+    bucket, whole = bucket_of(sharing, left), bucket_of(sharing)
+    lately = {desk.id: states[desk.id].visit_requests or 0 for desk in sharing}
+    # However little is left of its budget, a visit that proves something must fit in.
+    bucket = replace(bucket, capacity=max(bucket.capacity, min(max(lately.values()), whole.capacity)))
+    usual = {desk.id: max(cost_of(desk), lately[desk.id]) for desk in sharing}
+    seeing = {
+        desk.id: max(usual[desk.id], states[desk.id].open_requests or open_cost_of(desk)) for desk in sharing
+    }
+    budget = bucket.rate * intervals.MINUTE
+    rounds: dict[str, float] = {}
+    if visits := {
+        desk.id: intervals.count_visits(desk, len(states[desk.id].coverage or ()) or None)
+        for desk in sharing
+        if desk.in_rounds
+    }:
+        fast = {desk.id: min(wished[desk.id], interval_at(desk, now)) for desk in sharing}
+        wished, rounds = intervals.plan_rounds(
+            visits,
+            fast=fast,
+            wished=wished | {desk: max(wished[desk], heartbeat) for desk in visits},
+            waited_for=waited_for,
+            watched={desk for desk in visits if (states[desk].wished_seconds or heartbeat) < heartbeat},
+            costs=seeing,
+            budget=budget,
         )
-        usual = {desk.id: max(cost_of(desk), lately[desk.id]) for desk in sharing}
-        seeing = {
-            desk.id: max(usual[desk.id], states[desk.id].open_requests or open_cost_of(desk))
-            for desk in sharing
-        }
-        budget = buckets[host].rate * intervals.MINUTE
-        rounds: dict[str, float] = {}
-        if visits := {
-            desk.id: intervals.count_visits(desk, len(states[desk.id].coverage or ()) or None)
-            for desk in sharing
-            if desk.in_rounds
-        }:
-            fast = {desk.id: min(wished[desk.id], interval_at(desk, now)) for desk in sharing}
-            idle = {desk: max(wished[desk], heartbeat) for desk in visits}
-            planned, rounds = intervals.plan_rounds(
-                visits,
-                fast=fast,
-                wished={desk: wished[desk] for desk in seeing} | idle,
-                waited_for=waited_for,
-                watched={desk for desk in visits if (states[desk].wished_seconds or heartbeat) < heartbeat},
-                costs=seeing,
-                budget=budget,
-            )
-            wished |= planned
-            waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
-        share |= intervals.share_budget(wished, usual, budget)
-        feasible |= intervals.share_budget(wished, seeing, budget) | rounds
-    return PlannedEntries(wished, share, feasible, waited_for, buckets)
+        waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
+    share = intervals.share_budget(wished, usual, budget)
+    feasible = intervals.share_budget(wished, seeing, budget) | rounds
+    return {
+        desk: DeskPlan(wished[desk], share[desk], feasible[desk], desk in waited_for, bucket)
+        for desk in wished
+    }
 
 
-def build_entry(
-    desk: Desk, state: DeskState, plan: PlannedEntries, task: PlanningTask, now: datetime
-) -> DueEntry:
+def _build_entry(desk: Desk, state: DeskState, plan: DeskPlan, task: PlanningTask, now: datetime) -> DueEntry:
     """Decide when a desk is due, as far as the queue does not know it better.
 
     What rests (a captcha, a closed page, repeated failures) is hurried by a person who asks for a check, not by
@@ -112,7 +126,7 @@ def build_entry(
     """
     asked = desk.id in task.requested
     rests = state.last_outcome is not None and not state.last_outcome.conclusive
-    interval = intervals.minimum_interval(plan.wished[desk.id], plan.share[desk.id], own_interval(desk))
+    interval = intervals.minimum_interval(plan.wished, plan.share, own_interval(desk))
     due = now if asked else _due_at(desk, state, interval, task, now)
     if task.emptied and state.last_check_at:  # it may be being checked, by a claim that Redis forgot
         due = max(due, now + timedelta(seconds=queue_of(desk).hold_seconds))
@@ -122,37 +136,31 @@ def build_entry(
         intervals.minimum_gap(desk.interval),
         due,
         cost_of(desk),
-        plan.buckets[desk.host],
+        plan.bucket,
         hurry=asked or not rests,
-        waits=desk.id in plan.waited_for,
+        waits=plan.waits,
         need=state.visit_requests or 0,
         lost=task.emptied and state.last_check_at is not None,
     )
 
 
 def _due_at(desk: Desk, state: DeskState, interval: float, task: PlanningTask, now: datetime) -> datetime:
-    again = _again(desk, state, interval, now)
-    if again > now:
-        return again
+    if state.last_check_at and state.last_outcome:
+        again = intervals.next_due(
+            state.last_outcome,
+            started_at=min(state.last_check_at, now),
+            now=now,
+            interval=interval,
+            inconclusive=state.inconclusive,
+            lot=intervals.stable_random(desk.id, state.last_token),
+            releases_at=state.releases_at,
+        )
+        if again > now:
+            return again
     if desk.id in task.changed:
         return now
     # The state of an unchecked desk is unknown: it does not wait for the first heartbeat.
     return intervals.first_due(desk.id, min(interval, own_interval(desk)), now)
-
-
-def _again(desk: Desk, state: DeskState, interval: float, now: datetime) -> datetime:
-    """Return when the desk's last check makes it due, `now` where that is past."""
-    if state.last_check_at is None or state.last_outcome is None:
-        return now
-    return intervals.next_due(
-        state.last_outcome,
-        started_at=min(state.last_check_at, now),
-        now=now,
-        interval=interval,
-        inconclusive=state.inconclusive,
-        lot=intervals.stable_random(desk.id, state.last_token),
-        releases_at=state.releases_at,
-    )
 
 
 # Entitled means that a grant covers the moment: computed, never a flag.
@@ -222,18 +230,13 @@ UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_
 ) n WHERE d.id = n.id
 """)
 _MISSING = sa.text("INSERT INTO desks (id) SELECT unnest(CAST(:id AS text[])) ON CONFLICT DO NOTHING")
-_QUEUES = sa.text("""
-UPDATE desks d SET due_queue = n.queue FROM (
-  SELECT o.id, n.queue
-  FROM desks o LEFT JOIN json_to_recordset(:rows) AS n(id text, queue text) ON n.id = o.id
-  WHERE o.due_queue IS DISTINCT FROM n.queue ORDER BY o.id FOR NO KEY UPDATE OF o
-) n WHERE d.id = n.id
-""")
-_UNWATCHED = sa.text("""
-UPDATE desks d SET status = 'PAUSED', status_reason = n.reason FROM (
-  SELECT o.id, n.reason
-  FROM desks o JOIN json_to_recordset(:rows) AS n(id text, reason text) ON n.id = o.id
-  WHERE o.status_reason IS DISTINCT FROM n.reason ORDER BY o.id FOR NO KEY UPDATE OF o
+_DESKS = sa.text("""
+UPDATE desks d SET due_queue = n.queue, status = CASE WHEN n.reason IS NULL THEN d.status ELSE 'PAUSED' END,
+  status_reason = coalesce(n.reason, d.status_reason)
+FROM (
+  SELECT o.id, n.queue, n.reason
+  FROM desks o LEFT JOIN json_to_recordset(:rows) AS n(id text, queue text, reason text) ON n.id = o.id
+  WHERE o.due_queue IS DISTINCT FROM n.queue OR o.status_reason <> n.reason ORDER BY o.id FOR NO KEY UPDATE OF o
 ) n WHERE d.id = n.id
 """)
 
@@ -249,30 +252,11 @@ def take_requests(session: Session) -> set[str]:
     return set(session.scalars(asked.values(check_requested_at=None).returning(DeskState.id)))
 
 
-def insert_missing(session: Session, desks: Collection[Desk]) -> None:
-    """Give each desk its row, and one that is not watched the reason why."""
+def write_desks(session: Session, desks: Collection[Desk], queues: Mapping[str, str]) -> None:
+    """Give each desk its row, the due queue (by desk) that it waits in, and one that is not watched the reason why.
+
+    Every other desk waits in no queue.
+    """
     session.execute(_MISSING, {"id": [desk.id for desk in desks]})
-    reasons = [{"id": desk.id, "reason": reason} for desk in desks if (reason := desk.unwatched_because)]
-    session.execute(_UNWATCHED, {"rows": write_rows(reasons)})
-
-
-def write_queues(session: Session, queues: Mapping[str, str]) -> None:
-    """Write, by desk, the due queue it waits in; every other desk waits in none."""
-    rows = [{"id": each, "queue": queue} for each, queue in queues.items()]
-    session.execute(_QUEUES, {"rows": write_rows(rows)})
-
-
-def read_states(session: Session, ids: Collection[str]) -> dict[str, DeskState]:
-    """Return the rows of desks, which all have one."""
-    return {each.id: each for each in session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))}
-
-
-def write_intervals(
-    session: Session, wished: Mapping[str, float], share: Mapping[str, float], feasible: Mapping[str, float]
-) -> None:
-    """Write the intervals (seconds) that changed."""
-    rows = [
-        {"id": each, "wished": wished[each], "share": share[each], "feasible": feasible[each]}
-        for each in wished
-    ]
-    session.execute(_INTERVALS, {"rows": write_rows(rows)})
+    rows = [{"id": desk.id, "queue": queues.get(desk.id), "reason": desk.unwatched_because} for desk in desks]
+    session.execute(_DESKS, {"rows": write_rows(rows)})

@@ -26,7 +26,7 @@ from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
 from configs.ground.clock import clock
 from configs.world.prefecture import desk
-from crawler.scheduling.planning import insert_missing
+from crawler.scheduling.planning import write_desks
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import get, one, rows
 from tests.waiting import PATIENCE, until
@@ -116,7 +116,7 @@ def walked(walks: Walks) -> None:
 
 def rows_there() -> None:
     with session() as s:
-        insert_missing(s, [desk(DESK)])
+        write_desks(s, [desk(DESK)], {})
 
 
 def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
