@@ -5,6 +5,7 @@ The server holds public keys only. What it wrote it cannot read again, nor can s
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyrage
@@ -17,38 +18,32 @@ MAGIC = b"age-encryption.org/v1\n"
 _SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how a line with one begins
 
 
-class _Source:
-    """Reader for pyrage, which keeps what its own error would hide."""
+class _Ends:
+    """Reader and writer for pyrage, which hides an error of the one, and drops that of the other's last write."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
+        self._read, self._write = read, write
         self.failure: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        try:
+        with self._kept():
             return self._read(size)
-        except BaseException as error:
-            self.failure = error
-            raise
-
-
-class _Sink:
-    """Writer for pyrage, which drops the error of the last write without a word."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-        self.failure: BaseException | None = None
 
     def write(self, data: bytes) -> int:
-        try:
+        with self._kept():
             self._write(data)
-        except BaseException as error:
-            self.failure = error
-            raise
         return len(data)
 
     def flush(self) -> None:
         """Do nothing: what is written is written."""
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
 
 
 def read_recipients() -> list[Recipient]:
@@ -105,13 +100,14 @@ def encrypt_stream(
     Raises:
         BackupError: it cannot be encrypted; else what `read` or `write` raised.
     """
-    source, sink = _Source(read), _Sink(write)
+    ends = _Ends(read, write)
     try:
-        pyrage.encrypt_io(source, sink, recipients)
+        pyrage.encrypt_io(ends, ends, recipients)
     except (pyrage.EncryptError, OSError) as error:
-        if not (source.failure or sink.failure):
+        if not ends.failure:
             raise BackupError(f"the backup cannot be encrypted: {error}") from error
-    _raise_own(source, sink)
+    if ends.failure:
+        raise ends.failure
 
 
 def decrypt_stream(
@@ -133,13 +129,14 @@ def decrypt_stream(
         found, left = left[:end], left[end:]
         return bytes(found)
 
-    source, sink = _Source(read_some), _Sink(write)
+    ends = _Ends(read_some, write)
     try:
-        pyrage.decrypt_io(source, sink, identities)
+        pyrage.decrypt_io(ends, ends, identities)
     except (pyrage.DecryptError, OSError) as error:
-        if not (source.failure or sink.failure):
+        if not ends.failure:
             raise _explain(error, what) from None
-    _raise_own(source, sink)
+    if ends.failure:
+        raise ends.failure
 
 
 def encrypt(data: bytes, recipients: Sequence[Recipient]) -> bytes:
@@ -164,9 +161,3 @@ def _explain(error: Exception, what: str) -> BackupError:
     if "No matching keys" in str(error):
         return KeyRefused(f"the key does not open {what}: it was encrypted to others")
     return DamagedBackup(f"{what} cannot be decrypted, it is cut off or was changed ({error})")
-
-
-def _raise_own(source: _Source, sink: _Sink) -> None:
-    for failure in (source.failure, sink.failure):
-        if failure:
-            raise failure
