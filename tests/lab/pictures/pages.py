@@ -77,8 +77,7 @@ PAGES = {
         admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
 }
 
-# Answers that are no page: files, twins of live parts, and what only leads on.
-NO_PAGES = {
+NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
     "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
