@@ -133,27 +133,20 @@ def get_alert(session: Session, alert_id: UUID) -> Alert:
     return ensure_found(session.get(Alert, alert_id), "alert")
 
 
-def pause_alert(session: Session, alert_id: UUID) -> None:
-    """Pause an alert that waits.
+def switch_alert(session: Session, alert_id: UUID, *, waits: bool) -> None:
+    """Pause an alert that waits, or let a paused one wait again, under the rules that hold for its owner.
 
     Raises:
-        ApiError: 404; 409, it is paused or closed.
+        ApiError: 404, also where a closed one is to wait; 402 or 409 as for the owner; 409, it is so already.
     """
-    alert = _lock_alert(session, alert_id)
-    if not alert.waits:
-        raise ApiError(409, "alert-not-waiting", "this alert is paused or closed already")
-    toggle_alert(session, alert.user_id, alert_id)
-
-
-def resume_alert(session: Session, alert_id: UUID) -> None:
-    """Let a paused alert wait again, under the rules that hold for its owner.
-
-    Raises:
-        ApiError: 404, also of a closed one; 402 or 409 as for the owner; 409, it waits.
-    """
-    alert = _lock_alert(session, alert_id)
-    if alert.waits:
+    # The lock of its owner's row, as for its owner's own changes
+    owner = sa.select(Alert.user_id).where(Alert.id == alert_id).scalar_subquery()
+    session.execute(sa.select(User.id).where(User.id == owner).with_for_update(key_share=True))
+    alert = get_alert(session, alert_id)
+    if alert.waits and waits:
         raise ApiError(409, "alert-waiting", "this alert waits already")
+    if not (alert.waits or waits):
+        raise ApiError(409, "alert-not-waiting", "this alert is paused or closed already")
     toggle_alert(session, alert.user_id, alert_id)
 
 
@@ -163,10 +156,3 @@ def _is_about(prefecture_id: str) -> sa.ColumnElement[bool]:
         AlertTarget.alert_id == Alert.id, sa.or_(AlertTarget.prefecture_id == prefecture_id, named)
     )
     return target.exists()
-
-
-def _lock_alert(session: Session, alert_id: UUID) -> Alert:
-    """Return an alert under the lock of its owner's row, as for its owner's own changes."""
-    owner = sa.select(Alert.user_id).where(Alert.id == alert_id).scalar_subquery()
-    session.execute(sa.select(User.id).where(User.id == owner).with_for_update(key_share=True))
-    return get_alert(session, alert_id)

@@ -17,7 +17,7 @@ from api.admin.desks import (
     read_detection,
     read_proof_link,
 )
-from api.admin.users import AnyAlertQuery, get_alert, list_alerts, pause_alert, resume_alert
+from api.admin.users import AnyAlertQuery, get_alert, list_alerts, switch_alert
 from api.alerts.queries import read_alert
 from api.alerts.schemas import AlertAnswer
 from api.alerts.targets import get_prefecture_id
@@ -164,55 +164,44 @@ def _list_actions(alert: AlertAnswer) -> list[Cell]:
     return [cells.button("Faire reprendre", "admin.ask_resume_alert", id=alert.id), way]
 
 
-def _describe(alert_id: UUID, title: str, button_text: str, *effects: str) -> Confirmation:
-    with audited("alert.view", "alert", alert_id) as work:
-        alert = get_alert(work.session, alert_id)
-    return Confirmation(
-        title=title,
-        effects=effects,
-        button=button_text,
-        back=url_for("admin.show_alert", id=alert_id),
-        version=f"{alert.waits} {alert.closed_at}",
-        texts=_TEXTS,
-    )
+def _add_order(rule: str, verb: str, texts: tuple[str, str, str], effects: tuple[str, str]) -> None:
+    """Declare the order to pause an alert, or to resume it. `texts`: title, button, what is said afterwards."""
+    title, button, done = texts
+
+    def describe(id: UUID) -> Confirmation:
+        with audited("alert.view", "alert", id) as work:
+            alert = get_alert(work.session, id)
+        back, version = url_for("admin.show_alert", id=id), f"{alert.waits} {alert.closed_at}"
+        return Confirmation(title, effects, button, back, version=version, texts=_TEXTS)
+
+    def switch(_: NoFields, id: UUID) -> str:
+        waits = verb == "resume"
+        with audited(f"alert.{verb}", "alert", id) as work:
+            switch_alert(work.session, id, waits=waits)
+            work.changes["isActive"] = [not waits, waits]
+        return done
+
+    add_action(f"{_ONE}/{rule}", f"{verb}_alert", describe, switch)
 
 
-def _describe_pause(id: UUID) -> Confirmation:
-    return _describe(
-        id,
-        "Mettre cette alerte en pause ?",
-        "Mettre en pause",
+_add_order(
+    "pause",
+    "pause",
+    ("Mettre cette alerte en pause ?", "Mettre en pause", "Cette alerte est en pause."),
+    (
         "Les créneaux qui s’ouvrent ne lui sont plus annoncés.",
         "Son propriétaire voit la pause, et peut la lever ; il n’en reçoit pas de message.",
-    )
-
-
-def _describe_resume(id: UUID) -> Confirmation:
-    return _describe(
-        id,
-        "Faire reprendre cette alerte ?",
-        "Faire reprendre",
+    ),
+)
+_add_order(
+    "reprise",
+    "resume",
+    ("Faire reprendre cette alerte ?", "Faire reprendre", "Cette alerte attend de nouveau."),
+    (
         "Elle attend de nouveau, si la formule de son propriétaire le permet.",
         "Les créneaux ouverts maintenant lui sont annoncés aussitôt.",
-    )
-
-
-def _pause(_: NoFields, id: UUID) -> str:
-    with audited("alert.pause", "alert", id) as work:
-        pause_alert(work.session, id)
-        work.changes["isActive"] = [True, False]
-    return "Cette alerte est en pause."
-
-
-def _resume(_: NoFields, id: UUID) -> str:
-    with audited("alert.resume", "alert", id) as work:
-        resume_alert(work.session, id)
-        work.changes["isActive"] = [False, True]
-    return "Cette alerte attend de nouveau."
-
-
-add_action(f"{_ONE}/pause", "pause_alert", _describe_pause, _pause)
-add_action(f"{_ONE}/reprise", "resume_alert", _describe_resume, _resume)
+    ),
+)
 
 
 _DETECTION = "/admin/detections/<uuid:id>"
