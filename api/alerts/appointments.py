@@ -117,20 +117,14 @@ CHOICES: dict[Step, Sequence[int]] = {
 }
 
 
-def plan_reminder(at: datetime, before: timedelta | None, now: datetime) -> datetime | None:
-    """Return when a reminder comes; None where it is not wanted or its time is over."""
-    due = at - before if before else None
-    return due if due and due > now else None
-
-
 def move_reminders(appointment: Appointment, first: int | None, last: int | None) -> None:
-    """Set how many minutes before the appointment its reminders come; None switches one off."""
+    """Set how many minutes before the appointment its reminders come; None, or a time that is over: it does not."""
     if appointment.at is None:
         return
     now = clock()
     for step, minutes in ((Step.FIRST, first), (Step.LAST, last)):
-        before = timedelta(minutes=minutes) if minutes else None
-        setattr(appointment, f"{step}_reminder_at", plan_reminder(appointment.at, before, now))
+        due = appointment.at - timedelta(minutes=minutes) if minutes else None
+        setattr(appointment, f"{step}_reminder_at", due if due and due > now else None)
 
 
 def read_minutes(appointment: Appointment, step: Step) -> int | None:

@@ -37,13 +37,8 @@ class Sender(BaseModel):
     @property
     def language(self) -> str:
         """The language of their Telegram, as far as we know it."""
-        return _read_code(self.language_code)
-
-
-def _read_code(tag: str) -> str:
-    """Return our language of an IETF tag such as `pt-br`."""
-    code = tag[:2].lower()
-    return read_language(code if code in MESSAGE_LANGUAGES else None)
+        code = self.language_code[:2].lower()  # an IETF tag such as `pt-br`
+        return read_language(code if code in MESSAGE_LANGUAGES else None)
 
 
 class Chat(BaseModel):

@@ -1,12 +1,11 @@
 """Views of the links that confirm an address, set a new password, and acknowledge an alarm to an operator."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import g, render_template, request
 from sqlalchemy.orm import Session
 
-from api.accounts.auth.factor_end import LinkedFactor, keep_by_link, read_link
+from api.accounts.auth.factor_end import FactorState, keep_by_link, read_link
 from api.accounts.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
 from api.accounts.auth.service import confirm_address, read_new_password, reset_by_token
 from api.accounts.users.contact_ownership import drop_contacts_since
@@ -86,13 +85,13 @@ def take_back(token: str) -> tuple[str, int]:
 def ask_to_keep_factor(token: str) -> str:
     """Ask whether a second factor that was reported lost is kept."""
     with session() as s:
-        return _render_factor(read_link(s, token))
+        return _render_factor(*read_link(s, token))
 
 
 def keep_factor(token: str) -> str:
     """Keep the second factor, unless it has ended."""
     with session() as s:
-        return _render_factor(keep_by_link(s, token))
+        return _render_factor(*keep_by_link(s, token))
 
 
 def ask_password(token: str) -> str:
@@ -117,12 +116,11 @@ def choose_password(token: str) -> tuple[str, int]:
     return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200
 
 
-def _render_factor(found: LinkedFactor) -> str:
-    user = found.user
+def _render_factor(state: FactorState, user: User | None) -> str:
     if user is None:
-        return render_template("factor.html", state=found.state)
+        return render_template("factor.html", state=state)
     use_account_language(user.language)
-    return render_template("factor.html", state=found.state, ends_at=user.factor_ends_at, zone=user.time_zone)
+    return render_template("factor.html", state=state, ends_at=user.factor_ends_at, zone=user.time_zone)
 
 
 def _render_verify_page(
@@ -133,16 +131,10 @@ def _render_verify_page(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedAlarm:
-    """The incident and the operator of a link."""
+def find_alarm(session: Session, token: str) -> tuple[Incident, User] | None:
+    """Return the incident that a token acknowledges, and the operator.
 
-    incident: Incident
-    operator: User
-
-
-def find_alarm(session: Session, token: str) -> LinkedAlarm | None:
-    """Return what a token acknowledges; None where the incident is gone, or its reader is no operator any more.
+    None where the incident is gone, or its reader is no operator any more.
 
     Raises:
         configs.ground.signing.LinkRefused: it is expired or forged.
@@ -151,18 +143,7 @@ def find_alarm(session: Session, token: str) -> LinkedAlarm | None:
     user, incident = session.get(User, link.user), session.get(Incident, link.incident)
     if user is None or incident is None or user.role is Role.USER:
         return None
-    return LinkedAlarm(incident, user)
-
-
-def acknowledge_alarm(session: Session, alarm: LinkedAlarm, request_id: str) -> None:
-    """Acknowledge an alarm, with its row in the audit; a repetition changes nothing and adds none."""
-    session.refresh(alarm.incident, with_for_update=True)
-    if alarm.incident.acknowledged_at is not None:
-        return
-    alarms.acknowledge(session, alarm.incident.id)
-    actor = Actor(alarm.operator.id, ActorKind(alarm.operator.role.value), request_id)
-    work = AuditedWork(session, actor, {"by": "link"})
-    record_audit(work, "incident.acknowledge", "incident", alarm.incident.id)
+    return incident, user
 
 
 def ask_acknowledge(token: str) -> str:
@@ -172,22 +153,28 @@ def ask_acknowledge(token: str) -> str:
 
 
 def acknowledge(token: str) -> str:
-    """Acknowledge an alarm, so that it is not repeated."""
+    """Acknowledge an alarm, so that it is not repeated; a repetition adds no row to the audit."""
     with session() as s:
-        alarm = find_alarm(s, token)
-        if alarm:
-            acknowledge_alarm(s, alarm, g.request_id)
-        return _render_incident_page(s, alarm)
+        if found := find_alarm(s, token):
+            incident, operator = found
+            s.refresh(incident, with_for_update=True)
+            if incident.acknowledged_at is None:
+                alarms.acknowledge(s, incident.id)
+                actor = Actor(operator.id, ActorKind(operator.role.value), g.request_id)
+                work = AuditedWork(s, actor, {"by": "link"})
+                record_audit(work, "incident.acknowledge", "incident", incident.id)
+        return _render_incident_page(s, found)
 
 
-def _render_incident_page(s: Session, alarm: LinkedAlarm | None) -> str:
-    if alarm is None:
-        return render_template("incident.html", alarm=None, others=[])
-    use_account_language(alarm.operator.language)
+def _render_incident_page(s: Session, found: tuple[Incident, User] | None) -> str:
+    if found is None:
+        return render_template("incident.html", incident=None, others=[])
+    incident, operator = found
+    use_account_language(operator.language)
     others = [
         {"name": name_incident(each.reason), "subject": each.subject}
         for each in list_unanswered(s)
-        if each.id != alarm.incident.id
+        if each.id != incident.id
     ]
-    name = name_incident(alarm.incident.reason)
-    return render_template("incident.html", alarm=alarm, name=name, others=others)
+    name = name_incident(incident.reason)
+    return render_template("incident.html", incident=incident, name=name, others=others)

@@ -45,18 +45,10 @@ _STATUS = {
 }
 
 
-def answer_public(body: bytes, mimetype: str = "application/json") -> Response:
-    """Return a body that everybody may keep for some seconds."""
-    return _respond(body, mimetype)
-
-
 def read_cached(kind: type[A], key: str, read: Callable[[Session], A]) -> A:
     """Return what the route of this key answers, from the same cache, or read it. For pages."""
-
-    def build() -> bytes:
-        return read_once(read).as_bytes()
-
-    return kind.model_validate_json(answer_cache().get(key, build).body)
+    found = answer_cache().get(key, lambda: read_once(read).as_bytes())
+    return kind.model_validate_json(found.body)
 
 
 def answer_cached(key: str, read: Callable[[Session], Answer]) -> Response:
@@ -68,18 +60,15 @@ def answer_cached_bytes(
     key: str, read: Callable[[Session], bytes], mimetype: str = "application/json"
 ) -> Response:
     """Do the same with a body of any type."""
-
-    def build() -> bytes:
-        return read_once(read)
-
-    found = answer_cache().get(key, build)
-    response = _respond(found.body, mimetype)
+    found = answer_cache().get(key, lambda: read_once(read))
+    response = answer_public(found.body, mimetype)
     response.headers["Age"] = str(max(0, round(found.age)))
     response.headers["Cache-Status"] = _STATUS[found.source]
     return response
 
 
-def _respond(body: bytes, mimetype: str) -> Response:
+def answer_public(body: bytes, mimetype: str = "application/json") -> Response:
+    """Return a body that everybody may keep for some seconds."""
     response = Response(body, mimetype=mimetype)
     response.set_etag(digest_body(body))
     response.headers["Cache-Control"] = _CONTROL

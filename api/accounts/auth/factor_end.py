@@ -4,7 +4,6 @@ Every contact is told at once, and again at the end. Until the job comes, whoeve
 or a login of the account keeps it. The password is still needed afterwards.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -36,14 +35,6 @@ class FactorState(StrEnum):
     KEPT = "kept"
     ENDED = "ended"
     OTHER = "other"  # it was asked for again since, or the account is gone
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedFactor:
-    """The user of a link, and what became of the second factor."""
-
-    state: FactorState
-    user: User | None = None
 
 
 def ask_end(session: Session, user: User) -> None:
@@ -82,29 +73,30 @@ def keep_factor(session: Session, user_id: UUID) -> datetime | None:
     return ends_at
 
 
-def read_link(session: Session, token: str) -> LinkedFactor:
-    """Return what became of the second factor that a link keeps.
+def read_link(session: Session, token: str) -> tuple[FactorState, User | None]:
+    """Return what became of the second factor that a link keeps, and the user.
 
     Raises:
         configs.ground.signing.LinkRefused: the token is forged.
     """
     link = read_token(KeepSecondFactor, token)
-    return _judge_link(session.get(User, link.user), link)
+    user = session.get(User, link.user)
+    return _judge_link(user, link), user
 
 
-def keep_by_link(session: Session, token: str) -> LinkedFactor:
-    """Keep the second factor of a link, unless it has ended; return what became of it.
+def keep_by_link(session: Session, token: str) -> tuple[FactorState, User | None]:
+    """Keep the second factor of a link, unless it has ended; return what became of it, and the user.
 
     Raises:
         configs.ground.signing.LinkRefused: the token is forged.
     """
     link = read_token(KeepSecondFactor, token)
     user = session.get(User, link.user, with_for_update={"key_share": True}, populate_existing=True)
-    found = _judge_link(user, link)
-    if user is None or found.state is not FactorState.ENDING:
-        return found
+    state = _judge_link(user, link)
+    if user is None or state is not FactorState.ENDING:
+        return state, user
     user.factor_ends_at = None
-    return LinkedFactor(FactorState.KEPT, user)
+    return FactorState.KEPT, user
 
 
 def list_due(session: Session) -> list[UUID]:
@@ -140,15 +132,15 @@ def end_due(session: Session, user_id: UUID) -> bool:
     return True
 
 
-def _judge_link(user: User | None, link: KeepSecondFactor) -> LinkedFactor:
+def _judge_link(user: User | None, link: KeepSecondFactor) -> FactorState:
     if user is None:
-        return LinkedFactor(FactorState.OTHER)
+        return FactorState.OTHER
     if not user.has_second_factor:
-        return LinkedFactor(FactorState.ENDED, user)
+        return FactorState.ENDED
     if user.factor_ends_at is None:
-        return LinkedFactor(FactorState.KEPT, user)
+        return FactorState.KEPT
     is_meant = int(user.factor_ends_at.timestamp()) == link.ends
-    return LinkedFactor(FactorState.ENDING if is_meant else FactorState.OTHER, user)
+    return FactorState.ENDING if is_meant else FactorState.OTHER
 
 
 def _tell_contacts(session: Session, user: User, ends_at: datetime, *, ended: bool) -> bool:

@@ -76,8 +76,9 @@ def rotate_login(
         return None
     if _fits(token_id, login.token_hash):
         following = _derive_next_id(token_id)
-        if used:
-            _note_login_use(session, login, now)
+        if used and login.last_used_at.date() != now.date():
+            _note_use(session, login.user_id, now)
+        login.last_used_at = now if used else login.last_used_at
         login.previous_hash, login.token_hash, login.rotated_at = login.token_hash, _hash(following), now
         login.expires_at = _find_end(now, login.created_at)
         return LoginChange(login, following)
@@ -91,12 +92,6 @@ def rotate_login(
     params = {"browser": login.browser, "at": clock().isoformat()}
     write_message(session, login.user_id, "login_ended", params, f"login-ended:{login.id}")
     return LoginChange(login, None)
-
-
-def _note_login_use(session: Session, login: Login, now: datetime) -> None:
-    if login.last_used_at.date() != now.date():
-        _note_use(session, login.user_id, now)
-    login.last_used_at = now
 
 
 def _note_use(session: Session, user_id: UUID, now: datetime) -> None:
@@ -202,20 +197,13 @@ def read_logins(session: Session, user_id: UUID, current_id: UUID) -> LoginList:
     found = session.scalars(
         sa.select(Login).where(*alive).order_by(Login.created_at.desc(), Login.id.desc()).limit(_MOST)
     )
-    return LoginList(items=[_build_item(login, current=login.id == current_id) for login in found])
+    return LoginList(items=[LoginItem.of_row(login, current=login.id == current_id) for login in found])
 
 
 def list_login_ids(session: Session, user_id: UUID) -> list[UUID]:
     """Return the ids of a user's logins, ended ones too: the latest 100."""
     mine = sa.select(Login.id).where(Login.user_id == user_id)
     return list(session.scalars(mine.order_by(Login.created_at.desc(), Login.id.desc()).limit(_MOST)))
-
-
-def _build_item(login: Login, *, current: bool) -> LoginItem:
-    return LoginItem.of_row(
-        login,
-        current=current,
-    )
 
 
 LONGEST = 60

@@ -112,7 +112,8 @@ def remove_second_factor(user: User) -> None:
 
 
 def _draw_recovery_codes(user: User, secret: str) -> list[str]:
-    codes = create_recovery_codes()
+    """Give a user ten codes like `k7m2p-x4q9w`, and return them."""
+    codes = [f"{_draw()}-{_draw()}" for _ in range(_RECOVERY_CODES)]
     user.recovery_hashes = [hash_recovery_code(secret, each) for each in codes]
     return codes
 
@@ -156,11 +157,6 @@ def find_step(secret: str, code: str, moment: datetime) -> int | None:
         return pyotp.TOTP(secret).verify_and_get_timecode(code, for_time=moment, valid_window=1)
     except OTPVerificationError:
         return None
-
-
-def create_recovery_codes() -> list[str]:
-    """Return ten codes like `k7m2p-x4q9w`."""
-    return [f"{_draw()}-{_draw()}" for _ in range(_RECOVERY_CODES)]
 
 
 def hash_recovery_code(secret: str, code: str) -> str:

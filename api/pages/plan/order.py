@@ -113,11 +113,6 @@ def read_wish() -> NewAlert | None:
     return None
 
 
-def write_wish(wish: NewAlert | None) -> str:
-    """Return an alert as the form's field carries it."""
-    return json.dumps(wish.model_dump(mode="json", by_alias=True)) if wish else ""
-
-
 def read_order_form() -> Form[OrderForm]:
     """Return the form that was posted; an alert in it that is none is an error of the whole form."""
     form = Form.read(OrderForm, TEXTS)
@@ -235,7 +230,7 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
         return None
     is_watched = _can_be_watched(wish, place)
     return {
-        "json": write_wish(wish),
+        "json": json.dumps(wish.model_dump(mode="json", by_alias=True)),  # as the form's field carries it
         "place": place,
         "procedures": [str(PROCEDURE_NAMES[each]) for each in wish.procedures],
         # Labels of those that are waited for by name
