@@ -316,10 +316,10 @@ def add_job(name: str, result: JobResult | None = None, at: datetime | None = No
         s.merge(JobState(name=name, **due | end | columns))
 
 
-def add_answers(desk_id: str, day: date, **counts: int) -> None:
-    """Write the day of a desk with so many alerts, and answers by value."""
-    checks = {"checks": 0, "proven": 0, "outcomes": {}, "openings": 0, "updated_at": clock()}
-    save(CheckDay(desk_id=desk_id, day=day, **checks, **counts))
+def add_day(desk_id: str, day: date, **columns: Any) -> None:
+    """Write the day of a desk: without checks, alerts and answers unless there were some."""
+    known = {"checks": 0, "proven": 0, "outcomes": {}, "openings": 0, "updated_at": clock()}
+    save(CheckDay(desk_id=desk_id, day=day, **known | columns))
 
 
 def take_slots(

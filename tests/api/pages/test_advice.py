@@ -18,7 +18,6 @@ from api.alerts.service import stop_alerts
 from api.ground import cache
 from api.models.alert import AlertTarget
 from api.models.base import session
-from api.models.check import CheckDay
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import User
@@ -46,7 +45,7 @@ from tests.factories import (
     BOBIGNY,
     add_account,
     add_alert,
-    add_answers,
+    add_day,
     add_desk,
     add_grant,
     change,
@@ -84,10 +83,8 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
         status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
         wished_seconds=30, feasible_seconds=75, achieved_seconds=80,
     )  # fmt: skip
-    with session() as s:
-        for days in range(1, 15):
-            day = clock().date() - timedelta(days=days)
-            s.add(CheckDay(desk_id=BOBIGNY, day=day, checks=9, proven=8, outcomes={}, openings=0, updated_at=clock()))  # fmt: skip
+    for days in range(1, 15):
+        add_day(BOBIGNY, clock().date() - timedelta(days=days), checks=9, proven=8)
     page = visitor.get(WISH)
     text = " ".join(page.text.replace("\xa0", " ").split())
     assert page.headings == ["Titre de séjour – Seine-Saint-Denis (93)"]
@@ -137,7 +134,7 @@ def test_it_shows_what_became_of_alerts_here_and_each_plan_leads_to_an_account_w
     visitor: Browser,
 ) -> None:
     day = clock().date() - timedelta(days=1)
-    add_answers(BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
+    add_day(BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
     text = " ".join(visitor.get(WISH).text.split())
     assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
     assert "Fausses alertes pour mille : 5." in text

@@ -15,7 +15,6 @@ from redis import Redis
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import refuse
-from api.models.check import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason, Publication
 from api.models.user import Channel
@@ -26,7 +25,7 @@ from configs.ground.redis import open_redis
 from configs.world import retention
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
 from tests.clients import Browser
-from tests.factories import BOBIGNY, add_answers, add_desk, make_delivery_figure, save_all, take_slots
+from tests.factories import BOBIGNY, add_day, add_desk, make_delivery_figure, save_all, take_slots
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("frozen", "redis_server")
@@ -104,13 +103,6 @@ def arrived(channel: Channel, days_ago: int = 0, *, delivered: int = 9, tracked:
     )  # fmt: skip
 
 
-def checked(achieved: float) -> CheckDay:
-    return CheckDay(
-        desk_id=BOBIGNY, day=_LAST, checks=10, proven=10, outcomes={}, achieved_seconds=achieved,
-        promised_seconds=60, openings=0, updated_at=clock(),
-    )  # fmt: skip
-
-
 def test_where_nothing_is_known_and_before_the_first_message_pages_say_so(
     browse: Callable[..., Browser],
 ) -> None:
@@ -156,14 +148,15 @@ def test_it_names_outages_and_paces(visitor: Browser) -> None:
     add_desk(BOBIGNY)
     hour = timedelta(hours=1)
     outage = Outage(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=None, reason=OutageReason.CAPTCHA)
-    add(outage, checked(90))
+    add(outage)
+    add_day(BOBIGNY, _LAST, checks=10, proven=10, achieved_seconds=90, promised_seconds=60)
     page = visitor.get("/fiabilite")
     for text in ("La page demande un captcha", "en cours", "93 – Seine-Saint-Denis", "150 %", "0 sur 1"):
         assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
 
 
 def test_it_shows_what_subscribers_answered(visitor: Browser) -> None:
-    add_answers(BOBIGNY, _LAST, alerts=1250, found=6, too_late=3, nothing_there=1)
+    add_day(BOBIGNY, _LAST, alerts=1250, found=6, too_late=3, nothing_there=1)
     take_slots(30, 120, 600, opened=clock() - timedelta(days=2))
     html = visitor.get("/fiabilite").html
     cells = ["1 250", "10", "60 %", "30 %", "0,8", "2 minutes"]

@@ -34,8 +34,8 @@ from tests.factories import (
     NINE,
     add_alert,
     add_answer,
-    add_answers,
     add_check,
+    add_day,
     add_desk,
     add_match,
     add_slot_message,
@@ -361,10 +361,10 @@ def read_months(client: FlaskClient, **query: Any) -> list[dict[str, Any]]:
 
 
 def test_a_month_sums_up_all_desks(client: FlaskClient) -> None:
-    add_answers(BOBIGNY, NOVEMBER, alerts=400, found=3)
-    add_answers(BOBIGNY, NOVEMBER + DAY, alerts=500, too_late=2, nothing_there=4)
-    add_answers(MELUN, NOVEMBER, alerts=100, stopped=1)
-    add_answers(BOBIGNY, OCTOBER, alerts=7)
+    add_day(BOBIGNY, NOVEMBER, alerts=400, found=3)
+    add_day(BOBIGNY, NOVEMBER + DAY, alerts=500, too_late=2, nothing_there=4)
+    add_day(MELUN, NOVEMBER, alerts=100, stopped=1)
+    add_day(BOBIGNY, OCTOBER, alerts=7)
     take_slots(60, 120, 180, 240, 300, opened=DAY_BEFORE)
     newest, before = read_months(client)
     assert newest == {
@@ -379,7 +379,7 @@ def test_a_month_sums_up_all_desks(client: FlaskClient) -> None:
 def test_days_that_are_not_over_are_not_known_to_the_public(
     client: FlaskClient, frozen: time_machine.Traveller, redis_server: Any
 ) -> None:
-    add_answers(BOBIGNY, TODAY, alerts=9)
+    add_day(BOBIGNY, TODAY, alerts=9)
     take_slots(60, opened=clock())
     assert read_months(client) == []
     frozen.move_to("2026-11-21T01:00:01+00:00")
@@ -389,16 +389,16 @@ def test_days_that_are_not_over_are_not_known_to_the_public(
 
 
 def test_of_few_answers_or_alerts_nothing_is_told_that_could_be_one_persons(client: FlaskClient) -> None:
-    add_answers(BOBIGNY, NOVEMBER, alerts=4, found=4)
+    add_day(BOBIGNY, NOVEMBER, alerts=4, found=4)
     (row,) = read_months(client)
     assert (row["alerts"], row["answers"]) == (None, 4)
     assert (row["ledToAppointment"], row["tooLate"], row["falseAlarmsPerThousand"]) == (None, None, None)
 
 
 def test_platforms_and_desks_have_figures_of_their_own(client: FlaskClient) -> None:
-    add_answers(BOBIGNY, NOVEMBER, alerts=10, found=5)
-    add_answers(MELUN, NOVEMBER, alerts=10, too_late=5)
-    add_answers("bobigny_93/gone", NOVEMBER, alerts=10)
+    add_day(BOBIGNY, NOVEMBER, alerts=10, found=5)
+    add_day(MELUN, NOVEMBER, alerts=10, too_late=5)
+    add_day("bobigny_93/gone", NOVEMBER, alerts=10)
     take_slots(60, 120, opened=DAY_BEFORE)
     platform = desks()[BOBIGNY].platform
     by_desk = {each["deskId"]: each for each in read_months(client, by="desk")}
@@ -413,8 +413,8 @@ def test_platforms_and_desks_have_figures_of_their_own(client: FlaskClient) -> N
 def test_months_and_a_prefecture_can_be_chosen(client: FlaskClient) -> None:
     days = (NOVEMBER, OCTOBER, date(2026, 6, 1), date(2026, 5, 31), date(2025, 12, 1), date(2025, 11, 30))
     for day in days:
-        add_answers(BOBIGNY, day, alerts=10)
-    add_answers(MELUN, NOVEMBER, alerts=10)
+        add_day(BOBIGNY, day, alerts=10)
+    add_day(MELUN, NOVEMBER, alerts=10)
     assert len(read_months(client)) == 3
     assert len(read_months(client, months=1)) == 1
     assert [each["month"] for each in read_months(client, months=12)][-1] == "2025-12-01"

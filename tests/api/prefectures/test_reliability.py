@@ -15,7 +15,6 @@ from icalendar import Calendar
 
 from api.ground import cache
 from api.models.base import session
-from api.models.check import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskState, Outage, OutageReason, Publication
 from api.models.payment import CreditForm, WatchCredit
@@ -24,7 +23,7 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.api.world import PREFECTURES
 from tests.clients import People, read_json
-from tests.factories import BOBIGNY, add_desk, add_payment, make_delivery_figure, save_all
+from tests.factories import BOBIGNY, add_day, add_desk, add_payment, make_delivery_figure, save_all
 
 pytestmark = pytest.mark.usefixtures("frozen")
 YESTERDAY = date(2026, 11, 19)
@@ -45,12 +44,9 @@ def delivered(
     return make_delivery_figure(day, channel, accepted, [0.5, 2.5, 3.5], missed=failed)
 
 
-def checked(day: date, achieved: float | None, promised: float | None = 60, desk: str = BOBIGNY) -> CheckDay:
+def checked(day: date, achieved: float | None, promised: float | None = 60, desk: str = BOBIGNY) -> None:
     proven = 0 if achieved is None else 10
-    return CheckDay(
-        desk_id=desk, day=day, checks=10, proven=proven, outcomes={}, achieved_seconds=achieved,
-        promised_seconds=promised, openings=0, updated_at=clock(),
-    )  # fmt: skip
+    add_day(desk, day, checks=10, proven=proven, achieved_seconds=achieved, promised_seconds=promised)
 
 
 def outage(begins: datetime, ends: datetime | None, reason: OutageReason = OutageReason.BLOCKED) -> Outage:
@@ -76,15 +72,14 @@ def test_it_is_empty_and_holds_thirty_days_that_are_over(
 
 
 def test_intervals_are_achieved_by_promised_at_desks_whose_slots_are_seen(client: FlaskClient) -> None:
-    add(
-        *(checked(YESTERDAY - timedelta(days=number), 60 + 30 * number) for number in range(3)),
-        checked(date(2026, 11, 15), None),
-        checked(date(2026, 11, 14), 600, None),  # nothing was promised
-        checked(date(2026, 10, 20), 6000),  # too long ago
-        checked(date(2026, 11, 20), 6000),  # not over
-        checked(YESTERDAY, 600, desk="bobigny_93/naturalisation"),  # a captcha hides its slots
-        checked(YESTERDAY, 120, desk="melun_77/titre-sejour"),
-    )
+    for number in range(3):
+        checked(YESTERDAY - timedelta(days=number), 60 + 30 * number)
+    checked(date(2026, 11, 15), None)
+    checked(date(2026, 11, 14), 600, None)  # nothing was promised
+    checked(date(2026, 10, 20), 6000)  # too long ago
+    checked(date(2026, 11, 20), 6000)  # not over
+    checked(YESTERDAY, 600, desk="bobigny_93/naturalisation")  # a captcha hides its slots
+    checked(YESTERDAY, 120, desk="melun_77/titre-sejour")
     found = [
         (each["prefectureId"], each["ratio"], each["deskDays"], each["unprovenDays"])
         for each in ledger(client)["intervals"]

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 
 from api.ground import cache
 from api.models.base import session
-from api.models.check import CheckDay
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
 from api.models.slot import GoneReason, SlotRow
@@ -23,7 +22,7 @@ from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
 from tests.clients import People, read_json
-from tests.factories import BOBIGNY, add_answers, add_desk, change, save, see
+from tests.factories import BOBIGNY, add_day, add_desk, change, save, see
 from tests.in_turn import in_turn
 
 FIRST = "2026-12-01T08:30:00+00:00"
@@ -342,14 +341,8 @@ def test_it_says_on_how_much_watching_that_rests(outlook: Callable[..., dict[str
         "beginsAt": "", "endsAt": "", "openings": 0, "slots": 0, "medianLife": None, "lives": 0,
         "watchedDays": 0, "provenChecks": 0, "cells": [],
     }  # fmt: skip
-    with session() as s:
-        for day, proven in ((date(2026, 11, 19), 700), (date(2026, 11, 18), 0), (date(2026, 1, 1), 9)):
-            s.add(
-                CheckDay(
-                    desk_id=BOBIGNY, day=day, checks=720, proven=proven, outcomes={}, openings=0,
-                    updated_at=clock(),
-                )
-            )  # fmt: skip
+    for day, proven in ((date(2026, 11, 19), 700), (date(2026, 11, 18), 0), (date(2026, 1, 1), 9)):
+        add_day(BOBIGNY, day, checks=720, proven=proven)
     found = history(outlook())
     assert (found["watchedDays"], found["provenChecks"]) == (1, 700)
 
@@ -399,7 +392,7 @@ def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_clo
 
 def test_each_desk_has_how_its_alerts_of_a_year_ended(outlook: Callable[..., dict[str, Any]]) -> None:
     for day in (date(2026, 11, 19), date(2025, 12, 1), date(2025, 11, 30)):
-        add_answers(BOBIGNY, day, alerts=100, found=2, too_late=1, nothing_there=1, stopped=1)
+        add_day(BOBIGNY, day, alerts=100, found=2, too_late=1, nothing_there=1, stopped=1)
     seen, other = (desk["answers"] for desk in outlook()["desks"])
     assert seen == {
         "alerts": 200, "answers": 10, "ledToAppointment": 0.4, "tooLate": 0.2, "falseAlarmsPerThousand": 10.0,

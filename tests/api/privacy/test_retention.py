@@ -42,6 +42,7 @@ from tests.clients import People, Person
 from tests.factories import (
     BOBIGNY,
     add_alert,
+    add_day,
     add_desk,
     add_job,
     add_payment,
@@ -87,12 +88,11 @@ def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) 
 
 def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
     add_desk()
-    counts = {"checks": 0, "proven": 0, "outcomes": {}, "openings": 0, "updated_at": clock()}
     last = datetime(2015, 12, 31, 23, tzinfo=UTC)
     with session() as s:
         for days in (-1, 0, 1):
             at = last + timedelta(days=days)
-            s.add(CheckDay(desk_id=BOBIGNY, day=at.date(), **counts))
+            add_day(BOBIGNY, at.date())
             s.add(Outage(desk_id=BOBIGNY, starts_at=at, ends_at=at, reason=OutageReason.BLOCKED))
         s.add(Outage(desk_id=BOBIGNY, starts_at=last, reason=OutageReason.BLOCKED))  # it lasts
     gone = jobs.apply_retention()

@@ -27,8 +27,8 @@ from tests.factories import (
     add_account,
     add_alert,
     add_answer,
-    add_answers,
     add_contact,
+    add_day,
     add_grant,
     add_match,
     add_message,
@@ -432,7 +432,7 @@ def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.N
 
 def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts: int = 9) -> None:
     month = find_first_month(months_ago + 1)
-    add_answers(desk_id, month, alerts=alerts, found=1, too_late=2, nothing_there=nothing_there)
+    add_day(desk_id, month, alerts=alerts, found=1, too_late=2, nothing_there=nothing_there)
 
 
 def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:
