@@ -157,6 +157,7 @@ def test_days_are_made_ahead_also_beside_a_reader(frozen: time_machine.Traveller
     with reader():
         assert jobs.make_partitions() == {"made": 16}
     assert (days_ahead(FAR), exists(FAR - timedelta(days=1))) == (14, True)
+    assert [days_ahead(FAR + timedelta(days=each)) for each in (-9, 12, 15)] == [0, 2, 0], "without a gap"
     assert jobs.make_partitions() == {"made": 0}
     frozen.shift(timedelta(days=1))
     assert jobs.make_partitions() == {"made": 1}

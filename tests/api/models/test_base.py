@@ -2,7 +2,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,6 @@ import api.models.all  # noqa: F401 -- a flush resolves foreign keys
 from api.models.alert import Alert
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import autocommit_session, do_after_commit, engine, session, write_array
-from api.models.check import count_days_ahead, make_partitions
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -161,24 +160,6 @@ def test_rows_carry_when_a_statement_changed_them(
     frozen.shift(60)
     change(record, language="en")
     assert [row.updated_at for row in rows(record)] == [clock()]
-
-
-DAY = date(2031, 3, 1)  # no other test makes days there
-
-
-def make(days: int = 0) -> None:
-    with session() as rows:
-        make_partitions(rows, DAY, days)
-
-
-def test_days_ahead_are_those_without_a_gap() -> None:
-    with session() as rows:
-        assert count_days_ahead(rows, DAY) == 0
-    make(days=3)
-    with session() as rows:
-        assert count_days_ahead(rows, DAY) == 3
-        assert count_days_ahead(rows, DAY + timedelta(days=2)) == 1
-        assert count_days_ahead(rows, DAY + timedelta(days=9)) == 0
 
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
