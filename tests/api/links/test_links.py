@@ -18,7 +18,7 @@ from api.models.appointment import Appointment
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from api.models.desk import DeskChange
-from api.models.incident import Incident, IncidentReason
+from api.models.incident import Incident
 from api.models.notification import Match, Notification
 from api.models.user import Channel, Contact, Role, User
 from api.web import rate_limits
@@ -296,14 +296,6 @@ def test_confirming_acknowledges_it_once_with_one_row_in_the_audit(client: Flask
     )
     assert row.subject_type == "incident"
     assert row.request_id
-
-
-def test_what_lasts_stays_open_and_what_happened_at_once_is_over(client: FlaskClient, admin: UUID) -> None:
-    lasts, happened = add_incident(), add_incident(IncidentReason.FRAUD_WARNING, "fraud:1")
-    for each in (lasts, happened):
-        client.post(link(admin, each))
-    ended = {each.id: each.ends_at is not None for each in rows(Incident)}
-    assert ended == {lasts: False, happened: True}
 
 
 def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient, admin: UUID) -> None:
