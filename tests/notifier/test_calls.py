@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import time_machine
 
-from api.models.alert import Alert
+from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue
 from api.models.base import session
 from api.models.notification import Match, Notification, State, sum_of_day
@@ -143,6 +143,21 @@ def test_quiet_hours_that_slot_alerts_keep_are_kept_by_calls() -> None:
         assert len(planned()) == 1
 
 
+def test_quiet_hours_that_slot_alerts_keep_are_kept_by_the_sms_after_a_call(
+    whole: Any, frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(NOON)
+    key = placed_call()
+    report(key, "no-answer")
+    (sms,) = missed_sms()
+    quiet = {"quiet_from": time(11), "quiet_until": time(13), "quiet_slots": True}
+    world.change(User, world.get(Notification, key).user_id, **quiet)
+    deliver(str(sms.id))
+    row = world.get(Notification, sms.id)
+    assert (row.state, row.reason) == (State.SKIPPED, "outside the hours of calls")
+    assert whole.messages("sms") == []
+
+
 def test_a_person_is_called_once_an_hour_at_most() -> None:
     key = placed_call()
     world.matched(world.detection(world.slots(place="2")))
@@ -197,6 +212,21 @@ def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call
     deliver(str(key))
     row = world.get(Notification, key)
     assert (row.state, row.reason) == (State.SKIPPED if reason else State.SENT, reason)
+
+
+@in_turn("changes", [{"enabled": False}, {"closed_at": NOON, "closed_because": ClosedBecause.FOUND}])
+def test_beside_an_alert_without_calls_one_that_was_stopped_brings_none(
+    whole: Any, changes: dict[str, Any]
+) -> None:
+    begin_anew(whole)
+    who, wanting = callee(), one(Alert).id
+    world.alert(who)
+    world.matched(world.detection())
+    (key,) = planned()
+    world.change(Alert, wanting, **changes)
+    deliver(str(key))
+    row = world.get(Notification, key)
+    assert (row.state, row.reason, whole.messages("voice")) == (State.SKIPPED, "alert stopped", [])
 
 
 # The words
@@ -346,9 +376,13 @@ def test_of_two_calls_at_once_one_is_made(whole: Any) -> None:
 
 @in_turn(
     "contact, cost, reason",
-    [({"enabled": False}, "0", "switched off"), ({}, "1", "SMS budget of the day used up")],
+    [
+        ({"enabled": False}, "0", "switched off"),
+        ({"stopped_groups": ["slots"]}, "0", "stopped by its reader"),
+        ({}, "1", "SMS budget of the day used up"),
+    ],
 )
-def test_no_sms_follows_where_they_are_switched_off_or_cost_too_much(
+def test_no_sms_follows_where_they_are_switched_off_or_stopped_or_cost_too_much(
     whole: Any, settings_env: Callable[..., None], contact: dict[str, Any], cost: str, reason: str
 ) -> None:
     begin_anew(whole)

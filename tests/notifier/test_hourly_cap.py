@@ -281,7 +281,7 @@ def test_a_person_is_sent_no_more_than_the_cap_by_all_channels_and_is_told_every
 
 
 def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
-    frozen: time_machine.Traveller, settings_env: Callable[..., None]
+    settings_env: Callable[..., None],
 ) -> None:
     settings_env(USER_PER_HOUR="1")
     world.alert(world.person(channels=ALL))
@@ -359,23 +359,31 @@ def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
 
 
 @in_turn(
-    "cost, kind, priority, leaves",
+    "channel, cost, kind, priority, leaves",
     [
-        ("9.99", "release_soon", Priority.BULK, True),
-        ("10", "release_soon", Priority.BULK, False),
-        ("14.99", "release_soon", Priority.SCHEDULED, True),
-        ("15", "release_soon", Priority.SCHEDULED, False),
-        ("99", "slot_detected", Priority.SCHEDULED, True),  # it waited for quiet hours to end
-        ("99", "slot_detected", Priority.CRITICAL, True),
+        (Channel.SMS, "9.99", "release_soon", Priority.BULK, True),
+        (Channel.SMS, "10", "release_soon", Priority.BULK, False),
+        (Channel.SMS, "14.99", "release_soon", Priority.SCHEDULED, True),
+        (Channel.SMS, "15", "release_soon", Priority.SCHEDULED, False),
+        (Channel.SMS, "99", "slot_detected", Priority.SCHEDULED, True),  # it waited for quiet hours to end
+        (Channel.SMS, "99", "slot_detected", Priority.CRITICAL, True),
+        (Channel.EMAIL, "99", "release_soon", Priority.BULK, True),
     ],
 )
-def test_bulk_stops_before_reminders_and_a_slot_alert_never_does(
-    settings_env: Put, sandbox: "Running", cost: str, kind: str, priority: Priority, *, leaves: bool
+def test_bulk_stops_before_reminders_and_neither_a_slot_alert_nor_mail_ever_does(
+    settings_env: Put,
+    sandbox: "Running",
+    *,
+    channel: Channel,
+    cost: str,
+    kind: str,
+    priority: Priority,
+    leaves: bool,
 ) -> None:
     world.start_anew(sandbox)
     settings_env(SMS_DAY_STOP="10")
     with time_machine.travel(NOON, tick=False):
-        (earlier,), (key,) = waiting(world.DESK), waiting(world.OTHER_DESK)
+        (earlier,), (key,) = waiting(world.DESK), waiting(world.OTHER_DESK, channel=channel)
         deliver(str(earlier))
         world.change(Notification, earlier, cost=Decimal(cost))
         world.change(Notification, key, kind=kind, priority=priority)
