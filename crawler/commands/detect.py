@@ -21,7 +21,6 @@ from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument
 from crawler.commands import OperatorCommand
-from crawler.discovery.booking_links import find_leads
 from crawler.discovery.draft import DeskDraft, name_page
 from crawler.discovery.identify import (
     PlatformMatch,
@@ -30,6 +29,7 @@ from crawler.discovery.identify import (
     own_addresses,
     page_of,
 )
+from crawler.discovery.links import find_leads
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError, to_fetch_error
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session

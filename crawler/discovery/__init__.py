@@ -1,5 +1,5 @@
 """Discovery: from an unknown address to a desk's YAML, and the walk of the prefectures' own sites.
 
-`identify`, `booking_links` and `draft` read one page. The walk looks for unlisted booking pages, and for desk pages
-that have moved: `site_links`, `site_walk`, `results` are pure; the spider is crawler/spiders/discovery.py.
+`identify`, `links` and `draft` read one page. The walk looks for unlisted booking pages, and for desk pages that have
+moved: `site_walk` chooses its pages, `results` ends it; the spider is crawler/spiders/discovery.py.
 """

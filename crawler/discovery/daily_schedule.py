@@ -4,7 +4,6 @@ The keeper imports this module without the libraries of a crawl.
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -29,34 +28,22 @@ DISCOVERY_SECONDS = Constant("DISCOVERY_SECONDS", 4 * 3600.0)
 log = logging.getLogger(__name__)
 
 NAME = "discovery"
+_OPEN = sa.select(DiscoveryRun).where(DiscoveryRun.ended_at.is_(None))
 _BETWEEN = timedelta(seconds=30)  # between two queries
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """An open walk."""
-
-    id: int
-    started_at: datetime
-
-    @property
-    def key(self) -> str:
-        """Return the prefix of its keys in Redis."""
-        return f"crawler:discovery:{self.id}"
-
-    def seconds_left(self, now: datetime) -> float:
-        """Return how long it may still last, at least a second: a walk whose time is up must be ended."""
-        return max(1.0, DISCOVERY_SECONDS() - (now - self.started_at).total_seconds())
+def key_of(run: DiscoveryRun) -> str:
+    """Return the prefix of a walk's keys in Redis."""
+    return f"crawler:discovery:{run.id}"
 
 
-def begin(rows: Session, now: datetime) -> Run:
+def begin(rows: Session, now: datetime) -> DiscoveryRun:
     """Return the open walk, which a process left behind, or a new one."""
     rows.execute(insert(DiscoveryRun).values(started_at=now).on_conflict_do_nothing())
-    found = rows.execute(_open()).one()
-    return Run(found.id, found.started_at)
+    return rows.scalars(_OPEN).one()
 
 
-def end(rows: Session, run: Run, now: datetime, *, cut: bool, pages: int, found: int = 0) -> bool:
+def end(rows: Session, run: DiscoveryRun, now: datetime, *, cut: bool, pages: int, found: int = 0) -> bool:
     """End an open walk; False if it has ended."""
     values = {"ended_at": max(now, run.started_at), "cut": cut, "pages": pages, "found": found}
     open_one = sa.update(DiscoveryRun).where(DiscoveryRun.id == run.id, DiscoveryRun.ended_at.is_(None))
@@ -65,14 +52,9 @@ def end(rows: Session, run: Run, now: datetime, *, cut: bool, pages: int, found:
 
 def due(rows: Session, now: datetime) -> bool:
     """Tell whether a walk is open, or the last began DISCOVERY_EVERY_SECONDS ago."""
-    if rows.execute(_open()).first():
-        return True
     last = rows.scalar(sa.select(sa.func.max(DiscoveryRun.started_at)))
-    return last is None or now - last >= timedelta(seconds=DISCOVERY_EVERY_SECONDS)
-
-
-def _open() -> sa.Select[int, datetime]:
-    return sa.select(DiscoveryRun.id, DiscoveryRun.started_at).where(DiscoveryRun.ended_at.is_(None))
+    every = timedelta(seconds=DISCOVERY_EVERY_SECONDS)
+    return last is None or now - last >= every or rows.scalars(_OPEN).first() is not None
 
 
 def allowed_sites() -> list[Prefecture]:
@@ -98,25 +80,21 @@ class Daily:
     """The keeper's decision whether to start the walk."""
 
     def __init__(self) -> None:
-        self._nothing_due: datetime | None = None
+        self._next_look: datetime | None = None
         self._trouble = OutageLog()
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether to start it: not if no site may be asked or none is due, which is looked up each _BETWEEN."""
-        lately = self._nothing_due is not None and now - self._nothing_due < _BETWEEN
-        if lately or not settings().discovery:
+        if not settings().discovery or (self._next_look and now < self._next_look):
             return False
+        is_due, said = False, ""
         try:
             allowed_sites()
             database_url()
             with session() as rows:
                 is_due = due(rows, now)
-            said = ""
         except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:
-            is_due, said = (
-                False,
-                f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}",
-            )
+            said = f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}"
         self._trouble.tell(log, said)
-        self._nothing_due = None if is_due else now
+        self._next_look = None if is_due else now + _BETWEEN
         return is_due

@@ -1,4 +1,4 @@
-"""Result of a run: unlisted booking pages, desks that have moved or are linked again, doubtful pages. Pure.
+"""Result of a walk: unlisted booking pages, desks that have moved or are linked again; its report, its end in the rows.
 
 Whether a desk's page has moved is decided from the last run, this run and the checks. Missing observations decide
 nothing. Evidence does not count while checks prove that the page lives. One exception is a link that the prefecture
@@ -9,13 +9,24 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 
-from api.models.discovery import DriftReason
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.base import session
+from api.models.discovery import DeskLink, DiscoveryRun, DriftReason
+from configs.ground.formatting import pluralize
+from configs.settings import settings
 from configs.world.desk import Desk
-from configs.world.prefecture import Prefecture
-from crawler.discovery.site_links import Booking, key
+from configs.world.prefecture import Prefecture, desks, prefectures
+from crawler.discovery import daily_schedule
+from crawler.discovery.links import Booking, key
 from crawler.discovery.site_walk import ObservedPage, PageSeen
+from crawler.incidents import moved_pages
+from crawler.scheduling.intervals import captcha_expected
 
 # A desk that was proven within this time is not silent
 DRIFT_PROVEN_SECONDS = 86400
@@ -144,3 +155,143 @@ def _find_new_pages(
             if not each.desk_id and (name := key(each.url)) not in owners:
                 found.setdefault(name, (each, set()))[1].add(page.url)
     return ((prefecture_id, first, sorted(urls)) for first, urls in found.values())
+
+
+def finish(
+    run: DiscoveryRun, pages: Collection[PageSeen], cut: Collection[str], now: datetime
+) -> Path | None:
+    """End a walk and return its report's file; None if it has been ended. `cut`: prefectures not walked to their end.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk stays open.
+        OSError: the report cannot be written; the same.
+    """
+    every = desks().values()
+    with session() as rows:
+        before, lived = linking_pages(rows), lives(rows, [desk for desk in every if desk.schedulable], now)
+        outcome = evaluate_run(
+            pages, list(prefectures().values()), every, now, before=before, lives=lived, cut=cut
+        )
+        found = len(outcome.found)
+        if not daily_schedule.end(rows, run, now, cut=bool(outcome.cut), pages=len(pages), found=found):
+            return None
+        again = [
+            each.desk_id
+            for each in moved_pages.find_open_drifts(rows)
+            if each.reason is DriftReason.UNLINKED and each.desk_id in outcome.linked
+        ]
+        moved_pages.end_drifts(rows, again, now)
+        new = moved_pages.open_drifts(rows, outcome.drifted, now)
+        _remember_links(rows, outcome.linked, now)
+        return _write(_report(outcome, run.started_at, now, new, again), run.started_at)
+
+
+def describe(
+    places: Sequence[Prefecture], pages: Iterable[PageSeen], cut: Collection[str], now: datetime
+) -> str:
+    """Write the report of a walk at the terminal and return it. It changes no row, and no desk counts as moved."""
+    said = _report(evaluate_run(pages, places, desks().values(), now, cut=cut), now, now)
+    return f"{said}\nWritten to {_write(said, now, '-'.join(place.id for place in places))}"
+
+
+def _write(report: str, started_at: datetime, of: str = "all") -> Path:
+    """Write a report to `discovery/<date>-<of>.txt` below the state folder, in place of an earlier one of that day."""
+    file = settings().state_dir / "discovery" / f"{started_at:%Y-%m-%d}-{of}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(report, "utf-8")
+    return file
+
+
+def _report(
+    outcome: RunResult,
+    started_at: datetime,
+    ended_at: datetime,
+    new: Collection[str] = (),
+    again: Collection[str] = (),
+) -> str:
+    """Return the report; what needs action comes first.
+
+    `new`: desks that are out of sale since this walk; `again`: those that are linked again.
+    """
+    signs = {desk: f"{desk}: {reason}: {detail}" for desk, reason, detail in outcome.drifted}
+    parts = {
+        "Booking pages that no file has (`scrapy detect` drafts an entry)": [
+            f"{place}: {each.url} ({each.platform or 'platform unknown'}) {each.text!r}, linked by {pages[0]}"
+            for place, each, pages in outcome.found
+        ],
+        "Desks whose page seems to have moved: out of sale now": [
+            line for desk, line in signs.items() if desk in new
+        ],
+        "Desks whose page still seems to have moved": [
+            line for desk, line in signs.items() if desk not in new
+        ],
+        "Desks that are linked again": again,
+        "Desks that the files call stale or retired, and that are linked": outcome.former,
+        "Desks and the pages that link them": [
+            f"{desk}: linked by {', '.join(sorted(pages))}" for desk, pages in sorted(outcome.linked.items())
+        ],
+        "Pages that prove nothing": [
+            f"{page.url}: {page.detail}" for page in outcome.seen if page.seen is ObservedPage.DOUBT
+        ],
+        "Sites not walked to their end": outcome.cut,
+    }
+    sites = pluralize(len({page.prefecture_id for page in outcome.seen}), "site")
+    read = f"{pluralize(len(outcome.seen), 'page')} of {sites}"
+    summary = f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
+    head = f"Discovery of {started_at:%Y-%m-%d %H:%M} UTC, ended {ended_at:%H:%M}: {summary}\n"
+    shown = (
+        f"\n{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in parts.items() if lines
+    )
+    return head + "".join(shown)
+
+
+# A desk is silent only if it was checked all the time: also this long before, and this recently.
+_ASKED_LATELY = timedelta(days=1)
+_LIVES = sa.text("""
+SELECT id, greatest(last_proven_at, captcha_at) AS lived_at, last_slot_at,
+  CASE WHEN last_check_at >= :lately AND first_at IS NOT NULL
+    THEN greatest(last_proven_at, captcha_at, first_at) END AS silent_since, stopped
+FROM desks d CROSS JOIN LATERAL (
+  SELECT min(c.started_at) AS first_at,
+    max(c.started_at) FILTER (WHERE c.outcome = 'captcha' AND d.id = ANY(:captcha)) AS captcha_at,
+    EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL AND o.reason = 'stopped') AS stopped
+  FROM checks c WHERE c.desk_id = d.id AND c.started_at > :since
+) c WHERE id = ANY(:desks)
+""")
+
+
+def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, CheckHistory]:
+    """Return the check history, by desk id; it reaches a day further back than DRIFT_SILENT_SECONDS."""
+    given = {
+        "desks": sorted(desk.id for desk in desks),
+        "captcha": [desk.id for desk in desks if captcha_expected(desk)],
+        "since": now - timedelta(seconds=DRIFT_SILENT_SECONDS) - _ASKED_LATELY,
+        "lately": now - _ASKED_LATELY,
+    }
+    return {desk_id: CheckHistory(*history) for desk_id, *history in rows.execute(_LIVES, given)}
+
+
+def linking_pages(rows: Session) -> dict[str, set[str]]:
+    """Return the pages that linked a desk when last seen, by desk id: a walk requests them first."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for desk_id, url in rows.execute(sa.select(DeskLink.desk_id, DeskLink.page_url)):
+        found[desk_id].add(url)
+    return found
+
+
+def _remember_links(rows: Session, seen: Mapping[str, Collection[str]], now: datetime) -> None:
+    """Replace the stored links (pages by desk id) of desks that are linked now; desks without a link keep theirs.
+
+    So a removed link is searched each day on its old pages, until it returns.
+    """
+    values = [
+        {"desk_id": desk, "page_url": url, "first_seen_at": now, "seen_at": now}
+        for desk, urls in seen.items()
+        for url in urls
+    ]
+    if not values:
+        return
+    fresh = insert(DeskLink)
+    changed = {"seen_at": fresh.excluded.seen_at}
+    rows.execute(fresh.on_conflict_do_update(index_elements=["desk_id", "page_url"], set_=changed), values)
+    rows.execute(sa.delete(DeskLink).where(DeskLink.desk_id.in_(list(seen)), DeskLink.seen_at < now))

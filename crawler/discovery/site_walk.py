@@ -18,12 +18,13 @@ from pydantic import TypeAdapter, ValidationError
 from configs.settings.constants import Constant
 from configs.world.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
-from crawler.discovery.booking_links import Link, find_links
-from crawler.discovery.site_links import (
+from crawler.discovery.links import (
     Booking,
+    Link,
     Listed,
     at_home,
     booking,
+    find_links,
     promise,
     shape,
     worth_walking,

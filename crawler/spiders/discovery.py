@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 import redis
@@ -24,10 +24,10 @@ from configs.settings import settings
 from configs.world.prefecture import Prefecture, desks, prefecture
 from crawler import settings as usual
 from crawler.catalogue import WrongArgument, check_catalogue
-from crawler.discovery import daily_schedule, ending
-from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Run, allowed_sites
+from crawler.discovery import daily_schedule, results
+from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, allowed_sites, key_of
 from crawler.discovery.identify import page_of
-from crawler.discovery.site_links import Listed
+from crawler.discovery.links import Listed
 from crawler.discovery.site_walk import (
     DISCOVERY_DELAY_SECONDS,
     Observations,
@@ -44,6 +44,9 @@ from crawler.fetching.errors import KNOWN, to_fetch_error
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.url_policy import ensure_allowed
+
+if TYPE_CHECKING:
+    from api.models.discovery import DiscoveryRun
 
 _WHOLE = "crawler.middlewares.WholeRobotsTxt"
 _OUTSIDE = "crawler.fetching.ssrf_guard.OutsideHandler"  # links and redirects may name any address
@@ -139,7 +142,7 @@ class DiscoverySpider(Spider):
         self.once = bool(chosen)
         self.sites = {place.id: SiteWalk(place) for place in chosen or allowed_sites()}
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
-        self.run: Run | None = None
+        self.run: DiscoveryRun | None = None
         self.seen = Observations()
         self._parent = settings().scrapyd_pid or os.getppid()
         self._listed: dict[str, Listed] = {}
@@ -171,8 +174,10 @@ class DiscoverySpider(Spider):
         if not spider.once:
             spider.begin()
         if spider.run:
-            limits = {"CLOSESPIDER_TIMEOUT": spider.run.seconds_left(clock())}
-            crawler.settings.setdict(redis_settings(spider.run.key) | limits, priority="cmdline")
+            # A walk whose time is up must be ended.
+            left = max(1.0, DISCOVERY_SECONDS() - (clock() - spider.run.started_at).total_seconds())
+            limits = redis_settings(key_of(spider.run)) | {"CLOSESPIDER_TIMEOUT": left}
+            crawler.settings.setdict(limits, priority="cmdline")
         crawler.signals.connect(spider.robots, signals.robots_parsed)
         crawler.signals.connect(spider.dropped, signals.request_dropped)
         return spider
@@ -215,9 +220,9 @@ class DiscoverySpider(Spider):
         cut = [name for name, site in self.sites.items() if site.is_cut]
         if self.once:
             places = [site.place for site in self.sites.values()]
-            print(ending.describe(places, self.seen.pages, cut, clock()), file=sys.stdout)  # noqa: T201 -- it is run at a terminal
+            print(results.describe(places, self.seen.pages, cut, clock()), file=sys.stdout)  # noqa: T201 -- it is run at a terminal
         elif self.run and reason in _WALKED:
-            file = ending.finish(self.run, self.seen.pages, cut, clock())
+            file = results.finish(self.run, self.seen.pages, cut, clock())
             self.seen.drop()
             self.logger.info("%d pages seen, the report is %s", len(self.seen.pages), file)
 
@@ -243,14 +248,14 @@ class DiscoverySpider(Spider):
                 self.sites = {}
                 return
             self.run = daily_schedule.begin(rows, clock())
-        self.seen = Observations(client=due_queue.connect(), key=self.run.key)
+        self.seen = Observations(client=due_queue.connect(), key=key_of(self.run))
 
     def _load_seeds(self) -> None:
         """Let the first pages of each site wait: its home page, and those that linked a desk before."""
         linked: Mapping[str, set[str]] = {}
         if self.run:
             with session() as rows:
-                linked = ending.linking_pages(rows)
+                linked = results.linking_pages(rows)
         for site in self.sites.values():
             home = site.place.site
             site.add([Onward(home, _HOME, home)])

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from crawler.block_pages import classify_page
-from crawler.discovery.booking_links import find_leads, find_links
 from crawler.discovery.identify import identify_page
+from crawler.discovery.links import find_leads, find_links
 from crawler.fetching.decompression import Broken, unpack
 from crawler.parsing.charset import is_damaged
 from crawler.parsing.html_text import rendered_text

@@ -13,9 +13,9 @@ from api.models.discovery import DriftReason
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler.discovery import daily_schedule, ending
+from crawler.discovery import daily_schedule, results
 from crawler.discovery.daily_schedule import Daily
-from crawler.discovery.site_links import Booking
+from crawler.discovery.links import Booking
 from crawler.discovery.site_walk import ObservedPage, PageSeen
 from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk
@@ -55,10 +55,10 @@ def test_a_link_that_is_back_ends_the_drift_of_a_missing_link_and_no_other(
         moved_pages.open_drifts(rows, [(a, DriftReason.UNLINKED, "x"), (b, DriftReason.SILENT, "x")], NOW)
         run = daily_schedule.begin(rows, NOW)
     links = tuple(Booking(desks()[each].url, "x", "ezbooking", each) for each in (a, b))
-    assert ending.finish(run, [PageSeen("evry_91", PAGE, ObservedPage.READ, bookings=links)], (), NOW + HOUR)
+    assert results.finish(run, [PageSeen("evry_91", PAGE, ObservedPage.READ, bookings=links)], (), NOW + HOUR)
     with session() as rows:
         assert [each.desk_id for each in moved_pages.find_open_drifts(rows)] == [b]
-        assert ending.linking_pages(rows) == {a: {PAGE}, b: {PAGE}}
+        assert results.linking_pages(rows) == {a: {PAGE}, b: {PAGE}}
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def life(slug: str = "a", **change: Any) -> Any:
     desk(slug)
     known = [each.model_copy(update=change) for each in desks().values()]
     with session() as rows:
-        return ending.lives(rows, known, NOW)[f"evry_91/{slug}"]
+        return results.lives(rows, known, NOW)[f"evry_91/{slug}"]
 
 
 def days_of(slug: str, outcome: Outcome, first: int) -> None:

@@ -9,7 +9,7 @@ from scrapy.http import Response
 
 from configs.world.prefecture import Prefecture
 from crawler.discovery.identify import page_of
-from crawler.discovery.site_links import Listed, key
+from crawler.discovery.links import Listed, key
 from crawler.discovery.site_walk import ObservedPage, PageSeen, observe
 from crawler.middlewares import WholeRobotsTxt
 from tests.crawler.held import make_desk

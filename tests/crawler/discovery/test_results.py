@@ -8,8 +8,8 @@ import pytest
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture
+from crawler.discovery.links import Booking
 from crawler.discovery.results import CheckHistory, RunResult, evaluate_run, find_move
-from crawler.discovery.site_links import Booking
 from crawler.discovery.site_walk import ObservedPage, PageSeen
 from tests.in_turn import in_turn
 

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from configs.world.prefecture import Prefecture
-from crawler.discovery.booking_links import BOOKING, find_links
 from crawler.discovery.identify import page_of
-from crawler.discovery.site_links import at_home, worth_walking
+from crawler.discovery.links import BOOKING, at_home, find_links, worth_walking
 from crawler.discovery.site_walk import (
     ENOUGH,
     LONGEST_PAUSE,
