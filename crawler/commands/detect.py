@@ -148,31 +148,6 @@ def takes_a_slot(url: str, method: str) -> bool:
     )
 
 
-async def find_citopia_reasons(
-    fetcher: PageFetcher, url: str, department: str | None
-) -> list[tuple[str, dict[str, int]]]:
-    """Return each reason of the town hall at an address, and a desk's parameters for it; none where it does not tell.
-
-    Raises:
-        crawler.fetching.errors.FetchError, crawler.fetching.session.BudgetExhausted: no answer.
-    """
-    alias = _ALIAS.search(url)
-    department = department or department_of(alias["alias"] if alias else "")
-    place = next((each for each in prefectures().values() if each.department == department), None)
-    if not alias or not place:
-        return []
-    around = CitopiaParameters(reason="both", department_code=department)
-    visit = replace(page_of(url, b"").visit, parameters=around, position=(place.latitude, place.longitude))
-    found = parse_json(await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit), Halls)
-    halls = [hall for hall in (found.results if found else ()) if hall and hall.alias == alias["alias"]]
-    return [
-        (each.name, {"structure": hall.id, "reason": each.id})
-        for hall in halls
-        for each in hall.reasons
-        if each
-    ]
-
-
 async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[DeskDraft], list[str]]:
     """Return the desks at an address and what was seen there."""
     async with PageFetcher() as fetcher:
@@ -190,13 +165,29 @@ async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[Des
 
 async def _complete(fetcher: PageFetcher, draft: DeskDraft, place: Prefecture | None) -> list[DeskDraft]:
     """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell."""
+    alias = _ALIAS.search(draft.url)
+    department = place.department if place else department_of(alias["alias"] if alias else "")
+    town = next((each for each in prefectures().values() if each.department == department), None)
+    if not alias or not town:
+        return [draft]
+    around = CitopiaParameters(reason="both", department_code=department)
+    at = (town.latitude, town.longitude)
+    visit = replace(page_of(draft.url, b"").visit, parameters=around, position=at)
     try:
-        told = await find_citopia_reasons(fetcher, draft.url, place.department if place else None)
+        answer = await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit)
     except (FetchError, BudgetExhausted) as trouble:
         return [replace(draft, remarks=(f"its ids were asked for: {_describe_trouble(trouble)}",))]
+    found = parse_json(answer, Halls)
     known = [
-        replace(draft, label=label, sign=replace(draft.sign, parameters=parameters))
-        for label, parameters in told
+        replace(
+            draft,
+            label=reason.name,
+            sign=replace(draft.sign, parameters={"structure": hall.id, "reason": reason.id}),
+        )
+        for hall in (found.results if found else ())
+        if hall and hall.alias == alias["alias"]
+        for reason in hall.reasons
+        if reason
     ]
     return known or [draft]
 
