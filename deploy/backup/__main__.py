@@ -25,7 +25,7 @@ from deploy.backup.errors import BackupError
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.object_stream import read_parts
 from deploy.backup.restore import restore
-from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
+from deploy.backup.restore_plan import Range, find_ranges, make_plan
 from deploy.backup.service import BackupService, check_store, wait_for_log
 from deploy.backup.snapshot import Store, take_backup
 from deploy.backup.wal_archive import read_archives
@@ -163,7 +163,7 @@ def _print_key(_: argparse.Namespace) -> int:
 
 def _restore(options: argparse.Namespace) -> int:
     blobs, identities = backup_blobs(), read_identities(options.key)
-    plan = make_plan(blobs, identities, Wish(options.to, options.base, options.timeline))
+    plan = make_plan(blobs, identities, options.to, options.base, options.timeline)
     begun = time.monotonic()
     size, log_bytes, is_compared = restore(blobs, identities, plan, options.into)
     compared = "" if is_compared else "not "

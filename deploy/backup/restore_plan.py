@@ -25,14 +25,6 @@ from deploy.backup.wal_archive import (
 _BEYOND = timedelta(minutes=2)
 
 
-class Wish(NamedTuple):
-    """What is to be restored; None is the newest."""
-
-    to: datetime | None = None
-    base: str | None = None
-    timeline: int | None = None
-
-
 class Range(NamedTuple):
     """A time of which each second can be restored."""
 
@@ -52,8 +44,14 @@ class Plan(NamedTuple):
     to: datetime | None
 
 
-def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
-    """Choose what to read.
+def make_plan(
+    blobs: Blobs,
+    identities: Sequence[Identity],
+    to: datetime | None = None,
+    name: str | None = None,
+    timeline: int | None = None,
+) -> Plan:
+    """Choose what to read for an instant, a base backup and a timeline; None is the newest.
 
     Raises:
         BackupError: the wish cannot be met; the text says what can.
@@ -62,7 +60,7 @@ def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
     bases = read_catalogue(blobs, Kind.BASE).complete
     if not bases:
         raise BackupError("the store holds no complete base backup")
-    system = (_find_named(bases, wish.base) if wish.base else bases[-1]).system
+    system = (_find_named(bases, name) if name else bases[-1]).system
     archive = read_archive(blobs, system)
     if not archive.chunks:
         raise BackupError(
@@ -70,15 +68,15 @@ def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
             " name one of another cluster by --base"
         )
     histories = {number: unseal(blobs, key, identities) for number, key in sorted(archive.histories.items())}
-    timeline = wish.timeline or max(archive.chunks)
+    timeline = timeline or max(archive.chunks)
     ancestry = _read_ancestry(timeline, histories)
-    base = _choose_base([each for each in bases if each.system == system], ancestry, wish)
-    log, until = _choose_log(archive, ancestry, base, wish.to)
-    if wish.to and wish.to > until:
+    base = _choose_base([each for each in bases if each.system == system], ancestry, to, name)
+    log, until = _choose_log(archive, ancestry, base, to)
+    if to and to > until:
         raise BackupError(
             f"the log is stored up to {until:%Y-%m-%d %H:%M:%S} UTC: ask for that, or leave --to out"
         )
-    return Plan(base, timeline, log, histories, until, wish.to)
+    return Plan(base, timeline, log, histories, until, to)
 
 
 def find_ranges(bases: Sequence[Manifest], archive: Archive) -> list[Range]:
@@ -94,7 +92,7 @@ def find_ranges(bases: Sequence[Manifest], archive: Archive) -> list[Range]:
 
 def _read_ancestry(timeline: int, histories: dict[int, bytes]) -> Ancestry:
     if timeline == 1:
-        return Ancestry({1: None})
+        return {1: None}
     if timeline not in histories:
         raise BackupError(f"the store holds no history of timeline {timeline}: name another by --timeline")
     return read_ancestry(timeline, histories[timeline].decode())
@@ -107,13 +105,19 @@ def _find_named(bases: Sequence[Manifest], name: str) -> Manifest:
     raise BackupError(f"the store holds no complete base backup {name}: `list` shows them")
 
 
-def _choose_base(bases: Sequence[Manifest], ancestry: Ancestry, wish: Wish) -> Manifest:
-    if wish.base:
-        bases = [_find_named(bases, wish.base)]
-    fitting = [each for each in bases if ancestry.holds(each.timeline, each.stop_lsn)]
+def _choose_base(
+    bases: Sequence[Manifest], ancestry: Ancestry, to: datetime | None, name: str | None
+) -> Manifest:
+    if name:
+        bases = [_find_named(bases, name)]
+    fitting = [
+        each
+        for each in bases
+        if each.timeline in ancestry and ((end := ancestry[each.timeline]) is None or each.stop_lsn <= end)
+    ]
     if not fitting:
         raise BackupError("no base backup belongs to that timeline: name another by --timeline")
-    early = [each for each in fitting if wish.to is None or each.finished_at <= wish.to]
+    early = [each for each in fitting if to is None or each.finished_at <= to]
     if not early:
         raise BackupError(f"nothing before {fitting[0].finished_at:%Y-%m-%d %H:%M:%S} UTC can be restored")
     return early[-1]
@@ -125,7 +129,7 @@ def _choose_log(
     """Return the chunks from the base on, without a gap, and until when they reach."""
     log: list[tuple[int, list[Chunk]]] = []
     start, until = base.start_lsn, base.finished_at
-    for timeline, end in ancestry.ends.items():
+    for timeline, end in ancestry.items():
         if timeline < base.timeline:
             continue
         chunks = archive.chunks.get(timeline, [])

@@ -23,7 +23,7 @@ from deploy.backup.errors import AlreadyRunning, BackupError, Stopped
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.retention import prune
 from deploy.backup.snapshot import Store, take_backup
-from deploy.backup.store_check import Expected, find_troubles
+from deploy.backup.store_check import find_troubles
 from deploy.backup.wal_stream import WalStream
 
 # How often the backup service looks for what is due
@@ -98,7 +98,6 @@ class BackupService:
         self._store, self._stopped = store, stopped
         self._not_before: dict[Kind, float] = {}  # by the monotonic clock
         self._complete: dict[Kind, list[Manifest]] = {}
-        self._listed_at = 0.0
         self._asked: object = None  # the newest request of a migration
         self.has_failed = False
 
@@ -162,7 +161,6 @@ class BackupService:
     def make_due(self, sql: connection) -> None:
         """Make each backup that is due, then drop what is kept no longer and look at what is left."""
         server = read_server(sql)
-        self._list()
         made = [kind for kind in _PERIODS if self._make(sql, kind, server)]
         if made:
             prune(self._store.blobs, server.at)
@@ -202,10 +200,10 @@ class BackupService:
     def _is_due(self, kind: Kind, server: ServerState) -> bool:
         """Whether a backup is due, also by what another process may have stored since the store was listed."""
         keys = fingerprints(self._store.recipients)
-        if not is_due(kind, self._complete[kind], server, keys):
+        if kind in self._complete and not is_due(kind, self._complete[kind], server, keys):
             return False
         if time.monotonic() < self._not_before.get(kind, 0.0):
-            return True  # it is left alone anyway
+            return False
         self._complete[kind] = read_catalogue(self._store.blobs, kind).complete
         return is_due(kind, self._complete[kind], server, keys)
 
@@ -217,13 +215,6 @@ class BackupService:
             except FAILURES as trouble:
                 log.warning("nothing could be dropped from the full store", because=str(trouble).strip())
 
-    def _list(self) -> None:
-        """Read what the store holds, once an hour: other processes may have changed it."""
-        if self._complete and time.monotonic() < self._listed_at + 3600:
-            return
-        self._complete |= {kind: read_catalogue(self._store.blobs, kind).complete for kind in _PERIODS}
-        self._listed_at = time.monotonic()
-
 
 def check_store(sql: connection, store: Store, server: ServerState) -> list[str]:
     """Look at the store, note what is wrong, and return it.
@@ -231,12 +222,8 @@ def check_store(sql: connection, store: Store, server: ServerState) -> list[str]
     Raises:
         StoreAway: the store does not answer.
     """
-    expected = Expected(
-        made=status.read_made(sql, list(_PERIODS)),
-        stored_lsn=status.read_stored_lsn(sql),
-        recipients=fingerprints(store.recipients),
-    )
-    troubles = find_troubles(store.blobs, server.system, expected)
+    made, stored = status.read_made(sql, list(_PERIODS)), status.read_stored_lsn(sql)
+    troubles = find_troubles(store.blobs, server.system, made, stored, fingerprints(store.recipients))
     for trouble in troubles:
         log.error("the store is not as it should be", trouble=trouble)
     status.record_check(sql, server.at, troubles)

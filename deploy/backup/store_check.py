@@ -4,7 +4,7 @@ Only a restore proves that a backup can be restored; that is a test of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
 
 from configs.ground.object_store import Blobs, NoBlob
 from deploy.backup.database import format_lsn
@@ -17,16 +17,17 @@ from deploy.backup.wal_archive import Archive, find_stretch, read_archive
 _SMALLEST = 100  # bytes; age's header alone is longer
 
 
-class Expected(NamedTuple):
-    """State of the store by the database and the settings, to be compared with what it holds."""
-
-    made: Mapping[Kind, str] = {}  # the newest backups' names
-    stored_lsn: int = 0
-    recipients: Sequence[str] = ()  # fingerprints of the public keys in use
-
-
-def find_troubles(blobs: Blobs, system: str, expected: Expected = Expected()) -> list[str]:  # noqa: B008 -- frozen
+def find_troubles(
+    blobs: Blobs,
+    system: str,
+    made: Mapping[Kind, str] = MappingProxyType({}),
+    stored_lsn: int = 0,
+    recipients: Sequence[str] = (),
+) -> list[str]:
     """Return in words what is wrong; the newest base backup and dump are read whole.
+
+    `made` has the newest backups' names, `stored_lsn` where the log ends, both by the database; `recipients` are
+    fingerprints of the public keys in use.
 
     Raises:
         configs.ground.object_store.StoreAway: the store does not answer.
@@ -38,39 +39,38 @@ def find_troubles(blobs: Blobs, system: str, expected: Expected = Expected()) ->
         troubles += [f"the manifest of {kind} {name} cannot be read" for name in found.damaged]
         troubles += [trouble for each in found.complete for trouble in _compare_sizes(blobs, each)]
         troubles += [trouble for each in found.complete[-1:] for trouble in _read_whole(blobs, each)]
-        troubles += _find_lost(kind, found, expected)
+        troubles += _find_lost(kind, found, made.get(kind))
         if kind is Kind.BASE:
             bases = [each for each in found.complete if each.system == system]
-            troubles += _compare_recipients(bases[-1:], expected)
+            troubles += _compare_recipients(bases[-1:], recipients)
     archive = read_archive(blobs, system)
     troubles += _find_gaps(archive, bases)
-    troubles += _find_lost_log(archive, expected)
+    troubles += _find_lost_log(archive, stored_lsn)
     troubles += _look_at_newest_log(blobs, archive)
     return list(dict.fromkeys(troubles))
 
 
-def _find_lost(kind: Kind, found: Catalogue, expected: Expected) -> Iterator[str]:
+def _find_lost(kind: Kind, found: Catalogue, name: str | None) -> Iterator[str]:
     """Name a backup of which nothing at all is left."""
     there = {each.name for each in found.complete} | {*found.damaged, *found.unfinished}
-    name = expected.made.get(kind)
     if name and name not in there:
         yield f"{kind}/{name} was stored, and is missing"
     elif name in found.unfinished:
         yield f"{kind}/{name} was stored, and its manifest is missing"
 
 
-def _compare_recipients(newest: Sequence[Manifest], expected: Expected) -> Iterator[str]:
+def _compare_recipients(newest: Sequence[Manifest], recipients: Sequence[str]) -> Iterator[str]:
     for each in newest:
-        if each.recipients and expected.recipients and each.recipients != tuple(expected.recipients):
+        if each.recipients and recipients and each.recipients != tuple(recipients):
             yield f"{each.folder} is encrypted to other keys than BACKUP_RECIPIENTS names"
 
 
-def _find_lost_log(archive: Archive, expected: Expected) -> Iterator[str]:
+def _find_lost_log(archive: Archive, stored: int) -> Iterator[str]:
     """Name log at the end that is missing, and objects that hold nothing: only the private key opens the others."""
     chunks = [chunk for each in archive.chunks.values() for chunk in each]
     end = max((each.end for each in chunks), default=0)
-    if end < expected.stored_lsn:
-        yield f"log is missing from {format_lsn(end)} on: it was stored up to {format_lsn(expected.stored_lsn)}"
+    if end < stored:
+        yield f"log is missing from {format_lsn(end)} on: it was stored up to {format_lsn(stored)}"
     yield from (f"{each.key} is cut off: {each.stored} bytes" for each in chunks if each.stored < _SMALLEST)
 
 

@@ -61,17 +61,8 @@ class Archive(NamedTuple):
     halves: list[Chunk]  # what a killed program left of chunks in a folder; they count for nothing
 
 
-class Ancestry(NamedTuple):
-    """A timeline and those that it came from, the oldest first; each with the position where the next one began."""
-
-    ends: dict[int, int | None]
-
-    def holds(self, timeline: int, lsn: int) -> bool:
-        """Whether a position of a timeline is in the history of this one."""
-        if timeline not in self.ends:
-            return False
-        end = self.ends[timeline]
-        return end is None or lsn <= end
+# A timeline and those that it came from, the oldest first; each with the position where the next one began
+Ancestry = dict[int, int | None]
 
 
 def chunk_key(system: str, timeline: int, start: int, length: int, until: datetime) -> str:
@@ -157,12 +148,12 @@ def read_ancestry(timeline: int, history: str) -> Ancestry:
 
     https://www.postgresql.org/docs/18/continuous-archiving.html#BACKUP-TIMELINES
     """
-    ends: dict[int, int | None] = {}
+    ends: Ancestry = {}
     for line in history.splitlines():
         words = line.split()
         if words and not words[0].startswith("#"):
             ends[int(words[0])] = parse_lsn(words[1])
-    return Ancestry(ends | {timeline: None})
+    return ends | {timeline: None}
 
 
 def write_segments(

@@ -16,7 +16,7 @@ from configs.ground.object_store import Blobs
 from deploy.backup.__main__ import main
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, read_catalogue
-from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
+from deploy.backup.restore_plan import Range, find_ranges, make_plan
 from deploy.backup.wal_archive import SEGMENT, history_key, read_archive, seal, segment_name, write_segments
 from tests.deploy.backup.samples import (
     KEY,
@@ -252,7 +252,7 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 def test_without_a_wish_all_log_after_the_newest_base_is_replayed(blobs: Blobs) -> None:
-    plan = make_plan(blobs, [KEY], Wish())
+    plan = make_plan(blobs, [KEY])
     assert (NOW - plan.base.started_at).days == 1
     assert [(timeline, [chunk.start // SEGMENT for chunk in chunks]) for timeline, chunks in plan.log] == [
         (1, [4, 5, 6, 7])
@@ -261,9 +261,9 @@ def test_without_a_wish_all_log_after_the_newest_base_is_replayed(blobs: Blobs) 
 
 
 def test_a_second_is_reached_from_the_base_before_it_with_no_more_log_than_needed(blobs: Blobs) -> None:
-    plan = make_plan(blobs, [KEY], Wish(to=NOW - 3 * HOUR - timedelta(minutes=30)))
+    plan = make_plan(blobs, [KEY], to=NOW - 3 * HOUR - timedelta(minutes=30))
     assert [chunk.start // SEGMENT for chunk in plan.log[0][1]] == [4, 5]
-    older = make_plan(blobs, [KEY], Wish(to=NOW - timedelta(days=1, hours=1)))
+    older = make_plan(blobs, [KEY], to=NOW - timedelta(days=1, hours=1))
     assert (NOW - older.base.started_at).days == 2
 
 
@@ -272,12 +272,12 @@ def test_log_that_is_missing_is_named(blobs: Blobs, tmp_path: Path) -> None:
     with pytest.raises(
         BackupError, match=r"log of timeline 1 is missing from 0/\w+ on, needed up to 0/5000000"
     ):
-        make_plan(blobs, [KEY], Wish())
-    before = make_plan(blobs, [KEY], Wish(to=NOW - timedelta(days=1, hours=1)))
+        make_plan(blobs, [KEY])
+    before = make_plan(blobs, [KEY], to=NOW - timedelta(days=1, hours=1))
     assert len(before.log[0][1]) == 1
     empty = open_folder(tmp_path / "empty")
     with pytest.raises(BackupError, match="no complete base backup"):
-        make_plan(empty, [KEY], Wish())
+        make_plan(empty, [KEY])
 
 
 def test_each_stretch_of_log_without_a_gap_is_a_range(blobs: Blobs) -> None:
@@ -303,7 +303,7 @@ def branch(blobs: Blobs, at: int) -> None:
 
 def test_after_a_restore_the_log_is_followed_through_the_branch(blobs: Blobs) -> None:
     branch(blobs, 5 * SEGMENT + 100)
-    plan = make_plan(blobs, [KEY], Wish())
+    plan = make_plan(blobs, [KEY])
     assert plan.timeline == 2
     assert [(timeline, [chunk.start // SEGMENT for chunk in chunks]) for timeline, chunks in plan.log] == [
         (1, [4, 5]),
@@ -311,12 +311,12 @@ def test_after_a_restore_the_log_is_followed_through_the_branch(blobs: Blobs) ->
     ]
     assert plan.until == NOW + timedelta(minutes=5)
     assert set(plan.histories) == {2}
-    left = make_plan(blobs, [KEY], Wish(timeline=1))
+    left = make_plan(blobs, [KEY], timeline=1)
     assert (left.timeline, len(left.log[0][1])) == (1, 4)
 
 
 def test_a_base_of_what_a_restore_left_behind_is_not_taken(blobs: Blobs) -> None:
     branch(blobs, 4 * SEGMENT + 5)
-    assert (NOW - make_plan(blobs, [KEY], Wish()).base.started_at).days == 2
+    assert (NOW - make_plan(blobs, [KEY]).base.started_at).days == 2
     with pytest.raises(BackupError, match="no history of timeline 7"):
-        make_plan(blobs, [KEY], Wish(timeline=7))
+        make_plan(blobs, [KEY], timeline=7)

@@ -16,7 +16,7 @@ from configs.settings import settings
 from deploy.backup.encryption import make_key, read_identities
 from deploy.backup.manifest import Kind, read_catalogue
 from deploy.backup.restore import restore
-from deploy.backup.restore_plan import Wish, make_plan
+from deploy.backup.restore_plan import make_plan
 from deploy.local.postgres import Postgres, start_postgres
 from tests.lab.bench.figures import Effort, Figure, Say
 from tests.lab.bench.servers import child
@@ -44,7 +44,7 @@ def _measure(size: int) -> list[Figure]:
             backup = _back_up(home, server, size)
         shutil.rmtree(home / "postgres" / "data")
         begun, identities = time.monotonic(), read_identities(home / "key")
-        plan = make_plan(backup_blobs(), identities, Wish())
+        plan = make_plan(backup_blobs(), identities)
         _, log_bytes, _ = restore(backup_blobs(), identities, plan, home / "postgres" / "data")
         restored = time.monotonic() - begun
         with _serve(home, server.port) as server:
