@@ -9,7 +9,7 @@ from typing import cast
 
 import psycopg2
 import sqlalchemy as sa
-from psycopg2 import errorcodes, errors
+from psycopg2 import errorcodes
 from redis import Redis, RedisError
 
 from configs.ground.redis import redis_client
@@ -27,18 +27,6 @@ _UNANSWERED = (
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
 )
-
-
-def _list_states() -> dict[type, str]:
-    found: dict[type, str] = {}
-    for code in map(str, vars(errorcodes).values()):
-        with suppress(KeyError):
-            found[errors.lookup(code)] = code
-    return found
-
-
-# psycopg2 has a class for each state; an error that was made by hand has the class alone.
-_STATES = _list_states()
 
 
 def is_away(error: BaseException) -> bool:
@@ -95,7 +83,8 @@ def read_refusal(client: Redis) -> str | None:
 def _read_state(error: BaseException) -> str | None:
     """Return the SQLSTATE that the server gave; None where it gave none, as to one that could not connect."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    return getattr(cause, "pgcode", None) or _STATES.get(type(cause))
+    state: str | None = getattr(cause, "pgcode", None)
+    return state
 
 
 def _ended_connection(error: BaseException) -> bool:
