@@ -1,6 +1,6 @@
 """RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
@@ -105,17 +105,7 @@ def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:
     key = Job.redis_job_namespace_prefix.encode() + first if first else b""
     at = cast("bytes | None", jobs.connection.hget(key, "enqueued_at")) if first else None
     # Nothing: it was taken meanwhile, or is too old and its row is nudged again.
-    return round((now - parse_instant(at.decode())).total_seconds(), 3) if at else None
-
-
-def parse_instant(text: str) -> datetime:
-    """Return an instant as RQ writes it, in UTC.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return round((now - datetime.fromisoformat(at.decode())).total_seconds(), 3) if at else None
 
 
 def nudge_streams() -> None:

@@ -21,12 +21,13 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from psycopg2.extensions import connection
 from redis import Redis, RedisError
+from rq import Queue
 
 from api.admin.health.desks import read_due_of
 from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.database import database_url
-from configs.ground.job_queues import parse_instant
+from configs.ground.job_queues import read_oldest_seconds
 from configs.ground.loop_report import API_COUNTS, read_report
 from configs.ground.proofs import list_waiting
 from configs.ground.redis import open_redis
@@ -200,9 +201,7 @@ def _is_open(client: Redis, provider: str) -> bool:
 
 def _read_age(client: Redis, queue: str) -> float:
     """Return for how long a queue's first job waits; 0 of one that was taken meanwhile."""
-    first: Any = client.lindex(f"rq:queue:{queue}", 0)
-    at: Any = client.hget(f"rq:job:{first.decode()}", "enqueued_at") if first else None
-    return max(0.0, (clock() - parse_instant(at.decode())).total_seconds()) if at else 0.0
+    return max(0.0, read_oldest_seconds(Queue(queue, connection=client), clock()) or 0.0)
 
 
 def _read_health() -> list[Family]:
