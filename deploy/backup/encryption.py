@@ -26,11 +26,11 @@ class _Ends:
         self.failure: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        with self._kept():
+        with self._keep_failure():
             return self._read(size)
 
     def write(self, data: bytes) -> int:
-        with self._kept():
+        with self._keep_failure():
             self._write(data)
         return len(data)
 
@@ -38,7 +38,7 @@ class _Ends:
         """Do nothing: what is written is written."""
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _keep_failure(self) -> Iterator[None]:
         try:
             yield
         except BaseException as error:

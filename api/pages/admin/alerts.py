@@ -165,7 +165,7 @@ def _list_actions(alert: AlertAnswer) -> list[Cell]:
 
 
 def _add_order(rule: str, verb: str, texts: tuple[str, str, str], effects: tuple[str, str]) -> None:
-    """Declare the order to pause an alert, or to resume it. `texts`: title, button, what is said afterwards."""
+    """Declare the order to pause an alert, or to resume it. `texts`: title, button, and the notice behind it."""
     title, button, done = texts
 
     def describe(id: UUID) -> Confirmation:

@@ -166,7 +166,7 @@ class Telegram(MessageProvider):
         return Accepted([], "", make_result())
 
     def _answer_press(self, fields: Mapping[str, Any]) -> None:
-        """Answer a press; refused where nobody pressed, it was answered before, or the line is too long."""
+        """Answer a press; refused without a press, a second time, and with a line that is too long."""
         waiting, said = self._presses.get(str(fields.get("callback_query_id"))), str(fields.get("text") or "")
         if waiting is None or waiting.done():
             raise refuse("query is too old and response timeout expired or query ID is invalid")
