@@ -13,7 +13,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue
 from api.models.base import session
 from api.models.notification import Match, Notification, State, sum_of_day
-from api.models.user import Channel, Contact, User
+from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock, override_clock
 from configs.world.plan import PlanName
 from notifier.delivery import delivery
@@ -143,6 +143,21 @@ def test_quiet_hours_that_slot_alerts_keep_are_kept_by_calls() -> None:
         assert len(planned()) == 1
 
 
+def test_a_call_that_is_due_in_quiet_hours_which_began_after_the_match_is_not_made(
+    whole: Any, frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(NOON - timedelta(minutes=1))
+    who = callee()
+    world.change(User, who.id, quiet_from=time(12), quiet_until=time(14), quiet_slots=True)
+    world.matched(world.detection())
+    (key,) = planned()
+    frozen.move_to(NOON)
+    deliver(str(key))
+    row = world.get(Notification, key)
+    assert (row.state, row.reason) == (State.SKIPPED, "outside the hours of calls")
+    assert whole.messages("voice") == []
+
+
 def test_quiet_hours_that_slot_alerts_keep_are_kept_by_the_sms_after_a_call(
     whole: Any, frozen: time_machine.Traveller
 ) -> None:
@@ -227,6 +242,27 @@ def test_beside_an_alert_without_calls_one_that_was_stopped_brings_none(
     deliver(str(key))
     row = world.get(Notification, key)
     assert (row.state, row.reason, whole.messages("voice")) == (State.SKIPPED, "alert stopped", [])
+
+
+@in_turn(
+    "changes, reason",
+    [
+        ({"verified_at": None}, "address not verified"),
+        ({"state": ContactState.BOUNCED}, "address bounced"),
+        ({"state": ContactState.UNSUBSCRIBED}, "address unsubscribed"),
+        ({"enabled": False}, None),  # which is about SMS
+    ],
+)
+def test_a_number_that_was_lost_after_the_match_is_not_called(
+    whole: Any, changes: dict[str, Any], reason: str | None
+) -> None:
+    begin_anew(whole)
+    key = wanted_call()
+    world.change(Contact, world.get(Notification, key).contact_id, **changes)
+    deliver(str(key))
+    row = world.get(Notification, key)
+    assert (row.state, row.reason) == (State.SKIPPED if reason else State.SENT, reason)
+    assert len(whole.messages("voice")) == (0 if reason else 1)
 
 
 # The words
@@ -426,6 +462,21 @@ def test_calls_of_unknown_fate_ring_twice_at_most(
     for _ in range(2):
         expire_receipts(clock())
     assert len(missed_sms()) == 1, "whether they rang is not known"
+
+
+def test_a_call_of_unknown_fate_counts_as_one_for_an_hour(
+    whole: Any, settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
+    key = wanted_call()
+    whole.provider_mode("twilio_calls", "yes_without_answer")
+    for _ in range(3):
+        due(key)
+    assert world.get(Notification, key).state is State.FAILED
+    for minutes, number in ((59, 0), (2, 1)):
+        frozen.shift(timedelta(minutes=minutes))
+        world.matched(world.detection(world.slots(place=str(minutes))))
+        assert len(planned()) == number
 
 
 def test_a_call_of_unreported_end_counts_as_one_that_nobody_took_until_a_late_report_says_who_did(

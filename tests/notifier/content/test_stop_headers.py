@@ -120,9 +120,9 @@ def test_a_mail_of_several_alerts_stops_them_all_by_one_click_and_is_answered_wh
     assert len(world.all_of(Match)) == 2
 
 
-def written(who: world.Person, kind: str) -> Notification:
+def written(who: world.Person, kind: str, **params: object) -> Notification:
     def write(s: "Session") -> UUID:
-        return notifier.create_notifications(s, who.id, kind, {}, kind)[0]
+        return notifier.create_notifications(s, who.id, kind, params, kind)[0]
 
     row: Notification = world.get(Notification, world.in_one_transaction(write))
     return row
@@ -137,6 +137,19 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
         context = add_stop_link(row, group, "camille@example.org", TemplateContext())
         wish = stopped_by(write_stop_headers(context))
         assert wish == StopGroup(who.contacts[Channel.EMAIL], digest("camille@example.org"), group)
+
+
+def test_a_mail_of_a_group_that_can_be_stopped_leaves_with_its_link_and_headers(sandbox: "Running") -> None:
+    who = world.person()
+    saved = world.alert(who, enabled=False)
+    deliver(str(written(who, "desk_watchable", alert=str(saved), desks=[world.DESK]).id))
+    (mail,) = sandbox.messages("email")
+    found = mail.draft.headers
+    assert stopped_by(found) == StopGroup(
+        who.contacts[Channel.EMAIL], digest("camille@example.org"), MessageGroup.DESK
+    )
+    for text in (mail.text, mail.html or ""):
+        assert found["List-Unsubscribe"].strip("<>") in text
 
 
 @in_turn("kind", sorted(name for name, its in kinds().items() if its.group in STOPPABLE))

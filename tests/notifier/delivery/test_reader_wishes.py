@@ -227,22 +227,24 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
 
 
 @in_turn(
-    "consent, expected",
+    "consent, consented_at, expected",
     [
-        (None, (State.SKIPPED, "no consent")),
-        ({"news": {"given_at": "2026", "withdrawn_at": "2026"}}, (State.SKIPPED, "no consent")),
-        ({"news": {"given_at": "2026"}}, (State.SENT, None)),
+        (None, clock(), (State.SKIPPED, "no consent")),
+        ({"news": {"given_at": "2026", "withdrawn_at": "2026"}}, clock(), (State.SKIPPED, "no consent")),
+        ({"news": {"given_at": "2026"}}, None, (State.SKIPPED, "no consent")),  # withdrawn with the channel
+        ({"news": {"given_at": "2026"}}, clock(), (State.SENT, None)),
     ],
 )
 def test_news_go_to_who_consented(
     whole: "Running",
     consent: dict[str, Any] | None,
+    consented_at: datetime | None,
     expected: tuple[State, str | None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world.start_anew(whole)
     who = waiter()
-    world.change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=clock())
+    world.change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=consented_at)
     monkeypatch.setattr(type(kind_of("login_ended")), "group", MessageGroup.NEWS, raising=False)
     row = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(row.id))

@@ -305,6 +305,19 @@ def test_a_consent_that_no_report_came_before_is_held_up_by_the_list(whole: "Run
     assert len(whole.messages("email")) == 1
 
 
+def test_a_consent_that_was_withdrawn_after_a_report_passes_no_list(whole: "Running") -> None:
+    who = world.person()
+    world.alert(who)
+    withdrawn = {"alerts": {"after_report": True, "withdrawn_at": "2026"}}
+    world.change(Contact, who.contacts[Channel.EMAIL], consent=withdrawn, consented_at=None)
+    whole.receipt_mode("sendgrid", "spam")
+    for place in ("1", "2"):
+        world.match(str(world.detection(world.slots(place=place))))
+        deliver(*(str(each.id) for each in world.notifications(State.PENDING)))
+    assert [row.state for row in world.notifications()] == [State.SENT] * 2
+    assert len(whole.messages("email")) == 1, "SendGrid drops the second"
+
+
 def test_no_kind_about_the_account_or_payments_can_be_switched_off() -> None:
     fixed = {name for name, kind in kinds().items() if kind.group not in SWITCHABLE}
     assert {"order", "password_reset", "withdrawn", "cancelled", "account_deleted", "verify_email"} <= fixed
