@@ -232,7 +232,8 @@ def test_an_alarm_is_acknowledged_once(admin: Browser) -> None:
     page = admin.get(f"/admin/incidents/{lasting}/acquittement")
     assert "Un opérateur l’a déjà acquitté" in page.text
     admin.send("/acquittement")
-    assert get(Incident, lasting).acknowledged_at == first
+    kept = get(Incident, lasting)
+    assert (kept.acknowledged_at, kept.ends_at) == (first, None), "the trouble lasts"
     page = admin.get(f"/admin/incidents/{moment}")
     assert page.headings == [f"Incident {moment} : plafond des SMS atteint"], "a name keeps its capitals"
     page = admin.get(f"/admin/incidents/{moment}/acquittement")
