@@ -12,6 +12,7 @@ import time_machine
 from api.admin.health.deliveries import list_providers
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.payments import read_payments
+from api.admin.health.program_checks import read_job_states
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
 from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import new_id
@@ -250,7 +251,10 @@ def test_all_is_well_when_each_worker_reports(listen: Listen) -> None:
     listen()
     end()
     add_job("drop_exports", at=ago(10))
+    add_job("erase", at=ago(400), turn_ends_at=ago(-1))  # a worker has it
     assert ask("background") == OK
+    states = [(each["due_at"], each["runs"]) for each in read_job_states()]
+    assert states == [(ago(10), False), (None, True), (None, False)]
 
 
 def test_a_worker_that_is_silent_or_fails_in_part_is_named(listen: Listen, redis_server: redis.Redis) -> None:
