@@ -98,6 +98,7 @@ class BackupService:
         self._store, self._stopped = store, stopped
         self._not_before: dict[Kind, float] = {}  # by the monotonic clock
         self._complete: dict[Kind, list[Manifest]] = {}
+        self._listed_at = 0.0
         self._asked: object = None  # the newest request of a migration
         self.has_failed = False
 
@@ -161,6 +162,7 @@ class BackupService:
     def make_due(self, sql: connection) -> None:
         """Make each backup that is due, then drop what is kept no longer and look at what is left."""
         server = read_server(sql)
+        self._list()
         made = [kind for kind in _PERIODS if self._make(sql, kind, server)]
         if made:
             prune(self._store.blobs, server.at)
@@ -200,10 +202,10 @@ class BackupService:
     def _is_due(self, kind: Kind, server: ServerState) -> bool:
         """Whether a backup is due, also by what another process may have stored since the store was listed."""
         keys = fingerprints(self._store.recipients)
-        if kind in self._complete and not is_due(kind, self._complete[kind], server, keys):
+        if not is_due(kind, self._complete[kind], server, keys):
             return False
         if time.monotonic() < self._not_before.get(kind, 0.0):
-            return False
+            return True  # it is left alone anyway
         self._complete[kind] = read_catalogue(self._store.blobs, kind).complete
         return is_due(kind, self._complete[kind], server, keys)
 
@@ -214,6 +216,13 @@ class BackupService:
                 prune(self._store.blobs, read_server(sql).at)
             except FAILURES as trouble:
                 log.warning("nothing could be dropped from the full store", because=str(trouble).strip())
+
+    def _list(self) -> None:
+        """Read what the store holds, once an hour: other processes may have changed it."""
+        if self._complete and time.monotonic() < self._listed_at + 3600:
+            return
+        self._complete |= {kind: read_catalogue(self._store.blobs, kind).complete for kind in _PERIODS}
+        self._listed_at = time.monotonic()
 
 
 def check_store(sql: connection, store: Store, server: ServerState) -> list[str]:
