@@ -1,5 +1,6 @@
 """RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import cast
@@ -20,6 +21,7 @@ from configs.settings import settings
 JOB_SECONDS = 600
 
 KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed; the count of refused jobs
+JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _REFUSED = "refused:jobs"
 
 log = structlog.get_logger(__name__)

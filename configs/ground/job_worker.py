@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import FrameType
@@ -27,7 +27,7 @@ from rq.serializers import JSONSerializer
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from configs.ground.clock import clock
-from configs.ground.job_queues import begins_with_queue, count_refused
+from configs.ground.job_queues import JOB_ID, begins_with_queue, count_refused
 from configs.ground.logs import set_up_logs
 from configs.ground.redis import redis_client
 from configs.ground.worker_processes import leaves_at, on_stop_signals
@@ -44,6 +44,7 @@ _FIELDS = frozenset(
 _LARGEST = 1024 * 1024  # bytes of a job's data, unpacked
 _LONGEST_ARGUMENT = 300
 _LONGEST_TIMEOUT = 86400
+_NOTHING = "none"  # an id that no job has
 # What reading fields raises that are of another kind than ours.
 _STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, zlib.error)
 
@@ -108,12 +109,25 @@ class ListedJob(Job):
             "a job is refused", queue=queue, job=self.id, because=f"{type(error).__name__}: {error}"[:300]
         )
         self.connection.delete(self.key)
+        _forget_entry(self.connection, queue, self.id)
         count_refused(self.connection, queue)
         raise JobRefused(f"refused: {self.key}") from None
 
 
 class ListedQueue(Queue):
-    """A queue in which no job depends on another one."""
+    """A queue whose entries are read with care; no job depends on another one."""
+
+    @classmethod
+    def lpop(
+        cls, queue_keys: Sequence[str], timeout: int | None, connection: Redis | None = None
+    ) -> tuple[Any, Any] | None:
+        """Take an entry; the id of no job where it cannot be one of this queue."""
+        return _check_entry(super().lpop(queue_keys, timeout, connection), connection)
+
+    @classmethod
+    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> tuple[Any, Any] | None:
+        """Take an entry, and keep it in the queue's list of taken ones until its job begins."""
+        return _check_entry(super().lmove(connection, queue_key, timeout), connection)
 
     def enqueue_dependents(
         self,
@@ -128,6 +142,24 @@ class ListedQueue(Queue):
 def list_functions(functions: Mapping[str, Collection[str]]) -> type[ListedJob]:
     """Return the class of the jobs that may call these functions."""
     return type("WorkerJob", (ListedJob,), {"functions": functions})
+
+
+def _check_entry(taken: tuple[Any, Any] | None, connection: Redis | None) -> tuple[Any, Any] | None:
+    if taken is None or connection is None:
+        return taken
+    key, entry = taken
+    name = (key if isinstance(key, str) else key.decode()).removeprefix(Queue.redis_queue_namespace_prefix)
+    if JOB_ID.fullmatch(entry) and begins_with_queue(entry.decode(), name):
+        return taken
+    log.error("a job is refused", queue=name, because=f"no id of ours: {entry[:100]!r}")
+    _forget_entry(connection, name, entry)
+    count_refused(connection, name)
+    return key, _NOTHING.encode()
+
+
+def _forget_entry(connection: Redis, queue: str, entry: Any) -> None:
+    """Remove an entry from the list in which RQ keeps what was taken until its job begins."""
+    connection.lrem(f"{Queue.redis_queue_namespace_prefix}{queue}:intermediate", 1, entry)
 
 
 def _is_plain(argument: object) -> bool:

@@ -163,6 +163,7 @@ def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
     assert read_refused(redis_server) == {"payments": len(STRANGE)}
     assert 0 < redis_server.ttl("refused:jobs") <= 3600
     assert list(redis_server.scan_iter("rq:job:*")) == []
+    assert redis_server.llen("rq:queue:payments:intermediate") == 0
 
 
 @pytest.mark.usefixtures("marker")
