@@ -4,6 +4,7 @@ The fields are in the other modules of this folder. .env.example explains each v
 upper case.
 """
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -109,7 +110,10 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
         if app_env in AWAY_FROM_LIFE:
             return (init_settings, env_settings)
         folder = init_settings().get("secrets_dir") or given.get("secrets_dir") or written.get("secrets_dir")
-        found = SecretsSettingsSource(settings_cls, folder_in_use(Path(folder) if folder else None))()
+        with warnings.catch_warnings():
+            # pydantic only warns of a folder in a file's place, of a link that leads out, and of no SECRETS_DIR
+            warnings.simplefilter("error", UserWarning)
+            found = SecretsSettingsSource(settings_cls, folder_in_use(Path(folder) if folder else None))()
         # An empty file counts as none: Compose hands out those of accounts that a server has not, too.
         files = InitSettingsSource(settings_cls, {name: value for name, value in found.items() if value})
         return (init_settings, env_settings, files, dotenv_settings)
@@ -149,7 +153,7 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates what tests override
     except ValidationError as error:
         lines = [line for each in error.errors() for line in _line(each).split("\n")]
-    except (OSError, ValueError) as error:
+    except (OSError, UserWarning, ValueError) as error:
         lines = [f"{error} ({error.__cause__})" if error.__cause__ else str(error)]  # a file cannot be read
     raise SettingsRefused("\n  ".join(["settings refused:", *lines]))
 

@@ -194,6 +194,24 @@ def test_a_file_that_is_no_text_is_refused_in_one_line(secrets: Path) -> None:
     assert 'for field "jwt_secret" from source "SecretsSettingsSource" (\'utf-8\' codec' in line
 
 
+def test_what_is_there_and_no_file_of_the_folder_is_refused_in_one_line(
+    secrets: Path, bare: Put, tmp_path: Path
+) -> None:
+    (secrets / "proxy_list").mkdir()  # as Docker makes one where the file is missing
+    (line,) = refused()
+    assert 'for field "proxy_list"' in line
+    assert "found a directory instead" in line
+    (secrets / "proxy_list").rmdir()
+    (tmp_path / "outside").write_text("http://u:p@192.0.2.1:3128")
+    (secrets / "proxy_list").symlink_to(tmp_path / "outside")
+    (line,) = refused()
+    assert 'for field "proxy_list"' in line
+    assert "resolves outside of" in line
+    bare(SECRETS_DIR=secrets / "elsewhere")
+    (line,) = refused()
+    assert f'"{secrets}/elsewhere" does not exist' in line
+
+
 def test_a_file_in_place_of_the_folder_is_refused_in_one_line(secrets: Path, bare: Put) -> None:
     (secrets / "file").touch()
     bare(SECRETS_DIR=secrets / "file")
