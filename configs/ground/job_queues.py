@@ -1,7 +1,7 @@
 """RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
 
@@ -102,12 +102,17 @@ def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:
 
     Raises:
         redis.RedisError: Redis is away.
+        ValueError: the job does not say when it was queued.
     """
     first = cast("bytes | None", jobs.connection.lindex(jobs.key, 0))
     key = Job.redis_job_namespace_prefix.encode() + first if first else b""
     at = cast("bytes | None", jobs.connection.hget(key, "enqueued_at")) if first else None
     # Nothing: it was taken meanwhile, or is too old and its row is nudged again.
-    return round((now - datetime.fromisoformat(at.decode())).total_seconds(), 3) if at else None
+    if not at:
+        return None
+    queued = datetime.fromisoformat(at.decode())
+    # RQ writes UTC; what says no zone must not end the sweep, which expects a ValueError alone.
+    return round((now - (queued if queued.tzinfo else queued.replace(tzinfo=UTC))).total_seconds(), 3)
 
 
 def nudge_streams() -> None:

@@ -251,6 +251,19 @@ def test_a_damaged_job_stops_nudges_of_its_channel_alone(
     assert queued("email-single") == []
 
 
+def test_a_damaged_job_s_day_without_a_zone_ends_no_round(
+    queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS)))
+    world.matched(world.detection())
+    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.BULK)])
+    (job,) = queue("email-rest").get_jobs()
+    redis_server.hset(job.key, "enqueued_at", "2026-11-20T07:00:00")
+    frozen.shift(10)
+    Sweep().turn()
+    assert len(queued("sms-single")) == 1
+
+
 def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
     queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
