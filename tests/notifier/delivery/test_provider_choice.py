@@ -332,7 +332,8 @@ def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
     settings_env: Callable[..., None],
 ) -> None:
     kind, seconds = outage
-    settings_env(TWILIO_VOICE_NUMBER="+33162000001")
+    # Redis counts calls by its own clock, which goes on while the frozen one jumps: its rate is of another test.
+    settings_env(TWILIO_VOICE_NUMBER="+33162000001", CALLS_PER_SECOND="1000")
     sms, calls = fails(Channel.SMS, REFUSES, 0), fails(Channel.VOICE, kind, seconds)
     callee()
     opened, began = world.slots(), clock()
