@@ -22,20 +22,10 @@ from api.payments.invoices.issuing import issue_due
 from api.web.openapi import build_document
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from tests import factories
 from tests.api.alerts.test_notifications import write_notice
 from tests.api.world import statements
 from tests.clients import People, Person
-from tests.factories import (
-    add_alert,
-    add_contact,
-    add_desk,
-    add_match,
-    add_message,
-    add_payment,
-    remove,
-    rows,
-    see,
-)
 from tests.fuzz import times
 from tests.in_turn import in_turn
 
@@ -77,14 +67,14 @@ def test_nothing_that_needs_a_token_is_answered_without_one(app: Flask, client: 
 def another_s(person: People) -> list[str]:
     """Return ids of everything that a user may own; another user asks for them."""
     owner = person("owner@example.org", plan=PlanName.URGENCE_TOTAL)
-    add_desk()
-    detection_id, slots = see("2099-01-05T09:00:00+01:00")
-    alert_id = add_alert(owner.id)
-    match_id = add_match(alert_id, detection_id, slots)
-    payment_id = add_payment(owner.id)
+    factories.add_desk()
+    detection_id, slots = factories.see("2099-01-05T09:00:00+01:00")
+    alert_id = factories.add_alert(owner.id)
+    match_id = factories.add_match(alert_id, detection_id, slots)
+    payment_id = factories.add_payment(owner.id)
     issue_due(60)
-    made = [rows(record)[0].id for record in (Login, Invoice)]
-    made += [write_notice(owner.id), add_contact(owner.id, Channel.PUSH).id]
+    made = [factories.rows(record)[0].id for record in (Login, Invoice)]
+    made += [write_notice(owner.id), factories.add_contact(owner.id, Channel.PUSH).id]
     return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id, *made)]
 
 
@@ -107,18 +97,18 @@ def test_nobody_reaches_what_is_another_user_s(
 
 def see_for(user_id: UUID) -> UUID:
     """Return a detection of a slot that an alert of the user wants."""
-    detection_id, slots = see("open")
-    add_match(add_alert(user_id), detection_id, slots)
+    detection_id, slots = factories.see("open")
+    factories.add_match(factories.add_alert(user_id), detection_id, slots)
     return detection_id
 
 
 # By list of what is one's own: how an item of it is written.
 LISTS: dict[str, Callable[[UUID], UUID]] = {
     "/api/detections": see_for,
-    "/api/alerts": add_alert,
-    "/api/notifications": add_message,
+    "/api/alerts": factories.add_alert,
+    "/api/notifications": factories.add_message,
     "/api/notices": write_notice,
-    "/api/billing/history": add_payment,
+    "/api/billing/history": factories.add_payment,
 }
 
 
@@ -128,7 +118,7 @@ def test_each_list_goes_on_page_by_page_the_newest_first_and_shows_nothing_of_so
     person: People, path: str
 ) -> None:
     """All items are of one instant."""
-    remove(User)
+    factories.remove(User)
     camille, robin = person(), person("robin@example.org")
     newest_first = [str(LISTS[path](camille.id)) for _ in range(5)][::-1]
     pages: list[list[str]] = []
@@ -171,12 +161,12 @@ QUERIES = {
 def grow(person: Person, number: int) -> dict[str, object]:
     """Write so many alerts, detections and payments; return the ids that paths name, of the last ones."""
     for _ in range(number):
-        alert, (detection, slots) = add_alert(person.id), see("2026-12-01", "2026-12-02")
+        alert, (detection, slots) = factories.add_alert(person.id), factories.see("2026-12-01", "2026-12-02")
         told = {"state": State.FAILED, "reason": "refused", "failed_at": clock()}
-        add_message(person.id, add_match(alert, detection, slots), **told)
-        add_payment(person.id)
+        factories.add_message(person.id, factories.add_match(alert, detection, slots), **told)
+        factories.add_payment(person.id)
         issue_due(60)
-    invoice = rows(Invoice)[0].id
+    invoice = factories.rows(Invoice)[0].id
     return {"prefectures": "bobigny_93", "alerts": alert, "detections": detection, "invoices": invoice}
 
 

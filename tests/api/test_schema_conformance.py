@@ -23,15 +23,8 @@ from api.models.user import Grant, Role, User
 from api.payments.invoices.issuing import issue_due
 from api.web.auth import issue_tokens
 from configs.world.plan import PlanName
+from tests import factories
 from tests.clients import People, Person
-from tests.factories import (
-    add_alert,
-    add_desk,
-    add_match,
-    add_payment,
-    rows,
-    see,
-)
 from tests.fuzz import FUZZ, times
 from tests.samples import try_first
 
@@ -89,11 +82,11 @@ def ground_of(
 
     def make(role: str) -> Ground:
         settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
-        add_desk()
+        factories.add_desk()
         owner = person("owner@example.org", plan=PlanName.URGENCE_TOTAL)
         user = None if role == ANONYMOUS else person("one@example.org", plan=PlanName.URGENCE_TOTAL)
         for each in (owner, user or owner):
-            add_payment(each.id)
+            factories.add_payment(each.id)
         return Ground(app, redis_server, role, user, owner)
 
     return make
@@ -207,24 +200,24 @@ def _make_id(path: str, name: str, user_id: UUID) -> str:
     if path.startswith("/api/prefectures/"):
         return "bobigny_93"
     makers: dict[str, Callable[[UUID], object]] = {
-        "/alerts/": add_alert,
+        "/alerts/": factories.add_alert,
         "/detections/": _see_for,
         "/invoices/": _issue_for,
-        "/payments/": add_payment,
+        "/payments/": factories.add_payment,
     }
     return str(next((make(user_id) for part, make in makers.items() if part in path), user_id))
 
 
 def _issue_for(user_id: UUID) -> UUID:
     """Return the invoice of a payment of the user."""
-    payment_id = add_payment(user_id)
+    payment_id = factories.add_payment(user_id)
     issue_due(60)
-    found: UUID = next(each.id for each in rows(Invoice) if each.payment_id == payment_id)
+    found: UUID = next(each.id for each in factories.rows(Invoice) if each.payment_id == payment_id)
     return found
 
 
 def _see_for(user_id: UUID) -> UUID:
     """Return a detection that matched an alert of the user."""
-    detection_id, slots = see("2099-01-05T09:00:00+01:00")
-    add_match(add_alert(user_id), detection_id, slots)
+    detection_id, slots = factories.see("2099-01-05T09:00:00+01:00")
+    factories.add_match(factories.add_alert(user_id), detection_id, slots)
     return detection_id

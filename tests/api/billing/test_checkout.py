@@ -20,15 +20,8 @@ from api.models.user import Contact, ContactState, User
 from api.payments.exchange.jobs import carry_out
 from api.payments.gateway.client import call
 from configs.ground.clock import clock
+from configs.world import sales_terms
 from configs.world.plan import PlanName, plans
-from configs.world.sales_terms import (
-    BINDING,
-    TERMS,
-    UnknownTerms,
-    find_newest_version,
-    read_consent,
-    read_terms,
-)
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import find_intent, list_messages, order_refund
 from tests.clients import problem
@@ -317,7 +310,7 @@ def test_each_state_has_a_quote_or_a_date(
                 assert answer.json["availableFrom"]
 
 
-VERSIONS = sorted(path.name for path in TERMS.iterdir() if path.is_dir())
+VERSIONS = sorted(path.name for path in sales_terms.TERMS.iterdir() if path.is_dir())
 IN_EVERY_VERSION = {
     "box of D.211-4": "durant ce délai, le consommateur n’est tenu d’établir que l’existence du défaut",
     "L.242-18-1, in the box": "amende civile d’un montant maximal de 300 000 euros",
@@ -372,7 +365,7 @@ SINCE_THE_ONLINE_FUNCTION = {
 
 
 def read_words(version: str) -> str:
-    return " ".join(read_terms(version, BINDING).replace("> ", "").lower().split())
+    return " ".join(sales_terms.read_terms(version, sales_terms.BINDING).replace("> ", "").lower().split())
 
 
 @in_turn("version", VERSIONS)
@@ -392,20 +385,20 @@ def test_no_version_calls_the_right_lost_once_begun_nor_names_the_closed_platfor
 
 @in_turn("language, version", product(("fr", "en"), VERSIONS))
 def test_every_version_is_complete_and_none_awaits_a_lawyers_text(version: str, language: str) -> None:
-    text = read_terms(version, language)
+    text = sales_terms.read_terms(version, language)
     assert "${" not in text
     assert not re.search(r"\[(?!SELLER_|SUPPORT_EMAIL|MEDIATOR)[^\]]*\]", text), "a gap that was never filled"
-    sentences = read_consent(version, language)
+    sentences = sales_terms.read_consent(version, language)
     assert sentences.start_now
     assert sentences.acknowledges_loss != sentences.accepts_hour_threshold
 
 
 def test_the_newest_asks_for_an_express_request_in_the_laws_words() -> None:
-    version = find_newest_version()
-    assert "expressément" in read_consent(version, "fr").start_now
-    assert "expressly" in read_consent(version, "en").start_now
+    version = sales_terms.find_newest_version()
+    assert "expressément" in sales_terms.read_consent(version, "fr").start_now
+    assert "expressly" in sales_terms.read_consent(version, "en").start_now
     for language, word in (("fr", "sépar"), ("en", "separ")):
-        assert read_consent(version, language).accepts_hour_threshold.count(word) == 1
+        assert sales_terms.read_consent(version, language).accepts_hour_threshold.count(word) == 1
 
 
 CHANNELS = {  # as the terms call them
@@ -424,7 +417,7 @@ def test_the_plans_are_public_and_have_an_etag(bare: FlaskClient) -> None:
     answer = bare.get("/api/billing/plans")
     assert answer.json
     assert [each["plan"] for each in answer.json["items"]] == ["URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL"]
-    assert answer.json["termsVersion"] == find_newest_version()
+    assert answer.json["termsVersion"] == sales_terms.find_newest_version()
     assert "pleinement exécuté" in answer.json["consent"]["acknowledgesLoss"]["fr"]
     same = bare.get("/api/billing/plans", headers={"If-None-Match": answer.headers["ETag"]})
     assert (same.status_code, same.data) == (304, b"")
@@ -449,7 +442,9 @@ def test_the_terms_name_the_seller(bare: FlaskClient, settings_env: Callable[...
 
 @in_turn("language", ["fr", "en"])
 def test_the_terms_say_the_prices_and_the_channels_of_the_plans(language: str) -> None:
-    text = read_terms(find_newest_version(), language).replace("\N{NO-BREAK SPACE}", " ")
+    text = sales_terms.read_terms(sales_terms.find_newest_version(), language).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     for name, each in plans().items():
         if name is PlanName.NONE:
             continue
@@ -464,9 +459,9 @@ def test_the_terms_say_the_prices_and_the_channels_of_the_plans(language: str) -
 
 
 def test_other_languages_get_french_and_other_versions_an_error() -> None:
-    version = find_newest_version()
-    assert read_terms(version, "ar") == read_terms(version, "fr")
-    assert read_consent(version, "ar") == read_consent(version, "fr")
+    version = sales_terms.find_newest_version()
+    assert sales_terms.read_terms(version, "ar") == sales_terms.read_terms(version, "fr")
+    assert sales_terms.read_consent(version, "ar") == sales_terms.read_consent(version, "fr")
     for wrong in ("2020-01-01", "../terms", ".."):
-        with pytest.raises(UnknownTerms):
-            read_terms(wrong, "fr")
+        with pytest.raises(sales_terms.UnknownTerms):
+            sales_terms.read_terms(wrong, "fr")

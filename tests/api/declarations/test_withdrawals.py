@@ -25,15 +25,7 @@ from configs.ground.signed_links import WithdrawOrder, write_token
 from configs.world.plan import PlanName
 from configs.world.withdrawal_period import ZONE
 from tests.api.billing.till import Till
-from tests.api.declarations.orders import (
-    BY_ACCOUNT,
-    buy,
-    count_mails,
-    hand_over,
-    list_amounts,
-    read_declarations,
-    withdraw,
-)
+from tests.api.declarations import orders
 from tests.api.payments.shop import get_payment, list_grants, list_kinds
 from tests.factories import add_slot_message, rows
 from tests.waiting import until
@@ -47,7 +39,7 @@ LAST_SECOND = datetime(2026, 12, 4, 23, 59, 59, tzinfo=ZONE)  # of the fourteent
 def refuse(till: Till, order: Payment) -> str:
     """Return the word with which a withdrawal is refused."""
     with pytest.raises(ApiError) as refused:
-        withdraw(till, order)
+        orders.withdraw(till, order)
     assert refused.value.status == 409
     return refused.value.word
 
@@ -55,10 +47,10 @@ def refuse(till: Till, order: Payment) -> str:
 def test_a_withdrawal_while_the_clock_is_a_day_back_leaves_no_plan_and_no_alarm_of_what_was_told(
     till: Till,
 ) -> None:
-    order = buy(till)
+    order = orders.buy(till)
     told_at = clock()
     till.shop.clock.shift(timedelta(days=-1))
-    withdraw(till, order)
+    orders.withdraw(till, order)
     till.shop.clock.move_to(told_at + timedelta(hours=3))
     add_slot_message(told_at, user_id=till.person.id)
     assert list_grants(till.person.id) == []
@@ -68,7 +60,7 @@ def test_a_withdrawal_while_the_clock_is_a_day_back_leaves_no_plan_and_no_alarm_
 
 
 def test_the_time_left_goes_back_once_and_both_steps_are_told(till: Till) -> None:
-    order = buy(till)
+    order = orders.buy(till)
     till.shop.pass_time(days=1)
     made_at = clock()
     answer = till.post("withdraw", {"paymentId": str(order.id), "name": "Camille Martin"})
@@ -77,45 +69,45 @@ def test_the_time_left_goes_back_once_and_both_steps_are_told(till: Till) -> Non
     assert answer.json["orderNumber"] == order.order_number
     assert datetime.fromisoformat(answer.json["declaredAt"]) == made_at
     till.shop.deliver()
-    assert list_amounts() == [1285]
+    assert orders.list_amounts() == [1285]
     assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
     assert list_kinds(order.id) == ["paid", "withdrawn"]
-    assert [count_mails(kind) for kind in ("withdrawal_received", "withdrawn")] == [1, 1]
-    (row,) = read_declarations()
+    assert [orders.count_mails(kind) for kind in ("withdrawal_received", "withdrawn")] == [1, 1]
+    (row,) = orders.read_declarations()
     assert (row.name, row.made_by, row.confirmed_at) == ("Camille Martin", "account", made_at)
     till.shop.pass_time(days=1)
     assert till.post("withdraw", {"paymentId": str(order.id)}).json == answer.json
-    assert list_amounts() == [1285]
-    assert len(read_declarations()) == 1
-    assert count_mails("withdrawal_received") == 1
+    assert orders.list_amounts() == [1285]
+    assert len(orders.read_declarations()) == 1
+    assert orders.count_mails("withdrawal_received") == 1
 
 
 def test_it_is_possible_to_the_last_second_of_the_fourteenth_day(till: Till) -> None:
-    order = buy(till, PlanName.URGENCE_TOTAL)
+    order = orders.buy(till, PlanName.URGENCE_TOTAL)
     till.shop.pass_time(seconds=(LAST_SECOND - clock()).total_seconds() + 1)
     assert refuse(till, order) == "period-over"
-    assert read_declarations() == []
+    assert orders.read_declarations() == []
     till.shop.clock.shift(-1)
-    assert withdraw(till, order).applied_at == LAST_SECOND
+    assert orders.withdraw(till, order).applied_at == LAST_SECOND
 
 
 def test_it_lasts_longer_while_the_order_mail_was_not_handed_over(till: Till) -> None:
     till.buy(PlanName.URGENCE_TOTAL)
     (order,) = rows(Payment)
     till.shop.pass_time(days=20)
-    hand_over()
+    orders.hand_over()
     till.shop.pass_time(days=9)
     assert jobs.note_order_mails() == {"noted": 1}
     assert jobs.note_order_mails() == {"noted": 0}
     assert get_payment(order.id).order_mail_at is not None
-    assert withdraw(till, order).applied_at
+    assert orders.withdraw(till, order).applied_at
 
 
 def buy_informed_late(till: Till) -> Payment:
     """Buy a subscription whose order mail is handed over after 20 days: its period outlasts the first month."""
     till.buy(PlanName.URGENCE_TOTAL)
     till.shop.pass_time(days=20)
-    hand_over()
+    orders.hand_over()
     order: Payment = rows(Payment)[0]
     return order
 
@@ -131,20 +123,20 @@ def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
         author = Author(DeclaredBy.ACCOUNT, "fr")
         row = declare_withdrawal(s, order.id, author)
     till.shop.pass_time(hours=1)
-    hand_over()
+    orders.hand_over()
     assert jobs.apply_declarations() == {"due": 1, "failed": 0}
-    assert list_amounts() == [2999, 2999]
-    assert read_declarations()[0].refund_cents == 2 * 2999
+    assert orders.list_amounts() == [2999, 2999]
+    assert orders.read_declarations()[0].refund_cents == 2 * 2999
     assert row.made_at < clock()
 
 
 def test_who_waits_for_a_lock_over_midnight_is_in_time(till: Till) -> None:
-    order = buy(till, PlanName.URGENCE_TOTAL)
+    order = orders.buy(till, PlanName.URGENCE_TOTAL)
     till.shop.pass_time(seconds=(LAST_SECOND - clock()).total_seconds())
     with ThreadPoolExecutor(1) as pool:
         with session() as s:
             lock_payment(s, order.id)
-            begun = pool.submit(withdraw, till, order)
+            begun = pool.submit(orders.withdraw, till, order)
             with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as other:
                 until(lambda: begun.done() or other.scalar(_WAITING))
             till.shop.clock.shift(timedelta(seconds=1))
@@ -152,17 +144,17 @@ def test_who_waits_for_a_lock_over_midnight_is_in_time(till: Till) -> None:
 
 
 def test_two_at_once_are_one_and_another_person_s_order_does_not_exist(till: Till) -> None:
-    order = buy(till)
+    order = orders.buy(till)
     for payment_id in (order.id, uuid4()):
         with pytest.raises(ApiError) as refused:
-            service.withdraw_order(payment_id, BY_ACCOUNT, uuid4())
+            service.withdraw_order(payment_id, orders.BY_ACCOUNT, uuid4())
         assert refused.value.status == 404
     assert rows(Declaration) == []
     with ThreadPoolExecutor(4) as pool:
-        made = [pool.submit(withdraw, till, order) for _ in range(4)]
+        made = [pool.submit(orders.withdraw, till, order) for _ in range(4)]
     assert len({each.result().id for each in made}) == 1
-    assert list_amounts() == [1499]
-    assert [count_mails(kind) for kind in ("withdrawal_received", "withdrawn")] == [1, 1]
+    assert orders.list_amounts() == [1499]
+    assert [orders.count_mails(kind) for kind in ("withdrawal_received", "withdrawn")] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -174,18 +166,18 @@ def test_what_a_program_died_over_or_failed_in_is_applied_by_the_job(
     till: Till, monkeypatch: pytest.MonkeyPatch, step: str, trouble: Callable[..., Any]
 ) -> None:
     """It was written and acknowledged before: the refund is for the time left at that second."""
-    order = buy(till)
+    order = orders.buy(till)
     till.shop.pass_time(days=1)
     with monkeypatch.context() as patch:
         patch.setattr(f"api.payments.declarations.{step}", trouble)
         answer = till.post("withdraw", {"paymentId": str(order.id)}).json
     assert (answer["appliedAt"], answer["refund"]) == (None, None)
-    assert count_mails("withdrawal_received") == 1
+    assert orders.count_mails("withdrawal_received") == 1
     till.shop.pass_time(days=2)
     for _ in range(2):
         jobs.apply_declarations()
-    assert list_amounts() == [1285]
-    assert count_mails("withdrawn") == 1
+    assert orders.list_amounts() == [1285]
+    assert orders.count_mails("withdrawn") == 1
 
 
 def test_a_subscription_ends_with_its_renewals(till: Till) -> None:
@@ -194,12 +186,12 @@ def test_a_subscription_ends_with_its_renewals(till: Till) -> None:
     renewal = next(each for each in rows(Payment) if each.consented_at is None)
     assert renewal.status is PaymentStatus.COMPLETED
     with pytest.raises(ApiError) as refused:
-        service.withdraw_order(renewal.id, BY_ACCOUNT, till.person.id)
+        service.withdraw_order(renewal.id, orders.BY_ACCOUNT, till.person.id)
     assert refused.value.word == "renewal"
-    done = withdraw(till, order)
+    done = orders.withdraw(till, order)
     payment_jobs.work_off()  # asks Stripe for the end
     till.shop.deliver()
-    assert list_amounts() == [done.refund_cents], "the first month was used, the second has just begun"
+    assert orders.list_amounts() == [done.refund_cents], "the first month was used, the second has just begun"
     assert (done.refund_cents or 0) > 2800
     till.shop.pass_time(days=40)
     assert len(rows(Payment)) == 2, "nothing renews any more"
@@ -211,7 +203,7 @@ def test_a_renewal_that_was_on_its_way_is_paid_back(till: Till) -> None:
     till.shop.control.advance()
     withheld = till.shop.control.take_deliveries()
     assert any("invoice" in each.type for each in withheld)
-    withdraw(till, order)
+    orders.withdraw(till, order)
     till.shop.deliver(withheld)
     till.shop.deliver()
     till.shop.work_off()
@@ -221,16 +213,16 @@ def test_a_renewal_that_was_on_its_way_is_paid_back(till: Till) -> None:
 
 
 def test_after_an_upgrade_the_larger_plan_comes_first_and_revives_the_other(till: Till) -> None:
-    small = buy(till, PlanName.URGENCE_24H)
+    small = orders.buy(till, PlanName.URGENCE_24H)
     till.shop.pass_time(hours=6)
-    large = buy(till, PlanName.URGENCE_7J)
+    large = orders.buy(till, PlanName.URGENCE_7J)
     assert refuse(till, small) == "credited"
     till.shop.pass_time(hours=1)
-    withdraw(till, large)
+    orders.withdraw(till, large)
     till.shop.deliver()
     running = [each.plan for each in list_grants(till.person.id) if each.ends_at > clock()]
     assert running == [PlanName.URGENCE_24H]
-    withdraw(till, small)
+    orders.withdraw(till, small)
     till.shop.deliver()
-    assert len(list_amounts()) == 2
+    assert len(orders.list_amounts()) == 2
     assert [each for each in list_grants(till.person.id) if each.ends_at > clock()] == []

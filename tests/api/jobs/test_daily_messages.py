@@ -29,20 +29,8 @@ from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, Circ
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.jobs import deliver
-from tests import databases
+from tests import databases, factories
 from tests.api.messages import BOTH, Written, add_operator, list_written, render_row
-from tests.factories import (
-    add_alert,
-    add_grant,
-    add_incident,
-    add_job,
-    add_slot_message,
-    add_user,
-    one,
-    rows,
-    save,
-    see,
-)
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
@@ -88,9 +76,12 @@ def test_what_was_acknowledged_stays_quiet_also_where_its_message_waits(
     add_operator(*BOTH)
     warn()
     with session() as s:
-        acknowledge(s, one(Incident).id)
-    deliver(str(one(Notification).id))
-    assert (one(Notification).state, one(Notification).reason) == (State.SKIPPED, "acknowledged before")
+        acknowledge(s, factories.one(Incident).id)
+    deliver(str(factories.one(Notification).id))
+    assert (factories.one(Notification).state, factories.one(Notification).reason) == (
+        State.SKIPPED,
+        "acknowledged before",
+    )
     frozen.shift(timedelta(hours=1))
     assert jobs.repeat_alarms() == {"mails": 0}
     assert list_written() == [FIRST]
@@ -122,7 +113,7 @@ def test_plain_users_get_no_alarm() -> None:
     add_operator(*BOTH, role=Role.USER)
     warn()
     assert list_written() == []
-    assert one(Incident).told_at is not None
+    assert factories.one(Incident).told_at is not None
 
 
 def test_the_support_address_gets_the_mail_at_once(settings_env: Callable[..., None]) -> None:
@@ -138,7 +129,7 @@ def test_the_same_case_alarms_once_and_another_one_again() -> None:
         warn(subject)
     assert list_written() == [FIRST, FIRST]
     with session() as s:
-        acknowledge(s, min(each.id for each in rows(Incident)))
+        acknowledge(s, min(each.id for each in factories.rows(Incident)))
     warn("issfr_1")
     assert list_written() == [FIRST, FIRST], "acknowledged, and no new case"
 
@@ -248,7 +239,7 @@ def plant(statements: list[str], age: timedelta = timedelta(hours=3)) -> None:
 def find() -> list[str]:
     """Return the checks that the job alarms of."""
     jobs.check_promises()
-    return [incident.subject.rpartition(" ")[0] for incident in rows(Incident)]
+    return [incident.subject.rpartition(" ")[0] for incident in factories.rows(Incident)]
 
 
 def empty(database: str) -> None:
@@ -292,7 +283,7 @@ def test_operators_are_alarmed_once_a_day(database: str) -> None:
     assert jobs.check_promises() == {"mails": 1}
     assert jobs.check_promises() == {"mails": 0}
     assert list_written() == [Written("operations_alarm", Channel.TELEGRAM, again=False)]
-    incident = one(Incident)
+    incident = factories.one(Incident)
     assert incident.reason is IncidentReason.SELF_CHECK
     assert incident.subject.startswith("an export is not made 20")
 
@@ -301,18 +292,18 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def user(created_at: datetime | None = None) -> UUID:
-    return add_user(created_at=created_at or clock() - 9 * DAY).id
+    return factories.add_user(created_at=created_at or clock() - 9 * DAY).id
 
 
 def hold(plan: PlanName, starts_at: datetime, ends_at: datetime, who: UUID | None = None) -> UUID:
     who = who or user()
-    add_grant(who, plan, starts_at=starts_at, ends_at=ends_at)
+    factories.add_grant(who, plan, starts_at=starts_at, ends_at=ends_at)
     return who
 
 
 def send(at: datetime, **columns: Any) -> UUID:
     unseen: dict[str, Any] = dict.fromkeys(("seen_at", "committed_at", "matched_at"))
-    return add_slot_message(at, None, **unseen | columns)
+    return factories.add_slot_message(at, None, **unseen | columns)
 
 
 def count() -> dict[str, Any]:
@@ -327,13 +318,13 @@ def measure() -> dict[str, Any]:
 
 def read_message() -> str:
     """Return the text of the only message."""
-    return render_row(one(Notification, Notification.kind.startswith("operations_"))).html
+    return render_row(factories.one(Notification, Notification.kind.startswith("operations_"))).html
 
 
 def test_accounts_and_requests_of_the_time_are_counted_and_what_was_told_at_once_by_case() -> None:
     for at in (clock() - DAY - HOUR, clock() - DAY, clock() - HOUR, clock()):
         user(at)
-        save(SupportRequest(email="x@example.org", message="?", created_at=at))
+        factories.save(SupportRequest(email="x@example.org", message="?", created_at=at))
     assert (count()["accounts"], count()["support"]) == (2, 2)
     for _ in range(3):  # to three admins
         send(clock() - HOUR, kind="payment_trouble", params={"trouble": "refund_failed", "detail": "re_1"})
@@ -356,10 +347,10 @@ def test_plans_that_begin_end_and_change_are_counted_and_renewals_are_not() -> N
 
 def test_open_alarms_are_listed_until_somebody_acknowledges_them() -> None:
     told: dict[str, Any] = {"alarm_kind": "desk_trouble", "alarm_params": {}, "told_at": clock() - HOUR}
-    add_incident(subject="a:443", reason=IncidentReason.CAPTCHA, **told)
-    add_incident(subject="b:443", reason=IncidentReason.BLOCKED, acknowledged_at=clock(), **told)
-    add_incident(subject="c:443", reason=IncidentReason.BLOCKED, ends_at=clock(), **told)
-    add_incident(subject="d:443", reason=IncidentReason.MAINTENANCE)
+    factories.add_incident(subject="a:443", reason=IncidentReason.CAPTCHA, **told)
+    factories.add_incident(subject="b:443", reason=IncidentReason.BLOCKED, acknowledged_at=clock(), **told)
+    factories.add_incident(subject="c:443", reason=IncidentReason.BLOCKED, ends_at=clock(), **told)
+    factories.add_incident(subject="d:443", reason=IncidentReason.MAINTENANCE)
     found = count()
     assert (found["raised"], found["unanswered"], found["open"]) == (3, 2, 1)
     assert found["listed"] == [{"name": "captcha", "subject": "a:443"}]
@@ -368,7 +359,9 @@ def test_open_alarms_are_listed_until_somebody_acknowledges_them() -> None:
 def test_the_digest_reads_as_french() -> None:
     add_operator(Channel.TELEGRAM)
     hold(PlanName.URGENCE_7J, clock() - HOUR, clock() + DAY)
-    add_incident(alarm_kind="operations_alarm", alarm_params={}, told_at=clock() - HOUR, subject="<sendgrid>")
+    factories.add_incident(
+        alarm_kind="operations_alarm", alarm_params={}, told_at=clock() - HOUR, subject="<sendgrid>"
+    )
     with session() as s:
         write_digest(s, clock() - DAY, clock())
     text = read_message()
@@ -409,7 +402,7 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
     for cost in ("0.075", "0.15"):
         send(at, channel=Channel.SMS, state=State.SENT, accepted_at=at, cost=Decimal(cost))
     for result in JobResult:
-        add_job(result.value, result, at)
+        factories.add_job(result.value, result, at)
     found = measure()
     assert (found["failed"], found["jobs"]) == (1, 1)
     assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))
@@ -417,8 +410,8 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
 
 def test_answers_of_people_who_found_an_appointment_are_counted() -> None:
     for hours, went_well in ((1, True), (2, True), (3, False), (30, False)):
-        alert_id = add_alert(user())
-        save(Appointment(
+        alert_id = factories.add_alert(user())
+        factories.save(Appointment(
             alert_id=alert_id, may_ask=True, answered_at=clock() - hours * HOUR, went_well=went_well,
             dropped_at=clock() + DAY,
         ))  # fmt: skip
@@ -428,7 +421,7 @@ def test_answers_of_people_who_found_an_appointment_are_counted() -> None:
 
 def test_the_report_reads_as_french() -> None:
     add_operator(Channel.TELEGRAM)
-    see("2026-12-01", at=clock() - HOUR)
+    factories.see("2026-12-01", at=clock() - HOUR)
     user(clock() - HOUR)
     send(
         clock() - HOUR,

@@ -18,20 +18,11 @@ from api.models.notification import Match, Notification, write_ranges
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Role
 from configs.ground.clock import clock
+from tests import factories
 from tests.api.jobs.conftest import run_due
 from tests.api.messages import add_operator
 from tests.clients import People
-from tests.factories import (
-    BOBIGNY,
-    add_alert,
-    add_check,
-    add_job,
-    add_match,
-    change,
-    remove,
-    rows,
-    see,
-)
+from tests.factories import change
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -39,8 +30,8 @@ DAY = timedelta(days=1)
 OLD = date(2026, 7, 3)
 
 
-def check(at: datetime, desk_id: str = BOBIGNY) -> None:
-    add_check(desk_id, started_at=at)
+def check(at: datetime, desk_id: str = factories.BOBIGNY) -> None:
+    factories.add_check(desk_id, started_at=at)
 
 
 @pytest.fixture
@@ -58,30 +49,30 @@ def old_day(database: str, frozen: time_machine.Traveller, settings_env: Callabl
 
 
 def totals() -> dict[date, int]:
-    return {each.day: each.checks for each in rows(CheckDay)}
+    return {each.day: each.checks for each in factories.rows(CheckDay)}
 
 
 @pytest.mark.usefixtures("old_day")
 def test_a_day_that_is_not_summed_up_is_not_dropped_before_the_job_does_it() -> None:
     with session() as s, pytest.raises(sa.exc.InternalError, match=r"checks of 2026-07-03 are not summed up"):
         drop_oldest_partition(s, OLD + DAY)
-    assert len(rows(Check)) == 2
+    assert len(factories.rows(Check)) == 2
     assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert totals() == {OLD: 2}
-    assert rows(Check) == []
+    assert factories.rows(Check) == []
 
 
 def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     old_day: datetime, frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(old_day + timedelta(hours=1.5))
-    remove(Check, Check.started_at > clock())
+    factories.remove(Check, Check.started_at > clock())
     jobs.sum_days()
     check(old_day + timedelta(hours=23))
     check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
     frozen.move_to(old_day + 100 * DAY)
     assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
-    assert sorted(each.checks for each in rows(CheckDay)) == [1, 2]
+    assert sorted(each.checks for each in factories.rows(CheckDay)) == [1, 2]
 
 
 @pytest.fixture
@@ -89,8 +80,8 @@ def announced(frozen: time_machine.Traveller) -> Callable[..., tuple[UUID, list[
     """Give a function that announces slots to an alert; it returns the detection and their ids."""
 
     def announce(user_id: UUID, *moments: str) -> tuple[UUID, list[int]]:
-        detection_id, slots = see(*moments)
-        add_match(add_alert(user_id), detection_id, slots)
+        detection_id, slots = factories.see(*moments)
+        factories.add_match(factories.add_alert(user_id), detection_id, slots)
         return detection_id, slots
 
     return announce
@@ -113,8 +104,11 @@ def test_a_slot_goes_a_year_after_it_was_gone_and_what_announced_it_stays(
     assert "slots" not in jobs.apply_retention()
     frozen.shift(timedelta(seconds=1))
     assert jobs.apply_retention()["slots"] == 2
-    assert (rows(SlotRow), rows(DetectionSlot)) == ([], [])
-    assert (len(rows(Detection)), [each.slots for each in rows(Match)]) == (1, [write_ranges(slots)])
+    assert (factories.rows(SlotRow), factories.rows(DetectionSlot)) == ([], [])
+    assert (len(factories.rows(Detection)), [each.slots for each in factories.rows(Match)]) == (
+        1,
+        [write_ranges(slots)],
+    )
 
 
 @pytest.mark.rule("3.4")
@@ -125,7 +119,7 @@ def test_a_slot_that_is_open_stays_announced_when_one_that_was_announced_with_it
     go(slots[:1], clock())
     frozen.shift(500 * DAY)
     assert jobs.apply_retention()["slots"] == 1
-    (match,) = rows(Match)
+    (match,) = factories.rows(Match)
     assert match.slots == write_ranges(slots)
 
 
@@ -249,7 +243,7 @@ def test_it_is_due_once_a_day_when_the_clocks_change(change: str) -> None:
 
 
 def messages() -> list[Notification]:
-    return sorted((each for each in rows(Notification)), key=lambda each: each.params["until"])
+    return sorted((each for each in factories.rows(Notification)), key=lambda each: each.params["until"])
 
 
 def test_a_server_that_was_down_at_nine_writes_the_digest_once_afterwards(
@@ -291,8 +285,8 @@ def test_the_time_of_a_message_begins_where_the_last_one_ended(
             return find_last_due(s, "operations_digest", now)
 
     assert last() == now - day
-    add_job("operations_digest", JobResult.DONE, now - 3 * day)
-    add_job("operations_digest", JobResult.FAILED, now - day)
+    factories.add_job("operations_digest", JobResult.DONE, now - 3 * day)
+    factories.add_job("operations_digest", JobResult.FAILED, now - day)
     assert last() == now - 3 * day
     frozen.shift(timedelta(days=30))
     now = clock()

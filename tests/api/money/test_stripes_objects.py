@@ -26,15 +26,7 @@ from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.billing.till import Till
-from tests.api.payments.shop import (
-    add_dispute,
-    add_foreign_session,
-    list_grants,
-    list_kinds,
-    list_messages,
-    list_open_events,
-    list_refunds,
-)
+from tests.api.payments import shop
 from tests.factories import rows
 from tests.in_turn import in_turn
 from tests.samples import try_first
@@ -87,14 +79,14 @@ def test_16_refused_cards_of_another_product_raise_no_alarm(till: Till, account:
 
 
 def test_16_another_products_session_without_metadata_is_nobodys(till: Till, account: Account) -> None:
-    account.emit("checkout.session.completed", add_foreign_session(account))
+    account.emit("checkout.session.completed", shop.add_foreign_session(account))
     till.shop.deliver()
     for _ in range(10):  # then it is left, and no mail is written
         till.shop.clock.shift(3600)
         payment_jobs.work_off()
     found = [(each.error, each.flag) for each in rows(StripeEvent) if "session" in each.type]
     assert found == [("UnknownOwner", "unknown_owner")]
-    assert (list_open_events(), list_messages()) == ([], [])
+    assert (shop.list_open_events(), shop.list_messages()) == ([], [])
 
 
 @in_turn("ours, theirs", READ)
@@ -156,13 +148,13 @@ def test_06_every_end_is_one(
 ) -> None:
     settings_env(SUPPORT_EMAIL="ops@example.org")
     till.buy()
-    dispute = add_dispute(account, "warning_needs_response" if "warn" in last else "needs_response")
+    dispute = shop.add_dispute(account, "warning_needs_response" if "warn" in last else "needs_response")
     till.shop.deliver()
     account.change(dispute, "charge.dispute.closed", status=last)
     till.shop.deliver()
     (payment,) = rows(Payment)
-    assert list_kinds(payment.id)[:3] == ["paid", "dispute_opened", ENDS[last]]
-    assert list_messages().count("payment_trouble") == 2
+    assert shop.list_kinds(payment.id)[:3] == ["paid", "dispute_opened", ENDS[last]]
+    assert shop.list_messages().count("payment_trouble") == 2
     assert payment.status is (PaymentStatus.REFUNDED if last == "lost" else PaymentStatus.COMPLETED)
     forget(till)
     assert list_left(till) == []
@@ -183,7 +175,7 @@ def test_06_a_dispute_that_goes_on_after_its_end_takes_its_money_again(
     till: Till, account: Account, path: list[str]
 ) -> None:
     till.buy()
-    dispute = add_dispute(
+    dispute = shop.add_dispute(
         account, "warning_needs_response" if path[0] == "warning_closed" else "needs_response"
     )
     till.shop.deliver()
@@ -205,7 +197,7 @@ def test_06_a_dispute_that_goes_on_after_its_end_takes_its_money_again(
 
 def test_06_an_open_one_keeps_the_customer(till: Till, account: Account) -> None:
     till.buy()
-    dispute = add_dispute(account, OPEN[0])
+    dispute = shop.add_dispute(account, OPEN[0])
     till.shop.deliver()
     forget(till)
     for status in OPEN:
@@ -231,7 +223,7 @@ def test_08_a_lost_part_leaves_the_plan(till: Till) -> None:
     lose(till, 2998)
     (payment,) = rows(Payment)
     assert (payment.status, payment.lost_cents) == (PaymentStatus.COMPLETED, 2998)
-    assert [each.ends_at > clock() for each in list_grants(till.person.id)] == [True]
+    assert [each.ends_at > clock() for each in shop.list_grants(till.person.id)] == [True]
     (row,) = till.shop.control.objects("subscription")
     assert (row["status"], row["cancel_at"]) == ("active", None)
 
@@ -247,7 +239,7 @@ def test_08_two_lost_parts_that_are_the_whole_end_the_plan_and_one_that_is_won_a
     (payment,) = rows(Payment)
     assert payment.status is PaymentStatus.REFUNDED
     assert (payment.refunded_cents, payment.lost_cents) == (500, 999)
-    assert not [each for each in list_grants(till.person.id) if each.ends_at > clock()]
+    assert not [each for each in shop.list_grants(till.person.id) if each.ends_at > clock()]
     account.change(account.find("dispute", dispute), "charge.dispute.closed", status="won")
     till.shop.deliver()
     (payment,) = rows(Payment)
@@ -267,7 +259,7 @@ def test_08_a_refund_that_waited_for_the_bank_is_asked_for_less_what_that_paid(
     assert till.post("withdraw", {"paymentId": str(payment.id)}).json["refund"] == 1499
     till.shop.control.close_dispute(dispute["id"], "lost")
     till.shop.deliver()
-    assert [each.amount_cents for each in list_refunds(payment.id)] == [1499, *rest]
+    assert [each.amount_cents for each in shop.list_refunds(payment.id)] == [1499, *rest]
 
 
 @pytest.mark.parametrize("lost", [500, 1499])

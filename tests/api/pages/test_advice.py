@@ -39,19 +39,9 @@ from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks
+from tests import factories
 from tests.api.world import TOWN_HALLS, add_town_halls, watch_town_halls
 from tests.clients import Browser, Page
-from tests.factories import (
-    BOBIGNY,
-    add_account,
-    add_alert,
-    add_day,
-    add_desk,
-    add_grant,
-    change,
-    one,
-    see,
-)
 from tests.in_turn import in_turn
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -72,19 +62,19 @@ def open_slots(openings: int) -> None:
     """Let slots open on Tuesdays at 8:10, and go 5 minutes later."""
     for week in range(openings):
         opened = clock().astimezone(PARIS).replace(hour=8, minute=10) - timedelta(days=3, weeks=week)
-        _, ids = see("2027-01-05", at=opened)
+        _, ids = factories.see("2027-01-05", at=opened)
         gone = {"gone_at": opened + timedelta(minutes=5), "gone_reason": GoneReason.TAKEN}
-        change(SlotRow, SlotRow.id.in_(ids), **gone)
+        factories.change(SlotRow, SlotRow.id.in_(ids), **gone)
 
 
 def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor: Browser) -> None:
     open_slots(10)
-    add_desk(
+    factories.add_desk(
         status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
         wished_seconds=30, feasible_seconds=75, achieved_seconds=80,
     )  # fmt: skip
     for days in range(1, 15):
-        add_day(BOBIGNY, clock().date() - timedelta(days=days), checks=9, proven=8)
+        factories.add_day(factories.BOBIGNY, clock().date() - timedelta(days=days), checks=9, proven=8)
     page = visitor.get(WISH)
     text = " ".join(page.text.replace("\xa0", " ").split())
     assert page.headings == ["Titre de séjour – Seine-Saint-Denis (93)"]
@@ -99,13 +89,13 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
 
 
 def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
-    add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
+    factories.add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     page = visitor.get("/departements/bobigny_93/naturalisation")
     assert "Un captcha cache les créneaux de cette démarche" in page.text
     assert "22 novembre 2026" in page.text
     assert list_register_links(page) == [{"prefecture": ["bobigny_93"], "procedure": ["NATURALISATION"]}]
-    add_desk(last_outcome=Outcome.CLOSED)
-    add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    factories.add_desk(last_outcome=Outcome.CLOSED)
+    factories.add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
     cache._open_cache.cache_clear()
     page = visitor.get("/departements/cergy_95/titre-sejour")
     assert "Aucune page de rendez-vous n’est connue" in page.text
@@ -134,7 +124,7 @@ def test_it_shows_what_became_of_alerts_here_and_each_plan_leads_to_an_account_w
     visitor: Browser,
 ) -> None:
     day = clock().date() - timedelta(days=1)
-    add_day(BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
+    factories.add_day(factories.BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
     text = " ".join(visitor.get(WISH).text.split())
     assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
     assert "Fausses alertes pour mille : 5." in text
@@ -148,8 +138,8 @@ def list_places(page: Page) -> list[str]:
 
 
 def test_a_department_shows_its_procedures_and_what_was_seen_an_hour_ago(visitor: Browser) -> None:
-    see("2026-12-01", at=clock() - timedelta(hours=2))
-    see("2026-12-02", "2026-12-03", at=clock() - timedelta(minutes=5))
+    factories.see("2026-12-01", at=clock() - timedelta(hours=2))
+    factories.see("2026-12-02", "2026-12-03", at=clock() - timedelta(minutes=5))
     page = visitor.get("/departements/bobigny_93")
     assert page.headings == ["Seine-Saint-Denis (93)"]
     assert list_places(page)[:3] == ["titre-sejour", "naturalisation", "visa"]
@@ -220,14 +210,14 @@ def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: s
 def test_each_reason_has_its_words(
     app: Flask, changes: dict[str, Any], status: DeskStatus, *, is_seen: bool, watch: WatchClass, said: str
 ) -> None:
-    desk = desks()[BOBIGNY].model_copy(update=changes)
+    desk = desks()[factories.BOBIGNY].model_copy(update=changes)
     with app.test_request_context("/"):
         assert classify_desk(desk, status, is_seen=is_seen) is watch
         assert said in str(explain_desk(desk, status, is_seen=is_seen))
 
 
 def test_the_national_site_has_its_name_and_others_their_host(app: Flask) -> None:
-    desk = desks()[BOBIGNY]
+    desk = desks()[factories.BOBIGNY]
     assert name_website(desk) == "127.77.0.93"
     assert name_website(desk.model_copy(update={"platform": "ants"})) == "France Titres (ANTS)"
 
@@ -249,13 +239,13 @@ def test_pages_say_which_town_halls_answered_and_that_others_are_elsewhere(
     add_town_halls(tmp_path, settings_env)
     watch_town_halls(16)
     target = AlertTarget(desk_id=TOWN_HALLS)
-    alert = add_alert(one(User).id, target, enabled=False, awaits_watch=True)
+    alert = factories.add_alert(factories.one(User).id, target, enabled=False, awaits_watch=True)
     for url in (ADVICE, f"/alertes/{alert}"):
         text = read(camille, url)
         assert ANSWERED in text
         assert OTHERS in text
         assert TOO_LONG in text
-    change(DeskState, feasible_seconds=600)
+    factories.change(DeskState, feasible_seconds=600)
     assert TOO_LONG not in read(camille, f"/alertes/{alert}")
 
 
@@ -296,8 +286,8 @@ def test_it_tells_how_many_desks_were_proven_within_a_day(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
     assert "Aucun guichet n’a été vérifié" in visitor.get("/").text
-    add_desk(last_proven_at=clock())
-    add_desk("melun_77/titre-sejour", last_proven_at=clock() - timedelta(hours=23))
+    factories.add_desk(last_proven_at=clock())
+    factories.add_desk("melun_77/titre-sejour", last_proven_at=clock() - timedelta(hours=23))
     frozen.shift(timedelta(minutes=2))
     page = visitor.get("/")
     (description,) = re.findall(r'name="description" content="([^"]+)"', page.html)
@@ -336,7 +326,7 @@ def find_tile(page: Page, place: str) -> str:
 
 
 def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browser) -> None:
-    add_desk(status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock())
+    factories.add_desk(status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock())
     page = visitor.get("/carte")
     assert (find_tile(page, "bobigny_93"), find_tile(page, "melun_77"), find_tile(page, "cergy_95")) == (
         "seen",
@@ -379,9 +369,9 @@ def test_an_unknown_procedure_is_no_map(visitor: Browser) -> None:
 
 
 def test_it_shows_the_alerts_of_its_user_only(visitor: Browser) -> None:
-    mine, other = add_account(), add_account("other@example.org")
-    add_alert(mine.id)
-    add_alert(other.id, AlertTarget(prefecture_id="melun_77", procedure="TITRE_SEJOUR"))
+    mine, other = factories.add_account(), factories.add_account("other@example.org")
+    factories.add_alert(mine.id)
+    factories.add_alert(other.id, AlertTarget(prefecture_id="melun_77", procedure="TITRE_SEJOUR"))
     page = visitor.sign_in().page
     assert "Seine-Saint-Denis (93)" in page.text
     assert "Seine-et-Marne" not in page.text
@@ -399,8 +389,8 @@ def test_without_an_alert_it_says_what_to_do_and_thanks_for_a_payment(camille: B
 
 
 def test_it_speaks_the_language_of_the_account(visitor: Browser) -> None:
-    user = add_account(language="en")
-    add_grant(user.id, PlanName.URGENCE_24H)
+    user = factories.add_account(language="en")
+    factories.add_grant(user.id, PlanName.URGENCE_24H)
     page = visitor.sign_in().page
     assert page.headings == ["My alerts"]
     assert "URGENCE 24H" in page.text
@@ -408,9 +398,9 @@ def test_it_speaks_the_language_of_the_account(visitor: Browser) -> None:
 
 
 def test_it_warns_when_a_link_stopped_the_last_alert_of_a_running_plan(visitor: Browser) -> None:
-    user = add_account()
-    add_grant(user.id, PlanName.URGENCE_24H)
-    alert_id = add_alert(user.id)
+    user = factories.add_account()
+    factories.add_grant(user.id, PlanName.URGENCE_24H)
+    alert_id = factories.add_alert(user.id)
     warning = "a arrêté votre dernière alerte"
     assert warning not in visitor.sign_in().page.text
     with session() as s:

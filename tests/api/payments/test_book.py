@@ -21,16 +21,7 @@ from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
 from api.payments.exchange.reconciliation import QUERIES, find_book_faults, reconcile
 from api.payments.invoices.issuing import issue_due
-from api.payments.ledger.book import (
-    Balances,
-    Span,
-    list_transactions,
-    measure_seconds,
-    post,
-    read_balances,
-    share,
-    take,
-)
+from api.payments.ledger import book
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import Till
@@ -45,7 +36,7 @@ AT_PAYMENT = UUID(int=1)
 seconds = st.integers(1, 31 * 24 * 3600)
 
 
-def span(begins: int, ends: int) -> Span:
+def span(begins: int, ends: int) -> book.Span:
     return AT + timedelta(seconds=begins), AT + timedelta(seconds=ends)
 
 
@@ -55,9 +46,9 @@ def test_what_is_earned_grows_with_time_up_to_the_price(
 ) -> None:
     """It never falls, is nothing at first and all at last; a hole lowers it by its price, rounded for the person."""
 
-    def earn(after: int, *holes: Span) -> int:
-        used = measure_seconds([span(0, bought)], holes, bought, AT + timedelta(seconds=after))
-        return share(worth, used, bought)
+    def earn(after: int, *holes: book.Span) -> int:
+        used = book.measure_seconds([span(0, bought)], holes, bought, AT + timedelta(seconds=after))
+        return book.share(worth, used, bought)
 
     found = [earn(each) for each in sorted(moments)]
     assert found == sorted(found)
@@ -70,13 +61,15 @@ def test_what_is_earned_grows_with_time_up_to_the_price(
 def test_periods_in_parts_earn_what_one_does(worth: int, bought: int, cuts: list[int]) -> None:
     edges = [0, *sorted(min(each, bought) for each in cuts), bought]
     parts = [span(*each) for each in itertools.pairwise(edges)]
-    used = measure_seconds(parts, [], bought, AT + timedelta(seconds=bought))
-    assert share(worth, used, bought) == worth
+    used = book.measure_seconds(parts, [], bought, AT + timedelta(seconds=bought))
+    assert book.share(worth, used, bought) == worth
 
 
 @given(cents, cents, cents)
 def test_what_is_taken_comes_first_off_what_is_unearned(unearned: int, used: int, wanted: int) -> None:
-    (_, _, first), (_, _, second) = take(AT_PAYMENT, Balances(unearned=-unearned, earned=-used), wanted)
+    (_, _, first), (_, _, second) = book.take(
+        AT_PAYMENT, book.Balances(unearned=-unearned, earned=-used), wanted
+    )
     assert first + second == wanted
     assert 0 <= second <= used
     assert second == 0 or first == unearned or wanted > unearned + used
@@ -91,7 +84,7 @@ def payment_id(database: str) -> UUID:
 def pay(payment_id: UUID, amount: int, cause: str = "paid") -> bool:
     with session() as s:
         lines = ((payment_id, Account.CASH, amount), (payment_id, Account.UNEARNED, -amount))
-        return post(s, cause, BookKind.PAID, *lines)
+        return book.post(s, cause, BookKind.PAID, *lines)
 
 
 def test_a_cause_is_posted_once_and_another_amount_is_told(payment_id: UUID) -> None:
@@ -103,15 +96,15 @@ def test_a_cause_is_posted_once_and_another_amount_is_told(payment_id: UUID) -> 
     assert not rows(Notification)
     assert not pay(payment_id, 1500)
     with session() as s:
-        held = read_balances(s, payment_id)
-        (only,) = list_transactions(s, payment_id)
+        held = book.read_balances(s, payment_id)
+        (only,) = book.list_transactions(s, payment_id)
     assert (held.cash, held.unearned, held.worth, held.refundable) == (1499, -1499, 1499, 1499)
     assert {each.account: each.cents for each in only.lines} == {Account.CASH: 1499, Account.UNEARNED: -1499}
 
 
 def test_a_transaction_that_does_not_balance_is_refused(payment_id: UUID) -> None:
     with pytest.raises(ValueError, match="do not sum to 0"), session() as s:
-        post(s, "half", BookKind.PAID, (payment_id, Account.CASH, 1))
+        book.post(s, "half", BookKind.PAID, (payment_id, Account.CASH, 1))
     row = save(BookTransaction(cause="half", kind=BookKind.PAID, at=AT))
     with pytest.raises(DBAPIError, match="do not sum to 0"):
         save(BookLine(transaction_id=row.id, payment_id=payment_id, account=Account.CASH, cents=1))
@@ -125,7 +118,7 @@ def read_book() -> list[Book]:
     """Return what is in the accounts of each payment, without those that are empty."""
     names = ("cash", "unearned", "earned", "owed", "disputed", "lost")
     with session() as s:
-        held = [read_balances(s, each.id) for each in list_payments()]
+        held = [book.read_balances(s, each.id) for each in list_payments()]
     return [{name: cents for name in names if (cents := getattr(each, name))} for each in held]
 
 

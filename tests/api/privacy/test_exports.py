@@ -28,18 +28,8 @@ from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt
 from configs.ground.object_store import Blobs, StoreAway
+from tests import factories
 from tests.clients import People, Person, problem
-from tests.factories import (
-    add_alert,
-    add_contact,
-    add_match,
-    add_message,
-    add_payment,
-    change,
-    rows,
-    save,
-    see,
-)
 from tests.in_turn import in_turn
 
 PHONE, CHAT = "+33612345678", "778899001"
@@ -65,19 +55,21 @@ def read(archive: ZipFile, table: str) -> list[dict[str, Any]]:
 
 
 def add_notification(person: Person, **columns: Any) -> None:
-    add_message(person.id, **{"state": State.SENT, "accepted_at": clock()} | columns)
+    factories.add_message(person.id, **{"state": State.SENT, "accepted_at": clock()} | columns)
 
 
 def fill(person: Person) -> None:
     """Write a row of what a user has in most tables."""
     for channel, address in ((Channel.SMS, PHONE), (Channel.TELEGRAM, CHAT)):
-        add_contact(person.id, channel, address, verified_at=None)
-    save(SupportRequest(user_id=person.id, email=person.email, message="Bonjour"))
-    change(User, User.id == person.id, password_hash="$2b$04$secret-hash")
-    detection, slots = see("2099-01-05T09:00:00+01:00")
-    matched = add_match(add_alert(person.id), detection, slots)
-    save(MatchAnswer(match_id=matched, value=AnswerValue.TOO_LATE, answered_at=clock(), via=AnswerVia.EMAIL))
-    add_payment(person.id)
+        factories.add_contact(person.id, channel, address, verified_at=None)
+    factories.save(SupportRequest(user_id=person.id, email=person.email, message="Bonjour"))
+    factories.change(User, User.id == person.id, password_hash="$2b$04$secret-hash")
+    detection, slots = factories.see("2099-01-05T09:00:00+01:00")
+    matched = factories.add_match(factories.add_alert(person.id), detection, slots)
+    factories.save(
+        MatchAnswer(match_id=matched, value=AnswerValue.TOO_LATE, answered_at=clock(), via=AnswerVia.EMAIL)
+    )
+    factories.add_payment(person.id)
     add_notification(
         person, kind="telegram_linked", params={"chat_name": encrypt("Camille M."), "code": encrypt("042917")},
         title="Bonjour", text="Vu […]",
@@ -116,19 +108,19 @@ def test_an_export_is_asked_for_made_and_downloaded(camille: Person, person: Peo
     whole = b"".join(archive.read(name) for name in archive.namelist())
     for secret in (b"secret-hash", b"042917", b"gAAAAA", other.email.encode(), str(other.id).encode()):
         assert secret not in whole
-    (login,) = [each for each in rows(Login) if each.user_id == camille.id]
+    (login,) = [each for each in factories.rows(Login) if each.user_id == camille.id]
     assert login.token_hash.encode() not in whole
     page = archive.read("index.html").decode()
     assert '<html lang="fr" dir="ltr">' in page
     assert "Les messages" in page
-    mails = [row.kind for row in rows(Notification) if row.kind == "export_ready"]
+    mails = [row.kind for row in factories.rows(Notification) if row.kind == "export_ready"]
     assert mails == ["export_ready"]
 
 
 def test_it_says_when_operators_looked_and_not_which_of_them(
     camille: Person, blobs: Blobs, person: People
 ) -> None:
-    payment, other = add_payment(camille.id), person("other@example.org")
+    payment, other = factories.add_payment(camille.id), person("other@example.org")
     subjects: dict[str, dict[str, Any]] = {
         "user.view": {"subject_id": str(camille.id)},
         "payment.view": {"subject_id": str(payment)},
@@ -158,7 +150,7 @@ def test_what_lies_in_the_store_once_tells_nothing_and_needs_a_recent_proof(
     fill(camille)
     assert ask(camille) == ask(camille)
     assert [jobs.make_exports() for _ in range(2)] == [{"made": 1}, {"made": 0}]
-    assert len(rows(Export)) == 1
+    assert len(factories.rows(Export)) == 1
     (name,) = blobs.names()
     stored = blobs.get(name)
     assert b"PK" not in stored[:4]
@@ -166,7 +158,7 @@ def test_what_lies_in_the_store_once_tells_nothing_and_needs_a_recent_proof(
     with session() as s:
         kept = s.execute(sa.text("SELECT file_key FROM exports")).scalar_one()
     assert kept.startswith("gAAAAA")
-    change(Login, Login.id == camille.login_id, proven_at=clock() - timedelta(hours=1))
+    factories.change(Login, Login.id == camille.login_id, proven_at=clock() - timedelta(hours=1))
     assert problem(camille.get(FILE)) == (403, "recent-proof-needed")
 
 
@@ -185,7 +177,7 @@ def test_after_a_day_it_is_over_and_another_one_may_follow(
     jobs.make_exports()
     frozen.shift(timedelta(days=1))
     assert jobs.drop_exports() == {"dropped": 1, "files": 1}
-    assert (blobs.names(), rows(Export)) == ([], [])
+    assert (blobs.names(), factories.rows(Export)) == ([], [])
 
 
 def test_without_redis_the_schedule_makes_it_and_without_the_store_it_waits_and_the_download_says_so(

@@ -37,28 +37,16 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.retention import SUPPORT_KEPT_FOR
 from notifier.dead_letters import replay
+from tests import factories
 from tests.api.alerts.test_notifications import write_notice
 from tests.clients import People, Person
-from tests.factories import (
-    BOBIGNY,
-    add_alert,
-    add_day,
-    add_desk,
-    add_job,
-    add_payment,
-    change,
-    get,
-    remove,
-    rows,
-    save,
-)
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 
 
 def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) -> None:
-    add_desk()
+    factories.add_desk()
     user_id = person().id
     days = {
         "notices": 90,
@@ -71,35 +59,39 @@ def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) 
         at = {name: clock() - timedelta(days=each) - hours for name, each in days.items()}
         write_notice(user_id, str(hours), id=first_id_at(at["notices"]))
         came = at["provider_events"]
-        save(ProviderEvent(
+        factories.save(ProviderEvent(
             provider="sendgrid", event_id=str(came), notification_ids=[new_id()], kind=ReceiptKind.DELIVERED, at=came,
             received_at=came, applied_at=came,
         ))  # fmt: skip
-        save(SupportRequest(email="x@example.org", message="Bonjour", created_at=at["support_requests"]))
+        factories.save(
+            SupportRequest(email="x@example.org", message="Bonjour", created_at=at["support_requests"])
+        )
         released = at["publications"]
         seen = {"first_day": released.date(), "last_day": released.date(), "seen_at": released}
-        save(Publication(desk_id=BOBIGNY, released_at=released, seen_last_at=released, **seen))
+        factories.save(
+            Publication(desk_id=factories.BOBIGNY, released_at=released, seen_last_at=released, **seen)
+        )
         done = {"actor_kind": ActorKind.COMMAND, "action": "host.stop", "subject_type": "host"}
-        save(AuditEntry(at=at["audit"], **done))
+        factories.save(AuditEntry(at=at["audit"], **done))
     gone = jobs.apply_retention()
     assert [gone[name] for name in days] == [1] * len(days)
     assert not days.keys() & jobs.apply_retention().keys()
 
 
 def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
-    add_desk()
+    factories.add_desk()
     last = datetime(2015, 12, 31, 23, tzinfo=UTC)
     with session() as s:
         for days in (-1, 0, 1):
             at = last + timedelta(days=days)
-            add_day(BOBIGNY, at.date())
-            s.add(Outage(desk_id=BOBIGNY, starts_at=at, ends_at=at, reason=OutageReason.BLOCKED))
-        s.add(Outage(desk_id=BOBIGNY, starts_at=last, reason=OutageReason.BLOCKED))  # it lasts
+            factories.add_day(factories.BOBIGNY, at.date())
+            s.add(Outage(desk_id=factories.BOBIGNY, starts_at=at, ends_at=at, reason=OutageReason.BLOCKED))
+        s.add(Outage(desk_id=factories.BOBIGNY, starts_at=last, reason=OutageReason.BLOCKED))  # it lasts
     gone = jobs.apply_retention()
     assert (gone["outages"], gone["check_days"]) == (2, 2)
     assert not {"outages", "check_days"} & jobs.apply_retention().keys()
-    assert [each.day for each in rows(CheckDay)] == [date(2016, 1, 1)]
-    assert sorted(each.ends_at is None for each in rows(Outage)) == [False, True]
+    assert [each.day for each in factories.rows(CheckDay)] == [date(2016, 1, 1)]
+    assert sorted(each.ends_at is None for each in factories.rows(Outage)) == [False, True]
 
 
 def test_what_authors_of_declarations_wrote_is_kept_for_five_years() -> None:
@@ -119,7 +111,7 @@ def test_what_authors_of_declarations_wrote_is_kept_for_five_years() -> None:
                 )
     assert jobs.apply_retention()["declarations"] == 2
     assert "declarations" not in jobs.apply_retention()
-    assert sorted(each.name or "" for each in rows(Declaration)) == ["", "", "Camille", "Camille"]
+    assert sorted(each.name or "" for each in factories.rows(Declaration)) == ["", "", "Camille", "Camille"]
 
 
 BY_NAME = {each.__tablename__: each.__table__ for each in RECORDS}
@@ -145,11 +137,11 @@ def test_every_rule_is_applied_in_the_rights_of_the_program_and_one_that_fails_s
     assert any(isinstance(rule, Dropped) for rule in RULES.values())
     assert jobs.apply_retention()["failed"] == 0
     asked_at = clock() - 2 * SUPPORT_KEPT_FOR()
-    save(SupportRequest(email="x@example.org", message="Bonjour", created_at=asked_at))
+    factories.save(SupportRequest(email="x@example.org", message="Bonjour", created_at=asked_at))
     with session() as s:
         s.execute(sa.text("REVOKE DELETE ON logins, audit FROM rdvpriority_background"))
     counts = jobs.apply_retention()
-    assert (counts["failed"], counts["support_requests"], rows(SupportRequest)) == (2, 1, [])
+    assert (counts["failed"], counts["support_requests"], factories.rows(SupportRequest)) == (2, 1, [])
 
 
 FIGURES = (
@@ -173,7 +165,7 @@ def write(age: float, user_id: UUID | None = None, **columns: Any) -> UUID:
         "state": State.SENT, "params": {"to": "old@example.org"}, "title": "Adresse", "text": "Changée.", "provider": "sendgrid", "provider_id": f"p{made}",
         "address": None if user_id else "visitor@example.org", "accepted_at": at,
     } | columns  # fmt: skip
-    save(Notification(
+    factories.save(Notification(
         id=made, user_id=user_id, channel=Channel.EMAIL, kind="address_changed", priority=Priority.IMMEDIATE,
         dedupe_key=str(made), created_at=at, next_attempt_at=at, **values,
     ))  # fmt: skip
@@ -181,7 +173,7 @@ def write(age: float, user_id: UUID | None = None, **columns: Any) -> UUID:
 
 
 def read(made: UUID) -> Notification:
-    return get(Notification, made)
+    return factories.get(Notification, made)
 
 
 def texts(made: UUID) -> tuple[Any, ...]:
@@ -208,7 +200,7 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
 def add_run(age: float, kept_days: int | None) -> None:
     """Write that the job was done for so many days ago, and how long messages were kept then."""
     counts = {} if kept_days is None else {batches.KEPT_SECONDS: kept_days * 86400}
-    add_job(batches.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
+    factories.add_job(batches.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
 
 
 @pytest.mark.parametrize("kept_days", [90, None])
@@ -226,10 +218,10 @@ def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.Mon
     monkeypatch.setattr(batches, "BATCH", 2)
     made = [write(age) for age in (300, 200, 120, 99, 98, 91)]
     add_run(3, kept_days=90)
-    change(JobState, failed_at=clock(), ended_at=clock())
+    factories.change(JobState, failed_at=clock(), ended_at=clock())
     assert jobs.apply_retention()["read"] == 3  # those of a week before the end of that run, and later
     assert [texts(each)[1] for each in made] == ["visitor@example.org"] * 3 + [""] * 3
-    remove(JobState)
+    factories.remove(JobState)
     assert jobs.apply_retention()["read"] == 6  # as the first run does, and one after all rows are lost
     assert {texts(each)[1] for each in made} == {""}
 
@@ -252,13 +244,13 @@ DAY = timedelta(days=1)
 def age(person: Person, days: float, **columns: Any) -> None:
     """Have an account registered, and used last, so many days ago."""
     at = clock() - days * DAY
-    change(Contact, Contact.user_id == person.id, created_at=at)
+    factories.change(Contact, Contact.user_id == person.id, created_at=at)
     values = {"last_used_at": at, "created_at": at} | columns
-    change(User, User.id == person.id, **values)
+    factories.change(User, User.id == person.id, **values)
 
 
 def emails() -> set[str]:
-    return {each.email for each in rows(User)}
+    return {each.email for each in factories.rows(User)}
 
 
 def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
@@ -281,7 +273,7 @@ def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
 
     def confirm(_: Any, __: Any, statement: str, *___: Any) -> None:
         if statement.startswith("DELETE FROM users"):
-            change(Contact, Contact.user_id == late.id, verified_at=clock())
+            factories.change(Contact, Contact.user_id == late.id, verified_at=clock())
 
     sa.event.listen(engine(), "before_cursor_execute", confirm)
     try:
@@ -300,10 +292,10 @@ def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_acc
         age(each, 31)
     age(people["admin"], 31, role=Role.ADMIN)
     people["plan"].holds(PlanName.URGENCE_24H, days=1, starts=-20)
-    save(Payment(user_id=people["order"].id, plan=PlanName.URGENCE_24H, amount_cents=499))
-    save(PendingRegistration(id=new_id(), user_id=people["again"].id, created_at=clock() - DAY))
+    factories.save(Payment(user_id=people["order"].id, plan=PlanName.URGENCE_24H, amount_cents=499))
+    factories.save(PendingRegistration(id=new_id(), user_id=people["again"].id, created_at=clock() - DAY))
     chat = {"user_id": people["chat"].id, "channel": Channel.TELEGRAM, "address": "42"}
-    save(Contact(**chat, verified_at=clock()))
+    factories.save(Contact(**chat, verified_at=clock()))
     assert "users" not in jobs.apply_retention()
     assert len(emails()) == len(names)
 
@@ -342,14 +334,14 @@ def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
         if found[-1] == {"warned": 0, "deleted": 1, "failed": 0}:
             break
         frozen.shift(DAY)
-        warnings = sorted(rows(Notification), key=lambda row: row.created_at)
+        warnings = sorted(factories.rows(Notification), key=lambda row: row.created_at)
     assert [day for day, counts in enumerate(found) if counts["warned"]] == [0, 45]
     assert len(found) == 60
     assert {row.kind for row in warnings} == {"account_unused"}
     assert len({row.params["ends"] for row in warnings}) == 1
     assert datetime.fromisoformat(warnings[0].params["ends"]) == clock()
-    assert rows(User) == []
-    assert [row.kind for row in rows(Notification)] == ["account_deleted"]
+    assert factories.rows(User) == []
+    assert [row.kind for row in factories.rows(Notification)] == ["account_deleted"]
 
 
 def test_an_account_that_is_used_while_the_job_runs_stays(
@@ -361,9 +353,9 @@ def test_an_account_that_is_used_while_the_job_runs_stays(
         frozen.shift(40 * DAY)
     found = list(unused_accounts._list_unused(clock()))
     monkeypatch.setattr(unused_accounts, "_list_unused", lambda _: iter(found))
-    add_alert(camille.id)  # an alert is made after the accounts were read
+    factories.add_alert(camille.id)  # an alert is made after the accounts were read
     assert jobs.end_unused_accounts() == {"warned": 0, "deleted": 0, "failed": 0}
-    assert len(rows(User)) == 1
+    assert len(factories.rows(User)) == 1
 
 
 def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, camille: Person) -> None:
@@ -375,7 +367,7 @@ def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, camille:
         login.token_hash = hashlib.sha256(b"stored:token").hexdigest()
         s.flush()
         rotate_login(s, login.id, "token", clock())
-    assert rows(User)[0].last_used_at == clock()
+    assert factories.rows(User)[0].last_used_at == clock()
     frozen.shift(100 * DAY)
     assert jobs.end_unused_accounts()["warned"] == 0
 
@@ -385,19 +377,19 @@ def test_a_plan_an_order_an_alert_and_an_office_are_uses(
 ) -> None:
     names = ("plan", "order", "alert", "admin", "nothing")
     people = {name: person(f"{name}@example.org", confirmed=True) for name in names}
-    alert = add_alert(people["alert"].id)
+    alert = factories.add_alert(people["alert"].id)
     people["plan"].holds(PlanName.URGENCE_7J, days=7, starts=-600)
-    change(Alert, Alert.id == alert, updated_at=clock() - 600 * DAY)
+    factories.change(Alert, Alert.id == alert, updated_at=clock() - 600 * DAY)
     order = {"plan": PlanName.URGENCE_7J, "amount_cents": 1499, "created_at": clock() - 600 * DAY}
-    save(Payment(user_id=people["order"].id, **order))
+    factories.save(Payment(user_id=people["order"].id, **order))
     for each in people.values():
         age(each, 800)
     age(people["admin"], 800, role=Role.ADMIN)
     assert jobs.end_unused_accounts()["warned"] == 1
-    assert [row.user_id for row in rows(Notification)] == [people["nothing"].id]
+    assert [row.user_id for row in factories.rows(Notification)] == [people["nothing"].id]
 
 
-WISH = {"deskIds": [BOBIGNY], "acceptWaiting": True}
+WISH = {"deskIds": [factories.BOBIGNY], "acceptWaiting": True}
 
 
 def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed(
@@ -418,18 +410,18 @@ def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed
     for _ in range(3):
         assert [make_and_close() for _ in range(4)] == [201, 201, 201, 429]
         frozen.shift(DAY)
-    assert len(rows(Alert)) == 4, "those that were closed last, and the newest"
+    assert len(factories.rows(Alert)) == 4, "those that were closed last, and the newest"
 
 
 @pytest.mark.usefixtures("frozen")
 def test_a_closed_alert_goes_after_a_year_unless_an_order_was_about_it(person: People) -> None:
     owner = person().id
-    old, recent, ordered = (add_alert(owner) for _ in range(3))
-    still_open = add_alert(owner)
+    old, recent, ordered = (factories.add_alert(owner) for _ in range(3))
+    still_open = factories.add_alert(owner)
     for each, ago in ((old, 366 * DAY), (recent, 364 * DAY), (ordered, 366 * DAY)):
         closed = {"closed_at": clock() - ago, "closed_because": ClosedBecause.DELETED}
-        change(Alert, Alert.id == each, created_at=clock() - ago, **closed)
-    payment = add_payment(owner)
-    change(Payment, Payment.id == payment, alert_id=ordered)
+        factories.change(Alert, Alert.id == each, created_at=clock() - ago, **closed)
+    payment = factories.add_payment(owner)
+    factories.change(Payment, Payment.id == payment, alert_id=ordered)
     assert jobs.apply_retention()["alerts"] == 1
-    assert {row.id for row in rows(Alert)} == {recent, ordered, still_open}
+    assert {row.id for row in factories.rows(Alert)} == {recent, ordered, still_open}

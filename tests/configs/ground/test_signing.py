@@ -11,50 +11,8 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.ground.bot_buttons import (
-    ALL,
-    BACK,
-    MOST_BYTES,
-    AlertButton,
-    AnswerButton,
-    BotButton,
-    read_button,
-    shorten_id,
-    write_alert_button,
-    write_answer_button,
-)
-from configs.ground.encryption import (
-    DecryptionFailed,
-    decrypt,
-    encrypt,
-    lookup_hash,
-    lookup_hashes,
-    renew_encryption,
-)
+from configs.ground import bot_buttons, encryption, signed_links
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import (
-    AcknowledgeIncident,
-    AnswerAlert,
-    CancelOrder,
-    ConfirmCancellation,
-    ConfirmDeclaration,
-    KeepSecondFactor,
-    Link,
-    MoveReminders,
-    OpenPortal,
-    RefundClosedDesk,
-    ResetPassword,
-    ShowProof,
-    StopAlerts,
-    StopGroup,
-    TellHowItWent,
-    VerifyAddress,
-    WithdrawOrder,
-    find_kind,
-    read_token,
-    read_unsubscription,
-    write_token,
-)
 from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import SettingMissing
 from tests.fuzz import times
@@ -64,60 +22,62 @@ Put = Callable[..., None]
 ID = UUID("01890000-0000-7000-8000-000000000001")
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 # Each purpose, the word of its kind, and how long its token is good; None: for ever.
-PURPOSES: list[tuple[Link, str, timedelta | None]] = [
-    (VerifyAddress(ID, "digest"), "verify", 30 * DAY),
-    (VerifyAddress(ID, "digest", registration=ID, new=3), "verify", 30 * DAY),
-    (ResetPassword(ID, "digest", "digest"), "reset", HOUR),
-    (KeepSecondFactor(ID, 7), "factor", None),
-    (OpenPortal(ID, "digest"), "portal", 30 * DAY),
-    (RefundClosedDesk(ID, "digest", ID), "closed-desk", 30 * DAY),
-    (StopGroup(ID, "digest", MessageGroup.NEWS), "unsubscribe", 30 * DAY),
-    (StopAlerts((ID,)), "stop", 30 * DAY),
-    (StopAlerts((ID, uuid4())), "stop", 30 * DAY),
-    (AnswerAlert(ID), "answer", 30 * DAY),
-    (MoveReminders(ID), "reminder", 30 * DAY),
-    (TellHowItWent(ID, well=False), "went", 30 * DAY),
-    (AcknowledgeIncident(1, ID), "incident", 30 * DAY),
-    (ShowProof(ID), "proof", HOUR),
-    (ConfirmDeclaration(ID), "declaration", 400 * DAY),
-    (ConfirmCancellation(ID), "resiliation", 500 * DAY),
-    (WithdrawOrder(ID), "withdraw", None),
-    (CancelOrder(ID), "cancel", None),
+PURPOSES: list[tuple[signed_links.Link, str, timedelta | None]] = [
+    (signed_links.VerifyAddress(ID, "digest"), "verify", 30 * DAY),
+    (signed_links.VerifyAddress(ID, "digest", registration=ID, new=3), "verify", 30 * DAY),
+    (signed_links.ResetPassword(ID, "digest", "digest"), "reset", HOUR),
+    (signed_links.KeepSecondFactor(ID, 7), "factor", None),
+    (signed_links.OpenPortal(ID, "digest"), "portal", 30 * DAY),
+    (signed_links.RefundClosedDesk(ID, "digest", ID), "closed-desk", 30 * DAY),
+    (signed_links.StopGroup(ID, "digest", MessageGroup.NEWS), "unsubscribe", 30 * DAY),
+    (signed_links.StopAlerts((ID,)), "stop", 30 * DAY),
+    (signed_links.StopAlerts((ID, uuid4())), "stop", 30 * DAY),
+    (signed_links.AnswerAlert(ID), "answer", 30 * DAY),
+    (signed_links.MoveReminders(ID), "reminder", 30 * DAY),
+    (signed_links.TellHowItWent(ID, well=False), "went", 30 * DAY),
+    (signed_links.AcknowledgeIncident(1, ID), "incident", 30 * DAY),
+    (signed_links.ShowProof(ID), "proof", HOUR),
+    (signed_links.ConfirmDeclaration(ID), "declaration", 400 * DAY),
+    (signed_links.ConfirmCancellation(ID), "resiliation", 500 * DAY),
+    (signed_links.WithdrawOrder(ID), "withdraw", None),
+    (signed_links.CancelOrder(ID), "cancel", None),
 ]
 
 each_purpose = pytest.mark.parametrize(("link", "kind", "lifetime"), PURPOSES)
 
 
-def refuse(kind: type[Link], token: str) -> str:
+def refuse(kind: type[signed_links.Link], token: str) -> str:
     with pytest.raises(LinkRefused) as refusal:
-        read_token(kind, token)
+        signed_links.read_token(kind, token)
     return refusal.value.reason
 
 
 @each_purpose
 def test_a_token_carries_what_was_written_for_its_time(
-    frozen: time_machine.Traveller, link: Link, kind: str, lifetime: timedelta | None
+    frozen: time_machine.Traveller, link: signed_links.Link, kind: str, lifetime: timedelta | None
 ) -> None:
-    token = write_token(link)
-    assert find_kind(token) is type(link)
+    token = signed_links.write_token(link)
+    assert signed_links.find_kind(token) is type(link)
     frozen.shift(lifetime or 10 * YEAR)
-    assert read_token(type(link), token) == link
+    assert signed_links.read_token(type(link), token) == link
     frozen.shift(timedelta(seconds=1))
     assert lifetime is None or refuse(type(link), token) == "expired"
 
 
 @in_turn("link, kind, lifetime", PURPOSES)
-def test_a_token_is_good_for_its_purpose_only(link: Link, kind: str, lifetime: timedelta | None) -> None:
-    tokens = [write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
+def test_a_token_is_good_for_its_purpose_only(
+    link: signed_links.Link, kind: str, lifetime: timedelta | None
+) -> None:
+    tokens = [signed_links.write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
     tokens += [f"{kind}.{token.partition('.')[2]}" for token in tokens]  # renamed
     assert {refuse(type(link), token) for token in tokens} == {"forged"}
 
 
 @each_purpose
 def test_what_the_key_of_logins_signed_is_no_link(
-    settings_env: Put, link: Link, kind: str, lifetime: timedelta | None
+    settings_env: Put, link: signed_links.Link, kind: str, lifetime: timedelta | None
 ) -> None:
-    token = write_token(link)
+    token = signed_links.write_token(link)
     settings_env(JWT_SECRET="a" * 40, LINK_KEY="b" * 40)
     assert refuse(type(link), token) == "forged"
     assert refuse(type(link), f"{kind}.{sign(kind, {'contact': str(ID), 'address': 'x'})}") == "forged"
@@ -133,33 +93,37 @@ def test_what_the_key_of_logins_signed_is_no_link(
     ],
 )
 def test_what_carries_something_else_is_forged(
-    link: Link, kind: str, lifetime: timedelta | None, payload: Any
+    link: signed_links.Link, kind: str, lifetime: timedelta | None, payload: Any
 ) -> None:
     assert refuse(type(link), f"{kind}.{sign(kind, payload, 'link_key')}") == "forged"
 
 
 def test_one_token_stops_either_alerts_or_a_group(frozen: time_machine.Traveller) -> None:
-    for link in (StopAlerts((ID,)), StopGroup(ID, "digest", MessageGroup.DESK)):
-        assert read_unsubscription(write_token(link)) == link
-    old = write_token(StopAlerts((ID,)))
+    for link in (signed_links.StopAlerts((ID,)), signed_links.StopGroup(ID, "digest", MessageGroup.DESK)):
+        assert signed_links.read_unsubscription(signed_links.write_token(link)) == link
+    old = signed_links.write_token(signed_links.StopAlerts((ID,)))
     frozen.shift(31 * DAY)
-    for token, reason in ((old, "expired"), (write_token(AnswerAlert(ID)), "forged")):
+    for token, reason in (
+        (old, "expired"),
+        (signed_links.write_token(signed_links.AnswerAlert(ID)), "forged"),
+    ):
         with pytest.raises(LinkRefused) as refusal:
-            read_unsubscription(token)
+            signed_links.read_unsubscription(token)
         assert refusal.value.reason == reason
 
 
 def test_links_need_no_key_of_logins(bare: Put) -> None:
     bare(LINK_KEY="a" * 40)
-    assert read_token(ShowProof, write_token(ShowProof(ID))) == ShowProof(ID)
+    link = signed_links.ShowProof(ID)
+    assert signed_links.read_token(signed_links.ShowProof, signed_links.write_token(link)) == link
     bare(LINK_KEY="", JWT_SECRET="a" * 40)
     with pytest.raises(SettingMissing, match="LINK_KEY is not set"):
-        write_token(ShowProof(ID))
+        signed_links.write_token(link)
 
 
 # Data of the bot's buttons
 
-ANSWERS = ["found", "too_late", "nothing_there", "stopped", BACK]
+ANSWERS = ["found", "too_late", "nothing_there", "stopped", bot_buttons.BACK]
 WRONG = [
     "", "a", "a:f", "a:f:", "a:x:AAAAAAAAAAAAAAAAAAAAAA", "a:f:AAAAAAAAAAAAAAAAAAAAA", "a:f:AAAAAAAAAAAAAAAAAAAAAAA",
     "a:f:AAAAAAAAAAAAAAAAAAAAAA:", "a:f:AAAAAAAAAAAAAAAAAAAAAA:x", "a:f:AAAAAAAAAAAAAAAAAAAAAA\n", "d:f:*", "d:p:",
@@ -168,29 +132,29 @@ WRONG = [
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-@given(key=st.uuids(), match=st.uuids() | st.sampled_from([None, ALL]))
+@given(key=st.uuids(), match=st.uuids() | st.sampled_from([None, bot_buttons.ALL]))
 def test_an_answer_is_read_as_it_was_written(answer: str, key: UUID, match: UUID | str | None) -> None:
-    data = write_answer_button(answer, shorten_id(key), match)
-    assert read_button(data) == AnswerButton(answer, key, match)
-    assert len(data.encode()) <= MOST_BYTES
+    data = bot_buttons.write_answer_button(answer, bot_buttons.shorten_id(key), match)
+    assert bot_buttons.read_button(data) == bot_buttons.AnswerButton(answer, key, match)
+    assert len(data.encode()) <= bot_buttons.MOST_BYTES
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
-@given(alert=st.uuids() | st.just(ALL))
+@given(alert=st.uuids() | st.just(bot_buttons.ALL))
 def test_an_action_is_read_as_it_was_written(action: str, alert: UUID | str) -> None:
-    data = write_alert_button(action, alert)
-    assert read_button(data) == AlertButton(action, alert)
-    assert len(data.encode()) <= MOST_BYTES
+    data = bot_buttons.write_alert_button(action, alert)
+    assert bot_buttons.read_button(data) == bot_buttons.AlertButton(action, alert)
+    assert len(data.encode()) <= bot_buttons.MOST_BYTES
 
 
 @in_turn("data", WRONG)
 def test_other_data_says_nothing(data: str) -> None:
-    assert read_button(data) is None
+    assert bot_buttons.read_button(data) is None
 
 
 @given(st.text(max_size=80))
 def test_any_text_is_read_without_an_error(data: str) -> None:
-    read: BotButton | None = read_button(data)
+    read: bot_buttons.BotButton | None = bot_buttons.read_button(data)
     assert read is None or data.startswith(("a:", "d:", "l:"))
 
 
@@ -257,36 +221,36 @@ PHONE = "+33612345678"
 
 def test_the_first_key_encrypts_and_renews_and_all_decrypt(settings_env: Put) -> None:
     settings_env(DATA_KEYS=OLD)
-    before = encrypt(PHONE)
+    before = encryption.encrypt(PHONE)
     settings_env(DATA_KEYS=f"{NEW}, {OLD}")
-    after, renewed = encrypt(PHONE), renew_encryption(before)
-    assert {decrypt(each) for each in (before, after, renewed)} == {PHONE}
-    assert renew_encryption(renewed) == renewed
+    after, renewed = encryption.encrypt(PHONE), encryption.renew_encryption(before)
+    assert {encryption.decrypt(each) for each in (before, after, renewed)} == {PHONE}
+    assert encryption.renew_encryption(renewed) == renewed
     settings_env(DATA_KEYS=NEW)
-    assert decrypt(after) == decrypt(renewed) == PHONE
-    for refuse in (decrypt, renew_encryption):
-        with pytest.raises(DecryptionFailed):
+    assert encryption.decrypt(after) == encryption.decrypt(renewed) == PHONE
+    for refuse in (encryption.decrypt, encryption.renew_encryption):
+        with pytest.raises(encryption.DecryptionFailed):
             refuse(before)
 
 
 @in_turn("text", ["", "x", PHONE, "gAAAAA", "é", "\0"])
 def test_what_nobody_encrypted_is_refused(text: str) -> None:
-    with pytest.raises(DecryptionFailed):
-        decrypt(text)
+    with pytest.raises(encryption.DecryptionFailed):
+        encryption.decrypt(text)
 
 
 def test_a_look_up_tries_all_keys_and_the_first_is_written(settings_env: Put) -> None:
     settings_env(LOOKUP_KEY=OLD)
-    before = lookup_hash(PHONE)
+    before = encryption.lookup_hash(PHONE)
     settings_env(LOOKUP_KEY=f"{NEW},{OLD}")
-    assert lookup_hashes(PHONE) == [lookup_hash(PHONE), before]
-    assert lookup_hash(PHONE) != before
-    assert lookup_hash("sms:1") != lookup_hash("telegram:1")
+    assert encryption.lookup_hashes(PHONE) == [encryption.lookup_hash(PHONE), before]
+    assert encryption.lookup_hash(PHONE) != before
+    assert encryption.lookup_hash("sms:1") != encryption.lookup_hash("telegram:1")
     assert len(before) == 32
 
 
 def test_the_keys_of_both_purposes_differ(settings_env: Put) -> None:
     settings_env(DATA_KEYS=OLD, LOOKUP_KEY=OLD)
-    first = lookup_hash(PHONE)
+    first = encryption.lookup_hash(PHONE)
     settings_env(DATA_KEYS=NEW)
-    assert lookup_hash(PHONE) == first
+    assert encryption.lookup_hash(PHONE) == first

@@ -30,22 +30,11 @@ from configs.ground.clock import clock
 from configs.ground.loop_report import PLANNER, STREAM
 from configs.ground.proofs import store_is_away
 from configs.ground.redis import open_redis
+from tests import factories
 from tests.api.admin.health.conftest import report_well
 from tests.api.messages import BOTH, add_operator, read_text
 from tests.api.world import PREFECTURES
 from tests.deploy.compose_files import DEPLOY
-from tests.factories import (
-    add_account,
-    add_contact,
-    add_desk,
-    add_job,
-    add_stripe_event,
-    one,
-    remove,
-    rows,
-    save_all,
-    see,
-)
 
 pytestmark = [
     pytest.mark.usefixtures("database", "redis_server", "frozen", "healthy"),
@@ -61,7 +50,7 @@ def wait(number: int, due_at: datetime, **columns: Any) -> None:
         "channel": Channel.EMAIL, "kind": "support_received", "priority": Priority.IMMEDIATE,
         "next_attempt_at": due_at, "address": "x@example.org", "created_at": due_at,
     }  # fmt: skip
-    save_all(Notification(dedupe_key=str(uuid4()), **(values | columns)) for _ in range(number))
+    factories.save_all(Notification(dedupe_key=str(uuid4()), **(values | columns)) for _ in range(number))
 
 
 def break_provider(name: str = "telegram") -> None:
@@ -73,7 +62,7 @@ def break_provider(name: str = "telegram") -> None:
 
 def read_alarm() -> str:
     """Return the text of the only alarm."""
-    return read_text(one(Notification, Notification.kind == "operations_alarm"))
+    return read_text(factories.one(Notification, Notification.kind == "operations_alarm"))
 
 
 class Healthy(NamedTuple):
@@ -100,9 +89,9 @@ def test_nothing_wrong_writes_nothing(healthy: Healthy, frozen: time_machine.Tra
         wait(3, clock())
         report_well(healthy.server)
         assert jobs.watch_operations() == {"mails": 0}
-        remove(Notification)
+        factories.remove(Notification)
         frozen.shift(12 * MINUTE)
-    assert rows(Incident) == []
+    assert factories.rows(Incident) == []
 
 
 def settle(number: int, state: State, lost: State | None = None, **columns: Any) -> None:
@@ -127,7 +116,7 @@ def spend(settings_env: Callable[..., None]) -> None:
 
 def complain(number: int) -> None:
     now = clock()
-    save_all(
+    factories.save_all(
         ProviderEvent(
             provider="sendgrid", event_id=str(each), notification_ids=[], kind=ReceiptKind.COMPLAINED, at=now,
             received_at=now, applied_at=now,
@@ -137,21 +126,21 @@ def complain(number: int) -> None:
 
 
 def fail_job() -> None:
-    add_job("sum_days", JobResult.FAILED, error="KeyError")
+    factories.add_job("sum_days", JobResult.FAILED, error="KeyError")
 
 
 def lose_key(settings_env: Callable[..., None]) -> None:
     """Write a number under a key that is gone."""
     own = os.environ["DATA_KEYS"]
     settings_env(DATA_KEYS="another-key-another-key-another-key")
-    add_contact(add_account().id, Channel.SMS)
+    factories.add_contact(factories.add_account().id, Channel.SMS)
     settings_env(DATA_KEYS=own)
 
 
 def age_checks() -> None:
     with session() as s:
         s.execute(sa.text("TRUNCATE checks"))
-    add_desk(last_check_at=None)
+    factories.add_desk(last_check_at=None)
 
 
 class Ill(NamedTuple):
@@ -179,14 +168,14 @@ def list_stacks(stack: Healthy, settings_env: Callable[..., None]) -> list[list[
         Ill("background", fail_job, DEGRADED, 5, "background", "sum_days failed (KeyError)"),
         Ill("checks", age_checks, DOWN, 1, "checks", "none was checked yet"),
         Ill("partitions", lambda: settings_env(PARTITION_DAYS_LOW="365"), DEGRADED, 5, "partitions", "made ahead"),
-        Ill("payments", lambda: add_stripe_event(applied_at=None, flag=StripeEventFlag.GAVE_UP), DEGRADED, 5, "payments", "given up"),
+        Ill("payments", lambda: factories.add_stripe_event(applied_at=None, flag=StripeEventFlag.GAVE_UP), DEGRADED, 5, "payments", "given up"),
         Ill("keys", lambda: lose_key(settings_env), DEGRADED, 5, "keys", "give DATA_KEYS back"),
         Ill("providers", break_provider, IncidentReason.PROVIDER_DOWN, 2, "telegram", "Un prestataire d’envoi est en panne"),
         Ill("providers", lambda: wait(10, refused["later"], reason="twilio 20429", created_at=refused["created"]), IncidentReason.QUOTA, 0, "twilio", "10 messages refusés"),
         Ill("messages", lambda: wait(2, clock() - 6 * MINUTE), IncidentReason.OLD_QUEUE, 0, "notifications", "2 messages à envoyer"),
         Ill("proofs", lambda: store_is_away(server, "full"), DEGRADED, 5, "proofs", "their store takes nothing"),
         Ill("streams", lambda: server.delete(STREAM), DEGRADED, 5, "streams", "python -m api.stream"),
-        Ill("backups", lambda: remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
+        Ill("backups", lambda: factories.remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
     ], [
         Ill("delivery", lambda: settle(20, State.DELIVERED, lost=State.BOUNCED), IncidentReason.LOW_DELIVERY, 0, "email", "3 messages sur 23"),
         Ill("delivery", lambda: complain(3), IncidentReason.SPAM_REPORTS, 0, "mail", "3 signalements en un jour"),
@@ -223,7 +212,7 @@ def test_each_alarm_rings_on_an_ill_stack_once_it_has_lasted(
                 each.make()
         due = {(each.reason.value, each.subject): each.text for each in cases if each.minutes <= minutes}
         assert jobs.watch_operations() == {"mails": len(due) - len(told)}, minutes
-        for row in rows(
+        for row in factories.rows(
             Notification, Notification.kind == "operations_alarm", Notification.created_at == clock()
         ):
             told[row.params["reason"], row.params["subject"]] = read_text(row)
@@ -253,7 +242,7 @@ def test_few_messages_that_are_lost_and_other_refusals_than_of_a_quota_are_no_al
     wait(20, later, reason="sendgrid answered 4290", created_at=old)
     wait(20, later, reason="sendgrid answered 503", created_at=old)
     assert watch() == {"mails": 0}
-    assert rows(Incident) == []
+    assert factories.rows(Incident) == []
 
 
 def mend_provider(name: str = "telegram") -> None:
@@ -268,10 +257,10 @@ def test_what_flaps_is_one_incident_and_ends_when_it_stays_away(frozen: time_mac
         frozen.shift(MINUTE)
         mend_provider()
         frozen.shift(8 * MINUTE)
-    seen = one(Incident).seen_at
+    seen = factories.one(Incident).seen_at
     frozen.shift(10 * MINUTE)
     watch()
-    assert one(Incident).ends_at == seen
+    assert factories.one(Incident).ends_at == seen
 
 
 def test_a_trouble_that_a_look_found_over_has_not_lasted(
@@ -285,10 +274,10 @@ def test_a_trouble_that_a_look_found_over_has_not_lasted(
             healthy.server.delete("crawler:keeper:seen")
         began = clock()
         told.append(jobs.watch_operations()["mails"])
-        add_job("watch_operations", JobResult.DONE, began)
+        factories.add_job("watch_operations", JobResult.DONE, began)
         frozen.shift(MINUTE)
     assert told == [0, 0, 0, 1]
-    assert one(Incident).starts_at == began - MINUTE
+    assert factories.one(Incident).starts_at == began - MINUTE
 
 
 @pytest.mark.rule("3.12")
@@ -296,11 +285,14 @@ def test_detections_that_nobody_matches_are_told(frozen: time_machine.Traveller)
     add_operator(*BOTH)
     at = clock() - 4 * MINUTE
     for matched_at in (None, None, at):
-        see(at=at, matched_at=matched_at)
+        factories.see(at=at, matched_at=matched_at)
     assert watch() == {"mails": 0}, "the sweep nudges, each time after a longer wait"
     frozen.shift(MINUTE)
     assert [watch()["mails"] for _ in range(2)] == [1, 0]
-    assert (one(Incident).reason, one(Incident).subject) == (IncidentReason.OLD_QUEUE, "detections")
+    assert (factories.one(Incident).reason, factories.one(Incident).subject) == (
+        IncidentReason.OLD_QUEUE,
+        "detections",
+    )
     assert "2 détections à apparier, la plus ancienne depuis 5 minutes" in read_alarm()
 
 
@@ -330,9 +322,9 @@ def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_
     wait(2, clock() - 6 * MINUTE)
     watch()
     assert "terminé" not in read_alarm()
-    remove(Notification)
+    factories.remove(Notification)
     frozen.shift(15 * MINUTE)
     watch()
-    assert one(Incident).ends_at is not None
+    assert factories.one(Incident).ends_at is not None
     assert jobs.repeat_alarms() == {"mails": 1}
     assert "C’est terminé entre-temps. Personne n’a pris cette alarme en compte" in read_alarm()

@@ -16,26 +16,11 @@ from api.models.user import Role
 from api.pages.admin.status import build_view
 from configs.ground.clock import clock
 from configs.settings import Settings, settings
+from tests import factories
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.pages.admin.conftest import act, walk
 from tests.api.pages.walk.addresses import list_operator_addresses
 from tests.clients import Browser, seat_operator
-from tests.factories import (
-    BOBIGNY,
-    add_account,
-    add_alert,
-    add_check,
-    add_difference,
-    add_incident,
-    add_job,
-    add_match,
-    add_message,
-    add_payment,
-    add_stripe_event,
-    rows,
-    save,
-    see,
-)
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -43,13 +28,13 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def add_entry(action: str = "host.stop", **columns: Any) -> None:
     given = {"actor_id": None, "actor_kind": ActorKind.COMMAND, "subject_type": "host", "subject_id": "x:1"}
-    save(AuditEntry(at=clock(), action=action, **(given | columns)))
+    factories.save(AuditEntry(at=clock(), action=action, **(given | columns)))
 
 
 def test_jobs_are_chosen_by_job_and_result(admin: Browser) -> None:
-    add_job("keep_partitions", JobResult.DONE, counts={"made": 14})
-    add_job("sum_days", JobResult.FAILED, error="OperationalError")
-    add_job("analyze_tables", turn_ends_at=clock() + timedelta(minutes=1))
+    factories.add_job("keep_partitions", JobResult.DONE, counts={"made": 14})
+    factories.add_job("sum_days", JobResult.FAILED, error="OperationalError")
+    factories.add_job("analyze_tables", turn_ends_at=clock() + timedelta(minutes=1))
     page = admin.get("/admin/taches")
     for text in ("made 14", "OperationalError", "En cours", "Terminée", "Échouée"):
         assert text in page.text
@@ -90,7 +75,7 @@ def test_a_reason_that_is_nearly_an_instant_stays_as_written(admin: Browser, rea
 
 
 def test_the_audit_is_read_by_actor_action_and_subject(admin: Browser, support: Browser) -> None:
-    camille = add_account()
+    camille = factories.add_account()
     path = f"/admin/utilisateurs/{camille.id}"
     support.get(path)
     act(admin, f"{path}/role", role="support", typed=camille.email)
@@ -170,7 +155,7 @@ def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
         piece["url"] for each in view["sections"] for line in each["lines"] for piece in line if piece["url"]
     }
     assert found == {
-        "/admin/incidents/7", f"/admin/guichets/{BOBIGNY}", f"/admin/sites/{HOST}", "/admin/sites/rest:443",
+        "/admin/incidents/7", f"/admin/guichets/{factories.BOBIGNY}", f"/admin/sites/{HOST}", "/admin/sites/rest:443",
         "/admin/sites/slow:443", "/admin/guichets?status=ACTIVE", "/admin/guichets?status=ERROR",
         "/admin/taches?job=sum_days", "/admin/taches?job=drop_exports",
     }  # fmt: skip
@@ -202,7 +187,7 @@ def test_the_page_shows_the_parts_and_its_twin_the_same(admin: Browser) -> None:
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Santé" in answer.json["parts"]["status"]  # type: ignore[index]
-    assert [each.action for each in rows(AuditEntry)] == ["status.view"], "a poll is no view"
+    assert [each.action for each in factories.rows(AuditEntry)] == ["status.view"], "a poll is no view"
 
 
 PAGED = (
@@ -215,15 +200,15 @@ PAGED = (
 @pytest.fixture
 def three_of_each(admin: Browser) -> None:
     """Write three rows of everything that operators look at."""
-    user = add_account().id
+    user = factories.add_account().id
     for _ in range(3):
-        add_match(add_alert(user), *see("2099-12-01", "2099-12-02"))
-        add_message(user, state=State.FAILED, reason="refused", failed_at=clock())
-        payment = add_payment(user)
-        add_difference()
-        add_check(started_at=clock())
-        add_stripe_event(str(payment))
-        add_incident(subject=f"{payment}:443")
+        factories.add_match(factories.add_alert(user), *factories.see("2099-12-01", "2099-12-02"))
+        factories.add_message(user, state=State.FAILED, reason="refused", failed_at=clock())
+        payment = factories.add_payment(user)
+        factories.add_difference()
+        factories.add_check(started_at=clock())
+        factories.add_stripe_event(str(payment))
+        factories.add_incident(subject=f"{payment}:443")
 
 
 def test_every_list_goes_on_page_by_page(admin: Browser, three_of_each: None) -> None:

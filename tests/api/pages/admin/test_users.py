@@ -18,25 +18,10 @@ from api.prefectures.answer_figures import find_first_month
 from configs.ground.clock import clock
 from configs.ground.proofs import new_key
 from configs.world.plan import PlanName
+from tests import factories
 from tests.api.pages.admin.conftest import act, audit, read_role
 from tests.api.world import Door
 from tests.clients import Browser, seat_operator, sign_in
-from tests.factories import (
-    BOBIGNY,
-    EMAIL,
-    add_account,
-    add_alert,
-    add_answer,
-    add_contact,
-    add_day,
-    add_grant,
-    add_match,
-    add_message,
-    change,
-    one,
-    rows,
-    see,
-)
 from tests.in_turn import in_turn
 from tests.waiting import at_once
 
@@ -49,17 +34,17 @@ def write_address(user_id: UUID) -> str:
 
 def hold(user_id: UUID, days: float = 1, starts: float = -0.5, plan: PlanName = PlanName.URGENCE_7J) -> UUID:
     """Write a grant from `starts` days from now on."""
-    return add_grant(user_id, plan, days, starts, source="payment").id
+    return factories.add_grant(user_id, plan, days, starts, source="payment").id
 
 
 def test_a_user_is_found_by_address_which_stands_in_no_url(
     admin: Browser, camille_id: UUID, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    add_account("somebody@example.org")
+    factories.add_account("somebody@example.org")
     admin.get(USERS)
     page = admin.send(SEARCH, email="CAMILLE@example.org")
     assert admin.status == 200
-    assert EMAIL in page.text
+    assert factories.EMAIL in page.text
     assert "somebody@" not in page.text
     links = [at.get("href", "") + at.get("action", "") for _, at in page.tags]
     assert not any("amille" in each for each in links)
@@ -88,14 +73,16 @@ def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
     admin.get(path)
     admin.send("/lien-de-reprise")
     assert "Ce compte n’a pas changé d’adresse" in admin.page.text
-    change(Contact, Contact.user_id == camille_id, former_address="Left@example.org", moved_at=clock())
+    factories.change(
+        Contact, Contact.user_id == camille_id, former_address="Left@example.org", moved_at=clock()
+    )
     admin.get(USERS)
     assert write_address(camille_id) in admin.send(SEARCH, email="left@example.org").html
     assert path in admin.get(write_address(camille_id)).html
     assert "Left@example.org" in admin.get(path).text
     admin.send("/lien-de-reprise")
     assert "Le lien est en route" in admin.follow().text
-    (told,) = rows(Notification)
+    (told,) = factories.rows(Notification)
     assert (told.kind, told.params["to"], told.params["back"]) == (
         "address_changed",
         "Left@example.org",
@@ -106,17 +93,17 @@ def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
 
 
 def test_a_plan_is_given_after_one_more_question(admin: Browser, camille_id: UUID, door: Door) -> None:
-    alert = add_alert(camille_id)
+    alert = factories.add_alert(camille_id)
     page = admin.get(f"{write_address(camille_id)}/formule")
     assert "Ce compte n’a pas de formule en ce moment." in page.text
-    assert rows(Grant) == []
+    assert factories.rows(Grant) == []
     admin.send("/formule", plan="URGENCE_7J", days="3")
     assert "URGENCE 7J est donnée" in admin.follow().text
-    (grant,) = rows(Grant)
+    (grant,) = factories.rows(Grant)
     assert (grant.plan, grant.source) == (PlanName.URGENCE_7J, "admin")
     assert grant.ends_at - grant.starts_at == timedelta(days=3)
     assert door.caught_up == [alert]
-    assert {line.reason for line in rows(DeskChange)} == {"plan began"}
+    assert {line.reason for line in factories.rows(DeskChange)} == {"plan began"}
     (row,) = audit("grant.give")
     assert (row.subject_id, row.changes["plan"]) == (str(camille_id), "URGENCE_7J")
 
@@ -130,15 +117,15 @@ def test_a_form_that_is_sent_twice_gives_once(admin: Browser, camille_id: UUID) 
     assert admin.status == 422
     assert "Entre-temps, ce compte a reçu ou perdu une formule." in page.text
     assert "URGENCE 7J court jusqu’au" in page.text
-    assert len(rows(Grant)) == len(audit("grant.give")) == 1
+    assert len(factories.rows(Grant)) == len(audit("grant.give")) == 1
     admin.send("/formule", plan="URGENCE_7J")  # after reading it
-    assert len(rows(Grant)) == 2
+    assert len(factories.rows(Grant)) == 2
 
 
 def test_two_at_once_give_once(admin: Browser, camille_id: UUID) -> None:
     admin.get(f"{write_address(camille_id)}/formule")
     assert admin.send_twice("/formule", plan="URGENCE_7J") == [303, 422]
-    assert len(rows(Grant)) == 1
+    assert len(factories.rows(Grant)) == 1
 
 
 @in_turn(
@@ -156,7 +143,7 @@ def test_a_plan_that_nobody_means_is_not_given(
     admin.get(f"{write_address(camille_id)}/formule")
     admin.send("/formule", **fields)
     assert admin.status == 422
-    assert rows(Grant) == []
+    assert factories.rows(Grant) == []
 
 
 def test_a_plan_ends_once_its_name_is_typed(admin: Browser, camille_id: UUID) -> None:
@@ -168,11 +155,11 @@ def test_a_plan_ends_once_its_name_is_typed(admin: Browser, camille_id: UUID) ->
     assert "Rien n’est remboursé" in page.text
     admin.send("/fin", typed="URGENCE 24H")
     assert admin.status == 422
-    assert rows(Grant)[0].ends_at > clock()
+    assert factories.rows(Grant)[0].ends_at > clock()
     asked = admin.page
     admin.send("/fin", typed="URGENCE 7J")
     assert "Cette formule a pris fin." in admin.follow().text
-    assert rows(Grant)[0].ends_at <= clock()
+    assert factories.rows(Grant)[0].ends_at <= clock()
     admin.page = asked
     admin.send("/fin", typed="URGENCE 7J")
     assert "Cette formule est déjà finie." in admin.follow().text
@@ -183,12 +170,12 @@ def test_a_plan_that_has_not_begun_is_removed_under_its_own_user_only(
     admin: Browser, camille_id: UUID
 ) -> None:
     grant = hold(camille_id, starts=2)
-    admin.get(f"{write_address(add_account('other@example.org').id)}/formules/{grant}/fin")
+    admin.get(f"{write_address(factories.add_account('other@example.org').id)}/formules/{grant}/fin")
     assert admin.status == 404
     page = admin.get(f"{write_address(camille_id)}/formules/{grant}/fin")
     assert "qui n’a pas commencé, est retirée" in page.text
     admin.send("/fin", typed="URGENCE 7J")
-    assert rows(Grant) == []
+    assert factories.rows(Grant) == []
     admin.get(f"{write_address(camille_id)}/formules/{grant}/fin")
     assert admin.status == 404
 
@@ -196,17 +183,17 @@ def test_a_plan_that_has_not_begun_is_removed_under_its_own_user_only(
 def test_support_sees_no_address_in_any_field_and_no_actions(support: Browser, camille_id: UUID) -> None:
     grant = hold(camille_id)
     support.get(USERS)
-    page = support.send(SEARCH, email=EMAIL)
+    page = support.send(SEARCH, email=factories.EMAIL)
     assert "c…@example.org" in page.text
-    assert EMAIL not in page.text
+    assert factories.EMAIL not in page.text
     page = support.get(write_address(camille_id))
     for path in ("formule", "role", "lien-de-reprise", f"formules/{grant}/fin"):
         assert f"{write_address(camille_id)}/{path}" not in page.html
-    change(User, User.id == camille_id, email="private@example.net")
+    factories.change(User, User.id == camille_id, email="private@example.net")
     moved = {"address": "private-address@example.net", "former_address": "private-left@example.net"}
-    change(Contact, **moved, new_address="private-next@example.net", moved_at=clock())
-    add_contact(camille_id, Channel.SMS, "+33612345612")
-    add_alert(camille_id)
+    factories.change(Contact, **moved, new_address="private-next@example.net", moved_at=clock())
+    factories.add_contact(camille_id, Channel.SMS, "+33612345612")
+    factories.add_alert(camille_id)
     user = f"userId={camille_id}"
     for path in (
         write_address(camille_id),
@@ -223,7 +210,7 @@ def test_support_sees_no_address_in_any_field_and_no_actions(support: Browser, c
 
 
 def test_users_are_listed_by_role_the_newest_first(admin: Browser, support: Browser) -> None:
-    newest_first = [add_account(f"user{number}@example.org").email for number in range(5)][::-1]
+    newest_first = [factories.add_account(f"user{number}@example.org").email for number in range(5)][::-1]
     assert [row[0] for row in admin.get(f"{USERS}?role=user").rows] == newest_first
     assert [row[0] for row in admin.get(f"{USERS}?role=support").rows] == ["support@example.org"]
 
@@ -232,10 +219,10 @@ def test_who_is_no_operator_any_more_reads_no_message_to_operators(
     admin: Browser, app: Flask, camille_id: UUID
 ) -> None:
     for kind in ("hoarding", "support_received"):
-        add_message(camille_id, kind=kind, state=State.SENT, accepted_at=clock(), text="Un compte.")
+        factories.add_message(camille_id, kind=kind, state=State.SENT, accepted_at=clock(), text="Un compte.")
     camille, path = sign_in(app, camille_id), f"{write_address(camille_id)}/role"
     for role, shown in (("support", {"hoarding", "support_received"}), ("user", {"support_received"})):
-        act(admin, path, role=role, typed=EMAIL)
+        act(admin, path, role=role, typed=factories.EMAIL)
         found = camille.get("/api/notifications").json
         assert {each["type"] for each in found["items"] if each["content"] == "shown"} == shown
 
@@ -244,15 +231,15 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(app: Flask) -> None:
     for attempt in range(3):
         emails = [f"{name}{attempt}@example.org" for name in ("one", "two")]
         browsers = [seat_operator(app, email=each) for each in emails]
-        ids = [one(User, User.email == each).id for each in emails]
+        ids = [factories.one(User, User.email == each).id for each in emails]
         for browser, other in zip(browsers, ids[::-1], strict=True):
             browser.get(f"{write_address(other)}/role")
         at_once(
             lambda pair: pair[0].send("/role", role="user", typed=pair[1]),
             zip(browsers, emails[::-1], strict=True),
         )
-        assert len([user for user in rows(User) if user.role is Role.ADMIN]) == 1
-        change(User, role=Role.USER)
+        assert len([user for user in factories.rows(User) if user.role is Role.ADMIN]) == 1
+        factories.change(User, role=Role.USER)
 
 
 def test_a_plan_lasts_as_long_as_it_is_sold_for_and_less_than_a_hundred_years(
@@ -261,9 +248,9 @@ def test_a_plan_lasts_as_long_as_it_is_sold_for_and_less_than_a_hundred_years(
     path = f"{write_address(camille_id)}/formule"
     for plan, days in (("URGENCE_24H", 1), ("URGENCE_7J", 7), ("URGENCE_TOTAL", 30)):
         act(admin, path, plan=plan)
-        (grant,) = (each for each in rows(Grant) if each.plan == plan)
+        (grant,) = (each for each in factories.rows(Grant) if each.plan == plan)
         assert grant.ends_at - grant.starts_at == timedelta(days=days)
-    change(Grant, Grant.plan == PlanName.URGENCE_7J, ends_at=clock() + timedelta(days=99 * 365))
+    factories.change(Grant, Grant.plan == PlanName.URGENCE_7J, ends_at=clock() + timedelta(days=99 * 365))
     assert "est donnée" in act(admin, path, plan="URGENCE_7J", days="300")
     for days_more in ("300", "3650"):
         assert "durerait alors cent ans" in act(admin, path, plan="URGENCE_7J", days=days_more)
@@ -275,11 +262,11 @@ def test_a_grant_that_ends_leaves_the_alerts_that_a_smaller_plan_carries(
 ) -> None:
     hold(camille_id, plan=PlanName.URGENCE_24H)
     larger = hold(camille_id)
-    oldest, *_ = [add_alert(camille_id) for _ in range(3)]
+    oldest, *_ = [factories.add_alert(camille_id) for _ in range(3)]
     act(admin, f"{write_address(camille_id)}/formules/{larger}/fin", typed="URGENCE 7J")
-    assert [alert.id for alert in rows(Alert) if alert.enabled] == [oldest]
+    assert [alert.id for alert in factories.rows(Alert) if alert.enabled] == [oldest]
     assert len(door.nudged) == 1
-    assert "plan ended" in {line.reason for line in rows(DeskChange)}
+    assert "plan ended" in {line.reason for line in factories.rows(DeskChange)}
 
 
 def test_two_admins_end_a_grant_at_once(app: Flask, camille_id: UUID) -> None:
@@ -293,11 +280,11 @@ def test_two_admins_end_a_grant_at_once(app: Flask, camille_id: UUID) -> None:
 
 def test_a_role_is_given_once_the_address_is_typed(admin: Browser, camille_id: UUID) -> None:
     page = admin.get(f"{write_address(camille_id)}/role")
-    assert EMAIL in page.text
+    assert factories.EMAIL in page.text
     admin.send("/role", role="support", typed="camille@example.com")
     assert admin.status == 422
     assert read_role(camille_id) is Role.USER
-    admin.send("/role", role="support", typed=EMAIL)
+    admin.send("/role", role="support", typed=factories.EMAIL)
     assert "Assistance (consulte)" in admin.follow().text
     assert read_role(camille_id) is Role.SUPPORT
     (row,) = audit("user.role")
@@ -305,17 +292,17 @@ def test_a_role_is_given_once_the_address_is_typed(admin: Browser, camille_id: U
 
 
 def test_the_last_admin_and_an_unconfirmed_address_keep_their_role(admin: Browser) -> None:
-    (me,) = (each.id for each in rows(User))
+    (me,) = (each.id for each in factories.rows(User))
     admin.get(f"{write_address(me)}/role")
     page = admin.send("/role", role="user", typed="admin@example.org")
     assert "C’est le dernier administrateur" in page.text
-    stranger = add_account("stranger@example.org", confirmed=False).id
+    stranger = factories.add_account("stranger@example.org", confirmed=False).id
     admin.get(f"{write_address(stranger)}/role")
     page = admin.send("/role", role="admin", typed="stranger@example.org")
     assert "Cette adresse n’est pas confirmée" in page.text
     assert read_role(stranger) is Role.USER
     assert audit("user.role") == []
-    change(Contact, Contact.address == "stranger@example.org", verified_at=clock())
+    factories.change(Contact, Contact.address == "stranger@example.org", verified_at=clock())
     for role in ("support", "admin", "user"):
         act(admin, f"{write_address(stranger)}/role", role=role, typed="stranger@example.org")
         assert read_role(stranger) is Role(role)
@@ -345,10 +332,10 @@ def find_alerts(browser: Browser, alerts: list[UUID], query: str = "") -> set[UU
 def test_alerts_are_found_by_user_prefecture_and_whether_they_wait(
     support: Browser, camille_id: UUID
 ) -> None:
-    hers = add_alert(camille_id)
+    hers = factories.add_alert(camille_id)
     melun = AlertTarget(prefecture_id="melun_77", procedure="TITRE_SEJOUR")
-    his = add_alert(add_account("robin@example.org").id, melun)
-    over = add_alert(camille_id, closed_at=clock(), closed_because=ClosedBecause.DELETED)
+    his = factories.add_alert(factories.add_account("robin@example.org").id, melun)
+    over = factories.add_alert(camille_id, closed_at=clock(), closed_because=ClosedBecause.DELETED)
     alerts = [hers, his, over]
     assert find_alerts(support, alerts) == set(alerts)
     assert find_alerts(support, alerts, f"userId={camille_id}") == {hers, over}
@@ -360,7 +347,7 @@ def test_alerts_are_found_by_user_prefecture_and_whether_they_wait(
 
 
 def test_an_alert_is_shown_with_its_owner_and_its_desks(support: Browser, camille_id: UUID) -> None:
-    alert = add_alert(camille_id)
+    alert = factories.add_alert(camille_id)
     page = support.get(f"{ALERTS}/{alert}")
     assert f"/admin/utilisateurs/{camille_id}" in page.html
     assert "/admin/guichets/bobigny_93/" in page.html
@@ -370,10 +357,10 @@ def test_an_alert_is_shown_with_its_owner_and_its_desks(support: Browser, camill
 
 
 def test_an_alert_is_paused_once_and_resumed_once(admin: Browser, camille_id: UUID, door: Door) -> None:
-    add_grant(camille_id, PlanName.URGENCE_7J)
-    alert = add_alert(camille_id)
+    factories.add_grant(camille_id, PlanName.URGENCE_7J)
+    alert = factories.add_alert(camille_id)
     assert "Cette alerte est en pause." in act(admin, f"{ALERTS}/{alert}/pause")
-    assert not rows(Alert)[0].enabled
+    assert not factories.rows(Alert)[0].enabled
     assert "déjà en pause" in act(admin, f"{ALERTS}/{alert}/pause")
     assert "attend de nouveau" in act(admin, f"{ALERTS}/{alert}/reprise")
     assert door.caught_up == [alert]
@@ -385,19 +372,19 @@ def test_an_alert_is_paused_once_and_resumed_once(admin: Browser, camille_id: UU
 def test_an_alert_is_not_resumed_beyond_its_owners_plan_nor_once_it_is_closed(
     admin: Browser, camille_id: UUID
 ) -> None:
-    alert = add_alert(camille_id, enabled=False)
+    alert = factories.add_alert(camille_id, enabled=False)
     assert "ne porte pas d’alerte de plus" in act(admin, f"{ALERTS}/{alert}/reprise")
-    change(Alert, closed_at=clock(), closed_because=ClosedBecause.FOUND)
+    factories.change(Alert, closed_at=clock(), closed_because=ClosedBecause.FOUND)
     assert "Cette alerte est fermée" in act(admin, f"{ALERTS}/{alert}/reprise")
-    assert not rows(Alert)[0].enabled
+    assert not factories.rows(Alert)[0].enabled
     assert audit("alert.resume") == []
 
 
 def test_a_detection_is_shown_with_slots_and_alerts(support: Browser) -> None:
-    detection, slots = see("2099-01-05T09:00:00+01:00", "open", seats=3)
-    add_match(add_alert(add_account().id), detection, slots)
+    detection, slots = factories.see("2099-01-05T09:00:00+01:00", "open", seats=3)
+    factories.add_match(factories.add_alert(factories.add_account().id), detection, slots)
     page = support.get(DETECTIONS)
-    assert BOBIGNY in page.text
+    assert factories.BOBIGNY in page.text
     page = support.get(f"{DETECTIONS}/{detection}")
     assert support.status == 200
     for text in ("2099-01-05T09:00:00+01:00", "sans date", "Aucun message n’en parle.", "Aucune preuve"):
@@ -407,46 +394,46 @@ def test_a_detection_is_shown_with_slots_and_alerts(support: Browser) -> None:
 
 
 def test_the_proof_is_a_link_of_now_and_audited(admin: Browser) -> None:
-    detection, _ = see("2099-01-05")
+    detection, _ = factories.see("2099-01-05")
     for path in (f"{detection}/preuve", f"{UUID(int=0)}", f"{UUID(int=0)}/preuve"):
         admin.get(f"{DETECTIONS}/{path}")
         assert admin.status == 404, path
-    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
+    factories.change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     page = admin.get(f"{DETECTIONS}/{detection}")
     assert f"{DETECTIONS}/{detection}/preuve" in page.html
     assert "/l/proof." not in page.html, "a link that is made when it is asked for"
     admin.get(f"{DETECTIONS}/{detection}/preuve")
     assert admin.status == 303
     assert "/l/proof." in admin.location
-    (row,) = (each for each in rows(AuditEntry) if each.action == "detection.proof")
+    (row,) = (each for each in factories.rows(AuditEntry) if each.action == "detection.proof")
     assert row.subject_id == str(detection)
 
 
 def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.NOTHING_THERE) -> UUID:
     """Write an answer to a detection of its own; return the detection's id."""
-    detection, slots = see("2099-01-05")
-    made = add_match(add_alert(user_id), detection, slots)
-    add_answer(made, value, clock() - timedelta(minutes=minutes))
+    detection, slots = factories.see("2099-01-05")
+    made = factories.add_match(factories.add_alert(user_id), detection, slots)
+    factories.add_answer(made, value, clock() - timedelta(minutes=minutes))
     return detection
 
 
 def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts: int = 9) -> None:
     month = find_first_month(months_ago + 1)
-    add_day(desk_id, month, alerts=alerts, found=1, too_late=2, nothing_there=nothing_there)
+    factories.add_day(desk_id, month, alerts=alerts, found=1, too_late=2, nothing_there=nothing_there)
 
 
 def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:
     page = support.get(ANSWERS)
     assert "Personne n’a signalé de page vide." in page.text
     assert "Aucune réponse n’est comptée dans ce temps." in page.text
-    user = add_account()
+    user = factories.add_account()
     detection = report(user.id)
     report(user.id, value=AnswerValue.FOUND)
     page = support.get(ANSWERS)
     assert page.html.count("/admin/detections/") == 1
     assert f"/admin/detections/{detection}" in page.html
     assert "encore ouverts chez nous" in page.text
-    assert EMAIL not in page.html
+    assert factories.EMAIL not in page.html
     assert str(user.id) not in page.html
 
 

@@ -18,47 +18,13 @@ from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.invoices.issuing import issue_due
+from configs.ground import signed_links
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.proofs import new_key
-from configs.ground.signed_links import (
-    AcknowledgeIncident,
-    AnswerAlert,
-    CancelOrder,
-    ConfirmCancellation,
-    ConfirmDeclaration,
-    KeepSecondFactor,
-    MoveReminders,
-    OpenPortal,
-    RefundClosedDesk,
-    ResetPassword,
-    ReturnAddress,
-    StopAlerts,
-    StopGroup,
-    TellHowItWent,
-    VerifyAddress,
-    WithdrawOrder,
-    write_token,
-)
+from tests import factories
 from tests.clients import Browser
-from tests.factories import (
-    add_account,
-    add_alert,
-    add_contact,
-    add_desk,
-    add_grant,
-    add_match,
-    add_message,
-    add_payment,
-    add_stripe_event,
-    change,
-    give_role,
-    rows,
-    save,
-    save_all,
-    see,
-)
 
 ROLES = ("visitor", "newcomer", "anna", "neighbour", "support", "admin")
 # What Anna's own pages show, and no page of another person.
@@ -93,49 +59,55 @@ class Population:
 
 def populate(app: Flask) -> Population:
     """Write everybody, and everything of Anna's."""
-    users = {"anna": add_account(SECRETS["address"]).id}
+    users = {"anna": factories.add_account(SECRETS["address"]).id}
     for role in ("newcomer", "neighbour", "support", "admin"):
-        users[role] = add_account(f"{role}@example.org", confirmed=role != "newcomer").id
-    give_role(users["support"], Role.SUPPORT, second_factor=False)
-    give_role(users["admin"], Role.ADMIN, second_factor=False)
+        users[role] = factories.add_account(f"{role}@example.org", confirmed=role != "newcomer").id
+    factories.give_role(users["support"], Role.SUPPORT, second_factor=False)
+    factories.give_role(users["admin"], Role.ADMIN, second_factor=False)
     for role in ("anna", "neighbour"):
-        add_grant(users[role], days=30, starts=-1 / 24)
+        factories.add_grant(users[role], days=30, starts=-1 / 24)
     ids = _write_alerts(users["anna"]) | _write_channels(users["anna"])
-    ids |= {"user": str(users["anna"]), "letter": _write_letter(users["anna"]), "event": add_stripe_event()}
-    ids["grant"] = str(next(each.id for each in rows(Grant) if each.user_id == users["anna"]))
-    ids["payment"] = str(add_payment(users["anna"], client_name=SECRETS["client"]))
-    ids["order"] = rows(Payment)[0].order_number
+    ids |= {
+        "user": str(users["anna"]),
+        "letter": _write_letter(users["anna"]),
+        "event": factories.add_stripe_event(),
+    }
+    ids["grant"] = str(next(each.id for each in factories.rows(Grant) if each.user_id == users["anna"]))
+    ids["payment"] = str(factories.add_payment(users["anna"], client_name=SECRETS["client"]))
+    ids["order"] = factories.rows(Payment)[0].order_number
     issue_due(60)
-    ids["invoice"] = str(rows(Invoice)[0].id)
+    ids["invoice"] = str(factories.rows(Invoice)[0].id)
     ids["shown"] = _write_notices(users["anna"])
     ids["login"] = str(Browser(app).give_login(users["anna"], SECRETS["browser"]).login.id)
     return Population(app, users, ids | _write_links(users["anna"], ids["alert"]) | _declare(ids["payment"]))
 
 
 def _write_alerts(user_id: UUID) -> dict[str, str]:
-    add_desk(last_check_at=clock(), last_proven_at=clock())
-    detection, slots = see("2099-01-05T09:00:00+01:00")
-    alert, closed = add_alert(user_id), add_alert(user_id)
-    found = add_match(alert, detection, slots)
-    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
-    change(Alert, Alert.id == alert, name=SECRETS["alert"])
-    change(Alert, Alert.id == closed, closed_at=clock(), closed_because=ClosedBecause.FOUND)
+    factories.add_desk(last_check_at=clock(), last_proven_at=clock())
+    detection, slots = factories.see("2099-01-05T09:00:00+01:00")
+    alert, closed = factories.add_alert(user_id), factories.add_alert(user_id)
+    found = factories.add_match(alert, detection, slots)
+    factories.change(Detection, Detection.id == detection, proof_key=new_key(clock()))
+    factories.change(Alert, Alert.id == alert, name=SECRETS["alert"])
+    factories.change(Alert, Alert.id == closed, closed_at=clock(), closed_because=ClosedBecause.FOUND)
     at = clock() + timedelta(days=9)
-    appointment = save(
+    appointment = factories.save(
         Appointment(alert_id=closed, at=at, place=SECRETS["place"], dropped_at=at + timedelta(days=90))
     )
-    message = add_message(user_id, found, kind="slot_alert", state=State.SENT, accepted_at=clock())
+    message = factories.add_message(user_id, found, kind="slot_alert", state=State.SENT, accepted_at=clock())
     links = {
-        "reminder": write_token(MoveReminders(appointment.id)),
-        "went": write_token(TellHowItWent(appointment.id, well=True)),
-        "answer": write_token(AnswerAlert(message)),
+        "reminder": signed_links.write_token(signed_links.MoveReminders(appointment.id)),
+        "went": signed_links.write_token(signed_links.TellHowItWent(appointment.id, well=True)),
+        "answer": signed_links.write_token(signed_links.AnswerAlert(message)),
     }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
 
 
 def _write_letter(user_id: UUID) -> str:
     """Write a message that failed for good; return its id."""
-    return str(add_message(user_id, kind="order", state=State.FAILED, reason="a test", failed_at=clock()))
+    return str(
+        factories.add_message(user_id, kind="order", state=State.FAILED, reason="a test", failed_at=clock())
+    )
 
 
 def _write_notices(user_id: UUID) -> str:
@@ -148,20 +120,22 @@ def _write_notices(user_id: UUID) -> str:
         "link": "/formule",
     }
     written = [Notice(user_id=user_id, **texts) for _ in range(2)]
-    save_all(written)
+    factories.save_all(written)
     return str(written[0].id)
 
 
 def _write_channels(user_id: UUID) -> dict[str, str]:
     now = clock()
-    change(Contact, Contact.user_id == user_id, former_address="anna.former@example.org", moved_at=now)
-    add_contact(user_id, Channel.SMS, SECRETS["phone"])
-    add_contact(user_id, Channel.TELEGRAM, "9876543210")
-    save(TelegramLink(
+    factories.change(
+        Contact, Contact.user_id == user_id, former_address="anna.former@example.org", moved_at=now
+    )
+    factories.add_contact(user_id, Channel.SMS, SECRETS["phone"])
+    factories.add_contact(user_id, Channel.TELEGRAM, "9876543210")
+    factories.save(TelegramLink(
         user_id=user_id, code_hash=b"x" * 32, created_at=now, expires_at=now + timedelta(minutes=9),
         chat_id="9876543211", chat_name=SECRETS["chat"],
     ))  # fmt: skip
-    return {"device": str(add_contact(user_id, Channel.PUSH, device_name=SECRETS["device"]).id)}
+    return {"device": str(factories.add_contact(user_id, Channel.PUSH, device_name=SECRETS["device"]).id)}
 
 
 def _declare(payment_id: str) -> dict[str, str]:
@@ -174,12 +148,12 @@ def _declare(payment_id: str) -> dict[str, str]:
         kind=DeclarationKind.CANCELLATION, made_by=DeclaredBy.FORM, made_at=clock(), name="Anna",
         email="somebody@example.org", reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=10),
     )  # fmt: skip
-    save_all([row, notice])
+    factories.save_all([row, notice])
     return {
-        "withdraw": write_token(WithdrawOrder(UUID(payment_id))),
-        "cancel": write_token(CancelOrder(UUID(payment_id))),
-        "notice": write_token(ConfirmCancellation(notice.id)),
-        "declaration": write_token(ConfirmDeclaration(row.id)),
+        "withdraw": signed_links.write_token(signed_links.WithdrawOrder(UUID(payment_id))),
+        "cancel": signed_links.write_token(signed_links.CancelOrder(UUID(payment_id))),
+        "notice": signed_links.write_token(signed_links.ConfirmCancellation(notice.id)),
+        "declaration": signed_links.write_token(signed_links.ConfirmDeclaration(row.id)),
     }
 
 
@@ -192,13 +166,13 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         sent = email.id, digest(email.address)
         password = digest(user.password_hash or "")
     return {
-        "stop": write_token(StopAlerts((UUID(alert),))),
-        "unsubscribe": write_token(StopGroup(*sent, MessageGroup.REMINDERS)),
-        "verify": write_token(VerifyAddress(*sent)),
-        "return": write_token(ReturnAddress(*sent)),
-        "factor": write_token(KeepSecondFactor(user_id, 0)),
-        "reset": write_token(ResetPassword(*sent, password)),
-        "portal": write_token(OpenPortal(*sent)),
-        "closed_desk": write_token(RefundClosedDesk(*sent, UUID(alert))),
-        "incident": write_token(AcknowledgeIncident(1, user_id)),
+        "stop": signed_links.write_token(signed_links.StopAlerts((UUID(alert),))),
+        "unsubscribe": signed_links.write_token(signed_links.StopGroup(*sent, MessageGroup.REMINDERS)),
+        "verify": signed_links.write_token(signed_links.VerifyAddress(*sent)),
+        "return": signed_links.write_token(signed_links.ReturnAddress(*sent)),
+        "factor": signed_links.write_token(signed_links.KeepSecondFactor(user_id, 0)),
+        "reset": signed_links.write_token(signed_links.ResetPassword(*sent, password)),
+        "portal": signed_links.write_token(signed_links.OpenPortal(*sent)),
+        "closed_desk": signed_links.write_token(signed_links.RefundClosedDesk(*sent, UUID(alert))),
+        "incident": signed_links.write_token(signed_links.AcknowledgeIncident(1, user_id)),
     }

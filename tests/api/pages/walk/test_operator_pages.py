@@ -10,14 +10,7 @@ from api.models.login import Login
 from api.models.user import Role
 from api.pages.area import Access
 from configs.ground.clock import clock
-from tests.api.pages.walk.addresses import (
-    OPERATOR_FORMS,
-    check_answer,
-    check_keeping,
-    fill_address,
-    list_operator_addresses,
-    read_digests,
-)
+from tests.api.pages.walk import addresses
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
 from tests.clients import Browser
@@ -104,9 +97,9 @@ def post(
 
 def read_form(population: Population, endpoint: str) -> tuple[str, dict[str, str]]:
     """Return the address of a form, and its fields."""
-    address, fields = OPERATOR_FORMS[endpoint]
+    address, fields = addresses.OPERATOR_FORMS[endpoint]
     filled = {name: text.format(**population.ids) for name, text in fields.items()}
-    return fill_address(address, population.ids), filled
+    return addresses.fill_address(address, population.ids), filled
 
 
 def read_token(browser: Browser) -> str:
@@ -114,7 +107,7 @@ def read_token(browser: Browser) -> str:
 
 
 def read_contents() -> dict[str, str]:
-    return {name: digest for name, digest in read_digests().items() if name not in _LOGS}
+    return {name: digest for name, digest in addresses.read_digests().items() if name not in _LOGS}
 
 
 SEEN = [role for role in ROLES if role not in ("newcomer", "anna")]  # users are one role here
@@ -123,12 +116,12 @@ SEEN = [role for role in ROLES if role not in ("newcomer", "anna")]  # users are
 @in_turn("role", SEEN)
 def test_each_role_gets_what_it_may_see_and_changes_nothing(staff: Population, role: str) -> None:
     browser, before = staff.browse(role), read_contents()
-    for endpoint, address in list_operator_addresses(staff.app).items():
-        answer = browser.client.get(fill_address(address, staff.ids), headers=browser.headers)
+    for endpoint, address in addresses.list_operator_addresses(staff.app).items():
+        answer = browser.client.get(addresses.fill_address(address, staff.ids), headers=browser.headers)
         expected = expect_status(role, endpoint, read_access(staff, endpoint))
         assert answer.status_code == expected, (endpoint, answer.text[-900:])
-        check_answer(answer)
-        check_keeping(answer, "personal")
+        addresses.check_answer(answer)
+        addresses.check_keeping(answer, "personal")
         if expected != 200:
             shown = [secret for secret in SECRETS.values() if secret in answer.text]
             assert shown == [], endpoint
@@ -140,14 +133,14 @@ def test_nobody_but_an_admin_acts(staff: Population, role: str) -> None:
     browser = staff.browse(role)
     token = read_token(browser) if role != "visitor" else None
     before = read_contents()
-    for endpoint in OPERATOR_FORMS:
+    for endpoint in addresses.OPERATOR_FORMS:
         access = read_access(staff, endpoint)
         if role == "support" and access in _SUPPORTS:
             continue  # a search, or the end of a lost second factor
         answer = post(browser, staff, endpoint, token)
         expected = {"visitor": 401, "support": 403}.get(role, 404)
         assert answer.status_code == expected, (endpoint, answer.status_code)
-        check_answer(answer)
+        addresses.check_answer(answer)
     assert read_contents() == before
     assert rows(AuditEntry) == []
 
@@ -155,7 +148,7 @@ def test_nobody_but_an_admin_acts(staff: Population, role: str) -> None:
 def test_a_form_without_its_token_or_from_another_site_does_nothing(staff: Population) -> None:
     admin = staff.browse("admin")
     token, before = read_token(admin), read_contents()
-    for endpoint in OPERATOR_FORMS:
+    for endpoint in addresses.OPERATOR_FORMS:
         assert post(admin, staff, endpoint, None).status_code == 403, endpoint
         answer = post(admin, staff, endpoint, token, **{"Sec-Fetch-Site": "cross-site"})
         assert answer.status_code == 403, endpoint
@@ -168,11 +161,11 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
     token, proven = read_token(admin), (Access.PROVEN_ADMIN, Access.PROVEN_OPERATOR)
     # younger than the second factor, older than what counts as recent
     change(Login, proven_at=clock() - timedelta(hours=1))
-    pages = list_operator_addresses(staff.app)
+    pages = addresses.list_operator_addresses(staff.app)
     asked = [each for each in pages if read_access(staff, each) in proven]
     assert len(asked) == 7
     for endpoint in asked:
-        answer = admin.client.get(fill_address(pages[endpoint], staff.ids), headers=admin.headers)
+        answer = admin.client.get(addresses.fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         assert answer.headers["Location"].startswith(f"/prove?next={endpoint}"), endpoint
         assert post(admin, staff, endpoint.replace("ask_", ""), token).status_code == 403, endpoint
     assert rows(AuditEntry) == []
@@ -180,12 +173,12 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
 
 def test_every_page_leaves_its_row(staff: Population) -> None:
     admin = staff.browse("admin")
-    pages = list_operator_addresses(staff.app)
+    pages = addresses.list_operator_addresses(staff.app)
     asked = {name for name in pages if ".ask_" in name}
     assert set(pages) - asked - POLLED == set(ROWS) - asked
     for endpoint, (action, subject, subject_id) in ROWS.items():
         known = {each.id for each in rows(AuditEntry)}
-        answer = admin.client.get(fill_address(pages[endpoint], staff.ids), headers=admin.headers)
+        answer = admin.client.get(addresses.fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         (row,) = (each for each in rows(AuditEntry) if each.id not in known)
         assert (row.action, row.subject_type) == (action, subject), endpoint
         assert row.subject_id == (subject_id and subject_id.format(**staff.ids)), endpoint
@@ -197,12 +190,12 @@ def test_every_page_leaves_its_row(staff: Population) -> None:
 def test_each_form_of_an_admin_is_taken_and_audited(staff: Population) -> None:
     admin = staff.browse("admin")
     token = read_token(admin)
-    for endpoint in OPERATOR_FORMS:
+    for endpoint in addresses.OPERATOR_FORMS:
         known = {each.id for each in rows(AuditEntry)}
         answer = post(admin, staff, endpoint, token)
         is_search = read_access(staff, endpoint) is Access.OPERATOR
         assert answer.status_code == (200 if is_search else 303), (endpoint, answer.text[-900:])
-        check_answer(answer)
+        addresses.check_answer(answer)
         written = [each for each in rows(AuditEntry) if each.id not in known]
         assert {each.actor_id for each in written} == {staff.users["admin"]}, endpoint
         assert is_search or any(not each.action.endswith(".view") for each in written), endpoint
@@ -216,16 +209,16 @@ def test_each_form_of_an_admin_is_taken_and_audited(staff: Population) -> None:
 def test_no_operator_page_breaks_by_what_is_sent_and_markup_is_text(staff: Population, text: str) -> None:
     admin = staff.browse("admin")
     token = read_token(admin)
-    for endpoint in OPERATOR_FORMS:
+    for endpoint in addresses.OPERATOR_FORMS:
         url, fields = read_form(staff, endpoint)
         for name in fields:
             data = fields | {name: text, "csrf_token": token}
             answer = admin.client.post(url, data=data, headers=admin.headers)
             assert answer.status_code in TAKEN, (endpoint, name)
             check_escaped(answer)
-    lists = {name: at for name, at in list_operator_addresses(staff.app).items() if "list_" in name}
+    lists = {name: at for name, at in addresses.list_operator_addresses(staff.app).items() if "list_" in name}
     for endpoint, address in lists.items():
-        path = fill_address(address, staff.ids).partition("?")[0]
+        path = addresses.fill_address(address, staff.ids).partition("?")[0]
         for each in (dict.fromkeys(QUERY_NAMES, text), {"after": text}, {"q": text}):
             answer = admin.client.get(path, query_string=each, headers=admin.headers)
             assert answer.status_code in TAKEN, (endpoint, each)
