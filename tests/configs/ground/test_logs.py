@@ -146,10 +146,6 @@ class _Word(StrEnum):
     [
         ("to jean.dupont+x@example.fr now", "to ***@example.fr now"),
         ("<a@b.example.fr>,c@d.fr", "<***@b.example.fr>,***@d.fr"),
-        ("+33612345678", "***78"),
-        ("+33 6 12 34 56 78.", "***78."),
-        ("06 12 34 56 78", "***78"),
-        ("06.12.34.56.78", "***78"),
         ("tel:0612345678", "tel:***78"),
         ("0033612345678", "***78"),
         ("06\u00a012\u00a034\u00a056\u00a078", "***78"),
@@ -162,7 +158,6 @@ class _Word(StrEnum):
         ),
         ("postgresql://rdv:p%40ss@db:5432/rdv", "postgresql://***@db:5432/rdv"),
         ("redis://:word@redis:6379", "redis://***@redis:6379"),
-        ("http://user:pass@proxy.example.fr:80", "http://***@proxy.example.fr:80"),
         ("sk_live_abcDEF123", "***"),
         ("key SG.abc-def.ghi_jkl", "key ***"),
         ("whsec_123abc", "***"),
