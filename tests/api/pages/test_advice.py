@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -256,21 +256,6 @@ def test_a_page_says_that_nobody_has_decided(
     assert "Nous n’avons pas encore vérifié que ce site accepte" in read(visitor, ADVICE)
 
 
-_ROOT = Path(__file__).parents[3]
-_READ = ("README.md", "docs/concepts.md", "api/pages/**/*.html", "api/pages/**/*.po", "api/pages/**/*.md",
-         "api/pages/**/*.webmanifest", "api/templates/**/*.html", "api/payments/billing/terms/*/*.md", "notifier/templates/**/*.*",
-         "notifier/content/*.yaml")  # fmt: skip
-_WATCHED = (
-    r"préfect|prefe[ck]?t|prefeit|préf|präfekt|départem|departam|departm|département|guichet|desk|schalter|ventanill|balc[ãõ]"
-    r"|guich|page|seite|página|префект|департам|окош|страниц|محافظ|مقاطع|شباك|صفح|省|窗口|页面|प्रीफ़ेक्चर|विभाग|काउंटर"
-)
-# A number, and soon after it what is watched; Arabic has one with its article, too.
-_NUMBER = r"(?<![\w%{.,:€-])(?:\d{2,}|cent une?)\s*(?:\w+\s+|个){0,2}?"
-_CLAIM = re.compile(rf"{_NUMBER}(?:{_WATCHED})|\b\u0627\u0644\u0640?\d{{2,}}", re.IGNORECASE)
-# Fair use, and the plan's own: numbers of one account.
-_OF_AN_ACCOUNT = {"10 préfect"}
-
-
 def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(visitor: Browser) -> None:
     page = visitor.get("/")
     for said in ("service privé", "Le rendez-vous est gratuit", "captcha", "4,99"):
@@ -302,22 +287,6 @@ def test_its_form_keeps_the_language_of_the_link(browse: Callable[..., Browser],
     assert visitor.get(f"/?lang={language}").forms[0]["fields"]["lang"] == [language]
     answer = visitor.client.get(f"/departements?lang={language}&place=93&procedure=visa")
     assert answer.headers["Location"] == f"/departements/bobigny_93/visa?lang={language}"
-
-
-def list_texts() -> Iterator[Path]:
-    for pattern in _READ:
-        yield from _ROOT.glob(pattern)
-
-
-def find_claims(text: str) -> set[str]:
-    return {found[0] for found in _CLAIM.finditer(re.sub(r'"\n"', "", text))} - _OF_AN_ACCOUNT
-
-
-def test_no_text_names_how_much_is_watched() -> None:
-    texts = list(list_texts())
-    assert len(texts) > 200, "all are looked at"
-    found = {str(each.relative_to(_ROOT)): find_claims(each.read_text("utf-8")) for each in texts}
-    assert {name: claims for name, claims in found.items() if claims} == {}
 
 
 def find_tile(page: Page, place: str) -> str:
