@@ -58,13 +58,9 @@ def test_no_file_is_too_long() -> None:
     assert {str(file): lines(file) for file in HOUSE if lines(file) > MOST_LINES} == {}
 
 
-def test_folders_with_too_many_modules_are_those_with_a_reason() -> None:
+def test_folders_with_too_many_or_too_few_modules_are_those_with_a_reason() -> None:
     modules = Counter(str(file.parent) for file in PRODUCT if file.name != "__init__.py")
     assert {folder for folder, number in modules.items() if number > MOST_FILES} == LARGE_FOLDERS.keys()
-
-
-def test_folders_with_too_few_modules_are_those_with_a_reason() -> None:
-    modules = Counter(str(file.parent) for file in PRODUCT if file.name != "__init__.py")
     assert {folder for folder, number in modules.items() if number < LEAST_FILES} == SMALL_FOLDERS.keys()
 
 

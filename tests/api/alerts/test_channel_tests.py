@@ -127,13 +127,6 @@ WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJO
 ON = {"enabled": True}
 
 
-@pytest.fixture
-def caller(person: People) -> Person:
-    who = person(plan=PlanName.URGENCE_TOTAL)
-    add_contact(who.id, Channel.SMS)
-    return who
-
-
 def create(who: Person, **more: Any) -> tuple[int, dict[str, Any]]:
     answer = who.post("/api/alerts", WISH | more)
     return answer.status_code, answer.json or {}
@@ -144,7 +137,9 @@ def edit(who: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json or {}
 
 
-def test_calls_are_chosen_at_once_or_later_and_switched_off_without_a_plan(caller: Person) -> None:
+def test_calls_are_chosen_at_once_or_later_and_switched_off_without_a_plan(person: People) -> None:
+    caller = person(plan=PlanName.URGENCE_TOTAL)
+    add_contact(caller.id, Channel.SMS)
     status, made = create(caller)
     assert (status, made["voice"]) == (201, {"enabled": False})
     status, made = create(caller, voice=ON)

@@ -320,17 +320,10 @@ def test_a_form_without_calls_leaves_them(camille: Browser, alert: UUID, door: D
     assert wants_calls()
 
 
-@pytest.fixture
-def asked(camille: Browser) -> UUID:
-    (user,) = rows(User)
-    made = add_alert(user.id)
-    camille.get(f"/alertes/{made}/trouve")
-    return made
-
-
 def test_it_closes_the_alert_and_keeps_the_appointment_for_the_calendar(
-    camille: Browser, asked: UUID
+    camille: Browser, alert: UUID
 ) -> None:
+    camille.get(f"/alertes/{alert}/trouve")
     day = (clock() + timedelta(days=40)).date()
     camille.send("/trouve", day=str(day), hour="09:30", place="Guichet 4, Bobigny")
     page = camille.follow()
@@ -338,7 +331,7 @@ def test_it_closes_the_alert_and_keeps_the_appointment_for_the_calendar(
     assert "Vous avez trouvé un rendez-vous." in page.text
     assert "Guichet 4, Bobigny" in page.text
     assert "09:30" in page.text
-    event = camille.client.get(f"/alertes/{asked}/rendez-vous.ics")
+    event = camille.client.get(f"/alertes/{alert}/rendez-vous.ics")
     (entry,) = Calendar.from_ical(event.text).walk("VEVENT")
     (kept,) = rows(Appointment)
     starts_at = entry.decoded("DTSTART")

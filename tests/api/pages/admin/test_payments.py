@@ -265,9 +265,10 @@ def test_declarations_without_an_order_are_listed_and_support_sees_no_whole_addr
     assert len(audit("declarations.list")[-1].changes["seen"]) == 4
 
 
-@pytest.fixture
-def three_days(frozen: time_machine.Traveller, database: str) -> None:
-    """Issue documents on two days in Paris; the second begins at 23:00 UTC."""
+def test_each_day_has_its_totals_and_the_file_has_the_same(
+    frozen: time_machine.Traveller, app: Flask
+) -> None:
+    """The second day of Paris begins at 23:00 UTC."""
     frozen.move_to(datetime(2026, 11, 20, 22, 59, tzinfo=UTC))
     first = pay(cents=1499)
     pay(cents=499)
@@ -275,9 +276,6 @@ def three_days(frozen: time_machine.Traveller, database: str) -> None:
     frozen.move_to(datetime(2026, 11, 20, 23, 0, tzinfo=UTC))
     refund(first, 500)
     issue()
-
-
-def test_each_day_has_its_totals_and_the_file_has_the_same(three_days: None, app: Flask) -> None:
     support = seat_operator(app, Role.SUPPORT)
     first, second = support.get(f"{TOTALS}?first=2026-11-20&last=2026-11-21").rows
     assert (first[0], first[2:4], plain(first[6])) == ("20 novembre 2026", ["2", "0"], "19,98 €")

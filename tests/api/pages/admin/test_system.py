@@ -197,9 +197,7 @@ PAGED = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def three_of_each(admin: Browser) -> None:
-    """Write three rows of everything that operators look at."""
+def test_every_list_goes_on_page_by_page(admin: Browser) -> None:
     user = factories.add_account().id
     for _ in range(3):
         factories.add_match(factories.add_alert(user), *factories.see("2099-12-01", "2099-12-02"))
@@ -209,9 +207,6 @@ def three_of_each(admin: Browser) -> None:
         factories.add_check(started_at=clock())
         factories.add_stripe_event(str(payment))
         factories.add_incident(subject=f"{payment}:443")
-
-
-def test_every_list_goes_on_page_by_page(admin: Browser, three_of_each: None) -> None:
     for endpoint in PAGED:
         path = list_operator_addresses(admin.client.application)[endpoint].partition("?")[0]
         pages = list(walk(admin, f"{path}?limit=1", "|".join))

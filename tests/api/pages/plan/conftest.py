@@ -54,12 +54,8 @@ class Buyer:
 
 
 @pytest.fixture
-def account() -> User:
-    return add_account()
-
-
-@pytest.fixture
-def buyer(shop: Shop, visitor: Browser, account: User) -> Buyer:
+def buyer(shop: Shop, visitor: Browser) -> Buyer:
     """Give camille@example.org, signed in, whose address is confirmed."""
+    account = add_account()
     visitor.give_login(account.id)
     return Buyer(shop, visitor, account)

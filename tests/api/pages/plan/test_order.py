@@ -13,7 +13,7 @@ import time_machine
 from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert
 from api.models.payment import Payment
-from api.models.user import Contact, User
+from api.models.user import Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.invoices.documents import issue
@@ -133,11 +133,9 @@ def test_a_lost_session_does_not_order_by_another_button(buyer: Buyer) -> None:
     assert buyer.browser.status == 303
 
 
-def test_an_unconfirmed_address_orders_nothing_and_is_led_to_its_confirmation(
-    buyer: Buyer, account: User
-) -> None:
+def test_an_unconfirmed_address_orders_nothing_and_is_led_to_its_confirmation(buyer: Buyer) -> None:
     buyer.open_order()
-    change(Contact, Contact.user_id == account.id, verified_at=None)
+    change(Contact, Contact.user_id == buyer.user.id, verified_at=None)
     buyer.press()
     assert "Confirmez d’abord votre adresse e-mail" in buyer.browser.follow().text
     assert rows(Payment) == []
