@@ -66,7 +66,7 @@ def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, progra
 
 ROOT = Path(__file__).parents[3]
 KNOWN = {name.upper() for name in Settings.model_fields}
-# What engines, systemd and people set for libraries, and reads most like a setting of ours.
+# Variables of other programs whose names are most like ours.
 FOREIGN = ["AWS_SECRET_ACCESS_KEY", "SENTRY_RELEASE", "STATE_DIRECTORY", "STRIPE_API_KEY"]
 
 
