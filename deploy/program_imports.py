@@ -16,7 +16,6 @@ OURS = (
     "crawler",
     "deploy.backup",
     "deploy.health_check",
-    "deploy.local.run_supervisord",
     "deploy.local.scrapyd",
     "deploy.metrics",
     "deploy.postgres_tools",

@@ -1,7 +1,6 @@
 """A whole stack on one machine: servers, tables, stand-ins and programs, started and ended in order."""
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -10,7 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import requests
 import sqlalchemy as sa
@@ -24,7 +22,7 @@ from configs.ground.redis import read_rules
 from configs.settings import SettingMissing
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
-from deploy.local.postgres import start_postgres
+from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.processes import (
     StartFailed,
     StopRequested,
@@ -39,7 +37,7 @@ from deploy.local.processes import (
 from deploy.local.programs import commands, write_supervisor
 from deploy.local.short_periods import gather
 from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, keep
-from deploy.local.valkey import start_valkey
+from deploy.local.valkey import Valkey, start_valkey
 from deploy.sandbox import addresses
 from deploy.sandbox.control_client import ask
 
@@ -47,18 +45,6 @@ ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
 _LOGINS_SECONDS = 60.0  # longest wait for a statement that makes them
-_SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
-# In its log, and in those of parents that fork their children (configs/ground/worker_processes.py)
-_EXIT = re.compile(rb" exited: .*; not expected\)|child died and is started again")
-
-
-class Server(Protocol):
-    """What PostgreSQL and Redis here have in common."""
-
-    process: subprocess.Popen[bytes]
-
-    def stop(self) -> None:
-        """End it in order."""
 
 
 @dataclass
@@ -66,26 +52,18 @@ class RestartableServer:
     """A running server and how to start it again."""
 
     name: str
-    server: Server
-    again: Callable[[], Server]
-    _failing: bool = False
+    server: Postgres | Valkey
+    again: Callable[[], Postgres | Valkey]
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def revive(self) -> str | None:
-        """Start it again if it ended; return what to tell a person, None where nothing is new.
+    def revive(self) -> None:
+        """Start it again if it ended.
 
         A try that fails is made again at the next call: a PostgreSQL that was killed leaves children for a moment.
         """
-        if self._turn.locked() or self.server.process.poll() is None:
-            return None
-        with self._turn:
-            try:
+        if not self._turn.locked() and self.server.process.poll() is not None:
+            with self._turn, suppress(StartFailed):
                 self.server = self.again()
-            except StartFailed as failure:
-                before, self._failing = self._failing, True
-                return None if before else f"{self.name} ended and does not start again yet: {failure}"
-        self._failing = False
-        return f"{self.name} ended: it was started again"
 
     @contextmanager
     def down(self) -> Iterator[None]:
@@ -99,31 +77,6 @@ class RestartableServer:
         self.server.stop()
 
 
-@dataclass
-class ExitLog:
-    """A log that tells of programs that ended unexpectedly, read from now on."""
-
-    file: Path
-    _read: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._read = self._size()
-
-    def read_new(self) -> list[str]:
-        """Return the lines about such programs that were written since the last look."""
-        size = self._size()
-        if size == self._read:
-            return []
-        with self.file.open("rb") as opened:
-            opened.seek(self._read if size > self._read else 0)  # a shorter one took its name
-            lines = opened.read().splitlines()
-        self._read = size
-        return [f"{line.decode('utf-8', 'replace')} ({self.file})" for line in lines if _EXIT.search(line)]
-
-    def _size(self) -> int:
-        return self.file.stat().st_size if self.file.exists() else 0
-
-
 @dataclass(frozen=True)
 class Stack:
     """A running stack: where it keeps its state, its ports, its environment, and what must not end."""
@@ -134,26 +87,18 @@ class Stack:
     queue: dict[str, str]  # Redis' address of each program's user
     servers: list[RestartableServer]
     supervisor: subprocess.Popen[bytes]
-    exits: list[ExitLog]
 
-    @property
-    def supervisor_log(self) -> Path:
-        """Return where supervisord says what it does."""
-        return self.state / _SUPERVISED
-
-    def look_after(self) -> list[str]:
-        """Restart the servers that ended and have no supervisor; return the lines to print.
+    def look_after(self) -> None:
+        """Restart the servers that ended and have no supervisor.
 
         Raises:
             deploy.local.processes.StartFailed: supervisord ended, and with it all programs.
         """
         if (code := self.supervisor.poll()) is not None:
-            log = self.supervisor_log
+            log = self.state / LOGS / "supervisord.log"
             raise StartFailed(f"supervisord ended with {code}, and all programs with it; {log}:\n{tail(log)}")
-        return [
-            *(said for server in self.servers if (said := server.revive())),
-            *(said for each in self.exits for said in each.read_new()),
-        ]
+        for server in self.servers:
+            server.revive()
 
 
 @contextmanager
@@ -199,13 +144,11 @@ def running(
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
         make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), _LOGINS_SECONDS)
-        parents = ("notifier.log", "background.log")
-        exits = [ExitLog(state / _SUPERVISED), *(ExitLog(state / LOGS / name) for name in parents)]
         environment = gather(_unmeasured(os.environ) | variables)
         queue = {user: valkey.url(user=user) for user in read_rules()}
-        supervisor = _supervise(state / _SUPERVISED, commands(ports), environment, queue)
+        supervisor = _supervise(state / LOGS, commands(ports), environment, queue)
         ends.callback(stop_with_descendants, supervisor)
-        yield Stack(state, ports, environment, queue, servers, supervisor, exits)
+        yield Stack(state, ports, environment, queue, servers, supervisor)
 
 
 @contextmanager
@@ -243,11 +186,12 @@ def _replace_address(usual: str, really: str, text: str) -> str:
 
 
 def _supervise(
-    log: Path, programs: dict[str, list[str]], environment: dict[str, str], queue: Mapping[str, str]
+    logs: Path, programs: dict[str, list[str]], environment: dict[str, str], queue: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    conf = write_supervisor(log.parent, programs, ROOT, queue)
-    supervisord = [sys.executable, "-m", "deploy.local.run_supervisord", "-n", "-c", str(conf)]
-    return start(with_parent(supervisord), log, env=environment, cwd=ROOT)
+    """Start supervisord, which logs to a file. What it prints besides goes to no disk: a full one would end it."""
+    conf = write_supervisor(logs, programs, ROOT, queue)
+    supervisord = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
+    return start(with_parent(supervisord), Path(os.devnull), env=environment, cwd=ROOT)
 
 
 def wait_ready(stack: Stack, seconds: float = 180) -> None:

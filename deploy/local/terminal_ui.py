@@ -204,8 +204,7 @@ def _follow(
     feed, away = LiveFeed(), False
     end = time.monotonic() + seconds if seconds else None
     while end is None or time.monotonic() < end:
-        for said in stack.look_after():
-            console.print(said, style="yellow", markup=False)
+        stack.look_after()
         try:
             with session() as s:
                 for event in feed.read_new(s):

@@ -109,7 +109,7 @@ def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
 
 def test_programs_of_a_local_stack_are_shown_as_its_supervisor_knows_them(tmp_path: Path) -> None:
     conf = write_supervisor(tmp_path / LOGS, {"sandbox": ["sleep", "60"]}, tmp_path, {})
-    command = [sys.executable, "-m", "deploy.local.run_supervisord", "-n", "-c", str(conf)]
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as supervisor:
         try:
             wait_until(lambda: "RUNNING" in _read_states(tmp_path), what="sleep", process=supervisor)

@@ -114,7 +114,7 @@ class ChaosRunner:
         end = time.monotonic() + 2 * self.bound
         while time.monotonic() < end:
             if (code := self._field.stack.supervisor.poll()) is not None:
-                raise RuntimeError(f"supervisord ended with {code}: {self._field.stack.supervisor_log}")
+                raise RuntimeError(f"supervisord ended with {code}")
             if self._watch.is_well() and self._is_told():
                 return True
             time.sleep(0.7)
