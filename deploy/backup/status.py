@@ -3,14 +3,11 @@
 Health needs no key to the store for it. Texts are public: they name no address.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-import structlog
-from psycopg2 import errors
-from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import connection
 
 from deploy.backup.database import format_lsn, parse_lsn
 from deploy.backup.manifest import Kind, Manifest
@@ -40,8 +37,6 @@ _OPEN_REQUEST = """
 SELECT request FROM backup_states WHERE part = %s AND request IS NOT NULL AND request IS DISTINCT FROM answer
 """
 
-log = structlog.get_logger(__name__)
-
 
 def record_backup(sql: connection, manifest: Manifest) -> None:
     """Note a complete backup."""
@@ -49,13 +44,13 @@ def record_backup(sql: connection, manifest: Manifest) -> None:
         "part": manifest.kind, "name": manifest.name, "started": manifest.started_at,
         "finished": manifest.finished_at, "bytes": manifest.bytes,
     }  # fmt: skip
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(_DONE, given)
 
 
 def record_check(sql: connection, finished_at: datetime, troubles: list[str]) -> None:
     """Note what a look at the store found."""
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(
             _DONE, {"part": "store", "name": None, "started": None, "finished": finished_at, "bytes": None}
         )
@@ -65,60 +60,46 @@ def record_check(sql: connection, finished_at: datetime, troubles: list[str]) ->
 
 def record_trouble(sql: connection, part: str, text: str) -> None:
     """Note that a part fails; since when it does is kept."""
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(_TROUBLE, (part, text))
 
 
 def record_stored_log(sql: connection, lsn: int, until: datetime) -> None:
     """Note up to where, and up to when, the write-ahead log is stored."""
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(_STORED, (format_lsn(lsn), until))
 
 
 def read_made(sql: connection, kinds: Sequence[Kind]) -> dict[Kind, str]:
     """Return the name of the newest backup of each kind that was noted."""
-    found: dict[Kind, str] = {}
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(_MADE, (list(map(str, kinds)),))
-        found |= {Kind(part): name for part, name in asked.fetchall()}
-    return found
+        return {Kind(part): name for part, name in asked.fetchall()}
 
 
 def read_stored_lsn(sql: connection) -> int:
     """Return up to where the log was noted as stored; 0 before that."""
-    found: list[int] = []
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute("SELECT name FROM backup_states WHERE part = 'wal' AND name IS NOT NULL")
-        found += [parse_lsn(name) for (name,) in asked.fetchall()]
-    return found[0] if found else 0
+        found = asked.fetchone()
+    return parse_lsn(found[0]) if found else 0
 
 
 def request_backup(sql: connection, part: str) -> None:
     """Ask for a backup that begins after now."""
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(_REQUEST, (part, str(uuid4())))
 
 
 def read_request(sql: connection, part: str) -> UUID | None:
     """Return the request of a part that has no answer yet."""
-    found: list[UUID] = []
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute(_OPEN_REQUEST, (part,))
-        found += [UUID(request) for (request,) in asked.fetchall()]
-    return found[0] if found else None
+        found = asked.fetchone()
+    return UUID(found[0]) if found else None
 
 
 def answer_request(sql: connection, part: str, request: UUID) -> None:
     """Note that the backup which a request asked for is complete."""
-    with _table(sql) as asked:
+    with sql.cursor() as asked:
         asked.execute("UPDATE backup_states SET answer = %s WHERE part = %s", (str(request), part))
-
-
-@contextmanager
-def _table(sql: connection) -> Iterator[cursor]:
-    """Give a cursor; a database that was restored from an older version lacks the table until it is migrated."""
-    try:
-        with sql.cursor() as asked:
-            yield asked
-    except errors.UndefinedTable:
-        log.warning("the state of the backups is not recorded: run `python -m api.migrations upgrade`")
