@@ -92,6 +92,21 @@ def make_key() -> tuple[str, str]:
     return str(made), str(made.to_public())
 
 
+def read_blocks(blocks: Iterator[bytes]) -> Callable[[int], bytes]:
+    """Return a reader of blocks of any length, one after the other."""
+    left = memoryview(b"")  # not bytes: each of a block's many reads would copy all that is left of it
+
+    def read_some(size: int) -> bytes:
+        nonlocal left
+        while not left and (block := next(blocks, b"")):
+            left = memoryview(block)
+        end = len(left) if size < 0 else size
+        found, left = left[:end], left[end:]
+        return bytes(found)
+
+    return read_some
+
+
 def encrypt_stream(
     read: Callable[[int], bytes], write: Callable[[bytes], object], recipients: Sequence[Recipient]
 ) -> None:
@@ -119,17 +134,7 @@ def decrypt_stream(
         DamagedBackup: they are cut off, changed or not encrypted.
         KeyRefused: none of the keys opens them; else what `blocks` or `write` raised.
     """
-    left = memoryview(b"")  # not bytes: each of a block's many reads would copy all that is left of it
-
-    def read_some(size: int) -> bytes:
-        nonlocal left
-        while not left and (block := next(blocks, b"")):
-            left = memoryview(block)
-        end = len(left) if size < 0 else size
-        found, left = left[:end], left[end:]
-        return bytes(found)
-
-    ends = _Ends(read_some, write)
+    ends = _Ends(read_blocks(blocks), write)
     try:
         pyrage.decrypt_io(ends, ends, identities)
     except (pyrage.DecryptError, OSError) as error:

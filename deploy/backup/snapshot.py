@@ -28,7 +28,7 @@ from deploy.backup.database import (
     tool_command,
     tool_environment,
 )
-from deploy.backup.encryption import encrypt_stream, fingerprints
+from deploy.backup.encryption import encrypt_stream, fingerprints, read_blocks
 from deploy.backup.errors import BackupError, Stopped
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter, put_patiently
@@ -46,23 +46,10 @@ _DUMP = ("-F", "custom", "-Z", "gzip:1", "--no-password")
 log = structlog.get_logger(__name__)
 
 
-def read_proof_list() -> Callable[[int], bytes]:
-    """Return a reader of the list, packed as gzip does; a day's lines are held in memory."""
-    blocks, left = _pack(_list_lines(proof_blobs())), b""
-
-    def read_some(size: int) -> bytes:
-        nonlocal left
-        while not left and (block := next(blocks, b"")):
-            left = block
-        found, left = left[:size], left[size:]
-        return found
-
-    return read_some
-
-
-def _list_lines(blobs: Blobs) -> Iterator[bytes]:
+def _list_proofs(blobs: Blobs, stopped: Event) -> Iterator[bytes]:
     for day in list_days(blobs):
         for name, (size, checksum) in blobs.sizes(day).items():
+            _end_if(stopped)
             key = f"{day}/{name}"
             found = {"etag": checksum} if checksum else {"sha256": _hash(blobs, key)}
             yield json.dumps({"name": key, "bytes": size, **found}).encode() + b"\n"
@@ -77,6 +64,7 @@ def _hash(blobs: Blobs, key: str) -> str | None:
 
 
 def _pack(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield lines packed as gzip does."""
     packer = zlib.compressobj(wbits=31)
     for line in lines:
         if block := packer.compress(line):
@@ -150,13 +138,7 @@ def _check_log(blobs: Blobs, before: ServerState, after: ServerState) -> None:
 @contextmanager
 def _open_source(kind: Kind, stopped: Event) -> Iterator[Callable[[int], bytes]]:
     if kind is Kind.PROOFS:
-        read = read_proof_list()
-
-        def read_list(size: int) -> bytes:
-            _end_if(stopped)
-            return read(size)
-
-        yield read_list
+        yield read_blocks(_pack(_list_proofs(proof_blobs(), stopped)))
     else:
         command = (
             tool_command("pg_basebackup", *_BASE) if kind is Kind.BASE else tool_command("pg_dump", *_DUMP)
