@@ -50,15 +50,7 @@ def usual(*, any_port: bool) -> StackPorts:
     if not any_port:
         return StackPorts()
     base = 20000 + os.getpid() % 120 * 100
-    return StackPorts(
-        api=base,
-        live=base + 10,
-        inbox=base + 20,
-        metrics=base + 30,
-        sites=base + 40,
-        providers=base + 60,
-        scrapyd=base + 80,
-    )
+    return StackPorts(*range(base, base + 70, 10))
 
 
 def choose(usual: StackPorts) -> StackPorts:
