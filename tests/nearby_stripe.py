@@ -27,8 +27,7 @@ class NearbyStripe(StripeControl):
     def _call(self, name: str, *args: object, **fields: object) -> Any:
         if name not in CONTROLS:
             return super()._call(name, *args, **fields)
-        stand_in = self._running._sandbox.stripe
-        done = self._running._do(lambda: run_control(stand_in, CONTROLS[name], *args, **fields))
+        done = self._running.do(lambda sandbox: run_control(sandbox.stripe, CONTROLS[name], *args, **fields))
         return json.loads(json.dumps(done))
 
 
@@ -50,7 +49,7 @@ def leave_out_sockets(sandbox: Running, monkeypatch: pytest.MonkeyPatch) -> None
         adapter: requests.adapters.HTTPAdapter, asked: requests.PreparedRequest, **options: Any
     ) -> requests.Response:
         is_ours = str(asked.url).startswith(f"{sandbox.stripe}/v1/")
-        made = sandbox._do(lambda: answer(asked)) if is_ours else None
+        made = sandbox.do(lambda _: answer(asked)) if is_ours else None
         return _respond(asked, made) if made else send(adapter, asked, **options)
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send_nearby)

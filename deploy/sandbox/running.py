@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.sandbox.control_client import SandboxControl
-from deploy.sandbox.providers.telegram_chat import Chat
 from deploy.sandbox.server import Ports, Sandbox
 
 if TYPE_CHECKING:
@@ -51,48 +50,17 @@ class Running(SandboxControl):
 
     def messages(self, channel: str | None = None) -> list[Message]:
         """Return what the providers accepted, oldest first; of "email", "sms", "telegram" or of all."""
-        return self._do(lambda: self._sandbox.outbox.messages(channel))
-
-    def subscribe_push(self, sender: str = "", subscription_id: str = "") -> dict[str, Any]:
-        """Let a browser subscribe to push for a sender's public key; return what ``toJSON()`` has."""
-        return self._do(lambda: self._sandbox.push.subscribe(sender, subscription_id))
+        return self.do(lambda sandbox: sandbox.outbox.messages(channel))
 
     def error_reports(self) -> list[dict[str, Any]]:
         """Return the error reports that Sentry took, the oldest first."""
-        return self._do(lambda: list(self._sandbox.sentry.reports))
+        return self.do(lambda sandbox: list(sandbox.sentry.reports))
 
-    def press_start(self, code: str, chat: int, name: str) -> dict[str, object]:
-        """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""
-        return self.write_to_bot(f"/start {code}", Chat(chat, name))
+    def do(self, act: Callable[[Sandbox], T]) -> T:
+        """Have the sandbox's thread, which alone may touch its state, do something; return what that returns."""
 
-    def press_data(self, message: Message, data: str) -> str:
-        """Let a person press what sends this data below a message, in its chat; return the press."""
-        return self._do(lambda: self._sandbox.telegram.press(message, data))
-
-    def answer_to(self, press: str) -> dict[str, object] | None:
-        """Return what the bot answered to a press; None as long as it has not."""
-        return self._do(lambda: self._sandbox.telegram.answer_to(press))
-
-    def write_to_bot(self, text: str, chat: Chat) -> dict[str, object]:
-        """Let a person write to the bot; return the update that it gets."""
-        return self._do(lambda: self._sandbox.telegram.say(text, chat))
-
-    def bot_commands(self, language: str = "", scope: str = "all_private_chats") -> list[dict[str, str]]:
-        """Return the commands that the bot registered in a language."""
-        return self._do(lambda: self._sandbox.telegram.commands.get((scope, language), []))
-
-    def send_receipts(self, hooks: str, secret: str) -> None:
-        """Have SendGrid and Twilio send receipts to webhooks below this address, as ``…/api/hooks``."""
-        self._do(lambda: self._sandbox.send_receipts(hooks, secret))
-
-    def answer_sms(self, number: str, said: str) -> None:
-        """Let a person answer an SMS."""
-        self._do(lambda: self._sandbox.twilio.answer(number, said))
-
-    def _do(self, act: Callable[[], T]) -> T:
-        # The stand-ins live in one thread: their state is only touched there.
         async def carry_out() -> T:
-            return act()
+            return act(self._sandbox)
 
         return asyncio.run_coroutine_threadsafe(carry_out(), self._loop).result(_START_SECONDS)
 

@@ -163,11 +163,6 @@ class Sandbox:
         scheme = "smtp" if name == "smtp" else "http"
         return addresses.url(self.providers[name].host, self.ports.providers, scheme)
 
-    @property
-    def inbox_url(self) -> str:
-        """Return the base URL of the inbox page."""
-        return addresses.url(addresses.INBOX, self.ports.inbox)
-
     def described(self) -> str:
         """Return all addresses as lines for a person to read."""
         lines = ["Booking sites (state and control: /_control on each host)"]
@@ -178,7 +173,8 @@ class Sandbox:
         lines.append("Providers")
         for name, provider in self.providers.items():
             lines.append(f"  {type(provider).__name__:<18} {self.provider_url(name)}")
-        lines += ["Inbox", f"  {'What was sent':<18} {self.inbox_url}/"]
+        inbox = addresses.url(addresses.INBOX, self.ports.inbox)
+        lines += ["Inbox", f"  {'What was sent':<18} {inbox}/"]
         return "\n".join(lines)
 
 

@@ -48,8 +48,8 @@ def command(name: str, code: int = 0) -> str:
 
 
 def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", posts: Posts) -> None:
-    sandbox.press_start("another", 5, "Robin")
-    last = sandbox.press_start(CODE, 100000017, "Camille Martin")
+    sandbox.do(lambda s: s.telegram.say("/start another", Chat(5, "Robin")))
+    last = sandbox.do(lambda s: s.telegram.say(f"/start {CODE}", CAMILLE))
     offset = fetch_updates(0, 0)
     assert offset == int(str(last["update_id"])) + 1
     assert [each["message"]["text"] for each in updates_of(posts)] == ["/start another", f"/start {CODE}"]
@@ -64,7 +64,7 @@ def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", posts: Po
 def test_an_update_that_was_not_handled_comes_again(
     sandbox: "Running", posts: Posts, status: int, error: type[Exception]
 ) -> None:
-    sandbox.press_start(CODE, 17, "Camille")
+    sandbox.do(lambda s: s.telegram.say(f"/start {CODE}", CAMILLE))
     posts.answers = [(status, b"{}")]
     with pytest.raises(error):
         fetch_updates(0, 0)
@@ -73,18 +73,18 @@ def test_an_update_that_was_not_handled_comes_again(
 
 
 def test_the_calls_that_come_back_are_carried_out(sandbox: "Running", posts: Posts) -> None:
-    sandbox.write_to_bot("/alerts", CAMILLE)
+    sandbox.do(lambda s: s.telegram.say("/alerts", CAMILLE))
     posts.answers = [as_answer({"method": "sendMessage", "chat_id": CAMILLE.id, "text": "non"})]
     offset = fetch_updates(0, 0)
     (message,) = sandbox.messages("telegram")
     assert (message.to, message.text) == ("100000017", "non")
-    press = sandbox.press_data(message, "x")
+    press = sandbox.do(lambda s: s.telegram.press(message, "x"))
     answer = {"method": "answerCallbackQuery", "callback_query_id": press, "text": "fait", "show_alert": True}
     posts.answers = [as_answer(answer)]
     offset = fetch_updates(offset, 0)
     assert updates_of(posts)[-1]["callback_query"]["data"] == "x"
-    assert sandbox.answer_to(press) == {"text": "fait", "show_alert": True}
-    sandbox.write_to_bot("/help", CAMILLE)
+    assert sandbox.do(lambda s: s.telegram.answer_to(press)) == {"text": "fait", "show_alert": True}
+    sandbox.do(lambda s: s.telegram.say("/help", CAMILLE))
     posts.answers = [as_answer(answer)]
     assert fetch_updates(offset, 0) == offset + 1, "what Telegram refuses stops nothing"
 
@@ -103,13 +103,15 @@ def test_a_registered_webhook_ends_polling_until_it_is_deleted(sandbox: "Running
 
 def test_the_commands_are_registered_in_every_language(sandbox: "Running") -> None:
     command("set-webhook")
+    known = sandbox.do(lambda s: dict(s.telegram.commands))
+    registered = {language: each for (scope, language), each in known.items() if scope == "all_private_chats"}
     for language in ["", *MESSAGE_LANGUAGES]:
-        found = sandbox.bot_commands(language)
+        found = registered[language]
         assert [each["command"] for each in found] == list(COMMANDS)
         assert all(0 < len(each["description"]) <= 256 for each in found)
-    assert sandbox.bot_commands("") == sandbox.bot_commands("fr")
-    assert sandbox.bot_commands("fr")[0]["description"] == "vos alertes, et des boutons pour chacune"
-    assert sandbox.bot_commands("fr") != sandbox.bot_commands("en")
+    assert registered[""] == registered["fr"]
+    assert registered["fr"][0]["description"] == "vos alertes, et des boutons pour chacune"
+    assert registered["fr"] != registered["en"]
 
 
 def test_flask_knows_the_commands() -> None:

@@ -98,26 +98,16 @@ class Twilio(TwilioApi):
     provider_name = "twilio"
     host = addresses.TWILIO
     resource, prefix = "Messages", "SM"
-    _token = ""  # of the last message; it signs the answers to it
-    _common: dict[str, str] = {}  # noqa: RUF012 - replaced as a whole
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:
         """Call the message's own StatusCallback, signed with the token that the message came with."""
         (draft,), sid = accepted.drafts, accepted.provider_id
-        self._token = read_login(request)[1]
-        self._common = {"AccountSid": request.match_info["account"], "ApiVersion": "2010-04-01"}
+        token = read_login(request)[1]
+        common = {"AccountSid": request.match_info["account"], "ApiVersion": "2010-04-01"}
         for state in ("sent", "delivered") if "StatusCallback" in draft.custom else ():
             ids = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": state, "SmsStatus": state}
-            form = self._common | ids | {"To": draft.to, "From": draft.sender}
-            self.receipts.send_form(draft.custom["StatusCallback"], self._token, form)
-
-    def answer(self, number: str, said: str) -> None:
-        """Let a person answer an SMS; a Refusal where none was sent, so that no token is known."""
-        if not self._token:
-            raise Refusal("send an SMS first: its token signs the answer")
-        sent = {"MessageSid": f"SM{secrets.token_hex(16)}", "From": number, "To": "+33644600000"}
-        form = self._common | sent | {"SmsStatus": "received", "Body": said}
-        self.receipts.send_form(f"{self.receipts.hooks}/twilio", self._token, form)
+            form = common | ids | {"To": draft.to, "From": draft.sender}
+            self.receipts.send_form(draft.custom["StatusCallback"], token, form)
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""

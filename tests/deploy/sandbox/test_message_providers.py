@@ -216,7 +216,8 @@ def test_telegram_edits_only_the_chat_s_own_message_and_only_to_another_text(
 def test_telegram_takes_one_answer_to_a_press_of_200_characters(
     telegram: Post, sandbox: Running, message: Message
 ) -> None:
-    answer = {"callback_query_id": sandbox.press_data(message, "a:f"), "text": "x" * 200}
+    press = sandbox.do(lambda each: each.telegram.press(message, "a:f"))
+    answer = {"callback_query_id": press, "text": "x" * 200}
     for wrong in ({"text": "x" * 201}, {"callback_query_id": "1"}):
         assert telegram("answerCallbackQuery", answer | wrong)[0] == 400
     assert telegram("answerCallbackQuery", answer)[0] == 200

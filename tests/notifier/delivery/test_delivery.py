@@ -241,7 +241,7 @@ def test_a_message_of_any_kind_reaches_each_device(sandbox: "Running") -> None:
 
 
 def test_another_pair_of_keys_is_our_fault_and_keeps_the_device(sandbox: "Running") -> None:
-    sandbox.subscribe_push(sender="B" * 87, subscription_id="camille")
+    sandbox.do(lambda each: each.push.subscribe("B" * 87, "camille"))
     who = world.person(channels=(Channel.PUSH,))
     world.alert(who)
     deliver(*map(str, world.matched(world.detection())))
