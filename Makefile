@@ -81,7 +81,7 @@ style: setup
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-cache > .state/lint-imports.log 2>&1 || { cat .state/lint-imports.log; exit 1; }
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/python -m deploy.secret_scan
+	@$(BIN)/python -m deploy.secret_scan $(if $(CI),,$$(git diff --name-only HEAD; git ls-files --others --exclude-standard)) # none: all files
 	@$(BIN)/python -m crawler.catalogue
 
 types: setup # apart: it takes a processor for as long as all else that comes before the tests

@@ -2,17 +2,13 @@
 
 Without files all of the repository's, by detect-secrets, with detectors for the keys that it lacks, and rules for test
 values that are no secrets. What no rule allows is a finding. A value that must stand in a file all the same is marked
-on its line, with the reason: `# pragma: allowlist secret -- why`. A file that was clean is not read again until it, or
-a rule, changes.
+on its line, with the reason: `# pragma: allowlist secret -- why`.
 """
 
-import hashlib
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +16,6 @@ from detect_secrets.core.scan import scan_file
 from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
 from detect_secrets.settings import transient_settings
 
-CLEAN = Path(".state/secret-scan.json")
 MARK = "pragma: allowlist secret"
 # Production takes nothing shorter as a key (configs/settings/production_checks.py).
 _SHORTEST = 16
@@ -88,11 +83,11 @@ def list_files() -> list[str]:
     return sorted({each for each in listed.split("\0") if each})
 
 
-def find_secrets(files: Iterable[str]) -> dict[str, list[str]]:
-    """Return what was found in each file: where and what kind, never the secret itself."""
+def scan(files: Iterable[str]) -> list[str]:
+    """Return what was found in these files: where and what kind, never the secret itself."""
     config = {"plugins_used": _copy(PLUGINS), "filters_used": _copy(FILTERS)}
     with transient_settings(config):  # it takes the names out of what it is given
-        return {file: list(_find_in(file)) for file in files}
+        return [each for file in files if _is_scanned(file) for each in _find_in(file)]
 
 
 def _copy(entries: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
@@ -107,36 +102,8 @@ def _find_in(file: str) -> Iterator[str]:
             yield f"{file}:{number}: {kind}"
 
 
-def scan(files: Iterable[str], clean: Path = CLEAN) -> list[str]:
-    """Return the findings in these files; remember in `clean` which had none."""
-    digests = {file: _digest(file) for file in files if _is_scanned(file)}
-    known = _read_clean(clean)
-    changed = [file for file, digest in digests.items() if known.get(file) != digest]
-    found = find_secrets(changed)
-    known |= {file: digests[file] for file, findings in found.items() if not findings}
-    clean.parent.mkdir(parents=True, exist_ok=True)
-    clean.write_text(json.dumps({"rules": _name_rules(), "files": known}), "utf-8")
-    return [each for findings in found.values() for each in findings]
-
-
 def _is_scanned(file: str) -> bool:
     return not file.startswith(LEFT_OUT) and Path(file).is_file() and not Path(file).is_symlink()
-
-
-def _digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-
-
-def _name_rules() -> str:
-    return f"{version('detect-secrets')} {_digest(__file__)}"
-
-
-def _read_clean(clean: Path) -> dict[str, str]:
-    try:
-        read = json.loads(clean.read_text("utf-8"))
-        return dict(read["files"]) if read["rules"] == _name_rules() else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def main(arguments: list[str]) -> int:
