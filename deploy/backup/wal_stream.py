@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/18/warm-standby.html#STREAMING-REPLICATION-SLOTS
 import select
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import UTC, datetime
 from threading import Event
@@ -168,14 +168,11 @@ class WalStream:
         text = str(error) if isinstance(error, BackupError) else None
         text = f"the store of backups {error.trouble}" if isinstance(error, StoreAway) else text
         if text:
-            self._record(text)
-
-    def _record(self, text: str) -> None:
-        try:
-            with closing(connect()) as sql:
-                status.record_trouble(sql, "wal", text)
-        except psycopg2.Error:
-            log.info("the state of the backups is not recorded, the database is away")
+            try:
+                with closing(connect()) as sql:
+                    status.record_trouble(sql, "wal", text)
+            except psycopg2.Error:
+                log.info("the state of the backups is not recorded, the database is away")
 
 
 class _LogReader:
@@ -197,21 +194,16 @@ class _LogReader:
     def run(self, stopped: Event) -> None:
         """Read until stopped; what is left is stored then."""
         with ThreadPoolExecutor(1, "store") as self._thread:
-            self._read_log(stopped)
-
-    def _read_log(self, stopped: Event) -> None:
-        while not stopped.is_set():
-            message = self._cursor.read_message()
-            if message:
-                self._take(message)
-            if (
-                len(self._buffer) >= _CHUNK_BYTES
-                or time.monotonic() - self._stored_at >= settings().backup_wal_seconds
-            ):
-                self._store()
-            elif not message:
-                self._wait()
-        self._store()
+            while not stopped.is_set():
+                message = self._cursor.read_message()
+                if message:
+                    self._take(message)
+                left = settings().backup_wal_seconds - (time.monotonic() - self._stored_at)
+                if len(self._buffer) >= _CHUNK_BYTES or left <= 0:
+                    self._store()
+                elif not message:
+                    self._attend([self._cursor], min(left, _LONGEST_LOOK))
+            self._store()
 
     def _take(self, message: Any) -> None:
         expected = self._start + len(self._buffer)
@@ -228,7 +220,8 @@ class _LogReader:
             storing = self._thread.submit(self._stream.store, *given)
             late = time.monotonic() + settings().backup_call_seconds + _STEP
             while not storing.done():
-                self._wait_for(storing)
+                wait([storing], _STEP)
+                self._attend([], 0)
                 if time.monotonic() > late:
                     late = float("inf")
                     self._stream.note(StoreAway(_STUCK, StoreTrouble.SILENT))
@@ -238,15 +231,6 @@ class _LogReader:
             self._confirm()
             status.record_stored_log(self._sql, self._start, self._until)
         self._stored_at = time.monotonic()
-
-    def _wait(self) -> None:
-        """Wait until the server sends something, or it is time to store."""
-        left = settings().backup_wal_seconds - (time.monotonic() - self._stored_at)
-        self._attend([self._cursor], max(0.0, min(left, _LONGEST_LOOK)))
-
-    def _wait_for(self, storing: "Future[None]") -> None:
-        wait([storing], _STEP)
-        self._attend([], 0)
 
     def _attend(self, others: list[Any], seconds: float) -> None:
         """Wait for `others`, keep the connection, and end with the server.
