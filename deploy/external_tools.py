@@ -8,19 +8,20 @@ import sys
 from pathlib import Path
 
 _LOCKS = Path(__file__).parent / "requirements"
+_FOLDER = Path(".state/pinned")
 
 
 class NotToBeHad(Exception):
     """The package index does not have the pinned version; the text is pip's error."""
 
 
-def installed(name: str, folder: Path = Path(".state/pinned")) -> Path:
-    """Return the Python that has what deploy/requirements/<name>.txt pins, made under `folder` where it is not yet.
+def installed(name: str) -> Path:
+    """Return the Python that has what deploy/requirements/<name>.txt pins, made under _FOLDER where it is not yet.
 
     Raises:
         NotToBeHad: no package index can be reached, or it has other files than those pinned.
     """
-    pins, home = _LOCKS / f"{name}.txt", folder.resolve() / name
+    pins, home = _LOCKS / f"{name}.txt", _FOLDER.resolve() / name
     python, mark = home / "bin" / "python", home / ".installed"
     pinned = hashlib.sha256(pins.read_bytes()).hexdigest()
     home.parent.mkdir(parents=True, exist_ok=True)

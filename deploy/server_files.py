@@ -24,12 +24,11 @@ def write_nginx_copy(
     user: str,
     http_port: int,
     https_port: int,
-    live: str = "",
 ) -> Path:
     """Write nginx.conf for loopback, with a certificate of its own, and return its path.
 
-    `api` is an address, or several with blanks between them. `live` takes streams; without it the first API does. All
-    that it writes to lies in the folder; nothing else of the configuration differs.
+    `api` is an address, or several with blanks between them. The first of them takes streams. All that
+    it writes to lies in the folder; nothing else of the configuration differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _make_certificate(folder, server_name)
@@ -38,7 +37,7 @@ def write_nginx_copy(
         {
             "SERVER_NAME": server_name,
             "API_SERVERS": " ".join(SERVER.format(each) for each in api.split()),
-            "LIVE_ADDRESS": live or api.split(maxsplit=1)[0],
+            "LIVE_ADDRESS": api.split(maxsplit=1)[0],
             "NGINX_USER": user,
         },
     )

@@ -16,6 +16,7 @@ import psutil
 
 _STEP = 0.02
 _LINES = 15  # of a log, in an error text
+_GRACE = 20.0  # seconds that descendants of a process have after its end
 
 
 class StartFailed(RuntimeError):
@@ -151,22 +152,22 @@ def stop(process: subprocess.Popen[bytes], signum: int = signal.SIGTERM, seconds
         process.wait()
 
 
-def stop_with_descendants(process: subprocess.Popen[bytes], seconds: float = 15, grace: float = 20) -> None:
+def stop_with_descendants(process: subprocess.Popen[bytes]) -> None:
     """End a supervisor, and wait for what its programs started: spiders and browsers outlive the parent they had.
 
-    They were asked to end with their programs; who still runs after `grace` seconds is killed, with its own children.
+    They were asked to end with their programs; who still runs after _GRACE is killed, with its own children.
     """
     if process.poll() is not None:
         return
     descendants = psutil.Process(process.pid).children(recursive=True)
-    stop(process, seconds=seconds)
-    _, alive = psutil.wait_procs(descendants, timeout=grace)
+    stop(process, seconds=15)
+    _, alive = psutil.wait_procs(descendants, timeout=_GRACE)
     for each in alive:
         with suppress(psutil.NoSuchProcess):
             for child in (*each.children(recursive=True), each):
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
-    psutil.wait_procs(alive, timeout=grace)
+    psutil.wait_procs(alive, timeout=_GRACE)
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -210,10 +210,10 @@ def wait_ready(stack: Stack, seconds: float = 180) -> None:
         wait_until(partial(answers, address, port), log, what=name, seconds=seconds)
 
 
-def begin_world(stack: Stack, seconds: float = 60) -> None:
-    """Let slots open and go by themselves, once all programs have reported to health, or after so long."""
+def begin_world(stack: Stack) -> None:
+    """Let slots open and go by themselves, once all programs have reported to health, or after a minute."""
     with suppress(StartFailed):
-        wait_until(partial(is_healthy, stack), stack.state / LOGS / "api.log", what="health", seconds=seconds)
+        wait_until(partial(is_healthy, stack), stack.state / LOGS / "api.log", what="health")
     ask(f"{addresses.url(addresses.INBOX, stack.ports.inbox)}/api/world", {})
 
 
