@@ -85,15 +85,15 @@ class SandboxControl:
         **parameters: float | str,
     ) -> None:
         """Set how a site, or one of its forms, answers; ``count`` requests long, or for good."""
-        ask(f"{self.site(code)}/_control/mode", {"mode": mode, "form": form, "count": count, **parameters})
+        ask(f"{self._controls(code)}/mode", {"mode": mode, "form": form, "count": count, **parameters})
 
     def requests(self, code: str | int) -> list[SeenRequest]:
-        """Return what a site was asked since its start or reset, oldest first, without control calls."""
-        return [SeenRequest(**each) for each in ask(f"{self.site(code)}/_control/requests")]
+        """Return what a site was asked since its start or reset, oldest first."""
+        return [SeenRequest(**each) for each in ask(f"{self._controls(code)}/requests")]
 
     def reservations(self, code: str | int) -> int:
         """Return how often somebody called step 5 of a site, which reserves: must stay 0."""
-        return int(ask(f"{self.site(code)}/_control")["counters"]["reservations"])
+        return int(ask(self._controls(code))["counters"]["reservations"])
 
     def provider_mode(
         self, name: str, mode: str, *, count: int | None = None, **parameters: float | str
@@ -118,11 +118,14 @@ class SandboxControl:
         """Bring every stand-in back to its start: nothing open, nothing kept, all modes normal."""
         ask(f"{self.inbox}/api/reset", {})
 
+    def _controls(self, code: str | int) -> str:
+        return f"{self.inbox}/api/sites/{code}"
+
     def _act_on_slots(
         self, code: str | int, act: str, at: Iterable[datetime] | None, **fields: int | None
     ) -> list[datetime]:
         told = None if at is None else [moment.isoformat() for moment in at]
-        slots = ask(f"{self.site(code)}/_control/{act}", {**fields, "at": told})["slots"]
+        slots = ask(f"{self._controls(code)}/{act}", {**fields, "at": told})["slots"]
         return [datetime.fromisoformat(slot).astimezone(PARIS) for slot in slots]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from deploy.sandbox.server import Sandbox
+    from deploy.sandbox.sites.site import Site
 
 _SHOWN: Final = 600  # messages in an answer
 # Mails may bring styles of their own; nothing may be fetched from elsewhere.
@@ -44,6 +46,8 @@ class Inbox:
             ("/api/messages", self._list_messages),
             ("/api/messages/{number:\\d+}", self._find_message),
             ("/api/state", self._state),
+            ("/api/sites/{code}", self._show_site),
+            ("/api/sites/{code}/requests", self._list_requests),
         ):
             app.router.add_get(path, partial(_answer, read))
         for path, control in (
@@ -104,8 +108,18 @@ class Inbox:
         self._sandbox.begin_world()
         return await self._state(request)
 
+    def _find_site(self, request: web.Request) -> Site:
+        return self._sandbox.known_site(request.match_info["code"])
+
+    async def _show_site(self, request: web.Request) -> object:
+        return self._find_site(request).to_json()
+
+    async def _list_requests(self, request: web.Request) -> object:
+        """Return what a site was asked, oldest first."""
+        return [asdict(seen) for seen in self._find_site(request).requests]
+
     async def _act_at_site(self, request: web.Request) -> object:
-        return await act(self._sandbox.known_site(request.match_info["code"]), request)
+        return await act(self._find_site(request), request)
 
     async def _set_mode(self, request: web.Request) -> object:
         """Set the mode of one provider, or of all of a channel."""

@@ -165,7 +165,7 @@ class Sandbox:
 
     def described(self) -> str:
         """Return all addresses as lines for a person to read."""
-        lines = ["Booking sites (state and control: /_control on each host)"]
+        lines = ["Booking sites"]
         for code, site in self.sites.items():
             for form in site.about.forms:
                 address = f"{self.site_url(code)}{site.platform.page(form)}"

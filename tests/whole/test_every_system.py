@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.catalogue import system_of, systems
 from deploy.local.stack import Stack
+from deploy.sandbox.platforms import stand_ins
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, get, quiet_stack
 
@@ -70,9 +70,9 @@ def check_outcomes(watched: Iterable[Desk], since: datetime) -> None:
 
 def misbehave(stack: Stack, desk_id: str, mode: str) -> None:
     """Set a stand-in's mode."""
-    host = desks()[desk_id].host
-    body: dict[str, Any] = {"mode": mode}
-    status, answer = get(f"http://{host}/_control/mode", body)
+    host = desks()[desk_id].host.partition(":")[0]
+    code = next(code for code, (_, about) in stand_ins().items() if about.host == host)
+    status, answer = get(f"http://127.0.0.1:{stack.ports.inbox}/api/sites/{code}/mode", {"mode": mode})
     assert status == 200, answer
 
 

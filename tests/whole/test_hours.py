@@ -147,7 +147,7 @@ def make_times(clock: MovedClock, hour: int, count: int) -> list[datetime]:
 def set_slots(stack: Stack, act: str, *at: datetime) -> None:
     """`open` or `take` slots of the desk that people wait for; `take` without times: all."""
     body: dict[str, Any] = {"form": FORM} | ({"at": [each.isoformat() for each in at]} if at else {})
-    address = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/{act}"
+    address = f"http://127.0.0.1:{stack.ports.inbox}/api/sites/{CODE}/{act}"
     assert requests.post(address, json=body, timeout=60).status_code == 200
 
 

@@ -59,7 +59,7 @@ def test_nobody_took_a_slot(stack: Stack) -> None:
     before = checks(Outcome.SLOTS)
     until(lambda: checks(Outcome.SLOTS) > before)
     take_all(stack)
-    _, asked = get(f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/requests")
+    _, asked = get(f"http://127.0.0.1:{stack.ports.inbox}/api/sites/{CODE}/requests")
     assert any("planning::assign" in each["path"] for each in asked)
     assert not [each for each in asked if re.search(r"/booking/create/\d+/[5-9]", each["path"])]
     assert not [each for each in asked if each["method"] == "POST" and each["path"].endswith("/4")]

@@ -56,7 +56,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_an_hour_of_one_town_hall_is_told_while_another_fails(stack: Stack) -> None:
-    control = f"{url(SITE, stack.ports.sites)}/_control"
+    control = f"http://127.0.0.1:{stack.ports.inbox}/api/sites/citopia"
     assert get(f"{control}/mode", {"mode": "overload_502", "form": FAILING})[0] == 200
     visitor = Visitor(stack, "halls@example.org")
     visitor.register()

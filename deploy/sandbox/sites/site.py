@@ -1,10 +1,10 @@
-"""One booking site: what it is, its open slots, its mode, all it was asked; its web application and its controls."""
+"""One booking site: what it is, its open slots, its mode, all it was asked; its web application, and acts on it."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -192,44 +192,24 @@ class Site:
         }
 
 
-_CONTROL: Final = "/_control"
-
-
 def make_site_app(site: Site) -> web.Application:
     """Build the application of a site."""
 
     @web.middleware
-    async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        is_control = request.path.startswith(_CONTROL)
-        return await (handler(request) if is_control else _visited(site, request, handler))
+    async def visit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        site.asked += 1
+        # Noted before the answer, which may never come (hang, reset).
+        seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
+        site.requests.append(seen)
+        mode = site.modes.met_by(site.platform.form_asked(request))
+        request[MODE] = mode
+        response = await answer(mode, request, site, handler)
+        seen.status = response.status
+        return response
 
-    async def state(_request: web.Request) -> web.Response:
-        return web.json_response(site.to_json())
-
-    async def requests(_request: web.Request) -> web.Response:
-        return web.json_response([asdict(seen) for seen in site.requests])
-
-    async def control(request: web.Request) -> web.Response:
-        return web.json_response(await act(site, request))
-
-    app = web.Application(middlewares=[refusals, dispatch])
-    app.router.add_get(_CONTROL, state)
-    app.router.add_get(f"{_CONTROL}/requests", requests)
-    app.router.add_post(f"{_CONTROL}/{{action}}", control)
+    app = web.Application(middlewares=[refusals, visit])
     site.platform.add_routes(app, site)
     return app
-
-
-async def _visited(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
-    site.asked += 1
-    # Noted before the answer, which may never come (hang, reset).
-    seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
-    site.requests.append(seen)
-    mode = site.modes.met_by(site.platform.form_asked(request))
-    request[MODE] = mode
-    response = await answer(mode, request, site, handler)
-    seen.status = response.status
-    return response
 
 
 class _Slots(Body):
