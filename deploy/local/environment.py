@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from configs.ground.push_subscriptions import read_private_key, write_public_key
 from configs.settings import DatabaseProgram
 from deploy.local.ports import StackPorts
-from deploy.local.short_periods import gather
 from deploy.local.state_dir import kept_secret
 from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
 from deploy.sandbox.providers.push import HOST as PUSH_HOST
@@ -98,11 +97,6 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "DISCOVERY_DELAY_SECONDS": os.environ.get("DISCOVERY_DELAY_SECONDS", "0.5"),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def sandbox_environment(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
-    """Return the caller's environment with those variables on top."""
-    return gather({**os.environ, **sandbox_variables(state, ports, database_url, redis_url)})
 
 
 def program_addresses(state: Path, database_url: str) -> dict[DatabaseProgram, str]:

@@ -137,8 +137,7 @@ def joined(stack: Stack, folder: Path) -> Iterator[SecondMachine]:
 
 def _list_servers(stack: Stack) -> list[Place]:
     """Return where the first machine listens on its loopback: servers, sites and providers."""
-    servers = [each.server for each in stack.servers]
-    ports: list[int] = [each.port for each in servers]  # type: ignore[attr-defined]
+    ports = [each.server.port for each in stack.servers]
     sites = [(site.host, stack.ports.sites) for _, site in stand_ins().values()]
     return [
         *(("127.0.0.1", port) for port in ports),

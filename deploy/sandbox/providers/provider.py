@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.modes import Mode, ModeBody, Modes, Parameters, Table, read_mode
+from deploy.sandbox.modes import Mode, Modes, Parameters, Table
 from deploy.sandbox.providers.receipts import ReceiptSender
 from deploy.sandbox.request_body import refusals
 
@@ -81,11 +81,6 @@ class Provider:
         if self.listener:
             await (self.listener.close() if mode.name == "refuse" else self.listener.open())
 
-    async def post_mode(self, body: ModeBody) -> web.Response:
-        """Set how it answers as the body of a control call says."""
-        await self.set_mode(read_mode(body, self.mode_table))
-        return web.json_response(self.to_json())
-
     async def reset(self) -> None:
         """Answer normally again."""
         await self.set_mode(Mode())
@@ -137,11 +132,7 @@ class MessageProvider(Provider, ABC):
     def make_app(self) -> web.Application:
         """Build the application, which ends receipts under way when it ends."""
         app = super().make_app()
-
-        async def end_receipts(_app: web.Application) -> None:
-            await self.receipts.reset()
-
-        app.on_cleanup.append(end_receipts)
+        app.on_cleanup.append(lambda _: self.receipts.reset())
         return app
 
     @abstractmethod

@@ -99,7 +99,7 @@ class UpdateDesk:
         app.router.add_post("/bot{token}/getWebhookInfo", self._show_webhook)
         app.router.add_get(_BOT, self._show_page)
         app.router.add_post(_BOT, self._press)
-        app.on_cleanup.append(self.reset)
+        app.on_cleanup.append(lambda _: self.reset())
 
     def add(self, happened: Update) -> Update:
         """Number what happened and keep it for the bot, unless it asked for other kinds of updates only."""
@@ -110,7 +110,7 @@ class UpdateDesk:
             self._send_soon()
         return update
 
-    async def reset(self, _app: web.Application | None = None) -> None:
+    async def reset(self) -> None:
         """Forget everything."""
         await self._calls.stop()
         self._forget()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.modes import ModeBody
+from deploy.sandbox.modes import ModeBody, read_mode
 from deploy.sandbox.request_body import Refusal, read_object, read_told
 from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
@@ -242,7 +242,8 @@ def add_control_routes(app: web.Application, stand_in: Stripe) -> None:
     async def post(request: web.Request) -> web.Response:
         name, fields = request.match_info["name"], await read_object(request)
         if name == "mode":
-            return await stand_in.post_mode(read_told(fields, ModeBody))
+            await stand_in.set_mode(read_mode(read_told(fields, ModeBody), stand_in.mode_table))
+            return await get(request)
         if name == "reset":
             await stand_in.reset()
             return await get(request)

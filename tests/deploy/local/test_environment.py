@@ -1,6 +1,7 @@
 """Environment of a local stack's programs, and no more connections than PostgreSQL takes."""
 
 import configparser
+import os
 import re
 import socket
 import stat
@@ -24,11 +25,12 @@ from configs.ground.redis import read_rules
 from configs.settings import DatabaseProgram, Program, Settings
 from configs.settings.program_settings import list_allowed, list_secrets
 from crawler.scheduling.queues import CrawlQueue, queue_names
-from deploy.local.environment import program_addresses, sandbox_environment
+from deploy.local.environment import program_addresses, sandbox_variables
 from deploy.local.ports import StackPorts, choose, usual
 from deploy.local.postgres import USER, start_postgres
 from deploy.local.processes import StartFailed, free_port, start, stop, wait_until
 from deploy.local.programs import commands, database_programs, write_supervisor
+from deploy.local.short_periods import gather
 from deploy.local.state_dir import (
     AlreadyRunning,
     alone,
@@ -45,7 +47,8 @@ from tests.waiting import ONE_TRY
 
 
 def made(state: Path) -> dict[str, str]:
-    return sandbox_environment(state, StackPorts(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
+    own = sandbox_variables(state, StackPorts(), "postgresql://u:p@127.0.0.1/x", "redis://127.0.0.1/0")
+    return gather(dict(os.environ) | own)
 
 
 def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The servers, the tables, a planner and spiders, without the rest: what parts measure with, on whatever is watched."""
 
+import os
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import sqlalchemy as sa
 
-from deploy.local.environment import sandbox_environment
+from deploy.local.environment import sandbox_variables
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
@@ -90,8 +91,8 @@ def servers(settings: Callable[[Path], Settings]) -> Iterator[Servers]:
         ends.callback(valkey.stop)
         postgres.create("bench")
         ports = choose(StackPorts(*(free_port() for _ in range(5))))
-        made = sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
-        environment = gather(made | settings(state))
+        made = sandbox_variables(state, ports, postgres.url("bench"), valkey.url())
+        environment = gather(dict(os.environ) | made | settings(state))
         migrate = [sys.executable, "-m", "api.migrations", "upgrade"]
         subprocess.run(migrate, env=environment, check=True, capture_output=True)
         running = Servers(state, environment, ports)
