@@ -53,34 +53,11 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         }
 
     async def start(self) -> None:
-        """Start the browser, or start it again if it died.
-
-        Raises:
-            BrowserFailed: there is none, or it does not start.
-        """
-        if missing := missing_browser():
-            raise BrowserFailed(missing)
-        try:
-            async with asyncio.timeout(BROWSER_START_SECONDS()):
-                if not hasattr(self, "browser_provider"):
-                    await self._launch()
-                await self._maybe_launch_browser()
-                self.version = str(self.browser.version)
-        except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
-            said = str(error).strip().splitlines()[:1] or [type(error).__name__]
-            raise BrowserFailed(
-                f"{browser_path()} does not start (see make browser): {said[0][:200]}"
-            ) from None
-
-    async def end(self) -> None:
-        """End it: its driver, which kills the browser if that does not respond."""
-        try:
-            async with asyncio.timeout(_END_SECONDS):
-                await self.close()
-        except Exception as error:  # noqa: BLE001 -- it is killed after any error
-            log.debug("a browser is killed: %r", error)
-            with suppress(Exception):
-                await self.browser_provider.close()
+        """Start the browser, or start it again if it died; raises what Playwright raises."""
+        if not hasattr(self, "browser_provider"):
+            await self._launch()
+        await self._maybe_launch_browser()
+        self.version = str(self.browser.version)
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
         """Open a request's address. The session reads the page after all actions; the base class would at once."""
@@ -107,36 +84,45 @@ class Browsers:
         self._crawler = crawler
         self._starting = asyncio.Lock()
         self._current: Browser | None = None
-        self._ending: set[asyncio.Task[None]] = set()
 
     async def take(self) -> Browser:
-        """Return the browser, started.
+        """Return the browser, started, or started again if it died.
 
         Raises:
-            crawler.fetching.errors.BrowserFailed: no browser starts.
+            crawler.fetching.errors.BrowserFailed: there is none, or it does not start.
         """
+        if missing := missing_browser():
+            raise BrowserFailed(missing)
         async with self._starting:
-            self._current = self._current or Browser(self._crawler)
+            browser = self._current = self._current or Browser(self._crawler)
             try:
-                await self._current.start()
-            except BaseException:
-                self.end(self._current)
-                raise
-            return self._current
+                async with asyncio.timeout(BROWSER_START_SECONDS()):
+                    await browser.start()
+            except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
+                await self.end(browser)
+                said = str(error).strip().splitlines()[:1] or [type(error).__name__]
+                raise BrowserFailed(
+                    f"{browser_path()} does not start (see make browser): {said[0][:200]}"
+                ) from None
+            return browser
 
-    def end(self, browser: Browser) -> None:
-        """End a browser, without waiting for that."""
+    async def end(self, browser: Browser) -> None:
+        """End a browser; where it does not respond its driver is ended, which kills it."""
         if browser is self._current:
             self._current = None
-        task = asyncio.ensure_future(browser.end())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        for part in (browser, getattr(browser, "browser_provider", browser)):
+            try:
+                async with asyncio.timeout(_END_SECONDS):
+                    await part.close()
+            except Exception as error:  # noqa: BLE001 -- it is killed after any error
+                log.debug("a browser is killed: %r", error)
+            else:
+                return
 
     async def close(self) -> None:
-        """End the browser."""
+        """End the browser of a crawl that ends."""
         if self._current:
-            self.end(self._current)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+            await self.end(self._current)
 
 
 _BROWSERS: "WeakKeyDictionary[Crawler, Browsers]" = WeakKeyDictionary()

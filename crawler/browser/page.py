@@ -126,7 +126,7 @@ class BrowserSession(Session):
             well = await self._close_context(browser)
         finally:
             if not well:
-                self._browsers.end(browser)
+                await self._browsers.end(browser)
 
     async def _take_browser(self) -> None:
         if not self._browser:
