@@ -9,9 +9,7 @@ Browsers name the host and send no password: https://www.rfc-editor.org/rfc/rfc1
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from base64 import b64encode
-from collections.abc import Coroutine
 from contextlib import closing, suppress
-from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from aiohttp.abc import ResolveResult
@@ -86,9 +84,13 @@ class EgressProxy:
                 self.troubles.setdefault(host_of(url), trouble)
                 writer.write(_NO_WAY)
                 return
-            with closing(ours):
-                writer.write(_OPENED)
-                await _either(_pump(reader, ours), self._receive(host_of(url), theirs, writer))
+            writer.write(_OPENED)
+            sending = asyncio.create_task(_send(reader, ours))
+            try:
+                await self._receive(host_of(url), theirs, writer)
+            finally:
+                sending.cancel()
+                ours.close()
 
     async def _receive(self, host: str, theirs: StreamReader, writer: StreamWriter) -> None:
         """Pass on what a host sends, as far as the check may receive it."""
@@ -182,18 +184,9 @@ async def _through(theirs: StreamReader, ours: StreamWriter, host: str, via: Spl
         raise ProxyFailed(f"answers {said[:100]}")
 
 
-async def _pump(source: StreamReader, sink: StreamWriter) -> None:
-    while chunk := await source.read(_CHUNK):
-        sink.write(chunk)
-        await sink.drain()
-
-
-async def _either(*ways: Coroutine[Any, Any, None]) -> None:
-    """Run all coroutines until the first ends."""
-    tasks = [asyncio.create_task(way) for way in ways]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def _send(reader: StreamReader, ours: StreamWriter) -> None:
+    """Pass on what the browser sends; where that ends, so does what is received."""
+    with closing(ours), suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            ours.write(chunk)
+            await ours.drain()
