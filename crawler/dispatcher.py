@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -23,13 +22,13 @@ from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.fetching.session import RequestBudget
-from crawler.items import CheckBatch, CheckItem
+from crawler.items import CheckBatch, CheckItem, process_name
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
 from crawler.spider_processes import registry
-from crawler.spider_processes.registry import RENEWED_SECONDS, State
+from crawler.spider_processes.registry import RENEWED_SECONDS
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
@@ -76,7 +75,8 @@ class Dispatcher:
         self._writer = spider.writer
         self._client = due_queue.connect_async()
         spider.proxies.client = self._client
-        self._self = registry.current_process(self._queue, spider.job)
+        self._entry = {"system": self._queue, "job": spider.job, "started": clock().isoformat()}
+        self._state = ""  # as last published
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
         self._checks = 0
@@ -149,17 +149,12 @@ class Dispatcher:
 
     async def _publish_status(self) -> None:
         """Publish our status each RENEWED_SECONDS, and that we end: a process that does not is killed."""
-        state: State = "ending" if self._ended else "serving"
-        if state == self._self.state and monotonic() - self._renewed < RENEWED_SECONDS():
+        state = "ending" if self._ended else "serving"
+        if state == self._state and monotonic() - self._renewed < RENEWED_SECONDS():
             return
-        self._self = replace(
-            self._self,
-            state=state,
-            memory=registry.resident(),
-            running=len(self._running),
-            checks=self._checks,
-        )
-        await registry.publish(self._client, self._self)
+        self._state = state
+        figures = {"memory": registry.resident(), "running": len(self._running), "checks": self._checks}
+        await registry.publish(self._client, process_name(), {**self._entry, "state": state, **figures})
         self._renewed = monotonic()
 
     async def _claim(self) -> float:
@@ -292,7 +287,7 @@ class Dispatcher:
 
     async def _leave(self) -> None:
         async with best_effort():  # otherwise the entry expires by itself
-            await registry.remove(self._client, self._self.name)
+            await registry.remove(self._client, process_name())
         await self._client.aclose()
 
 

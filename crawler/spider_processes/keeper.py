@@ -141,7 +141,7 @@ class Keeper:
     def _read_jobs(self) -> set[str] | None:
         """Return the jobs of the spiders that speak; None while Redis is away."""
         try:
-            found = {process.job for process in registry.processes(self._client)}
+            found = registry.list_speaking(self._client)
         except redis.RedisError as error:
             self._redis.tell(log, f"Redis is away, only missing spiders are started: {error}")
             return None

@@ -1,22 +1,27 @@
 """Registry of spider processes in Redis: each writes its own state; the keeper and `make status` read it.
 
-`processes` is a set of names, `process:<name>` a hash, all of whose fields are texts. It is renewed each
+`processes` is a set of names (host:pid, as in checks.process), `process:<name>` a hash. It is renewed each
 RENEWED_SECONDS and expires SPEAKS_SECONDS after the last time; a name without a hash is of a process that is gone or
 hangs.
+
+| field | |
+| --- | --- |
+| system | the queue that it serves |
+| job | scrapyd's id of its job; empty where it was started by hand |
+| state | serving, or ending: it claims no more, its checks may end |
+| started | ISO 8601 in UTC |
+| memory | resident, in MB, without its browser's; 0 where the operating system does not tell |
+| running, checks | how many checks run now, how many have ended |
 """
 
 import os
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import redis.asyncio
-from pydantic import TypeAdapter
 
-from configs.ground.clock import clock
 from configs.settings.constants import Constant
-from crawler.items import process_name
 
 # How often a spider process renews its entry
 RENEWED_SECONDS = Constant("RENEWED_SECONDS", 5.0)
@@ -26,43 +31,17 @@ SPEAKS_SECONDS = Constant("SPEAKS_SECONDS", 15.0)
 NAMES = "crawler:processes"
 _MB = 1_000_000
 
-State = Literal["serving", "ending"]
 
-
-@dataclass(frozen=True, slots=True)
-class SpiderProcess:
-    """Entry of one spider process."""
-
-    name: str  # host:pid, as in checks.process
-    system: str  # the queue that it serves
-    job: str  # scrapyd's id of its job; empty where it was started by hand
-    pid: int  # on its own machine
-    state: State  # ending: it claims no more, its checks may end
-    started: datetime  # ISO 8601 in UTC
-    memory: int  # resident, in MB, without its browser's; 0 where the operating system does not tell
-    running: int  # checks that run now
-    checks: int  # checks that have ended
-
-
-_ENTRY = TypeAdapter(SpiderProcess)
-
-
-def current_process(system: str, job: str) -> SpiderProcess:
-    """Return this process, as it begins."""
-    return SpiderProcess(process_name(), system, job, os.getpid(), "serving", clock(), resident(), 0, 0)
-
-
-async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
+async def publish(client: redis.asyncio.Redis, name: str, entry: Mapping[Any, str | int]) -> None:
     """Write our entry, which expires after SPEAKS_SECONDS.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    key = _key(process.name)
     async with client.pipeline() as pipeline:
-        pipeline.hset(key, mapping=_ENTRY.dump_python(process, mode="json"))
-        pipeline.pexpire(key, round(SPEAKS_SECONDS() * 1000))
-        pipeline.sadd(NAMES, process.name)
+        pipeline.hset(_key(name), mapping=entry)
+        pipeline.pexpire(_key(name), round(SPEAKS_SECONDS() * 1000))
+        pipeline.sadd(NAMES, name)
         await pipeline.execute()
 
 
@@ -76,20 +55,20 @@ async def remove(client: redis.asyncio.Redis, name: str) -> None:
     await client.srem(NAMES, name)
 
 
-def processes(client: redis.Redis) -> list[SpiderProcess]:
-    """Return the live processes by name; remove the names of those whose entry expired.
+def list_speaking(client: redis.Redis) -> set[str]:
+    """Return the jobs of the live processes; remove the names of those whose entry expired.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    names = sorted(cast("set[str]", client.smembers(NAMES)))
+    names = list(cast("set[str]", client.smembers(NAMES)))
     with client.pipeline(transaction=False) as pipeline:
         for name in names:
-            pipeline.hgetall(_key(name))
-        found: list[dict[str, Any]] = pipeline.execute()
-    if gone := [name for name, told in zip(names, found, strict=True) if not told]:
+            pipeline.hget(_key(name), "job")
+        jobs: list[str | None] = pipeline.execute()
+    if gone := [name for name, job in zip(names, jobs, strict=True) if job is None]:
         client.srem(NAMES, *gone)
-    return [_ENTRY.validate_python(told) for told in found if told]
+    return {job for job in jobs if job}
 
 
 def resident() -> int:

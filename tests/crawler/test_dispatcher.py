@@ -280,16 +280,15 @@ async def test_a_spider_whose_parent_died_closes(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = asyncio.ensure_future(anext(serve(spider)))
-    await until(told)
+    await until(speaks)
     monkeypatch.setattr(os, "getppid", lambda: 1)
     with closed("parent"):
         await waiting
 
 
-def told() -> registry.SpiderProcess | None:
+def speaks() -> bool:
     with due_queue.connect() as client:
-        found = registry.processes(client)
-    return found[0] if found else None
+        return bool(registry.list_speaking(client))
 
 
 @in_loop

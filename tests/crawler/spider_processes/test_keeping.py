@@ -21,7 +21,6 @@ from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue
 from crawler.spider_processes import registry
-from crawler.spider_processes.registry import SpiderProcess
 from deploy.local.environment import write_desk_files
 from deploy.local.processes import free_port
 from deploy.local.short_periods import gather
@@ -105,14 +104,13 @@ class House:
         """Return what a program wrote; scrapyd's has its spiders' too."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")
 
-    def spiders(self) -> list[SpiderProcess]:
-        """Return the spider processes that have spoken lately."""
+    def serving(self) -> str | None:
+        """Return the name of the spider process that claims, if one does."""
         with due_queue.connect() as client:
-            return registry.processes(client)
-
-    def serving(self) -> SpiderProcess | None:
-        """Return the one that claims, if one does."""
-        return next((each for each in self.spiders() if each.state == "serving"), None)
+            names = map(str, client.smembers(registry.NAMES))
+            return next(
+                (each for each in names if client.hget(f"crawler:process:{each}", "state") == "serving"), None
+            )
 
     def _start(self, name: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as sink:
@@ -226,11 +224,11 @@ def test_a_spider_that_is_old_ends_in_order_and_another_serves(
     settings_env(SPIDER_AGE_SECONDS="15")
     house.open()
     old = until(house.serving)
-    another_serves(house, old.name)
+    another_serves(house, old)
     all_checked_anew()
-    until(lambda: not psutil.pid_exists(old.pid))
+    until(lambda: not psutil.pid_exists(pid_of(old)))
     new = until(house.serving)
-    gap = checked_by(new.name)[0].started_at - checked_by(old.name)[-1].started_at
+    gap = checked_by(new)[0].started_at - checked_by(old)[-1].started_at
     sys.stderr.write(f"from the last check of the old to the first of the new: {gap.total_seconds():.3f} s\n")
     log = house.log("scrapyd")
     assert "closespider_timeout" in log
@@ -251,7 +249,7 @@ def test_whoever_is_killed_the_desks_are_checked_again_and_none_by_two_at_once(
     spider = until(house.serving)
     redis_server.flushdb()
     all_checked_anew()
-    assert until(house.serving).name == spider.name
+    assert until(house.serving) == spider
     assert "Traceback" not in house.log("scrapyd") + house.log("planner")
 
 
@@ -260,12 +258,12 @@ def kill_a_spider_in_the_middle_of_a_check(house: House, sandbox: "Running") -> 
     before = len(sandbox.requests("77"))
     until(lambda: len(sandbox.requests("77")) > before)
     asked, begun, old = len(sandbox.requests("77")), time.monotonic(), until(house.serving)
-    os.kill(old.pid, signal.SIGKILL)
+    os.kill(pid_of(old), signal.SIGKILL)
     sandbox.mode("77", "normal")
     until(lambda: len(sandbox.requests("77")) > asked)
     # As far as others know, the holder of a desk may still be asking.
     assert time.monotonic() - begun > HOLD - 1
-    another_serves(house, old.name)
+    another_serves(house, old)
     all_checked_anew()
 
 
@@ -274,9 +272,9 @@ def kill_the_planner(house: House) -> None:
     spider, planner = until(house.serving), house.kill("planner", signal.SIGKILL)
     until(lambda: house.pid("planner") != planner)
     all_checked_anew()
-    assert until(house.serving).name == spider.name
-    os.kill(spider.pid, signal.SIGKILL)
-    another_serves(house, spider.name)
+    assert until(house.serving) == spider
+    os.kill(pid_of(spider), signal.SIGKILL)
+    another_serves(house, spider)
     all_checked_anew()
 
 
@@ -285,11 +283,15 @@ def kill_scrapyd(house: House, number: signal.Signals) -> None:
     words = "claims no more: its parent process died"
     old, said = until(house.serving), house.log("scrapyd").count(words)
     house.kill("scrapyd", number)
-    until(lambda: not psutil.pid_exists(old.pid))
-    another_serves(house, old.name)
+    until(lambda: not psutil.pid_exists(pid_of(old)))
+    another_serves(house, old)
     all_checked_anew()
     assert house.log("scrapyd").count(words) == said + 1
 
 
+def pid_of(name: str) -> int:
+    return int(name.rpartition(":")[2])
+
+
 def another_serves(house: House, name: str) -> None:
-    until(lambda: (found := house.serving()) and found.name != name)
+    until(lambda: house.serving() not in {None, name})
