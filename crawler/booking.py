@@ -1,6 +1,7 @@
 """The check of a desk, shared by all booking systems: each check ends in exactly one outcome."""
 
 import asyncio
+import faulthandler
 import logging
 import secrets
 from collections import defaultdict
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 # Age at which a spider process ends, for another to be started
 SPIDER_AGE_SECONDS = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)
+# How long a spider of scrapyd may take to begin: on a busy machine its imports alone take a minute
+FIRST_WORD_SECONDS = Constant("FIRST_WORD_SECONDS", 180.0)
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +107,8 @@ class BookingSpider(Spider):
         if spider.once:
             crawler.settings.set("ITEM_PIPELINES", {}, priority="cmdline")
         else:
+            if spider.job:  # the dispatcher goes on with it
+                faulthandler.dump_traceback_later(FIRST_WORD_SECONDS(), exit=True)
             age = SPIDER_AGE_SECONDS() * (1 + secrets.randbelow(_AGE_STEPS) / _AGE_STEPS / 5)
             crawler.settings.set("CLOSESPIDER_TIMEOUT", age, priority="cmdline")
             crawler.settings.set("MEMUSAGE_LIMIT_MB", settings().spider_memory_mb, priority="cmdline")

@@ -1,6 +1,7 @@
 """Dispatcher: claims as many due desks as a spider has free places, runs their checks, yields the results."""
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import math
@@ -9,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, 
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +29,19 @@ from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
-from crawler.spider_processes import registry
-from crawler.spider_processes.registry import RENEWED_SECONDS
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
 
 # Longest sleep of the feeder before it looks at the due queue again
 _FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
+
+# How often a spider process renews its entry in Redis
+RENEWED_SECONDS = Constant("RENEWED_SECONDS", 5.0)
+# How long an entry stands that is not renewed
+SPEAKS_SECONDS = Constant("SPEAKS_SECONDS", 15.0)
+# How long the event loop of a spider may stand still before the process ends itself
+SILENT_SECONDS = Constant("SILENT_SECONDS", 45.0)
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +52,7 @@ BETWEEN_CLAIMS = 0.01
 # Objects that a check holds are freed when it ends, without the collector. By default it looks at them all after each
 # 700 that are new: 64 checks hold more, and every few looks it went through all connections too, for 20 to 30 ms.
 COLLECT_AFTER = (10_000, 5, 5)
+_MB = 1_000_000
 _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
@@ -75,7 +83,8 @@ class Dispatcher:
         self._writer = spider.writer
         self._client = due_queue.connect_async()
         spider.proxies.client = self._client
-        self._entry = {"system": self._queue, "job": spider.job, "started": clock().isoformat()}
+        self._entry = f"crawler:process:{process_name()}"
+        self._started = clock().isoformat()
         self._state = ""  # as last published
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
@@ -97,7 +106,9 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
         self._writer.on_close = partial(self.stop, "the crawl is closed")
-        self._tasks = [self._start(each) for each in (self._claim_loop(), self._look_loop())]
+        self._tasks = [
+            self._start(each) for each in (self._claim_loop(), self._look_loop(), self._watch_loop())
+        ]
 
     async def wait_for_checks(self) -> tuple[CheckItem, ...]:
         """Return the checks that have ended, as soon as there is one; none after the last."""
@@ -147,14 +158,31 @@ class Dispatcher:
                     budget.stopped = budget.stopped or desk.host in stopped
             await wait_for(self._over, _GLANCE)
 
+    async def _watch_loop(self) -> None:
+        """Have a process of scrapyd end, and say where it hangs, where this loop or what follows it stands still."""
+        while self._spider.job and not self._over.is_set():
+            faulthandler.dump_traceback_later(SILENT_SECONDS(), exit=True)
+            await wait_for(self._over, RENEWED_SECONDS())
+
     async def _publish_status(self) -> None:
-        """Publish our status each RENEWED_SECONDS, and that we end: a process that does not is killed."""
+        """Renew our entry each RENEWED_SECONDS, and say that we end; `make status` shows it."""
         state = "ending" if self._ended else "serving"
         if state == self._state and monotonic() - self._renewed < RENEWED_SECONDS():
             return
         self._state = state
-        figures = {"memory": registry.resident(), "running": len(self._running), "checks": self._checks}
-        await registry.publish(self._client, process_name(), {**self._entry, "state": state, **figures})
+        entry: dict[Any, str | int] = {
+            "system": self._queue,
+            "job": self._spider.job,
+            "state": state,
+            "started": self._started,
+            "memory": resident(),
+            "running": len(self._running),
+            "checks": self._checks,
+        }
+        async with self._client.pipeline() as pipeline:
+            pipeline.hset(self._entry, mapping=entry)
+            pipeline.pexpire(self._entry, round(SPEAKS_SECONDS() * 1000))
+            await pipeline.execute()
         self._renewed = monotonic()
 
     async def _claim(self) -> float:
@@ -244,7 +272,7 @@ class Dispatcher:
         return self._ended
 
     async def _shut_down(self) -> None:
-        claiming, _ = self._tasks
+        claiming, *_ = self._tasks
         self._wake.set()
         await asyncio.wait([claiming], timeout=_LAST_CLAIM)
         await cancel_all([claiming])
@@ -287,8 +315,17 @@ class Dispatcher:
 
     async def _leave(self) -> None:
         async with best_effort():  # otherwise the entry expires by itself
-            await registry.remove(self._client, process_name())
+            await self._client.delete(self._entry)
         await self._client.aclose()
+
+
+def resident() -> int:
+    """Return this process's resident memory in MB, without its browser's; 0 where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        return 0
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -40,17 +40,14 @@ class Scrapyd:
         """Where it listens, as host:port."""
         return f"{self.host}:{self.port}"
 
-    def jobs(self) -> dict[str, list[str]]:
-        """Return the ids of the jobs that run or wait to, by queue, oldest first.
+    def count_jobs(self) -> dict[str, int]:
+        """Return how many jobs of each queue run or wait to.
 
         Raises:
             ScrapydAway: it does not answer.
         """
         answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
-        running: dict[str, list[str]] = defaultdict(list)
-        for job in sorted(answer["running"], key=lambda job: job["start_time"]) + answer["pending"]:
-            running[str(_queue(job))].append(job["id"])
-        return dict(running)
+        return Counter(str(_queue(job)) for job in answer["running"] + answer["pending"])
 
     def schedule(self, queue: CrawlQueue) -> str:
         """Start a queue's spider; return its job's id, whose end tells a browser's queue.
@@ -62,14 +59,6 @@ class Scrapyd:
         if queue.browser:
             values |= {"fetch": queue.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
         return str(self._ask("POST", "schedule.json", values)["jobid"])
-
-    def kill(self, job: str) -> None:
-        """Kill a job.
-
-        Raises:
-            ScrapydAway: it does not answer.
-        """
-        self._ask("POST", "cancel.json", {"project": PROJECT, "job": job, "signal": "KILL"})
 
     def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
         where, query = f"scrapyd at {self.address}", urlencode(values)

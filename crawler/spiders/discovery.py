@@ -1,6 +1,7 @@
 """Discovery spider: walks the prefectures' own sites once a day, for unlisted booking pages and moved ones."""
 
 import asyncio
+import faulthandler
 import json
 import os
 import sys
@@ -125,6 +126,7 @@ def redis_settings(key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_END_SECONDS = 60.0  # that a walk whose time is up may take to end
 _LOOK_SECONDS = 1.0  # between two looks whether all sites are walked
 _WALKED = ("finished", "closespider_timeout")  # reasons of Scrapy for which a walk is over
 _HOME, _LINKED_BEFORE = 200, 150  # priorities of the first pages
@@ -178,6 +180,8 @@ class DiscoverySpider(Spider):
             left = max(1.0, DISCOVERY_SECONDS() - (clock() - spider.run.started_at).total_seconds())
             limits = redis_settings(key_of(spider.run)) | {"CLOSESPIDER_TIMEOUT": left}
             crawler.settings.setdict(limits, priority="cmdline")
+            if spider.job:  # one that hangs says where
+                faulthandler.dump_traceback_later(left + _END_SECONDS, exit=True)
         crawler.signals.connect(spider.robots, signals.robots_parsed)
         crawler.signals.connect(spider.dropped, signals.request_dropped)
         return spider

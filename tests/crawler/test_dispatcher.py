@@ -1,4 +1,5 @@
 import asyncio
+import faulthandler
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
@@ -9,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-import redis
+import redis.asyncio
 from scrapy.exceptions import CloseSpider
 
 from configs.ground.clock import clock
@@ -21,7 +22,6 @@ from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import Writer
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
-from crawler.spider_processes import registry
 from deploy.local.valkey import start_valkey
 from tests.crawler.checks import Crawler, check, entry
 
@@ -37,7 +37,7 @@ class Spider:
 
     system = SYSTEM
     queue = CrawlQueue(SYSTEM)
-    job = "job-1"
+    job = ""  # by hand: it does not end the process of the tests
 
     def __init__(self) -> None:
         self.crawler = Crawler()
@@ -288,7 +288,22 @@ async def test_a_spider_whose_parent_died_closes(
 
 def speaks() -> bool:
     with due_queue.connect() as client:
-        return bool(registry.list_speaking(client))
+        return any(client.scan_iter("crawler:process:*"))
+
+
+@in_loop
+async def test_a_spider_of_scrapyd_has_an_event_loop_that_moves_or_ends(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armed: list[tuple[float, dict[str, bool]]] = []
+    monkeypatch.setattr(
+        faulthandler, "dump_traceback_later", lambda seconds, **how: armed.append((seconds, how))
+    )
+    spider.job = "job-1"
+    waiting = asyncio.ensure_future(anext(serve(spider)))
+    await until(lambda: len(armed) > 2)
+    waiting.cancel()
+    assert armed[-1] == (45.0, {"exit": True})
 
 
 @in_loop
@@ -305,7 +320,11 @@ async def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
     checks = serve(spider)
     await anext(checks)
     await until(lambda: len(spider.asked) == 3)
-    for module, name in ((due_queue, "asend"), (registry, "publish"), (registry, "remove")):
+    for module, name in (
+        (due_queue, "asend"),
+        (redis.asyncio.client.Pipeline, "execute"),
+        (redis.asyncio.Redis, "delete"),
+    ):
         monkeypatch.setattr(module, name, hangs)
     waiting = asyncio.ensure_future(anext(checks))
     await asyncio.sleep(0)

@@ -50,8 +50,8 @@ def second(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def serving(stack: Stack) -> set[int]:
     """Return the process ids of the spiders that claim desks."""
     client = redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True)
-    entries = [client.hgetall(key) for key in client.scan_iter("crawler:process:*")]
-    return {int(each["pid"]) for each in entries if each.get("state") == "serving"}
+    entries = {key: client.hget(key, "state") for key in client.scan_iter("crawler:process:*")}
+    return {int(key.rpartition(":")[2]) for key, state in entries.items() if state == "serving"}
 
 
 def inside(second: SecondMachine) -> set[int]:

@@ -117,7 +117,7 @@ def read_proofs() -> list[Record]:
 
 
 def read_spiders() -> list[Record]:
-    """Return what each spider process last said (crawler/spider_processes/registry.py).
+    """Return what each spider process last said (crawler/dispatcher.py).
 
     Raises:
         redis.RedisError: Redis is away.
@@ -126,8 +126,8 @@ def read_spiders() -> list[Record]:
 
 
 def _list_spiders(client: Redis) -> Iterator[Record]:
-    for name in cast("set[bytes]", client.smembers("crawler:processes")):
-        told = cast("dict[bytes, bytes]", client.hgetall(b"crawler:process:" + name))
+    for entry in client.scan_iter("crawler:process:*", count=1000):
+        told = cast("dict[bytes, bytes]", client.hgetall(entry))
         if told:
             said = {key.decode(): value.decode() for key, value in told.items()}
             yield {

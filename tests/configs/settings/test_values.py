@@ -13,8 +13,7 @@ from configs.settings.groups import MailServer, parse_mail_providers, parse_mail
 from configs.settings.keys import KEYS
 from configs.settings.legal_names import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
-from crawler.spider_processes.keeper import SILENT_SECONDS
-from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
+from crawler.dispatcher import RENEWED_SECONDS, SILENT_SECONDS, SPEAKS_SECONDS
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
@@ -138,4 +137,4 @@ def test_a_wait_outlives_what_it_waits_for(bare: Put) -> None:
     assert LEASE_SECONDS() > max(PROVIDER_TIMEOUT_SECONDS(), PUSH_TIMEOUT_SECONDS())
     assert PROVIDER_REST_SECONDS() > PROVIDER_TIMEOUT_SECONDS()
     assert min(STRIPE_REST_SECONDS(), STRIPE_LEASE_SECONDS()) > stripe
-    assert RENEWED_SECONDS() * 2 < SPEAKS_SECONDS() <= SILENT_SECONDS()  # or a spider is killed
+    assert RENEWED_SECONDS() * 2 < SPEAKS_SECONDS() <= SILENT_SECONDS()  # or a spider ends itself

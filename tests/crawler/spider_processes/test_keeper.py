@@ -12,7 +12,6 @@ from configs.world.desk import Desk
 from crawler.discovery.daily_schedule import Daily
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
-from crawler.spider_processes import registry
 from crawler.spider_processes.keeper import SEEN, Keeper, wanted_processes
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
@@ -21,40 +20,23 @@ SYSTEM = "prefenligne"
 
 
 class Fake:
-    """A scrapyd whose spiders end when a test says so, and speak as long as it says."""
+    """A scrapyd whose spiders end when a test says so."""
 
-    def __init__(self, client: redis.Redis, address: str = "127.0.0.1:6800", job: str = "job") -> None:
-        self.client, self.address, self.job = client, address, job
+    def __init__(self, address: str = "127.0.0.1:6800", job: str = "job") -> None:
+        self.address, self.job = address, job
         self.running: dict[str, list[str]] = {}
-        self.killed: list[str] = []
         self.started = 0
         self.away = False
 
-    def jobs(self) -> dict[str, list[str]]:
+    def count_jobs(self) -> dict[str, int]:
         if self.away:
             raise ScrapydAway(f"scrapyd at {self.address} does not answer")
-        return {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
+        return {spider: len(jobs) for spider, jobs in self.running.items() if jobs}
 
     def schedule(self, queue: CrawlQueue) -> str:
         self.started += 1
         self.running.setdefault(str(queue), []).append(f"{self.job}-{self.started}")
         return f"{self.job}-{self.started}"
-
-    def kill(self, job: str) -> None:
-        self.killed.append(job)
-        for jobs in self.running.values():
-            if job in jobs:
-                jobs.remove(job)
-        self.fall_silent(job)
-
-    def fall_silent(self, job: str) -> None:
-        self.client.delete(f"crawler:process:{job}")
-
-    def speak(self, job: str) -> None:
-        said: Any = dict.fromkeys(("pid", "memory", "running", "checks"), 1)
-        said |= {"name": job, "system": SYSTEM, "job": job, "state": "serving", "started": NOW.isoformat()}
-        self.client.hset(f"crawler:process:{job}", mapping=said)
-        self.client.sadd(registry.NAMES, job)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +46,7 @@ def _warnings_only(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def fake(redis_server: redis.Redis) -> Fake:
-    return Fake(redis_server)
+    return Fake()
 
 
 @pytest.fixture
@@ -125,7 +107,7 @@ def test_a_spider_that_ended_is_followed_at_once_and_one_too_many_may_end_by_its
     assert fake.running == {SYSTEM: ["job-2"]}
     fake.running = {SYSTEM: ["job-2", "by-hand"]}
     kept.run_once(after(302))
-    assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-2", "by-hand"]}, 2, [])
+    assert (fake.running, fake.started) == ({SYSTEM: ["job-2", "by-hand"]}, 2)
     assert "missing" not in word(redis_server)
 
 
@@ -143,32 +125,6 @@ def test_a_clock_that_was_set_back_keeps_no_spider_from_its_start(kept: Keeper, 
     assert fake.running == {SYSTEM: ["job-2"]}
 
 
-def test_a_spider_that_hangs_is_killed_and_another_is_started(kept: Keeper, fake: Fake) -> None:
-    kept.run_once(NOW)
-    fake.speak("job-1")
-    watch(kept, 2, 20)
-    fake.fall_silent("job-1")
-    watch(kept, 22, 50)
-    assert (fake.running, fake.killed) == ({SYSTEM: ["job-1"]}, [])
-    kept.run_once(after(52))
-    assert (fake.running, fake.killed) == ({SYSTEM: ["job-2"]}, ["job-1"])
-
-
-@pytest.mark.parametrize("seconds", [45, 600])
-def test_a_step_of_the_clock_or_a_machine_that_slept_kills_no_spider(
-    kept: Keeper, fake: Fake, seconds: int
-) -> None:
-    kept.run_once(NOW)
-    fake.speak("job-1")
-    watch(kept, 2, 4)
-    fake.fall_silent("job-1")  # its entry has run out meanwhile
-    watch(kept, 4 + seconds, 10 + seconds)
-    assert fake.killed == []
-    fake.speak("job-1")
-    watch(kept, 12 + seconds, 80 + seconds)
-    assert (fake.running, fake.killed) == ({SYSTEM: ["job-1"]}, [])
-
-
 @pytest.mark.rule("3.6")
 def test_a_look_holds_no_database_and_needs_none(
     kept: Keeper, fake: Fake, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
@@ -181,15 +137,15 @@ def test_a_look_holds_no_database_and_needs_none(
 
 def test_two_keepers_agree_on_what_runs(make: Callable[[], Keeper], fake: Fake) -> None:
     one, other = make(), make()
-    seen: dict[str, list[str]] = fake.jobs()
+    seen = fake.count_jobs()
     one.run_once(NOW)
     with pytest.MonkeyPatch.context() as both:  # the other one looked at the same moment
-        both.setattr(fake, "jobs", lambda: seen)
+        both.setattr(fake, "count_jobs", lambda: dict(seen))
         other.run_once(NOW)
     for second in range(2, 60, 2):
         for each in (one, other):
             each.run_once(after(second))
-    assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1", "job-2"]}, 2, [])
+    assert (fake.running, fake.started) == ({SYSTEM: ["job-1", "job-2"]}, 2)
 
 
 def test_the_keeper_leaves_word_for_health(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
@@ -220,31 +176,22 @@ def test_a_scrapyd_that_is_away_is_said_once_and_told_to_health(
     assert word(redis_server)["scrapyd"] == "ok"
 
 
-def test_while_redis_is_away_what_is_missing_is_started_and_nothing_ended(
+def test_while_redis_is_away_what_is_missing_is_started(
     kept: Keeper, fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(*_: object, **__: object) -> None:
         raise redis.ConnectionError("connection refused")
 
     caplog.set_level(logging.INFO, "crawler.spider_processes.keeper")
-    kept.run_once(NOW)
-    fake.speak("job-1")
     with monkeypatch.context() as meanwhile:
-        for method in ("execute_command", "pipeline", "register_script"):
-            meanwhile.setattr(kept._client, method, away)
-        for second in range(0, 200, 2):
-            kept.run_once(after(second))
-        assert fake.running == {SYSTEM: ["job-1"]}
+        meanwhile.setattr(kept._client, "execute_command", away)
+        watch(kept, 0, 20)
         fake.running = {}
-        kept.run_once(after(200))
+        watch(kept, 22, 24)
         assert fake.running == {SYSTEM: ["job-2"]}
-    assert [text for text in caplog.messages if "Redis" in text] == [
-        "Redis is away, only missing spiders are started: connection refused"
-    ]
-    kept.run_once(after(202))
-    assert caplog.messages[-1].startswith("over: Redis is away")
-    kept.run_once(after(261))
-    assert fake.running == {SYSTEM: ["job-2"]}  # it had no chance to speak
+    kept.run_once(after(26))
+    said = "Redis is away, health hears nothing of the spiders: connection refused"
+    assert [text for text in caplog.messages if "Redis" in text] == [said, f"over: {said}"]
 
 
 def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itself(
@@ -256,23 +203,12 @@ def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itsel
     assert fake.running["discovery"] == ["job-of-the-day"]
 
 
-def test_a_walk_that_hangs_is_killed_so_that_the_next_one_begins(
-    kept: Keeper, fake: Fake, settings_env: Callable[..., None]
-) -> None:
-    settings_env(DISCOVERY_SECONDS="60")
-    fake.running["discovery"] = ["job-of-the-day"]
-    watch(kept, 0, 90)
-    assert fake.killed == []
-    kept.run_once(after(92))
-    assert fake.killed == ["job-of-the-day"]
-
-
 @pytest.fixture
 def two(
     make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
 ) -> Iterator[tuple[Keeper, Fake, Fake]]:
     """A keeper of two machines' scrapyds; `make` sets the desks."""
-    second = Fake(redis_server, "10.0.0.2:6800", "b")
+    second = Fake("10.0.0.2:6800", "b")
     with due_queue.connect() as client:
         yield Keeper([cast("Scrapyd", fake), cast("Scrapyd", second)], client), fake, second
 
@@ -328,6 +264,6 @@ def test_a_walk_that_is_due_is_one_process_of_the_first_scrapyd_alone(
     first.away = False
     watch(kept, 22, 60)
     assert [len(each.running.get("discovery", ())) for each in (first, second)] == [1, 0]
-    first.kill(*first.running["discovery"])  # in the middle
+    first.running["discovery"].clear()  # it died in the middle
     watch(kept, 62, 80)
     assert [len(each.running.get("discovery", ())) for each in (first, second)] == [1, 0]

@@ -20,7 +20,6 @@ from api.models.check import Check
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue
-from crawler.spider_processes import registry
 from deploy.local.environment import write_desk_files
 from deploy.local.processes import free_port
 from deploy.local.short_periods import gather
@@ -107,10 +106,9 @@ class House:
     def serving(self) -> str | None:
         """Return the name of the spider process that claims, if one does."""
         with due_queue.connect() as client:
-            names = map(str, client.smembers(registry.NAMES))
-            return next(
-                (each for each in names if client.hget(f"crawler:process:{each}", "state") == "serving"), None
-            )
+            found = {str(key): client.hget(key, "state") for key in client.scan_iter("crawler:process:*")}
+        names = [key.removeprefix("crawler:process:") for key, state in found.items() if state == "serving"]
+        return names[0] if names else None
 
     def _start(self, name: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as sink:

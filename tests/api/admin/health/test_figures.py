@@ -177,7 +177,6 @@ def test_spiders_and_workers_say_what_they_do(world: World, redis_server: redis.
         "state": "serving",
         "started": started.isoformat(),
     }
-    redis_server.sadd("crawler:processes", "host:17", "host:18")  # the second one is gone
     redis_server.hset("crawler:process:host:17", mapping={**said, "memory": 159, "running": 2, "checks": 71})
     assert [list(each.values()) for each in read_spiders()] == [
         ["prefenligne", "4bd9", "serving", started, 159, 2, 71]
