@@ -6,7 +6,6 @@ may leave this machine, only loopback is asked.
 
 import ipaddress
 import socket
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from aiohttp.abc import ResolveResult
@@ -22,9 +21,13 @@ from crawler.url_policy import AddressRefused, ensure_allowed
 
 _WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# The last 32 bits are an address of IPv4: NAT64 (RFC 6052, RFC 8215), SIIT (RFC 2765), what RFC 4291 has given up.
-_TRANSLATED = [
-    ipaddress.ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")
+_NETWORK = ipaddress.ip_network
+# The last 32 bits are an address of IPv4: NAT64 (RFC 6052), and how sockets write one (RFC 4291).
+_TRANSLATED = (_NETWORK("64:ff9b::/96"), _NETWORK("::ffff:0:0/96"))
+# Global to the standard library, but they carry another address or are a site's own: what RFC 4291 has given up, SIIT
+# (RFC 2765), local NAT64 (RFC 8215), 6to4 (RFC 3056), site-local.
+_APART = [
+    _NETWORK(each) for each in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10")
 ]
 
 
@@ -101,21 +104,7 @@ def parse_address(host: str) -> Address | None:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the public internet; one that carries another within it is judged by both."""
-    if isinstance(address, ipaddress.IPv6Address) and (inner := address.ipv4_mapped):
-        return is_public(inner)
-    return address.is_global and not _is_apart(address) and all(map(is_public, _within(address)))
-
-
-def _is_apart(address: Address) -> bool:
-    return address.is_multicast or (isinstance(address, ipaddress.IPv6Address) and address.is_site_local)
-
-
-def _within(address: Address) -> Iterator[Address]:
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.sixtofour:
-            yield address.sixtofour
-        if address.teredo:
-            yield from address.teredo
-        if any(address in each for each in _TRANSLATED):
-            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    """Tell whether an address is of the public internet; an IPv4 address inside one of IPv6 decides."""
+    if any(address in each for each in _TRANSLATED):
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return address.is_global and not address.is_multicast and not any(address in each for each in _APART)
