@@ -71,8 +71,17 @@ class AiohttpHandler(BaseDownloadHandler):
         self._largest = given.getint("DOWNLOAD_MAXSIZE")
         add_threads(given.getint("REACTOR_THREADPOOL_MAXSIZE"))
         names = self.names(given.getfloat("DNS_TIMEOUT"))
-        self._connector = aiohttp.TCPConnector(limit=0, resolver=names)
-        self._session = self._client()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, resolver=names),
+            cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
+            auto_decompress=False,  # crawler/fetching/decompression.py proves the page whole
+            skip_auto_headers=UNASKED,
+            middlewares=self.middlewares,
+            timeout=_UNWATCHED,
+        )
+        # When a connection is lost, aiohttp would repeat the request, which no budget counts. There is no public
+        # switch; aiohttp's own test client sets this one, too.
+        self._session._retry_connection = False  # noqa: SLF001
 
     async def download_request(self, request: Request) -> Response:
         """Send a request and return the whole response, within the request's `download_timeout` (seconds).
@@ -94,22 +103,6 @@ class AiohttpHandler(BaseDownloadHandler):
     async def close(self) -> None:
         """Drop all connections."""
         await self._session.close()
-        await self._connector.close()
-
-    def _client(self) -> aiohttp.ClientSession:
-        client = aiohttp.ClientSession(
-            connector=self._connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
-            auto_decompress=False,  # crawler/fetching/decompression.py proves the page whole
-            skip_auto_headers=UNASKED,
-            middlewares=self.middlewares,
-            timeout=_UNWATCHED,
-        )
-        # When a connection is lost, aiohttp would repeat the request, which no budget counts. There is no public
-        # switch; aiohttp's own test client sets this one, too.
-        client._retry_connection = False  # noqa: SLF001
-        return client
 
     def _seconds_left(self, request: Request) -> float:
         return float(request.meta.get("download_timeout", self._seconds))

@@ -298,11 +298,6 @@ def _routed(request: Request) -> Request:
     return routed
 
 
-def _resolve(url: str, location: bytes) -> str:
-    """Return a redirect's target; raises ValueError for what is no address."""
-    return urljoin(url, safe_url_string(location)).partition("#")[0]
-
-
 def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> str | None:
     """Return where the answer redirects to, None where it does not.
 
@@ -316,7 +311,7 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
     if not location:
         return None
     try:
-        target = _resolve(url, location)
+        target = urljoin(url, safe_url_string(location)).partition("#")[0]
         stays = same(url, target)
     except ValueError as error:
         raise FetchError(
