@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
-from configs.ground.hosts import host_of, is_loopback
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import load_file
 from configs.settings import PREFECTURES, settings
@@ -19,11 +18,6 @@ from configs.world.prefecture import host_rules
 from crawler.fetching.decompression import ENCODINGS
 
 _AGENTS = PREFECTURES.parent / "world" / "user_agents.yaml"
-_SECURE = ("https", "wss")
-# Sent over protected connections only: https://www.w3.org/TR/fetch-metadata/, https://wicg.github.io/client-hints-infrastructure/
-_GUARDED = ("sec-ch-", "sec-fetch-")
-
-
 Kind = Literal["page", "script", "socket"]
 
 
@@ -77,13 +71,13 @@ class HttpAgent:
         """
         given = {name.lower(): value for name, value in own.items()}
         site, told = _describe_page(kind, method, url, page)
-        words, hidden = {**self.words, "site": site}, () if _is_trusted(url) else _GUARDED
-        sent: dict[str, str] = {}
+        words = {**self.words, "site": site}
         named: Mapping[str, str] = getattr(self.headers, kind)
-        for name, value in named.items():
-            default = "" if name.lower().startswith(hidden) else value.format_map(words)
-            if value := given.pop(name.lower(), "") or told.get(name) or default:
-                sent[name] = value
+        sent = {
+            name: value
+            for name, default in named.items()
+            if (value := given.pop(name.lower(), "") or told.get(name) or default.format_map(words))
+        }
         return sent | {name: value for name, value in own.items() if name.lower() in given}
 
 
@@ -124,10 +118,9 @@ def _describe_page(kind: Kind, method: str, url: str, page: str | None) -> tuple
     """
     if page is None:
         return "none", {}
-    origin, told = origin_of(page), dict[str, str]()
+    origin = origin_of(page)
     same = origin == origin_of(url)
-    if _is_trusted(url) or not _is_trusted(page):
-        told["Referer"] = page if same else f"{origin}/"
+    told = {"Referer": page if same else f"{origin}/"}
     if kind == "socket" or method != "GET" or (kind == "script" and not same):
         told["Origin"] = origin
     if same:
@@ -139,8 +132,3 @@ def _registered_name(url: str) -> str:
     """Return the name that somebody registered: two labels, three below gouv.fr, where each service is its own."""
     name = urlsplit(url).hostname or ""
     return ".".join(name.split(".")[-3 if name.endswith(".gouv.fr") else -2 :])
-
-
-def _is_trusted(url: str) -> bool:
-    """Whether the connection is protected against others (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
-    return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

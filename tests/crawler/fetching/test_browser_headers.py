@@ -64,7 +64,6 @@ def test_opening_a_page_and_asking_from_a_script_differ_as_in_a_browser(agent: H
         ("https://www.doctolib.fr/a", "https://api.doctolib.fr/b", "same-site", "https://www.doctolib.fr/"),
         (DESK, "https://www.val-doise.gouv.fr/x", "cross-site", "https://www.essonne.gouv.fr/"),
         (DESK, "https://api.example.com/", "cross-site", "https://www.essonne.gouv.fr/"),
-        (DESK, "http://www.essonne.gouv.fr/x", None, None),
     ],
 )
 def test_a_browser_tells_of_the_page_that_asks_what_its_rules_allow(
