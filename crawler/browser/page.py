@@ -7,13 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from importlib.resources import files
-from itertools import count
 from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import ClientPayloadError
-from playwright.async_api import BrowserContext
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page as PlaywrightPage
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
@@ -45,7 +43,13 @@ _VIEWPORT = {"width": 1920, "height": 1080}
 _LANGUAGES = ("fr-FR", "fr")
 _MAJOR = re.compile(r"""(?<=Chrome/)\d+|(?<=v=")\d{3}(?=")""")  # Chromium's version, also in its client hints
 _CLOSE_SECONDS = 3.0
-_NUMBERS = count(1)
+_DISGUISE = Stealth(  # hides from a page that its browser is automated
+    navigator_languages_override=_LANGUAGES,
+    navigator_platform_override="Linux x86_64",
+    navigator_hardware_concurrency=False,  # the real number is fine
+    navigator_user_agent=False,  # the context sets it, with its headers
+    sec_ch_ua=False,
+)
 _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
 _CODE = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _NO_CONTENT = (204, 205)
@@ -85,7 +89,7 @@ class BrowserSession(Session):
         self._browsers = browsers_of(crawler)
         self._egress = EgressProxy(crawler.settings.getfloat("DNS_TIMEOUT"))
         self._traffic = RequestPolicy(budget)
-        self._name = f"check-{next(_NUMBERS)}"
+        self._name = f"check-{id(self)}"
         self._address = ""  # of the egress proxy
         self._browser: Browser | None = None
         self._tab: PlaywrightPage | None = None
@@ -121,11 +125,19 @@ class BrowserSession(Session):
         self._egress.close()
         if not (browser := self._browser):
             return
-        self._browser, well = None, False
+        self._browser = None
+        browser.policies.pop(self._name)
+        wrapper = browser.context_wrappers.pop(self._name, None)
+        responds = not self._asked  # else a context that is not there went with its browser
         try:
-            well = await self._close_context(browser)
+            if wrapper:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await wrapper.context.close()
+                responds = True
+        except (PlaywrightError, TimeoutError):
+            responds = False
         finally:
-            if not well:
+            if not responds:
                 await self._browsers.end(browser)
 
     async def _take_browser(self) -> None:
@@ -136,18 +148,6 @@ class BrowserSession(Session):
             except KNOWN as error:
                 raise to_fetch_error(error, "no page was opened") from error
             self._browser.policies[self._name] = self._traffic
-
-    async def _close_context(self, browser: Browser) -> bool:
-        """Close the context; return False if the browser does not respond."""
-        browser.policies.pop(self._name)
-        if not (wrapper := browser.context_wrappers.pop(self._name, None)):
-            return not self._asked  # else it was never opened, or is gone with the browser
-        try:
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await wrapper.context.close()
-        except (PlaywrightError, TimeoutError):
-            return False
-        return True
 
     async def _send(self, step: RequestStep) -> Response:
         self.clock.start()
@@ -196,7 +196,7 @@ class BrowserSession(Session):
     async def _watch_page(self, page: PlaywrightPage, _request: Request) -> None:
         if page is not self._tab:
             if _is_hidden(self._desk):
-                await _apply_stealth(page.context)
+                await _DISGUISE.apply_stealth_async(page.context)
             await self._traffic.watch(page)
             self._tab = page
 
@@ -223,20 +223,20 @@ class BrowserSession(Session):
         answer, page = self._traffic.answer, self._tab
         if self._traffic.broken or not answer or not page:
             raise PlaywrightError(self._traffic.broken or "net::ERR_EMPTY_RESPONSE")
-        headers = {
-            name: value for name, value in (await answer.all_headers()).items() if name != "content-encoding"
-        }
+        headers = {name: value.replace("\n", ", ") for name, value in (await answer.all_headers()).items()}
+        headers.pop("content-encoding", None)
         # In the browser: a text on its way takes several times its size of this process's memory.
         shown: str | int = await page.evaluate(_SNAPSHOT, self._largest)
         if isinstance(shown, int):
             raise TooLarge(f"{shown} characters show, {self._largest} are read at most")
-        if "html" not in headers.get("content-type", "html"):
+        kind, body = Response, b""
+        if "html" in headers.get("content-type", "html"):
+            kind, body = HtmlResponse, shown.encode("utf-8", "replace")
+            headers["content-type"] = "text/html; charset=utf-8"
+        else:
             body = await answer.body()
-            return Response(page.url, status=answer.status, headers=_headers(headers), body=body)
-        headers["content-type"] = "text/html; charset=utf-8"
-        return HtmlResponse(
-            page.url, status=answer.status, headers=_headers(headers), body=shown.encode("utf-8", "replace")
-        )
+        named = Headers({name: value.encode("latin-1", "replace") for name, value in headers.items()})
+        return kind(page.url, status=answer.status, headers=named, body=body)
 
 
 async def _by_page_only(request: Request) -> Response:
@@ -278,24 +278,6 @@ def _context_options(desk: Desk, proxy: str, version: str) -> dict[str, Any]:
     return options
 
 
-async def _apply_stealth(context: BrowserContext) -> None:
-    """Hide from the pages of a context that the browser is automated; before the first is opened."""
-    disguise = Stealth(
-        navigator_languages_override=_LANGUAGES,
-        navigator_platform_override="Linux x86_64",
-        navigator_hardware_concurrency=False,  # the real number is fine
-        navigator_user_agent=False,  # the context sets it, with its headers
-        sec_ch_ua=False,
-    )
-    await disguise.apply_stealth_async(context)
-
-
-def _headers(values: dict[str, str]) -> Headers:
-    """Return headers as Scrapy's; repeated headers are joined by commas."""
-    joined = {name: value.replace("\n", ", ") for name, value in values.items()}
-    return Headers({name: value.encode("latin-1", "replace") for name, value in joined.items()})
-
-
 def _as_opened(url: str) -> str:
     """Return an address for the browser: stand-ins have no TLS, and keep the names of their hosts."""
     if resolve_stand_in(url, settings().sandbox_hosts) == url:
@@ -315,22 +297,16 @@ def classify_error(
     error: PlaywrightError, url: str, traffic: RequestPolicy, troubles: Mapping[str, Exception]
 ) -> Exception:
     """Return the error of the browser for an address, by the classes of crawler/fetching/errors.py."""
-    if traffic.refusal:
-        return traffic.refusal
-    if trouble := troubles.get(host_of(url)):
+    if trouble := traffic.refusal or troubles.get(host_of(url)):
         return trouble
     if isinstance(error, PlaywrightTimeoutError):
         return TimeoutError()
     if traffic.answer and traffic.answer.status in _NO_CONTENT:
         return NotSupported(f"HTTP {traffic.answer.status}, which is no page")
-    return _classify_message(error.message, url)
-
-
-def _classify_message(message: str, url: str) -> Exception:
-    if _DOWNLOAD in message:
+    if _DOWNLOAD in error.message:
         return NotSupported("a file to download, which is no page")
-    found = _CODE.search(message)
+    found = _CODE.search(error.message)
     if found and found[1] == _OURS:
         return FetchError(Outcome.UNREADABLE, f"led where nothing is asked ({url})")
     known = (kind for codes, kind in _KINDS if found and re.match(codes, found[1]))
-    return next(known, BrowserFailed)(message.partition("\n")[0][:200])
+    return next(known, BrowserFailed)(error.message.partition("\n")[0][:200])

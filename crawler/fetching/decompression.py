@@ -1,7 +1,6 @@
 """Decompression of bodies, with proof that they are whole: half a page could look like an empty calendar."""
 
 import zlib
-from collections.abc import Iterable
 
 from scrapy.http import Response
 
@@ -36,7 +35,7 @@ def unpack_response(response: Response, limit: int) -> tuple[bytes, dict[str, st
         Broken, NotAccepted, TooLarge: as `unpack` says.
     """
     headers = headers_of(response)
-    return unpack(response.body, [headers.get("content-encoding", "")], limit), headers
+    return unpack(response.body, headers.get("content-encoding", ""), limit), headers
 
 
 def headers_of(response: Response) -> dict[str, str]:
@@ -47,15 +46,15 @@ def headers_of(response: Response) -> dict[str, str]:
     }
 
 
-def unpack(body: bytes, encodings: Iterable[str], limit: int) -> bytes:
-    """Return the body without the encodings of its Content-Encoding headers, the last applied undone first.
+def unpack(body: bytes, encodings: str, limit: int) -> bytes:
+    """Return the body without the encodings that Content-Encoding names, the last applied undone first.
 
     Raises:
         Broken: it is cut short or corrupt.
         NotAccepted: it has an encoding that we do not ask for, or too many.
         TooLarge: it unpacks to more than `limit` bytes.
     """
-    named = [name.strip().lower() for line in encodings for name in line.split(",")]
+    named = (name.strip().lower() for name in encodings.split(","))
     names = [name for name in named if name not in ("", "identity")]
     if len(names) > _MOST_ENCODINGS:
         raise NotAccepted(f"it is encoded {len(names)} times")

@@ -26,9 +26,7 @@ _NETWORK = ipaddress.ip_network
 _TRANSLATED = (_NETWORK("64:ff9b::/96"), _NETWORK("::ffff:0:0/96"))
 # Global to the standard library, but they carry another address or are a site's own: what RFC 4291 has given up, SIIT
 # (RFC 2765), local NAT64 (RFC 8215), 6to4 (RFC 3056), site-local.
-_APART = [
-    _NETWORK(each) for each in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10")
-]
+_APART = [_NETWORK(each) for each in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10")]
 
 
 def refuse_private(url: str) -> None:

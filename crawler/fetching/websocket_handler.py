@@ -109,12 +109,13 @@ class SocketHandler(AiohttpHandler):
             TimeoutError: nothing came in time.
         """
         frames: list[str] = []
-        size = 0
+        size, loop = 0, asyncio.get_running_loop()
         try:
-            async for frame in _texts(socket, ends):
-                frames.append(frame)
-                size += len(frame.encode())
-                if until and until in frame:
+            # A frame of bytes ends the socket, too.
+            while (said := await socket.receive(max(ends - loop.time(), 0.001))).type is WSMsgType.TEXT:
+                frames.append(said.data)
+                size += len(said.data.encode())
+                if until and until in said.data:
                     return frames, None
                 if size > self._largest:
                     return frames, f"there are more than {self._largest} bytes"
@@ -126,13 +127,3 @@ class SocketHandler(AiohttpHandler):
         if code == _LOST and not frames:
             raise ClientPayloadError("the socket was lost before it said anything")
         return frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}"
-
-
-async def _texts(socket: ClientWebSocketResponse, ends: float) -> AsyncIterator[str]:
-    """Yield text frames until the socket ends; a frame of bytes ends it too."""
-    loop = asyncio.get_running_loop()
-    while True:
-        message = await socket.receive(timeout=max(ends - loop.time(), 0.001))
-        if message.type is not WSMsgType.TEXT:
-            return
-        yield message.data

@@ -254,11 +254,11 @@ def test_elements_that_are_looked_for_together_are_not_compared_with_each_other(
 def test_a_gzip_of_a_hundred_thousand_members_is_given_up() -> None:
     packed = gzip.compress(b"") * 100_000
     with pytest.raises(Broken):
-        unpack(packed, ["gzip"], 2_000_000)
+        unpack(packed, "gzip", 2_000_000)
     body = replace(page(""), body=packed)
 
     def undo(here: Page) -> None:
         with pytest.raises(Broken):
-            unpack(here.body, ["gzip"], 2_000_000)
+            unpack(here.body, "gzip", 2_000_000)
 
     hold(undo, lambda size: replace(body, body=packed[: size // 20 * 20]), "gzip")
