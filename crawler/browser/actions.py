@@ -8,7 +8,6 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.browser.request_policy import RequestPolicy
 from crawler.parsing.css_selectors import as_xpath, element_selector
 from crawler.reading import BrowserAction, PageRequest
@@ -71,7 +70,7 @@ async def _appears(page: Page, wanted: Sequence[str], instead: Sequence[str] = (
         one = either[0]
         for other in either[1:]:
             one = one.or_(other)
-        await one.first.wait_for(state="visible", timeout=_milliseconds())
+        await one.first.wait_for(state="visible")
         return await _shows(page, wanted)
     except PlaywrightTimeoutError:
         return False
@@ -85,12 +84,12 @@ async def _do(page: Page, act: BrowserAction) -> None:
         for name, value in act.fields.items():
             await _fill(page, element, name, value)
         if act.option is not None:
-            await element.select_option(act.option, timeout=_milliseconds())
+            await element.select_option(act.option)
         elif await element.evaluate("node => node instanceof HTMLFormElement"):
             await element.evaluate("node => node.requestSubmit()")
         else:  # a new window would not belong to this check
             await element.evaluate("node => node.closest('a, form')?.removeAttribute('target')")
-            await element.click(timeout=_milliseconds())
+            await element.click()
     except PlaywrightError as error:
         raise _classify_error(error, f"{act.at} {act.option or ''}".rstrip()) from error
 
@@ -101,16 +100,16 @@ async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
     scope: Locator | Page = form if await form.count() else page
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     field = scope.locator(f'[name="{quoted}"]')
-    kind = await field.first.evaluate("node => node.type || node.tagName", timeout=_milliseconds())
+    kind = await field.first.evaluate("node => node.type || node.tagName")
     if kind in ("radio", "checkbox"):
         chosen = value.replace("\\", "\\\\").replace('"', '\\"')
-        await field.locator(f'xpath=self::*[@value="{chosen}"]').first.check(timeout=_milliseconds())
+        await field.locator(f'xpath=self::*[@value="{chosen}"]').first.check()
     elif str(kind).startswith("select"):
-        await field.first.select_option(value, timeout=_milliseconds())
+        await field.first.select_option(value)
     elif kind == "hidden":
         await field.first.evaluate("(node, value) => { node.value = value }", value)
     else:
-        await field.first.fill(value, timeout=_milliseconds())
+        await field.first.fill(value)
 
 
 def _locate_visible(page: Page, selector: str) -> Locator:
@@ -138,7 +137,3 @@ def _classify_error(error: PlaywrightError, what: str) -> Exception:
     ):
         return _Stuck(f"cannot be done: {what}: {error.message.splitlines()[0][:200]}")
     return error
-
-
-def _milliseconds() -> float:
-    return BROWSER_WAIT_SECONDS() * 1000

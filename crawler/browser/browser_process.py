@@ -7,8 +7,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Route
@@ -125,12 +125,9 @@ class Browsers:
             await self.end(self._current)
 
 
-_BROWSERS: "WeakKeyDictionary[Crawler, Browsers]" = WeakKeyDictionary()
-
-
+@cache
 def browsers_of(crawler: Crawler) -> Browsers:
     """Return the browser of a crawl, which ends with it; it is not started yet."""
-    if crawler not in _BROWSERS:
-        _BROWSERS[crawler] = Browsers(crawler)
-        crawler.signals.connect(_BROWSERS[crawler].close, signals.engine_stopped)
-    return _BROWSERS[crawler]
+    made = Browsers(crawler)
+    crawler.signals.connect(made.close, signals.engine_stopped)
+    return made

@@ -27,7 +27,7 @@ from configs.world.desk import Desk
 from configs.world.host_rule import Agent as Rule
 from configs.world.prefecture import host_rules
 from crawler.block_pages import find_captcha, find_wall
-from crawler.browser import BROWSER_DEADLINE_SECONDS
+from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_WAIT_SECONDS
 from crawler.browser.actions import ActionResult, perform
 from crawler.browser.browser_process import Browser, browsers_of
 from crawler.browser.egress_proxy import EgressProxy
@@ -197,6 +197,7 @@ class BrowserSession(Session):
         if page is not self._tab:
             if _is_hidden(self._desk):
                 await _DISGUISE.apply_stealth_async(page.context)
+            page.set_default_timeout(BROWSER_WAIT_SECONDS() * 1000)
             await self._traffic.watch(page)
             self._tab = page
 
