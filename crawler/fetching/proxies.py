@@ -36,8 +36,11 @@ class Proxies:
 
     async def choose(self) -> Proxy | None:
         """Return a proxy for a check: one that does not rest, any where all rest; None where none is configured."""
-        resting = await self._list_resting() if self._all else ()
-        well = [proxy for proxy in self._all if proxy.name not in resting] or self._all
+        resting: Sequence[object] = [None] * len(self._all)
+        if self._all and self.client:
+            with suppress(redis.RedisError):
+                resting = await self.client.mget([_key(proxy.name) for proxy in self._all])
+        well = [proxy for proxy, rests in zip(self._all, resting, strict=True) if not rests] or self._all
         return random.choice(well) if well else None  # noqa: S311 -- no secret
 
     async def rest(self, name: str) -> None:
@@ -46,16 +49,6 @@ class Proxies:
         if self.client:
             with suppress(redis.RedisError):  # the dispatcher says that it is away
                 await self.client.set(_key(name), "1", ex=_REST_SECONDS)
-
-    async def _list_resting(self) -> set[str]:
-        if not self.client:
-            return set()
-        names = [proxy.name for proxy in self._all]
-        try:
-            found = await self.client.mget([_key(name) for name in names])
-        except redis.RedisError:
-            return set()
-        return {name for name, rests in zip(names, found, strict=True) if rests}
 
 
 async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
