@@ -33,18 +33,10 @@ def prepare() -> None:
         check_tables()
 
 
-def until_stopped() -> threading.Event:
-    """Return an event that is set by the first SIGTERM or SIGINT; by SIGHUP, too, if the desk files are right."""
-    stop = threading.Event()
-    signal.signal(signal.SIGHUP, lambda *_: stop.set() if reload_desk_files() else None)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 def plan() -> None:
     """Plan the desks, keep the spiders running and tell of troubles until SIGTERM or SIGINT.
 
+    SIGHUP ends them, too, if the desk files are right: the next process reads them.
     Each loop has a thread: neither an error nor a server that hangs in one stops another. A look that fails is named by
     health and repeated.
 
@@ -61,7 +53,10 @@ def plan() -> None:
     prepare()
     with due_queue.connect() as client:
         planner, keeper = Planner(client), Keeper(list_scrapyds(), client)
-        stop = until_stopped()
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        signal.signal(signal.SIGHUP, lambda *_: stop.set() if reload_desk_files() else None)
 
         def run(part: str, look: Callable[[], object], seconds: Callable[[], float]) -> None:
             while not stop.is_set():
