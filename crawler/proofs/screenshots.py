@@ -7,6 +7,7 @@ that is no HTML is shown as text, JSON indented.
 
 import html
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -82,7 +83,8 @@ def picture(browser: Browser, meta: Meta, body: bytes) -> bytes:
             page = context.new_page()
             shown = _answer(meta, body)
             context.route("**/*", lambda route: _serve(route, shown))
-            page.goto(_shown_at(meta.url), wait_until="load", timeout=_PATIENCE)
+            url = re.sub(r"^ws", "http", meta.url)  # the frames of a socket are shown as a page
+            page.goto(url, wait_until="load", timeout=_PATIENCE)
             return page.screenshot(timeout=_PATIENCE, animations="disabled", **_extent(page))
     except Error as error:
         raise NoPicture(_first_line(error)) from None
@@ -116,11 +118,6 @@ def _readable(body: bytes) -> str:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
         return text
-
-
-def _shown_at(url: str) -> str:
-    """Return the address for the browser: the frames of a socket are shown as a page."""
-    return "http" + url.removeprefix("ws") if url.startswith("ws") else url
 
 
 def _extent(page: Page) -> dict[str, Any]:
