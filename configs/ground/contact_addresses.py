@@ -195,16 +195,15 @@ def country_of(number: str) -> str | None:
         return None
 
 
-def parse_countries(text: str) -> frozenset[str]:
-    """Read `BE,CH`: ISO 3166-1 codes of countries, with commas between them.
+def country_code(text: str) -> str:
+    """Return the ISO 3166-1 code of a country in upper case.
 
     Raises:
-        ValueError: it names a code that no phone number has.
+        ValueError: no phone number has it.
     """
-    codes = frozenset(code.strip().upper() for code in text.split(",") if code.strip())
-    if unknown := codes - phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"names no country: {', '.join(sorted(unknown))}; write codes as BE,CH")
-    return codes
+    if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"names no country: {text.upper()}; write codes as BE,CH")
+    return text.upper()
 
 
 def shorten_address(address: str) -> str:

@@ -16,21 +16,6 @@ def host_of(url: str) -> str:
     return f"{parts.hostname or ''}:{parts.port or _PORTS.get(parts.scheme, 0)}"
 
 
-def parse_host_map(text: str) -> dict[str, str]:
-    """Read `real.host=127.77.0.91:8800,other.host=127.77.0.92:8800` into {real: stand-in}.
-
-    Raises:
-        ValueError: an entry is no pair, or its address is not on loopback.
-    """
-    pairs: dict[str, str] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        real, _, stand_in = entry.partition("=")
-        if not real or not is_loopback(stand_in.rpartition(":")[0] or stand_in):
-            raise ValueError(f"{entry!r} is not `real.host=127.x.y.z:port`: stand-ins live on loopback")
-        pairs[real] = stand_in
-    return pairs
-
-
 def resolve_stand_in(url: str, stand_ins: Mapping[str, str]) -> str:
     """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself.
 

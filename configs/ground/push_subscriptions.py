@@ -21,7 +21,6 @@ LONGEST_ENDPOINT = 1000  # the longest known are Microsoft's, of some 600
 ENDPOINT = r"^https:/{2}[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(:443)?/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$"
 _ENDPOINT = re.compile(ENDPOINT, re.ASCII)
 _LONGEST_HOST = 253  # https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
-_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +79,6 @@ def read_host(endpoint: str) -> str:
 def is_listed(host: str, listed: Collection[str]) -> bool:
     """Return whether a host is one of those listed. `*.example.org` means every name below, and not for itself."""
     return any(host == each or (each[:2] == "*." and host.endswith(each[1:])) for each in listed)
-
-
-def parse_push_hosts(text: str) -> tuple[str, ...]:
-    """Read `fcm.googleapis.com,*.push.apple.com`.
-
-    Raises:
-        ValueError: an entry is no name, or one that stands for a whole country.
-    """
-    found = tuple(part for each in text.split(",") if (part := each.strip().lower()))
-    for each in found:
-        name = each.removeprefix("*.")
-        if not _HOST.fullmatch(each) or name.count(".") < 1 or name.rpartition(".")[2].isdecimal():
-            raise ValueError(f"{each!r} is no name of a host: write push.example.org or *.push.example.org")
-    return found
 
 
 _SCALAR_BYTES, _POINT_BYTES, _AUTH_BYTES = 32, 65, 16  # of P-256: a private key, an uncompressed point

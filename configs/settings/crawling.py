@@ -6,10 +6,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from configs.ground.hosts import parse_host_map
+from configs.ground.hosts import is_loopback
 from configs.settings.common import CommonSettings
 from configs.settings.proxies import Proxy, parse_proxies
-from configs.settings.value_types import WebAddress, from_text, like, split_words
+from configs.settings.value_types import (
+    WebAddress,
+    from_text,
+    like,
+    refuse_twice,
+    split_pairs,
+    split_words,
+)
 
 SCRAPYD_USER = "scrapyd"
 _CONFIGS = Path(__file__).parents[1]
@@ -22,14 +29,21 @@ _ScrapydAddress = Annotated[
 ]
 
 
-def _refuse_twice(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(addresses)) < len(addresses):
-        raise ValueError("names an address twice")
-    return addresses
-
-
 _ScrapydAddresses = Annotated[
-    tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words), AfterValidator(_refuse_twice)
+    tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words), AfterValidator(refuse_twice)
+]
+
+
+def _on_loopback(stand_in: str) -> str:
+    if not is_loopback(stand_in.rpartition(":")[0] or stand_in):
+        raise ValueError(f"{stand_in!r} is no 127.x.y.z:port: stand-ins live on loopback")
+    return stand_in
+
+
+_StandIns = Annotated[
+    dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(_on_loopback)]],
+    NoDecode,
+    from_text(split_pairs),
 ]
 
 
@@ -46,9 +60,7 @@ class CrawlingSettings(CommonSettings):
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
     agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
-    sandbox_hosts: Annotated[dict[str, str], NoDecode, from_text(parse_host_map)] = Field(
-        default_factory=dict
-    )
+    sandbox_hosts: _StandIns = Field(default_factory=dict)
     proxy_list: Annotated[tuple[Proxy, ...], NoDecode, from_text(parse_proxies)] = ()
     browser_path: Path | None = None
     browser_processes: int = Field(1, ge=1)

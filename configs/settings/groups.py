@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
-from types import MappingProxyType
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.ground.contact_addresses import call_sender, email_address, parse_countries, sender, sms_sender
-from configs.ground.push_subscriptions import check_public_key, parse_push_hosts, read_private_key
+from configs.ground.contact_addresses import call_sender, country_code, email_address, sender, sms_sender
+from configs.ground.push_subscriptions import check_public_key, read_private_key
 from configs.settings.value_types import (
     Seconds,
     Span,
@@ -20,11 +19,11 @@ from configs.settings.value_types import (
     checked,
     from_text,
     like,
-    read_address,
+    refuse_twice,
+    split_pairs,
     split_words,
 )
 
-SCHEMES = ("smtp://", "smtps://")
 # https://www.rfc-editor.org/rfc/rfc8314#section-7.3 and https://www.rfc-editor.org/rfc/rfc6409#section-3.1
 _PORTS = {"smtp": 587, "smtps": 465}
 # Provider of mail → the setting without which it sends nothing.
@@ -48,36 +47,24 @@ def parse_mail_server(text: str) -> MailServer:
     Raises:
         ValueError: it names no mail server; the text says what is wrong and repeats no secret.
     """
-    if not text.startswith(SCHEMES):
-        raise ValueError(f"must begin with {' or '.join(SCHEMES)}")
     try:
         parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValueError("names no host and port: write smtps://user:password@host:465") from None
-    if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("is no address of a mail server: write special characters of the password as %XX")
-    if (parts.username is None) != (parts.password is None):
-        raise ValueError("names a user without a password, or a password without a user")
+        whole = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+    except ValueError:  # .port is no number, or a bracket is missing
+        whole = None
+    has_half_a_login = whole and (parts.username is None) != (parts.password is None)
+    if not whole or has_half_a_login or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            "is no address of a mail server: write smtps://user:password@host:465, special characters of the password"
+            " as %XX"
+        )
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not (user + password).isascii():
         raise ValueError("holds a letter in its user or password that is not ASCII: no login could send it")
     is_tls_from_start = parts.scheme == "smtps"
-    return MailServer(parts.hostname, port or _PORTS[parts.scheme], user, password, is_tls_from_start)
-
-
-def parse_mail_providers(text: str) -> tuple[str, ...]:
-    """Read `sendgrid,smtp`: those to try first in front.
-
-    Raises:
-        ValueError: a name is unknown, twice there or missing.
-    """
-    names = tuple(each.strip() for each in text.split(","))
-    if len(set(names)) < len(names) or not set(names) <= set(MAIL_PROVIDERS):
-        raise ValueError(
-            f"names providers of mail, each once, with commas between them: {', '.join(MAIL_PROVIDERS)}"
-        )
-    return names
+    return MailServer(
+        parts.hostname or "", parts.port or _PORTS[parts.scheme], user, password, is_tls_from_start
+    )
 
 
 ADDRESSES = {
@@ -90,61 +77,49 @@ ADDRESSES = {
 }
 
 
-def parse_stand_ins(text: str) -> dict[str, str]:
-    """Read `stripe=http://127.79.0.4:8801,…` into {provider: address without a slash at its end}.
-
-    Raises:
-        ValueError: an entry names no provider, or no address of the web.
-    """
-    return dict(map(_parse_pair, split_words(text)))
-
-
-def _parse_pair(entry: str) -> tuple[str, str]:
-    name, _, address = entry.partition("=")
+def _provider(name: str) -> str:
     if name not in ADDRESSES:
         raise ValueError(f"names no provider ({', '.join(ADDRESSES)}): {name!r}")
-    try:
-        return name, read_address(address)
-    except ValidationError:
-        raise ValueError(f"gives {name} no address that begins with http:// or https://") from None
+    return name
 
 
 OTHER = ""  # the key of the price of all countries that have none of their own
-_HIGHEST = Decimal(10)  # EUR a segment: more is a slip, and a sum of it would not fit its column
-DEFAULT = MappingProxyType({OTHER: Decimal("0.08")})
-DEFAULT_CALL = MappingProxyType({OTHER: Decimal("0.15")})  # EUR a minute to a mobile number
+# EUR a segment: more is a slip, and a sum of it would not fit its column
+_Price = Annotated[Decimal, Field(ge=0, le=10, allow_inf_nan=False)]
+_Country = Annotated[str, AfterValidator(country_code)]
 
 
-def parse_sms_prices(text: str) -> dict[str, Decimal]:
-    """Read prices with commas between them: `BE=0.10` of a country, `0.08` alone of all others.
-
-    Raises:
-        ValueError: it names no country, a price that is none, or no price of all others.
-    """
-    prices: dict[str, Decimal] = {}
-    for entry in split_words(text):
-        country, _, price = entry.rpartition("=")
-        codes = parse_countries(country) or {OTHER}
-        prices |= dict.fromkeys(codes, _parse_price(price.strip()))
-    if prices and OTHER not in prices:
+def _price_others(prices: dict[str, Decimal]) -> dict[str, Decimal]:
+    if OTHER not in prices:
         raise ValueError("has no price of all other countries: write 0.08,BE=0.10")
-    return prices or dict(DEFAULT)
+    return prices
 
 
-def _parse_price(text: str) -> Decimal:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is no price: write 0.08,BE=0.10, in EUR a segment") from None
-    if not (price.is_finite() and 0 <= price <= _HIGHEST):
-        raise ValueError(f"{text!r} is no price of a segment: it lies between 0 and {_HIGHEST} EUR")
-    return price
+_StandIns = Annotated[
+    dict[Annotated[str, AfterValidator(_provider)], WebAddress], NoDecode, from_text(split_pairs)
+]
+_Prices = Annotated[
+    dict[Literal[""] | _Country, _Price], NoDecode, from_text(split_pairs), AfterValidator(_price_others)
+]
+_PushHost = Annotated[
+    str,
+    StringConstraints(to_lower=True),
+    like(
+        r"(\*\.)?([a-z0-9-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*",
+        "is no name of a host: write push.example.org or *.push.example.org",
+    ),
+]
+_MailProviders = Annotated[
+    tuple[Literal["sendgrid", "smtp"], ...],
+    NoDecode,
+    from_text(split_words),
+    Field(min_length=1),
+    AfterValidator(refuse_twice),
+]
 
 
 # One or several public keys of P-256 (DER, base64), with commas between them.
 _EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
-_Prices = Annotated[dict[str, Decimal], NoDecode, from_text(parse_sms_prices)]
-
 
 # https://core.telegram.org/bots/api#setwebhook
 _WebhookSecrets = Annotated[
@@ -160,11 +135,11 @@ class SendingSettings(BaseSettings):
     """Providers, rates, caps and costs."""
 
     # Providers
-    stand_ins: Annotated[dict[str, str], NoDecode, from_text(parse_stand_ins)] = Field(default_factory=dict)
+    stand_ins: _StandIns = Field(default_factory=dict)
     sendgrid_api_key: SecretStr | None = None
     sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
     email_from: Annotated[str, AfterValidator(sender)] = "RDVPriority <alerte@rdvpriority.fr>"
-    mail_providers: Annotated[tuple[str, ...], NoDecode, from_text(parse_mail_providers)] = ("sendgrid",)
+    mail_providers: _MailProviders = ("sendgrid",)
     smtp_url: Annotated[SecretStr, checked(parse_mail_server)] | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
@@ -176,7 +151,7 @@ class SendingSettings(BaseSettings):
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
     vapid_private_key: Annotated[SecretStr, checked(read_private_key)] | None = None
     vapid_public_key: Annotated[str, AfterValidator(check_public_key)] | None = None
-    push_hosts: Annotated[tuple[str, ...], NoDecode, from_text(parse_push_hosts)] = (
+    push_hosts: Annotated[tuple[_PushHost, ...], NoDecode, from_text(split_words)] = (
         "fcm.googleapis.com",
         "*.push.services.mozilla.com",
         "*.push.apple.com",
@@ -184,9 +159,9 @@ class SendingSettings(BaseSettings):
     )
 
     # Tell
-    sms_countries: Annotated[frozenset[str], NoDecode, from_text(parse_countries)] = frozenset()
-    sms_price: _Prices = Field(default_factory=lambda: dict(DEFAULT))
-    call_price: _Prices = Field(default_factory=lambda: dict(DEFAULT_CALL))
+    sms_countries: Annotated[frozenset[_Country], NoDecode, from_text(split_words)] = frozenset()
+    sms_price: _Prices = {OTHER: Decimal("0.08")}
+    call_price: _Prices = {OTHER: Decimal("0.15")}  # EUR a minute to a mobile number
     sms_day_warn: Decimal = Field(Decimal(50), gt=0)
     sms_day_stop: Decimal = Field(Decimal(100), gt=0)
 

@@ -67,6 +67,23 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, text.split(","))))
 
 
+def split_pairs(text: str) -> dict[str, str]:
+    """Read `name=value` with commas between them; a value alone has an empty name."""
+    pairs = (each.rpartition("=") for each in split_words(text))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def refuse_twice(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words that are different.
+
+    Raises:
+        ValueError: one is there twice; it is not repeated, for it may hold a password.
+    """
+    if len(set(words)) < len(words):
+        raise ValueError("names one twice: keep one of them")
+    return words
+
+
 def checked(check: Callable[[str], object]) -> AfterValidator:
     """Return the validator of a text or a secret that `check` refuses by a ValueError; it stays as it is written."""
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from configs.ground.clock import override_clock
 from configs.ground.formatting import format_duration, truncate_line
-from configs.ground.hosts import host_of, is_loopback, is_private, parse_host_map, resolve_stand_in
+from configs.ground.hosts import host_of, is_loopback, is_private, resolve_stand_in
 from configs.ground.retry_after import parse_retry_after
 from tests.in_turn import in_turn
 
@@ -36,14 +36,6 @@ def test_a_name_that_may_resolve_to_anything_is_not(name: str) -> None:
 @in_turn("name", ["10.0.0.1", "192.168.1.4", "169.254.169.254", "[fc00::1]", "fe80::1", "100.64.0.1"])
 def test_an_address_of_a_private_network_is_told(name: str) -> None:
     assert is_private(name)
-
-
-def test_a_map_pairs_real_hosts_with_stand_ins() -> None:
-    assert parse_host_map(" a.fr=127.0.0.1:8, b.fr=localhost:9 ,") == {
-        "a.fr": "127.0.0.1:8",
-        "b.fr": "localhost:9",
-    }
-    assert parse_host_map("") == {}
 
 
 def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:

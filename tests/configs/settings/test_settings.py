@@ -123,14 +123,16 @@ def test_dotenv_is_read_by_developers_and_production(
         ("CALL_PRICE", "BE=0.10", "has no price of all other countries"),
         ("SMS_PRICE", "BE=0.10", "has no price of all other countries"),
         ("SMS_PRICE", "0.08,XX=0.10", "names no country: XX"),
-        ("SMS_PRICE", "0.08,BE=cheap", "'cheap' is no price"),
-        ("SMS_PRICE", "-1", "lies between 0 and 10 EUR"),
+        ("SMS_PRICE", "0.08,BE=cheap", "valid decimal"),
+        ("SMS_PRICE", "-1", "greater than or equal to 0"),
+        ("SMS_PRICE", "11", "less than or equal to 10"),
+        ("SMS_PRICE", "NaN", "finite number"),
         ("SMS_DAY_STOP", "0", "greater than 0"),
         ("SMS_COUNTRIES", "BE,XX", "names no country: XX"),
         ("TELEGRAM_WEBHOOK_SECRET", "é", "letters, digits"),
         ("TELEGRAM_BOT_NAME", "@rdv bot", "should match"),
         ("STAND_INS", "paypal=http://127.0.0.1:9", "names no provider"),
-        ("STAND_INS", "stripe=127.0.0.1:9", "gives stripe no address"),
+        ("STAND_INS", "stripe=127.0.0.1:9", "valid URL"),
         ("ALLOW_LIVE_SITES", "perhaps", "valid boolean"),
         ("SELLER_NAME", "x" * 201, "at most 200 characters"),
         ("SELLER_NAME", "   ", "at least 1 character"),
@@ -146,15 +148,15 @@ def test_dotenv_is_read_by_developers_and_production(
         ("PROXY_LIST", "proxy.example.com:3128", "write it as http://user:password@host:port"),
         ("PROXY_LIST", "http://a:1,http://b:99999", "entry 2 is no proxy's address"),
         ("PROXY_LIST", "http://us er:sesame@a:1", "entry 1 is no proxy's address"),
-        ("PROXY_LIST", "socks5://ann:sesame@a:1080", "entry 1 is of the kind socks5://"),
-        ("PROXY_LIST", "http://ann:sesame@a:1/path", "entry 1 has something behind its port"),
-        ("PROXY_LIST", "http://ann:sesame@a:1,http://ann:sesame@a:1", "names a proxy twice"),
+        ("PROXY_LIST", "socks5://ann:sesame@a:1080", "entry 1 is no proxy's address"),
+        ("PROXY_LIST", "http://ann:sesame@a:1/path", "entry 1 is no proxy's address"),
+        ("PROXY_LIST", "http://ann:sesame@a:1,http://ann:sesame@a:1", "names one twice"),
         ("SMTP_URL", "mail.example:465", ""),
         ("SMTP_URL", "smtp://mail.example:port", ""),
         ("SMTP_URL", "smtp://rdv:pass#word@mail.example", ""),
         ("SMTP_URL", "smtp://rdv@mail.example", ""),
-        ("MAIL_PROVIDERS", "sendgrid,resend", "sendgrid, smtp"),
-        ("MAIL_PROVIDERS", "smtp,smtp", "sendgrid, smtp"),
+        ("MAIL_PROVIDERS", "sendgrid,resend", "'sendgrid' or 'smtp'"),
+        ("MAIL_PROVIDERS", "smtp,smtp", "names one twice"),
         ("VAPID_PRIVATE_KEY", "é", "is not base64url"),
         ("VAPID_PRIVATE_KEY", "A" * 43, ""),  # zero is no key
         ("VAPID_PUBLIC_KEY", "A" * 87, ""),
@@ -163,8 +165,9 @@ def test_dotenv_is_read_by_developers_and_production(
         ("PUSH_HOSTS", "https://x.org", "is no name of a host"),
         ("SANDBOX_HOSTS", "a.fr", "stand-ins live on loopback"),
         ("SANDBOX_HOSTS", "a.fr=10.0.0.1:80", "stand-ins live on loopback"),
+        ("SANDBOX_HOSTS", "127.0.0.1:80", "at least 1 character"),
         ("SCRAPYD_URLS", "http://a:6800,https://10.0.0.2:6800", "scrapyd speaks http only"),
-        ("SCRAPYD_URLS", "http://a:6800,http://a:6800/", "names an address twice"),
+        ("SCRAPYD_URLS", "http://a:6800,http://a:6800/", "names one twice"),
         ("TEST_PERIODS", "soon", ""),
         ("TEST_PERIODS", '{"SWEEP_SECONDS": "soon"}', ""),
     ],
@@ -281,9 +284,9 @@ def test_no_real_program_starts_with_changed_constants(
 
 
 def test_sandbox_values_work_only_in_the_sandbox(bare: Put) -> None:
-    values = {"JWT_SECRET": "sandbox-secret", "SANDBOX_HOSTS": "x.fr=127.0.0.1:1"}
+    values = {"JWT_SECRET": "sandbox-secret", "SANDBOX_HOSTS": "x.fr=127.0.0.1:1, y.fr=localhost:9 ,"}
     bare(APP_ENV="sandbox", **values)
-    assert load().sandbox_hosts == {"x.fr": "127.0.0.1:1"}
+    assert load().sandbox_hosts == {"x.fr": "127.0.0.1:1", "y.fr": "localhost:9"}
     bare(APP_ENV="development", **values)
     told = _refused()
     assert "JWT_SECRET holds a sandbox value, which works only with APP_ENV=sandbox" in told

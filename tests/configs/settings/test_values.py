@@ -9,7 +9,7 @@ from api.payments.exchange.events import STRIPE_LEASE_SECONDS
 from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import SettingsRefused, load
-from configs.settings.groups import MailServer, parse_mail_providers, parse_mail_server
+from configs.settings.groups import MailServer, parse_mail_server
 from configs.settings.keys import KEYS
 from configs.settings.legal_names import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
@@ -75,12 +75,8 @@ def test_an_address_names_server_and_login(text: str, server: MailServer) -> Non
     assert parse_mail_server(text) == server
 
 
-def test_providers_of_mail_have_an_order() -> None:
-    assert parse_mail_providers("smtp, sendgrid") == ("smtp", "sendgrid")
-
-
 @in_turn("program", ["notifier", "background"])
-@in_turn("order, missing", [("smtp", "SMTP_URL"), ("sendgrid,smtp", "SMTP_URL")])
+@in_turn("order, missing", [("smtp", "SMTP_URL"), ("smtp,sendgrid", "SMTP_URL")])
 def test_production_needs_the_settings_of_the_providers_in_use(
     bare: Put, program: str, order: str, missing: str
 ) -> None:
