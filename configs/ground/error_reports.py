@@ -5,11 +5,10 @@ What leaves passes `build_report` last. https://docs.sentry.io/platforms/python/
 """
 
 import logging
-import os
 import re
 import sys
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,27 +54,9 @@ def make_report_handlers(program: str) -> list[logging.Handler]:
         include_local_variables=False, include_source_context=False, max_breadcrumbs=0, in_app_include=_OURS,
         http_proxy=proxy, https_proxy=proxy,
     )  # fmt: skip
-    _renew_transports_of_children()
     handler = EventHandler(logging.ERROR)
     handler.addFilter(_hand_error_over)
     return [handler]
-
-
-@cache
-def _renew_transports_of_children() -> None:
-    """Let each child send by a transport of its own: a fork copies the queue, whose reports its parent sends.
-
-    gunicorn says that a worker was killed just before it forks the next one.
-    """
-    import sentry_sdk  # noqa: PLC0415 -- not loaded without a DSN
-    from sentry_sdk.transport import make_transport  # noqa: PLC0415
-
-    def renew() -> None:
-        client = sentry_sdk.get_client()
-        if client.is_active():
-            client.transport = make_transport(client.options)
-
-    os.register_at_fork(after_in_child=renew)
 
 
 def _hand_error_over(record: logging.LogRecord) -> bool:

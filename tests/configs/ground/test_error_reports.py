@@ -185,18 +185,6 @@ def test_an_error_that_ends_a_program_is_logged_as_json_and_reported(sandbox: Ru
     assert {each["level"] for each in sandbox.error_reports()} == {"fatal"}
 
 
-def test_a_child_sends_no_report_of_its_parent_again() -> None:
-    code = (
-        "import os, sentry_sdk; from configs.ground.logs import set_up_logs; set_up_logs('x')\n"
-        "queue = lambda: sentry_sdk.get_client().transport._worker._queue\n"
-        "queue().put_nowait(print)\n"
-        "if not os.fork(): os._exit(queue().qsize())\n"
-        "print(os.wait()[1], queue().qsize())"
-    )
-    done = _run(code, NEAR)
-    assert done.stdout.split() == ["0", "1"], done.stderr
-
-
 def test_no_line_stops_a_program_by_what_it_gives_as_its_error(settings_env: Put) -> None:
     settings_env(SENTRY_DSN=NEAR)
     set_up_logs("tests")
