@@ -216,9 +216,7 @@ def proof_blobs() -> Blobs:
     Raises:
         StoreAway: fsspec knows no such store, or lacks a library for it; so do the three below.
     """
-    now = settings()
-    key = now.proofs_access_key_id, now.proofs_secret_access_key
-    return _open_store("PROOFS_URL", now.proofs_url or _find_folder("proofs/kept"), key)
+    return _find_store("proofs", folder="proofs/kept")
 
 
 def export_blobs() -> Blobs:
@@ -226,16 +224,12 @@ def export_blobs() -> Blobs:
 
     It is no folder of the proofs' store: backups copy that one, and an export is to be gone after a day.
     """
-    now = settings()
-    key = now.exports_access_key_id, now.exports_secret_access_key
-    return _open_store("EXPORTS_URL", now.exports_url or _find_folder("exports"), key)
+    return _find_store("exports", folder="exports")
 
 
 def invoice_blobs() -> Blobs:
     """Return where the PDF files of invoices are kept: INVOICES_URL, or a folder below STATE_DIR."""
-    now = settings()
-    key = now.invoices_access_key_id, now.invoices_secret_access_key
-    return _open_store("INVOICES_URL", now.invoices_url or _find_folder("invoices"), key)
+    return _find_store("invoices", folder="invoices")
 
 
 def backup_blobs() -> Blobs:
@@ -244,13 +238,15 @@ def backup_blobs() -> Blobs:
     Raises:
         configs.settings.SettingMissing: BACKUP_URL is not set.
     """
+    settings().require("backup_url")
+    return _find_store("backup", longest=settings().backup_call_seconds, durable=True)
+
+
+def _find_store(name: str, folder: str = "", longest: float | None = None, *, durable: bool = False) -> Blobs:
     now = settings()
-    key = now.backup_access_key_id, now.backup_secret_access_key
-    return _open_store("BACKUP_URL", now.require("backup_url"), key, now.backup_call_seconds, durable=True)
-
-
-def _find_folder(name: str) -> str:
-    return str(settings().state_dir.resolve() / name)
+    address = getattr(now, f"{name}_url") or str(now.state_dir.resolve() / folder)
+    key = getattr(now, f"{name}_access_key_id"), getattr(now, f"{name}_secret_access_key")
+    return _open_store(f"{name.upper()}_URL", address, key, longest, durable=durable)
 
 
 @lru_cache(maxsize=5)

@@ -62,11 +62,6 @@ def _find_working_day(day: date) -> date:
     return _list_holidays().get_nth_working_day(day - _DAY, 1)
 
 
-def is_holiday(day: date) -> bool:
-    """Return whether it is a public holiday in France."""
-    return day in _list_holidays()
-
-
 @lru_cache(maxsize=1)
 def _list_holidays() -> holidays.HolidayBase:
     """Return the eleven of L.3133-1 Code du travail; a year is added when a day of it is asked for."""
