@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.database_clock import database_clock
+from api.models.desk import HostState
 from configs.ground.clock import clock
 from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.ground.part_failures import PartFailures
@@ -71,7 +72,7 @@ class Planner:
         """Run each part once and report which fail; return how many desks were planned."""
         parts: dict[str, Callable[[datetime], object]] = {
             "lapsed slots": self._expire_slots,
-            "host back-off": _recover_hosts,
+            "host back-off": backoff.recover_hosts,
             "kill switch": lambda at: kill_switch.apply_orders(self._client, at),
         }
         for part, work in parts.items():
@@ -93,11 +94,6 @@ class Planner:
             closed = close_unproven(rows, now)
         if closed:
             log.info("%d slots lapsed: no check confirmed them", closed)
-
-    def _read_queues(self) -> dict[str, datetime]:
-        """Return since when each queue has desks, as the planner before said."""
-        report = read_report(self._client)
-        return report.queues if report else {}
 
     def _plan_changes(self, now: datetime) -> int:
         """Plan the desks of hosts where something changed since the last run; return how many were planned.
@@ -140,22 +136,27 @@ class Planner:
         every = list(desks().values())
         paused = kill_switch.read_paused_desks(rows)
         watched = [desk for desk in every if desk.schedulable and desk.id not in paused]
-        hosts = {desk.host for desk in every if desk.id in task.changed | task.requested}
-        chosen = [desk for desk in watched if whole or desk.host in hosts]
+        touched = {desk.host for desk in every if desk.id in task.changed | task.requested}
+        chosen = [desk for desk in watched if whole or desk.host in touched]
         queues = {desk.id: str(queue_of(desk)) for desk in watched}
         planning.write_desks(rows, every, queues)
-        shares = backoff.budget_shares(rows, {desk.host for desk in chosen})
-        planned = planning.plan_desks(rows, chosen, shares, task, now)
+        hosts = rows.scalars(sa.select(HostState)).all()
+        planned = planning.plan_desks(
+            rows, chosen, {each.host: each.budget_share for each in hosts}, task, now
+        )
         outages.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
-        due_queue.send(self._client, due_queue.rest(backoff.active_rests(rows, now), now=now))
+        rests = {each.host: until for each in hosts if (until := each.rests_until) and until > now}
+        due_queue.send(self._client, due_queue.rest(rests, now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk, entry in planned:
             entries[queues[desk.id]].append(entry)
         for queue in queue_names():
             self._fill(queue, entries[queue], {each for each in queues if queues[each] == queue}, now)
         self._sizes = {queue: list(queues.values()).count(queue) for queue in queue_names()}
-        before = self._read_queues() if self._queues is None else self._queues
-        self._queues = {queue: before.get(queue, now) for queue, size in self._sizes.items() if size}
+        if self._queues is None:
+            report = read_report(self._client)  # the planner's before
+            self._queues = report.queues if report else {}
+        self._queues = {queue: self._queues.get(queue, now) for queue, size in self._sizes.items() if size}
         return len(chosen)
 
     def _fill(self, queue: str, entries: Sequence[DueEntry], known: Collection[str], now: datetime) -> None:
@@ -163,9 +164,8 @@ class Planner:
         for start in range(0, len(entries), _AT_ONCE):
             part = entries[start : start + _AT_ONCE]
             due_queue.send(self._client, due_queue.schedule(queue, part, now=now))
-        strangers = sorted(due_queue.members(self._client, queue).difference(known))
-        for start in range(0, len(strangers), _AT_ONCE):
-            due_queue.drop(self._client, queue, strangers[start : start + _AT_ONCE])
+        if strangers := due_queue.members(self._client, queue).difference(known):
+            due_queue.drop(self._client, queue, sorted(strangers))
 
 
 def _read_clock() -> datetime:
@@ -174,8 +174,3 @@ def _read_clock() -> datetime:
         return database_clock()
     except sa.exc.DBAPIError:
         return clock()
-
-
-def _recover_hosts(now: datetime) -> None:
-    with session() as rows:
-        backoff.recover_hosts(rows, now)

@@ -4,14 +4,15 @@ Refused checks write it, the planner reads it and lets hosts recover. A plain 40
 pages of the host were just read, else to the host.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from api.models.base import session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.settings.constants import Constant
 from configs.world.check_intervals import LONGEST_REST_SECONDS
@@ -40,72 +41,53 @@ _REASONS = {
     Outcome.RATE_LIMITED: "the site asked us to come less often",
 }
 RESTING = frozenset(_REASONS)
+REFUSES = "the site refuses us: it is left alone for a while"
 _REGROWTH = 0.125  # of the whole budget, for each calm period
 _JITTER = 0.1
 _DOUBLINGS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class HostBackoff:
-    """Back-off of one host: until when it rests and why, rests in a row, the share of its budget that is left.
-
-    `calm_since`: its first conclusive answer since the last rest, or since something was last forgotten.
-    """
-
-    rests_until: datetime | None = None
-    rest_reason: str | None = None
-    rests_in_a_row: int = 0
-    budget_share: float = 1.0
-    calm_since: datetime | None = None
-
-
 def after_refusal(
-    memory: HostBackoff,
+    host: HostState,
     outcome: Outcome,
     *,
     started_at: datetime,
     now: datetime,
     retry_after: float | None = None,
     lot: float = 0,
-) -> HostBackoff:
-    """Return the memory after a check that was refused (`RESTING`): each rest is longer than the one before.
+) -> None:
+    """Let a host rest after a check that was refused (`RESTING`): each rest is longer than the one before.
 
     A check that started before the rest ended met what began it: it is no new rest. `lot`, from 0 to 1, lengthens
-    the rest a little, so that we do not come back at equal distances.
+    the rest a little, so that we do not come back at equal distances. Where the host answered well since its last rest,
+    our rate caused the new refusal.
     """
-    again = memory.rests_until is not None and started_at < memory.rests_until
-    before = memory.rests_in_a_row - again
+    again = host.rests_until is not None and started_at < host.rests_until
+    before = host.rests_in_a_row - again
+    answered = host.rests_in_a_row > 0 and host.calm_since is not None
+    if not again and (outcome is Outcome.RATE_LIMITED or answered):
+        host.budget_share = min(host.budget_share, max(host.budget_share / 2, _LEAST_BUDGET_SHARE()))
     seconds = _rest(outcome, before, retry_after) * (1 + _JITTER * lot)
-    until = max(now + timedelta(seconds=seconds), memory.rests_until or now)
-    share = memory.budget_share
-    if not again and (outcome is Outcome.RATE_LIMITED or _answered_between(memory)):
-        share = min(share, max(share / 2, _LEAST_BUDGET_SHARE()))
-    return HostBackoff(until, _REASONS[outcome], before + 1, share)
+    host.rests_until = max(now + timedelta(seconds=seconds), host.rests_until or now)
+    host.rest_reason = _REASONS[outcome]
+    host.rests_in_a_row = before + 1
+    host.calm_since = None
 
 
-def after_success(memory: HostBackoff, proven_at: datetime | None) -> HostBackoff:
-    """Return the memory after a conclusive answer at `proven_at`, the latest on that host.
+def after_success(host: HostState, proven_at: datetime | None) -> None:
+    """Let a host recover by a conclusive answer at `proven_at`, the latest on it.
 
     Each CALM_SECONDS of such answers half of the rests in a row are forgotten and an eighth of the budget is back.
     The latest may be older than `calm_since`: the desk that gave a later one is not watched any more.
     """
-    if proven_at is None or (memory.rests_until and proven_at < memory.rests_until):
-        return memory
-    if memory.calm_since is None:
-        return replace(memory, calm_since=proven_at)
+    if proven_at is None or (host.rests_until and proven_at < host.rests_until):
+        return
+    calm_since = host.calm_since or proven_at
     period = timedelta(seconds=_CALM_SECONDS)
-    periods = max(0, (proven_at - memory.calm_since) // period)
-    return replace(
-        memory,
-        rests_in_a_row=memory.rests_in_a_row >> periods,
-        budget_share=min(1.0, memory.budget_share + periods * _REGROWTH),
-        calm_since=memory.calm_since + periods * period,
-    )
-
-
-def _answered_between(memory: HostBackoff) -> bool:
-    """Whether the host answered well since its last rest: if so, our rate caused the new refusal."""
-    return memory.rests_in_a_row > 0 and memory.calm_since is not None
+    periods = max(0, (proven_at - calm_since) // period)
+    host.rests_in_a_row >>= periods
+    host.budget_share = min(1.0, host.budget_share + periods * _REGROWTH)
+    host.calm_since = calm_since + periods * period
 
 
 def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
@@ -119,7 +101,7 @@ def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
 _SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
 
 
-def reclassify_page_refusals(session: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
+def reclassify_page_refusals(rows: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
     """Return the checks, `closed` in place of `blocked` where only this page was refused.
 
     That takes a conclusive answer to another desk of the host within REFUSAL_SECONDS, and later than any other
@@ -128,17 +110,17 @@ def reclassify_page_refusals(session: Session, checks: Sequence[CheckItem], now:
     why = "while other pages of its host are read"
     return [
         replace(check, outcome=Outcome.CLOSED, reason=f"{check.reason}, {why}")
-        if check.refused and _only_this(session, check, checks, now)
+        if check.refused and _only_this(rows, check, checks, now)
         else check
         for check in checks
     ]
 
 
-def _only_this(session: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
+def _only_this(rows: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
     desk = desks().get(check.desk_id)
     others = {each.id for each in desks_on(desk.host)} - {check.desk_id} if desk else set()
     beside = [each for each in checks if each.desk_id in others]
-    proven, refused = session.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
+    proven, refused = rows.execute(_SIBLINGS.where(DeskState.id.in_(others))).one()
     proofs = [proven, *(each.started_at for each in beside if each.outcome.conclusive)]
     refusals = [refused, *(each.started_at for each in beside if each.refused)]
     last = max(filter(None, proofs), default=None)
@@ -147,11 +129,7 @@ def _only_this(session: Session, check: CheckItem, checks: Sequence[CheckItem], 
     return all(last > refusal for refusal in refusals if refusal)
 
 
-_COLUMNS = tuple(HostBackoff.__dataclass_fields__)
-_MEMORY = sa.select(HostState.host, *(getattr(HostState, name) for name in _COLUMNS))
-
-
-def rest_hosts(session: Session, refused: Collection[CheckItem], now: datetime) -> dict[str, datetime]:
+def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> dict[str, datetime]:
     """Let the hosts of refused checks rest, with all their desks; return until when.
 
     Raises:
@@ -159,79 +137,65 @@ def rest_hosts(session: Session, refused: Collection[CheckItem], now: datetime) 
     """
     by_host = {desks()[check.desk_id].host: check for check in refused}
     for host, check in by_host.items():
-        _rest_desks(session, host, check)
-    memories = _lock_hosts(session, by_host)
+        _rest_desks(rows, host, check)
+    rows.execute(
+        insert(HostState).values([{"host": host} for host in sorted(by_host)]).on_conflict_do_nothing()
+    )
+    states = _lock_hosts(rows, by_host)
     for check in refused:
-        host = desks()[check.desk_id].host
-        before = memories.get(host, HostBackoff())
-        memories[host] = after_refusal(
-            before,
+        state = states[desks()[check.desk_id].host]
+        share = state.budget_share
+        after_refusal(
+            state,
             check.outcome,
             started_at=check.started_at,
             now=now,
             retry_after=check.retry_after,
-            lot=intervals.stable_random(host, before.rests_in_a_row, check.started_at),
+            lot=intervals.stable_random(state.host, state.rests_in_a_row, check.started_at),
         )
-        if memories[host].budget_share != before.budget_share:
-            for desk in desks_on(host)[:1]:
-                session.add(DeskChange(desk_id=desk.id, reason="its host's budget is less"))
-    _write(session, memories, now)
-    return {host: memory.rests_until for host, memory in memories.items() if memory.rests_until}
+        state.updated_at = now
+        if state.budget_share != share:
+            for desk in desks_on(state.host)[:1]:
+                rows.add(DeskChange(desk_id=desk.id, reason="its host's budget is less"))
+    return {host: state.rests_until for host, state in states.items() if state.rests_until}
 
 
-def recover_hosts(session: Session, now: datetime) -> None:
+def recover_hosts(now: datetime) -> None:
     """Let hosts that answer well recover; a budget that grew becomes a desk change for the planner."""
     shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)
-    found = session.scalars(sa.select(HostState.host).where(shaken))
-    hosts = {host: [desk.id for desk in desks_on(host)] for host in found}
-    if not hosts:
-        return
-    proven = _last_proven(session, [desk_id for ids in hosts.values() for desk_id in ids])
-    before = _lock_hosts(session, hosts)
-    after = {
-        host: after_success(memory, max(filter(None, map(proven.get, hosts[host])), default=None))
-        for host, memory in before.items()
-    }
-    _write(session, {host: memory for host, memory in after.items() if memory != before[host]}, now)
-    for host, memory in after.items():
-        if memory.budget_share != before[host].budget_share and hosts[host]:
-            session.add(DeskChange(desk_id=hosts[host][0], reason="its host's budget is more"))
+    with session() as rows:
+        states = _lock_hosts(rows, rows.scalars(sa.select(HostState.host).where(shaken)))
+        for host, state in states.items():
+            ids, share = [desk.id for desk in desks_on(host)], state.budget_share
+            proven = sa.select(sa.func.max(DeskState.last_proven_at)).where(DeskState.id.in_(ids))
+            after_success(state, rows.scalar(proven))
+            if rows.is_modified(state):
+                state.updated_at = now
+            if state.budget_share != share and ids:
+                rows.add(DeskChange(desk_id=ids[0], reason="its host's budget is more"))
 
 
-def budget_shares(session: Session, hosts: Collection[str]) -> dict[str, float]:
-    """Return what share of its budget each host has left, where that is less than all."""
-    row = sa.select(HostState.host, HostState.budget_share)
-    found = session.execute(row.where(HostState.host.in_(hosts), HostState.budget_share < 1))
-    return dict(found.all())
-
-
-def active_rests(session: Session, now: datetime) -> dict[str, datetime]:
-    """Return until when hosts are to be left alone: the memory that an emptied Redis lacks."""
-    row = sa.select(HostState.host, HostState.rests_until).where(HostState.rests_until > now)
-    return {host: until for host, until in session.execute(row) if until}
-
-
-def _rest_desks(session: Session, host: str, check: CheckItem) -> None:
+def _rest_desks(rows: Session, host: str, check: CheckItem) -> None:
     """Write to each desk of the host why it is not watched."""
     ids = [desk.id for desk in desks_on(host)]
     if check.outcome is Outcome.BLOCKED:
-        reopened = _reopen_misjudged(session, ids, check.started_at)
+        reopened = _reopen_misjudged(rows, ids, check.started_at)
         turns = [
             outages.OutageChange(desk_id, check.started_at, OutageReason.BLOCKED) for desk_id in reopened
         ]
-        outages.write_outages(session, turns)
-        session.execute(
+        outages.write_outages(rows, turns)
+        rows.execute(
             sa.update(DeskState)
             .where(DeskState.id.in_(ids), DeskState.status == DeskStatus.ACTIVE)
             .values(
                 status=DeskStatus.PAUSED,
-                status_reason="the site refuses us: it is left alone for a while",
+                status_reason=REFUSES,
             )
         )
-    outages.begin_outages(session, ids, check.started_at, OutageReason(check.outcome.value))
+    outages.begin_outages(rows, ids, check.started_at, OutageReason(check.outcome.value))
 
 
-def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> list[str]:
+def _reopen_misjudged(rows: Session, ids: Collection[str], at: datetime) -> list[str]:
     """Reopen pages that a 403 closed shortly before their host refused everything: the block was the host's."""
     proven = sa.select(sa.func.max(DeskState.last_proven_at)).where(DeskState.id.in_(ids)).scalar_subquery()
     closed = (
@@ -244,28 +208,14 @@ def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> l
         )
         .values(
             status=DeskStatus.PAUSED,
-            status_reason="the site refuses us: it is left alone for a while",
+            status_reason=REFUSES,
             last_outcome=Outcome.BLOCKED,
             check_requested_at=at,
         )
     )
-    return list(session.scalars(closed.returning(DeskState.id)))
+    return list(rows.scalars(closed.returning(DeskState.id)))
 
 
-def _last_proven(session: Session, ids: Collection[str]) -> dict[str, datetime | None]:
-    row = sa.select(DeskState.id, DeskState.last_proven_at).where(DeskState.id.in_(ids))
-    return dict(session.execute(row).all())
-
-
-def _lock_hosts(session: Session, hosts: Iterable[str]) -> dict[str, HostBackoff]:
-    rows = session.execute(
-        _MEMORY.where(HostState.host.in_(sorted(hosts))).order_by(HostState.host).with_for_update()
-    )
-    return {host: HostBackoff(*values) for host, *values in rows}
-
-
-def _write(session: Session, memories: Mapping[str, HostBackoff], now: datetime) -> None:
-    for host in sorted(memories):
-        values = {**asdict(memories[host]), "updated_at": now}
-        fresh = insert(HostState).values(host=host, **values)
-        session.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
+def _lock_hosts(rows: Session, hosts: Iterable[str]) -> dict[str, HostState]:
+    known = sa.select(HostState).where(HostState.host.in_(sorted(hosts))).order_by(HostState.host)
+    return {state.host: state for state in rows.scalars(known.with_for_update())}

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -10,7 +11,7 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.incidents.backoff import HostBackoff, after_refusal, after_success
+from crawler.incidents.backoff import after_refusal, after_success
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check
 from tests.factories import get, rows
@@ -19,22 +20,26 @@ from tests.in_turn import in_turn
 HOUR = timedelta(hours=1)
 
 
-def refused(memory: HostBackoff, outcome: Outcome, now: datetime = NOW, **how: float) -> HostBackoff:
-    return after_refusal(memory, outcome, started_at=now, now=now, **how)
+def host(rests: int = 0, share: float = 1.0, **values: Any) -> HostState:
+    return HostState(rests_in_a_row=rests, budget_share=share, **values)
 
 
-def rest_of(memory: HostBackoff, now: datetime = NOW) -> float:
-    assert memory.rests_until
-    return (memory.rests_until - now).total_seconds()
+def refused(state: HostState, outcome: Outcome, now: datetime = NOW, **how: float) -> HostState:
+    after_refusal(state, outcome, started_at=now, now=now, **how)
+    return state
+
+
+def rest_of(state: HostState, now: datetime = NOW) -> float:
+    assert state.rests_until
+    return (state.rests_until - now).total_seconds()
 
 
 def row(outcome: Outcome, times: int, **how: float) -> list[float]:
     """Return how long each rest of a row is, the next beginning as soon as the last is over."""
-    memory, now, found = HostBackoff(), NOW, []
+    state, now, found = host(), NOW, []
     for _ in range(times):
-        memory = refused(memory, outcome, now, **how)
-        found.append(rest_of(memory, now))
-        now = memory.rests_until or now
+        found.append(rest_of(refused(state, outcome, now, **how), now))
+        now = state.rests_until or now
     return found
 
 
@@ -62,49 +67,47 @@ def test_a_rate_limit_without_a_time_doubles_too() -> None:
     ],
 )
 def test_retry_after_is_obeyed(outcome: Outcome, retry_after: float, expected: float) -> None:
-    assert rest_of(refused(HostBackoff(), outcome, retry_after=retry_after)) == expected
+    assert rest_of(refused(host(), outcome, retry_after=retry_after)) == expected
 
 
 @given(st.sampled_from([Outcome.BLOCKED, Outcome.RATE_LIMITED]), st.integers(0, 10_000), st.floats(0, 1))
 def test_a_rest_is_longer_by_lot_and_never_shorter(outcome: Outcome, before: int, lot: float) -> None:
-    memory = HostBackoff(rests_in_a_row=before)
-    plain = rest_of(refused(memory, outcome))
-    assert plain <= rest_of(refused(memory, outcome, lot=lot)) <= plain * 1.1 + 1e-5
+    plain = rest_of(refused(host(before), outcome))
+    assert plain <= rest_of(refused(host(before), outcome, lot=lot)) <= plain * 1.1 + 1e-5
 
 
 def test_a_check_that_began_before_the_rest_met_what_began_it() -> None:
-    first = refused(HostBackoff(), Outcome.RATE_LIMITED, retry_after=300)
-    late = after_refusal(
-        first, Outcome.RATE_LIMITED, started_at=NOW - timedelta(seconds=3), now=NOW + timedelta(seconds=9)
+    state = refused(host(), Outcome.RATE_LIMITED, retry_after=300)
+    until = state.rests_until
+    after_refusal(
+        state, Outcome.RATE_LIMITED, started_at=NOW - timedelta(seconds=3), now=NOW + timedelta(seconds=9)
     )
-    assert (late.rests_in_a_row, late.budget_share, late.rests_until) == (1, 0.5, first.rests_until)
+    assert (state.rests_in_a_row, state.budget_share, state.rests_until) == (1, 0.5, until)
 
 
 def test_a_rate_limit_halves_the_budget_down_to_a_sixteenth_and_a_block_leaves_it() -> None:
-    memory, shares = HostBackoff(), []
-    for day in range(6):
-        memory = refused(memory, Outcome.RATE_LIMITED, NOW + timedelta(days=day))
-        shares.append(memory.budget_share)
+    state, days = host(), [NOW + timedelta(days=day) for day in range(6)]
+    shares = [refused(state, Outcome.RATE_LIMITED, day).budget_share for day in days]
     assert shares == [0.5, 0.25, 0.125, 0.0625, 0.0625, 0.0625]
-    assert refused(memory, Outcome.BLOCKED, NOW + timedelta(days=9)).budget_share == 0.0625
+    assert refused(state, Outcome.BLOCKED, NOW + timedelta(days=9)).budget_share == 0.0625
 
 
 def test_a_block_after_good_answers_halves_the_budget_for_it_was_our_pace() -> None:
-    first = refused(HostBackoff(), Outcome.BLOCKED)
-    assert first.rests_until
-    still = refused(first, Outcome.BLOCKED, first.rests_until)
-    assert (first.budget_share, still.budget_share) == (1, 1)
-    answered = after_success(first, first.rests_until + HOUR / 60)
-    again = refused(answered, Outcome.BLOCKED, first.rests_until + HOUR / 30)
-    assert (again.budget_share, again.rests_in_a_row) == (0.5, 2)
+    state = refused(host(), Outcome.BLOCKED)
+    until = state.rests_until
+    assert until
+    assert state.budget_share == 1
+    assert refused(host(1, rests_until=until), Outcome.BLOCKED, until).budget_share == 1
+    after_success(state, until + HOUR / 60)
+    refused(state, Outcome.BLOCKED, until + HOUR / 30)
+    assert (state.budget_share, state.rests_in_a_row, state.calm_since) == (0.5, 2, None)
 
 
 def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_rests_are_forgotten() -> None:
-    memory = HostBackoff(rests_until=NOW, rest_reason="", rests_in_a_row=5, budget_share=0.5)
-    seen = []
+    state, seen = host(5, 0.5, rests_until=NOW), []
     for hour in range(6):
-        memory = after_success(memory, NOW + timedelta(seconds=1) + hour * HOUR)
-        seen.append((memory.rests_in_a_row, memory.budget_share))
+        after_success(state, NOW + timedelta(seconds=1) + hour * HOUR)
+        seen.append((state.rests_in_a_row, state.budget_share))
     assert seen == [(5, 0.5), (2, 0.625), (1, 0.75), (0, 0.875), (0, 1.0), (0, 1.0)]
 
 
@@ -112,13 +115,13 @@ def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_res
 def test_an_answer_of_any_age_forgets_no_more_than_the_time_since_it_was_calm(
     rests: int, share: float, later: timedelta
 ) -> None:
-    memory = HostBackoff(rests_in_a_row=rests, budget_share=share, calm_since=NOW)
-    after = after_success(memory, NOW + later)
-    assert (after.calm_since or NOW) >= NOW
-    assert 0 <= after.rests_in_a_row <= rests
-    assert share <= after.budget_share <= 1
+    state = host(rests, share, calm_since=NOW)
+    after_success(state, NOW + later)
+    assert (state.calm_since or NOW) >= NOW
+    assert 0 <= state.rests_in_a_row <= rests
+    assert share <= state.budget_share <= 1
     if later < HOUR:
-        assert after == memory
+        assert (state.rests_in_a_row, state.budget_share, state.calm_since) == (rests, share, NOW)
 
 
 # A plain 403: one page, or the whole host.
