@@ -100,12 +100,8 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
 
 def _by_database(check: CheckItem, now: datetime, step: timedelta) -> CheckItem:
     """Let a check count by the database's clock where its process's is off by `step`; none is of the future."""
-    if abs(step) <= CLOCKS_DIFFER:
-        if max(check.started_at, check.seen_at) <= now:
-            return check
-        step = timedelta(0)
-    started_at, seen_at = min(check.started_at + step, now), min(check.seen_at + step, now)
-    return replace(check, started_at=started_at, seen_at=seen_at)
+    off = step if abs(step) > CLOCKS_DIFFER else timedelta(0)
+    return replace(check, started_at=min(check.started_at + off, now), seen_at=min(check.seen_at + off, now))
 
 
 def _write_publications(session: Session, ends: Sequence[CheckOutcome]) -> None:

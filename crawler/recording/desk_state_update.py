@@ -18,10 +18,17 @@ from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
+from crawler.incidents.backoff import REFUSES
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow
 from crawler.scheduling import intervals
-from crawler.scheduling.intervals import PAUSE_AFTER, captcha_expected, own_interval, proven_intervals
+from crawler.scheduling.intervals import (
+    COUNTED,
+    PAUSE_AFTER,
+    captcha_expected,
+    own_interval,
+    proven_intervals,
+)
 
 # Within how many of its intervals all places of a desk must have been covered for it to count as proven
 _PROVEN_INTERVALS = Constant("PROVEN_INTERVALS", 5)
@@ -87,14 +94,12 @@ WHERE d.id = n.desk_id
 """)
 
 _LATELY = 20.0  # visits; fewer, and one evening of open slots slows a host's desks for an hour
-_ALL = CoveredWindow()
-_REFUSES = "the site refuses us: it is left alone for a while"
 _PARTLY = " where it was asked lately; the rest is asked in turn"
 _STATUS = {
     Outcome.SLOTS: (DeskStatus.ACTIVE, "watched: slots are open"),
     Outcome.NO_SLOTS: (DeskStatus.ACTIVE, "watched: no slot is open"),
     Outcome.CAPTCHA: (DeskStatus.CAPTCHA, "the page asks for a captcha, which we never solve"),
-    Outcome.BLOCKED: (DeskStatus.PAUSED, _REFUSES),
+    Outcome.BLOCKED: (DeskStatus.PAUSED, REFUSES),
     Outcome.MAINTENANCE: (DeskStatus.PAUSED, "the site is under maintenance"),
     Outcome.CLOSED: (DeskStatus.ERROR, "the prefecture has closed this page"),
     Outcome.RATE_LIMITED: (None, "the site asked us to come less often"),
@@ -154,10 +159,9 @@ def write_coverage(session: Session, ends: Sequence[CheckOutcome], now: datetime
 
 def _covers_all(desk: Desk, check: CheckItem) -> bool:
     """Whether a check proved something of all places of its desk, for all days that are watched."""
-    if not check.outcome.conclusive or _ALL in check.covered:
-        return check.outcome.conclusive
     today = check.seen_at.astimezone(desk.zone).date()
-    return covers_whole_desk(check.covered, today, today + timedelta(days=desk.horizon))
+    last_day = today + timedelta(days=desk.horizon)
+    return check.outcome.conclusive and covers_whole_desk(check.covered, today, last_day)
 
 
 def _columns(check: CheckItem) -> dict[str, Any]:
@@ -174,7 +178,8 @@ def _columns(check: CheckItem) -> dict[str, Any]:
         "whole": desk is not None and _covers_all(desk, check),
         "refused": check.refused,
         "slots": len(check.slots),
-        "counts": int(intervals.counts_towards_pause(check.outcome, captcha_expected=usual)),
+        # Where there always is a captcha, that is all that can be seen.
+        "counts": int(check.outcome in COUNTED and not (usual and check.outcome is Outcome.CAPTCHA)),
         "requests": check.requests,
         "releases_at": check.releases_at,
         "status": status,
@@ -185,7 +190,7 @@ def _columns(check: CheckItem) -> dict[str, Any]:
 
 def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
     check, row, at = part.check, part.row, part.check.seen_at
-    before = unpack(row.coverage)
+    before = COVERAGE.validate_python(row.coverage or {})
     if row.coverage is None and row.whole_at:
         # One answer covered all places at once, to the last day that was watched then.
         last_day = row.whole_at.astimezone(part.desk.zone).date() + timedelta(days=part.desk.horizon)
@@ -201,7 +206,7 @@ def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
     proven = is_proven(whole_at, interval, now, counts)
     return {
         "desk_id": check.desk_id,
-        "coverage": pack(after),
+        "coverage": COVERAGE.dump_python(after, mode="json"),
         "whole_at": whole_at,
         "reason": _STATUS[check.outcome][1] + ("" if proven else _PARTLY),
     }
@@ -216,7 +221,7 @@ class ProvenWindow(NamedTuple):
 
 
 Coverage = Mapping[str, Sequence[ProvenWindow]]  # by place key
-_WINDOWS: TypeAdapter[Coverage] = TypeAdapter(Coverage)
+COVERAGE: TypeAdapter[Coverage] = TypeAdapter(Coverage)  # to and from JSON values
 EVERYWHERE = "*"  # the key of answers for all places together
 
 
@@ -293,17 +298,6 @@ def lapse_span(*seconds: float | None, intervals: float = INTERVALS) -> timedelt
     """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
     longest = intervals * max(filter(None, seconds), default=0)
     return timedelta(seconds=max(LAPSE_SECONDS(), longest))
-
-
-def pack(coverage: Coverage) -> dict[str, Any]:
-    """Return it as JSON values."""
-    found: dict[str, Any] = _WINDOWS.dump_python(coverage, mode="json")
-    return found
-
-
-def unpack(packed: Mapping[str, Any] | None) -> Coverage:
-    """Return what `pack` made."""
-    return _WINDOWS.validate_python(packed or {})
 
 
 def _covered_since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:

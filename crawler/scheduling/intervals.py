@@ -32,6 +32,7 @@ from crawler.scheduling.queues import VISIT_REQUESTS
 PAUSE_AFTER = 5
 
 MINUTE = 60
+# Outcomes that count towards the pause
 COUNTED = frozenset({Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE})
 _DOUBLINGS = 12  # more would only make large numbers larger
 
@@ -69,11 +70,6 @@ def minimum_interval(wish: float | None, possible: float | None, fallback: float
     return effective_interval(wish, possible and possible / (1 + INTERVAL_JITTER()), fallback)
 
 
-def minimum_gap(own: float | None) -> float:
-    """Return the least seconds between two checks of one desk; only stand-ins allow less than 30."""
-    return min(FASTEST, own or FASTEST)
-
-
 def host_floor(requests: int, budget: float) -> float:
     """Return for how many seconds a host is left alone after a visit of so many requests."""
     return requests * MINUTE / budget
@@ -89,20 +85,17 @@ def first_due(desk_id: str, interval: float, now: datetime) -> datetime:
     return now + timedelta(seconds=interval * stable_random(desk_id))
 
 
-def counts_towards_pause(outcome: Outcome, *, captcha_expected: bool = False) -> bool:
-    """Tell whether a check that proves nothing counts towards the pause.
-
-    A captcha does not where the page always has one: there it is all that can be seen.
-    """
-    return outcome in COUNTED and not (captcha_expected and outcome is Outcome.CAPTCHA)
-
-
 def next_wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
     """Return the seconds from a check's start to the desk's next one, before any jitter.
 
     `inconclusive` says how many in a row have counted towards the pause, this one included.
     """
-    slowest = _probe(outcome)
+    probes = {
+        Outcome.CAPTCHA: CAPTCHA_PROBE_SECONDS(),
+        Outcome.MAINTENANCE: MAINTENANCE_PROBE_SECONDS,
+        Outcome.CLOSED: CLOSED_PROBE_SECONDS,
+    }
+    slowest = probes.get(outcome, 0)  # seconds: what rests is asked this seldom at the most
     if inconclusive >= PAUSE_AFTER and outcome in COUNTED:
         doublings = min(inconclusive - PAUSE_AFTER + 1, _DOUBLINGS)
         return max(interval, slowest, min(PAUSE_PROBE_SECONDS(), interval * 2.0**doublings))
@@ -129,16 +122,6 @@ def next_due(
     seconds = next_wait(outcome, interval, inconclusive) * (1 + INTERVAL_JITTER() * lot)
     due = max(started_at + timedelta(seconds=seconds), now)
     return releases_at if releases_at and now < releases_at < due else due
-
-
-def _probe(outcome: Outcome) -> float:
-    """Return how seldom a desk is asked at the most after this outcome; 0 where that is up to its interval."""
-    probes = {
-        Outcome.CAPTCHA: CAPTCHA_PROBE_SECONDS(),
-        Outcome.MAINTENANCE: MAINTENANCE_PROBE_SECONDS,
-        Outcome.CLOSED: CLOSED_PROBE_SECONDS,
-    }
-    return probes.get(outcome, 0)
 
 
 def _slowdown(outcome: Outcome, inconclusive: int) -> float:

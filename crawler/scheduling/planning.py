@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.models.base import write_rows
 from api.models.desk import DeskChange, DeskState
 from configs.settings.constants import Constant
-from configs.world.desk import Desk
+from configs.world.desk import FASTEST, Desk
 from configs.world.plan import PlanName, plan
 from crawler.scheduling import intervals
 from crawler.scheduling.due_queue import DueEntry, HostBucket
@@ -133,7 +133,7 @@ def _build_entry(desk: Desk, state: DeskState, plan: DeskPlan, task: PlanningTas
     return DueEntry(
         desk.id,
         desk.host,
-        intervals.minimum_gap(desk.interval),
+        min(FASTEST, desk.interval or FASTEST),  # only stand-ins allow less than FASTEST
         due,
         cost_of(desk),
         plan.bucket,

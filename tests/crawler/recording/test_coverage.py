@@ -11,13 +11,12 @@ from api.models.desk import DeskState
 from configs.world.desk import Desk
 from crawler.reading import CoveredWindow
 from crawler.recording.desk_state_update import (
+    COVERAGE,
     EVERYWHERE,
     Coverage,
     ProvenWindow,
     covers_whole_desk,
     is_proven,
-    pack,
-    unpack,
     update_coverage,
     whole_since,
 )
@@ -99,7 +98,8 @@ def test_whole_means_that_no_day_of_no_place_was_left_out_since(visits: list[lis
     ]
     expected = None if None in answers else min(each for each in answers if each is not None)
     assert said == expected
-    assert unpack(json.loads(json.dumps(pack(coverage)))) == coverage
+    stored = json.dumps(COVERAGE.dump_python(coverage, mode="json"))
+    assert COVERAGE.validate_python(json.loads(stored)) == coverage
 
 
 def _covers(covered: list[CoveredWindow], place: str, day: date) -> bool:
