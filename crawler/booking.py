@@ -4,7 +4,6 @@ import asyncio
 import faulthandler
 import logging
 import secrets
-from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -55,7 +54,6 @@ FIRST_WORD_SECONDS = Constant("FIRST_WORD_SECONDS", 180.0)
 
 log = logging.getLogger(__name__)
 
-_AGE_STEPS = 1000
 _OLDEST_INTERVALS = 5  # as for open slots, which lapse after as many
 
 
@@ -109,7 +107,7 @@ class BookingSpider(Spider):
         else:
             if spider.job:  # the dispatcher goes on with it
                 faulthandler.dump_traceback_later(FIRST_WORD_SECONDS(), exit=True)
-            age = SPIDER_AGE_SECONDS() * (1 + secrets.randbelow(_AGE_STEPS) / _AGE_STEPS / 5)
+            age = SPIDER_AGE_SECONDS() * secrets.SystemRandom().uniform(1, 1.2)
             crawler.settings.set("CLOSESPIDER_TIMEOUT", age, priority="cmdline")
             crawler.settings.set("MEMUSAGE_LIMIT_MB", settings().spider_memory_mb, priority="cmdline")
             logging.getLogger("scrapy.extensions.memusage").setLevel(logging.WARNING)  # else a line a minute
@@ -169,13 +167,18 @@ class BookingSpider(Spider):
         try:
             oldest = max(OLDEST, _OLDEST_INTERVALS * timedelta(seconds=own_interval(desk)))
             seen = replace(visit_of(desk, turn=turn), oldest=oldest, requests=most_requests(desk))
-            state = start_visit(desk, seen)
+            first = platform(desk.platform).first_request(seen)
+            state = VisitState(first, limit=VISIT_REQUESTS(), now=clock().astimezone(desk.zone))
             error = await visit(desk, seen, state, session, buffer=buffer, classify=self.readings.classify)
             result = state.result()
         except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
-            result = _faulty(state, f"a fault of ours: {error}")
+            result = VisitResult(
+                outcome=Outcome.UNREADABLE, reason=clean_text(f"a fault of ours: {error}", REASON)
+            )
+            if state and (seen_before := state.result()).slots:
+                result = seen_before
         return CheckItem(
             **vars(result),
             desk_id=desk.id,
@@ -204,16 +207,6 @@ class BookingSpider(Spider):
             agent=agent_for(desk.host),
             proxies=self.proxies,
         )
-
-
-def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
-    """Return the state of a visit to a desk, with its first request.
-
-    Raises:
-        ValueError: the desk does not fit its platform.
-    """
-    first = platform(desk.platform).first_request(seen)
-    return VisitState(first, limit=VISIT_REQUESTS(), now=clock().astimezone(desk.zone))
 
 
 async def visit(
@@ -251,24 +244,17 @@ async def visit(
     return error
 
 
-def _faulty(state: VisitState | None, reason: str) -> VisitResult:
-    """Return the result of a visit that failed: the slots that it saw, else `unreadable`."""
-    seen = state.result() if state else None
-    unread = VisitResult(outcome=Outcome.UNREADABLE, reason=clean_text(reason, REASON))
-    return seen if seen and seen.slots else unread
-
-
 Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
 
 
 async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Desk, CheckItem], None]:
     """Yield each desk with its check, in the order in which they end; `check` must not raise."""
-    by_host: defaultdict[str, list[Desk]] = defaultdict(list)
-    for desk in desks:
-        by_host[desk.host].append(desk)
+    by_host = [
+        [desk for desk in desks if desk.host == host] for host in dict.fromkeys(each.host for each in desks)
+    ]
     done: asyncio.Queue[tuple[Desk, CheckItem]] = asyncio.Queue()
     places = asyncio.Semaphore(min(queue_of(desk).places for desk in desks))
-    tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host.values()]
+    tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host]
     try:
         for _ in desks:
             yield await done.get()
