@@ -97,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start both servers once for the whole run; the workers of pytest-xdist find them in the environment."""
     os.environ.update(gather(_FIXED))
     replace_database_clock(partial(datetime.now, UTC))  # a test that freezes ours freezes these, too
-    due_queue.replace_clock("local now, shift = tonumber(ARGV[1]), 0\n")
+    due_queue.CLOCK = "local now, shift = tonumber(ARGV[1]), 0\n"
     if hasattr(config, "workerinput"):
         act_as_users()
         # Turns at hashing passwords are taken there, for all processes of a machine: workers would wait for each other.

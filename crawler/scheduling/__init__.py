@@ -1,1 +1,1 @@
-"""Scheduling: demand, intervals, budgets, the due queue with its Lua scripts, and the leases of spiders."""
+"""Scheduling: demand, intervals, budgets, crawl queues, and the due queue with its Lua scripts."""

@@ -31,20 +31,7 @@ def _load(name: str) -> str:
     return _INCLUDE.sub(lambda match: _load(match[1]), text)
 
 
-_clock = _load("_clock")
-
-
-def replace_clock(lua: str) -> None:
-    """Let all scripts go by other lines than those of `_clock.lua`: tests freeze it."""
-    global _clock  # noqa: PLW0603 -- one for the process
-    _clock = lua
-
-
-def complete(script: str) -> str:
-    """Return a script with the clock that it goes by."""
-    return _clock + script
-
-
+CLOCK = _load("_clock")  # the lines that each script begins with; tests freeze it
 CLAIM = _load("claim")
 SPEND = _load("spend")
 FINISH = _load("finish")
@@ -73,14 +60,13 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class DeskClaim:
-    """A desk that is ours to check until its hold ends. `due` is when it should have been asked.
+    """A desk that is ours to check until its hold ends.
 
     `paid` requests of its host's bucket are taken already. `turn` counts the desk's claims, without a gap.
     """
 
     desk_id: str
     token: int
-    due: datetime
     paid: int = 0
     host: str = ""
     turn: int = 0
@@ -123,22 +109,11 @@ class DueEntry:
 
     @property
     def to_redis(self) -> str:
-        """Return what a claim must know of the desk: its entry in desks:<queue>, a JSON object."""
-        named = {name: getattr(self, name) for name in ("host", "gap", "cost", "waits")}
-        need = max(self.cost, min(self.need, self.bucket.capacity))
-        return json.dumps(asdict(self.bucket) | named | {"need": need})
-
-    @property
-    def plan_to_redis(self) -> str:
-        """Return when it is due, as lua/schedule.lua reads it."""
-        return json.dumps(
-            {
-                "desk": self.desk_id,
-                "due": _seconds(self.due),
-                "hurry": self.hurry,
-                "lost": self.lost,
-            }
-        )
+        """Return it as lua/schedule.lua reads it, and keeps it for claims in desks:<queue>."""
+        entry = asdict(self)
+        entry |= entry.pop("bucket")
+        entry["need"] = max(self.cost, min(self.need, self.bucket.capacity))
+        return json.dumps(entry, default=_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +169,7 @@ def send(client: "redis.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    return call.read(client.register_script(complete(call.script))(call.keys, call.arguments))
+    return call.read(client.register_script(CLOCK + call.script)(call.keys, call.arguments))
 
 
 async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
@@ -203,7 +178,7 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    answer = await client.register_script(complete(call.script))(call.keys, call.arguments)
+    answer = await client.register_script(CLOCK + call.script)(call.keys, call.arguments)
     if (
         task := asyncio.current_task()
     ) and task.cancelling():  # redis-py may swallow it while an answer is read
@@ -226,8 +201,8 @@ def _claimed(answer: Any) -> ClaimResult:
     claims, wake, refused = answer
     return ClaimResult(
         tuple(
-            DeskClaim(desk, int(token), _instant(due), int(paid), host, int(turn))
-            for desk, token, due, paid, host, turn in claims
+            DeskClaim(desk, int(token), int(paid), host, int(turn))
+            for desk, token, paid, host, turn in claims
         ),
         _instant(wake) if wake else None,
         tuple(refused),
@@ -253,9 +228,7 @@ def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[li
 
 def schedule(system: str, entries: Iterable[DueEntry], *, now: datetime) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
-    arguments: list[str | float] = [now.timestamp()]
-    for each in entries:
-        arguments += [each.to_redis, each.plan_to_redis]
+    arguments: list[str | float] = [now.timestamp(), *(entry.to_redis for entry in entries)]
     return Call(SCHEDULE, _queue(system), arguments, int)
 
 

@@ -2,7 +2,7 @@
 --
 -- KEYS    due, desks, pushed, stopped, waits, idle (of one queue; `stopped` is of all)
 -- ARGV    now, places, hold (seconds), late (seconds)
--- Result  {{desk, token, due, requests paid, host, turn}…, wake ('' where nothing is scheduled), refused pushes}
+-- Result  {{desk, token, requests paid, host, turn}…, wake ('' where nothing is scheduled), refused pushes}
 -- Changes pushed desks become due now; each claimed desk gets the next token and turn and is due again at now + hold,
 --         its host is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
 --         A due desk whose host is not free is put off in waits or idle, until that may be so.
@@ -37,7 +37,7 @@ for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   end
 end
 
-local function take(name, due, desk, left, at)
+local function take(name, desk, left, at)
   local key, time = 'crawler:token:' .. name, redis.call('TIME')
   -- Newer than all that were given, also where Redis was emptied or restored: microseconds, exact below 2^53.
   local token = string.format('%.0f', math.max(redis.call('INCR', key), time[1] * 1e6 + time[2]))
@@ -50,7 +50,7 @@ local function take(name, due, desk, left, at)
   keep('crawler:floor:' .. name, text(now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   local turn = redis.call('HINCRBY', 'crawler:turns', name, 1) -- tokens leave numbers out: they begin with the time
-  claims[#claims + 1] = {name, token, text(due - shift), desk.cost, desk.host, turn}
+  claims[#claims + 1] = {name, token, desk.cost, desk.host, turn}
 end
 
 local function put_off(name, due, desk, free, seconds)
@@ -76,7 +76,7 @@ local function try(name, due)
   local free = math.max(until_of(host), until_of('crawler:rest:' .. desk.host), until_of('crawler:floor:' .. name))
   local left, at = left_in(desk, now)
   if left + SLIP < desk.need then free = math.max(free, at + (desk.need - left) / desk.rate) end
-  if free <= now then return take(name, due, desk, left, at) end
+  if free <= now then return take(name, desk, left, at) end
   wake = math.min(wake, free)
   put_off(name, due, desk, free, held and HELD or LONGEST)
   if held then
