@@ -13,12 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from time import monotonic
 from typing import Any, Self
 from uuid import UUID
 
-import psycopg2.errors
 import redis
 import sqlalchemy as sa
 from scrapy.crawler import Crawler
@@ -28,7 +26,6 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.base import session
 from api.models.database_clock import database_clock
-from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
 from crawler.bounds import ERROR, REFUSED, clean_text
 from crawler.items import CheckBatch, CheckItem
@@ -45,8 +42,6 @@ log = logging.getLogger(__name__)
 LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
 LARGEST = 500  # checks in one transaction
 BEHIND = 200  # checks not yet written from which on nothing more is claimed
-# Ends of visits that are kept while Redis is away: those of BEHIND checks and of a spider's places.
-_MOST_UNSENT = 1000
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
 _ITEM_SECONDS = 0.2  # after which an item has left the pipelines
 
@@ -139,7 +134,7 @@ class Writer:
         written, pause = Written(), _FIRST_WAIT
         while batch:
             try:
-                written = _write(batch)
+                written = record(batch)
                 break
             except Exception as error:  # whatever it is, the checks are kept # noqa: BLE001
                 why = str(error).partition("\n")[0]
@@ -164,8 +159,8 @@ class Writer:
             return left <= 0
 
     def _finish(self, visits: list[VisitEnd]) -> None:
-        """Give desks and hosts back. While Redis is away that is kept; a desk comes due again all the same."""
-        self._unsent = (self._unsent + visits)[-_MOST_UNSENT:]
+        """Give desks and hosts back. While Redis is away, and nothing is claimed, that is kept."""
+        self._unsent += visits
         if not self._unsent:
             return
         try:
@@ -190,24 +185,22 @@ def take_batch(waiting: deque[CheckItem]) -> list[CheckItem]:
 
 
 def record(checks: Sequence[CheckItem]) -> Written:
-    """Write checks of different desks in one transaction.
+    """Write checks of different desks in one transaction; where one of them is refused, each in a savepoint.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the server is in trouble or refuses one of them.
-        ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
+        Exception: no check is at fault; nothing was written.
     """
-    with session() as rows:
-        return write_batch(rows, checks)
-
-
-def _write(batch: Sequence[CheckItem]) -> Written:
-    """Write a batch in one transaction; where a check of it is refused, each in a savepoint."""
     try:
-        return record(batch)
+        with session() as rows:
+            return write_batch(rows, checks)
     except Exception as error:
         if not is_row_fault(error):
             raise
-    return write_each(batch)
+    written = Written()
+    with session() as rows:
+        for check in checks:
+            written.add(_write_alone(rows, check))
+    return written
 
 
 def _get_ready() -> None:
@@ -288,8 +281,7 @@ class RecordPipeline:
 # Classes of SQLSTATE: a value that does not fit, a constraint, a limit of the server, an error that a trigger raised.
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _ROW_FAULTS = frozenset({"22", "23", "54", "P0"})
-# A check waits for its missing day, which the background program makes. A day further away is a wrong clock's.
-_DAY_COMES = timedelta(days=2)
+_CHECK_VIOLATION = "23514"
 
 
 def is_row_fault(error: Exception) -> bool:
@@ -299,31 +291,22 @@ def is_row_fault(error: Exception) -> bool:
     """
     if isinstance(error, sa.exc.DBAPIError):
         code = str(getattr(error.orig, "pgcode", None))
+        if code == _CHECK_VIOLATION and str(error.orig).startswith("no partition"):
+            return False  # a check waits for its missing day, which the background program makes
         return code[:2] in _ROW_FAULTS and not error.connection_invalidated
     return not isinstance(error, sa.exc.TimeoutError)
 
 
-def write_each(checks: Sequence[CheckItem]) -> Written:
-    """Write checks in one transaction; one that is refused is recorded as `unreadable`, without what its page said.
+def _write_alone(rows: Session, check: CheckItem) -> Written:
+    """Write a check; one that is refused is recorded as `unreadable`, without what its page said.
 
     A check that is refused even so is logged and left out: its desk comes due again.
-
-    Raises:
-        Exception: no check is at fault; nothing was written.
     """
-    written = Written()
-    with session() as rows:
-        for check in checks:
-            written.add(_write_alone(rows, check))
-    return written
-
-
-def _write_alone(rows: Session, check: CheckItem) -> Written:
     try:
         with rows.begin_nested():
             return write_batch(rows, [check])
     except Exception as error:
-        if not is_row_fault(error) or _waits_for_day(error, check):
+        if not is_row_fault(error):
             raise
         if check.reason == REFUSED:
             log.exception("the check of %s cannot be recorded at all", check.desk_id)
@@ -332,10 +315,3 @@ def _write_alone(rows: Session, check: CheckItem) -> Written:
         refused = VisitResult(outcome=Outcome.UNREADABLE, reason=REFUSED)  # nothing in it comes from the page
         plain = replace(check, **vars(refused), error=clean_text(f"{type(error).__name__}: {error}", ERROR))
     return _write_alone(rows, plain)
-
-
-def _waits_for_day(error: Exception, check: CheckItem) -> bool:
-    """Tell whether the table has no partition yet for the day of a check that is of about now."""
-    if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
-        return False
-    return "no partition" in str(error) and abs(check.started_at - clock()) < _DAY_COMES

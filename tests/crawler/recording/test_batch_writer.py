@@ -466,8 +466,8 @@ def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_i
         raise RuntimeError("the process dies here")
 
     monkeypatch.setattr(slot_writer, "new_id", fail)
-    with pytest.raises(RuntimeError):
-        batch_writer.record([check("a", 1, slot(), seen_at=NOW)])
+    with pytest.raises(RuntimeError), session() as s:
+        write_batch(s, [check("a", 1, slot(), seen_at=NOW)])
     assert (rows(Check), rows(SlotRow), get(DeskState, "evry_91/a").last_token) == ([], [], 0)
 
 
