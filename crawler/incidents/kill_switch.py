@@ -5,7 +5,6 @@ The planner carries the rows out (`apply_orders`), and restores what Redis lost.
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +24,6 @@ from crawler.scheduling.intervals import desks_on
 
 log = logging.getLogger(__name__)
 
-# Desks, outages, hosts: the order in which a writer of checks takes them too.
-_LOCK = 0x72647673  # rows and Redis change together, so that no writer overwrites Redis with older rows
 STOPPED = "stopped by an operator"
 PAUSED = "paused by an operator"
 _SHOW_PAUSED = sa.text("""
@@ -58,7 +55,6 @@ def order_host(host: str, reason: str | None) -> None:
         "updated_at": clock(),
     }
     with session() as rows:
-        _lock(rows)
         made = insert(HostState).values(host=host, **values)
         rows.execute(made.on_conflict_do_update(index_elements=["host"], set_=values))
         try:
@@ -96,15 +92,21 @@ def _clean_reason(reason: str | None, what: str) -> str | None:
 def apply_orders(client: redis.Redis, now: datetime) -> None:
     """Bring Redis, the desks' status and their outages up to date with stopped hosts and paused desks.
 
+    Desks before outages: the order in which a writer of checks takes them too. An order that comes meanwhile is carried
+    out by the next run. A desk whose state already has another reason keeps it, and its outage.
+
     Raises:
         sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away.
     """
     with session() as rows:
-        _lock(rows)
         hosts = _list_stopped(rows)
         reasons = dict.fromkeys(read_paused_desks(rows), PAUSED)
         reasons |= {desk.id: STOPPED for host in hosts for desk in desks_on(host)}
-        _mark_unwatched(rows, reasons, now)
+        ids = sorted(reasons)
+        shown = write_rows({"id": each, "reason": reasons[each]} for each in ids)
+        rows.execute(_SHOW_PAUSED, {"rows": shown})
+        outages.begin_outages(rows, ids, now, OutageReason.STOPPED)
+        outages.end_outages(rows, ids, now, OutageReason.STOPPED)  # of desks that go on
         due_queue.replace_stopped(client, hosts)
 
 
@@ -112,21 +114,6 @@ def read_paused_desks(rows: Session) -> frozenset[str]:
     """Return the desks that an operator paused, as far as the desk files schedule them."""
     paused = rows.scalars(sa.select(DeskState.id).where(DeskState.paused_at.is_not(None)))
     return frozenset(each for each in paused if each in desks() and desks()[each].schedulable)
-
-
-def _mark_unwatched(rows: Session, reasons: Mapping[str, str], now: datetime) -> None:
-    """Show desks as paused and begin their outages, by desk and reason; end those of desks that go on.
-
-    A desk whose state already has another reason keeps it, and its outage.
-    """
-    ids = sorted(reasons)
-    rows.execute(_SHOW_PAUSED, {"rows": write_rows({"id": each, "reason": reasons[each]} for each in ids)})
-    outages.begin_outages(rows, ids, now, OutageReason.STOPPED)
-    outages.end_outages(rows, ids, now, OutageReason.STOPPED)
-
-
-def _lock(rows: Session) -> None:
-    rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
 def _list_stopped(rows: Session) -> list[str]:

@@ -45,35 +45,30 @@ def end_settled_drifts(rows: Session, desks: Mapping[str, Desk], now: datetime) 
 
     One whose desk the files have no more, or do not let be watched, is over too.
     """
-    open_ones = find_open_drifts(rows)
-    if not open_ones:
-        return
-    asked = sa.select(DeskState).where(DeskState.id.in_([each.desk_id for each in open_ones]))
-    states = {state.id: state for state in rows.scalars(asked)}
-    over = [
-        each.desk_id
-        for each in open_ones
-        if _is_over(each, desks.get(each.desk_id), states.get(each.desk_id))
-    ]
-    end_drifts(rows, over, now)
+    known = sa.select(Drift, DeskState).outerjoin(DeskState, DeskState.id == Drift.desk_id)
+    open_ones = rows.execute(known.where(Drift.ends_at.is_(None))).tuples()
+    if over := [
+        drift.desk_id for drift, state in open_ones if _is_over(drift, desks.get(drift.desk_id), state)
+    ]:
+        end_drifts(rows, over, now)
 
 
 def _is_over(drift: Drift, desk: Desk | None, state: DeskState | None) -> bool:
-    if desk is None or not desk.schedulable:
-        return True
-    if desk.grade is Grade.CONFIRMED and desk.date > drift.starts_at.date():
-        return True
-    return state is not None and _is_proven_since(drift, desk, state)
-
-
-def _is_proven_since(drift: Drift, desk: Desk, state: DeskState) -> bool:
-    """Tell whether the checks prove the page since the drift began.
+    """Tell whether the file settles a drift, or the checks prove the page since it began.
 
     Only slots prove that one is still in use which the prefecture has stopped to link: "no slot" is what abandoned
     pages say for ever. Where there always is a captcha, that is how the page lives.
     """
-    at = state.last_slot_at if drift.reason is DriftReason.UNLINKED else state.last_proven_at
-    usual = captcha_expected(desk) and state.last_outcome is Outcome.CAPTCHA
-    if usual and drift.reason is not DriftReason.UNLINKED:
+    if desk is None or not desk.schedulable:
+        return True
+    if desk.grade is Grade.CONFIRMED and desk.date > drift.starts_at.date():
+        return True
+    if state is None:
+        return False
+    if drift.reason is DriftReason.UNLINKED:
+        at = state.last_slot_at
+    elif captcha_expected(desk) and state.last_outcome is Outcome.CAPTCHA:
         at = state.last_check_at
+    else:
+        at = state.last_proven_at
     return at is not None and at > drift.starts_at

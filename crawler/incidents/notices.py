@@ -1,6 +1,5 @@
 """Notices about desks to subscribers: out of watch and back, watchable now, and slots that are about to be released."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -53,14 +52,15 @@ WHERE {ENTITLED}
     AND n.params ->> 'incident' = :incident)
 GROUP BY a.user_id ORDER BY a.user_id LIMIT :most
 """)  # noqa: S608 -- our own words
-_TOLD_OF = sa.text("""
-SELECT DISTINCT n.user_id, d.desk_id
+# Of those people the ones for whom no desk of their outage notice is out of watch any more, with these desks.
+_RECOVERED = sa.text("""
+SELECT n.user_id, array_agg(DISTINCT d.desk_id)
 FROM notifications n, jsonb_array_elements_text(n.params -> 'desks') AS d(desk_id)
 WHERE n.user_id = ANY(:people) AND n.kind = 'desk_unwatched' AND n.params ->> 'incident' = :incident
-""")
-_STILL = sa.text("""
-SELECT desk_id FROM outages WHERE desk_id = ANY(:desks) AND ends_at IS NULL
-UNION SELECT desk_id FROM drifts WHERE desk_id = ANY(:desks) AND ends_at IS NULL
+GROUP BY n.user_id
+HAVING NOT bool_or(
+  EXISTS (SELECT FROM outages o WHERE o.desk_id = d.desk_id AND o.ends_at IS NULL)
+  OR EXISTS (SELECT FROM drifts f WHERE f.desk_id = d.desk_id AND f.ends_at IS NULL))
 """)
 
 
@@ -83,7 +83,9 @@ def write_recovery_notices(rows: Session, now: datetime) -> list[UUID]:
     for incident in rows.scalars(ended):
         affected = [desk for desk in desks().values() if incident.subject in (desk.id, desk.host)]
         waiting = _find_recipients(rows, incident, affected, now, told=True)
-        written += _write(rows, "desk_watched", incident, _find_recovered(rows, incident, waiting))
+        found = rows.execute(_RECOVERED, {"people": list(waiting), "incident": str(incident.id)})
+        recovered = {user_id: sorted(mine) for user_id, mine in found}
+        written += _write(rows, "desk_watched", incident, recovered)
         if not waiting or incident.ends_at is None or now - incident.ends_at > _WAIT:
             incident.over_at = now
     return written
@@ -104,17 +106,6 @@ def _list_targets(affected: Iterable[Desk]) -> str:
         for desk in affected
         for desk_id, prefecture_id, procedure in targets_of(desk)
     )
-
-
-def _find_recovered(
-    rows: Session, incident: Incident, waiting: dict[UUID, list[str]]
-) -> dict[UUID, list[str]]:
-    """Return recipients with the desks of their outage notice, where all of these are watched again."""
-    told: dict[UUID, set[str]] = defaultdict(set)
-    for user_id, desk_id in rows.execute(_TOLD_OF, {"people": list(waiting), "incident": str(incident.id)}):
-        told[user_id].add(desk_id)
-    still = set(rows.scalars(_STILL, {"desks": sorted(set().union(*told.values()))}))
-    return {user_id: sorted(mine) for user_id, mine in told.items() if mine.isdisjoint(still)}
 
 
 def _write(rows: Session, kind: str, incident: Incident, people: dict[UUID, list[str]]) -> list[UUID]:
