@@ -2,11 +2,9 @@
 
 Arguments of spiders choose among them; an unknown name is answered with those that exist.
 
-`python -m crawler.catalogue` checks all desk files (make lint); spiders check them when they start. With --write it
-writes the entries of departments' town halls on rendezvousonline.fr, which are the same in every file.
+`python -m crawler.catalogue` checks all desk files (make lint); spiders check them when they start.
 """
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -20,7 +18,7 @@ from configs.ground.formatting import list_names, suggest_names
 from configs.ground.strict_yaml import ConfigFileError, plainly
 from configs.settings import SettingsRefused, settings
 from configs.world.desk import Desk, Fetch, Procedure, WatchLevel
-from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
+from configs.world.prefecture import desks, prefecture, prefectures
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
 
@@ -201,68 +199,12 @@ def _find_desk(name: str, here: Mapping[str, Desk]) -> Desk:
     raise WrongArgument(f"no desk {name!r}; {suggest_names(name, near or here)}")
 
 
-# Entries of town halls
-
-_HALLS = "mairies-rendezvousonline"
-_WRITTEN = re.compile(rf"^  - slug: {_HALLS}.*\n(?:    .*\n)+", re.MULTILINE)
-_NEAR = {
-    "75": 15,
-    "92": 25,
-    "93": 25,
-    "94": 25,
-}  # km: further away the list is full of the neighbours' town halls
-
-
-def write_town_halls(place: Prefecture) -> str:
-    """Return the entries of a department's town halls: around its chef-lieu, and where ANTS has points of their own."""
-    further = [desk for desk in place.desks if desk.platform == "ants"][1:]
-    return "".join(_write_entry(place, each) for each in (None, *further))
-
-
-def _write_entry(place: Prefecture, further: Desk | None) -> str:
-    town = further.slug.removeprefix("passeport-carte-identite") if further else ""
-    named = f", {further.label.rpartition(', mairies ')[2]}" if further else ""
-    radius = f", radius_km: {_NEAR[place.department]}" if place.department in _NEAR else ""
-    point = further.parameters["positions"][0] if further else {}
-    position = ", ".join(f"{key}: {value:.3f}" for key, value in point.items())
-    at = f", position: {{{position}}}" if position else ""
-    return f"""\
-  - slug: {_HALLS}{town}
-    label: Mairies sur rendezvousonline.fr{named}
-    procedures: [CARTE_IDENTITE, PASSEPORT]
-    platform: citopia
-    url: https://rendezvousonline.fr/
-    parameters: {{department_code: "{place.department}", reason: both{radius}{at}}}
-    horizon: 27
-    grade: unconfirmed
-    source: public programs of 2021 to 2024, which search this site around a point; none of its town halls was looked up
-    date: 2024-01-01
-"""
-
-
-def _compare_town_halls(*, write: bool) -> Iterator[str]:
-    """Yield each file whose entries are not as written here, where the folder has any; `write`: they are written."""
-    paths = {settings().prefectures_dir / f"{place.id}.yaml": place for place in prefectures().values()}
-    texts = {path: path.read_text(encoding="utf-8") for path in paths}
-    if not (write or any(map(_WRITTEN.search, texts.values()))):
-        return
-    for path, text in texts.items():
-        wanted = _WRITTEN.sub("", text).rstrip("\n") + "\n" + write_town_halls(paths[path])
-        if wanted != text and write:
-            path.write_text(wanted, encoding="utf-8")
-        elif wanted != text:
-            yield f"{path}: desk {_HALLS}: is not as generated: run python -m crawler.catalogue --write"
-
-
 def main() -> int:
     """Say whether all desk files fit; return the exit code."""
     try:
         check_catalogue()
-        problems = list(_compare_town_halls(write="--write" in sys.argv[1:]))
     except (ConfigFileError, SettingsRefused) as error:
-        problems = [str(error)]
-    if problems:
-        print("\n".join(problems), file=sys.stderr)  # noqa: T201 -- it is run at a terminal
+        print(error, file=sys.stderr)  # noqa: T201 -- it is run at a terminal
         return 1
     print(f"{len(desks())} desks of {len(prefectures())} prefectures fit their platforms")  # noqa: T201
     return 0
