@@ -5,13 +5,12 @@ Scrapy's own command of this name runs contracts of spiders; ours have none.
 
 import argparse
 from collections import defaultdict
-from difflib import get_close_matches
 
 import redis
 from scrapy.commands import ScrapyCommand
 
 from configs.settings import settings
-from configs.world.prefecture import desks
+from configs.world.prefecture import desk
 from crawler.catalogue import check_catalogue
 from crawler.commands import OperatorCommand
 from crawler.scheduling import due_queue
@@ -44,12 +43,7 @@ class Command(OperatorCommand, ScrapyCommand):
             print(f"{len(ids)} of {queue}: due now; each is asked when its host may be asked again")
 
     def _find_queue(self, name: str) -> str:
-        """Return the queue of a desk; an exit where there is none, or it is not scheduled."""
-        desk = desks().get(name)
-        if not desk:
-            close = get_close_matches(name, desks(), n=3)
-            hint = f"did you mean {' or '.join(close)}?" if close else "`scrapy desks` lists those that exist"
-            raise self.make_exit(f"no desk {name!r}; {hint}")
-        if because := desk.unwatched_because:
+        """Return the queue of a desk; an exit where it is not scheduled."""
+        if because := desk(name).unwatched_because:
             raise self.make_exit(f"{name} is not scheduled: {because}")
-        return str(queue_of(desk))
+        return str(queue_of(desk(name)))

@@ -6,7 +6,6 @@ With --live the database says which desks a check of this installation has prove
 import argparse
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import sqlalchemy as sa
 from scrapy.commands import ScrapyCommand
@@ -21,8 +20,8 @@ from crawler.commands import OperatorCommand
 _OPENING = """\
 # Coverage
 
-What the desk files of `configs/prefectures/` hold. Written by `scrapy coverage --write docs/coverage.md`; a test
-keeps it current.
+What the desk files of `configs/prefectures/` hold. Written by `scrapy coverage > docs/coverage.md`; a test keeps
+it current.
 
 * **Grade**: how sure the address is. `confirmed` (opened and seen by an operator), `unconfirmed` (from a public source,
   never opened), `stale` (known dead or very old: not checked), `retired` (kept for history).
@@ -50,32 +49,24 @@ _LEVELS = (
 
 
 class Command(OperatorCommand, ScrapyCommand):
-    """Prints the page, or writes it."""
+    """Prints the page."""
 
     requires_project = True
-    SYNTAX = "[--live] [--write FILE]"
+    SYNTAX = "[--live]"
     SHORT = "Say what of the country can be watched, by platform and procedure"
     WITHOUT_DATABASE = "nothing is known to be proven"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
-        parser.add_argument("--write", metavar="FILE", type=Path, help="the file to write it to")
         parser.add_argument("--live", action="store_true", help="ask the database which desks are proven")
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Print or write it; desk files that are wrong are named."""
+        """Print it; desk files that are wrong are named."""
         if args:
-            raise self.make_exit(f"{args[0]!r} is no argument; use --write FILE")
+            raise self.make_exit(f"{args[0]!r} is no argument; use > FILE")
         check_catalogue()
-        text = page(prefectures(), _read_proven() if opts.live else None)
-        try:
-            if opts.write is None:
-                print(text, end="")
-            else:
-                opts.write.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise self.make_exit(f"cannot write {error.filename}: {error.strerror}") from None
+        print(page(prefectures(), _read_proven() if opts.live else None), end="")
 
 
 def _read_proven() -> set[str]:

@@ -190,7 +190,7 @@ def test_desks_are_pushed_in_the_order_named(
     [
         ((), "name a desk"),
         (("evry_91/remise", "evry_91/naturalization"), "did you mean evry_91/naturalisation"),
-        (("qqq",), "no desk 'qqq'; `scrapy desks` lists those that exist"),
+        (("qqq",), "no desk 'qqq'; those that exist: evry_91/naturalisation, evry_91/remise"),
     ],
 )
 @pytest.mark.usefixtures("two_desks")

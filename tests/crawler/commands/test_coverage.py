@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "coverage.md"
 
 def test_the_page_is_current(settings_env: Callable[..., None]) -> None:
     settings_env(PREFECTURES_DIR=PREFECTURES)
-    assert PAGE.read_text("utf-8") == page(prefectures()), "scrapy coverage --write docs/coverage.md"
+    assert PAGE.read_text("utf-8") == page(prefectures()), "scrapy coverage > docs/coverage.md"
 
 
 @pytest.fixture
