@@ -231,16 +231,13 @@ def _read_file(path: Path, url: str | None) -> Page:
     """Read a saved page; its address is the one given, or the one that it gives itself.
 
     Raises:
-        WrongArgument: it is missing, too large, or no text.
+        WrongArgument: it is missing, or no text.
         AddressRefused: the address is none.
     """
     try:
-        with path.open("rb") as file:
-            body = file.read(DOWNLOAD_MAXSIZE + 1)
+        body = path.read_bytes()
     except OSError as error:
         raise WrongArgument(f"cannot read {path}: {error.strerror}: check the path") from error
-    if len(body) > DOWNLOAD_MAXSIZE:
-        raise WrongArgument(f"{path} is larger than {DOWNLOAD_MAXSIZE:,} bytes, which no booking page is")
     if b"\0" in body or not body.strip():
         raise WrongArgument(f"{path} is no text: save the page as HTML")
     here = path.absolute().as_uri()

@@ -2,7 +2,6 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +12,7 @@ from scrapy.exceptions import UsageError
 from configs.ground.clock import clock
 from crawler.block_pages import classify_page
 from crawler.commands import OperatorCommand
-from crawler.discovery.identify import own_addresses, understands
+from crawler.discovery.identify import own_addresses, page_of, understands
 from crawler.parsing.date_windows import local_iso
 from crawler.platform_base import Platform
 from crawler.platforms import UnknownPlatform, example, platform
@@ -71,18 +70,11 @@ def _zone(name: str) -> ZoneInfo:
 def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
     """Build the page as the crawl would have it, as if it had come today."""
     today = clock().astimezone(opts.zone).date()
-    visit = example(reader, today, opts.zone)
-    page = Page(visit.url, opts.status, body, visit, PageRequest(visit.url))
-    url = opts.url or next((trace for trace in _traces(page) if understands(reader, trace)), reader.EXAMPLE)
+    named = (each for each in own_addresses(page_of(reader.EXAMPLE, body)) if understands(reader, each))
+    url = opts.url or next(named, reader.EXAMPLE)
     visit = example(reader, today, opts.zone, url)
     reader.first_request(visit)  # an address that is not this platform's is refused here, in its words
     return Page(url, opts.status, body, visit, PageRequest(url))
-
-
-def _traces(page: Page) -> Iterator[str]:
-    """Yield addresses that a saved page may have come from, the surest first."""
-    yield from own_addresses(page)
-    yield from filter(None, map(page.link, map(str, page.root.xpath("//a/@href"))))
 
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
