@@ -270,11 +270,11 @@ def test_each_day_has_its_totals_and_the_file_has_the_same(
 ) -> None:
     """The second day of Paris begins at 23:00 UTC."""
     frozen.move_to(datetime(2026, 11, 20, 22, 59, tzinfo=UTC))
-    first = pay(cents=1499)
+    returned = pay(cents=1499)
     pay(cents=499)
     issue()
     frozen.move_to(datetime(2026, 11, 20, 23, 0, tzinfo=UTC))
-    refund(first, 500)
+    refund(returned, 500)
     issue()
     support = seat_operator(app, Role.SUPPORT)
     first, second = support.get(f"{TOTALS}?first=2026-11-20&last=2026-11-21").rows
