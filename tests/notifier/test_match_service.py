@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
@@ -59,22 +58,6 @@ def test_matching_and_catching_up_at_once_tell_once() -> None:
     seen = world.detection()
     world.at_once(lambda: world.matched(seen), lambda: world.rearm(waiting))
     assert len(world.notifications()) == 1
-
-
-@pytest.mark.rule("3.4")
-def test_slots_that_an_alert_caught_up_with_are_not_told_by_the_detections_that_opened_them() -> None:
-    now = clock()
-    waiting, other = world.alert(world.person()), world.alert(world.person())
-    first = world.detection(world.slots(place="1", seen_at=now), seen_at=now)
-    later = now + timedelta(seconds=1)
-    second = world.detection(world.slots(place="2", seen_at=later), seen_at=later)
-    assert len(world.rearm(waiting)) == 1  # of both, with the later one
-    assert [world.get(Notification, each).user_id for each in world.matched(first)] == [
-        world.get(Alert, other).user_id
-    ]
-    assert [world.get(Notification, each).user_id for each in world.matched(second)] == [
-        world.get(Alert, other).user_id
-    ]
 
 
 def test_a_limit_of_sites_rejects_no_town_hall_of_a_department() -> None:
