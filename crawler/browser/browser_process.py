@@ -110,7 +110,8 @@ class Browsers:
         """End a browser; where it does not respond its driver is ended, which kills it."""
         if browser is self._current:
             self._current = None
-        for part in (browser, getattr(browser, "browser_provider", browser)):
+        parts: tuple[Any, ...] = browser, getattr(browser, "browser_provider", browser)
+        for part in parts:
             try:
                 async with asyncio.timeout(_END_SECONDS):
                     await part.close()

@@ -46,7 +46,7 @@ def end_settled_drifts(rows: Session, desks: Mapping[str, Desk], now: datetime) 
     One whose desk the files have no more, or do not let be watched, is over too.
     """
     known = sa.select(Drift, DeskState).outerjoin(DeskState, DeskState.id == Drift.desk_id)
-    open_ones = rows.execute(known.where(Drift.ends_at.is_(None))).tuples()
+    open_ones = rows.execute(known.where(Drift.ends_at.is_(None)))
     if over := [
         drift.desk_id for drift, state in open_ones if _is_over(drift, desks.get(drift.desk_id), state)
     ]:
