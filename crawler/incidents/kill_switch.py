@@ -24,6 +24,7 @@ from crawler.scheduling.intervals import desks_on
 
 log = logging.getLogger(__name__)
 
+_LOCK = 0x72647673  # rows and Redis change together: a round that began before an order would overwrite it in Redis
 STOPPED = "stopped by an operator"
 PAUSED = "paused by an operator"
 _SHOW_PAUSED = sa.text("""
@@ -55,6 +56,7 @@ def order_host(host: str, reason: str | None) -> None:
         "updated_at": clock(),
     }
     with session() as rows:
+        _lock(rows)
         made = insert(HostState).values(host=host, **values)
         rows.execute(made.on_conflict_do_update(index_elements=["host"], set_=values))
         try:
@@ -92,13 +94,14 @@ def _clean_reason(reason: str | None, what: str) -> str | None:
 def apply_orders(client: redis.Redis, now: datetime) -> None:
     """Bring Redis, the desks' status and their outages up to date with stopped hosts and paused desks.
 
-    Desks before outages: the order in which a writer of checks takes them too. An order that comes meanwhile is carried
-    out by the next run. A desk whose state already has another reason keeps it, and its outage.
+    Desks before outages: the order in which a writer of checks takes them too. A desk whose state already has another
+    reason keeps it, and its outage.
 
     Raises:
         sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away.
     """
     with session() as rows:
+        _lock(rows)
         hosts = _list_stopped(rows)
         reasons = dict.fromkeys(read_paused_desks(rows), PAUSED)
         reasons |= {desk.id: STOPPED for host in hosts for desk in desks_on(host)}
@@ -114,6 +117,10 @@ def read_paused_desks(rows: Session) -> frozenset[str]:
     """Return the desks that an operator paused, as far as the desk files schedule them."""
     paused = rows.scalars(sa.select(DeskState.id).where(DeskState.paused_at.is_not(None)))
     return frozenset(each for each in paused if each in desks() and desks()[each].schedulable)
+
+
+def _lock(rows: Session) -> None:
+    rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
 def _list_stopped(rows: Session) -> list[str]:

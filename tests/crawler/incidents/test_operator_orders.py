@@ -1,5 +1,6 @@
 """Orders of an operator, by rows alone as the API writes them or by command: the planner carries them out within a run."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import time_machine
 
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from crawler.incidents import kill_switch
+from crawler.incidents import outages as outage_rows
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, take
@@ -161,3 +163,29 @@ def test_a_desk_with_an_outage_of_its_own_keeps_it(plan: Planner) -> None:
     plan.run_once(later(2))
     assert get(DeskState, A).status is DeskStatus.CAPTCHA
     assert ("a", OutageReason.CAPTCHA, NOW, None) in outages()
+
+
+@pytest.mark.rule("4.11")
+def test_a_round_that_began_before_a_stop_does_not_take_it_back(
+    plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop comes once the round has read which hosts are stopped, and before it writes them to Redis."""
+    assert plan
+    has_read, may_write, begin = threading.Event(), threading.Event(), outage_rows.begin_outages
+
+    def begin_late(*given: Any) -> None:
+        has_read.set()
+        may_write.wait(5)
+        begin(*given)
+
+    monkeypatch.setattr(outage_rows, "begin_outages", begin_late)
+    running = threading.Thread(target=kill_switch.apply_orders, args=(client, later(1)))
+    stopping = threading.Thread(target=kill_switch.order_host, args=(HOST, "they wrote to us"))
+    running.start()
+    assert has_read.wait(5)
+    stopping.start()
+    stopping.join(0.5)
+    may_write.set()
+    running.join(20)
+    stopping.join(20)
+    assert client.smembers(due_queue.STOPPED) == {HOST}
