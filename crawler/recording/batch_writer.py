@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Self
 from uuid import UUID
 
+import psycopg2.errors
 import redis
 import sqlalchemy as sa
 from scrapy.crawler import Crawler
@@ -26,6 +28,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.base import session
 from api.models.database_clock import database_clock
+from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
 from crawler.bounds import ERROR, REFUSED, clean_text
 from crawler.items import CheckBatch, CheckItem
@@ -281,7 +284,8 @@ class RecordPipeline:
 # Classes of SQLSTATE: a value that does not fit, a constraint, a limit of the server, an error that a trigger raised.
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _ROW_FAULTS = frozenset({"22", "23", "54", "P0"})
-_CHECK_VIOLATION = "23514"
+# A check waits for its missing day, which the background program makes. A day further away is a wrong clock's.
+_DAY_COMES = timedelta(days=2)
 
 
 def is_row_fault(error: Exception) -> bool:
@@ -291,8 +295,6 @@ def is_row_fault(error: Exception) -> bool:
     """
     if isinstance(error, sa.exc.DBAPIError):
         code = str(getattr(error.orig, "pgcode", None))
-        if code == _CHECK_VIOLATION and str(error.orig).startswith("no partition"):
-            return False  # a check waits for its missing day, which the background program makes
         return code[:2] in _ROW_FAULTS and not error.connection_invalidated
     return not isinstance(error, sa.exc.TimeoutError)
 
@@ -306,7 +308,7 @@ def _write_alone(rows: Session, check: CheckItem) -> Written:
         with rows.begin_nested():
             return write_batch(rows, [check])
     except Exception as error:
-        if not is_row_fault(error):
+        if not is_row_fault(error) or _waits_for_day(error, check):
             raise
         if check.reason == REFUSED:
             log.exception("the check of %s cannot be recorded at all", check.desk_id)
@@ -315,3 +317,10 @@ def _write_alone(rows: Session, check: CheckItem) -> Written:
         refused = VisitResult(outcome=Outcome.UNREADABLE, reason=REFUSED)  # nothing in it comes from the page
         plain = replace(check, **vars(refused), error=clean_text(f"{type(error).__name__}: {error}", ERROR))
     return _write_alone(rows, plain)
+
+
+def _waits_for_day(error: Exception, check: CheckItem) -> bool:
+    """Tell whether the table has no partition yet for the day of a check that is of about now."""
+    if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
+        return False
+    return "no partition" in str(error) and abs(check.started_at - clock()) < _DAY_COMES

@@ -517,3 +517,12 @@ def test_whoever_hands_over_a_check_does_not_wait_for_the_database_until_too_man
     assert threading.current_thread() not in writers
     assert [written_meanwhile, len(rows(Check))] == [0, 2]
     assert behind == [False, True]
+
+
+def test_a_check_of_a_clock_that_was_days_behind_holds_up_no_other(
+    planned_desks: Callable[..., None],
+) -> None:
+    """No day of the table is made for it: its visit began before its machine's clock was set right."""
+    planned_desks(a=HOST, b=HOST)
+    batch_writer.record([check("a", 1, started_at=NOW - timedelta(days=40)), check("b", 1)])
+    assert "evry_91/b" in {row.desk_id for row in rows(Check)}
