@@ -106,9 +106,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
         self._writer.on_close = partial(self.stop, "the crawl is closed")
-        self._tasks = [
-            self._start(each) for each in (self._claim_loop(), self._look_loop(), self._watch_loop())
-        ]
+        self._tasks = [self._start(each) for each in (self._claim_loop(), self._look_loop())]
 
     async def wait_for_checks(self) -> tuple[CheckItem, ...]:
         """Return the checks that have ended, as soon as there is one; none after the last."""
@@ -158,17 +156,17 @@ class Dispatcher:
                     budget.stopped = budget.stopped or desk.host in stopped
             await wait_for(self._over, _GLANCE)
 
-    async def _watch_loop(self) -> None:
-        """Have a process of scrapyd end, and say where it hangs, where this loop or what follows it stands still."""
-        while self._spider.job and not self._over.is_set():
-            faulthandler.dump_traceback_later(SILENT_SECONDS(), exit=True)
-            await wait_for(self._over, RENEWED_SECONDS())
-
     async def _publish_status(self) -> None:
-        """Renew our entry each RENEWED_SECONDS, and say that we end; `make status` shows it."""
+        """Renew our entry each RENEWED_SECONDS, and say that we end; `make status` shows it.
+
+        A process of scrapyd that does not come here for SILENT_SECONDS, or in which what follows hangs, ends itself and
+        writes where.
+        """
         state = "ending" if self._ended else "serving"
         if state == self._state and monotonic() - self._renewed < RENEWED_SECONDS():
             return
+        if self._spider.job:
+            faulthandler.dump_traceback_later(SILENT_SECONDS(), exit=True)
         self._state = state
         entry: dict[Any, str | int] = {
             "system": self._queue,
@@ -272,7 +270,7 @@ class Dispatcher:
         return self._ended
 
     async def _shut_down(self) -> None:
-        claiming, *_ = self._tasks
+        claiming, _ = self._tasks
         self._wake.set()
         await asyncio.wait([claiming], timeout=_LAST_CLAIM)
         await cancel_all([claiming])

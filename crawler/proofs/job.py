@@ -1,8 +1,9 @@
 """The job of one proof: its page into the store, then the picture that a browser makes of it."""
 
-import faulthandler
 import gzip
 import logging
+import os
+import threading
 from typing import cast
 
 from pydantic import ValidationError
@@ -27,8 +28,9 @@ def keep(name: str) -> None:
     found = cast("bytes | None", client.hget(PAGES, name))
     if found is None:
         return  # another job did it
-    # Ends this process, and with it its browser, and says where it hangs: the next one takes the page up.
-    faulthandler.dump_traceback_later(_HUNG_SECONDS, exit=True)
+    limit = threading.Timer(_HUNG_SECONDS, _die)
+    limit.daemon = True
+    limit.start()
     try:
         if _keep_page(client, proof_blobs(), name, found):
             client.hdel(PAGES, name)
@@ -40,7 +42,7 @@ def keep(name: str) -> None:
         if proofs.store_is_back(client):
             log.warning("the store of proofs is back")
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        limit.cancel()
 
 
 def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
@@ -79,3 +81,9 @@ def _take_picture(meta: Meta, body: bytes) -> bytes | None:
     except screenshots.NoPicture as error:
         log.info("no picture of %s this time: %s", meta.key, error)
         return None
+
+
+def _die() -> None:
+    """End this process, and with it its browser: the next one takes the page up."""
+    log.error("a job hangs: the worker ends itself")
+    os._exit(1)

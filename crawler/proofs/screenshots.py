@@ -14,7 +14,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
 
-from configs.ground.browser_binary import arguments, browser_path, sandboxed
+from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from configs.ground.proofs import Meta
 from crawler.reading import is_html
 
@@ -43,9 +43,11 @@ def browsing() -> Iterator[Browser]:
     """Start a browser without network.
 
     Raises:
-        NoPicture: it does not start.
+        NoPicture: there is none, or it does not start.
     """
     path = browser_path()
+    if not path:
+        raise NoPicture(missing_browser() or "there is no browser")
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(

@@ -126,7 +126,7 @@ def redis_settings(key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_END_SECONDS = 60.0  # that a walk whose time is up may take to end
+_END_SECONDS = 600.0  # that a walk whose time is up may take to read its pages again and to end
 _LOOK_SECONDS = 1.0  # between two looks whether all sites are walked
 _WALKED = ("finished", "closespider_timeout")  # reasons of Scrapy for which a walk is over
 _HOME, _LINKED_BEFORE = 200, 150  # priorities of the first pages

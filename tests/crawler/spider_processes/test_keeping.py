@@ -234,6 +234,21 @@ def test_a_spider_that_is_old_ends_in_order_and_another_serves(
     assert "could not be recorded" not in log
 
 
+def test_a_spider_that_hangs_ends_itself_and_another_serves(
+    house: House, settings_env: Callable[..., None]
+) -> None:
+    """Nothing of it runs for longer than its event loop may stand still."""
+    settings_env(SILENT_SECONDS="3")
+    house.open()
+    old, begun = until(house.serving), time.monotonic()
+    os.kill(pid_of(old), signal.SIGSTOP)
+    until(lambda: time.monotonic() > begun + 5)
+    os.kill(pid_of(old), signal.SIGCONT)
+    another_serves(house, old)
+    all_checked_anew()
+    assert "Timeout (0:00:03)!" in house.log("scrapyd"), "where it hung"
+
+
 @pytest.mark.rule("3.5")
 def test_whoever_is_killed_the_desks_are_checked_again_and_none_by_two_at_once(
     house: House, sandbox: "Running", redis_server: redis.Redis
