@@ -223,6 +223,7 @@ def test_the_first_login_is_not_reported_one_from_elsewhere_is(client: FlaskClie
 def test_a_login_of_an_account_that_slept_is_reported(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
+    change(User, created_at=clock())  # not by PostgreSQL's clock, which runs on
     log_in(client, **{"User-Agent": FIREFOX})
     frozen.shift(timedelta(days=98))
     assert jobs.apply_retention()["logins"] == 1
