@@ -1,6 +1,5 @@
 """PROXY_LIST, typed: each proxy has a name that may be said, and an address that may not."""
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -47,12 +46,7 @@ def _read_place(number: int, address: str) -> str:
         whole = parts.scheme == "http" and parts.hostname and parts.port
     except ValueError:  # .port is no number, or a bracket is missing
         whole = None
-    if (
-        not whole
-        or parts.path.strip("/")
-        or parts.query
-        or parts.fragment
-        or not re.fullmatch("[!-~]+", address)
-    ):
+    is_clean = address.isprintable() and " " not in address
+    if not whole or not is_clean or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"entry {number} is no proxy's address: write it as http://user:password@host:port")
     return parts.netloc.rpartition("@")[2].lower()
