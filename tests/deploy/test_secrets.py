@@ -3,6 +3,7 @@
 import random
 import re
 import stat
+import string
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,7 +111,7 @@ def test_a_key_that_looks_real_fails_and_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    drawn = "".join(random.Random(7).choices("ACDEFGHJKLMNPQRSTUVWXYZ234567", k=58))
+    drawn = "".join(random.Random(7).choices(sorted({*string.ascii_uppercase, *"234567"} - {*"BIO"}), k=58))
     key = re.sub(r"\{(\d+)\}", lambda many: drawn[: int(many[1])], KEYS[name])
     Path("settings.py").write_text(f"# one\n{key}\n")
     assert main(["settings.py"]) == 1

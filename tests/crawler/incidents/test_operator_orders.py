@@ -166,11 +166,11 @@ def test_a_desk_with_an_outage_of_its_own_keeps_it(plan: Planner) -> None:
 
 
 @pytest.mark.rule("4.11")
+@pytest.mark.usefixtures("plan")
 def test_a_round_that_began_before_a_stop_does_not_take_it_back(
-    plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stop comes once the round has read which hosts are stopped, and before it writes them to Redis."""
-    assert plan
     has_read, may_write, begin = threading.Event(), threading.Event(), outage_rows.begin_outages
 
     def begin_late(*given: Any) -> None:
