@@ -303,6 +303,8 @@ async def test_a_spider_of_scrapyd_has_an_event_loop_that_moves_or_ends(
     waiting = asyncio.ensure_future(anext(serve(spider)))
     await until(lambda: len(armed) > 2)
     waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     assert armed[-1] == (45.0, {"exit": True})
 
 
