@@ -126,8 +126,9 @@ def kill_each(drill: Drill) -> str:
 def roll(drill: Drill) -> str:
     """Roll a release out and back under load, by the steps of docs/operations.md."""
     ended, faults = threading.Event(), list[str]()
+    # All come from one address, which may register 50 people a day (api/web/stranger_mail.py).
     load = [threading.Thread(target=partial(_repeat, act, pause, ended, faults), daemon=True) for act, pause in (
-        (lambda: drill.people[0].open("GET", "/"), 1.0), (drill.join, 5.0), (drill.join, 5.0),
+        (lambda: drill.people[0].open("GET", "/"), 1.0), (drill.join, 15.0), (drill.join, 15.0),
         (drill.open_slot, _BETWEEN_SLOTS),
     )]  # fmt: skip
     for each in load:
