@@ -20,6 +20,7 @@ from configs.settings.proxies import Proxy
 from configs.world.check_intervals import find_step_gap
 from crawler.fetching.browser_headers import HttpAgent, Kind, honest
 from crawler.fetching.decompression import unpack_response
+from crawler.fetching.download_handler import HEADERS
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
 from crawler.fetching.proxies import Proxies
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
@@ -76,10 +77,8 @@ class RequestStep(NamedTuple):
     def request(self, agent: HttpAgent, left: float) -> Request:
         """Return it as Scrapy sends it, as this agent would, with the seconds it has."""
         named = agent.build_headers(self.kind, self.method, self.url, self.headers, self.page)
-        meta = {"download_timeout": left, "until": self.until}
-        return Request(
-            self.url, method=self.method, body=self.body, headers=named, meta=meta, dont_filter=True
-        )
+        meta = {"download_timeout": left, "until": self.until, HEADERS: [*named.items()]}
+        return Request(self.url, method=self.method, body=self.body, meta=meta, dont_filter=True)
 
 
 def first_step(ask: PageRequest, shown: str | None, desk: str) -> RequestStep:

@@ -22,7 +22,7 @@ from scrapy import Request
 from scrapy.http import Response, TextResponse
 from yarl import URL
 
-from crawler.fetching.download_handler import AiohttpHandler, read_answer
+from crawler.fetching.download_handler import AiohttpHandler, read_answer, spell_headers
 from crawler.parsing.websocket_frames import CUT_OFF, body_of
 
 SWITCHED = 101  # the status of a handshake that was accepted
@@ -85,7 +85,7 @@ class SocketHandler(AiohttpHandler):
         try:
             async with self._session.ws_connect(
                 URL(request.url, encoded=True),
-                headers=[pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY],
+                headers=[pair for pair in spell_headers(request) if pair[0] not in _HTTP_ONLY],
                 timeout=_GOODBYE,
                 max_msg_size=self._largest,
                 proxy=request.meta.get("proxy"),
