@@ -4,7 +4,7 @@ import http.server
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from email.message import Message
 from typing import TYPE_CHECKING, Any
@@ -80,19 +80,34 @@ def posts() -> Iterator[Posts]:
 
 
 @contextmanager
-def job_of(seconds: float) -> Iterator[None]:
-    """Let what is inside be a job that RQ ends after so long."""
-    with suppress(JobTimeoutException), UnixSignalDeathPenalty(60, JobTimeoutException):  # type: ignore[no-untyped-call] # RQ's own has no types
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+def job_until(time_is_up: threading.Event) -> Iterator[None]:
+    """Let what is inside be a job that RQ ends once an event is set.
+
+    After so many seconds, on a busy machine, it would end before what the test waits for, or after.
+    """
+    over, worker = threading.Event(), threading.get_ident()
+
+    def end() -> None:
+        time_is_up.wait()
+        if not over.is_set():
+            signal.pthread_kill(worker, signal.SIGALRM)
+
+    thread = threading.Thread(target=end)
+    with UnixSignalDeathPenalty(60, JobTimeoutException):  # type: ignore[no-untyped-call] # RQ's own has no types
+        thread.start()
         yield
+        over.set()
+        time_is_up.set()
+        thread.join()
 
 
-def hand_over_in_job(channel: Channel, messages: Sequence[OutgoingMessage], seconds: float) -> list[Answer]:
+def hand_over_in_job(
+    channel: Channel, messages: Sequence[OutgoingMessage], time_is_up: threading.Event
+) -> Sequence[Answer]:
     """Return the answers of a channel's providers, whose job ended meanwhile."""
     sender = BatchSender(channel, clock() + timedelta(hours=1))
-    answers: list[Answer] = []
     providers()  # imported before the time begins
-    with job_of(seconds):
+    with job_until(time_is_up):
         answers = sender.hand_over(messages)
     assert sender.is_over
     return answers

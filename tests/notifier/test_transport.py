@@ -4,15 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from api.models.user import Channel
-from configs.ground.clock import clock
-from notifier.channels.batch_sender import BatchSender, providers
+from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -28,7 +28,7 @@ from notifier.channels.provider_base import (
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.crawler import wire
 from tests.in_turn import in_turn
-from tests.notifier.conftest import job_of
+from tests.notifier.conftest import hand_over_in_job
 
 SettingsEnv = Callable[..., None]
 
@@ -201,13 +201,14 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
         transport.post(url)
 
 
-def trickle(connection: socket.socket, *, reads: bool = True) -> None:
+def trickle(connection: socket.socket, is_long: threading.Event) -> None:
     """Send a byte now and then, each before a read's time-out ends, until the other side has had enough."""
-    if reads:
-        connection.recv(65536)
-    for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 600:
-        time.sleep(0.05)
+    connection.recv(65536)
+    for sent, byte in enumerate(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 6000):
+        time.sleep(0.01)
         connection.sendall(bytes([byte]))
+        if sent == 20:
+            is_long.set()
 
 
 class Posting(Provider):
@@ -222,27 +223,38 @@ class Posting(Provider):
 
 
 @pytest.mark.rule("6.3")
-@pytest.mark.parametrize(("scheme", "kind"), [("http", OutcomeUnknown), ("https", TemporaryError)])
-def test_what_trickles_ends_with_the_job_and_counts_as_taken_where_the_request_left(
+def test_an_answer_that_trickles_ends_with_the_job_and_counts_as_taken(
     transport: Transport,
-    scheme: str,
-    kind: type[Exception],
     monkeypatch: pytest.MonkeyPatch,
+    settings_env: SettingsEnv,
     redis_server: object,
 ) -> None:
-    def serve(connection: socket.socket) -> None:
-        if scheme == "https":  # the head of a record of 16,000 bytes. A handshake has a time-out as a whole
-            connection.sendall(b"\x16\x03\x03\x3e\x80")
-        trickle(connection, reads=scheme == "http")
-
+    settings_env(PROVIDER_TIMEOUT_SECONDS="60")
+    is_long = threading.Event()
     began = time.monotonic()
-    with serving(serve, scheme=scheme) as url:
+    with serving(partial(trickle, is_long=is_long)) as url:
         monkeypatch.setitem(providers(), "telegram", Posting(transport, url))
         message = OutgoingMessage(RenderedMessage(), "a", [uuid4()])
-        with job_of(0.5):
-            (answer,) = BatchSender(Channel.TELEGRAM, clock() + timedelta(hours=1)).hand_over([message])
-    assert type(answer) is kind
-    assert time.monotonic() - began < 10
+        (answer,) = hand_over_in_job(Channel.TELEGRAM, [message], is_long)
+        transport.close()
+    assert type(answer) is OutcomeUnknown
+    assert time.monotonic() - began < 30
+
+
+def trickle_in_the_handshake(connection: socket.socket) -> None:
+    connection.sendall(b"\x16\x03\x03\x3e\x80")  # the head of a record of 16,000 bytes
+    trickle(connection, threading.Event())
+
+
+@pytest.mark.rule("6.3")
+def test_a_handshake_that_trickles_ends_with_its_time_and_was_not_taken(transport: Transport) -> None:
+    began = time.monotonic()
+    with (
+        serving(trickle_in_the_handshake, scheme="https") as url,
+        pytest.raises(TemporaryError, match="sendgrid not reached: "),
+    ):
+        transport.post(url)
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.rule("6.3")

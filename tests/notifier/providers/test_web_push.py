@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,6 +223,7 @@ def test_a_job_that_ends_keeps_what_was_answered(
     sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
     settings_env(PUSH_TIMEOUT_SECONDS="20")
-    names = ["silent-1", "camille", "gone-1"]
-    answers = hand_over_in_job(Channel.PUSH, [outgoing(browser_address(each)) for each in names], 1)
+    names, answered = ["silent-1", "camille", "gone-1"], Event()
+    Timer(2, answered.set).start()  # seconds, of which the two that answer take a tenth
+    answers = hand_over_in_job(Channel.PUSH, [outgoing(browser_address(each)) for each in names], answered)
     assert [type(each) for each in answers] == [OutcomeUnknown, Acceptance, PermanentError]
