@@ -308,6 +308,7 @@ def test_a_connection_lost_after_the_final_dot_is_unknown(serve: Serve, trouble:
 
 @pytest.mark.rule("6.3")
 @pytest.mark.usefixtures("redis_server")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # a job may end between a socket and its owner
 @pytest.mark.parametrize(
     ("verb", "kinds"),
     [
