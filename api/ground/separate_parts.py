@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import TypeVar
 from uuid import UUID
 
@@ -61,7 +62,8 @@ def do_due(
             due = [each for each in find(s, _AT_ONCE + len(tried) - done) if each not in tried]
         if not due:
             break
-        more = do_each(what, due, work, stops)
+        in_time = takewhile(lambda _: time.monotonic() < ends, due)
+        more = do_each(what, in_time, work, stops)
         done, failed = done + more[0], failed + more[1]
         tried.update(due)
     return done, failed

@@ -1,6 +1,7 @@
 """Files of documents: made by the job, kept in the store, made again where they are lost or name somebody who left."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,25 @@ def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) ->
         assert jobs.issue_invoices() == {"issued": 2, "files": 0, "failed": 1}
     assert len(asked) == 1
     assert jobs.issue_invoices() == {"issued": 0, "files": 2, "failed": 0}
+
+
+def test_a_slow_store_leaves_what_the_runs_time_is_not_enough_for_to_the_next_run(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    for _ in range(3):
+        pay()
+    issue_due(60)
+    real = Blobs.put
+
+    def take(blobs: Blobs, key: str, data: bytes) -> None:
+        time.sleep(0.3)
+        real(blobs, key, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Blobs, "put", take)
+        settings_env(ISSUING_SECONDS="0.15")  # and twice as long for files
+        assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
+    assert make_due_files(60) == (2, 0)
 
 
 def test_one_that_cannot_be_drawn_keeps_no_other_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:

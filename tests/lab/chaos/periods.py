@@ -45,7 +45,7 @@ PERIODS = {
     "USER_PER_HOUR": str(sum(CAPS.values())),  # a person's contacts reach their own caps first
     "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
-    "JOB_LONGEST": "10",
+    "JOB_LONGEST": "20",
     "JOB_MINUTE_LONGEST": "10",
     "JOB_RETRY": "1",
     "CHECK_DAYS_SECONDS": "10",
