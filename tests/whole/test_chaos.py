@@ -13,7 +13,7 @@ from tests.lab.chaos.faults import faults
 from tests.whole.conftest import STACK_JOURNEY
 
 pytestmark = STACK_JOURNEY
-_PATIENCE = 1300.0  # seconds; a busy machine takes minutes to start everything, and twice as long for each wave
+_PATIENCE = 1300.0  # seconds; a busy machine takes minutes to start everything, and long for each wave
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
     ("half-of-the-sites-hang", "provider-is-slow"),
