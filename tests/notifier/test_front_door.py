@@ -337,7 +337,7 @@ def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_sa
 @pytest.fixture
 def workers(start: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]) -> Program:
     """Give the parent of two workers and of the sweep, all at work; leases and nudges are short."""
-    settings_env(LEASE_SECONDS="1", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
+    settings_env(LEASE_SECONDS="5", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
     chosen = [f"--only={name}" for name in ("worker-email", "worker-many", "sweep")]
     made = start("notifier.workers", *chosen)
     made.until(lambda: made.said.count(" working ") == 2 and " sweeping " in made.said)

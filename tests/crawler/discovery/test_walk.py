@@ -283,7 +283,7 @@ def many_sites(tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Ma
         PREFECTURES_DIR=folder,
         STATE_DIR=tmp_path / "state",
         DISCOVERY_DELAY_SECONDS="0.02",
-        HTTP_DEADLINE_SECONDS="8",
+        HTTP_DEADLINE_SECONDS="30",
         DISCOVERY_SECONDS="120",
     )
     yield made
@@ -302,7 +302,7 @@ def test_one_site_that_hangs_holds_up_no_other(many_sites: ManySites, tmp_path: 
         process.wait()
     first = next(at for at, address, _ in many_sites.asked if address == many_sites.hanging)
     last = max(at for at, address, _ in many_sites.asked if address != many_sites.hanging)
-    assert last - first < 8, "all others are walked before the first time-out of the one that hangs"
+    assert last - first < 30, "all others are walked before the first time-out of the one that hangs"
     counts = Counter(address for _, address, _ in many_sites.asked)
     assert counts[many_sites.hanging] == 1
     assert set(counts.values()) == {1, 5}, "robots.txt, the home page and its three"
