@@ -83,6 +83,8 @@ def test_a_host_is_told_who_we_are_where_its_rule_says_so(
     assert agent_for("www.val-doise.gouv.fr:443") in pool()
     sent = opened(honest())
     assert list(sent) == ["User-Agent", "Accept", "Accept-Language", "Accept-Encoding"]
+    handshake = honest().build_headers("socket", "GET", DESK, {}, None)
+    assert list(handshake) == ["User-Agent", "Accept-Language", "Accept-Encoding"]
 
 
 @pytest.fixture(scope="module")
