@@ -240,9 +240,9 @@ def _add_renewal(session: Session, subscription: SubscriptionRow, facts: Invoice
 
 
 def _note_period(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
-    """Write the period of a subscription that was not read yet, so that its user can cancel it at once."""
+    """Write the period of a subscription that was not read since it is paid, so that its user can cancel it at once."""
     row = session.get(SubscriptionRow, payment.subscription_id) if payment.subscription_id else None
-    if row and row.synced_at is None and facts.period:
+    if row and (row.synced_at is None or row.status == "incomplete") and facts.period:
         row.status, row.period_starts_at, row.period_ends_at = "active", facts.period.start, facts.period.end
 
 

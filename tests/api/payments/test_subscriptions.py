@@ -117,17 +117,17 @@ def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, ca
     assert (get_subscription().status, list_commands()) == ("canceled", [])
 
 
-def test_the_first_invoice_is_enough_to_know_period_and_customer(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id, TOTAL)
-    shop.control.pay(order.session_id)
-    shop.deliver(each for each in shop.control.take_deliveries() if each.type == "invoice.paid")
-    row = get_subscription()
-    (grant,) = list_grants(camille.id)
-    assert (row.status, row.period_starts_at, row.period_ends_at) == (
-        "active",
-        grant.starts_at,
-        grant.ends_at,
-    )
+@pytest.mark.parametrize("read_before", ["", "customer.subscription.created"])
+def test_the_first_invoice_tells_period_and_customer(shop: Shop, camille: Person, read_before: str) -> None:
+    shop.control.pay(shop.order(camille.id, TOTAL).session_id)
+    deliveries = shop.control.take_deliveries()
+    shop.deliver(each for each in deliveries if each.type == read_before)
+    with session() as s:
+        s.execute(sa.text("UPDATE subscriptions SET status = 'incomplete'"))  # until its first payment
+    shop.deliver(each for each in deliveries if each.type == "invoice.paid")
+    row, (grant,) = get_subscription(), list_grants(camille.id)
+    assert row.status == "active"
+    assert (row.period_starts_at, row.period_ends_at) == (grant.starts_at, grant.ends_at)
     assert get(User, camille.id).stripe_customer_id  # the portal opens
 
 
