@@ -219,7 +219,7 @@ def house(
 def test_a_spider_that_is_old_ends_in_order_and_another_serves(
     house: House, settings_env: Callable[..., None]
 ) -> None:
-    settings_env(SPIDER_AGE_SECONDS="15")
+    settings_env(SPIDER_AGE_SECONDS="30")
     house.open()
     old = until(house.serving)
     another_serves(house, old)
@@ -238,15 +238,15 @@ def test_a_spider_that_hangs_ends_itself_and_another_serves(
     house: House, settings_env: Callable[..., None]
 ) -> None:
     """Nothing of it runs for longer than its event loop may stand still."""
-    settings_env(SILENT_SECONDS="3")
+    settings_env(SILENT_SECONDS="10")
     house.open()
     old, begun = until(house.serving), time.monotonic()
     os.kill(pid_of(old), signal.SIGSTOP)
-    until(lambda: time.monotonic() > begun + 5)
+    until(lambda: time.monotonic() > begun + 12)
     os.kill(pid_of(old), signal.SIGCONT)
     another_serves(house, old)
     all_checked_anew()
-    assert "Timeout (0:00:03)!" in house.log("scrapyd"), "where it hung"
+    assert "Timeout (0:00:10)!" in house.log("scrapyd"), "where it hung"
 
 
 @pytest.mark.rule("3.5")
