@@ -89,7 +89,8 @@ _BOT_HINTS = (
 )
 _WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
 _ANY_WIDGET = f"{_WIDGET}[1]"  # libxml2 stops at the first
-_STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer or ancestor::form[{_BESIDE}])][1]"
+_STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer)]"
+_FORMS_BESIDE = f"descendant::form[{_BESIDE}]"  # found once: for each widget anew, 2 MB of them took minutes
 _POST_FORM = "descendant::form[translate(@method, 'POST', 'post')='post']"
 _POSTS = f"{_POST_FORM}[1]"
 _IN_THE_WAY = f"{_POST_FORM}[not({_BESIDE})]"
@@ -154,8 +155,14 @@ def find_captcha(page: Page) -> Reading | None:
     if not page.is_html or not _mentions(page, _WIDGET_HINTS):
         return None
     forms = page.root.xpath(_IN_THE_WAY)
-    stands = all(form.xpath(_ANY_WIDGET) for form in forms) if forms else page.root.xpath(_STANDING)
+    stands = all(form.xpath(_ANY_WIDGET) for form in forms) if forms else _stands(page)
     return Reading(Outcome.CAPTCHA, f"captcha: {title(page.root) or page.url}") if stands else None
+
+
+def _stands(page: Page) -> bool:
+    """Tell whether a captcha is visible, in no form with another purpose."""
+    beside = set(page.root.xpath(_FORMS_BESIDE))
+    return any(beside.isdisjoint(each.iterancestors("form")) for each in page.root.xpath(_STANDING))
 
 
 def find_bot_check(page: Page) -> Reading | None:
@@ -239,7 +246,7 @@ def _unrecognised(page: Page, reading: Reading) -> Reading:
 
 
 def _describe_unread(page: Page) -> Reading:
-    if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_STANDING):
+    if _mentions(page, _WIDGET_HINTS) and _stands(page):
         return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
     what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"
     moved = f", at {page.url}" if page.url != page.ask.url else ""

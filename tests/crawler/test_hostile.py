@@ -198,11 +198,7 @@ def read_reply(page: Page) -> None:
 
 BLANK = "throw 'allowScriptTagRemoting is false.';\n//#DWR-INSERT\n//#DWR-REPLY\n"
 REPEATED = {
-    "blank lines of a DWR frame": (
-        read_reply,
-        f"{BLANK}{{}}dwr.engine._remoteHandleCallback(",
-        "\n",
-    ),
+    "blank lines of a DWR frame": (read_reply, f"{BLANK}{{}}dwr.engine._remoteHandleCallback(", "\n"),
     "a message": (lambda body: says_none(body.text), "{}", "Le planning des agents "),
     "siblings in a part of a page": (
         lambda body: rendered_text(body.root.find("body")),
@@ -213,6 +209,11 @@ REPEATED = {
         reading("selectors"),
         "<html><body><p>{}</p></body></html>",
         "Aucun rendez-vous n'est disponible le matin. ",
+    ),
+    "captchas in a form for something else": (
+        reading("ezbooking"),
+        "<html><form action=a>{}<input type=email></form></html>",
+        "<i class=g-recaptcha></i>",
     ),
     "letters in UTF-7 without an end": (lambda body: is_damaged(body.text), "{}", "+AO"),
     "questions without a blank": (lambda body: is_damaged(body.text), "{}=", ",a?b"),
