@@ -31,7 +31,8 @@ class VisitResult:
     slots: tuple[Slot, ...] = ()
     covered: tuple[CoveredWindow, ...] = ()
     places: tuple[str, ...] = ()  # keys of all places that the pages named, asked or not
-    retry_after: float | None = None  # seconds, by the first trouble, also where slots were seen
+    trouble: Outcome | None = None  # its refusal, else its first trouble, also where slots were seen
+    retry_after: float | None = None  # seconds, by that trouble
     refused: bool = False  # whether that was a plain 403
     releases_at: datetime | None = None  # the next release of hours that the pages announce
     publications: tuple[Release, ...] = ()  # the releases of hours that they name with their days
@@ -112,11 +113,12 @@ class VisitState:
         self._wait_for(ask)
 
     def result(self) -> VisitResult:
-        """Return what the visit proved: slots if it saw any, else the first trouble, else their proven absence."""
+        """Return what the visit proved: slots if it saw any, else its refusal or first trouble, else their absence."""
         for ask in list(self._out):
             self.add_reading(ask, Reading(Outcome.UNREACHABLE, f"no answer to {ask.method} {ask.url}"))
         slots = self._slots()
-        trouble = self._troubles[0] if self._troubles else None
+        refusals = (each for each in self._troubles if each.outcome in _FINAL)
+        trouble = next(refusals, self._troubles[0] if self._troubles else None)
         outcome, reason = self._outcome(slots, trouble)
         if self._beyond and self._beyond not in reason:
             reason = f"{reason}; {self._beyond}"
@@ -126,6 +128,7 @@ class VisitState:
             slots=slots,
             covered=tuple(self._covered),
             places=tuple(self._places),
+            trouble=trouble.outcome if trouble else None,
             retry_after=trouble.retry_after if trouble else None,
             refused=trouble is not None and trouble.refused,
             releases_at=min(self._releases, default=None),

@@ -102,18 +102,28 @@ _SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskSta
 
 
 def reclassify_page_refusals(rows: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
-    """Return the checks, `closed` in place of `blocked` where only this page was refused.
+    """Return the checks, `closed` in place of `blocked` where only this page was refused; slots that it saw stand.
 
     That takes a conclusive answer to another desk of the host within REFUSAL_SECONDS, and later than any other
     desk's refusal: a host that begins to refuse everything closes one page at most before it counts as blocked.
     """
-    why = "while other pages of its host are read"
     return [
-        replace(check, outcome=Outcome.CLOSED, reason=f"{check.reason}, {why}")
-        if check.refused and _only_this(rows, check, checks, now)
-        else check
+        _put_down_to_page(check) if check.refused and _only_this(rows, check, checks, now) else check
         for check in checks
     ]
+
+
+def _put_down_to_page(check: CheckItem) -> CheckItem:
+    if check.outcome is Outcome.SLOTS:
+        return replace(check, trouble=None)
+    why = "while other pages of its host are read"
+    return replace(check, outcome=Outcome.CLOSED, reason=f"{check.reason}, {why}")
+
+
+def refusal_of(check: CheckItem) -> Outcome | None:
+    """Return why a check's host is left alone (`RESTING`), also where slots were seen before; None: it is not."""
+    told = check.trouble if check.outcome is Outcome.SLOTS else check.outcome
+    return told if told in RESTING else None
 
 
 def _only_this(rows: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
@@ -137,7 +147,7 @@ def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> 
     """
     by_host = {desks()[check.desk_id].host: check for check in refused}
     for host, check in by_host.items():
-        _rest_desks(rows, host, check)
+        _rest_desks(rows, host, refusal_of(check) or check.outcome, check.started_at)
     rows.execute(
         insert(HostState).values([{"host": host} for host in sorted(by_host)]).on_conflict_do_nothing()
     )
@@ -147,7 +157,7 @@ def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> 
         share = state.budget_share
         after_refusal(
             state,
-            check.outcome,
+            refusal_of(check) or check.outcome,
             started_at=check.started_at,
             now=now,
             retry_after=check.retry_after,
@@ -175,14 +185,12 @@ def recover_hosts(now: datetime) -> None:
                 rows.add(DeskChange(desk_id=ids[0], reason="its host's budget is more"))
 
 
-def _rest_desks(rows: Session, host: str, check: CheckItem) -> None:
+def _rest_desks(rows: Session, host: str, outcome: Outcome, at: datetime) -> None:
     """Write to each desk of the host why it is not watched."""
     ids = [desk.id for desk in desks_on(host)]
-    if check.outcome is Outcome.BLOCKED:
-        reopened = _reopen_misjudged(rows, ids, check.started_at)
-        turns = [
-            outages.OutageChange(desk_id, check.started_at, OutageReason.BLOCKED) for desk_id in reopened
-        ]
+    if outcome is Outcome.BLOCKED:
+        reopened = _reopen_misjudged(rows, ids, at)
+        turns = [outages.OutageChange(desk_id, at, OutageReason.BLOCKED) for desk_id in reopened]
         outages.write_outages(rows, turns)
         rows.execute(
             sa.update(DeskState)
@@ -192,7 +200,7 @@ def _rest_desks(rows: Session, host: str, check: CheckItem) -> None:
                 status_reason=REFUSES,
             )
         )
-    outages.begin_outages(rows, ids, check.started_at, OutageReason(check.outcome.value))
+    outages.begin_outages(rows, ids, at, OutageReason(outcome.value))
 
 
 def _reopen_misjudged(rows: Session, ids: Collection[str], at: datetime) -> list[str]:

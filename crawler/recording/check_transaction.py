@@ -22,7 +22,6 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.incidents import backoff, outages
-from crawler.incidents.backoff import RESTING
 from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof, of_trouble
 from crawler.recording import desk_state_update, slot_writer
@@ -90,7 +89,7 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
     )
     detections = {desk_id: detection for desk_id, (detection, _) in found.items()}
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
-    refused = [end.check for end in ends if end.check.outcome in RESTING]  # also late ones: the site said so
+    refused = [end.check for end in ends if backoff.refusal_of(end.check)]  # also late ones: the site said so
     rests = backoff.rest_hosts(session, refused, now) if refused else {}
     visits = [_visit_end(end, rests.get(end.desk.host), now) for end in ends]
     return Written(

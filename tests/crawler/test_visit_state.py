@@ -159,8 +159,9 @@ def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:
 )
 def test_a_refusal_ends_the_visit(outcome: Outcome) -> None:
     refusal = Reading(outcome, "go away", retry_after=5)
-    result, order = run({"0": leads(ask("a"), ask("b", B)), "a": refusal})
-    assert order == ["0", "a"]
+    busy = Reading(Outcome.OVERLOADED, "busy")
+    result, order = run({"0": leads(ask("a"), ask("b", B), ask("c", Place("c"))), "a": busy, "b": refusal})
+    assert order == ["0", "a", "b"]
     assert (result.outcome, result.reason, result.retry_after) == (outcome, "go away", 5)
 
 

@@ -13,7 +13,7 @@ from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.incidents.backoff import after_refusal, after_success
 from crawler.recording import batch_writer
-from tests.crawler.checks import HOST, NOW, check
+from tests.crawler.checks import HOST, NOW, check, recorded, slot
 from tests.factories import get, rows
 from tests.in_turn import in_turn
 
@@ -189,6 +189,16 @@ def test_a_host_that_begins_to_refuse_everything_closes_one_page_and_no_more() -
     assert last("a") is Outcome.CLOSED
     end(2, ("b", None))
     assert (last("b"), rests()) == (Outcome.BLOCKED, True)
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.usefixtures("four_desks")
+def test_a_refusal_behind_slots_that_were_seen_closes_no_page_and_is_obeyed() -> None:
+    end(0, ("b", Outcome.NO_SLOTS))
+    recorded(NOW + MINUTE, "a", 61, slot(), refused=True, trouble=Outcome.BLOCKED)
+    assert (last("a"), state("a").status, rests()) == (Outcome.SLOTS, DeskStatus.ACTIVE, False)
+    recorded(NOW + 2 * MINUTE, "c", 61, slot(), trouble=Outcome.RATE_LIMITED, retry_after=600)
+    assert (last("c"), rests()) == (Outcome.SLOTS, True)
 
 
 @pytest.mark.usefixtures("four_desks")
