@@ -35,11 +35,19 @@ class WholeRobotsTxt:
             return response
         if response.status in (301, 302, 303, 307, 308):
             return self._follow(request, response)
+        if response.status >= 500 or response.status == 429:  # noqa: PLR2004 -- RFC 9309, section 2.3.1.4
+            return response.replace(body=_ASK_NOTHING)
         try:
             body, _ = unpack_response(response, self._largest)
         except ValueError:
             body = _ASK_NOTHING
         return response.replace(body=body)
+
+    def process_exception(self, request: Request, exception: Exception) -> Response | None:  # noqa: ARG002 -- Scrapy's
+        """Return a file that allows nothing for one that did not come; another page's error stays."""
+        if not request.meta.get("dont_obey_robotstxt"):
+            return None
+        return Response(request.url, body=_ASK_NOTHING)
 
     def _follow(self, request: Request, response: Response) -> Response | Request:
         onward = response.urljoin((response.headers.get("Location") or b"").decode("latin-1"))

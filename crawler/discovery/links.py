@@ -32,7 +32,7 @@ _NAMELESS = re.compile(
 )
 _REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"\s]+)")
 _UNLIKELY = 5
-_MOST = 500  # links of a page that are examined
+_MOST, _WORDED = 5000, 500  # links of a page that are examined, and whose words are
 _POINTERS = (  # no union of three searches, whose nodes would be compared with each other
     "//*[(self::a or self::area) and @href or (self::iframe or self::frame) and (@src or @data-src)"
     " or self::meta and translate(@http-equiv, 'REFSH', 'refsh')='refresh' and @content]"
@@ -53,13 +53,15 @@ class Link(NamedTuple):
 def find_links(page: Page) -> list[Link]:
     """Return a page's web links in its order, each address once: with the first words that a link to it has."""
     found: dict[str, Link] = {}
-    for node in page.root.xpath(_POINTERS)[:_MOST]:
+    for number, node in enumerate(page.root.xpath(_POINTERS)[:_MOST]):
         sent_on = _REFRESH.search(node.get("content", ""))
         href = node.get("href") or node.get("src") or node.get("data-src") or (sent_on and sent_on[1])
         url = (page.link(href) or "").partition("#")[0] if href else ""
         if is_web(url) and (url not in found or not found[url].text):
             is_link = "href" in node.attrib
-            found[url] = Link(url, link_text(node) if is_link else "", leads_on=not is_link)
+            found[url] = Link(
+                url, link_text(node) if is_link and number < _WORDED else "", leads_on=not is_link
+            )
     return list(found.values())
 
 

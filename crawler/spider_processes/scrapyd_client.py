@@ -47,7 +47,10 @@ class Scrapyd:
             ScrapydAway: it does not answer.
         """
         answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
-        return Counter(str(_queue(job)) for job in answer["running"] + answer["pending"])
+        try:
+            return Counter(str(_queue(job)) for job in answer["running"] + answer["pending"])
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ScrapydAway(f"scrapyd at {self.address} lists no jobs: {str(answer)[:200]}") from error
 
     def schedule(self, queue: CrawlQueue) -> str:
         """Start a queue's spider; return its job's id, whose end tells a browser's queue.

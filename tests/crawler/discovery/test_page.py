@@ -82,12 +82,7 @@ def test_a_wall_is_the_sites_a_refusal_may_be_one_pages(status: int, body: str, 
 
 @in_turn(
     "location, onward",
-    [
-        ("/b", [f"{HOME}/b"]),
-        ("https://autre.example/", []),
-        ("http://[", []),
-        ("/recueil.pdf", []),
-    ],
+    [("/b", [f"{HOME}/b"]), ("https://autre.example/", []), ("http://[", []), ("/recueil.pdf", [])],
 )
 def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]) -> None:
     came = come("", 302, HTML | {"location": location})
@@ -133,6 +128,7 @@ def came(status: int, body: bytes = b"", **headers: str) -> Response:
         (came(200, b"Disallow: /a"), b"Disallow: /a"),
         (came(301, Location="http://127.0.0.2/robots.txt"), b"User-agent: *\nDisallow: /\n"),
         (came(404), b""),
+        (came(503, b"<h1>busy</h1>"), b"User-agent: *\nDisallow: /\n"),
     ],
 )  # fmt: skip
 def test_a_robots_txt_is_read_whole_or_allows_nothing(response: Response, read: bytes) -> None:
