@@ -39,12 +39,16 @@ _INSTANT = re.compile(_WALL.pattern + r"(?:Z|[+-]\d\d:?\d\d)")
 _OFFSET_0 = re.compile(r"(?:Z|[+-]00:?00)$")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _UNNAMED = "\0"  # a name that no site gives a field
-_TRACE = re.compile(rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"|"\w*next\w*": *"\d{4}-\d\d-\d\d"')
+_AHEAD = rb"(?i:\w*(?:next|earliest)\w*|first_?(?:available|free|slot)\w*|prochaine?_?(?:dispo|creneau)\w*)"
+_TRACE = re.compile(
+    rb'\d{4}-\d\d-\d\d[T ]\d\d|"\d\d:\d\d(?::\d\d)?"'
+    rb'|"' + _AHEAD + rb'": *(?:\[ *)?(?:\{[^{}\[\]]*?)?"(?:\d{4}-\d\d-\d\d|\d\d/\d\d/\d{4})"'
+)
 # The time when the answer was made.
 _STAMP = re.compile(rb'"(?i:timestamp|now|(?:server|generated|created|updated|requested)_?\w*)": *"[^"]*"')
 _FAILED = re.compile(
-    rb'"(?i:errors?|exception|error_?(?:code|message))": *+(?!null|false|""|\[ *\]|\{ *\}|0 *[,}])'
-    rb'|"(?i:success|ok)": *false|"(?i:status)": *"(?i:error|ko|fail\w*)"'
+    rb'"(?i:errors?|erreurs?|exception|error_?(?:code|message))": *+(?!null|false|""|\[ *\]|\{ *\}|0 *[,}])'
+    rb'|"(?i:success|ok)": *false|"(?i:status(?:_?code)?)": *(?:"(?i:error|ko|fail\w*)"|[45]\d\d\b)'
 )
 
 

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, StringConstraints
 
 from configs.ground.strict_model import Strict
 from crawler.parsing.absence import Statement, check_page, doubt_of
+from crawler.parsing.date_parsing import moments_in
 from crawler.parsing.date_windows import WEEK_DAYS, YEARS, covered_by_answer, week, within
 from crawler.parsing.error_pages import Notice, find_notice, read_error_status
 from crawler.parsing.html_text import HIDDEN, label, names_date, period, rendered_text
@@ -40,7 +41,12 @@ _SAFE_STEPS = frozenset({0, 1, 3})
 _LINKS = etree.XPath(f"//a[not({HIDDEN})]/@href")
 _UNIX = re.compile(r"[0-9]{9,11}")
 _FREE = "libre"  # the site's word for a free hour
-_UNLINKED = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
+# Also beside an hour in a week's cell: `09:30 Libre`
+_WORDS = "translate(normalize-space(), 'LIBRE', 'libre')"
+_UNLINKED = (
+    f"//text()[{_WORDS}=$word or contains({_WORDS}, $word) and ancestor::tr[count(td) > 4]]"
+    "[not(ancestor::a[contains(@href, $hours)])]"
+)
 # The word for a free hour in a link, or in a row of more than four cells.
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
 
@@ -321,6 +327,8 @@ def _calendar(page: Page) -> Reading | None:
     headings = [rendered_text(heading) for heading in page.root.xpath(WEEK)]
     window = covered_by_answer(place, asked, period(" ".join(headings)))
     named = len(headings) == 1 and names_date(headings[0])
+    days = [Slot(place, each) for each in moments_in(headings[0], page.visit)] if named else []
+    named = named and bool(window and within(window, days, page.visit.zone))  # not another week's
     covered = (window,) if window and named and not odd and _is_whole(page, form, slots, window) else ()
     if slots:
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {odd} odd links", slots, covered)

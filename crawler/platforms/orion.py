@@ -117,7 +117,10 @@ def _search(number: int) -> WindowRequest:
 _BEGINS = re.compile(r"(?i)date|day|(?:start|begin)\w*")  # keys that may hold a slot's moment
 _ENDS = re.compile(r"(?i)end\w*")
 _DATED = re.compile(r"\d{4}-\d\d-\d\d")
-_FREE = re.compile(r"(?i)(?:is_?)?(?:available|free|open|bookable|enabled)(?:_?(?:slots?|count))?")
+_FREE = re.compile(
+    r"(?i)(?:is_?)?(?:available|free|open|bookable|enabled|remaining|left|capacity)(?:_?(?:slots?|count|places?))?"
+)
+_TAKEN = re.compile(r"(?i)(?:is_?)?(?:full|closed|booked|reserved|taken|disabled|unavailable)")
 
 
 def holds(entry: Any) -> bool:
@@ -160,7 +163,10 @@ def sure_moment(value: Any, zone: ZoneInfo) -> date | None:
 def _is_taken(node: Any) -> bool:
     """Tell whether an object is marked as not free."""
     return isinstance(node, dict) and any(
-        _FREE.fullmatch(key) and value in (False, 0) for key, value in node.items()
+        (_FREE.fullmatch(key) and value in (False, 0))
+        or (_TAKEN.fullmatch(key) and value is True)
+        or (key.lower() in ("status", "state") and isinstance(value, str) and _TAKEN.fullmatch(value))
+        for key, value in node.items()
     )
 
 

@@ -188,7 +188,7 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
     [
         ez.week(TODAY, legend=False),  # cut off before its end
         ez.week(TODAY).replace('colspan="7"', 'colspan="5"'),
-        ez.week(TODAY).replace("complet</td>", "libre</td>", 1),  # a free hour that is not linked
+        ez.week(TODAY).replace("complet</td>", "09:30 Libre</td>", 1),  # a free hour that is not linked
         ez.week(TODAY, [HOUR]).replace(str(HOUR), "demain"),  # a link that cannot be read
         ez.week(TODAY, [HOUR]).replace("/9845/5/", "/1234/5/"),  # another form's
         ez.week(TODAY, [HOUR], legend=False).replace("href", "data-href"),  # its word is no legend
@@ -196,7 +196,7 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
         ez.week(TODAY, [HOUR]).replace("<a", "<!-- <a").replace("</a>", "</a> -->"),  # an invisible hour
         ez.week(TODAY) + "<a href='/booking/create/9845/5/17",  # cut off in an hour's address
         ez.week(TODAY).replace("</table>", ""),  # cut off in the table
-        ez.week(TODAY, heading=""),
+        ez.week(TODAY, heading="Semaine du 7 au 13 décembre"),  # another week's, without its year
         ez.week(TODAY, heading="Connexion sécurisée"),  # another page's text
         ez.week(TODAY) + ez.week(TODAY + timedelta(days=7), legend=False),  # two weeks in one
         ez.week(TODAY) + "<p><span>libre</span></p>",  # two legends

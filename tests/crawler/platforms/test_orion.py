@@ -67,7 +67,8 @@ HOUR = {"start": "2026-11-24T09:30:00Z"}
     [
         {"date": "2026-11-24", "available": False, "slots": [HOUR]},
         {"date": "2026-11-24", "slots": [HOUR | {"free": 0}]},
-        HOUR | {"isOpen": False},
+        HOUR | {"isFull": True},
+        HOUR | {"remaining": 0},
     ],
 )
 def test_what_is_marked_as_taken_is_no_slot(day: dict[str, Any]) -> None:
@@ -82,13 +83,7 @@ def test_the_body_is_what_the_page_posts() -> None:
     assert {
         key: asked.json[key]
         for key in ("accountId", "configId", "duration", "numberOfDay", "indexPagination")
-    } == {
-        "accountId": "EVMSPI",
-        "configId": "0",
-        "duration": 20,
-        "numberOfDay": 91,
-        "indexPagination": 1,
-    }
+    } == {"accountId": "EVMSPI", "configId": "0", "duration": 20, "numberOfDay": 91, "indexPagination": 1}
     assert asked.json["filterRequest"]["filterPlaceCode"] == ["REN1"]
     assert (
         ORION.first_request(visit(url=URL.removesuffix("&code=REN1"))).json["filterRequest"][
