@@ -235,9 +235,8 @@ def was_put_off() -> sa.ColumnElement[bool]:
     return sa.func.coalesce(Notification.held_for.in_(WISHES), sa.false())
 
 
-def is_fresh() -> sa.ColumnElement[bool]:
+def is_fresh(row: type[Notification] = Notification) -> sa.ColumnElement[bool]:
     """Return the condition that a message is as it was written: who wrote it has nudged it, if it is due at once."""
-    row = Notification
     is_untried = sa.and_(row.attempts == 0, row.held_for.is_(None), row.reason.is_(None))
     return sa.and_(is_untried, row.next_attempt_at <= row.created_at)
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import is_any_of, write_array
 from api.models.database_clock import CLOCKS_DIFFER
 from api.models.encrypted_text import UNREADABLE
-from api.models.notification import HeldFor, Notification, Priority, State, sum_of_day
+from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.contact_addresses import digest
 from configs.ground.database_errors import passes
@@ -233,7 +233,8 @@ def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Exec
 
 
 def _is_due(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(row.state == State.PENDING, row.next_attempt_at <= now + _EARLY)
+    """Return the condition that a row is due; one as it was written is, though the clock was set back since."""
+    return sa.and_(row.state == State.PENDING, sa.or_(row.next_attempt_at <= now + _EARLY, is_fresh(row)))
 
 
 def _may_leave(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:

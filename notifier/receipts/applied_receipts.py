@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, aliased, object_session
 from api.models.base import is_any_of, new_id, session
 from api.models.notification import PAID_CHANNELS, Notification, State, is_told
 from api.models.provider_event import ProviderEvent, ReceiptKind
-from api.models.user import Channel, ContactState, User
+from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
 from notifier.content.message_kind_base import CALL, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
@@ -144,8 +144,10 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
     for row in rows:
         _apply_to_message(opened, event, row, now)
     state = _CONTACT_STATES.get(event.kind)
-    if state and event.contact_id:
-        change_state(opened, event.contact_id, state)
+    contact = opened.get(Contact, event.contact_id) if event.contact_id else None
+    # Receipts may wait: meanwhile its owner may have proved another address.
+    if state and contact and not (contact.verified_at and contact.verified_at > event.received_at):
+        change_state(opened, contact.id, state, contact.address)
     event.applied_at, event.next_attempt_at = now, None
 
 

@@ -210,7 +210,8 @@ _SMS_FAILURES = {
 _STOP_WORDS = frozenset(
     {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
 )
-_ALONE = frozenset({"arreter", "arretez", "stopper", "stoppez"})  # "arrêtez de plaisanter" asks for nothing
+# "arrêtez de plaisanter" asks for nothing
+_ALONE = frozenset({"arrete", "arreter", "arretez", "stoppe", "stopper", "stoppez"})
 _STOPPED_THINGS = frozenset({"sms", "message", "messages", "envoyer", "envoi", "envois", "alerte", "alertes"})
 _COURTESY = frozenset(
     "bonjour bonsoir salut hello hi merci thanks svp stp please pls veuillez de d".split()  # noqa: SIM905 -- a list of words
@@ -294,15 +295,16 @@ def _read_call(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]
 def _asks_to_stop(text: str) -> bool:
     """Return whether an SMS asks to stop: people write « Stop. Merci », S.T.O.P. and « Désabonnez-moi »."""
     apart = unicodedata.normalize("NFKD", text)
-    words = _WORD.findall("".join(each for each in apart if not unicodedata.combining(each)).casefold())
-    if not words:
-        return False
+    plain = "".join(each for each in apart if not unicodedata.combining(each)).casefold()
+    words = _WORD.findall(plain)
     said = [each for each in words if each not in _COURTESY]
     if {*said[:1], "".join(words)} & _STOP_WORDS or "".join(said) in _ALONE:
         return True
     if said and said[0] in _ALONE and _STOPPED_THINGS.intersection(said):
         return True
-    return not _NEGATIONS.intersection(words) and any(each.startswith(_UNSUBSCRIBE) for each in words)
+    clauses = map(_WORD.findall, re.split(r"[.,;:!\n]", plain))  # « Désabonnez-moi, je n'ai rien demandé »
+    wishes = (each for each in clauses if not _NEGATIONS.intersection(each))
+    return any(word.startswith(_UNSUBSCRIBE) for each in wishes for word in each)
 
 
 def _read_form(body: bytes) -> dict[str, str]:

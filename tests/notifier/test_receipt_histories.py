@@ -387,7 +387,7 @@ def test_the_same_events_at_once_in_two_orders_are_stored_once() -> None:
 _STOPS = """stop\r
 «\xa0STOP\xa0»|Stop SMS|ARRÊT|arre\u0302t !|STOP ALL|S.T.O.P.|\u200eSTOP\u200e|STOP36180|opt out|Arrêtez !
 STOP merci|Stop. Merci|STOP svp|Stop RDVPriority|STOP au 36180|STOP\u202f!|Arrêt des SMS svp
-Désabonner|désinscription|Désabonnez-moi|DESABONNEMENT|Je me désabonne|merci de me désinscrire|please unsubscribe
+Désabonner|désinscription|Désabonnez-moi, je n'ai rien demandé|Non merci, désabonnez-moi|Arrête|DESABONNEMENT|Je me désabonne|merci de me désinscrire|please unsubscribe
 Bonjour, STOP|Please stop|svp stop|Merci d'arrêter|Veuillez stopper|Arrêtez les SMS|Arrêtez de m'envoyer des messages"""
 
 _GOES_ON = """arrêtez de plaisanter|unstop|START|ne stoppez pas|non, pas stop|Je ne veux pas de STOP|ne me désabonnez pas

@@ -174,10 +174,16 @@ def test_a_hard_bounce_loses_the_contact_and_another_channel_tells() -> None:
     assert (told.channel, told.params) == (Channel.TELEGRAM, {"channel": "email", "state": "bounced"})
 
 
-def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one(
+    frozen: time_machine.Traveller, *, waits: bool
+) -> None:
     key = sent()
     event = event_of(key, "bounce", type="bounce")
-    world.change(Contact, contact_of(key).id, address="new@example.org")
+    if waits:  # as Redis is away
+        send_events(event)
+        frozen.shift(3600)
+    world.change(Contact, contact_of(key).id, address="new@example.org", verified_at=clock())
     send_events(event)
     apply_receipts()
     assert state_of(key) is State.BOUNCED

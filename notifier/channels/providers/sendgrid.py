@@ -26,6 +26,7 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
+    TemporaryError,
     Transport,
 )
 from notifier.content.outgoing_message import OutgoingMessage, own_headers
@@ -129,6 +130,8 @@ def _delivery_error(answer: Response) -> DeliveryError:
             f"{PROVIDER} answered {answer.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
         )
     fields = _fields(answer)
+    if fields is None:  # a proxy's or a firewall's answer speaks of no message
+        return TemporaryError(f"{PROVIDER} answered {answer.status_code}, in no words of its own")
     if any(field.partition(".")[0] == "from" for field in fields):
         return Misconfigured(f"{PROVIDER} refuses the sender: check EMAIL_FROM")
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
@@ -138,9 +141,9 @@ def _delivery_error(answer: Response) -> DeliveryError:
     return PermanentError(reason, of_all=bool(fields))
 
 
-def _fields(answer: Response) -> list[str]:
+def _fields(answer: Response) -> list[str] | None:
+    """Return the fields that SendGrid's errors name; None where it says nothing. What is too large never gets there."""
     try:
         return [str(each["field"])[:80] for each in answer.json()["errors"] if each.get("field")]
-    # a body of another shape says nothing more
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return []
+        return [] if answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
