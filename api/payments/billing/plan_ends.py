@@ -207,10 +207,12 @@ def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
 
 
 def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[datetime, Sequence[Payment]]:
-    now = clock()
-    closed_at = _find_closing(get_owned(session, user_id, alert_id), _list_closed_desks(session, now), now)
+    now, alert = clock(), get_owned(session, user_id, alert_id)
+    closed_at = _find_closing(alert, _list_closed_desks(session, now), now)
     if closed_at is None:
         raise ApiError(409, "desk-open", "a desk of this alert is open, or closed less than a day ago")
+    # What ran before this alert waited there was used, or is given back as time without watching.
+    closed_at = max(closed_at, alert.watched_since) if alert.enabled else now
     running = sa.select(Grant.payment_id).where(Grant.user_id == user_id, Grant.ends_at > now)
     paid = sa.select(Payment).where(Payment.id.in_(running), Payment.status == PaymentStatus.COMPLETED)
     payments = session.scalars(paid.order_by(Payment.id)).all()

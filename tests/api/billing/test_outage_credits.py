@@ -18,6 +18,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
+from configs.world.prefecture import prefecture
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
@@ -240,6 +241,18 @@ def test_neither_somebody_elses_alert_nor_rubbish_nor_one_that_names_another_des
     assert answer.status_code == 200, answer.json
     assert problem(closed.post(ROUTE, {"alertId": alert_id})) == (409, "desk-open")
     assert rows(Refund) == []
+
+
+def test_an_alert_that_comes_to_a_closed_desk_gives_no_used_time_back(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    check(*range(0, 2 * 1440, 10))
+    for desk in prefecture("melun_77").desks:
+        add_desk(desk.id)
+        save(Outage(desk_id=desk.id, starts_at=clock() - timedelta(days=60), reason=OutageReason.CLOSED))
+    till.shop.pass_time(days=2)
+    wish = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"], "acceptWaiting": True}
+    assert till.person.patch(f"/api/alerts/{read_alert_id(till)}", wish).status_code == 200
+    assert till.post(ROUTE, {"alertId": read_alert_id(till)}).json["refund"] == 1071
 
 
 def test_the_mail_s_link_shows_the_amount_and_refunds_by_its_button(closed: Till) -> None:
