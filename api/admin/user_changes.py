@@ -19,7 +19,9 @@ from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body
 from api.models.audit import ActorKind
 from api.models.notification import Notification
+from api.models.payment import Payment
 from api.models.user import Grant, Role, User
+from api.payments.ledger.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
@@ -160,6 +162,9 @@ def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> dict[str, Any]
     else:
         session.delete(grant)
     session.flush()
+    payment = session.get(Payment, grant.payment_id) if grant.payment_id else None
+    if payment and payment.subscription_id:  # otherwise days of grace begin, and the next month is charged
+        request_cancellation(session, payment.subscription_id, now)
     pause_excess_alerts(session, user_id)
     wake_alerts(session, user_id, "plan ended")
     instants = [write_instant(before), write_instant(now)]

@@ -17,6 +17,7 @@ from api.alerts.unwatched import record_unwatched
 from api.ground.messages import write_message
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id
+from api.models.payment import Payment
 from api.models.user import Grant, User
 from configs.ground.clock import clock
 from configs.settings.constants import Constant
@@ -46,7 +47,8 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> None:
     held = find_entitlement(session, user_id, clock()).plan
     if held.name is PlanName.NONE or held.alerts is None:
         return
-    waiting = session.scalars(select_waiting(user_id).order_by(Alert.created_at, Alert.id)).all()
+    carried = select_waiting(user_id).where(~_has_later_plan(clock()))
+    waiting = session.scalars(carried.order_by(Alert.created_at, Alert.id)).all()
     paused = waiting[held.alerts :]
     if not paused:
         return
@@ -84,11 +86,17 @@ def find_users_over_limit(session: Session) -> list[UUID]:
     query = (
         sa.select(Alert.user_id)
         .join(held, held.c.user_id == Alert.user_id)
-        .where(Alert.enabled, Alert.closed_at.is_(None))
+        .where(Alert.enabled, Alert.closed_at.is_(None), ~_has_later_plan(now))
         .group_by(Alert.user_id, held.c.most)
         .having(sa.func.count() > held.c.most)
     )
     return list(session.scalars(query))
+
+
+def _has_later_plan(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that an alert was ordered with a plan that has not begun: it waits for that one."""
+    ordered = (Payment.alert_id == Alert.id, Grant.payment_id == Payment.id)
+    return sa.exists().where(*ordered, Grant.starts_at > now)
 
 
 def _report(session: Session, user_id: UUID, paused: Sequence[Alert], limit: int) -> None:

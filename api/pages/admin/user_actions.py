@@ -28,6 +28,7 @@ from api.pages.context import write_moment
 from api.pages.forms import Texts
 from api.web.auth import current_identity
 from configs.ground.clock import clock
+from configs.ground.redaction import mask_text
 from configs.world.plan import PlanName, name_plan
 
 _OVER = "Cette formule est déjà finie."
@@ -106,7 +107,7 @@ def _describe_end(id: UUID, grant: UUID) -> Confirmation:
         effects=(
             what,
             "Les alertes que plus aucune formule ne porte ne préviennent plus.",
-            "Rien n’est remboursé : pour rendre de l’argent, passez par le paiement.",
+            "Rien n’est remboursé : pour rendre de l’argent, passez par le paiement. Un abonnement ne renouvelle plus.",
         ),
         button="Terminer cette formule",
         back=back,
@@ -166,7 +167,7 @@ def _describe_factor_end(id: UUID) -> Confirmation:
 def _end_factor(wanted: Reason, id: UUID) -> str:
     with audited(ASKED, "user", id) as work:
         changes = end_factor(work.session, work.actor, id)
-        work.changes.update(changes | {"reason": wanted.reason})
+        work.changes.update(changes | {"reason": mask_text(wanted.reason)})
     return f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route."
 
 

@@ -54,7 +54,8 @@ CANCELLATION_TEXTS: Texts = {
     **_list_texts("reference"),
     ("wished", "missing"): _WHEN,
     ("wished", "out_of_range"): _WHEN,
-    ("wished", "after_period"): _l("La période payée finit avant : choisissez sa fin."),
+    ("", "out_of_range"): _WHEN,
+    ("", "after_period"): _l("La période payée finit avant : choisissez sa fin."),
 }
 
 

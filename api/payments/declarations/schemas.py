@@ -107,6 +107,11 @@ def _check_wished(text: str) -> str:
     return text
 
 
+def _check_written(text: str) -> str:
+    _read_wished(text)
+    return text
+
+
 def _read_wished(text: str) -> Cancellation:
     return Cancellation.model_validate({PERIOD_END: True} if text == PERIOD_END else {"on": text})
 
@@ -172,9 +177,9 @@ class WithdrawalForm(Body):
 
 
 class _WishedEnd(Body):
-    """`wished`: a day as `2026-11-30`, or `periodEnd`."""
+    """`wished`: a day as `2026-11-30`, or `periodEnd`. Which days there are, the account's own zone decides."""
 
-    wished: Wished
+    wished: Annotated[str, name_rule("out_of_range", _check_written)]
 
     @property
     def choice(self) -> Cancellation:
@@ -188,6 +193,7 @@ class CancellationForm(_WishedEnd):
     name: Name
     email: Email
     reference: OrderNumber
+    wished: Wished
     declaration: UUID | None = None
 
 

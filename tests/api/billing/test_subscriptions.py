@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from api.admin.user_changes import end_grant
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
@@ -383,7 +384,28 @@ def test_what_runs_beside_it_is_neither_credited_nor_ended(till: Till) -> None:
     (running,) = (each for each in list_grants(till.person.id) if each.ends_at > clock())
     till.buy(WEEK)
     assert [each.starts_at for each in list_grants(till.person.id) if each.starts_at > clock()] == [LATER]
-    assert running in list_grants(till.person.id) or running.ends_at > clock()
+    assert running.id in {each.id for each in list_grants(till.person.id) if each.ends_at > clock()}
+
+
+def test_an_alert_of_a_plan_that_waits_is_not_paused_by_the_one_that_runs(till: Till) -> None:
+    add_desk()
+    buy(till, DAY)
+    second = buy(till, DAY)
+    till.sign_in()
+    assert till.person.send("POST", "/api/alerts", ALERT).status_code == 201
+    withdraw(till, second)
+    till.buy(WEEK, alert=ALERT | {"name": "Maman"})
+    jobs.pause_excess_alerts()
+    assert [each.enabled for each in rows(Alert)] == [True, True]
+
+
+def test_a_month_that_an_operator_ends_has_no_days_of_grace(till: Till) -> None:
+    till.buy(TOTAL)
+    (grant,) = list_grants(till.person.id)
+    with session() as s:
+        end_grant(s, till.person.id, grant.id)
+    jobs.begin_days_of_grace()
+    assert till.read_plan() is PlanName.NONE
 
 
 def test_a_declaration_by_the_form_counts_from_its_second_and_for_nobody_whose_address_was_typed(

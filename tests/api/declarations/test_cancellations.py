@@ -2,14 +2,16 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api.ground.errors import ApiError
+from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
+from api.payments.declarations.cancellations import read_own_contract
 from api.payments.declarations.forms import LINKED_A_DAY
 from api.payments.declarations.service import keep_own, undo_own
 from api.payments.gateway.client import call
@@ -36,7 +38,7 @@ from tests.api.declarations.orders import (
 )
 from tests.api.payments.shop import list_commands, list_messages
 from tests.clients import Answer
-from tests.factories import remove, rows
+from tests.factories import change, remove, rows
 from tests.samples import try_first
 
 
@@ -249,6 +251,21 @@ def test_the_link_of_a_mail_shows_both_choices_and_gives_notice(till: Till) -> N
     for other in ("x", write_token(WithdrawOrder(order.id)), write_token(ConfirmCancellation(order.id))):
         forged = other.replace(other.partition(".")[0], "cancel", 1)
         assert till.shop.client.get(f"/l/{forged}").status_code == 400
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("America/Martinique", 23), ("Pacific/Noumea", 14)])
+def test_each_end_that_a_page_offers_is_taken_in_the_zone_of_the_account(
+    till: Till, zone: str, hour: int
+) -> None:
+    link = f"/l/{write_token(CancelOrder(buy(till, TOTAL).id))}"
+    change(User, time_zone=zone)
+    till.shop.clock.move_to(datetime(2026, 11, 22, hour, 30, tzinfo=UTC))
+    with session() as s:
+        contract = read_own_contract(s, till.person.id)
+    offered = [each.wished for each in contract.choices] if contract else []
+    for each in (offered[0], offered[1], offered[-1]):
+        assert till.shop.client.post(link, data={"wished": each}).status_code == 200, each
+        undo_own(till.person.id)
 
 
 def test_taken_back_in_stripe_s_portal_the_notice_is_undone(till: Till) -> None:
