@@ -252,11 +252,16 @@ def _is_owned(exported: ExportedTable) -> sa.ColumnElement[bool]:
 
 
 def _is_about_user() -> sa.ColumnElement[bool]:
-    """Return the condition that an operator acted on the user or on one of the user's orders, or listed the user."""
-    user_id = sa.cast(sa.bindparam(_USER, type_=sa.Uuid()), sa.Text)
-    orders = sa.select(sa.cast(Payment.id, sa.Text)).where(_is_owned(_BY_NAME[Payment.__tablename__]))
-    seen = AuditEntry.changes["seen"].has_key(user_id)
-    return sa.or_(AuditEntry.subject_id == user_id, AuditEntry.subject_id.in_(orders), seen)
+    """Return the condition that an operator acted on the user or on a row of the user's, or that a list showed one."""
+    own = sa.union_all(
+        sa.select(sa.cast(sa.bindparam(_USER, type_=sa.Uuid()), sa.Text)),
+        *(
+            sa.select(sa.cast(each.id, sa.Text)).where(_is_owned(_BY_NAME[each.__tablename__]))
+            for each in (Alert, Declaration, Grant, Notification, Payment)
+        ),
+    )
+    seen = sa.func.jsonb_array_elements_text(AuditEntry.changes["seen"]).column_valued("seen")
+    return sa.or_(AuditEntry.subject_id.in_(own), sa.select(seen).where(seen.in_(own)).exists())
 
 
 def _leads_to_user(column: sa.Column[Any]) -> sa.ColumnElement[bool]:

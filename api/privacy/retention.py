@@ -30,7 +30,12 @@ from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
-from api.privacy.retention_batches import delete_in_batches, drop_gone_slots, erase_declarations
+from api.privacy.retention_batches import (
+    delete_in_batches,
+    drop_gone_slots,
+    erase_declarations,
+    forget_wishes,
+)
 from configs.ground.clock import clock
 from configs.ground.signed_links import LINK_SECONDS
 from configs.world.retention import (
@@ -180,6 +185,7 @@ RULES: dict[str, Rule] = {
     "delivery_figures": _FIGURES,
     # Money
     "payments": _BOOKS,
+    "payments.alert_wish": DroppedBy(forget_wishes),  # of orders that were not paid; made, it goes at once
     "declarations": DroppedBy(erase_declarations),  # the words; the rest is of the books
     "invoices": _BOOKS,
     "invoice_counters": _FIGURES,

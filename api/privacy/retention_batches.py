@@ -22,12 +22,14 @@ from api.models.base import is_any_of, session, write_once
 from api.models.declaration import Declaration
 from api.models.job import JobState
 from api.models.notification import FORGOTTEN, Notification, State
+from api.models.payment import Payment
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR, SLOTS_KEPT_FOR
 
 BATCH = 5_000
 # Nobody can claim anything from a declaration any more by then: article 2224 of the Code civil.
 _WORDS_KEPT_FOR = timedelta(days=5 * 365 + 2)
+_WISHES_KEPT_FOR = timedelta(days=30)  # an order is paid, by a bank debit too, within days or never
 _WORDS = {"name": None, "email": None, "reference": None}
 # Gone slots are found by desk: that is the order of their index.
 _DROP_SLOTS = sa.text("""DELETE FROM slots WHERE id = ANY(ARRAY(
@@ -70,6 +72,21 @@ def erase_declarations() -> int:
         )
 
     return _repeat(erase)
+
+
+def forget_wishes() -> int:
+    """Empty the alerts of orders that were not paid within a month, and never will be; return how many."""
+    old = sa.select(Payment.id).where(
+        Payment.alert_wish.is_not(None), Payment.created_at < clock() - _WISHES_KEPT_FOR
+    )
+
+    def forget(s: Session) -> tuple[int, int]:
+        ids = list(s.scalars(old.order_by(Payment.id).limit(BATCH)))
+        return len(ids), _count(
+            s, sa.update(Payment).where(is_any_of(Payment.id, ids)).values(alert_wish=sa.null())
+        )
+
+    return _repeat(forget)
 
 
 def drop_gone_slots() -> int:

@@ -53,6 +53,7 @@ def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) 
         "provider_events": 30,
         "support_requests": 365,
         "publications": 3 * 365,
+        "payments.alert_wish": 30,
         "audit": 3 * 365 + 1,
     }
     for hours in (timedelta(hours=1), timedelta(hours=-1)):
@@ -70,6 +71,10 @@ def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) 
         seen = {"first_day": released.date(), "last_day": released.date(), "seen_at": released}
         factories.save(
             Publication(desk_id=factories.BOBIGNY, released_at=released, seen_last_at=released, **seen)
+        )
+        order = factories.add_payment(user_id)
+        factories.change(
+            Payment, Payment.id == order, created_at=at["payments.alert_wish"], alert_wish={"a": 1}
         )
         done = {"actor_kind": ActorKind.COMMAND, "action": "host.stop", "subject_type": "host"}
         factories.save(AuditEntry(at=at["audit"], **done))
@@ -182,9 +187,7 @@ def texts(made: UUID) -> tuple[Any, ...]:
         return tuple(s.execute(sa.select(*columns, Notification.title).where(Notification.id == made)).one())
 
 
-def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
-    person: People,
-) -> None:
+def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(person: People) -> None:
     user_id = person().id
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
     waiting = write(91, state=State.PENDING, accepted_at=None)
@@ -393,9 +396,7 @@ WISH = {"deskIds": [factories.BOBIGNY], "acceptWaiting": True}
 
 
 def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed(
-    person: People,
-    frozen: time_machine.Traveller,
-    settings_env: Callable[..., None],
+    person: People, frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(FAIR_USE_ALERTS="3")
     camille = person()
