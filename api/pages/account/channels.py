@@ -34,7 +34,7 @@ from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
 from api.web.auth import current_user_id
 from configs.settings import settings
-from configs.world.plan import plan
+from configs.world.plan import PlanName, plan
 
 PHONE_TEXTS: Texts = {
     ("phone", "missing"): _l("Écrivez votre numéro."),
@@ -58,6 +58,12 @@ DEVICE_TEXTS: Texts = {
     "plan-needed": _l("Les notifications demandent une formule en cours."),
     "too-many-devices": _l("Vous avez déjà autant de navigateurs que possible : retirez-en un d’abord."),
     "device-taken": _l("Ce navigateur sert à un autre compte. Ajoutez-le encore une fois."),
+}
+_FLAGS = {
+    Channel.EMAIL: "notifyEmail",
+    Channel.SMS: "notifySms",
+    Channel.TELEGRAM: "notifyTelegram",
+    Channel.PUSH: "notifyPush",
 }
 area = Area("channels", __name__)
 _INVALID = 422
@@ -89,7 +95,15 @@ def read_channels() -> dict[str, Any]:
         "plan_url": url_for("plan.show_plan"),  # where SMS and push need a plan first
         "push": push,
         "may_push": Channel.PUSH.value in plan(account.plan).channels,
+        "beyond": _list_beyond(account),
     }
+
+
+def _list_beyond(account: Account) -> list[str]:
+    """Return the flags of the channels by which the plan that runs sends no alerts; none without a plan."""
+    if account.plan is PlanName.NONE:
+        return []
+    return [name for channel, name in _FLAGS.items() if channel.value not in plan(account.plan).channels]
 
 
 def build_forms(account: Account) -> dict[str, Form[Any]]:

@@ -65,6 +65,7 @@ SERVICES = (
         frozenset({"proofs", "partitions", "background", "backups"}),
     ),
 )
+SENDING = SERVICES[1]
 
 
 def _find_worst(service: Service, health: Health) -> PartState:
@@ -97,6 +98,7 @@ def _read_status() -> dict[str, Any]:
     return {
         "state": PartState(health.status),
         "services": [{"service": each, "state": _find_worst(each, health)} for each in SERVICES],
+        "sends": _find_worst(SENDING, health) is PartState.OK,  # only then alerts leave as usual
         "parts": health.parts,  # as health names them
         "at": found.built_at,
     }

@@ -22,6 +22,7 @@ from configs.ground.contact_addresses import digest
 from configs.ground.encryption import decrypt
 from configs.ground.signed_links import VerifyAddress, write_token
 from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.browser_keys import subscribe
 from tests.clients import Browser
@@ -224,6 +225,16 @@ def test_channels_are_switched_and_the_state_of_the_address_shows(camille: Brows
     assert "Vous ne vouliez plus d’e-mails." in camille.get("/canaux").text
     camille.send("/canaux/choix", notifyEmail="true")
     assert find_contact(Channel.EMAIL).reachable
+
+
+def test_a_channel_that_the_plan_does_not_have_is_not_taken_for_one(camille: Browser) -> None:
+    account = one(User).id
+    add_grant(account, PlanName.URGENCE_24H)
+    add_contact(account, Channel.TELEGRAM)
+    del camille.get("/canaux").find_form("/canaux/choix")["fields"]["notifyEmail"]
+    camille.send("/canaux/choix")
+    assert "aucune alerte ne peut vous parvenir" in camille.follow().text
+    assert "Votre formule n’envoie pas d’alertes de créneaux par ce canal." in camille.page.text
 
 
 def test_a_number_is_removed_also_where_the_access_cookie_is_too_old(subscriber: Browser) -> None:

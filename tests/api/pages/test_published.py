@@ -206,6 +206,11 @@ def test_the_open_page_asks_for_the_same_part(find: Find, visitor: Browser) -> N
     assert answer.headers["Cache-Control"] == "public, max-age=5"
 
 
+def test_alerts_are_not_said_to_leave_while_a_provider_is_away(find: Find, visitor: Browser) -> None:
+    find("providers")
+    assert "L’envoi est perturbé" in visitor.get("/statut").text
+
+
 def test_without_redis_and_database_it_still_answers(
     make_app: Callable[[], Flask], settings_env: Callable[..., None]
 ) -> None:
@@ -321,8 +326,10 @@ def test_they_say_what_the_law_wants(visitor: Browser, settings_env: Callable[..
     privacy = visitor.get("/vie-privee").text
     for phrase in ("dix ans", "un mois", "Stripe", "Telegram", "démarchage téléphonique", "72 heures",
                    "les appels : Twilio", "Google, Mozilla, Apple ou Microsoft",
-                   "ce service ne peut pas le lire", "service worker"):  # fmt: skip
+                   "ce service ne peut pas le lire", "service worker", "rétractations des 90 derniers jours",
+                   "le journal de notre serveur", "Nom et adresse d’une déclaration : cinq ans"):  # fmt: skip
         assert phrase in privacy, phrase
+    assert "prise par une machine seule" not in privacy
     host = "Hébergeur SAS, 2 rue du Port, 75001 Paris, 01 62 00 00 01"
     settings_env(PUBLISHER="Camille Martin", HOST_COMPANY=host)
     notice = visitor.get("/mentions-legales").text
