@@ -143,7 +143,9 @@ class Blobs:
         Raises:
             StoreAway: the store refuses.
         """
-        for some in (keys[first : first + _TOGETHER] for first in range(0, len(keys), _TOGETHER)):
+        # To delete many in a folder stops at the first that is not there
+        together = _TOGETHER if self._files.async_impl else 1
+        for some in (keys[first : first + together] for first in range(0, len(keys), together)):
             with suppress(FileNotFoundError):
                 self._call("rm", [self._path(key) for key in some], seconds=_LONGEST_DELETE)
 

@@ -72,6 +72,8 @@ def test_what_is_put_is_got_until_it_is_deleted(blobs: Blobs) -> None:
     assert blobs.get(f"{KEY}/body.gz") == bytes(range(256))
     assert blobs.names(KEY) == ["body.gz", "meta.json"]
     assert blobs.names() == ["2026"]
+    blobs.delete_each([f"{KEY}/gone", f"{KEY}/meta.json"])
+    assert blobs.names(KEY) == ["body.gz"]
     blobs.delete("2026/11/20")
     with pytest.raises(NoBlob):
         blobs.get(f"{KEY}/body.gz")
