@@ -301,10 +301,7 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
                 if each.first.id in ours and each.first.contact_id
             ]
             lock_contacts(opened, {contact_id for contact_id, _ in lost})
-            for (
-                contact_id,
-                address,
-            ) in lost:  # the person may have changed it meanwhile: the refusal speaks of this
+            for contact_id, address in lost:  # which the person may have changed meanwhile
                 change_state(opened, contact_id, sent.answer.contact_state, address)
     return ours
 

@@ -219,14 +219,14 @@ def lock_contacts(opened: Session, contact_ids: Collection[UUID]) -> None:
     opened.execute(_LOCK, {"ids": [str(each) for each in contact_ids]})
 
 
-def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str | None = None) -> None:
+def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str) -> None:
     """Give a contact that state, unless its address is no longer the one given; tell its user where it was well.
 
     A state other than BOUNCED withdraws the consent: its owner answered STOP, or blocked us.
     """
     lock_contacts(opened, [contact_id])
     contact = opened.get(Contact, contact_id, populate_existing=True)
-    if contact is None or (address is not None and contact.address != address):
+    if contact is None or contact.address != address:
         return
     was_well = contact.state is ContactState.OK and contact.verified_at is not None
     if _RANKS.index(state) > _RANKS.index(contact.state):

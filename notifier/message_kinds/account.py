@@ -228,7 +228,10 @@ KINDS = {
     ),
     "password_reset": MessageKind(to=ANY_MAIL, check=_check_reset, values=_sign_reset, secret=True),
     "factor_end": MessageKind(
-        to=Recipients(_takes_factor_end), check=_check_factor, values=_say_factor_end, secret=False
+        to=Recipients(_takes_factor_end),
+        check=_check_factor,
+        values=_say_factor_end,
+        secret=False,
     ),
     # Until when (`at`) it can be downloaded: by the account's page, as the mail itself opens nothing.
     "export_ready": MessageKind(
@@ -246,7 +249,9 @@ KINDS = {
     "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted, secret=False),
     # The number only: what a stranger wrote must not travel under our name to an address they chose.
     "support_received": MessageKind(
-        to=CONFIRMED_MAIL, values=lambda due: TemplateContext({"number": due.params["number"]}), secret=False
+        to=CONFIRMED_MAIL,
+        values=lambda due: TemplateContext({"number": due.params["number"]}),
+        secret=False,
     ),
     "verify_email": MessageKind(
         to=Recipients(  # not verified yet, or bounced; switched off or not
@@ -271,7 +276,9 @@ KINDS = {
     ),
     # Verified or not: its owner asked a moment ago.
     "phone_code": MessageKind(
-        to=Recipients(lambda contact: contact.channel is Channel.SMS), values=_write_code, secret=True
+        to=Recipients(lambda contact: contact.channel is Channel.SMS),
+        values=_write_code,
+        secret=True,
     ),
     # Its row has the chat's name encrypted.
     "telegram_linked": MessageKind(

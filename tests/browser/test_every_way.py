@@ -6,7 +6,14 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.arrival import check_arrival, check_width
-from tests.browser.page_walk import PageWalk, Reader, check_keyboard, count_forms, send_spoiled, write_world
+from tests.browser.page_walk import (
+    PageWalk,
+    Reader,
+    check_keyboard,
+    count_forms,
+    send_spoiled,
+    write_world,
+)
 from tests.browser.site import MakeContext, Site
 from tests.browser.watch import Watch
 from tests.lab.pictures.pages import NO_PAGES, list_unlisted

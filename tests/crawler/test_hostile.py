@@ -198,7 +198,11 @@ def read_reply(page: Page) -> None:
 
 BLANK = "throw 'allowScriptTagRemoting is false.';\n//#DWR-INSERT\n//#DWR-REPLY\n"
 REPEATED = {
-    "blank lines of a DWR frame": (read_reply, f"{BLANK}{{}}dwr.engine._remoteHandleCallback(", "\n"),
+    "blank lines of a DWR frame": (
+        read_reply,
+        f"{BLANK}{{}}dwr.engine._remoteHandleCallback(",
+        "\n",
+    ),
     "a message": (lambda body: says_none(body.text), "{}", "Le planning des agents "),
     "siblings in a part of a page": (
         lambda body: rendered_text(body.root.find("body")),

@@ -13,7 +13,14 @@ import yaml
 from deploy import cut_lock
 from deploy.cut_lock import LOCK, list_wanted, read_blocks
 from deploy.program_imports import IMAGES, OURS
-from tests.deploy.compose_files import DOCKERFILE, ROOT, image_of, local_commands, plain, services
+from tests.deploy.compose_files import (
+    DOCKERFILE,
+    ROOT,
+    image_of,
+    local_commands,
+    plain,
+    services,
+)
 
 TEXT = DOCKERFILE.read_text("utf-8")
 STAGES = {part.split("\n")[0].split()[-1]: part for part in re.split(r"^FROM ", TEXT, flags=re.MULTILINE)[1:]}

@@ -125,7 +125,10 @@ def test_a_name_that_leads_nowhere_keeps_nginx_from_no_other_api(tmp_path: Path)
         getent=f'[ "$2" != api ] || [ -e {back} ] && echo "$2"',
         sleep=f"[ ! -e {back} ] && touch {back}",  # for the second look
     )
-    assert (called[0], called[-1]) == (upstream_of("10.0.0.2:4000"), upstream_of("api:4000", "10.0.0.2:4000"))
+    assert (called[0], called[-1]) == (
+        upstream_of("10.0.0.2:4000"),
+        upstream_of("api:4000", "10.0.0.2:4000"),
+    )
 
 
 def test_streams_that_are_away_keep_nginx_from_no_page(tmp_path: Path) -> None:

@@ -147,7 +147,11 @@ def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text
 
 @in_turn(
     "answer, is_kept",
-    [(TemporaryError("busy"), False), (OutcomeUnknown("no answer"), True), (PermanentError("refused"), True)],
+    [
+        (TemporaryError("busy"), False),
+        (OutcomeUnknown("no answer"), True),
+        (PermanentError("refused"), True),
+    ],
 )
 def test_a_row_has_its_text_once_it_may_have_left_or_never_will(
     whole: "Running", answer: Any, is_kept: bool

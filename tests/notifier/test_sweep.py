@@ -123,7 +123,11 @@ _LATER = timedelta(seconds=5)
     ids=["its nudge was lost", "retried", "quiet hours end"],
 )
 def test_what_few_wait_for_is_nudged_in_time_beside_a_crowd_that_drains(
-    values: dict[str, Any], second: int, beside_a_crowd: UUID, queued: Queued, frozen: time_machine.Traveller
+    values: dict[str, Any],
+    second: int,
+    beside_a_crowd: UUID,
+    queued: Queued,
+    frozen: time_machine.Traveller,
 ) -> None:
     if values:
         world.change(Notification, beside_a_crowd, next_attempt_at=clock() + _LATER, **values)

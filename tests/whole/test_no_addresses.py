@@ -200,7 +200,11 @@ def live(stack: Stack, admin: Visitor) -> Visitor:
     return nadia
 
 
-def test_a_whole_run_leaves_no_address_of_a_person(stack: Stack, record: RedisRecord, admin: Visitor) -> None:
+def test_a_whole_run_leaves_no_address_of_a_person(
+    stack: Stack,
+    record: RedisRecord,
+    admin: Visitor,
+) -> None:
     nadia = live(stack, admin)
     patterns = forms(nadia.email)
     places = [*read_logs(stack), *read_redis(stack), *read_tables(), *read_answers(stack)]

@@ -125,19 +125,18 @@ def _spell_address(address: str) -> str:
 
 
 def _delivery_error(answer: Response) -> DeliveryError:
+    answered = f"{PROVIDER} answered {answer.status_code}"
     if answer.status_code in _OURS:
-        return Misconfigured(
-            f"{PROVIDER} answered {answer.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
-        )
+        return Misconfigured(f"{answered}: check SENDGRID_API_KEY and EMAIL_FROM")
     fields = _fields(answer)
     if fields is None:  # a proxy's or a firewall's answer speaks of no message
-        return TemporaryError(f"{PROVIDER} answered {answer.status_code}, in no words of its own")
+        return TemporaryError(f"{answered}, in no words of its own")
     if any(field.partition(".")[0] == "from" for field in fields):
         return Misconfigured(f"{PROVIDER} refuses the sender: check EMAIL_FROM")
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
         at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
         return PermanentError(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
-    reason = f"{PROVIDER} answered {answer.status_code} {', '.join(fields)}".rstrip()
+    reason = f"{answered} {', '.join(fields)}".rstrip()
     return PermanentError(reason, of_all=bool(fields))
 
 

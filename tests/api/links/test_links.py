@@ -386,7 +386,15 @@ def test_found_may_say_day_and_hour_by_the_clock_of_the_prefecture(
     assert appointment.alert_id == told.alert
 
 
-@in_turn("day, hour", [("2026-12-01", ""), ("9999-12-31", "23:59"), ("2046-01-01", "09:30"), ("<b>", "&\"'")])
+@in_turn(
+    "day, hour",
+    [
+        ("2026-12-01", ""),
+        ("9999-12-31", "23:59"),
+        ("2046-01-01", "09:30"),
+        ("<b>", "&\"'"),
+    ],
+)
 def test_a_moment_that_is_none_is_asked_again_and_nothing_is_stored(
     client: FlaskClient, camille: Person, day: str, hour: str
 ) -> None:

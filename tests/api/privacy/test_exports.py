@@ -94,7 +94,15 @@ def test_an_export_is_asked_for_made_and_downloaded(camille: Person, person: Peo
     assert {row["address"] for row in read(archive, "contacts")} == {camille.email, PHONE, CHAT}
     assert [row["params"] for row in read(archive, "notifications")] == [{"chat_name": "Camille M."}]
     assert [(row["title"], row["text"]) for row in read(archive, "notifications")] == [("Bonjour", "Vu […]")]
-    for table in ("alerts", "alert_targets", "matches", "answers", "payments", "payment_events", "logins"):
+    for table in (
+        "alerts",
+        "alert_targets",
+        "matches",
+        "answers",
+        "payments",
+        "payment_events",
+        "logins",
+    ):
         assert len(read(archive, table)) == 1, table
     assert [row["message"] for row in read(archive, "support_requests")] == ["Bonjour"]
     whole = b"".join(archive.read(name) for name in archive.namelist())

@@ -45,7 +45,14 @@ from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.login import Login
 from api.models.notification import Match
-from api.models.payment import FormerCustomer, Payment, PaymentEvent, PaymentEventKind, Refund, RefundReason
+from api.models.payment import (
+    FormerCustomer,
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    Refund,
+    RefundReason,
+)
 from api.models.user import Grant
 from api.payments.declarations.forms import receive
 from api.payments.declarations.schemas import WithdrawalForm
@@ -156,7 +163,11 @@ def life(sandbox: "Running", client: FlaskClient, shop: Shop) -> Life:
 
 
 def test_after_a_whole_life_nothing_names_the_person(
-    life: Life, blobs: Blobs, redis_server: redis.Redis, tmp_path: Path, request: pytest.FixtureRequest
+    life: Life,
+    blobs: Blobs,
+    redis_server: redis.Redis,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     settings_env = request.getfixturevalue("settings_env")
     caplog: pytest.LogCaptureFixture = request.getfixturevalue("caplog")

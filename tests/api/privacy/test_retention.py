@@ -187,7 +187,9 @@ def texts(made: UUID) -> tuple[Any, ...]:
         return tuple(s.execute(sa.select(*columns, Notification.title).where(Notification.id == made)).one())
 
 
-def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(person: People) -> None:
+def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
+    person: People,
+) -> None:
     user_id = person().id
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
     waiting = write(91, state=State.PENDING, accepted_at=None)

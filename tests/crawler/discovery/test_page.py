@@ -82,7 +82,12 @@ def test_a_wall_is_the_sites_a_refusal_may_be_one_pages(status: int, body: str, 
 
 @in_turn(
     "location, onward",
-    [("/b", [f"{HOME}/b"]), ("https://autre.example/", []), ("http://[", []), ("/recueil.pdf", [])],
+    [
+        ("/b", [f"{HOME}/b"]),
+        ("https://autre.example/", []),
+        ("http://[", []),
+        ("/recueil.pdf", []),
+    ],
 )
 def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]) -> None:
     came = come("", 302, HTML | {"location": location})
@@ -145,4 +150,7 @@ def test_a_robots_txt_is_followed_within_its_host_five_times() -> None:
         assert asked.meta["dont_obey_robotstxt"]
         asked, hops = robots.process_response(asked, came(302, Location="/fichiers/robots.txt")), hops + 1
     assert hops == 6
+    lost = robots.process_exception(ROBOTS, TimeoutError())
+    assert isinstance(lost, Response)
+    assert lost.body == b"User-agent: *\nDisallow: /\n"
     assert asked.body == b"User-agent: *\nDisallow: /\n"

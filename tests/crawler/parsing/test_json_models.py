@@ -7,7 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from configs.world.outcome import Outcome
-from crawler.parsing.json_calendar import Listing, read_listing, read_self_contained_listing
+from crawler.parsing.json_calendar import (
+    Listing,
+    read_listing,
+    read_self_contained_listing,
+)
 from crawler.parsing.json_models import (
     Day,
     Entries,
@@ -269,7 +273,11 @@ def test_what_shows_fewer_days_than_asked_covers_those() -> None:
 
 def test_nothing_at_all_covers_all_days_that_are_watched() -> None:
     reading = read(Listing(final=True))
-    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.NO_SLOTS, (window(0, 90),), ())
+    assert (reading.outcome, reading.covered, reading.asks) == (
+        Outcome.NO_SLOTS,
+        (window(0, 90),),
+        (),
+    )
 
 
 def test_what_says_there_are_some_and_shows_none_is_unreadable() -> None:

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
-from crawler.parsing.html_text import contains_phrase, names_date, period, title, visible_text
+from crawler.parsing.html_text import (
+    contains_phrase,
+    names_date,
+    period,
+    title,
+    visible_text,
+)
 from crawler.platforms import example, platform
 from crawler.reading import Reading
 from tests.crawler.pages import PARIS, TODAY, answer, page, visit

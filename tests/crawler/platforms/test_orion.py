@@ -83,7 +83,13 @@ def test_the_body_is_what_the_page_posts() -> None:
     assert {
         key: asked.json[key]
         for key in ("accountId", "configId", "duration", "numberOfDay", "indexPagination")
-    } == {"accountId": "EVMSPI", "configId": "0", "duration": 20, "numberOfDay": 91, "indexPagination": 1}
+    } == {
+        "accountId": "EVMSPI",
+        "configId": "0",
+        "duration": 20,
+        "numberOfDay": 91,
+        "indexPagination": 1,
+    }
     assert asked.json["filterRequest"]["filterPlaceCode"] == ["REN1"]
     assert (
         ORION.first_request(visit(url=URL.removesuffix("&code=REN1"))).json["filterRequest"][

@@ -148,7 +148,10 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
 
 @in_turn(
     "values, reason",
-    [({"verified_at": LONG_AGO}, "already verified"), ({"state": ContactState.BOUNCED}, "address bounced")],
+    [
+        ({"verified_at": LONG_AGO}, "already verified"),
+        ({"state": ContactState.BOUNCED}, "address bounced"),
+    ],
 )
 def test_a_verification_that_is_not_needed_any_more_is_skipped(
     values: dict[str, Any], reason: str, sandbox: "Running"
@@ -379,7 +382,10 @@ def test_an_id_of_any_kind_is_recorded(whole: "Running", odd: str, answered: Ans
     assert len(row.provider_id or "") <= LONGEST_ID
 
 
-@in_turn("kind, odd", [(TemporaryError, "x" * 10**6), (OutcomeUnknown, "a\0b"), (PermanentError, "\ud800")])
+@in_turn(
+    "kind, odd",
+    [(TemporaryError, "x" * 10**6), (OutcomeUnknown, "a\0b"), (PermanentError, "\ud800")],
+)
 def test_a_reason_of_any_kind_is_recorded(
     whole: "Running", kind: type[DeliveryError], odd: str, answered: Answered
 ) -> None:

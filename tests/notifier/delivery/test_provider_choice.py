@@ -235,7 +235,11 @@ def whole_pair(whole: "Running", settings_env: Put) -> "Running":
     return whole
 
 
-WAYS = [("refuse", 0, 1), ("yes_without_answer", 1, 2), ("unauthorized", 0, 1)]
+WAYS = [
+    ("refuse", 0, 1),
+    ("yes_without_answer", 1, 2),
+    ("unauthorized", 0, 1),
+]
 
 
 @in_turn("mode, unknown, copies", WAYS)
@@ -322,7 +326,10 @@ def test_an_alert_outlives_an_outage_of_its_provider(
 
 @pytest.mark.parametrize("outage", try_first([(REFUSES, 10.0), (HANGS, 100.0), (REFUSES, HOUR)], 2))
 def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
-    outage: tuple[str, float], fails: Fails, frozen: time_machine.Traveller, settings_env: Callable[..., None]
+    outage: tuple[str, float],
+    fails: Fails,
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
 ) -> None:
     kind, seconds = outage
     # Redis counts calls by its own clock, which goes on while the frozen one jumps: its rate is of another test.
