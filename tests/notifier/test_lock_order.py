@@ -22,7 +22,7 @@ from api.alerts.service import stop_alerts
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
-from api.models.user import CONTACT_CHANNELS, Channel, ContactState, SlotRhythm, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, SlotRhythm, User
 from api.privacy.access import _delete
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key
@@ -53,7 +53,9 @@ def claim_and_put_back(luck: random.Random) -> None:
 
 def lose_contact(contacts: list[UUID], luck: random.Random) -> None:
     state = luck.choice([ContactState.BOUNCED, ContactState.UNSUBSCRIBED])
-    world.in_one_transaction(change_state, luck.choice(contacts), state)
+    with session() as s:
+        if contact := s.get(Contact, luck.choice(contacts)):  # its user may be deleted
+            change_state(s, contact.id, state, contact.address)
 
 
 def stop(people: list[world.Person], alerts: list[UUID], luck: random.Random) -> None:
