@@ -6,6 +6,7 @@ A step that fails ends the drill, because each needs what the ones before it lef
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -33,6 +34,7 @@ _PACKAGES = {
     "podman": "podman",
     "runc": "runc",
 }
+_KEEPS_ANSWERING = (1, 11)  # of aardvark-dns
 _PORTS = (80, 443, 8025, 8850)
 STEPS: dict[str, Callable[[steps.Drill], str]] = {
     "images": steps.make_images,
@@ -66,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         console.print(f"the drill needs {'; '.join(missing)}", markup=False)
         return 2
+    if hint := explain_names():
+        console.print(hint, markup=False)
     table = Table("step", "", "s", "", box=None)
     drill = steps.Drill(engine, lambda text: console.print(f"  {text}", style="dim", markup=False))
     try:
@@ -90,6 +94,20 @@ def list_missing() -> list[str]:
 def list_taken() -> list[str]:
     """Return the ports that others have."""
     return [f"the port {port}, which others have" for port in _PORTS if not is_free("0.0.0.0", port)]  # noqa: S104
+
+
+def explain_names() -> str:
+    """Return what may fail by the name server of the containers; empty where it is new enough.
+
+    Before 1.11 it ends all it listens to whenever a container starts or stops, and has been seen to answer nothing for
+    half a minute: https://github.com/containers/aardvark-dns/issues/389
+    """
+    answer = subprocess.run(
+        [_PACKAGES["aardvark-dns"], "--version"], capture_output=True, text=True, check=False
+    )
+    found = answer.stdout.split()[-1]
+    is_old = tuple(int(part) for part in found.split(".")[:2]) < _KEEPS_ANSWERING
+    return f"aardvark-dns {found} loses names: a release may fail (docs/deployment.md)" if is_old else ""
 
 
 # With the folders that a user's PATH lacks
