@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from python_http_client.exceptions import BadRequestsError, UnauthorizedError
+from python_http_client.exceptions import BadRequestsError
 from sendgrid import SendGridAPIClient
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
@@ -39,8 +39,8 @@ def mail(*recipients: str, **changes: object) -> dict[str, Any]:
     }
 
 
-def send_mail(sandbox: Running, body: dict[str, Any], key: str = "SG.tests") -> Any:
-    return SendGridAPIClient(key, host=sandbox.sendgrid).client.mail.send.post(request_body=body)
+def send_mail(sandbox: Running, body: dict[str, Any]) -> Any:
+    return SendGridAPIClient("SG.tests", host=sandbox.sendgrid).client.mail.send.post(request_body=body)
 
 
 def test_sendgrid_takes_a_chunk_whole_or_not_at_all(sandbox: Running) -> None:
@@ -76,18 +76,13 @@ def test_sendgrid_refuses(sandbox: Running, changes: dict[str, Any], words: str)
     assert sandbox.messages() == []
 
 
-def test_sendgrid_wants_a_key(sandbox: Running) -> None:
-    with pytest.raises(UnauthorizedError):
-        send_mail(sandbox, mail("a@exemple.fr"), key=" ")
-
-
 @pytest.fixture
-def twilio(sandbox: Running) -> Iterator[Callable[..., Client]]:
+def twilio(sandbox: Running) -> Iterator[Callable[[str], Client]]:
     """Give clients of one of Twilio's stand-ins."""
     http = TwilioHttpClient(timeout=60)
 
-    def make(address: str, **account: str) -> Client:
-        made = Client(ACCOUNT, "token", http_client=http, **account)
+    def make(address: str) -> Client:
+        made = Client(ACCOUNT, "token", http_client=http)
         made.api.base_url = address
         return made
 
@@ -105,7 +100,6 @@ def refusal_of(call: Callable[[], object]) -> int:
     "fields, code",
     [
         ({"to": "0612345678"}, 21211),
-        ({"to": "+336123456789012345"}, 21211),
         ({"to": ""}, 21604),
         ({"from_": ""}, 21603),
         ({"body": ""}, 21602),
@@ -113,7 +107,7 @@ def refusal_of(call: Callable[[], object]) -> int:
     ],
 )
 def test_twilio_refuses_an_sms(
-    twilio: Callable[..., Client], sandbox: Running, fields: dict[str, str], code: int
+    twilio: Callable[[str], Client], sandbox: Running, fields: dict[str, str], code: int
 ) -> None:
     sent = {"to": TO, "from_": FROM, "body": "x", **fields}
     assert refusal_of(lambda: twilio(sandbox.twilio).messages.create(**sent)) == code
@@ -130,7 +124,7 @@ def test_twilio_refuses_an_sms(
     ],
 )
 def test_twilio_refuses_a_call(
-    twilio: Callable[..., Client], sandbox: Running, fields: dict[str, str], code: int
+    twilio: Callable[[str], Client], sandbox: Running, fields: dict[str, str], code: int
 ) -> None:
     placed = {
         "to": TO,
@@ -141,11 +135,6 @@ def test_twilio_refuses_a_call(
     }
     assert refusal_of(lambda: twilio(sandbox.twilio_calls).calls.create(**placed)) == code
     assert sandbox.messages() == []
-
-
-def test_twilio_wants_the_account_s_own_credentials(twilio: Callable[..., Client], sandbox: Running) -> None:
-    client = twilio(sandbox.twilio, account_sid="AC0")
-    assert refusal_of(lambda: client.messages.create(to=TO, from_=FROM, body="x")) == 20003
 
 
 @pytest.fixture
