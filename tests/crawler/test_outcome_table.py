@@ -111,18 +111,3 @@ def test_a_captcha_that_the_page_always_has_is_no_trouble(monkeypatch: pytest.Mo
         visit = end(number, Outcome.CAPTCHA)
     assert (get(DeskState, "evry_91/a").status, get(DeskState, "evry_91/a").inconclusive) == (CAPTCHA, 0)
     assert (visit.due - NOW - timedelta(days=8)).total_seconds() == 15 * MINUTE
-
-
-def test_only_a_rate_limit_costs_budget() -> None:
-    for number, outcome in enumerate(Outcome, start=1):
-        end(number, outcome)
-    host = get(HostState, HOST)
-    assert (host.budget_share, host.rests_in_a_row) == (0.5, 2)
-
-
-def test_a_site_that_says_when_is_obeyed() -> None:
-    now = NOW + timedelta(days=1)
-    (visit,) = recorded(now, "a", 2, outcome=Outcome.RATE_LIMITED, retry_after=1234.0).visits
-    assert visit.rest
-    assert 1234 <= (visit.rest - now).total_seconds() <= 1.1 * 1234
-    assert visit.due >= visit.rest

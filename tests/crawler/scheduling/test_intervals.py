@@ -60,30 +60,20 @@ def test_first_times_are_spread() -> None:
 @in_turn(
     "outcome, inconclusive, expected",
     [
-        (Outcome.SLOTS, 0, 60),
-        (Outcome.NO_SLOTS, 0, 60),
-        (Outcome.CAPTCHA, 0, 900),
-        (Outcome.CAPTCHA, 1, 900),
         (Outcome.CAPTCHA, 9, 1920),
         (Outcome.BLOCKED, 1, 60),
         (Outcome.BLOCKED, 6, 240),
-        (Outcome.RATE_LIMITED, 0, 60),
         (Outcome.RATE_LIMITED, 40, 60),
-        (Outcome.OVERLOADED, 0, 120),
         (Outcome.OVERLOADED, 40, 120),
-        (Outcome.MAINTENANCE, 0, 300),
         (Outcome.MAINTENANCE, 40, 300),
-        (Outcome.CLOSED, 0, 86400),
-        (Outcome.UNREACHABLE, 1, 90),
         (Outcome.UNREACHABLE, 4, 90),
-        (Outcome.UNREADABLE, 1, 60),
-        (Outcome.UNREADABLE, 2, 120),
         (Outcome.UNREACHABLE, 5, 120),
         (Outcome.UNREACHABLE, 6, 240),
         (Outcome.UNREADABLE, 1000, 3600),
     ],
 )
-def test_how_long_a_desk_waits(outcome: Outcome, inconclusive: int, expected: float) -> None:
+def test_how_long_a_desk_waits_after_many(outcome: Outcome, inconclusive: int, expected: float) -> None:
+    """After the first two of each outcome: test_outcome_table.py."""
     assert intervals.next_wait(outcome, 60, inconclusive) == expected
 
 
