@@ -81,7 +81,6 @@ def test_nothing_is_free_in_the_ways_programs_say_it(message: str) -> None:
         "Votre dossier est complet",
         "Dossier incomplet",
         "No session",
-        "Aucune plage horaire n'a été choisie",
     ],
 )
 def test_what_says_something_else_is_no_absence(message: str) -> None:

@@ -288,18 +288,11 @@ def test_what_announces_no_day_leaves_the_sentence_alone(told: str) -> None:
 
 TROUBLES = (
     "Une erreur technique est survenue.",
-    "Erreur technique",
-    "Votre session a expiré.",
     "Session expirée",
     "Vous êtes dans la file d'attente.",
     "Calendrier en cours de chargement…",
     "Chargement en cours",
     "Veuillez patienter",
-    "Le service est momentanément indisponible.",
-    "Maintenance en cours",
-    "Trop de requêtes",
-    "Impossible de charger le calendrier.",
-    "An error occurred",
     "Please wait",
     "Loading…",
     "Oups, quelque chose s'est mal passé",
