@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 import time_machine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
@@ -305,9 +305,7 @@ def test_invoices_less_credit_notes_are_the_ledger(database: str, settings_env: 
     settings_env(SELLER_VAT="FR32123456789")
     name = database.rpartition("/")[2]
 
-    @settings(
-        max_examples=times(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=times(15))
     @given(history=st.lists(STEPS, min_size=3, max_size=20))
     def check(history: list[tuple[str, int]]) -> None:
         databases.empty(name)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -172,13 +172,7 @@ class Askers(RuleBasedStateMachine):
 @pytest.mark.fuzz
 def test_no_host_is_asked_more_than_its_budget_whatever_happens(client: redis.Redis) -> None:
     Askers.client = client
-    calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-    run_state_machine_as_test(
-        Askers,
-        settings=settings(
-            max_examples=times(25), stateful_step_count=30, deadline=None, suppress_health_check=calm
-        ),
-    )
+    run_state_machine_as_test(Askers, settings=settings(max_examples=times(25), stateful_step_count=30))
 
 
 @pytest.mark.rule("3.9")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -283,10 +283,4 @@ class Claimers(RuleBasedStateMachine):
 @pytest.mark.fuzz
 def test_no_desk_is_held_twice_and_none_is_lost_whatever_happens(client: redis.Redis) -> None:
     Claimers.client = client
-    calm = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-    run_state_machine_as_test(
-        Claimers,
-        settings=settings(
-            max_examples=times(40), stateful_step_count=30, deadline=None, suppress_health_check=calm
-        ),
-    )
+    run_state_machine_as_test(Claimers, settings=settings(max_examples=times(40), stateful_step_count=30))
