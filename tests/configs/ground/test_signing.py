@@ -195,11 +195,6 @@ def test_a_token_that_was_touched_is_forged(data: st.DataObject) -> None:
     assert _reason("stop", token[:at] + other + token[at + 1 :]) == "forged"
 
 
-def test_without_a_key_the_variable_is_named(bare: Callable[..., None]) -> None:
-    with pytest.raises(SettingMissing, match="JWT_SECRET"):
-        sign("stop", ALERT)
-
-
 OLD = "old-key-old-key-old-key-old-key-old-key"
 NEW = "new-key-new-key-new-key-new-key-new-key"
 PHONE = "+33612345678"
