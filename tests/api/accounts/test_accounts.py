@@ -101,7 +101,6 @@ def test_two_hashes_of_one_password_differ_and_cost_what_the_setting_says(
 
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
-SOLD = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
 
 
 def held(name: PlanName, starts: float, ends: float) -> Grant:
@@ -132,22 +131,6 @@ def test_the_best_plan_that_covers_now_counts_to_the_end_of_what_joins(
     found = _find_best(grants, NOW)
     assert found.plan.name is name
     assert found.ends_at == (None if hours is None else NOW + timedelta(hours=hours))
-
-
-@given(
-    st.lists(
-        st.builds(held, st.sampled_from(SOLD), st.floats(-100, 100), st.floats(101, 200)),
-        max_size=6,
-    )
-)
-def test_who_holds_a_plan_holds_it_now_and_for_a_time(grants: list[Grant]) -> None:
-    found = _find_best(sorted(grants, key=lambda each: each.starts_at), NOW)
-    if any(each.covers_moment(NOW) for each in grants):
-        assert found.plan.name is not PlanName.NONE
-        assert found.ends_at is not None
-        assert found.ends_at > NOW
-    else:
-        assert (found.plan.name, found.ends_at) == (PlanName.NONE, None)
 
 
 @pytest.fixture(autouse=True)

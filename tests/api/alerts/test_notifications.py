@@ -131,8 +131,6 @@ POINTLESS = {
     "state, stored, held_for, expected",
     [
         (State.SENT, None, None, None),
-        (State.DELIVERED, None, None, None),
-        (State.NO_RECEIPT, None, None, None),
         (State.PENDING, None, None, None),
         (State.SENDING, "sendgrid answered 500", None, None),
         (State.PENDING, "sendgrid answered 500", None, Reason.TRIED_AGAIN),

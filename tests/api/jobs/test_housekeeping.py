@@ -232,16 +232,6 @@ def test_a_daily_job_is_due_at_its_hour_in_paris(now: str, due: str) -> None:
     assert MORNING.find_due_time(MORNING.find_next(datetime.fromisoformat(due))) > datetime.fromisoformat(due)
 
 
-@in_turn("change", ["2026-03-29", "2026-10-25"])
-def test_it_is_due_once_a_day_when_the_clocks_change(change: str) -> None:
-    first = datetime.fromisoformat(change).replace(tzinfo=UTC) - timedelta(days=2)
-    minutes = [first + timedelta(minutes=number) for number in range(4 * 24 * 60)]
-    found = sorted({MORNING.find_due_time(each) for each in minutes})
-    assert [f"{each:%m-%d}" for each in found[1:]] == [
-        f"{first + timedelta(days=number):%m-%d}" for number in range(4)
-    ]
-
-
 def messages() -> list[Notification]:
     return sorted((each for each in factories.rows(Notification)), key=lambda each: each.params["until"])
 

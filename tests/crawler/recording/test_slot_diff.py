@@ -58,10 +58,6 @@ def test_a_slot_that_is_still_open_is_seen_again_and_no_news() -> None:
     )
 
 
-def test_a_slot_that_is_covered_and_not_shown_is_taken() -> None:
-    assert look([row(HOUR)], covered=WHOLE) == SlotChanges(gone=((1, GoneReason.TAKEN),))
-
-
 @pytest.mark.rule("3.3")
 def test_a_slot_whose_place_or_date_is_not_covered_stays() -> None:
     elsewhere = CoveredWindow("b")
