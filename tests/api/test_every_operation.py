@@ -24,7 +24,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests import factories
 from tests.api.alerts.test_notifications import write_notice
-from tests.api.world import statements
+from tests.api.world import see_for, statements
 from tests.clients import People, Person
 from tests.fuzz import times
 from tests.in_turn import in_turn
@@ -93,13 +93,6 @@ def test_nobody_reaches_what_is_another_user_s(
     assert len(asked) > 4
     # The schema does not hold all rules about bodies: such a body may be refused first.
     assert all(codes & {403, 404} and codes <= {403, 404, 422} for codes in asked.values()), asked
-
-
-def see_for(user_id: UUID) -> UUID:
-    """Return a detection of a slot that an alert of the user wants."""
-    detection_id, slots = factories.see("open")
-    factories.add_match(factories.add_alert(user_id), detection_id, slots)
-    return detection_id
 
 
 # By list of what is one's own: how an item of it is written.

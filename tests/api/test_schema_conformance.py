@@ -24,6 +24,7 @@ from api.payments.invoices.issuing import issue_due
 from api.web.auth import issue_tokens
 from configs.world.plan import PlanName
 from tests import factories
+from tests.api.world import see_for
 from tests.clients import People, Person
 from tests.fuzz import FUZZ, times
 from tests.samples import try_first
@@ -201,7 +202,7 @@ def _make_id(path: str, name: str, user_id: UUID) -> str:
         return "bobigny_93"
     makers: dict[str, Callable[[UUID], object]] = {
         "/alerts/": factories.add_alert,
-        "/detections/": _see_for,
+        "/detections/": see_for,
         "/invoices/": _issue_for,
         "/payments/": factories.add_payment,
     }
@@ -214,10 +215,3 @@ def _issue_for(user_id: UUID) -> UUID:
     issue_due(60)
     found: UUID = next(each.id for each in factories.rows(Invoice) if each.payment_id == payment_id)
     return found
-
-
-def _see_for(user_id: UUID) -> UUID:
-    """Return a detection that matched an alert of the user."""
-    detection_id, slots = factories.see("2099-01-05T09:00:00+01:00")
-    factories.add_match(factories.add_alert(user_id), detection_id, slots)
-    return detection_id

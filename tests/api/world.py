@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from api.models.base import engine
 from api.models.desk import DeskStatus
 from configs.ground.clock import clock
-from tests.factories import add_desk
+from tests.factories import add_alert, add_desk, add_match, see
 
 # Desk files of a small world: bobigny_93 (three desks, one of them stale), melun_77 (one), cergy_95 (none).
 PREFECTURES = Path(__file__).parent / "prefectures"
@@ -79,6 +79,13 @@ def watch_town_halls(minutes: float | None) -> None:
         feasible_seconds=None if minutes is None else 60 * minutes, achieved_seconds=61,
         coverage={"aubervilliers-93300-2": seen, "bondy-93140": []},
     )  # fmt: skip
+
+
+def see_for(user_id: UUID) -> UUID:
+    """Return a detection of a slot that an alert of the user wants."""
+    detection_id, slots = see("2099-01-05T09:00:00+01:00")
+    add_match(add_alert(user_id), detection_id, slots)
+    return detection_id
 
 
 def statements(act: Callable[[], object]) -> int:

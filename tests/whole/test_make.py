@@ -25,6 +25,12 @@ def environment(state: Path) -> dict[str, str]:
     return kept | {"STATE_DIR": str(state), "COLUMNS": "200"}
 
 
+def run(state: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=600
+    )
+
+
 def left_over(state: Path) -> list[str]:
     """Return the command lines of processes that work on this state folder."""
     found = []
@@ -45,14 +51,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_make_demo_ends_well_with_a_summary(state: Path) -> None:
-    done = subprocess.run(
-        ["make", "demo", "ARGS=--any-port"],
-        cwd=ROOT,
-        env=environment(state),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    done = run(state, "make", "demo", "ARGS=--any-port")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "One alert arrived on all three channels." in done.stdout
     for channel in ("email", "sms", "telegram"):
@@ -66,19 +65,10 @@ def test_run_shows_a_feed_holds_its_folder_and_leaves_nothing(state: Path) -> No
         first = subprocess.Popen(command, cwd=ROOT, env=environment(state), stdout=sink, stderr=sink)
     try:
         wait_for("check ", log, first)
-        second = subprocess.run(
-            command, cwd=ROOT, env=environment(state), capture_output=True, text=True, timeout=600
-        )
+        second = run(state, *command)
         assert second.returncode == 2
         assert f"in use by process {first.pid}" in " ".join(second.stderr.split())
-        status = subprocess.run(
-            ["make", "-s", "status"],
-            cwd=ROOT,
-            env=environment(state),
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        status = run(state, "make", "-s", "status")
         assert status.returncode == 0, status.stdout + status.stderr
         assert re.search(r"\bprefenligne\b.{1,60}\bserving\b", " ".join(status.stdout.split()))
         assert "planner" in status.stdout
