@@ -151,11 +151,6 @@ def set_slots(stack: Stack, act: str, *at: datetime) -> None:
     assert requests.post(address, json=body, timeout=60).status_code == 200
 
 
-def wait_unread(person: Person, count: int) -> None:
-    """Wait until the account has so many unread notices."""
-    until(lambda: person.visitor.ask("GET", "/notices")["unread"] == count, pause=LOOK)
-
-
 def wait_sent(person: Person) -> None:
     """Wait until no message is on its way: a lease runs out while the clock is moved, and its message comes again."""
     person.visitor.sign_in()
@@ -186,7 +181,7 @@ def test_an_open_page_shows_notices_within_a_second_and_misses_none_of_an_hour_o
         set_slots(stack, "open", each)
         wait_proven(person, alert, clock)
         wait_sent(person)
-    wait_unread(person, len(slots))
+    until(lambda: person.visitor.ask("GET", "/notices")["unread"] == len(slots), pause=LOOK)
     expect(notices).to_have_count(3)
     person.page.context.set_offline(False)
     expect(notices).to_have_count(len(slots))

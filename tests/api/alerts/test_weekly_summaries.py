@@ -7,14 +7,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.alerts.notifications import weekly_summaries
 from api.alerts.notifications.weekly_summaries import SPREAD, find_week
 from api.jobs import schedule as jobs
 from api.models.alert import Alert, AlertTarget, ClosedBecause
-from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
@@ -344,11 +342,6 @@ def test_alerts_that_stopped_while_it_waits_are_left_out(
             assert said == Skip(State.SKIPPED, "alert stopped")
 
 
-def count_written() -> int:
-    with session() as s:
-        return s.scalars(sa.select(sa.func.count()).where(Notification.kind == KIND)).one()
-
-
 def test_two_schedulers_at_once_write_each_summary_once(
     frozen: time_machine.Traveller, person: People
 ) -> None:
@@ -357,5 +350,6 @@ def test_two_schedulers_at_once_write_each_summary_once(
     frozen.move_to(MONDAY + SPREAD)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(jobs.write_weekly_summaries) for _ in range(2)]
-    assert sum(each.result()["mails"] for each in runs) == count_written() == 6
+    written = rows(Notification, Notification.kind == KIND)
+    assert sum(each.result()["mails"] for each in runs) == len(written) == 6
     assert jobs.write_weekly_summaries() == {"mails": 0}

@@ -128,7 +128,7 @@ def _is_shown(person: Person, shown: Locator) -> bool:
 def read_slot_alert(person: Person, place: str) -> None:
     """Read the newest slot alert about a place once more, and come back to the page before."""
     before = person.page.url
-    open_messages(person)
+    _follow_navigation(person, "Messages")
     alert = person.main.get_by_role("article").filter(has_text=place).first
     person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
     expect(alert.get_by_text(BOOK_NOW[person.words.language])).to_be_visible()
@@ -139,11 +139,6 @@ def read_slot_alert(person: Person, place: str) -> None:
         "Ce message portait un lien, un code ou des données personnelles. Nous ne les montrons pas une seconde fois."
     )
     person.page.goto(before)
-
-
-def open_messages(person: Person) -> None:
-    """Go to the messages that were sent or held back."""
-    _follow_navigation(person, "Messages")
 
 
 def open_notices(person: Person) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import Document, check, read_document
@@ -87,14 +87,10 @@ class _Outer(Strict):
     maybe: _Inner | None = None
 
 
-def _checked(file: Path, text: str) -> tuple[BaseModel | None, list[str]]:
-    document = _read(file, text)
-    return check(document, _Outer, document.data), document.problems
-
-
 def test_each_problem_of_a_model_has_its_key(file: Path) -> None:
-    model, problems = _checked(file, "name: 3\ninner:\n  - number: 1\n  - number: x\n    more: 2\n  - {}\n")
-    assert model is None
+    document = _read(file, "name: 3\ninner:\n  - number: 1\n  - number: x\n    more: 2\n  - {}\n")
+    assert check(document, _Outer, document.data) is None
+    problems = document.problems
     assert all(problem.startswith(f"{file}: ") for problem in problems)
     assert "name: must be a text: write it in quotes" in problems[0]
     assert "inner.1.more: is no key here; keys: number" in problems[2]

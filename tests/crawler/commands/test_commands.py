@@ -226,10 +226,6 @@ def hosts(
     desk_files(a=ONE, b=ONE, c=TWO, d=THREE)
 
 
-def list_rows() -> list[str]:
-    return [" ".join(line.split()) for line in host_table(NOW).splitlines()[1:]]
-
-
 @pytest.mark.usefixtures("hosts")
 def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is_none() -> None:
     later = NOW + timedelta(minutes=5)
@@ -237,7 +233,7 @@ def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is
     save(HostState(host=TWO, rests_until=later, rest_reason="blocked", rests_in_a_row=2, budget_share=0.5))
     save(HostState(host=ONE, rests_until=NOW, rest_reason="blocked", rests_in_a_row=1))
     save(HostState(host="www.gone.fr:443"))
-    assert list_rows() == [
+    assert [" ".join(line.split()) for line in host_table(NOW).splitlines()[1:]] == [
         f"{THREE} 1 6/min 100% 0 - - 2026-11-20 09:00:00Z: they wrote to us",
         f"{TWO} 1 6/min 50% 2 2026-11-20 09:05:00Z blocked -",
         f"{ONE} 2 60/min 100% 1 - - -",

@@ -114,15 +114,11 @@ def walked(walks: Walks) -> None:
     assert walks.start().wait(PATIENCE) == 0, walks.log(len(walks.started) - 1)
 
 
-def rows_there() -> None:
-    with session() as s:
-        write_desks(s, [desk(DESK)], {})
-
-
 def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     walks: Walks, sandbox: "Running", tmp_path: Path, redis_server: redis.Redis
 ) -> None:
-    rows_there()
+    with session() as s:
+        write_desks(s, [desk(DESK)], {})
     operator, waiting = person(Role.ADMIN), person()
     waits(waiting, {"desk_id": DESK}, ends=clock() + timedelta(days=1))
 
