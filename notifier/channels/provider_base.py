@@ -103,10 +103,6 @@ class NothingToEdit(PermanentError):
     """The message that was to be edited is gone at the provider. No letter is dead: there is nothing left to say."""
 
 
-class LeavesLoopback(PermanentError):
-    """The message would have left this machine, which APP_ENV does not allow."""
-
-
 class TemporaryError(DeliveryError):
     """Temporary: the provider did not take it and said so, or was never reached. `retry_after` is in seconds."""
 
@@ -197,10 +193,10 @@ def guard_host(host: str, mend: str) -> None:
     """Let nothing leave this machine where APP_ENV does not allow that; `mend` is what the error asks for.
 
     Raises:
-        LeavesLoopback: the host is another machine.
+        PermanentError: the host is another machine.
     """
     if settings().loopback_only and not is_loopback(host):
-        raise LeavesLoopback(
+        raise PermanentError(
             f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
             f"{mend}, or set APP_ENV=production"
         )
@@ -285,7 +281,7 @@ class Transport(requests.Session):
         """Send one request. Redirects are not followed.
 
         Raises:
-            LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
+            PermanentError: the address is not this machine and APP_ENV does not allow that.
             Misconfigured: the provider answered 3xx.
             RateLimited: the provider answered 429.
             TemporaryError: the provider cannot have taken it: it was not reached, or answered 408, 425 or 5xx.

@@ -51,7 +51,6 @@ ORDER BY u.id, k.id FOR NO KEY UPDATE OF k
 """)
 _CHANNELS = (Channel.TELEGRAM, Channel.EMAIL)  # the quickest first
 _QUICKEST = "telegram"  # its only provider
-_ALARM_LANGUAGE = "fr"
 
 
 def create_notifications(
@@ -245,7 +244,7 @@ def change_state(opened: Session, contact_id: UUID, state: ContactState, address
     others = [each.value for each in Channel if each is not contact.channel]
     params = {"channel": contact.channel.value, "state": contact.state.value}
     key = f"{_KIND}:{new_id()}"  # the sweep has them sent
-    create_notifications(opened, contact.user_id, _KIND, params, key, priority="immediate", channels=others)
+    create_notifications(opened, contact.user_id, _KIND, params, key, channels=others)
 
 
 def raise_alarm(
@@ -276,7 +275,7 @@ def _write_alarm(session: Session, incident: Incident, *, again: bool) -> list[U
         others = [each for each in channels if each is not used]
         written += create_notifications(
             session, user_id, incident.alarm_kind, params, second if again else first,
-            priority="immediate", channels=[(others or channels)[0]], language=_ALARM_LANGUAGE,
+            channels=[(others or channels)[0]], language=FRENCH,
         )  # fmt: skip
     return written
 

@@ -130,12 +130,13 @@ def _retry_temporary(
         half = 0.0 if is_old else min(age.total_seconds() / 2, _AWAY_WAITS * RETRY_MAX_SECONDS())
         shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else _RETRY_SECONDS()
         wait = max(doubled if lasting else max(shortest, half), error.retry_after or 0.0)
-    if lasting or row.channel is Channel.VOICE:
-        wait = min(wait, RETRY_MAX_SECONDS())
+    is_short = lasting or row.channel is Channel.VOICE
+    at = now + timedelta(seconds=min(wait, RETRY_MAX_SECONDS() if is_short else _LONGEST_WAIT))
     rests = isinstance(error, ProviderResting)
     said = row.reason or error.reason if rests else error.reason
     counts = is_old or (lasting and not is_away)
-    return _pending(now, wait, said, counts=counts, held_for=row.held_for if rests else None)
+    held_for = row.held_for if rests else None
+    return DeliveryDecision(State.PENDING, at, said, counts=counts, held_for=held_for)
 
 
 def _retry_unknown(
@@ -156,18 +157,5 @@ def _retry_unknown(
     is_bulk = row.priority is Priority.BULK and not isinstance(error, WorkerDied)
     if is_bulk or is_last or not leaves_copies.get(row.channel, True):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
-    wait = waits[min(before, len(waits) - 1)]
-    return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
-
-
-def _pending(
-    now: datetime,
-    wait: float,
-    reason: str,
-    *,
-    counts: bool = True,
-    unknown: bool = False,
-    held_for: HeldFor | None = None,
-) -> DeliveryDecision:
-    at = now + timedelta(seconds=min(wait, _LONGEST_WAIT))
-    return DeliveryDecision(State.PENDING, at, reason, counts=counts, unknown=unknown, held_for=held_for)
+    at = now + timedelta(seconds=waits[min(before, len(waits) - 1)])
+    return DeliveryDecision(State.PENDING, at, UNKNOWN + error.reason, unknown=True)

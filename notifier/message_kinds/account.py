@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import load_only
@@ -25,7 +24,7 @@ from configs.ground.signed_links import (
     write_link,
 )
 from configs.settings import settings
-from notifier.content.desk_location import name_place, since_values, write_moment
+from notifier.content.desk_location import name_place, since_at_home, since_values, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
     ANY_MAIL,
@@ -45,7 +44,6 @@ from notifier.content.message_kind_base import (
 from notifier.content.outgoing_message import account_page
 from notifier.message_kinds.payments import has_alert, write_amount
 
-_PARIS = ZoneInfo("Europe/Paris")  # a deleted account's own zone is deleted too
 _MINUTE = 60
 _DAY = 86400
 _WAITS_AGAIN = Skip(State.EXPIRED, "an alert waits again")
@@ -64,7 +62,8 @@ def _say_deleted(due: DueMessage) -> TemplateContext:
         "refund": write_amount(back, due.language) if back else "",
         "support_email": settings().support_email or "",
     }
-    return TemplateContext(values | since_values(due.params["at"], _PARIS, due.language))
+    # A deleted account's own zone is deleted too.
+    return TemplateContext(values | since_at_home(due.params["at"], due.language))
 
 
 def _warn_unused(due: DueMessage) -> TemplateContext:

@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.orm import Session, aliased, object_session
+from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of, new_id, session
 from api.models.notification import PAID_CHANNELS, Notification, State, is_told
@@ -28,7 +28,7 @@ from configs.ground.database_errors import is_away, passes
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
 from notifier.content.message_kind_base import CALL, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.content.outgoing_message import MOST_IDS
-from notifier.delivery.delivery import find_detection, log_each, log_when_committed
+from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import change_state, write_rows
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS, MOST_CALLS
 from notifier.matching.queries import recipients
@@ -202,7 +202,7 @@ def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, 
     else:
         return
     if has_arrived:
-        _deliver(row, event)
+        _deliver(opened, row, event)
     else:
         _bounce(opened, row, event, now)
 
@@ -219,20 +219,14 @@ def _settle(row: Notification, event: ProviderEvent) -> None:
     row.cost = price_settled(row)
 
 
-def _deliver(row: Notification, event: ProviderEvent) -> None:
+def _deliver(opened: Session, row: Notification, event: ProviderEvent) -> None:
     # Some providers name whole seconds only: a message is not delivered before it was accepted.
     at = max(event.at, row.accepted_at or event.at)
     row.delivered_at = min(row.delivered_at or at, at)
     if row.state is not State.BOUNCED:
         if row.state is not State.DELIVERED:
-            _log(row, "delivered")
+            log_each("delivered", [(row.id, _name(row))], after=opened)
         row.state, row.reason = State.DELIVERED, None
-
-
-def _log(row: Notification, event: str, reason: str | None = None) -> None:
-    if opened := object_session(row):
-        fields: dict[str, Any] = _name(row) | ({"reason": reason} if reason else {})
-        log_when_committed(opened, event, notification=str(row.id), **fields)
 
 
 def _name(row: Any) -> dict[str, str]:
@@ -245,7 +239,7 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     row.state = State.BOUNCED
     row.reason = f"{event.provider} {event.code or event.kind.value}"
     row.failed_at = event.at
-    _log(row, "bounced", reason=row.reason)
+    log_each("bounced", [(row.id, _name(row) | {"reason": row.reason})], after=opened)
     tell_elsewhere(opened, [row], now)
     if row.channel is Channel.VOICE and event.code != MACHINE:  # Twilio charges nothing
         row.cost = max(Decimal(0), (row.cost or Decimal(0)) - (price_settled(row) or Decimal(0)))

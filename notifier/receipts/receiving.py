@@ -93,11 +93,10 @@ def parse_ids(text: str) -> tuple[UUID, ...]:
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
-_BOUNCED = frozenset({"bounced address", "invalid"})
 # Why SendGrid dropped a message itself: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 _DROPPED = {
     **dict.fromkeys(("spam reporting address", "unsubscribed address"), ReceiptKind.STOPPED),
-    **dict.fromkeys(_BOUNCED, ReceiptKind.BOUNCED),
+    **dict.fromkeys(("bounced address", "invalid"), ReceiptKind.BOUNCED),
 }
 _CODE = re.compile(r"[\w.]+")  # such as 5.1.1; the full reason may repeat the address
 

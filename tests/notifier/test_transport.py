@@ -16,9 +16,9 @@ from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
-    LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
+    PermanentError,
     Provider,
     RateLimited,
     TemporaryError,
@@ -90,7 +90,7 @@ def transport(settings_env: SettingsEnv) -> Iterator[Transport]:
 def test_no_message_leaves_this_machine_and_the_error_names_the_setting(
     transport: Transport, url: str
 ) -> None:
-    with pytest.raises(LeavesLoopback, match=r"APP_ENV=test .*sendgrid in STAND_INS"):
+    with pytest.raises(PermanentError, match=r"APP_ENV=test .*sendgrid in STAND_INS"):
         transport.post(url)
 
 

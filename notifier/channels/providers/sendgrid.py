@@ -3,15 +3,12 @@
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 """
 
-import json
 import re
 from collections.abc import Sequence
-from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-import python_http_client
 from requests import Response
 from sendgrid import SendGridAPIClient
 
@@ -29,7 +26,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     Transport,
 )
-from notifier.content.outgoing_message import OutgoingMessage, own_headers
+from notifier.content.outgoing_message import OutgoingMessage, own_headers, split_sender
 
 PROVIDER = "sendgrid"
 
@@ -43,30 +40,15 @@ _BYPASS = {name: {"enable": True} for name in ("bypass_spam_management", "bypass
 _AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
 
 
-class _Client(python_http_client.Client):  # type: ignore[misc] # ships no types
-    """SendGrid's client over the transport: its own opens a connection per mail and knows no time-out.
+@lru_cache(maxsize=2)
+def _transport(key: str) -> Transport:
+    """Return a session with the headers of SendGrid's client, which opens a connection per mail and has no time-out.
 
     https://github.com/sendgrid/sendgrid-python/issues/757
     """
-
-    transport: Transport
-
-    def post(self, body: dict[str, Any]) -> Response:
-        """Post a body as JSON, encoded once. The inherited method encodes it twice more, for a log at level DEBUG.
-
-        Raises:
-            notifier.channels.provider_base.DeliveryError: there is no answer that says whether it was taken.
-        """
-        headers = {**self.request_headers, "Content-Type": "application/json"}
-        return self.transport.post(self._build_url(None), data=json.dumps(body).encode(), headers=headers)
-
-
-@lru_cache(maxsize=2)
-def _client(key: str, host: str) -> _Client:
-    headers = SendGridAPIClient(key, host=host).client.request_headers
-    client = _Client(host=host, version=3, request_headers=headers, url_path=["mail", "send"])
-    client.transport = Transport(PROVIDER)
-    return client
+    transport = Transport(PROVIDER)
+    transport.headers.update(SendGridAPIClient(key).client.request_headers)
+    return transport
 
 
 class SendGrid(Provider):
@@ -78,8 +60,8 @@ class SendGrid(Provider):
         Raises:
             notifier.channels.provider_base.DeliveryError: no mail was sent; PermanentError names the mails at fault.
         """
-        client = _client(settings().require("sendgrid_api_key"), settings().address_of("sendgrid"))
-        answer = client.post(_body(messages))
+        transport = _transport(settings().require("sendgrid_api_key"))
+        answer = transport.post(f"{settings().address_of('sendgrid')}/v3/mail/send", json=_body(messages))
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             raise _delivery_error(answer)
         if answer.status_code != HTTPStatus.ACCEPTED:  # 200: valid, and not queued
@@ -90,7 +72,7 @@ class SendGrid(Provider):
 
 
 def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:
-    name, sender = parseaddr(settings().email_from)
+    name, sender = split_sender()
     content = messages[0].content if len(messages) > 1 else messages[0].filled
     parts = (("text/plain", content.text), ("text/html", content.html))
     return {

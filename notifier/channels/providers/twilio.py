@@ -179,7 +179,7 @@ class Twilio(Provider):
         """
         (message,), now, provider = messages, settings(), self.service.provider
         account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
-        client, transport = _client(provider, account, token, now.address_of(provider).rstrip("/"))
+        client, transport = _client(provider, account, token, now.address_of(provider))
         travelling(transport, message)
         try:
             return [self.service.create(client, message)]

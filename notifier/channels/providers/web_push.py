@@ -8,7 +8,6 @@ import base64
 import json
 import time
 from collections.abc import Iterator, Sequence
-from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
 from threading import Thread
@@ -39,7 +38,7 @@ from notifier.channels.provider_base import (
     Provider,
     Transport,
 )
-from notifier.content.outgoing_message import OutgoingMessage, account_page
+from notifier.content.outgoing_message import OutgoingMessage, account_page, split_sender
 
 # How long one device's push service may keep silent
 PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
@@ -140,7 +139,7 @@ def _post(message: OutgoingMessage) -> None:
         "url": account_page(content.path.strip("/")),
         "tag": str(message.ids[0]),
     }
-    contact = f"mailto:{now.support_email or parseaddr(now.email_from)[1]}"  # where a service may complain
+    contact = f"mailto:{now.support_email or split_sender()[1]}"  # where a service may complain
     try:
         subscription = read_subscription(message.address)
         if not is_listed(subscription.host, now.push_hosts):

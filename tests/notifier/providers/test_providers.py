@@ -16,7 +16,6 @@ from notifier.channels.provider_base import (
     Acceptance,
     Answer,
     DeliveryError,
-    LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
     PermanentError,
@@ -160,7 +159,7 @@ def test_silence_is_unknown(
 @in_turn("name", CHANNELS)
 def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[..., None]) -> None:
     settings_env()
-    with pytest.raises(LeavesLoopback, match="STAND_INS"):
+    with pytest.raises(PermanentError, match="STAND_INS"):
         send(name)
 
 
