@@ -127,8 +127,7 @@ def test_a_call_that_waited_until_the_night_is_not_made(whole: Any, frozen: time
     (key,) = planned()
     frozen.move_to(NOON.replace(hour=18))
     deliver(str(key))
-    row = world.get(Notification, key)
-    assert (row.state, row.reason) == (State.SKIPPED, "outside the hours of calls")
+    assert world.after(key) == (State.SKIPPED, "outside the hours of calls")
     assert whole.messages("voice") == []
 
 
@@ -153,8 +152,7 @@ def test_a_call_that_is_due_in_quiet_hours_which_began_after_the_match_is_not_ma
     (key,) = planned()
     frozen.move_to(NOON)
     deliver(str(key))
-    row = world.get(Notification, key)
-    assert (row.state, row.reason) == (State.SKIPPED, "outside the hours of calls")
+    assert world.after(key) == (State.SKIPPED, "outside the hours of calls")
     assert whole.messages("voice") == []
 
 
@@ -168,8 +166,7 @@ def test_quiet_hours_that_slot_alerts_keep_are_kept_by_the_sms_after_a_call(
     quiet = {"quiet_from": time(11), "quiet_until": time(13), "quiet_slots": True}
     world.change(User, world.get(Notification, key).user_id, **quiet)
     deliver(str(sms.id))
-    row = world.get(Notification, sms.id)
-    assert (row.state, row.reason) == (State.SKIPPED, "outside the hours of calls")
+    assert world.after(sms.id) == (State.SKIPPED, "outside the hours of calls")
     assert whole.messages("sms") == []
 
 
@@ -225,8 +222,7 @@ def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call
     if value:
         add_answer(one(Match).id, value, one(Match).decided_at - timedelta(minutes=minutes_before))
     deliver(str(key))
-    row = world.get(Notification, key)
-    assert (row.state, row.reason) == (State.SKIPPED if reason else State.SENT, reason)
+    assert world.after(key) == (State.SKIPPED if reason else State.SENT, reason)
 
 
 @in_turn("changes", [{"enabled": False}, {"closed_at": NOON, "closed_because": ClosedBecause.FOUND}])
@@ -260,8 +256,7 @@ def test_a_number_that_was_lost_after_the_match_is_not_called(
     key = wanted_call()
     world.change(Contact, world.get(Notification, key).contact_id, **changes)
     deliver(str(key))
-    row = world.get(Notification, key)
-    assert (row.state, row.reason) == (State.SKIPPED if reason else State.SENT, reason)
+    assert world.after(key) == (State.SKIPPED if reason else State.SENT, reason)
     assert len(whole.messages("voice")) == (0 if reason else 1)
 
 
@@ -371,9 +366,7 @@ def test_a_call_and_its_sms_wait_for_no_look_at_a_page(settings_env: Callable[..
     (sms,) = missed_sms()
     due(key)
     deliver(str(sms.id))
-    assert {(row.state, row.reason) for row in (calls()[0], world.get(Notification, sms.id))} == {
-        (State.EXPIRED, "slots not seen lately")
-    }
+    assert {world.after(each) for each in (key, sms.id)} == {(State.EXPIRED, "slots not seen lately")}
 
 
 def test_long_after_a_call_neither_an_sms_nor_a_second_call_follows(whole: Any) -> None:
@@ -429,10 +422,7 @@ def test_no_sms_follows_where_they_are_switched_off_or_stopped_or_cost_too_much(
     settings_env(SMS_DAY_WARN="0.5", SMS_DAY_STOP="1")
     (sms,) = missed_sms()
     deliver(str(sms.id))
-    assert (world.get(Notification, sms.id).state, world.get(Notification, sms.id).reason) == (
-        State.SKIPPED,
-        reason,
-    )
+    assert world.after(sms.id) == (State.SKIPPED, reason)
     assert [each for each in whole.messages("sms") if "appeler" in each.text] == []
 
 

@@ -42,13 +42,6 @@ def _only_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claiming, "write_cap_notices", lambda *_: None)
 
 
-def open_slot(number: int) -> list[int]:
-    """Show one more slot of a desk and match it; return the slot."""
-    opened = world.slots([world.MORNING + timedelta(minutes=number)], place=str(number))
-    world.match(str(world.detection(opened)))
-    return opened
-
-
 def accept(contact: UUID, **values: Any) -> None:
     """Write a slot alert that was accepted just now."""
     now, key = clock(), new_id()
@@ -87,7 +80,7 @@ def play_busy_desk(
     seen, sent = list[int](), list[datetime]()
     for each in range(rounds):
         world.confirm(seen)
-        seen += open_slot(each) if each < number else []
+        seen += world.show(each) if each < number else []
         world.sweep()
         sent += [clock()] * (len(whole.messages()) - len(sent))
         traveller.shift(seconds)
@@ -117,10 +110,10 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
 ) -> None:
     settings_env(SMS_PER_SECOND="100", TWILIO_PHONE_NUMBER="+33162000000")
     world.alert(world.person(channels=(Channel.SMS,)))
-    told = [slot for number in range(5) for slot in open_slot(number)]
+    told = [slot for number in range(5) for slot in world.show(number)]
     world.sweep()
     first = clock()
-    held = [slot for number in range(5, 11) for slot in open_slot(number)]
+    held = [slot for number in range(5, 11) for slot in world.show(number)]
     world.sweep()
     waiting = world.notifications(State.PENDING)
     assert [(row.held_for, row.attempts) for row in waiting] == [(HeldFor.CAP, 0)] * 6
@@ -128,7 +121,7 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     world.gone(held[:1])
     frozen.shift(600)
     world.confirm(told + held)
-    held += open_slot(20)
+    held += world.show(20)
     assert len(whole.messages("sms")) == 5
     frozen.shift(121)
     world.sweep()
@@ -145,12 +138,12 @@ def test_a_mail_of_a_burst_says_since_when(
 ) -> None:
     settings_env(EMAIL_PER_HOUR="1")
     world.alert(world.person())
-    seen = open_slot(0)
+    seen = world.show(0)
     frozen.shift(60)
     since = clock()
-    seen += open_slot(1)
+    seen += world.show(1)
     frozen.shift(120)
-    seen += open_slot(2)
+    seen += world.show(2)
     for _ in range(4):
         frozen.shift(870)
         world.confirm(seen)
@@ -228,7 +221,7 @@ def test_what_the_provider_refuses_uses_nothing_up(
     settings_env(EMAIL_PER_HOUR="1")
     world.alert(world.person())
     whole.provider_mode("email", "error_500", count=3)
-    seen = open_slot(0)
+    seen = world.show(0)
     for _ in range(4):
         frozen.shift(60)
         world.confirm(seen)
@@ -247,15 +240,15 @@ def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: C
             )
         nudges.nudge(made)
         deliver(*map(str, made))
-    open_slot(0)
+    world.show(0)
     assert len(whole.messages("email")) == 4
 
 
 def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Callable[..., None]) -> None:
     settings_env(SMS_PER_HOUR="1")
     world.alert(world.person(channels=(Channel.SMS,)))
-    open_slot(0)
-    open_slot(1)
+    world.show(0)
+    world.show(1)
     world.sweep()
     (row,) = world.notifications(State.PENDING)
     world.change(Notification, row.id, reason="HTTP 503")
@@ -285,7 +278,7 @@ def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
 ) -> None:
     settings_env(USER_PER_HOUR="1")
     world.alert(world.person(channels=ALL))
-    open_slot(0)
+    world.show(0)
     deliver(*(str(row.id) for row in world.notifications(State.PENDING)))
     waiting = world.notifications(State.PENDING)
     assert [row.held_for for row in waiting] == [HeldFor.CAP] * 2
@@ -393,8 +386,7 @@ def test_bulk_stops_before_reminders_and_neither_a_slot_alert_nor_mail_ever_does
             world.change(Notification, key, params=release)
         deliver(str(key))
     assert len(sandbox.messages()) == 1 + leaves
-    row = world.get(Notification, key)
-    assert (row.state, row.reason) == ((State.SENT, None) if leaves else (State.SKIPPED, OVER_BUDGET))
+    assert world.after(key) == ((State.SENT, None) if leaves else (State.SKIPPED, OVER_BUDGET))
 
 
 def test_the_admins_are_told_once_a_day(settings_env: Put) -> None:

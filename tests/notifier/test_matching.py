@@ -24,7 +24,6 @@ from notifier.matching.queries import (
 from tests.in_turn import in_turn
 from tests.notifier import world
 
-PARIS = ZoneInfo("Europe/Paris")
 THURSDAY = Moment(date(2026, 11, 26), time(9, 30), "Palaiseau")
 
 
@@ -180,10 +179,3 @@ def test_two_targets_of_one_alert_stand_together(database: str) -> None:
     with session() as s:
         rows = candidates(s, s.get_one(Detection, seen), clock())
     assert len(select_slots(rows, opened([Moment()]), {})) == 1
-
-
-def test_the_moment_of_a_stored_slot_survives_the_database(database: str) -> None:
-    (slot,) = world.slots([world.MORNING])
-    assert slot_moment(world.get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26), time(9, 30))
-    world.change(SlotRow, slot, starts_at=None, moment="2026-11-26")
-    assert slot_moment(world.get(SlotRow, slot), PARIS, None) == Moment(date(2026, 11, 26))

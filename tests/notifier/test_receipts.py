@@ -47,10 +47,7 @@ def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
 
 def sent(channel: Channel = Channel.EMAIL, *others: Channel) -> UUID:
     """Write a slot alert and have it sent; return its id."""
-    world.alert(world.person(channels=(channel, *others)))
-    keys = world.matched(world.detection())
-    deliver(*map(str, keys))
-    return next(key for key in keys if world.get(Notification, key).channel is channel)
+    return send(channel, *others)[channel]
 
 
 def unknown(channel: Channel = Channel.EMAIL) -> UUID:

@@ -25,7 +25,7 @@ from notifier.delivery import delivery, message_writer, nudges
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import create_notifications
 from notifier.jobs import deliver
-from notifier.matching import match_service, notification_writer
+from notifier.matching import notification_writer
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier import world
@@ -232,11 +232,11 @@ def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_that_flickers_a
     world.matched(world.detection(opened))
     silent = world.alert(world.person(enabled=False))
     for _ in range(2):
-        world.in_one_transaction(match_service.match, world.DESK, clock(), [silent])
+        world.rearm(silent)
         world.matched(world.detection(opened))
     assert len(world.all_of(Notice)) == 1
     world.slots([world.MORNING.replace(hour=13)])
-    world.in_one_transaction(match_service.match, world.DESK, clock(), [silent])
+    world.rearm(silent)
     assert len(world.all_of(Notice)) == 2
 
 
@@ -245,7 +245,7 @@ def test_a_message_that_is_tried_again_makes_no_second_notice() -> None:
     world.matched(world.detection())
     (row,) = world.notifications()
     world.change(Notification, row.id, state=State.EXPIRED, reason="x", failed_at=clock())
-    world.in_one_transaction(match_service.match, world.DESK, clock(), [again])
+    world.rearm(again)
     assert len(world.notifications()) == 2
     assert len(world.all_of(Notice)) == 1
 

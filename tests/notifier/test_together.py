@@ -205,11 +205,7 @@ Put = Callable[..., None]
 
 def open_slots(first: int, count: int) -> list[int]:
     """Show so many slots of a desk, one after the other; deliver what may leave; return the slots."""
-    opened = []
-    for number in range(first, first + count):
-        made = world.slots([world.MORNING + timedelta(minutes=number)], place=str(number))
-        world.match(str(world.detection(made)))
-        opened += made
+    opened = [slot for number in range(first, first + count) for slot in world.show(number)]
     world.sweep()
     return opened
 

@@ -206,6 +206,13 @@ def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
     return made
 
 
+def show(number: int, apart: timedelta = timedelta(minutes=1), **fields: Any) -> list[int]:
+    """Show one more slot of a desk, and match it as a worker does; return the slot."""
+    made = slots([MORNING + number * apart], place=str(number), **fields)
+    match(str(detection(made, **fields)))
+    return made
+
+
 def sweep() -> None:
     """Deliver what the sweep would have delivered."""
     for each in undelivered(database_clock()):

@@ -2,19 +2,17 @@
 
 ARGS: names of kinds, to see fewer."""
 
-import itertools
 import sys
-from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 
-from api.models.user import Channel
 from configs.world.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
-from notifier.content.messages import languages_of, render, speaks
+from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import fit_text, length, segments
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
+from tests.notifier.content.test_messages import TEXTS
 
 _PAGE = Path(".state/messages/index.html")
 _HEAD = """<!doctype html>
@@ -52,7 +50,7 @@ def _write_sms(made: RenderedMessage) -> str:
     return f'<div class="bubble sms">{escape(text)}</div><small>{length(text)} places, {segments(text)} segments</small>'
 
 
-def _write_message(kind: str, channel: str, language: str) -> str:
+def _write_message(kind: str, language: str, channel: str) -> str:
     made = render(kind, channel, language, list_samples(kind, language, SampleSize.USUAL))
     shown = {"email": _write_mail, "sms": _write_sms}.get(channel, _write_chat)(made)
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
@@ -61,7 +59,7 @@ def _write_message(kind: str, channel: str, language: str) -> str:
 
 
 def _write_kind(kind: str) -> str:
-    figures = [_write_message(*each) for each in list_texts([kind])]
+    figures = [_write_message(*each) for each in TEXTS if each[0] == kind]
     return f'<h2 id="{kind}">{kind}</h2>\n<div class="all">\n' + "\n".join(figures) + "\n</div>\n"
 
 
@@ -75,13 +73,6 @@ def main(given: list[str]) -> int:
     _PAGE.write_text(f"{_HEAD}<nav>{links}</nav>\n{''.join(map(_write_kind, wanted))}", "utf-8")
     sys.stdout.write(f"{len(wanted)} kinds: {_PAGE}\n")
     return 0
-
-
-def list_texts(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield kind, channel and language of each text that there is."""
-    for kind, channel, language in itertools.product(names, sorted(Channel), MESSAGE_LANGUAGES):
-        if language in languages_of(kind) and speaks(kind, language, channel):
-            yield kind, channel, language
 
 
 if __name__ == "__main__":

@@ -63,10 +63,6 @@ def parts(made: RenderedMessage) -> dict[str, str]:
     return {name: text for name, text in named.items() if text}
 
 
-def words_of(page: str) -> str:
-    return re.sub(r"<(style|title)\b.*?</\1>|<[^>]+>|&#?\w+;", " ", page, flags=re.DOTALL)
-
-
 def strings(value: Any) -> set[str]:
     """Return every text among the values."""
     if isinstance(value, str):
@@ -82,7 +78,7 @@ def strings(value: Any) -> set[str]:
 def own_lines(kind: str, language: str, channel: str) -> set[str]:
     """Return the lines that the templates have of themselves: without the values, and with at least 15 letters."""
     made = make(kind, language, channel)
-    text = made.text or words_of(made.html)
+    text = made.text or strip_tags(made.html)
     for value in sorted(
         strings(list_samples(kind, language, SampleSize.USUAL).values), key=len, reverse=True
     ):

@@ -39,8 +39,6 @@ from tests.notifier.receipts_world import callee
 from tests.samples import try_first
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from deploy.sandbox.running import Running
 
 REFUSES, HANGS, IS_SLOW, IS_TOO_SLOW, BREAKS_OFF = "refuses", "hangs", "is slow", "is too slow", "breaks off"

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,11 +49,7 @@ def waiter(channels: tuple[Channel, ...] = (Channel.EMAIL,), **wishes: Any) -> w
     return who
 
 
-def show(number: int, **fields: Any) -> list[int]:
-    """Show a slot, and match it as a worker does."""
-    made = world.slots([world.MORNING + timedelta(days=number)], place=str(number), **fields)
-    world.match(str(world.detection(made, **fields)))
-    return made
+show = partial(world.show, apart=timedelta(days=1))
 
 
 def states() -> list[tuple[State, str | None]]:
@@ -248,8 +245,7 @@ def test_news_go_to_who_consented(
     monkeypatch.setattr(type(kind_of("login_ended")), "group", MessageGroup.NEWS, raising=False)
     row = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(row.id))
-    row = world.get(Notification, row.id)
-    assert (row.state, row.reason) == expected
+    assert world.after(row.id) == expected
 
 
 def test_slots_that_return_just_before_the_digest_are_in_it(
