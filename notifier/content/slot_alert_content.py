@@ -1,7 +1,7 @@
 """Content of a slot alert: what it announced, or what is open at which desk, as values of its texts; its answers."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain
@@ -14,7 +14,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.alert import Alert, Moment
+from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.answer import AnswerValue
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification, read_ranges
@@ -42,6 +42,15 @@ def slot_moment(slot: SlotRow, zone: ZoneInfo, site: str | None) -> Moment:
     if slot.moment == "open":
         return Moment(site=site)
     return Moment(date.fromisoformat(slot.moment[:10]), site=site)
+
+
+def read_moments(detection: Detection, slots: Iterable[SlotRow]) -> list[tuple[SlotRow, Moment]]:
+    """Return slots of a detection's desk, each as limits see it."""
+    zone = location_of(detection.desk_id, detection.prefecture_id).zone
+    desk = desks().get(detection.desk_id)
+    # A department's detections name its town halls: in which of an alert's sites these lie is not known.
+    site = None if desk and desk.in_rounds else detection.site
+    return [(slot, slot_moment(slot, zone, site)) for slot in slots]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +210,7 @@ class Announcement:
     detection: Detection
     stops: list[StopLink] = field(default_factory=list)
     slots: list[SlotRow] = field(default_factory=list)  # in the order of their ids
+    is_changed: bool = False  # an alert was, and wants nothing of what is open any more
 
 
 ReadSlots = Callable[[Session, Collection[str]], Mapping[str, Sequence[SlotRow]]]
@@ -211,12 +221,14 @@ def read_announcements(
 ) -> dict[UUID, Announcement]:
     """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all.
 
-    With `read_open`, which returns what is open of some slots, only of the alerts that still wait.
+    With `read_open`, which returns what is open of some slots, only of the alerts that still wait; of one that was
+    changed since, which takes another query, only what it wants now.
     """
     waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
-    columns = Notification.id, Match.detection_id, Alert.id, Alert.name, waits, sa.cast(Match.slots, sa.Text)
+    is_changed = Alert.limits_version > Match.limits_version if read_open else sa.false()
+    ranges = sa.cast(Match.slots, sa.Text)
     query = (
-        sa.select(*columns)
+        sa.select(Notification.id, Match.detection_id, Alert.id, Alert.name, waits, ranges, is_changed)
         .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
         .where(is_any_of(Notification.id, ids))
@@ -226,13 +238,34 @@ def read_announcements(
     named = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
     detections = {row.id: row for row in session.scalars(named)}
     slots = (read_open or read_slots)(session, {row[5] for row in found})
+    targets: dict[UUID, list[AlertTarget]] = {row[2]: [] for row in found if row[6]}
+    if targets:
+        for each in session.scalars(sa.select(AlertTarget).where(is_any_of(AlertTarget.alert_id, targets))):
+            targets[each.alert_id].append(each)
     announced: dict[UUID, Announcement] = {}
-    for key, detection_id, alert_id, name, still_waits, ranges in found:
-        mine = announced.setdefault(key, Announcement(detections[detection_id]))
-        if still_waits or read_open is None:
+    for key, detection_id, alert_id, name, still_waits, spans, has_changed in found:
+        mine, its = announced.setdefault(key, Announcement(detections[detection_id])), slots[spans]
+        wanted = _choose_wanted(mine.detection, its, targets[alert_id]) if has_changed else its
+        if read_open is None or (still_waits and (wanted or not its)):
             mine.stops.append(StopLink(alert_id, name))
-            mine.slots = sorted({*mine.slots, *slots[ranges]}, key=lambda slot: slot.id)  # alerts share some
+            mine.slots = sorted({*mine.slots, *wanted}, key=lambda slot: slot.id)  # alerts share some
+        elif still_waits:
+            mine.is_changed = True
     return announced
+
+
+def _choose_wanted(
+    detection: Detection, slots: Iterable[SlotRow], targets: Iterable[AlertTarget]
+) -> list[SlotRow]:
+    """Return the slots that an alert of these targets wants."""
+    desk = {"desk_id": detection.desk_id, "prefecture_id": detection.prefecture_id}
+    limits = [
+        Limits(*(getattr(each, limit.name) for limit in fields(Limits)))
+        for each in targets
+        if each.covers_desk(**desk, procedures=detection.procedures)
+    ]
+    seen = read_moments(detection, slots)
+    return [slot for slot, moment in seen if any(each.matches(moment) for each in limits)]
 
 
 def read_slots(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:

@@ -21,9 +21,7 @@ from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
 from configs.settings.constants import Constant
 from configs.world.plan import PlanName, rank_plan
-from configs.world.prefecture import desks
-from notifier.content.desk_location import location_of
-from notifier.content.slot_alert_content import slot_moment
+from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write
 from notifier.matching.queries import (
@@ -160,12 +158,8 @@ def _read_slots(session: Session, detection: Detection, now: datetime, *, is_rou
         chosen = sa.and_(SlotRow.id.in_(saw), ~again)
     query = sa.select(SlotRow, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
     rows = session.execute(query.execution_options(populate_existing=True)).all()
-    zone = location_of(detection.desk_id, detection.prefecture_id).zone
-    desk = desks().get(detection.desk_id)
-    # A department's detections name its town halls: in which of an alert's sites these lie is not known.
-    site = None if desk and desk.in_rounds else detection.site
     return OpenSlots(
-        {slot.id: slot_moment(slot, zone, site) for slot, _ in rows},
+        {slot.id: moment for slot, moment in read_moments(detection, (slot for slot, _ in rows))},
         min((slot.opened_at for slot, _ in rows), default=detection.seen_at),
         {slot.id: alike for slot, alike in rows if alike},
         {slot.id: slot for slot, _ in rows},

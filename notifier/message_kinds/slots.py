@@ -47,7 +47,7 @@ CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
 # This long after a call its SMS ("we have just called you") is not sent any more, nor the call repeated
 LATE_AFTER = timedelta(minutes=10)
 
-_STOPPED = Skip(State.SKIPPED, "alert stopped")
+_STOPPED, _CHANGED = Skip(State.SKIPPED, "alert stopped"), Skip(State.SKIPPED, "alert changed")
 # A call and its SMS do not wait for the next check, which may be hours away.
 _UNSEEN, _LATE = Skip(State.EXPIRED, "slots not seen lately"), Skip(State.EXPIRED, "long after the call")
 _CALLED = Skip(State.SKIPPED, "called often enough")
@@ -113,7 +113,7 @@ def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow
 def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
     """Return why the matched slots are not announced, or None."""
     if not found.stops:
-        return _STOPPED
+        return _CHANGED if found.is_changed else _STOPPED
     if not found.slots:
         return Skip(State.EXPIRED, "slots gone")
     if all(slot.seen_at < confirmed_since for slot in found.slots):

@@ -96,6 +96,7 @@ class Alert:
     limits: tuple[Limits, ...]
     enabled: bool = True
     closed: bool = False
+    changed_at: datetime | None = None  # its limits
 
     @property
     def waits(self) -> bool:
@@ -288,14 +289,13 @@ class Model:
                 self.messages.append(Message(contact, frozenset(pairs), now))
 
     def wants(self, alert: Alert, slot: Opening, entitled_at: datetime) -> bool:
-        return (
-            alert.waits
-            and bool(self.plans(alert.person, entitled_at))
-            and any(
-                (each.desk == slot.desk or each.procedure in self.procedures[slot.desk])
-                and each.pass_(slot, self.sites.get(slot.desk))
-                for each in alert.limits
-            )
+        return alert.waits and bool(self.plans(alert.person, entitled_at)) and self.passes(alert, slot)
+
+    def passes(self, alert: Alert, slot: Opening) -> bool:
+        return any(
+            (each.desk == slot.desk or each.procedure in self.procedures[slot.desk])
+            and each.pass_(slot, self.sites.get(slot.desk))
+            for each in alert.limits
         )
 
     def told(self, alert: Alert, slot: Opening) -> bool:
@@ -320,15 +320,23 @@ class Model:
     def send(self, message: Message, now: datetime) -> None:
         """Send it, unless its slots are gone or were not seen for long, or it has no contact any more.
 
-        Of a place that was open at an unknown hour it names the hours that were seen meanwhile.
+        Of a place that was open at an unknown hour it names the hours that were seen meanwhile; for an alert that was
+        changed since, what it wants now.
         """
-        waiting = [(alert, slot) for alert, slot in message.of if alert.waits]
-        here = [
-            each
-            for _, slot in waiting
-            for each in self.slots
-            if not each.gone and (each is slot or shows_hours_of(each, slot))
-        ]
+        here, waiting = list[Opening](), False
+        for alert in {alert for alert, _ in message.of if alert.waits}:
+            mine = [
+                each
+                for each in self.slots
+                if not each.gone
+                and any(
+                    each is slot or shows_hours_of(each, slot) for who, slot in message.of if who is alert
+                )
+            ]
+            is_changed = alert.changed_at and alert.changed_at > message.at
+            wanted = [each for each in mine if not is_changed or self.passes(alert, each)]
+            waiting = waiting or not mine or bool(wanted)
+            here += wanted
         if message.contact in self.off or not waiting:
             message.state = "skipped"
         elif not here:

@@ -248,7 +248,7 @@ class Telling(RuleBasedStateMachine):
     @rule(which=number, wish=limits)
     def limit(self, which: int, wish: tuple[Limits, ...]) -> None:
         which %= len(self.model.alerts)
-        self.model.alerts[which].limits = wish
+        self.model.alerts[which].limits, self.model.alerts[which].changed_at = wish, self.now()
         self.world.limit(which, wish)
         self.queue.append(("catch_up", self.world.alerts[which]))
 

@@ -118,7 +118,7 @@ NOTIFIER = Path(__file__).parents[3] / "notifier"
 _LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 # Of these there is nothing more to say than that the message had become pointless.
 POINTLESS = {
-    "acknowledged before", "alert waits already", "already verified", "an alert waits again",
+    "acknowledged before", "alert changed", "alert waits already", "already verified", "an alert waits again",
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
     "long after the call", "nothing waits any more", "number changed meanwhile", "published already", "request deleted", "slots not seen lately",
     "the appointment is over", "the password was changed meanwhile", "the change was made, ended or replaced", "the desk is not watched any more",

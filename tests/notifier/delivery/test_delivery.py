@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from structlog.testing import capture_logs
 
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, session
 from api.models.notification import HeldFor, Notification, State
 from api.models.slot import GoneReason, SlotRow
@@ -120,6 +120,27 @@ def test_what_changed_before_sending_is_respected(
     assert world.after(key) == (state, reason)
     assert world.get(Notification, key).failed_at is not None
     assert sandbox.messages() == []
+
+
+@in_turn(
+    "limits, end, days",
+    [
+        ({"date_from": world.MORNING.date() + timedelta(days=1)}, (State.SENT, None), ["vendredi 27"]),
+        ({"hour_from": time(23)}, (State.SKIPPED, "alert changed"), []),
+        ({"desk_id": world.OTHER_DESK}, (State.SKIPPED, "alert changed"), []),
+    ],
+)
+def test_an_alert_that_was_changed_is_sent_what_it_wants_now(
+    limits: dict[str, Any], end: tuple[State, str | None], days: list[str], sandbox: "Running"
+) -> None:
+    world.start_anew(sandbox)
+    key = world.waiting(slot_ids=world.slots([world.MORNING, world.MORNING + timedelta(days=1)]))
+    factories.change(AlertTarget, **limits)
+    factories.change(Alert, limits_version=2)
+    deliver(str(key))
+    assert world.after(key) == end
+    texts = [mail.text for mail in sandbox.messages()]
+    assert [day for day in ("jeudi 26", "vendredi 27") for text in texts if day in text] == days
 
 
 @pytest.mark.rule("3.4")
