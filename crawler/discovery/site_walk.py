@@ -67,7 +67,7 @@ class PageSeen:
     bookings: tuple[Booking, ...] = ()  # its links to booking pages
     onward: tuple[Onward, ...] = ()  # the pages that it leads to
     refused: bool = False  # the whole site refuses us, not this page only
-    asked: bool = True  # False where robots.txt forbade it: the site did not fail us
+    asked: bool = True  # False where robots.txt forbade it, or did not come
 
 
 SEEN = TypeAdapter(PageSeen)  # its text in Redis
@@ -138,6 +138,7 @@ class SiteWalk:
     left: bool = False  # it refused us, or failed ENOUGH times in a row
     under_way: str = ""  # address of the page that is asked now
     _cut: bool = False
+    _was_asked: bool = False  # one of its pages was, which robots.txt, or its loss, may forbid of all
     _doubts: int = 0
     _known: set[str] = field(default_factory=set)  # addresses that wait or were asked
     _done: set[str] = field(default_factory=set)
@@ -147,7 +148,7 @@ class SiteWalk:
     @property
     def is_cut(self) -> bool:
         """Whether the site was not walked to its end."""
-        return self._cut or self.left or bool(self._waiting or self.under_way)
+        return self._cut or self.left or not self._was_asked or bool(self._waiting or self.under_way)
 
     def add(self, found: Iterable[Onward]) -> tuple[Onward, ...]:
         """Let pages wait for their turn; return those that are new and within the limits."""
@@ -160,6 +161,7 @@ class SiteWalk:
         if self.under_way == page.url:
             self.under_way = ""
         if page.asked:
+            self._was_asked = True
             self._doubts = self._doubts + 1 if page.seen is ObservedPage.DOUBT else 0
         self.left = self.left or page.refused or self._doubts >= ENOUGH
         return replace(page, onward=() if self.left else self.add(page.onward))

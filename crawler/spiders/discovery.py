@@ -213,7 +213,7 @@ class DiscoverySpider(Spider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         error = failure.value
         if isinstance(error, IgnoreRequest):
-            self._record(_doubt(request, "robots.txt forbids it", asked=False))
+            self._record(_doubt(request, "robots.txt forbids it, or did not come", asked=False))
         elif isinstance(error, KNOWN):
             self._record(_doubt(request, to_fetch_error(error, request.url).reason))
         else:

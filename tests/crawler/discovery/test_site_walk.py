@@ -77,6 +77,11 @@ def test_so_do_some_pages_in_a_row_that_did_not_come(
     assert (len(walk(site, seen=ObservedPage.DOUBT)), site.is_cut) == (ENOUGH, True)
 
 
+def test_a_site_of_which_no_page_might_be_asked_was_not_walked(site: SiteWalk) -> None:
+    site.add([page("a")])
+    assert (walk(site, seen=ObservedPage.DOUBT, asked=False), site.is_cut) == (["a"], True)
+
+
 @pytest.mark.parametrize(("asked", "pause"), [(5.0, 10.0), (30.0, 30.0), (3600.0, LONGEST_PAUSE)])
 @pytest.mark.usefixtures("site")
 def test_a_pause_that_is_asked_for_is_made_longer_never_shorter(asked: float, pause: float) -> None:

@@ -208,7 +208,7 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     sandbox.mode(SITE, "maintenance")
     said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
     assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
-    assert f"{place}/: maintenance: " in said.stdout
+    assert f"{place}/: robots.txt forbids it, or did not come" in said.stdout
     assert said.stdout.partition("to their end\n")[2].startswith("  melun_77\n")
 
 
