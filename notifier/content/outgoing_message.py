@@ -148,7 +148,6 @@ def callback_of(path: str, ids: Sequence[UUID]) -> str:
 
 # Characters (RFC 5322, 2.1.1). Shorter lines would break List-Unsubscribe before its address, which few programs read.
 _LONGEST_LINE = 998
-_parse_sender = lru_cache(maxsize=2)(parseaddr)  # it takes 20 µs, for each mail of a crowd
 
 
 def own_headers(message: OutgoingMessage) -> dict[str, str]:
@@ -163,6 +162,9 @@ def own_headers(message: OutgoingMessage) -> dict[str, str]:
         "Auto-Submitted": "auto-generated",
         **message.headers,
     }
+
+
+_parse_sender = lru_cache(maxsize=2)(parseaddr)  # it takes 20 µs, for each mail of a crowd
 
 
 def split_sender() -> tuple[str, str]:

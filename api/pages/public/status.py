@@ -26,29 +26,30 @@ class Service:
     parts: frozenset[str]
 
 
+SENDING = Service(
+    _l("Envoi des alertes"),
+    _l("Un créneau vu part aussitôt par e-mail, notification, Telegram, SMS ou appel."),
+    frozenset(
+        {
+            "workers",
+            "providers",
+            "messages",
+            "delivery",
+            "ceilings",
+            "keys",
+            "eviction",
+            "database",
+            "redis",
+        }
+    ),
+)
 SERVICES = (
     Service(
         _l("Surveillance des pages"),
         _l("Nous regardons les pages de rendez-vous."),
         frozenset({"scrapyd", "planner", "checks", "database", "redis"}),
     ),
-    Service(
-        _l("Envoi des alertes"),
-        _l("Un créneau vu part aussitôt par e-mail, notification, Telegram, SMS ou appel."),
-        frozenset(
-            {
-                "workers",
-                "providers",
-                "messages",
-                "delivery",
-                "ceilings",
-                "keys",
-                "eviction",
-                "database",
-                "redis",
-            }
-        ),
-    ),
+    SENDING,
     Service(
         _l("Site et comptes"),
         _l("Les pages, la connexion et vos alertes."),
@@ -65,7 +66,6 @@ SERVICES = (
         frozenset({"proofs", "partitions", "background", "backups"}),
     ),
 )
-SENDING = SERVICES[1]
 
 
 def _find_worst(service: Service, health: Health) -> PartState:
