@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import psycopg2
 import pytest
 from moto.server import ThreadedMotoServer
@@ -25,7 +26,7 @@ from deploy.local.processes import StartFailed
 from tests import databases
 from tests.deploy.backup.conftest import Cluster, bases, service, store
 from tests.small_disk import small_disk
-from tests.waiting import until
+from tests.waiting import ended, until
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
 _NEXT = """
@@ -117,8 +118,10 @@ def test_a_restore_that_is_killed_leaves_nothing_that_starts(cluster: Cluster, t
     arguments = ["restore", "--into", str(cluster.data), "--key", str(cluster.key)]
     process = subprocess.Popen([sys.executable, "-m", "deploy.backup", *arguments], env=os.environ)
     until(lambda: (cluster.data / "PG_VERSION").exists() or process.poll() is not None)
+    unpacking = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    until(lambda: all(map(ended, unpacking)))  # what it had given to tar is still written
     with pytest.raises(SystemExit, match="is not empty, and a restore overwrites nothing"):
         restore(cluster)
     with pytest.raises(StartFailed):
