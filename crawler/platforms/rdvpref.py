@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lxml import etree
 from lxml.html import HtmlElement
 
-from crawler.parsing.absence import doubt_of, find_page_trouble
+from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_parsing import moment_of, moments_behind
 from crawler.parsing.date_windows import days_from, earliest, moment_in_figures
 from crawler.parsing.error_pages import read_error_status
@@ -29,6 +29,7 @@ from crawler.parsing.html_text import (
     title,
 )
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
+from crawler.parsing.no_slot_phrases import speaks_of_page_trouble
 from crawler.platform_base import Platform, match_address
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Release, Slot, VisitContext
 
@@ -57,7 +58,8 @@ _CAPTCHA = (
     "//*[self::rdv-captchetat or @name='captchaUsercode' or @name='captchaId'"
     " or self::button[contains(@formaction, '_validerCaptcha')]]"
 )
-_HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN} or ancestor::*[{CONCEALED}])]"
+_OFF = f"@disabled or @type='hidden' or ancestor::fieldset[@disabled] or {UNSEEN} or ancestor::*[{CONCEALED}]"
+_HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not({_OFF})]"
 _STATE = "vui-init-data"
 _PUBLISHED = "instantPublication"  # of a release: no slot's moment
 _NONE_LEFT = "Aucun créneau disponible à partir de cette date"
@@ -69,6 +71,8 @@ _IN_WORDS = re.compile(
     r"pour des créneaux de la semaine du (\d\d/\d\d/\d{4})"
 )
 _LATER = "Veuillez réessayer ultérieurement"
+# In the page's `uiMessageStack`: what the server could not do
+_ERRORS = ("globalErrors", "objectFieldErrors")
 
 
 class Rdvpref(Platform):
@@ -136,7 +140,8 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     if len(boxes) > _MOST_FORMS:
         return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
     data, visit, told = read_state(page), page.visit, " ".join(map(rendered_text, boxes))
-    said = [rendered_text(each) for box in boxes for each in _SAID(box)]
+    parts = [each for box in boxes for each in _SAID(box)]
+    said = [rendered_text(each) for each in parts]
     whole = [each for each in said if not doubt_of(each, _NONE_LEFT)]
     free, none_left = rows(data), _stands(whole, _NONE_LEFT) or _hides_calendar(data, said)
     first = values_called(data, _FIRST)
@@ -162,10 +167,22 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     )
     window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
     reading = read_self_contained_listing(page, found, window, data, said=none_left)
-    if reading.outcome is Outcome.NO_SLOTS and (trouble := find_page_trouble(page, _NONE_LEFT)):
-        return Reading(Outcome.UNREADABLE, f"{reading.reason}, beside words of trouble: {trouble!r}")
+    if reading.outcome is Outcome.NO_SLOTS and (doubt := _doubt(page, parts, told)):
+        return Reading(Outcome.UNREADABLE, f"{reading.reason}, {doubt}")
     publications = tuple(_publications(data, told, visit))
     return replace(reading, releases_at=_release(data, told, visit), publications=publications)
+
+
+def _doubt(page: Page, parts: list[HtmlElement], told: str) -> str:
+    """Return why a page without hours proves no absence: an error, or a next availability in words of its own."""
+    stack = _read_script(page).get("uiMessageStack")
+    if any(each for key in _ERRORS for each in values(stack, key)):
+        return "beside an error of the server"
+    if trouble := speaks_of_page_trouble(told, _NONE_LEFT):
+        return f"beside words of trouble: {trouble!r}"
+    known = tuple(map(normalize, (_RELEASE, _RELEASED, _NEXT)))
+    aside = [each for each in parts if normalize(rendered_text(each)).startswith(known)]
+    return check_page(page, Statement(_NONE_LEFT), aside).doubt
 
 
 def _moment(value: Any, visit: VisitContext) -> date | None:
@@ -209,14 +226,18 @@ def _publications(data: Any, told: str, visit: VisitContext) -> Iterator[Release
 
 def read_state(page: Page) -> Any:
     """Return `vueData` of the JSON object in the page's only script of its state; None without it."""
+    return _read_script(page).get("vueData")
+
+
+def _read_script(page: Page) -> dict[str, Any]:
     if _STATE.encode() not in page.body:
-        return None
+        return {}
     found = page.root.xpath(f"//script[@id='{_STATE}'][not({UNSEEN})]")
     try:
         state = json.loads(found[0].text or "") if len(found) == 1 else None
     except (ValueError, RecursionError):
-        return None
-    return state.get("vueData") if isinstance(state, dict) else None
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def values(state: Any, key: str) -> list[Any]:

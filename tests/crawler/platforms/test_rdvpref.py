@@ -173,6 +173,9 @@ def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
 
 @in_turn("body", [
     choice(agenda(premierJour=None)), choice(agenda(nombreDeJour="7")), choice(agenda(nombreDeJour=0)),
+    choice(agenda()).replace('"uiMessageStack": {}', '"uiMessageStack": {"globalErrors": ["Votre session a expiré"]}'),
+    choice(agenda(), content="<p>Prochain créneau disponible : mardi 1er décembre 2026</p>"),
+    rdv.whole("Choisissez votre créneau", "<form><p>Une erreur est survenue.</p><p>Veuillez réessayer ultérieurement.</p><p>Dernière mise en ligne de rendez-vous : le 04/05/2026 à 11:58</p></form>"),
     choice({"a": agenda(), "b": agenda(first=date(2026, 11, 30))}), choice({}), choice([]), choice({"tranches": [5]}),
     rdv.whole("Choisissez votre créneau", "<div>Aucun créneau disponible sur cette semaine</div>"),
     rdv.whole("Choisissez votre créneau", f'<div v-if="isCurrentMaxWeek"><p>{rdv.NONE_LEFT}</p></div>'),
@@ -186,10 +189,10 @@ def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
-@in_turn("how", ["disabled", 'disabled="disabled"'])
-def test_hours_that_cannot_be_chosen_are_none_and_prove_no_absence(how: str) -> None:
-    hour = f'<li class="radio-card"><input type="radio" name="trhId" id="trhId_7" value="7" {how}/><label>09h30</label></li>'
-    reading = read(rdv.whole("Choisissez votre créneau", f"<ul>{hour}</ul>"))
+@in_turn("around, how", [("ul", "type='radio' disabled"), ("fieldset disabled", "type='radio'"), ("ul", "type='hidden'")])
+def test_hours_that_cannot_be_chosen_are_none_and_prove_no_absence(around: str, how: str) -> None:
+    hour = f'<li class="radio-card"><input {how} name="trhId" id="trhId_7" value="7"/><label>09h30</label></li>'
+    reading = read(rdv.whole("Choisissez votre créneau", f"<{around}>{hour}</{around.split(maxsplit=1)[0]}>"))
     assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
 
