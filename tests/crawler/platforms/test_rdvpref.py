@@ -189,9 +189,14 @@ def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
-@in_turn("around, how", [("ul", "type='radio' disabled"), ("fieldset disabled", "type='radio'"), ("ul", "type='hidden'")])
+@in_turn(
+    "around, how",
+    [("ul", "type='radio' disabled"), ("fieldset disabled", "type='radio'"), ("ul", "type='hidden'")],
+)
 def test_hours_that_cannot_be_chosen_are_none_and_prove_no_absence(around: str, how: str) -> None:
-    hour = f'<li class="radio-card"><input {how} name="trhId" id="trhId_7" value="7"/><label>09h30</label></li>'
+    hour = (
+        f'<li class="radio-card"><input {how} name="trhId" id="trhId_7" value="7"/><label>09h30</label></li>'
+    )
     reading = read(rdv.whole("Choisissez votre créneau", f"<{around}>{hour}</{around.split(maxsplit=1)[0]}>"))
     assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
