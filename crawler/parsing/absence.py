@@ -46,7 +46,9 @@ _ALERTS = etree.XPath(
 # Classes of common style sheets, which are not read. They hide what waits to be shown: a spinner, a dialogue.
 _UNSHOWN = frozenset("d-none hidden hide is-hidden fr-hidden invisible modal collapse w3-hide".split())  # noqa: SIM905
 _TITLES = etree.XPath("//title[not(ancestor::svg)]/text()")  # two, where a page is sent inside another
-_HEADINGS = " | ".join(f"preceding::{each}" for each in "h1 h2 h3 h4 h5 h6 legend caption".split())  # noqa: SIM905
+# One axis: reading the text of parts (XSLT) disturbs the order in which libxml2 joins the results of several.
+_HEADING = " or ".join(f"self::{each}" for each in "h1 h2 h3 h4 h5 h6 legend caption".split())  # noqa: SIM905
+_NEAREST_HEADING = f"preceding::*[{_HEADING}][1]"
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/block_pages.py
 _MOST_BLOCKS = 50
 _LONGEST_BLOCK = 2000  # characters; a longer text is no paragraph
@@ -188,7 +190,7 @@ def _doubt_around(block: HtmlElement) -> str:
     select = next(block.iterancestors("select"), None)
     if select is not None and len(list(select.iter("option"))) > 1:
         return "in one of several options"
-    over = block.xpath(f"({_HEADINGS})[last()] | ancestor-or-self::table[1]//th")
+    over = block.xpath(f"{_NEAREST_HEADING} | ancestor-or-self::table[1]//th")
     return next((f"below {text!r}" for text in map(rendered_text, over) if names_days(text)), "")
 
 

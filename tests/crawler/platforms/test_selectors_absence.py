@@ -146,6 +146,7 @@ def test_a_sentence_that_is_narrowed_conditioned_or_quoted_proves_nothing(said: 
         f"<dl><dt>Matin</dt><dd>{NONE}</dd></dl>",
         f"<details open><summary>Questions</summary><p>{NONE}.</p></details>",
         f"<h3>Mardi 1er décembre</h3><p>{NONE}.</p>",
+        f"<div><p>a</p><h3>Guichet</h3></div><h3><b>Guichet</b></h3><div><h4>Lundi 23 novembre</h4></div><p>{NONE}.</p>",
         f"<section><h2>Le matin</h2><div><p>{NONE}.</p></div></section>",
         f"<fieldset><legend>L'après-midi</legend><p>{NONE}.</p></fieldset>",
         f"<table><tr><th>lundi</th><th>mardi</th></tr><tr><td>{NONE}</td><td>{NONE}</td></tr></table>",
