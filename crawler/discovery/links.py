@@ -92,7 +92,7 @@ def link_text(link: html.HtmlElement) -> str:
     if text and not _NAMELESS.match(text):
         return trim_label(text)
     around = link.xpath("string((ancestor::*[self::li or self::tr or self::p or self::dd][1]))")
-    heading = link.xpath("string((preceding::*[self::h1 or self::h2 or self::h3 or self::h4])[last()])")
+    heading = link.xpath("string(preceding::*[self::h1 or self::h2 or self::h3 or self::h4][1])")
     texts = (trim_label(str(each)) for each in (around, heading, text))
     return next((each for each in texts if each and each != text), trim_label(text))
 

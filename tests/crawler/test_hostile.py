@@ -214,6 +214,16 @@ REPEATED = {
         "<html><body><p>{}</p></body></html>",
         "Aucun rendez-vous n'est disponible le matin. ",
     ),
+    "headings above a sentence for none": (
+        reading("selectors"),
+        "<html><body>{}<p>Aucun rendez-vous n'est disponible.</p></body></html>",
+        "<h2>a</h2><h3>b</h3>",
+    ),
+    "headings above a link without words": (
+        found,
+        "<html><body>{}<a href=a>ici</a></body></html>",
+        "<h2>a</h2>",
+    ),
     "captchas in a form for something else": (
         reading("ezbooking"),
         "<html><form action=a>{}<input type=email></form></html>",

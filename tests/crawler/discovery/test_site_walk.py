@@ -111,6 +111,12 @@ def test_links_are_absolute_once_each_and_have_their_words() -> None:
     }
 
 
+def test_a_link_without_words_has_those_of_the_nearest_heading() -> None:
+    body = """<h2>Vos démarches</h2><div><a href="a">Visas</a><h3>Guichet</h3></div><h3><b>Passeports</b></h3>
+      <div><h4>Titres de séjour</h4></div><div><a href="b">ici</a></div>"""
+    assert found(body)[f"{OWN}/Demarches/b"] == "Titres de séjour"
+
+
 @in_turn(
     "text",
     [
