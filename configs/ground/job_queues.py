@@ -1,6 +1,5 @@
 """RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
 
-import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
@@ -20,9 +19,7 @@ from configs.settings import settings
 # Longest time of one attempt at a job
 JOB_SECONDS = 600
 
-KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed; the count of refused jobs
-JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
-_REFUSED = "refused:jobs"
+KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed
 
 log = structlog.get_logger(__name__)
 
@@ -53,32 +50,6 @@ def queue(name: str) -> Queue:
 def name_job(queue_name: str, what: str) -> str:
     """Return the id of a job: it begins with its queue's name, by which rules of Redis can tell whose it is."""
     return f"{queue_name}-{what}"
-
-
-def begins_with_queue(job_id: str, queue_name: str) -> bool:
-    """Whether an id is one of a queue's jobs."""
-    return job_id.startswith(name_job(queue_name, ""))
-
-
-def count_refused(client: Redis, queue_name: str) -> None:
-    """Count a job that a worker refused; health names it for an hour."""
-    try:
-        with client.pipeline(transaction=False) as calls:
-            calls.hincrby(_REFUSED, queue_name, 1)
-            calls.expire(_REFUSED, KEPT_SECONDS)
-            calls.execute()
-    except RedisError as error:
-        log.warning("a refused job is not counted", because=type(error).__name__)
-
-
-def read_refused(client: Redis) -> dict[str, int]:
-    """Return by queue how many jobs were refused; an hour after the last one nothing.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    found = cast("dict[bytes, bytes]", client.hgetall(_REFUSED))
-    return {name.decode(): int(number) for name, number in sorted(found.items())}
 
 
 def push(

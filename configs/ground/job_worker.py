@@ -7,18 +7,18 @@ import math
 import signal
 import threading
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from types import FrameType
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
@@ -27,7 +27,7 @@ from rq.serializers import JSONSerializer
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from configs.ground.clock import clock
-from configs.ground.job_queues import JOB_ID, begins_with_queue, count_refused
+from configs.ground.job_queues import name_job
 from configs.ground.logs import set_up_logs
 from configs.ground.redis import redis_client
 from configs.ground.worker_processes import leaves_at, on_stop_signals
@@ -41,12 +41,6 @@ _FIELDS = frozenset(
         *(b"timeout", b"result_ttl", b"failure_ttl", b"ttl"),
     }
 )
-_LARGEST = 1024 * 1024  # bytes of a job's data, unpacked
-_LONGEST_ARGUMENT = 300
-_LONGEST_TIMEOUT = 86400
-_NOTHING = "none"  # an id that no job has
-# What reading fields raises that are of another kind than ours.
-_STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, zlib.error)
 
 
 class JobRefused(NoSuchJobError):
@@ -58,21 +52,6 @@ class ListedJob(Job):
 
     functions: ClassVar[Mapping[str, Collection[str]]] = {}
 
-    def refresh(self) -> None:
-        """Read the job.
-
-        Raises:
-            JobRefused: our programs enqueue no such job.
-            redis.RedisError: Redis does not answer, or refuses all jobs at this moment.
-            rq.exceptions.NoSuchJobError: there is none.
-        """
-        try:
-            super().refresh()  # type: ignore[no-untyped-call] # RQ's own has no types
-        except ResponseError as error:
-            if not str(error).startswith("WRONGTYPE"):  # of the key, which holds no hash
-                raise
-            self._refuse(error)
-
     def restore(self, raw_data: dict[bytes, bytes]) -> None:
         """Take over those fields of a job that ours have.
 
@@ -83,87 +62,29 @@ class ListedJob(Job):
         try:
             self._check(ours)
             super().restore(ours)
-        except _STRANGE as error:
-            self._refuse(error)
+        except Exception as error:  # noqa: BLE001 -- strange fields raise anything
+            because = f"{type(error).__name__}: {error}"[:300]
+            log.error("a job is refused", job=self.id, because=because)  # noqa: TRY400 -- the text says all
+            self.connection.delete(self.key)
+            raise JobRefused(f"refused: {self.key}") from None
 
     def _check(self, found: dict[bytes, bytes]) -> None:
-        """Compare the fields with those of our jobs, and unpack its data."""
         queue = found[b"origin"].decode()
-        if not begins_with_queue(self.id, queue):
+        function, instance, _arguments, _by_name = json.loads(zlib.decompress(found[b"data"]))
+        if not self.id.startswith(name_job(queue, "")):  # by which rules of Redis tell whose it is
             raise ValueError("its id does not begin with its queue")
-        unpacked = zlib.decompressobj()
-        found[b"data"] = unpacked.decompress(found[b"data"], _LARGEST)
-        if unpacked.unconsumed_tail:
-            raise ValueError("its data is too large")
-        function, instance, arguments, by_name = json.loads(found[b"data"])
-        if function not in self.functions.get(queue, ()):
+        if instance is not None or function not in self.functions.get(queue, ()):
             raise ValueError(f"{str(function)[:100]!r} is not on the list of {queue[:100]!r}")
-        if instance is not None or by_name != {} or not all(map(_is_plain, arguments)):
-            raise ValueError("it has other arguments than ours")
-        if not 0 < int(found[b"timeout"]) <= _LONGEST_TIMEOUT:
-            raise ValueError("it would take too long")
-
-    def _refuse(self, error: Exception) -> NoReturn:
-        queue = next((name for name in self.functions if begins_with_queue(self.id, name)), "")
-        log.error(
-            "a job is refused", queue=queue, job=self.id, because=f"{type(error).__name__}: {error}"[:300]
-        )
-        self.connection.delete(self.key)
-        _forget_entry(self.connection, queue, self.id)
-        count_refused(self.connection, queue)
-        raise JobRefused(f"refused: {self.key}") from None
 
 
-class ListedQueue(Queue):
-    """A queue whose entries are read with care; no job depends on another one."""
-
-    @classmethod
-    def lpop(
-        cls, queue_keys: Sequence[str], timeout: int | None, connection: Redis | None = None
-    ) -> tuple[Any, Any] | None:
-        """Take an entry; the id of no job where it cannot be one of this queue."""
-        return _check_entry(super().lpop(queue_keys, timeout, connection), connection)
-
-    @classmethod
-    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> tuple[Any, Any] | None:
-        """Take an entry, and keep it in the queue's list of taken ones until its job begins."""
-        return _check_entry(super().lmove(connection, queue_key, timeout), connection)
-
-    def enqueue_dependents(
-        self,
-        job: Job,
-        pipeline: Pipeline | None = None,
-        exclude_job_id: str | None = None,
-        refresh_job_status: bool = True,
-    ) -> None:
-        """Leave jobs alone that claim to depend on another one: no job of our programs does."""
+class _Queue(Queue):
+    def enqueue_dependents(self, *_given: Any, **_named: Any) -> None:
+        """Ask for no jobs that depend on another one, which takes a round trip: no job of our programs does."""
 
 
 def list_functions(functions: Mapping[str, Collection[str]]) -> type[ListedJob]:
     """Return the class of the jobs that may call these functions."""
     return type("WorkerJob", (ListedJob,), {"functions": functions})
-
-
-def _check_entry(taken: tuple[Any, Any] | None, connection: Redis | None) -> tuple[Any, Any] | None:
-    if taken is None or connection is None:
-        return taken
-    key, entry = taken
-    name = (key if isinstance(key, str) else key.decode()).removeprefix(Queue.redis_queue_namespace_prefix)
-    if JOB_ID.fullmatch(entry) and begins_with_queue(entry.decode(), name):
-        return taken
-    log.error("a job is refused", queue=name, because=f"no id of ours: {entry[:100]!r}")
-    _forget_entry(connection, name, entry)
-    count_refused(connection, name)
-    return key, _NOTHING.encode()
-
-
-def _forget_entry(connection: Redis, queue: str, entry: Any) -> None:
-    """Remove an entry from the list in which RQ keeps what was taken until its job begins."""
-    connection.lrem(f"{Queue.redis_queue_namespace_prefix}{queue}:intermediate", 1, entry)
-
-
-def _is_plain(argument: object) -> bool:
-    return (isinstance(argument, str) and len(argument) <= _LONGEST_ARGUMENT) or type(argument) is int
 
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
@@ -193,7 +114,7 @@ class JobWorker(SimpleWorker):
             name=f"{settings().program or 'worker'}-{uuid4().hex}",  # whose user of Redis may write its record
             connection=connection,
             job_class=list_functions(functions),
-            queue_class=ListedQueue,
+            queue_class=_Queue,
             serializer=JSONSerializer,
             worker_ttl=_IDLE_SECONDS + 15,  # RQ waits 15 s less than this for a job
             maintenance_interval=30,

@@ -16,10 +16,10 @@ from api.models.job import JobResult, JobState
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
 from configs.ground.formatting import format_duration, pluralize
-from configs.ground.job_queues import name_job, read_refused
+from configs.ground.job_queues import name_job
 from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proofs import QUEUE, read_status
+from configs.ground.proofs import read_status
 
 _LATE = timedelta(minutes=5)  # for a job that no worker takes
 
@@ -85,7 +85,9 @@ def check_scrapyd(redis: Redis) -> HealthAnswer:
 def check_workers(redis: Redis) -> HealthAnswer:
     """Ask whether each queue of messages has a worker, and whether rounds over open slots fail."""
     text = _check_listeners(redis, QUEUES)
-    return _judge_jobs("workers", [*_find_refused(redis, QUEUES), *_find_failing_rounds(redis)], text)
+    if troubles := _find_failing_rounds(redis):
+        return {"workers": PartFinding(PartState.DEGRADED, "; ".join([*troubles, text]))}
+    return text
 
 
 def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
@@ -95,17 +97,6 @@ def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
     if idle := [queue for queue, workers in listeners.items() if not workers]:
         raise PartDown(f"no worker listens to {', '.join(idle)}")
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
-
-
-def _judge_jobs(part: str, troubles: Collection[str], text: str) -> HealthAnswer:
-    return {part: PartFinding(PartState.DEGRADED, "; ".join([*troubles, text]))} if troubles else text
-
-
-def _find_refused(redis: Redis, expected: Collection[str]) -> list[str]:
-    """Name unknown jobs in the queues: a stranger writes to Redis, or a release had other jobs."""
-    refused = {name: number for name, number in read_refused(redis).items() if name in expected}
-    named = ", ".join(f"{name}: {number}" for name, number in refused.items())
-    return [f"jobs were refused lately, the workers' logs say why: {named}"] if refused else []
 
 
 def _find_failing_rounds(redis: Redis) -> list[str]:
@@ -173,7 +164,7 @@ def check_proofs(redis: Redis) -> HealthAnswer:
         raise PartDown(
             f"{waiting}, the oldest for {_since(status.oldest_at)}: `python -m crawler.proofs` says why"
         )
-    return _judge_jobs("proofs", _find_refused(redis, (QUEUE,)), waiting)
+    return waiting
 
 
 def _since(moment: datetime) -> str:

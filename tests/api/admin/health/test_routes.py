@@ -18,11 +18,11 @@ from api.admin.health.queue_checks import check_checks
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.ground.clock import clock
-from configs.ground.job_queues import count_refused, push
+from configs.ground.job_queues import push
 from configs.ground.job_worker import JobWorker
 from configs.ground.loop_report import PLANNER, LoopReport, write_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proofs import PAGES, QUEUE, PageName, report_worker, store_is_away, store_is_back
+from configs.ground.proofs import PAGES, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
@@ -79,21 +79,6 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert body["status"] == "ok"
         assert list(body["parts"]) == [check.name for check in CHECKS]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
-
-
-@in_turn("name, part", [("email-single", "workers"), (QUEUE, "proofs")])
-def test_jobs_that_a_worker_refused_are_named_for_an_hour(
-    whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
-) -> None:
-    for _ in range(2):
-        count_refused(redis_server, name)
-    answer = whole.get("/api/health")
-    found = (answer.json or {})["parts"]
-    assert (answer.status_code, found[part]["status"]) == (200, "degraded")
-    assert f"jobs were refused lately, the workers' logs say why: {name}: 2; " in found[part]["reason"]
-    assert [other for other in ("workers", "proofs") if found[other]["status"] != "ok"] == [part]
-    redis_server.delete("refused:jobs")
-    assert (whole.get("/api/health").json or {})["status"] == "ok"
 
 
 @pytest.mark.rule("3.12")
@@ -341,13 +326,12 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
         (lambda server: store_is_away(server, "refused"), "their store takes nothing for 0"),
         (lambda server: proofs(server, 121), "1 proof on the way, the oldest for 2 min: `python -m crawler.proofs`"),
         (lambda server: proofs(server, -86400), "the oldest proof is of 24 h from now: a machine's clock"),
-        (lambda server: count_refused(server, "proof-pages"), "jobs were refused lately, the workers' logs say why: proof-pages: 1"),
     ],
 )  # fmt: skip
 def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
     whole: FlaskClient, redis_server: redis.Redis, trouble: Callable[[redis.Redis], None], said: str
 ) -> None:
-    redis_server.delete(PAGES, "refused:jobs")
+    redis_server.delete(PAGES)
     store_is_back(redis_server)
     proofs(redis_server, *([1] if "takes nothing" in said else []))
     trouble(redis_server)
