@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from configs.ground.clock import clock
 from configs.ground.formatting import list_names, suggest_names
-from configs.ground.strict_yaml import ConfigFileError, plainly
+from configs.ground.strict_yaml import ConfigFileError, explain_problem
 from configs.settings import SettingsRefused, settings
 from configs.world.desk import Desk, Fetch, Procedure, WatchLevel
 from configs.world.prefecture import desks, prefecture, prefectures
@@ -97,7 +97,7 @@ def _explain_error(name: str, wrong: ErrorDetails) -> str:
     if wrong["type"] == "missing":
         field = fields.get(str(wrong["loc"][-1]))
         return f"is missing: {(field and field.description) or 'add it'}"
-    return plainly(wrong["type"], wrong["msg"])
+    return explain_problem(wrong["type"], wrong["msg"])
 
 
 def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:

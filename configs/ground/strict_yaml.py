@@ -3,34 +3,22 @@
 import datetime as dt
 import re
 from dataclasses import dataclass, field
-from inspect import isclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ValidationError
+from yaml import CSafeLoader  # which reads a hundred files ten times faster
 
 from configs.ground.clock import clock
 from configs.ground.strict_model import IsoDate
 
-try:  # libyaml reads a hundred files ten times faster
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # pragma: no cover - PyYAML built without libyaml
-    from yaml import SafeLoader  # type: ignore[assignment]
-
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
 
-FILLED = "filled by the loader"  # marks a field that the file itself never has
-_LISTS = ("list_type", "tuple_type", "set_type", "frozen_set_type")  # pydantic's names
-
-
-# A machine whose clock stands before the day when our own files were written is wrong itself: it refuses none of them.
-_WRITTEN = dt.date(2026, 11, 20)
-
 
 def _not_ahead(date: dt.date) -> dt.date:
-    today = max(clock().date(), _WRITTEN)
+    today = clock().date()
     if date - today > dt.timedelta(days=1):  # overseas it is tomorrow already
         raise ValueError(f"lies in the future, today is {today}: write the day on which it was so")
     return date
@@ -38,6 +26,16 @@ def _not_ahead(date: dt.date) -> dt.date:
 
 # A day on which an operator saw, read or decided something.
 PastDate = Annotated[IsoDate, AfterValidator(_not_ahead)]
+
+
+_REWORDED = {  # by pydantic's name of the error
+    "extra_forbidden": "is no key here: correct or remove it",
+    "missing": "is missing: add it",
+    "string_type": "must be a text: write it in quotes",
+    **dict.fromkeys(
+        ("list_type", "tuple_type", "set_type", "frozen_set_type"), "must be a list: write [one, another]"
+    ),
+}
 
 
 class ConfigFileError(ValueError):
@@ -48,7 +46,7 @@ class ConfigFileError(ValueError):
         self.problems = problems
 
 
-class _Loader(SafeLoader):
+class _Loader(CSafeLoader):
     """Reads a plain scalar as a number only if it is written as one, and refuses a key that is written twice.
 
     YAML 1.1 reads 075 as 61, 12:30 as 750, `no` as false (https://yaml.org/type/int.html): here they are texts.
@@ -128,37 +126,10 @@ def check(document: Document, model: type[Model], data: Any, within: Where = ())
     except ValidationError as error:
         for problem in error.errors(include_url=False):
             where = tuple(part for part in problem["loc"] if part != "[key]")
-            document.refuse((*within, *where), _advice(problem["type"], problem["msg"], _owner(model, where)))
+            document.refuse((*within, *where), explain_problem(problem["type"], problem["msg"]))
     return None
 
 
-def _owner(model: type[BaseModel], where: Where) -> type[BaseModel]:
-    """Find the model that the last key of `where` was meant for."""
-    for part in where[:-1]:
-        if isinstance(part, str) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            inner = (annotation, *get_args(annotation))
-            model = next((each for each in inner if isclass(each) and issubclass(each, BaseModel)), model)
-    return model
-
-
-def keys_of(model: type[BaseModel]) -> list[str]:
-    """Return the keys that a person may write."""
-    return sorted(name for name, each in model.model_fields.items() if FILLED not in each.metadata)
-
-
-def _advice(kind: str, message: str, owner: type[BaseModel]) -> str:
-    if kind == "extra_forbidden":
-        return f"is no key here; keys: {', '.join(keys_of(owner))}"
-    if kind == "missing":
-        return "is missing: add it"
-    return plainly(kind, message)
-
-
-def plainly(kind: str, message: str) -> str:
-    """Return pydantic's error text, reworded where its own does not say what to write."""
-    if kind == "string_type":
-        return "must be a text: write it in quotes"
-    if kind in _LISTS:
-        return "must be a list: write [one, another]"
-    return message.removeprefix("Value error, ")
+def explain_problem(kind: str, message: str) -> str:
+    """Return pydantic's error text, reworded where its own does not say what to do."""
+    return _REWORDED.get(kind, message.removeprefix("Value error, "))

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from configs.ground.browser_binary import missing_browser
 from configs.ground.hosts import host_of, is_loopback, is_private
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import FILLED, PastDate
+from configs.ground.strict_yaml import PastDate
 from configs.settings import Settings, settings
 from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.slot_releases import Release, Window, list_windows, window
@@ -150,10 +150,10 @@ class Desk(Strict):
     `because`: what a desk of `watch: none` lacks, and what to do about it (a login, if it does not say).
     """
 
-    prefecture_id: Annotated[str, FILLED]
-    time_zone: Annotated[ZoneName, FILLED] = "Europe/Paris"
-    position: Annotated[tuple[float, float] | None, FILLED] = None
-    refused: Annotated[str | None, FILLED] = None
+    prefecture_id: str
+    time_zone: ZoneName = "Europe/Paris"
+    position: tuple[float, float] | None = None
+    refused: str | None = None
     slug: Slug
     label: Text
     neutral_label: Annotated[Text | None, Field(validate_default=True)] = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model, model_validator
 
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import FILLED, load_file
+from configs.ground.strict_yaml import load_file
 from configs.world.desk import Whole
 
 PLANS = Path(__file__).parent / "plans.yaml"
@@ -45,7 +45,7 @@ class Plan(Strict):
     `interval_seconds` is the best we promise; `channels` bind slot alerts only.
     """
 
-    name: Annotated[PlanName, FILLED]
+    name: PlanName
     price_cents: Annotated[Whole, Field(ge=0)]
     currency: Literal["eur"]
     duration_seconds: Positive | None

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from configs.ground.formatting import suggest_names
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import FILLED, ConfigFileError, Document, check, read_document
+from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
 from configs.settings import settings
 from configs.world.desk import Desk, Grade, Procedure, Text, WatchLevel, WebAddress, Whole, ZoneName
 from configs.world.host_rule import Agent, HostRule, load_hosts, refuse_hasty
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 class Prefecture(Strict):
     """One of the 101. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone."""
 
-    id: Annotated[str, FILLED]
+    id: str
     name: Text
     department: Annotated[str, Field(pattern=r"^([0-9]{2,3}|2[AB])$")]
     region: Text
