@@ -7,16 +7,15 @@ import asyncio
 import errno
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 import fsspec
+from botocore.exceptions import BotoCoreError  # none of Python's own
 from fsspec.asyn import sync
 from fsspec.implementations.local import LocalFileSystem
 
@@ -72,17 +71,13 @@ class Blobs:
         *,
         variable: str = "PROOFS_URL",
         longest: float | None = None,
-        durable: bool = False,
     ) -> None:
-        """Open a store whose address `variable` holds; one call waits `longest` seconds at most.
-
-        In a folder, what is `durable` is on its disk once it is put.
-        """
+        """Open a store whose address `variable` holds; one call waits `longest` seconds at most."""
         self._files, self._root = files, root.rstrip("/")
-        self._variable, self._longest, self._durable = variable, longest, durable
+        self._variable, self._longest = variable, longest
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep bytes under a key, whole or not at all; what stood there is replaced.
+        """Keep bytes under a key, whole or not at all, on the disk of a folder; what stood there is replaced.
 
         Raises:
             StoreAway: they cannot be kept.
@@ -93,7 +88,7 @@ class Blobs:
                 self._files, LocalFileSystem
             ):  # a server keeps what came whole, a disk also what did not
                 with self._explained():
-                    _write_file(Path(path), data, durable=self._durable)
+                    _write_file(Path(path), data)
             else:
                 self._call("pipe_file", path, data)
         except FileNotFoundError as error:  # the bucket is not there
@@ -184,22 +179,18 @@ class Blobs:
             if _lacks_bucket(error):
                 raise self._away(error) from error
             raise
-        except _troubles() as error:
+        except (OSError, BotoCoreError) as error:
             raise self._away(error) from error
 
     def _away(self, error: Exception) -> StoreAway:
-        said = (
-            f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
-        )
+        said = f"{type(error).__name__}: {str(error) or 'no answer in time'}"
         trouble, todo = StoreTrouble.AWAY, ""
         if isinstance(error, PermissionError):
             trouble = StoreTrouble.REFUSED
             todo = ": give it a key that may read, write, list and delete there"
-        elif isinstance(error, FileNotFoundError) and _lacks_bucket(error):
+        elif isinstance(error, FileNotFoundError):
             todo = ": create it, or name another"
-        elif (
-            isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
-        ):  # botocore's are none of Python's
+        elif "Timeout" in type(error).__name__:  # botocore's are none of Python's
             trouble = StoreTrouble.SILENT
             todo = ": raise BACKUP_CALL_SECONDS where its line is slow" if self._longest else ""
         elif isinstance(error, OSError) and error.errno in _FULL:
@@ -241,38 +232,30 @@ def backup_blobs() -> Blobs:
         configs.settings.SettingMissing: BACKUP_URL is not set.
     """
     settings().require("backup_url")
-    return _find_store("backup", longest=settings().backup_call_seconds, durable=True)
+    return _find_store("backup", longest=settings().backup_call_seconds)
 
 
-def _find_store(name: str, folder: str = "", longest: float | None = None, *, durable: bool = False) -> Blobs:
+def _find_store(name: str, folder: str = "", longest: float | None = None) -> Blobs:
     now = settings()
     address = getattr(now, f"{name}_url") or str(now.state_dir.resolve() / folder)
     key = getattr(now, f"{name}_access_key_id"), getattr(now, f"{name}_secret_access_key")
-    return _open_store(f"{name.upper()}_URL", address, key, longest, durable=durable)
+    return _open_store(f"{name.upper()}_URL", address, key, longest)
 
 
 @lru_cache(maxsize=5)
 def _open_store(
-    variable: str,
-    address: str,
-    key: tuple[str | None, "SecretStr | None"],
-    longest: float | None = None,
-    *,
-    durable: bool = False,
+    variable: str, address: str, key: tuple[str | None, "SecretStr | None"], longest: float | None
 ) -> Blobs:
     place, (name, secret) = read_store(address), key
     options: dict[str, Any] = {}
-    if urlsplit(place.url).scheme in ("s3", "s3a"):
+    if place.url.startswith("s3"):
+        wait = {"connect_timeout": _CONNECT, "read_timeout": longest or _LONGEST}
         options = {
             "endpoint_url": place.endpoint,
             "key": name,
             "secret": secret.get_secret_value() if secret else None,
             "client_kwargs": {"region_name": place.region} if place.region else {},
-            "config_kwargs": {
-                "connect_timeout": _CONNECT,
-                "read_timeout": longest or _LONGEST,
-                "retries": {"max_attempts": 0},
-            },
+            "config_kwargs": {**wait, "retries": {"max_attempts": 0}},
             "use_listings_cache": False,
         }
     try:
@@ -280,41 +263,28 @@ def _open_store(
     except (ValueError, ImportError, OSError) as error:
         raise StoreAway(f"{variable} cannot be opened: {error}") from error
     files.retries = 1  # of s3fs: the callers retry later
-    return Blobs(files, root, variable=variable, longest=longest, durable=durable)
+    return Blobs(files, root, variable=variable, longest=longest)
 
 
-def _write_file(path: Path, data: bytes, *, durable: bool) -> None:
-    """Write a file whole or not at all; a disk that was full has nothing more on it than before."""
+def _write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, and onto the disk; one that was full has nothing more on it than before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(f"{path}.part")
     try:
         with part.open("wb") as opened:
             opened.write(data)
             opened.flush()
-            if durable:
-                os.fsync(opened.fileno())
+            os.fsync(opened.fileno())
         part.replace(path)
     except OSError:
         with suppress(OSError):
             part.unlink()
         raise
-    if durable:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    """Have the disk keep the names in a folder, too: fsync(2)."""
-    folder = os.open(path, os.O_RDONLY)
+    folder = os.open(path.parent, os.O_RDONLY)  # its names, too: fsync(2)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _troubles() -> tuple[type[Exception], ...]:
-    """Return what a store's trouble is raised as; botocore's own errors are none of Python's."""
-    botocore = sys.modules.get("botocore.exceptions")
-    return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
 
 
 def _lacks_bucket(error: FileNotFoundError) -> bool:

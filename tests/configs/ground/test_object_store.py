@@ -185,8 +185,6 @@ def test_a_backup_is_on_its_disk_before_it_counts(
         seen.append(sorted(path.name for path in (tmp_path / "a").iterdir()))
 
     monkeypatch.setattr("os.fsync", fsync)
-    settings_env(BACKUP_URL=tmp_path, PROOFS_URL=tmp_path)
+    settings_env(BACKUP_URL=tmp_path)
     backup_blobs().put("a/x", b"log")
     assert seen == [["x.part"], ["x"]]
-    proof_blobs().put("a/y", b"proof")
-    assert len(seen) == 2
