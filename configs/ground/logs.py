@@ -36,14 +36,13 @@ class _ToStandardError(logging.Handler):
         try:
             sys.stderr.write(self.format(record) + "\n")
         except Exception as error:  # noqa: BLE001 -- a log line that cannot be written must not stop the program
+            said = f"the log line of {record.pathname}:{record.lineno} cannot be written: {error!r}"
+            # `logging` itself would print the fields of the line unmasked
+            about = logging.LogRecord(
+                record.name, logging.ERROR, record.pathname, record.lineno, said, None, None
+            )
             with suppress(Exception):  # standard error itself may be away
-                sys.stderr.write(self.format(_describe_unwritten(record, error)) + "\n")
-
-
-def _describe_unwritten(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
-    """Return a record about a line that cannot be written. `logging` itself would print its fields unmasked."""
-    text = f"the log line of {record.pathname}:{record.lineno} cannot be written: {error!r}"
-    return logging.LogRecord(record.name, logging.ERROR, record.pathname, record.lineno, text, None, None)
+                sys.stderr.write(self.format(about) + "\n")
 
 
 def set_up_logs(program: str | None = None) -> None:

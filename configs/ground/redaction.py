@@ -61,24 +61,13 @@ _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 
 
-# Cache of short texts that need no mask: ids of desks and names of loggers come with each line.
-_CLEAN: set[str] = set()
-_MOST, _SHORT = 8192, 100  # texts; characters
-
-
 def mask_text(text: str) -> str:
     """Return the text without e-mail addresses (their domain stays), phone numbers (two digits stay), keys."""
     text = str(text)  # a StrEnum would keep its class
-    if text in _CLEAN or not _NEEDED.search(text):
-        return text
-    masked = text
-    for pattern, replacement in _PATTERNS:
-        masked = pattern.sub(replacement, masked)
-    if masked == text and len(text) <= _SHORT:
-        if len(_CLEAN) >= _MOST:
-            _CLEAN.clear()
-        _CLEAN.add(text)
-    return masked
+    if _NEEDED.search(text):
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+    return text
 
 
 def remove_personal_data(text: str) -> str:
