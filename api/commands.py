@@ -30,7 +30,7 @@ from api.models.user import Channel, Contact, Role, User
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
-from configs.ground.encryption import DecryptionFailed, decrypt, is_newest, renew_encryption
+from configs.ground.encryption import DecryptionFailed, decrypt, encrypt, is_newest
 from configs.ground.logs import set_up_logs
 from configs.ground.push_subscriptions import draw_keys
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -292,7 +292,7 @@ def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> boo
 
 def _renew_text(column: sa.Column[Any], text: str) -> str:
     is_email = isinstance(column.type, ContactAddress) and "@" in text
-    return text if is_email else renew_encryption(text)
+    return text if is_email or is_newest(text) else encrypt(decrypt(text))
 
 
 def _renew_lookups(key: UUID) -> bool:

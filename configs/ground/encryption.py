@@ -44,16 +44,6 @@ def decrypt(text: str) -> str:
         raise DecryptionFailed("no key of DATA_KEYS decrypts this") from None
 
 
-def renew_encryption(text: str) -> str:
-    """Return the encrypted text under the first of DATA_KEYS: unchanged where that encrypted it already.
-
-    Raises:
-        DecryptionFailed: none of them encrypted it.
-        configs.settings.SettingMissing: DATA_KEYS is not set.
-    """
-    return text if is_newest(text) else encrypt(decrypt(text))
-
-
 def is_newest(text: str) -> bool:
     """Whether the first of DATA_KEYS encrypted a text.
 
@@ -89,19 +79,11 @@ def decrypt_file(key: str, data: bytes) -> bytes:
         raise DecryptionFailed("its key does not decrypt this file") from None
 
 
-def lookup_hash(text: str) -> bytes:
-    """Return the 32 bytes to store, by which an encrypted text is found: under the first of LOOKUP_KEY.
-
-    Begin the text with its purpose (`sms:+33612345678`), so that equal texts of two kinds have different hashes.
-
-    Raises:
-        configs.settings.SettingMissing: LOOKUP_KEY is not set.
-    """
-    return lookup_hashes(text)[0]
-
-
 def lookup_hashes(text: str) -> list[bytes]:
-    """Return the hashes under which a text may be stored: one for each of LOOKUP_KEY, the newest first.
+    """Return the hashes of 32 bytes by which an encrypted text is found: one for each of LOOKUP_KEY, newest first.
+
+    The first is the one to store. Begin the text with its purpose (`sms:+33612345678`), so that equal texts of two
+    kinds have different hashes.
 
     Raises:
         configs.settings.SettingMissing: LOOKUP_KEY is not set.

@@ -27,7 +27,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import group_network_address, receives_sms, shorten_address
-from configs.ground.encryption import encrypt, lookup_hash, lookup_hashes
+from configs.ground.encryption import encrypt, lookup_hashes
 from configs.settings import settings
 from configs.settings.constants import Constant
 
@@ -153,8 +153,8 @@ def send_code(session: Session, contact: Contact, network_address: str) -> None:
             id=code_id,
             user_id=contact.user_id,
             number_hash=hash_address(Channel.SMS, number)[0],
-            network_hash=lookup_hash(network),
-            code_hash=lookup_hash(_salt(code_id, code)),
+            network_hash=lookup_hashes(network)[0],
+            code_hash=lookup_hashes(_salt(code_id, code))[0],
             created_at=clock(),
         )
     )

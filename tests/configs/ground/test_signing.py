@@ -200,18 +200,17 @@ NEW = "new-key-new-key-new-key-new-key-new-key"
 PHONE = "+33612345678"
 
 
-def test_the_first_key_encrypts_and_renews_and_all_decrypt(settings_env: Put) -> None:
+def test_the_first_key_encrypts_and_all_decrypt(settings_env: Put) -> None:
     settings_env(DATA_KEYS=OLD)
     before = encryption.encrypt(PHONE)
     settings_env(DATA_KEYS=f"{NEW}, {OLD}")
-    after, renewed = encryption.encrypt(PHONE), encryption.renew_encryption(before)
-    assert {encryption.decrypt(each) for each in (before, after, renewed)} == {PHONE}
-    assert encryption.renew_encryption(renewed) == renewed
+    after = encryption.encrypt(PHONE)
+    assert {encryption.decrypt(each) for each in (before, after)} == {PHONE}
+    assert (encryption.is_newest(before), encryption.is_newest(after)) == (False, True)
     settings_env(DATA_KEYS=NEW)
-    assert encryption.decrypt(after) == encryption.decrypt(renewed) == PHONE
-    for refuse in (encryption.decrypt, encryption.renew_encryption):
-        with pytest.raises(encryption.DecryptionFailed):
-            refuse(before)
+    assert encryption.decrypt(after) == PHONE
+    with pytest.raises(encryption.DecryptionFailed):
+        encryption.decrypt(before)
 
 
 @in_turn("text", ["", "x", PHONE, "gAAAAA", "é", "\0"])
@@ -222,16 +221,16 @@ def test_what_nobody_encrypted_is_refused(text: str) -> None:
 
 def test_a_look_up_tries_all_keys_and_the_first_is_written(settings_env: Put) -> None:
     settings_env(LOOKUP_KEY=OLD)
-    before = encryption.lookup_hash(PHONE)
+    before = encryption.lookup_hashes(PHONE)[0]
     settings_env(LOOKUP_KEY=f"{NEW},{OLD}")
-    assert encryption.lookup_hashes(PHONE) == [encryption.lookup_hash(PHONE), before]
-    assert encryption.lookup_hash(PHONE) != before
-    assert encryption.lookup_hash("sms:1") != encryption.lookup_hash("telegram:1")
+    assert encryption.lookup_hashes(PHONE)[1] == before
+    assert encryption.lookup_hashes(PHONE)[0] != before
+    assert encryption.lookup_hashes("sms:1") != encryption.lookup_hashes("telegram:1")
     assert len(before) == 32
 
 
 def test_the_keys_of_both_purposes_differ(settings_env: Put) -> None:
     settings_env(DATA_KEYS=OLD, LOOKUP_KEY=OLD)
-    first = encryption.lookup_hash(PHONE)
+    first = encryption.lookup_hashes(PHONE)[0]
     settings_env(DATA_KEYS=NEW)
-    assert encryption.lookup_hash(PHONE) == first
+    assert encryption.lookup_hashes(PHONE)[0] == first
