@@ -22,7 +22,7 @@ from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.object_store import StoreAway, proof_blobs
-from configs.ground.proofs import NoProof, body_of, has_picture, meta_of, picture_of
+from configs.ground.proofs import PICTURE, NoProof, body_of, meta_of, picture_of
 from configs.ground.signed_links import StopAlerts, read_unsubscription
 from configs.world.desk import zone_of
 from configs.world.prefecture import Prefecture, prefectures
@@ -203,7 +203,7 @@ def show_proof(token: str) -> str:
         place=place,
         meta=meta,
         seen_at=meta.seen_at.astimezone(zone_of(meta.time_zone)),
-        picture=has_picture(blobs, key) and url_for("links.send_picture", token=token),
+        picture=PICTURE in blobs.names(key) and url_for("links.send_picture", token=token),
         source=None if meta.refused else url_for("links.send_source", token=token),
     )
 

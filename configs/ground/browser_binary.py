@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 from configs.settings import settings
@@ -23,12 +22,8 @@ def browser_path() -> Path | None:
     named = settings().browser_path
     if named:
         return named if settings().program in _ELSEWHERE or _runs(named) else None
-    return _find_browser(os.environ.get("PATH", ""), _downloads_folder())
-
-
-def look_again() -> None:
-    """Forget what was found: one was installed meanwhile."""
-    _find_browser.cache_clear()
+    installed = (shutil.which(name) for name in _NAMES)
+    return next((Path(each) for each in (*installed, *_list_downloads(_downloads_folder())) if each), None)
 
 
 def missing_browser() -> str | None:
@@ -60,12 +55,6 @@ def arguments() -> list[str]:
 def sandboxed() -> bool:
     """Whether the browser's own sandbox is on: Chromium refuses to start with it as root."""
     return os.geteuid() != 0
-
-
-@lru_cache(maxsize=8)
-def _find_browser(path: str, downloads: Path) -> Path | None:
-    installed = (shutil.which(name, path=path) for name in _NAMES)
-    return next((Path(each) for each in (*installed, *_list_downloads(downloads)) if each), None)
 
 
 def _downloads_folder() -> Path:

@@ -12,7 +12,6 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from configs.ground.loop_report import NOTICES
 from configs.ground.redis import open_redis
 from configs.settings import settings
 
@@ -84,12 +83,3 @@ def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:
     queued = datetime.fromisoformat(at.decode())
     # RQ writes UTC; what says no zone must not end the sweep, which expects a ValueError alone.
     return round((now - (queued if queued.tzinfo else queued.replace(tzinfo=UTC))).total_seconds(), 3)
-
-
-def nudge_streams() -> None:
-    """Have the live streams look for notices in their table.
-
-    Raises:
-        redis.exceptions.RedisError: Redis is away; the streams poll the table then.
-    """
-    redis().publish(NOTICES, b"")

@@ -43,10 +43,6 @@ _FIELDS = frozenset(
 )
 
 
-class JobRefused(NoSuchJobError):
-    """A job is not one that our programs enqueue. RQ passes over it as over one that is gone."""
-
-
 class ListedJob(Job):
     """A job of the queues in `functions`, which names what each queue's jobs may call."""
 
@@ -56,7 +52,7 @@ class ListedJob(Job):
         """Take over those fields of a job that ours have.
 
         Raises:
-            JobRefused: our programs enqueue no such job.
+            rq.exceptions.NoSuchJobError: our programs enqueue no such job.
         """
         ours = {name: value for name, value in raw_data.items() if name in _FIELDS}
         try:
@@ -66,7 +62,7 @@ class ListedJob(Job):
             because = f"{type(error).__name__}: {error}"[:300]
             log.error("a job is refused", job=self.id, because=because)  # noqa: TRY400 -- the text says all
             self.connection.delete(self.key)
-            raise JobRefused(f"refused: {self.key}") from None
+            raise NoSuchJobError(f"refused: {self.key}") from None  # RQ passes over it
 
     def _check(self, found: dict[bytes, bytes]) -> None:
         queue = found[b"origin"].decode()
@@ -80,11 +76,6 @@ class ListedJob(Job):
 class _Queue(Queue):
     def enqueue_dependents(self, *_given: Any, **_named: Any) -> None:
         """Ask for no jobs that depend on another one, which takes a round trip: no job of our programs does."""
-
-
-def list_functions(functions: Mapping[str, Collection[str]]) -> type[ListedJob]:
-    """Return the class of the jobs that may call these functions."""
-    return type("WorkerJob", (ListedJob,), {"functions": functions})
 
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
@@ -113,7 +104,7 @@ class JobWorker(SimpleWorker):
             list(functions),
             name=f"{settings().program or 'worker'}-{uuid4().hex}",  # whose user of Redis may write its record
             connection=connection,
-            job_class=list_functions(functions),
+            job_class=type("WorkerJob", (ListedJob,), {"functions": functions}),
             queue_class=_Queue,
             serializer=JSONSerializer,
             worker_ttl=_IDLE_SECONDS + 15,  # RQ waits 15 s less than this for a job
@@ -180,11 +171,6 @@ class JobWorker(SimpleWorker):
             signal.setitimer(signal.ITIMER_REAL, _STOP_SECONDS)
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ's own has no types
 
-    def work_until_old(self) -> None:
-        """Work until told to stop, until old, or until Redis is away."""
-        left = (self.leaves_at - clock()).total_seconds()
-        self.work(logging_level="WARNING", max_idle_time=max(1, math.ceil(left)))
-
 
 def _stop_soon(stopped: threading.Event) -> None:
     """Ask to stop, and end this process where that hangs, saying where: what it had in hand waits for the next."""
@@ -226,7 +212,10 @@ def _serve(functions: Mapping[str, Collection[str]], stopped: threading.Event) -
     while not stopped.is_set() and clock() < end:
         try:
             client = redis_client(retries=False)
-            JobWorker(functions, client, end, stopped).work_until_old()
+            left = math.ceil((end - clock()).total_seconds())
+            JobWorker(functions, client, end, stopped).work(
+                logging_level="WARNING", max_idle_time=max(1, left)
+            )
         except RedisError as error:
             log.warning("redis away, trying again", because=type(error).__name__)
         finally:

@@ -127,15 +127,6 @@ def body_of(blobs: Blobs, meta: Meta) -> bytes:
     return body
 
 
-def has_picture(blobs: Blobs, key: str) -> bool:
-    """Whether there is a picture.
-
-    Raises:
-        configs.ground.object_store.StoreAway: the store does not answer.
-    """
-    return PICTURE in blobs.names(key)
-
-
 def picture_of(blobs: Blobs, key: str) -> bytes:
     """Return the picture, a PNG.
 
@@ -201,13 +192,10 @@ class PageName:
         """Return the name that `str` made.
 
         Raises:
-            ValueError: the text is none that `str` makes.
+            ValueError, OverflowError, OSError: the text is none that `str` makes.
         """
         key, size, at = text.split(" ")
-        try:
-            return cls(key, int(size), datetime.fromtimestamp(int(at), UTC))
-        except (OverflowError, OSError):
-            raise ValueError(f"no instant: {at[:20]}") from None
+        return cls(key, int(size), datetime.fromtimestamp(int(at), UTC))
 
 
 class ProofStatus(BaseModel):
@@ -238,7 +226,7 @@ def list_waiting(client: Redis) -> list[PageName]:
     """
     found = []
     for each in cast("list[bytes]", client.hkeys(PAGES)):
-        with suppress(ValueError):  # a field that is no page's name
+        with suppress(ValueError, OverflowError, OSError):  # a field that is no page's name
             found.append(PageName.parse(each.decode()))
     return sorted(found, key=lambda name: name.seen_at)
 

@@ -1,7 +1,7 @@
 """Redis clients of all programs."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from redis import Redis
@@ -55,11 +55,8 @@ def read_rules() -> dict[str, list[str]]:
 
 def write_users(passwords: Mapping[str, str]) -> str:
     """Return an ACL file, https://valkey.io/topics/acl/; `passwords` has one for each user, and the owner's."""
-    return "".join(f"{line}\n" for line in _list_lines(passwords))
-
-
-def _list_lines(passwords: Mapping[str, str]) -> Iterator[str]:
-    rules = {OWNER: ["~*", "&*", "+@all"], **read_rules()}
+    lines, rules = [], {OWNER: ["~*", "&*", "+@all"], **read_rules()}
     for user, words in rules.items():
         digest = hashlib.sha256(passwords[user].encode()).hexdigest()
-        yield " ".join(("user", user, "on", f"#{digest}", *words))
+        lines.append(" ".join(("user", user, "on", f"#{digest}", *words)))
+    return "".join(f"{line}\n" for line in lines)

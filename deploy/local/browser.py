@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.ground.browser_binary import arguments, browser_path, look_again, missing_browser
+from configs.ground.browser_binary import arguments, browser_path, missing_browser
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 
@@ -43,7 +43,6 @@ def main() -> int:
     for what, command in _list_installers():
         print(f"no browser yet: trying {what}", flush=True)
         subprocess.run(command, env=os.environ | _INSTALLERS, check=False)
-        look_again()
         if _try_browser():
             return 0
     print(_HELP, file=sys.stderr)

@@ -18,7 +18,8 @@ from api.models.notification import RECEIPTS, Notification, Priority, State, que
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.job_queues import KEPT_SECONDS, name_job, nudge_streams, push, queue, read_oldest_seconds
+from configs.ground.job_queues import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds, redis
+from configs.ground.loop_report import NOTICES
 from configs.ground.matching_queues import CRITICAL, MANY, MATCH_SECONDS
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import most_at_once
@@ -95,7 +96,7 @@ def apply_receipts() -> None:
 def show_notices() -> None:
     """Have the live streams show what was written just now; they look every two seconds anyway."""
     with _forgiving("show_notices"):
-        nudge_streams()
+        redis().publish(NOTICES, b"")
 
 
 def nudge(notification_ids: Iterable[UUID], *, in_crowd: bool = False) -> None:

@@ -21,8 +21,8 @@ from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
 from api.stream import DatabaseAway, Reader
 from configs.ground.clock import clock, override_clock
-from configs.ground.job_queues import nudge_streams
-from configs.ground.loop_report import FRESH, STREAM, read_report
+from configs.ground.job_queues import redis as queue_redis
+from configs.ground.loop_report import FRESH, NOTICES, STREAM, read_report
 from configs.ground.signing import ACCESS_COOKIE, STAFF_IDLE_SECONDS
 from tests.api.alerts.test_notifications import write_notice
 from tests.clients import People, Person
@@ -118,7 +118,7 @@ def test_a_new_notice_arrives_at_once_and_without_a_nudge_once_the_table_is_read
         for _ in range(2):
             write_notice(camille.id)
             if is_nudged:
-                nudge_streams()
+                queue_redis().publish(NOTICES, b"")
             stream.expect_notice()
 
 
@@ -182,7 +182,7 @@ def test_nobody_is_told_of_the_notices_of_somebody_else(
     write_notice(camille.id)  # before she came: she asks for it herself
     with live.listen(camille) as mine, live.listen(robin) as theirs:
         write_notice(robin.id)
-        nudge_streams()
+        queue_redis().publish(NOTICES, b"")
         theirs.expect_notice()
         assert mine.next_line() == ":"
 
@@ -194,7 +194,7 @@ def test_a_transaction_that_commits_after_a_later_one_is_not_missed(
     with live.listen(camille) as stream:
         for key in (new_id(), early):
             write_notice(camille.id, id=key)
-            nudge_streams()
+            queue_redis().publish(NOTICES, b"")
             stream.expect_notice()
 
 
@@ -205,7 +205,7 @@ def test_a_stream_ends_with_its_login(live: LiveServer, person: People) -> None:
         while mine.response.readline():
             pass
         write_notice(robin.id)
-        nudge_streams()
+        queue_redis().publish(NOTICES, b"")
         theirs.expect_notice()
     with live.open(**camille.headers) as refused:
         assert refused.status == 401
@@ -248,7 +248,7 @@ def test_a_page_of_ours_opens_a_stream_by_its_cookie(live: LiveServer, camille: 
         stream = Stream(response)
         stream.greet()
         write_notice(camille.id)
-        nudge_streams()
+        queue_redis().publish(NOTICES, b"")
         stream.expect_notice()
     with live.open("/live/notices", Cookie=cookie, Sec_Fetch_Site="cross-site") as refused:
         assert refused.status == 403  # as an image would ask, without an Origin
@@ -321,7 +321,7 @@ def test_while_the_database_is_away_clients_are_told_to_come_back_and_then_strea
                 with live.open(**camille.headers) as refused:
                     assert (refused.status, refused.getheader("Retry-After")) == (503, "30")
         write_notice(camille.id)
-        nudge_streams()
+        queue_redis().publish(NOTICES, b"")
         stream.expect_notice()
         end_login(camille)
         while stream.response.readline():
@@ -332,7 +332,7 @@ def test_a_clock_that_was_moved_ahead_hides_nothing(live: LiveServer, person: Pe
     camille = person()
     with override_clock(lambda: datetime.now(UTC) + timedelta(hours=9)), live.listen(camille) as stream:
         write_notice(camille.id)
-        nudge_streams()
+        queue_redis().publish(NOTICES, b"")
         stream.expect_notice()
 
 

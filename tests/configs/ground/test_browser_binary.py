@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.ground.browser_binary import arguments, browser_path, look_again, missing_browser
+from configs.ground.browser_binary import arguments, browser_path, missing_browser
 
 Program = Callable[[str], Path]
 
@@ -16,13 +16,11 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_env: Calla
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "downloads"))
     settings_env(BROWSER_PATH="")
-    look_again()
 
     def make(name: str) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o755)
-        look_again()
         return path
 
     return make
@@ -50,7 +48,6 @@ def test_an_installed_one_goes_before_a_download_and_a_named_one_before_both(
 
 def test_a_download_that_is_not_whole_is_none(program: Program) -> None:
     program("downloads/chromium-1255/chrome-linux64/chrome").chmod(0o644)
-    look_again()
     assert browser_path() is None
 
 
