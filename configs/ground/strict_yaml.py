@@ -1,31 +1,16 @@
 """Strict reading of a YAML file: nothing is guessed, and errors are refused with file and key."""
 
-import datetime as dt
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from yaml import CSafeLoader  # which reads a hundred files ten times faster
-
-from configs.ground.clock import clock
-from configs.ground.strict_model import IsoDate
 
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
-
-
-def _not_ahead(date: dt.date) -> dt.date:
-    today = clock().date()
-    if date - today > dt.timedelta(days=1):  # overseas it is tomorrow already
-        raise ValueError(f"lies in the future, today is {today}: write the day on which it was so")
-    return date
-
-
-# A day on which an operator saw, read or decided something.
-PastDate = Annotated[IsoDate, AfterValidator(_not_ahead)]
 
 
 _REWORDED = {  # by pydantic's name of the error

@@ -14,8 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from configs.ground.browser_binary import missing_browser
 from configs.ground.hosts import host_of, is_loopback, is_private
-from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import PastDate
+from configs.ground.strict_model import IsoDate, Strict
 from configs.settings import Settings, settings
 from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.slot_releases import Release, Window, list_windows, window
@@ -164,7 +163,7 @@ class Desk(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     grade: Grade
     source: Text
-    date: PastDate
+    date: IsoDate
     interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
     horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
     fetch: Fetch = Fetch.HTTP

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import ConfigFileError, Document, PastDate, check, read_document
+from configs.ground.strict_model import IsoDate, Strict
+from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
 from configs.world.desk import Text, Whole, is_stand_in
 
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
@@ -42,7 +42,7 @@ class Robots(Strict):
     """The decision about robots.txt and terms, the day on which it was taken, and what it rests on."""
 
     decision: Decision
-    date: PastDate
+    date: IsoDate
     reason: Text
 
 

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import holidays
 from pydantic import BeforeValidator, model_validator
 
-from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import PastDate
+from configs.ground.strict_model import IsoDate, Strict
 
 _ALSACE = ("67", "68")
 _FORTNIGHT = dt.timedelta(days=14)  # there is a window in it, also where a holiday puts one off
@@ -41,7 +40,7 @@ class Release(Strict):
     begins: Hour
     ends: Hour
     source: str
-    date: PastDate
+    date: IsoDate
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -147,10 +147,6 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
             ["a.fr:443:", "  stealth: true", "  agent: honest"],
             ": a.fr:443.stealth: and `agent: honest` exclude each other: say who we are, or hide it",
         ),
-        (
-            ["a.fr:443:", "  robots: {decision: allowed, date: 2045-01-01, reason: x}"],
-            "a.fr:443.robots.date: lies in the future",
-        ),
         (["a.fr:443:", "  bugdet: 3"], ": a.fr:443.bugdet: is no key here"),
         ([], ": file: is empty"),
     ],
