@@ -60,12 +60,8 @@ def judge_connection(context: sa.engine.ExceptionContext) -> None:
     if _read_state(context.original_exception) == _READ_ONLY:
         context.is_disconnect = True
     if refuses_writes(context.original_exception):
-        _note_refusal(type(context.original_exception).__name__)
-
-
-def _note_refusal(name: str) -> None:
-    with suppress(RedisError, SettingMissing), closing(redis_client(answer_seconds=1)) as client:
-        client.set(_REFUSED, name, ex=_REFUSED_FOR)
+        with suppress(RedisError, SettingMissing), closing(redis_client(answer_seconds=1)) as client:
+            client.set(_REFUSED, type(context.original_exception).__name__, ex=_REFUSED_FOR)
 
 
 def read_refusal(client: Redis) -> str | None:

@@ -1,6 +1,7 @@
 """Redis clients of all programs."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,15 +43,9 @@ OWNER = "default"  # operators, health of the server, tests
 
 def read_rules() -> dict[str, list[str]]:
     """Return the rules of each user, in order."""
-    found: dict[str, list[str]] = {}
-    for line in RULES.read_text("utf-8").splitlines():
-        words = line.partition("#")[0].split()
-        if words[:1] == ["user"]:
-            mine = found.setdefault(words[1], [])
-            words = words[2:]
-        if words:
-            mine.extend(words)
-    return found
+    text = re.sub("#.*", "", RULES.read_text("utf-8"))
+    users = (each.split() for each in re.split("^user ", text, flags=re.MULTILINE)[1:])
+    return {name: words for name, *words in users}
 
 
 def write_users(passwords: Mapping[str, str]) -> str:
