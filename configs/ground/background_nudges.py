@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 def nudge(queue: str, job: str, argument: str = "", *, most: int | None = None) -> None:
     """Have a job begin now; the schedule does it where Redis is away, or more than `most` nudges wait already."""
-    key = _name_list(queue)
+    key = f"nudges:{queue}"
     try:
         if most is not None and redis().llen(key) > most:
             return
@@ -35,7 +35,7 @@ def take_nudge(queue: str, seconds: float = 0.0) -> tuple[str, str] | None:
     Raises:
         redis.RedisError: Redis is away.
     """
-    key = _name_list(queue)
+    key = f"nudges:{queue}"
     if seconds:
         found = cast("list[bytes] | None", redis().blpop([key], seconds))
         entry = found[1] if found else None
@@ -45,7 +45,3 @@ def take_nudge(queue: str, seconds: float = 0.0) -> tuple[str, str] | None:
         return None
     name, _, argument = entry.decode("utf-8", "replace").partition(" ")
     return name, argument
-
-
-def _name_list(queue: str) -> str:
-    return f"nudges:{queue}"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from configs.settings import settings
 
-HOW_TO_GET_ONE = "run make browser, or name one in BROWSER_PATH"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _DOWNLOADED = ("chrome-linux*/chrome", "chrome-mac*/*.app/Contents/MacOS/*")
 # Programs that start no browser and may run on a machine without
@@ -33,7 +32,7 @@ def missing_browser() -> str | None:
     named = settings().browser_path
     if named:
         return f"BROWSER_PATH names {named}, which is no program that can be run"
-    return f"none is installed: {HOW_TO_GET_ONE}"
+    return "none is installed: run make browser, or name one in BROWSER_PATH"
 
 
 def arguments() -> list[str]:

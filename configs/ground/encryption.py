@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from configs.settings import settings
 
-_KEY_BYTES = 32
-
 
 class DecryptionFailed(ValueError):
     """No key of DATA_KEYS decrypts a text: the key that encrypted it is missing, or it was damaged."""
@@ -101,4 +99,4 @@ def _build_cipher(secrets: tuple[str, ...]) -> MultiFernet:
 def _derive_key(secret: str, purpose: bytes) -> bytes:
     """Return a key of 32 bytes for one purpose; the secret may be any long random text."""
     info = b"rdvpriority." + purpose
-    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(secret.encode())
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret.encode())

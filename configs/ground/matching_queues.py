@@ -5,8 +5,7 @@ from configs.settings.constants import Constant
 # First wait before a lost row is nudged again; it doubles each time
 NUDGE_SECONDS = Constant("NUDGE_SECONDS", 2.0)
 
-MATCH_SECONDS = (
-    30  # of a job, at most as long as the lease of the mails that it sends: their answers end with it
-)
+# Of a job, at most as long as the lease of the mails that it sends: their answers end with it
+MATCH_SECONDS = 30
 
 CRITICAL, MANY = MATCHING = ("critical", "many")

@@ -84,9 +84,8 @@ class Blobs:
         """
         path = self._path(key)
         try:
-            if isinstance(
-                self._files, LocalFileSystem
-            ):  # a server keeps what came whole, a disk also what did not
+            # a server keeps what came whole, a disk also what did not
+            if isinstance(self._files, LocalFileSystem):
                 with self._explained():
                     _write_file(Path(path), data)
             else:
