@@ -125,11 +125,8 @@ def clean_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 
 def _clean_text(text: str) -> str:
-    return _escaped(mask_text(text))
-
-
-def _escaped(text: str) -> str:
-    """Escape a text line by line: a traceback has several. Of a long one the middle is left out."""
+    """Mask a text, and escape it line by line: a traceback has several. Of a long one the middle is left out."""
+    text = mask_text(text)
     if len(text) > LONGEST:
         left = len(text) - LONGEST
         text = f"{text[: LONGEST - _END]}… ({left} characters) …{text[-_END:]}"

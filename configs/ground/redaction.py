@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -107,13 +106,8 @@ def mask(value: Any, depth: int = 0, write: Callable[[str], str] = mask_text) ->
     return write(repr(value) if isinstance(value, BaseException) else str(value))
 
 
-@lru_cache(1000)
-def _names_secret(key: str) -> bool:
-    return bool(_SECRET_KEY.search(key))
-
-
 def mask_entry(key: object, value: Any, depth: int = 0, write: Callable[[str], str] = mask_text) -> Any:
     """Return a value as `mask` does, or MASK if its key names a secret."""
-    if not isinstance(value, _PLAIN) and _names_secret(str(key)):
+    if not isinstance(value, _PLAIN) and _SECRET_KEY.search(str(key)):
         return MASK
     return mask(value, depth, write)
