@@ -20,12 +20,13 @@ from api.models.notification import Notification, Priority, State, is_fresh
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from api.models.user import Channel
+from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
 from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.ground.outage_log import OutageLog
 from configs.ground.startup import exit_on_config_error
-from configs.ground.worker_processes import on_stop_signals, repeat_until_old
+from configs.ground.worker_processes import leaves_at, on_stop_signals
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
@@ -232,7 +233,9 @@ def main() -> int:
     stopped = threading.Event()
     on_stop_signals(stopped.set)
     log.info("sweeping", seconds=_SWEEP_SECONDS())
-    repeat_until_old(Sweep().turn_safely, _SWEEP_SECONDS(), stopped)
+    sweep, end = Sweep(), leaves_at()
+    while not stopped.wait(_SWEEP_SECONDS()) and clock() < end:
+        sweep.turn_safely()
     return 0
 
 

@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -125,10 +124,3 @@ def on_stop_signals(act: Callable[[], None]) -> None:
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
-
-
-def repeat_until_old(turn: Callable[[], object], seconds: float, stopped: threading.Event) -> None:
-    """Call `turn` every `seconds` until `stopped` is set, or until old."""
-    end = leaves_at()
-    while not stopped.wait(seconds) and clock() < end:
-        turn()
