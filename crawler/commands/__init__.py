@@ -26,7 +26,7 @@ class OperatorCommand(ABC):
 
     requires_crawler_process = False
     default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
-    SYNTAX: ClassVar[str]  # the arguments
+    SYNTAX: ClassVar[str] = ""  # the arguments
     SHORT: ClassVar[str]  # the line that `scrapy` shows
     ERRORS: ClassVar[tuple[type[Exception], ...]] = (
         ConfigFileError,
@@ -36,7 +36,6 @@ class OperatorCommand(ABC):
         UnknownPrefecture,
         WrongArgument,
     )
-    WITHOUT_DATABASE: ClassVar[str] = "nothing was changed"
 
     def syntax(self) -> str:
         """Return the arguments."""
@@ -54,7 +53,7 @@ class OperatorCommand(ABC):
             raise self.make_exit(str(error)) from None
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             away = str(error).splitlines()[0]
-            raise self.make_exit(f"the database is away, {self.WITHOUT_DATABASE}: {away}") from None
+            raise self.make_exit(f"the database is away, nothing was changed: {away}") from None
 
     @abstractmethod
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:

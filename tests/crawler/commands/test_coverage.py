@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from api.models.desk import DeskState
 from configs.settings import PREFECTURES
-from configs.world.outcome import Outcome
 from configs.world.prefecture import prefectures
 from crawler.commands.coverage import page
-from crawler.recording.batch_writer import record
-from tests.crawler.checks import check
-from tests.crawler.commanded import command, scrapy
-from tests.factories import save_all
 
 PAGE = Path(__file__).parents[3] / "docs" / "coverage.md"
 
@@ -48,36 +42,3 @@ def test_it_tells_what_is_seen_from_what_is_not() -> None:
     assert [each.split(" | ")[1:4] for each in lines if "| NATURALISATION " in each] == [
         ["all 1", "all 1", "all 1 |"]
     ]
-
-
-def count_standings(capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
-    """Return how many desks stand how, by the command: proven, able to, switched off, unable to."""
-    code, out, err = scrapy(capsys, "coverage", *options)
-    assert code == 0, err
-    assert ("As the database of this installation says." in out) == ("--live" in options)
-    named = ("proven by a live check", "can prove, not yet proven", "switched off until decided", "cannot")
-    rows = {
-        name: line.split(" | ")[1]
-        for line in out.splitlines()
-        for name in named
-        if line.startswith(f"| {name} |")
-    }
-    return [rows[name] for name in named]
-
-
-@pytest.mark.usefixtures("five_desks", "database", "frozen")
-def test_what_the_database_saw_proven_is_counted_apart_from_what_may_be_and_what_is_off(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    save_all(DeskState(id=f"evry_91/{slug}") for slug in "abcde")
-    record([check("a", 1), check("b", 1, outcome=Outcome.UNREADABLE), check("c", 1, outcome=Outcome.CAPTCHA)])
-    assert count_standings(capsys) == ["0", "2", "1", "2"]
-    assert count_standings(capsys, "--live") == ["1", "1", "1", "2"]
-    record([check("b", 2)])
-    assert count_standings(capsys, "--live") == ["2", "0", "1", "2"]
-
-
-@pytest.mark.usefixtures("five_desks")
-def test_a_database_that_is_away_is_said(settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none")
-    assert "scrapy coverage: the database is away, nothing is known" in str(command("coverage", "--live"))
