@@ -4,7 +4,6 @@ It pauses one desk, too, and has it checked again, without the API.
 """
 
 import argparse
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -24,7 +23,6 @@ from crawler.recording.desk_state_update import is_proven
 from crawler.scheduling.intervals import effective_interval, own_interval, proven_intervals
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
-_ORDER = tuple(Decision)  # what is unread comes first: it is what is to be done
 
 
 def desk_table(shown: Sequence[Desk]) -> str:
@@ -38,36 +36,14 @@ def desk_table(shown: Sequence[Desk]) -> str:
 
 
 def reason_table(shown: Sequence[Desk]) -> str:
-    """Return why each desk is checked, or is not."""
+    """Return why each desk is checked, or is not, and whether its host's robots.txt and terms were read."""
     rows = []
     for each in shown:
         because = each.unwatched_because or f"checked; {each.source}"
-        rows.append((each.id, each.grade, each.watch, _describe_decision(each.host), because))
-    return aligned([("DESK", "GRADE", "WATCH", "ROBOTS", "WHY"), *rows])
-
-
-def robots_table(shown: Sequence[Desk]) -> str:
-    """Return the hosts of desks that are watched, or would be if their hosts allowed it; unread ones first."""
-    found = Counter(each.host for each in shown if each.schedulable or each.refused)
-    rows = []
-    for host, count in found.items():
-        name, _, port = host.rpartition(":")
-        address = f"https://{name}" if port == "443" else f"http://{host}"
-        robots = host_rules().get(host, HostRule()).robots
-        decision, day = (robots.decision.value, str(robots.date)) if robots else (Decision.UNREAD.value, "-")
-        because = robots.reason if robots else "no file says anything of it"
-        rows.append((host, str(count), decision, day, f"{address}/robots.txt", because))
-    rows.sort(key=lambda row: (_ORDER.index(Decision(row[2])), -int(row[1]), row[0]))
-    headings = ("HOST", "DESKS", "ROBOTS", "SINCE", "READ", "REASON")
-    return aligned([headings, *rows]) if rows else "no desk of these is watched"
-
-
-def _describe_decision(host: str) -> str:
-    """Return the decision about a host (`name:port`) in few words: `unread`, `allowed 2026-11-20`."""
-    robots = host_rules().get(host, HostRule()).robots
-    if robots is None or robots.decision is Decision.UNREAD:
-        return Decision.UNREAD.value
-    return f"{robots.decision.value} {robots.date}"
+        robots = host_rules().get(each.host, HostRule()).robots
+        decision = f"{robots.decision} {robots.date}" if robots else Decision.UNREAD
+        rows.append((each.id, each.grade, each.watch, each.host, decision, because))
+    return aligned([("DESK", "GRADE", "WATCH", "HOST", "ROBOTS", "WHY"), *rows])
 
 
 def state_table(shown: Sequence[Desk]) -> str:
@@ -105,8 +81,7 @@ class Command(OperatorCommand, ScrapyCommand):
 
     requires_project = True
     SYNTAX = (
-        "[--prefecture ID] [--system NAME] [--state | --why | --robots]"
-        " | --pause DESK --reason TEXT | --resume DESK"
+        "[--prefecture ID] [--system NAME] [--state | --why] | --pause DESK --reason TEXT | --resume DESK"
     )
     SHORT = "List the desks: what each is for, its platform, how sure its address is"
     ERRORS = (*OperatorCommand.ERRORS, ValueError)  # the kill switch's
@@ -119,8 +94,7 @@ class Command(OperatorCommand, ScrapyCommand):
         shown = parser.add_mutually_exclusive_group()
         for name, table, said in (
             ("--state", state_table, "how often each is asked, and how it stands"),
-            ("--why", reason_table, "why each is checked, or is not"),
-            ("--robots", robots_table, "whose robots.txt and terms nobody has read"),
+            ("--why", reason_table, "why each is checked, or is not, and what is decided of its host"),
         ):
             shown.add_argument(
                 name, action="store_const", dest="table", const=table, default=desk_table, help=said

@@ -9,7 +9,7 @@ from scrapy.settings import Settings
 
 from api.models.desk import DeskStatus
 from configs.ground.clock import clock
-from crawler.commands.desks import listing, reason_table, robots_table, state_table
+from crawler.commands.desks import listing, reason_table, state_table
 from tests.api.world import PREFECTURES
 from tests.crawler.commanded import command
 from tests.factories import add_desk
@@ -53,25 +53,19 @@ def test_how_desks_stand_is_shown_with_their_intervals(
 
 def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> None:
     lines = listing(None, "prefenligne", reason_table).splitlines()
-    assert lines[0].split() == ["DESK", "GRADE", "WATCH", "ROBOTS", "WHY"]
+    assert lines[0].split() == ["DESK", "GRADE", "WATCH", "HOST", "ROBOTS", "WHY"]
     said = {line.split()[0]: line for line in lines[1:]}
     assert "checked; " in said["bobigny_93/titre-sejour-remise"]
     assert said["agen_47/visite-medicale-permis"].endswith("its address is very old, or known to be dead")
 
 
-def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
-    tmp_path: Path, settings_env: Callable[..., None]
-) -> None:
+def test_what_is_decided_of_a_desks_host_is_listed(tmp_path: Path, settings_env: Callable[..., None]) -> None:
     rule = "{decision: %s, date: 2026-11-20, reason: read by an operator}"
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text(f"127.77.0.77:8800:\n  robots: {rule % 'allowed'}\n", encoding="utf-8")
     settings_env(PREFECTURES_DIR=PREFECTURES, HOSTS_FILE=hosts)
-    first, second = [line.split() for line in listing(None, None, robots_table).splitlines()[1:]]
-    assert first == ["127.77.0.93:8800", *first[1:]]
-    assert first[2:5] == ["unread", "-", "http://127.77.0.93:8800/robots.txt"]
-    assert second[:4] == ["127.77.0.77:8800", "1", "allowed", "2026-11-20"]
-    assert " allowed 2026-11-20  checked" in listing("melun_77", None, reason_table)
-    assert " unread " in listing("bobigny_93", None, reason_table)
+    assert " 127.77.0.77:8800  allowed 2026-11-20  checked" in listing("melun_77", None, reason_table)
+    assert " 127.77.0.93:8800  unread " in listing("bobigny_93", None, reason_table)
 
 
 SETTINGS = Settings({"COMMANDS_MODULE": "crawler.commands"})
