@@ -1,7 +1,9 @@
 """Performs a request's actions on a page, and waits for the elements that the request awaits."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from playwright.async_api import Error as PlaywrightError
@@ -24,30 +26,26 @@ class ActionResult(NamedTuple):
     failed_action: str = ""  # why the first of them failed, if its element was there
 
 
-class _Stuck(Exception):
-    """An action failed although its element is there."""
-
-
 async def perform(
     page: Page, ask: PageRequest, traffic: RequestPolicy, pause: Callable[[], Awaitable[None]]
 ) -> ActionResult:
     """Do the actions of a request, with a `pause` before each, and wait for its awaited elements.
 
-    Raises:
-        playwright.async_api.Error: the page or its browser is gone.
+    A page or a browser that is gone counts as a failed action: reading the page tells what happened.
     """
     for number, act in enumerate(ask.acts):
+        left = len(ask.acts) - number
+        instead = () if act.needed else _after(ask, number)
         try:
-            instead = () if act.needed else _after(ask, number)
             if await _appears(page, [act.at], instead):
                 await pause()
-                answered = await _shows(page, ask.awaits)
                 await _do(page, act)
-                await traffic.wait_for_effect(answered=answered)
+                await traffic.rest()
             elif act.needed or not await _shows(page, instead):
-                return ActionResult(len(ask.acts) - number)
-        except _Stuck as stuck:
-            return ActionResult(len(ask.acts) - number, str(stuck))
+                return ActionResult(left)
+        except PlaywrightError as error:
+            what = f"{act.at} {act.option or ''}".rstrip()
+            return ActionResult(left, f"cannot be done: {what}: {error.message.splitlines()[0][:200]}")
     if ask.awaits and await _appears(page, ask.awaits):
         await traffic.rest()
     return ActionResult()
@@ -65,51 +63,47 @@ async def _shows(page: Page, wanted: Sequence[str]) -> bool:
 
 async def _appears(page: Page, wanted: Sequence[str], instead: Sequence[str] = ()) -> bool:
     """Wait until an element of `wanted` or `instead` shows; tell whether one of `wanted` does."""
+    either = reduce(Locator.or_, (_locate_visible(page, each) for each in (*wanted, *instead)))
     try:
-        either = [_locate_visible(page, each) for each in (*wanted, *instead)]
-        one = either[0]
-        for other in either[1:]:
-            one = one.or_(other)
-        await one.first.wait_for(state="visible")
-        return await _shows(page, wanted)
+        await either.first.wait_for(state="visible")
     except PlaywrightTimeoutError:
         return False
-    except PlaywrightError as error:
-        raise _classify_error(error, " or ".join(wanted)) from error
+    return await _shows(page, wanted)
 
 
 async def _do(page: Page, act: BrowserAction) -> None:
     element = _locate_visible(page, act.at).first
-    try:
-        for name, value in act.fields.items():
-            await _fill(page, element, name, value)
-        if act.option is not None:
-            await element.select_option(act.option)
-        elif await element.evaluate("node => node instanceof HTMLFormElement"):
-            await element.evaluate("node => node.requestSubmit()")
-        else:  # a new window would not belong to this check
-            await element.evaluate("node => node.closest('a, form')?.removeAttribute('target')")
-            await element.click()
-    except PlaywrightError as error:
-        raise _classify_error(error, f"{act.at} {act.option or ''}".rstrip()) from error
+    for name, value in act.fields.items():
+        await _fill(page, element, name, value)
+    if act.option is not None:
+        await element.select_option(act.option)
+    elif await element.evaluate("node => node instanceof HTMLFormElement"):
+        await element.evaluate("node => node.requestSubmit()")
+    else:  # a new window would not belong to this check
+        await element.evaluate("node => node.closest('a, form')?.removeAttribute('target')")
+        await element.click()
 
 
 async def _fill(page: Page, element: Locator, name: str, value: str) -> None:
     """Fill in one field of the element's form: a text, a drop-down, a box or a radio button."""
     form = element.locator("xpath=ancestor-or-self::form[1]")
     scope: Locator | Page = form if await form.count() else page
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    field = scope.locator(f'[name="{quoted}"]')
+    named = f"[name={_quote(name)}]"
+    field = scope.locator(named)
     kind = await field.first.evaluate("node => node.type || node.tagName")
     if kind in ("radio", "checkbox"):
-        chosen = value.replace("\\", "\\\\").replace('"', '\\"')
-        await field.locator(f'xpath=self::*[@value="{chosen}"]').first.check()
+        await scope.locator(f"{named}[value={_quote(value)}]").first.check()
     elif str(kind).startswith("select"):
         await field.first.select_option(value)
     elif kind == "hidden":
         await field.first.evaluate("(node, value) => { node.value = value }", value)
     else:
         await field.first.fill(value)
+
+
+def _quote(text: str) -> str:
+    """Return a text as a string of CSS."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _locate_visible(page: Page, selector: str) -> Locator:
@@ -126,14 +120,3 @@ def _as_printed(text: str) -> re.Pattern[str]:
     """Return a pattern of a sentence for any case, white space and apostrophes."""
     words = (re.escape(word).replace("'", "['\u2019]") for word in text.replace("\u2019", "'").split())
     return re.compile(r"\s+".join(words), re.IGNORECASE)
-
-
-def _classify_error(error: PlaywrightError, what: str) -> Exception:
-    """Return the error of an action: _Stuck if it cannot be done, or the error itself if the page is gone."""
-    if (
-        isinstance(error, PlaywrightTimeoutError)
-        or "selector" in error.message
-        or "is not a valid" in error.message
-    ):
-        return _Stuck(f"cannot be done: {what}: {error.message.splitlines()[0][:200]}")
-    return error

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit, urlunsplit
 from aiohttp import ClientPayloadError
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page as PlaywrightPage
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from playwright_stealth import Stealth
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -222,8 +221,8 @@ class BrowserSession(Session):
             raise self._traffic.refusal
         await self._traffic.document()
         answer, page = self._traffic.answer, self._tab
-        if self._traffic.broken or not answer or not page:
-            raise PlaywrightError(self._traffic.broken or "net::ERR_EMPTY_RESPONSE")
+        if not answer or not page or answer.request.failure:
+            raise PlaywrightError((answer and answer.request.failure) or "net::ERR_EMPTY_RESPONSE")
         headers = {name: value.replace("\n", ", ") for name, value in (await answer.all_headers()).items()}
         headers.pop("content-encoding", None)
         # In the browser: a text on its way takes several times its size of this process's memory.
@@ -300,8 +299,6 @@ def classify_error(
     """Return the error of the browser for an address, by the classes of crawler/fetching/errors.py."""
     if trouble := traffic.refusal or troubles.get(host_of(url)):
         return trouble
-    if isinstance(error, PlaywrightTimeoutError):
-        return TimeoutError()
     if traffic.answer and traffic.answer.status in _NO_CONTENT:
         return NotSupported(f"HTTP {traffic.answer.status}, which is no page")
     if _DOWNLOAD in error.message:

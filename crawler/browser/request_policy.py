@@ -32,9 +32,8 @@ _COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
 _AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _MOVED = range(300, 400)
 _MOVED_AS_IT_IS = (307, 308)  # the method is kept: https://fetch.spec.whatwg.org/#http-redirect-fetch
-_QUIET = 0.15  # seconds without a pending request, after which a page is at rest
-_LAZY = 0.5  # the same if an answer showed before: scripts debounce a choice, usually by 0.3 s
-_GLANCE = 0.02
+_QUIET = 0.5  # seconds without a pending request, after which a page is at rest; scripts debounce a choice by 0.3 s
+_GLANCE = 0.02  # seconds between two looks
 # Only the debugging protocol reports redirects: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {
     "patterns": [
@@ -81,7 +80,6 @@ class RequestPolicy:
         self.requests = 0
         self.refusal: FetchError | BudgetExhausted | None = None
         self.answer: Response | None = None
-        self.broken = ""
         self._budget = budget
         self._url = ""
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
@@ -93,7 +91,6 @@ class RequestPolicy:
         self._whole = asyncio.Event()
         self._under_way: set[Request] = set()
         self._moved_at = 0.0
-        self._quiet = _QUIET
         self._answering: set[asyncio.Task[None]] = set()
 
     async def watch(self, page: Page) -> None:
@@ -105,7 +102,7 @@ class RequestPolicy:
         self._page = page
         page.on("request", self._on_request)
         page.on("requestfinished", self._on_request_finished)
-        page.on("requestfailed", self._on_request_failed)
+        page.on("requestfailed", self._on_request_finished)
         page.on("response", self._on_response)
         page.context.on("page", _close)
         self._session = await page.context.new_cdp_session(page)
@@ -123,7 +120,7 @@ class RequestPolicy:
     def expect(self, url: str, forbidden: Callable[[str, str], bool]) -> None:
         """Allow the page to open an address, and to stay on its site."""
         self._url, self._forbidden = url, forbidden
-        self.refusal, self.answer, self.broken = None, None, ""
+        self.refusal, self.answer = None, None
 
     def end(self) -> None:
         """Abort all further requests."""
@@ -145,22 +142,13 @@ class RequestPolicy:
             await self._whole.wait()
 
     async def rest(self) -> None:
-        """Wait until no request of the page is pending, at most BROWSER_WAIT_SECONDS."""
-        until = monotonic() + BROWSER_WAIT_SECONDS()
-        while (now := monotonic()) < until:
-            left = self._moved_at + self._quiet - now
-            if not self._under_way and left <= 0:
-                return
-            await asyncio.sleep(_GLANCE if self._under_way else left)
-
-    async def wait_for_effect(self, *, answered: bool) -> None:
-        """Wait for the effect of an action; `answered`: the awaited elements were visible before it.
-
-        Then only the requests after the action distinguish the new answer from the old one.
-        """
+        """Wait until no request of the page has been pending for a while from now, at most BROWSER_WAIT_SECONDS."""
         self._moved_at = monotonic()
-        self._quiet = _LAZY if answered else _QUIET
-        await self.rest()
+        until = self._moved_at + BROWSER_WAIT_SECONDS()
+        while (now := monotonic()) < until:
+            if not self._under_way and now >= self._moved_at + _QUIET:
+                return
+            await asyncio.sleep(_GLANCE)
 
     async def _passes(self, method: str, url: str, kind: str, *, main: bool) -> bool:
         """Pay for a request, or refuse it; `main`: it opens the page itself, so a refusal is the page's result.
@@ -204,7 +192,7 @@ class RequestPolicy:
     def _on_request(self, request: Request) -> None:
         if request.resource_type in _AWAITED:
             self._under_way.add(request)
-            self._moved_at, self._quiet = monotonic(), _QUIET
+            self._moved_at = monotonic()
 
     def _on_request_finished(self, request: Request) -> None:
         self._under_way.discard(request)
@@ -212,16 +200,11 @@ class RequestPolicy:
         if self.answer and request == self.answer.request:
             self._whole.set()
 
-    def _on_request_failed(self, request: Request) -> None:
-        if self.answer and request == self.answer.request:
-            self.broken = request.failure or "it broke off"
-        self._on_request_finished(request)
-
     def _on_response(self, response: Response) -> None:
         moved = response.status in _MOVED and "location" in response.headers
         if not moved and self._opens(response.request):
             self._whole.clear()
-            self.answer, self.broken = response, ""
+            self.answer = response
 
     def _on_request_paused(self, event: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self._go_on(event))
