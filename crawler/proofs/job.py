@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from redis import Redis
 
 from configs.ground import proofs
-from configs.ground.browser_binary import missing_browser
+from configs.ground.browser_binary import browser_path, missing_browser
 from configs.ground.job_queues import redis
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import BODY, META, PAGES, PICTURE, TRIES, Meta, is_key
@@ -66,21 +66,17 @@ def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
         log.warning("%s has no picture: the browser failed %d times", meta.key, MOST_TRIES)
         proofs.count_proof(client, "pictureless")
         return True
-    picture = _take_picture(meta, gzip.decompress(body))
-    if picture:
-        blobs.put(f"{meta.key}/{PICTURE}", picture)
-    return picture is not None
+    from playwright.sync_api import Error  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
 
-
-def _take_picture(meta: Meta, body: bytes) -> bytes | None:
-    from crawler.proofs import screenshots  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
+    from crawler.proofs.screenshots import take_picture  # noqa: PLC0415
 
     try:
-        with screenshots.browsing() as browser:
-            return screenshots.picture(browser, meta, body)
-    except screenshots.NoPicture as error:
-        log.info("no picture of %s this time: %s", meta.key, error)
-        return None
+        blobs.put(f"{meta.key}/{PICTURE}", take_picture(meta, gzip.decompress(body)))
+    except Error as error:
+        said = error.message.splitlines()[0]
+        log.info("no picture of %s by %s this time: %s", meta.key, browser_path(), said)
+        return False
+    return True
 
 
 def _die() -> None:

@@ -8,13 +8,11 @@ that is no HTML is shown as text, JSON indented.
 import html
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
-from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
+from playwright.sync_api import sync_playwright
 
-from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from configs.ground.proofs import Meta
 from crawler.reading import is_html
 
@@ -34,45 +32,22 @@ _TEXT = """<!doctype html><meta charset="utf-8"><title>{url}</title>
 <h1>{url}</h1><pre>{text}</pre>"""
 
 
-class NoPicture(RuntimeError):
-    """A page cannot be rendered; the text says why."""
-
-
-@contextmanager
-def browsing() -> Iterator[Browser]:
-    """Start a browser without network.
+def take_picture(meta: Meta, body: bytes) -> bytes:
+    """Start a browser without network and return its screenshot of a page, as PNG.
 
     Raises:
-        NoPicture: there is none, or it does not start.
+        playwright.sync_api.Error: the browser does not start, cannot render the page, or died.
     """
-    path = browser_path()
-    if not path:
-        raise NoPicture(missing_browser() or "there is no browser")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=path,
-                args=[*arguments(), *_OFF],
-                chromium_sandbox=sandboxed(),
-                timeout=_PATIENCE,
-            )
-        except Error as error:
-            raise NoPicture(f"{path} does not start: {_first_line(error)}") from None
-        try:
-            yield browser
-        finally:
-            with suppress(Error):  # it died before
-                browser.close()
-
-
-def picture(browser: Browser, meta: Meta, body: bytes) -> bytes:
-    """Return a screenshot of a page as PNG.
-
-    Raises:
-        NoPicture: the browser cannot render it, or died.
-    """
-    try:
-        context = browser.new_context(
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=browser_path(),
+            args=[*arguments(), *_OFF],
+            chromium_sandbox=sandboxed(),
+            timeout=_PATIENCE,
+        ) as browser,
+    ):
+        page = browser.new_page(
             java_script_enabled=False,
             offline=True,
             accept_downloads=False,
@@ -81,37 +56,27 @@ def picture(browser: Browser, meta: Meta, body: bytes) -> bytes:
             locale="fr-FR",
             timezone_id=meta.time_zone,
         )
-        with context:
-            page = context.new_page()
-            shown = _answer(meta, body)
-            context.route("**/*", lambda route: _serve(route, shown))
-            url = re.sub(r"^ws", "http", meta.url)  # the frames of a socket are shown as a page
-            page.goto(url, wait_until="load", timeout=_PATIENCE)
-            return page.screenshot(timeout=_PATIENCE, animations="disabled", **_extent(page))
-    except Error as error:
-        raise NoPicture(_first_line(error)) from None
-
-
-def _serve(route: Route, shown: dict[str, Any]) -> None:
-    """Answer the first request with the page; abort all others, so that the page stays where it is."""
-    if shown:
-        answer = dict(shown)
-        shown.clear()
-        route.fulfill(**answer)
-    else:
-        route.abort("aborted")
+        # The first request is answered; all others are aborted, so that the page stays where it is.
+        page.context.route("**/*", lambda route: route.abort("aborted"))
+        page.route("**/*", lambda route: route.fulfill(**_answer(meta, body)), times=1)
+        url = re.sub(r"^ws", "http", meta.url)  # the frames of a socket are shown as a page
+        page.goto(url, wait_until="load", timeout=_PATIENCE)
+        height = min(int(page.evaluate("document.documentElement.scrollHeight")), _TALLEST)
+        return page.screenshot(
+            timeout=_PATIENCE,
+            animations="disabled",
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": _WIDTH, "height": height},
+        )
 
 
 def _answer(meta: Meta, body: bytes) -> dict[str, Any]:
+    """Return what the browser is given: HTML as it was fetched, anything else as text."""
     if is_html(body):
         kind = meta.headers.get("content-type", "")
-        return {
-            "status": 200,
-            "body": body,
-            "headers": {"content-type": kind if "html" in kind else "text/html"},
-        }
+        return {"body": body, "content_type": kind if "html" in kind else "text/html"}
     made = _TEXT.format(url=html.escape(meta.url), text=html.escape(_readable(body)[:_LONGEST_TEXT]))
-    return {"status": 200, "body": made, "headers": {"content-type": "text/html; charset=utf-8"}}
+    return {"body": made, "content_type": "text/html; charset=utf-8"}
 
 
 def _readable(body: bytes) -> str:
@@ -120,15 +85,3 @@ def _readable(body: bytes) -> str:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
         return text
-
-
-def _extent(page: Page) -> dict[str, Any]:
-    """Return the extent of the screenshot: the whole page, or the top of a very tall one."""
-    height = int(page.evaluate("document.documentElement.scrollHeight"))
-    if height <= _TALLEST:
-        return {"full_page": True}
-    return {"full_page": True, "clip": {"x": 0, "y": 0, "width": _WIDTH, "height": _TALLEST}}
-
-
-def _first_line(error: Error) -> str:
-    return error.message.splitlines()[0]

@@ -311,3 +311,15 @@ motif.onchange = () => setTimeout(() => fetch("/hours").then(said => said.text()
     with site({"/": page(lazy), "/hours": answer(SLOT.encode())}) as served:
         rules = {**RULES, "steps": [{"at": "#motif", "option": "Titre"}]}
         assert held.check(desk_at(served.address, rules)).outcome is Outcome.SLOTS
+
+
+@pytest.mark.journey
+def test_a_document_that_breaks_off_proves_nothing(held: Held) -> None:
+    cut = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n" + NONE.encode()
+
+    def say(connection: Any, _request: bytes) -> None:
+        connection.sendall(cut)
+
+    with site({"/": say}) as served:
+        item = held.check(desk_at(served.address))
+    assert (item.outcome, item.requests) == (Outcome.UNREACHABLE, 4)

@@ -1,13 +1,13 @@
 """A queue and a store of a test's own; what renders pages there."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from playwright.sync_api import Error
 
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import Meta
@@ -52,18 +52,13 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Take the browser's place: what it is to do (`fails`), and how often it was asked."""
     doing: dict[str, Any] = {"fails": False, "asked": 0}
 
-    @contextmanager
-    def browsing() -> Iterator[None]:
-        yield None
-
-    def picture(_browser: None, _meta: Meta, _body: bytes) -> bytes:
+    def take_picture(_meta: Meta, _body: bytes) -> bytes:
         doing["asked"] += 1
         if doing["fails"]:
-            raise screenshots.NoPicture("it died")
+            raise Error("it died")
         return b"PNG"
 
-    monkeypatch.setattr(screenshots, "browsing", browsing)
-    monkeypatch.setattr(screenshots, "picture", picture)
+    monkeypatch.setattr(screenshots, "take_picture", take_picture)
     monkeypatch.setattr(job, "missing_browser", lambda: None)
     return doing
 

@@ -2,13 +2,14 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import pytest
 import redis
+from playwright.sync_api import Error
 
 from configs.ground.object_store import Blobs
 from configs.ground.proofs import list_waiting, picture_of
@@ -18,20 +19,14 @@ from crawler.proofs.outbox import enqueue, meta_of
 from tests.crawler.proofs.conftest import capture, proof
 from tests.samples import try_first
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+T = TypeVar("T")
+pytestmark = pytest.mark.usefixtures("browser")
 
 
-@pytest.fixture(scope="module")
-def open_browser(browser: Path) -> Iterator["Browser"]:
-    with screenshots.browsing() as made:
-        yield made
-
-
-def shot(
-    open_browser: "Browser", body: bytes, url: str = "https://www.essonne.gouv.fr/booking", **headers: str
-) -> bytes:
-    return screenshots.picture(open_browser, meta_of(proof(shown=capture(body, url=url, **headers))), body)
+def shot(body: bytes, url: str = "https://www.essonne.gouv.fr/booking", **headers: str) -> bytes:
+    return aside(
+        lambda: screenshots.take_picture(meta_of(proof(shown=capture(body, url=url, **headers))), body)
+    )
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -41,10 +36,10 @@ def size(png: bytes) -> tuple[int, int]:
     return width, height
 
 
-def aside(act: Callable[[], None]) -> None:
+def aside(act: Callable[[], T]) -> T:
     """Do something in a thread of its own: Playwright takes one browser's loop a thread."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(act).result()
+        return thread.submit(act).result()
 
 
 def colours(png: bytes) -> int:
@@ -53,13 +48,13 @@ def colours(png: bytes) -> int:
 
 
 @pytest.mark.journey
-def test_the_whole_page_is_shown_to_a_bound(open_browser: "Browser") -> None:
+def test_the_whole_page_is_shown_to_a_bound() -> None:
     """A longer one than a window is below, one of its size at the end."""
-    assert size(shot(open_browser, b"<html><body style='margin:0;height:90000px'>x")) == (1920, 12000)
+    assert size(shot(b"<html><body style='margin:0;height:90000px'>x")) == (1920, 12000)
 
 
 @pytest.mark.rule("4.9")
-def test_nothing_leaves_whatever_the_page_tries(open_browser: "Browser") -> None:
+def test_nothing_leaves_whatever_the_page_tries() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -72,31 +67,30 @@ def test_nothing_leaves_whatever_the_page_tries(open_browser: "Browser") -> None
             </head><body style="margin:0;height:1500px" background="{far}/b.png"><img src="{far}/i.png">
             <iframe src="{far}/frame"></iframe><iframe srcdoc="<img src='{far}/inner.png'>"></iframe>
             <video src="{far}/v.mp4" autoplay></video><object data="{far}/o"></object></body></html>"""
-        assert size(shot(open_browser, page.encode(), url=f"{far}/booking")) == (1920, 1500)
+        assert size(shot(page.encode(), url=f"{far}/booking")) == (1920, 1500)
         with pytest.raises(BlockingIOError):
             server.accept()
 
 
 @pytest.mark.journey
-def test_a_page_is_shown_in_its_own_charset(open_browser: "Browser") -> None:
+def test_a_page_is_shown_in_its_own_charset() -> None:
     words = "<p style='font-size:200px'>éàù"
     utf, latin = words.encode(), words.encode("latin-1")
-    assert shot(open_browser, latin, content_type="text/html; charset=iso-8859-1") == shot(
-        open_browser, utf, content_type="text/html; charset=utf-8"
+    assert shot(latin, content_type="text/html; charset=iso-8859-1") == shot(
+        utf, content_type="text/html; charset=utf-8"
     )
 
 
 @pytest.mark.parametrize("url", try_first(["https://x.fr/api?motive=1", "wss://x.fr/socket"], 1))
 @pytest.mark.journey
-def test_what_is_no_html_is_shown_as_text(open_browser: "Browser", url: str) -> None:
+def test_what_is_no_html_is_shown_as_text(url: str) -> None:
     body = b'{"availabilities": [{"date": "2026-12-01", "slots": ["<script>"]}]}'
-    png = shot(open_browser, body, url=url, content_type="application/json")
+    png = shot(body, url=url, content_type="application/json")
     assert size(png) == (1920, 1080)
-    assert colours(png) > colours(shot(open_browser, b"<p>"))
+    assert colours(png) > colours(shot(b"<p>"))
 
 
 @pytest.mark.journey
-@pytest.mark.usefixtures("browser")
 def test_a_job_makes_the_picture_of_a_stored_page(blobs: Blobs, redis_server: redis.Redis) -> None:
     enqueue(proof())
     (name,) = list_waiting(redis_server)
@@ -110,8 +104,5 @@ def test_a_browser_that_does_not_start_is_named(tmp_path: Path, settings_env: Ca
     program.chmod(0o755)
     settings_env(BROWSER_PATH=program)
 
-    def act() -> None:
-        with pytest.raises(screenshots.NoPicture, match="does not start"), screenshots.browsing():
-            pass
-
-    aside(act)
+    with pytest.raises(Error, match=r"BrowserType\.launch"):
+        shot(b"<p>")
