@@ -4,7 +4,6 @@ Scrapy's own command of this name runs contracts of spiders; ours have none.
 """
 
 import argparse
-from collections import defaultdict
 
 import redis
 from scrapy.commands import ScrapyCommand
@@ -30,20 +29,14 @@ class Command(OperatorCommand, ScrapyCommand):
             raise self.make_exit("name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them")
         check_catalogue()
         settings().require("redis_url")
-        by_queue: dict[str, list[str]] = defaultdict(list)
         for name in args:
-            by_queue[self._find_queue(name)].append(name)
+            if because := desk(name).unwatched_because:
+                raise self.make_exit(f"{name} is not scheduled: {because}")
         try:
-            with due_queue.connect() as client:
-                for queue, ids in by_queue.items():
-                    client.rpush(due_queue.pushed(queue), *ids)
+            with due_queue.connect() as client, client.pipeline() as calls:
+                for name in args:
+                    calls.rpush(due_queue.pushed(str(queue_of(desk(name)))), name)
+                calls.execute()
         except redis.RedisError as error:
             raise self.make_exit(f"Redis is away, nothing was pushed: {error}") from None
-        for queue, ids in by_queue.items():
-            print(f"{len(ids)} of {queue}: due now; each is asked when its host may be asked again")
-
-    def _find_queue(self, name: str) -> str:
-        """Return the queue of a desk; an exit where it is not scheduled."""
-        if because := desk(name).unwatched_because:
-            raise self.make_exit(f"{name} is not scheduled: {because}")
-        return str(queue_of(desk(name)))
+        print(f"{len(args)} due now; each is asked when its host may be asked again")

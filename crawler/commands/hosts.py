@@ -20,8 +20,7 @@ from crawler.incidents import kill_switch
 from crawler.scheduling.intervals import budget_of
 from crawler.scheduling.planning import by_host
 
-_HEADINGS = ("HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "STOPPED")
-_NOTHING = "-"
+_HEADINGS = ("HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "RESTS UNTIL", "STOPPED")
 
 
 class Command(OperatorCommand, ScrapyCommand):
@@ -66,33 +65,25 @@ def host_table(now: datetime) -> str:
     watched = by_host(desk for desk in desks().values() if desk.schedulable)
     with session() as rows:
         known = {row.host: row for row in rows.scalars(sa.select(HostState))}
-    fresh = (
-        HostState(host=name, budget_share=1.0, rests_in_a_row=0) for name in watched.keys() - known.keys()
-    )
-    states = sorted(
-        (*known.values(), *fresh), key=lambda each: (not each.stopped_at, not _rests(each, now), each.host)
-    )
-    found = [_host_row(each, watched.get(each.host, ()), now) for each in states]
-    return aligned([_HEADINGS, *found]) if found else "no host: no desk is scheduled"
-
-
-def _rests(state: HostState, now: datetime) -> bool:
-    return bool(state.rests_until and state.rests_until > now)
+    for name in watched.keys() - known.keys():
+        known[name] = HostState(host=name, budget_share=1.0, rests_in_a_row=0)
+    found = [_host_row(state, watched.get(state.host, ()), now) for state in known.values()]
+    found.sort(key=lambda row: (row[-1] == "-", row[-2] == "-", row[0]))
+    return aligned([_HEADINGS, *found])
 
 
 def _host_row(state: HostState, there: Sequence[Desk], now: datetime) -> tuple[str, ...]:
-    budget, rests = min(map(budget_of, there), default=None), _rests(state, now)
+    budget, rest = min(map(budget_of, there), default=None), state.rests_until
     return (
         state.host,
         str(len(there)),
-        f"{budget:g}/min" if budget else _NOTHING,
+        f"{budget:g}/min" if budget else "-",
         f"{state.budget_share:.0%}",
         str(state.rests_in_a_row),
-        _instant(state.rests_until if rests else None),
-        (state.rest_reason if rests else None) or _NOTHING,
-        f"{_instant(state.stopped_at)}: {state.stop_reason}" if state.stopped_at else _NOTHING,
+        _instant(rest if rest and rest > now else None, state.rest_reason),
+        _instant(state.stopped_at, state.stop_reason),
     )
 
 
-def _instant(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%SZ}" if moment else _NOTHING
+def _instant(moment: datetime | None, reason: str | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}: {reason}" if moment else "-"

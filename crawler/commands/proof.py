@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,11 @@ def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
 
 
 def _write_files(out: Path, meta: Meta, body: bytes, blobs: Blobs) -> list[Path]:
-    out.mkdir(parents=True, exist_ok=True)
     name = meta.key.rpartition("/")[2]
-    page = out / f"{name}.{'html' if body.lstrip().startswith(b'<') else 'json'}"
-    page.write_bytes(body)
-    try:
-        picture = picture_of(blobs, meta.key)
-    except NoProof:
-        return [page]
-    (out / f"{name}.png").write_bytes(picture)
-    return [page, out / f"{name}.png"]
+    files = {f"{name}.{'html' if body.lstrip().startswith(b'<') else 'json'}": body}
+    with suppress(NoProof):  # without a browser there is no picture
+        files[f"{name}.png"] = picture_of(blobs, meta.key)
+    out.mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        (out / file).write_bytes(data)
+    return [out / file for file in files]

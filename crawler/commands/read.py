@@ -1,7 +1,7 @@
 """`scrapy read PLATFORM FILE...`: what a platform's reader makes of saved pages. No network, no database."""
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
+from configs.world.desk import HOME_ZONE, zone_of
 from crawler.block_pages import classify_page
 from crawler.commands import OperatorCommand
 from crawler.discovery.identify import own_addresses, page_of, understands
@@ -22,7 +23,7 @@ from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 class Command(OperatorCommand, ScrapyCommand):
     """Reads files and prints one JSON object for each, on a line of standard output."""
 
-    SYNTAX = "PLATFORM FILE... [--url URL] [--status CODE] [--zone ZONE]"
+    SYNTAX = "PLATFORM FILE... [--url URL] [--status CODE]"
     SHORT = "Say what a platform's reader makes of saved pages"
 
     def long_desc(self) -> str:
@@ -40,9 +41,6 @@ class Command(OperatorCommand, ScrapyCommand):
             "--url", help="where the page came from (unless given, the address that the file names)"
         )
         parser.add_argument("--status", type=int, default=200, help="its HTTP status (200 unless given)")
-        parser.add_argument(
-            "--zone", type=_zone, default="Europe/Paris", help="the desk's (Europe/Paris unless given)"
-        )
 
     def carry_out(self, args: list[str], opts: Namespace) -> None:
         """Print what each file says; where an argument is wrong, exit with 2 before anything is printed."""
@@ -60,44 +58,32 @@ class Command(OperatorCommand, ScrapyCommand):
             print(json.dumps({"file": name} | said, ensure_ascii=False))
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
-        raise ArgumentTypeError(f"{name!r} is no time zone: write an IANA name, e.g. Europe/Paris") from None
-
-
 def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
     """Build the page as the crawl would have it, as if it had come today."""
-    today = clock().astimezone(opts.zone).date()
+    zone = zone_of(HOME_ZONE)
+    today = clock().astimezone(zone).date()
     named = (each for each in own_addresses(page_of(reader.EXAMPLE, body)) if understands(reader, each))
     url = opts.url or next(named, reader.EXAMPLE)
-    visit = example(reader, today, opts.zone, url)
+    visit = example(reader, today, zone, url)
     reader.first_request(visit)  # an address that is not this platform's is refused here, in its words
     return Page(url, opts.status, body, visit, PageRequest(url))
 
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
     """Return a reading as JSON values; instants in the desk's zone, with their offset."""
-    named = [{"at": local_iso(reading.next_at, zone)}] if reading.next_at else []
+    following = [{"at": local_iso(reading.next_at, zone)}] if reading.next_at else []
+    following += map(_describe_request, reading.asks)
     return {
         "outcome": reading.outcome,
         "slots": [_describe_slot(slot, zone) for slot in reading.slots],
         "covered": [_describe_window(covered) for covered in reading.covered],
         "reason": reading.reason,
-        "next": [
-            *named,
-            *map(_describe_request, reading.asks),
-        ]
-        or None,
+        "next": following or None,
     } | ({"releases_at": local_iso(reading.releases_at, zone)} if reading.releases_at else {})
 
 
 def _describe_slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
-    return {
-        "starts_at": local_iso(slot.moment, zone),
-        "place": slot.place.label or slot.place.key or None,
-    }
+    return {"starts_at": local_iso(slot.moment, zone), "place": slot.place.label or slot.place.key or None}
 
 
 def _describe_window(covered: CoveredWindow) -> dict[str, Any]:
