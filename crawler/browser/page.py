@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from importlib.resources import files
-from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,7 +22,7 @@ from scrapy.http import Headers, HtmlResponse, Response
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import Desk
-from configs.world.host_rule import Agent as Rule
+from configs.world.host_rule import Agent, HostRule
 from configs.world.prefecture import host_rules
 from crawler.block_pages import find_captcha, find_wall
 from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_WAIT_SECONDS
@@ -57,14 +56,12 @@ _OURS = "ERR_BLOCKED_BY_CLIENT"
 # https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
 _KINDS: tuple[tuple[str, type[Exception]], ...] = (
     ("ERR_CERT_|ERR_SSL_", ssl.SSLError),
-    ("ERR_NAME_", gaierror),
     (
-        "ERR_(EMPTY_RESPONSE|CONNECTION_(CLOSED|RESET|ABORTED)|CONTENT_LENGTH|INCOMPLETE_CHUNKED|CONTENT_DECODING)",
+        "ERR_(EMPTY_RESPONSE|CONNECTION_(CLOSED|RESET|ABORTED)|CONTENT_|INCOMPLETE_CHUNKED)",
         ClientPayloadError,
     ),
     ("ERR_(INVALID_HTTP_RESPONSE|RESPONSE_HEADERS_|INVALID_CHUNKED)", NoHTTP),
-    ("ERR_(CONNECTION|SOCKS|PROXY|ADDRESS|NETWORK|INTERNET)", OSError),
-    ("ERR_TIMED_OUT", TimeoutError),
+    ("ERR_(CONNECTION|SOCKS|PROXY|ADDRESS|NETWORK|INTERNET|TIMED_OUT|NAME)", OSError),
     ("ERR_(ABORTED|UNKNOWN_URL_SCHEME|INVALID_URL|DISALLOWED)", NotSupported),
 )
 
@@ -172,7 +169,7 @@ class BrowserSession(Session):
         """
         assert self._browser and self._ask  # noqa: S101, PT018 -- set by fetch
         self._egress.troubles.clear()
-        options = _context_options(self._desk, self._address, self._browser.version)
+        options = _context_options(self._desk, self._address, self._browser.browser.version)
         meta = {
             "playwright": True,
             "playwright_context": self._name,
@@ -204,16 +201,12 @@ class BrowserSession(Session):
         """Do a request's actions, unless the page is a block page (crawler/block_pages.py) or an error."""
         await self._traffic.document()
         await self._traffic.rest()
-        if not self._tab or await self._stands_for_all(ask):
-            return ActionResult()
-        return await perform(self._tab, ask, self._traffic, pause)
-
-    async def _stands_for_all(self, ask: PageRequest) -> bool:
-        """Tell whether the page is an error or a block page, on which no action is done."""
         response = await self._response()
         visit, headers = VisitContext(ask.url, date.min), headers_of(response)
         shown = Page(response.url, response.status, response.body, visit, ask, headers)
-        return shown.is_error or (find_wall(shown) or find_captcha(shown)) is not None
+        if not self._tab or shown.is_error or find_wall(shown) or find_captcha(shown):
+            return ActionResult()
+        return await perform(self._tab, ask, self._traffic, pause)
 
     async def _response(self) -> Response:
         """Return the page as it is rendered now; the raw body if it is no HTML."""
@@ -243,15 +236,14 @@ async def _by_page_only(request: Request) -> Response:
     raise NotSupported(f"a browser's page asks for {request.url}")
 
 
-def _is_known(desk: Desk) -> bool:
-    rule = host_rules().get(desk.host)
-    return rule is not None and rule.agent is Rule.HONEST
+def _rule_of(desk: Desk) -> HostRule:
+    return host_rules().get(desk.host, HostRule())
 
 
 def _is_hidden(desk: Desk) -> bool:
     """Whether a desk's checks hide that the browser is automated."""
-    rule = host_rules().get(desk.host)
-    return (desk.stealth or bool(rule and rule.stealth)) and not _is_known(desk)
+    rule = _rule_of(desk)
+    return (desk.stealth or rule.stealth) and rule.agent is not Agent.HONEST
 
 
 def _context_options(desk: Desk, proxy: str, version: str) -> dict[str, Any]:
@@ -269,7 +261,7 @@ def _context_options(desk: Desk, proxy: str, version: str) -> dict[str, Any]:
         "service_workers": "block",  # their requests bypass routes
         "accept_downloads": False,
     }
-    if _is_known(desk):
+    if _rule_of(desk).agent is Agent.HONEST:
         options["user_agent"] = honest().name
     elif _is_hidden(desk):
         major, like = version.partition(".")[0], next(agent for agent in pool() if "Linux" in agent.name)

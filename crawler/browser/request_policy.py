@@ -91,7 +91,6 @@ class RequestPolicy:
         self._whole = asyncio.Event()
         self._under_way: set[Request] = set()
         self._moved_at = 0.0
-        self._answering: set[asyncio.Task[None]] = set()
 
     async def watch(self, page: Page) -> None:
         """Attach to a page, which may make no request before.
@@ -206,12 +205,7 @@ class RequestPolicy:
             self._whole.clear()
             self.answer = response
 
-    def _on_request_paused(self, event: dict[str, Any]) -> None:
-        task = asyncio.ensure_future(self._go_on(event))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
-
-    async def _go_on(self, event: dict[str, Any]) -> None:
+    async def _on_request_paused(self, event: dict[str, Any]) -> None:
         """Continue an answer, or a redirect to an allowed address."""
         assert self._session  # noqa: S101 -- set before it can pause
         with suppress(PlaywrightError):  # the page is gone

@@ -66,7 +66,7 @@ class Fake:
             "responseHeaders": [{"name": "Location", "value": target}],
             "request": {"url": f"{URL}moved", "method": "POST"},
         }
-        self.listeners["Fetch.requestPaused"](event)
+        await self.listeners["Fetch.requestPaused"](event)
         return await self.said.get()
 
     def opens(self, url: str) -> Request:
