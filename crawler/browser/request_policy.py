@@ -24,23 +24,17 @@ from configs.ground.hosts import host_of
 from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import REDIRECTS, BudgetExhausted, RequestBudget, refuse_reservation
-from crawler.reading import Outcome
+from crawler.reading import MOVED, Outcome
 from crawler.url_policy import same_site
 
 _NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})
 _COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
 _AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
-_MOVED = range(300, 400)
 _MOVED_AS_IT_IS = (307, 308)  # the method is kept: https://fetch.spec.whatwg.org/#http-redirect-fetch
 _QUIET = 0.5  # seconds without a pending request, after which a page is at rest; scripts debounce a choice by 0.3 s
 _GLANCE = 0.02  # seconds between two looks
 # Only the debugging protocol reports redirects: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
-_REDIRECTS = {
-    "patterns": [
-        {"urlPattern": "*", "requestStage": "Response", "resourceType": kind}
-        for kind in ("Document", "XHR", "Fetch", "Script", "Stylesheet", "Other")
-    ]
-}
+_REDIRECTS = {"patterns": [{"urlPattern": "*", "requestStage": "Response"}]}
 
 
 # No route sees what a new tab asks first, nor what a link with `download` asks: Playwright lets it pass, and the
@@ -200,7 +194,7 @@ class RequestPolicy:
             self._whole.set()
 
     def _on_response(self, response: Response) -> None:
-        moved = response.status in _MOVED and "location" in response.headers
+        moved = response.status in MOVED and "location" in response.headers
         if not moved and self._opens(response.request):
             self._whole.clear()
             self.answer = response
@@ -216,7 +210,7 @@ class RequestPolicy:
                 await self._session.send("Fetch.failRequest", refused)
 
     async def _may_follow(self, event: dict[str, Any]) -> bool:
-        if event.get("responseStatusCode", 200) not in _MOVED:
+        if event.get("responseStatusCode", 200) not in MOVED:
             return True
         headers = {each["name"].lower(): each["value"] for each in event.get("responseHeaders", ())}
         if not (location := headers.get("location")):

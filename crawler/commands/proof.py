@@ -3,26 +3,25 @@
 import argparse
 import json
 from contextlib import suppress
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
-from configs.ground.strict_model import Strict
-from configs.world.desk import Desk, zone_of
+from configs.world.desk import zone_of
 from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
+from crawler.catalogue import visit_of
 from crawler.commands import OperatorCommand, show
 from crawler.commands.read import describe
-from crawler.platform_base import Platform
-from crawler.platforms import platform
+from crawler.platforms import example, platform
 from crawler.proofs.page_capture import asked_of
-from crawler.reading import Page, Reading, VisitContext
+from crawler.reading import Page, Reading
 
 
 def read_again(meta: Meta, body: bytes) -> Reading:
@@ -31,26 +30,14 @@ def read_again(meta: Meta, body: bytes) -> Reading:
     Raises:
         crawler.platforms.UnknownPlatform: the platform is gone.
     """
-    reader = platform(meta.platform)
-    asked, desk = meta.asked, desks().get(meta.desk)
-    visit = VisitContext(
-        url=asked["desk"],
-        today=date.fromisoformat(asked["today"]),
-        zone=zone_of(meta.time_zone),
-        parameters=_parameters(reader, desk),
-        horizon=timedelta(days=desk.horizon) if desk else VisitContext.horizon,
-        turn=asked["visit"],
-    )
+    reader, asked, desk = platform(meta.platform), meta.asked, desks().get(meta.desk)
+    today, zone = date.fromisoformat(asked["today"]), zone_of(meta.time_zone)
+    # The desk may be gone, or have another platform now: then the example's parameters are read with.
+    known = example(reader, today, zone)
+    if desk and desk.platform == meta.platform:
+        known = visit_of(desk)
+    visit = replace(known, url=asked["desk"], today=today, zone=zone, turn=asked["visit"])
     return classify_page(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
-
-
-def _parameters(reader: Platform, desk: Desk | None) -> Strict:
-    """Return the parameters of the platform that read the page: the desk's, else the example's."""
-    given: dict[str, Any] = dict(desk.parameters) if desk else {}
-    try:
-        return reader.Parameters.model_validate(given)
-    except ValidationError:  # the desk is gone, or has another platform now
-        return reader.Parameters(**reader.EXAMPLE_PARAMETERS)
 
 
 class Command(OperatorCommand, ScrapyCommand):

@@ -21,18 +21,13 @@ from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 
 
 class Command(OperatorCommand, ScrapyCommand):
-    """Reads files and prints one JSON object for each, on a line of standard output."""
+    """Reads files and prints one JSON object for each, on a line of standard output.
+
+    Its `outcome` is null where the page only leads on; `reason` is the evidence, `next` what would be asked, or when.
+    """
 
     SYNTAX = "PLATFORM FILE... [--url URL] [--status CODE]"
     SHORT = "Say what a platform's reader makes of saved pages"
-
-    def long_desc(self) -> str:
-        """Say what it prints."""
-        return (
-            "Prints one JSON object per file on a line: outcome (null where the page only leads on), slots, covered, "
-            "reason (the evidence), next (what would be asked, or when), "
-            "releases_at (where the page says when more will be put on line)."
-        )
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Add what a file does not say itself."""
