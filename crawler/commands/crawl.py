@@ -5,7 +5,6 @@ Scrapy builds a spider inside its event loop, where a wrong argument would end i
 
 import argparse
 import logging
-from typing import TYPE_CHECKING, cast
 
 from scrapy.commands.crawl import Command as Crawl
 from scrapy.spiderloader import get_spider_loader
@@ -20,9 +19,6 @@ from crawler.catalogue import WrongArgument, fetch_of
 from crawler.commands import OperatorCommand
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused
-
-if TYPE_CHECKING:
-    from scrapy.settings import Settings
 
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused, NotReady)
 # At the start of every process they log crawler/settings.py, pages long.
@@ -40,9 +36,9 @@ class Command(Crawl):
         """Check the spider's name and arguments; choose how loud the log is."""
         super().process_options(args, opts)
         self.serving = False
-        if len(args) != 1:
+        given = self.settings
+        if len(args) != 1 or given is None:
             return  # Scrapy's own message
-        given = cast("Settings", self.settings)  # scrapy.cmdline gives every command its settings
         loader = get_spider_loader(given)
         try:
             if args[0] not in loader.list():

@@ -31,37 +31,34 @@ _CLEAN_EACH = 3600.0  # seconds
 log = logging.getLogger("crawler.proofs")  # run as a program, the module is called __main__
 
 
-class Housekeeper:
-    """Reports the worker, enqueues again what waits, and deletes old proofs, until `stop`."""
+def look_after_proofs(stop: threading.Event) -> None:
+    """Each PROOFS_SECONDS until `stop` report the worker and enqueue again what waits; hourly delete old proofs.
 
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self._cleaned: float | None = None
+    Redis and the store may be away meanwhile.
+    """
+    cleaned_at = -_CLEAN_EACH
+    while not stop.is_set():
+        try:
+            proofs.report_worker(redis(), store_name())
+            nudge_waiting(str(os.getpid()))
+            if monotonic() - cleaned_at >= _CLEAN_EACH:
+                cleaned_at = monotonic()
+                delete_old()
+        except (RedisError, StoreAway) as error:
+            log.warning("proofs are looked after again later: %s", error)
+        except Exception:  # the thread must go on
+            log.exception("proofs cannot be looked after")
+        stop.wait(PROOFS_SECONDS())
 
-    def run(self) -> None:
-        """Work each PROOFS_SECONDS. Redis and the store may be away meanwhile."""
-        while not self.stop.is_set():
-            try:
-                self.run_once()
-            except (RedisError, StoreAway) as error:
-                log.warning("proofs are looked after again later: %s", error)
-            except Exception:  # the thread must go on
-                log.exception("proofs cannot be looked after")
-            self.stop.wait(PROOFS_SECONDS())
 
-    def run_once(self) -> None:
-        """Look after the proofs once.
+def delete_old() -> None:
+    """Delete the proofs of days before PROOFS_KEPT_FOR.
 
-        Raises:
-            redis.RedisError: Redis is away.
-            configs.ground.object_store.StoreAway: the store does not answer.
-        """
-        proofs.report_worker(redis(), store_name())
-        nudge_waiting(str(os.getpid()))
-        if self._cleaned is None or monotonic() - self._cleaned >= _CLEAN_EACH:
-            self._cleaned = monotonic()
-            days = forget_before(proof_blobs(), (clock() - PROOFS_KEPT_FOR).date())
-            log.info("%d days of proofs deleted", days)
+    Raises:
+        configs.ground.object_store.StoreAway: the store does not answer.
+    """
+    days = forget_before(proof_blobs(), (clock() - PROOFS_KEPT_FOR).date())
+    log.info("%d days of proofs deleted", days)
 
 
 def nudge_waiting(by: str) -> None:
@@ -101,13 +98,12 @@ def main() -> int:
         sys.stderr.write(f"proofs are not stored: {error}\n")
         return 2
     os.nice(10)  # people wait for what else runs here; its container bounds its share, too
-    keeper = Housekeeper()
+    stop = threading.Event()
+    keeper = threading.Thread(target=look_after_proofs, args=(stop,), name="keeper", daemon=True)
     try:
-        return run_worker(
-            {QUEUE: (JOB,)}, "proofs", threading.Thread(target=keeper.run, name="keeper", daemon=True).start
-        )
+        return run_worker({QUEUE: (JOB,)}, "proofs", keeper.start)
     finally:
-        keeper.stop.set()
+        stop.set()
 
 
 if __name__ == "__main__":

@@ -70,19 +70,19 @@ class CaptureBuffer:
             return ()
         if outcome is Outcome.SLOTS:
             return tuple(self._open)
-        if not self._troubled and outcome is Outcome.UNREADABLE:  # of several pages without a result the last
-            return (self._last,) if self._last else ()
-        return (self._first,) if self._first else ()
+        is_odd = (
+            outcome is Outcome.UNREADABLE and not self._troubled
+        )  # of several pages without a result the last
+        kept = self._last if is_odd else self._first
+        return (kept,) if kept else ()
 
 
 def showing(captures: Iterable[PageCapture], news: Iterable[Slot]) -> PageCapture | None:
     """Return the page that shows the earliest of these slots; the first page if none shows one."""
     seen = list(captures)
-    for moment in sorted(map(moment_of, news), key=lambda each: (each[1], each[0])):
-        for capture in seen:
-            if moment in capture.shown:
-                return capture
-    return seen[0] if seen else None
+    moments = sorted(map(moment_of, news), key=lambda each: (each[1], each[0]))
+    found = (capture for moment in moments for capture in seen if moment in capture.shown)
+    return next(found, seen[0] if seen else None)
 
 
 def asked_of(stored: Mapping[str, Any]) -> PageRequest:

@@ -149,7 +149,7 @@ def test_what_is_too_old_leaves_the_queue_and_the_store(
     for key in (old, young):
         enqueue(proof(key))
     work(redis_server)
-    program.Housekeeper().run_once()
+    program.delete_old()
     assert (blobs.names(old), blobs.names(young)) == ([], [BODY, META, PICTURE])
     enqueue(proof())
     frozen.shift(timedelta(days=6))
