@@ -48,30 +48,26 @@ def page(found: Mapping[str, Prefecture]) -> str:
     """Return the page in Markdown."""
     places = sorted(found.values(), key=lambda each: each.department)
     desks = [desk for each in places for desk in each.desks]
+    checked = [desk for desk in desks if desk.schedulable]
+    watched = {desk.prefecture_id for desk in checked if desk.shows_slots}
+    counted = Counter((system_of(desk), desk.platform, desk.grade, _level_of(desk)) for desk in desks)
+    summary = (
+        f"{len(places)} prefectures, {len(desks)} desks, {len(checked)} of them checked. "
+        f"{len(watched)} prefectures have a desk whose slots are seen."
+    )
     parts = (
         _OPENING,
-        _summary(places, desks),
+        summary,
         "## By platform\n\n"
-        + _table(("system", "platform", "grade", "watch level", "desks"), _platforms(desks)),
+        + _table(
+            ("system", "platform", "grade", "watch level", "desks"),
+            ((*key, number) for key, number in sorted(counted.items())),
+        ),
         "## By procedure\n\nDepartments with a desk; stale and retired addresses are left out. "
         "`scrapy desks` lists the desks.\n\n"
         + _table(("procedure", *(text for _, text in _LEVELS)), _procedures(places)),
     )
     return "\n\n".join(parts) + "\n"
-
-
-def _summary(places: Sequence[Prefecture], desks: Sequence[Desk]) -> str:
-    checked = [desk for desk in desks if desk.schedulable]
-    watched = {desk.prefecture_id for desk in checked if desk.shows_slots}
-    return (
-        f"{len(places)} prefectures, {len(desks)} desks, {len(checked)} of them checked. "
-        f"{len(watched)} prefectures have a desk whose slots are seen."
-    )
-
-
-def _platforms(desks: Iterable[Desk]) -> Iterator[Sequence[object]]:
-    counted = Counter((system_of(desk), desk.platform, desk.grade, _level_of(desk)) for desk in desks)
-    return ((*key, number) for key, number in sorted(counted.items()))
 
 
 def _procedures(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:

@@ -2,11 +2,10 @@
 
 The body is served at its own address, so that its links and its charset work. All other requests are aborted, and no
 name is resolved. Scripts are off: without the network they load nothing, and foreign code must not run here. A body
-that is no HTML is shown as text, JSON indented.
+that is no HTML is shown as text.
 """
 
 import html
-import json
 import re
 from typing import Any
 
@@ -75,13 +74,6 @@ def _answer(meta: Meta, body: bytes) -> dict[str, Any]:
     if is_html(body):
         kind = meta.headers.get("content-type", "")
         return {"body": body, "content_type": kind if "html" in kind else "text/html"}
-    made = _TEXT.format(url=html.escape(meta.url), text=html.escape(_readable(body)[:_LONGEST_TEXT]))
+    text = body.decode("utf-8", "replace")[:_LONGEST_TEXT]
+    made = _TEXT.format(url=html.escape(meta.url), text=html.escape(text))
     return {"body": made, "content_type": "text/html; charset=utf-8"}
-
-
-def _readable(body: bytes) -> str:
-    text = body.decode("utf-8", "replace")
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except (ValueError, RecursionError):
-        return text
