@@ -5,6 +5,7 @@ import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -17,30 +18,24 @@ from scrapy.settings import Settings
 from configs.ground.clock import clock
 from configs.ground.formatting import truncate_line
 from configs.ground.hosts import host_of
-from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
+from configs.world.prefecture import desks, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument
 from crawler.commands import OperatorCommand
 from crawler.discovery.draft import DeskDraft, name_page
-from crawler.discovery.identify import (
-    PlatformMatch,
-    by_address,
-    identify_page,
-    own_addresses,
-    page_of,
-)
-from crawler.discovery.links import find_leads
+from crawler.discovery.identify import PlatformMatch, by_address, identify_page, own_addresses, page_of
+from crawler.discovery.links import BOOKING, find_links
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError, to_fetch_error
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
 from crawler.parsing.json_models import parse_json
-from crawler.platforms import at_home, platform, platforms
+from crawler.platforms import at_home, platforms
 from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.settings import DOWNLOAD_MAXSIZE
-from crawler.url_policy import AddressRefused, same_site
+from crawler.url_policy import AddressRefused
 
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused)
 _MOST = 10  # desks, and links of an unknown page
@@ -48,7 +43,6 @@ _MOST_REQUESTS = 6
 _LONGEST = 300  # characters of an address or a reason
 _ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
 _UNKNOWN = 1  # the exit code
-_STOPPED = 130  # as shells count Ctrl-C
 
 
 class Command(OperatorCommand, ScrapyCommand):
@@ -69,25 +63,21 @@ class Command(OperatorCommand, ScrapyCommand):
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--file", type=Path, help="read this saved page instead; nothing is asked")
-        parser.add_argument("--prefecture", metavar="ID", help="whose desks these are, e.g. bobigny_93")
 
     def carry_out(self, args: list[str], opts: Namespace) -> None:
         """Print what was found; the exit code says whether a platform was named."""
         if len(args) > 1 or not (args or opts.file) or any(arg.startswith("-") for arg in args):
             raise UsageError(f"expected URL, or --file SAVED, not {' '.join(args) or 'nothing'}")
         try:
-            place = prefecture(opts.prefecture) if opts.prefecture else None
             if opts.file:
                 page = _read_file(opts.file, args[0] if args else None)
-                drafts, seen = _drafts(page, place), _describe_page(page)
+                drafts, seen = _drafts(page), _describe_page(page)
             else:
                 refuse_private(args[0])
-                drafts, seen = asyncio.run(_inspect_address(args[0], place))
+                drafts, seen = asyncio.run(_inspect_address(args[0]))
         except _USER_ERRORS as error:
             raise UsageError(str(error), print_help=False) from error
-        except KeyboardInterrupt:
-            raise SystemExit(_STOPPED) from None
-        print(_format(drafts, seen, [desk.slug for desk in place.desks] if place else []), end="")
+        print(_format(drafts, seen), end="")
         self.exitcode = 0 if drafts else _UNKNOWN
 
 
@@ -119,8 +109,7 @@ class PageFetcher:
             crawler.fetching.session.BudgetExhausted: no request is left.
         """
         blank = page_of(url, b"")
-        page = await self.ask(blank.ask, blank.visit)
-        return replace(page, visit=replace(page.visit, url=page.url))
+        return await self.ask(blank.ask, blank.visit)
 
     async def ask(self, ask: PageRequest, visit: VisitContext) -> Page:
         """Return the answer to one request; raises as `open` does."""
@@ -148,25 +137,25 @@ def takes_a_slot(url: str, method: str) -> bool:
     )
 
 
-async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[DeskDraft], list[str]]:
+async def _inspect_address(url: str) -> tuple[list[DeskDraft], list[str]]:
     """Return the desks at an address and what was seen there."""
     async with PageFetcher() as fetcher:
         try:
             page = await fetcher.open(url)
         except (FetchError, BudgetExhausted) as trouble:
             said, sign = _describe_trouble(trouble), by_address(url)
-            known = [replace(_draft(sign, sign.url or url, "", url, place), remarks=(said,))] if sign else []
+            known = [_draft(sign, sign.url or url, "", url, said)] if sign else []
             return known, [f"seen: {url}", said]
         drafts = []
-        for draft in _drafts(page, place):
-            drafts += await _complete(fetcher, draft, place) if draft.sign.platform == "citopia" else [draft]
+        for draft in _drafts(page):
+            drafts += await _complete(fetcher, draft) if draft.sign.platform == "citopia" else [draft]
         return drafts[:_MOST], _describe_page(page)
 
 
-async def _complete(fetcher: PageFetcher, draft: DeskDraft, place: Prefecture | None) -> list[DeskDraft]:
+async def _complete(fetcher: PageFetcher, draft: DeskDraft) -> list[DeskDraft]:
     """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell."""
     alias = _ALIAS.search(draft.url)
-    department = place.department if place else department_of(alias["alias"] if alias else "")
+    department = department_of(alias["alias"]) if alias else ""
     town = next((each for each in prefectures().values() if each.department == department), None)
     if not alias or not town:
         return [draft]
@@ -192,26 +181,23 @@ async def _complete(fetcher: PageFetcher, draft: DeskDraft, place: Prefecture | 
     return known or [draft]
 
 
-def _drafts(page: Page, place: Prefecture | None) -> list[DeskDraft]:
+def _drafts(page: Page) -> list[DeskDraft]:
     """Return a draft of the page's own desk, or of each desk whose address it embeds or links."""
     if sign := identify_page(page):
         url = sign.url or page.url
-        seen = tuple(_describe_page(page)) if page.is_error or detect_block_page(page) else ()
-        own = replace(_draft(sign, url, _label(page), page.url, place), remarks=seen)
-        return [] if _is_inside(url) else [own]
+        seen = _describe_page(page) if page.is_error or detect_block_page(page) else ()
+        return [] if _is_inside(url) else [_draft(sign, url, _label(page), page.url, *seen)]
     found: dict[str, DeskDraft] = {}
-    for lead in find_leads(page):
-        if (sign := by_address(lead.url)) and not _is_inside(url := sign.url or lead.url):
-            found.setdefault(url, _draft(sign, url, lead.text or _label(page), page.url, place))
+    for link in find_links(page):
+        if (sign := by_address(link.url)) and not _is_inside(url := sign.url or link.url):
+            found.setdefault(url, _draft(sign, url, link.text or _label(page), page.url))
     return list(found.values())[:_MOST]
 
 
-def _draft(sign: PlatformMatch, url: str, label: str, start: str, place: Prefecture | None) -> DeskDraft:
-    place = place or next((each for each in prefectures().values() if same_site(each.site, start)), None)
-    fields = platform(sign.platform).Parameters.model_fields
-    if place and sign.missing and "department_code" in fields:
-        sign = replace(sign, parameters={**sign.parameters, "department_code": place.department})
-    return DeskDraft(sign, url, label, f"found by scrapy detect from {_short(start)}", clock().date())
+def _draft(sign: PlatformMatch, url: str, label: str, start: str, *remarks: str) -> DeskDraft:
+    return DeskDraft(
+        sign, url, label, f"found by scrapy detect from {_short(start)}", clock().date(), remarks
+    )
 
 
 def _label(page: Page) -> str:
@@ -250,8 +236,10 @@ def _describe_page(page: Page) -> list[str]:
     seen = f"seen: {page.url}: HTTP {page.status}, {len(page.body)} bytes"
     if wall := detect_block_page(page):
         return [seen, f"{(wall.outcome or 'unreadable').upper()}: {wall.reason}"]
-    links = [f"could be booking: {lead.url} {lead.text!r}" for lead in find_leads(page)[:_MOST]]
-    return [seen, *links]
+    links = (
+        each for each in find_links(page) if by_address(each.url) or BOOKING.search(f"{each.text} {each.url}")
+    )
+    return [seen, *(f"could be booking: {each.url} {each.text!r}" for each in islice(links, _MOST))]
 
 
 def _describe_trouble(trouble: FetchError | BudgetExhausted) -> str:
@@ -260,10 +248,11 @@ def _describe_trouble(trouble: FetchError | BudgetExhausted) -> str:
     return "no request is left"
 
 
-def _format(drafts: Sequence[DeskDraft], seen: Sequence[str], taken: list[str]) -> str:
+def _format(drafts: Sequence[DeskDraft], seen: Sequence[str]) -> str:
     if not drafts:
         return _comments(["platform unknown", *seen, *_ADVICE])
-    shown = []
+    shown: list[str] = []
+    taken: list[str] = []
     for draft in drafts:
         shown.append(_comments(_head(draft)) + draft.block(taken))
         taken.append(draft.entry(taken)["slug"])

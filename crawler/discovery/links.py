@@ -1,9 +1,8 @@
-"""Links of a page: booking pages, leads to them, pages of a prefecture's site worth a visit, and traps. Pure."""
+"""Links of a page: booking pages, pages of a prefecture's site worth a visit, and traps. Pure."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,17 +10,13 @@ from lxml import html
 from w3lib.url import canonicalize_url
 
 from configs.ground.hosts import host_of
-from configs.world.desk import Desk, Procedure
-from crawler.discovery.draft import procedures, trim_label
+from configs.world.desk import Desk
+from crawler.discovery.draft import trim_label
 from crawler.discovery.identify import by_address, is_web
 from crawler.parsing.html_text import normalize, visible_text
 from crawler.reading import Page
-from crawler.url_policy import same_site
 
 BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")
-_AWAY = re.compile(
-    r"(?i)annul|modifier|g[ée]rer (?:mes|mon)|confirm|mentions|twitter|facebook|linkedin|instagram"
-)
 FILE = re.compile(
     r"(?i)\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|csv|zip|rar|7z|gz|jpe?g|png|gif|svg|webp|ico|mp[34]|avi|mov|webm|ics|rss|xml"
     r"|json|js|css|woff2?|epub|kml|shp)$"
@@ -31,7 +26,6 @@ _NAMELESS = re.compile(
     r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
 )
 _REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"\s]+)")
-_UNLIKELY = 5
 _MOST, _WORDED = 5000, 500  # links of a page that are examined, and whose words are
 _POINTERS = (  # no union of three searches, whose nodes would be compared with each other
     "//*[(self::a or self::area) and @href or (self::iframe or self::frame) and (@src or @data-src)"
@@ -40,14 +34,10 @@ _POINTERS = (  # no union of three searches, whose nodes would be compared with 
 
 
 class Link(NamedTuple):
-    """A link of a page: its absolute address without a fragment, and its text.
-
-    `leads_on`: it is a frame, or `<meta http-equiv="refresh" content="0; url=…">`, which no person follows.
-    """
+    """A link of a page, or its frame or refresh: its absolute address without a fragment, and its text."""
 
     url: str
     text: str
-    leads_on: bool = False
 
 
 def find_links(page: Page) -> list[Link]:
@@ -58,31 +48,9 @@ def find_links(page: Page) -> list[Link]:
         href = node.get("href") or node.get("src") or node.get("data-src") or (sent_on and sent_on[1])
         url = (page.link(href) or "").partition("#")[0] if href else ""
         if is_web(url) and (url not in found or not found[url].text):
-            is_link = "href" in node.attrib
-            found[url] = Link(
-                url, link_text(node) if is_link and number < _WORDED else "", leads_on=not is_link
-            )
+            has_words = "href" in node.attrib and number < _WORDED
+            found[url] = Link(url, link_text(node) if has_words else "")
     return list(found.values())
-
-
-def find_leads(page: Page) -> list[Link]:
-    """Return the links of a page that may lead to booking, the surest first."""
-    ranked = ((_rank(page, link), link) for link in find_links(page) if link.url != page.url)
-    return [link for rank, link in sorted(ranked, key=itemgetter(0)) if rank < _UNLIKELY]
-
-
-def _rank(page: Page, link: Link) -> int:
-    """Return how sure a link leads to booking; lower is surer."""
-    path, near = urlsplit(link.url).path, same_site(page.url, link.url)
-    other = _AWAY.search(f"{link.text} {link.url}") or FILE.search(path)
-    signs = (
-        link.leads_on,
-        by_address(link.url),
-        not other and BOOKING.search(link.text),
-        not other and near and BOOKING.search(path),
-        not other and near and procedures(link.text) != {Procedure.AUTRE},
-    )
-    return next((rank for rank, sign in enumerate(signs) if sign), _UNLIKELY)
 
 
 def link_text(link: html.HtmlElement) -> str:

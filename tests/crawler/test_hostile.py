@@ -15,7 +15,7 @@ import pytest
 
 from crawler.block_pages import classify_page
 from crawler.discovery.identify import identify_page
-from crawler.discovery.links import find_leads, find_links
+from crawler.discovery.links import find_links
 from crawler.fetching.decompression import Broken, unpack
 from crawler.parsing.charset import is_damaged
 from crawler.parsing.html_text import rendered_text
@@ -170,7 +170,7 @@ def quiet() -> Iterator[None]:
 
 def found(page: Page) -> object:
     """Look at a page as `scrapy detect` and the discovery do."""
-    return identify_page(page), find_leads(page), find_links(page)
+    return identify_page(page), find_links(page)
 
 
 def hold(read: Read, make: Make, what: str, size: int = SIZE) -> None:

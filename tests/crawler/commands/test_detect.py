@@ -103,13 +103,6 @@ def test_a_prefectures_own_page_leads_to_the_desks_that_it_links(sandbox: "Runni
     assert len({each["slug"] for each in entries(out)}) == len(entries(out)) > 1
 
 
-def test_the_prefecture_that_is_said_completes_the_search_of_all_town_halls(
-    sandbox: "Running", detect: Run
-) -> None:
-    out = detect(page_of(sandbox, "ants"), "--prefecture", "evry-courcouronnes_91")[1]
-    assert entries(out)[0]["parameters"] == {"department_code": "91"}
-
-
 @in_turn(
     "mode, said",
     [("block", "HTTP 403"), ("cloudflare", "BLOCKED: Cloudflare"), ("maintenance", "MAINTENANCE: ")],
@@ -179,7 +172,6 @@ def test_a_saved_page_is_named_by_the_address_it_was_saved_from_and_nothing_is_a
         (("http://127.0.0.1:99999/",), "is no address that can be opened"),
         (("http://10.0.0.1/",), "10.0.0.1 is not on the public internet: only pages that everybody can open are opened"),
         (("https://www.essonne.gouv.fr/",), "is not on this machine"),
-        (("http://127.0.0.1/", "--prefecture", "nulle-part_00"), "no prefecture 'nulle-part_00'"),
         (("--file", "none.html"), "cannot read none.html: No such file or directory: check the path"),
         (("--file", "tests"), "cannot read tests: Is a directory"),
         (("--file", "docs/inbox.png"), "docs/inbox.png is no text: save the page as HTML"),
