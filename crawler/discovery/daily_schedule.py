@@ -32,11 +32,6 @@ _OPEN = sa.select(DiscoveryRun).where(DiscoveryRun.ended_at.is_(None))
 _BETWEEN = timedelta(seconds=30)  # between two queries
 
 
-def key_of(run: DiscoveryRun) -> str:
-    """Return the prefix of a walk's keys in Redis."""
-    return f"crawler:discovery:{run.id}"
-
-
 def begin(rows: Session, now: datetime) -> DiscoveryRun:
     """Return the open walk, which a process left behind, or a new one."""
     rows.execute(insert(DiscoveryRun).values(started_at=now).on_conflict_do_nothing())

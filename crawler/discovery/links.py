@@ -1,8 +1,7 @@
 """Links of a page: booking pages, pages of a prefecture's site worth a visit, and traps. Pure."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -66,7 +65,6 @@ def link_text(link: html.HtmlElement) -> str:
 
 
 _LONGEST = 300  # characters of an address that is followed
-_DEEPEST = 12  # segments of its path
 _NEAR = re.compile(
     r"etranger|sejour|natural|nationalite|titre|passeport|identite|permis|carte[- ]grise|immatricul|demarche|accueil"
     r"|guichet|horaire|prefecture|usager"
@@ -76,16 +74,16 @@ _ENDLESS = re.compile(
     r"(?i)calend(?:rier|ar)|agenda|/(?:19|20)\d\d[/-](?:0?\d|1[0-2])(?:[/-]|$)|recherch|search|imprim|print|partag|share"
     r"|connexion|login|logout|/feed\b|\bical\b"
 )
-_MOST_PARAMETERS = 2
+_MOST_PARAMETERS = 2  # in its query
 
 
-def at_home(url: str, home: str) -> str | None:
-    """Return an address of a site in the site's own spelling (scheme, host, port); None for another site's address.
+def at_home(url: str, page: str) -> str | None:
+    """Return an address of a page's own site in the page's spelling (scheme, host, port); None for another site's.
 
     Raises:
         ValueError: the text is no address.
     """
-    here, own = urlsplit(url), urlsplit(home)
+    here, own = urlsplit(url), urlsplit(page)
     written = {here.port, own.port} - {None, 80, 443}
     same = (here.hostname or "").removeprefix("www.") == (own.hostname or "").removeprefix("www.")
     if here.scheme not in ("http", "https") or not same or (written and here.port != own.port):
@@ -96,23 +94,9 @@ def at_home(url: str, home: str) -> str | None:
 def worth_walking(url: str) -> bool:
     """Tell whether an address may be an HTML page with links: no file, no trap."""
     parts = urlsplit(url)
-    segments = [each for each in parts.path.split("/") if each]
-    looped = any(segments.count(each) > 2 for each in set(segments))  # noqa: PLR2004 -- /a/b/a/b/a
-    return not (
-        len(url) > _LONGEST
-        or len(segments) > _DEEPEST
-        or looped
-        or FILE.search(parts.path)
-        or _ENDLESS.search(f"{parts.path}?{parts.query}")
-        or len(parse_qsl(parts.query, keep_blank_values=True)) > _MOST_PARAMETERS
-    )
-
-
-def shape(url: str) -> str:
-    """Return the common form of numbered pages: `/actualites/#`, `/liste?page`."""
-    parts = urlsplit(url)
-    keys = ",".join(sorted(key for key, _ in parse_qsl(parts.query, keep_blank_values=True)))
-    return re.sub(r"\d+", "#", parts.path) + (f"?{keys}" if keys else "")
+    parameters = len(parse_qsl(parts.query, keep_blank_values=True))
+    trap = FILE.search(parts.path) or _ENDLESS.search(f"{parts.path}?{parts.query}")
+    return not trap and len(url) <= _LONGEST and parameters <= _MOST_PARAMETERS
 
 
 def promise(link: Link) -> int:
@@ -121,31 +105,28 @@ def promise(link: Link) -> int:
     return 100 * bool(BOOKING.search(words)) + 50 * bool(_NEAR.search(normalize(words)))
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """A link to a booking page. `desk_id`: its desk, None if no desk file has it."""
+class Booking(NamedTuple):
+    """A link to a booking page. `platform`: None if it is unknown."""
 
     url: str
     text: str
     platform: str | None
-    desk_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The desks of a prefecture by the keys of their addresses, and the hosts of all desks."""
+class Listed(NamedTuple):
+    """What the desk files have: the keys of all desks' addresses, and their hosts."""
 
-    desks: dict[str, str] = field(default_factory=dict)
-    hosts: frozenset[str] = frozenset()
+    keys: frozenset[str]
+    hosts: frozenset[str]
 
     @classmethod
-    def of(cls, own: Iterable[Desk], every: Iterable[Desk]) -> "Listed":
-        """Return the listed desks of a prefecture (`own`) and the hosts of all desks (`every`)."""
-        return cls({key(desk.url): desk.id for desk in own}, frozenset(_bare(desk.url) for desk in every))
+    def of(cls, every: Collection[Desk]) -> "Listed":
+        """Return it for all desks."""
+        return cls(frozenset(key(desk.url) for desk in every), frozenset(_bare(desk.url) for desk in every))
 
 
-def booking(link: Link, site: str, listed: Listed) -> Booking | None:
-    """Return the booking page that a link of a prefecture's site leads to, None for any other link.
+def booking(link: Link, page: str, listed: Listed) -> Booking | None:
+    """Return the booking page that a link of a page of a prefecture's site leads to, None for any other link.
 
     A link leads to booking in one of these cases:
 
@@ -154,12 +135,12 @@ def booking(link: Link, site: str, listed: Listed) -> Booking | None:
     * it is on a host where desks are;
     * its text names booking and it leaves the site (within the site such a page is visited instead).
     """
-    sign, home = by_address(link.url), at_home(link.url, site)
-    name = sign.platform if sign else None
-    if desk_id := listed.desks.get(key(link.url)):
-        return Booking(link.url, link.text, name, desk_id)
-    elsewhere = home is None and (_bare(link.url) in listed.hosts or BOOKING.search(link.text))
-    return Booking(link.url, link.text, name) if name or elsewhere else None
+    sign = by_address(link.url)
+    elsewhere = at_home(link.url, page) is None
+    leaves_to_book = elsewhere and (_bare(link.url) in listed.hosts or BOOKING.search(link.text))
+    if sign or leaves_to_book or key(link.url) in listed.keys:
+        return Booking(link.url, link.text, sign.platform if sign else None)
+    return None
 
 
 def key(url: str) -> str:

@@ -6,10 +6,9 @@ removed: abandoned pages say "no slot" for ever, so only `slots` refutes that ev
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -21,10 +20,10 @@ from api.models.discovery import DeskLink, DiscoveryRun, DriftReason
 from configs.ground.formatting import pluralize
 from configs.settings import settings
 from configs.world.desk import Desk
-from configs.world.prefecture import Prefecture, desks, prefectures
+from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.links import Booking, key
-from crawler.discovery.site_walk import ObservedPage, PageSeen
+from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
 from crawler.incidents import moved_pages
 from crawler.scheduling.intervals import captcha_expected
 
@@ -82,167 +81,106 @@ def _tells(page: PageSeen | None, *, cut: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The whole result."""
+    """What a walk tells."""
 
-    seen: tuple[PageSeen, ...]  # site by site
-    cut: tuple[str, ...]  # prefectures whose sites were not walked to their end
-    found: tuple[
-        tuple[str, Booking, list[str]], ...
-    ]  # prefecture, a page that no file has, the pages that link it
-    drifted: tuple[tuple[str, DriftReason, str], ...]  # desk, reason, evidence
+    found: list[tuple[str, Booking, list[str]]]  # prefecture, a page that no file has, the pages that link it
+    drifted: list[tuple[str, DriftReason, str]]  # desk, reason, evidence
     linked: Mapping[str, Collection[str]]  # the pages that link a desk now, by desk id
-    former: tuple[str, ...]  # linked desks that the files call stale or retired
 
 
 def evaluate_run(
-    pages: Iterable[PageSeen],
-    places: Sequence[Prefecture],
-    every: Iterable[Desk],
+    sites: Mapping[str, SiteWalk],
+    every: Collection[Desk],
     now: datetime,
     *,
     before: Mapping[str, Collection[str]] = MappingProxyType({}),
     lives: Mapping[str, CheckHistory] = MappingProxyType({}),
-    cut: Collection[str] = (),
 ) -> RunResult:
-    """Return the result of a run of `places`, from its observations and what was known of `every` desk.
+    """Return the result of a run, from the walked sites by prefecture and what was known of `every` desk.
 
-    `before`: pages that linked a desk, and `lives`: what its checks proved, by its id; `cut`: prefectures whose sites
-    were not walked to their end.
+    `before`: pages that linked a desk, and `lives`: what its checks proved, by its id.
     """
-    seen: dict[str, dict[str, PageSeen]] = {place.id: {} for place in places}
-    for page in pages:
-        seen.setdefault(page.prefecture_id, {})[page.url] = page
-    linked: dict[str, set[str]] = defaultdict(set)
-    for page in (page for there in seen.values() for page in there.values()):
-        for each in page.bookings:
-            if each.desk_id:
-                linked[each.desk_id].add(page.url)
-    owners: dict[str, set[str]] = defaultdict(set)
+    owners: dict[str, list[Desk]] = defaultdict(list)
     for desk in every:
-        owners[key(desk.url)].add(desk.prefecture_id)
-    here = [desk for place in places for desk in place.desks]
+        owners[key(desk.url)].append(desk)
+    linked: dict[str, set[str]] = defaultdict(set)
+    new: dict[tuple[str, str], tuple[str, Booking, list[str]]] = {}
+    for page in (page for site in sites.values() for page in site.pages.values()):
+        for each in page.bookings:
+            name = key(each.url)
+            for desk in owners.get(name, ()):
+                if desk.prefecture_id == page.prefecture_id:
+                    linked[desk.id].add(page.url)
+            if name not in owners:
+                found = new.setdefault((page.prefecture_id, name), (page.prefecture_id, each, []))
+                found[-1].append(page.url)
     drifted = []
-    for desk in (each for each in here if each.schedulable):
-        shared = len(owners[key(desk.url)]) > 1  # by several prefectures: a national search
+    for desk in (each for each in every if each.schedulable):
+        site = sites.get(desk.prefecture_id)
+        # by several prefectures: a national search
+        is_shared = len({each.prefecture_id for each in owners[key(desk.url)]}) > 1
         sign = find_move(
             lives.get(desk.id, CheckHistory()),
-            () if shared else before.get(desk.id, ()),
-            seen[desk.prefecture_id],
+            () if is_shared else before.get(desk.id, ()),
+            site.pages if site else {},
             now,
             linked=desk.id in linked,
-            cut=desk.prefecture_id in cut,
+            cut=site is None or site.is_cut,
         )
         if sign:
             drifted.append((desk.id, *sign))
-    return RunResult(
-        tuple(page for place in places for page in seen[place.id].values()),
-        tuple(place.id for place in places if place.id in cut),
-        tuple(
-            found for place in places for found in _find_new_pages(place.id, seen[place.id].values(), owners)
-        ),
-        tuple(drifted),
-        linked,
-        tuple(desk.id for desk in here if desk.id in linked and not desk.schedulable),
-    )
+    return RunResult(list(new.values()), drifted, linked)
 
 
-def _find_new_pages(
-    prefecture_id: str, seen: Collection[PageSeen], owners: Mapping[str, object]
-) -> Iterator[tuple[str, Booking, list[str]]]:
-    found: dict[str, tuple[Booking, set[str]]] = {}
-    for page in seen:
-        for each in page.bookings:
-            if not each.desk_id and (name := key(each.url)) not in owners:
-                found.setdefault(name, (each, set()))[1].add(page.url)
-    return ((prefecture_id, first, sorted(urls)) for first, urls in found.values())
-
-
-def finish(
-    run: DiscoveryRun, pages: Collection[PageSeen], cut: Collection[str], now: datetime
-) -> Path | None:
-    """End a walk and return its report's file; None if it has been ended. `cut`: prefectures not walked to their end.
+def finish(run: DiscoveryRun, sites: Mapping[str, SiteWalk], now: datetime) -> None:
+    """End a walk, unless it has been ended: its rows, and its report.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk stays open.
         OSError: the report cannot be written; the same.
     """
     every = desks().values()
+    pages = [page for site in sites.values() for page in site.pages.values()]
+    cut = [name for name, site in sites.items() if site.is_cut]
     with session() as rows:
-        before, lived = linking_pages(rows), lives(rows, [desk for desk in every if desk.schedulable], now)
-        outcome = evaluate_run(
-            pages, list(prefectures().values()), every, now, before=before, lives=lived, cut=cut
-        )
-        found = len(outcome.found)
-        if not daily_schedule.end(rows, run, now, cut=bool(outcome.cut), pages=len(pages), found=found):
-            return None
+        lived = lives(rows, [desk for desk in every if desk.schedulable], now)
+        outcome = evaluate_run(sites, every, now, before=linking_pages(rows), lives=lived)
+        if not daily_schedule.end(rows, run, now, cut=bool(cut), pages=len(pages), found=len(outcome.found)):
+            return
         again = [
             each.desk_id
             for each in moved_pages.find_open_drifts(rows)
             if each.reason is DriftReason.UNLINKED and each.desk_id in outcome.linked
         ]
         moved_pages.end_drifts(rows, again, now)
-        new = moved_pages.open_drifts(rows, outcome.drifted, now)
+        moved_pages.open_drifts(rows, outcome.drifted, now)
         _remember_links(rows, outcome.linked, now)
-        return _write(_report(outcome, run.started_at, now, new, again), run.started_at)
+        _write_report(run, outcome, pages, cut)
 
 
-def describe(
-    places: Sequence[Prefecture], pages: Iterable[PageSeen], cut: Collection[str], now: datetime
-) -> str:
-    """Write the report of a walk at the terminal and return it. It changes no row, and no desk counts as moved."""
-    said = _report(evaluate_run(pages, places, desks().values(), now, cut=cut), now, now)
-    return f"{said}\nWritten to {_write(said, now, '-'.join(place.id for place in places))}"
-
-
-def _write(report: str, started_at: datetime, of: str = "all") -> Path:
-    """Write a report to `discovery/<date>-<of>.txt` below the state folder, in place of an earlier one of that day."""
-    file = settings().state_dir / "discovery" / f"{started_at:%Y-%m-%d}-{of}.txt"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(report, "utf-8")
-    return file
-
-
-def _report(
-    outcome: RunResult,
-    started_at: datetime,
-    ended_at: datetime,
-    new: Collection[str] = (),
-    again: Collection[str] = (),
-) -> str:
-    """Return the report; what needs action comes first.
-
-    `new`: desks that are out of sale since this walk; `again`: those that are linked again.
-    """
-    signs = {desk: f"{desk}: {reason}: {detail}" for desk, reason, detail in outcome.drifted}
+def _write_report(
+    run: DiscoveryRun, outcome: RunResult, pages: Collection[PageSeen], cut: Sequence[str]
+) -> None:
+    """Write `discovery/<date>-all.txt` below the state folder, in place of an earlier one of that day."""
     parts = {
         "Booking pages that no file has (`scrapy detect` drafts an entry)": [
-            f"{place}: {each.url} ({each.platform or 'platform unknown'}) {each.text!r}, linked by {pages[0]}"
-            for place, each, pages in outcome.found
+            f"{place}: {each.url} ({each.platform or 'platform unknown'}) {each.text!r}, linked by {min(urls)}"
+            for place, each, urls in outcome.found
         ],
-        "Desks whose page seems to have moved: out of sale now": [
-            line for desk, line in signs.items() if desk in new
-        ],
-        "Desks whose page still seems to have moved": [
-            line for desk, line in signs.items() if desk not in new
-        ],
-        "Desks that are linked again": again,
-        "Desks that the files call stale or retired, and that are linked": outcome.former,
-        "Desks and the pages that link them": [
-            f"{desk}: linked by {', '.join(sorted(pages))}" for desk, pages in sorted(outcome.linked.items())
+        "Desks whose page seems to have moved: out of sale": [
+            f"{desk}: {reason}: {detail}" for desk, reason, detail in outcome.drifted
         ],
         "Pages that prove nothing": [
-            f"{page.url}: {page.detail}" for page in outcome.seen if page.seen is ObservedPage.DOUBT
+            f"{page.url}: {page.detail}" for page in pages if page.seen is ObservedPage.DOUBT
         ],
-        "Sites not walked to their end": outcome.cut,
+        "Sites not walked to their end": cut,
     }
-    sites = pluralize(len({page.prefecture_id for page in outcome.seen}), "site")
-    read = f"{pluralize(len(outcome.seen), 'page')} of {sites}"
-    summary = f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
-    head = f"Discovery of {started_at:%Y-%m-%d %H:%M} UTC, ended {ended_at:%H:%M}: {summary}\n"
-    shown = (
+    text = f"Discovery of {run.started_at:%Y-%m-%d %H:%M} UTC: {pluralize(len(pages), 'page')}\n" + "".join(
         f"\n{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in parts.items() if lines
     )
-    return head + "".join(shown)
+    file = settings().state_dir / "discovery" / f"{run.started_at:%Y-%m-%d}-all.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
 
 
 # A desk is silent only if it was checked all the time: also this long before, and this recently.

@@ -1,19 +1,14 @@
-"""The walk of one prefecture's site: which page is next, best first, when the site is left alone, and what was seen.
+"""The walk of one prefecture's site: which page is next, best first, when the site is left alone, and what was seen."""
 
-Observations are kept in memory, and in Redis for the process that resumes the walk.
-"""
-
-import heapq
-from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from heapq import nlargest
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from operator import attrgetter
 from urllib.parse import urljoin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from configs.settings.constants import Constant
 from configs.world.prefecture import Prefecture
@@ -26,15 +21,9 @@ from crawler.discovery.links import (
     booking,
     find_links,
     promise,
-    shape,
     worth_walking,
 )  # fmt: skip
 from crawler.reading import GONE, MOVED, Outcome, Page
-
-if TYPE_CHECKING:
-    import redis
-
-KEPT_SECONDS = 2 * 86400  # of a walk that nothing resumes
 
 
 class ObservedPage(StrEnum):
@@ -52,7 +41,6 @@ class Onward:
 
     url: str
     promise: int  # higher is requested sooner
-    home: str  # the site's own spelling of its address
     steps: int = 0  # links away from the site's home page
 
 
@@ -72,52 +60,6 @@ class PageSeen:
 
 SEEN = TypeAdapter(PageSeen)  # its text in Redis
 
-
-@dataclass
-class Observations:
-    """The pages that a walk saw. Memory is what its end reads; the list in Redis outlives the process."""
-
-    pages: list[PageSeen] = field(default_factory=list)
-    client: "redis.Redis | None" = None  # None: a walk at the terminal
-    key: str = ""  # prefix of the walk's keys
-
-    def add(self, page: PageSeen) -> None:
-        """Keep one more page.
-
-        Raises:
-            redis.RedisError: Redis is away.
-        """
-        self.pages.append(page)
-        if self.client is None:
-            return
-        with self.client.pipeline() as pipe:
-            pipe.rpush(f"{self.key}:facts", SEEN.dump_json(page))
-            for name in ("facts", "requests", "seen"):  # scrapy-redis sets no expiry
-                pipe.expire(f"{self.key}:{name}", KEPT_SECONDS)
-            pipe.execute()
-
-    def resume(self) -> list[PageSeen]:
-        """Return what an earlier process of this walk saw, and take it over.
-
-        A page that another release wrote otherwise is asked again.
-
-        Raises:
-            redis.RedisError: Redis is away.
-        """
-        if self.client:
-            found: list[str] = self.client.lrange(f"{self.key}:facts", 0, -1)  # type: ignore[assignment]  # async and sync in one
-            self.pages = []
-            for each in found:
-                with suppress(ValidationError):
-                    self.pages.append(SEEN.validate_json(each))
-        return self.pages
-
-    def drop(self) -> None:
-        """Remove all keys of the walk."""
-        if self.client is not None:
-            self.client.delete(*(f"{self.key}:{name}" for name in ("facts", "requests", "seen")))
-
-
 # How many pages of one site a walk asks for
 DISCOVERY_PAGES = Constant("DISCOVERY_PAGES", 100)
 # Pause between two pages of one site
@@ -126,8 +68,6 @@ DISCOVERY_DELAY_SECONDS = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
 ENOUGH = 5  # failed pages in a row
 _DEPTH = 4  # links away from a site's home page
-_MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only: a calendar, a list
-_WAITING = 20  # times DISCOVERY_PAGES: most waiting pages of one site
 
 
 @dataclass
@@ -135,70 +75,42 @@ class SiteWalk:
     """One site. It has at most one request under way, so that no site waits in another's line."""
 
     place: Prefecture
+    pages: dict[str, PageSeen] = field(default_factory=dict)  # those seen, by address
     left: bool = False  # it refused us, or failed ENOUGH times in a row
-    under_way: str = ""  # address of the page that is asked now
-    _cut: bool = False
-    _was_asked: bool = False  # one of its pages was, which robots.txt, or its loss, may forbid of all
+    _under_way: str = ""  # address of the page that is asked now
+    _waiting: dict[str, Onward] = field(default_factory=dict)  # by address
     _doubts: int = 0
-    _known: set[str] = field(default_factory=set)  # addresses that wait or were asked
-    _done: set[str] = field(default_factory=set)
-    _shapes: Counter[str] = field(default_factory=Counter)
-    _waiting: list[tuple[int, int, Onward]] = field(default_factory=list)  # a heap
 
     @property
     def is_cut(self) -> bool:
         """Whether the site was not walked to its end."""
-        return self._cut or self.left or not self._was_asked or bool(self._waiting or self.under_way)
+        never_asked = not any(page.asked for page in self.pages.values())
+        return bool(self.left or self._waiting or self._under_way or never_asked)
 
     def add(self, found: Iterable[Onward]) -> tuple[Onward, ...]:
-        """Let pages wait for their turn; return those that are new and within the limits."""
-        return tuple(page for page in found if self._admit(page))
+        """Let pages wait for their turn; return those that are new and not too far from home."""
+        known = {*self.pages, *self._waiting, self._under_way}
+        new = {page.url: page for page in found if page.url not in known and page.steps <= _DEPTH}
+        self._waiting |= new
+        return tuple(new.values())
 
     def record(self, page: PageSeen) -> PageSeen:
         """Take note of a page's result. Return it with those pages only that wait for their turn now."""
-        self._done.add(page.url)
-        self._known.add(page.url)
-        if self.under_way == page.url:
-            self.under_way = ""
+        self.pages[page.url] = page
+        self._waiting.pop(page.url, None)  # an earlier process of this walk asked it
+        self._under_way = ""
         if page.asked:
-            self._was_asked = True
             self._doubts = self._doubts + 1 if page.seen is ObservedPage.DOUBT else 0
         self.left = self.left or page.refused or self._doubts >= ENOUGH
-        return replace(page, onward=() if self.left else self.add(page.onward))
+        return replace(page, onward=self.add(page.onward))
 
     def take(self) -> Onward | None:
-        """Return the best page that waits, None if one is under way or the site is walked or left alone."""
-        if self.under_way:
+        """Return the best page that waits; None if the site is walked or left alone."""
+        if self.left or not self._waiting or len(self.pages) >= DISCOVERY_PAGES():
             return None
-        if self._waiting and (self.left or len(self._done) >= DISCOVERY_PAGES()):
-            self._cut = True
-            self._waiting.clear()
-        while self._waiting:
-            page = heapq.heappop(self._waiting)[-1]
-            if page.url not in self._done:  # an earlier process of this walk asked it
-                self.under_way = page.url
-                return page
-        return None
-
-    def skip(self, url: str) -> None:
-        """Take note that a page is another prefecture's, too, and was asked as that one's."""
-        self._done.add(url)
-        self.under_way = ""
-
-    def _admit(self, page: Onward) -> bool:
-        if page.url in self._known or page.steps > _DEPTH:
-            return False
-        if len(self._waiting) >= _WAITING * DISCOVERY_PAGES():
-            self._cut = True
-            return False
-        self._known.add(page.url)
-        form = shape(page.url)
-        self._shapes[form] += 1
-        if self._shapes[form] > _MOST_OF_A_SHAPE:
-            return False
-        order = -page.promise + 10 * page.steps
-        heapq.heappush(self._waiting, (order, len(self._known), page))
-        return True
+        best = max(self._waiting.values(), key=attrgetter("promise"))
+        self._under_way = best.url
+        return self._waiting.pop(best.url)
 
 
 def bounded_pause(asked: float) -> float:
@@ -209,11 +121,14 @@ def bounded_pause(asked: float) -> float:
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 
 
-def observe(page: Page, place: Prefecture, home: str, listed: Listed) -> PageSeen:
-    """Evaluate a page of a prefecture's site; `home` is the site's own spelling of its address."""
-    doubt = PageSeen(place.id, page.url, ObservedPage.DOUBT)
+def observe(page: Page, prefecture_id: str, steps: int, listed: Listed) -> PageSeen:
+    """Evaluate a page of a prefecture's site that is `steps` links away from its home page.
+
+    It leads on to its DISCOVERY_PAGES best links at most: a walk asks for no more.
+    """
+    doubt = PageSeen(prefecture_id, page.url, ObservedPage.DOUBT)
     if page.status in MOVED and (location := page.headers.get("location")):
-        return _follow_redirect(doubt, home, location, listed)
+        return _follow_redirect(doubt, location, steps, listed)
     if page.status in GONE:
         return replace(doubt, seen=ObservedPage.GONE, detail=f"HTTP {page.status}")
     if found := detect_block_page(page):
@@ -225,27 +140,27 @@ def observe(page: Page, place: Prefecture, home: str, listed: Listed) -> PageSee
         return replace(doubt, detail="no HTML")
     bookings, onward = [], []
     for link in find_links(page):
-        here = at_home(link.url, home)
-        if known := booking(link, home, listed):
+        if known := booking(link, page.url, listed):
             bookings.append(known)
-        elif here and worth_walking(here):
-            onward.append(Onward(here, promise(link), home))
-    return replace(doubt, seen=ObservedPage.READ, bookings=tuple(bookings), onward=tuple(onward))
+        elif (here := at_home(link.url, page.url)) and worth_walking(here):
+            onward.append(_lead(here, link.text, steps))
+    best = nlargest(DISCOVERY_PAGES(), onward, key=attrgetter("promise"))
+    return replace(doubt, seen=ObservedPage.READ, bookings=tuple(bookings), onward=tuple(best))
 
 
-def _follow_redirect(doubt: PageSeen, home: str, location: str, listed: Listed) -> PageSeen:
-    """Follow a redirect within the site. From the home page it may lead to the site's own spelling of its address."""
+def _lead(url: str, text: str, steps: int) -> Onward:
+    """Return the page that a link leads to from a page so many steps away: each step counts against it."""
+    return Onward(url, promise(Link(url, text)) - 10 * (steps + 1), steps + 1)
+
+
+def _follow_redirect(doubt: PageSeen, location: str, steps: int, listed: Listed) -> PageSeen:
+    """Follow a redirect within the site, which may say how the site spells its address: https, `www.`."""
     try:
         target = urljoin(doubt.url, location.strip()).partition("#")[0]
-        here = at_home(target, home)
+        here = at_home(target, doubt.url) and at_home(target, target)
     except ValueError:
         return replace(doubt, detail=f"leads to no address: {location[:100]!r}")
     moved = replace(doubt, seen=ObservedPage.MOVED, detail=f"leads to {target}")
-    if here is None:
-        found = booking(Link(target, ""), home, listed)
-        return replace(moved, bookings=(found,) if found else ())
-    if here == doubt.url != target:  # http to https, or with `www.`: the site's own spelling
-        here = home = target
-    elif not worth_walking(here):
-        return moved
-    return replace(moved, onward=(Onward(here, promise(Link(here, "")), home),))
+    if found := booking(Link(target, ""), doubt.url, listed):
+        return replace(moved, bookings=(found,))
+    return replace(moved, onward=(_lead(here, "", steps),) if here and worth_walking(here) else ())

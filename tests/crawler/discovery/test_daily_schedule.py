@@ -12,11 +12,11 @@ from api.models.check import make_partitions
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
-from configs.world.prefecture import desks
+from configs.world.prefecture import desks, prefecture
 from crawler.discovery import daily_schedule, results
 from crawler.discovery.daily_schedule import Daily
 from crawler.discovery.links import Booking
-from crawler.discovery.site_walk import ObservedPage, PageSeen
+from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
 from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk
 
@@ -54,8 +54,10 @@ def test_a_link_that_is_back_ends_the_drift_of_a_missing_link_and_no_other(
     with session() as rows:
         moved_pages.open_drifts(rows, [(a, DriftReason.UNLINKED, "x"), (b, DriftReason.SILENT, "x")], NOW)
         run = daily_schedule.begin(rows, NOW)
-    links = tuple(Booking(desks()[each].url, "x", "ezbooking", each) for each in (a, b))
-    assert results.finish(run, [PageSeen("evry_91", PAGE, ObservedPage.READ, bookings=links)], (), NOW + HOUR)
+    links = tuple(Booking(desks()[each].url, "x", "ezbooking") for each in (a, b))
+    site = SiteWalk(prefecture("evry_91"))
+    site.record(PageSeen("evry_91", PAGE, ObservedPage.READ, bookings=links))
+    results.finish(run, {"evry_91": site}, NOW + HOUR)
     with session() as rows:
         assert [each.desk_id for each in moved_pages.find_open_drifts(rows)] == [b]
         assert results.linking_pages(rows) == {a: {PAGE}, b: {PAGE}}

@@ -1,13 +1,11 @@
 """The evaluation of one page of a prefecture's site."""
 
 import gzip
-from typing import Any
 
 import pytest
 from scrapy import Request
 from scrapy.http import Response
 
-from configs.world.prefecture import Prefecture
 from crawler.discovery.identify import page_of
 from crawler.discovery.links import Listed, key
 from crawler.discovery.site_walk import ObservedPage, PageSeen, observe
@@ -17,18 +15,11 @@ from tests.in_turn import in_turn
 
 HOME = "https://www.essonne.gouv.fr"
 OURS = make_desk(f"{HOME}/booking/create/23014")
-PLACE = Prefecture(
-    id="evry-courcouronnes_91", name="Essonne", department="91", region="Île-de-France", chef_lieu="Évry",
-    site=HOME, latitude=48.633, longitude=2.441, time_zone="Europe/Paris", tier=1, desks=(OURS,),
-)  # fmt: skip
 HTML = {"content-type": "text/html; charset=utf-8"}
 
 
-def come(
-    body: str, status: int = 200, headers: dict[str, str] = HTML, url: str = f"{HOME}/a", **listed: Any
-) -> PageSeen:
-    known = Listed.of(PLACE.desks, [OURS, *listed.get("more", ())])
-    return observe(page_of(url, body.encode(), status, headers), PLACE, HOME, known)
+def come(body: str, status: int = 200, headers: dict[str, str] = HTML, url: str = f"{HOME}/a") -> PageSeen:
+    return observe(page_of(url, body.encode(), status, headers), "evry_91", 0, Listed.of([OURS]))
 
 
 def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
@@ -38,10 +29,10 @@ def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
       <a href="/Prendre-rendez-vous">Prendre rendez-vous</a><a href="{HOME}/plan.pdf">Plan</a>"""
     came = come(body)
     assert came.seen is ObservedPage.READ
-    assert [(each.platform, each.desk_id, each.text) for each in came.bookings] == [
-        ("ezbooking", OURS.id, "Naturalisation"),
-        ("rdvpref", None, "Titre"),
-        (None, None, "Prendre rendez-vous"),
+    assert [(each.platform, each.text) for each in came.bookings] == [
+        ("ezbooking", "Naturalisation"),
+        ("rdvpref", "Titre"),
+        (None, "Prendre rendez-vous"),
     ]
     assert [each.url for each in came.onward] == [f"{HOME}/Prendre-rendez-vous"]
 
@@ -98,7 +89,15 @@ def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]
 def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None:
     bare = "https://essonne.gouv.fr/"
     came = come("", 301, HTML | {"location": bare}, url=f"{HOME}/")
-    assert [(each.url, each.home) for each in came.onward] == [(bare, bare)]
+    assert [each.url for each in came.onward] == [bare]
+    assert [each.url for each in come('<a href="https://www.essonne.gouv.fr/b">b</a>', url=bare).onward] == [
+        f"{bare}b"
+    ]
+
+
+def test_a_booking_page_is_noted_never_walked_though_a_redirect_leads_to_it() -> None:
+    came = come("", 302, HTML | {"location": f"{HOME}/booking/create/23014/0"})
+    assert ([each.platform for each in came.bookings], came.onward) == (["ezbooking"], ())
 
 
 @in_turn(

@@ -10,7 +10,7 @@ from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture
 from crawler.discovery.links import Booking
 from crawler.discovery.results import CheckHistory, RunResult, evaluate_run, find_move
-from crawler.discovery.site_walk import ObservedPage, PageSeen
+from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
 from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -54,7 +54,10 @@ def page(*bookings: Booking, seen: ObservedPage = ObservedPage.READ, url: str = 
 
 
 def came(*facts: PageSeen, **known: Any) -> RunResult:
-    return evaluate_run(facts, PLACES, EVERY, NOW, **known)
+    site = SiteWalk(EVRY)
+    for each in facts:
+        site.record(each)
+    return evaluate_run({"evry_91": site}, EVERY, NOW, **known)
 
 
 def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
@@ -63,13 +66,13 @@ def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
         page(Booking(f"{NEW}cgu/", "ici", "rdvpref"), url=f"{SITE}/autre"),
     ).found
     assert [(each.url, each.text, pages) for _, each, pages in found] == [
-        (NEW, "Titre", [f"{SITE}/autre", PAGE])
+        (NEW, "Titre", [PAGE, f"{SITE}/autre"])
     ]
 
 
-def test_a_former_desk_that_is_linked_is_told_and_does_not_drift() -> None:
-    outcome = came(page(Booking(f"{SITE}/booking/create/2", "x", "ezbooking", "evry_91/old")))
-    assert (outcome.former, outcome.drifted) == (("evry_91/old",), ())
+def test_a_former_desk_that_is_linked_is_no_new_page_and_does_not_drift() -> None:
+    outcome = came(page(Booking(f"{SITE}/booking/create/2", "x", "ezbooking")))
+    assert (outcome.found, outcome.drifted) == ([], [])
 
 
 def test_links_to_a_search_that_all_share_say_nothing() -> None:

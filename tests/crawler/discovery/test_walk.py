@@ -22,7 +22,7 @@ import redis
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
-from api.models.discovery import DiscoveryRun, Drift, DriftReason
+from api.models.discovery import DeskLink, DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
 from configs.ground.clock import clock
 from configs.world.prefecture import desk
@@ -110,6 +110,10 @@ def asked(sandbox: "Running", site: str = SITE) -> list[str]:
     return [seen.path for seen in sandbox.requests(site)]
 
 
+def linking(desk_id: str) -> list[str]:
+    return [each.page_url for each in rows(DeskLink, DeskLink.desk_id == desk_id)]
+
+
 def walked(walks: Walks) -> None:
     assert walks.start().wait(PATIENCE) == 0, walks.log(len(walks.started) - 1)
 
@@ -125,7 +129,7 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     walked(walks)
     first = report(tmp_path)
     assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement', linked by" in first
-    assert f"  {DESK}: linked by {sandbox.site(SITE)}{BOOKING}\n" in first
+    assert linking(DESK) == [f"{sandbox.site(SITE)}{BOOKING}"]
     assert "out of sale" not in first
     assert "to their end" not in first
     assert f"{sandbox.site(SITE)}/Interdit/Guichet: robots.txt forbids it" in first
@@ -186,30 +190,26 @@ def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
     assert (
         min((later - sooner).total_seconds() for sooner, later in pairwise(at)) > 0.05
     )  # a busy site notes late
-    assert f"  {DESK}: linked by" in report(tmp_path)
+    assert linking(DESK)
     assert redis_server.keys("crawler:discovery:*") == []
     run = one(DiscoveryRun)
     assert (run.cut, run.pages >= len(pages) - len(twice), run.found > 0) == (False, True, True)
 
 
-def test_one_prefecture_at_the_terminal_needs_no_server(
-    place: str, sandbox: "Running", settings_env: Callable[..., None], tmp_path: Path
+def test_a_site_that_is_under_maintenance_is_left_alone_and_pauses_are_made_as_asked(
+    walks: Walks, sandbox: "Running", settings_env: Callable[..., None], tmp_path: Path
 ) -> None:
-    settings_env(DATABASE_URL="", REDIS_URL="", DISCOVERY_DELAY_SECONDS="0.01", DISCOVERY_PAGES="30")
-    walk = [sys.executable, "-m", "scrapy", "crawl", "discovery", "-a", "prefecture=melun_77"]
-    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
-    assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement'" in said.stdout
-    assert f"  {DESK}: linked by {place}/" in said.stdout
-    assert list((tmp_path / "state" / "discovery").glob("*-melun_77.txt"))
+    settings_env(DISCOVERY_DELAY_SECONDS="0.01", DISCOVERY_PAGES="30")
+    walked(walks)
     at = [datetime.fromisoformat(each.at) for each in sandbox.requests(SITE)][1:]
     assert (at[-1] - at[0]).total_seconds() >= 0.039 * (len(at) - 1), "robots.txt asks for 0.04 s"
     seen = len(asked(sandbox))
     assert seen <= 33
     sandbox.mode(SITE, "maintenance")
-    said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
-    assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
-    assert f"{place}/: robots.txt forbids it, or did not come" in said.stdout
-    assert said.stdout.partition("to their end\n")[2].startswith("  melun_77\n")
+    walked(walks)
+    assert len(asked(sandbox)) <= seen + 2
+    assert f"{sandbox.site(SITE)}/: robots.txt forbids it, or did not come" in report(tmp_path)
+    assert report(tmp_path).partition("to their end\n")[2].startswith("  melun_77\n")
 
 
 # All sites at once
