@@ -3,7 +3,7 @@
 import asyncio
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,6 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import Settings
 
-from configs.ground.clock import clock
 from configs.ground.formatting import truncate_line
 from configs.ground.hosts import host_of
 from configs.world.prefecture import desks, prefectures
@@ -23,7 +22,7 @@ from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument
 from crawler.commands import OperatorCommand
 from crawler.discovery.draft import DeskDraft, name_page
-from crawler.discovery.identify import PlatformMatch, by_address, identify_page, own_addresses, page_of
+from crawler.discovery.identify import by_address, identify_page, own_addresses, page_of
 from crawler.discovery.links import BOOKING, find_links
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError, to_fetch_error
@@ -32,7 +31,7 @@ from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_pr
 from crawler.parsing.json_models import parse_json
 from crawler.platforms import at_home, platforms
 from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
-from crawler.reading import Page, PageRequest, VisitContext
+from crawler.reading import Outcome, Page, PageRequest, VisitContext
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused
@@ -42,7 +41,6 @@ _MOST = 10  # desks, and links of an unknown page
 _MOST_REQUESTS = 6
 _LONGEST = 300  # characters of an address or a reason
 _ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
-_UNKNOWN = 1  # the exit code
 
 
 class Command(OperatorCommand, ScrapyCommand):
@@ -78,7 +76,7 @@ class Command(OperatorCommand, ScrapyCommand):
         except _USER_ERRORS as error:
             raise UsageError(str(error), print_help=False) from error
         print(_format(drafts, seen), end="")
-        self.exitcode = 0 if drafts else _UNKNOWN
+        self.exitcode = 0 if drafts else 1
 
 
 class PageFetcher:
@@ -105,8 +103,7 @@ class PageFetcher:
         """Return the page of an address, after redirects.
 
         Raises:
-            crawler.fetching.errors.FetchError: there is none; it says why.
-            crawler.fetching.session.BudgetExhausted: no request is left.
+            crawler.fetching.errors.FetchError: there is none, or no request is left; it says why.
         """
         blank = page_of(url, b"")
         return await self.ask(blank.ask, blank.visit)
@@ -125,7 +122,10 @@ class PageFetcher:
             agent=agent_for(host_of(ask.url)),
             stays=lambda _here, _there: True,
         )
-        return await session.fetch(ask, visit, takes_a_slot)
+        try:
+            return await session.fetch(ask, visit, takes_a_slot)
+        except BudgetExhausted:
+            raise FetchError(Outcome.UNREACHABLE, "no request is left") from None
 
 
 def takes_a_slot(url: str, method: str) -> bool:
@@ -142,19 +142,27 @@ async def _inspect_address(url: str) -> tuple[list[DeskDraft], list[str]]:
     async with PageFetcher() as fetcher:
         try:
             page = await fetcher.open(url)
-        except (FetchError, BudgetExhausted) as trouble:
-            said, sign = _describe_trouble(trouble), by_address(url)
-            known = [_draft(sign, sign.url or url, "", url, said)] if sign else []
-            return known, [f"seen: {url}", said]
-        drafts = []
+        except FetchError as trouble:
+            sign = by_address(url)
+            known = [DeskDraft(sign, sign.url or url, "", url)] if sign else []
+            return known, [f"seen: {url}", str(trouble)]
+        drafts, seen = [], _describe_page(page)
         for draft in _drafts(page):
-            drafts += await _complete(fetcher, draft) if draft.sign.platform == "citopia" else [draft]
-        return drafts[:_MOST], _describe_page(page)
+            try:
+                drafts += await _complete(fetcher, draft)
+            except FetchError as trouble:
+                drafts.append(draft)
+                seen.append(f"the ids of {draft.url} were asked for: {trouble}")
+        return drafts[:_MOST], seen
 
 
 async def _complete(fetcher: PageFetcher, draft: DeskDraft) -> list[DeskDraft]:
-    """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell."""
-    alias = _ALIAS.search(draft.url)
+    """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell.
+
+    Raises:
+        FetchError: it does not answer.
+    """
+    alias = _ALIAS.search(draft.url) if draft.sign.platform == "citopia" else None
     department = department_of(alias["alias"]) if alias else ""
     town = next((each for each in prefectures().values() if each.department == department), None)
     if not alias or not town:
@@ -162,10 +170,7 @@ async def _complete(fetcher: PageFetcher, draft: DeskDraft) -> list[DeskDraft]:
     around = CitopiaParameters(reason="both", department_code=department)
     at = (town.latitude, town.longitude)
     visit = replace(page_of(draft.url, b"").visit, parameters=around, position=at)
-    try:
-        answer = await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit)
-    except (FetchError, BudgetExhausted) as trouble:
-        return [replace(draft, remarks=(f"its ids were asked for: {_describe_trouble(trouble)}",))]
+    answer = await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit)
     found = parse_json(answer, Halls)
     known = [
         replace(
@@ -185,19 +190,12 @@ def _drafts(page: Page) -> list[DeskDraft]:
     """Return a draft of the page's own desk, or of each desk whose address it embeds or links."""
     if sign := identify_page(page):
         url = sign.url or page.url
-        seen = _describe_page(page) if page.is_error or detect_block_page(page) else ()
-        return [] if _is_inside(url) else [_draft(sign, url, _label(page), page.url, *seen)]
+        return [] if _is_inside(url) else [DeskDraft(sign, url, _label(page), page.url)]
     found: dict[str, DeskDraft] = {}
     for link in find_links(page):
         if (sign := by_address(link.url)) and not _is_inside(url := sign.url or link.url):
-            found.setdefault(url, _draft(sign, url, link.text or _label(page), page.url))
+            found.setdefault(url, DeskDraft(sign, url, link.text or _label(page), page.url))
     return list(found.values())[:_MOST]
-
-
-def _draft(sign: PlatformMatch, url: str, label: str, start: str, *remarks: str) -> DeskDraft:
-    return DeskDraft(
-        sign, url, label, f"found by scrapy detect from {_short(start)}", clock().date(), remarks
-    )
 
 
 def _label(page: Page) -> str:
@@ -242,40 +240,28 @@ def _describe_page(page: Page) -> list[str]:
     return [seen, *(f"could be booking: {each.url} {each.text!r}" for each in islice(links, _MOST))]
 
 
-def _describe_trouble(trouble: FetchError | BudgetExhausted) -> str:
-    if isinstance(trouble, FetchError):
-        return f"{trouble.outcome.upper()}: {trouble.reason}"
-    return "no request is left"
-
-
-def _format(drafts: Sequence[DeskDraft], seen: Sequence[str]) -> str:
-    if not drafts:
-        return _comments(["platform unknown", *seen, *_ADVICE])
-    shown: list[str] = []
-    taken: list[str] = []
-    for draft in drafts:
-        shown.append(_comments(_head(draft)) + draft.block(taken))
-        taken.append(draft.entry(taken)["slug"])
-    return "\n".join(shown)
-
-
 _ADVICE = (
     "what to do: name the booking page itself, or save it in a browser and say: scrapy detect URL --file SAVED",
     "a page of no known software: rules for it in its desk's YAML (docs/platforms/selectors.md)",
 )
 
 
-def _head(draft: DeskDraft) -> Iterator[str]:
-    yield f"{draft.sign.platform}: {draft.url}"
-    yield f"because {draft.sign.evidence}"
-    for each in desks().values():
-        if each.url == draft.url:
-            yield f"it is already the desk {each.id}: copy nothing, unless this is a second desk of that page"
+def _format(drafts: Sequence[DeskDraft], seen: Sequence[str]) -> str:
+    """Return the drafts, each after its evidence, then what was seen."""
+    if not drafts:
+        return _comment("platform unknown", *seen, *_ADVICE)
+    shown: list[str] = []
+    taken: list[str] = []
+    for draft in drafts:
+        known = (each.id for each in desks().values() if each.url == draft.url)
+        already = [
+            f"it is already the desk {each}: copy nothing, unless this is a second one" for each in known
+        ]
+        head = _comment(f"{draft.sign.platform}: {draft.url}", f"because {draft.sign.evidence}", *already)
+        shown.append(head + draft.block(taken))
+        taken.append(draft.entry(taken)["slug"])
+    return "\n".join([*shown, _comment(*seen)])
 
 
-def _comments(lines: Iterator[str] | Sequence[str]) -> str:
-    return "".join(f"# {_short(each)}\n" for each in lines)
-
-
-def _short(text: str) -> str:
-    return truncate_line(text, _LONGEST)
+def _comment(*lines: str) -> str:
+    return "".join(f"# {truncate_line(each, _LONGEST)}\n" for each in lines)

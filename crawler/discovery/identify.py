@@ -43,11 +43,10 @@ class PlatformMatch:
             platforms()[self.platform].Parameters.model_validate(dict(self.parameters))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
-            lacks = [".".join(map(str, each["loc"])) for each in problems if each["type"] == "missing"]
-            wrong = [
-                each["msg"].removeprefix("Value error, ") for each in problems if each["type"] != "missing"
-            ]
-            return "; ".join(filter(None, [", ".join(lacks), *wrong]))
+            return ", ".join(
+                ".".join(map(str, each["loc"])) if each["type"] == "missing" else each["msg"]
+                for each in problems
+            )
         return ""
 
 

@@ -1,10 +1,9 @@
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from configs.world.desk import Procedure
 from configs.world.prefecture import load_prefectures
-from crawler.discovery.draft import DeskDraft, procedures, slug
+from crawler.discovery.draft import DeskDraft, slug
 from crawler.discovery.identify import (
     PlatformMatch,
     by_address,
@@ -94,30 +93,11 @@ def test_a_page_is_known_by_its_marks_without_any_address() -> None:
 
 
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
-P = Procedure
 
 
 def draft(label: str = "Naturalisation", platform: str = "ezbooking", **how: Any) -> DeskDraft:
-    sign = PlatformMatch(platform, "its address", URL, how.pop("parameters", {}))
-    return DeskDraft(sign, URL, label, "scrapy detect", date(2026, 11, 20), **how)
-
-
-@in_turn(
-    "text, found",
-    [
-        ("Prendre rendez-vous : demande de NATURALISATION", {P.NATURALISATION}),
-        ("Renouvellement d'un titre de séjour « passeport talent »", {P.TITRE_SEJOUR}),
-        ("Passeport talent", {P.TITRE_SEJOUR}),
-        ("Carte nationale d'identité et passeport", {P.CARTE_IDENTITE, P.PASSEPORT}),
-        ("Échange de permis étranger", {P.PERMIS_CONDUIRE}),
-        ("Certificats d\u2019immatriculation", {P.CARTE_GRISE}),
-        ("Titre de séjour ou naturalisation", {P.AUTRE}),
-        ("Guichet 3", {P.AUTRE}),
-        ("Autorisation visant les advisas", {P.AUTRE}),
-    ],
-)
-def test_a_procedure_is_named_where_the_words_are_clear(text: str, found: set[Procedure]) -> None:
-    assert procedures(text) == found
+    sign = PlatformMatch(platform, "its address", URL, how.get("parameters", {}))
+    return DeskDraft(sign, URL, label, "a page")
 
 
 @in_turn(
@@ -140,12 +120,12 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
 @in_turn(
     "label, platform, how, said",
     [
-        ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "procedures: [NATURALISATION]", "grade: unconfirmed"]),
+        ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "# choose its procedures", "grade: unconfirmed"]),
         ("Titre de séjour : première demande", "rdvpref", {}, ["watch: presence"]),
-        ("012: #{[yes", "ezbooking", {"remarks": ("look\nhere",)}, ["# look here", "procedures: [AUTRE]", "# which procedure"]),
+        ("012: #{[yes", "ezbooking", {}, ["procedures: [AUTRE]"]),
         ("", "ezbooking", {}, ["Démarche non précisée par la source (23014)"]),
         ("Passeport", "ants", {"parameters": {"department_code": "01"}}, ["parameters: {department_code: '01'}"]),
-        ("é" * 5000, "ezbooking", {}, ["source: scrapy detect"]),
+        ("é" * 5000, "ezbooking", {}, ["source: found by scrapy detect from a page"]),
     ],
 )  # fmt: skip
 def test_a_block_is_read_as_it_stands(
@@ -154,5 +134,5 @@ def test_a_block_is_read_as_it_stands(
     block = draft(label, platform, **how).block()
     (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
     (desk,) = load_prefectures(tmp_path)["evry_91"].desks
-    assert (desk.url, desk.platform, desk.procedures) == (URL, platform, procedures(desk.label))
+    assert (desk.url, desk.platform, desk.procedures) == (URL, platform, frozenset({Procedure.AUTRE}))
     assert [each for each in said if each not in block] == []
