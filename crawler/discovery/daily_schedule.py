@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session
 from api.models.discovery import DiscoveryRun
-from configs.ground.database import database_url
 from configs.ground.hosts import resolve_stand_in
 from configs.ground.outage_log import OutageLog
 from configs.settings import SettingMissing, settings
@@ -85,7 +84,6 @@ class Daily:
         is_due, said = False, ""
         try:
             allowed_sites()
-            database_url()
             with session() as rows:
                 is_due = due(rows, now)
         except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:

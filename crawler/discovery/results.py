@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -27,7 +26,7 @@ from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
 from crawler.incidents import moved_pages
 from crawler.scheduling.intervals import captcha_expected
 
-# A desk that was proven within this time is not silent
+# A desk that gave slots within this time is still in use
 DRIFT_PROVEN_SECONDS = 86400
 # A desk that was asked for this long and proved nothing is out of sale
 DRIFT_SILENT_SECONDS = 7 * 86400
@@ -37,7 +36,6 @@ DRIFT_SILENT_SECONDS = 7 * 86400
 class CheckHistory:
     """What the checks of a desk proved."""
 
-    lived_at: datetime | None = None  # last good answer: slots, no slots, or the captcha that is always there
     slot_at: datetime | None = None  # slots were last seen
     silent_since: datetime | None = None  # start of checks without proof; None: it was not checked throughout
     stopped: bool = False  # an operator stopped its host
@@ -59,14 +57,12 @@ def find_move(
     """
     if life.stopped:
         return None
-    recently = now - timedelta(seconds=DRIFT_PROVEN_SECONDS)
-    gives_slots = life.slot_at is not None and life.slot_at >= recently
+    gives_slots = life.slot_at and now - life.slot_at <= timedelta(seconds=DRIFT_PROVEN_SECONDS)
     if before and not (gives_slots or linked) and all(_tells(seen.get(url), cut=cut) for url in before):
         return DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before))}"
-    alive, since = life.lived_at is not None and life.lived_at >= recently, life.silent_since
-    if alive or since is None or now - since < timedelta(seconds=DRIFT_SILENT_SECONDS):
-        return None
-    return DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC"
+    if (since := life.silent_since) and now - since >= timedelta(seconds=DRIFT_SILENT_SECONDS):
+        return DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC"
+    return None
 
 
 def _tells(page: PageSeen | None, *, cut: bool) -> bool:
@@ -92,9 +88,8 @@ def evaluate_run(
     sites: Mapping[str, SiteWalk],
     every: Collection[Desk],
     now: datetime,
-    *,
-    before: Mapping[str, Collection[str]] = MappingProxyType({}),
-    lives: Mapping[str, CheckHistory] = MappingProxyType({}),
+    before: Mapping[str, Collection[str]],
+    lives: Mapping[str, CheckHistory],
 ) -> RunResult:
     """Return the result of a run, from the walked sites by prefecture and what was known of `every` desk.
 
@@ -144,7 +139,7 @@ def finish(run: DiscoveryRun, sites: Mapping[str, SiteWalk], now: datetime) -> N
     cut = [name for name, site in sites.items() if site.is_cut]
     with session() as rows:
         lived = lives(rows, [desk for desk in every if desk.schedulable], now)
-        outcome = evaluate_run(sites, every, now, before=linking_pages(rows), lives=lived)
+        outcome = evaluate_run(sites, every, now, linking_pages(rows), lived)
         if not daily_schedule.end(rows, run, now, cut=bool(cut), pages=len(pages), found=len(outcome.found)):
             return
         again = [
@@ -186,7 +181,7 @@ def _write_report(
 # A desk is silent only if it was checked all the time: also this long before, and this recently.
 _ASKED_LATELY = timedelta(days=1)
 _LIVES = sa.text("""
-SELECT id, greatest(last_proven_at, captcha_at) AS lived_at, last_slot_at,
+SELECT id, last_slot_at,
   CASE WHEN last_check_at >= :lately AND first_at IS NOT NULL
     THEN greatest(last_proven_at, captcha_at, first_at) END AS silent_since, stopped
 FROM desks d CROSS JOIN LATERAL (

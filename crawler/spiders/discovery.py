@@ -78,9 +78,9 @@ class RequestSerializer:
 def walk_settings(key: str, seconds: float) -> dict[str, Any]:
     """Return the settings of a walk that may last so long: polite requests by scrapy-redis, with the walk's own keys.
 
-    A site has one page under way, which may wait for its robots.txt: CONCURRENT_REQUESTS has two places for each, so
-    no site waits for another, though scrapy-redis's queue has one line for all. The queue is emptied at the start and
-    at the end of a process: a walk is resumed from the pages that it saw.
+    A site has one page under way, which may wait for its robots.txt: CONCURRENT_REQUESTS (crawler/settings.py) has two
+    places for each, so no site waits for another, though scrapy-redis's queue has one line for all. The queue is
+    emptied at the start and at the end of a process: a walk is resumed from the pages that it saw.
     """
     return {
         "USER_AGENT": honest().name,
@@ -88,7 +88,6 @@ def walk_settings(key: str, seconds: float) -> dict[str, Any]:
         "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
         "ROBOTSTXT_OBEY": True,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        "CONCURRENT_REQUESTS": 500,
         "DOWNLOAD_DELAY": DISCOVERY_DELAY_SECONDS(),
         "DOWNLOAD_DELAY_JITTER": 0,
         "DOWNLOAD_TIMEOUT": HTTP_DEADLINE_SECONDS(),
@@ -98,14 +97,11 @@ def walk_settings(key: str, seconds: float) -> dict[str, Any]:
         "ITEM_PIPELINES": {},  # a page of discovery is no check
         "DOWNLOADER_MIDDLEWARES": {**usual.DOWNLOADER_MIDDLEWARES, _WHOLE: 900},
         "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
-        "SCHEDULER_QUEUE_CLASS": "scrapy_redis.queue.PriorityQueue",
         "SCHEDULER_QUEUE_KEY": f"{key}:requests",
         "SCHEDULER_DUPEFILTER_KEY": f"{key}:seen",
         "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
         "SCHEDULER_SERIALIZER": RequestSerializer,
-        "SCHEDULER_PERSIST": False,
         "SCHEDULER_FLUSH_ON_START": True,
-        "SCHEDULER_IDLE_BEFORE_CLOSE": 0,  # more would block the event loop
         "REDIS_URL": settings().require("redis_url"),
         "REDIS_PARAMS": {
             "decode_responses": True, "socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 15,

@@ -1,6 +1,8 @@
 """Results of a walk: pages that nobody listed, desks that are linked again, and those whose page has moved."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
 from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 SITE = "https://www.essonne.gouv.fr"
 PAGE = f"{SITE}/rendez-vous"
 SHARED = "https://rdv.example/booking/create/9"  # as the national search for town halls is
@@ -53,11 +56,11 @@ def page(*bookings: Booking, seen: ObservedPage = ObservedPage.READ, url: str = 
     return PageSeen("evry_91", url, seen, "why", bookings)
 
 
-def came(*facts: PageSeen, **known: Any) -> RunResult:
+def came(*facts: PageSeen, before: Mapping[str, Collection[str]] = NOTHING) -> RunResult:
     site = SiteWalk(EVRY)
     for each in facts:
         site.record(each)
-    return evaluate_run({"evry_91": site}, EVERY, NOW, **known)
+    return evaluate_run({"evry_91": site}, EVERY, NOW, before, {})
 
 
 def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
@@ -85,7 +88,7 @@ def test_links_to_a_search_that_all_share_say_nothing() -> None:
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LINKING = "https://www.essonne.gouv.fr/rendez-vous"
 KNOWN = (LINKING,)
-LIVES = CheckHistory(NOW - HOUR)
+LIVES = CheckHistory(silent_since=NOW)
 MUTE = CheckHistory(silent_since=NOW - HOUR)
 
 
@@ -111,9 +114,8 @@ def test_a_link_that_its_page_has_no_more_is_retired_though_the_page_says_no_slo
 
 
 def test_slots_prove_that_a_page_is_still_in_use() -> None:
-    gives = CheckHistory(NOW - HOUR, slot_at=NOW - HOUR)
-    assert reason(gives) is None
-    assert reason(CheckHistory(NOW - HOUR, slot_at=NOW - 2 * DAY)) is DriftReason.UNLINKED
+    assert reason(CheckHistory(slot_at=NOW - HOUR)) is None
+    assert reason(CheckHistory(slot_at=NOW - 2 * DAY)) is DriftReason.UNLINKED
 
 
 @pytest.mark.parametrize(
