@@ -1,4 +1,4 @@
-"""Text of HTML pages: what a person sees, in one normal form; phrases regardless of spelling, fields, French periods.
+"""Text of HTML pages: what a person sees, in one normal form; phrases regardless of spelling, fields.
 
 Every reader takes a page's text from here, so that all see the same words and hide the same parts.
 """
@@ -6,7 +6,6 @@ Every reader takes a page's text from here, so that all see the same words and h
 import re
 import unicodedata
 from collections.abc import Iterator
-from datetime import date
 from functools import lru_cache
 from itertools import islice, pairwise
 
@@ -14,14 +13,8 @@ from lxml import etree, html
 
 from configs.ground.formatting import CONTROL
 
-_MONTHS = (
-    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
-)
-_MONTH = "|".join(_MONTHS)
-_DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?"
-_WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
+_MONTH = "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre"
 _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")
-_PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _LONGEST = 100  # characters of a heading
 
@@ -340,33 +333,5 @@ def field_value(root: html.HtmlElement, field: str) -> str:
 
 
 def names_date(heading: str) -> bool:
-    """Tell whether a heading names a day or a week in any form, also one that `period` cannot read."""
+    """Tell whether a heading names a day or a week in any form."""
     return len(heading) <= _LONGEST and _DAY.search(collapse_whitespace(heading).lower()) is not None
-
-
-def period(text: str) -> tuple[date, date] | None:
-    """Read `du 23/11/2026 au 29/11/2026`, `du lundi 23 au dimanche 29 novembre 2026` and the like.
-
-    The first date takes missing parts from the second. None without such a period.
-    """
-    found = _PERIOD.search(collapse_whitespace(text).lower())
-    if not found:
-        return None
-    day, month, year, last_day, last_month, last_year = found.groups()
-    last = _date(last_day, last_month, last_year)
-    first = last and _date(day, month or last_month, year or last_year)
-    if not first or not last:
-        return None
-    if first > last and not year:  # du 28 décembre au 3 janvier 2027
-        first = _date(day, month or last_month, str(last.year - 1)) or first
-    return (first, last) if first <= last else None
-
-
-def _date(day: str, month: str | None, year: str | None) -> date | None:
-    if not month or not year:
-        return None
-    number = _MONTHS.index(month) + 1 if month in _MONTHS else int(month)
-    try:
-        return date(int(year), number, int(day))
-    except ValueError:
-        return None

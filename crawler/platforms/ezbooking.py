@@ -8,6 +8,7 @@ a complete table an hour without a link is not free.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Annotated
 
 from lxml import etree, html
@@ -16,9 +17,9 @@ from pydantic import BeforeValidator, StringConstraints
 from configs.ground.strict_model import Strict
 from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_parsing import moments_in
-from crawler.parsing.date_windows import WEEK_DAYS, YEARS, covered_by_answer, week, within
+from crawler.parsing.date_windows import WEEK_DAYS, YEARS, covered_by_answer, day_of, week, within
 from crawler.parsing.error_pages import Notice, find_notice, read_error_status
-from crawler.parsing.html_text import HIDDEN, label, names_date, period, rendered_text
+from crawler.parsing.html_text import HIDDEN, label, rendered_text
 from crawler.platform_base import Platform, match_address
 from crawler.reading import (
     ANYWHERE,
@@ -324,12 +325,8 @@ def _calendar(page: Page) -> Reading | None:
     form, place, call = Form.of(page.visit), _place(page), _CALL.search(page.url)
     asked = page.ask.window or (week(page.visit, place, int(call["ahead"])) if call else None)
     slots, odd = find_hours(page, form, place)
-    headings = [rendered_text(heading) for heading in page.root.xpath(WEEK)]
-    window = covered_by_answer(place, asked, period(" ".join(headings)))
-    named = len(headings) == 1 and names_date(headings[0])
-    days = [Slot(place, each) for each in moments_in(headings[0], page.visit)] if named else []
-    named = named and bool(window and within(window, days, page.visit.zone))  # not another week's
-    covered = (window,) if window and named and not odd and _is_whole(page, form, slots, window) else ()
+    window = covered_by_answer(place, asked, shown) if (shown := _week_shown(page)) else None
+    covered = (window,) if window and not odd and _is_whole(page, form, slots, window) else ()
     if slots:
         return Reading(Outcome.SLOTS, f"{len(slots)} free hours linked, {odd} odd links", slots, covered)
     if not (window and covered):
@@ -339,3 +336,13 @@ def _calendar(page: Page) -> Reading | None:
     later = [each for each in weeks if each.window and (each.window.last or last) > last]
     reason = f"no free hour {window.first} to {window.last}"
     return Reading(None if later else Outcome.NO_SLOTS, reason, covered=covered, asks=tuple(later[:1]))
+
+
+def _week_shown(page: Page) -> tuple[date, date] | None:
+    """Return the first and last day of a week by its only heading, which names these two; None for any other."""
+    headings = page.root.xpath(WEEK)
+    if len(headings) != 1:
+        return None
+    named = list(islice(moments_in(rendered_text(headings[0]), page.visit), 3))  # a third makes it no week
+    days = [day_of(each, page.visit.zone) for each in named]
+    return (days[0], days[1]) if len(days) == 2 and days[0] < days[1] else None  # noqa: PLR2004

@@ -2,18 +2,15 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
 from crawler.parsing.html_text import (
     contains_phrase,
     names_date,
-    period,
     title,
     visible_text,
 )
@@ -251,64 +248,12 @@ def test_what_stands_behind_the_documents_end_is_read_as_a_browser_does(end: str
     assert moments(read(f"<html><p>Bonjour</p>{end}{SLOT}</html>")) == [MOMENT]
 
 
-# Periods, phrases and titles
-
-
-WEEK = (date(2026, 11, 23), date(2026, 11, 29))
-
-
-@in_turn(
-    "text",
-    [
-        "Semaine du 23/11/2026 au 29/11/2026",
-        "du lundi 23 novembre 2026 au dimanche 29 novembre 2026",
-        "Du 23 au 29 novembre 2026",
-        "Semaine 48 : du lundi 23 novembre au dimanche 29 novembre 2026",
-        "23.11.2026 - 29.11.2026",
-        "du\n 23/11/2026\xa0au 29/11/2026",
-    ],
-)
-def test_a_period_is_read_in_the_ways_people_write_it(text: str) -> None:
-    assert period(text) == WEEK
-
-
-@in_turn(
-    "text, dates",
-    [
-        ("du 28 décembre au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
-        ("du 28 décembre 2026 au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
-        ("du 1er au 7 février 2027", (date(2027, 2, 1), date(2027, 2, 7))),
-        ("du 29 août au 4 septembre 2026", (date(2026, 8, 29), date(2026, 9, 4))),
-    ],
-)
-def test_what_the_first_date_leaves_out_is_the_seconds(text: str, dates: tuple[date, date]) -> None:
-    assert period(text) == dates
-
-
-@in_turn(
-    "text",
-    [
-        "",
-        "Semaine 48",
-        "23/11/2026",
-        "du 31/02/2026 au 07/03/2026",
-        "du 23 au 29",
-        "du 29/11/2026 au 23/11/2026",
-    ],
-)
-def test_what_is_no_period_is_none(text: str) -> None:
-    assert period(text) is None
+# Phrases and titles
 
 
 @in_turn("text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"])
 def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
     assert names_date(text)
-
-
-@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
-def test_written_dates_come_back(one: date, other: date) -> None:
-    first, last = sorted((one, other))
-    assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
 
 
 @in_turn(
