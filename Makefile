@@ -84,7 +84,7 @@ style: setup
 	@$(BIN)/lint-imports --no-cache > .state/lint-imports.log 2>&1 || { cat .state/lint-imports.log; exit 1; }
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/python -m deploy.secret_scan $(if $(CI),,$$(git diff --name-only HEAD; git ls-files --others --exclude-standard)) # none: all files
-	@$(BIN)/python -m crawler.catalogue
+	@$(BIN)/scrapy desks > /dev/null
 
 types: setup # apart: it takes a processor for as long as all else that comes before the tests
 	@$(BIN)/mypy --no-error-summary $(if $(CI),--cache-dir /dev/null)

@@ -2,10 +2,9 @@
 
 Arguments of spiders choose among them; an unknown name is answered with those that exist.
 
-`python -m crawler.catalogue` checks all desk files (make lint); spiders check them when they start.
+Spiders and commands check all desk files when they start (`make lint` by `scrapy desks`).
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -16,9 +15,9 @@ from pydantic_core import ErrorDetails
 from configs.ground.clock import clock
 from configs.ground.formatting import list_names, suggest_names
 from configs.ground.strict_yaml import ConfigFileError, explain_problem
-from configs.settings import SettingsRefused, settings
+from configs.settings import settings
 from configs.world.desk import Desk, Fetch, Procedure, WatchLevel
-from configs.world.prefecture import desks, prefecture, prefectures
+from configs.world.prefecture import desks, prefecture
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
 
@@ -197,18 +196,3 @@ def _find_desk(name: str, here: Mapping[str, Desk]) -> Desk:
         raise WrongArgument(f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}")
     near = [id_ for id_, desk in here.items() if desk.prefecture_id == name.partition("/")[0]]
     raise WrongArgument(f"no desk {name!r}; {suggest_names(name, near or here)}")
-
-
-def main() -> int:
-    """Say whether all desk files fit; return the exit code."""
-    try:
-        check_catalogue()
-    except (ConfigFileError, SettingsRefused) as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- it is run at a terminal
-        return 1
-    print(f"{len(desks())} desks of {len(prefectures())} prefectures fit their platforms")  # noqa: T201
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

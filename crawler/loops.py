@@ -1,10 +1,9 @@
-"""`python -m crawler.loops plan`: the loops of the planner: planning, keeping the spiders, incidents.
+"""`python -m crawler.loops`: the loops of the planner: planning, keeping the spiders, incidents.
 
 None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 """
 
 import signal
-import sys
 import threading
 from collections.abc import Callable
 
@@ -75,16 +74,5 @@ def plan() -> None:
             each.join(timeout=STOP_GRACE_SECONDS())
 
 
-def main() -> None:
-    """Run the loops.
-
-    Raises:
-        SystemExit: the arguments are others, or the loops cannot start.
-    """
-    if sys.argv[1:] != ["plan"]:
-        raise SystemExit("usage: python -m crawler.loops plan")
-    plan()
-
-
 if __name__ == "__main__":
-    main()
+    plan()

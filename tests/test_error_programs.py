@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("error_programs")]
 ROOT = Path(__file__).parents[1]
 # By program: which function fails, and the command.
 PROGRAMS = {
-    "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
+    "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
     "payments": ("api.jobs.turns.find_due", "api.jobs --only payments"),
     "maintenance": ("api.jobs.turns.find_due", "api.jobs --only maintenance"),

@@ -52,7 +52,7 @@ print(json.dumps({"names": names, "done": done, "built": built, "threads": threa
 PROGRAMS = [
     ("api.stream", "flask rich rq sentry_sdk sqlalchemy twisted"),
     ("api.models.all", "flask rq scrapy twisted"),
-    (  # what `python -m crawler.loops plan` imports: none asks a site
+    (  # what `python -m crawler.loops` imports: none asks a site
         "crawler.loops crawler.spider_processes.keeper crawler.planner crawler.incidents.loop",
         "flask scrapy scrapy_redis twisted rich parsel playwright jinja2 requests sentry_sdk",
     ),

@@ -38,7 +38,7 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
         "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), *webhook, *receipts],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
-        "planner": [python, "-m", "crawler.loops", "plan"],
+        "planner": [python, "-m", "crawler.loops"],
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
         "background": [python, "-m", "api.jobs"],

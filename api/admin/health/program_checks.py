@@ -67,7 +67,7 @@ def check_scrapyd(redis: Redis) -> HealthAnswer:
     """Read what the keeper saw."""
     seen: Any = redis.get(_SEEN)
     if seen is None:
-        raise PartDown("the keeper has not reported lately: is `python -m crawler.loops plan` running?")
+        raise PartDown("the keeper has not reported lately: is `python -m crawler.loops` running?")
     found = json.loads(seen)
     if found["scrapyd"] != "ok":
         raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
@@ -124,7 +124,7 @@ def check_background(redis: Redis) -> str:
 
 def check_planner(redis: Redis) -> str:
     """Read the planner's report."""
-    report = _read_loop(redis, PLANNER, "the planner", "python -m crawler.loops plan")
+    report = _read_loop(redis, PLANNER, "the planner", "python -m crawler.loops")
     age = measure_age(report.at, "the planner's report")
     if age > FRESH:
         old = format_duration(age)

@@ -48,7 +48,7 @@ SHORT = {
     "HEARTBEAT_SECONDS": "1",
 }
 COMMANDS = {  # scrapyd starts the spider
-    "planner": ["crawler.loops", "plan"],
+    "planner": ["crawler.loops"],
     "scrapyd": ["deploy.local.scrapyd"],
 }
 

@@ -136,7 +136,7 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(number: signal.Signals, said: str) -> None:
-    program = start("crawler.loops", "plan")
+    program = start("crawler.loops")
     assert program.stderr
     try:
         while said not in (line := program.stderr.readline()):

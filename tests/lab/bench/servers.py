@@ -52,9 +52,7 @@ class Servers:
     @contextmanager
     def planner(self) -> Iterator[None]:
         """Run a planner while the block lasts."""
-        with child(
-            [sys.executable, "-m", "crawler.loops", "plan"], self.state / "planner.log", self.environment
-        ):
+        with child([sys.executable, "-m", "crawler.loops"], self.state / "planner.log", self.environment):
             yield
 
     @contextmanager

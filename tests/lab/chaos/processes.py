@@ -33,7 +33,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "job-worker": ("api.jobs", "maintenance"),
     "payments-worker": ("api.jobs", "payments"),
     "scrapyd": ("scrapyd", "--pidfile="),
-    "planner": ("crawler.loops", "plan"),
+    "planner": ("crawler.loops",),
     "proofs": ("crawler.proofs*",),
     "gunicorn": ("api.app:create_app()",),
 }

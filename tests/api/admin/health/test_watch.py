@@ -162,7 +162,7 @@ def list_stacks(stack: Healthy, settings_env: Callable[..., None]) -> list[list[
     server, worker = stack
     refused = {"later": clock() + timedelta(hours=1), "created": clock() - timedelta(hours=1)}
     return [[
-        Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `python -m crawler.loops plan` running"),
+        Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `python -m crawler.loops` running"),
         Ill("workers", worker.teardown, DOWN, 1, "workers", "no worker listens to critical"),
         Ill("planner", lambda: server.delete(PLANNER), DOWN, 1, "planner", "the planner has not reported"),
         Ill("background", fail_job, DEGRADED, 5, "background", "sum_days failed (KeyError)"),
