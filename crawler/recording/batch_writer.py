@@ -34,7 +34,7 @@ from crawler.bounds import ERROR, REFUSED, clean_text
 from crawler.items import CheckBatch, CheckItem
 from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome
-from crawler.recording.check_transaction import Written, log_checks, write_batch
+from crawler.recording.check_transaction import Written, write_batch
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
@@ -115,7 +115,6 @@ class Writer:
             except Exception:
                 # Desks come due again by themselves. A writer that ended would stop all claims for good.
                 log.exception("%d visits could not be ended in the due queue", len(written.visits))
-            log_checks(written.lines)  # last: a line takes 0.1 ms, and people wait for the nudge
         if self._redis:
             self._redis.close()
 

@@ -3,7 +3,6 @@
 Checks that changed nothing cost three statements, however many they are.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -38,27 +36,20 @@ SELECT started_at, desk_id, token, outcome, evidence, milliseconds, requests, sl
 FROM json_populate_recordset(CAST(NULL AS checks), :rows)
 """)
 
-CheckLine = tuple[CheckItem, UUID | None]  # a check, and the detection that it made
-
 
 @dataclass(slots=True)
 class Written:
-    """Work after the commit: detections to nudge, visits to end in the due queue, pages to keep.
-
-    `lines`: what is logged of each check.
-    """
+    """Work after the commit: detections to nudge, visits to end in the due queue, pages to keep."""
 
     detections: list[UUID] = field(default_factory=list)
     visits: list[VisitEnd] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
-    lines: list[CheckLine] = field(default_factory=list)
 
     def add(self, other: "Written") -> None:
         """Add what another transaction left to do."""
         self.detections += other.detections
         self.visits += other.visits
         self.proofs += other.proofs
-        self.lines += other.lines
 
 
 def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
@@ -87,14 +78,11 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
     session.execute(
         _CHECKS, {"rows": write_rows(_check_row(check, keys.get(check.desk_id)) for check in checks)}
     )
-    detections = {desk_id: detection for desk_id, (detection, _) in found.items()}
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
     refused = [end.check for end in ends if backoff.refusal_of(end.check)]  # also late ones: the site said so
     rests = backoff.rest_hosts(session, refused, now) if refused else {}
     visits = [_visit_end(end, rests.get(end.desk.host), now) for end in ends]
-    return Written(
-        [*detections.values()], visits, proofs, [(check, detections.get(check.desk_id)) for check in checks]
-    )
+    return Written([detection for detection, _ in found.values()], visits, proofs)
 
 
 def _by_database(check: CheckItem, now: datetime, step: timedelta) -> CheckItem:
@@ -166,22 +154,3 @@ def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> Visit
         rest,
         unused=max(0, cost_of(desk) - check.requests),
     )
-
-
-log = structlog.get_logger(__name__)
-
-
-def log_checks(lines: Sequence[CheckLine]) -> None:
-    """Log the checks of a transaction that is committed, where the level does not leave them out."""
-    if not logging.getLogger(__name__).isEnabledFor(logging.INFO):
-        return
-    for check, detection in lines:
-        log.info(
-            "check",
-            desk=check.desk_id,
-            outcome=check.outcome.value,
-            slots=len(check.slots),
-            requests=check.requests,
-            milliseconds=check.milliseconds,
-            **({"detection": str(detection)} if detection else {}),
-        )
