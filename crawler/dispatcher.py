@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, 
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,6 @@ BETWEEN_CLAIMS = 0.01
 # Objects that a check holds are freed when it ends, without the collector. By default it looks at them all after each
 # 700 that are new: 64 checks hold more, and every few looks it went through all connections too, for 20 to 30 ms.
 COLLECT_AFTER = (10_000, 5, 5)
-_MB = 1_000_000
 _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
@@ -173,7 +172,7 @@ class Dispatcher:
             "job": self._spider.job,
             "state": state,
             "started": self._started,
-            "memory": resident(),
+            "memory": getrusage(RUSAGE_SELF).ru_maxrss // 1024,  # the most so far, in MB, as its limit counts
             "running": len(self._running),
             "checks": self._checks,
         }
@@ -315,15 +314,6 @@ class Dispatcher:
         async with best_effort():  # otherwise the entry expires by itself
             await self._client.delete(self._entry)
         await self._client.aclose()
-
-
-def resident() -> int:
-    """Return this process's resident memory in MB, without its browser's; 0 where there is no /proc."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except OSError:
-        return 0
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
 
 
 @asynccontextmanager
