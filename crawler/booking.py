@@ -40,7 +40,7 @@ from crawler.scheduling.intervals import (
     own_interval,
     visit_limit,
 )
-from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue, queue_of
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
 
@@ -248,29 +248,10 @@ Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
 
 
 async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Desk, CheckItem], None]:
-    """Yield each desk with its check, in the order in which they end; `check` must not raise."""
-    by_host = [
-        [desk for desk in desks if desk.host == host] for host in dict.fromkeys(each.host for each in desks)
-    ]
-    done: asyncio.Queue[tuple[Desk, CheckItem]] = asyncio.Queue()
-    places = asyncio.Semaphore(min(queue_of(desk).places for desk in desks))
-    tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host]
-    try:
-        for _ in desks:
-            yield await done.get()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _in_turn(
-    desks: list[Desk], check: Check, places: asyncio.Semaphore, done: asyncio.Queue[tuple[Desk, CheckItem]]
-) -> None:
-    for desk in desks:
-        async with places:
-            ended = await check(desk, None)
-        done.put_nowait((desk, ended))
-        if desk is not desks[-1]:
+    """Yield each desk with its check, one after the other; `check` must not raise."""
+    for number, desk in enumerate(desks, 1):
+        ended = await check(desk, None)
+        yield desk, ended
+        if is_real(desk) and desk.host in [each.host for each in desks[number:]]:
             # No queue counts the host's budget here.
-            await asyncio.sleep(host_floor(ended.requests, budget_of(desk)) if is_real(desk) else 0)
+            await asyncio.sleep(host_floor(ended.requests, budget_of(desk)))

@@ -24,42 +24,6 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[3]
-HOSTS = ("127.77.0.91:8800", "127.77.0.93:8800")
-
-
-def desk(slug: str, host: str = HOSTS[0]) -> Desk:
-    return make_desk(f"http://{host}/booking/create/1", slug=slug)
-
-
-class Visits:
-    """Counts who is visited at the same time."""
-
-    def __init__(self) -> None:
-        self.now: dict[str, int] = {}
-        self.most: dict[str, int] = {}
-        self.together = 0
-
-    async def __call__(self, desk: Desk, token: int | None) -> CheckItem:
-        assert token is None
-        self.now[desk.host] = self.now.get(desk.host, 0) + 1
-        self.most[desk.host] = max(self.most.get(desk.host, 0), self.now[desk.host])
-        self.together = max(self.together, sum(self.now.values()))
-        await asyncio.sleep(0.01)
-        self.now[desk.host] -= 1
-        return check(desk.slug)
-
-
-async def all_of(desks: list[Desk], visits: Visits) -> list[str]:
-    return [desk.slug async for desk, _ in each_once(desks, visits)]
-
-
-def test_hosts_are_visited_together_and_the_desks_of_one_in_turn(settings_env: Callable[..., None]) -> None:
-    settings_env(SPIDER_PLACES="4")
-    visits = Visits()
-    desks = [desk(f"{number}", HOSTS[number % 2]) for number in range(6)]
-    assert sorted(asyncio.run(all_of(desks, visits))) == list("012345")
-    assert visits.most == dict.fromkeys(HOSTS, 1)
-    assert visits.together == 2
 
 
 @pytest.mark.rule("3.9")
@@ -68,7 +32,7 @@ def test_hosts_are_visited_together_and_the_desks_of_one_in_turn(settings_env: C
     [
         ("https://www.essonne.gouv.fr", [40]),  # four requests at six a minute; no wait after the last
         ("https://www.x.gouv.fr", []),  # at its stand-in
-        (f"http://{HOSTS[0]}", []),
+        ("http://127.77.0.91:8800", []),
     ],
 )
 def test_a_real_host_is_left_alone_between_two_of_its_desks(
