@@ -11,7 +11,6 @@ _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 ENCODINGS = "gzip, deflate"  # what is asked for
-_MOST_ENCODINGS = 5  # one on top of the other: each is undone for itself
 _MOST_MEMBERS = 10  # of a gzip: each copies what is behind it
 _KINDS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # some servers send deflate bare
 
@@ -47,32 +46,25 @@ def headers_of(response: Response) -> dict[str, str]:
 
 
 def unpack(body: bytes, encodings: str, limit: int) -> bytes:
-    """Return the body without the encodings that Content-Encoding names, the last applied undone first.
+    """Return the body without the encoding that Content-Encoding names.
 
     Raises:
         Broken: it is cut short or corrupt.
-        NotAccepted: it has an encoding that we do not ask for, or too many.
+        NotAccepted: it has an encoding that we do not ask for, or several.
         TooLarge: it unpacks to more than `limit` bytes.
     """
-    named = (name.strip().lower() for name in encodings.split(","))
-    names = [name for name in named if name not in ("", "identity")]
-    if len(names) > _MOST_ENCODINGS:
-        raise NotAccepted(f"it is encoded {len(names)} times")
-    for name in reversed(names):
-        if name not in _KINDS:
-            raise NotAccepted(f"it is encoded as {name[:40]!r}, which was not asked for")
-        body = _undo(body, name, limit)
-    return body
-
-
-def _undo(body: bytes, name: str, limit: int) -> bytes:
+    named = [name for each in encodings.split(",") if (name := each.strip().lower()) not in ("", "identity")]
+    if not named:
+        return body
+    if len(named) > 1 or named[0] not in _KINDS:
+        raise NotAccepted(f"it is encoded as {encodings[:40]!r}, which was not asked for")
     problem = ""
-    for kind in _KINDS[name]:
+    for kind in _KINDS[named[0]]:
         try:
             return _inflate(body, kind, limit)
         except zlib.error as error:
             problem = problem or str(error)
-    raise Broken(f"its {name} is corrupt: {problem}")
+    raise Broken(f"its {named[0]} is corrupt: {problem}")
 
 
 def _inflate(body: bytes, kind: int, limit: int) -> bytes:

@@ -104,13 +104,9 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@given(st.binary(max_size=LIMIT), st.lists(st.sampled_from(sorted(PACK)), max_size=3))
-def test_what_was_packed_comes_out_again(body: bytes, names: list[str]) -> None:
-    packed = body
-    for name in names:
-        packed = PACK[name](packed)
-    if body or not any(names):
-        assert unpack(packed, ", ".join(names), LIMIT) == body
+@given(st.binary(max_size=LIMIT), st.sampled_from(sorted(PACK)))
+def test_what_was_packed_comes_out_again(body: bytes, name: str) -> None:
+    assert unpack(PACK[name](body), f"identity, {name}", LIMIT) == body
 
 
 @given(st.binary(min_size=1, max_size=500), st.sampled_from(["gzip", "deflate"]), st.data())
@@ -147,5 +143,6 @@ def test_no_more_than_ten_members_of_a_gzip_are_unpacked() -> None:
 
 
 def test_an_encoding_that_was_not_asked_for_is_named() -> None:
-    with pytest.raises(NotAccepted, match="'zstd'"):
-        unpack(b"x", "gzip, zstd", LIMIT)
+    for encodings in ("zstd", "gzip, zstd", "gzip, gzip"):
+        with pytest.raises(NotAccepted, match=f"'{encodings}'"):
+            unpack(b"x", encodings, LIMIT)
