@@ -4,7 +4,7 @@ A booking system has a queue for its desks that are asked by HTTP, with its own 
 need a browser (`custom-browser`).
 """
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from configs.settings import settings
 from configs.settings.constants import Constant
@@ -28,7 +28,7 @@ SPIDER_PLACES = Constant("SPIDER_PLACES", 64)
 # How many pages one visit may ask for, redirects aside; a real host's budget for a minute ends it before
 VISIT_REQUESTS = Constant("VISIT_REQUESTS", 24)
 
-_BROWSER = f"-{Fetch.BROWSER}"
+BROWSER = f"-{Fetch.BROWSER}"  # the end of a queue's name whose desks need one
 
 
 class CrawlQueue(NamedTuple):
@@ -39,13 +39,7 @@ class CrawlQueue(NamedTuple):
 
     def __str__(self) -> str:
         """Return its name, as in Redis."""
-        return f"{self.system}{_BROWSER}" if self.browser else self.system
-
-    @classmethod
-    def parse(cls, name: str) -> Self:
-        """Return the queue of a name."""
-        system = name.removesuffix(_BROWSER)
-        return cls(system, Fetch.HTTP if system == name else Fetch.BROWSER)
+        return f"{self.system}{BROWSER}" if self.browser else self.system
 
     @property
     def browser(self) -> bool:

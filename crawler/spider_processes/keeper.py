@@ -18,7 +18,7 @@ from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
-from crawler.scheduling.queues import CrawlQueue, queue_of
+from crawler.scheduling.queues import queue_of
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
 # How often the keeper compares what runs with what should
@@ -65,7 +65,7 @@ class KeptScrapyd:
             return 0
         self._started[queue] = now
         for _ in range(missing):
-            job = self._scrapyd.schedule(CrawlQueue.parse(queue))
+            job = self._scrapyd.schedule(queue)
             log.info("%s: started as job %s", queue, job)
         return missing
 

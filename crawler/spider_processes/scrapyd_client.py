@@ -3,7 +3,6 @@
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -14,11 +13,10 @@ from uuid import uuid4
 from configs.settings import settings
 from configs.settings.crawling import SCRAPYD_USER
 from configs.world.desk import Fetch
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.queues import BROWSER
 from crawler.settings import BOT_NAME
 
 PROJECT = BOT_NAME
-_BROWSER = f"-{Fetch.BROWSER}"
 _CONNECT_SECONDS = 2  # a machine that is gone keeps the others' scrapyds waiting that long
 _TIMEOUT = 10  # seconds
 
@@ -48,19 +46,20 @@ class Scrapyd:
         """
         answer = self._ask("GET", "listjobs.json", {"project": PROJECT})
         try:
-            return Counter(str(_queue(job)) for job in answer["running"] + answer["pending"])
+            jobs = answer["running"] + answer["pending"]
+            return Counter(job["spider"] + (BROWSER if job["id"].endswith(BROWSER) else "") for job in jobs)
         except (LookupError, TypeError, AttributeError) as error:
             raise ScrapydAway(f"scrapyd at {self.address} lists no jobs: {str(answer)[:200]}") from error
 
-    def schedule(self, queue: CrawlQueue) -> str:
-        """Start a queue's spider; return its job's id, whose end tells a browser's queue.
+    def schedule(self, queue: str) -> str:
+        """Start the spider of a queue (its name); return its job's id, whose end tells a browser's queue.
 
         Raises:
             ScrapydAway: it does not answer, or knows no such spider.
         """
-        values = {"project": PROJECT, "spider": queue.system}
-        if queue.browser:
-            values |= {"fetch": queue.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
+        values = {"project": PROJECT, "spider": queue.removesuffix(BROWSER)}
+        if queue.endswith(BROWSER):
+            values |= {"fetch": Fetch.BROWSER, "jobid": f"{uuid4().hex}{BROWSER}"}
         return str(self._ask("POST", "schedule.json", values)["jobid"])
 
     def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
@@ -99,7 +98,3 @@ def list_scrapyds() -> list[Scrapyd]:
     password, *_ = settings().require_all("scrapyd_password")  # the newest: scrapyd takes it as it starts
     addresses = [urlsplit(each) for each in settings().scrapyd_urls]
     return [Scrapyd(each.hostname or "", each.port or 80, password) for each in addresses]
-
-
-def _queue(job: Mapping[str, str]) -> CrawlQueue:
-    return CrawlQueue(job["spider"], Fetch.BROWSER if job["id"].endswith(_BROWSER) else Fetch.HTTP)

@@ -12,10 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from configs.world.desk import Desk, Fetch
+from configs.world.desk import Desk
 from crawler import loops
 from crawler.loops import prepare
-from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway, list_scrapyds
 from tests.waiting import PATIENCE
 
@@ -70,7 +69,7 @@ def test_jobs_that_run_or_wait_are_counted_by_spider(scrapyd: Scrapyd) -> None:
 
 def test_a_spider_is_scheduled(scrapyd: Scrapyd) -> None:
     says(jobid="7")
-    assert scrapyd.schedule(CrawlQueue("ants")) == "7"
+    assert scrapyd.schedule("ants") == "7"
     assert [(method, path, values) for method, path, values, _ in Server.asked] == [
         ("POST", "/schedule.json", {"project": ["rdvpriority"], "spider": ["ants"]}),
     ]
@@ -78,7 +77,7 @@ def test_a_spider_is_scheduled(scrapyd: Scrapyd) -> None:
 
 def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
     says(jobid="7")
-    scrapyd.schedule(CrawlQueue("custom", Fetch.BROWSER))
+    scrapyd.schedule("custom-browser")
     ((_, _, values, _),) = Server.asked
     assert (values["spider"], values["fetch"]) == (["custom"], ["browser"])
     (job,) = values["jobid"]
@@ -103,7 +102,7 @@ def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
 def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrapyd: Scrapyd) -> None:
     Server.answer = (status, body)
     with pytest.raises(ScrapydAway, match=said):
-        scrapyd.schedule(CrawlQueue("ants"))
+        scrapyd.schedule("ants")
 
 
 ROOT = Path(__file__).parents[3]

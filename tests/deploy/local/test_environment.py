@@ -24,7 +24,9 @@ from api.models.base import LIMITS, engine
 from configs.ground.redis import read_rules
 from configs.settings import DatabaseProgram, Program, Settings
 from configs.settings.program_settings import list_allowed, list_secrets
-from crawler.scheduling.queues import CrawlQueue, queue_names
+from configs.world.desk import Fetch
+from crawler.catalogue import systems
+from crawler.scheduling.queues import CrawlQueue
 from deploy.local.environment import program_addresses, sandbox_variables
 from deploy.local.ports import StackPorts, choose, usual
 from deploy.local.postgres import USER, start_postgres
@@ -188,7 +190,9 @@ def read_gunicorn(option: str) -> int:
 
 def count_processes() -> dict[str, int]:
     """Return, by program, the number of processes that may hold connections; a spider and its successor run at once."""
-    spiders = sum(CrawlQueue.parse(name).processes for name in queue_names()) + 1  # and discovery
+    spiders = (
+        sum(CrawlQueue(system, fetch).processes for system in systems() for fetch in Fetch) + 1
+    )  # and discovery
     return {
         "api": read_gunicorn("workers"),
         "stream": 1,
