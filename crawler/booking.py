@@ -27,7 +27,7 @@ from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
-from crawler.items import CheckBatch, CheckItem, SlotItem, print_report, process_name, slot_items
+from crawler.items import CheckBatch, CheckItem, print_report, process_name, slot_items
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
@@ -112,11 +112,11 @@ class BookingSpider(Spider):
             crawler.settings.set("MEMUSAGE_LIMIT_MB", settings().spider_memory_mb, priority="cmdline")
             logging.getLogger("scrapy.extensions.memusage").setLevel(logging.WARNING)  # else a line a minute
         feeds = crawler.settings.getdict("FEEDS").items()
-        only_slots = {uri: {"item_classes": [SlotItem], **options} for uri, options in feeds}
+        only_slots = {uri: {"item_classes": [dict], **options} for uri, options in feeds}
         crawler.settings.set("FEEDS", only_slots, priority="cmdline")
         return spider
 
-    async def start(self) -> AsyncIterator[CheckItem | CheckBatch | SlotItem]:
+    async def start(self) -> AsyncIterator[CheckItem | CheckBatch | dict[str, object]]:
         """Yield checks when they have ended and, once-mode, their slots for the feeds."""
         if not self.once:
             from crawler.dispatcher import serve  # noqa: PLC0415 -- a check at the terminal loads no Redis library

@@ -56,37 +56,23 @@ class CheckBatch:
     checks: tuple[CheckItem, ...]
 
 
-@dataclass(frozen=True)
-class SlotItem:
-    """A slot as a feed exports it, in the order of its columns."""
+def slot_items(desk: Desk, check: CheckItem) -> Iterator[dict[str, object]]:
+    """Yield a check's slots as a feed exports them, in the order of its columns, the earliest first.
 
-    desk: str
-    prefecture: str
-    procedures: tuple[str, ...]
-    label: str
-    place: str | None
-    starts_at: (
-        str | None
-    )  # ISO 8601 with the offset of the desk's zone, or a date; None where only "open" is known
-    seats: int | None
-    booking_url: str
-    seen_at: str  # UTC
-
-
-def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
-    """Yield a check's slots as rows, the earliest first."""
+    `starts_at` is in ISO 8601 with the offset of the desk's zone, a date, or None where only "open" is known.
+    """
     for slot in sorted(check.slots, key=lambda slot: (slot.moment_text, slot.place.key)):
-        yield SlotItem(
-            desk=desk.id,
-            prefecture=desk.prefecture_id,
-            procedures=tuple(sorted(desk.procedures)),
-            label=desk.label,
-            place=slot.place.label or slot.place.key or None,
-            starts_at=local_iso(slot.moment, desk.zone),
-            seats=slot.seats,
-            booking_url=slot.url or check.booking_url,
-            seen_at=check.seen_at.isoformat(),
-        )
+        yield {
+            "desk": desk.id,
+            "prefecture": desk.prefecture_id,
+            "procedures": tuple(sorted(desk.procedures)),
+            "label": desk.label,
+            "place": slot.place.label or slot.place.key or None,
+            "starts_at": local_iso(slot.moment, desk.zone),
+            "seats": slot.seats,
+            "booking_url": slot.url or check.booking_url,
+            "seen_at": check.seen_at.isoformat(),  # UTC
+        }
 
 
 _FEW = 5

@@ -20,7 +20,7 @@ from scrapy.utils.reactor import install_reactor
 
 from configs.world.desk import Desk
 from crawler.booking import BookingSpider
-from crawler.items import CheckItem, SlotItem
+from crawler.items import CheckItem
 
 T = TypeVar("T")
 _PATIENCE = 120.0  # seconds
@@ -35,7 +35,7 @@ class HeldSpider(BookingSpider):
     opened: "Future[Held]"
     nothing: tuple[CheckItem, ...] = ()
 
-    async def start(self) -> AsyncIterator[CheckItem | SlotItem]:
+    async def start(self) -> AsyncIterator[CheckItem]:
         held = Held(self, asyncio.get_running_loop())
         self.opened.set_result(held)
         await held.let_go.wait()
