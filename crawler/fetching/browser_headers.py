@@ -21,31 +21,20 @@ _AGENTS = PREFECTURES.parent / "world" / "user_agents.yaml"
 Kind = Literal["page", "script", "socket"]
 
 
-class Headers(Strict):
-    """What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket.
-
-    Values with words in braces, empty where a request fills in.
-    """
-
-    page: Mapping[str, str]
-    script: Mapping[str, str]
-    socket: Mapping[str, str]
-
-
-class Browser(Strict):
-    """One browser in one release: its User-Agent, and its client hints."""
-
-    agent: str
-    brands: str
-    system: str
+# What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket. Values have
+# words in braces, and are empty where a request fills in.
+Headers = Mapping[Kind, Mapping[str, str]]
 
 
 class Agents(Strict):
-    """All of user_agents.yaml: the headers of browsers, those of who says who they are, and the browsers of checks."""
+    """All of user_agents.yaml: the headers of browsers, those of who says who they are, and the browsers of checks.
+
+    A browser is one release of one: its User-Agent (`agent`), and its client hints (`brands`, `system`).
+    """
 
     browser: Headers
     honest: Headers
-    browsers: tuple[Browser, ...]
+    browsers: tuple[Mapping[str, str], ...]
 
 
 @lru_cache(maxsize=1)
@@ -72,10 +61,9 @@ class HttpAgent:
         given = {name.lower(): value for name, value in own.items()}
         site, told = _describe_page(kind, method, url, page)
         words = {**self.words, "site": site}
-        named: Mapping[str, str] = getattr(self.headers, kind)
         sent = {
             name: value
-            for name, default in named.items()
+            for name, default in self.headers[kind].items()
             if (value := given.pop(name.lower(), "") or told.get(name) or default.format_map(words))
         }
         return sent | {name: value for name, value in own.items() if name.lower() in given}
@@ -100,8 +88,7 @@ def pool() -> tuple[HttpAgent, ...]:
     """Return the browsers of user_agents.yaml."""
     found = _load_agents()
     return tuple(
-        HttpAgent(each.agent, found.browser, each.model_dump() | {"encodings": ENCODINGS})
-        for each in found.browsers
+        HttpAgent(each["agent"], found.browser, {**each, "encodings": ENCODINGS}) for each in found.browsers
     )
 
 
