@@ -77,16 +77,12 @@ def _problems(desk: Desk) -> Iterator[str]:
     except UnknownPlatform as error:
         yield _line(desk, ("platform",), str(error))
     except ValidationError as error:
-        yield from _wrong(desk, desk.platform, error, ("parameters",))
+        for each in error.errors(include_url=False):
+            if desk.because and (each["type"] == "missing" or not each["loc"]):
+                continue  # it is not asked, and says what it lacks
+            yield _line(desk, ("parameters", *each["loc"]), _explain_error(desk.platform, each))
     except ValueError as error:
         yield _line(desk, ("url",), str(error))
-
-
-def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) -> Iterator[str]:
-    for each in error.errors(include_url=False):
-        if desk.because and (each["type"] == "missing" or not each["loc"]):
-            continue  # it is not asked, and says what it lacks
-        yield _line(desk, (*key, *each["loc"]), _explain_error(name, each))
 
 
 def _explain_error(name: str, wrong: ErrorDetails) -> str:

@@ -16,7 +16,7 @@ from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Releas
 
 # After a refusal the visit requests nothing more. Any other trouble (a busy calendar, an unknown page) concerns its
 # place only: the visit goes on with other places, up to _PATIENCE troubles.
-_FINAL = frozenset(
+REFUSALS = frozenset(
     {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
 )
 _PATIENCE = 3
@@ -75,7 +75,7 @@ class VisitState:
 
     def next(self) -> PageRequest | None:
         """Return the next request, None when the visit is over."""
-        refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
+        refused = any(trouble.outcome in REFUSALS for trouble in self._troubles)
         if not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE:
             return None
         self.asked += 1
@@ -117,7 +117,7 @@ class VisitState:
         for ask in list(self._out):
             self.add_reading(ask, Reading(Outcome.UNREACHABLE, f"no answer to {ask.method} {ask.url}"))
         slots = self._slots()
-        refusals = (each for each in self._troubles if each.outcome in _FINAL)
+        refusals = (each for each in self._troubles if each.outcome in REFUSALS)
         trouble = next(refusals, self._troubles[0] if self._troubles else None)
         outcome, reason = self._outcome(slots, trouble)
         if self._beyond and self._beyond not in reason:

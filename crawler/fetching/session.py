@@ -103,11 +103,7 @@ def _kind(ask: PageRequest) -> Kind:
     """Return who asks in a browser: a person who opens a page, a page's script, or a script by a socket."""
     if ask.url.startswith(("ws:", "wss:")):
         return "socket"
-    named = {name.lower(): value for name, value in ask.headers.items()}
-    scripted = (
-        ask.json is not None or ask.text or "json" in named.get("accept", "") or "x-requested-with" in named
-    )
-    return "script" if scripted else "page"
+    return "script" if ask.json is not None or ask.text or "json" in ask.headers.get("Accept", "") else "page"
 
 
 def _secrets(ask: PageRequest) -> dict[str, str]:

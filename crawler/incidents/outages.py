@@ -11,6 +11,7 @@ from api.models.base import write_rows
 from api.models.desk import OutageReason
 from configs.world.outcome import Outcome
 from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
+from crawler.visit_state import REFUSALS
 
 # A check from before the outage ends nothing: it may be written later than the block that overtook it.
 _END = sa.text("""
@@ -42,15 +43,10 @@ class OutageChange(NamedTuple):
     reason: OutageReason | None
 
 
-_AT_ONCE = frozenset(
-    {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
-)
-
-
 def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
     """Return why a desk is not watched after this outcome, the `inconclusive`-th that counts; None: it is, still."""
     paused = outcome in COUNTED and inconclusive >= PAUSE_AFTER
-    return OutageReason(outcome.value) if outcome in _AT_ONCE or paused else None
+    return OutageReason(outcome.value) if outcome in REFUSALS or paused else None
 
 
 def write_outages(session: Session, turns: Sequence[OutageChange]) -> None:

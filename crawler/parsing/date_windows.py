@@ -61,11 +61,6 @@ def local_text(moment: date, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else moment.isoformat()
 
 
-def earliest(moments: Iterable[date | None], zone: tzinfo) -> date | None:
-    """Return the earliest readable moment by its local day; None without one."""
-    return min(filter(None, moments), key=lambda moment: day_of(moment, zone), default=None)
-
-
 @lru_cache(maxsize=20_000)  # many places have the same hours
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
     """Return a naive wall clock of a zone in UTC: the earlier if it occurs twice, None if a clock change skips it."""

@@ -17,7 +17,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_parsing import moment_of, moments_behind
-from crawler.parsing.date_windows import days_from, earliest, moment_in_figures
+from crawler.parsing.date_windows import day_of, days_from, moment_in_figures
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import (
     CONCEALED,
@@ -160,7 +160,7 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
         return None
     found = Listing(
         [moment_in_figures(row.get("dateLocale"), row.get("minutesDebut"), visit.zone) for row in free],
-        next_at=earliest(named, visit.zone),
+        next_at=min(filter(None, named), key=lambda each: day_of(each, visit.zone), default=None),
         final=none_left or only(data, "isCurrentMaxWeek") is True or "" in first,
         # The site's framework writes a release in ISO since March 2025.
         others=sum(isinstance(each, str) and each[4:5] == "-" for each in values(data, _PUBLISHED)),
