@@ -40,9 +40,8 @@ class CheckItem(VisitResult):
     error: str | None  # the exception behind an inconclusive outcome
     booking_url: str
     process: str  # host:pid
-    captures: tuple[PageCapture, ...] = field(
-        default=(), repr=False
-    )  # pages that may prove it (crawler/proofs)
+    # Pages that may prove it (crawler/proofs).
+    captures: tuple[PageCapture, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

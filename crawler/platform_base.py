@@ -19,18 +19,16 @@ class Platform(ABC):
     SYSTEM: ClassVar[str]  # the booking system whose spider checks its desks
     BUDGET: ClassVar[int] = 6  # requests a minute to one host, for all processes
     COST: ClassVar[int] = 1  # requests of the cheapest visit, redirects counted
-    OPEN_COST: ClassVar[int] = (
-        0  # of a visit that sees slots, until a desk's own are known; 0: the same as COST
-    )
+    # Of a visit that sees slots, until a desk's own are known; 0: the same as COST.
+    OPEN_COST: ClassVar[int] = 0
     EXAMPLE: ClassVar[str]  # a desk's address, used for saved pages that name none
     EXAMPLE_PARAMETERS: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # the example desk's `parameters`
     Parameters: ClassVar[type[Strict]] = Strict  # the model of a desk's `parameters` in YAML
     WATCH: ClassVar[str] = "full"  # what a check can prove: the level of a newly drafted desk
 
     # How its pages are recognised (crawler/discovery/identify.py).
-    ADDRESS: ClassVar[re.Pattern[str] | None] = (
-        None  # matches whole desk addresses of this platform only, on any host
-    )
+    # Matches whole desk addresses of this platform only, on any host.
+    ADDRESS: ClassVar[re.Pattern[str] | None] = None
     MARKS: ClassVar[tuple[str, ...]] = ()  # XPaths of elements that only its pages have
 
     @abstractmethod

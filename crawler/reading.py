@@ -50,9 +50,8 @@ class Slot:
     """A bookable moment as the page shows it."""
 
     place: Place
-    moment: (
-        datetime | date | None
-    )  # an instant in UTC, a date (hour unknown), or None ("open", nothing known)
+    # An instant in UTC, a date (hour unknown), or None ("open", nothing known).
+    moment: datetime | date | None
     url: str | None = None
     seats: int | None = None
 
@@ -78,9 +77,8 @@ class CoveredWindow:
     place_key: str | None = None  # None: all places of the desk
     first: date | None = None  # local date, included; None: no lower bound
     last: date | None = None  # local date, included; None: no upper bound
-    doubtful: bool = (
-        False  # the page may leave slots out: only the second answer in a row without a slot closes it
-    )
+    # The page may leave slots out: only the second answer in a row without a slot closes it.
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +101,17 @@ class PageRequest:
     url: str
     step: str = ""  # the platform's own name for the page that it expects
     method: Literal["GET", "POST"] = "GET"
-    form: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # body: one of form, json, text
+    # Body: one of form, json, text.
+    form: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     json: Any = None
     text: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    secrets: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # header → setting, set on sending
+    # Header → setting, set on sending.
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     until: str = ""  # a socket's answer ends with the first frame that contains this
     acts: tuple[BrowserAction, ...] = ()  # in a browser: done one after the other, before the page is read
-    awaits: tuple[
-        str, ...
-    ] = ()  # in a browser: the page is read when one of these shows (CSS, XPath, `text=…`)
+    # In a browser: the page is read when one of these shows (CSS, XPath, `text=…`).
+    awaits: tuple[str, ...] = ()
     place: Place = ANYWHERE
     window: CoveredWindow | None = None  # the days that it asks for
     rank: int = 0  # lower ranks are asked first
@@ -165,9 +160,8 @@ class Page:
     visit: VisitContext
     ask: PageRequest
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # names in lower case
-    skipped_actions: int = (
-        0  # the number of acts, the last ones, that were not done: their elements were missing
-    )
+    # The number of acts, the last ones, that were not done: their elements were missing.
+    skipped_actions: int = 0
     failed_action: str = ""  # why the first of them failed, if its element was there
 
     @property
@@ -284,9 +278,8 @@ class Reading:
     fallback: tuple[Slot, ...] = ()  # slots without hours, until a later answer covers their place or day
     next_at: datetime | date | None = None  # the next availability that the page names
     releases_at: datetime | None = None  # when the site puts more hours on line, by its own words
-    publications: tuple[
-        Release, ...
-    ] = ()  # the last and the next release of hours, where the page names their days
+    # The last and the next release of hours, where the page names their days.
+    publications: tuple[Release, ...] = ()
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
     beyond: str = ""  # the moments that it shows beyond the desk's horizon, in words

@@ -176,9 +176,8 @@ class VisitState:
 
     def _is_past(self, slot: Slot) -> bool:
         if isinstance(slot.moment, datetime):
-            return (
-                slot.moment.timestamp() < self._now.timestamp()
-            )  # wall clocks are ambiguous where an hour comes twice
+            # Wall clocks are ambiguous where an hour comes twice.
+            return slot.moment.timestamp() < self._now.timestamp()
         return slot.moment is not None and slot.moment < self._now.date()
 
     def _push(self, ask: PageRequest) -> bool:

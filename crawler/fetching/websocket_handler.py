@@ -28,9 +28,8 @@ from crawler.parsing.websocket_frames import CUT_OFF, body_of
 SWITCHED = 101  # the status of a handshake that was accepted
 _PLAIN_ENDS = (None, 1000, 1001, 1005)  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 _LOST = 1006
-_GOODBYE = ClientWSTimeout(
-    ws_close=0.5
-)  # seconds that a server has to answer our close; nothing depends on it
+# Seconds that a server has to answer our close; nothing depends on it.
+_GOODBYE = ClientWSTimeout(ws_close=0.5)
 _CLOSES_WITHIN = 1.0  # seconds after a request's time-out: the close reads on while a server sends
 _SPARE = 0.1  # seconds before the request's own time-out: what came until then is kept
 _HTTP_ONLY = ("Content-Type", "Accept")  # headers that no browser sends with a handshake

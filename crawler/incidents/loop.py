@@ -33,9 +33,8 @@ log = logging.getLogger(__name__)
 
 _LOCK = 0x74696470  # an advisory lock: one process notifies at a time
 _LISTED = 20  # desks named in one message to operators
-_LOOK_BACK = timedelta(
-    days=1
-)  # a run of checks is followed no further: the longest wait before a notice is half an hour
+# A run of checks is followed no further: the longest wait before a notice is half an hour.
+_LOOK_BACK = timedelta(days=1)
 _LAYOUT_CHANGED = 2  # pages in a row that were not understood
 
 _OUTAGES = sa.text(
@@ -140,9 +139,8 @@ def _write_notices(rows: Session, found: DesksInTrouble, now: datetime) -> list[
     for named, together in found.items():
         incident, ids = known[named], sorted(together)
         reason, lasts = incident.reason, now - incident.starts_at
-        maintenance = (
-            reason is IncidentReason.MAINTENANCE
-        )  # operators are never notified of it, nor of what they know
+        # Operators are never notified of it, nor of what they know.
+        maintenance = reason is IncidentReason.MAINTENANCE
         is_due = reason is not IncidentReason.RATE_LIMITED or lasts >= _TOLD_AFTER
         if is_due and not (maintenance or incident.told_at or incident.acknowledged_at):
             written += _notify_operators(rows, incident, ids, now)

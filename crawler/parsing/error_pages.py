@@ -46,9 +46,8 @@ def _text_of(node: HtmlElement) -> str:
 _LONGEST_ERROR_PAGE = 1000  # characters of visible text; a longer page is the site's own
 _POSTS = "descendant::form[translate(@method, 'POST', 'post')='post'][1]"
 _HEADINGS = "//*[self::title or self::h1]"
-_NUMBER = (
-    r"(?i)(?:^|\| )(?:error |erreur |http status |état http )?"  # before an HTTP status that a heading names
-)
+# Before an HTTP status that a heading names.
+_NUMBER = r"(?i)(?:^|\| )(?:error |erreur |http status |état http )?"
 _NOTICES = tuple(
     Notice(outcome, re.compile(words), _HEADINGS)
     for outcome, words in (

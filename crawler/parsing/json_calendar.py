@@ -33,9 +33,8 @@ _LATER_RANK = 1000  # after the first window of every place
 _MOST = 10_000  # moments; no calendar lists more
 _DAY = timedelta(days=1)
 
-WindowRequest = Callable[
-    [VisitContext, CoveredWindow], PageRequest
-]  # builds a platform's request for a window; this module sets its place, rank and step
+# Builds a platform's request for a window; this module sets its place, rank and step.
+WindowRequest = Callable[[VisitContext, CoveredWindow], PageRequest]
 
 
 @dataclass(frozen=True)

@@ -238,9 +238,8 @@ Captured = Annotated[dict[str, Any], AfterValidator(_with_id)]
 Number = Annotated[int, PlainValidator(_number)]  # a number or a text
 Instant = Annotated[datetime, PlainValidator(_instant)]  # with an offset; kept in UTC
 Wall = Annotated[datetime, PlainValidator(parse_local_datetime)]  # a local clock without offset: naive
-FalseUtc = Annotated[
-    datetime, PlainValidator(_false_utc)
-]  # a local clock whose `Z` or `+00:00` is no offset: naive
+# A local clock whose `Z` or `+00:00` is no offset: naive.
+FalseUtc = Annotated[datetime, PlainValidator(_false_utc)]
 Day = Annotated[date, PlainValidator(_day)]
 Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date without an hour
 OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None if unreadable: the other entries count

@@ -35,9 +35,8 @@ from crawler.reading import GONE, CoveredWindow, Outcome, Page, PageRequest, Pla
 _BOOKING = "booking"
 _INFO = "/online_booking/api/slot_selection_funnel/v1/info.json"
 _FIRST, _AGENDAS = "start_date", "agenda_ids"  # parameters of a week
-_NOT_OPEN = (
-    "not_opened_availability"  # the reason for all agendas of a request, if one of them is not open yet
-)
+# The reason for all agendas of a request, if one of them is not open yet.
+_NOT_OPEN = "not_opened_availability"
 _ABSENT = (None, "", "no_availabilities", _NOT_OPEN)  # reasons beside an absence of slots
 
 

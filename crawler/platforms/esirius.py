@@ -275,9 +275,8 @@ def _read_reply(page: Page) -> Reading:
     if value == [] or (
         found is False and (says_none(message, every_day=True) or (own and _says_own(message, own)))
     ):
-        covered = (
-            CoveredWindow(place.key or None, doubtful=value == []),
-        )  # the list is for one day of the form only
+        # The list is for one day of the form only.
+        covered = (CoveredWindow(place.key or None, doubtful=value == []),)
         return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
     if found is False:
         return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")

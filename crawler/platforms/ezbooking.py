@@ -189,9 +189,8 @@ class EzBooking(Platform):
     SYSTEM = "prefenligne"
     BUDGET = 6
     COST = 3  # the conditions, their acceptance, the redirect to the no-slot page
-    OPEN_COST = (
-        6  # the same way to the calendar, then a counter's or a week's answer each, to the end of the budget
-    )
+    # The same way to the calendar, then a counter's or a week's answer each, to the end of the budget.
+    OPEN_COST = 6
     EXAMPLE = "https://www.prefecture.invalid/booking/create/1"
     ADDRESS = ADDRESS
     MARKS = ("//form[@id='FormBookingCreate']", "//*[@id='inner_Booking']")
@@ -284,10 +283,8 @@ def _choice(page: Page) -> Reading | None:
     keys = [key for key in offered if key in (page.visit.parameters.plannings or offered)]
     if not keys:
         return Reading(Outcome.UNREADABLE, f"offers plannings {', '.join(offered)}: none is this desk's")
-    url, turn = (
-        Form.of(page.visit).step(1),
-        page.visit.turn // len(keys),
-    )  # a visit may end before all are requested
+    url = Form.of(page.visit).step(1)
+    turn = page.visit.turn // len(keys)  # a visit may end before all are requested
     asks = tuple(
         PageRequest(
             url,

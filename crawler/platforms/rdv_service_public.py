@@ -109,9 +109,8 @@ def _says_nothing(column: HtmlElement, heading: HtmlElement, *, by_icons: bool) 
 _ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
 
 _LIEU = "creneaux-lieu-"
-_ORGANISATION = (
-    "organisation-"  # prefix of the key of a place without a lieu: an appointment by phone or at home
-)
+# Prefix of the key of a place without a lieu: an appointment by phone or at home.
+_ORGANISATION = "organisation-"
 _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
 _DAY = ".//p[strong]"
 _AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; the link of a week has none

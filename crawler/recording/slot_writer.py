@@ -205,9 +205,8 @@ INSERT INTO detection_slots (detection_id, slot_id)
 SELECT detection_id, slot_id FROM json_populate_recordset(CAST(NULL AS detection_slots), :slots)
 """)
 
-Detected = dict[
-    str, tuple[UUID, Proof | None]
-]  # by desk: a detection, and the page that proves it where one was kept
+# By desk: a detection, and the page that proves it where one was kept.
+Detected = dict[str, tuple[UUID, Proof | None]]
 
 
 def write_slots(session: Session, ends: Sequence[CheckOutcome]) -> Detected:

@@ -179,9 +179,8 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
         redis.RedisError: Redis is away or refuses.
     """
     answer = await client.register_script(CLOCK + call.script)(call.keys, call.arguments)
-    if (
-        task := asyncio.current_task()
-    ) and task.cancelling():  # redis-py may swallow it while an answer is read
+    # redis-py may swallow it while an answer is read.
+    if (task := asyncio.current_task()) and task.cancelling():
         raise asyncio.CancelledError
     return call.read(answer)
 
