@@ -5,6 +5,11 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from configs.ground.hosts import host_of, is_loopback
 from configs.settings import Settings
 
+_WAY_OUT = (
+    "ask a stand-in with APP_ENV=sandbox and SANDBOX_HOSTS (python -m deploy.sandbox lists them), or allow live sites"
+    " with APP_ENV=development and ALLOW_LIVE_SITES=1, or with APP_ENV=production"
+)
+
 
 class AddressRefused(Exception):
     """An address that this environment does not let us ask; the text says which and what to do."""
@@ -42,13 +47,4 @@ def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:
     host = urlsplit(url).hostname or ""
     if settings.loopback_only and not is_loopback(host):
         here = f"is not on this machine, and APP_ENV={settings.app_env} asks nothing else"
-        raise AddressRefused(f"{what}{host or url} {here}: {_way_out(settings)}")
-
-
-def _way_out(settings: Settings) -> str:
-    stand_in = "ask a stand-in with APP_ENV=sandbox and SANDBOX_HOSTS (python -m deploy.sandbox lists them)"
-    if settings.app_env == "development":
-        return (
-            f"{stand_in}, or allow live sites with ALLOW_LIVE_SITES=1 (in production with APP_ENV=production)"
-        )
-    return f"{stand_in}, or leave this environment: APP_ENV=development with ALLOW_LIVE_SITES=1, or APP_ENV=production"
+        raise AddressRefused(f"{what}{host or url} {here}: {_WAY_OUT}")

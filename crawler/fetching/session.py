@@ -177,12 +177,11 @@ class Session:
         largest: int,
         budget: RequestBudget,
         *,
-        now: Callable[[], float] = monotonic,
         agent: HttpAgent | None = None,
         proxies: Proxies | None = None,
         stays: Callable[[str, str], bool] = same_site,
     ) -> None:
-        self.clock = Clock(deadline, now)
+        self.clock = Clock(deadline)
         self.requests = 0
         self._stays = stays
         self._download = download

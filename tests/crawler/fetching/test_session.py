@@ -169,7 +169,8 @@ def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
         return page()
 
     site = Site(slow)
-    ours = Session(site, 5, 1000, RequestBudget(math.inf), now=lambda: now[0])
+    ours = Session(site, 5, 1000, RequestBudget(math.inf))
+    ours.clock.now = lambda: now[0]
     for _ in range(3):
         fetch(ours)
     with pytest.raises(FetchError, match="the 5 s of this check are over"):
