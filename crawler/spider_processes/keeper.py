@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import redis
 
@@ -105,21 +104,18 @@ class Keeper:
     def _publish_health(self, wanted: Mapping[str, int], now: datetime) -> None:
         """Report to /api/health: what runs and is wanted of each queue, where scrapyd answers."""
         present = [each for each in self._scrapyds if not each.is_away]
-        seen: dict[str, Any] = {
-            "at": now.isoformat(),
-            "scrapyd": "ok" if present else "down",
-            "running": dict(sum((Counter(each.running) for each in present), Counter())),
-            "wanted": {queue: number * len(present or self._scrapyds) for queue, number in wanted.items()},
-        }
         missing = {  # added up: what is too many on one is missing on another all the same
             queue: sum(max(0, number - each.running.get(queue, 0)) for each in present)
             for queue, number in wanted.items()
         }
-        beside: dict[str, Any] = {
+        seen = {
+            "at": now.isoformat(),
+            "scrapyd": "ok" if present else "down",
+            "running": dict(sum((Counter(each.running) for each in present), Counter())),
+            "wanted": {queue: number * len(present or self._scrapyds) for queue, number in wanted.items()},
             "away": [each.address for each in self._scrapyds if present and each.is_away],
             "missing": {queue: number for queue, number in missing.items() if number},
         }
-        seen |= {name: found for name, found in beside.items() if found}
         said = ""
         try:
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)

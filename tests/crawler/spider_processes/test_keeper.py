@@ -108,7 +108,7 @@ def test_a_spider_that_ended_is_followed_at_once_and_one_too_many_may_end_by_its
     fake.running = {SYSTEM: ["job-2", "by-hand"]}
     kept.run_once(after(302))
     assert (fake.running, fake.started) == ({SYSTEM: ["job-2", "by-hand"]}, 2)
-    assert "missing" not in word(redis_server)
+    assert word(redis_server)["missing"] == {}
 
 
 def test_a_spider_that_ends_again_and_again_is_started_once_in_ten_seconds(kept: Keeper, fake: Fake) -> None:
@@ -152,6 +152,7 @@ def test_the_keeper_leaves_word_for_health(kept: Keeper, fake: Fake, redis_serve
     kept.run_once(NOW)
     assert word(redis_server) == {
         "at": NOW.isoformat(), "scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1},
+        "away": [], "missing": {},
     }  # fmt: skip
     assert 0 < redis_server.ttl(SEEN) <= 60
     fake.running = {}
@@ -218,7 +219,7 @@ def two(
     [
         ([0], {"scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1}, "away": ["127.0.0.1:6800"]}),
         ([1], {"scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1}, "away": ["10.0.0.2:6800"]}),
-        ([0, 1], {"scrapyd": "down", "running": {}, "wanted": {SYSTEM: 2}}),
+        ([0, 1], {"scrapyd": "down", "running": {}, "wanted": {SYSTEM: 2}, "away": []}),
     ],
 )
 def test_a_scrapyd_that_is_away_is_named_and_the_other_one_served(
@@ -229,7 +230,7 @@ def test_a_scrapyd_that_is_away_is_named_and_the_other_one_served(
         scrapyds[number].away = True
     for second in (0, 2):
         kept.run_once(after(second))
-    assert word(redis_server) == {"at": after(2).isoformat(), **said}
+    assert word(redis_server) == {"at": after(2).isoformat(), "missing": {}, **said}
     assert [each.started for each in scrapyds] == [int(number not in away) for number in (0, 1)]
     for each in scrapyds:
         each.away = False
