@@ -23,9 +23,8 @@ from pydantic_settings import (
 from configs.ground.clock import use_offset_file
 from configs.settings.common import DatabaseProgram, Program
 from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
-from configs.settings.groups import SendingSettings, ServingSettings, StoreSettings
+from configs.settings.groups import LegalNames, SendingSettings, ServingSettings, StoreSettings
 from configs.settings.keys import find_key_problems
-from configs.settings.legal_names import LegalNames
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
 from configs.settings.program_settings import describe_misspelt, folder_in_use
 from configs.settings.value_types import split_words

@@ -1,5 +1,6 @@
-"""Settings of the providers, of the API and billing, and of the stores of files."""
+"""Settings of the providers, of the API and billing, of the names that the law wants, and of the stores of files."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -168,6 +169,43 @@ class SendingSettings(BaseSettings):
     def address_of(self, provider: str) -> str:
         """Return where a provider, or its stand-in, is asked: an address without a slash at its end."""
         return self.stand_ins.get(provider, ADDRESSES[provider])
+
+
+_OneLine = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\r\n]*$")
+]
+
+
+def split_mediator(text: str) -> tuple[str, str, str]:
+    """Read `name, postal address, https://site`: how R.616-1 wants the consumer mediator named.
+
+    Raises:
+        ValueError: one of the three is missing.
+    """
+    name, _, rest = (each.strip() for each in text.partition(","))
+    address, _, site = (each.strip() for each in rest.rpartition(","))
+    if not (name and address and re.fullmatch(r"https?://\S+", site)):
+        raise ValueError("must be: name, postal address, https://site")
+    return name, address, site
+
+
+class LegalNames(BaseSettings):
+    """The names that the law wants; `configs.world.sales_terms` hands them to terms, notice, mails and invoices.
+
+    LCEN art. 1-1 (legal notice), R.221-2 (contract) and R.616-1 (mediator) of the Code de la consommation:
+    docs/legal.md.
+    """
+
+    seller_name: _OneLine | None = None
+    seller_address: _OneLine | None = None
+    seller_phone: _OneLine | None = None
+    seller_siren: _OneLine | None = None
+    seller_vat: _OneLine | None = None
+    seller_vat_percent: Decimal = Field(Decimal(20), ge=0, le=100)
+    seller_registration: _OneLine | None = None
+    publisher: _OneLine | None = None
+    host_company: _OneLine | None = None
+    mediator: Annotated[_OneLine, checked(split_mediator)] | None = None
 
 
 class ServingSettings(BaseSettings):

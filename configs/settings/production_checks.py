@@ -12,10 +12,9 @@ from dotenv import dotenv_values
 
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
-from configs.settings.groups import MAIL_PROVIDERS
+from configs.settings.groups import MAIL_PROVIDERS, LegalNames
 from configs.settings.keys import ADDRESSES, GIVEN_BYTES, KEYS, read_password
 from configs.settings.keys import read_text as _text
-from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import (
     NEEDED,
     folder_in_use,
@@ -184,7 +183,7 @@ def _weakness(what: str, secret: str, least: int) -> Iterator[str]:
 
 def _invented(settings: "Settings") -> Iterator[str]:
     for name in LegalNames.model_fields:
-        if is_sample(_text(settings, name) or ""):
+        if re.search(r"\bex[ae]mple\b", _text(settings, name) or "", re.IGNORECASE):
             yield f"{name.upper()} is a sample: the law wants the real one"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from configs.settings import settings
-from configs.settings.legal_names import split_mediator
+from configs.settings.groups import split_mediator
 
 TERMS = Path(__file__).parents[2] / "api" / "payments" / "billing" / "terms"
 BINDING = "fr"

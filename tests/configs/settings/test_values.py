@@ -7,9 +7,8 @@ from api.payments.exchange.events import STRIPE_LEASE_SECONDS
 from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import load
-from configs.settings.groups import MailServer, parse_mail_server
+from configs.settings.groups import MailServer, parse_mail_server, split_mediator
 from configs.settings.keys import KEYS
-from configs.settings.legal_names import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
 from crawler.dispatcher import RENEWED_SECONDS, SILENT_SECONDS, SPEAKS_SECONDS
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
