@@ -24,7 +24,6 @@ from configs.ground.clock import use_offset_file
 from configs.settings.common import DatabaseProgram, Program
 from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
 from configs.settings.groups import LegalNames, SendingSettings, ServingSettings, StoreSettings
-from configs.settings.keys import find_key_problems
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
 from configs.settings.program_settings import describe_misspelt, folder_in_use
 from configs.settings.value_types import split_words
@@ -88,8 +87,7 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
 
     def problems(self) -> list[str]:
         """Name each variable that this APP_ENV refuses."""
-        misplaced = list(find_key_problems(self))
-        misplaced += [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
+        misplaced = [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
         production = self.app_env == "production"
         return misplaced + (problems_in_production(self) if production else far_server(self))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from pydantic import AfterValidator, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.settings.value_types import WebAddress, from_text, like
+from configs.settings.value_types import Key, WebAddress, from_text, like
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 DatabaseProgram = Literal["api", "background", "backup", "crawler", "notifier", "reader", "stream"]
@@ -59,9 +59,9 @@ class CommonSettings(_Logins):
 
     # Servers
     database_url: _PostgresUrl | None = None
-    db_password: SecretStr | None = None
+    db_password: Key | None = None
     redis_url: _RedisUrl | None = None
-    redis_password: SecretStr | None = None
+    redis_password: Key | None = None
 
     # Metrics
     metrics_api_url: WebAddress | None = None

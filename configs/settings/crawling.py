@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import NoDecode
 
 from configs.ground.hosts import is_loopback
 from configs.settings.common import CommonSettings
 from configs.settings.proxies import Proxy, parse_proxies
 from configs.settings.value_types import (
+    Key,
     WebAddress,
     from_text,
     like,
@@ -54,7 +55,7 @@ def _own_scrapyd(known: dict[str, Any]) -> tuple[str, ...]:
 class CrawlingSettings(CommonSettings):
     """How sites are asked; `app_env` says whether they are real ones."""
 
-    ants_token: SecretStr | None = None
+    ants_token: Key | None = None
     granted_tokens: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ()
     prefectures_dir: Path = PREFECTURES
     hosts_file: Path = HOSTS
@@ -69,7 +70,7 @@ class CrawlingSettings(CommonSettings):
     discovery: bool = True
     scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
     scrapyd_urls: _ScrapydAddresses = Field(default_factory=_own_scrapyd)
-    scrapyd_password: SecretStr | None = None
+    scrapyd_password: Key | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
 
     @property

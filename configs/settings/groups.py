@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from configs.ground.contact_addresses import call_sender, country_code, email_address, sender, sms_sender
 from configs.ground.push_subscriptions import check_public_key, read_private_key
 from configs.settings.value_types import (
+    Key,
     Seconds,
     Span,
     StoreAddress,
@@ -137,16 +138,16 @@ class SendingSettings(BaseSettings):
 
     # Providers
     stand_ins: _StandIns = Field(default_factory=dict)
-    sendgrid_api_key: SecretStr | None = None
+    sendgrid_api_key: Key | None = None
     sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
     email_from: Annotated[str, AfterValidator(sender)] = "RDVPriority <alerte@rdvpriority.fr>"
     mail_providers: _MailProviders = ("sendgrid",)
     smtp_url: Annotated[SecretStr, checked(parse_mail_server)] | None = None
     twilio_account_sid: str | None = None
-    twilio_auth_token: SecretStr | None = None
+    twilio_auth_token: Key | None = None
     twilio_phone_number: Annotated[str, AfterValidator(sms_sender)] | None = None
     twilio_voice_number: Annotated[str, AfterValidator(call_sender)] | None = None
-    telegram_bot_token: SecretStr | None = None
+    telegram_bot_token: Key | None = None
     telegram_webhook_url: WebAddress | None = None
     telegram_webhook_secret: _WebhookSecrets | None = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
@@ -217,11 +218,11 @@ class ServingSettings(BaseSettings):
     api_url: WebAddress = "http://localhost:4000"
     frontend_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
     live_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
-    jwt_secret: SecretStr | None = None
-    link_key: SecretStr | None = None
-    data_keys: SecretStr | None = None
-    lookup_key: SecretStr | None = None
-    jwt_secret_previous: SecretStr | None = None
+    jwt_secret: Key | None = None
+    link_key: Key | None = None
+    data_keys: Key | None = None
+    lookup_key: Key | None = None
+    jwt_secret_previous: Key | None = None
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900
     bcrypt_cost: int = Field(12, ge=4, le=16)
@@ -229,8 +230,8 @@ class ServingSettings(BaseSettings):
     support_email: Annotated[str, AfterValidator(email_address)] | None = None
 
     # Billing (read by the billing programs)
-    stripe_secret_key: SecretStr | None = None
-    stripe_webhook_secret: SecretStr | None = None
+    stripe_secret_key: Key | None = None
+    stripe_webhook_secret: Key | None = None
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None
     stripe_price_total: str | None = None
@@ -254,23 +255,23 @@ class StoreSettings(BaseSettings):
     # Proofs
     proofs_url: StoreAddress | None = None
     proofs_access_key_id: str | None = None
-    proofs_secret_access_key: SecretStr | None = None
+    proofs_secret_access_key: Key | None = None
 
     # Exports of personal data
     exports_url: StoreAddress | None = None
     exports_access_key_id: str | None = None
-    exports_secret_access_key: SecretStr | None = None
+    exports_secret_access_key: Key | None = None
 
     # Files of invoices
     invoices_url: StoreAddress | None = None
     invoices_access_key_id: str | None = None
-    invoices_secret_access_key: SecretStr | None = None
+    invoices_secret_access_key: Key | None = None
 
     # Backups
     backup_url: StoreAddress | None = None
     backup_recipients: _Recipients | None = None
     backup_access_key_id: str | None = None
-    backup_secret_access_key: SecretStr | None = None
+    backup_secret_access_key: Key | None = None
     backup_wal_seconds: Seconds = 30
     backup_call_seconds: Seconds = 60
     backup_hour: int = Field(2, ge=0, le=23)

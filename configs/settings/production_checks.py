@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from dotenv import dotenv_values
+from pydantic import SecretStr
 
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
+from configs.settings.common import DATABASE_LOGINS
 from configs.settings.groups import MAIL_PROVIDERS, LegalNames
-from configs.settings.keys import ADDRESSES, GIVEN_BYTES, KEYS, read_password
-from configs.settings.keys import read_text as _text
 from configs.settings.program_settings import (
     NEEDED,
     folder_in_use,
@@ -32,8 +32,46 @@ VARIETY = 6  # different characters that even 16 random hexadecimal digits have
 BCRYPT_COST = 12
 STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
 _OWN = ("jwt_secret", "link_key", "data_keys", "lookup_key")  # keys that we draw, each for one purpose
+# Bytes that each value of a key has at least: of our own, and of others.
+OWN_BYTES, GIVEN_BYTES = 32, 16
+LEAST_BYTES = {
+    **dict.fromkeys((*_OWN, "jwt_secret_previous"), OWN_BYTES),
+    **dict.fromkeys(
+        (
+            "sendgrid_api_key",
+            "twilio_auth_token",
+            "telegram_bot_token",
+            "telegram_webhook_secret",
+            "stripe_secret_key",
+            "stripe_webhook_secret",
+            "scrapyd_password",
+            "db_password",
+            "redis_password",
+        ),
+        GIVEN_BYTES,
+    ),
+}
+# Addresses whose password is a key.
+ADDRESSES = ("database_url", *DATABASE_LOGINS, "redis_url", "smtp_url")
 _LINKED = ("api_url", "frontend_url", "live_url")
 _COMMON = ("changeme", "secret", "password", "example", "default")
+
+
+def _text(settings: "Settings", name: str) -> str | None:
+    """Return the text of a setting, also of a secret one."""
+    value = getattr(settings, name, None)  # `proofs` has no login to the database
+    if value is None:
+        return None
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def read_password(url: str | None) -> str | None:
+    """Return the password of an address; none where the server trusts its socket or a certificate."""
+    try:
+        password = urlsplit(url or "").password
+    except ValueError:
+        return ""  # an address that cannot be read has no password that could be strong
+    return None if password is None else unquote(password)
 
 
 def sandbox_values(settings: "Settings") -> list[str]:
@@ -113,7 +151,7 @@ def _missing(settings: "Settings") -> Iterator[str]:
     folder, secrets = folder_in_use(settings.secrets_dir), list_secrets(type(settings).model_fields)
     own_database = settings.program and _text(settings, f"database_url_{settings.program}")
     for name in _list_needed(settings):
-        if not _text(settings, name) and not (name == "database_url" and own_database):
+        if not split_words(_text(settings, name) or "") and not (name == "database_url" and own_database):
             file = folder / name if folder and name in secrets else None
             where = f": {file} is empty" if file and file.is_file() else f": there is no file {file}"
             yield f"{name.upper()} is not set{where if file else ''}"
@@ -139,14 +177,9 @@ def _list_needed(settings: "Settings") -> list[str]:
 
 
 def _weak(settings: "Settings") -> Iterator[str]:
-    for name, key in KEYS.items():
-        text = _text(settings, name) or ""
-        # an empty value is find_key_problems' to name
-        for secret in split_words(text) if key.several else filter(None, [text.strip()]):
-            if key.least:
-                yield from _weakness(name.upper(), secret, key.least)
-            if key.shape and not re.fullmatch(key.shape[0], secret):
-                yield f"{name.upper()} is no such key, {key.shape[1]}: copy it again"
+    for name, least in LEAST_BYTES.items():
+        for secret in split_words(_text(settings, name) or ""):
+            yield from _weakness(name.upper(), secret, least)
     for name in ADDRESSES:
         if (password := read_password(_text(settings, name))) is not None:
             yield from _weakness(f"the password in {name.upper()}", password, GIVEN_BYTES)

@@ -104,6 +104,10 @@ def like(pattern: str, otherwise: str) -> AfterValidator:
     return checked(check)
 
 
+# A key, or several with commas between them: plain ASCII, as keys travel in headers and addresses.
+Key = Annotated[
+    SecretStr, like("[ -~]+", "holds an invisible character, or a letter that no key has: copy it again")
+]
 WebAddress = Annotated[str, AfterValidator(read_address)]
 StoreAddress = Annotated[str, checked(read_store)]
 

@@ -14,7 +14,7 @@ import pytest
 
 from configs.ground.redis import read_rules
 from configs.settings import SettingsRefused, load
-from configs.settings.keys import read_password
+from configs.settings.production_checks import read_password
 from deploy import draw_secrets
 from deploy.secret_scan import main
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
