@@ -4,21 +4,15 @@ The fields are in the other modules of this folder. .env.example explains each v
 upper case.
 """
 
+import os
 import warnings
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self
 
-from pydantic import ModelWrapValidatorHandler, SecretStr, ValidationError, model_validator
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import SettingsConfigDict
 
 from configs.ground.clock import use_offset_file
 from configs.settings.common import DatabaseProgram, Program
@@ -55,7 +49,7 @@ class SettingsRefused(RuntimeError):
 class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, CrawlingSettings):
     """All settings; frozen. Secrets never show in a repr, nor any input in an error.
 
-    `.env` is read in the working directory, and SECRETS_DIR, except by tests and the sandbox: a developer's is not
+    `load` reads `.env` in the working directory and SECRETS_DIR, except for tests and the sandbox: a developer's is not
     theirs.
     """
 
@@ -68,52 +62,19 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
         hide_input_in_errors=True,
     )
 
-    @model_validator(mode="wrap")
+    @model_validator(mode="before")
     @classmethod
-    def _everything_at_once(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
-        """Name what is wrong with single variables and with all of them together in one error."""
-        wrong: dict[str, str] = {}
-        try:
-            built = handler(data)
-        except ValidationError as error:
-            real = [each for each in error.errors() if each["type"] != _UNTRIED]
-            wrong = {str(each["loc"][0]): _line(each) for each in real}
-            built = handler({name: value for name, value in data.items() if name not in wrong})
-        known = tuple(f"{name.upper()} " for name in wrong)
-        problems = [*wrong.values(), *(each for each in built.problems() if not each.startswith(known))]
+    def _leave_out_empty_files(cls, data: dict[str, Any]) -> dict[str, Any]:
+        # Compose hands out files of accounts that a server has not, too
+        return {name: value for name, value in data.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _fit_their_world(self) -> Self:
+        problems = [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
+        problems += problems_in_production(self) if self.app_env == "production" else far_server(self)
         if problems:
-            raise ValueError("\n".join([*problems, *describe_misspelt(cls.model_fields)]))
-        return built
-
-    def problems(self) -> list[str]:
-        """Name each variable that this APP_ENV refuses."""
-        misplaced = [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
-        production = self.app_env == "production"
-        return misplaced + (problems_in_production(self) if production else far_server(self))
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- as above
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave `.env` and secret files out where the environment says that this is no developer's run."""
-        given = cast("EnvSettingsSource", env_settings).env_vars  # to ask it would read all of them
-        written = cast("EnvSettingsSource", dotenv_settings).env_vars
-        app_env = init_settings().get("app_env") or given.get("app_env")
-        if app_env in AWAY_FROM_LIFE:
-            return (init_settings, env_settings)
-        folder = init_settings().get("secrets_dir") or given.get("secrets_dir") or written.get("secrets_dir")
-        with warnings.catch_warnings():
-            # pydantic only warns of a folder in a file's place, of a link that leads out, and of no SECRETS_DIR
-            warnings.simplefilter("error", UserWarning)
-            found = SecretsSettingsSource(settings_cls, folder_in_use(Path(folder) if folder else None))()
-        # An empty file counts as none: Compose hands out those of accounts that a server has not, too.
-        files = InitSettingsSource(settings_cls, {name: value for name, value in found.items() if value})
-        return (init_settings, env_settings, files, dotenv_settings)
+            raise ValueError("\n".join(problems))
+        return self
 
     def require(self, name: str) -> str:
         """Return the setting's text.
@@ -140,18 +101,28 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
         return values
 
 
-def load(**overrides: object) -> Settings:
+def load(**overrides: Any) -> Settings:
     """Read the environment again.
 
     Raises:
-        SettingsRefused: names all variables that are wrong, at once.
+        SettingsRefused: names all variables that are wrong, then all that this APP_ENV refuses.
     """
+    given = {name.lower(): value for name, value in os.environ.items()} | overrides
+    sources: dict[str, Any] = {"_env_file": None}
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates what tests override
+        if given.get("app_env") not in AWAY_FROM_LIFE:
+            named = given.get("secrets_dir") or dotenv_values(".env").get("SECRETS_DIR")
+            sources = {"_secrets_dir": folder_in_use(named)}
+        with warnings.catch_warnings():
+            # pydantic only warns of a folder in a file's place, of a link that leads out, and of no SECRETS_DIR
+            warnings.simplefilter("error", UserWarning)
+            return Settings(**sources, **overrides)
     except ValidationError as error:
-        lines = [line for each in error.errors() for line in _line(each).split("\n")]
+        found = {each["loc"][:1]: _line(each) for each in error.errors() if each["type"] != _UNTRIED}
+        lines = "\n".join(found.values()).split("\n")
     except (OSError, UserWarning, ValueError) as error:
         lines = [f"{error} ({error.__cause__})" if error.__cause__ else str(error)]  # a file cannot be read
+    lines += describe_misspelt(Settings.model_fields)
     raise SettingsRefused("\n  ".join(["settings refused:", *lines]))
 
 

@@ -128,6 +128,6 @@ def describe_misspelt(settings: Iterable[str]) -> Iterator[str]:
 DEFAULT_FOLDER = Path("/run/secrets")
 
 
-def folder_in_use(named: Path | None) -> Path | None:
+def folder_in_use(named: str | Path | None) -> Path | None:
     """Return the folder that secrets are read from: `named`, else DEFAULT_FOLDER where it exists."""
-    return named or (DEFAULT_FOLDER if DEFAULT_FOLDER.is_dir() else None)
+    return Path(named) if named else DEFAULT_FOLDER if DEFAULT_FOLDER.is_dir() else None

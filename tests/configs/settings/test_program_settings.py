@@ -128,13 +128,13 @@ def test_a_secret_is_its_file_s_line(secrets: Path, name: str, end: str) -> None
     assert load().require("jwt_secret") == "of the file"
 
 
-def test_the_environment_wins_over_a_file_and_a_file_over_dotenv(secrets: Path, bare: Put) -> None:
-    (secrets.parent / ".env").write_text("JWT_SECRET=of-dotenv\nLOOKUP_KEY=of-dotenv\nANTS_TOKEN=of-dotenv\n")
-    (secrets / "jwt_secret").write_text("of-the-file")
-    (secrets / "lookup_key").write_text("of-the-file")
+def test_the_environment_wins_over_dotenv_and_dotenv_over_a_file(secrets: Path, bare: Put) -> None:
+    (secrets.parent / ".env").write_text("JWT_SECRET=of-dotenv\nLOOKUP_KEY=of-dotenv\n")
+    for name in ("jwt_secret", "lookup_key", "ants_token"):
+        (secrets / name).write_text("of-the-file")
     bare(JWT_SECRET="of-the-environment", SECRETS_DIR=secrets)
     found = [load().require(name) for name in ("jwt_secret", "lookup_key", "ants_token")]
-    assert found == ["of-the-environment", "of-the-file", "of-dotenv"]
+    assert found == ["of-the-environment", "of-dotenv", "of-the-file"]
 
 
 def test_production_starts_with_all_its_secrets_in_files(secrets: Path, bare: Put) -> None:
