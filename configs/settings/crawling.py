@@ -14,7 +14,6 @@ from configs.settings.value_types import (
     WebAddress,
     from_text,
     like,
-    refuse_twice,
     split_pairs,
     split_words,
 )
@@ -30,9 +29,7 @@ _ScrapydAddress = Annotated[
 ]
 
 
-_ScrapydAddresses = Annotated[
-    tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words), AfterValidator(refuse_twice)
-]
+_ScrapydAddresses = Annotated[tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words)]
 
 
 def _on_loopback(stand_in: str) -> str:

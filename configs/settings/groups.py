@@ -1,11 +1,9 @@
 """Settings of the providers, of the API and billing, of the names that the law wants, and of the stores of files."""
 
 import re
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode
@@ -21,54 +19,21 @@ from configs.settings.value_types import (
     checked,
     from_text,
     like,
-    refuse_twice,
     split_pairs,
     split_words,
 )
 
-# https://www.rfc-editor.org/rfc/rfc8314#section-7.3 and https://www.rfc-editor.org/rfc/rfc6409#section-3.1
-_PORTS = {"smtp": 587, "smtps": 465}
 # Provider of mail → the setting without which it sends nothing.
 MAIL_PROVIDERS = {"sendgrid": "sendgrid_api_key", "smtp": "smtp_url"}
 
 
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """A mail server. With `smtps` TLS begins with the connection, with `smtp` by STARTTLS."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    is_tls_from_start: bool
-
-
-def parse_mail_server(text: str) -> MailServer:
-    """Read `smtps://user:password@host:465` or `smtp://user:password@host:587`.
-
-    Raises:
-        ValueError: it names no mail server; the text says what is wrong and repeats no secret.
-    """
-    try:
-        parts = urlsplit(text)
-        whole = parts.scheme in _PORTS and parts.hostname and parts.port != 0
-    except ValueError:  # .port is no number, or a bracket is missing
-        whole = None
-    has_half_a_login = whole and (parts.username is None) != (parts.password is None)
-    if not whole or has_half_a_login or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(
-            "is no address of a mail server: write smtps://user:password@host:465, special characters of the password"
-            " as %XX"
-        )
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if not (user + password).isascii():
-        raise ValueError("holds a letter in its user or password that is not ASCII: no login could send it")
-    is_tls_from_start = parts.scheme == "smtps"
-    return MailServer(
-        parts.hostname or "", parts.port or _PORTS[parts.scheme], user, password, is_tls_from_start
-    )
-
-
+_MailServer = Annotated[
+    SecretStr,
+    like(
+        r"smtps?://([\w%.~!$&'()*+;=-]+:[\w%.~!$&'()*+;=-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:[1-9]\d{0,4})?/?",
+        "is no address of a mail server: write smtps://user:password@host:465, special characters as %XX",
+    ),
+]
 ADDRESSES = {
     "sendgrid": "https://api.sendgrid.com",
     "stripe": "https://api.stripe.com",
@@ -77,12 +42,6 @@ ADDRESSES = {
     "twilio": "https://api.twilio.com",
     "twilio_calls": "https://api.twilio.com",
 }
-
-
-def _provider(name: str) -> str:
-    if name not in ADDRESSES:
-        raise ValueError(f"names no provider ({', '.join(ADDRESSES)}): {name!r}")
-    return name
 
 
 OTHER = ""  # the key of the price of all countries that have none of their own
@@ -98,7 +57,11 @@ def _price_others(prices: dict[str, Decimal]) -> dict[str, Decimal]:
 
 
 _StandIns = Annotated[
-    dict[Annotated[str, AfterValidator(_provider)], WebAddress], NoDecode, from_text(split_pairs)
+    dict[
+        Annotated[str, like("|".join(ADDRESSES), f"names no provider ({', '.join(ADDRESSES)})")], WebAddress
+    ],
+    NoDecode,
+    from_text(split_pairs),
 ]
 _Prices = Annotated[
     dict[Literal[""] | _Country, _Price], NoDecode, from_text(split_pairs), AfterValidator(_price_others)
@@ -116,7 +79,6 @@ _MailProviders = Annotated[
     NoDecode,
     from_text(split_words),
     Field(min_length=1),
-    AfterValidator(refuse_twice),
 ]
 
 
@@ -142,7 +104,7 @@ class SendingSettings(BaseSettings):
     sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
     email_from: Annotated[str, AfterValidator(sender)] = "RDVPriority <alerte@rdvpriority.fr>"
     mail_providers: _MailProviders = ("sendgrid",)
-    smtp_url: Annotated[SecretStr, checked(parse_mail_server)] | None = None
+    smtp_url: _MailServer | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: Key | None = None
     twilio_phone_number: Annotated[str, AfterValidator(sms_sender)] | None = None

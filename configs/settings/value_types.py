@@ -63,25 +63,14 @@ def from_text(read: Callable[[str], object]) -> BeforeValidator:
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """Read words with commas between them."""
-    return tuple(filter(None, map(str.strip, text.split(","))))
+    """Read words with commas between them; one that stands there twice counts once."""
+    return tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
 
 
 def split_pairs(text: str) -> dict[str, str]:
     """Read `name=value` with commas between them; a value alone has an empty name."""
     pairs = (each.rpartition("=") for each in split_words(text))
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def refuse_twice(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return words that are different.
-
-    Raises:
-        ValueError: one is there twice; it is not repeated, for it may hold a password.
-    """
-    if len(set(words)) < len(words):
-        raise ValueError("names one twice: keep one of them")
-    return words
 
 
 def checked(check: Callable[[str], object]) -> AfterValidator:

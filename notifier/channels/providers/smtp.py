@@ -13,11 +13,11 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from api.models.user import ContactState
 from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
-from configs.settings.groups import MailServer, parse_mail_server
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -36,6 +36,8 @@ from notifier.channels.provider_base import (
 from notifier.content.outgoing_message import OutgoingMessage, build_mime, split_sender
 
 PROVIDER = "smtp"
+# https://www.rfc-editor.org/rfc/rfc8314#section-7.3 and https://www.rfc-editor.org/rfc/rfc6409#section-3.1
+_PORTS = {"smtp": 587, "smtps": 465}  # with `smtps` TLS begins with the connection, with `smtp` by STARTTLS
 _ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id
 _LEAST_SECONDS = 1.0  # that must be left of the call for one more mail
 _MOST_BYTES = 1 << 20  # of the replies of a connection
@@ -95,8 +97,8 @@ class Smtp(Provider):
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         """Hand mails to the server; yield each answer as it comes."""
-        server = parse_mail_server(settings().require("smtp_url"))
-        guard_host(server.host, "point SMTP_URL at a stand-in")
+        server = urlsplit(settings().require("smtp_url"))
+        guard_host(server.hostname or "", "point SMTP_URL at a stand-in")
         with closing(_Transfer(server, time.monotonic() + answer_seconds(PROVIDER))) as transfer:
             for message in messages:
                 yield transfer.send(message)
@@ -112,7 +114,7 @@ def tls_context() -> ssl.SSLContext:
 class _Transfer:
     """Sends mails by one connection, and by another where the server closed it after some."""
 
-    server: MailServer
+    server: SplitResult = field(repr=False)
     until: float  # when the last mail may begin, by time.monotonic()
     connection: _Connection | None = field(default=None, init=False)
     answered: int = field(default=0, init=False)  # mails of this connection
@@ -180,7 +182,7 @@ class _Transfer:
             self.connection = None
 
 
-def _open(server: MailServer, seconds: float) -> _Connection:
+def _open(server: SplitResult, seconds: float) -> _Connection:
     """Return a connection that is encrypted and logged in. Each read may take so many seconds.
 
     Raises:
@@ -192,17 +194,19 @@ def _open(server: MailServer, seconds: float) -> _Connection:
     """
     # Without a name smtplib asks DNS for the machine's.
     options: dict[str, Any] = {"local_hostname": split_sender()[1].rpartition("@")[2], "timeout": seconds}
-    if server.is_tls_from_start:
-        made: _Connection = _TlsConnection(server.host, server.port, context=tls_context(), **options)
+    host, port = server.hostname or "", server.port or _PORTS[server.scheme]
+    is_tls_from_start = server.scheme == "smtps"
+    if is_tls_from_start:
+        made: _Connection = _TlsConnection(host, port, context=tls_context(), **options)
     else:
-        made = _Connection(server.host, server.port, **options)
+        made = _Connection(host, port, **options)
     with ExitStack() as stack:
         stack.callback(made.close)
         made.ehlo_or_helo_if_needed()
-        if not server.is_tls_from_start and (made.has_extn("starttls") or not settings().loopback_only):
+        if not is_tls_from_start and (made.has_extn("starttls") or not settings().loopback_only):
             made.starttls(context=tls_context())
-        if server.user:
-            made.login(server.user, server.password)
+        if server.username:
+            made.login(unquote(server.username), unquote(server.password or ""))
         stack.pop_all()
     return made
 

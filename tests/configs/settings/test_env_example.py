@@ -113,7 +113,7 @@ def test_each_proxy_has_a_name_without_secrets() -> None:
     assert [each.name for each in found] == [
         "gate.example.com:8000#1",
         "gate.example.com:8000#2",
-        "127.0.0.1:3128",
+        "127.0.0.1:3128#3",
     ]
     assert "s%40crét" not in repr(found)
     assert "s%40crét" in found[0].url

@@ -7,7 +7,7 @@ from api.payments.exchange.events import STRIPE_LEASE_SECONDS
 from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import load
-from configs.settings.groups import MailServer, parse_mail_server, split_mediator
+from configs.settings.groups import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
 from crawler.dispatcher import RENEWED_SECONDS, SILENT_SECONDS, SPEAKS_SECONDS
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
@@ -40,19 +40,12 @@ URL = f"smtps://rdv:{PASSWORD}@mail.example"
 
 
 @in_turn(
-    "text, server",
-    [
-        ("smtps://mail.example", MailServer("mail.example", 465, "", "", is_tls_from_start=True)),
-        ("smtp://mail.example", MailServer("mail.example", 587, "", "", is_tls_from_start=False)),
-        ("smtp://127.0.0.1:2525/", MailServer("127.0.0.1", 2525, "", "", is_tls_from_start=False)),
-        (
-            "smtps://a%40b.example:p%2F%3A%40@[::1]:1",
-            MailServer("::1", 1, "a@b.example", "p/:@", is_tls_from_start=True),
-        ),
-    ],
+    "text",
+    ["smtps://mail.example", "smtp://127.0.0.1:2525/", "smtps://a%40b.example:p%2F%3A%40@[::1]:1"],
 )
-def test_an_address_names_server_and_login(text: str, server: MailServer) -> None:
-    assert parse_mail_server(text) == server
+def test_an_address_of_a_mail_server_is_taken(bare: Put, text: str) -> None:
+    bare(SMTP_URL=text)
+    assert load().require("smtp_url") == text
 
 
 @in_turn("program", ["notifier", "background"])

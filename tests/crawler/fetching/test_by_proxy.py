@@ -120,7 +120,7 @@ def test_a_check_ends_with_its_proxy_which_rests_for_the_next_ones(held: Held, u
         proxies.client = due_queue.connect_async()
         ended = check(held, site.address)
         assert (ended.outcome, ended.requests, served.lines) == (Outcome.UNREACHABLE, 1, [])
-        assert "the proxy 127.0.0.1:9 could not be reached" in ended.reason
+        assert "the proxy 127.0.0.1:9#1 could not be reached" in ended.reason
         assert "understood by no rule" in check(held, site.address).reason
         assert len(served.lines) == 1
         held.run(proxies.client.aclose())
@@ -143,8 +143,8 @@ def test_one_that_failed_rests_for_every_process_and_any_is_tried_where_all_rest
     async def use() -> None:
         one, other = Proxies(ALL), Proxies(ALL)
         one.client = other.client = due_queue.connect_async()
-        await one.rest("a:1")
-        assert await taken(other) == {"b:1", "c:1"}
+        await one.rest("a:1#1")
+        assert await taken(other) == {"b:1#2", "c:1#3"}
         for name in NAMES:
             await one.rest(name)
         assert await taken(other) == NAMES
