@@ -196,13 +196,6 @@ class Desk(Strict):
             raise ValueError(f"reveals health itself: {neutral!r}")
         return neutral
 
-    @field_validator("stealth")
-    @classmethod
-    def _in_a_browser(cls, stealth: bool, info: ValidationInfo) -> bool:
-        if stealth and info.data.get("fetch") is not Fetch.BROWSER:
-            raise ValueError("is of no use without `fetch: browser`")
-        return stealth
-
     @field_validator("watch")
     @classmethod
     def _lacking(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:

@@ -49,7 +49,8 @@ class Robots(Strict):
 class HostRule(Strict):
     """One host's. `budget`: requests a minute, None for its platform's; `reason`: why that differs.
 
-    `stealth`: a browser that opens its pages does not say that it is driven by a program.
+    `stealth`: a browser that opens its pages does not say that it is driven by a program; of no effect where `agent` is
+    honest.
     """
 
     budget: Annotated[Whole, Field(ge=1, le=60_000)] | None = None
@@ -64,13 +65,6 @@ class HostRule(Strict):
         if info.data.get("budget") is not None and not reason:
             raise ValueError("is missing: say why the budget differs")
         return reason
-
-    @field_validator("stealth")
-    @classmethod
-    def _one_of_both(cls, stealth: bool, info: ValidationInfo) -> bool:
-        if stealth and info.data.get("agent") is Agent.HONEST:
-            raise ValueError("and `agent: honest` exclude each other: say who we are, or hide it")
-        return stealth
 
     @property
     def refusal(self) -> str | None:

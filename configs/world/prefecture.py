@@ -18,7 +18,7 @@ from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
 from configs.settings import settings
 from configs.world.desk import Desk, Grade, Procedure, Text, WatchLevel, WebAddress, Whole, ZoneName
-from configs.world.host_rule import Agent, HostRule, load_hosts, refuse_hasty
+from configs.world.host_rule import HostRule, load_hosts, refuse_hasty
 
 _EARTH_KM = 6371
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
@@ -71,7 +71,6 @@ def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None)
     found = {document: each for document, each in loaded.items() if each}
     _refuse_conflicts(found, shared or {})
     rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
-    _refuse_hidden(found, rules)
     if problems := [problem for document in documents for problem in document.problems]:
         raise ConfigFileError(problems)
     return {each.id: _obeying(each, rules) for each in found.values()}
@@ -136,18 +135,6 @@ def _refuse_hosts(document: Document, prefecture: Prefecture) -> None:
             document.refuse(where, f"is the host of no desk here; their hosts: {', '.join(own) or 'none'}")
         else:
             refuse_hasty(document, where, host, rule)
-
-
-def _refuse_hidden(found: Mapping[Document, Prefecture], rules: Mapping[str, HostRule]) -> None:
-    """Note desks that would hide what their host's rule has us say."""
-    honest = {host for host, rule in rules.items() if rule.agent is Agent.HONEST}
-    for document, each in found.items():
-        for index, desk in enumerate(each.desks):
-            if desk.stealth and desk.host in honest:
-                document.refuse(
-                    ("desks", index, "stealth"),
-                    f"and `agent: honest`, the rule of its host {desk.host}, exclude each other: remove one of them",
-                )
 
 
 def _obeying(prefecture: Prefecture, rules: Mapping[str, HostRule]) -> Prefecture:

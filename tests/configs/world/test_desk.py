@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import HOSTS, PREFECTURES
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
-from configs.world.host_rule import Agent, Decision, HostRule, load_hosts
+from configs.world.host_rule import Agent, Decision, load_hosts
 from configs.world.plan import plans
 from configs.world.prefecture import desk, host_rules, load_prefectures
 from tests.in_turn import in_turn
@@ -144,9 +144,6 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
             ": a.fr:443.budget: a real site is asked at most 60",
         ),
         (
-            ["a.fr:443:", "  stealth: true", "  agent: honest"],
-            ": a.fr:443.stealth: and `agent: honest` exclude each other: say who we are, or hide it",
-        ),
         (["a.fr:443:", "  bugdet: 3"], ": a.fr:443.bugdet: is no key here"),
         ([], ": file: is empty"),
     ],
@@ -155,26 +152,6 @@ def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], said: str) -> 
     with pytest.raises(ConfigFileError) as caught:
         load_hosts(_file(tmp_path, *lines))
     assert said in str(caught.value)
-
-
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_desk_does_not_hide_where_its_host_is_told_who_we_are(
-    folder: Path, edit: Callable[[str, str], int], *, shared: bool
-) -> None:
-    edit("    watch: presence\n", "    watch: presence\n    fetch: browser\n    stealth: true\n")
-    text = (folder / "evry-courcouronnes_91.yaml").read_text(encoding="utf-8").partition("hosts:")[0]
-    rules = {"www.essonne.gouv.fr:443": HostRule(agent=Agent.HONEST)}
-    if shared:
-        (folder / "evry-courcouronnes_91.yaml").write_text(text, encoding="utf-8")
-    else:
-        edit("    budget: 3\n", "    agent: honest\n    budget: 3\n")
-    with pytest.raises(ConfigFileError) as caught:
-        load_prefectures(folder, rules if shared else {})
-    (problem,) = caught.value.problems
-    assert problem.endswith(
-        "evry-courcouronnes_91.yaml: desks.1.stealth: and `agent: honest`, the rule of its host"
-        " www.essonne.gouv.fr:443, exclude each other: remove one of them"
-    )
 
 
 @pytest.mark.rule("3.9")

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from configs.ground.browser_binary import arguments, browser_path
+from crawler.browser import page as browser_page
 from crawler.fetching.browser_headers import HttpAgent, agent_for, honest, pool
+from tests.crawler.held import make_desk
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 
@@ -85,6 +87,16 @@ def test_a_host_is_told_who_we_are_where_its_rule_says_so(
     assert list(sent) == ["User-Agent", "Accept", "Accept-Language", "Accept-Encoding"]
     handshake = honest().build_headers("socket", "GET", DESK, {}, None)
     assert list(handshake) == ["User-Agent", "Accept-Language", "Accept-Encoding"]
+
+
+def test_nothing_is_hidden_from_a_host_that_is_told_who_we_are(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text("127.0.0.1:81:\n  agent: honest\n  stealth: true\n", encoding="utf-8")
+    settings_env(HOSTS_FILE=hosts)
+    assert browser_page._is_hidden(make_desk("http://127.0.0.1:80", stealth=True))
+    assert not browser_page._is_hidden(make_desk("http://127.0.0.1:81", stealth=True))
 
 
 @pytest.fixture(scope="module")
