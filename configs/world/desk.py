@@ -136,23 +136,17 @@ def zone_or_home(name: str) -> ZoneInfo:
         return ZoneInfo(HOME_ZONE)
 
 
-class Desk(Strict):
-    """One bookable page. `prefecture_id`, `time_zone` and `position` come from the file around it.
+class DeskEntry(Strict):
+    """What a prefecture's file says of one bookable page.
 
-    `position`: latitude and longitude of its prefecture's town, in degrees;
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
     `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
     published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
-    or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven;
-    `refused`: why its host is not to be asked, by what its rule decided.
+    or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven.
     `neutral_label`: how messages call a desk whose label reveals health; its alerts need explicit consent.
     `because`: what a desk of `watch: none` lacks, and what to do about it (a login, if it does not say).
     """
 
-    prefecture_id: str
-    time_zone: ZoneName = "Europe/Paris"
-    position: tuple[float, float] | None = None
-    refused: str | None = None
     slug: Slug
     label: Text
     neutral_label: Annotated[Text | None, Field(validate_default=True)] = None
@@ -205,6 +199,24 @@ class Desk(Strict):
         return WatchLevel.NONE if browser or missing_token(info.data.get("platform", "")) else level
 
     @property
+    def host(self) -> str:
+        """Return the `name:port` that budgets, back-off and blocks belong to."""
+        return host_of(self.url)
+
+
+class Desk(DeskEntry):
+    """One bookable page: its entry, and what comes from the file around it.
+
+    `position`: latitude and longitude of its prefecture's town, in degrees; `refused`: why its host is not to be
+    asked, by what its rule decided.
+    """
+
+    prefecture_id: str
+    time_zone: ZoneName = HOME_ZONE
+    position: tuple[float, float] | None = None
+    refused: str | None = None
+
+    @property
     def id(self) -> str:
         """Return `<prefecture>/<slug>`: chosen once, never reused."""
         return f"{self.prefecture_id}/{self.slug}"
@@ -218,11 +230,6 @@ class Desk(Strict):
     def message_label(self) -> str:
         """Return what messages call it."""
         return self.neutral_label or self.label
-
-    @property
-    def host(self) -> str:
-        """Return the `name:port` that budgets, back-off and blocks belong to."""
-        return host_of(self.url)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -3,6 +3,7 @@
 A host that one prefecture has alone is ruled in that prefecture's file, one that several share in hosts.yaml.
 """
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from configs.ground.strict_model import IsoDate, Strict
 from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
 from configs.world.desk import Text, Whole, is_stand_in
 
+_HOST = re.compile(r"[^A-Z]+:[0-9]+")
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 
 
@@ -80,9 +82,15 @@ def load_hosts(path: Path) -> dict[str, HostRule]:
     Raises:
         ConfigFileError: names everything that is wrong.
     """
-    document = read_document(path)
-    entries = document.data or {}
-    found = {host: rule for host, data in entries.items() if (rule := _rule(document, host, data))}
+    document, found = read_document(path), dict[str, HostRule]()
+    for host, data in (document.data or {}).items():
+        if not _HOST.fullmatch(host):
+            document.refuse(
+                (host,), "is no host: write its name in lower case and its port, www.example.fr:443"
+            )
+        elif rule := check(document, HostRule, data, within=(host,)):
+            refuse_hasty(document, (host,), host, rule)
+            found[host] = rule
     if document.problems:
         raise ConfigFileError(document.problems)
     return found
@@ -92,19 +100,3 @@ def refuse_hasty(document: Document, where: tuple[str, ...], host: str, rule: Ho
     """Note a budget that no real site is asked with."""
     if rule.budget is not None and rule.budget > BUSIEST and not is_stand_in(host):
         document.refuse((*where, "budget"), f"a real site is asked at most {BUSIEST} times a minute")
-
-
-def _rule(document: Document, host: str, data: object) -> HostRule | None:
-    name, _, port = host.rpartition(":")
-    if not name or not port.isdecimal() or name != name.lower():
-        document.refuse(
-            (host,), "is no host: write its name in lower case and its port, e.g. www.example.fr:443"
-        )
-        return None
-    if not isinstance(data, dict):
-        document.refuse((host,), "must be a mapping of keys")
-        return None
-    rule = check(document, HostRule, data, within=(host,))
-    if rule:
-        refuse_hasty(document, (host,), host, rule)
-    return rule

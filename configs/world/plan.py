@@ -3,12 +3,12 @@
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import load_file
+from configs.ground.strict_yaml import ConfigFileError, check, read_document
 from configs.world.desk import Whole
 
 PLANS = Path(__file__).parent / "plans.yaml"
@@ -64,28 +64,23 @@ class Plan(Strict):
         return self
 
 
-class _PlansFile(Strict):
-    """Plans under their names."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name(cls, data: dict[str, Any]) -> dict[str, Any]:
-        if named := [key for key, value in data.items() if isinstance(value, dict) and "name" in value]:
-            raise ValueError(f"{named[0]}.name comes from the key above: remove it")
-        return {
-            key: value | {"name": key} if isinstance(value, dict) else value for key, value in data.items()
-        }
-
-
-# All of plans.yaml.
-PlansFile = create_model("PlansFile", __base__=_PlansFile, **dict.fromkeys(map(str, PlanName), (Plan, ...)))  # type: ignore[call-overload]
-
-
 @lru_cache(maxsize=1)
 def plans() -> dict[PlanName, Plan]:
-    """Return the plans by name, read at the first call."""
-    found = load_file(PLANS, PlansFile)
-    return {name: getattr(found, name) for name in PlanName}
+    """Return the plans by name, read at the first call.
+
+    Raises:
+        ConfigFileError: plans.yaml is wrong.
+    """
+    document = read_document(PLANS)
+    entries = document.data or {}
+    read = (
+        check(document, Plan, {**(entries.get(name) or {}), "name": name}, within=(name,))
+        for name in PlanName
+    )
+    found = {each.name: each for each in read if each}
+    if document.problems:
+        raise ConfigFileError(document.problems)
+    return found
 
 
 def plan(name: PlanName | str) -> Plan:

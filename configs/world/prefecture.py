@@ -17,17 +17,26 @@ from configs.ground.formatting import suggest_names
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
 from configs.settings import settings
-from configs.world.desk import Desk, Grade, Procedure, Text, WatchLevel, WebAddress, Whole, ZoneName
+from configs.world.desk import (
+    Desk,
+    DeskEntry,
+    Grade,
+    Procedure,
+    Text,
+    WatchLevel,
+    WebAddress,
+    Whole,
+    ZoneName,
+)
 from configs.world.host_rule import HostRule, load_hosts, refuse_hasty
 
 _EARTH_KM = 6371
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 
 
-class Prefecture(Strict):
-    """One of the 101. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone."""
+class PrefectureFile(Strict):
+    """What a file says. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone."""
 
-    id: str
     name: Text
     department: Annotated[str, Field(pattern=r"^([0-9]{2,3}|2[AB])$")]
     region: Text
@@ -37,8 +46,15 @@ class Prefecture(Strict):
     site: WebAddress
     time_zone: ZoneName
     tier: Annotated[Whole, Field(ge=1, le=3)]
-    desks: tuple[Desk, ...]
+    desks: tuple[DeskEntry, ...]
     hosts: dict[str, HostRule] = Field(default_factory=dict)
+
+
+class Prefecture(PrefectureFile):
+    """One of the 101. Its id is its file's name."""
+
+    id: str
+    desks: tuple[Desk, ...]
 
     def measure_distance(self, other: "Prefecture") -> float:
         """Return the kilometres to the other's town, as the crow flies."""
@@ -67,67 +83,48 @@ def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None)
     if not files:
         raise ConfigFileError([f"{folder}: holds no <id>.yaml: check PREFECTURES_DIR"])
     documents = [read_document(path) for path in files]
-    loaded = {document: _prefecture(document) for document in documents}
+    loaded = {document: _read_file(document) for document in documents}
     found = {document: each for document, each in loaded.items() if each}
     _refuse_conflicts(found, shared or {})
-    rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
     if problems := [problem for document in documents for problem in document.problems]:
         raise ConfigFileError(problems)
-    return {each.id: _obeying(each, rules) for each in found.values()}
+    rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
+    complete = [_complete(document.path.stem, each, rules) for document, each in found.items()]
+    return {each.id: each for each in complete}
 
 
-def _prefecture(document: Document) -> Prefecture | None:
+def _read_file(document: Document) -> PrefectureFile | None:
     name, data = document.path.stem, document.data
     if document.path.suffix != ".yaml" or not _NAME.fullmatch(name):
         document.refuse((), "name the file <chef-lieu>_<department>.yaml, e.g. ajaccio_2a.yaml")
-    if data is None:
+    found = check(document, PrefectureFile, data) if data is not None else None
+    if found is None:
         return None
-    department = data.get("department")
-    if isinstance(department, str) and name.rpartition("_")[2] != department.lower():
-        document.refuse(("department",), f"{department!r} does not match the file's name {name}.yaml")
-    _fill(document, name, data)
-    prefecture = check(document, Prefecture, data)
-    if prefecture:
-        _refuse_hosts(document, prefecture)
-    return prefecture
+    if name.rpartition("_")[2] != found.department.lower():
+        document.refuse(("department",), f"{found.department!r} does not match the file's name {name}.yaml")
+    slugs = [desk.slug for desk in found.desks]
+    for index, slug in enumerate(slugs):
+        if slug in slugs[:index]:
+            document.refuse(("desks", index, "slug"), f"{slug!r} is another desk's: choose one of its own")
+    _refuse_hosts(document, found)
+    return found
 
 
-def _fill(document: Document, name: str, data: dict[str, Any]) -> None:
-    """Fill in the fields that come from the file's name and its top; the file may not set them itself."""
-    if "id" in data:
-        document.refuse(("id",), "comes from the file's name: remove it")
-    data["id"] = name
-    entries = data.get("desks")
-    slugs: set[str] = set()
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        if isinstance(entry, dict):
-            position = data.get("latitude"), data.get("longitude")
-            given = {
-                "prefecture_id": name,
-                "time_zone": data.get("time_zone"),
-                "position": position if all(isinstance(each, float) for each in position) else None,
-                "refused": None,
-            }
-            _fill_desk(document, index, entry, given)
-            slug = str(entry.get("slug"))
-            if slug in slugs:
-                document.refuse(
-                    ("desks", index, "slug"), f"{slug!r} is another desk's: choose one of its own"
-                )
-            slugs.add(slug)
+def _complete(name: str, file: PrefectureFile, rules: Mapping[str, HostRule]) -> Prefecture:
+    """Return the prefecture, each desk with what the file around it says and what its host's rule refuses."""
+    refusals = {host: rule.refusal for host, rule in rules.items()}
+    around: dict[str, Any] = {
+        "prefecture_id": name,
+        "time_zone": file.time_zone,
+        "position": (file.latitude, file.longitude),
+    }
+    desks = tuple(
+        Desk.model_construct(**dict(each), **around, refused=refusals.get(each.host)) for each in file.desks
+    )
+    return Prefecture.model_construct(**dict(file) | {"id": name, "desks": desks})
 
 
-def _fill_desk(document: Document, index: int, entry: dict[str, Any], given: dict[str, Any]) -> None:
-    for key, value in given.items():
-        if key in entry:
-            document.refuse(("desks", index, key), "comes from the file around the desk: remove it")
-        entry.pop(key, None)
-        # a wrong zone or position is refused once, where it is written
-        if isinstance(value, str | tuple):
-            entry[key] = value
-
-
-def _refuse_hosts(document: Document, prefecture: Prefecture) -> None:
+def _refuse_hosts(document: Document, prefecture: PrefectureFile) -> None:
     own = sorted({desk.host for desk in prefecture.desks})
     for host, rule in prefecture.hosts.items():
         where = ("hosts", host)
@@ -137,27 +134,19 @@ def _refuse_hosts(document: Document, prefecture: Prefecture) -> None:
             refuse_hasty(document, where, host, rule)
 
 
-def _obeying(prefecture: Prefecture, rules: Mapping[str, HostRule]) -> Prefecture:
-    """Return the prefecture with what the rules of its desks' hosts refuse."""
-    refusals = {host: refusal for host, rule in rules.items() if (refusal := rule.refusal)}
-    if not any(desk.host in refusals for desk in prefecture.desks):
-        return prefecture
-    desks = tuple(desk.model_copy(update={"refused": refusals.get(desk.host)}) for desk in prefecture.desks)
-    return prefecture.model_copy(update={"desks": desks})
-
-
-def _refuse_conflicts(found: dict[Document, Prefecture], shared: Mapping[str, HostRule]) -> None:
+def _refuse_conflicts(found: dict[Document, PrefectureFile], shared: Mapping[str, HostRule]) -> None:
     """Note what only shows between files: two files of one department, two rules of one host."""
     departments: dict[str, str] = {}
     rules: dict[str, tuple[str, HostRule]] = {}
     for document, each in found.items():
-        first = departments.setdefault(each.department, each.id)
-        if first != each.id:
+        name = document.path.stem
+        first = departments.setdefault(each.department, name)
+        if first != name:
             document.refuse(
                 ("department",), f"{each.department!r} is also that of {first}.yaml: keep one file"
             )
         for host, rule in each.hosts.items():
-            owner, other = rules.setdefault(host, (each.id, rule))
+            owner, other = rules.setdefault(host, (name, rule))
             if host in shared:
                 document.refuse(("hosts", host), "has its rule in hosts.yaml: keep that one")
             elif other != rule:

@@ -134,7 +134,7 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
     [
         (["a.fr:", "  agent: honest"], ": a.fr: is no host: write its name in lower case and its port"),
         (["A.fr:443:", "  agent: honest"], ": A.fr:443: is no host"),
-        (["a.fr:443: honest"], ": a.fr:443: must be a mapping"),
+        (["a.fr:443: honest"], ": a.fr:443: Input should be a valid dictionary"),
         (["a.fr:443:", "  agent: shy"], ": a.fr:443.agent: Input should be 'browser' or 'honest'"),
         (["a.fr:443:", "  " + ROBOTS % "maybe"], ": a.fr:443.robots.decision: Input should be 'unread'"),
         (["a.fr:443:", "  robots: {decision: refused}"], "a.fr:443.robots.reason: is missing: add it"),
