@@ -3,9 +3,9 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, create_model
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.settings.value_types import Key, WebAddress, from_text, like
@@ -34,17 +34,7 @@ _PostgresUrl = Annotated[SecretStr, _of_scheme(*POSTGRES)]
 _RedisUrl = Annotated[SecretStr, _of_scheme(*REDIS)]
 
 
-# DATABASE_URL_<PROGRAM> of each: the fields are read by their names alone.
-DATABASE_LOGINS = tuple(f"database_url_{program}" for program in get_args(DatabaseProgram))
-if TYPE_CHECKING:
-    _Logins = BaseSettings
-else:
-    _Logins = create_model(
-        "_Logins", __base__=BaseSettings, **dict.fromkeys(DATABASE_LOGINS, (_PostgresUrl | None, None))
-    )
-
-
-class CommonSettings(_Logins):
+class CommonSettings(BaseSettings):
     """The world, the logs, PostgreSQL and Redis."""
 
     app_env: AppEnv = "development"
@@ -59,6 +49,13 @@ class CommonSettings(_Logins):
 
     # Servers
     database_url: _PostgresUrl | None = None
+    database_url_api: _PostgresUrl | None = None
+    database_url_background: _PostgresUrl | None = None
+    database_url_backup: _PostgresUrl | None = None
+    database_url_crawler: _PostgresUrl | None = None
+    database_url_notifier: _PostgresUrl | None = None
+    database_url_reader: _PostgresUrl | None = None
+    database_url_stream: _PostgresUrl | None = None
     db_password: Key | None = None
     redis_url: _RedisUrl | None = None
     redis_password: Key | None = None

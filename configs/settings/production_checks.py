@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -13,12 +13,11 @@ from pydantic import SecretStr
 
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
-from configs.settings.common import DATABASE_LOGINS
+from configs.settings.common import DatabaseProgram
 from configs.settings.groups import MAIL_PROVIDERS, LegalNames
 from configs.settings.program_settings import (
     NEEDED,
     folder_in_use,
-    list_allowed,
     list_needed,
     list_secrets,
 )
@@ -52,8 +51,8 @@ LEAST_BYTES = {
     ),
 }
 # Addresses whose password is a key.
-ADDRESSES = ("database_url", *DATABASE_LOGINS, "redis_url", "smtp_url")
-_LINKED = ("api_url", "frontend_url", "live_url")
+DATABASES = ("database_url", *(f"database_url_{program}" for program in get_args(DatabaseProgram)))
+ADDRESSES = (*DATABASES, "redis_url", "smtp_url")
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
 
@@ -83,13 +82,11 @@ def sandbox_values(settings: "Settings") -> list[str]:
         for name, value in values.items()
         if SANDBOX_MARK in value and name not in paths
     ]
-    if settings.sandbox_hosts:
-        found.append("SANDBOX_HOSTS works only with APP_ENV=sandbox")
-    if settings.test_periods:
-        found.append("TEST_PERIODS works only with APP_ENV=sandbox or test")
-    if settings.clock_offset_file:
-        found.append("CLOCK_OFFSET_FILE works only with APP_ENV=sandbox")
-    return found
+    return found + [
+        f"{name.upper()} works only with APP_ENV=sandbox or test"
+        for name in ("sandbox_hosts", "test_periods", "clock_offset_file")
+        if getattr(settings, name)
+    ]
 
 
 def far_server(settings: "Settings") -> list[str]:
@@ -122,7 +119,6 @@ def problems_in_production(settings: "Settings") -> list[str]:
     return [
         *_exposed(settings),
         *_missing(settings),
-        *_half_keys(settings),
         *_weak(settings),
         *_shared(settings),
         *_foreign(settings),
@@ -152,17 +148,8 @@ def _missing(settings: "Settings") -> Iterator[str]:
     own_database = settings.program and _text(settings, f"database_url_{settings.program}")
     for name in _list_needed(settings):
         if not split_words(_text(settings, name) or "") and not (name == "database_url" and own_database):
-            file = folder / name if folder and name in secrets else None
-            where = f": {file} is empty" if file and file.is_file() else f": there is no file {file}"
-            yield f"{name.upper()} is not set{where if file else ''}"
-
-
-def _half_keys(settings: "Settings") -> Iterator[str]:
-    """Name the secret half of a store's key where this program has the other half alone."""
-    for name in list_allowed(settings.program) if settings.program else ():
-        public = name.replace("_secret_access_key", "_access_key_id")
-        if public != name and _text(settings, public) and not _text(settings, name):
-            yield f"{name.upper()} is not set, {public.upper()} is: set both or neither"
+            where = f": write it into {folder / name}" if folder and name in secrets else ""
+            yield f"{name.upper()} is not set{where}"
 
 
 def _list_needed(settings: "Settings") -> list[str]:
@@ -230,18 +217,17 @@ def _unlawful(settings: "Settings") -> Iterator[str]:
 
 
 def _plain(settings: "Settings") -> Iterator[str]:
-    for name in _LINKED:
-        if "api_url" not in list_needed(settings.program):
-            continue  # this program writes no links
-        if name in ("frontend_url", "live_url") and _text(settings, name) == settings.api_url:
-            continue  # its default, which is named once
-        if not (_text(settings, name) or "").startswith("https://"):
-            yield f"{name.upper()} is not https"
-    for name, address in settings.stand_ins.items():
+    addresses = {f"STAND_INS: {name}": address for name, address in settings.stand_ins.items()}
+    if "api_url" in list_needed(settings.program):  # others write no links
+        links = {"LIVE_URL": settings.live_url, "FRONTEND_URL": settings.frontend_url}
+        # the default of both is API_URL, which is named once
+        addresses |= {name: address for name, address in links.items() if address != settings.api_url}
+        addresses["API_URL"] = settings.api_url
+    if not is_near_sentry(settings):
+        addresses["SENTRY_DSN"] = _text(settings, "sentry_dsn") or ""
+    for name, address in addresses.items():
         if not address.startswith("https://"):
-            yield f"STAND_INS: {name} is not https"
-    if not is_near_sentry(settings) and not (_text(settings, "sentry_dsn") or "").startswith("https://"):
-        yield "SENTRY_DSN is not https"
+            yield f"{name} is not https"
 
 
 def _unverified(settings: "Settings") -> Iterator[str]:
@@ -250,9 +236,8 @@ def _unverified(settings: "Settings") -> Iterator[str]:
     A name without a dot is a service in Compose's internal network, which is on this host.
     https://www.postgresql.org/docs/18/libpq-ssl.html
     """
-    for name in ADDRESSES:
-        address = _text(settings, name)
-        if name.startswith("database_url") and address and _is_unverified(address):
+    for name in DATABASES:
+        if _is_unverified(_text(settings, name) or ""):
             yield (
                 f"{name.upper()} leaves this machine without sslmode=verify-full:"
                 " add ?sslmode=verify-full&sslrootcert=FILE, the authority's certificate"

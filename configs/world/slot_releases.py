@@ -58,7 +58,7 @@ class Release(Strict):
 
 def working_day(day: dt.date, department: str) -> dt.date:
     """Return the day itself, or where it is a public holiday of the department the next working day."""
-    free = _holidays(department)
+    free = list_holidays(department)
     return free.get_nth_working_day(day, 1) if day in free else day
 
 
@@ -81,8 +81,11 @@ def window(releases: Iterable[Release], zone: ZoneInfo, department: str, now: dt
 
 
 @lru_cache
-def _holidays(department: str) -> holidays.HolidayBase:
-    """Return the public holidays of a department: Alsace, Moselle and overseas have more than the others."""
+def list_holidays(department: str = "") -> holidays.HolidayBase:
+    """Return the public holidays of a department: Alsace, Moselle and overseas have more than the others.
+
+    Without one the eleven of L.3133-1 Code du travail. A year is added when a day of it is asked for.
+    """
     local = "6AE" if department in _ALSACE else department
     known = holidays.list_supported_countries()["FR"]
     return holidays.country_holidays("FR", subdiv=local if local in known else None)

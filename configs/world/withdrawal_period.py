@@ -7,10 +7,9 @@ not informed; informed within these, fourteen days from then on.
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import holidays
+from configs.world.slot_releases import list_holidays
 
 ZONE = ZoneInfo("Europe/Paris")
 _DAYS = timedelta(days=14)
@@ -59,10 +58,4 @@ def _add_year(day: date) -> date:
 
 def _find_working_day(day: date) -> date:
     """Return this day, or the first one after it that is neither on a weekend nor a public holiday."""
-    return _list_holidays().get_nth_working_day(day - _DAY, 1)
-
-
-@lru_cache(maxsize=1)
-def _list_holidays() -> holidays.HolidayBase:
-    """Return the eleven of L.3133-1 Code du travail; a year is added when a day of it is asked for."""
-    return holidays.country_holidays("FR")
+    return list_holidays().get_nth_working_day(day - _DAY, 1)
