@@ -143,7 +143,6 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
             ["a.fr:443:", "  budget: 61", "  reason: x"],
             ": a.fr:443.budget: a real site is asked at most 60",
         ),
-        (
         (["a.fr:443:", "  bugdet: 3"], ": a.fr:443.bugdet: is no key here"),
         ([], ": file: is empty"),
     ],
