@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import ConfigFileError, check, read_document
@@ -53,15 +53,6 @@ class Plan(Strict):
     alerts: Annotated[Whole, Field(ge=0)] | None
     interval_seconds: Positive | None
     channels: frozenset[Channel]
-
-    @model_validator(mode="after")
-    def _coherent(self) -> "Plan":
-        sold = self.name is not PlanName.NONE
-        if sold and self.recurring is (self.duration_seconds is not None):
-            raise ValueError("a plan either recurs or has duration_seconds: write one of them")
-        if sold and not (self.price_cents and self.interval_seconds and self.channels and self.alerts != 0):
-            raise ValueError("a plan that is sold has a price, an interval, channels and alerts")
-        return self
 
 
 @lru_cache(maxsize=1)
