@@ -12,11 +12,10 @@ from scrapy.commands import ScrapyCommand
 from api.models.base import session
 from api.models.desk import DeskState
 from configs.ground.clock import clock
-from configs.ground.formatting import list_names
 from configs.world.desk import Desk
 from configs.world.host_rule import Decision, HostRule
-from configs.world.prefecture import desk, desks, host_rules, prefecture, prefectures
-from crawler.catalogue import WrongArgument, check_catalogue, system_of, systems
+from configs.world.prefecture import desk, desks, host_rules, prefecture
+from crawler.catalogue import check_catalogue, system_of
 from crawler.commands import OperatorCommand, aligned, show
 from crawler.incidents import kill_switch
 from crawler.recording.desk_state_update import is_proven
@@ -77,12 +76,10 @@ def _state_row(desk: Desk, state: DeskState | None) -> tuple[str, ...]:
 
 
 class Command(OperatorCommand, ScrapyCommand):
-    """Lists desks, of one prefecture or one booking system where asked."""
+    """Lists desks, of one prefecture where asked."""
 
     requires_project = True
-    SYNTAX = (
-        "[--prefecture ID] [--system NAME] [--state | --why] | --pause DESK --reason TEXT | --resume DESK"
-    )
+    SYNTAX = "[--prefecture ID] [--state | --why] | --pause DESK --reason TEXT | --resume DESK"
     SHORT = "List the desks: what each is for, its platform, how sure its address is"
     ERRORS = (*OperatorCommand.ERRORS, ValueError)  # the kill switch's
 
@@ -90,7 +87,6 @@ class Command(OperatorCommand, ScrapyCommand):
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--prefecture", metavar="ID", help="only this prefecture's, e.g. bobigny_93")
-        parser.add_argument("--system", metavar="NAME", help="only this booking system's, e.g. prefenligne")
         shown = parser.add_mutually_exclusive_group()
         for name, table, said in (
             ("--state", state_table, "how often each is asked, and how it stands"),
@@ -106,7 +102,7 @@ class Command(OperatorCommand, ScrapyCommand):
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
         if args:
-            raise self.make_exit(f"{args[0]!r} is no argument; use --prefecture ID or --system NAME")
+            raise self.make_exit(f"{args[0]!r} is no argument; use --prefecture ID")
         if bool(opts.pause) != bool(opts.reason):
             raise self.make_exit("--pause DESK and --reason TEXT go together")
         check_catalogue()
@@ -114,23 +110,17 @@ class Command(OperatorCommand, ScrapyCommand):
             kill_switch.order_desk(chosen, opts.reason)
             show(state_table([desk(chosen)]) + _CARRIED_OUT)
         else:
-            show(listing(opts.prefecture, opts.system, opts.table))
+            show(listing(opts.prefecture, opts.table))
 
 
-def listing(
-    prefecture_id: str | None, system: str | None, table: Callable[[Sequence[Desk]], str] = desk_table
-) -> str:
+def listing(prefecture_id: str | None, table: Callable[[Sequence[Desk]], str] = desk_table) -> str:
     """Return a table of desks, or why it is empty.
 
     Raises:
-        configs.world.prefecture.UnknownPrefecture, WrongArgument: name those that exist.
+        configs.world.prefecture.UnknownPrefecture: names those that exist.
         Also what the table raises.
     """
-    if system and system not in systems():
-        raise WrongArgument(f"no booking system {system!r}; {list_names(systems())}")
-    here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
-    if shown := [each for each in here if not system or system_of(each) == system]:
-        return table(shown)
-    watched = sorted(each.id for each in prefectures().values() if each.desks)
-    because = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
-    return f"no desk: {because}; prefectures with desks: {', '.join(watched) or 'none'}"
+    if not prefecture_id:
+        return table(tuple(desks().values()))
+    here = prefecture(prefecture_id)
+    return table(here.desks) if here.desks else f"no desk: {here.paused_because}"

@@ -20,7 +20,6 @@ from tests.in_turn import in_turn
     "arguments, said",
     [
         (("--prefecture", "bobigny"), "no prefecture 'bobigny'; did you mean bobigny_93"),
-        (("--system", "x"), "no booking system 'x'"),
         (("bobigny_93",), "use --prefecture"),
     ],
 )
@@ -42,7 +41,7 @@ def test_how_desks_stand_is_shown_with_their_intervals(
         last_check_at=clock(),
         whole_at=clock() - timedelta(seconds=5 * 61.4),
     )
-    shown = {line.split()[0]: line.split() for line in listing(None, None, state_table).splitlines()}
+    shown = {line.split()[0]: line.split() for line in listing(None, state_table).splitlines()}
     assert shown["DESK"][:5] == ["DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED"]
     known = next(words for name, words in shown.items() if name == "creteil_94/naturalisation")
     assert known[1:5] == ["ACTIVE", "30", "61", "63"]
@@ -52,7 +51,7 @@ def test_how_desks_stand_is_shown_with_their_intervals(
 
 
 def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> None:
-    lines = listing(None, "prefenligne", reason_table).splitlines()
+    lines = listing(None, reason_table).splitlines()
     assert lines[0].split() == ["DESK", "GRADE", "WATCH", "HOST", "ROBOTS", "WHY"]
     said = {line.split()[0]: line for line in lines[1:]}
     assert "checked; " in said["bobigny_93/titre-sejour-remise"]
@@ -64,8 +63,8 @@ def test_what_is_decided_of_a_desks_host_is_listed(tmp_path: Path, settings_env:
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text(f"127.77.0.77:8800:\n  robots: {rule % 'allowed'}\n", encoding="utf-8")
     settings_env(PREFECTURES_DIR=PREFECTURES, HOSTS_FILE=hosts)
-    assert " 127.77.0.77:8800  allowed 2026-11-20  checked" in listing("melun_77", None, reason_table)
-    assert " 127.77.0.93:8800  unread " in listing("bobigny_93", None, reason_table)
+    assert " 127.77.0.77:8800  allowed 2026-11-20  checked" in listing("melun_77", reason_table)
+    assert " 127.77.0.93:8800  unread " in listing("bobigny_93", reason_table)
 
 
 SETTINGS = Settings({"COMMANDS_MODULE": "crawler.commands"})
