@@ -196,6 +196,15 @@ def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
     assert (run.cut, run.pages >= len(pages) - len(twice), run.found > 0) == (False, True, True)
 
 
+def test_a_walk_whose_scrapyd_died_ends_at_its_next_page_and_stays_open(
+    walks: Walks, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(SCRAPYD_PID="999999999")
+    walked(walks)
+    assert len(asked(sandbox)) == 2, "robots.txt and the first page"
+    assert one(DiscoveryRun).ended_at is None
+
+
 def test_a_site_that_is_under_maintenance_is_left_alone_and_pauses_are_made_as_asked(
     walks: Walks, sandbox: "Running", settings_env: Callable[..., None], tmp_path: Path
 ) -> None:
