@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from configs.ground.formatting import CONTROL, pluralize, truncate_line
 from crawler.parsing.date_windows import day_of
-from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Release, Slot, VisitContext
+from crawler.reading import CoveredWindow, Outcome, Place, Reading, Release, Slot, VisitContext
 
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
 LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
@@ -44,7 +44,7 @@ def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | 
     A moment beyond the desk's horizon is no slot. An address that cannot be asked leaves its place without an answer:
     the reading is `unreadable`, what else it says stands.
     """
-    asks = tuple(ask for ask in reading.asks if _may_be_asked(ask))
+    asks = tuple(ask for ask in reading.asks if len(ask.url) <= REQUEST and not CONTROL.search(ask.url))
     seen = _within_horizon(reading, visit, asked)
     bounded = replace(
         seen,
@@ -121,7 +121,3 @@ def _is_far(moment: datetime | date | None, visit: VisitContext) -> bool:
 def _may_be_opened(url: str) -> bool:
     """Whether a person's browser opens an address. The desk's address replaces one that it does not open."""
     return len(url) <= LINK and url.startswith(("http://", "https://")) and not CONTROL.search(url)
-
-
-def _may_be_asked(ask: PageRequest) -> bool:
-    return len(ask.url) <= REQUEST and not CONTROL.search(ask.url)
