@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 
 import aiohttp
 import redis
@@ -21,8 +22,6 @@ from crawler.fetching.errors import ProxyFailed
 # How long a proxy may take to accept a connection
 PROXY_CONNECT_SECONDS = 5
 _REST_SECONDS = 60  # of a proxy that failed
-_UNPAID = 407  # the status by which a proxy asks for a password; no site answers with it
-_ASKS = "it asks for another user and password"
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +57,16 @@ async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: R
         crawler.fetching.errors.ProxyFailed: it is the proxy that failed. All else as it came: that is the site's.
     """
     try:
-        response = await ask(request)
+        return await ask(request)
     except aiohttp.ClientHttpProxyError as error:
-        said = _ASKS if error.status == _UNPAID else " ".join(error.message.split())
+        said = " ".join(error.message.split())
+        if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            said = "it asks for another user and password"
         raise ProxyFailed(f"opened no tunnel: {error.status}, {said}") from None
     except (aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError) as error:
         raise ProxyFailed(f"could not be reached: {error.os_error.strerror or error.os_error}") from None
     except aiohttp.ConnectionTimeoutError:
         raise ProxyFailed("accepted no connection in time") from None
-    if response.status == _UNPAID:
-        raise ProxyFailed(f"answers 407: {_ASKS}")
-    return response
 
 
 def _key(name: str) -> str:
