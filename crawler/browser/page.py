@@ -214,8 +214,9 @@ class BrowserSession(Session):
             raise self._traffic.refusal
         await self._traffic.document()
         answer, page = self._traffic.answer, self._tab
-        if not answer or not page or answer.request.failure:
-            raise PlaywrightError((answer and answer.request.failure) or "net::ERR_EMPTY_RESPONSE")
+        failure = answer.request.failure if answer else None  # an empty text where the browser gives no reason
+        if not answer or not page or failure is not None:
+            raise PlaywrightError(failure or "net::ERR_EMPTY_RESPONSE")
         headers = {name: value.replace("\n", ", ") for name, value in (await answer.all_headers()).items()}
         headers.pop("content-encoding", None)
         # In the browser: a text on its way takes several times its size of this process's memory.
