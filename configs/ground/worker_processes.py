@@ -27,7 +27,7 @@ _WORKER_AGE_SECONDS = Constant("WORKER_AGE_SECONDS", 3600.0)
 
 SHORTEST = 0.8  # of WORKER_AGE_SECONDS
 _ESTABLISHED = 5.0  # seconds; who ends earlier ended at its start, and must not be started in a tight loop
-_PAUSE = 1.0  # seconds
+_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _ASKED = (signal.SIGTERM, signal.SIGINT)
 _HEARD = (*_ASKED, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM)
 # https://man7.org/linux/man-pages/man2/prctl.2.html
@@ -48,7 +48,7 @@ def keep_running(children: Mapping[str, Callable[[], int]], reload: Callable[[],
     gc.enable()  # for the children; it looks at nothing frozen
     # By process id: the child's name, and its start on the monotonic clock
     alive: dict[int, tuple[str, float]] = {}
-    due = dict.fromkeys(children, 0.0)
+    due, failures = dict.fromkeys(children, 0.0), dict.fromkeys(children, 0)
     while True:
         for name in [each for each, at in due.items() if at <= time.monotonic()]:
             del due[name]
@@ -61,7 +61,8 @@ def keep_running(children: Mapping[str, Callable[[], int]], reload: Callable[[],
             if pid not in alive:  # a container's first process is given orphans, too
                 continue
             name, started = alive.pop(pid)
-            pause = _PAUSE if time.monotonic() - started < _ESTABLISHED else 0.0
+            failures[name] = failures[name] + 1 if time.monotonic() - started < _ESTABLISHED else 0
+            pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (failures[name] - 1)) if failures[name] else 0.0
             due[name] = time.monotonic() + pause
             _log_end(name, pid, code, pause)
     for pid in alive:
