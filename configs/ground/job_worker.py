@@ -41,6 +41,7 @@ _FIELDS = frozenset(
         *(b"timeout", b"result_ttl", b"failure_ttl", b"ttl"),
     }
 )
+_LARGEST = 1024 * 1024  # bytes of a job's data, unpacked
 
 
 class ListedJob(Job):
@@ -66,7 +67,11 @@ class ListedJob(Job):
 
     def _check(self, found: dict[bytes, bytes]) -> None:
         queue = found[b"origin"].decode()
-        function, instance, _arguments, _by_name = json.loads(zlib.decompress(found[b"data"]))
+        unpacked = zlib.decompressobj()
+        data = unpacked.decompress(found[b"data"], _LARGEST)
+        function, instance, _arguments, _by_name = json.loads(data)
+        if unpacked.unconsumed_tail:
+            raise ValueError("its data is too large")
         if not self.id.startswith(name_job(queue, "")):  # by which rules of Redis tell whose it is
             raise ValueError("its id does not begin with its queue")
         if instance is not None or function not in self.functions.get(queue, ()):

@@ -214,7 +214,8 @@ class BrowserSession(Session):
             raise self._traffic.refusal
         await self._traffic.document()
         answer, page = self._traffic.answer, self._tab
-        failure = answer.request.failure if answer else None  # an empty text where the browser gives no reason
+        # An empty text where the browser gives no reason.
+        failure = answer.request.failure if answer else None
         if not answer or not page or failure is not None:
             raise PlaywrightError(failure or "net::ERR_EMPTY_RESPONSE")
         headers = {name: value.replace("\n", ", ") for name, value in (await answer.all_headers()).items()}

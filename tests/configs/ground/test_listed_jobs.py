@@ -81,6 +81,7 @@ STRANGE: dict[str, Fields] = {
     "no arguments": {"data": zlib.compress(b'["builtins.len", null]')},
     "a pickle": {"data": zlib.compress(pickle.dumps(Pickled()))},
     "a pickle as it is": {"data": pickle.dumps(Pickled())},
+    "a bomb": {"data": zlib.compress(b'["builtins.len", null, ["abc"], {}]' + b" " * 5_000_000)},
     "deep data": {"data": zlib.compress(b"[" * 100_000)},
     "a number without end": {"data": zlib.compress(b'["builtins.len", null, [' + b"9" * 100_000 + b"], {}]")},
     "no data": {"data": ""},
