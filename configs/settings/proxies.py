@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from configs.settings.value_types import split_words
 
 _ADDRESS = re.compile(
-    r"http://(?:[^\s/?#@\x00-\x1f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>[1-9][0-9]{0,4})/?"
+    r"http://(?:[^\s/?#\x00-\x1f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>[1-9][0-9]{0,4})/?"
 )
 _LAST_PORT = 65535
 
