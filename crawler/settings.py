@@ -5,6 +5,8 @@ Names and defaults: https://docs.scrapy.org/en/latest/topics/settings.html
 
 from typing import Any
 
+from scrapy.settings import default_settings
+
 BOT_NAME = "rdvpriority"
 SPIDER_MODULES = ["crawler.spiders"]
 NEWSPIDER_MODULE = "crawler.spiders"
@@ -77,27 +79,14 @@ DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
 }
 # Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which
 # drops every answer but 200 in silence.
-SPIDER_MIDDLEWARES: dict[str, int | None] = {
-    f"scrapy.spidermiddlewares.{name}": None
-    for name in (
-        "start.StartSpiderMiddleware",
-        "httperror.HttpErrorMiddleware",
-        "referer.RefererMiddleware",
-        "urllength.UrlLengthMiddleware",
-        "depth.DepthMiddleware",
-        "metacopy.MetaCopyDetectionMiddleware",
-    )
-}
+SPIDER_MIDDLEWARES: dict[str, int | None] = dict.fromkeys(default_settings.SPIDER_MIDDLEWARES_BASE)
 DOWNLOAD_HANDLERS: dict[str, Any] = {
+    **dict.fromkeys(default_settings.DOWNLOAD_HANDLERS_BASE),  # we ask web servers only
     "http": "crawler.fetching.download_handler.AiohttpHandler",
     "https": "crawler.fetching.download_handler.AiohttpHandler",
     "ws": "crawler.fetching.websocket_handler.SocketHandler",
     "wss": "crawler.fetching.websocket_handler.SocketHandler",
-    "file": None,
-    "ftp": None,
-    "s3": None,
-    "data": None,
-}  # we ask web servers only
+}
 
 # Checks go into the tables; a spider with arguments takes this away (crawler/booking.py): it needs no database.
 ITEM_PIPELINES: dict[str, int] = {"crawler.recording.batch_writer.RecordPipeline": 300}
