@@ -97,7 +97,7 @@ class Command(OperatorCommand, ScrapyCommand):
             )
         shown.add_argument("--pause", metavar="DESK", help="check this desk no more until it is resumed")
         shown.add_argument("--resume", metavar="DESK", help="have a paused desk checked again, and now")
-        parser.add_argument("--reason", metavar="TEXT", help="why, for whoever finds it paused")
+        parser.add_argument("--reason", metavar="TEXT", type=str.strip, help="why, for who finds it paused")
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
@@ -107,7 +107,7 @@ class Command(OperatorCommand, ScrapyCommand):
             raise self.make_exit("--pause DESK and --reason TEXT go together")
         check_catalogue()
         if chosen := opts.pause or opts.resume:
-            kill_switch.order_desk(chosen, opts.reason)
+            kill_switch.order_desk(chosen, opts.reason or None)
             show(state_table([desk(chosen)]) + _CARRIED_OUT)
         else:
             show(listing(opts.prefecture, opts.table))

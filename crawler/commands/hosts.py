@@ -37,7 +37,7 @@ class Command(OperatorCommand, ScrapyCommand):
         parser.add_argument(
             "--stop", metavar="HOST", help="ask this host (name:port) nothing more, from now on"
         )
-        parser.add_argument("--reason", metavar="TEXT", help="why, for whoever finds it stopped")
+        parser.add_argument("--reason", metavar="TEXT", type=str.strip, help="why, for who finds it stopped")
         parser.add_argument("--go", metavar="HOST", help="let a stopped host be asked again")
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
@@ -52,7 +52,7 @@ class Command(OperatorCommand, ScrapyCommand):
         database_url()
         settings().require("redis_url")
         if chosen := opts.stop or opts.go:
-            kill_switch.order_host(chosen, opts.reason)
+            kill_switch.order_host(chosen, opts.reason or None)
         show(host_table(clock()))
 
 

@@ -44,15 +44,14 @@ def order_host(host: str, reason: str | None) -> None:
     host's desks so. Rests and budgets stay as they were.
 
     Raises:
-        ValueError: no desk is there, or the reason is empty.
+        ValueError: no desk is there.
     """
-    given = _clean_reason(reason, "the host stopped")
     if not desks_on(host):
         known = sorted({desk.host for desk in desks().values()})
         raise ValueError(f"no desk is on {host!r}; {suggest_names(host, known)}")
     values: dict[str, Any] = {
-        "stopped_at": clock() if given else None,
-        "stop_reason": given,
+        "stopped_at": clock() if reason else None,
+        "stop_reason": reason,
         "updated_at": clock(),
     }
     with session() as rows:
@@ -71,24 +70,17 @@ def order_desk(desk_id: str, reason: str | None) -> None:
 
     Raises:
         configs.world.prefecture.UnknownDesk: there is no such desk.
-        ValueError: it is not watched anyway, or the reason is empty.
+        ValueError: it is not watched anyway.
     """
-    given = _clean_reason(reason, "the desk paused")
     if because := desk(desk_id).unwatched_because:
         raise ValueError(f"{desk_id} is not watched anyway: {because}")
-    values: dict[str, Any] = {"paused_at": clock() if given else None, "pause_reason": given}
-    if not given:
+    values: dict[str, Any] = {"paused_at": clock() if reason else None, "pause_reason": reason}
+    if not reason:
         values["check_requested_at"] = clock()
     with session() as rows:
         made = insert(DeskState).values(id=desk_id, **values)
         rows.execute(made.on_conflict_do_update(index_elements=["id"], set_=values))
         rows.add(DeskChange(desk_id=desk_id, reason="an operator's order"))
-
-
-def _clean_reason(reason: str | None, what: str) -> str | None:
-    if reason is not None and not reason.strip():
-        raise ValueError(f"say why: whoever finds {what} wants to know")
-    return reason and reason.strip()
 
 
 def apply_orders(client: redis.Redis, now: datetime) -> None:

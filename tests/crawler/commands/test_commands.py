@@ -250,7 +250,7 @@ def test_the_table_shows_a_host_as_soon_as_it_is_stopped(capsys: pytest.CaptureF
         (("--go", "nowhere"), f"no desk is on 'nowhere'; those that exist: {ONE}, {TWO}, {THREE}"),
         (("--stop", ONE), "--stop HOST and --reason TEXT go together"),
         (("--reason", "x"), "--stop HOST and --reason TEXT go together"),
-        (("--stop", ONE, "--reason", " "), "say why"),
+        (("--stop", ONE, "--reason", " "), "--stop HOST and --reason TEXT go together"),
         (("--stop", ONE, "--reason", "x", "--go", ONE), "not both"),
         ((ONE,), f"'{ONE}' is no argument"),
     ],
