@@ -14,19 +14,13 @@ from configs.world.outcome import Outcome
 from crawler.scheduling.intervals import captcha_expected
 
 
-def open_drifts(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: datetime) -> list[str]:
-    """Open drifts (desk, reason, evidence) and take their desks' status; return those that are new.
-
-    A desk that has an open one keeps it, as it was told.
-    """
-    new = []
+def open_drifts(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: datetime) -> None:
+    """Open drifts (desk, reason, evidence) and take their desks' status; a desk that has one keeps it as told."""
     for desk_id, reason, detail in found:
         row = insert(Drift).values(desk_id=desk_id, reason=reason, detail=detail, starts_at=now)
         if rows.scalar(row.on_conflict_do_nothing().returning(Drift.id)) is not None:
-            new.append(desk_id)
             moved = {"status": DeskStatus.ERROR, "status_reason": f"the page seems to have moved: {detail}"}
             rows.execute(sa.update(DeskState).where(DeskState.id == desk_id).values(moved))
-    return new
 
 
 def end_drifts(rows: Session, desk_ids: Collection[str], now: datetime) -> None:
