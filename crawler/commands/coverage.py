@@ -71,22 +71,20 @@ def page(found: Mapping[str, Prefecture]) -> str:
 
 
 def _procedures(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:
+    """Yield, for each procedure, the departments that have a present desk of it at each level."""
+    present = {
+        (place.department, procedure, _level_of(desk))
+        for place in places
+        for desk in place.desks
+        if desk.grade not in (Grade.STALE, Grade.RETIRED)
+        for procedure in desk.procedures
+    }
     for procedure in Procedure:
         cells = []
         for level, _ in _LEVELS:
-            there = [place.department for place in places if _is_seen(place, procedure, level)]
+            there = [each.department for each in places if (each.department, procedure, level) in present]
             cells.append(f"all {len(there)}" if len(there) == len(places) else " ".join(there) or "-")
         yield (procedure, *cells)
-
-
-def _is_seen(place: Prefecture, procedure: Procedure, level: WatchLevel) -> bool:
-    """Tell whether a prefecture has a present desk of a procedure at a level."""
-    return any(
-        procedure in desk.procedures
-        and _level_of(desk) is level
-        and desk.grade not in (Grade.STALE, Grade.RETIRED)
-        for desk in place.desks
-    )
 
 
 def _level_of(desk: Desk) -> WatchLevel:

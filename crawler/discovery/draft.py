@@ -38,7 +38,8 @@ class DeskDraft:
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
         """Return the YAML entry, unwatched while parameters are missing; `taken` are the slugs of other desks."""
         missing, name = self.sign.missing, self.sign.platform
-        label = trim_label(self.label) or f"{UNNAMED} ({_last_number(self.url)})"
+        *_, number = "?", *re.findall(r"\d+", urlsplit(self.url).path)
+        label = trim_label(self.label) or f"{UNNAMED} ({number})"
         entry = {
             "slug": slug(label, taken),
             "label": label,
@@ -83,7 +84,3 @@ def slug(label: str, taken: Collection[str] = ()) -> str:
     short = words if len(words) <= _SLUG else words[:_SLUG].rpartition("-")[0] or words[:_SLUG]
     names = (f"{short or 'guichet'}{number}" for number in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))
     return next(name for name in names if name not in taken)
-
-
-def _last_number(url: str) -> str:
-    return str((re.findall(r"\d+", urlsplit(url).path) or ["?"])[-1])
