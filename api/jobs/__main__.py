@@ -19,6 +19,7 @@ from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
+from api.ground.background_nudges import take_nudge
 from api.jobs import exporter, turns
 from api.jobs.schedule import list_jobs
 from api.jobs.turns import Job, Turn
@@ -26,7 +27,6 @@ from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables
 from api.payments.exchange import jobs as payments
-from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 from configs.ground.job_queues import JOB_SECONDS, redis

@@ -5,12 +5,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from api.ground.background_nudges import nudge
 from api.models.base import write_once
 from api.models.job import MAINTENANCE
 from api.privacy.deletion import delete_account
 from api.web.auth import current_user_id
 from api.web.rate_limits import forget_counts
-from configs.ground.background_nudges import nudge
 
 _TRIES = 5
 # A deadlock, or a row that is locked: https://www.postgresql.org/docs/18/errcodes-appendix.html

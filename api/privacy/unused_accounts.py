@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from api.ground.background_nudges import nudge
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.ground.separate_parts import do_each
@@ -24,7 +25,6 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Channel, Grant, Role, User
 from api.privacy.deletion import delete_account, lock_account
-from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.world.retention import ACCOUNT_UNUSED_FOR
 

@@ -26,6 +26,7 @@ from api.accounts.users.schemas import (
     TelegramUrl,
 )
 from api.accounts.users.service import change_notifications, change_profile, confirm_number, link_chat
+from api.ground.background_nudges import nudge
 from api.ground.schemas import IdPath
 from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
@@ -35,7 +36,6 @@ from api.web.auth import current_user_id, require_confirmed_address, require_rec
 from api.web.openapi import BODY, declare_errors, make_blueprint
 from api.web.public_answers import send_export
 from api.web.stranger_mail import count_new_email
-from configs.ground.background_nudges import nudge
 
 _ZIP = {
     "description": "The archive",

@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.accounts.users.schemas import DeletionWish
+from api.ground.background_nudges import nudge
 from api.ground.errors import ApiError
 from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
@@ -17,7 +18,6 @@ from api.privacy.deletion import read_losses
 from api.privacy.exports import open_file, read_export, start_export
 from api.web.auth import current_identity, current_user_id
 from api.web.public_answers import send_export
-from configs.ground.background_nudges import nudge
 from configs.settings import settings
 
 area = Area("personal_data", __name__)

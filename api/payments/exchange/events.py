@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from api.ground.background_nudges import nudge
 from api.ground.errors import ApiError
 from api.models.base import new_id, write_once
 from api.models.job import PAYMENTS
@@ -21,7 +22,6 @@ from api.payments.exchange.objects import find_type
 from api.payments.gateway.client import is_signed
 from api.payments.gateway.facts import Facts
 from api.payments.gateway.outbox import STRIPE_RETRY_SECONDS
-from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant

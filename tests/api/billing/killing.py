@@ -17,11 +17,11 @@ import stripe
 from sqlalchemy.orm import Session
 
 import notifier
+from api.ground.background_nudges import nudge
 from api.models.base import session
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.payments.exchange import events
 from api.payments.exchange import jobs as payment_jobs
-from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from tests.api.billing.till import Till
 from tests.api.payments.shop import take_nudges

@@ -12,6 +12,7 @@ import redis
 import time_machine
 from structlog.testing import capture_logs
 
+from api.ground.background_nudges import nudge
 from api.ground.separate_parts import do_each
 from api.jobs import __main__ as program
 from api.jobs import turns
@@ -20,7 +21,6 @@ from api.jobs.schedule import list_jobs
 from api.jobs.turns import MOST_ATTEMPTS, Job
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
-from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, read_report
 from configs.settings import settings

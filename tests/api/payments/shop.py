@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
+from api.ground.background_nudges import take_nudge
 from api.models.base import new_id, session
 from api.models.job import PAYMENTS
 from api.models.notification import Notification
@@ -35,7 +36,6 @@ from api.payments.ledger.book import read_balances
 from api.payments.ledger.early_ends import withdraw
 from api.payments.ledger.payment_events import find_stripe_id, link_id, lock_payment
 from api.payments.ledger.refunds import plan_refund
-from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from deploy.sandbox.control_client import Delivery, StripeControl

@@ -124,7 +124,7 @@ def test_a_lost_nudge_is_made_up_by_the_sweep(
     delivery = paid(shop, camille)
     with monkeypatch.context() as patch:
         if not has_redis:
-            patch.setattr("configs.ground.background_nudges.redis", away)
+            patch.setattr("api.ground.background_nudges.redis", away)
         assert shop.post(delivery.body, delivery.headers) == 200
     assert len(take_nudges()) == has_redis
     jobs.work_off()

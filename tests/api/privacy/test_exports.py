@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import time_machine
 
 import api.models.all  # noqa: F401 -- defines all tables
+from api.ground.background_nudges import take_nudge
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import Base, session
@@ -24,7 +25,6 @@ from api.models.support import SupportRequest
 from api.models.user import Channel, User
 from api.privacy import export_files as jobs
 from api.privacy.exports import EXPORTED, LEFT_OUT, ExportedTable
-from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt
 from configs.ground.object_store import Blobs, StoreAway
@@ -193,7 +193,7 @@ def test_without_redis_the_schedule_makes_it_and_without_the_store_it_waits_and_
         raise redis.exceptions.ConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("configs.ground.background_nudges.redis", refuse)
+        patched.setattr("api.ground.background_nudges.redis", refuse)
         assert ask(camille)[0] == 202
     with monkeypatch.context() as patched:
         patched.setattr(Blobs, "put", fail)
