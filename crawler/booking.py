@@ -19,7 +19,7 @@ from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
 from configs.settings.constants import Constant
 from configs.world.desk import Desk, Fetch
-from crawler.block_pages import ReadingCache, classify_page
+from crawler.block_pages import ReadingCache
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of, visit_of
 from crawler.fetching.browser_headers import agent_for
@@ -169,7 +169,7 @@ class BookingSpider(Spider):
             seen = replace(visit_of(desk, turn=turn), oldest=oldest, requests=most_requests(desk))
             first = platform(desk.platform).first_request(seen)
             state = VisitState(first, limit=VISIT_REQUESTS(), now=clock().astimezone(desk.zone))
-            error = await visit(desk, seen, state, session, buffer=buffer, classify=self.readings.classify)
+            error = await visit(desk, seen, state, session, buffer, classify=self.readings.classify)
             result = state.result()
         except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -214,9 +214,9 @@ async def visit(
     seen: VisitContext,
     state: VisitState,
     session: Session,
+    buffer: CaptureBuffer,
     *,
-    buffer: CaptureBuffer | None = None,
-    classify: Callable[[Platform, Page], Reading] = classify_page,
+    classify: Callable[[Platform, Page], Reading],
 ) -> str | None:
     """Request page after page until the visit is finished, or its time or its requests are used up.
 
@@ -239,8 +239,7 @@ async def visit(
             reading = classify(chosen, page)
             capture = PageCapture.of(desk.platform, page, reading)
             state.add_reading(ask, reading)
-        if buffer:
-            buffer.add(capture, troubled=state.troubled)
+        buffer.add(capture, troubled=state.troubled)
     return error
 
 

@@ -89,7 +89,6 @@ class Dispatcher:
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
         self._checks = 0
         self._cut_off: list[tuple[Desk, DeskClaim]] = []
-        self._unknown: set[str] = set()  # desks that a newer planner has and our files lack
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._over = asyncio.Event()
@@ -224,9 +223,8 @@ class Dispatcher:
 
     async def _release_unknown(self, claims: Sequence[DeskClaim]) -> None:
         """Free the hosts of desks that our files lack, with what was paid; a spider that has them claims them later."""
-        if new := {claim.desk_id for claim in claims} - self._unknown:
-            self._unknown |= new
-            log.error("%s: unknown desks: restart the spiders: %s", self._queue, ", ".join(sorted(new)))
+        if names := ", ".join(claim.desk_id for claim in claims):
+            log.error("%s: unknown desks: restart the spiders: %s", self._queue, names)
         now = clock()
         due = now + timedelta(seconds=self._spider.queue.hold_seconds)
         await self._send_ends(
@@ -294,16 +292,11 @@ class Dispatcher:
 
     async def _give_back(self, unfinished: Iterable[tuple[Desk, DeskClaim]]) -> None:
         now = clock()
-        await self._send_ends(
-            VisitEnd(
-                desk.id,
-                claim.token,
-                now,
-                desk.host,
-                now + timedelta(seconds=host_floor(cost_of(desk), budget_of(desk))),
-            )
-            for desk, claim in unfinished
-        )
+        ends = []
+        for desk, claim in unfinished:
+            between = now + timedelta(seconds=host_floor(cost_of(desk), budget_of(desk)))
+            ends.append(VisitEnd(desk.id, claim.token, now, desk.host, between))
+        await self._send_ends(ends)
 
     async def _send_ends(self, ends: Iterable[VisitEnd]) -> None:
         if visits := list(ends):
@@ -335,5 +328,4 @@ async def cancel_all(tasks: Iterable["asyncio.Task[None]"]) -> None:
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Wait until an event is set, for so many seconds at most."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+        await asyncio.wait_for(event.wait(), seconds)

@@ -9,7 +9,6 @@ from scrapy.settings import default_settings
 
 BOT_NAME = "rdvpriority"
 SPIDER_MODULES = ["crawler.spiders"]
-NEWSPIDER_MODULE = "crawler.spiders"
 COMMANDS_MODULE = "crawler.commands"
 
 # A check is one coroutine on asyncio, down to the sockets. Not on uvloop, though it made the whole path a sixth

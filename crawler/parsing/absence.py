@@ -258,10 +258,8 @@ _EACH_WEEK = re.compile(
     rf"|\b{WEEKDAY} (?:a|au|et|-) {WEEKDAY}|\b(?:lun|mar|mercre|jeu|vendre|same)dis\b"
     r"|\bde \d{1,2} ?h(?: ?\d\d)?(?: a \d{1,2} ?h(?: ?\d\d)?)"
 )
-_CLOSED, _OF_SLOTS = (
-    re.compile(r"\bferm(?:e|ee|es|ees|eture|etures)\b|\bclos(?:ed|ure)\b"),
-    re.compile(_SLOTS),
-)
+_CLOSED = re.compile(r"\bferm(?:e|ee|es|ees|eture|etures)\b|\bclos(?:ed|ure)\b")
+_OF_SLOTS = re.compile(_SLOTS)
 _RULE = re.compile(
     r"\bobligatoires?\b|\bse (?:fait|font|feront|fera|prend|prennent|prendront)\b|\bvalables?\b"
 )

@@ -81,16 +81,10 @@ def moment_of(day: str, hour: str | None, visit: VisitContext) -> date | None:
         return _parse_iso(collapse_whitespace(day), visit.zone)
     lowered = _fold_days(day)
     rest = _DAY.sub(" ", lowered) if hour is None else collapse_whitespace(hour).lower()
-    days, hours = (
-        {_day(each, visit) for each in _DAY.finditer(lowered)},
-        set(map(_hour, _HOUR.finditer(rest))),
-    )
-    if (
-        len(days) != 1
-        or len(hours) > 1
-        or (hour is not None and not hours)
-        or _PIECE.search(_HOUR.sub(" ", rest))
-    ):
+    days = {_day(each, visit) for each in _DAY.finditer(lowered)}
+    hours = set(map(_hour, _HOUR.finditer(rest)))
+    is_missing = hour is not None and not hours
+    if len(days) != 1 or len(hours) > 1 or is_missing or _PIECE.search(_HOUR.sub(" ", rest)):
         return None
     found = days.pop()
     if found is None or not hours:

@@ -44,18 +44,16 @@ class KeptScrapyd:
 
     def keep(self, wanted: Mapping[str, int], now: datetime) -> None:
         """Have as many spiders of each queue run as are wanted."""
-        self.running = {}
+        self.running, said = {}, ""
         try:
             self.running = self._scrapyd.count_jobs()
             for queue, number in sorted(wanted.items()):
                 running = self.running.get(queue, 0)
                 self.running[queue] = running + self._start(queue, number - running, now)
         except ScrapydAway as error:
-            self.is_away = True
-            self._outage.tell(log, str(error))
-        else:
-            self.is_away = False
-            self._outage.tell(log, "")
+            said = str(error)
+        self.is_away = bool(said)
+        self._outage.tell(log, said)
 
     def _start(self, queue: str, missing: int, now: datetime) -> int:
         """Start what is missing, unless some began a moment ago; return how many were started."""
