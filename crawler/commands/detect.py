@@ -49,21 +49,13 @@ class Command(OperatorCommand, ScrapyCommand):
     SYNTAX = "URL | [URL] --file SAVED"
     SHORT = "Name the platform of a booking page, and its desk's YAML"
 
-    def long_desc(self) -> str:
-        """Say what it prints, and how it ends."""
-        return (
-            "Opens one page and prints its desk, or the desks that it links, as entries for "
-            "configs/prefectures/<id>.yaml. Ends with 0 where a platform was named, 1 where none was, 2 where what it "
-            "was given is wrong."
-        )
-
     def add_options(self, parser: ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--file", type=Path, help="read this saved page instead; nothing is asked")
 
     def carry_out(self, args: list[str], opts: Namespace) -> None:
-        """Print what was found; the exit code says whether a platform was named."""
+        """Print what was found; exit with 0 where a platform was named, 1 where none was, 2 for wrong arguments."""
         if len(args) > 1 or not (args or opts.file) or any(arg.startswith("-") for arg in args):
             raise UsageError(f"expected URL, or --file SAVED, not {' '.join(args) or 'nothing'}")
         try:
