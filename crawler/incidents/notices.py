@@ -30,7 +30,6 @@ REACHABLE = """EXISTS (SELECT FROM contacts c WHERE c.user_id = a.user_id AND c.
 # For the user of an alert `a`: a grant covers `:now`.
 ENTITLED = """EXISTS (SELECT FROM grants g WHERE g.user_id = a.user_id AND g.starts_at <= :now AND g.ends_at > :now)"""
 
-
 _WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
 
 # The targets that mean one of some desks, with the desk that each means; an index has those without a desk.
@@ -169,12 +168,7 @@ def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetim
     last = now + timedelta(seconds=_RELEASE_NOTICE_SECONDS)
     lost = set(rows.scalars(sa.select(DeskState.id).where(is_page_lost())))
     for desk in filter(_has_hidden_slots, desks().values()):
-        if (
-            desk.id not in lost
-            and desk.releases
-            and (found := desk.release(now))
-            and now <= found.begins <= last
-        ):
+        if desk.id not in lost and (found := desk.release(now)) and now <= found.begins <= last:
             yield desk, found.begins, found.ends
     said: sa.CompoundSelect[str, datetime | None] = sa.union(
         sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last)),
