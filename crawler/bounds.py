@@ -33,9 +33,8 @@ def bound_key(key: str) -> str:
     """Return a place's key as it is, or its beginning and its hash where it is too long or holds control characters."""
     if len(key) <= KEY and not CONTROL.search(key):
         return key
-    return (
-        f"{clean_text(key[:_READABLE], KEY)}#{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-    )
+    digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{clean_text(key[:_READABLE], KEY)}#{digest}"
 
 
 def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | None = None) -> Reading:
@@ -68,13 +67,10 @@ def _within_horizon(reading: Reading, visit: VisitContext, asked: CoveredWindow 
     Without another slot its page proves no absence: such a moment may be misread. Only the last week of a calendar
     may end behind the horizon, and does so in silence.
     """
-    slots, fallback = (
-        tuple(slot for slot in each if not _is_beyond(slot, visit))
-        for each in (reading.slots, reading.fallback)
-    )
-    beyond = sorted(
-        each.moment_text for each in (*reading.slots, *reading.fallback) if _is_beyond(each, visit)
-    )
+    slots = tuple(slot for slot in reading.slots if not _is_beyond(slot, visit))
+    fallback = tuple(slot for slot in reading.fallback if not _is_beyond(slot, visit))
+    shown = (*reading.slots, *reading.fallback)
+    beyond = sorted(slot.moment_text for slot in shown if _is_beyond(slot, visit))
     if not beyond:
         return reading
     left, ends = replace(reading, slots=slots, fallback=fallback), visit.last_day + _LAST_WEEK

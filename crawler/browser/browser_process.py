@@ -46,9 +46,8 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             "args": [*arguments(), *ONLY_WAY],
             "headless": True,
             "chromium_sandbox": sandboxed(),
-            **dict.fromkeys(
-                ("handle_sigint", "handle_sigterm", "handle_sighup"), False
-            ),  # we end the browser ourselves
+            # We end the browser ourselves.
+            **dict.fromkeys(("handle_sigint", "handle_sigterm", "handle_sighup"), False),
         }
 
     async def start(self) -> None:

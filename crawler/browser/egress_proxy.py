@@ -67,9 +67,8 @@ class EgressProxy:
             task.cancel()
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        task = asyncio.ensure_future(
-            self._serve(reader, writer)
-        )  # a task of asyncio's server would log its cancellation
+        # A task of asyncio's server would log its cancellation.
+        task = asyncio.ensure_future(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
         task.add_done_callback(lambda _: writer.close())  # also where it was cancelled before it began

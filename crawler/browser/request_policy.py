@@ -36,7 +36,6 @@ _GLANCE = 0.02  # seconds between two looks
 # Only the debugging protocol reports redirects: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {"patterns": [{"urlPattern": "*", "requestStage": "Response"}]}
 
-
 # No route sees what a new tab asks first, nor what a link with `download` asks: Playwright lets it pass, and the
 # debugging protocol tells of the first of several only. Not every such click can be prevented: then its link leads
 # nowhere meanwhile. A script's click outside of the document, or in a closed shadow, passes no listener of the window.

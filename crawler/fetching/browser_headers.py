@@ -20,7 +20,6 @@ from crawler.fetching.decompression import ENCODINGS
 _AGENTS = PREFECTURES.parent / "world" / "user_agents.yaml"
 Kind = Literal["page", "script", "socket"]
 
-
 # What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket. Values have
 # words in braces, and are empty where a request fills in.
 Headers = Mapping[Kind, Mapping[str, str]]

@@ -37,11 +37,7 @@ class RequestBudget:
     `stopped` is set when an operator stops the host: what is paid for is not made any more either.
     """
 
-    def __init__(
-        self,
-        paid: float,
-        more: Callable[[], Awaitable[bool]] | None = None,
-    ) -> None:
+    def __init__(self, paid: float, more: Callable[[], Awaitable[bool]] | None = None) -> None:
         self.stopped = False
         self._left = paid
         self._more = more

@@ -195,10 +195,7 @@ def _rest_desks(rows: Session, host: str, outcome: Outcome, at: datetime) -> Non
         rows.execute(
             sa.update(DeskState)
             .where(DeskState.id.in_(ids), DeskState.status == DeskStatus.ACTIVE)
-            .values(
-                status=DeskStatus.PAUSED,
-                status_reason=REFUSES,
-            )
+            .values(status=DeskStatus.PAUSED, status_reason=REFUSES)
         )
     outages.begin_outages(rows, ids, at, OutageReason(outcome.value))
 

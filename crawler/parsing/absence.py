@@ -15,12 +15,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import MONTH, moments_in
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import (
-    collapse_whitespace,
-    fold,
-    folds_to_phrase,
-    rendered_text,
-)
+from crawler.parsing.html_text import collapse_whitespace, fold, folds_to_phrase, rendered_text
 from crawler.parsing.no_slot_phrases import (
     WEEKDAY,
     find_denial,

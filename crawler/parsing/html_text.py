@@ -108,9 +108,8 @@ _NOT_PRINTED = (
 )
 _ODD = re.compile(f"[{_APOSTROPHES}{_HYPHENS}{_NOT_PRINTED}]")
 _ACCENTS = "\u0300\u0301\u0302\u0308\u0327"  # French ones, written apart from their letter
-_ENDLESS = re.compile(
-    r"[^\x00-\u02ff\s]{200,}"
-)  # accents without end: composing takes the square of their number
+# Accents without end: composing takes the square of their number.
+_ENDLESS = re.compile(r"[^\x00-\u02ff\s]{200,}")
 
 
 def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:

@@ -51,7 +51,6 @@ _FAILED = re.compile(
     rb'|"(?i:success|ok)": *false|"(?i:status(?:_?code)?)": *(?:"(?i:error|ko|fail\w*)"|[45]\d\d\b)'
 )
 
-
 _MESSAGES = ("message", "msg", "text", "detail", "warning", "notice")  # fields with words for people
 _MESSAGE = re.compile(rb'"(?:message|msg|text|detail|warning|notice)"')
 _LONGEST_MESSAGE = 3000
@@ -243,7 +242,6 @@ FalseUtc = Annotated[datetime, PlainValidator(_false_utc)]
 Day = Annotated[date, PlainValidator(_day)]
 Moment = Annotated[date, PlainValidator(moment_of)]  # an instant, or a date without an hour
 OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None if unreadable: the other entries count
-
 
 Entries = list[OrNone[T]]
 

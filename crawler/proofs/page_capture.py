@@ -70,9 +70,8 @@ class CaptureBuffer:
             return ()
         if outcome is Outcome.SLOTS:
             return tuple(self._open)
-        is_odd = (
-            outcome is Outcome.UNREADABLE and not self._troubled
-        )  # of several pages without a result the last
+        # Of several pages without a result the last.
+        is_odd = outcome is Outcome.UNREADABLE and not self._troubled
         kept = self._last if is_odd else self._first
         return (kept,) if kept else ()
 

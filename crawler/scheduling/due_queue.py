@@ -38,7 +38,6 @@ FINISH = _load("finish")
 SCHEDULE = _load("schedule")
 REST = _load("rest")
 
-
 # How overdue a desk without subscribers may be before it is claimed like any other
 _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 

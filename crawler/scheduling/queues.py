@@ -10,11 +10,7 @@ from configs.settings import settings
 from configs.settings.constants import Constant
 from configs.world.check_intervals import find_step_gap
 from configs.world.desk import Desk, Fetch
-from crawler.browser import (
-    BROWSER_DEADLINE_SECONDS,
-    BROWSER_PLACES,
-    BROWSER_START_SECONDS,
-)
+from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_PLACES, BROWSER_START_SECONDS
 from crawler.catalogue import system_of, systems
 
 # Longest duration of one check by HTTP, over all its requests
