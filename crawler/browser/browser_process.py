@@ -40,6 +40,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.policies: dict[str, RequestPolicy] = {}
+        self.version = ""
         self.config.target_closed_max_retries = 0  # a browser that dies ends its check
         self.config.launch_options = {
             "executable_path": str(browser_path()),
@@ -55,6 +56,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         if not hasattr(self, "browser_provider"):
             await self._launch()
         await self._maybe_launch_browser()
+        self.version = str(self.browser.version)
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
         """Open a request's address. The session reads the page after all actions; the base class would at once."""

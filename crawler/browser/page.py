@@ -169,7 +169,7 @@ class BrowserSession(Session):
         """
         assert self._browser and self._ask  # noqa: S101, PT018 -- set by fetch
         self._egress.troubles.clear()
-        options = _context_options(self._desk, self._address, self._browser.browser.version)
+        options = _context_options(self._desk, self._address, self._browser.version)
         meta = {
             "playwright": True,
             "playwright_context": self._name,
@@ -214,10 +214,8 @@ class BrowserSession(Session):
             raise self._traffic.refusal
         await self._traffic.document()
         answer, page = self._traffic.answer, self._tab
-        # An empty text where the browser gives no reason.
-        failure = answer.request.failure if answer else None
-        if not answer or not page or failure is not None:
-            raise PlaywrightError(failure or "net::ERR_EMPTY_RESPONSE")
+        if self._traffic.broken or not answer or not page:
+            raise PlaywrightError(self._traffic.broken or "net::ERR_EMPTY_RESPONSE")
         headers = {name: value.replace("\n", ", ") for name, value in (await answer.all_headers()).items()}
         headers.pop("content-encoding", None)
         # In the browser: a text on its way takes several times its size of this process's memory.

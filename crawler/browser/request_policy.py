@@ -73,6 +73,7 @@ class RequestPolicy:
         self.requests = 0
         self.refusal: FetchError | BudgetExhausted | None = None
         self.answer: Response | None = None
+        self.broken = ""  # why the answer broke off
         self._budget = budget
         self._url = ""
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
@@ -94,7 +95,7 @@ class RequestPolicy:
         self._page = page
         page.on("request", self._on_request)
         page.on("requestfinished", self._on_request_finished)
-        page.on("requestfailed", self._on_request_finished)
+        page.on("requestfailed", self._on_request_failed)
         page.on("response", self._on_response)
         page.context.on("page", _close)
         self._session = await page.context.new_cdp_session(page)
@@ -112,7 +113,7 @@ class RequestPolicy:
     def expect(self, url: str, forbidden: Callable[[str, str], bool]) -> None:
         """Allow the page to open an address, and to stay on its site."""
         self._url, self._forbidden = url, forbidden
-        self.refusal, self.answer = None, None
+        self.refusal, self.answer, self.broken = None, None, ""
 
     def end(self) -> None:
         """Abort all further requests."""
@@ -192,11 +193,16 @@ class RequestPolicy:
         if self.answer and request == self.answer.request:
             self._whole.set()
 
+    def _on_request_failed(self, request: Request) -> None:
+        if self.answer and request == self.answer.request:
+            self.broken = request.failure or "it broke off"
+        self._on_request_finished(request)
+
     def _on_response(self, response: Response) -> None:
         moved = response.status in MOVED and "location" in response.headers
         if not moved and self._opens(response.request):
             self._whole.clear()
-            self.answer = response
+            self.answer, self.broken = response, ""
 
     async def _on_request_paused(self, event: dict[str, Any]) -> None:
         """Continue an answer, or a redirect to an allowed address."""

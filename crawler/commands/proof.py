@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
@@ -35,7 +36,8 @@ def read_again(meta: Meta, body: bytes) -> Reading:
     # The desk may be gone, or have another platform now: then the example's parameters are read with.
     known = example(reader, today, zone)
     if desk and desk.platform == meta.platform:
-        known = visit_of(desk)
+        with suppress(ValidationError):  # its parameters are not whole any more
+            known = visit_of(desk)
     visit = replace(known, url=asked["desk"], today=today, zone=zone, turn=asked["visit"])
     return classify_page(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
 

@@ -99,6 +99,13 @@ def worth_walking(url: str) -> bool:
     return not trap and len(url) <= _LONGEST and parameters <= _MOST_PARAMETERS
 
 
+def shape(url: str) -> str:
+    """Return the common form of numbered pages: `/actualites/#`, `/liste?page`."""
+    parts = urlsplit(url)
+    keys = ",".join(sorted(key for key, _ in parse_qsl(parts.query, keep_blank_values=True)))
+    return re.sub(r"\d+", "#", parts.path) + (f"?{keys}" if keys else "")
+
+
 def promise(link: Link) -> int:
     """Return the priority of a link (higher is asked sooner): links about booking first."""
     words = f"{link.text} {urlsplit(link.url).path}"

@@ -1,5 +1,6 @@
 """The walk of one prefecture's site: which page is next, best first, when the site is left alone, and what was seen."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +22,7 @@ from crawler.discovery.links import (
     booking,
     find_links,
     promise,
+    shape,
     worth_walking,
 )  # fmt: skip
 from crawler.reading import GONE, MOVED, Outcome, Page
@@ -68,6 +70,7 @@ DISCOVERY_DELAY_SECONDS = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
 ENOUGH = 5  # failed pages in a row
 _DEPTH = 4  # links away from a site's home page
+_MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only: a calendar, a list
 
 
 @dataclass
@@ -80,18 +83,26 @@ class SiteWalk:
     _under_way: str = ""  # address of the page that is asked now
     _waiting: dict[str, Onward] = field(default_factory=dict)  # by address
     _doubts: int = 0
+    _shapes: Counter[str] = field(default_factory=Counter)
+    _left_out: set[str] = field(default_factory=set)  # beyond _MOST_OF_A_SHAPE
 
     @property
     def is_cut(self) -> bool:
         """Whether the site was not walked to its end."""
         never_asked = not any(page.asked for page in self.pages.values())
-        return bool(self.left or self._waiting or self._under_way or never_asked)
+        return bool(self.left or self._waiting or self._left_out or self._under_way or never_asked)
 
     def add(self, found: Iterable[Onward]) -> tuple[Onward, ...]:
         """Let pages wait for their turn; return those that are new and not too far from home."""
-        known = {*self.pages, *self._waiting, self._under_way}
+        known = {*self.pages, *self._waiting, *self._left_out, self._under_way}
         new = {page.url: page for page in found if page.url not in known and page.steps <= _DEPTH}
-        self._waiting |= new
+        for url, page in new.items():
+            form = shape(url)
+            self._shapes[form] += 1
+            if self._shapes[form] > _MOST_OF_A_SHAPE:
+                self._left_out.add(url)
+            else:
+                self._waiting[url] = page
         return tuple(new.values())
 
     def record(self, page: PageSeen) -> PageSeen:
@@ -144,7 +155,10 @@ def observe(page: Page, prefecture_id: str, steps: int, listed: Listed) -> PageS
             bookings.append(known)
         elif (here := at_home(link.url, page.url)) and worth_walking(here):
             onward.append(_lead(here, link.text, steps))
-    best = nlargest(DISCOVERY_PAGES(), onward, key=attrgetter("promise"))
+    pages = {
+        lead.url: lead for lead in sorted(onward, key=attrgetter("promise"))
+    }  # of two links the better one
+    best = nlargest(DISCOVERY_PAGES(), pages.values(), key=attrgetter("promise"))
     return replace(doubt, seen=ObservedPage.READ, bookings=tuple(bookings), onward=tuple(best))
 
 
@@ -154,10 +168,12 @@ def _lead(url: str, text: str, steps: int) -> Onward:
 
 
 def _follow_redirect(doubt: PageSeen, location: str, steps: int, listed: Listed) -> PageSeen:
-    """Follow a redirect within the site, which may say how the site spells its address: https, `www.`."""
+    """Follow a redirect within the site; from an address to itself it says how the site spells it: https, `www.`."""
     try:
         target = urljoin(doubt.url, location.strip()).partition("#")[0]
-        here = at_home(target, doubt.url) and at_home(target, target)
+        here = at_home(target, doubt.url)
+        if here == doubt.url:  # http to https, or with `www.`: the site's own spelling
+            here = at_home(target, target)
     except ValueError:
         return replace(doubt, detail=f"leads to no address: {location[:100]!r}")
     moved = replace(doubt, seen=ObservedPage.MOVED, detail=f"leads to {target}")

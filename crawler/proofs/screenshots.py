@@ -9,7 +9,7 @@ import html
 import re
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FloatRect, sync_playwright
 
 from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from configs.ground.proofs import Meta
@@ -60,13 +60,9 @@ def take_picture(meta: Meta, body: bytes) -> bytes:
         page.route("**/*", lambda route: route.fulfill(**_answer(meta, body)), times=1)
         url = re.sub(r"^ws", "http", meta.url)  # the frames of a socket are shown as a page
         page.goto(url, wait_until="load", timeout=_PATIENCE)
-        height = min(int(page.evaluate("document.documentElement.scrollHeight")), _TALLEST)
-        return page.screenshot(
-            timeout=_PATIENCE,
-            animations="disabled",
-            full_page=True,
-            clip={"x": 0, "y": 0, "width": _WIDTH, "height": height},
-        )
+        is_tall = int(page.evaluate("document.documentElement.scrollHeight")) > _TALLEST
+        clip: FloatRect | None = {"x": 0, "y": 0, "width": _WIDTH, "height": _TALLEST} if is_tall else None
+        return page.screenshot(timeout=_PATIENCE, animations="disabled", full_page=True, clip=clip)
 
 
 def _answer(meta: Meta, body: bytes) -> dict[str, Any]:

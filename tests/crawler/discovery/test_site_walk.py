@@ -7,7 +7,7 @@ import pytest
 
 from configs.world.prefecture import Prefecture
 from crawler.discovery.identify import page_of
-from crawler.discovery.links import BOOKING, at_home, find_links, worth_walking
+from crawler.discovery.links import BOOKING, Listed, at_home, find_links, worth_walking
 from crawler.discovery.site_walk import (
     ENOUGH,
     LONGEST_PAUSE,
@@ -16,6 +16,7 @@ from crawler.discovery.site_walk import (
     PageSeen,
     SiteWalk,
     bounded_pause,
+    observe,
 )
 from tests.in_turn import in_turn
 
@@ -85,6 +86,41 @@ def test_so_do_some_pages_in_a_row_that_did_not_come(
 def test_a_site_of_which_no_page_might_be_asked_was_not_walked(site: SiteWalk) -> None:
     site.add([page("a")])
     assert (walk(site, seen=ObservedPage.DOUBT, asked=False), site.is_cut) == (["a"], True)
+
+
+def test_pages_that_differ_in_numbers_only_do_not_take_the_whole_walk(
+    site: SiteWalk, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DISCOVERY_PAGES="100")
+    site.add([*(page(f"jour-{day}", 50) for day in range(200)), page("visas")])
+    asked = walk(site)
+    assert (len(asked), asked[-1], site.is_cut) == (31, "visas", True)
+
+
+def observed(url: str, body: str = "", status: int = 200, **headers: str) -> PageSeen:
+    return observe(page_of(url, body.encode(), status, headers), PLACE.id, 0, Listed.of([]))
+
+
+def test_a_redirect_within_the_site_keeps_its_scheme_but_from_an_address_to_itself() -> None:
+    https = HOME.replace("http:", "https:")
+    leads = {
+        (f"{https}/a", f"{HOME}/a/"): f"{https}/a/",
+        (f"{HOME}/a", f"{https}/a"): f"{https}/a",
+    }
+    for (asked, location), next_one in leads.items():
+        (onward,) = observed(asked, status=301, location=location).onward
+        assert onward.url == next_one
+
+
+def test_links_in_both_schemes_count_once(settings_env: Callable[..., None]) -> None:
+    settings_env(DISCOVERY_PAGES="4")
+    twice = "".join(
+        f"<a href='{scheme}://127.77.5.1:8800/{path}'>Titre</a>"
+        for path in "abc"
+        for scheme in ("http", "https")
+    )
+    seen = observed(f"{HOME}/", f"<html><body>{twice}<a href='/new'>Nouveau</a></body></html>")
+    assert sorted(each.url for each in seen.onward) == [f"{HOME}/{path}" for path in ("a", "b", "c", "new")]
 
 
 @pytest.mark.parametrize(("asked", "pause"), [(5.0, 10.0), (30.0, 30.0), (3600.0, LONGEST_PAUSE)])

@@ -51,6 +51,9 @@ def colours(png: bytes) -> int:
 def test_the_whole_page_is_shown_to_a_bound() -> None:
     """A longer one than a window is below, one of its size at the end."""
     assert size(shot(b"<html><body style='margin:0;height:90000px'>x")) == (1920, 12000)
+    scrolls = b"<!doctype html><style>html,body{height:100%;margin:0;overflow-y:auto}</style><ul>"
+    assert size(shot(scrolls + b"<li>x" * 200))[1] > 2000
+    assert size(shot(b"<html><body><div style='width:4000px'>x</div>"))[0] >= 4000
 
 
 @pytest.mark.rule("4.9")
