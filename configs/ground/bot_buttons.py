@@ -12,9 +12,13 @@ from uuid import UUID
 ALL = "*"  # in place of an id: every alert or match that the button may name
 BACK = "back"  # in place of an answer: the answers are offered again
 MOST_BYTES = 64
+_ANSWERS = {"found": "f", "too_late": "l", "nothing_there": "n", "stopped": "s", BACK: "b"}
+_ACTIONS = {"pause": "p", "resume": "r", "stop": "s"}
+_ANSWER_OF = {code: name for name, code in _ANSWERS.items()}
+_ACTION_OF = {code: name for name, code in _ACTIONS.items()}
 _ID = r"[A-Za-z0-9_-]{22}"
-_ANSWER = re.compile(rf"a:(found|too_late|nothing_there|stopped|{BACK}):({_ID})(?::({_ID}|\*))?", re.ASCII)
-_ALERT = re.compile(rf"d:(pause|resume|stop):({_ID}|\*)", re.ASCII)
+_ANSWER = re.compile(rf"a:([flnsb]):({_ID})(?::({_ID}|\*))?", re.ASCII)
+_ALERT = re.compile(rf"d:([prs]):({_ID}|\*)", re.ASCII)
 _LANGUAGE = re.compile(r"l:([a-z]{2})", re.ASCII)
 
 
@@ -50,12 +54,12 @@ def shorten_id(key: UUID) -> str:
 def write_answer_button(answer: str, notification: str, match: UUID | str | None = None) -> str:
     """Return the data of an answer; `notification` is a shortened id, or the tag that one takes the place of."""
     chosen = "" if match is None else f":{_write_id(match)}"
-    return f"a:{answer}:{notification}{chosen}"
+    return f"a:{_ANSWERS[answer]}:{notification}{chosen}"
 
 
 def write_alert_button(action: str, alert: UUID | str) -> str:
     """Return the data of an action on an alert."""
-    return f"d:{action}:{_write_id(alert)}"
+    return f"d:{_ACTIONS[action]}:{_write_id(alert)}"
 
 
 def write_language_button(language: str) -> str:
@@ -67,9 +71,9 @@ def read_button(data: str) -> BotButton | None:
     """Return the button with this data; None for any other data."""
     if found := _ANSWER.fullmatch(data):
         match = _read_id(found[3]) if found[3] else None
-        return AnswerButton(found[1], _expand_id(found[2]), match)
+        return AnswerButton(_ANSWER_OF[found[1]], _expand_id(found[2]), match)
     if found := _ALERT.fullmatch(data):
-        return AlertButton(found[1], _read_id(found[2]))
+        return AlertButton(_ACTION_OF[found[1]], _read_id(found[2]))
     if found := _LANGUAGE.fullmatch(data):
         return LanguageButton(found[1])
     return None

@@ -340,7 +340,7 @@ def test_data_that_names_no_announcement_does_nothing_and_says_so(
     chat.write("/help")
     (reply,) = [each for each in rows(Notification) if each.kind == "bot_reply"]
     others = [write_answer_button("found", shorten_id(key)) for key in (reply.id, uuid4())]
-    for data in ("x", "a:found:", "a:found:" + "A" * 22, "\0", *others):
+    for data in ("x", "a:f:", "a:f:" + "A" * 22, "\0", *others):
         assert_refused(chat.press(data), "ne vaut plus")
     assert rows(MatchAnswer) == []
     assert rows(Alert)[0].waits

@@ -123,9 +123,9 @@ def test_links_need_no_key_of_logins(bare: Put) -> None:
 
 ANSWERS = ["found", "too_late", "nothing_there", "stopped", bot_buttons.BACK]
 WRONG = [
-    "", "a", "a:found", "a:found:", "a:x:AAAAAAAAAAAAAAAAAAAAAA", "a:found:AAAAAAAAAAAAAAAAAAAAA", "a:found:AAAAAAAAAAAAAAAAAAAAAAA",
-    "a:found:AAAAAAAAAAAAAAAAAAAAAA:", "a:found:AAAAAAAAAAAAAAAAAAAAAA:x", "a:found:AAAAAAAAAAAAAAAAAAAAAA\n", "d:found:*", "d:pause:",
-    "d:pause:**", "l:FR", "l:fra", "l:", "A:found:AAAAAAAAAAAAAAAAAAAAAA", "a:found:AAAAAAAAAAAAAAAAAAAAA\u0661", "\0",
+    "", "a", "a:f", "a:f:", "a:x:AAAAAAAAAAAAAAAAAAAAAA", "a:f:AAAAAAAAAAAAAAAAAAAAA", "a:f:AAAAAAAAAAAAAAAAAAAAAAA",
+    "a:f:AAAAAAAAAAAAAAAAAAAAAA:", "a:f:AAAAAAAAAAAAAAAAAAAAAA:x", "a:f:AAAAAAAAAAAAAAAAAAAAAA\n", "d:f:*", "d:p:",
+    "d:p:**", "l:FR", "l:fra", "l:", "A:f:AAAAAAAAAAAAAAAAAAAAAA", "a:f:AAAAAAAAAAAAAAAAAAAAA\u0661", "\0",
 ]  # fmt: skip
 
 
