@@ -35,10 +35,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from api.ground.limit_counters import group_network_address
+from api.models.database_waits import wait_no_longer_than
 from api.models.session_options import set_session_options
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import group_network_address
-from configs.ground.database import DATABASE_SECONDS, database_url, wait_no_longer_than
+from configs.ground.database import DATABASE_SECONDS, database_url
 from configs.ground.logs import set_up_logs
 from configs.ground.loop_report import FRESH, NOTICES, STREAM, LoopReport
 from configs.ground.signing import ACCESS_COOKIE, ISSUER, SKEW, STAFF_IDLE_SECONDS, find_signing_key

@@ -14,8 +14,9 @@ from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
+from api.models.database_waits import is_ready, wait_no_longer_than
 from api.models.session_options import set_session_options
-from configs.ground.database import DATABASE_SECONDS, database_url, is_ready, wait_no_longer_than
+from configs.ground.database import DATABASE_SECONDS, database_url
 from configs.ground.database_errors import judge_connection
 from configs.settings import Program, settings
 

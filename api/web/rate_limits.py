@@ -22,6 +22,7 @@ from api.ground.limit_counters import (
     build_storage_url,
     check_limit,
     clear_limit,
+    group_network_address,
     hit_limit,
 )
 from api.models.user import User
@@ -40,7 +41,6 @@ from api.web.openapi import needs_token
 from api.web.problems import build_response
 from api.web.request_hooks import is_webhook
 from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
-from configs.ground.contact_addresses import group_network_address
 from configs.ground.signed_links import (
     Link,
     ResetPassword,

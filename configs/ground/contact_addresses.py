@@ -1,7 +1,6 @@
 """Addresses of people: one spelling each, so that the table finds them again."""
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Collection, Iterator
 from email.headerregistry import Address
@@ -13,6 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 from configs.ground.typed_text import clean_typed
 
 REGION = "FR"
+_PAID = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
 # France with its overseas regions and territories: a phone number tells which of them it belongs to.
 FRENCH_REGIONS = frozenset("FR GP MQ GF RE YT PM BL MF NC PF WF TF".split())  # noqa: SIM905 -- a list of names
 _LONGEST_TEXT = 320  # characters that are worth reading as an address
@@ -181,6 +181,20 @@ def is_french_mobile(sender: str) -> bool:
     return parsed.country_code in _FRENCH_CODES and str(parsed.national_number).startswith(("6", "7"))
 
 
+def check_ordinary_phone(text: str) -> None:
+    """Check a phone number of the seller: L.224-25-8 of the Code de la consommation forbids premium-rate ones.
+
+    Raises:
+        ValueError: it is none that can exist, or costs more than others.
+    """
+    try:
+        number = phonenumbers.parse(text, REGION)
+    except phonenumbers.NumberParseException:
+        raise ValueError("no phone number: write it as 01 23 45 67 89 or +33123456789") from None
+    if not phonenumbers.is_possible_number(number) or phonenumbers.number_type(number) in _PAID:
+        raise ValueError("no ordinary phone number: check its digits; the law forbids premium-rate ones here")
+
+
 def country_of(number: str) -> str | None:
     """Return the ISO code of an E.164 number's country; None where it has none."""
     try:
@@ -204,20 +218,6 @@ def shorten_address(address: str) -> str:
     """Return what a person recognises of their own e-mail address or number: `c…@example.org`, `…17`."""
     name, at, domain = address.rpartition("@")
     return f"{name[:1]}…@{domain}" if at else f"…{address[-2:]}"
-
-
-def group_network_address(address: str, prefix: int = 64) -> str:
-    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has, or a wider range.
-
-    A socket that serves both versions names a client of IPv4 as `::ffff:192.0.2.1`: that is its IPv4 address.
-    """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, prefix), strict=False))
 
 
 def sender(text: str) -> str:

@@ -4,6 +4,7 @@ import faulthandler
 import json
 import logging
 import math
+import re
 import signal
 import threading
 import zlib
@@ -11,14 +12,14 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from uuid import uuid4
 
 import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
@@ -42,12 +43,30 @@ _FIELDS = frozenset(
     }
 )
 _LARGEST = 1024 * 1024  # bytes of a job's data, unpacked
+_LONGEST_TIMEOUT = 86400
+_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
+# What reading fields raises that are of another kind than ours.
+_STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, zlib.error)
 
 
 class ListedJob(Job):
     """A job of the queues in `functions`, which names what each queue's jobs may call."""
 
     functions: ClassVar[Mapping[str, Collection[str]]] = {}
+
+    def refresh(self) -> None:
+        """Read the job.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+            rq.exceptions.NoSuchJobError: there is none, or our programs enqueue no such job.
+        """
+        try:
+            super().refresh()  # type: ignore[no-untyped-call] # RQ's own has no types
+        except ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):  # of the key, which holds no hash
+                raise
+            self._refuse(error)
 
     def restore(self, raw_data: dict[bytes, bytes]) -> None:
         """Take over those fields of a job that ours have.
@@ -59,19 +78,25 @@ class ListedJob(Job):
         try:
             self._check(ours)
             super().restore(ours)
-        except Exception as error:  # noqa: BLE001 -- strange fields raise anything
-            because = f"{type(error).__name__}: {error}"[:300]
-            log.error("a job is refused", job=self.id, because=because)  # noqa: TRY400 -- the text says all
-            self.connection.delete(self.key)
-            raise NoSuchJobError(f"refused: {self.key}") from None  # RQ passes over it
+        except _STRANGE as error:
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        log.error("a job is refused", job=self.id, because=f"{type(error).__name__}: {error}"[:300])
+        self.connection.delete(self.key)
+        queue = next((name for name in self.functions if self.id.startswith(name_job(name, ""))), "")
+        _forget_entry(self.connection, f"{Queue.redis_queue_namespace_prefix}{queue}", self.id)
+        raise NoSuchJobError(f"refused: {self.key}") from None  # RQ passes over it
 
     def _check(self, found: dict[bytes, bytes]) -> None:
         queue = found[b"origin"].decode()
         unpacked = zlib.decompressobj()
         data = unpacked.decompress(found[b"data"], _LARGEST)
-        function, instance, _arguments, _by_name = json.loads(data)
-        if unpacked.unconsumed_tail:
-            raise ValueError("its data is too large")
+        function, instance, arguments, by_name = json.loads(data)
+        if unpacked.unconsumed_tail or not 0 < int(found[b"timeout"]) <= _LONGEST_TIMEOUT:
+            raise ValueError("its data or its time is too large")
+        if not isinstance(arguments, list) or by_name != {}:
+            raise ValueError("it has other arguments than ours")
         if not self.id.startswith(name_job(queue, "")):  # by which rules of Redis tell whose it is
             raise ValueError("its id does not begin with its queue")
         if instance is not None or function not in self.functions.get(queue, ()):
@@ -79,8 +104,34 @@ class ListedJob(Job):
 
 
 class _Queue(Queue):
+    """A queue whose entries are read with care: one that RQ cannot read would end the worker."""
+
+    @classmethod
+    def lpop(cls, queue_keys: Any, timeout: int | None, connection: Any = None) -> tuple[Any, Any] | None:
+        """Take an entry; the id of no job where it is none."""
+        return _check_entry(super().lpop(queue_keys, timeout, connection), connection)
+
+    @classmethod
+    def lmove(cls, connection: Redis, *given: Any) -> tuple[Any, Any] | None:
+        """Take an entry, and keep it in the queue's list of taken ones until its job begins."""
+        return _check_entry(super().lmove(connection, *given), connection)
+
     def enqueue_dependents(self, *_given: Any, **_named: Any) -> None:
         """Ask for no jobs that depend on another one, which takes a round trip: no job of our programs does."""
+
+
+def _check_entry(taken: tuple[Any, Any] | None, connection: Redis) -> tuple[Any, Any] | None:
+    if taken is None or _ID.fullmatch(taken[1]):
+        return taken
+    key, entry = taken
+    log.error("a job is refused", queue=str(key), because=f"no id of ours: {entry[:100]!r}")
+    _forget_entry(connection, key if isinstance(key, str) else key.decode(), entry)
+    return key, b"none"
+
+
+def _forget_entry(connection: Redis, queue_key: str, entry: str | bytes) -> None:
+    """Remove an entry from the list in which RQ keeps what was taken until its job begins."""
+    connection.lrem(f"{queue_key}:intermediate", 1, entry)  # type: ignore[arg-type]
 
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short

@@ -10,7 +10,8 @@ from email.utils import parsedate_to_datetime
 from configs.ground.clock import clock
 
 _LONGEST_WAIT = 366 * 86400.0  # seconds; a number of 310 digits is infinite as a float
-_SECONDS = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
+_EPOCH = 1e9  # seconds since 1970 from here on
+_SECONDS = re.compile(r"\d+(?:\.\d*)?(?:\s*,\s*\d+(?:\.\d*)?)*", re.ASCII)
 
 
 def parse_retry_after(value: str) -> float | None:
@@ -19,8 +20,10 @@ def parse_retry_after(value: str) -> float | None:
     They are a year at most, and 0 for a moment that is past. A date without a zone is in UTC, as HTTP dates are.
     """
     text = value.strip()
-    if _SECONDS.fullmatch(text):
-        seconds = float(text)
+    if numbers := _SECONDS.fullmatch(text) and [float(each) for each in text.split(",")]:
+        seconds = max(numbers)  # a proxy joins two headers
+        if seconds > _EPOCH:
+            seconds -= clock().timestamp()
     else:
         try:
             until = parsedate_to_datetime(text)

@@ -8,9 +8,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.ground.contact_addresses import call_sender, country_code, email_address, sender, sms_sender
+from configs.ground.contact_addresses import (
+    call_sender,
+    check_ordinary_phone,
+    country_code,
+    email_address,
+    sender,
+    sms_sender,
+)
 from configs.ground.push_subscriptions import check_public_key, read_private_key
 from configs.settings.value_types import (
+    PORT,
     Key,
     Seconds,
     Span,
@@ -27,10 +35,11 @@ from configs.settings.value_types import (
 MAIL_PROVIDERS = {"sendgrid": "sendgrid_api_key", "smtp": "smtp_url"}
 
 
+_WORD = r"(?:[\w.~!$&'()*+;=@-]|%[0-7][0-9A-Fa-f])+"  # of a login, in ASCII
 _MailServer = Annotated[
     SecretStr,
     like(
-        r"smtps?://([\w%.~!$&'()*+;=-]+:[\w%.~!$&'()*+;=-]+@)?(\[[0-9a-f:]+\]|[\w.-]+)(:[1-9]\d{0,4})?/?",
+        rf"smtps?://({_WORD}:{_WORD}@)?(\[[0-9a-f:]+\]|[\w.-]+)(:{PORT})?/?",
         "is no address of a mail server: write smtps://user:password@host:465, special characters as %XX",
     ),
 ]
@@ -102,7 +111,10 @@ class SendingSettings(BaseSettings):
     twilio_voice_number: Annotated[str, AfterValidator(call_sender)] | None = None
     telegram_bot_token: Key | None = None
     telegram_webhook_url: WebAddress | None = None
-    telegram_webhook_secret: Key | None = None
+    # https://core.telegram.org/bots/api#setwebhook
+    telegram_webhook_secret: (
+        Annotated[Key, like(r"[\w,-]+", "Telegram takes letters, digits, _ and -")] | None
+    ) = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
     vapid_private_key: Annotated[SecretStr, checked(read_private_key)] | None = None
     vapid_public_key: Annotated[str, AfterValidator(check_public_key)] | None = None
@@ -126,7 +138,8 @@ class SendingSettings(BaseSettings):
 
 
 _OneLine = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\r\n]*$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$"),
 ]
 
 
@@ -152,8 +165,8 @@ class LegalNames(BaseSettings):
 
     seller_name: _OneLine | None = None
     seller_address: _OneLine | None = None
-    seller_phone: _OneLine | None = None
-    seller_siren: _OneLine | None = None
+    seller_phone: Annotated[_OneLine, checked(check_ordinary_phone)] | None = None
+    seller_siren: Annotated[_OneLine, like(r"\d{3} ?\d{3} ?\d{3}", "no SIREN: nine digits")] | None = None
     seller_vat: _OneLine | None = None
     seller_vat_percent: Decimal = Field(Decimal(20), ge=0, le=100)
     seller_registration: _OneLine | None = None
@@ -184,7 +197,7 @@ class ServingSettings(BaseSettings):
 
     # Billing (read by the billing programs)
     stripe_secret_key: Key | None = None
-    stripe_webhook_secret: Key | None = None
+    stripe_webhook_secret: Annotated[Key, like(r"whsec_.+", "Stripe's begin with whsec_")] | None = None
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None
     stripe_price_total: str | None = None

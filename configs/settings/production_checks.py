@@ -31,6 +31,7 @@ VARIETY = 6  # different characters that even 16 random hexadecimal digits have
 BCRYPT_COST = 12
 STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
 _OWN = ("jwt_secret", "link_key", "data_keys", "lookup_key")  # keys that we draw, each for one purpose
+_ALONE = ("jwt_secret_previous", "db_password", "redis_password")  # a comma is a letter of it
 # Bytes that each value of a key has at least: of our own, and of others.
 OWN_BYTES, GIVEN_BYTES = 32, 16
 LEAST_BYTES = {
@@ -53,6 +54,8 @@ LEAST_BYTES = {
 # Addresses whose password is a key.
 DATABASES = ("database_url", *(f"database_url_{program}" for program in get_args(DatabaseProgram)))
 ADDRESSES = (*DATABASES, "redis_url", "smtp_url")
+# Also phone numbers that Arcep keeps for fiction; without spaces, dots and dashes.
+_SAMPLE = re.compile(r"(?i)ex[ae]mple|(?:\+33|0)(?:19900|26191|35301|46571|53649|63998)\d{4}")
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
 
@@ -165,7 +168,8 @@ def _list_needed(settings: "Settings") -> list[str]:
 
 def _weak(settings: "Settings") -> Iterator[str]:
     for name, least in LEAST_BYTES.items():
-        for secret in split_words(_text(settings, name) or ""):
+        text = _text(settings, name) or ""
+        for secret in [text] if name in _ALONE and text else split_words(text):
             yield from _weakness(name.upper(), secret, least)
     for name in ADDRESSES:
         if (password := read_password(_text(settings, name))) is not None:
@@ -203,7 +207,7 @@ def _weakness(what: str, secret: str, least: int) -> Iterator[str]:
 
 def _invented(settings: "Settings") -> Iterator[str]:
     for name in LegalNames.model_fields:
-        if re.search(r"\bex[ae]mple\b", _text(settings, name) or "", re.IGNORECASE):
+        if _SAMPLE.search(re.sub(r"[ .-]", "", _text(settings, name) or "")):
             yield f"{name.upper()} is a sample: the law wants the real one"
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from configs.settings.value_types import split_words
+from configs.settings.value_types import PORT, split_words
 
 _ADDRESS = re.compile(
-    r"http://(?:[^\s/?#\x00-\x1f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>[1-9][0-9]{0,4})/?"
+    r"http://(?:[^\s/?#\x00-\x1f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>" + PORT + r")/?"
 )
-_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def parse_proxies(text: str) -> tuple[Proxy, ...]:
     found = []
     for number, address in enumerate(split_words(text), 1):
         match = _ADDRESS.fullmatch(address)
-        if not match or int(match["port"]) > _LAST_PORT:
+        if not match:
             raise ValueError(
                 f"entry {number} is no proxy's address: write it as http://user:password@host:port"
             )

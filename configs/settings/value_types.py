@@ -93,6 +93,7 @@ def like(pattern: str, otherwise: str) -> AfterValidator:
     return checked(check)
 
 
+PORT = r"(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
 # A key, or several with commas between them: plain ASCII, as keys travel in headers and addresses.
 Key = Annotated[
     SecretStr, like("[ -~]+", "holds an invisible character, or a letter that no key has: copy it again")

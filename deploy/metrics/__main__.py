@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
 from api.jobs.exporter import METRICS_PORT
-from configs.ground.database import database_url, wait_no_longer_than
+from api.models.database_waits import wait_no_longer_than
+from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import NotReady, exit_on_config_error
 from configs.ground.worker_processes import name_process

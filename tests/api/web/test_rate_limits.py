@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.auth.second_factor import sign_challenge
 from api.ground import limit_counters
-from api.ground.limit_counters import hit_limit
+from api.ground.limit_counters import group_network_address, hit_limit
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from api.web import gunicorn_hooks
@@ -455,3 +455,18 @@ def test_no_peer_is_believed_about_scheme_and_path(peer: str) -> None:
     read = next(RequestParser(config, iter([raw]), (peer, 5000)))
     assert (read.scheme, read.path) == ("http", "/login")
     assert not {"SCRIPT_NAME", "PATH_INFO"} & {name for name, _ in read.headers}
+
+
+@in_turn(
+    "address, group",
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # a socket for both versions
+        ("nobody", "nobody"),
+    ],
+)
+def test_the_addresses_of_one_subscriber_are_one(address: str, group: str) -> None:
+    assert group_network_address(address) == group

@@ -196,21 +196,6 @@ def test_codes_go_to_mobile_numbers_of_some_countries(number: str, countries: st
     assert contact_addresses.receives_sms(number, countries.split(",")) is receives
 
 
-@in_turn(
-    "address, group",
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3::1", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),  # a socket for both versions
-        ("nobody", "nobody"),
-    ],
-)
-def test_the_addresses_of_one_subscriber_are_one(address: str, group: str) -> None:
-    assert contact_addresses.group_network_address(address) == group
-
-
 # Subscriptions to web push
 
 

@@ -68,7 +68,7 @@ def call(function: object, *arguments: object, instance: object = None, by_name:
 
 
 # Forged forms of a job, beside a good one: fields, or the value under its key.
-STRANGE: dict[str, Fields] = {
+STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
     "a shell": call("subprocess.getoutput", "touch ran"),
     "a function of ours that is not listed": call("builtins.exec", "import stranger"),
     "a module": call("stranger.run"),
@@ -78,6 +78,8 @@ STRANGE: dict[str, Fields] = {
     "a queue of nobody": {"origin": "nobody"},
     "a function that is no name": call(["builtins.len"], "abc"),
     "an instance": call("run", instance="abc"),
+    "names of arguments": call("builtins.len", "abc", by_name={"key": "stranger.run"}),
+    "arguments that are no list": {"data": pack("builtins.len", None, "abc", {})},
     "no arguments": {"data": zlib.compress(b'["builtins.len", null]')},
     "a pickle": {"data": zlib.compress(pickle.dumps(Pickled()))},
     "a pickle as it is": {"data": pickle.dumps(Pickled())},
@@ -85,9 +87,13 @@ STRANGE: dict[str, Fields] = {
     "deep data": {"data": zlib.compress(b"[" * 100_000)},
     "a number without end": {"data": zlib.compress(b'["builtins.len", null, [' + b"9" * 100_000 + b"], {}]")},
     "no data": {"data": ""},
+    "an endless time": {"timeout": -1},
+    "a time without end": {"timeout": "1" + "0" * 30},
     "no time": {"timeout": "stranger"},
     "a status of nobody": {"status": "stranger"},
     "a day of nobody": {"enqueued_at": "stranger"},
+    "a text": lambda client, key: client.set(key, "stranger.run"),
+    "a list": lambda client, key: client.rpush(key, "stranger.run"),
 }
 
 
@@ -127,8 +133,11 @@ def work(functions: Mapping[str, Collection[str]]) -> tuple[int, int]:
     return int(found[0] or 0), int(found[1] or 0)
 
 
-def put(client: redis.Redis, job_id: str, form: Fields, name: str) -> None:
-    client.hset(f"rq:job:{job_id}", mapping=fields(name) | form)
+def put(
+    client: redis.Redis, job_id: str, form: Fields | Callable[[redis.Redis, str], object], name: str
+) -> None:
+    key = f"rq:job:{job_id}"
+    form(client, key) if callable(form) else client.hset(key, mapping=fields(name) | form)
     client.rpush(f"rq:queue:{name}", job_id)
 
 
@@ -150,6 +159,18 @@ def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
     assert [jobs[each["job"]] for each in refused] == list(STRANGE)
     assert {each["log_level"] for each in refused} == {"error"}
     assert list(redis_server.scan_iter("rq:job:*")) == []
+    assert redis_server.llen("rq:queue:payments:intermediate") == 0
+
+
+def test_an_entry_that_is_no_id_is_passed_over(
+    redis_server: redis.Redis, table: Mapping[str, Collection[str]]
+) -> None:
+    redis_server.rpush("rq:queue:payments", b"\xff\xfe", b"a b", b"", b"x" * 300)
+    push_good()
+    with capture_logs() as logs:
+        assert work(table) == (1, 0)
+    assert sum(each["event"] == "a job is refused" for each in logs) == 4
+    assert redis_server.llen("rq:queue:payments:intermediate") == 0
 
 
 @pytest.mark.usefixtures("marker")

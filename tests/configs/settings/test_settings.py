@@ -144,6 +144,13 @@ def test_dotenv_is_read_by_developers_and_production(
         ("SMTP_URL", "smtp://mail.example:port", ""),
         ("SMTP_URL", "smtp://rdv:pass#word@mail.example", ""),
         ("SMTP_URL", "smtp://rdv@mail.example", ""),
+        ("SMTP_URL", "smtp://rdv:word@mail.example:70000", ""),
+        ("SMTP_URL", "smtp://rdv:p%C3%A9@mail.example", ""),
+        ("SELLER_PHONE", "0899 12 34 56", "no ordinary phone number"),
+        ("SELLER_PHONE", "TODO", "no phone number"),
+        ("SELLER_SIREN", "12", "nine digits"),
+        ("STRIPE_WEBHOOK_SECRET", "sk_test_of_another_kind", "begin with whsec_"),
+        ("TELEGRAM_WEBHOOK_SECRET", "a+b/c=", "Telegram takes"),
         ("MAIL_PROVIDERS", "sendgrid,resend", "'sendgrid' or 'smtp'"),
         ("VAPID_PRIVATE_KEY", "é", "is not base64url"),
         ("VAPID_PRIVATE_KEY", "A" * 43, ""),  # zero is no key
