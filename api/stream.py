@@ -35,9 +35,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from api.ground.limit_counters import group_network_address
 from api.models.database_waits import wait_no_longer_than
 from api.models.session_options import set_session_options
+from api.network_addresses import group_network_address
 from configs.ground.clock import clock
 from configs.ground.database import DATABASE_SECONDS, database_url
 from configs.ground.logs import set_up_logs

@@ -1,6 +1,5 @@
 """Counters of limits in Redis: their storage, and limits that a route or the sign-in counts itself."""
 
-import ipaddress
 import time
 from functools import lru_cache
 from typing import Any
@@ -109,17 +108,3 @@ def _get_outage(_url: str) -> RedisOutage:
 @lru_cache(maxsize=2)
 def _get_limiter(url: str) -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(storage_from_string(url, **build_storage_options()))
-
-
-def group_network_address(address: str, prefix: int = 64) -> str:
-    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has, or a wider range.
-
-    A socket that serves both versions names a client of IPv4 as `::ffff:192.0.2.1`: that is its IPv4 address.
-    """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, prefix), strict=False))

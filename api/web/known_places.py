@@ -18,7 +18,8 @@ from flask import Response, after_this_request, request
 from redis import Redis
 from redis.exceptions import RedisError
 
-from api.ground.limit_counters import PATIENCE, group_network_address
+from api.ground.limit_counters import PATIENCE
+from api.network_addresses import group_network_address
 from configs.ground.contact_addresses import fold_address
 from configs.ground.encryption import lookup_hashes
 from configs.ground.redis import open_redis

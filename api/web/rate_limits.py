@@ -22,10 +22,10 @@ from api.ground.limit_counters import (
     build_storage_url,
     check_limit,
     clear_limit,
-    group_network_address,
     hit_limit,
 )
 from api.models.user import User
+from api.network_addresses import group_network_address
 from api.web.known_places import (
     COOKIE,
     digest_account,

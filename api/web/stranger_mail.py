@@ -10,8 +10,9 @@ import structlog
 from flask import request
 
 from api.ground.errors import ApiError
-from api.ground.limit_counters import group_network_address, hit_limit
+from api.ground.limit_counters import hit_limit
 from api.models.login import STRANGER_MAILS_A_DAY
+from api.network_addresses import group_network_address
 from api.web.known_places import digest_account
 from configs.ground.contact_addresses import fold_address
 

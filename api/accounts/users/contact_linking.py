@@ -18,7 +18,6 @@ from api.accounts.consents import give_consent
 from api.accounts.users.contact_ownership import free_address, take_address
 from api.accounts.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from api.ground.errors import ApiError, invalid
-from api.ground.limit_counters import group_network_address
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
 from api.models.base import new_id
@@ -26,6 +25,7 @@ from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode, TelegramLi
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
+from api.network_addresses import group_network_address
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import receives_sms, shorten_address
 from configs.ground.encryption import encrypt, lookup_hashes

@@ -16,9 +16,10 @@ from werkzeug.test import TestResponse
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.auth.second_factor import sign_challenge
 from api.ground import limit_counters
-from api.ground.limit_counters import group_network_address, hit_limit
+from api.ground.limit_counters import hit_limit
 from api.models.notification import Notification
 from api.models.user import Contact, User
+from api.network_addresses import group_network_address
 from api.web import gunicorn_hooks
 from api.web.gunicorn_hooks import on_starting
 from configs.settings import settings
