@@ -14,9 +14,8 @@ from configs.settings import settings
 from configs.settings.crawling import SCRAPYD_USER
 from configs.world.desk import Fetch
 from crawler.scheduling.queues import BROWSER
-from crawler.settings import BOT_NAME
 
-PROJECT = BOT_NAME
+PROJECT = "rdvpriority"  # BOT_NAME of crawler/settings.py, which loads Scrapy
 _CONNECT_SECONDS = 2  # a machine that is gone keeps the others' scrapyds waiting that long
 _TIMEOUT = 10  # seconds
 
