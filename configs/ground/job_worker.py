@@ -92,7 +92,8 @@ class ListedJob(Job):
         queue = found[b"origin"].decode()
         unpacked = zlib.decompressobj()
         data = unpacked.decompress(found[b"data"], _LARGEST)
-        function, instance, arguments, by_name = json.loads(data)
+        function, instance, arguments, by_name = json.loads(data.decode())
+        found[b"data"] = data
         if unpacked.unconsumed_tail or not 0 < int(found[b"timeout"]) <= _LONGEST_TIMEOUT:
             raise ValueError("its data or its time is too large")
         if not isinstance(arguments, list) or by_name != {}:
@@ -121,12 +122,16 @@ class _Queue(Queue):
 
 
 def _check_entry(taken: tuple[Any, Any] | None, connection: Redis) -> tuple[Any, Any] | None:
-    if taken is None or _ID.fullmatch(taken[1]):
-        return taken
+    if taken is None:
+        return None
     key, entry = taken
-    log.error("a job is refused", queue=str(key), because=f"no id of ours: {entry[:100]!r}")
-    _forget_entry(connection, key if isinstance(key, str) else key.decode(), entry)
-    return key, b"none"
+    queue_key = key if isinstance(key, str) else key.decode()
+    ours = name_job(queue_key.removeprefix(Queue.redis_queue_namespace_prefix), "").encode()
+    if _ID.fullmatch(entry) and entry.startswith(ours):
+        return taken
+    log.error("a job is refused", queue=queue_key, because=f"no id of ours: {entry[:100]!r}")
+    _forget_entry(connection, queue_key, entry)
+    return key, ours + b"none"
 
 
 def _forget_entry(connection: Redis, queue_key: str, entry: str | bytes) -> None:

@@ -20,10 +20,9 @@ def parse_retry_after(value: str) -> float | None:
     They are a year at most, and 0 for a moment that is past. A date without a zone is in UTC, as HTTP dates are.
     """
     text = value.strip()
-    if numbers := _SECONDS.fullmatch(text) and [float(each) for each in text.split(",")]:
-        seconds = max(numbers)  # a proxy joins two headers
-        if seconds > _EPOCH:
-            seconds -= clock().timestamp()
+    if _SECONDS.fullmatch(text):
+        numbers = [float(each) for each in text.split(",")]  # a proxy joins two headers
+        seconds = max(each - clock().timestamp() if each >= _EPOCH else each for each in numbers)
     else:
         try:
             until = parsedate_to_datetime(text)

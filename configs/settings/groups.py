@@ -35,14 +35,19 @@ from configs.settings.value_types import (
 MAIL_PROVIDERS = {"sendgrid": "sendgrid_api_key", "smtp": "smtp_url"}
 
 
-_WORD = r"(?:[\w.~!$&'()*+;=@-]|%[0-7][0-9A-Fa-f])+"  # of a login, in ASCII
+_WORD = r"(?:[\w.~!$&'()*+;=@,:-]|%[0-7][0-9A-Fa-f])+"  # of a login, in ASCII
 _MailServer = Annotated[
     SecretStr,
     like(
-        rf"smtps?://({_WORD}:{_WORD}@)?(\[[0-9a-f:]+\]|[\w.-]+)(:{PORT})?/?",
+        rf"(?i:smtps?)://({_WORD}:{_WORD}@)?(\[[0-9A-Fa-f.:]+\]|[\w.-]+)(:{PORT})?/?",
         "is no address of a mail server: write smtps://user:password@host:465, special characters as %XX",
     ),
 ]
+# Webhooks' secrets: https://core.telegram.org/bots/api#setwebhook
+_TELEGRAM = like(
+    r"[\w-]{1,256}(,[\w-]{1,256})*", "Telegram takes letters, digits, _ and -; split several by ,"
+)
+_STRIPE = like(r"whsec_[^\s,]+(\s*,\s*whsec_[^\s,]+)*", "Stripe's begin with whsec_")
 ADDRESSES = {
     "sendgrid": "https://api.sendgrid.com",
     "stripe": "https://api.stripe.com",
@@ -111,10 +116,7 @@ class SendingSettings(BaseSettings):
     twilio_voice_number: Annotated[str, AfterValidator(call_sender)] | None = None
     telegram_bot_token: Key | None = None
     telegram_webhook_url: WebAddress | None = None
-    # https://core.telegram.org/bots/api#setwebhook
-    telegram_webhook_secret: (
-        Annotated[Key, like(r"[\w,-]+", "Telegram takes letters, digits, _ and -")] | None
-    ) = None
+    telegram_webhook_secret: Annotated[Key, _TELEGRAM] | None = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
     vapid_private_key: Annotated[SecretStr, checked(read_private_key)] | None = None
     vapid_public_key: Annotated[str, AfterValidator(check_public_key)] | None = None
@@ -139,7 +141,9 @@ class SendingSettings(BaseSettings):
 
 _OneLine = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$"
+    ),
 ]
 
 
@@ -197,7 +201,7 @@ class ServingSettings(BaseSettings):
 
     # Billing (read by the billing programs)
     stripe_secret_key: Key | None = None
-    stripe_webhook_secret: Annotated[Key, like(r"whsec_.+", "Stripe's begin with whsec_")] | None = None
+    stripe_webhook_secret: Annotated[Key, _STRIPE] | None = None
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None
     stripe_price_total: str | None = None

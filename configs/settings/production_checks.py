@@ -15,12 +15,7 @@ from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
 from configs.settings.common import DatabaseProgram
 from configs.settings.groups import MAIL_PROVIDERS, LegalNames
-from configs.settings.program_settings import (
-    NEEDED,
-    folder_in_use,
-    list_needed,
-    list_secrets,
-)
+from configs.settings.program_settings import NEEDED, folder_in_use, list_needed, list_secrets
 from configs.settings.value_types import StorePlace, read_store, split_words
 
 if TYPE_CHECKING:
@@ -54,8 +49,10 @@ LEAST_BYTES = {
 # Addresses whose password is a key.
 DATABASES = ("database_url", *(f"database_url_{program}" for program in get_args(DatabaseProgram)))
 ADDRESSES = (*DATABASES, "redis_url", "smtp_url")
-# Also phone numbers that Arcep keeps for fiction; without spaces, dots and dashes.
-_SAMPLE = re.compile(r"(?i)ex[ae]mple|(?:\+33|0)(?:19900|26191|35301|46571|53649|63998)\d{4}")
+# Also phone numbers that Arcep keeps for fiction, and a SIREN of zeros; without spaces, dots and dashes.
+_SAMPLE = re.compile(
+    r"(?i)ex[ae]mple|(?<!\d)(?:(?:\+33|0)(?:19900|26191|35301|46571|53649|63998)\d{4}|0{9})(?!\d)"
+)
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
 
@@ -94,12 +91,8 @@ def sandbox_values(settings: "Settings") -> list[str]:
 
 def far_server(settings: "Settings") -> list[str]:
     """Name each store that lies elsewhere, and a Sentry that does: outside production nothing leaves loopback."""
-    far = (
-        []
-        if is_near_sentry(settings)
-        else ["SENTRY_DSN leaves this machine: name a Sentry on loopback, or leave it empty"]
-    )
-    return far + [
+    far = ["SENTRY_DSN leaves this machine: name a Sentry on loopback, or leave it empty"]
+    return (far if not is_near_sentry(settings) else []) + [
         f"{name.upper()} leaves this machine: name a folder, or a server on loopback (?endpoint=http://127.0.0.1:…)"
         for name in ("proofs_url", "exports_url", "invoices_url", "backup_url")
         if (text := _text(settings, name)) and not _is_near(read_store(text))

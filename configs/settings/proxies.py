@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from configs.settings.value_types import PORT, split_words
 
 _ADDRESS = re.compile(
-    r"http://(?:[^\s/?#\x00-\x1f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>" + PORT + r")/?"
+    r"http://(?:[^\s/?#\[\]\x00-\x1f\x7f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>" + PORT + r")/?"
 )
 
 

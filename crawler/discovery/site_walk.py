@@ -69,8 +69,9 @@ DISCOVERY_DELAY_SECONDS = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
 
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
 ENOUGH = 5  # failed pages in a row
+_LAST = 1000  # of promise, below all others
 _DEPTH = 4  # links away from a site's home page
-_MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only: a calendar, a list
+_MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only (a calendar, a list), before others
 
 
 @dataclass
@@ -84,25 +85,22 @@ class SiteWalk:
     _waiting: dict[str, Onward] = field(default_factory=dict)  # by address
     _doubts: int = 0
     _shapes: Counter[str] = field(default_factory=Counter)
-    _left_out: set[str] = field(default_factory=set)  # beyond _MOST_OF_A_SHAPE
 
     @property
     def is_cut(self) -> bool:
         """Whether the site was not walked to its end."""
         never_asked = not any(page.asked for page in self.pages.values())
-        return bool(self.left or self._waiting or self._left_out or self._under_way or never_asked)
+        return bool(self.left or self._waiting or self._under_way or never_asked)
 
     def add(self, found: Iterable[Onward]) -> tuple[Onward, ...]:
         """Let pages wait for their turn; return those that are new and not too far from home."""
-        known = {*self.pages, *self._waiting, *self._left_out, self._under_way}
+        known = {*self.pages, *self._waiting, self._under_way}
         new = {page.url: page for page in found if page.url not in known and page.steps <= _DEPTH}
         for url, page in new.items():
             form = shape(url)
             self._shapes[form] += 1
-            if self._shapes[form] > _MOST_OF_A_SHAPE:
-                self._left_out.add(url)
-            else:
-                self._waiting[url] = page
+            last = self._shapes[form] > _MOST_OF_A_SHAPE
+            self._waiting[url] = replace(page, promise=page.promise - _LAST) if last else page
         return tuple(new.values())
 
     def record(self, page: PageSeen) -> PageSeen:

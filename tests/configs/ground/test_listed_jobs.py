@@ -80,6 +80,7 @@ STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
     "an instance": call("run", instance="abc"),
     "names of arguments": call("builtins.len", "abc", by_name={"key": "stranger.run"}),
     "arguments that are no list": {"data": pack("builtins.len", None, "abc", {})},
+    "data in UTF-16": {"data": zlib.compress('["builtins.len", null, ["abc"], {}]'.encode("utf-16"))},
     "no arguments": {"data": zlib.compress(b'["builtins.len", null]')},
     "a pickle": {"data": zlib.compress(pickle.dumps(Pickled()))},
     "a pickle as it is": {"data": pickle.dumps(Pickled())},
@@ -165,11 +166,11 @@ def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
 def test_an_entry_that_is_no_id_is_passed_over(
     redis_server: redis.Redis, table: Mapping[str, Collection[str]]
 ) -> None:
-    redis_server.rpush("rq:queue:payments", b"\xff\xfe", b"a b", b"", b"x" * 300)
+    redis_server.rpush("rq:queue:payments", b"\xff\xfe", b"a b", b"", b"x" * 300, b"other-1", b"none")
     push_good()
     with capture_logs() as logs:
         assert work(table) == (1, 0)
-    assert sum(each["event"] == "a job is refused" for each in logs) == 4
+    assert sum(each["event"] == "a job is refused" for each in logs) == 6
     assert redis_server.llen("rq:queue:payments:intermediate") == 0
 
 

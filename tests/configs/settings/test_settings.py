@@ -149,6 +149,8 @@ def test_dotenv_is_read_by_developers_and_production(
         ("SELLER_PHONE", "0899 12 34 56", "no ordinary phone number"),
         ("SELLER_PHONE", "TODO", "no phone number"),
         ("SELLER_SIREN", "12", "nine digits"),
+        ("SELLER_NAME", "Anne\u2028Durand", "should match"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_a whsec_b", "begin with whsec_"),
         ("STRIPE_WEBHOOK_SECRET", "sk_test_of_another_kind", "begin with whsec_"),
         ("TELEGRAM_WEBHOOK_SECRET", "a+b/c=", "Telegram takes"),
         ("MAIL_PROVIDERS", "sendgrid,resend", "'sendgrid' or 'smtp'"),
