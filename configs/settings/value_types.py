@@ -63,7 +63,7 @@ def from_text(read: Callable[[str], object]) -> BeforeValidator:
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """Read words with commas between them; one that stands there twice counts once."""
+    """Read words with commas between them; a repeated word counts once."""
     return tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
 
 

@@ -137,7 +137,7 @@ def zone_or_home(name: str) -> ZoneInfo:
 
 
 class DeskEntry(Strict):
-    """What a prefecture's file says of one bookable page.
+    """The entry of one bookable page in a prefecture's file.
 
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
     `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
