@@ -16,8 +16,7 @@ from scrapy.crawler import Crawler
 
 from configs.ground.clock import clock
 from configs.ground.hosts import resolve_stand_in
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch
 from crawler.block_pages import ReadingCache
 from crawler.bounds import ERROR, REASON, clean_text

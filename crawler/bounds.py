@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 
-from configs.ground.formatting import CONTROL, pluralize, truncate_line
+from configs.ground.text import CONTROL, pluralize, truncate_line
 from crawler.parsing.date_windows import day_of
 from crawler.reading import CoveredWindow, Outcome, Place, Reading, Release, Slot, VisitContext
 

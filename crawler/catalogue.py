@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.ground.clock import clock
-from configs.ground.formatting import list_names, suggest_names
 from configs.ground.strict_yaml import ConfigFileError, explain_problem
+from configs.ground.text import list_names, suggest_names
 from configs.settings import settings
 from configs.world.desk import Desk, Fetch, Procedure, WatchLevel
 from configs.world.prefecture import desks, prefecture

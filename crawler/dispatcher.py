@@ -18,9 +18,8 @@ import redis
 from scrapy.exceptions import CloseSpider
 
 from configs.ground.clock import clock
-from configs.ground.outage_log import OutageLog
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.ground.failures import OutageLog
+from configs.settings import Constant, settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.fetching.session import RequestBudget

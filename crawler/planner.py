@@ -20,9 +20,9 @@ from api.models.base import session
 from api.models.database_clock import database_clock
 from api.models.desk import HostState
 from configs.ground.clock import clock
+from configs.ground.failures import PartFailures
 from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
-from configs.ground.part_failures import PartFailures
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.incidents import backoff, kill_switch, outages
 from crawler.recording.desk_state_update import LAPSE_SECONDS

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from lxml import html
 from w3lib.url import safe_url_string
 
-from configs.world.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
+from configs.world.desk import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
 from crawler.parsing.charset import decode
 from crawler.parsing.html_text import fold, parse_document, raw_text, rendered_text
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from heapq import heappop, heappush
 from itertools import count as ascending
 
-from configs.ground.formatting import pluralize
+from configs.ground.text import pluralize
 from crawler.bounds import REASON, bound_key, clean_text
 from crawler.parsing.date_windows import day_of
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot

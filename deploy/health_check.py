@@ -22,7 +22,7 @@ from configs.ground.proofs import QUEUE
 from configs.ground.redis import redis_client
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
-from configs.settings.crawling import SCRAPYD_USER
+from configs.settings.groups import SCRAPYD_USER
 
 _SECONDS = 5.0
 

@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
 
 def get_ready() -> None:
     """Connect, so that the first slot of a process is announced like the others. Never raises because Redis is away."""
-    import_module("configs.ground.job_queues").connect()
+    import_module("configs.ground.jobs").connect()
 
 
 def detection_seen(detection_id: UUID, times: int = 0) -> None:
@@ -68,13 +68,13 @@ def detection_seen(detection_id: UUID, times: int = 0) -> None:
     from redis.exceptions import RedisError  # noqa: PLC0415 -- at the first call, as the next two
     from structlog import get_logger  # noqa: PLC0415
 
-    from configs.ground import job_queues, matching_queues  # noqa: PLC0415
+    from configs.ground import jobs, matching_queues  # noqa: PLC0415
 
     seconds, job_id = matching_queues.MATCH_SECONDS, f"match-{detection_id}-{times}"
     try:
-        job_queues.push(
+        jobs.push(
             matching_queues.CRITICAL, "notifier.jobs.match", (str(detection_id),), job_id,
-            seconds=seconds, kept=job_queues.KEPT_SECONDS,
+            seconds=seconds, kept=jobs.KEPT_SECONDS,
         )  # fmt: skip
     except RedisError as error:
         get_logger(__name__).warning("not nudged, the sweep will", what="match", because=type(error).__name__)

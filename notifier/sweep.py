@@ -22,12 +22,12 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
+from configs.ground.failures import OutageLog
 from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import NUDGE_SECONDS
-from configs.ground.outage_log import OutageLog
 from configs.ground.startup import exit_on_config_error
 from configs.ground.worker_processes import leaves_at, on_stop_signals
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import delivery, nudges

@@ -13,8 +13,8 @@ import click
 import structlog
 
 from configs.ground.logs import set_up_logs
+from configs.ground.text import FRENCH, MESSAGE_LANGUAGES
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS

@@ -18,7 +18,7 @@ from api.models.base import engine
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
-from configs.ground.job_worker import run_worker
+from configs.ground.jobs import run_worker
 from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import CRITICAL, MANY
 from configs.ground.startup import exit_on_config_error
@@ -29,7 +29,7 @@ from notifier.channels.batch_sender import providers
 from notifier.content import messages
 from notifier.message_kinds import kinds
 
-# What the jobs of each queue may call: a worker refuses any other one (configs/ground/job_worker.py). `critical`
+# What the jobs of each queue may call: a worker refuses any other one (configs/ground/jobs.py). `critical`
 # matches what few people wait for, `many` what concerns many. Each channel has two queues of its own: no slow or
 # limited one holds up another, and no crowd a single alert.
 FUNCTIONS: Mapping[str, Collection[str]] = {

@@ -27,7 +27,7 @@ from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.ledger.book import post_paid
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from tests.browser_keys import browser_address
 

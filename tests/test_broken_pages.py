@@ -22,7 +22,7 @@ import pytest
 from lxml import etree, html
 from lxml.html import defs
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.block_pages import classify_page
 from crawler.parsing.date_windows import day_of
 from crawler.platforms import platform, platforms

@@ -12,8 +12,7 @@ from zxcvbn_rs_py import zxcvbn
 
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 
 SHORTEST = 12
 LONGEST = 128

@@ -12,7 +12,7 @@ from api.accounts.passwords import LONGEST, SHORTEST
 from api.ground.schemas import Answer, Body, name_rule
 from api.models.user import OutageCredit
 from configs.ground.contact_addresses import LetterNotSent, email_address, phone_number
-from configs.world.languages import Language
+from configs.ground.text import Language
 from configs.world.plan import PlanName
 
 # Rough checks; configs/ground/contact_addresses.py is stricter about domains. Blanks around are removed.

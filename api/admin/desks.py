@@ -23,8 +23,7 @@ from api.prefectures.detections import make_proof_link
 from api.prefectures.queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 
 DAY, MONTH = 24, 31 * 24  # hours

@@ -18,8 +18,8 @@ from api.models.support import SupportRequest
 from api.models.user import Role, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import fold_address
+from configs.ground.text import Language
 from configs.settings import settings
-from configs.world.languages import Language
 
 LONGEST = 5000  # characters
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

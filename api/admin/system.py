@@ -20,7 +20,7 @@ from api.models.incident import Incident
 from api.models.job import JobResult, JobState
 from api.models.user import User
 from configs.ground.redaction import mask_entry
-from configs.ground.signed_links import ShowProof, write_link
+from configs.ground.signing import ShowProof, write_link
 from configs.settings import settings
 
 _LARGEST_ID = 2**63 - 1

@@ -20,7 +20,7 @@ from api.models.base import new_id
 from api.models.payment import Payment
 from api.models.user import Grant, User
 from configs.ground.clock import clock
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import prefectures
 

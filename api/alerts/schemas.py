@@ -26,9 +26,8 @@ from api.models.notification import State
 from api.models.user import Channel
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
-from configs.ground.typed_text import clean_typed
+from configs.ground.text import Language, clean_typed
 from configs.world.desk import Text
-from configs.world.languages import Language
 from configs.world.prefecture import Procedure, WatchLevel
 
 _MOST = 50  # entries of a list: more than any prefecture has

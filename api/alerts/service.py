@@ -28,8 +28,8 @@ from api.models.desk import DeskChange
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
-from configs.ground.formatting import pluralize
-from configs.settings.constants import Constant
+from configs.ground.text import pluralize
+from configs.settings import Constant
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import prefecture
 

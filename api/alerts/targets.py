@@ -18,9 +18,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
 from api.models.discovery import Drift
 from configs.ground.clock import clock
-from configs.world.check_intervals import ROUND_SECONDS
-from configs.world.desk import Desk, Procedure, zone_of
-from configs.world.outcome import Outcome
+from configs.world.desk import ROUND_SECONDS, Desk, Outcome, Procedure, zone_of
 from configs.world.prefecture import (
     Prefecture,
     UnknownDesk,

@@ -38,7 +38,7 @@ from api.models.slot import Detection
 from api.models.user import Channel, User
 from configs.ground.bot_buttons import ALL, BACK, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
-from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, read_language
+from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, read_language
 
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped"}  # the word of an event, by action

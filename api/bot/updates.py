@@ -18,8 +18,7 @@ import notifier
 from api.ground.messages import write_message
 from api.models.notification import Notification
 from api.models.user import Channel, User
-from configs.ground.formatting import truncate_line
-from configs.world.languages import MESSAGE_LANGUAGES, read_language
+from configs.ground.text import MESSAGE_LANGUAGES, read_language, truncate_line
 
 LARGEST = 1024 * 1024  # bytes
 _LONGEST_NAME = 64

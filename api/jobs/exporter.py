@@ -13,8 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from configs.settings import Settings, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, Settings, settings
 from configs.settings.program_settings import folder_in_use, list_allowed, list_secrets
 
 # Port on which Prometheus is answered

@@ -46,8 +46,7 @@ from api.privacy import retention as rules
 from api.privacy import retention_batches as batches
 from api.privacy import unused_accounts
 from configs.ground.clock import clock
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 from configs.world.retention import CHECKS_KEPT_FOR
 
 # How often the days of the table of checks are made that are missing, and old ones dropped

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.job import MAINTENANCE, JobState
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Counts = dict[str, int]

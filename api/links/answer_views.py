@@ -25,7 +25,7 @@ from api.models.base import session
 from api.models.user import User
 from api.web.languages import read_language, use_account_language
 from configs.ground.clock import clock
-from configs.ground.signed_links import AnswerAlert, MoveReminders, TellHowItWent, read_token
+from configs.ground.signing import AnswerAlert, MoveReminders, TellHowItWent, read_token
 from configs.world.desk import zone_of, zone_or_home
 from configs.world.prefecture import Prefecture, prefectures
 

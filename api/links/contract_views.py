@@ -25,7 +25,7 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.payments.declarations.withdrawals import OrderState, read_order
 from api.web.languages import read_language, use_account_language
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     CancelOrder,
     ConfirmCancellation,
     ConfirmDeclaration,
@@ -34,7 +34,7 @@ from configs.ground.signed_links import (
     WithdrawOrder,
     read_token,
 )
-from configs.world.languages import choose_page_language
+from configs.ground.text import choose_page_language
 
 _INVALID, _GONE = 422, 410
 

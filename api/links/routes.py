@@ -17,7 +17,7 @@ from api.links import (
     stop_views,
 )
 from api.links.blueprint import blueprint
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     AcknowledgeIncident,
     AnswerAlert,
     CancelOrder,
@@ -25,6 +25,7 @@ from configs.ground.signed_links import (
     ConfirmDeclaration,
     KeepSecondFactor,
     Link,
+    LinkRefused,
     MoveReminders,
     OpenPortal,
     RefundClosedDesk,
@@ -38,7 +39,6 @@ from configs.ground.signed_links import (
     WithdrawOrder,
     find_kind,
 )
-from configs.ground.signing import LinkRefused
 
 __all__ = ["blueprint"]
 

@@ -23,7 +23,7 @@ from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proofs import PICTURE, NoProof, body_of, meta_of, picture_of
-from configs.ground.signed_links import StopAlerts, read_unsubscription
+from configs.ground.signing import StopAlerts, read_unsubscription
 from configs.world.desk import zone_of
 from configs.world.prefecture import Prefecture, prefectures
 

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from api.models.base import Base, enum_column
-from configs.settings.constants import Constant
-from configs.world.outcome import Outcome
+from configs.settings import Constant
+from configs.world.desk import Outcome
 
 
 class Check(Base):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 
 
 class DeskStatus(StrEnum):

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column
 from api.models.desk import DeskState
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 
 
 class DriftReason(StrEnum):

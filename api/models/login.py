@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
 from api.models.encrypted_text import EncryptedText
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.plan import PlanName
 
 # How long after the password was given one may change the password, the address, the second factor

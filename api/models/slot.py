@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.desk import DeskState, Source
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 # A slot that is back so soon after it was gone is the same slot: its row is open again, and no message is sent twice
 RETURN_SECONDS = Constant("RETURN_SECONDS", 300.0)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from flask_babel import LazyString, lazy_gettext
 
-from configs.ground.typed_text import clean_typed
+from configs.ground.text import clean_typed
 from configs.world.desk import Procedure
 from configs.world.prefecture import Prefecture, prefectures
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
 from api.ground.errors import ApiError
-from configs.ground.typed_text import clean_typed, write_day, write_hour
+from configs.ground.text import clean_typed, write_day, write_hour
 
 _l = lazy_gettext
 Texts = Mapping[tuple[str, str] | str, LazyString]  # by (field, rule), or by the word of a refusal

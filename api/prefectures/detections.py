@@ -31,8 +31,8 @@ from api.prefectures.schemas import (
 )
 from configs.ground.clock import clock
 from configs.ground.proofs import NoProof, is_kept, is_key
-from configs.ground.signed_links import ShowProof, read_token, write_link
-from configs.settings.constants import Constant
+from configs.ground.signing import ShowProof, read_token, write_link
+from configs.settings import Constant
 from configs.world.desk import zone_of
 from configs.world.prefecture import desks, prefectures
 from configs.world.retention import PROOFS_KEPT_FOR

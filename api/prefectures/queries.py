@@ -25,8 +25,7 @@ from api.prefectures.schemas import (
     TileMap,
 )
 from configs.ground.clock import clock
-from configs.world.check_intervals import TIERS
-from configs.world.desk import Desk
+from configs.world.desk import TIERS, Desk
 from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
 from configs.world.tile_grid import Tile, load_tiles
 

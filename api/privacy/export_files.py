@@ -32,7 +32,7 @@ from api.privacy.exports import EXPORTED, KEPT_FOR, ExportedTable, name_file, na
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt_file, make_file_key
 from configs.ground.object_store import StoreAway, export_blobs
-from configs.world.languages import FRENCH, RIGHT_TO_LEFT
+from configs.ground.text import FRENCH, RIGHT_TO_LEFT
 
 _ROUND_SECONDS = 60.0  # of one job that builds what waits
 _WAIT, _LONGEST_WAIT = timedelta(minutes=2), timedelta(hours=1)

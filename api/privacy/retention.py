@@ -37,7 +37,7 @@ from api.privacy.retention_batches import (
     forget_wishes,
 )
 from configs.ground.clock import clock
-from configs.ground.signed_links import LINK_SECONDS
+from configs.ground.signing import LINK_SECONDS
 from configs.world.retention import (
     LOGIN_KEPT_FOR,
     MESSAGES_KEPT_FOR,

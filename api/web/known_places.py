@@ -23,8 +23,7 @@ from api.network_addresses import group_network_address
 from configs.ground.contact_addresses import fold_address
 from configs.ground.encryption import lookup_hashes
 from configs.ground.redis import open_redis
-from configs.ground.signed_links import LINK_SECONDS
-from configs.ground.signing import LinkRefused, sign, unsign
+from configs.ground.signing import LINK_SECONDS, LinkRefused, sign, unsign
 from configs.settings import settings
 
 COOKIE = "__Host-known"

@@ -41,8 +41,9 @@ from api.web.openapi import needs_token
 from api.web.problems import build_response
 from api.web.request_hooks import is_webhook
 from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     Link,
+    LinkRefused,
     ResetPassword,
     StopAlerts,
     StopGroup,
@@ -50,7 +51,6 @@ from configs.ground.signed_links import (
     find_kind,
     read_token,
 )
-from configs.ground.signing import LinkRefused
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"  # from one network address, or by known browsers of one account

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from api.models.base import engine
 from api.web.gunicorn_hooks import AFTER_FORK
-from configs.ground.job_queues import redis
+from configs.ground.jobs import redis
 from configs.ground.loop_report import API_COUNTS
 
 _ADDED_EACH = 10.0  # seconds; what a worker counted since is lost where it is killed

@@ -9,7 +9,7 @@ from email.utils import parseaddr
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from configs.ground.typed_text import clean_typed
+from configs.ground.text import clean_typed
 
 REGION = "FR"
 _PAID = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}

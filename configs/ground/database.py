@@ -1,7 +1,6 @@
 """Connection parameters of the database, with each program's own rights."""
 
-from configs.settings import Program, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, Program, settings
 
 # Longest wait for one statement; a server that is frozen is given up on a fifth later
 DATABASE_SECONDS = Constant("DATABASE_SECONDS", 60.0)

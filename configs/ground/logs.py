@@ -13,8 +13,8 @@ import structlog
 from structlog.typing import Processor
 
 from configs.ground.error_reports import make_report_handlers
-from configs.ground.formatting import CONTROL
 from configs.ground.redaction import mask_entry, mask_text
+from configs.ground.text import CONTROL
 from configs.settings import AWAY_FROM_LIFE, settings
 from configs.settings.program_settings import describe_misspelt
 

@@ -1,6 +1,6 @@
 """Names of the queues in which detections wait to be matched: single alerts, and the parts of crowds."""
 
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 # First wait before a lost row is nudged again; it doubles each time
 NUDGE_SECONDS = Constant("NUDGE_SECONDS", 2.0)

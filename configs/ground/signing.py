@@ -1,17 +1,24 @@
-"""Signed tokens: good for one purpose (scope) and for a time; they hide nothing.
+"""Signed tokens, good for one purpose (scope) and for a time; they hide nothing.
 
-JWT_SECRET signs what the API hands out and reads itself, LINK_KEY the links in messages
-(configs/ground/signed_links.py).
+JWT_SECRET signs what the API hands out and reads itself, LINK_KEY the links in messages: one table says what each is
+for, how long it is good and what it carries. The programs that send messages have LINK_KEY, and no JWT_SECRET, with
+which they could forge logins.
 """
 
 import hashlib
 import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform
+from uuid import UUID
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from pydantic import Field, TypeAdapter
 
 from configs.ground.clock import clock
+from configs.ground.message_groups import MessageGroup
 from configs.settings import settings
 
 SigningKey = Literal["jwt_secret", "link_key"]
@@ -19,6 +26,17 @@ SKEW = 60  # seconds that the clocks of two machines may differ
 ISSUER = "rdvpriority"  # of access tokens
 ACCESS_COOKIE = "__Host-access"  # where pages have them
 STAFF_IDLE_SECONDS = 1800  # how long a login of the roles support and admin lasts without use
+
+# How long a link to choose a new password works
+PASSWORD_RESET_SECONDS = 3600
+# How long a link in a message works
+LINK_SECONDS = 30 * 86400
+# How long a link to a proof works
+PROOF_LINK_SECONDS = 3600
+_KEY: SigningKey = "link_key"
+_DAY = 86400.0
+L = TypeVar("L", bound="Link")
+KINDS: dict[str, type["Link"]] = {}  # by their words
 
 
 class LinkRefused(ValueError):
@@ -102,3 +120,188 @@ def unsign(scope: str, token: str, max_age_seconds: float | None, key: SigningKe
     if max_age_seconds is not None and age > max_age_seconds:
         raise LinkRefused("expired")
     return payload
+
+
+@dataclass_transform(frozen_default=True)
+@dataclass(frozen=True)
+class Link:
+    """What a link's token carries; a class for each purpose.
+
+    `word` begins a token, and is part of its signature: it is good for one purpose. `lifetime` is how long a token is
+    good, in seconds; None: its page says when it is too late.
+    """
+
+    word: ClassVar[str]
+    lifetime: ClassVar[float | None]
+
+    def __init_subclass__(cls, *, word: str = "", lifetime: float | None = LINK_SECONDS) -> None:
+        """Make a class of fields of it, the kind of link of this word; without one a base of kinds."""
+        dataclass(frozen=True)(cls)
+        cls.word, cls.lifetime = word, lifetime
+        if word:
+            KINDS[word] = cls
+
+
+class AddressLink(Link):
+    """A link that works while its reader's contact has the address that it was sent to."""
+
+    contact: UUID
+    address: str  # its digest
+
+
+class VerifyAddress(AddressLink, word="verify"):
+    """Confirms an address."""
+
+    registration: UUID | None = None  # the account takes its password
+    new: int | None = None  # of a new address: the user's token version when it was asked for
+
+
+class ResetPassword(AddressLink, word="reset", lifetime=PASSWORD_RESET_SECONDS):
+    """Sets another password, once."""
+
+    password: str  # digest of the present one's hash
+
+
+class ReturnAddress(AddressLink, word="address", lifetime=7 * _DAY):  # the row says when it is too late
+    """Takes an account back to the mailbox that it left."""
+
+
+class KeepSecondFactor(Link, word="factor", lifetime=None):
+    """Keeps the second factor that was reported lost."""
+
+    user: UUID
+    ends: int  # when it would end: a later request has links of its own
+
+
+class OpenPortal(AddressLink, word="portal"):
+    """Opens Stripe's portal."""
+
+
+class RefundClosedDesk(AddressLink, word="closed-desk"):
+    """Refunds the rest of a plan where an alert's desks closed."""
+
+    alert: UUID
+
+
+class StopGroup(AddressLink, word="unsubscribe"):
+    """Stops a group of messages to a contact."""
+
+    group: MessageGroup
+
+
+class StopAlerts(Link, word="stop"):
+    """Stops alerts."""
+
+    alerts: Annotated[tuple[UUID, ...], Field(min_length=1)]
+
+
+class AnswerAlert(Link, word="answer"):
+    """Says what became of the slots of a slot alert."""
+
+    notification: UUID
+
+
+class MoveReminders(Link, word="reminder"):
+    """Moves the reminders of an appointment."""
+
+    appointment: UUID
+
+
+class TellHowItWent(Link, word="went"):
+    """Says how an appointment went."""
+
+    appointment: UUID
+    well: bool
+
+
+class AcknowledgeIncident(Link, word="incident"):
+    """Acknowledges an alarm, for the operator whom it was sent to."""
+
+    incident: Annotated[int, Field(gt=0, lt=2**63)]
+    user: UUID
+
+
+class ShowProof(Link, word="proof", lifetime=PROOF_LINK_SECONDS):
+    """Shows the page that proved a detection."""
+
+    detection: UUID
+
+
+class ConfirmDeclaration(Link, word="declaration", lifetime=400 * _DAY):
+    """Confirms a withdrawal that was declared without signing in, or undoes it; once applied, its page says so."""
+
+    declaration: UUID
+
+
+class ConfirmCancellation(Link, word="resiliation", lifetime=500 * _DAY):  # afterwards the form is there
+    """Confirms a cancellation that was declared without signing in, or undoes it."""
+
+    declaration: UUID
+
+
+class WithdrawOrder(Link, word="withdraw", lifetime=None):
+    """Withdraws from an order without signing in."""
+
+    payment: UUID
+
+
+class CancelOrder(Link, word="cancel", lifetime=None):
+    """Cancels the subscription of an order without signing in."""
+
+    payment: UUID
+
+
+_ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in KINDS.values()}
+
+
+def write_token(link: Link) -> str:
+    """Return the token of a link: its kind, and what is signed.
+
+    Raises:
+        configs.settings.SettingMissing: LINK_KEY is not set.
+    """
+    payload = _ADAPTERS[type(link)].dump_python(link, mode="json", exclude_none=True)
+    return f"{link.word}.{sign(link.word, payload, _KEY)}"
+
+
+def write_link(link: Link) -> str:
+    """Return the address of a link's page.
+
+    Raises:
+        configs.settings.SettingMissing: LINK_KEY is not set.
+    """
+    return write_address(write_token(link))
+
+
+def write_address(token: str) -> str:
+    """Return the address of a token's page."""
+    return f"{str(settings().api_url).rstrip('/')}/l/{token}"
+
+
+def find_kind(token: str) -> type[Link] | None:
+    """Return the kind that a token names, signed or not; None for an unknown kind."""
+    return KINDS.get(token.partition(".")[0])
+
+
+def read_token(kind: type[L], token: str) -> L:
+    """Return what a token of this kind carries.
+
+    Raises:
+        configs.ground.signing.LinkRefused: it is expired or forged.
+        configs.settings.SettingMissing: LINK_KEY is not set.
+    """
+    named, _, signed = token.partition(".")
+    if named != kind.word:
+        raise LinkRefused("forged")
+    payload = unsign(kind.word, signed, kind.lifetime, _KEY)
+    try:  # strictly, which JSON texts can be: of Python's values ids would be refused
+        return cast("L", _ADAPTERS[kind].validate_json(json.dumps(payload), strict=True))
+    except ValueError:
+        raise LinkRefused("forged") from None
+
+
+def read_unsubscription(token: str) -> StopAlerts | StopGroup:
+    """Return what a token of a mail's List-Unsubscribe stops. It raises as `read_token` does."""
+    if find_kind(token) is StopGroup:
+        return read_token(StopGroup, token)
+    return read_token(StopAlerts, token)

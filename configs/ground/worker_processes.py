@@ -20,7 +20,7 @@ from types import FrameType
 import structlog
 
 from configs.ground.clock import clock
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 # Age at which a worker is replaced
 _WORKER_AGE_SECONDS = Constant("WORKER_AGE_SECONDS", 3600.0)

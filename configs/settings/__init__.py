@@ -6,8 +6,9 @@ upper case.
 
 import os
 import warnings
+from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar, cast
 
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError, model_validator
@@ -16,8 +17,15 @@ from pydantic_settings import SettingsConfigDict
 
 from configs.ground.clock import use_offset_file
 from configs.settings.common import DatabaseProgram, Program
-from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
-from configs.settings.groups import LegalNames, SendingSettings, ServingSettings, StoreSettings
+from configs.settings.groups import (
+    HOSTS,
+    PREFECTURES,
+    CrawlingSettings,
+    LegalNames,
+    SendingSettings,
+    ServingSettings,
+    StoreSettings,
+)
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
 from configs.settings.program_settings import describe_misspelt, folder_in_use
 from configs.settings.value_types import split_words
@@ -26,6 +34,7 @@ __all__ = [
     "AWAY_FROM_LIFE",
     "HOSTS",
     "PREFECTURES",
+    "Constant",
     "DatabaseProgram",
     "Program",
     "SettingMissing",
@@ -137,3 +146,25 @@ def settings() -> Settings:
     found = load()
     use_offset_file(found.clock_offset_file)
     return found
+
+
+Value = TypeVar("Value", bound=float | timedelta | tuple[float, ...])
+
+
+class Constant(Generic[Value]):
+    """A number, a period (in seconds, or a timedelta) or waits in seconds, which stands beside its use.
+
+    Tests of whole processes change it (a lease of a second, a sweep each 0.2 s) by TEST_PERIODS, a JSON object of names
+    and numbers; it works only with APP_ENV=test or sandbox.
+    """
+
+    def __init__(self, name: str, value: Value) -> None:
+        self._name, self._value = name, value
+
+    def __call__(self) -> Value:
+        """Return the product's own value, or the one of TEST_PERIODS."""
+        changed = settings().test_periods.get(self._name)
+        if changed is None:
+            return self._value
+        is_span = isinstance(self._value, timedelta)
+        return cast("Value", timedelta(seconds=cast("float", changed)) if is_span else changed)

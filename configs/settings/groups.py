@@ -1,9 +1,10 @@
-"""Settings of the providers, of the API and billing, of the names that the law wants, and of the stores of files."""
+"""Settings of the crawler, of accounts, messages, payments and stores."""
 
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode
@@ -16,7 +17,10 @@ from configs.ground.contact_addresses import (
     sender,
     sms_sender,
 )
+from configs.ground.hosts import is_loopback
 from configs.ground.push_subscriptions import check_public_key, read_private_key
+from configs.settings.common import CommonSettings
+from configs.settings.proxies import Proxy, parse_proxies
 from configs.settings.value_types import (
     PORT,
     Key,
@@ -31,10 +35,18 @@ from configs.settings.value_types import (
     split_words,
 )
 
+SCRAPYD_USER = "scrapyd"
+_CONFIGS = Path(__file__).parents[1]
+PREFECTURES = _CONFIGS / "prefectures"
+HOSTS = _CONFIGS / "hosts.yaml"
+
+_ScrapydAddress = Annotated[
+    WebAddress, like("http://.*", "scrapyd speaks http only: reach another machine's through a tunnel")
+]
+_ScrapydAddresses = Annotated[tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words)]
+
 # Provider of mail → the setting without which it sends nothing.
 MAIL_PROVIDERS = {"sendgrid": "sendgrid_api_key", "smtp": "smtp_url"}
-
-
 _WORD = r"(?:[\w.~!$&'()*+;=@,:-]|%[0-7][0-9A-Fa-f])+"  # of a login, in ASCII
 _MailServer = Annotated[
     SecretStr,
@@ -56,29 +68,16 @@ ADDRESSES = {
     "twilio": "https://api.twilio.com",
     "twilio_calls": "https://api.twilio.com",
 }
-
-
 OTHER = ""  # the key of the price of all countries that have none of their own
 # EUR a segment: more is a slip, and a sum of it would not fit its column
 _Price = Annotated[Decimal, Field(ge=0, le=10, allow_inf_nan=False)]
 _Country = Annotated[str, AfterValidator(country_code)]
-
-
-def _price_others(prices: dict[str, Decimal]) -> dict[str, Decimal]:
-    if OTHER not in prices:
-        raise ValueError("has no price of all other countries: write 0.08,BE=0.10")
-    return prices
-
-
 _StandIns = Annotated[
     dict[
         Annotated[str, like("|".join(ADDRESSES), f"names no provider ({', '.join(ADDRESSES)})")], WebAddress
     ],
     NoDecode,
     from_text(split_pairs),
-]
-_Prices = Annotated[
-    dict[Literal[""] | _Country, _Price], NoDecode, from_text(split_pairs), AfterValidator(_price_others)
 ]
 _PushHost = Annotated[
     str,
@@ -94,10 +93,77 @@ _MailProviders = Annotated[
     from_text(split_words),
     Field(min_length=1),
 ]
-
-
 # One or several public keys of P-256 (DER, base64), with commas between them.
 _EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
+_OneLine = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$"
+    ),
+]
+_RECIPIENT = r"\s*age1[02-9ac-hj-np-z]{58}\s*"
+_Recipients = Annotated[
+    str,
+    like(
+        f"{_RECIPIENT}(,{_RECIPIENT})*",
+        "holds no public keys of age, age1… with commas between them: `python -m deploy.backup key` makes one",
+    ),
+]
+
+
+def _on_loopback(stand_in: str) -> str:
+    if not is_loopback(stand_in.rpartition(":")[0] or stand_in):
+        raise ValueError(f"{stand_in!r} is no 127.x.y.z:port: stand-ins live on loopback")
+    return stand_in
+
+
+_StandInHosts = Annotated[
+    dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(_on_loopback)]],
+    NoDecode,
+    from_text(split_pairs),
+]
+
+
+def _own_scrapyd(known: dict[str, Any]) -> tuple[str, ...]:
+    return (known["scrapyd_url"],)
+
+
+class CrawlingSettings(CommonSettings):
+    """How sites are asked; `app_env` says whether they are real ones."""
+
+    ants_token: Key | None = None
+    granted_tokens: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ()
+    prefectures_dir: Path = PREFECTURES
+    hosts_file: Path = HOSTS
+    allow_live_sites: bool = False
+    agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
+    sandbox_hosts: _StandInHosts = Field(default_factory=dict)
+    proxy_list: Annotated[tuple[Proxy, ...], NoDecode, from_text(parse_proxies)] = ()
+    browser_path: Path | None = None
+    browser_processes: int = Field(1, ge=1)
+    spider_processes: int = Field(1, ge=1)
+    spider_memory_mb: int = Field(400, ge=1)
+    discovery: bool = True
+    scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
+    scrapyd_urls: _ScrapydAddresses = Field(default_factory=_own_scrapyd)
+    scrapyd_password: Key | None = None
+    scrapyd_pid: int | None = Field(None, ge=1)
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether nothing may leave this machine: always so, except in production or where it is allowed."""
+        return self.app_env != "production" and not (self.app_env == "development" and self.allow_live_sites)
+
+
+def _price_others(prices: dict[str, Decimal]) -> dict[str, Decimal]:
+    if OTHER not in prices:
+        raise ValueError("has no price of all other countries: write 0.08,BE=0.10")
+    return prices
+
+
+_Prices = Annotated[
+    dict[Literal[""] | _Country, _Price], NoDecode, from_text(split_pairs), AfterValidator(_price_others)
+]
 
 
 class SendingSettings(BaseSettings):
@@ -137,14 +203,6 @@ class SendingSettings(BaseSettings):
     def address_of(self, provider: str) -> str:
         """Return where a provider, or its stand-in, is asked: an address without a slash at its end."""
         return self.stand_ins.get(provider, ADDRESSES[provider])
-
-
-_OneLine = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$"
-    ),
-]
 
 
 def split_mediator(text: str) -> tuple[str, str, str]:
@@ -207,16 +265,6 @@ class ServingSettings(BaseSettings):
     stripe_price_total: str | None = None
     stripe_payment_methods: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ("card", "paypal")
     stripe_promotion_codes: bool = False
-
-
-_RECIPIENT = r"\s*age1[02-9ac-hj-np-z]{58}\s*"
-_Recipients = Annotated[
-    str,
-    like(
-        f"{_RECIPIENT}(,{_RECIPIENT})*",
-        "holds no public keys of age, age1… with commas between them: `python -m deploy.backup key` makes one",
-    ),
-]
 
 
 class StoreSettings(BaseSettings):

@@ -1,4 +1,7 @@
-"""A desk: one bookable page, the unit that is scheduled. What it *is*, as its prefecture's YAML file says."""
+"""A desk: one bookable page, the unit that is scheduled. What it *is*, as its prefecture's YAML file says.
+
+And the intervals at which desks are checked, and the outcomes of checks, which the tables keep and the API shows.
+"""
 
 import datetime as dt
 import re
@@ -15,9 +18,70 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from configs.ground.browser_binary import missing_browser
 from configs.ground.hosts import host_of, is_loopback, is_private
 from configs.ground.strict_model import IsoDate, Strict
-from configs.settings import Settings, settings
-from configs.world.check_intervals import ROUND_SECONDS
+from configs.settings import Constant, Settings, settings
 from configs.world.slot_releases import Release, Window, list_windows, window
+
+# Wished intervals, in seconds, of prefectures by their tier
+TIERS = {
+    1: Constant("TIER_1_SECONDS", 30.0),
+    2: Constant("TIER_2_SECONDS", 60.0),
+    3: Constant("TIER_3_SECONDS", 120.0),
+}
+# Interval of a desk whose page asks for a captcha
+CAPTCHA_PROBE_SECONDS = Constant("CAPTCHA_PROBE_SECONDS", 900.0)
+# Interval of a desk whose site is under maintenance
+MAINTENANCE_PROBE_SECONDS = 300
+# Interval of a desk whose page was closed
+CLOSED_PROBE_SECONDS = 86400
+# Longest interval of a paused desk
+PAUSE_PROBE_SECONDS = Constant("PAUSE_PROBE_SECONDS", 3600.0)
+# Longest rest of a host that names none itself
+LONGEST_REST_SECONDS = Constant("LONGEST_REST_SECONDS", 7200.0)
+# By how much an interval may be longer, by lot
+INTERVAL_JITTER = Constant("INTERVAL_JITTER", 0.05)
+# Longest full round over a desk's places, asked in turn, at which it is sold
+ROUND_SECONDS = 900
+# Longest pause between two requests of one visit; a third of it at least
+_STEP_GAP_SECONDS = 3.0
+# The same to a stand-in, which is no site that wants to be spared
+_STAND_IN_GAP_SECONDS = Constant("STAND_IN_GAP_SECONDS", 0.0)
+
+FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
+# Words of labels that say something of the health of who comes.
+_HEALTH = re.compile(
+    r"malad|m[eé]dic|sant[eé]|soin|handicap|h[oô]pita|psych|grossesse|invalid", re.IGNORECASE
+)
+_LOGIN = "its page needs a login that we do not have"
+HOME_ZONE = "Europe/Paris"
+# What is left after blanks around it were removed: at least one letter, no control character.
+_ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=80)]
+Whole = Annotated[int, Field(strict=True)]
+
+
+def find_step_gap() -> float:
+    """Return a person's longest pause between two pages, in seconds: none where nothing leaves this machine."""
+    return _STAND_IN_GAP_SECONDS() if settings().loopback_only else _STEP_GAP_SECONDS
+
+
+class Outcome(StrEnum):
+    """Every check ends in exactly one of these."""
+
+    SLOTS = "slots"
+    NO_SLOTS = "no_slots"
+    CAPTCHA = "captcha"
+    BLOCKED = "blocked"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    MAINTENANCE = "maintenance"
+    CLOSED = "closed"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether it proves something about slots."""
+        return self in (Outcome.SLOTS, Outcome.NO_SLOTS)
 
 
 def missing_token(platform: str) -> str | None:
@@ -30,9 +94,6 @@ def missing_token(platform: str) -> str | None:
     missing = name in Settings.model_fields and getattr(current, name) is None
     granted = current.program not in (None, "crawler") and platform in current.granted_tokens
     return name.upper() if missing and not granted else None
-
-
-FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
 
 
 class Procedure(StrEnum):
@@ -61,11 +122,6 @@ _FORMER = {
     Grade.STALE: "its address is very old, or known to be dead",
     Grade.RETIRED: "it does not exist any more",
 }
-# Words of labels that say something of the health of who comes.
-_HEALTH = re.compile(
-    r"malad|m[eé]dic|sant[eé]|soin|handicap|h[oô]pita|psych|grossesse|invalid", re.IGNORECASE
-)
-_LOGIN = "its page needs a login that we do not have"
 
 
 class WatchLevel(StrEnum):
@@ -107,9 +163,6 @@ def _one_line(text: str) -> str:
     return text
 
 
-HOME_ZONE = "Europe/Paris"
-# What is left after blanks around it were removed: at least one letter, no control character.
-_ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
 Text = Annotated[
     str,
     Field(min_length=1, max_length=500, json_schema_extra={"pattern": _ONE_LINE}),
@@ -117,8 +170,6 @@ Text = Annotated[
 ]
 WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(check_web_address)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=80)]
-Whole = Annotated[int, Field(strict=True)]
 
 
 @lru_cache

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from configs.ground.formatting import suggest_names
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
+from configs.ground.text import suggest_names
 from configs.settings import settings
 from configs.world.desk import (
     Desk,

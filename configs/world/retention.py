@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 # How long checks are kept; their sums by desk and day stay
 CHECKS_KEPT_FOR = Constant("CHECKS_KEPT_FOR", timedelta(days=90))

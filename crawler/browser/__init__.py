@@ -4,7 +4,7 @@
 what it does there; `request_policy` decides what the page may ask, `egress_proxy` is its only way to the network.
 """
 
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 # Longest duration of one check by browser
 BROWSER_DEADLINE_SECONDS = Constant("BROWSER_DEADLINE_SECONDS", 45.0)

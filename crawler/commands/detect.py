@@ -15,8 +15,8 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import Settings
 
-from configs.ground.formatting import truncate_line
 from configs.ground.hosts import host_of
+from configs.ground.text import truncate_line
 from configs.world.prefecture import desks, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session
 from api.models.discovery import DiscoveryRun
+from configs.ground.failures import OutageLog
 from configs.ground.hosts import resolve_stand_in
-from configs.ground.outage_log import OutageLog
-from configs.settings import SettingMissing, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, SettingMissing, settings
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.url_policy import AddressRefused, ensure_allowed
 

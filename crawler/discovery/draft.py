@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from configs.ground.clock import clock
-from configs.ground.formatting import truncate_line
+from configs.ground.text import truncate_line
 from configs.world.desk import Grade, Procedure
 from crawler.discovery.identify import PlatformMatch
 from crawler.parsing.html_text import normalize, title, visible_text

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session
 from api.models.discovery import DeskLink, DiscoveryRun, DriftReason
-from configs.ground.formatting import pluralize
+from configs.ground.text import pluralize
 from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 from pydantic import TypeAdapter
 
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
 from crawler.discovery.links import (

@@ -17,7 +17,7 @@ from w3lib.url import safe_url_string
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.settings.proxies import Proxy
-from configs.world.check_intervals import find_step_gap
+from configs.world.desk import find_step_gap
 from crawler.fetching.browser_headers import HttpAgent, Kind, honest
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.download_handler import HEADERS

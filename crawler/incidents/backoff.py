@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
-from configs.settings.constants import Constant
-from configs.world.check_intervals import LONGEST_REST_SECONDS
-from configs.world.outcome import Outcome
+from configs.settings import Constant
+from configs.world.desk import LONGEST_REST_SECONDS, Outcome
 from configs.world.prefecture import desks
 from crawler.incidents import outages
 from crawler.items import CheckItem

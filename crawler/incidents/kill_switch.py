@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from api.models.base import session, write_rows
 from api.models.desk import DeskChange, DeskState, HostState, OutageReason
 from configs.ground.clock import clock
-from configs.ground.formatting import suggest_names
+from configs.ground.text import suggest_names
 from configs.world.prefecture import desk, desks
 from crawler.incidents import outages
 from crawler.scheduling import due_queue

@@ -16,7 +16,7 @@ import api.models.all  # noqa: F401 -- loaded on this thread later, half a recor
 import notifier
 from api.models.base import session, write_rows
 from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages, notices

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
-from configs.world.desk import Desk, Grade
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Grade, Outcome
 from crawler.scheduling.intervals import captcha_expected
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from api.models.desk import OutageReason
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
 from crawler.visit_state import REFUSALS
 

@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 
 from lxml import etree, html
 
-from configs.ground.formatting import CONTROL
+from configs.ground.text import CONTROL
 
 _MONTH = "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre"
 _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")

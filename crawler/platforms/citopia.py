@@ -14,8 +14,8 @@ from urllib.parse import quote, urlencode
 from pydantic import Field, model_validator
 from w3lib.url import url_query_parameter
 
-from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
+from configs.ground.text import pluralize
 from configs.world.tile_grid import load_tiles
 from crawler.parsing.date_windows import WEEK_DAYS, instant_of, week
 from crawler.parsing.html_text import fold

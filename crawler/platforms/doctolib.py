@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from pydantic import AliasChoices, AliasPath, Field
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
-from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
+from configs.ground.text import pluralize
 from crawler.parsing.date_windows import WEEK_DAYS
 from crawler.parsing.error_pages import error_message, read_error_status
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing

@@ -17,8 +17,8 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator
 
-from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
+from configs.ground.text import pluralize
 from configs.world.desk import Text
 from crawler.parsing.absence import doubt_of
 from crawler.parsing.date_windows import day_in_figures

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from pydantic import StringConstraints
 
-from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
+from configs.ground.text import pluralize
 from crawler.parsing.date_parsing import moments_in
 from crawler.parsing.html_text import normalize
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
+from configs.ground.text import pluralize
 from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (

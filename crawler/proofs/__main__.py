@@ -12,12 +12,10 @@ from redis import RedisError
 
 from configs.ground import proofs
 from configs.ground.clock import clock
-from configs.ground.job_queues import redis
-from configs.ground.job_worker import run_worker
+from configs.ground.jobs import redis, run_worker
 from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proofs import JOB, PAGES, QUEUE, TRIES, forget_before
-from configs.settings import SettingsRefused, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, SettingsRefused, settings
 from configs.settings.value_types import read_store
 from configs.world.retention import PROOFS_KEPT_FOR
 from crawler.proofs.outbox import nudge

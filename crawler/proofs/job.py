@@ -11,7 +11,7 @@ from redis import Redis
 
 from configs.ground import proofs
 from configs.ground.browser_binary import browser_path, missing_browser
-from configs.ground.job_queues import redis
+from configs.ground.jobs import redis
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import BODY, META, PAGES, PICTURE, TRIES, Meta, is_key
 from crawler.proofs.outbox import JOB_SECONDS

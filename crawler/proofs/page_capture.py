@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.block_pages import HEADERS
 from crawler.reading import Page, PageRequest, Reading, Slot, VisitContext
 

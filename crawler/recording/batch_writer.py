@@ -29,7 +29,7 @@ import notifier
 from api.models.base import session
 from api.models.database_clock import database_clock
 from configs.ground.clock import clock
-from configs.ground.outage_log import OutageLog
+from configs.ground.failures import OutageLog
 from crawler.bounds import ERROR, REFUSED, clean_text
 from crawler.items import CheckBatch, CheckItem
 from crawler.proofs.outbox import ProofOutbox

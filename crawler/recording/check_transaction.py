@@ -17,7 +17,7 @@ from api.models.base import write_rows
 from api.models.database_clock import CLOCKS_DIFFER, database_clock
 from api.models.desk import Publication
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.prefecture import desks
 from crawler.incidents import backoff, outages
 from crawler.items import CheckItem

@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from api.models.desk import DeskStatus
-from configs.settings.constants import Constant
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.settings import Constant
+from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.incidents.backoff import REFUSES
 from crawler.items import CheckItem

@@ -18,8 +18,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 
 # The heads of lua/<name>.lua name keys, arguments, result and changes. `-- include: <name>` includes another file.
 _FOLDER = Path(__file__).with_name("lua")

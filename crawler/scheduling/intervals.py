@@ -11,17 +11,20 @@ from zlib import crc32
 
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
-from configs.world.check_intervals import (
+from configs.world.desk import (
     CAPTCHA_PROBE_SECONDS,
     CLOSED_PROBE_SECONDS,
+    FASTEST,
     INTERVAL_JITTER,
     MAINTENANCE_PROBE_SECONDS,
     PAUSE_PROBE_SECONDS,
     ROUND_SECONDS,
     TIERS,
+    Desk,
+    Outcome,
+    WatchLevel,
+    is_stand_in,
 )
-from configs.world.desk import FASTEST, Desk, WatchLevel, is_stand_in
-from configs.world.outcome import Outcome
 from configs.world.prefecture import desks_by_host, host_rules, prefecture
 from crawler.catalogue import visit_of
 from crawler.platforms import platform

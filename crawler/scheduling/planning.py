@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from api.models.desk import DeskChange, DeskState
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.desk import FASTEST, Desk
 from configs.world.plan import PlanName, plan
 from crawler.scheduling import intervals

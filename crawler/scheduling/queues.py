@@ -6,10 +6,8 @@ need a browser (`custom-browser`).
 
 from typing import NamedTuple
 
-from configs.settings import settings
-from configs.settings.constants import Constant
-from configs.world.check_intervals import find_step_gap
-from configs.world.desk import Desk, Fetch
+from configs.settings import Constant, settings
+from configs.world.desk import Desk, Fetch, find_step_gap
 from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_PLACES, BROWSER_START_SECONDS
 from crawler.catalogue import system_of, systems
 

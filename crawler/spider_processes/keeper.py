@@ -12,8 +12,8 @@ from datetime import datetime
 
 import redis
 
-from configs.ground.outage_log import OutageLog
-from configs.settings.constants import Constant
+from configs.ground.failures import OutageLog
+from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily

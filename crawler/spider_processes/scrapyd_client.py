@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 from configs.settings import settings
-from configs.settings.crawling import SCRAPYD_USER
+from configs.settings.groups import SCRAPYD_USER
 from configs.world.desk import Fetch
 from crawler.scheduling.queues import BROWSER
 

@@ -12,10 +12,9 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection
 
+from configs.ground.failures import OutageLog
 from configs.ground.object_store import StoreAway, StoreTrouble
-from configs.ground.outage_log import OutageLog
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 from deploy.backup import status
 from deploy.backup.database import SLOT, ServerState, connect, format_lsn, parse_lsn, read_server
 from deploy.backup.encryption import fingerprints

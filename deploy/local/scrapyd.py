@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 from configs.ground.hosts import is_loopback, is_private
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
-from configs.settings.crawling import SCRAPYD_USER
+from configs.settings.groups import SCRAPYD_USER
 from deploy.local.state_dir import write_private
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")

@@ -24,15 +24,15 @@ from redis import Redis, RedisError
 from rq import Queue
 
 from api.admin.health.desks import read_due_of
-from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.database import database_url
-from configs.ground.job_queues import read_oldest_seconds
+from configs.ground.failures import FAILURES
+from configs.ground.jobs import read_oldest_seconds
 from configs.ground.loop_report import API_COUNTS, read_report
 from configs.ground.proofs import list_waiting
 from configs.ground.redis import open_redis
 from configs.settings import settings
-from configs.world.check_intervals import INTERVAL_JITTER
+from configs.world.desk import INTERVAL_JITTER
 from deploy.metrics.queries import BY_NAME, PREFIX, build_parameters, list_queries
 
 STATEMENT_SECONDS = 1.0

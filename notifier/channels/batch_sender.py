@@ -5,7 +5,7 @@ sleeps until the next fifth, so a single message waits for no more than that; a 
 messages of another channel, too.
 
 A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
-tried by one call (configs/ground/circuit_breaker.py). What one provider did not take, or may not have taken, goes to
+tried by one call (configs/ground/failures.py). What one provider did not take, or may not have taken, goes to
 the next at once. All workers share what is known of their health.
 """
 
@@ -22,15 +22,9 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.database_clock import database_clock
 from api.models.user import Channel
-from configs.ground.circuit_breaker import (
-    PROVIDER_REST_SECONDS,
-    PROVIDER_SLOW_SECONDS,
-    CircuitBreaker,
-    CircuitOpen,
-)
-from configs.ground.job_queues import redis
-from configs.settings import SettingMissing, settings
-from configs.settings.constants import Constant
+from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
+from configs.ground.jobs import redis
+from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,

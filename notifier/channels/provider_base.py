@@ -27,11 +27,10 @@ from urllib3.exceptions import HTTPError
 from api.models.notification import Notification
 from api.models.user import Channel, ContactState
 from configs.ground.contact_addresses import country_of
-from configs.ground.formatting import truncate_line
 from configs.ground.hosts import is_loopback
 from configs.ground.retry_after import parse_retry_after
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.ground.text import truncate_line
+from configs.settings import Constant, settings
 from configs.settings.groups import OTHER
 from notifier.content.outgoing_message import OutgoingMessage
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time, get_timezone_location
 
 from api.models.alert import AlertTarget
+from configs.ground.text import FRENCH
 from configs.world.desk import HOME_ZONE, reveals_health, zone_of
-from configs.world.languages import FRENCH
 from configs.world.prefecture import desks, prefectures
 
 _UNNAMED = "Guichet de la préfecture"

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, load_only
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.message_groups import MessageGroup
+from configs.ground.text import read_language
 from configs.world.desk import zone_or_home
-from configs.world.languages import read_language
 from notifier.content.outgoing_message import Choices
 
 # Kinds that others speak of

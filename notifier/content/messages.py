@@ -24,8 +24,8 @@ from markupsafe import Markup
 
 from api.models.user import Channel
 from configs.ground.brand import SHADES
-from configs.ground.signed_links import write_address
-from configs.world.languages import FRENCH, RIGHT_TO_LEFT
+from configs.ground.signing import write_address
+from configs.ground.text import FRENCH, RIGHT_TO_LEFT
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import location_of, write_home_moment
 from notifier.content.message_kind_base import TemplateContext

@@ -21,8 +21,8 @@ from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
 from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
-from configs.ground.formatting import truncate_line
-from configs.ground.signed_links import AnswerAlert, StopAlerts, write_address, write_link, write_token
+from configs.ground.signing import AnswerAlert, StopAlerts, write_address, write_link, write_token
+from configs.ground.text import truncate_line
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext

@@ -8,7 +8,7 @@ A segment has 160 characters of GSM 03.38's alphabet; a text with any other char
 import math
 import unicodedata
 
-from configs.world.languages import OTHER_SCRIPTS
+from configs.ground.text import OTHER_SCRIPTS
 from notifier.content.outgoing_message import RenderedMessage
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617

@@ -29,9 +29,8 @@ from api.models.user import Channel, Contact, ContactState
 from configs.ground.contact_addresses import digest
 from configs.ground.database_errors import passes
 from configs.ground.message_groups import STOPPABLE, MessageGroup
-from configs.ground.signed_links import StopGroup, write_address, write_token
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.ground.signing import StopGroup, write_address, write_token
+from configs.settings import Constant, settings
 from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
 from notifier.content.message_kind_base import (
     CALL_MISSED,

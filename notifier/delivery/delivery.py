@@ -23,9 +23,9 @@ from api.models.database_clock import database_clock
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel
 from configs.ground.database_errors import passes, read_refusal
-from configs.ground.job_queues import redis
+from configs.ground.jobs import redis
 from configs.ground.message_groups import SWITCHABLE
-from configs.ground.signed_links import write_address
+from configs.ground.signing import write_address
 from configs.settings import SettingMissing
 from notifier.channels.batch_sender import BatchSender
 from notifier.channels.provider_base import (

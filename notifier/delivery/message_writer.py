@@ -22,9 +22,9 @@ from api.models.incident import Incident
 from api.models.notice import Notice
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, ContactState, Role, User
-from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
-from configs.world.languages import FRENCH
+from configs.ground.failures import PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.ground.text import FRENCH
 from notifier.content.message_kind_base import ClaimedRow, DueMessage, Skip
 from notifier.content.messages import choose_language, render_notice, speaks
 from notifier.message_kinds import kind_of

@@ -18,10 +18,10 @@ from api.models.notification import RECEIPTS, Notification, Priority, State, que
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.job_queues import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds, redis
+from configs.ground.jobs import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds, redis
 from configs.ground.loop_report import NOTICES
 from configs.ground.matching_queues import CRITICAL, MANY, MATCH_SECONDS
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from notifier.channels.batch_sender import most_at_once
 from notifier.delivery.retry_policy import LEASE_SECONDS
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
     PROVIDER_TIMEOUT_SECONDS,

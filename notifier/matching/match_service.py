@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from configs.world.plan import PlanName, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed

@@ -27,9 +27,8 @@ from api.models.encrypted_text import UNREADABLE, read_stored_address
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.ground.failures import PROVIDER_REST_SECONDS
+from configs.settings import Constant, settings
 from configs.world.plan import plans
 from notifier.channels.batch_sender import breaker_of, most_at_once
 from notifier.content.message_kind_base import SLOT_CALL, SLOT_DETECTED, ClaimedRow

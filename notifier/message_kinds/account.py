@@ -13,7 +13,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.contact_addresses import digest, shorten_address
 from configs.ground.encryption import decrypt
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     LINK_SECONDS,
     PASSWORD_RESET_SECONDS,
     KeepSecondFactor,

@@ -16,7 +16,7 @@ from api.models.incident import Incident
 from api.models.notification import State
 from api.models.support import SupportRequest
 from api.models.user import Role, User
-from configs.ground.signed_links import AcknowledgeIncident, ShowProof, write_link
+from configs.ground.signing import AcknowledgeIncident, ShowProof, write_link
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
 from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
 

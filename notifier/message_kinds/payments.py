@@ -25,7 +25,7 @@ from api.models.user import Grant
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     CancelOrder,
     ConfirmCancellation,
     ConfirmDeclaration,
@@ -34,8 +34,8 @@ from configs.ground.signed_links import (
     WithdrawOrder,
     write_link,
 )
+from configs.ground.text import FRENCH
 from configs.settings import settings
-from configs.world.languages import FRENCH
 from configs.world.plan import PlanName, name_plan, plan
 from configs.world.prefecture import prefectures
 from configs.world.sales_terms import (

@@ -14,7 +14,7 @@ from api.models.notification import HeldFor, Match, Notification, Priority, Stat
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
-from configs.settings.constants import Constant
+from configs.settings import Constant
 from notifier.content import slot_alert_content
 from notifier.content.message_kind_base import (
     CALL,

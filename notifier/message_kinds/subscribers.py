@@ -15,9 +15,9 @@ from api.models.base import is_any_of
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import MoveReminders, TellHowItWent, write_link
+from configs.ground.signing import MoveReminders, TellHowItWent, write_link
+from configs.ground.text import FRENCH
 from configs.world.desk import HOME_ZONE, zone_of
-from configs.world.languages import FRENCH
 from configs.world.prefecture import desks
 from notifier.content.desk_location import (
     DeskLocation,

@@ -20,7 +20,7 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from configs.ground.bot_buttons import ALL, shorten_id, write_alert_button, write_language_button
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.ground.text import MESSAGE_LANGUAGES
 from notifier.content.desk_location import location_of, name_desk, name_place
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.contact_lookup import claim_address, find_contact
 from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock
-from configs.ground.signed_links import ConfirmDeclaration, read_token, write_token
+from configs.ground.signing import ConfirmDeclaration, read_token, write_token
 from tests.clients import Browser
 from tests.factories import PASSWORD, add_account, remove, rows
 from tests.in_turn import in_turn

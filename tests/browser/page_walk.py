@@ -28,7 +28,7 @@ from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.object_store import proof_blobs
 from configs.ground.proofs import BODY, META, Meta, fingerprint, pack
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     AcknowledgeIncident,
     AnswerAlert,
     KeepSecondFactor,

@@ -11,7 +11,7 @@ import time_machine
 from api.models.desk import DeskState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.batch_writer import record

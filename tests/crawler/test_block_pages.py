@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from configs.ground.strict_model import Strict
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler import block_pages
 from crawler.block_pages import ReadingCache, classify_page, detect_block_page
 from crawler.commands.read import describe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.fetching.session import RequestBudget, Session
 from crawler.items import CheckItem
 from crawler.platforms import platform

@@ -8,8 +8,7 @@ import pytest
 import time_machine
 
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from crawler.scheduling.due_queue import VisitEnd
 from tests.crawler.checks import HOST, NOW, recorded, slot
 from tests.factories import add_desk, get, rows

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 from tests.in_turn import in_turn

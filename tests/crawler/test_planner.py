@@ -16,8 +16,7 @@ from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from api.models.user import User
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from crawler import planner

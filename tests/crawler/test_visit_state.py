@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.parsing.json_calendar import Listing, WindowRequest, read_listing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.visit_state import VisitResult, VisitState

@@ -21,7 +21,7 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs

@@ -26,7 +26,7 @@ import notifier
 from api.models import alert as alerts
 from api.models.user import Contact
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs

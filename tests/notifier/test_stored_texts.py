@@ -16,7 +16,7 @@ from api.models.notice import Notice
 from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, User
 from configs.ground.clock import clock
-from configs.ground.signed_links import write_address
+from configs.ground.signing import write_address
 from notifier import jobs
 from notifier.channels.provider_base import OutcomeUnknown, PermanentError, TemporaryError
 from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, TemplateContext

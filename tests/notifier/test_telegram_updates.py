@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import notifier
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.ground.text import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.channels.provider_base import TemporaryError
 from notifier.message_kinds.telegram import COMMANDS

@@ -24,8 +24,8 @@ from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Grant, User
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue
-from configs.ground.job_queues import redis as shared_redis
+from configs.ground.jobs import queue
+from configs.ground.jobs import redis as shared_redis
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.check import Check
 from configs.ground.clock import clock
-from configs.world.desk import Desk, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome, WatchLevel
 from configs.world.prefecture import desks
 from crawler.catalogue import system_of, systems
 from deploy.local.stack import Stack

@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from deploy.local.stack import Stack, is_healthy
 from deploy.sandbox.addresses import INBOX
 from tests.factories import rows

@@ -20,7 +20,7 @@ from api.ground.messages import write_message
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Channel, User
 from configs.ground.clock import clock
-from configs.ground.signed_links import KeepSecondFactor, read_token
+from configs.ground.signing import KeepSecondFactor, read_token
 
 WAITING_TIME = timedelta(days=7)
 ASKED, ENDED = "user.end_factor", "user.factor_ended"  # in the audit

@@ -30,7 +30,7 @@ from api.models.payment import Payment, Subscription
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     AddressLink,
     ResetPassword,
     ReturnAddress,

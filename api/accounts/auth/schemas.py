@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, RootModel, SecretStr
 from api.accounts.schemas import Email, NewPassword, RegistrationForm
 from api.alerts.schemas import NewAlert
 from api.ground.schemas import Answer, Body, clean_text
-from configs.ground.typed_text import join_code
+from configs.ground.text import join_code
 
 Token = Annotated[str, Field(max_length=1000)]
 

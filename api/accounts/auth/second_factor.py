@@ -21,7 +21,7 @@ from api.ground.errors import ApiError
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign
-from configs.ground.typed_text import join_code
+from configs.ground.text import join_code
 
 _SETUP = "totp-setup"
 _SETUP_SECONDS = 900

@@ -44,8 +44,8 @@ from api.models.base import session as open_session
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
-from configs.ground.signed_links import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
-from configs.settings.constants import Constant
+from configs.ground.signing import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
+from configs.settings import Constant
 
 # How long POST /api/auth/forgot-password takes at least, so that its time does not tell whether the address is known
 _EVEN_ANSWER_SECONDS = Constant("EVEN_ANSWER_SECONDS", 0.15)

@@ -29,8 +29,7 @@ from api.network_addresses import group_network_address
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import receives_sms, shorten_address
 from configs.ground.encryption import encrypt, lookup_hashes
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 
 # How long a link to the Telegram bot is good for
 _TELEGRAM_LINK_SECONDS = 600

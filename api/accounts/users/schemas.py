@@ -12,8 +12,7 @@ from api.accounts.schemas import PHONE_NOTICE, Email, Phone
 from api.ground.schemas import Answer, Body, Flag, clean_text, name_rule
 from api.models.export import Export
 from api.models.user import OutageCredit
-from configs.ground.typed_text import join_code
-from configs.world.languages import Language
+from configs.ground.text import Language, join_code
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 

@@ -18,9 +18,9 @@ from api.models.notification import Notification, State, sum_of_day
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.user import Channel
-from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration, pluralize
+from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
+from configs.ground.text import format_duration, pluralize
 from configs.settings import settings
 
 

@@ -22,7 +22,7 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
-from configs.world.check_intervals import INTERVAL_JITTER
+from configs.world.desk import INTERVAL_JITTER
 from configs.world.prefecture import desks
 
 _WELL = "watched"  # the reason of a desk without trouble begins so

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from api.admin.health.findings import PartAway, PartState
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration
+from configs.ground.text import format_duration
 
 GOOD, WARN, BAD = "good", "warn", "bad"  # tones
 _LATE, _LATE_MESSAGE = 1.0, 10.0  # seconds; more shows that something is slow

@@ -21,9 +21,9 @@ from api.models.stripe_event import (
     StripeEventFlag,
 )
 from api.payments.gateway.client import STRIPE_REST_SECONDS
-from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration, pluralize
+from configs.ground.failures import CircuitBreaker
+from configs.ground.text import format_duration, pluralize
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts

@@ -15,11 +15,11 @@ from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
 from api.models.job import JobResult, JobState
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration, pluralize
-from configs.ground.job_queues import name_job
+from configs.ground.jobs import name_job
 from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
 from configs.ground.matching_queues import MANY
 from configs.ground.proofs import read_status
+from configs.ground.text import format_duration, pluralize
 
 _LATE = timedelta(minutes=5)  # for a job that no worker takes
 

@@ -13,17 +13,17 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration, pluralize
 from configs.ground.loop_report import read_report
-from configs.settings.constants import Constant
-from configs.world.check_intervals import (
+from configs.ground.text import format_duration, pluralize
+from configs.settings import Constant
+from configs.world.desk import (
     CAPTCHA_PROBE_SECONDS,
     CLOSED_PROBE_SECONDS,
     LONGEST_REST_SECONDS,
     MAINTENANCE_PROBE_SECONDS,
     PAUSE_PROBE_SECONDS,
+    Outcome,
 )
-from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 
 # Age of the newest check beyond which health says that watching stands still

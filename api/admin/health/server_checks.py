@@ -24,10 +24,9 @@ from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.ground.database_errors import read_refusal
 from configs.ground.encryption import DecryptionFailed, decrypt
-from configs.ground.formatting import format_duration, pluralize
 from configs.ground.hosts import is_loopback
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.ground.text import format_duration, pluralize
+from configs.settings import Constant, settings
 
 # With fewer days ahead than this health calls the table degraded
 _PARTITION_DAYS_LOW = Constant("PARTITION_DAYS_LOW", 7)

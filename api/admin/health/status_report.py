@@ -25,7 +25,7 @@ from api.models.notification import QUEUES, Notification, State, waits_as_wished
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.job_queues import read_oldest_seconds
+from configs.ground.jobs import read_oldest_seconds
 from configs.ground.proofs import read_status
 from configs.ground.redaction import mask_text
 from configs.ground.redis import open_redis

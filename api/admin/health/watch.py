@@ -31,9 +31,9 @@ from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, Inc
 from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration
 from configs.ground.hosts import is_loopback
 from configs.ground.redis import open_redis
+from configs.ground.text import format_duration
 from configs.settings import settings
 
 _JOB, _KIND = "watch_operations", "operations_alarm"

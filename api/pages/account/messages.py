@@ -25,8 +25,8 @@ from api.pages.words import CHANNEL_NAMES, describe_state
 from api.web.auth import current_identity, current_user_id
 from api.web.languages import read_language
 from configs.ground.clock import clock
+from configs.ground.text import RIGHT_TO_LEFT
 from configs.settings import settings
-from configs.world.languages import RIGHT_TO_LEFT
 from configs.world.prefecture import desks
 
 _l = lazy_gettext

@@ -45,8 +45,8 @@ from api.pages.words import CHANNEL_NAMES
 from api.web.auth import current_user_id
 from api.web.languages import read_language, use_account_language
 from api.web.stranger_mail import count_new_email
-from configs.ground.signed_links import VerifyAddress
-from configs.world.languages import MESSAGE_LANGUAGES, Language
+from configs.ground.signing import VerifyAddress
+from configs.ground.text import MESSAGE_LANGUAGES, Language
 from configs.world.prefecture import prefectures
 
 CREDITS = (

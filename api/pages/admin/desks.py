@@ -46,7 +46,7 @@ from api.pages.admin.words import (
 )
 from api.pages.area import Access
 from api.prefectures.schemas import DeskAnswer
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 
 _ONE = "/admin/guichets/<prefecture>/<slug>"
 _LATEST = 20  # checks

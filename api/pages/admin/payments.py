@@ -42,7 +42,7 @@ from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import list_sums, name_movement
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_STATUSES
 from api.payments.billing.queries import OrderBook, read_order_book
-from configs.ground.typed_text import clean_typed
+from configs.ground.text import clean_typed
 from configs.world.plan import name_plan
 
 _ONE = "/admin/paiements/<uuid:id>"

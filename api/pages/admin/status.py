@@ -20,7 +20,7 @@ from api.pages.admin.words import DESK_STATUSES, INCIDENT_REASONS
 from api.pages.area import Access, answer_live
 from api.pages.words import CHANNEL_NAMES, STATE_WORDS
 from configs.ground.clock import clock
-from configs.ground.formatting import format_duration
+from configs.ground.text import format_duration
 from configs.settings import settings
 
 TITLES = {

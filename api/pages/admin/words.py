@@ -10,8 +10,7 @@ from api.models.payment import PaymentEventKind, RefundReason
 from api.pages.context import write_money
 from api.pages.forms import Texts
 from api.pages.words import REFUND_REASONS
-from configs.world.desk import Grade, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.prefecture import prefectures
 
 REASON_TEXTS: Texts = {

@@ -22,8 +22,8 @@ from api.models.base import autocommit_session, read_once
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
 from configs.ground.clock import clock
+from configs.ground.text import MESSAGE_LANGUAGES, Language
 from configs.world.desk import Desk, Procedure, Text, zone_of
-from configs.world.languages import MESSAGE_LANGUAGES, Language
 from configs.world.plan import PlanName
 from configs.world.prefecture import Prefecture, prefectures
 

@@ -21,7 +21,7 @@ from api.pages.words import CHANNEL_NAMES, classify_desk, describe_state, explai
 from api.prefectures.detections import list_alert_detections
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
-from configs.ground.signed_links import MoveReminders, write_token
+from configs.ground.signing import MoveReminders, write_token
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks, prefectures
 

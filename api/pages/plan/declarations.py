@@ -15,7 +15,7 @@ from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
 from api.web.languages import read_language
 from api.web.rate_limits import count_form
 from api.web.stranger_mail import may_mail
-from configs.world.languages import choose_page_language
+from configs.ground.text import choose_page_language
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH
 
 area = Area("declaration_pages", __name__)

@@ -57,7 +57,7 @@ from api.payments.declarations.schemas import CancellationChoice, LinkedWithdraw
 from api.payments.declarations.withdrawals import read_order
 from api.payments.invoices.queries import list_payment_invoices
 from api.web.auth import current_identity, current_user, current_user_id
-from configs.world.languages import choose_page_language
+from configs.ground.text import choose_page_language
 from configs.world.plan import PlanName, name_plan
 from configs.world.prefecture import prefectures
 from configs.world.sales_terms import WITHDRAW_PATH

@@ -32,9 +32,8 @@ from api.payments.ledger.payment_events import (
 )
 from api.payments.ledger.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.ground.clock import clock
-from configs.ground.formatting import pluralize
-from configs.settings.constants import Constant
-from configs.world.languages import choose_page_language
+from configs.ground.text import choose_page_language, pluralize
+from configs.settings import Constant
 from configs.world.plan import Plan, PlanName, plan
 from configs.world.sales_terms import find_newest_version, read_consent
 

@@ -26,8 +26,8 @@ from api.payments.billing.schemas import CheckoutAnswer, NewOrder
 from api.payments.exchange import checkout_calls
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
+from configs.ground.text import choose_page_language
 from configs.settings import settings
-from configs.world.languages import choose_page_language
 
 _COMPLETE = "complete"
 _AGAIN = 5  # seconds, where Stripe did not say

@@ -9,7 +9,7 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
 from api.web.auth import current_identity, current_user_id
 from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
-from configs.world.languages import choose_page_language
+from configs.ground.text import choose_page_language
 
 blueprint = make_blueprint("declarations", __name__, "/api/billing", "billing", "Plans, payments and refunds")
 

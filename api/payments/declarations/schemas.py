@@ -17,7 +17,7 @@ from api.models.declaration import Declaration
 from api.payments.billing.schemas import Cancellation
 from api.payments.declarations.cancellation_dates import list_days
 from configs.ground.clock import clock
-from configs.ground.typed_text import clean_typed, unify_signs
+from configs.ground.text import clean_typed, unify_signs
 
 LONGEST_NAME = 100  # characters
 LONGEST_REFERENCE = 64

@@ -17,8 +17,8 @@ from api.payments.gateway.client import call
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
 from api.payments.ledger.payment_events import PAYMENT_KEY
+from configs.ground.text import FRENCH, choose_page_language
 from configs.settings import settings
-from configs.world.languages import FRENCH, choose_page_language
 from configs.world.plan import Plan, PlanName, name_plan, plan
 
 # How long an order may be paid at Checkout; Stripe takes 31 minutes to 23 hours

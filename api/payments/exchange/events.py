@@ -23,8 +23,7 @@ from api.payments.gateway.client import is_signed
 from api.payments.gateway.facts import Facts
 from api.payments.gateway.outbox import STRIPE_RETRY_SECONDS
 from configs.ground.clock import clock
-from configs.settings import SettingMissing, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, SettingMissing, settings
 from configs.settings.production_checks import STRIPE_LIVE_KEYS
 
 # How long a worker holds the object of an event that it reads at Stripe; longer than its calls take

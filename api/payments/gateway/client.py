@@ -17,10 +17,9 @@ import stripe
 from stripe import StripeClient
 
 from api.payments.gateway.errors import StripeAway, StripeRefused
-from configs.ground.circuit_breaker import CircuitBreaker, CircuitOpen
+from configs.ground.failures import CircuitBreaker, CircuitOpen
 from configs.ground.hosts import is_loopback
-from configs.settings import SettingMissing, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, SettingMissing, settings
 
 # Longest wait for a connection to Stripe
 STRIPE_CONNECT_SECONDS = Constant("STRIPE_CONNECT_SECONDS", 3.0)

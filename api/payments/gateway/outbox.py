@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.models.stripe_event import CommandKind, StripeCommand
 from api.payments.gateway.errors import StripeAway
 from configs.ground.clock import clock
-from configs.settings.constants import Constant
+from configs.settings import Constant
 
 # First wait before an event that could not be applied, or a command, is tried again; each further one is twice as long
 STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)

@@ -18,8 +18,7 @@ from twilio.rest.api.v2010 import account as _account  # noqa: F401 -- else load
 
 from api.models.user import ContactState
 from configs.ground.contact_addresses import is_sms_service
-from configs.settings import settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, settings
 from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
     Acceptance,

@@ -25,8 +25,7 @@ from configs.ground.push_subscriptions import (
     read_subscription,
     write_public_key,
 )
-from configs.settings import SettingMissing, settings
-from configs.settings.constants import Constant
+from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
     CONNECT_SECONDS,
     Acceptance,

@@ -21,7 +21,7 @@ from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Role, User
-from configs.ground import signed_links
+from configs.ground import signing
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from notifier.content.message_kind_base import Skip, TemplateContext
@@ -70,9 +70,11 @@ class World:
         browser.give_login(self.id)
         return browser
 
-    def write_link(self, link: signed_links.Link | None = None) -> str:
+    def write_link(self, link: signing.Link | None = None) -> str:
         ends_at = self.read().factor_ends_at or clock()
-        return f"/l/{signed_links.write_token(link or signed_links.KeepSecondFactor(self.id, int(ends_at.timestamp())))}"
+        return (
+            f"/l/{signing.write_token(link or signing.KeepSecondFactor(self.id, int(ends_at.timestamp())))}"
+        )
 
     def finish_login(self, code: str) -> int:
         given = self.client.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD}).json or {}
@@ -175,7 +177,7 @@ def by_operator(world: World) -> None:
 
 def by_mailbox(world: World) -> None:
     change(Contact, former_address=FORMER, moved_at=clock())
-    token = signed_links.write_token(signed_links.ReturnAddress(world.find_mailbox(), digest(FORMER)))
+    token = signing.write_token(signing.ReturnAddress(world.find_mailbox(), digest(FORMER)))
     assert "Votre compte est revenu" in world.client.post(f"/l/{token}").text
 
 
@@ -183,9 +185,7 @@ def by_move(world: World) -> None:
     headers = sign_in(world.app, world.id).headers
     world.client.patch("/api/users/profile", json={"email": NEW_ADDRESS}, headers=headers)
     version = world.read().token_version
-    token = signed_links.write_token(
-        signed_links.VerifyAddress(world.find_mailbox(), digest(NEW_ADDRESS), new=version)
-    )
+    token = signing.write_token(signing.VerifyAddress(world.find_mailbox(), digest(NEW_ADDRESS), new=version))
     answer = world.client.post("/api/auth/verify-email", json={"token": token}, headers=headers)
     assert answer.status_code == 200, answer.text
 
@@ -333,11 +333,11 @@ def test_a_link_of_something_else_keeps_nothing(world: World, frozen: time_machi
     ends_at = world.ask()
     other = add_account("other@example.org").id
     moment = int(ends_at.timestamp())
-    expected: list[tuple[signed_links.Link, int, str]] = [
-        (signed_links.KeepSecondFactor(other, moment), 200, ENDED),  # it has none
-        (signed_links.KeepSecondFactor(world.id, moment - 1), 200, "demande plus ancienne"),
-        (signed_links.KeepSecondFactor(UUID(int=7), moment), 200, "demande plus ancienne"),
-        (signed_links.ShowProof(world.id), 405, ""),
+    expected: list[tuple[signing.Link, int, str]] = [
+        (signing.KeepSecondFactor(other, moment), 200, ENDED),  # it has none
+        (signing.KeepSecondFactor(world.id, moment - 1), 200, "demande plus ancienne"),
+        (signing.KeepSecondFactor(UUID(int=7), moment), 200, "demande plus ancienne"),
+        (signing.ShowProof(world.id), 405, ""),
     ]
     for link, status, words in expected:
         answer = world.client.post(world.write_link(link))

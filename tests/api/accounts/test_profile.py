@@ -25,7 +25,7 @@ from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.encryption import decrypt
-from configs.ground.signed_links import VerifyAddress, write_token
+from configs.ground.signing import VerifyAddress, write_token
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem, read_json

@@ -23,7 +23,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import VerifyAddress, write_token
+from configs.ground.signing import VerifyAddress, write_token
 from configs.world.plan import PlanName
 from notifier.content.message_kind_base import TemplateContext
 from tests.api.messages import list_tokens, prepare

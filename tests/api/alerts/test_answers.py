@@ -27,8 +27,7 @@ from api.models.notification import Match, Notification
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, Grant
 from configs.ground.clock import clock
-from configs.ground.signed_links import ShowProof, read_token
-from configs.ground.signing import LinkRefused
+from configs.ground.signing import LinkRefused, ShowProof, read_token
 from configs.world.plan import PlanName
 from tests.api.messages import BOTH, add_operator, list_written, read_text
 from tests.api.world import PREFECTURES, Door

@@ -18,7 +18,7 @@ from api.models.desk import DeskState
 from api.models.discovery import Drift, DriftReason
 from api.web.problems import list_field_errors
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from tests.api.world import PREFECTURES, TOWN_HALLS, Door, add_town_halls, watch_town_halls

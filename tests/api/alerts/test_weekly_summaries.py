@@ -17,7 +17,7 @@ from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from notifier.content.message_kind_base import Skip, TemplateContext
 from notifier.content.messages import render

@@ -16,7 +16,7 @@ from api.models.notification import HeldFor, Notification, State
 from api.models.payment import CreditForm, Payment, Refund, RefundReason, Subscription, WatchCredit
 from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import prefecture
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext

@@ -19,7 +19,7 @@ from api.models.user import Channel, Contact, ContactState
 from api.payments.exchange import jobs as payment_jobs
 from api.payments.ledger.payment_events import link_intent
 from configs.ground.clock import clock
-from configs.ground.signed_links import WithdrawOrder, read_token
+from configs.ground.signing import WithdrawOrder, read_token
 from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version, read_consent
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext

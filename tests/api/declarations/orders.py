@@ -18,7 +18,7 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.service import cancel_own
 from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
-from configs.ground.signed_links import ConfirmCancellation, write_token
+from configs.ground.signing import ConfirmCancellation, write_token
 from configs.world.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants

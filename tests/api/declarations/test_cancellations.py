@@ -16,7 +16,7 @@ from api.payments.declarations.forms import LINKED_A_DAY
 from api.payments.declarations.service import keep_own, undo_own
 from api.payments.gateway.client import call
 from configs.ground.clock import clock
-from configs.ground.signed_links import CancelOrder, ConfirmCancellation, WithdrawOrder, write_token
+from configs.ground.signing import CancelOrder, ConfirmCancellation, WithdrawOrder, write_token
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (
     FORM,

@@ -22,8 +22,7 @@ from api.payments.declarations.forms import ACKNOWLEDGED_A_DAY
 from api.payments.declarations.schemas import LONGEST_NAME, LONGEST_REFERENCE, clean_name, clean_reference
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt
-from configs.ground.signed_links import ConfirmDeclaration, WithdrawOrder, write_token
-from configs.ground.signing import sign
+from configs.ground.signing import ConfirmDeclaration, WithdrawOrder, sign, write_token
 from configs.world.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (

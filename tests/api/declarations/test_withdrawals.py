@@ -21,7 +21,7 @@ from api.payments.declarations.withdrawals import declare_withdrawal
 from api.payments.exchange import jobs as payment_jobs
 from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
-from configs.ground.signed_links import WithdrawOrder, write_token
+from configs.ground.signing import WithdrawOrder, write_token
 from configs.world.plan import PlanName
 from configs.world.withdrawal_period import ZONE
 from tests.api.billing.till import Till

@@ -25,8 +25,8 @@ from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Ref
 from api.models.support import SupportRequest
 from api.models.user import Channel, Role
 from api.payments.ledger import notices
-from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
+from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests import databases, factories

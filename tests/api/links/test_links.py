@@ -25,7 +25,7 @@ from api.web import rate_limits
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     AcknowledgeIncident,
     AnswerAlert,
     StopAlerts,

@@ -35,8 +35,7 @@ from api.pages.words import (
 )
 from api.prefectures.outlook_schemas import HeatCell
 from configs.ground.clock import clock
-from configs.world.desk import Grade, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks
 from tests import factories

@@ -17,7 +17,7 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
 from configs.ground.proofs import new_key
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.plan import PlanName
 from tests.api.world import Door, reveal_health
 from tests.clients import Browser

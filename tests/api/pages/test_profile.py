@@ -20,8 +20,8 @@ from configs.ground.brand import BRAND
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.encryption import decrypt
-from configs.ground.signed_links import VerifyAddress, write_token
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.ground.signing import VerifyAddress, write_token
+from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.browser_keys import subscribe

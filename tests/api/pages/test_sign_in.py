@@ -15,7 +15,7 @@ from api.models.user import Contact, User
 from api.pages.cookies import add_notice
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import VerifyAddress, write_token
+from configs.ground.signing import VerifyAddress, write_token
 from tests.api.world import Door
 from tests.clients import Browser, Page, People
 from tests.factories import EMAIL, PASSWORD, add_account, change, one, rows

@@ -21,7 +21,7 @@ from api.payments.exchange.jobs import carry_out
 from api.payments.ledger.early_ends import shorten_paid_time, withdraw
 from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue, redis
+from configs.ground.jobs import queue, redis
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from notifier.sweep import Sweep

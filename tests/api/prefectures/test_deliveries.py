@@ -24,7 +24,7 @@ from api.prefectures.delivery_figures import (
 )
 from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.prefecture import desks
 from notifier.receipts.receiving import READERS
 from tests.api.world import PREFECTURES

@@ -17,8 +17,7 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
-from configs.ground.signed_links import ShowProof, StopAlerts, write_token
-from configs.ground.signing import sign
+from configs.ground.signing import ShowProof, StopAlerts, sign, write_token
 from tests.api.world import TOWN_HALLS, add_town_halls
 from tests.clients import People, Person, read_json
 from tests.factories import add_alert, add_match, change, get, see

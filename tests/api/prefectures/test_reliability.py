@@ -20,7 +20,7 @@ from api.models.desk import DeskState, Outage, OutageReason, Publication
 from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from tests.api.world import PREFECTURES
 from tests.clients import People, read_json
 from tests.factories import BOBIGNY, add_day, add_desk, add_payment, make_delivery_figure, save_all

@@ -18,7 +18,7 @@ from api.models.slot import GoneReason, SlotRow
 from api.prefectures.outlook import list_offers
 from api.prefectures.queries import WatchStates, read_watch_states
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
 from tests.clients import People, read_json

@@ -59,7 +59,7 @@ from api.payments.declarations.schemas import WithdrawalForm
 from api.payments.declarations.service import confirm
 from api.payments.exchange.objects import OBJECT_TYPES
 from api.privacy.deletion import delete_account
-from configs.ground import signed_links
+from configs.ground import signing
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from notifier.channels.batch_sender import providers
@@ -337,7 +337,7 @@ def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
     assert delete(camille, {"understood": True}).status_code == 204
     shop.pass_time(days=2)
     form = {"name": "Camille", "email": "later@example.org"}
-    path = f"/l/{signed_links.write_token(signed_links.WithdrawOrder(payment))}"
+    path = f"/l/{signing.write_token(signing.WithdrawOrder(payment))}"
     answer = client.post(path, data=form)
     assert answer.status_code == (200 if refunds else 409)
     assert [each.amount_cents for each in rows(Refund)] == refunds, answer.text
@@ -352,11 +352,11 @@ def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person)
         reset = sign_reset(contact, user)
     sent = contact.id, digest(camille.email)
     links = {
-        "verify": signed_links.write_token(signed_links.VerifyAddress(*sent)),
+        "verify": signing.write_token(signing.VerifyAddress(*sent)),
         "reset": reset,
-        "stop": signed_links.write_token(signed_links.StopAlerts((alert,))),
-        "portal": signed_links.write_token(signed_links.OpenPortal(*sent)),
-        "closed-desk": signed_links.write_token(signed_links.RefundClosedDesk(*sent, alert)),
+        "stop": signing.write_token(signing.StopAlerts((alert,))),
+        "portal": signing.write_token(signing.OpenPortal(*sent)),
+        "closed-desk": signing.write_token(signing.RefundClosedDesk(*sent, alert)),
     }
     delete(camille)
     left = [each.id for each in rows(Notification)]

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from configs.ground.clock import override_clock
-from configs.ground.formatting import format_duration, truncate_line
 from configs.ground.hosts import host_of, is_loopback, is_private, resolve_stand_in
 from configs.ground.retry_after import parse_retry_after
+from configs.ground.text import format_duration, truncate_line
 from tests.in_turn import in_turn
 
 

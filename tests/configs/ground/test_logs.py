@@ -13,8 +13,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs.ground.failures import OutageLog
 from configs.ground.logs import set_up_logs
-from configs.ground.outage_log import OutageLog
 from configs.ground.redaction import MASK, mask, mask_entry, mask_text
 from configs.ground.signing import sign
 from tests.in_turn import in_turn

@@ -10,7 +10,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.ground import bot_buttons, encryption, signed_links
+from configs.ground import bot_buttons, encryption, signing
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import SettingMissing
@@ -20,62 +20,62 @@ Put = Callable[..., None]
 ID = UUID("01890000-0000-7000-8000-000000000001")
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 # Each purpose, the word of its kind, and how long its token is good; None: for ever.
-PURPOSES: list[tuple[signed_links.Link, str, timedelta | None]] = [
-    (signed_links.VerifyAddress(ID, "digest"), "verify", 30 * DAY),
-    (signed_links.VerifyAddress(ID, "digest", registration=ID, new=3), "verify", 30 * DAY),
-    (signed_links.ResetPassword(ID, "digest", "digest"), "reset", HOUR),
-    (signed_links.KeepSecondFactor(ID, 7), "factor", None),
-    (signed_links.OpenPortal(ID, "digest"), "portal", 30 * DAY),
-    (signed_links.RefundClosedDesk(ID, "digest", ID), "closed-desk", 30 * DAY),
-    (signed_links.StopGroup(ID, "digest", MessageGroup.NEWS), "unsubscribe", 30 * DAY),
-    (signed_links.StopAlerts((ID,)), "stop", 30 * DAY),
-    (signed_links.StopAlerts((ID, uuid4())), "stop", 30 * DAY),
-    (signed_links.AnswerAlert(ID), "answer", 30 * DAY),
-    (signed_links.MoveReminders(ID), "reminder", 30 * DAY),
-    (signed_links.TellHowItWent(ID, well=False), "went", 30 * DAY),
-    (signed_links.AcknowledgeIncident(1, ID), "incident", 30 * DAY),
-    (signed_links.ShowProof(ID), "proof", HOUR),
-    (signed_links.ConfirmDeclaration(ID), "declaration", 400 * DAY),
-    (signed_links.ConfirmCancellation(ID), "resiliation", 500 * DAY),
-    (signed_links.WithdrawOrder(ID), "withdraw", None),
-    (signed_links.CancelOrder(ID), "cancel", None),
+PURPOSES: list[tuple[signing.Link, str, timedelta | None]] = [
+    (signing.VerifyAddress(ID, "digest"), "verify", 30 * DAY),
+    (signing.VerifyAddress(ID, "digest", registration=ID, new=3), "verify", 30 * DAY),
+    (signing.ResetPassword(ID, "digest", "digest"), "reset", HOUR),
+    (signing.KeepSecondFactor(ID, 7), "factor", None),
+    (signing.OpenPortal(ID, "digest"), "portal", 30 * DAY),
+    (signing.RefundClosedDesk(ID, "digest", ID), "closed-desk", 30 * DAY),
+    (signing.StopGroup(ID, "digest", MessageGroup.NEWS), "unsubscribe", 30 * DAY),
+    (signing.StopAlerts((ID,)), "stop", 30 * DAY),
+    (signing.StopAlerts((ID, uuid4())), "stop", 30 * DAY),
+    (signing.AnswerAlert(ID), "answer", 30 * DAY),
+    (signing.MoveReminders(ID), "reminder", 30 * DAY),
+    (signing.TellHowItWent(ID, well=False), "went", 30 * DAY),
+    (signing.AcknowledgeIncident(1, ID), "incident", 30 * DAY),
+    (signing.ShowProof(ID), "proof", HOUR),
+    (signing.ConfirmDeclaration(ID), "declaration", 400 * DAY),
+    (signing.ConfirmCancellation(ID), "resiliation", 500 * DAY),
+    (signing.WithdrawOrder(ID), "withdraw", None),
+    (signing.CancelOrder(ID), "cancel", None),
 ]
 
 each_purpose = pytest.mark.parametrize(("link", "kind", "lifetime"), PURPOSES)
 
 
-def refuse(kind: type[signed_links.Link], token: str) -> str:
+def refuse(kind: type[signing.Link], token: str) -> str:
     with pytest.raises(LinkRefused) as refusal:
-        signed_links.read_token(kind, token)
+        signing.read_token(kind, token)
     return refusal.value.reason
 
 
 @each_purpose
 def test_a_token_carries_what_was_written_for_its_time(
-    frozen: time_machine.Traveller, link: signed_links.Link, kind: str, lifetime: timedelta | None
+    frozen: time_machine.Traveller, link: signing.Link, kind: str, lifetime: timedelta | None
 ) -> None:
-    token = signed_links.write_token(link)
-    assert signed_links.find_kind(token) is type(link)
+    token = signing.write_token(link)
+    assert signing.find_kind(token) is type(link)
     frozen.shift(lifetime or 10 * YEAR)
-    assert signed_links.read_token(type(link), token) == link
+    assert signing.read_token(type(link), token) == link
     frozen.shift(timedelta(seconds=1))
     assert lifetime is None or refuse(type(link), token) == "expired"
 
 
 @in_turn("link, kind, lifetime", PURPOSES)
 def test_a_token_is_good_for_its_purpose_only(
-    link: signed_links.Link, kind: str, lifetime: timedelta | None
+    link: signing.Link, kind: str, lifetime: timedelta | None
 ) -> None:
-    tokens = [signed_links.write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
+    tokens = [signing.write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
     tokens += [f"{kind}.{token.partition('.')[2]}" for token in tokens]  # renamed
     assert {refuse(type(link), token) for token in tokens} == {"forged"}
 
 
 @each_purpose
 def test_what_the_key_of_logins_signed_is_no_link(
-    settings_env: Put, link: signed_links.Link, kind: str, lifetime: timedelta | None
+    settings_env: Put, link: signing.Link, kind: str, lifetime: timedelta | None
 ) -> None:
-    token = signed_links.write_token(link)
+    token = signing.write_token(link)
     settings_env(JWT_SECRET="a" * 40, LINK_KEY="b" * 40)
     assert refuse(type(link), token) == "forged"
     assert refuse(type(link), f"{kind}.{sign(kind, {'contact': str(ID), 'address': 'x'})}") == "forged"
@@ -91,32 +91,32 @@ def test_what_the_key_of_logins_signed_is_no_link(
     ],
 )
 def test_what_carries_something_else_is_forged(
-    link: signed_links.Link, kind: str, lifetime: timedelta | None, payload: Any
+    link: signing.Link, kind: str, lifetime: timedelta | None, payload: Any
 ) -> None:
     assert refuse(type(link), f"{kind}.{sign(kind, payload, 'link_key')}") == "forged"
 
 
 def test_one_token_stops_either_alerts_or_a_group(frozen: time_machine.Traveller) -> None:
-    for link in (signed_links.StopAlerts((ID,)), signed_links.StopGroup(ID, "digest", MessageGroup.DESK)):
-        assert signed_links.read_unsubscription(signed_links.write_token(link)) == link
-    old = signed_links.write_token(signed_links.StopAlerts((ID,)))
+    for link in (signing.StopAlerts((ID,)), signing.StopGroup(ID, "digest", MessageGroup.DESK)):
+        assert signing.read_unsubscription(signing.write_token(link)) == link
+    old = signing.write_token(signing.StopAlerts((ID,)))
     frozen.shift(31 * DAY)
     for token, reason in (
         (old, "expired"),
-        (signed_links.write_token(signed_links.AnswerAlert(ID)), "forged"),
+        (signing.write_token(signing.AnswerAlert(ID)), "forged"),
     ):
         with pytest.raises(LinkRefused) as refusal:
-            signed_links.read_unsubscription(token)
+            signing.read_unsubscription(token)
         assert refusal.value.reason == reason
 
 
 def test_links_need_no_key_of_logins(bare: Put) -> None:
     bare(LINK_KEY="a" * 40)
-    link = signed_links.ShowProof(ID)
-    assert signed_links.read_token(signed_links.ShowProof, signed_links.write_token(link)) == link
+    link = signing.ShowProof(ID)
+    assert signing.read_token(signing.ShowProof, signing.write_token(link)) == link
     bare(LINK_KEY="", JWT_SECRET="a" * 40)
     with pytest.raises(SettingMissing, match="LINK_KEY is not set"):
-        signed_links.write_token(link)
+        signing.write_token(link)
 
 
 # Data of the bot's buttons

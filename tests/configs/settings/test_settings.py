@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from configs.settings import SettingMissing, Settings, SettingsRefused, load
-from configs.world.check_intervals import find_step_gap
+from configs.world.desk import find_step_gap
 from deploy.sandbox.providers.receipts import make_public_key
 from tests.in_turn import in_turn
 

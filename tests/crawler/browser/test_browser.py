@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.browser.page import BrowserSession
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import RequestBudget

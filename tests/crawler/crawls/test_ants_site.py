@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.prefecture import load_prefectures
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk

@@ -11,8 +11,7 @@ import pytest
 from api.app import create_app
 from api.models.desk import Publication
 from configs.ground.clock import clock
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.items import CheckItem
 from crawler.recording.batch_writer import record

@@ -21,7 +21,7 @@ import pytest
 
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from tests.crawler.checks import open_after
 from tests.crawler.held import Held, make_desk

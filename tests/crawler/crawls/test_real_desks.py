@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from configs.settings import PREFECTURES
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.catalogue import visit_of
 from crawler.platforms import platform

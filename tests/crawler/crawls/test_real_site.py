@@ -15,8 +15,7 @@ import pytest
 
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
-from configs.world.desk import Desk, Fetch
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Fetch, Outcome
 from configs.world.prefecture import desks
 from tests.crawler.checks import open_after
 from tests.crawler.held import Held

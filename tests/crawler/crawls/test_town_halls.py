@@ -13,8 +13,7 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desk, reload_desk_files
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem

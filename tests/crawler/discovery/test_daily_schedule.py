@@ -10,8 +10,7 @@ import time_machine
 from api.models.base import session
 from api.models.check import make_partitions
 from api.models.discovery import DriftReason
-from configs.world.desk import Desk, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome, WatchLevel
 from configs.world.prefecture import desks, prefecture
 from crawler.discovery import daily_schedule, results
 from crawler.discovery.daily_schedule import Daily

@@ -12,7 +12,7 @@ import pytest
 from scrapy import Request
 
 from configs.settings.proxies import Proxy, parse_proxies
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.fetching.proxies import Proxies
 from crawler.items import CheckItem
 from crawler.scheduling import due_queue

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientError, InvalidURL
 from scrapy.exceptions import NotSupported
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.fetching import session
 from crawler.fetching.browser_headers import pool
 from crawler.fetching.decompression import NotAccepted, TooLarge

@@ -9,7 +9,7 @@ from api.models.desk import DeskState, Outage, OutageReason
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.prefecture import desks
 from crawler.incidents import loop
 from tests.factories import add_alert, add_check, add_desk, add_grant, add_user, change, rows, save

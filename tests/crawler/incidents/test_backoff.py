@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from crawler.incidents.backoff import after_refusal, after_success
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check, recorded, slot

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.desk import DeskState, OutageReason
 from api.models.discovery import DriftReason
 from api.models.user import Channel, Role
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.prefecture import reload_desk_files
 from crawler.bounds import REFUSED, bound_reading
 from crawler.incidents import loop, moved_pages, notices

@@ -9,8 +9,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import DriftReason
 from api.models.user import Role
-from configs.world.desk import Grade, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
 from crawler.recording.batch_writer import record

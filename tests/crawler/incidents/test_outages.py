@@ -6,8 +6,7 @@ import pytest
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from configs.settings import settings
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from crawler.incidents import outages
 from tests.crawler.checks import HOST, NOW, recorded, slot
 from tests.factories import rows

@@ -17,8 +17,7 @@ from api.models.discovery import DriftReason
 from api.models.notification import Notification
 from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
 from configs.ground.clock import clock
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from configs.world.plan import PlanName, plans
 from crawler.incidents import moved_pages
 from crawler.planner import Planner

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.parsing.error_pages import error_page
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import page, read

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.parsing.json_calendar import (
     Listing,
     read_listing,

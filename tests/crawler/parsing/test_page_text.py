@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.parsing.html_text import (
     contains_phrase,
     names_date,

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from configs.world.prefecture import prefectures
 from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import platform

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.platforms import platform
 from crawler.platforms.citopia import department_of
 from crawler.reading import PageRequest, Reading, VisitContext

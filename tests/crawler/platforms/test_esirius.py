@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.platforms import platform
 from crawler.platforms.esirius import CallFailed, call, reply
 from tests.crawler import esirius_pages as pages

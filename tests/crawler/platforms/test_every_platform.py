@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler import platforms
 from crawler.platforms import example, platform
 from crawler.reading import Reading

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.platforms import platform
 from crawler.platforms.ezbooking import Form, ask_weeks
 from crawler.reading import CoveredWindow, PageRequest, Place, VisitContext

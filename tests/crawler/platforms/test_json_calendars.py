@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.platforms import example, platform
 from crawler.reading import CoveredWindow, PageRequest, Reading
 from tests.crawler.pages import TODAY, answer, play, visit

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.platforms import platform
 from crawler.platforms.orion import sure_moment
 from crawler.reading import CoveredWindow, Reading, VisitContext

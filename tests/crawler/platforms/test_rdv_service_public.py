@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.reading import CoveredWindow, PageRequest, Place, Reading
 from crawler.visit_state import VisitResult
 from tests.crawler.pages import PARIS, TODAY, play

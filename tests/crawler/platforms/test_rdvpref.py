@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.parsing.css_selectors import Selector, element_selector, find_matches
 from crawler.parsing.forms import build_request
 from crawler.platforms import platform

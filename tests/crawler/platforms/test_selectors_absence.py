@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.reading import Reading
 from tests.crawler.pages import read as read_page
 from tests.crawler.pages import visit

@@ -15,8 +15,7 @@ from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.object_store import Blobs
 from configs.ground.proofs import PICTURE, body_of, is_key, list_waiting, meta_of
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem

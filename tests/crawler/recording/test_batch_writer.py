@@ -17,8 +17,7 @@ from api.models.check import Check, make_partitions
 from api.models.desk import DeskState, DeskStatus, HostState, Publication, Source
 from api.models.slot import Detection, GoneReason, SlotRow
 from configs.ground.clock import clock
-from configs.world.desk import Desk
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Release, Slot
 from crawler.recording import batch_writer

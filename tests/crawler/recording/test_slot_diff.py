@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.slot import GoneReason
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.desk_state_update import CheckOutcome
 from crawler.recording.slot_writer import OPEN, OpenSlot, SlotChanges, compare_slots

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.ground.clock import clock
-from configs.world.check_intervals import ROUND_SECONDS
-from configs.world.outcome import Outcome
+from configs.world.desk import ROUND_SECONDS, Outcome
 from configs.world.prefecture import desks
 from crawler.planner import Planner
 from crawler.scheduling import due_queue, intervals

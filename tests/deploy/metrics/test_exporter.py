@@ -32,9 +32,9 @@ from api.models.incident import Incident
 from api.models.job import JobState
 from api.models.notification import Notification
 from api.models.user import Channel
-from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock
-from configs.ground.job_queues import push
+from configs.ground.failures import CircuitBreaker
+from configs.ground.jobs import push
 from configs.ground.loop_report import LoopReport, write_report
 from configs.ground.redis import open_redis
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers

@@ -17,7 +17,7 @@ from uuid import UUID
 import requests
 
 from configs.ground.clock import clock
-from configs.ground.signed_links import WithdrawOrder, write_token
+from configs.ground.signing import WithdrawOrder, write_token
 from configs.world.withdrawal_period import ZONE
 from tests.lab.chaos.subscribers import SHOPPERS
 

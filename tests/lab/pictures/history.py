@@ -16,8 +16,7 @@ from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.world.desk import Desk, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Desk, Outcome, WatchLevel
 from configs.world.prefecture import desks
 
 Row = dict[str, Any]

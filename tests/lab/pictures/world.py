@@ -8,7 +8,7 @@ from random import Random
 
 import sqlalchemy as sa
 
-from configs.ground.signed_links import (
+from configs.ground.signing import (
     CancelOrder,
     ConfirmCancellation,
     ConfirmDeclaration,

@@ -6,7 +6,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-from configs.world.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
+from configs.ground.text import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
 from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import fit_text, length, segments

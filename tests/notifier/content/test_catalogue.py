@@ -15,7 +15,7 @@ from werkzeug.routing import RequestRedirect
 from api.app import create_app
 from api.models.user import Channel
 from api.pages.choices import PROCEDURE_NAMES
-from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, OTHER_SCRIPTS, RIGHT_TO_LEFT
+from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, OTHER_SCRIPTS, RIGHT_TO_LEFT
 from configs.world.prefecture import Procedure, desks
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk

@@ -10,7 +10,7 @@ from jinja2 import meta
 
 from api.models.alert import Moment
 from api.models.user import Channel
-from configs.world.languages import RIGHT_TO_LEFT
+from configs.ground.text import RIGHT_TO_LEFT
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_kind_base import TemplateContext

@@ -15,7 +15,7 @@ from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import STOPPABLE, MessageGroup
-from configs.ground.signed_links import AnswerAlert, StopAlerts, StopGroup, read_token, read_unsubscription
+from configs.ground.signing import AnswerAlert, StopAlerts, StopGroup, read_token, read_unsubscription
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import languages_of, render
 from notifier.content.slot_alert_content import ANSWER_TAGS

@@ -8,7 +8,7 @@ import pytest
 
 from api.models.slot import Detection, SlotRow
 from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import location_of, name_city

@@ -18,7 +18,7 @@ from api.models.database_clock import replace_database_clock
 from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue
+from configs.ground.jobs import queue
 from notifier import jobs
 from notifier.channels.batch_sender import breaker_of
 from notifier.channels.provider_base import NotAttempted

@@ -18,7 +18,7 @@ from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import VerifyAddress, read_token
+from configs.ground.signing import VerifyAddress, read_token
 from configs.settings import settings
 from configs.world.plan import PlanName
 from notifier import create_notifications

@@ -14,8 +14,8 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.ground.clock import clock
+from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS
 from notifier.channels import batch_sender
 from notifier.channels.batch_sender import BatchSender, _join
 from notifier.channels.provider_base import (

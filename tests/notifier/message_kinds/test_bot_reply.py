@@ -17,7 +17,7 @@ from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.bot_buttons import ALL, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.prefecture import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.message_kind_base import TemplateContext

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Role, User
-from configs.ground.signed_links import StopAlerts, read_unsubscription
+from configs.ground.signing import StopAlerts, read_unsubscription
 from configs.settings import settings
 from configs.world.prefecture import desks
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext

@@ -14,8 +14,8 @@ import pytest
 
 from api.models.base import new_id
 from api.models.user import Channel, ContactState
-from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
+from configs.ground.failures import FAILURES
 from configs.ground.push_subscriptions import PushSubscription, draw_keys, read_subscription
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (

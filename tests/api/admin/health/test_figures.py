@@ -38,8 +38,8 @@ from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.incident import IncidentReason
 from api.models.slot import GoneReason, SlotRow
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue
-from configs.world.outcome import Outcome
+from configs.ground.jobs import queue
+from configs.world.desk import Outcome
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd

@@ -22,8 +22,8 @@ from api.models.notification import State
 from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from api.models.user import Channel
-from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
+from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
 from notifier.channels.batch_sender import provider_names
 from tests.api.admin.health.conftest import ask

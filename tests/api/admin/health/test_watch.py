@@ -25,8 +25,8 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
-from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.clock import clock
+from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.loop_report import PLANNER, STREAM
 from configs.ground.proofs import store_is_away
 from configs.ground.redis import open_redis

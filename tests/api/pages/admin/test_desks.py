@@ -5,7 +5,7 @@ from datetime import timedelta
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
 from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
-from configs.world.outcome import Outcome
+from configs.world.desk import Outcome
 from tests.api.pages.admin.conftest import act, audit, walk
 from tests.clients import Browser
 from tests.factories import (

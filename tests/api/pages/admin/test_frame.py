@@ -15,8 +15,7 @@ from api.models.login import Login
 from api.models.user import Grant, Role
 from api.pages.admin import words
 from configs.ground.clock import clock
-from configs.world.desk import Grade, WatchLevel
-from configs.world.outcome import Outcome
+from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.plan import PlanName
 from tests.api.pages.admin.conftest import read_role
 from tests.clients import Browser, seat_operator

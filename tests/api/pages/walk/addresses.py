@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from api.models.base import Base, engine
 from api.pages.assets import compute_version
 from api.pages.public.legal import list_versions
-from configs.ground.signed_links import KINDS, ShowProof, find_kind
+from configs.ground.signing import KINDS, ShowProof, find_kind
 from tests.browser_keys import subscribe
 from tests.clients import Page, check_page
 

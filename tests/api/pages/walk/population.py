@@ -18,7 +18,7 @@ from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.invoices.issuing import issue_due
-from configs.ground import signed_links
+from configs.ground import signing
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
@@ -96,9 +96,9 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
     )
     message = factories.add_message(user_id, found, kind="slot_alert", state=State.SENT, accepted_at=clock())
     links = {
-        "reminder": signed_links.write_token(signed_links.MoveReminders(appointment.id)),
-        "went": signed_links.write_token(signed_links.TellHowItWent(appointment.id, well=True)),
-        "answer": signed_links.write_token(signed_links.AnswerAlert(message)),
+        "reminder": signing.write_token(signing.MoveReminders(appointment.id)),
+        "went": signing.write_token(signing.TellHowItWent(appointment.id, well=True)),
+        "answer": signing.write_token(signing.AnswerAlert(message)),
     }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
 
@@ -150,10 +150,10 @@ def _declare(payment_id: str) -> dict[str, str]:
     )  # fmt: skip
     factories.save_all([row, notice])
     return {
-        "withdraw": signed_links.write_token(signed_links.WithdrawOrder(UUID(payment_id))),
-        "cancel": signed_links.write_token(signed_links.CancelOrder(UUID(payment_id))),
-        "notice": signed_links.write_token(signed_links.ConfirmCancellation(notice.id)),
-        "declaration": signed_links.write_token(signed_links.ConfirmDeclaration(row.id)),
+        "withdraw": signing.write_token(signing.WithdrawOrder(UUID(payment_id))),
+        "cancel": signing.write_token(signing.CancelOrder(UUID(payment_id))),
+        "notice": signing.write_token(signing.ConfirmCancellation(notice.id)),
+        "declaration": signing.write_token(signing.ConfirmDeclaration(row.id)),
     }
 
 
@@ -166,13 +166,13 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         sent = email.id, digest(email.address)
         password = digest(user.password_hash or "")
     return {
-        "stop": signed_links.write_token(signed_links.StopAlerts((UUID(alert),))),
-        "unsubscribe": signed_links.write_token(signed_links.StopGroup(*sent, MessageGroup.REMINDERS)),
-        "verify": signed_links.write_token(signed_links.VerifyAddress(*sent)),
-        "return": signed_links.write_token(signed_links.ReturnAddress(*sent)),
-        "factor": signed_links.write_token(signed_links.KeepSecondFactor(user_id, 0)),
-        "reset": signed_links.write_token(signed_links.ResetPassword(*sent, password)),
-        "portal": signed_links.write_token(signed_links.OpenPortal(*sent)),
-        "closed_desk": signed_links.write_token(signed_links.RefundClosedDesk(*sent, UUID(alert))),
-        "incident": signed_links.write_token(signed_links.AcknowledgeIncident(1, user_id)),
+        "stop": signing.write_token(signing.StopAlerts((UUID(alert),))),
+        "unsubscribe": signing.write_token(signing.StopGroup(*sent, MessageGroup.REMINDERS)),
+        "verify": signing.write_token(signing.VerifyAddress(*sent)),
+        "return": signing.write_token(signing.ReturnAddress(*sent)),
+        "factor": signing.write_token(signing.KeepSecondFactor(user_id, 0)),
+        "reset": signing.write_token(signing.ResetPassword(*sent, password)),
+        "portal": signing.write_token(signing.OpenPortal(*sent)),
+        "closed_desk": signing.write_token(signing.RefundClosedDesk(*sent, UUID(alert))),
+        "incident": signing.write_token(signing.AcknowledgeIncident(1, user_id)),
     }

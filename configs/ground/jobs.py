@@ -1,4 +1,4 @@
-"""RQ worker that takes jobs one after the other in its own process, until told to stop or old."""
+"""RQ jobs: how one is put into a queue, and the worker that takes one after the other, until told to stop or old."""
 
 import faulthandler
 import json
@@ -9,10 +9,10 @@ import signal
 import threading
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
-from functools import partial
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from types import FrameType
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 from uuid import uuid4
 
 import structlog
@@ -22,17 +22,23 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SimpleWorker
-from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from configs.ground.clock import clock
-from configs.ground.job_queues import name_job
 from configs.ground.logs import set_up_logs
-from configs.ground.redis import redis_client
+from configs.ground.redis import open_redis, redis_client
 from configs.ground.worker_processes import leaves_at, on_stop_signals
 from configs.settings import settings
+
+# Longest time of one attempt at a job
+JOB_SECONDS = 600
+
+KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed
+
+log = structlog.get_logger(__name__)
 
 # Fields that RQ fills for our jobs. No other one is read: each would run or bring something.
 _FIELDS = frozenset(
@@ -47,6 +53,73 @@ _LONGEST_TIMEOUT = 86400
 _ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 # What reading fields raises that are of another kind than ours.
 _STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, zlib.error)
+_STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
+# For one that a library keeps from ending, as Playwright does whose browser hangs. A supervisor kills after 15 s.
+_KILL_SECONDS = 12.0
+_IDLE_SECONDS = 15
+_RETRY_SECONDS = 1.0
+
+
+@lru_cache(maxsize=2)
+def _redis(_url: str) -> Redis:
+    return open_redis()
+
+
+def redis() -> Redis:
+    """Return the process's client for short calls."""
+    return _redis(settings().require("redis_url"))
+
+
+def connect() -> None:
+    """Connect the process's client now, where Redis answers, so that the first short call does not wait for it."""
+    try:
+        redis().ping()
+    except RedisError as error:
+        log.info("redis away: the first call connects", because=type(error).__name__)
+
+
+def queue(name: str) -> Queue:
+    """Return a queue; what is in it is JSON, as unpickling runs whatever Redis holds."""
+    return Queue(name, connection=redis(), serializer=JSONSerializer)
+
+
+def name_job(queue_name: str, what: str) -> str:
+    """Return the id of a job: it begins with its queue's name, by which rules of Redis can tell whose it is."""
+    return f"{queue_name}-{what}"
+
+
+def push(
+    name: str, function: str, arguments: tuple[object, ...], what: str, *, seconds: int, kept: int
+) -> None:
+    """Queue one job for at most `seconds` of work, `kept` so long; one that waits by that name already is enough."""
+    job_id = name_job(name, what)
+    later = redis().pipeline(transaction=False)  # RQ lists the queue in it: the job need not wait for that
+    try:
+        queue(name).enqueue_call(
+            func=function, args=arguments, job_id=job_id, unique=True, timeout=seconds,
+            result_ttl=0, ttl=kept, failure_ttl=kept, description=job_id, pipeline=later,
+        )  # fmt: skip
+    except DuplicateJobError:
+        log.debug("already nudged", job=job_id)
+    later.execute()
+
+
+def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:
+    """Return how long the oldest job of a queue has waited; None where none waits.
+
+    Raises:
+        redis.RedisError: Redis is away.
+        ValueError: the job does not say when it was queued.
+    """
+    first = cast("bytes | None", jobs.connection.lindex(jobs.key, 0))
+    key = Job.redis_job_namespace_prefix.encode() + first if first else b""
+    at = cast("bytes | None", jobs.connection.hget(key, "enqueued_at")) if first else None
+    # Nothing: it was taken meanwhile, or is too old and its row is nudged again.
+    if not at:
+        return None
+    queued = datetime.fromisoformat(at.decode())
+    # RQ writes UTC; what says no zone must not end the sweep, which expects a ValueError alone.
+    return round((now - (queued if queued.tzinfo else queued.replace(tzinfo=UTC))).total_seconds(), 3)
 
 
 class ListedJob(Job):
@@ -137,15 +210,6 @@ def _check_entry(taken: tuple[Any, Any] | None, connection: Redis) -> tuple[Any,
 def _forget_entry(connection: Redis, queue_key: str, entry: str | bytes) -> None:
     """Remove an entry from the list in which RQ keeps what was taken until its job begins."""
     connection.lrem(f"{queue_key}:intermediate", 1, entry)  # type: ignore[arg-type]
-
-
-_STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
-# For one that a library keeps from ending, as Playwright does whose browser hangs. A supervisor kills after 15 s.
-_KILL_SECONDS = 12.0
-_IDLE_SECONDS = 15
-_RETRY_SECONDS = 1.0
-
-log = structlog.get_logger(__name__)
 
 
 class JobWorker(SimpleWorker):

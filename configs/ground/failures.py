@@ -1,0 +1,166 @@
+"""Failures that last: logged once, their part named for health, a provider that failed three times in a row left alone.
+
+So is a provider whose answers became slow: the median of its last twenty. After a rest one call, the probe, tries
+again; there are never two. All processes share this in Redis; without it nothing is left alone.
+https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.resources import files
+from typing import TypeVar
+from uuid import uuid4
+
+import structlog
+from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from configs.ground.clock import clock
+from configs.ground.database_errors import passes
+from configs.ground.jobs import redis
+from configs.settings import Constant, SettingMissing
+
+# A provider whose last twenty answers took longer in the median counts as failing
+PROVIDER_SLOW_SECONDS = 3
+# How long a provider that failed three times in a row is left alone; longer than a call may take
+PROVIDER_REST_SECONDS = Constant("PROVIDER_REST_SECONDS", 15.0)
+FAILURES = 3  # in a row, after which it is
+
+T = TypeVar("T")
+_REDIS_AWAY = (RedisConnectionError, RedisTimeoutError)
+
+log = structlog.get_logger(__name__)
+
+
+class OutageLog:
+    """One server, part or store that may fail again and again; its caller logs where `begin` and `end` say so."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self.kind: object = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last attempt failed."""
+        return bool(self._text)
+
+    def begin(self, text: str, kind: object = None) -> bool:
+        """Note a failure; tell whether it is to be logged: the first one, or the first of another `kind`."""
+        is_new = not self._text or kind != self.kind
+        self._text, self.kind = text or "fails", kind
+        return is_new
+
+    def end(self) -> str:
+        """Note a success; return the last failure's text where an outage ends, else nothing."""
+        text, self._text, self.kind = self._text, "", None
+        return text
+
+    def tell(self, log: logging.Logger, trouble: str) -> None:
+        """Warn of a trouble once, and say when it is over; an empty text is a success."""
+        if trouble and self.begin(trouble):
+            log.warning("%s", trouble)
+        elif not trouble and (before := self.end()):
+            log.info("over: %s", before)
+
+
+class PartFailures:
+    """Runs the parts of a program's loops. Threads may share one, each with parts of its own."""
+
+    def __init__(self) -> None:
+        self._failing: defaultdict[str, OutageLog] = defaultdict(OutageLog)
+
+    def run(self, part: str, work: Callable[[], T]) -> T | None:
+        """Return what a part's work returns; None where it fails, which is logged once for each kind of error."""
+        try:
+            result = work()
+        except Exception as error:  # the other parts must go on, whatever this one meets # noqa: BLE001
+            self._note(part, error)
+            return None
+        if self._failing[part].end():
+            log.info("%s: works again", part)
+        return result
+
+    def names(self) -> dict[str, str]:
+        """Return the parts whose last run failed, each with the class of its error: a stranger may read that."""
+        kinds = {part: outage.kind for part, outage in self._failing.copy().items()}
+        return {part: kind.__name__ for part, kind in sorted(kinds.items()) if isinstance(kind, type)}
+
+    def _note(self, part: str, error: Exception) -> None:
+        if not self._failing[part].begin(str(error), type(error)):
+            return
+        if isinstance(error, _REDIS_AWAY) or passes(error):  # one line, without a traceback
+            log.warning("%s: waits until its server answers: %s", part, str(error).partition("\n")[0])
+        else:
+            log.error("%s: fails, it is tried again at the next look", part, exc_info=error)
+
+
+class CircuitOpen(Exception):
+    """The provider is left alone; `retry_after` seconds are left of its rest."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"{name} failed {FAILURES} times in a row and is left alone for {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class CircuitBreaker:
+    """The breaker of one provider. A rest must be longer than a call can take.
+
+    Answers that take longer than `slow_seconds` in the median open it; 0: however slow they are.
+    """
+
+    def __init__(self, name: str, rest_seconds: float, slow_seconds: float = 0.0) -> None:
+        self._name = name
+        self._rest = rest_seconds
+        self._slow = slow_seconds
+
+    def begin_call(self) -> str:
+        """Return the token of a call that may be made.
+
+        Raises:
+            CircuitOpen: it may not.
+        """
+        token = uuid4().hex
+        wait = self._run("ask", token)
+        if wait > 0:
+            raise CircuitOpen(self._name, wait)
+        return token
+
+    def record_success(self, token: str, seconds: float = 0.0) -> None:
+        """Close the breaker: the provider answered, after so long. A slow answer of many opens it."""
+        self._run("success", token, seconds)
+
+    def record_failure(self, token: str) -> None:
+        """Count a call without an answer; the third in a row opens the breaker."""
+        self._run("failure", token)
+
+    def read_wait(self) -> float:
+        """Return the seconds for which no call is made, without asking for one; 0 where one may be made."""
+        return self._run("look", "")
+
+    def is_open(self) -> bool:
+        """Return whether no call has succeeded since it opened: during its rests, and between them."""
+        try:
+            return int(redis().hget(f"breaker:{self._name}", "failures") or 0) >= FAILURES
+        except (RedisError, SettingMissing):
+            return False
+
+    def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
+        now = clock().timestamp()
+        given: list[str | float] = [happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow]
+        keys = [f"breaker:{self._name}", f"breaker:{self._name}:seconds"]
+        try:
+            return float(_script()(keys=keys, args=given, client=redis()))
+        except RedisError as error:
+            log.warning("no circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
+        except SettingMissing:
+            pass  # a program that has no REDIS_URL leaves nothing alone
+        return 0.0
+
+
+@lru_cache(maxsize=1)
+def _script() -> Script:
+    return redis().register_script((files("configs.ground") / "circuit_breaker.lua").read_text("utf-8"))
