@@ -58,15 +58,24 @@ _REMOVED = (
 _NEEDED = re.compile(r"[@._$\d]")  # each pattern needs one of these
 _PLAIN = (int, float, type(None))
 _DEEPEST = 8
+# Short texts that need no mask: ids of desks and names of loggers come with each line, ten thousand times in a crowd
+_CLEAN: set[str] = set()
+_MOST, _SHORT = 8192, 100  # texts; characters
 
 
 def mask_text(text: str) -> str:
     """Return the text without e-mail addresses (their domain stays), phone numbers (two digits stay), keys."""
     text = str(text)  # a StrEnum would keep its class
-    if _NEEDED.search(text):
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
-    return text
+    if text in _CLEAN or not _NEEDED.search(text):
+        return text
+    masked = text
+    for pattern, replacement in _PATTERNS:
+        masked = pattern.sub(replacement, masked)
+    if masked == text and len(text) <= _SHORT:
+        if len(_CLEAN) >= _MOST:
+            _CLEAN.clear()
+        _CLEAN.add(text)
+    return masked
 
 
 def remove_personal_data(text: str) -> str:
