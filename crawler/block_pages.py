@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from configs.ground.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
-from crawler.parsing.error_pages import error_page, find_damage
+from crawler.parsing.absence import error_page, find_damage
 from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.parsing.websocket_frames import CUT_OFF
-from crawler.platform_base import Platform
+from crawler.platforms import Platform
 from crawler.reading import Outcome, Page, Reading
 
 log = logging.getLogger(__name__)

@@ -21,16 +21,22 @@ from configs.world.desk import Desk, Fetch
 from crawler.block_pages import ReadingCache
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of, visit_of
-from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
-from crawler.fetching.proxies import Proxies
+from crawler.fetching.identity import Proxies, agent_for
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
-from crawler.items import CheckBatch, CheckItem, print_report, process_name, slot_items
-from crawler.platform_base import Platform
-from crawler.platforms import platform
-from crawler.proofs.page_capture import CaptureBuffer, PageCapture
+from crawler.items import (
+    CaptureBuffer,
+    CheckBatch,
+    CheckItem,
+    PageCapture,
+    print_report,
+    process_name,
+    slot_items,
+)
+from crawler.platforms import Platform, platform
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
+from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.scheduling.intervals import (
     budget_of,
     host_floor,
@@ -39,7 +45,6 @@ from crawler.scheduling.intervals import (
     own_interval,
     visit_limit,
 )
-from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 
 from configs.ground.text import CONTROL, pluralize, truncate_line
-from crawler.parsing.date_windows import day_of
+from crawler.parsing.dates import day_of
 from crawler.reading import CoveredWindow, Outcome, Place, Reading, Release, Slot, VisitContext
 
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters

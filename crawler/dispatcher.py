@@ -25,9 +25,8 @@ from configs.world.prefecture import desks
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckBatch, CheckItem, process_name
 from crawler.scheduling import due_queue
-from crawler.scheduling.due_queue import DeskClaim, VisitEnd
+from crawler.scheduling.due_queue import STOP_GRACE_SECONDS, DeskClaim, VisitEnd
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
-from crawler.scheduling.queues import STOP_GRACE_SECONDS
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider

@@ -13,7 +13,7 @@ from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 from configs.world.prefecture import reload_desk_files
 from crawler.catalogue import check_catalogue
-from crawler.scheduling.queues import STOP_GRACE_SECONDS
+from crawler.scheduling.due_queue import STOP_GRACE_SECONDS
 
 
 def prepare() -> None:

@@ -8,7 +8,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from configs.settings import settings
-from crawler.fetching.decompression import unpack_response
+from crawler.fetching.download_handler import unpack_response
 from crawler.url_policy import ensure_allowed
 
 _ROBOTS_HOPS = 5  # https://www.rfc-editor.org/rfc/rfc9309#section-2.3.1.2

@@ -24,14 +24,13 @@ from configs.ground.failures import PartFailures
 from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.settings import Constant
 from configs.world.prefecture import desks
-from crawler.incidents import backoff, kill_switch, outages
+from crawler.incidents import backoff, kill_switch
 from crawler.recording.desk_state_update import LAPSE_SECONDS
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import due_queue, planning
-from crawler.scheduling.due_queue import DueEntry
+from crawler.scheduling.due_queue import DueEntry, queue_names, queue_of
 from crawler.scheduling.intervals import desks_releasing
 from crawler.scheduling.planning import PlanningTask
-from crawler.scheduling.queues import queue_names, queue_of
 
 # How often the planner reads what changed
 _PLANNER_SECONDS = Constant("PLANNER_SECONDS", 1.0)
@@ -144,7 +143,7 @@ class Planner:
         planned = planning.plan_desks(
             rows, chosen, {each.host: each.budget_share for each in hosts}, task, now
         )
-        outages.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
+        backoff.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
         rests = {each.host: until for each in hosts if (until := each.rests_until) and until > now}
         due_queue.send(self._client, due_queue.rest(rests, now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)

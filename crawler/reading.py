@@ -14,8 +14,7 @@ from lxml import html
 from w3lib.url import safe_url_string
 
 from configs.world.desk import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
-from crawler.parsing.charset import decode
-from crawler.parsing.html_text import fold, parse_document, raw_text, rendered_text
+from crawler.parsing.html_text import decode, fold, parse_document, raw_text, rendered_text
 
 T = TypeVar("T")
 
@@ -176,7 +175,7 @@ class Page:
 
     @cached_property
     def text(self) -> str:
-        """Return the body decoded as a browser would, never raising (crawler/parsing/charset.py)."""
+        """Return the body decoded as a browser would, never raising (crawler/parsing/html_text.py)."""
         return self._decoded[0]
 
     @cached_property

@@ -21,8 +21,8 @@ TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
 
 # Who asks, where nothing else says so: ourselves. A check brings all headers of its own agent
-# (crawler/fetching/browser_headers.py), so that these are for whatever else may ask; what no browser sends with each
-# request (Accept) is not among them. What is accepted is what crawler/fetching/decompression.py can prove to be whole.
+# (crawler/fetching/identity.py), so that these are for whatever else may ask; what no browser sends with each
+# request (Accept) is not among them. Accepted is what crawler/fetching/download_handler.py can prove whole.
 USER_AGENT = "RDVPriority/1.0 (+https://rdvpriority.fr)"
 DEFAULT_REQUEST_HEADERS = {
     "Accept-Language": "fr-FR,fr;q=0.9",

@@ -11,7 +11,7 @@ from itertools import count as ascending
 
 from configs.ground.text import pluralize
 from crawler.bounds import REASON, bound_key, clean_text
-from crawler.parsing.date_windows import day_of
+from crawler.parsing.dates import day_of
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot
 
 # After a refusal the visit requests nothing more. Any other trouble (a busy calendar, an unknown page) concerns its

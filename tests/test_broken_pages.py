@@ -24,7 +24,7 @@ from lxml.html import defs
 
 from configs.world.desk import Outcome
 from crawler.block_pages import classify_page
-from crawler.parsing.date_windows import day_of
+from crawler.parsing.dates import day_of
 from crawler.platforms import platform, platforms
 from crawler.reading import CoveredWindow, Page
 from crawler.visit_state import VisitState

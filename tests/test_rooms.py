@@ -18,6 +18,8 @@ SMALL_FOLDERS = {
     "api/bot": "updates of Telegram, in the API as they change what people own",
     "api/migrations/versions": "Alembic's: one file a revision",
     "api/pages/alerts": "an area of pages, whose templates have a folder of the same name",
+    "crawler/proofs": "a program of its own, with the address of the store",
+    "crawler/recording": "one transaction, on a thread of its own",
     "crawler/scheduling": "due queue, intervals, planning, with its Lua",
     "crawler/spider_processes": "scrapyd loads it, and must load little else",
     "crawler/spiders": "Scrapy's: one class a booking system is found here",

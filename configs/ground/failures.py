@@ -13,7 +13,6 @@ from importlib.resources import files
 from typing import TypeVar
 from uuid import uuid4
 
-import structlog
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -33,7 +32,7 @@ FAILURES = 3  # in a row, after which it is
 T = TypeVar("T")
 _REDIS_AWAY = (RedisConnectionError, RedisTimeoutError)
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class OutageLog:
@@ -155,7 +154,7 @@ class CircuitBreaker:
         try:
             return float(_script()(keys=keys, args=given, client=redis()))
         except RedisError as error:
-            log.warning("no circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
+            log.warning("no circuit breaker of %s: Redis is away (%s)", self._name, type(error).__name__)
         except SettingMissing:
             pass  # a program that has no REDIS_URL leaves nothing alone
         return 0.0

@@ -16,9 +16,8 @@ from aiohttp.abc import ResolveResult
 
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
-from crawler.fetching.decompression import TooLarge
 from crawler.fetching.download_handler import DnsResolver
-from crawler.fetching.errors import ProxyFailed
+from crawler.fetching.errors import ProxyFailed, TooLarge
 from crawler.fetching.ssrf_guard import PublicNames, refuse_private
 from crawler.url_policy import AddressRefused, ensure_allowed
 

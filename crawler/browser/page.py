@@ -30,10 +30,9 @@ from crawler.browser.actions import ActionResult, perform
 from crawler.browser.browser_process import Browser, browsers_of
 from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.request_policy import RequestPolicy
-from crawler.fetching.browser_headers import honest, pool
-from crawler.fetching.decompression import TooLarge, headers_of
-from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, to_fetch_error
-from crawler.fetching.proxies import Proxies
+from crawler.fetching.download_handler import headers_of
+from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, TooLarge, to_fetch_error
+from crawler.fetching.identity import Proxies, honest, pool
 from crawler.fetching.session import RequestBudget, RequestStep, Session, first_step, human_delay
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 

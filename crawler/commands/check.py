@@ -13,7 +13,7 @@ from configs.world.prefecture import desk
 from crawler.catalogue import check_catalogue
 from crawler.commands import OperatorCommand
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import queue_of
+from crawler.scheduling.due_queue import queue_of
 
 
 class Command(OperatorCommand, ScrapyCommand):

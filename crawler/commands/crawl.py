@@ -17,7 +17,7 @@ from configs.ground.text import list_names
 from configs.settings import settings
 from crawler.catalogue import WrongArgument, fetch_of
 from crawler.commands import OperatorCommand
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue
 from crawler.url_policy import AddressRefused
 
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused, NotReady)

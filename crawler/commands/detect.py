@@ -24,15 +24,15 @@ from crawler.commands import OperatorCommand
 from crawler.discovery.draft import DeskDraft, name_page
 from crawler.discovery.identify import by_address, identify_page, own_addresses, page_of
 from crawler.discovery.links import BOOKING, find_links
-from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError, to_fetch_error
+from crawler.fetching.identity import agent_for
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
 from crawler.parsing.json_models import parse_json
 from crawler.platforms import at_home, platforms
 from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
-from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
+from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused
 

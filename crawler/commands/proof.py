@@ -20,8 +20,8 @@ from crawler.block_pages import classify_page
 from crawler.catalogue import visit_of
 from crawler.commands import OperatorCommand, show
 from crawler.commands.read import describe
+from crawler.items import asked_of
 from crawler.platforms import example, platform
-from crawler.proofs.page_capture import asked_of
 from crawler.reading import Page, Reading
 
 

@@ -14,9 +14,8 @@ from configs.world.desk import HOME_ZONE, zone_of
 from crawler.block_pages import classify_page
 from crawler.commands import OperatorCommand
 from crawler.discovery.identify import own_addresses, page_of, understands
-from crawler.parsing.date_windows import local_iso
-from crawler.platform_base import Platform
-from crawler.platforms import UnknownPlatform, example, platform
+from crawler.parsing.dates import local_iso
+from crawler.platforms import Platform, UnknownPlatform, example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 
 

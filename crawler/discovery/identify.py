@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from configs.ground.clock import clock
-from crawler.platform_base import Platform
-from crawler.platforms import at_home, example, platforms
+from crawler.platforms import Platform, at_home, example, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -2,11 +2,14 @@
 
 Scrapy's own is experimental; this one also limits the time of DNS look-ups and distinguishes errors.
 Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
+
+Bodies are unpacked here, with proof that they are whole: half a page could look like an empty calendar.
 """
 
 import asyncio
 import logging
 import socket
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
@@ -20,9 +23,83 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from yarl import URL
 
-from crawler.fetching.decompression import TooLarge
-from crawler.fetching.errors import NoHTTP
-from crawler.fetching.proxies import PROXY_CONNECT_SECONDS, ask_by_proxy
+from crawler.fetching.errors import Broken, NoHTTP, NotAccepted, TooLarge
+from crawler.fetching.identity import PROXY_CONNECT_SECONDS, ask_by_proxy
+
+# zlib's own numbers: 16 more than the window for a gzip wrapper, negative for none
+# (https://docs.python.org/3/library/zlib.html#zlib.decompressobj).
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"
+_MOST_MEMBERS = 10  # of a gzip: each copies what is behind it
+_KINDS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # some servers send deflate bare
+
+# In a request's meta: the headers of its agent, as pairs. Scrapy would capitalise client hints, which no browser does,
+# and take a tenth of a page's CPU for it.
+HEADERS = "headers"
+UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp must not add its own
+# No time-out by aiohttp: `_ask_in_time` limits the whole request.
+_UNWATCHED = aiohttp.ClientTimeout(total=None, sock_connect=None)
+_BY_PROXY = aiohttp.ClientTimeout(total=None, sock_connect=PROXY_CONNECT_SECONDS)
+log = logging.getLogger(__name__)
+
+
+def unpack_response(response: Response, limit: int) -> tuple[bytes, dict[str, str]]:
+    """Return a response's body without its encodings, and its headers (see `headers_of`).
+
+    Raises:
+        Broken, NotAccepted, TooLarge: as `unpack` says.
+    """
+    headers = headers_of(response)
+    return unpack(response.body, headers.get("content-encoding", ""), limit), headers
+
+
+def headers_of(response: Response) -> dict[str, str]:
+    """Return a response's headers by their names in lower case; repeated ones are joined."""
+    return {
+        name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
+        for name, values in response.headers.items()
+    }
+
+
+def unpack(body: bytes, encodings: str, limit: int) -> bytes:
+    """Return the body without the encoding that Content-Encoding names.
+
+    Raises:
+        Broken: it is cut short or corrupt.
+        NotAccepted: it has an encoding that we do not ask for, or several.
+        TooLarge: it unpacks to more than `limit` bytes.
+    """
+    named = [name for each in encodings.split(",") if (name := each.strip().lower()) not in ("", "identity")]
+    if not named:
+        return body
+    if len(named) > 1 or named[0] not in _KINDS:
+        raise NotAccepted(f"it is encoded as {encodings[:40]!r}, which was not asked for")
+    problem = ""
+    for kind in _KINDS[named[0]]:
+        try:
+            return _inflate(body, kind, limit)
+        except zlib.error as error:
+            problem = problem or str(error)
+    raise Broken(f"its {named[0]} is corrupt: {problem}")
+
+
+def _inflate(body: bytes, kind: int, limit: int) -> bytes:
+    plain = b""
+    if not body:
+        return plain
+    for _ in range(_MOST_MEMBERS):  # gzip may come in several, one after the other (RFC 1952, section 2.2)
+        stream = zlib.decompressobj(kind)
+        plain += stream.decompress(body, limit + 1 - len(plain))
+        if len(plain) > limit:
+            raise TooLarge(f"it unpacks to more than {limit} bytes")
+        if not stream.eof:
+            raise Broken("it is packed and cut short")
+        body = stream.unused_data
+        if not body.startswith(_MAGIC):
+            return plain
+    raise Broken(f"it is packed in more than {_MOST_MEMBERS} members")
 
 
 class DnsResolver(aiohttp.ThreadedResolver):
@@ -49,15 +126,6 @@ class DnsResolver(aiohttp.ThreadedResolver):
 def add_threads(number: int) -> None:
     """Give the event loop `number` threads for DNS look-ups; names without an answer soon hold asyncio's few."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(number, thread_name_prefix="names"))
-
-
-# In a request's meta: the headers of its agent, as pairs. Scrapy would capitalise client hints, which no browser does,
-# and take a tenth of a page's CPU for it.
-HEADERS = "headers"
-UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp must not add its own
-# No time-out by aiohttp: `_ask_in_time` limits the whole request.
-_UNWATCHED = aiohttp.ClientTimeout(total=None, sock_connect=None)
-_BY_PROXY = aiohttp.ClientTimeout(total=None, sock_connect=PROXY_CONNECT_SECONDS)
 
 
 class AiohttpHandler(BaseDownloadHandler):
@@ -156,9 +224,6 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
     )
     response.headers = headers  # given to it, they would all be copied
     return response
-
-
-log = logging.getLogger(__name__)
 
 
 async def send_request(crawler: Crawler, request: Request) -> Response:

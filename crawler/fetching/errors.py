@@ -8,9 +8,20 @@ from typing import NamedTuple
 import aiohttp
 from scrapy.exceptions import NotSupported
 
-from crawler.fetching.decompression import Broken, NotAccepted, TooLarge
 from crawler.reading import Outcome, Reading
 from crawler.url_policy import AddressRefused
+
+
+class Broken(ValueError):
+    """A body ends too early or is no such encoding."""
+
+
+class NotAccepted(ValueError):
+    """A body has an encoding that was not asked for."""
+
+
+class TooLarge(ValueError):
+    """A body is larger than we read."""
 
 
 class NoHTTP(Exception):

@@ -18,11 +18,9 @@ from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.desk import find_step_gap
-from crawler.fetching.browser_headers import HttpAgent, Kind, honest
-from crawler.fetching.decompression import unpack_response
-from crawler.fetching.download_handler import HEADERS
+from crawler.fetching.download_handler import HEADERS, unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
-from crawler.fetching.proxies import Proxies
+from crawler.fetching.identity import HttpAgent, Kind, Proxies, honest
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
 from crawler.url_policy import same_site
 

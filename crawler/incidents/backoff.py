@@ -1,26 +1,48 @@
-"""Back-off of hosts that refused us or limited our rate: its rules, and its rows in the table `hosts`.
+"""Back-off of hosts that refused us or limited our rate, and outages: paid time in which a desk was not watched.
 
-Refused checks write it, the planner reads it and lets hosts recover. A plain 403 is put down to one page where other
-pages of the host were just read, else to the host.
+Refused checks write both, in the tables `hosts` and `outages` (a row per desk and reason); the planner reads them and
+lets hosts recover. A plain 403 is put down to one page where other pages of the host were just read, else to the host.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.base import session
+from api.models.base import session, write_rows
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.settings import Constant
 from configs.world.desk import LONGEST_REST_SECONDS, Outcome
 from configs.world.prefecture import desks
-from crawler.incidents import outages
 from crawler.items import CheckItem
 from crawler.scheduling import intervals
-from crawler.scheduling.intervals import desks_on
+from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER, desks_on
+from crawler.visit_state import REFUSALS
+
+# A check from before the outage ends nothing: it may be written later than the block that overtook it.
+_END = sa.text("""
+UPDATE outages o SET ends_at = n.at
+FROM json_to_recordset(:rows) AS n(desk_id text, at timestamptz, reason text)
+WHERE o.desk_id = n.desk_id AND o.ends_at IS NULL AND o.starts_at <= n.at
+  AND o.reason IS DISTINCT FROM n.reason
+""")
+_BEGIN = sa.text("""
+INSERT INTO outages (desk_id, starts_at, reason)
+SELECT d.id, n.at, n.reason
+FROM json_to_recordset(:rows) AS n(desk_id text, at timestamptz, reason text)
+JOIN desks d ON d.id = n.desk_id
+WHERE n.reason IS NOT NULL AND NOT EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL)
+ORDER BY d.id
+ON CONFLICT (desk_id) WHERE ends_at IS NULL DO NOTHING
+""")
+_OVER = sa.text("""
+UPDATE outages SET ends_at = greatest(starts_at, :at)
+WHERE ends_at IS NULL AND desk_id <> ALL(:others) AND (CAST(:reason AS text) IS NULL OR reason = :reason)
+""")
 
 # A page that answers 403 is closed, and its host not blocked, where another page there was read so lately
 REFUSAL_SECONDS = Constant("REFUSAL_SECONDS", 3600.0)
@@ -34,7 +56,6 @@ _RETRY_AFTER_MAX_SECONDS = 86400
 _CALM_SECONDS = 3600
 # Smallest part of a host's budget that stays in use, however often the host asked for less
 _LEAST_BUDGET_SHARE = Constant("LEAST_BUDGET_SHARE", 0.0625)
-
 _REASONS = {
     Outcome.BLOCKED: "the site refused us",
     Outcome.RATE_LIMITED: "the site asked us to come less often",
@@ -44,6 +65,42 @@ REFUSES = "the site refuses us: it is left alone for a while"
 _REGROWTH = 0.125  # of the whole budget, for each calm period
 _JITTER = 0.1
 _DOUBLINGS = 20
+_SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
+
+
+class OutageChange(NamedTuple):
+    """A desk, an instant and the reason of its outage from then on; None where it is watched."""
+
+    desk_id: str
+    at: datetime
+    reason: OutageReason | None
+
+
+def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
+    """Return why a desk is not watched after this outcome, the `inconclusive`-th that counts; None: it is, still."""
+    paused = outcome in COUNTED and inconclusive >= PAUSE_AFTER
+    return OutageReason(outcome.value) if outcome in REFUSALS or paused else None
+
+
+def write_outages(session: Session, turns: Sequence[OutageChange]) -> None:
+    """End outages whose desks are watched again or have another reason now, and begin the new ones."""
+    if turns:
+        rows = {"rows": write_rows(each._asdict() for each in turns)}
+        session.execute(_END, rows)
+        session.execute(_BEGIN, rows)
+
+
+def begin_outages(session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason) -> None:
+    """Begin an outage of desks whose host is left alone; one that already has an outage keeps its own reason."""
+    rows = [{"desk_id": each, "at": at, "reason": reason} for each in sorted(desk_ids)]
+    session.execute(_BEGIN, {"rows": write_rows(rows)})
+
+
+def end_outages(
+    session: Session, others: Collection[str], at: datetime, reason: OutageReason | None = None
+) -> None:
+    """End the open outages of all desks but these, those of one reason where it is given."""
+    session.execute(_OVER, {"others": sorted(others), "at": at, "reason": reason and reason.value})
 
 
 def after_refusal(
@@ -95,9 +152,6 @@ def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
         return asked
     first = _BLOCK_REST_SECONDS() if outcome is Outcome.BLOCKED else _RATE_REST_SECONDS()
     return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), LONGEST_REST_SECONDS()))
-
-
-_SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
 
 
 def reclassify_page_refusals(rows: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
@@ -189,14 +243,14 @@ def _rest_desks(rows: Session, host: str, outcome: Outcome, at: datetime) -> Non
     ids = [desk.id for desk in desks_on(host)]
     if outcome is Outcome.BLOCKED:
         reopened = _reopen_misjudged(rows, ids, at)
-        turns = [outages.OutageChange(desk_id, at, OutageReason.BLOCKED) for desk_id in reopened]
-        outages.write_outages(rows, turns)
+        turns = [OutageChange(desk_id, at, OutageReason.BLOCKED) for desk_id in reopened]
+        write_outages(rows, turns)
         rows.execute(
             sa.update(DeskState)
             .where(DeskState.id.in_(ids), DeskState.status == DeskStatus.ACTIVE)
             .values(status=DeskStatus.PAUSED, status_reason=REFUSES)
         )
-    outages.begin_outages(rows, ids, at, OutageReason(outcome.value))
+    begin_outages(rows, ids, at, OutageReason(outcome.value))
 
 
 def _reopen_misjudged(rows: Session, ids: Collection[str], at: datetime) -> list[str]:

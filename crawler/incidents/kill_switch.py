@@ -18,7 +18,7 @@ from api.models.desk import DeskChange, DeskState, HostState, OutageReason
 from configs.ground.clock import clock
 from configs.ground.text import suggest_names
 from configs.world.prefecture import desk, desks
-from crawler.incidents import outages
+from crawler.incidents import backoff
 from crawler.scheduling import due_queue
 from crawler.scheduling.intervals import desks_on
 
@@ -100,8 +100,8 @@ def apply_orders(client: redis.Redis, now: datetime) -> None:
         ids = sorted(reasons)
         shown = write_rows({"id": each, "reason": reasons[each]} for each in ids)
         rows.execute(_SHOW_PAUSED, {"rows": shown})
-        outages.begin_outages(rows, ids, now, OutageReason.STOPPED)
-        outages.end_outages(rows, ids, now, OutageReason.STOPPED)  # of desks that go on
+        backoff.begin_outages(rows, ids, now, OutageReason.STOPPED)
+        backoff.end_outages(rows, ids, now, OutageReason.STOPPED)  # of desks that go on
         due_queue.replace_stopped(client, hosts)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from w3lib.url import add_or_replace_parameters
 
 from configs.ground.text import pluralize
-from crawler.parsing.date_windows import WEEK_DAYS, day_of, local_text, within
+from crawler.parsing.dates import WEEK_DAYS, day_of, local_text, within
 from crawler.parsing.json_models import ACCEPT, message_of, moments_in, reports_failure
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.reading import (

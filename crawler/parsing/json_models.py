@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from crawler.parsing.date_windows import YEARS
+from crawler.parsing.dates import YEARS
 from crawler.reading import Outcome, Page, PageRequest, Reading
 
 T = TypeVar("T")
@@ -174,7 +174,7 @@ def _instant(value: Any) -> datetime:
 
 
 def parse_local_datetime(value: Any) -> datetime:
-    """Return a naive wall clock; see `instant_of` in crawler/parsing/date_windows.py.
+    """Return a naive wall clock; see `instant_of` in crawler/parsing/dates.py.
 
     Raises:
         ValueError: the value is no wall clock, or has an offset.

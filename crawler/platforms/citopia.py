@@ -17,7 +17,7 @@ from w3lib.url import url_query_parameter
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from configs.world.tile_grid import load_tiles
-from crawler.parsing.date_windows import WEEK_DAYS, instant_of, week
+from crawler.parsing.dates import WEEK_DAYS, instant_of, week
 from crawler.parsing.html_text import fold
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (
@@ -35,7 +35,7 @@ from crawler.parsing.json_models import (
     parse_json,
 )
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.platform_base import PAGE, Platform, match_address
+from crawler.platforms import PAGE, Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, VisitContext
 
 _SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"

@@ -11,8 +11,8 @@ from w3lib.url import add_or_replace_parameters, url_query_parameter
 
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
-from crawler.parsing.date_windows import WEEK_DAYS
-from crawler.parsing.error_pages import error_message, read_error_status
+from crawler.parsing.absence import error_message, read_error_status
+from crawler.parsing.dates import WEEK_DAYS
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
@@ -29,7 +29,7 @@ from crawler.parsing.json_models import (
     parse_json,
     slot_start_field,
 )
-from crawler.platform_base import KIND_TOWN_NAME, Platform, match_address
+from crawler.platforms import KIND_TOWN_NAME, Platform, match_address
 from crawler.reading import GONE, CoveredWindow, Outcome, Page, PageRequest, Place, Reading, VisitContext
 
 _BOOKING = "booking"

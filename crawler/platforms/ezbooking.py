@@ -15,12 +15,10 @@ from lxml import etree, html
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.ground.strict_model import Strict
-from crawler.parsing.absence import Statement, check_page, doubt_of
-from crawler.parsing.date_parsing import moments_in
-from crawler.parsing.date_windows import WEEK_DAYS, YEARS, covered_by_answer, day_of, week, within
-from crawler.parsing.error_pages import Notice, find_notice, read_error_status
+from crawler.parsing.absence import Notice, Statement, check_page, doubt_of, find_notice, read_error_status
+from crawler.parsing.dates import WEEK_DAYS, YEARS, covered_by_answer, day_of, moments_in, week, within
 from crawler.parsing.html_text import HIDDEN, label, rendered_text
-from crawler.platform_base import Platform, match_address
+from crawler.platforms import Platform, match_address
 from crawler.reading import (
     ANYWHERE,
     CoveredWindow,

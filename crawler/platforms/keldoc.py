@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
-from crawler.parsing.date_parsing import moments_in
+from crawler.parsing.dates import moments_in
 from crawler.parsing.html_text import normalize
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
@@ -28,7 +28,7 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
-from crawler.platform_base import KIND_TOWN_NAME, Platform, match_address
+from crawler.platforms import KIND_TOWN_NAME, Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
 _API = "/api/patients/v2"

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from pydantic import AliasChoices, AliasPath, Field, StringConstraints
 
 from configs.ground.strict_model import Strict
-from crawler.parsing.date_windows import utc_ends
+from crawler.parsing.dates import utc_ends
 from crawler.parsing.json_calendar import Listing, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
@@ -19,7 +19,7 @@ from crawler.parsing.json_models import (
     parse_json,
     slot_start_field,
 )
-from crawler.platform_base import PAGE, Platform, match_address
+from crawler.platforms import PAGE, Platform, match_address
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 _API = "/api/pat-public"

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
-from crawler.parsing.date_windows import days_of
+from crawler.parsing.dates import days_of
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (
     Captured,
@@ -29,7 +29,7 @@ from crawler.parsing.json_models import (
     parse_json,
     parse_local_datetime,
 )
-from crawler.platform_base import Platform
+from crawler.platforms import Platform
 from crawler.reading import ANYWHERE, CoveredWindow, Outcome, Page, PageRequest, Reading, Slot, VisitContext
 
 _SEARCH = "/orion/api/1/rdv/bookings/availableSlotByDay"

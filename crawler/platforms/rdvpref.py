@@ -15,10 +15,8 @@ from urllib.parse import urlsplit
 from lxml import etree
 from lxml.html import HtmlElement
 
-from crawler.parsing.absence import Statement, check_page, doubt_of
-from crawler.parsing.date_parsing import moment_of, moments_behind
-from crawler.parsing.date_windows import day_of, days_from, moment_in_figures
-from crawler.parsing.error_pages import read_error_status
+from crawler.parsing.absence import Statement, check_page, doubt_of, read_error_status
+from crawler.parsing.dates import day_of, days_from, moment_in_figures, moment_of, moments_behind
 from crawler.parsing.html_text import (
     CONCEALED,
     HIDDEN,
@@ -30,7 +28,7 @@ from crawler.parsing.html_text import (
 )
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
 from crawler.parsing.no_slot_phrases import speaks_of_page_trouble
-from crawler.platform_base import Platform, match_address
+from crawler.platforms import Platform, match_address
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Release, Slot, VisitContext
 
 _ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")

@@ -13,13 +13,11 @@ from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
 from configs.world.desk import Text, Whole
-from crawler.parsing.absence import Statement, check_page, find_statement, read_mark
+from crawler.parsing.absence import Statement, check_page, find_statement, read_error_status, read_mark
 from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible, one_text
-from crawler.parsing.date_parsing import has_unmatched_dates, moment_of
-from crawler.parsing.date_windows import day_of
-from crawler.parsing.error_pages import read_error_status
+from crawler.parsing.dates import day_of, has_unmatched_dates, moment_of
 from crawler.parsing.forms import address_of, build_request
-from crawler.platform_base import Platform
+from crawler.platforms import Platform
 from crawler.reading import (
     ANYWHERE,
     BrowserAction,

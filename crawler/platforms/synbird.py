@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from configs.ground.strict_model import Strict
-from crawler.parsing.date_windows import days_of
+from crawler.parsing.dates import days_of
 from crawler.parsing.json_calendar import Listing, first_window, read_listing
 from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parse_json
-from crawler.platform_base import PAGE, Platform, match_address
+from crawler.platforms import PAGE, Platform, match_address
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
 _SEARCH = "/v6/pro/company/getSlotsFor"

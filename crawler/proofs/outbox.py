@@ -23,8 +23,7 @@ from configs.ground.redaction import MASK, mask_text
 from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.desk import Desk
-from crawler.items import CheckItem
-from crawler.proofs.page_capture import PageCapture, showing
+from crawler.items import CheckItem, PageCapture, showing
 from crawler.reading import Slot
 
 

@@ -1,4 +1,7 @@
-"""Client of the due queue in Redis: which desk is checked next, by whom, and which host may be asked.
+"""Client of the due queues in Redis: which desk is checked next, by whom, and which host may be asked.
+
+A booking system has a queue for its desks that are asked by HTTP, with its own name (`custom`), and one for those that
+need a browser (`custom-browser`): slow checks, with spider processes of their own, delay no others.
 
 What a script does is a `Call`, which `send` (planner, writer) or `asend` (dispatcher) carries out. Instants are by the
 caller's clock, which `now` says; scripts go by that of Redis.
@@ -12,17 +15,82 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from configs.settings import Constant, settings
+from configs.world.desk import Desk, Fetch, find_step_gap
+from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_PLACES, BROWSER_START_SECONDS
+from crawler.catalogue import system_of, systems
+
+# Longest duration of one check by HTTP, over all its requests
+HTTP_DEADLINE_SECONDS = Constant("HTTP_DEADLINE_SECONDS", 20.0)
+# How long running checks may end after a stop
+STOP_GRACE_SECONDS = Constant("STOP_GRACE_SECONDS", 3.0)
+# Added to the deadline before a desk whose process died is due again
+CLAIM_MARGIN_SECONDS = Constant("CLAIM_MARGIN_SECONDS", 5.0)
+# How many checks one spider process runs at once; more than there are hosts, so that hanging ones do not fill it
+SPIDER_PLACES = Constant("SPIDER_PLACES", 64)
+# How many pages one visit may ask for, redirects aside; a real host's budget for a minute ends it before
+VISIT_REQUESTS = Constant("VISIT_REQUESTS", 24)
+
+BROWSER = f"-{Fetch.BROWSER}"  # the end of a queue's name whose desks need one
 
 # The heads of lua/<name>.lua name keys, arguments, result and changes. `-- include: <name>` includes another file.
 _FOLDER = Path(__file__).with_name("lua")
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+# How overdue a desk without subscribers may be before it is claimed like any other
+_HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
+T = TypeVar("T")
+STOPPED = "crawler:stopped"  # a set of hosts
+RUNS = "crawler:planner:runs"  # of planners; a Redis that forgets what a run wrote forgets the run
+_TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
+
+
+class CrawlQueue(NamedTuple):
+    """A booking system's desks that are fetched in one way."""
+
+    system: str
+    fetch: Fetch = Fetch.HTTP
+
+    def __str__(self) -> str:
+        """Return its name, as in Redis."""
+        return f"{self.system}{BROWSER}" if self.browser else self.system
+
+    @property
+    def browser(self) -> bool:
+        """Whether its desks need one."""
+        return self.fetch is Fetch.BROWSER
+
+    @property
+    def places(self) -> int:
+        """Return how many checks one process runs at once."""
+        return BROWSER_PLACES() if self.browser else SPIDER_PLACES()
+
+    @property
+    def processes(self) -> int:
+        """Return how many processes each scrapyd runs for it."""
+        return settings().browser_processes if self.browser else settings().spider_processes
+
+    @property
+    def hold_seconds(self) -> float:
+        """Return for how long a claim may last: a browser's start, the deadline, our own pauses, a margin."""
+        pauses = find_step_gap() * VISIT_REQUESTS()
+        browser = BROWSER_START_SECONDS() + BROWSER_DEADLINE_SECONDS()
+        return (browser if self.browser else HTTP_DEADLINE_SECONDS()) + pauses + CLAIM_MARGIN_SECONDS()
+
+
+def queue_of(desk: Desk) -> CrawlQueue:
+    """Return the queue in which a desk waits."""
+    return CrawlQueue(system_of(desk), desk.fetch)
+
+
+def queue_names() -> list[str]:
+    """Return the names of all possible queues."""
+    return [str(CrawlQueue(system, fetch)) for system in systems() for fetch in Fetch]
 
 
 def _load(name: str) -> str:
@@ -36,14 +104,6 @@ SPEND = _load("spend")
 FINISH = _load("finish")
 SCHEDULE = _load("schedule")
 REST = _load("rest")
-
-# How overdue a desk without subscribers may be before it is claimed like any other
-_HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
-
-T = TypeVar("T")
-STOPPED = "crawler:stopped"  # a set of hosts
-RUNS = "crawler:planner:runs"  # of planners; a Redis that forgets what a run wrote forgets the run
-_TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
 @dataclass(frozen=True, slots=True)

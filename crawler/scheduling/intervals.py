@@ -28,8 +28,7 @@ from configs.world.desk import (
 from configs.world.prefecture import desks_by_host, host_rules, prefecture
 from crawler.catalogue import visit_of
 from crawler.platforms import platform
-from crawler.scheduling.due_queue import HostBucket
-from crawler.scheduling.queues import VISIT_REQUESTS
+from crawler.scheduling.due_queue import VISIT_REQUESTS, HostBucket
 
 # How many checks in a row that prove nothing pause a desk
 PAUSE_AFTER = 5

@@ -15,9 +15,8 @@ from configs.settings import Constant
 from configs.world.desk import FASTEST, Desk
 from configs.world.plan import PlanName, plan
 from crawler.scheduling import intervals
-from crawler.scheduling.due_queue import DueEntry, HostBucket
+from crawler.scheduling.due_queue import DueEntry, HostBucket, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
-from crawler.scheduling.queues import queue_of
 
 # Interval of desks without entitled subscribers
 HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)

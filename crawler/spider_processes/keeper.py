@@ -17,7 +17,7 @@ from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
-from crawler.scheduling.queues import queue_of
+from crawler.scheduling.due_queue import queue_of
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
 # How often the keeper compares what runs with what should

@@ -13,7 +13,7 @@ from uuid import uuid4
 from configs.settings import settings
 from configs.settings.groups import SCRAPYD_USER
 from configs.world.desk import Fetch
-from crawler.scheduling.queues import BROWSER
+from crawler.scheduling.due_queue import BROWSER
 
 PROJECT = "rdvpriority"  # BOT_NAME of crawler/settings.py, which loads Scrapy
 _CONNECT_SECONDS = 2  # a machine that is gone keeps the others' scrapyds waiting that long

@@ -38,11 +38,11 @@ from crawler.discovery.site_walk import (
     bounded_pause,
     observe,
 )
-from crawler.fetching.browser_headers import honest
-from crawler.fetching.decompression import unpack_response
+from crawler.fetching.download_handler import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
+from crawler.fetching.identity import honest
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
+from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from api.models.discovery import DiscoveryRun

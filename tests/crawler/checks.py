@@ -14,8 +14,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.batch_writer import record
-from crawler.recording.check_transaction import Written
+from crawler.recording.batch_writer import Written, record
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from tests.factories import add_desk, rows

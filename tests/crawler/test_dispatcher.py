@@ -16,12 +16,12 @@ from scrapy.exceptions import CloseSpider
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler import dispatcher
-from crawler.fetching.proxies import Proxies
+from crawler.fetching.identity import Proxies
 from crawler.fetching.session import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import Writer
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue
 from deploy.local.valkey import start_valkey
 from tests.crawler.checks import Crawler, check, entry
 

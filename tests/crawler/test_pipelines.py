@@ -9,7 +9,7 @@ from scrapy.core.scraper import Slot
 from twisted.internet.defer import Deferred
 
 from crawler.recording.batch_writer import RecordPipeline, Writer
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue
 from crawler.spiders.booking_systems import PrefenligneSpider
 
 

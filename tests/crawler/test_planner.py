@@ -22,7 +22,7 @@ from configs.world.prefecture import Procedure
 from crawler import planner
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue
 from tests.crawler.checks import HOST, NOW, take
 from tests.factories import add_alert, add_grant, add_user, change, get, rows, save, save_all
 from tests.waiting import until

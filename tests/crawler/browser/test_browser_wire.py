@@ -16,8 +16,7 @@ from scrapy.settings import Settings
 
 from crawler.browser.browser_process import browsers_of
 from crawler.browser.egress_proxy import EgressProxy
-from crawler.fetching.decompression import TooLarge
-from crawler.fetching.errors import ProxyFailed
+from crawler.fetching.errors import ProxyFailed, TooLarge
 from crawler.fetching.ssrf_guard import PublicNames
 from crawler.url_policy import AddressRefused
 from tests.crawler.wire import Say, answer, relay

@@ -9,7 +9,7 @@ import pytest
 
 from configs.ground.browser_binary import arguments, browser_path
 from crawler.browser import page as browser_page
-from crawler.fetching.browser_headers import HttpAgent, agent_for, honest, pool
+from crawler.fetching.identity import HttpAgent, agent_for, honest, pool
 from tests.crawler.held import make_desk
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn

@@ -13,7 +13,7 @@ from scrapy import Request
 
 from configs.settings.proxies import Proxy, parse_proxies
 from configs.world.desk import Outcome
-from crawler.fetching.proxies import Proxies
+from crawler.fetching.identity import Proxies
 from crawler.items import CheckItem
 from crawler.scheduling import due_queue
 from tests.crawler.held import Held, make_desk
@@ -31,7 +31,7 @@ def use(held: Held, monkeypatch: pytest.MonkeyPatch) -> Use:
     def these(*proxies: Proxy) -> Proxies:
         made = Proxies(proxies)
         monkeypatch.setattr(held.spider, "proxies", made)
-        monkeypatch.setattr("crawler.fetching.proxies.random.choice", lambda proxies: proxies[0])
+        monkeypatch.setattr("crawler.fetching.identity.random.choice", lambda proxies: proxies[0])
         return made
 
     return these

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from scrapy import Request
 from scrapy.http import Response
 
-from crawler.fetching.decompression import Broken, NotAccepted, TooLarge, unpack
-from crawler.fetching.download_handler import DnsResolver, send_request
+from crawler.fetching.download_handler import DnsResolver, send_request, unpack
+from crawler.fetching.errors import Broken, NotAccepted, TooLarge
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held
 from tests.crawler.wire import answer, silent, wire

@@ -10,9 +10,8 @@ from scrapy.exceptions import NotSupported
 
 from configs.world.desk import Outcome
 from crawler.fetching import session
-from crawler.fetching.browser_headers import pool
-from crawler.fetching.decompression import NotAccepted, TooLarge
-from crawler.fetching.errors import KNOWN, may_retry, to_fetch_error
+from crawler.fetching.errors import KNOWN, NotAccepted, TooLarge, may_retry, to_fetch_error
+from crawler.fetching.identity import pool
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import Say, answer, self_signed, serving, wire

@@ -10,8 +10,8 @@ import redis
 import time_machine
 
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
+from crawler.incidents import backoff as outage_rows
 from crawler.incidents import kill_switch
-from crawler.incidents import outages as outage_rows
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, take

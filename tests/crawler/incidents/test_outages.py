@@ -7,7 +7,7 @@ from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from configs.settings import settings
 from configs.world.desk import Desk, Outcome
-from crawler.incidents import outages
+from crawler.incidents import backoff
 from tests.crawler.checks import HOST, NOW, recorded, slot
 from tests.factories import rows
 
@@ -62,8 +62,8 @@ def test_a_captcha_that_always_stands_there_is_no_outage_and_ends_every_other() 
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
     with session() as s:
-        again = outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)
-        outages.write_outages(s, [again])
+        again = backoff.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)
+        backoff.write_outages(s, [again])
     assert of() == [("captcha", 1, None)]
 
 

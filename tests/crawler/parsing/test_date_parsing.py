@@ -4,12 +4,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.parsing.date_parsing import (
-    has_unmatched_dates,
-    moment_of,
-    moments_behind,
-    moments_in,
-)
+from crawler.parsing.dates import has_unmatched_dates, moment_of, moments_behind, moments_in
 from crawler.reading import Place, Slot, VisitContext
 from tests.crawler.pages import TODAY, page
 from tests.in_turn import in_turn

@@ -12,10 +12,9 @@ from playwright.sync_api import Error
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import Meta
 from configs.world.desk import Desk
-from crawler.items import CheckItem
+from crawler.items import CheckItem, PageCapture
 from crawler.proofs import job, screenshots
 from crawler.proofs.outbox import Proof
-from crawler.proofs.page_capture import PageCapture
 from crawler.reading import Page, PageRequest, Reading, Slot, VisitContext
 from tests.crawler.checks import NOW, check, slot
 from tests.crawler.held import make_desk

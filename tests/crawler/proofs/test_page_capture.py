@@ -18,10 +18,9 @@ from configs.ground.proofs import PICTURE, body_of, is_key, list_waiting, meta_o
 from configs.world.desk import Desk, Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
 from crawler.fetching.session import RequestBudget
-from crawler.items import CheckItem
+from crawler.items import CaptureBuffer, CheckItem, PageCapture, asked_of, showing
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import Proof, enqueue
-from crawler.proofs.page_capture import CaptureBuffer, PageCapture, asked_of, showing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, HOUR, NOW, slot

@@ -21,8 +21,7 @@ from configs.world.desk import Desk, Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Release, Slot
 from crawler.recording import batch_writer
-from crawler.recording.batch_writer import is_row_fault
-from crawler.recording.check_transaction import Written, write_batch
+from crawler.recording.batch_writer import Written, is_row_fault, write_batch
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, put, slot, take
 from tests.factories import change, get, rows

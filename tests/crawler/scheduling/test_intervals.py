@@ -13,8 +13,8 @@ from configs.world.desk import ROUND_SECONDS, Outcome
 from configs.world.prefecture import desks
 from crawler.planner import Planner
 from crawler.scheduling import due_queue, intervals
+from crawler.scheduling.due_queue import queue_names, queue_of
 from crawler.scheduling.intervals import plan_rounds
-from crawler.scheduling.queues import queue_names, queue_of
 from crawler.spider_processes.keeper import wanted_processes
 from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.in_turn import in_turn

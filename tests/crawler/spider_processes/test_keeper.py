@@ -11,7 +11,7 @@ import redis
 from configs.world.desk import Desk
 from crawler.discovery.daily_schedule import Daily
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue
 from crawler.spider_processes.keeper import SEEN, Keeper, wanted_processes
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 

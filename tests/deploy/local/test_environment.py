@@ -26,7 +26,7 @@ from configs.settings import DatabaseProgram, Program, Settings
 from configs.settings.program_settings import list_allowed, list_secrets
 from configs.world.desk import Fetch
 from crawler.catalogue import systems
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue
 from deploy.local.environment import program_addresses, sandbox_variables
 from deploy.local.ports import StackPorts, choose, usual
 from deploy.local.postgres import USER, start_postgres
