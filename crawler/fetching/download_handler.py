@@ -145,7 +145,7 @@ class AiohttpHandler(BaseDownloadHandler):
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=names),
             cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
-            auto_decompress=False,  # crawler/fetching/decompression.py proves the page whole
+            auto_decompress=False,  # `unpack_response` proves the page whole
             skip_auto_headers=UNASKED,
             middlewares=self.middlewares,
             timeout=_UNWATCHED,
