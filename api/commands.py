@@ -23,9 +23,8 @@ from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.alerts.plan_limits import start_plan
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind
-from api.models.base import Base, session
+from api.models.base import Base, ContactAddress, EncryptedText, session
 from api.models.contact_lookup import claim_address, hash_address
-from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact, Role, User
 from api.privacy.access import delete_named
 from configs.ground.database import database_url

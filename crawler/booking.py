@@ -18,9 +18,8 @@ from configs.ground.clock import clock
 from configs.ground.hosts import resolve_stand_in
 from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch
-from crawler.block_pages import ReadingCache
-from crawler.bounds import ERROR, REASON, clean_text
-from crawler.catalogue import check_catalogue, choose_desks, fetch_of, visit_of
+from crawler.catalogue import check_catalogue, choose_desks, fetch_of
+from crawler.classification import ERROR, REASON, ReadingCache, clean_text
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Proxies, agent_for
@@ -46,7 +45,7 @@ from crawler.scheduling.intervals import (
     visit_limit,
 )
 from crawler.url_policy import ensure_allowed
-from crawler.visit_state import VisitResult, VisitState
+from crawler.visit_state import VisitResult, VisitState, visit_of
 
 if TYPE_CHECKING:
     from crawler.recording.batch_writer import Writer

@@ -6,20 +6,18 @@ Spiders and commands check all desk files when they start (`make lint` by `scrap
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from configs.ground.clock import clock
 from configs.ground.strict_yaml import ConfigFileError, explain_problem
 from configs.ground.text import list_names, suggest_names
 from configs.settings import settings
 from configs.world.desk import Desk, Fetch, Procedure, WatchLevel
 from configs.world.prefecture import desks, prefecture
 from crawler.platforms import UnknownPlatform, platform, platforms
-from crawler.reading import VisitContext
+from crawler.visit_state import visit_of
 
 
 def check_catalogue() -> None:
@@ -45,24 +43,6 @@ def systems() -> list[str]:
 def system_of(desk: Desk) -> str:
     """Return the booking system whose spider checks a desk."""
     return platform(desk.platform).SYSTEM
-
-
-def visit_of(desk: Desk, turn: int = 0) -> VisitContext:
-    """Return what a platform may know of a desk now, on its `turn`-th visit.
-
-    Raises:
-        pydantic.ValidationError: its parameters are not the platform's.
-    """
-    return VisitContext(
-        url=desk.url,
-        today=clock().astimezone(desk.zone).date(),
-        zone=desk.zone,
-        parameters=platform(desk.platform).Parameters.model_validate(desk.parameters),
-        horizon=timedelta(days=desk.horizon),
-        turn=turn,
-        browser=desk.fetch is Fetch.BROWSER,
-        position=desk.position,
-    )
 
 
 def _problems(desk: Desk) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from configs.world.desk import Desk
-from crawler.block_pages import HEADERS
+from crawler.classification import HEADERS
 from crawler.parsing.dates import local_iso, local_text
 from crawler.reading import Outcome, Page, PageRequest, Reading, Slot, VisitContext
 from crawler.visit_state import VisitResult

@@ -42,7 +42,7 @@ def plan() -> None:
     Raises:
         SystemExit: a setting or a desk file is wrong.
     """
-    from api.models.database_clock import database_clock  # noqa: PLC0415
+    from api.models.base import database_clock  # noqa: PLC0415
     from crawler.incidents import loop as incidents  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415

@@ -16,8 +16,7 @@ from typing import cast
 import redis
 import sqlalchemy as sa
 
-from api.models.base import session
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, session
 from api.models.desk import HostState
 from configs.ground.clock import clock
 from configs.ground.failures import PartFailures

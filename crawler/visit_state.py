@@ -5,14 +5,17 @@ docs/reference/visit.md has the truth table.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count as ascending
 
+from configs.ground.clock import clock
 from configs.ground.text import pluralize
-from crawler.bounds import REASON, bound_key, clean_text
+from configs.world.desk import Desk, Fetch
+from crawler.classification import REASON, bound_key, clean_text
 from crawler.parsing.dates import day_of
-from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot
+from crawler.platforms import platform
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot, VisitContext
 
 # After a refusal the visit requests nothing more. Any other trouble (a busy calendar, an unknown page) concerns its
 # place only: the visit goes on with other places, up to _PATIENCE troubles.
@@ -20,6 +23,24 @@ REFUSALS = frozenset(
     {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED}
 )
 _PATIENCE = 3
+
+
+def visit_of(desk: Desk, turn: int = 0) -> VisitContext:
+    """Return what a platform may know of a desk now, on its `turn`-th visit.
+
+    Raises:
+        pydantic.ValidationError: its parameters are not the platform's.
+    """
+    return VisitContext(
+        url=desk.url,
+        today=clock().astimezone(desk.zone).date(),
+        zone=desk.zone,
+        parameters=platform(desk.platform).Parameters.model_validate(desk.parameters),
+        horizon=timedelta(days=desk.horizon),
+        turn=turn,
+        browser=desk.fetch is Fetch.BROWSER,
+        position=desk.position,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

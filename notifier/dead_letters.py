@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
-from api.models.base import is_any_of, session
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, is_any_of, session
 from api.models.notification import Match, Notification, State, is_told
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -19,7 +18,7 @@ from configs.ground.logs import set_up_logs
 from configs.ground.startup import exit_on_config_error
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery import nudges
-from notifier.delivery.retry_policy import UNKNOWN
+from notifier.delivery.nudges import UNKNOWN
 
 
 def letters(given: argparse.Namespace) -> sa.Select[Notification]:

@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 from tenacity import retry, retry_if_exception, stop_after_attempt
 
-from api.models.base import session
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, session
 from configs.ground.database_errors import passes
 from notifier.delivery import delivery, nudges
 from notifier.matching import match_service

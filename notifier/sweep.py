@@ -14,8 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.base import session, takes_writes
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, session, takes_writes
 from api.models.notification import Notification, Priority, State, is_fresh
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection

@@ -26,7 +26,7 @@ import structlog
 from hypothesis.internal.conjecture import providers
 
 from api.models import database_waits as database_connection
-from api.models.database_clock import replace_database_clock
+from api.models.base import replace_database_clock
 from configs import settings as settings_module
 from configs.ground.database import DATABASE_SECONDS
 from configs.ground.push_subscriptions import draw_keys

@@ -23,7 +23,7 @@ from lxml import etree, html
 from lxml.html import defs
 
 from configs.world.desk import Outcome
-from crawler.block_pages import classify_page
+from crawler.classification import classify_page
 from crawler.parsing.dates import day_of
 from crawler.platforms import platform, platforms
 from crawler.reading import CoveredWindow, Page

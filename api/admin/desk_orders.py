@@ -16,7 +16,7 @@ from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
 from api.models.desk import DeskChange, DeskState, HostState
 from configs.ground.clock import clock
-from configs.ground.redaction import mask_text
+from configs.ground.logs import mask_text
 from configs.world.desk import Desk, Text
 
 _PAUSED = "desk paused by an operator"

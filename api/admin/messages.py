@@ -40,7 +40,7 @@ from api.models.user import Channel
 from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
 from api.prefectures.delivery_figures import FigureChoice, compute_day, read_days
 from configs.ground.clock import clock
-from configs.ground.redaction import mask_text
+from configs.ground.logs import mask_text
 
 MOST_REPLAYED = 1000
 _MOST_CAUSES = 20

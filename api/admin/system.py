@@ -19,7 +19,7 @@ from api.models.base import session
 from api.models.incident import Incident
 from api.models.job import JobResult, JobState
 from api.models.user import User
-from configs.ground.redaction import mask_entry
+from configs.ground.logs import mask_entry
 from configs.ground.signing import ShowProof, write_link
 from configs.settings import settings
 

@@ -1,23 +1,35 @@
-"""Base of the records: the declarative class, column types, the engine and session()."""
+"""Base of the records: the declarative class, column types, the engine and session(), the database's clock.
+
+Personal data is encrypted at rest by its column type (configs/ground/encryption.py). Leases, due times and caps go by
+the database's clock, one for all machines. When a page was seen is its reader's to say. A machine whose own clock is
+stepped takes over no lease, and writes nothing that waits longer than it should.
+"""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from api.models.database_waits import is_ready, wait_no_longer_than
 from api.models.session_options import set_session_options
+from configs.ground.clock import read_offset
 from configs.ground.database import DATABASE_SECONDS, database_url
 from configs.ground.database_errors import judge_connection
+from configs.ground.encryption import DecryptionFailed, decrypt, encrypt
 from configs.settings import Program, settings
 
 P = ParamSpec("P")
@@ -41,8 +53,14 @@ _READ_ONLY = sa.text(
     "SELECT pg_is_in_recovery() OR (current_setting('transaction_read_only')::bool AND NOT :reader)"
 )
 
-
 _AFTER_COMMIT = "after_commit"  # key of what a session's transaction leaves
+
+CLOCKS_DIFFER = timedelta(seconds=5)  # between what two programs hold for now
+_ASKED_EVERY = 10.0  # seconds; between them our own stopwatch goes on
+_NOW = sa.select(sa.type_coerce(sa.func.clock_timestamp(), sa.DateTime(timezone=True)))
+_instead: list[Callable[[], datetime]] = []
+UNREADABLE = ""  # a contact's address that no key decrypts; no address is empty
+log = structlog.get_logger(__name__)
 
 
 class Base(orm.DeclarativeBase):
@@ -237,3 +255,107 @@ def write_once(change: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **n
     """Return what one change returns, in a session() of its own."""
     with session() as opened:
         return change(opened, *wanted, **named)
+
+
+@dataclass(slots=True)
+class _Answer:
+    instant: datetime
+    at: float  # by time.monotonic()
+    asked_at: float  # the same; also of a question that was not answered
+
+
+_answers: list[_Answer] = []  # the last one
+
+
+def database_clock(session: Session | None = None) -> datetime:
+    """Return the present instant by the database's clock; it is asked every few seconds, in `session` if there is one.
+
+    While the database is away, the last answer and our stopwatch tell it.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: it was never asked, or `session` is at an end.
+    """
+    if _instead:
+        return _instead[0]()
+    if not _answers or time.monotonic() - _answers[0].asked_at >= _ASKED_EVERY:
+        _ask(session)
+    passed = timedelta(seconds=time.monotonic() - _answers[0].at)
+    return _answers[0].instant + passed + read_offset(of_database=True)
+
+
+def replace_database_clock(source: Callable[[], datetime]) -> None:
+    """Ask `source` instead: tests freeze it."""
+    _instead[:] = [source]
+
+
+def _ask(session: Session | None) -> None:
+    began = time.monotonic()
+    try:
+        instant = session.connection().execute(_NOW).scalar_one() if session else _ask_alone()
+    except sa.exc.SQLAlchemyError:
+        if session or not _answers:
+            raise
+        _answers[0].asked_at = time.monotonic()
+    else:
+        ended = time.monotonic()
+        _answers[:] = [_Answer(instant, (began + ended) / 2, ended)]
+
+
+def _ask_alone() -> datetime:
+    with engine().connect() as connection:
+        instant: datetime = connection.execute(_NOW).scalar_one()
+        return instant
+
+
+class EncryptedText(sa.types.TypeDecorator[str]):
+    """Text that the program reads and writes plainly and the database holds encrypted.
+
+    Two encryptions of a text differ, so it cannot be compared in SQL: find rows by `lookup_hashes`.
+    `flask rekey` renews every column of this type.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- as its base says
+        """Encrypt what is written."""
+        return None if value is None else encrypt(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 -- as its base says
+        """Decrypt what is read.
+
+        Raises:
+            configs.ground.encryption.DecryptionFailed: no key of DATA_KEYS encrypted it.
+        """
+        return None if value is None else decrypt(value)
+
+
+def read_stored_address(stored: str) -> str:
+    """Return the address of a contact as the program reads it, from what the table holds.
+
+    One that cannot be decrypted reads as UNREADABLE, so that one bad row fails no query over many.
+    """
+    if "@" in stored:
+        return stored
+    try:
+        return decrypt(stored)
+    except DecryptionFailed:
+        log.error("the address of a contact is unreadable: check DATA_KEYS")  # noqa: TRY400 -- no traceback a row
+        return UNREADABLE
+
+
+class ContactAddress(EncryptedText):
+    """The address of a contact: e-mail addresses stay as they are, phone numbers and chat ids are encrypted.
+
+    Only the former have an `@`, which the encrypted form has not.
+    """
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Encrypt an address that is no e-mail address."""
+        return value if value is None or "@" in value else super().process_bind_param(value, dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 -- as its base says
+        """Return it as `read_stored_address` does."""
+        return None if value is None else read_stored_address(value)

@@ -6,8 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, new_id
-from api.models.encrypted_text import EncryptedText
+from api.models.base import Base, EncryptedText, new_id
 from api.models.user import User
 
 

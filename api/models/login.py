@@ -8,8 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, enum_column, new_id
-from api.models.encrypted_text import EncryptedText
+from api.models.base import Base, EncryptedText, enum_column, new_id
 from configs.settings import Constant
 from configs.world.plan import PlanName
 

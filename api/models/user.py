@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from api.models.base import Base, enum_column, new_id
-from api.models.encrypted_text import ContactAddress, EncryptedText
+from api.models.base import Base, ContactAddress, EncryptedText, enum_column, new_id
 from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import fold_address
@@ -248,11 +247,6 @@ class Contact(Base):
         """Whether its owner consented again after a spam report or a STOP: a provider's list may name it still."""
         given = (self.consent or {}).get("alerts", {})
         return self.consented_at is not None and AFTER_REPORT in given
-
-    @classmethod
-    def select_after_report(cls) -> sa.ColumnElement[bool]:
-        """Return a column: `consented_after_report` of a contact that can be reached."""
-        return cls.consent[("alerts", AFTER_REPORT)].is_not(None)
 
     @property
     def wants_summary(self) -> bool:

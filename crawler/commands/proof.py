@@ -16,13 +16,13 @@ from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
 from configs.world.desk import zone_of
 from configs.world.prefecture import desks
-from crawler.block_pages import classify_page
-from crawler.catalogue import visit_of
+from crawler.classification import classify_page
 from crawler.commands import OperatorCommand, show
 from crawler.commands.read import describe
 from crawler.items import asked_of
 from crawler.platforms import example, platform
 from crawler.reading import Page, Reading
+from crawler.visit_state import visit_of
 
 
 def read_again(meta: Meta, body: bytes) -> Reading:

@@ -11,7 +11,7 @@ from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
 from configs.world.desk import HOME_ZONE, zone_of
-from crawler.block_pages import classify_page
+from crawler.classification import classify_page
 from crawler.commands import OperatorCommand
 from crawler.discovery.identify import own_addresses, page_of, understands
 from crawler.parsing.dates import local_iso

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from configs.settings import Constant
 from configs.world.prefecture import Prefecture
-from crawler.block_pages import detect_block_page
+from crawler.classification import detect_block_page
 from crawler.discovery.links import (
     Booking,
     Link,

@@ -70,7 +70,7 @@ _TITLES = etree.XPath("//title[not(ancestor::svg)]/text()")  # two, where a page
 # One axis: reading the text of parts (XSLT) disturbs the order in which libxml2 joins the results of several.
 _HEADING = " or ".join(f"self::{each}" for each in "h1 h2 h3 h4 h5 h6 legend caption".split())  # noqa: SIM905
 _NEAREST_HEADING = f"preceding::*[{_HEADING}][1]"
-_MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/block_pages.py
+_MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/classification.py
 _MOST_BLOCKS = 50
 _LONGEST_BLOCK = 2000  # characters; a longer text is no paragraph
 _SLOTS = (
@@ -221,7 +221,7 @@ def read_error_status(page: Page, *, entry: bool = False, gone: str = "") -> Rea
 
     `entry`: the page is the desk's own address, so 404 and 410 mean that the desk is closed. On later pages they may
     mean an expired session. `gone`: the site's meaning of 404 and 410, for the reason. Any other error gives a silent
-    reading, which crawler/block_pages.py classifies.
+    reading, which crawler/classification.py classifies.
     """
     if not page.is_error:
         return None

@@ -30,13 +30,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.base import session, write_rows
-from api.models.database_clock import CLOCKS_DIFFER, database_clock
+from api.models.base import CLOCKS_DIFFER, database_clock, session, write_rows
 from api.models.desk import Publication
 from configs.ground.clock import clock
 from configs.ground.failures import OutageLog
 from configs.world.prefecture import desks
-from crawler.bounds import ERROR, REFUSED, clean_text
+from crawler.classification import ERROR, REFUSED, clean_text
 from crawler.incidents import backoff
 from crawler.items import CheckBatch, CheckItem
 from crawler.proofs.outbox import Proof, ProofOutbox, of_trouble

@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import new_id, write_rows
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, new_id, write_rows
 from api.models.desk import Source
 from api.models.slot import RETURN_SECONDS, GoneReason
 from configs.ground.clock import clock

@@ -26,9 +26,9 @@ from configs.world.desk import (
     is_stand_in,
 )
 from configs.world.prefecture import desks_by_host, host_rules, prefecture
-from crawler.catalogue import visit_of
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import VISIT_REQUESTS, HostBucket
+from crawler.visit_state import visit_of
 
 # How many checks in a row that prove nothing pause a desk
 PAUSE_AFTER = 5

@@ -20,7 +20,7 @@ import structlog
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 
-from api.models.database_clock import database_clock
+from api.models.base import database_clock
 from api.models.user import Channel
 from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.jobs import redis
@@ -40,7 +40,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     may_have_left,
 )
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.message_kind_base import OutgoingMessage
 
 # How many calls a second Twilio begins; it queues the others, which would then ring late
 _CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)

@@ -32,7 +32,7 @@ from configs.ground.retry_after import parse_retry_after
 from configs.ground.text import truncate_line
 from configs.settings import Constant, settings
 from configs.settings.groups import OTHER
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.message_kind_base import OutgoingMessage
 
 # How long a provider may keep silent before it counts as one that does not answer
 PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)

@@ -28,8 +28,7 @@ from configs.ground.signing import write_address
 from configs.ground.text import FRENCH, RIGHT_TO_LEFT
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import location_of, write_home_moment
-from notifier.content.message_kind_base import TemplateContext
-from notifier.content.outgoing_message import LinkButton, RenderedMessage, StoredText
+from notifier.content.message_kind_base import LinkButton, RenderedMessage, StoredText, TemplateContext
 from notifier.content.sms_text import fit_text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"

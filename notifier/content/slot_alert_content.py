@@ -25,9 +25,15 @@ from configs.ground.signing import AnswerAlert, StopAlerts, write_address, write
 from configs.ground.text import truncate_line
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
-from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
+from notifier.content.message_kind_base import (
+    SLOT_DETECTED,
+    ChoiceButton,
+    Choices,
+    ClaimedRow,
+    TemplateContext,
+    sms_stop_page,
+)
 from notifier.content.messages import write_words
-from notifier.content.outgoing_message import ChoiceButton, Choices, sms_stop_page
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message

@@ -9,7 +9,7 @@ import math
 import unicodedata
 
 from configs.ground.text import OTHER_SCRIPTS
-from notifier.content.outgoing_message import RenderedMessage
+from notifier.content.message_kind_base import RenderedMessage
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
 

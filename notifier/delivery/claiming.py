@@ -21,9 +21,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models.base import is_any_of, write_array
-from api.models.database_clock import CLOCKS_DIFFER
-from api.models.encrypted_text import UNREADABLE
+from api.models.base import CLOCKS_DIFFER, UNREADABLE, is_any_of, write_array
 from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.contact_addresses import digest
@@ -42,8 +40,8 @@ from notifier.content.message_kind_base import (
     TemplateContext,
 )
 from notifier.delivery.message_writer import build_row, write_rows
+from notifier.delivery.nudges import LEASE_SECONDS
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
-from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.message_kinds import kind_of, kinds, mergeable_kinds
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written

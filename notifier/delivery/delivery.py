@@ -18,8 +18,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 from tenacity import RetryCallState, retry, retry_if_exception, retry_if_exception_type, wait_fixed
 
-from api.models.base import is_any_of, session
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, is_any_of, session
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel
 from configs.ground.database_errors import passes, read_refusal
@@ -36,14 +35,21 @@ from notifier.channels.provider_base import (
     PermanentError,
     TemporaryError,
 )
-from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip, TemplateContext
+from notifier.content.message_kind_base import (
+    SLOT_DETECTED,
+    ClaimedRow,
+    OutgoingMessage,
+    RenderedMessage,
+    Skip,
+    StoredText,
+    TemplateContext,
+)
 from notifier.content.messages import render, write_stored_text
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
 from notifier.content.slot_alert_content import name_answered, write_answer_links
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import change_state, lock_contacts
-from notifier.delivery.retry_policy import (
+from notifier.delivery.nudges import (
     LEASE_SECONDS,
     NO_RECEIPT_SECONDS,
     RETRY_MAX_SECONDS,

@@ -16,8 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import new_id
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, new_id
 from api.models.incident import Incident
 from api.models.notice import Notice
 from api.models.notification import Notification, Priority

@@ -11,8 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import write_array
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, write_array
 from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
 from notifier.delivery.message_writer import write_to_contacts

@@ -21,9 +21,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import is_any_of, new_id
-from api.models.database_clock import database_clock
-from api.models.encrypted_text import UNREADABLE, read_stored_address
+from api.models.base import UNREADABLE, database_clock, is_any_of, new_id, read_stored_address
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User

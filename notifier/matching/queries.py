@@ -24,7 +24,7 @@ from api.models.notification import (
     write_ranges,
 )
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.user import Channel, Contact, ContactState, Grant, User
+from api.models.user import AFTER_REPORT, Channel, Contact, ContactState, Grant, User
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import plan, rank_plan
 from configs.world.prefecture import Procedure
@@ -319,7 +319,7 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
             Contact.channel,
             User.language,
             sa.type_coerce(Contact.address, sa.Text),
-            sa.or_(waiting, Contact.select_after_report(), CHOSE_TIMES),
+            sa.or_(waiting, Contact.consent[("alerts", AFTER_REPORT)].is_not(None), CHOSE_TIMES),
             sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
         )
         .join(User, User.id == Contact.user_id)

@@ -36,12 +36,12 @@ from notifier.content.message_kind_base import (
     Recipients,
     Skip,
     TemplateContext,
+    account_page,
     find_account_loss,
     is_confirmed_mail,
     is_mail,
     skip_address,
 )
-from notifier.content.outgoing_message import account_page
 from notifier.message_kinds.payments import has_alert, write_amount
 
 _MINUTE = 60

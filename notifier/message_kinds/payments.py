@@ -58,8 +58,8 @@ from notifier.content.message_kind_base import (
     MessageKind,
     Skip,
     TemplateContext,
+    account_page,
 )
-from notifier.content.outgoing_message import account_page
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"

@@ -27,10 +27,10 @@ from notifier.content.message_kind_base import (
     Seen,
     Skip,
     TemplateContext,
+    account_page,
     skip_address,
     skip_unreachable,
 )
-from notifier.content.outgoing_message import account_page
 from notifier.content.slot_alert_content import (
     Announcement,
     ContentCache,

@@ -38,8 +38,8 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
     Values,
+    account_page,
 )
-from notifier.content.outgoing_message import account_page
 
 _COLUMNS = load_only(
     Appointment.at,

@@ -25,13 +25,15 @@ from notifier.content.desk_location import location_of, name_desk, name_place
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
     LINKED_CHAT,
+    ChoiceButton,
+    Choices,
     DueMessage,
     MessageKind,
     Skip,
     TemplateContext,
+    account_page,
 )
 from notifier.content.messages import write_words
-from notifier.content.outgoing_message import ChoiceButton, Choices, account_page
 from notifier.content.slot_alert_content import (
     ANSWERED,
     Announcement,

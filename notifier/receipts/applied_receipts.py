@@ -26,11 +26,10 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
-from notifier.content.message_kind_base import CALL, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
-from notifier.content.outgoing_message import MOST_IDS
+from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import change_state, write_rows
-from notifier.delivery.retry_policy import CALL_GAP_SECONDS, MOST_CALLS
+from notifier.delivery.nudges import CALL_GAP_SECONDS, MOST_CALLS
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts.receiving import MACHINE

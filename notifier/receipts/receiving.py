@@ -32,16 +32,15 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of, session
+from api.models.base import database_clock, is_any_of, session
 from api.models.contact_lookup import find_contact
-from api.models.database_clock import database_clock
 from api.models.notification import Notification
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
-from notifier.content.outgoing_message import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
+from notifier.content.message_kind_base import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
 
 _TELEGRAM = "telegram"  # its updates are no receipts: the API handles them (api/bot/)
 TELEGRAM_SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the header's name

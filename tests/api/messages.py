@@ -11,9 +11,8 @@ from api.models.base import new_id, session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
-from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, RenderedMessage, Skip, TemplateContext
 from notifier.content.messages import render
-from notifier.content.outgoing_message import RenderedMessage
 from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kinds import kind_of
 from tests.factories import add_contact, rows, save

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crawler.block_pages import classify_page
+from crawler.classification import classify_page
 from crawler.platforms import platform
 from crawler.reading import ANYWHERE, CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from crawler.visit_state import VisitResult, VisitState

@@ -16,8 +16,8 @@ import pytest
 
 from configs.ground.strict_model import Strict
 from configs.world.desk import Outcome
-from crawler import block_pages
-from crawler.block_pages import ReadingCache, classify_page, detect_block_page
+from crawler import classification
+from crawler.classification import ReadingCache, classify_page, detect_block_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from crawler.reading import CoveredWindow, Page, Reading, VisitContext
@@ -342,7 +342,7 @@ class Reader:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, reading: Reading | None = None) -> None:
         self.read = 0
         self._reading = reading
-        monkeypatch.setattr(block_pages, "classify_page", self._classify)
+        monkeypatch.setattr(classification, "classify_page", self._classify)
 
     def _classify(self, *given: Any) -> Reading:
         self.read += 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.models.slot import SlotRow
 from configs.world.desk import Desk
-from crawler.bounds import KEY, LABEL, REASON, bound_key, bound_reading, clean_text
+from crawler.classification import KEY, LABEL, REASON, bound_key, bound_reading, clean_text
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState

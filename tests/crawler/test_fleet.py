@@ -12,8 +12,9 @@ import pytest
 from configs.ground.strict_yaml import ConfigFileError
 from configs.world.desk import Desk
 from configs.world.prefecture import desks, prefectures
-from crawler.catalogue import check_catalogue, visit_of
+from crawler.catalogue import check_catalogue
 from crawler.platforms import platform, platforms
+from crawler.visit_state import visit_of
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler import golden

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crawler.block_pages import classify_page
+from crawler.classification import classify_page
 from crawler.discovery.identify import identify_page
 from crawler.discovery.links import find_links
 from crawler.fetching.download_handler import unpack

@@ -9,7 +9,7 @@ import pytest
 import redis
 import time_machine
 
-from api.models.database_clock import replace_database_clock
+from api.models.base import replace_database_clock
 from api.models.desk import HostState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock

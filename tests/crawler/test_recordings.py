@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crawler.block_pages import classify_page
+from crawler.classification import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
 from crawler.reading import Reading

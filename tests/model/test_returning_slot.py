@@ -14,8 +14,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.jobs.schedule import mark_gone_slots
-from api.models.base import session
-from api.models.database_clock import database_clock
+from api.models.base import database_clock, session
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import Detection, GoneReason, SlotRow

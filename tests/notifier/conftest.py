@@ -18,7 +18,7 @@ from configs.ground.clock import clock
 from configs.ground.jobs import queue
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import Acceptance, Answer, Provider
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.message_kind_base import OutgoingMessage
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

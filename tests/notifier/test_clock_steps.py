@@ -13,8 +13,7 @@ from rq.timeouts import JobTimeoutException
 from structlog.testing import capture_logs
 
 import notifier
-from api.models.base import engine, session
-from api.models.database_clock import database_clock, replace_database_clock
+from api.models.base import database_clock, engine, replace_database_clock, session
 from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
@@ -26,7 +25,7 @@ from notifier import jobs
 from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance
 from notifier.delivery import claiming, delivery
-from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
+from notifier.delivery.nudges import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.notifier import world

@@ -27,7 +27,7 @@ from api.privacy.access import _delete
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key
 from notifier.channels.provider_base import NotAttempted
-from notifier.content import outgoing_message
+from notifier.content import message_kind_base
 from notifier.delivery import claiming, delivery
 from notifier.delivery.message_writer import change_state
 from notifier.jobs import apply_receipts, deliver
@@ -205,7 +205,7 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
         first,
         *(
             world.matched(world.detection(world.slots(place=uuid4().hex)))[0]
-            for _ in range(outgoing_message.MOST_IDS + 3)
+            for _ in range(message_kind_base.MOST_IDS + 3)
         ),
     ]
     deliver(*map(str, keys[1:]))

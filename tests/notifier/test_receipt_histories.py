@@ -31,7 +31,7 @@ from configs.settings import settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
 from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, TemporaryError
-from notifier.content.outgoing_message import SMS_WEBHOOK, callback_of
+from notifier.content.message_kind_base import SMS_WEBHOOK, callback_of
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts, receiving

@@ -19,7 +19,7 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key, sign_events
-from notifier.delivery.retry_policy import NO_RECEIPT_SECONDS
+from notifier.delivery.nudges import NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.factories import rows

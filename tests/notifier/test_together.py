@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, User
 from configs.ground.clock import clock
-from notifier.content.outgoing_message import account_page
+from notifier.content.message_kind_base import account_page
 from notifier.content.sms_text import segments
 from notifier.delivery import delivery
 from notifier.jobs import deliver

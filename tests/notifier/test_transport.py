@@ -25,7 +25,7 @@ from notifier.channels.provider_base import (
     Transport,
     travelling,
 )
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from tests.crawler import wire
 from tests.in_turn import in_turn
 from tests.notifier.conftest import hand_over_in_job

@@ -14,9 +14,8 @@ import time_machine
 import notifier
 from api.jobs import schedule as background_jobs
 from api.models.alert import AlertTarget
-from api.models.base import new_id, session
+from api.models.base import database_clock, new_id, session
 from api.models.contact_lookup import find_contact
-from api.models.database_clock import database_clock
 from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import QUEUES, Match, Notification, State

@@ -19,7 +19,7 @@ from api.accounts.users.preference_schemas import (
     QuietHoursState,
 )
 from api.ground.errors import ApiError
-from api.models.database_clock import database_clock
+from api.models.base import database_clock
 from api.models.notification import Notification, waits_as_wished
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from configs.ground.clock import clock

@@ -40,7 +40,7 @@ from api.pages.admin.page_data import (
 from api.pages.admin.words import count
 from api.pages.forms import Form
 from api.pages.words import CHANNEL_NAMES, STATE_WORDS, describe_state
-from configs.ground.redaction import mask_text
+from configs.ground.logs import mask_text
 
 _DEAD = "/admin/messages-echoues"
 _CHANNELS = Field("channel", "Canal", [(each.value, CHANNEL_NAMES[each]) for each in Channel])

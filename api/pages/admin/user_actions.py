@@ -28,7 +28,7 @@ from api.pages.context import write_moment
 from api.pages.forms import Texts
 from api.web.auth import current_identity
 from configs.ground.clock import clock
-from configs.ground.redaction import mask_text
+from configs.ground.logs import mask_text
 from configs.world.plan import PlanName, name_plan
 
 _OVER = "Cette formule est déjà finie."

@@ -26,7 +26,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     Transport,
 )
-from notifier.content.outgoing_message import OutgoingMessage, own_headers, split_sender
+from notifier.content.message_kind_base import OutgoingMessage, own_headers, split_sender
 
 PROVIDER = "sendgrid"
 

@@ -33,7 +33,7 @@ from notifier.channels.provider_base import (
     guard_host,
     may_have_left,
 )
-from notifier.content.outgoing_message import OutgoingMessage, build_mime, split_sender
+from notifier.content.message_kind_base import OutgoingMessage, build_mime, split_sender
 
 PROVIDER = "smtp"
 # https://www.rfc-editor.org/rfc/rfc8314#section-7.3 and https://www.rfc-editor.org/rfc/rfc6409#section-3.1

@@ -30,8 +30,8 @@ from notifier.channels.provider_base import (
     read_retry_after,
     travelling,
 )
+from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.content.messages import shorten
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 
 PROVIDER = "telegram"
 

@@ -34,7 +34,7 @@ from notifier.channels.provider_base import (
     price_sms,
     travelling,
 )
-from notifier.content.outgoing_message import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
+from notifier.content.message_kind_base import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
 from notifier.content.sms_text import fit_text, segments
 
 # The longest call

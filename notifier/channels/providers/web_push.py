@@ -37,7 +37,7 @@ from notifier.channels.provider_base import (
     Provider,
     Transport,
 )
-from notifier.content.outgoing_message import OutgoingMessage, account_page, split_sender
+from notifier.content.message_kind_base import OutgoingMessage, account_page, split_sender
 
 # How long one device's push service may keep silent
 PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)

@@ -19,9 +19,8 @@ from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.plan import PlanName
-from notifier.content.message_kind_base import Skip, TemplateContext
+from notifier.content.message_kind_base import RenderedMessage, Skip, TemplateContext
 from notifier.content.messages import render
-from notifier.content.outgoing_message import RenderedMessage
 from notifier.delivery.reader_wishes import STOPPED
 from tests.api.messages import find_newest_wish, read_again
 from tests.clients import People, Person

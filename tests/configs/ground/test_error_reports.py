@@ -14,10 +14,8 @@ import pytest
 import sentry_sdk
 import structlog
 
-from configs.ground import error_reports
-from configs.ground.error_reports import build_report
-from configs.ground.logs import set_up_logs
-from configs.ground.redaction import remove_personal_data
+from configs.ground import logs
+from configs.ground.logs import build_report, remove_personal_data, set_up_logs
 from configs.settings import SettingsRefused, load
 from deploy.sandbox.running import Running
 from tests.configs.settings.test_settings import PRODUCTION
@@ -236,7 +234,7 @@ def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:
     )
     done = _run(code, sandbox.sentry_dsn)
     assert done.returncode == 0
-    assert float(done.stdout) < 3 * error_reports.LAST_SECONDS
+    assert float(done.stdout) < 3 * logs.LAST_SECONDS
 
 
 @pytest.mark.rule("3.11")

@@ -12,7 +12,7 @@ from configs.world.sales_terms import name_seller, write_vat_line
 from crawler.dispatcher import RENEWED_SECONDS, SILENT_SECONDS, SPEAKS_SECONDS
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
-from notifier.delivery.retry_policy import LEASE_SECONDS
+from notifier.delivery.nudges import LEASE_SECONDS
 from tests.configs.settings.test_program_settings import given_to, refused
 from tests.in_turn import in_turn
 from tests.rotation import NEW

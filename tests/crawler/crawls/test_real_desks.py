@@ -9,9 +9,9 @@ import pytest
 from configs.settings import PREFECTURES
 from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
-from crawler.catalogue import visit_of
 from crawler.platforms import platform
 from crawler.scheduling.intervals import captcha_expected
+from crawler.visit_state import visit_of
 from deploy.sandbox.platforms import stand_ins as list_stand_ins
 from deploy.sandbox.running import Running, running
 from tests.crawler.held import Held

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.desk import Outcome
-from crawler.block_pages import classify_page
+from crawler.classification import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Release

@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 
 from configs.ground.text import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
+from notifier.content.message_kind_base import RenderedMessage
 from notifier.content.messages import render
-from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import fit_text, length, segments
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples

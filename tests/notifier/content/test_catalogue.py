@@ -19,9 +19,8 @@ from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, OTHER_SCRIPTS, RIGHT_
 from configs.world.prefecture import Procedure, desks
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
-from notifier.content.message_kind_base import ClaimedRow, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, RenderedMessage, TemplateContext
 from notifier.content.messages import find_part, languages_of, render, render_notice, speaks
-from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import LONGEST, fit_text, segments
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn

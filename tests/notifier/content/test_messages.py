@@ -13,9 +13,8 @@ from api.models.user import Channel
 from configs.ground.text import RIGHT_TO_LEFT
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, location_of
-from notifier.content.message_kind_base import TemplateContext
+from notifier.content.message_kind_base import RenderedMessage, TemplateContext, sms_stop_page
 from notifier.content.messages import TEMPLATES, environment, languages_of, read_parts, render, speaks
-from notifier.content.outgoing_message import RenderedMessage, sms_stop_page
 from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
 from notifier.message_kinds import kinds

@@ -12,9 +12,8 @@ from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import location_of, name_city
-from notifier.content.message_kind_base import TemplateContext
+from notifier.content.message_kind_base import Choices, RenderedMessage, TemplateContext
 from notifier.content.messages import render, shorten
-from notifier.content.outgoing_message import Choices, RenderedMessage
 from notifier.content.slot_alert_content import (
     ANSWERED,
     ContentCache,

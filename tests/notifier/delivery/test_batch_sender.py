@@ -29,7 +29,7 @@ from notifier.channels.provider_base import (
     Provider,
     TemporaryError,
 )
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver
 from tests.fuzz import times
 from tests.in_turn import in_turn

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 import notifier
-from api.models.database_clock import replace_database_clock
+from api.models.base import replace_database_clock
 from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -25,8 +25,7 @@ from notifier.channels.provider_base import NotAttempted
 from notifier.content.message_kind_base import MessageKind, Seen
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, nudges
-from notifier.delivery.nudges import WaitingWork
-from notifier.delivery.retry_policy import LEASE_SECONDS
+from notifier.delivery.nudges import LEASE_SECONDS, WaitingWork
 from notifier.jobs import deliver, match
 from notifier.matching import match_service, notification_writer
 from notifier.sweep import undelivered

@@ -30,7 +30,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     answer_seconds,
 )
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver, match
 from notifier.sweep import Sweep
 from tests.in_turn import in_turn

@@ -19,7 +19,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.message_kind_base import CLAIMED_COLUMNS, SLOT_DETECTED, ClaimedRow
-from notifier.delivery.retry_policy import ATTEMPTS, WorkerDied, on_error
+from notifier.delivery.nudges import ATTEMPTS, WorkerDied, on_error
 from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)

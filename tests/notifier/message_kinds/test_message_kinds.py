@@ -17,9 +17,8 @@ from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.signing import StopAlerts, read_unsubscription
 from configs.settings import settings
 from configs.world.prefecture import desks
-from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, RenderedMessage, Skip, TemplateContext
 from notifier.content.messages import render
-from notifier.content.outgoing_message import RenderedMessage
 from notifier.message_kinds import kind_of
 from tests.factories import add_alert, add_incident
 from tests.in_turn import in_turn

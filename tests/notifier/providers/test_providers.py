@@ -22,7 +22,7 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
+from notifier.content.message_kind_base import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
 from notifier.receipts.receiving import LONGEST_ID
 from tests.in_turn import in_turn

@@ -31,7 +31,7 @@ from notifier.channels.provider_base import (
 )
 from notifier.channels.providers import smtp
 from notifier.channels.providers.smtp import Smtp
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, build_mime, split_sender
+from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage, build_mime, split_sender
 from tests.crawler.wire import self_signed, serving
 from tests.in_turn import in_turn
 from tests.notifier.conftest import hand_over_in_job

@@ -28,7 +28,7 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from tests.browser_keys import browser_address, subscribe
 from tests.in_turn import in_turn
 from tests.notifier.conftest import hand_over_in_job
