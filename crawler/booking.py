@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from scrapy import Spider
 from scrapy.crawler import Crawler
 
+from configs.ground.addresses import resolve_stand_in
 from configs.ground.clock import clock
-from configs.ground.hosts import resolve_stand_in
 from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of

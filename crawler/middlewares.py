@@ -1,4 +1,4 @@
-"""Downloader middlewares of our own: robots.txt, and the loopback guard, the last before the wire."""
+"""Downloader middleware of our own for robots.txt; the loopback guard is in crawler/url_policy.py."""
 
 from typing import Self
 from urllib.parse import urlsplit
@@ -7,9 +7,7 @@ from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
-from configs.settings import settings
 from crawler.fetching.download_handler import unpack_response
-from crawler.url_policy import ensure_allowed
 
 _ROBOTS_HOPS = 5  # https://www.rfc-editor.org/rfc/rfc9309#section-2.3.1.2
 _ASK_NOTHING = b"User-agent: *\nDisallow: /\n"
@@ -55,21 +53,3 @@ class WholeRobotsTxt:
         if hops > _ROBOTS_HOPS or urlsplit(onward).hostname != urlsplit(request.url).hostname:
             return response.replace(status=200, body=_ASK_NOTHING)
         return request.replace(url=onward, meta={**request.meta, "robots_hops": hops}, dont_filter=True)
-
-
-class LoopbackGuard:
-    """Outside production nothing leaves this machine: refuses every other address, and every proxy on one.
-
-    It stands last before the wire, so redirects and stand-ins are seen as they are really asked, and it looks no
-    name up. It asks the settings each time: a spider of any system, and any request of one, is bound by it.
-    """
-
-    def process_request(self, request: Request) -> None:
-        """Let the request pass.
-
-        Raises:
-            crawler.url_policy.AddressRefused: it would leave; the text says how to allow that.
-        """
-        ensure_allowed(request.url, settings())
-        if proxy := request.meta.get("proxy"):
-            ensure_allowed(proxy if "://" in proxy else f"http://{proxy}", settings(), "the proxy ")

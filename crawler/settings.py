@@ -74,7 +74,7 @@ _OFF = (
 )
 DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     **{f"scrapy.downloadermiddlewares.{name}": None for name in _OFF},
-    "crawler.middlewares.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
+    "crawler.url_policy.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
 }
 # Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which
 # drops every answer but 200 in silence.

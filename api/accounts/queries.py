@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from api.accounts.schemas import Account
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, Grant, User
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
 from configs.world.plan import Plan, PlanName, plan, plans, rank_plan
 
 

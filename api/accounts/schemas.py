@@ -11,11 +11,11 @@ from pydantic_core import PydanticCustomError
 from api.accounts.passwords import LONGEST, SHORTEST
 from api.ground.schemas import Answer, Body, name_rule
 from api.models.user import OutageCredit
-from configs.ground.contact_addresses import LetterNotSent, email_address, phone_number
+from configs.ground.addresses import LetterNotSent, email_address, phone_number
 from configs.ground.text import Language
 from configs.world.plan import PlanName
 
-# Rough checks; configs/ground/contact_addresses.py is stricter about domains. Blanks around are removed.
+# Rough checks; configs/ground/addresses.py is stricter about domains. Blanks around are removed.
 _EMAIL = r"^\s*[!-?A-~]{1,64}@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
 _NO_MAIL: JsonDict = {"pattern": r"\.(arpa|invalid|local|localhost|onion|test)\s*$"}  # RFC 6761
 

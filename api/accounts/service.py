@@ -24,8 +24,8 @@ from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
 from api.models.notification import Notification, State
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
+from configs.ground.addresses import digest, fold_address, shorten_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest, fold_address, shorten_address
 from configs.settings import settings
 from configs.world.plan import PlanName, plan
 

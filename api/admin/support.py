@@ -16,8 +16,8 @@ from api.ground.messages import write_message, write_to_address
 from api.ground.schemas import Answer, Body, FieldError
 from api.models.support import SupportRequest
 from api.models.user import Role, User
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
 from configs.ground.text import Language
 from configs.settings import settings
 

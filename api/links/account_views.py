@@ -21,7 +21,7 @@ from api.models.user import Role, User
 from api.web.known_places import made_registration, remember_place
 from api.web.languages import use_account_language
 from api.web.rate_limits import may_take_kept_turn
-from configs.ground.contact_addresses import shorten_address
+from configs.ground.addresses import shorten_address
 from configs.ground.signing import AcknowledgeIncident, ResetPassword, VerifyAddress, read_token
 
 

@@ -18,8 +18,8 @@ from api.models.user import Contact, User
 from api.prefectures.detections import find_proof
 from api.web.languages import use_account_language
 from api.web.problems import build_response
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proofs import PICTURE, NoProof, body_of, meta_of, picture_of

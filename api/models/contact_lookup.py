@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
-from configs.ground.contact_addresses import fold_address
+from configs.ground.addresses import fold_address
 from configs.ground.encryption import lookup_hashes
 from configs.ground.push_subscriptions import read_subscription
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from api.models.base import Base, ContactAddress, EncryptedText, enum_column, new_id
 from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
 from configs.world.plan import PlanName
 
 _NOW = sa.func.now()

@@ -28,8 +28,8 @@ from api.payments.ledger.grants import keep_use, measure_use
 from api.payments.ledger.subscriptions import request_cancellation, select_open_notices
 from api.payments.ledger.watch_credits import give_what_is_owed
 from api.payments.ledger.withdrawal_rules import note_order_mails
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
 from configs.world.plan import PlanName
 
 

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from api.ground.limit_counters import PATIENCE
 from api.network_addresses import group_network_address
-from configs.ground.contact_addresses import fold_address
+from configs.ground.addresses import fold_address
 from configs.ground.encryption import lookup_hashes
 from configs.ground.redis import open_redis
 from configs.ground.signing import LINK_SECONDS, LinkRefused, sign, unsign

@@ -14,7 +14,7 @@ from api.ground.limit_counters import hit_limit
 from api.models.login import STRANGER_MAILS_A_DAY
 from api.network_addresses import group_network_address
 from api.web.known_places import digest_account
-from configs.ground.contact_addresses import fold_address
+from configs.ground.addresses import fold_address
 
 NEW_EMAIL = "3 per day"  # to one mailbox, by all accounts together
 TO_MAILBOX = "6 per day"

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.ground.contact_addresses import (
+from configs.ground.addresses import (
     call_sender,
     check_ordinary_phone,
     country_code,
     email_address,
+    is_loopback,
     sender,
     sms_sender,
 )
-from configs.ground.hosts import is_loopback
 from configs.ground.push_subscriptions import check_public_key, read_private_key
 from configs.settings.common import CommonSettings
 from configs.settings.proxies import Proxy, parse_proxies

@@ -11,8 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from configs.ground.contact_addresses import is_french_mobile
-from configs.ground.hosts import is_loopback
+from configs.ground.addresses import is_french_mobile, is_loopback
 from configs.settings.common import DatabaseProgram
 from configs.settings.groups import MAIL_PROVIDERS, LegalNames
 from configs.settings.program_settings import NEEDED, folder_in_use, list_needed, list_secrets

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from aiohttp.abc import ResolveResult
 
-from configs.ground.hosts import host_of, resolve_stand_in
+from configs.ground.addresses import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import ProxyFailed, TooLarge

@@ -19,7 +19,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotSupported
 from scrapy.http import Headers, HtmlResponse, Response
 
-from configs.ground.hosts import host_of, resolve_stand_in
+from configs.ground.addresses import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.host_rule import Agent, HostRule

@@ -20,12 +20,11 @@ from urllib.parse import urljoin
 from playwright.async_api import CDPSession, Page, Request, Response, Route
 from playwright.async_api import Error as PlaywrightError
 
-from configs.ground.hosts import host_of
+from configs.ground.addresses import host_of, same_site
 from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import REDIRECTS, BudgetExhausted, RequestBudget, refuse_reservation
 from crawler.reading import MOVED, Outcome
-from crawler.url_policy import same_site
 
 _NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})
 _COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})

@@ -15,7 +15,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import Settings
 
-from configs.ground.hosts import host_of
+from configs.ground.addresses import host_of
 from configs.ground.text import truncate_line
 from configs.world.prefecture import desks, prefectures
 from crawler.catalogue import WrongArgument

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from lxml import html
 from w3lib.url import canonicalize_url
 
-from configs.ground.hosts import host_of
+from configs.ground.addresses import host_of
 from configs.world.desk import Desk
 from crawler.discovery.draft import trim_label
 from crawler.discovery.identify import by_address, is_web

@@ -159,7 +159,7 @@ class AiohttpHandler(BaseDownloadHandler):
 
         Raises:
             TimeoutError: it took longer.
-            crawler.fetching.decompression.TooLarge: the response is larger than DOWNLOAD_MAXSIZE.
+            crawler.fetching.errors.TooLarge: the response is larger than DOWNLOAD_MAXSIZE.
             crawler.fetching.errors.ProxyFailed: the request's proxy is at fault.
             crawler.fetching.errors.NoHTTP: the response is not valid HTTP.
             aiohttp.ClientError, OSError: any other failure (crawler/fetching/errors.py).
@@ -208,7 +208,7 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
     """Read an answer to its end and return it as Scrapy's; `largest` is in bytes.
 
     Raises:
-        crawler.fetching.decompression.TooLarge: it is larger.
+        crawler.fetching.errors.TooLarge: it is larger.
         aiohttp.ClientError: it broke off.
     """
     if (announced := answer.content_length or 0) > largest:

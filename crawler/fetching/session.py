@@ -14,7 +14,7 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
-from configs.ground.hosts import host_of, resolve_stand_in
+from configs.ground.addresses import host_of, resolve_stand_in, same_site
 from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.desk import find_step_gap
@@ -22,7 +22,6 @@ from crawler.fetching.download_handler import HEADERS, unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
 from crawler.fetching.identity import HttpAgent, Kind, Proxies, honest
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
-from crawler.url_policy import same_site
 
 
 class BudgetExhausted(Exception):

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from scrapy import Request
 from scrapy.http import Response
 
-from configs.ground.hosts import is_loopback, resolve_stand_in
+from configs.ground.addresses import is_loopback, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import WebAddress
 from crawler.fetching.download_handler import AiohttpHandler, DnsResolver

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
+from configs.ground.addresses import same_site
 from crawler.parsing.html_text import visible_text
 from crawler.reading import BrowserAction, Page, PageRequest
-from crawler.url_policy import same_site
 
 
 def address_of(page: Page, match: html.HtmlElement | str) -> str | None:

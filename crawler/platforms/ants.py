@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from configs.ground.hosts import is_loopback
+from configs.ground.addresses import is_loopback
 from configs.ground.strict_model import Strict
 from configs.world.tile_grid import load_tiles
 from crawler.parsing.absence import error_message

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from configs.ground.hosts import host_of, resolve_stand_in
+from configs.ground.addresses import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import (
     CAPTCHA_PROBE_SECONDS,

@@ -18,8 +18,8 @@ from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from api.models.base import session
+from configs.ground.addresses import resolve_stand_in
 from configs.ground.clock import clock
-from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
 from configs.world.prefecture import desks
 from crawler import settings as usual

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from configs.ground.hosts import is_loopback, is_private
+from configs.ground.addresses import is_loopback, is_private
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
 from configs.settings.groups import SCRAPYD_USER
 from deploy.local.state_dir import write_private

@@ -26,8 +26,7 @@ from urllib3.exceptions import HTTPError
 
 from api.models.notification import Notification
 from api.models.user import Channel, ContactState
-from configs.ground.contact_addresses import country_of
-from configs.ground.hosts import is_loopback
+from configs.ground.addresses import country_of, is_loopback
 from configs.ground.retry_after import parse_retry_after
 from configs.ground.text import truncate_line
 from configs.settings import Constant, settings

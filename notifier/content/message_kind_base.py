@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, User
+from configs.ground.addresses import ascii_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import ascii_address
 from configs.ground.message_groups import MessageGroup
 from configs.ground.text import read_language
 from configs.settings import settings

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import CLOCKS_DIFFER, UNREADABLE, is_any_of, write_array
 from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day
 from api.models.user import Channel, Contact, ContactState
-from configs.ground.contact_addresses import digest
+from configs.ground.addresses import digest
 from configs.ground.database_errors import passes
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signing import StopGroup, write_address, write_token

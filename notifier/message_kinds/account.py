@@ -11,7 +11,7 @@ from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
-from configs.ground.contact_addresses import digest, shorten_address
+from configs.ground.addresses import digest, shorten_address
 from configs.ground.encryption import decrypt
 from configs.ground.signing import (
     LINK_SECONDS,

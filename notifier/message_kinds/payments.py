@@ -22,8 +22,8 @@ from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import CreditForm, Payment, PlanCredit, Refund, Subscription, WatchCredit
 from api.models.user import Grant
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import (
     CancelOrder,

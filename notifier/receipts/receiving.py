@@ -37,7 +37,7 @@ from api.models.contact_lookup import find_contact
 from api.models.notification import Notification
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
-from configs.ground.contact_addresses import fold_address
+from configs.ground.addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
 from notifier.content.message_kind_base import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address

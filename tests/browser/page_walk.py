@@ -23,8 +23,8 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, User
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.object_store import proof_blobs
 from configs.ground.proofs import BODY, META, Meta, fingerprint, pack

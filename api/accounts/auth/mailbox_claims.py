@@ -28,8 +28,8 @@ from api.models.base import Base
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.payment import Payment, Subscription
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.signing import (
     AddressLink,
     ResetPassword,

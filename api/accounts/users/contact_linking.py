@@ -26,8 +26,8 @@ from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from api.network_addresses import group_network_address
+from configs.ground.addresses import receives_sms, shorten_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import receives_sms, shorten_address
 from configs.ground.encryption import encrypt, lookup_hashes
 from configs.settings import Constant, settings
 

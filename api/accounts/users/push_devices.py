@@ -16,8 +16,8 @@ from api.ground.schemas import Answer, Body, PlanAnswer, name_rule
 from api.models.contact_lookup import claim_address, find_contact, lock_messages
 from api.models.notification import Notification
 from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.push_subscriptions import (
     ENDPOINT,
     LONGEST_ENDPOINT,

@@ -21,10 +21,10 @@ from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from api.models.base import read_once, session, takes_writes
 from api.models.check import count_days_ahead
 from api.models.user import Channel, Contact
+from configs.ground.addresses import is_loopback
 from configs.ground.clock import clock
 from configs.ground.database_errors import read_refusal
 from configs.ground.encryption import DecryptionFailed, decrypt
-from configs.ground.hosts import is_loopback
 from configs.ground.text import format_duration, pluralize
 from configs.settings import Constant, settings
 

@@ -30,8 +30,8 @@ from api.ground.messages import nudge_later
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
+from configs.ground.addresses import is_loopback
 from configs.ground.clock import clock
-from configs.ground.hosts import is_loopback
 from configs.ground.redis import open_redis
 from configs.ground.text import format_duration
 from configs.settings import settings

@@ -31,8 +31,8 @@ from api.payments.declarations.withdrawals import RECEIVED
 from api.payments.ledger import notices
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.subscriptions import find_order_of
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
 
 UNCONFIRMED_FOR = timedelta(days=3)  # a withdrawal
 ACKNOWLEDGED_A_DAY = 3  # that name no order of the address; further ones are stored without a mail

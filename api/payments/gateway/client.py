@@ -17,8 +17,8 @@ import stripe
 from stripe import StripeClient
 
 from api.payments.gateway.errors import StripeAway, StripeRefused
+from configs.ground.addresses import is_loopback
 from configs.ground.failures import CircuitBreaker, CircuitOpen
-from configs.ground.hosts import is_loopback
 from configs.settings import Constant, SettingMissing, settings
 
 # Longest wait for a connection to Stripe

@@ -22,8 +22,8 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Grant, User
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
 from configs.world.withdrawal_period import WithdrawalPeriod, find_withdrawal_period
 
 REMEMBERED = timedelta(days=90)

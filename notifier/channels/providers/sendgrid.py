@@ -13,7 +13,7 @@ from requests import Response
 from sendgrid import SendGridAPIClient
 
 from api.models.user import ContactState
-from configs.ground.contact_addresses import ascii_address
+from configs.ground.addresses import ascii_address
 from configs.settings import settings
 from notifier.channels.provider_base import (
     Acceptance,

@@ -16,7 +16,7 @@ from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from api.models.user import ContactState
-from configs.ground.contact_addresses import ascii_address
+from configs.ground.addresses import ascii_address
 from configs.settings import settings
 from notifier.channels.provider_base import (
     Acceptance,

@@ -17,7 +17,7 @@ from twilio.rest import Client
 from twilio.rest.api.v2010 import account as _account  # noqa: F401 -- else loaded at the first message
 
 from api.models.user import ContactState
-from configs.ground.contact_addresses import is_sms_service
+from configs.ground.addresses import is_sms_service
 from configs.settings import Constant, settings
 from notifier.channels.provider_base import (
     CALL_RING_SECONDS,

@@ -17,7 +17,7 @@ from requests import Response
 from rq.timeouts import JobTimeoutException
 
 from api.models.user import ContactState
-from configs.ground.hosts import resolve_stand_in
+from configs.ground.addresses import resolve_stand_in
 from configs.ground.push_subscriptions import (
     PushSubscription,
     is_listed,

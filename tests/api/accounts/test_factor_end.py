@@ -22,8 +22,8 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground import signing
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from notifier.content.message_kind_base import Skip, TemplateContext
 from tests.api.messages import prepare
 from tests.api.world import Door

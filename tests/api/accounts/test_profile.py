@@ -22,8 +22,8 @@ from api.models.contact_lookup import find_contact
 from api.models.login import Login
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, User
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.encryption import decrypt
 from configs.ground.signing import VerifyAddress, write_token
 from configs.world.plan import PlanName

@@ -21,8 +21,8 @@ from api.models.contact_linking import TelegramLink
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.signing import VerifyAddress, write_token
 from configs.world.plan import PlanName
 from notifier.content.message_kind_base import TemplateContext

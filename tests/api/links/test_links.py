@@ -22,8 +22,8 @@ from api.models.incident import Incident
 from api.models.notification import Match, Notification
 from api.models.user import Channel, Contact, Role, User
 from api.web import rate_limits
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import (
     AcknowledgeIncident,

@@ -16,9 +16,9 @@ from api.models.contact_linking import TelegramLink
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from api.pages.assets import compute_version
+from configs.ground.addresses import digest
 from configs.ground.brand import BRAND
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.encryption import decrypt
 from configs.ground.signing import VerifyAddress, write_token
 from configs.ground.text import MESSAGE_LANGUAGES

@@ -13,8 +13,8 @@ from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from api.pages.cookies import add_notice
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.signing import VerifyAddress, write_token
 from tests.api.world import Door
 from tests.clients import Browser, Page, People

@@ -60,8 +60,8 @@ from api.payments.declarations.service import confirm
 from api.payments.exchange.objects import OBJECT_TYPES
 from api.privacy.deletion import delete_account
 from configs.ground import signing
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from notifier.channels.batch_sender import providers
 from notifier.jobs import match as match_detection
 from notifier.matching import match_service, notification_writer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.ground import contact_addresses, push_subscriptions
+from configs.ground import addresses, push_subscriptions
 from configs.settings import settings
 from tests.browser_keys import draw_p256dh
 from tests.in_turn import in_turn
@@ -25,7 +25,7 @@ from tests.in_turn import in_turn
     ],
 )
 def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
-    assert contact_addresses.email_address(written) == kept
+    assert addresses.email_address(written) == kept
 
 
 @in_turn(
@@ -38,7 +38,7 @@ def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
     ],
 )
 def test_all_spellings_of_an_address_are_counted_as_one(spelling: str) -> None:
-    assert contact_addresses.fold_address(spelling) == "e.b@bücher.example.fr"
+    assert addresses.fold_address(spelling) == "e.b@bücher.example.fr"
 
 
 @in_turn(
@@ -56,7 +56,7 @@ def test_all_spellings_of_an_address_are_counted_as_one(spelling: str) -> None:
 )
 def test_what_is_no_email_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an e-mail address"):
-        contact_addresses.email_address(text)
+        addresses.email_address(text)
 
 
 LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets
@@ -69,9 +69,9 @@ def test_an_email_address_fits_its_column(length: int) -> None:
     assert len(text) == length
     if length > LONGEST_EMAIL:
         with pytest.raises(ValueError, match="not an e-mail address"):
-            contact_addresses.email_address(text)
+            addresses.email_address(text)
     else:
-        assert contact_addresses.email_address(text) == text
+        assert addresses.email_address(text) == text
 
 
 @in_turn(
@@ -96,7 +96,7 @@ def test_an_email_address_fits_its_column(length: int) -> None:
     ],
 )
 def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
-    assert contact_addresses.phone_number(written) == kept
+    assert addresses.phone_number(written) == kept
 
 
 @in_turn(
@@ -114,7 +114,7 @@ def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
 )
 def test_what_is_no_phone_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a phone number"):
-        contact_addresses.phone_number(text)
+        addresses.phone_number(text)
 
 
 def _read(reader: Callable[[str], str], text: str) -> tuple[str | None, str]:
@@ -134,15 +134,15 @@ def _read(reader: Callable[[str], str], text: str) -> tuple[str | None, str]:
     ],
 )
 def test_an_address_that_no_provider_takes_is_refused_by_its_letter(text: str, letter: str) -> None:
-    with pytest.raises(contact_addresses.LetterNotSent) as refusal:
-        contact_addresses.email_address(text)
+    with pytest.raises(addresses.LetterNotSent) as refusal:
+        addresses.email_address(text)
     assert refusal.value.letter == letter
 
 
 @given(st.emails() | st.from_regex(r"[a-zé.'!]{1,9}@[a-zßé]{1,9}\.fr", fullmatch=True))
 def test_each_address_that_is_taken_can_be_sent_to(text: str) -> None:
-    kept, _ = _read(contact_addresses.email_address, text)
-    assert kept is None or contact_addresses.ascii_address(kept).isascii()
+    kept, _ = _read(addresses.email_address, text)
+    assert kept is None or addresses.ascii_address(kept).isascii()
 
 
 @in_turn(
@@ -159,7 +159,7 @@ def test_each_address_that_is_taken_can_be_sent_to(text: str) -> None:
     ],
 )
 def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
-    assert contact_addresses.sender(written) == kept
+    assert addresses.sender(written) == kept
 
 
 @in_turn(
@@ -175,7 +175,7 @@ def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
 )
 def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
     with pytest.raises(ValueError, match=r"not an e-mail|control character"):
-        contact_addresses.sender(text)
+        addresses.sender(text)
 
 
 @in_turn(
@@ -193,7 +193,7 @@ def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
     ],
 )
 def test_codes_go_to_mobile_numbers_of_some_countries(number: str, countries: str, receives: bool) -> None:
-    assert contact_addresses.receives_sms(number, countries.split(",")) is receives
+    assert addresses.receives_sms(number, countries.split(",")) is receives
 
 
 # Subscriptions to web push

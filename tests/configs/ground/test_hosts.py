@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from configs.ground.addresses import host_of, is_loopback, is_private, resolve_stand_in
 from configs.ground.clock import override_clock
-from configs.ground.hosts import host_of, is_loopback, is_private, resolve_stand_in
 from configs.ground.retry_after import parse_retry_after
 from configs.ground.text import format_duration, truncate_line
 from tests.in_turn import in_turn

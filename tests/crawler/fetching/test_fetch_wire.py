@@ -68,7 +68,7 @@ def test_a_name_that_dns_does_not_know_is_unreachable(held: Held, monkeypatch: p
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr("crawler.middlewares.ensure_allowed", lambda *_: None)
+    monkeypatch.setattr("crawler.url_policy.ensure_allowed", lambda *_: None)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     item = check(held, "http://nobody.invalid")
     assert item.outcome is Outcome.UNREACHABLE

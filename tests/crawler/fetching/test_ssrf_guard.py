@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from configs.ground.addresses import same_site
 from configs.settings import load
 from crawler.commands.detect import PageFetcher
 from crawler.fetching import ssrf_guard
 from crawler.fetching.errors import FetchError
 from crawler.fetching.ssrf_guard import is_public, refuse_private
 from crawler.reading import Page
-from crawler.url_policy import AddressRefused, ensure_allowed, same_site
+from crawler.url_policy import AddressRefused, ensure_allowed
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 

@@ -13,7 +13,7 @@ from api.models.alert import Alert
 from api.models.answer import AnswerValue
 from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
-from configs.ground.contact_addresses import digest
+from configs.ground.addresses import digest
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signing import AnswerAlert, StopAlerts, StopGroup, read_token, read_unsubscription
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext

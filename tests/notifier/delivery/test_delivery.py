@@ -16,8 +16,8 @@ from api.models.base import engine, session
 from api.models.notification import HeldFor, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.signing import VerifyAddress, read_token
 from configs.settings import settings
 from configs.world.plan import PlanName

@@ -17,8 +17,8 @@ from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.encryption import encrypt
 from configs.ground.message_groups import SWITCHABLE
 from notifier import create_notifications

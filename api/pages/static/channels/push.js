@@ -73,7 +73,7 @@ async function markDevice(element, endpoint) {
   return device;
 }
 
-// As `digest` of configs/ground/contact_addresses.py does.
+// As `digest` of configs/ground/addresses.py does.
 async function computeDigest(text) {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(bytes, 0, 8)].map((each) => each.toString(16).padStart(2, "0")).join("");

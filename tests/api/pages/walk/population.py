@@ -19,8 +19,8 @@ from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.invoices.issuing import issue_due
 from configs.ground import signing
+from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.proofs import new_key
 from tests import factories

@@ -1,15 +1,24 @@
-"""Addresses of people: one spelling each, so that the table finds them again."""
+"""Addresses of hosts and of people: one spelling each, so that tables find them again.
+
+A budget, a back-off and a block belong to a host: a name and a port.
+"""
 
 import hashlib
+import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from email.headerregistry import Address
 from email.utils import parseaddr
+from functools import lru_cache
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from configs.ground.text import clean_typed
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_REMEMBERED = 1 << 15  # addresses; each check asks for its own host a dozen times
 
 REGION = "FR"
 _PAID = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
@@ -33,6 +42,70 @@ _PHONE = re.compile(
 _NAMED = re.compile(r"\s*([^<>]*?)\s*<([^<>]*)>\s*")  # an operator need not quote a comma
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+@lru_cache(_REMEMBERED)
+def host_of(url: str) -> str:
+    """Return `name:port` of an address, the scheme's port where none is written."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}:{parts.port or _PORTS.get(parts.scheme, 0)}"
+
+
+def resolve_stand_in(url: str, stand_ins: Mapping[str, str]) -> str:
+    """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself.
+
+    Stand-ins speak without TLS: `http`, or `ws` for a socket.
+    """
+    if not stand_ins:
+        return url
+    host = host_of(url)
+    stand_in = stand_ins.get(host) or stand_ins.get(host.rpartition(":")[0])
+    if not stand_in:
+        return url
+    parts = urlsplit(url)
+    plain = "ws" if parts.scheme in ("ws", "wss") else "http"
+    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in))
+
+
+def same_site(here: str, there: str) -> bool:
+    """Tell whether a redirect stays on the site: same name (`www.` aside) and port, or from HTTP up to HTTPS.
+
+    Never from HTTPS down to HTTP, where anybody on the way could write the page.
+    """
+    old, new = urlsplit(here), urlsplit(there)
+    if _bare(old) != _bare(new) or new.scheme not in ("http", "https"):
+        return False
+    if (old.scheme, new.scheme) == ("http", "https"):
+        return _port(old) == _port(new) or (_port(old), _port(new)) == (80, 443)
+    return old.scheme == new.scheme and _port(old) == _port(new)
+
+
+def _bare(parts: SplitResult) -> str:
+    return (parts.hostname or "").removeprefix("www.")
+
+
+def _port(parts: SplitResult) -> int:
+    return int(host_of(urlunsplit(parts)).rpartition(":")[2])
+
+
+@lru_cache(_REMEMBERED)
+def is_loopback(name: str) -> bool:
+    """Tell whether a host name is this machine without asking DNS (names may resolve to anything)."""
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_private(name: str) -> bool:
+    """Tell whether a host's name is an address that only a network of its own has; this machine's is none of those."""
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return not (address.is_global or address.is_loopback)
 
 
 class LetterNotSent(ValueError):
