@@ -55,9 +55,13 @@ def take_picture(meta: Meta, body: bytes) -> bytes:
             locale="fr-FR",
             timezone_id=meta.time_zone,
         )
-        # The first request is answered; all others are aborted, so that the page stays where it is.
-        page.context.route("**/*", lambda route: route.abort("aborted"))
-        page.route("**/*", lambda route: route.fulfill(**_answer(meta, body)), times=1)
+        # The first request is answered; all others are aborted, so that the page stays where it is. One route does
+        # both: while Playwright takes away one that has done its part, two of them may answer the same request.
+        answers = [_answer(meta, body)]
+        page.context.route(
+            "**/*",
+            lambda route: route.fulfill(**answers.pop()) if answers else route.abort("aborted"),
+        )
         url = re.sub(r"^ws", "http", meta.url)  # the frames of a socket are shown as a page
         page.goto(url, wait_until="load", timeout=_PATIENCE)
         is_tall = int(page.evaluate("document.documentElement.scrollHeight")) > _TALLEST
