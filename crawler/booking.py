@@ -19,7 +19,7 @@ from configs.ground.clock import clock
 from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of
-from crawler.classification import ERROR, REASON, ReadingCache, clean_text
+from crawler.classification import LONGEST_ERROR, LONGEST_REASON, ReadingCache, clean_text
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Proxies, agent_for
@@ -178,7 +178,7 @@ class BookingSpider(Spider):
             log.exception("the check of %s failed by a fault of ours", desk.id)
             error = f"{type(fault).__name__}: {fault}"
             result = VisitResult(
-                outcome=Outcome.UNREADABLE, reason=clean_text(f"a fault of ours: {error}", REASON)
+                outcome=Outcome.UNREADABLE, reason=clean_text(f"a fault of ours: {error}", LONGEST_REASON)
             )
             if state and (seen_before := state.result()).slots:
                 result = seen_before
@@ -190,7 +190,7 @@ class BookingSpider(Spider):
             seen_at=clock(),
             milliseconds=round(session.clock.elapsed * 1000),
             requests=session.requests,
-            error=error and clean_text(error, ERROR),
+            error=error and clean_text(error, LONGEST_ERROR),
             booking_url=desk.url,
             process=process_name(),
             captures=buffer.select(result.outcome),

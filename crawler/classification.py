@@ -3,8 +3,8 @@
 Block pages are bot walls, refusals, captchas, maintenance. They never prove "no slots".
 
 Everything a page says ends in tables, logs, terminals and messages, so lengths, numbers, moments and characters are
-bound for all platforms. An index takes 2,704 bytes of a row, a text column no NUL, UTF-8 no lone surrogate, an integer
-column 31 bits, and a terminal obeys what stands behind an escape.
+limited for all platforms. An index takes 2,704 bytes of a row, a text column no NUL, UTF-8 no lone surrogate, an
+integer column 31 bits, and a terminal obeys what stands behind an escape.
 """
 
 import logging
@@ -15,18 +15,18 @@ from hashlib import sha256
 
 from configs.ground.retry_after import parse_retry_after
 from configs.ground.text import CONTROL, pluralize, truncate_line
-from crawler.parsing.absence import error_page, find_damage
+from crawler.parsing.absence import MAINTENANCE, POST_FORM, POSTS, error_page, find_damage
 from crawler.parsing.dates import day_of
 from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.parsing.websocket_frames import CUT_OFF
 from crawler.platforms import Platform
 from crawler.reading import CoveredWindow, Outcome, Page, Place, Reading, Release, Slot, VisitContext
 
-KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
-LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
-REQUEST = 8000  # characters of an address that is asked: servers refuse longer ones with 414
-_SEATS = 100_000
-_RELEASES = 8  # that a page names: the last and the next one
+LONGEST_KEY, LONGEST_LABEL, LONGEST_REASON, LONGEST_ERROR = 200, 200, 500, 2000  # characters
+LONGEST_LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
+LONGEST_ADDRESS = 8000  # characters of an address that is asked: servers refuse longer ones with 414
+_MOST_SEATS = 100_000
+_MOST_RELEASES = 8  # that a page names: the last and the next one
 _YEARS = timedelta(days=3653)  # no site opens slots further ahead
 _LAST_WEEK = timedelta(days=6)  # how far the last week of a calendar reaches behind the last watched day
 BEYOND = "beyond the `horizon`"  # in the reason of a check that saw such a moment
@@ -107,10 +107,7 @@ _WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"chall
 _ANY_WIDGET = f"{_WIDGET}[1]"  # libxml2 stops at the first
 _STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer)]"
 _FORMS_BESIDE = f"descendant::form[{_BESIDE}]"  # found once: for each widget anew, 2 MB of them took minutes
-_POST_FORM = "descendant::form[translate(@method, 'POST', 'post')='post']"
-_POSTS = f"{_POST_FORM}[1]"
-_IN_THE_WAY = f"{_POST_FORM}[not({_BESIDE})]"
-_MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")
+_IN_THE_WAY = f"{POST_FORM}[not({_BESIDE})]"
 _MOST_ADDRESSES = 20_000  # pages; about 1 kB each
 
 
@@ -121,10 +118,10 @@ def clean_text(text: str, longest: int) -> str:
 
 def bound_key(key: str) -> str:
     """Return a place's key as it is, or its beginning and its hash where it is too long or holds control characters."""
-    if len(key) <= KEY and not CONTROL.search(key):
+    if len(key) <= LONGEST_KEY and not CONTROL.search(key):
         return key
     digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return f"{clean_text(key[:_READABLE], KEY)}#{digest}"
+    return f"{clean_text(key[:_READABLE], LONGEST_KEY)}#{digest}"
 
 
 def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | None = None) -> Reading:
@@ -133,15 +130,17 @@ def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | 
     A moment beyond the desk's horizon is no slot. An address that cannot be asked leaves its place without an answer:
     the reading is `unreadable`, what else it says stands.
     """
-    asks = tuple(ask for ask in reading.asks if len(ask.url) <= REQUEST and not CONTROL.search(ask.url))
+    asks = tuple(
+        ask for ask in reading.asks if len(ask.url) <= LONGEST_ADDRESS and not CONTROL.search(ask.url)
+    )
     seen = _within_horizon(reading, visit, asked)
     bounded = replace(
         seen,
         asks=asks,
         next_at=None if _is_far(reading.next_at, visit) else reading.next_at,
         releases_at=None if _is_far(reading.releases_at, visit) else reading.releases_at,
-        publications=tuple(each for each in reading.publications if _is_sane(each, visit))[:_RELEASES],
-        reason=clean_text(seen.reason, REASON),
+        publications=tuple(each for each in reading.publications if _is_sane(each, visit))[:_MOST_RELEASES],
+        reason=clean_text(seen.reason, LONGEST_REASON),
         slots=tuple(map(_bound_slot, seen.slots)),
         fallback=tuple(map(_bound_slot, seen.fallback)),
         covered=tuple(map(_bound_window, seen.covered)),
@@ -182,9 +181,9 @@ def _is_beyond(slot: Slot, visit: VisitContext) -> bool:
 
 def _bound_slot(slot: Slot) -> Slot:
     label = slot.place.label
-    key, label = bound_key(slot.place.key), label if label is None else clean_text(label, LABEL)
+    key, label = bound_key(slot.place.key), label if label is None else clean_text(label, LONGEST_LABEL)
     url = slot.url if slot.url and _may_be_opened(slot.url) else None
-    seats = slot.seats if slot.seats is not None and 0 <= slot.seats <= _SEATS else None
+    seats = slot.seats if slot.seats is not None and 0 <= slot.seats <= _MOST_SEATS else None
     if (key, label, url, seats) == (slot.place.key, slot.place.label, slot.url, slot.seats):
         return slot  # as almost all: a copy takes as long as all of the above
     return replace(slot, place=Place(key, label), url=url, seats=seats)
@@ -206,7 +205,7 @@ def _is_far(moment: datetime | date | None, visit: VisitContext) -> bool:
 
 def _may_be_opened(url: str) -> bool:
     """Whether a person's browser opens an address. The desk's address replaces one that it does not open."""
-    return len(url) <= LINK and url.startswith(("http://", "https://")) and not CONTROL.search(url)
+    return len(url) <= LONGEST_LINK and url.startswith(("http://", "https://")) and not CONTROL.search(url)
 
 
 def detect_block_page(page: Page) -> Reading | None:
@@ -215,7 +214,7 @@ def detect_block_page(page: Page) -> Reading | None:
 
 
 def classify_page(platform: Platform, page: Page) -> Reading:
-    """Read a page: an outcome, or further requests. Never silent, never raises, within crawler/bounds.py."""
+    """Read a page: an outcome, or further requests. Never silent, never raises, within the bounds (`bound_reading`)."""
     return bound_reading(_interpret(platform, page), page.visit, page.ask.window)
 
 
@@ -285,7 +284,7 @@ def find_bot_check(page: Page) -> Reading | None:
     if not page.is_html or not _mentions(page, _BOT_HINTS) or _is_site_down(page):
         return None
     text = visible_text(page.root)
-    if not page.root.xpath(_POSTS):  # words count only where nothing can be filled in
+    if not page.root.xpath(POSTS):  # words count only where nothing can be filled in
         if _CLOUDFLARE_WORDS.search(text):
             return _cloudflare(page)
         if _INCAPSULA_WORDS.search(text):
@@ -336,7 +335,7 @@ def _mentions(page: Page, words: tuple[bytes, ...]) -> bool:
 
 def _maintenance_page(page: Page) -> Reading | None:
     name = title(page.root)
-    if _MAINTENANCE.search(name) and not page.root.xpath(_POSTS):
+    if MAINTENANCE.search(name) and not page.root.xpath(POSTS):
         return Reading(Outcome.MAINTENANCE, name, retry_after=_retry_after(page))
     return None
 

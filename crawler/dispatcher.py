@@ -18,7 +18,7 @@ import redis
 from scrapy.exceptions import CloseSpider
 
 from configs.ground.clock import clock
-from configs.ground.failures import OutageLog
+from configs.ground.logs import OutageLog
 from configs.settings import Constant, settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks

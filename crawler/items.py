@@ -27,10 +27,10 @@ if TYPE_CHECKING:  # the planner loads this module, and nothing of Scrapy
 
 _FEW = 5
 _STANDARD_OUTPUT = ("-", "stdout:")
-_MOST = 4_000_000  # bytes of pages with slots that one check keeps until it is written
-Moment = tuple[str, str]
+_MOST_BYTES = 4_000_000  # bytes of pages with slots that one check keeps until it is written
+SlotKey = tuple[str, str]
 _REQUEST = TypeAdapter(PageRequest)
-_KEPT = {"url", "step", "method", "place", "window", "rank", "turn"}  # of a request
+_REQUEST_FIELDS = {"url", "step", "method", "place", "window", "rank", "turn"}  # of a request
 
 
 @cache
@@ -50,19 +50,19 @@ class PageCapture:
     headers: Mapping[str, str]
     visit: VisitContext
     ask: PageRequest
-    shown: frozenset[Moment]
+    shown: frozenset[SlotKey]
 
     @classmethod
     def of(cls, platform: str, page: Page, reading: Reading) -> "PageCapture":
         """Return the parts of a page that a proof needs."""
         kept = {name: page.headers[name] for name in HEADERS if name in page.headers}
-        shown = frozenset(map(moment_of, reading.slots + reading.fallback))
+        shown = frozenset(map(slot_key, reading.slots + reading.fallback))
         return cls(platform, page.url, page.status, page.body, kept, page.visit, page.ask, shown)
 
     @property
     def asked(self) -> dict[str, Any]:
         """Return the page's request as JSON values, without form and headers; `asked_of` reads it back."""
-        request: dict[str, Any] = _REQUEST.dump_python(self.ask, mode="json", include=_KEPT)
+        request: dict[str, Any] = _REQUEST.dump_python(self.ask, mode="json", include=_REQUEST_FIELDS)
         visit = {"desk": self.visit.url, "today": self.visit.today.isoformat(), "visit": self.visit.turn}
         return visit | request
 
@@ -82,7 +82,7 @@ class CaptureBuffer:
         if troubled and not self._troubled:
             self._troubled, self._first = True, capture
         self._last = capture or self._last
-        if capture and capture.shown and (not self._open or self._size + len(capture.body) <= _MOST):
+        if capture and capture.shown and (not self._open or self._size + len(capture.body) <= _MOST_BYTES):
             self._open.append(capture)
             self._size += len(capture.body)
 
@@ -101,17 +101,17 @@ class CaptureBuffer:
 def showing(captures: Iterable[PageCapture], news: Iterable[Slot]) -> PageCapture | None:
     """Return the page that shows the earliest of these slots; the first page if none shows one."""
     seen = list(captures)
-    moments = sorted(map(moment_of, news), key=lambda each: (each[1], each[0]))
+    moments = sorted(map(slot_key, news), key=lambda each: (each[1], each[0]))
     found = (capture for moment in moments for capture in seen if moment in capture.shown)
     return next(found, seen[0] if seen else None)
 
 
 def asked_of(stored: Mapping[str, Any]) -> PageRequest:
     """Return the request that `PageCapture.asked` stored, without form and headers."""
-    return _REQUEST.validate_python({name: stored[name] for name in _KEPT})
+    return _REQUEST.validate_python({name: stored[name] for name in _REQUEST_FIELDS})
 
 
-def moment_of(slot: Slot) -> Moment:
+def slot_key(slot: Slot) -> SlotKey:
     """Return the key of a slot at its desk: its place, and its moment as the page shows it."""
     return slot.place.key, slot.moment_text
 
@@ -186,13 +186,13 @@ def _lines(desk: Desk, check: CheckItem) -> Iterator[str]:
         yield f"    {' '.join(check.reason.split())}"
         return
     yield f"    {len(check.slots)} open, book at {check.booking_url}"
-    moments = sorted(_moment(desk, slot) for slot in check.slots)
+    moments = sorted(_show_moment(desk, slot) for slot in check.slots)
     yield from (f"      {moment}" for moment in moments[:_FEW])
     if len(moments) > _FEW:
         yield f"      and {len(moments) - _FEW} more"
 
 
-def _moment(desk: Desk, slot: Slot) -> str:
+def _show_moment(desk: Desk, slot: Slot) -> str:
     """Return the moment as the desk's own clock shows it, with the place."""
     text = local_text(slot.moment, desk.zone) if slot.moment else "at an unknown hour"
     return f"{text}  {slot.place.label or ''}".rstrip()

@@ -1,4 +1,4 @@
-"""State of one visit: the next request, and the outcome that all readings prove together. Pure.
+"""State of one visit: the next request, and the outcome that all readings prove together; `VisitState` is pure.
 
 docs/reference/visit.md has the truth table.
 """
@@ -12,7 +12,7 @@ from itertools import count as ascending
 from configs.ground.clock import clock
 from configs.ground.text import pluralize
 from configs.world.desk import Desk, Fetch
-from crawler.classification import REASON, bound_key, clean_text
+from crawler.classification import LONGEST_REASON, bound_key, clean_text
 from crawler.parsing.dates import day_of
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot, VisitContext
@@ -145,7 +145,7 @@ class VisitState:
             reason = f"{reason}; {self._beyond}"
         return VisitResult(
             outcome=outcome,
-            reason=clean_text(reason, REASON),
+            reason=clean_text(reason, LONGEST_REASON),
             slots=slots,
             covered=tuple(self._covered),
             places=tuple(self._places),

@@ -21,8 +21,7 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
-from configs.ground.failures import OutageLog
-from configs.ground.logs import set_up_logs
+from configs.ground.logs import OutageLog, set_up_logs
 from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.ground.startup import exit_on_config_error
 from configs.ground.worker_processes import leaves_at, on_stop_signals

@@ -51,10 +51,11 @@ print(json.dumps({"names": names, "done": done, "built": built, "threads": threa
 # earlier one loads is found at the later ones, too.
 PROGRAMS = [
     ("api.stream", "flask rich rq sentry_sdk sqlalchemy twisted"),
+    ("deploy.backup.__main__", "flask rq scrapy sqlalchemy twisted"),
     ("api.models.all", "flask rq scrapy twisted"),
     (  # what `python -m crawler.loops` imports: none asks a site
         "crawler.loops crawler.spider_processes.keeper crawler.planner crawler.incidents.loop",
-        "flask scrapy scrapy_redis twisted rich parsel playwright jinja2 requests sentry_sdk",
+        "flask rq scrapy scrapy_redis twisted rich parsel playwright jinja2 requests sentry_sdk",
     ),
     ("notifier.workers", "pygments rich scrapy sentry_sdk twisted"),
     (  # gunicorn loads its hooks first

@@ -8,7 +8,7 @@ from typing import cast
 import structlog
 from redis.exceptions import RedisError
 
-from configs.ground.jobs import redis
+from configs.ground.redis import redis
 
 KEPT_SECONDS = 3600  # without the program, which finds everything in the tables when it is back
 

@@ -30,9 +30,10 @@ from api.payments.exchange import jobs as payments
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 from configs.ground.failures import PartFailures
-from configs.ground.jobs import JOB_SECONDS, redis
+from configs.ground.jobs import JOB_SECONDS
 from configs.ground.logs import set_up_logs
 from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
+from configs.ground.redis import redis
 from configs.ground.startup import exit_on_config_error
 from configs.ground.worker_processes import keep_running, leaves_at, on_stop_signals
 from configs.world.prefecture import prefectures, reload_desk_files

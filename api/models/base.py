@@ -21,7 +21,6 @@ import structlog
 from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from api.models.database_waits import is_ready, wait_no_longer_than
@@ -56,10 +55,10 @@ _READ_ONLY = sa.text(
 _AFTER_COMMIT = "after_commit"  # key of what a session's transaction leaves
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between what two programs hold for now
-_ASKED_EVERY = 10.0  # seconds; between them our own stopwatch goes on
+_CLOCK_ASKED_EVERY = 10.0  # seconds; between them our own stopwatch goes on
 _NOW = sa.select(sa.type_coerce(sa.func.clock_timestamp(), sa.DateTime(timezone=True)))
-_instead: list[Callable[[], datetime]] = []
-UNREADABLE = ""  # a contact's address that no key decrypts; no address is empty
+_clock_instead: list[Callable[[], datetime]] = []
+UNREADABLE_ADDRESS = ""  # a contact's address that no key decrypts; no address is empty
 log = structlog.get_logger(__name__)
 
 
@@ -258,16 +257,16 @@ def write_once(change: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **n
 
 
 @dataclass(slots=True)
-class _Answer:
+class _ClockAnswer:
     instant: datetime
     at: float  # by time.monotonic()
     asked_at: float  # the same; also of a question that was not answered
 
 
-_answers: list[_Answer] = []  # the last one
+_clock_answers: list[_ClockAnswer] = []  # the last one
 
 
-def database_clock(session: Session | None = None) -> datetime:
+def database_clock(session: orm.Session | None = None) -> datetime:
     """Return the present instant by the database's clock; it is asked every few seconds, in `session` if there is one.
 
     While the database is away, the last answer and our stopwatch tell it.
@@ -275,33 +274,33 @@ def database_clock(session: Session | None = None) -> datetime:
     Raises:
         sqlalchemy.exc.DBAPIError: it was never asked, or `session` is at an end.
     """
-    if _instead:
-        return _instead[0]()
-    if not _answers or time.monotonic() - _answers[0].asked_at >= _ASKED_EVERY:
-        _ask(session)
-    passed = timedelta(seconds=time.monotonic() - _answers[0].at)
-    return _answers[0].instant + passed + read_offset(of_database=True)
+    if _clock_instead:
+        return _clock_instead[0]()
+    if not _clock_answers or time.monotonic() - _clock_answers[0].asked_at >= _CLOCK_ASKED_EVERY:
+        _ask_clock(session)
+    passed = timedelta(seconds=time.monotonic() - _clock_answers[0].at)
+    return _clock_answers[0].instant + passed + read_offset(of_database=True)
 
 
 def replace_database_clock(source: Callable[[], datetime]) -> None:
     """Ask `source` instead: tests freeze it."""
-    _instead[:] = [source]
+    _clock_instead[:] = [source]
 
 
-def _ask(session: Session | None) -> None:
+def _ask_clock(session: orm.Session | None) -> None:
     began = time.monotonic()
     try:
-        instant = session.connection().execute(_NOW).scalar_one() if session else _ask_alone()
+        instant = session.connection().execute(_NOW).scalar_one() if session else _ask_clock_alone()
     except sa.exc.SQLAlchemyError:
-        if session or not _answers:
+        if session or not _clock_answers:
             raise
-        _answers[0].asked_at = time.monotonic()
+        _clock_answers[0].asked_at = time.monotonic()
     else:
         ended = time.monotonic()
-        _answers[:] = [_Answer(instant, (began + ended) / 2, ended)]
+        _clock_answers[:] = [_ClockAnswer(instant, (began + ended) / 2, ended)]
 
 
-def _ask_alone() -> datetime:
+def _ask_clock_alone() -> datetime:
     with engine().connect() as connection:
         instant: datetime = connection.execute(_NOW).scalar_one()
         return instant
@@ -341,7 +340,7 @@ def read_stored_address(stored: str) -> str:
         return decrypt(stored)
     except DecryptionFailed:
         log.error("the address of a contact is unreadable: check DATA_KEYS")  # noqa: TRY400 -- no traceback a row
-        return UNREADABLE
+        return UNREADABLE_ADDRESS
 
 
 class ContactAddress(EncryptedText):

@@ -1,4 +1,4 @@
-"""Failures that last: logged once, their part named for health, a provider that failed three times in a row left alone.
+"""Failures that last: their part is named for health, a provider that failed three times in a row left alone.
 
 So is a provider whose answers became slow: the median of its last twenty. After a rest one call, the probe, tries
 again; there are never two. All processes share this in Redis; without it nothing is left alone.
@@ -20,50 +20,20 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.jobs import redis
+from configs.ground.logs import OutageLog
+from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing
 
 # A provider whose last twenty answers took longer in the median counts as failing
 PROVIDER_SLOW_SECONDS = 3
 # How long a provider that failed three times in a row is left alone; longer than a call may take
 PROVIDER_REST_SECONDS = Constant("PROVIDER_REST_SECONDS", 15.0)
-FAILURES = 3  # in a row, after which it is
+FAILURES_IN_A_ROW = 3  # in a row, after which a provider is left alone
 
 T = TypeVar("T")
 _REDIS_AWAY = (RedisConnectionError, RedisTimeoutError)
 
 log = logging.getLogger(__name__)
-
-
-class OutageLog:
-    """One server, part or store that may fail again and again; its caller logs where `begin` and `end` say so."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self.kind: object = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the last attempt failed."""
-        return bool(self._text)
-
-    def begin(self, text: str, kind: object = None) -> bool:
-        """Note a failure; tell whether it is to be logged: the first one, or the first of another `kind`."""
-        is_new = not self._text or kind != self.kind
-        self._text, self.kind = text or "fails", kind
-        return is_new
-
-    def end(self) -> str:
-        """Note a success; return the last failure's text where an outage ends, else nothing."""
-        text, self._text, self.kind = self._text, "", None
-        return text
-
-    def tell(self, log: logging.Logger, trouble: str) -> None:
-        """Warn of a trouble once, and say when it is over; an empty text is a success."""
-        if trouble and self.begin(trouble):
-            log.warning("%s", trouble)
-        elif not trouble and (before := self.end()):
-            log.info("over: %s", before)
 
 
 class PartFailures:
@@ -101,7 +71,9 @@ class CircuitOpen(Exception):
     """The provider is left alone; `retry_after` seconds are left of its rest."""
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"{name} failed {FAILURES} times in a row and is left alone for {retry_after:.0f} s")
+        super().__init__(
+            f"{name} failed {FAILURES_IN_A_ROW} times in a row and is left alone for {retry_after:.0f} s"
+        )
         self.retry_after = retry_after
 
 
@@ -143,13 +115,21 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Return whether no call has succeeded since it opened: during its rests, and between them."""
         try:
-            return int(redis().hget(f"breaker:{self._name}", "failures") or 0) >= FAILURES
+            return int(redis().hget(f"breaker:{self._name}", "failures") or 0) >= FAILURES_IN_A_ROW
         except (RedisError, SettingMissing):
             return False
 
     def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
         now = clock().timestamp()
-        given: list[str | float] = [happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow]
+        given: list[str | float] = [
+            happened,
+            f"{now:.6f}",
+            self._rest,
+            FAILURES_IN_A_ROW,
+            token,
+            seconds,
+            self._slow,
+        ]
         keys = [f"breaker:{self._name}", f"breaker:{self._name}:seconds"]
         try:
             return float(_script()(keys=keys, args=given, client=redis()))

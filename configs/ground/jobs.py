@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from types import FrameType
 from typing import Any, ClassVar, NoReturn, cast
 from uuid import uuid4
@@ -29,7 +29,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
-from configs.ground.redis import open_redis, redis_client
+from configs.ground.redis import redis, redis_client
 from configs.ground.worker_processes import leaves_at, on_stop_signals
 from configs.settings import settings
 
@@ -58,16 +58,6 @@ _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too
 _KILL_SECONDS = 12.0
 _IDLE_SECONDS = 15
 _RETRY_SECONDS = 1.0
-
-
-@lru_cache(maxsize=2)
-def _redis(_url: str) -> Redis:
-    return open_redis()
-
-
-def redis() -> Redis:
-    """Return the process's client for short calls."""
-    return _redis(settings().require("redis_url"))
 
 
 def connect() -> None:

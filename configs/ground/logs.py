@@ -24,6 +24,9 @@ from configs.settings import AWAY_FROM_LIFE, settings
 from configs.settings.production_checks import is_near_sentry
 from configs.settings.program_settings import describe_misspelt
 
+if TYPE_CHECKING:
+    from sentry_sdk.types import Event, Hint
+
 MASK = "***"
 _GAP = " \u00a0\u2009\u202f.\u2010-\u2013-"  # between the digits of a phone number, in any typography
 _SECRET_KEY = re.compile(
@@ -80,12 +83,12 @@ _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 # Short texts that need no mask: ids of desks and names of loggers come with each line, ten thousand times in a crowd
 _CLEAN: set[str] = set()
-_MOST, _SHORT = 8192, 100  # texts; characters
+_MOST_CLEAN, _LONGEST_CLEAN = 8192, 100  # texts; characters
 
 LAST_SECONDS = 1.0  # for reports that wait when a program ends
 WAITING = 50  # reports, at most; later ones are dropped
 _OURS = ["api", "configs", "crawler", "deploy", "notifier"]
-_LONGEST = 300  # characters of an error's text
+_LONGEST_ERROR = 300  # characters of an error's text
 _READ = 2000  # characters of it that are looked at; what is masked there makes room for more
 _BROKEN_END = re.compile(r"[\d\s().+/-]*\S*\Z")  # the word, or the phone number, that the cut has halved
 # Fields of log lines that hold ids of rows, or words of our code. All other fields stay in the log.
@@ -96,7 +99,8 @@ _IDENTIFIERS = (
 _FRAME = ("filename", "module", "function", "lineno", "in_app")
 _MECHANISM = ("type", "handled", "source", "exception_id", "parent_id", "is_exception_group")
 _EVENT = ("event_id", "timestamp", "platform", "level", "logger", "release", "environment")
-LONGEST, _END = 20_000, 8_000  # characters of a value; of its end, where a traceback names the error
+# Characters of a value; of its end, where a traceback names the error
+LONGEST_VALUE, _VALUE_END = 20_000, 8_000
 _AT = "at"  # the time of a line, ours, whatever a record brings under that name
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -116,8 +120,8 @@ def mask_text(text: str) -> str:
     masked = text
     for pattern, replacement in _PATTERNS:
         masked = pattern.sub(replacement, masked)
-    if masked == text and len(text) <= _SHORT:
-        if len(_CLEAN) >= _MOST:
+    if masked == text and len(text) <= _LONGEST_CLEAN:
+        if len(_CLEAN) >= _MOST_CLEAN:
             _CLEAN.clear()
         _CLEAN.add(text)
     return masked
@@ -165,10 +169,6 @@ def mask_entry(key: object, value: Any, depth: int = 0, write: Callable[[str], s
     if not isinstance(value, _PLAIN) and _SECRET_KEY.search(str(key)):
         return MASK
     return mask(value, depth, write)
-
-
-if TYPE_CHECKING:
-    from sentry_sdk.types import Event, Hint
 
 
 def make_report_handlers(program: str) -> list[logging.Handler]:
@@ -242,7 +242,7 @@ def _shorten(text: object) -> str:
     read = given[:_READ]
     if len(given) > _READ:
         read = _BROKEN_END.sub("", read)
-    return remove_personal_data((read.splitlines() or [""])[0])[:_LONGEST]
+    return remove_personal_data((read.splitlines() or [""])[0])[:_LONGEST_ERROR]
 
 
 class _ToStandardError(logging.Handler):
@@ -342,9 +342,9 @@ def clean_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 def _clean_text(text: str) -> str:
     """Mask a text, and escape it line by line: a traceback has several. Of a long one the middle is left out."""
     text = mask_text(text)
-    if len(text) > LONGEST:
-        left = len(text) - LONGEST
-        text = f"{text[: LONGEST - _END]}… ({left} characters) …{text[-_END:]}"
+    if len(text) > LONGEST_VALUE:
+        left = len(text) - LONGEST_VALUE
+        text = f"{text[: LONGEST_VALUE - _VALUE_END]}… ({left} characters) …{text[-_VALUE_END:]}"
     if text.isprintable():
         return text
     return "\n".join(CONTROL.sub(_escape_found, line) for line in text.replace("\t", "    ").split("\n"))
@@ -362,3 +362,34 @@ def _renderer() -> Processor:
         timestamp_key=_AT,
         exception_formatter=structlog.dev.plain_traceback,  # a frame's variables may hold anything
     )
+
+
+class OutageLog:
+    """One server, part or store that may fail again and again; its caller logs where `begin` and `end` say so."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self.kind: object = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last attempt failed."""
+        return bool(self._text)
+
+    def begin(self, text: str, kind: object = None) -> bool:
+        """Note a failure; tell whether it is to be logged: the first one, or the first of another `kind`."""
+        is_new = not self._text or kind != self.kind
+        self._text, self.kind = text or "fails", kind
+        return is_new
+
+    def end(self) -> str:
+        """Note a success; return the last failure's text where an outage ends, else nothing."""
+        text, self._text, self.kind = self._text, "", None
+        return text
+
+    def tell(self, log: logging.Logger, trouble: str) -> None:
+        """Warn of a trouble once, and say when it is over; an empty text is a success."""
+        if trouble and self.begin(trouble):
+            log.warning("%s", trouble)
+        elif not trouble and (before := self.end()):
+            log.info("over: %s", before)

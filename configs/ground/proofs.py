@@ -44,7 +44,7 @@ class Meta(BaseModel):
     """Metadata of a proof. Addresses are without possible secrets; `sha256` and `size` are of the unpacked body.
 
     `refused`: why the fetched body is not kept. `headers`: the few that a reader needs. `asked`: the platform's
-    request (crawler/proofs/outbox.py), with which the page can be read again as in the crawl.
+    request (crawler/items.py), with which the page can be read again as in the crawl.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

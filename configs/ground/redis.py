@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from redis import Redis
@@ -10,6 +11,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from configs.settings import settings
+
+RULES = Path(__file__).with_name("redis_users.acl")
+OWNER = "default"  # operators, health of the server, tests
 
 
 def redis_client(answer_seconds: float = 30, *, retries: bool = True) -> Redis:
@@ -37,8 +41,14 @@ def open_redis(answer_seconds: float = 2) -> Redis:
     return redis_client(answer_seconds, retries=False)
 
 
-RULES = Path(__file__).with_name("redis_users.acl")
-OWNER = "default"  # operators, health of the server, tests
+@lru_cache(maxsize=2)
+def _redis(_url: str) -> Redis:
+    return open_redis()
+
+
+def redis() -> Redis:
+    """Return the process's client for short calls."""
+    return _redis(settings().require("redis_url"))
 
 
 def read_rules() -> dict[str, list[str]]:

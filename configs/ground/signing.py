@@ -33,10 +33,10 @@ PASSWORD_RESET_SECONDS = 3600
 LINK_SECONDS = 30 * 86400
 # How long a link to a proof works
 PROOF_LINK_SECONDS = 3600
-_KEY: SigningKey = "link_key"
+_LINKS_KEY: SigningKey = "link_key"
 _DAY = 86400.0
 L = TypeVar("L", bound="Link")
-KINDS: dict[str, type["Link"]] = {}  # by their words
+LINK_KINDS: dict[str, type["Link"]] = {}  # by their words
 
 
 class LinkRefused(ValueError):
@@ -139,7 +139,7 @@ class Link:
         dataclass(frozen=True)(cls)
         cls.word, cls.lifetime = word, lifetime
         if word:
-            KINDS[word] = cls
+            LINK_KINDS[word] = cls
 
 
 class AddressLink(Link):
@@ -251,7 +251,7 @@ class CancelOrder(Link, word="cancel", lifetime=None):
     payment: UUID
 
 
-_ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in KINDS.values()}
+_ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in LINK_KINDS.values()}
 
 
 def write_token(link: Link) -> str:
@@ -261,7 +261,7 @@ def write_token(link: Link) -> str:
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
     payload = _ADAPTERS[type(link)].dump_python(link, mode="json", exclude_none=True)
-    return f"{link.word}.{sign(link.word, payload, _KEY)}"
+    return f"{link.word}.{sign(link.word, payload, _LINKS_KEY)}"
 
 
 def write_link(link: Link) -> str:
@@ -280,20 +280,20 @@ def write_address(token: str) -> str:
 
 def find_kind(token: str) -> type[Link] | None:
     """Return the kind that a token names, signed or not; None for an unknown kind."""
-    return KINDS.get(token.partition(".")[0])
+    return LINK_KINDS.get(token.partition(".")[0])
 
 
 def read_token(kind: type[L], token: str) -> L:
     """Return what a token of this kind carries.
 
     Raises:
-        configs.ground.signing.LinkRefused: it is expired or forged.
+        LinkRefused: it is expired or forged.
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
     named, _, signed = token.partition(".")
     if named != kind.word:
         raise LinkRefused("forged")
-    payload = unsign(kind.word, signed, kind.lifetime, _KEY)
+    payload = unsign(kind.word, signed, kind.lifetime, _LINKS_KEY)
     try:  # strictly, which JSON texts can be: of Python's values ids would be refused
         return cast("L", _ADAPTERS[kind].validate_json(json.dumps(payload), strict=True))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Settings of the crawler, of accounts, messages, payments and stores."""
+"""Settings of the crawler, of providers, of the API and billing, of stores, and names that the law asks for."""
 
 import re
 from datetime import timedelta

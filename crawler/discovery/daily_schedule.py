@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.models.base import session
 from api.models.discovery import DiscoveryRun
 from configs.ground.addresses import resolve_stand_in
-from configs.ground.failures import OutageLog
+from configs.ground.logs import OutageLog
 from configs.settings import Constant, SettingMissing, settings
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.url_policy import AddressRefused, ensure_allowed

@@ -20,7 +20,7 @@ from lxml.html import HtmlElement
 from crawler.parsing.html_text import collapse_whitespace, raw_text
 from crawler.reading import CoveredWindow, Page, Place, Slot, VisitContext
 
-WEEK_DAYS = 7  # the window of a request
+WEEK_LENGTH = 7  # the window of a request
 _MINUTES = range(24 * 60)  # of a day
 _HOUR_IN_FIGURES = re.compile(r"(\d{1,2}):([0-5]\d)")
 YEARS = range(2000, 2200)  # other years are no appointments, and some have no instant in UTC
@@ -63,7 +63,7 @@ _MACHINE = re.compile(
 _PIECE = re.compile(r"\d ?(?:h|:|/|et\b|au\b)")  # of an incomplete hour or day, or of several
 _BETWEEN = re.compile(r"[\s,:t-]*(?:[^\s\d]{1,8}\s+)?")  # `à`, also after a wrong charset
 _LEADS = r"[\s:]*(?:le\s+)?"  # between an announcement and its moment
-_LONGEST = 2000  # characters of a text that names one moment
+_LONGEST_TEXT = 2000  # characters of a text that names one moment
 _NOON = 12
 _CENTURY = 2000
 _LEAP_YEARS_APART = 8  # at most: 1896 and 1904
@@ -77,13 +77,13 @@ _MONTH_FIRST = re.compile(
     rf"(?<!\d )(?<!\d)\b({'|'.join(_ENGLISH)})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?!\w| ?[:h])(?:,? (\d{{4}})(?!\d))?"
 )
 _PREMIER = re.compile(rf"\bpremier(?= (?:{MONTH})\b)")
-_MOST = 10_000  # moments of a page
+_MOST_MOMENTS = 10_000  # moments of a page
 
 
 def week(visit: VisitContext, place: Place, ahead: int) -> CoveredWindow:
     """Return the seven local days that begin `ahead` days from today."""
     first = visit.today + timedelta(days=ahead)
-    return CoveredWindow(place.key, first, first + timedelta(days=WEEK_DAYS - 1))
+    return CoveredWindow(place.key, first, first + timedelta(days=WEEK_LENGTH - 1))
 
 
 def covered_by_answer(
@@ -165,7 +165,7 @@ def moment_in_figures(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
     return instant_of(datetime.combine(date_of, time(*divmod(minutes, 60))), zone) or date_of
 
 
-def days_of(window: CoveredWindow) -> int:
+def count_days(window: CoveredWindow) -> int:
     """Return the number of days of a window; 0 without both ends."""
     return (window.last - window.first).days + 1 if window.first and window.last else 0
 
@@ -184,7 +184,7 @@ def moment_of(day: str, hour: str | None, visit: VisitContext) -> date | None:
     `hour` is a separate text with the hour, which it then must contain. A date without a year may be one of the last
     months (`_meant_days`). A text of more than 2,000 characters names none.
     """
-    if len(day) + len(hour or "") > _LONGEST:
+    if len(day) + len(hour or "") > _LONGEST_TEXT:
         return None
     if hour is None and _INSTANT.fullmatch(collapse_whitespace(day)):
         return _parse_iso(collapse_whitespace(day), visit.zone)
@@ -319,8 +319,8 @@ def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlE
     with more than 10,000 moments counts as one that does.
     """
     visit, timed = page.visit, all(slot.starts_at for slot in slots)
-    named = list(islice(moments_in(page.raw, visit), _MOST + 1))
-    if len(named) > _MOST:
+    named = list(islice(moments_in(page.raw, visit), _MOST_MOMENTS + 1))
+    if len(named) > _MOST_MOMENTS:
         return True
     parts = set(aside)
     outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]

@@ -13,7 +13,7 @@ from typing import Any
 from w3lib.url import add_or_replace_parameters
 
 from configs.ground.text import pluralize
-from crawler.parsing.dates import WEEK_DAYS, day_of, local_text, within
+from crawler.parsing.dates import WEEK_LENGTH, day_of, local_text, within
 from crawler.parsing.json_models import ACCEPT, message_of, moments_in, reports_failure
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.reading import (
@@ -69,7 +69,7 @@ def by_address(
 
 
 def first_window(
-    visit: VisitContext, opens: WindowRequest, place: Place = ANYWHERE, rank: int = 0, days: int = WEEK_DAYS
+    visit: VisitContext, opens: WindowRequest, place: Place = ANYWHERE, rank: int = 0, days: int = WEEK_LENGTH
 ) -> PageRequest:
     """Return the request for the window of so many days that begins today."""
     return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
@@ -230,7 +230,7 @@ class _CalendarAnswer:
         if opens is None or page.ask.step == _LATER or not window.last or self.astray:
             return ()
         first = window.last + _DAY
-        days = range(0, (page.visit.last_day - window.last).days, WEEK_DAYS)
+        days = range(0, (page.visit.last_day - window.last).days, WEEK_LENGTH)
         windows = [self._window(first + timedelta(days=ahead)) for ahead in days]
         return tuple(
             replace(_ask(opens, page.visit, each, page.ask.place, rank), step=_LATER)
@@ -238,7 +238,7 @@ class _CalendarAnswer:
         )
 
     def _window(self, first: date) -> CoveredWindow:
-        window = _window(self.page.visit, self.page.ask.place, first, WEEK_DAYS)
+        window = _window(self.page.visit, self.page.ask.place, first, WEEK_LENGTH)
         return replace(window, doubtful=self.asked.doubtful)
 
 

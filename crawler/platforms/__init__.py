@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from configs.ground.strict_model import Strict
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 
+# Patterns of desk addresses: an address of another platform is refused before any request.
 PAGE = re.compile(r"https?://[^/?#]+/+[^/?#]")  # any page of a site except its home page
 KIND_TOWN_NAME = re.compile(r"https?://[^/]+/(?:[\w-]+/){2}(?P<name>[\w-]+)(?:[/?#]|$)")
 _RESERVED = ("invalid", "example")  # top-level domains that no site has, RFC 2606
@@ -63,9 +64,6 @@ class Platform(ABC):
         More than one where places are asked for in turn; `places`: how many it has, None while that is not known.
         """
         return 1
-
-
-# Patterns of desk addresses: an address of another platform is refused before any request.
 
 
 def match_address(url: str, shape: re.Pattern[str], name: str, behind: str) -> re.Match[str]:

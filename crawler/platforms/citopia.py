@@ -17,7 +17,7 @@ from w3lib.url import url_query_parameter
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from configs.world.tile_grid import load_tiles
-from crawler.parsing.dates import WEEK_DAYS, instant_of, week
+from crawler.parsing.dates import WEEK_LENGTH, instant_of, week
 from crawler.parsing.html_text import fold
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (
@@ -238,7 +238,7 @@ def _weeks_of(visit: VisitContext) -> int:
 
 
 def _list_weeks(visit: VisitContext, place: Place) -> list[CoveredWindow]:
-    return [week(visit, place, ahead) for ahead in range(0, visit.horizon.days + 1, WEEK_DAYS)]
+    return [week(visit, place, ahead) for ahead in range(0, visit.horizon.days + 1, WEEK_LENGTH)]
 
 
 def _read_week(page: Page, opens: WindowRequest | None) -> Reading:

@@ -12,7 +12,7 @@ from w3lib.url import add_or_replace_parameters, url_query_parameter
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from crawler.parsing.absence import error_message, read_error_status
-from crawler.parsing.dates import WEEK_DAYS
+from crawler.parsing.dates import WEEK_LENGTH
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
@@ -186,6 +186,8 @@ def _opens(visit: VisitContext, practice: str, agendas: Iterable[int]) -> Window
     motives = "-".join(map(str, visit.parameters.motives))
     where = {_AGENDAS: "-".join(map(str, agendas)), "practice_ids": practice}
     asked = (
-        {_FIRST: "", "visit_motive_ids": motives} | where | {"insurance_sector": "public", "limit": WEEK_DAYS}
+        {_FIRST: "", "visit_motive_ids": motives}
+        | where
+        | {"insurance_sector": "public", "limit": WEEK_LENGTH}
     )
     return by_address(f"{origin(visit.url)}/availabilities.json?{urlencode(asked)}", _FIRST)

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, StringConstraints
 
 from configs.ground.strict_model import Strict
 from crawler.parsing.absence import Notice, Statement, check_page, doubt_of, find_notice, read_error_status
-from crawler.parsing.dates import WEEK_DAYS, YEARS, covered_by_answer, day_of, moments_in, week, within
+from crawler.parsing.dates import WEEK_LENGTH, YEARS, covered_by_answer, day_of, moments_in, week, within
 from crawler.parsing.html_text import HIDDEN, label, rendered_text
 from crawler.platforms import Platform, match_address
 from crawler.reading import (
@@ -112,7 +112,7 @@ def ask_weeks(page: Page, place: Place, planning: str) -> list[PageRequest]:
     """
     visit, form = page.visit, Form.of(page.visit)
     turn = visit.turn if page.ask.turn is None else page.ask.turn
-    aheads = range(0, visit.horizon.days + 1, WEEK_DAYS)
+    aheads = range(0, visit.horizon.days + 1, WEEK_LENGTH)
     ranks = ((number - turn) % len(aheads) for number in range(len(aheads)))
     return [
         PageRequest(

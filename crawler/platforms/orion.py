@@ -15,7 +15,7 @@ from pydantic import Field
 
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
-from crawler.parsing.dates import days_of
+from crawler.parsing.dates import count_days
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (
     Captured,
@@ -96,7 +96,7 @@ def _search(number: int) -> WindowRequest:
         places = {"filterPlaceCode": page.get("code", []), "filterPlaceUrlCode": page.get("code", [])}
         body = {
             "date": None,
-            "numberOfDay": days_of(window),
+            "numberOfDay": count_days(window),
             "accountId": page["account"][0],
             "configId": desk.config,
             "purposes": list(desk.purposes),

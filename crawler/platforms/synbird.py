@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from configs.ground.strict_model import Strict
-from crawler.parsing.dates import days_of
+from crawler.parsing.dates import count_days
 from crawler.parsing.json_calendar import Listing, first_window, read_listing
 from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parse_json
 from crawler.platforms import PAGE, Platform, match_address
@@ -61,7 +61,7 @@ def _search(visit: VisitContext, window: CoveredWindow) -> PageRequest:
         "id_professional_prestation": desk.prestation,
         "id_professional_place": list(desk.places),
         "source_type": "widget",
-        "duration": days_of(window),
+        "duration": count_days(window),
         "number_slots": desk.people,
         "display_time_slots_as_range": False,
         "additional_informations_start": list(desk.answers),

@@ -12,9 +12,10 @@ from redis import RedisError
 
 from configs.ground import proofs
 from configs.ground.clock import clock
-from configs.ground.jobs import redis, run_worker
+from configs.ground.jobs import run_worker
 from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proofs import JOB, PAGES, QUEUE, TRIES, forget_before
+from configs.ground.redis import redis
 from configs.settings import Constant, SettingsRefused, settings
 from configs.settings.value_types import read_store
 from configs.world.retention import PROOFS_KEPT_FOR

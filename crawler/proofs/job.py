@@ -11,9 +11,9 @@ from redis import Redis
 
 from configs.ground import proofs
 from configs.ground.browser_binary import browser_path, missing_browser
-from configs.ground.jobs import redis
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import BODY, META, PAGES, PICTURE, TRIES, Meta, is_key
+from configs.ground.redis import redis
 from crawler.proofs.outbox import JOB_SECONDS
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,10 @@ from redis import RedisError
 
 from configs.ground import proofs
 from configs.ground.clock import clock
-from configs.ground.jobs import push, redis
+from configs.ground.jobs import push
 from configs.ground.logs import MASK, mask_text
 from configs.ground.proofs import JOB, PAGES, QUEUE, Meta, PageName, fingerprint, new_key, pack
+from configs.ground.redis import redis
 from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.desk import Desk

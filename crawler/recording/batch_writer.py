@@ -33,9 +33,9 @@ import notifier
 from api.models.base import CLOCKS_DIFFER, database_clock, session, write_rows
 from api.models.desk import Publication
 from configs.ground.clock import clock
-from configs.ground.failures import OutageLog
+from configs.ground.logs import OutageLog
 from configs.world.prefecture import desks
-from crawler.classification import ERROR, REFUSED, clean_text
+from crawler.classification import LONGEST_ERROR, REFUSED, clean_text
 from crawler.incidents import backoff
 from crawler.items import CheckBatch, CheckItem
 from crawler.proofs.outbox import Proof, ProofOutbox, of_trouble
@@ -168,7 +168,7 @@ def _outage_changes(end: CheckOutcome) -> list[backoff.OutageChange]:
     """Return the change of the desk's outage, if any."""
     check = end.check
     usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
-    reason = None if usual else backoff.reason_of(check.outcome, end.row.inconclusive)
+    reason = None if usual else backoff.outage_reason_of(check.outcome, end.row.inconclusive)
     ended = (usual or check.outcome.conclusive) and end.row.outage
     changed = ended or (reason and reason.value != end.row.outage)
     return [backoff.OutageChange(end.desk.id, check.started_at, reason)] if changed else []
@@ -186,6 +186,74 @@ def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> Visit
         rest,
         unused=max(0, cost_of(desk) - check.requests),
     )
+
+
+def record(checks: Sequence[CheckItem]) -> Written:
+    """Write checks of different desks in one transaction; where one of them is refused, each in a savepoint.
+
+    Raises:
+        Exception: no check is at fault; nothing was written.
+    """
+    try:
+        with session() as rows:
+            return write_batch(rows, checks)
+    except Exception as error:
+        if not is_row_fault(error):
+            raise
+    written = Written()
+    with session() as rows:
+        for check in checks:
+            written.add(_write_alone(rows, check))
+    return written
+
+
+def take_batch(waiting: deque[CheckItem]) -> list[CheckItem]:
+    """Take the first checks, LARGEST at most, and a desk once: its next check goes into the next batch."""
+    batch: dict[str, CheckItem] = {}
+    while waiting and len(batch) < LARGEST and waiting[0].desk_id not in batch:
+        check = waiting.popleft()
+        batch[check.desk_id] = check
+    return list(batch.values())
+
+
+def is_row_fault(error: Exception) -> bool:
+    """Tell whether a row is at fault, and not the server, a connection or the load.
+
+    What raised no error of SQLAlchemy's was refused before it was sent (psycopg2 takes no NUL), or by our own code.
+    """
+    if isinstance(error, sa.exc.DBAPIError):
+        code = str(getattr(error.orig, "pgcode", None))
+        return code[:2] in _ROW_FAULTS and not error.connection_invalidated
+    return not isinstance(error, sa.exc.TimeoutError)
+
+
+def _write_alone(rows: Session, check: CheckItem) -> Written:
+    """Write a check; one that is refused is recorded as `unreadable`, without what its page said.
+
+    A check that is refused even so is logged and left out: its desk comes due again.
+    """
+    try:
+        with rows.begin_nested():
+            return write_batch(rows, [check])
+    except Exception as error:
+        if not is_row_fault(error) or _waits_for_day(error, check):
+            raise
+        if check.reason == REFUSED:
+            log.exception("the check of %s cannot be recorded at all", check.desk_id)
+            return Written()
+        log.exception("the check of %s cannot be recorded as it is", check.desk_id)
+        refused = VisitResult(outcome=Outcome.UNREADABLE, reason=REFUSED)  # nothing in it comes from the page
+        plain = replace(
+            check, **vars(refused), error=clean_text(f"{type(error).__name__}: {error}", LONGEST_ERROR)
+        )
+    return _write_alone(rows, plain)
+
+
+def _waits_for_day(error: Exception, check: CheckItem) -> bool:
+    """Tell whether the table has no partition yet for the day of a check that is of about now."""
+    if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
+        return False
+    return "no partition" in str(error) and abs(check.started_at - clock()) < _DAY_COMES
 
 
 class Writer:
@@ -316,34 +384,6 @@ class Writer:
             told()
 
 
-def take_batch(waiting: deque[CheckItem]) -> list[CheckItem]:
-    """Take the first checks, LARGEST at most, and a desk once: its next check goes into the next batch."""
-    batch: dict[str, CheckItem] = {}
-    while waiting and len(batch) < LARGEST and waiting[0].desk_id not in batch:
-        check = waiting.popleft()
-        batch[check.desk_id] = check
-    return list(batch.values())
-
-
-def record(checks: Sequence[CheckItem]) -> Written:
-    """Write checks of different desks in one transaction; where one of them is refused, each in a savepoint.
-
-    Raises:
-        Exception: no check is at fault; nothing was written.
-    """
-    try:
-        with session() as rows:
-            return write_batch(rows, checks)
-    except Exception as error:
-        if not is_row_fault(error):
-            raise
-    written = Written()
-    with session() as rows:
-        for check in checks:
-            written.add(_write_alone(rows, check))
-    return written
-
-
 def _get_ready() -> None:
     """Load what a nudge needs beside the first check, not after the first slot."""
     try:
@@ -417,41 +457,3 @@ class RecordPipeline:
         await asyncio.get_running_loop().run_in_executor(
             ThreadPoolExecutor(1), self._writer.close, STOP_GRACE_SECONDS()
         )
-
-
-def is_row_fault(error: Exception) -> bool:
-    """Tell whether a row is at fault, and not the server, a connection or the load.
-
-    What raised no error of SQLAlchemy's was refused before it was sent (psycopg2 takes no NUL), or by our own code.
-    """
-    if isinstance(error, sa.exc.DBAPIError):
-        code = str(getattr(error.orig, "pgcode", None))
-        return code[:2] in _ROW_FAULTS and not error.connection_invalidated
-    return not isinstance(error, sa.exc.TimeoutError)
-
-
-def _write_alone(rows: Session, check: CheckItem) -> Written:
-    """Write a check; one that is refused is recorded as `unreadable`, without what its page said.
-
-    A check that is refused even so is logged and left out: its desk comes due again.
-    """
-    try:
-        with rows.begin_nested():
-            return write_batch(rows, [check])
-    except Exception as error:
-        if not is_row_fault(error) or _waits_for_day(error, check):
-            raise
-        if check.reason == REFUSED:
-            log.exception("the check of %s cannot be recorded at all", check.desk_id)
-            return Written()
-        log.exception("the check of %s cannot be recorded as it is", check.desk_id)
-        refused = VisitResult(outcome=Outcome.UNREADABLE, reason=REFUSED)  # nothing in it comes from the page
-        plain = replace(check, **vars(refused), error=clean_text(f"{type(error).__name__}: {error}", ERROR))
-    return _write_alone(rows, plain)
-
-
-def _waits_for_day(error: Exception, check: CheckItem) -> bool:
-    """Tell whether the table has no partition yet for the day of a check that is of about now."""
-    if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
-        return False
-    return "no partition" in str(error) and abs(check.started_at - clock()) < _DAY_COMES

@@ -248,7 +248,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
-    due, known, waits, idle = _queue(system)
+    due, known, waits, idle = _keys_of(system)
     keys = (due, known, pushed(system), STOPPED, waits, idle)
     arguments = (now.timestamp(), places, hold, _HEARTBEAT_LATE_SECONDS())
     return Call(CLAIM, keys, arguments, _claimed)
@@ -271,7 +271,7 @@ def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]
 
     Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds it.
     """
-    return Call(SPEND, (_queue(system)[1], STOPPED), (now.timestamp(), desk_id, token), bool)
+    return Call(SPEND, (_keys_of(system)[1], STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
 def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:
@@ -280,13 +280,13 @@ def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[li
     A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
     """
     arguments: list[str | float] = [now.timestamp(), *(visit.to_redis for visit in visits)]
-    return Call(FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
+    return Call(FINISH, _keys_of(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
 def schedule(system: str, entries: Iterable[DueEntry], *, now: datetime) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
     arguments: list[str | float] = [now.timestamp(), *(entry.to_redis for entry in entries)]
-    return Call(SCHEDULE, _queue(system), arguments, int)
+    return Call(SCHEDULE, _keys_of(system), arguments, int)
 
 
 def drop(client: "redis.Redis", system: str, desk_ids: Sequence[str]) -> None:
@@ -295,7 +295,7 @@ def drop(client: "redis.Redis", system: str, desk_ids: Sequence[str]) -> None:
     Raises:
         redis.RedisError: Redis is away.
     """
-    due, known, waits, idle = _queue(system)
+    due, known, waits, idle = _keys_of(system)
     with client.pipeline() as calls:
         calls.hdel(known, *desk_ids)
         for key in (waits, idle, due):
@@ -322,12 +322,12 @@ def replace_stopped(client: "redis.Redis", hosts: Sequence[str]) -> None:
 
 def members(client: "redis.Redis", system: str) -> set[str]:
     """Return the ids of the desks in the queue."""
-    return set(cast("list[str]", client.zrange(_queue(system)[0], 0, -1)))
+    return set(cast("list[str]", client.zrange(_keys_of(system)[0], 0, -1)))
 
 
 def size(client: "redis.Redis", system: str) -> int:
     """Return how many desks are in the queue."""
-    return client.zcard(_queue(system)[0])
+    return client.zcard(_keys_of(system)[0])
 
 
 def pushed(system: str) -> str:
@@ -335,7 +335,7 @@ def pushed(system: str) -> str:
     return f"{system}:checks"
 
 
-def _queue(system: str) -> list[str]:
+def _keys_of(system: str) -> list[str]:
     """Return the keys that all scripts of a queue take, as their heads name them."""
     return [f"crawler:{name}:{system}" for name in ("due", "desks", "waits", "idle")]
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import redis
 
-from configs.ground.failures import OutageLog
+from configs.ground.logs import OutageLog
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule

@@ -12,7 +12,7 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection
 
-from configs.ground.failures import OutageLog
+from configs.ground.logs import OutageLog
 from configs.ground.object_store import StoreAway, StoreTrouble
 from configs.settings import Constant, settings
 from deploy.backup import status

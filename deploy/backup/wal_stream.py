@@ -21,7 +21,7 @@ from psycopg2.extensions import connection
 from psycopg2.extras import REPLICATION_PHYSICAL
 from pyrage.x25519 import Recipient
 
-from configs.ground.failures import OutageLog
+from configs.ground.logs import OutageLog
 from configs.ground.object_store import Blobs, StoreAway, StoreTrouble
 from configs.settings import settings
 from deploy.backup import status

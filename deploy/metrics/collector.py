@@ -26,7 +26,7 @@ from rq import Queue
 from api.admin.health.desks import read_due_of
 from configs.ground.clock import clock
 from configs.ground.database import database_url
-from configs.ground.failures import FAILURES
+from configs.ground.failures import FAILURES_IN_A_ROW
 from configs.ground.jobs import read_oldest_seconds
 from configs.ground.loop_report import API_COUNTS, read_report
 from configs.ground.proofs import list_waiting
@@ -196,7 +196,7 @@ def list_breakers() -> tuple[str, ...]:
 
 def _is_open(client: Redis, provider: str) -> bool:
     failures: Any = client.hget(f"breaker:{provider}", "failures")
-    return int(failures or 0) >= FAILURES
+    return int(failures or 0) >= FAILURES_IN_A_ROW
 
 
 def _read_age(client: Redis, queue: str) -> float:

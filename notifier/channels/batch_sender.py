@@ -23,7 +23,7 @@ from rq.timeouts import JobTimeoutException
 from api.models.base import database_clock
 from api.models.user import Channel
 from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
-from configs.ground.jobs import redis
+from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
     Acceptance,

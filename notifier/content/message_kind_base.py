@@ -41,7 +41,8 @@ _parse_sender = lru_cache(maxsize=2)(parseaddr)  # it takes 20 µs, for each mai
 SLOT_DETECTED = "slot_detected"
 SLOT_CALL = "slot_call"
 CALL_MISSED = "call_missed"
-CALL = "call"  # in the params of the SMS after a call: its id
+# In the params of the SMS after a call: its id
+CALL = "call"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models.base import CLOCKS_DIFFER, UNREADABLE, is_any_of, write_array
+from api.models.base import CLOCKS_DIFFER, UNREADABLE_ADDRESS, is_any_of, write_array
 from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.addresses import digest
@@ -255,7 +255,7 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
             to = ClaimedRecipient(contact)
         if to is None:
             made.unsent.append((row, Skip(State.SKIPPED, "no address")))
-        elif to.contact.address == UNREADABLE:
+        elif to.contact.address == UNREADABLE_ADDRESS:
             made.unsent.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
         elif skip := find_wish(row, to, now):
             made.unsent.append((row, skip))

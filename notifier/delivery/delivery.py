@@ -22,8 +22,8 @@ from api.models.base import database_clock, is_any_of, session
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel
 from configs.ground.database_errors import passes, read_refusal
-from configs.ground.jobs import redis
 from configs.ground.message_groups import SWITCHABLE
+from configs.ground.redis import redis
 from configs.ground.signing import write_address
 from configs.settings import SettingMissing
 from notifier.channels.batch_sender import BatchSender

@@ -1,6 +1,7 @@
-"""Nudges: jobs that name a waiting row, and when a row is tried again. Losing a job loses nothing: it carries ids only.
+"""When a notification is tried again, and nudges: jobs that name a waiting row.
 
-The state of a notification after an attempt follows from the row's figures and the answer alone.
+The state after an attempt follows from the row's figures and the answer alone. Jobs carry ids and nothing else; losing
+one loses nothing.
 """
 
 import math
@@ -23,9 +24,10 @@ from api.models.notification import RECEIPTS, HeldFor, Notification, Priority, S
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.jobs import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds, redis
+from configs.ground.jobs import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
 from configs.ground.loop_report import NOTICES
 from configs.ground.matching_queues import CRITICAL, MANY, MATCH_SECONDS
+from configs.ground.redis import redis
 from configs.settings import Constant
 from notifier.channels.batch_sender import most_at_once
 from notifier.channels.provider_base import (
@@ -73,6 +75,7 @@ NO_RECEIPT_SECONDS = Constant("NO_RECEIPT_SECONDS", 600.0)
 
 # Six of unknown fate last for 72 min: a receipt that the law asks for outlives an hour of broken connections.
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 6, Priority.SCHEDULED: 6, Priority.BULK: 2}
+# How reasons begin
 UNKNOWN = "unknown: "
 USED_UP = "attempts used up: "
 _LONGEST_WAIT = 86400.0

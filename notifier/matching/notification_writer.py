@@ -21,7 +21,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import UNREADABLE, database_clock, is_any_of, new_id, read_stored_address
+from api.models.base import UNREADABLE_ADDRESS, database_clock, is_any_of, new_id, read_stored_address
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
@@ -138,7 +138,7 @@ class InlineClaim:
         A row that cannot be rendered, or whose address cannot be decrypted, stops no other: its lease runs out, and
         it is claimed like any other.
         """
-        if address == UNREADABLE:
+        if address == UNREADABLE_ADDRESS:
             return
         stops = [StopLink(wish.alert.alert_id, wish.alert.name) for wish in wishes]
         try:

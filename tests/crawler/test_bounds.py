@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from api.models.slot import SlotRow
 from configs.world.desk import Desk
-from crawler.classification import KEY, LABEL, REASON, bound_key, bound_reading, clean_text
+from crawler.classification import (
+    LONGEST_KEY,
+    LONGEST_LABEL,
+    LONGEST_REASON,
+    bound_key,
+    bound_reading,
+    clean_text,
+)
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState
@@ -37,7 +44,7 @@ def test_what_differs_keeps_different_keys() -> None:
     other = LONG + "!"
     assert bound_key("23018") == "23018"
     assert len({bound_key(LONG), bound_key(other), bound_key("a\0b"), bound_key("a b")}) == 4
-    assert len(bound_key(LONG)) <= KEY
+    assert len(bound_key(LONG)) <= LONGEST_KEY
     assert bound_key(bound_key(LONG)) == bound_key(LONG)
 
 
@@ -96,10 +103,10 @@ def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_not
 ) -> None:
     bounded = bound_reading(Reading(None, reason, tuple(shown), tuple(covered)), VISIT)
     assert bound_reading(bounded, VISIT) == bounded
-    assert len(bounded.reason) <= REASON
+    assert len(bounded.reason) <= LONGEST_REASON
     for slot in bounded.slots:
-        assert len(slot.place.key) <= KEY
-        assert len(slot.place.label or "") <= LABEL
+        assert len(slot.place.key) <= LONGEST_KEY
+        assert len(slot.place.label or "") <= LONGEST_LABEL
         assert slot.seats is None or 0 <= slot.seats < 2**31
     json.dumps(
         [[slot.place.key, slot.place.label, slot.url] for slot in bounded.slots], ensure_ascii=False

@@ -31,7 +31,7 @@ from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
 from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
-from configs.ground.jobs import redis
+from configs.ground.redis import redis
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from configs.world.sales_terms import find_newest_version

@@ -24,7 +24,7 @@ from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Grant, User
 from configs.ground.clock import clock
 from configs.ground.jobs import queue
-from configs.ground.jobs import redis as shared_redis
+from configs.ground.redis import redis as shared_redis
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs

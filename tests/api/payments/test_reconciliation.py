@@ -32,7 +32,7 @@ from api.payments.gateway.facts import SessionFacts
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund
 from configs.ground.clock import clock
-from configs.ground.jobs import redis
+from configs.ground.redis import redis
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (

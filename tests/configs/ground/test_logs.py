@@ -13,8 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.ground.failures import OutageLog
-from configs.ground.logs import MASK, mask, mask_entry, mask_text, set_up_logs
+from configs.ground.logs import MASK, OutageLog, mask, mask_entry, mask_text, set_up_logs
 from configs.ground.signing import sign
 from tests.in_turn import in_turn
 

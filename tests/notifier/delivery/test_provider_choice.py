@@ -15,7 +15,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS
+from configs.ground.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS
 from notifier.channels import batch_sender
 from notifier.channels.batch_sender import BatchSender, _join
 from notifier.channels.provider_base import (
@@ -134,7 +134,7 @@ def test_mail_leaves_in_time_and_returns_to_the_first_provider(
             assert answer.provider == "sendgrid"
         frozen.shift(gap)
     assert smtp.taken or seconds == SECONDS[0]
-    tries = FAILURES + 1 + seconds / PROVIDER_REST_SECONDS()
+    tries = FAILURES_IN_A_ROW + 1 + seconds / PROVIDER_REST_SECONDS()
     assert unknown <= (tries if kind in (HANGS, IS_TOO_SLOW, BREAKS_OFF) else 0)
 
 
@@ -180,7 +180,7 @@ def test_what_one_call_has_no_time_for_is_handed_to_the_next_provider(
 def test_while_both_are_away_the_wait_ends_with_the_rest(pair: Pair, frozen: time_machine.Traveller) -> None:
     for each in pair:
         each.fail(REFUSES, 60)
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_IN_A_ROW):
         send()
     _, answer, _ = send()
     assert not isinstance(answer, Acceptance)

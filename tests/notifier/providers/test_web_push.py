@@ -15,7 +15,7 @@ import pytest
 from api.models.base import new_id
 from api.models.user import Channel, ContactState
 from configs.ground.clock import clock
-from configs.ground.failures import FAILURES
+from configs.ground.failures import FAILURES_IN_A_ROW
 from configs.ground.push_subscriptions import PushSubscription, draw_keys, read_subscription
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
@@ -118,7 +118,7 @@ def test_messages_of_different_texts_leave_in_one_call(sandbox: "Running") -> No
 
 def test_a_service_that_is_away_is_left_alone(sandbox: "Running", settings_env: Callable[..., None]) -> None:
     settings_env(SANDBOX_HOSTS="push.sandbox.test=127.0.0.1:1")
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_IN_A_ROW):
         assert isinstance(choose(browser_address("camille"))[0], TemporaryError)
     assert isinstance(choose(browser_address("camille"))[0], ProviderResting)
 
@@ -132,7 +132,7 @@ def test_one_service_that_answers_keeps_the_others_going(
         SANDBOX_HOSTS=f"push.sandbox.test={place},other.sandbox.test=127.0.0.1:1",
     )
     away = at("https://other.sandbox.test/x")
-    for _ in range(FAILURES + 1):
+    for _ in range(FAILURES_IN_A_ROW + 1):
         refused, live = choose(away, browser_address("camille"))
         assert type(refused) is TemporaryError
         assert isinstance(live, Acceptance)
@@ -142,7 +142,7 @@ def test_dead_endpoints_leave_their_host_open_to_others(
     sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
     settings_env(PUSH_TIMEOUT_SECONDS="0.1")
-    for number in range(FAILURES + 1):
+    for number in range(FAILURES_IN_A_ROW + 1):
         choose(browser_address(f"silent-{number}"))
         choose(browser_address(f"gone-{number}"))
     settings_env(PUSH_TIMEOUT_SECONDS="5")

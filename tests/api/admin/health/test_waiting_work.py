@@ -23,7 +23,7 @@ from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.ground.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
 from notifier.channels.batch_sender import provider_names
 from tests.api.admin.health.conftest import ask
@@ -78,7 +78,7 @@ def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
 
 def open_breaker(name: str) -> None:
     breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_IN_A_ROW):
         breaker.record_failure(breaker.begin_call())
 
 

@@ -26,7 +26,7 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
+from configs.ground.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.loop_report import PLANNER, STREAM
 from configs.ground.proofs import store_is_away
 from configs.ground.redis import open_redis
@@ -56,7 +56,7 @@ def wait(number: int, due_at: datetime, **columns: Any) -> None:
 def break_provider(name: str = "telegram") -> None:
     breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
     with suppress(CircuitOpen):  # the probe of one that was open opens it again
-        for _ in range(FAILURES):
+        for _ in range(FAILURES_IN_A_ROW):
             breaker.record_failure(breaker.begin_call())
 
 

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from api.models.base import Base, engine
 from api.pages.assets import compute_version
 from api.pages.public.legal import list_versions
-from configs.ground.signing import KINDS, ShowProof, find_kind
+from configs.ground.signing import LINK_KINDS, ShowProof, find_kind
 from tests.browser_keys import subscribe
 from tests.clients import Page, check_page
 
@@ -258,7 +258,7 @@ def list_samples(samples: Iterable[str]) -> set[str]:
     """
     named = {tuple(each.split()) for each in samples}
     kinds = {each[1] for each in named if len(each) > 1}
-    assert {find_kind(each) for each in kinds} == set(KINDS.values()) - {ShowProof}
+    assert {find_kind(each) for each in kinds} == set(LINK_KINDS.values()) - {ShowProof}
     return {each[0] for each in named}
 
 
