@@ -32,7 +32,7 @@ _OPERATOR = f"operator{SHOPPERS}"
 _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
 # Buying, renewing, refunds by the operator and in the dashboard; withdrawals, cancellations, exports, deletions.
-_OFTEN = (10, 3, 1, 1, 4, 3, 1, 2)
+_OFTEN = (10, 3, 1, 1, 4, 3, 3, 2)
 _ASK_ANOTHER = (
     HTTPStatus.CONFLICT,
     HTTPStatus.UNAUTHORIZED,
