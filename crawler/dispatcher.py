@@ -195,7 +195,7 @@ class Dispatcher:
         except redis.RedisError as error:
             self._redis_lost(error)
             return longest
-        self._redis.tell(log, "")
+        self._redis.log_change(log, "")
         for stranger in claimed.refused:
             log.warning(
                 "%r was pushed to %s: no such desk is scheduled", stranger, due_queue.pushed(self._queue)
@@ -255,7 +255,9 @@ class Dispatcher:
             self._wake.set()
 
     def _redis_lost(self, error: redis.RedisError) -> None:
-        self._redis.tell(log, f"{self._queue}: Redis is away, nothing is claimed until it is back: {error}")
+        self._redis.log_change(
+            log, f"{self._queue}: Redis is away, nothing is claimed until it is back: {error}"
+        )
 
     def _end(self, reason: str) -> "asyncio.Task[None]":
         if self._ended is None:

@@ -387,7 +387,7 @@ class OutageLog:
         text, self._text, self.kind = self._text, "", None
         return text
 
-    def tell(self, log: logging.Logger, trouble: str) -> None:
+    def log_change(self, log: logging.Logger, trouble: str) -> None:
         """Warn of a trouble once, and say when it is over; an empty text is a success."""
         if trouble and self.begin(trouble):
             log.warning("%s", trouble)

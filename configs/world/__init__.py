@@ -1,1 +1,1 @@
-"""Readers of what the world is: prefectures, desks, hosts, plans, outcomes, languages."""
+"""Readers of what the world is: prefectures, desks, outcomes of checks, rules of hosts, plans."""

@@ -87,6 +87,6 @@ class Daily:
                 is_due = due(rows, now)
         except (AddressRefused, SettingMissing, sa.exc.DBAPIError) as error:
             said = f"no walk of the prefectures' sites is started: {str(error).splitlines()[0]}"
-        self._trouble.tell(log, said)
+        self._trouble.log_change(log, said)
         self._next_look = None if is_due else now + _BETWEEN
         return is_due

@@ -153,9 +153,8 @@ def observe(page: Page, prefecture_id: str, steps: int, listed: Listed) -> PageS
             bookings.append(known)
         elif (here := at_home(link.url, page.url)) and worth_walking(here):
             onward.append(_lead(here, link.text, steps))
-    pages = {
-        lead.url: lead for lead in sorted(onward, key=attrgetter("promise"))
-    }  # of two links the better one
+    # Of two links the better one
+    pages = {lead.url: lead for lead in sorted(onward, key=attrgetter("promise"))}
     best = nlargest(DISCOVERY_PAGES(), pages.values(), key=attrgetter("promise"))
     return replace(doubt, seen=ObservedPage.READ, bookings=tuple(bookings), onward=tuple(best))
 

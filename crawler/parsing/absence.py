@@ -1,4 +1,4 @@
-"""Absence of slots on a page: whether a sentence for none speaks of everything, and what stands in its place.
+"""Absence of slots on a page: sentences for none, their proof and doubts; error pages and notices in their place.
 
 A sentence proves nothing where it goes on to narrow itself, sets a condition or is quoted; beside words of trouble;
 and on a page that announces its next availability, in words of any order: a date, a weekday, tomorrow.

@@ -347,14 +347,14 @@ class Writer:
                 break
             except Exception as error:  # whatever it is, the checks are kept # noqa: BLE001
                 why = str(error).partition("\n")[0]
-                self._database.tell(log, f"the database is in trouble, checks wait: {why}")
+                self._database.log_change(log, f"the database is in trouble, checks wait: {why}")
             self._stuck = True
             if self._over(pause):
                 self._lost += len(batch)
                 break
             pause = min(2 * pause, _LONGEST_WAIT)
         self._writing, self._stuck = 0, False
-        self._database.tell(log, "")
+        self._database.log_change(log, "")
         return written
 
     def _over(self, pause: float) -> bool:
@@ -376,10 +376,12 @@ class Writer:
             self._redis = self._redis or due_queue.connect()
             due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=database_clock()))
         except redis.RedisError as error:
-            self._redis_outage.tell(log, f"Redis is away, desks come due again when their holds end: {error}")
+            self._redis_outage.log_change(
+                log, f"Redis is away, desks come due again when their holds end: {error}"
+            )
             return
         self._unsent = []
-        self._redis_outage.tell(log, "")
+        self._redis_outage.log_change(log, "")
         if told := self.on_finish:
             told()
 

@@ -53,7 +53,7 @@ class KeptScrapyd:
         except ScrapydAway as error:
             said = str(error)
         self.is_away = bool(said)
-        self._outage.tell(log, said)
+        self._outage.log_change(log, said)
 
     def _start(self, queue: str, missing: int, now: datetime) -> int:
         """Start what is missing, unless some began a moment ago; return how many were started."""
@@ -119,7 +119,7 @@ class Keeper:
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
         except redis.RedisError as error:
             said = f"Redis is away, health hears nothing of the spiders: {error}"
-        self._redis.tell(log, said)
+        self._redis.log_change(log, said)
 
 
 def wanted_processes() -> dict[str, int]:

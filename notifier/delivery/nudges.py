@@ -1,4 +1,4 @@
-"""When a notification is tried again, and nudges: jobs that name a waiting row.
+"""Retry policy of notifications, and nudges: jobs that name a waiting row.
 
 The state after an attempt follows from the row's figures and the answer alone. Jobs carry ids and nothing else; losing
 one loses nothing.
