@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
 from api.models.base import Base, enum_column, new_id
@@ -223,6 +223,17 @@ def is_told(row: type[Notification] | AliasedClass[Notification] = Notification)
     ended = sa.and_(row.state.in_((State.EXPIRED, State.SKIPPED)), row.channel.in_(PAID_CHANNELS))
     may_have_arrived = sa.and_(sa.or_(row.state == State.FAILED, ended), row.unknown_attempts > 0)
     return sa.or_(row.state.in_(_TELLS), may_have_arrived)
+
+
+def waits_untold() -> sa.ColumnElement[bool]:
+    """Return the condition that the hourly cap holds an alert back, and no other channel tells of it either."""
+    row, other = Notification, aliased(Notification)
+    is_held = sa.and_(row.state == State.PENDING, row.held_for == HeldFor.CAP)
+    tells = sa.and_(
+        other.announcement_id == row.announcement_id, other.kind == row.kind, is_told(other),
+        other.held_for.is_distinct_from(HeldFor.CAP),
+    )  # fmt: skip
+    return sa.and_(is_held, ~sa.exists().where(tells))
 
 
 def waits_as_wished() -> sa.ColumnElement[bool]:

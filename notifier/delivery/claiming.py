@@ -1,11 +1,10 @@
 """Claims of waiting notifications: leased rows, grouped into one message per contact, within the hourly cap.
 
-The cap is on slot alerts to one contact and to one user: a query over what was sent in the last hour.
-Half of a cap may leave at once; then one message per interval, with everything that waited. So any hour has the cap at
-most. A user's cap is for all channels together, but for push: its messages show the same on each device, in place of
-each other. A message counts that is under way, or may have arrived. Two workers that ask in the same instant may exceed
-a cap by one. Messages of other kinds (sign-up, desk not watched) neither wait nor count: a stranger who asks for them
-could silence alerts. Once an hour a message says that alerts wait.
+The cap is on slot alerts to one contact: a query over what was sent in the last hour. Half of it may leave at once;
+then one message per interval, with everything that waited. So any hour has the cap at most. A message counts that is
+under way, or may have arrived. Two workers that ask in the same instant may exceed the cap by one. Messages of other
+kinds (sign-up, desk not watched) neither wait nor count: a stranger who asks for them could silence alerts. Once an
+hour a message says that alerts wait which no channel told.
 """
 
 from collections import defaultdict
@@ -22,7 +21,15 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import CLOCKS_DIFFER, UNREADABLE_ADDRESS, is_any_of, write_array
-from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day
+from api.models.notification import (
+    HeldFor,
+    Notification,
+    Priority,
+    State,
+    is_fresh,
+    sum_of_day,
+    waits_untold,
+)
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.addresses import digest
 from configs.ground.database_errors import passes
@@ -63,36 +70,28 @@ _PER_HOUR = {
     Channel.SMS: Constant("SMS_PER_HOUR", 10),
     Channel.PUSH: Constant("PUSH_PER_HOUR", 30),
 }
-# The same for one person, by all channels together
-_USER_PER_HOUR = Constant("USER_PER_HOUR", 50)
 
 _HOUR = timedelta(hours=1)
 
 # Several rows may have left as one message: they have its id, the same instant, or the same lease. Text, because
 # composing this statement took 2 ms of the way from a page to its alert.
 _READ_SENT = sa.text("""
-SELECT k.id, k.user_id, k.channel, sent.*
-FROM contacts k CROSS JOIN LATERAL (
-  SELECT count(DISTINCT m.message) FILTER (WHERE m.contact_id = k.id) AS messages,
-    max(m.at) FILTER (WHERE m.contact_id = k.id) AS last_at,
-    count(DISTINCT (m.contact_id, m.message)) FILTER (WHERE m.channel <> 'push') AS user_messages,
-    max(m.at) FILTER (WHERE m.channel <> 'push') AS user_last_at
-  FROM (
-    SELECT n.contact_id, n.channel, n.accepted_at AS at,
-      coalesce(n.provider_id, CAST(n.accepted_at AS text)) AS message
-    FROM notifications n
-    WHERE n.user_id = k.user_id AND n.kind = 'slot_detected' AND n.accepted_at > :since AND n.accepted_at <= :latest
-    UNION ALL
-    SELECT n.contact_id, n.channel, CASE n.state WHEN 'sending' THEN :now ELSE n.created_at END,
-      coalesce(CAST(n.lease_token AS text), CAST(n.created_at AS text))
-    FROM contacts o JOIN notifications n ON n.contact_id = o.id
-    WHERE o.user_id = k.user_id AND n.kind = 'slot_detected' AND n.state IN ('pending', 'sending')
-      AND n.lease_token IS DISTINCT FROM CAST(:token AS uuid)
-      AND (n.state = 'sending' OR n.unknown_attempts > 0 AND n.created_at > :since)
-  ) m
-) sent
-WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY k.id
-""").columns(id=sa.Uuid(), user_id=sa.Uuid())
+SELECT k.id, k.channel, count(DISTINCT m.message) AS messages, max(m.at) AS last_at
+FROM contacts k LEFT JOIN LATERAL (
+  SELECT n.accepted_at AS at, coalesce(n.provider_id, CAST(n.accepted_at AS text)) AS message
+  FROM notifications n
+  WHERE n.user_id = k.user_id AND n.contact_id = k.id AND n.kind = 'slot_detected'
+    AND n.accepted_at > :since AND n.accepted_at <= :latest
+  UNION ALL
+  SELECT CASE n.state WHEN 'sending' THEN :now ELSE n.created_at END,
+    coalesce(CAST(n.lease_token AS text), CAST(n.created_at AS text))
+  FROM notifications n
+  WHERE n.contact_id = k.id AND n.kind = 'slot_detected' AND n.state IN ('pending', 'sending')
+    AND n.lease_token IS DISTINCT FROM CAST(:token AS uuid)
+    AND (n.state = 'sending' OR n.unknown_attempts > 0 AND n.created_at > :since)
+) m ON true
+WHERE k.id = ANY(CAST(:ids AS uuid[])) GROUP BY k.id
+""").columns(id=sa.Uuid())
 
 _CAP_NOTICE = "more_messages"  # says that alerts wait
 # So that it counts a whole burst; where the next turn comes sooner, it is of no use.
@@ -336,16 +335,17 @@ class CapCount:
         return max(now, self.last_at + _HOUR / max(1, self.cap - burst))
 
 
-Turns = Mapping[UUID, Collection[CapCount]]  # the caps that each contact is under, its own and its user's
+Turns = Mapping[UUID, CapCount]
 
 
 def take_turn(turns: Turns, contact_id: UUID, now: datetime) -> datetime:
     """Take a turn for one message, where the contact has one now; return when it has."""
-    caps = turns.get(contact_id, ())
-    turn = max((each.find_turn(now) for each in caps), default=now)
+    if contact_id not in turns:
+        return now
+    cap = turns[contact_id]
+    turn = cap.find_turn(now)
     if turn <= now:
-        for each in caps:
-            each.count, each.last_at = each.count + 1, now
+        cap.count, cap.last_at = cap.count + 1, now
     return turn
 
 
@@ -355,28 +355,19 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
         return {}
     given = {"since": now - _HOUR, "now": now, "latest": now + CLOCKS_DIFFER, "token": str(token)}
     found = session.execute(_READ_SENT, given | {"ids": write_array(contact_ids)})
-    users: dict[UUID, CapCount] = {}
-    caps: dict[UUID, list[CapCount]] = {}
-    for row in found:
-        channel = Channel(row.channel)
-        caps[row.id] = [CapCount(_PER_HOUR[channel](), row.messages, row.last_at)]
-        if channel is not Channel.PUSH:
-            of_user = CapCount(_USER_PER_HOUR(), row.user_messages, row.user_last_at)
-            caps[row.id].append(users.setdefault(row.user_id, of_user))
-    return caps
+    return {row.id: CapCount(_PER_HOUR[Channel(row.channel)](), row.messages, row.last_at) for row in found}
 
 
 def write_cap_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
-    """Write a notice to the users whose notifications were just held back; the sweep has it sent.
+    """Write a notice to the users whose alerts were just held back and told by no channel; the sweep has it sent.
 
     One for each user and hour of the clock, to the contact of the message that was held back first.
     """
     if not held:
         return
     row = Notification
-    capped = row.user_id.is_not(None), row.state == State.PENDING, row.held_for == HeldFor.CAP
     waiting = sa.select(row.user_id, row.contact_id, row.channel, row.language)
-    waiting = waiting.where(is_any_of(row.id, held), *capped)
+    waiting = waiting.where(is_any_of(row.id, held), row.user_id.is_not(None), waits_untold())
     first = waiting.ext(distinct_on(row.user_id)).order_by(row.user_id, row.id)
     notices = [
         build_row(_CAP_NOTICE, channel, language, {}, Priority.IMMEDIATE)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.answer import MatchAnswer
-from api.models.notification import HeldFor, Match, Notification, Priority, State
+from api.models.notification import HeldFor, Match, Notification, Priority, State, waits_untold
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
@@ -122,12 +122,11 @@ def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
 
 
 def _count_waiting(due: DueMessage) -> TemplateContext | Skip:
-    """Return how many alerts the hourly cap holds back; one that waits on several channels counts once."""
+    """Return how many untold alerts the hourly cap holds back; one that waits on several channels counts once."""
     detection = Notification.params["detection_id"].astext
     waiting = sa.select(sa.func.count(detection.distinct())).where(
         Notification.contact_id.in_(sa.select(Contact.id).where(Contact.user_id == due.contact.user_id)),
-        Notification.state == State.PENDING,
-        Notification.held_for == HeldFor.CAP,
+        waits_untold(),
     )
     count = due.session.scalar(waiting)
     if not count:

@@ -259,41 +259,35 @@ def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Call
     assert world.get(Notification, row.id).params["desk_id"] == world.DESK
 
 
-ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
-
-
 @pytest.mark.rule("6.7")
-def test_a_person_is_sent_no_more_than_the_cap_by_all_channels_and_is_told_everything(
-    whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
+@pytest.mark.parametrize("apart", try_first([60, 120, 180], 1))
+def test_no_channel_of_a_person_waits_for_the_turns_of_another(
+    apart: int, whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
-    settings_env(USER_PER_HOUR="6")
-    world.alert(world.person(channels=ALL))
-    sent = play_busy_desk(whole, frozen, 4, 600, 14)
-    assert len(sent) >= 6
-    assert most_in_an_hour(sent) <= 6
+    settings_env(SMS_PER_SECOND="100", TELEGRAM_PER_SECOND="100", TWILIO_PHONE_NUMBER="+33162000000")
+    world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)))
+    seen = list[int]()
+    for number in range(15):
+        seen += world.show(number)
+        for _ in range(apart // 10):
+            frozen.shift(10)
+            world.confirm(seen)
+            world.sweep()
+    waits: dict[Channel, list[float]] = {channel: [] for channel in Channel}
+    for row in world.notifications(State.SENT, State.DELIVERED):
+        assert row.accepted_at
+        waits[row.channel].append((row.accepted_at - row.created_at).total_seconds())
+    assert waits[Channel.EMAIL] == waits[Channel.TELEGRAM] == [0] * 15, "half of 30 at once"
+    assert waits[Channel.SMS][:5] == [0] * 5, "half of 10 at once"
+    assert max(waits[Channel.SMS]) <= 12 * 60 + 10, "then each 12 minutes with all that waits"
 
 
-def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(USER_PER_HOUR="1")
-    world.alert(world.person(channels=ALL))
-    world.show(0)
-    deliver(*(str(row.id) for row in world.notifications(State.PENDING)))
-    waiting = world.notifications(State.PENDING)
-    assert [row.held_for for row in waiting] == [HeldFor.CAP] * 2
-    assert min(row.next_attempt_at for row in waiting) == clock() + HOUR
-
-
-def test_a_persons_cap_is_shared_by_the_contacts_of_one_claim_but_for_push(
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(USER_PER_HOUR="2")
+def test_browsers_and_other_contacts_have_turns_of_their_own(settings_env: Callable[..., None]) -> None:
+    settings_env(EMAIL_PER_HOUR="1", SMS_PER_HOUR="1", PUSH_PER_HOUR="1")
     mail, sms, push = world.person(channels=(Channel.EMAIL, Channel.SMS, Channel.PUSH)).contacts.values()
     accept(push)
-    assert turns_of(mail, sms) == [timedelta(0), HOUR]
-    accept(sms)
-    assert turns_of(mail, push) == [HOUR, timedelta(0)]
+    accept(mail)
+    assert turns_of(mail, sms, push) == [HOUR, timedelta(0), HOUR]
 
 
 # The cost of SMS: on their rows, in a day's sum, and which messages the day's budget still allows

@@ -128,7 +128,7 @@ def test_a_change_of_wishes_and_a_claim_never_wait_in_a_circle(
 
 
 def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callable[..., None]) -> None:
-    settings_env(USER_PER_HOUR="4", EMAIL_PER_HOUR="4")
+    settings_env(EMAIL_PER_HOUR="4")
     people = [world.person(channels=CONTACT_CHANNELS) for _ in range(PEOPLE)]
     alerts = [world.alert(each) for each in people]
     for number in range(3):

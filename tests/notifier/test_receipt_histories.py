@@ -250,7 +250,7 @@ def machine(
     database: str, redis_server: Any, settings_env: Any, frozen: time_machine.Traveller
 ) -> Iterator[type[Receipts]]:
     """Bind the machine to a database."""
-    settings_env(EMAIL_PER_HOUR="3600", SMS_PER_HOUR="3600", USER_PER_HOUR="7200")
+    settings_env(EMAIL_PER_HOUR="3600", SMS_PER_HOUR="3600")
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield type("Bound", (Receipts,), {"traveller": frozen})

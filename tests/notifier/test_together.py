@@ -239,22 +239,34 @@ def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
 def test_a_person_is_told_once_an_hour_on_one_channel_of_what_waits_on_all(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:
-    settings_env(USER_PER_HOUR="1")
+    settings_env(EMAIL_PER_HOUR="1", SMS_PER_HOUR="1", TELEGRAM_PER_HOUR="1")
     who = world.person(channels=ALL)
     world.change(User, who.id, language="en")
     world.alert(who)
     frozen.move_to(clock().replace(minute=0, second=5))
     open_slots(0, 3)
-    assert len(whole.messages()) == 1
+    assert len(whole.messages()) == 3
     for number in range(3, 7):
         frozen.shift(60)
         open_slots(number, 1)
     (told,) = notices()
     assert (told.state, told.language) in ((State.SENT, "en"), (State.DELIVERED, "en"))
-    assert "4 more alerts are waiting" in str([each.text for each in whole.messages()])
+    assert "3 more alerts are waiting" in str([each.text for each in whole.messages()])
     frozen.shift(timedelta(minutes=57))
-    open_slots(20, 2)
+    open_slots(20, 3)
     assert len(notices()) == 2
+
+
+def test_nothing_is_said_of_alerts_that_another_channel_told(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Put
+) -> None:
+    settings_env(SMS_PER_HOUR="1")
+    world.alert(world.person(channels=(Channel.SMS, Channel.TELEGRAM)))
+    open_slots(0, 3)
+    frozen.shift(31)
+    world.sweep()
+    assert notices() == []
+    assert [len(whole.messages(each)) for each in ("sms", "telegram")] == [1, 3]
 
 
 def test_nothing_is_said_where_what_waited_has_left_or_is_gone(

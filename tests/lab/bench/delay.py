@@ -19,7 +19,7 @@ _STACKS = 3
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure a quiet stack and stacks at full speed."""
     slots = effort.of(40, 2)
-    os.environ |= dict.fromkeys(("EMAIL_PER_HOUR", "USER_PER_HOUR"), "36000")  # all alerts go to one contact
+    os.environ["EMAIL_PER_HOUR"] = "36000"  # all alerts go to one contact
     quiet = list(_figures("quiet", _measure(slots, say, latency.hasty), (20, 80)))
     if effort.quick:
         return quiet

@@ -42,7 +42,6 @@ PERIODS = {
     "UNKNOWN_RETRY_SECONDS": "0.5,4,20,60",
     "SMS_UNKNOWN_RETRY_SECONDS": "20,60",
     **{f"{channel.upper()}_PER_HOUR": str(cap) for channel, cap in CAPS.items()},
-    "USER_PER_HOUR": str(sum(CAPS.values())),  # a person's contacts reach their own caps first
     "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
     "JOB_LONGEST": "20",
