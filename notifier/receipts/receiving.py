@@ -40,6 +40,7 @@ from api.models.user import Channel, Contact
 from configs.ground.addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
+from notifier.channels.mail_refusals import is_dead_address
 from notifier.content.message_kind_base import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
 
 _TELEGRAM = "telegram"  # its updates are no receipts: the API handles them (api/bot/)
@@ -170,8 +171,10 @@ def _kind_of(event: dict[str, Any]) -> ReceiptKind | None:
         case "delivered":
             return ReceiptKind.DELIVERED
         case "bounce":
-            soft = _text(event, "type") == "blocked"
-            return ReceiptKind.REFUSED if soft else ReceiptKind.BOUNCED
+            # `blocked` and `expired` speak of the mail and of time.
+            is_hard = _text(event, "type") in ("bounce", "")
+            is_dead = is_hard and is_dead_address(_text(event, "reason"), _text(event, "status"))
+            return ReceiptKind.BOUNCED if is_dead else ReceiptKind.REFUSED
         case "dropped":
             return _DROPPED.get(_text(event, "reason").casefold(), ReceiptKind.REFUSED)
         case "spamreport":
@@ -200,9 +203,7 @@ _DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undel
 # Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
 _SMS_FAILURES = {
     "21610": ReceiptKind.STOPPED,
-    **dict.fromkeys(
-        ("21211", "21214", "21217", "21421", "21612", "21614", "30005", "30006"), ReceiptKind.BOUNCED
-    ),
+    **dict.fromkeys(("21211", "21214", "21217", "21421", "21614", "30005", "30006"), ReceiptKind.BOUNCED),
 }
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
 _STOP_WORDS = frozenset(

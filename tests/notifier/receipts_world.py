@@ -18,6 +18,10 @@ from tests.factories import rows
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person
 
 SECRET = "tests-receipts"
+HARD: dict[str, str] = {
+    "type": "bounce",
+    "status": "5.1.1",
+}  # of SendGrid's event about an address that is dead
 
 
 def event_of(

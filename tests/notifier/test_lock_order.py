@@ -34,7 +34,14 @@ from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts
 from notifier.receipts.applied_receipts import apply_due, expire_receipts
 from tests.notifier import world
-from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
+from tests.notifier.receipts_world import (
+    HARD,
+    SECRET,
+    call_twilio_hook,
+    event_of,
+    query_of,
+    send_events,
+)
 from tests.notifier.test_receipts import losses, sent, state_of, stored
 from tests.waiting import until
 
@@ -223,7 +230,7 @@ def test_a_job_that_ends_halfway_has_applied_nothing_and_the_next_one_all_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
-    send_events(event_of(key, "bounce", type="bounce"), event_of(key, "spamreport"))
+    send_events(event_of(key, "bounce", **HARD), event_of(key, "spamreport"))
     with monkeypatch.context() as patched:
         patched.setattr(applied_receipts, "change_state", raise_timeout)
         with pytest.raises(JobTimeoutException):
@@ -241,7 +248,7 @@ def raise_timeout(*_: object) -> None:
 
 def test_a_receipt_that_cannot_be_applied_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     key = sent(Channel.EMAIL)
-    send_events(event_of(key, "bounce", type="bounce"), event_of(key))
+    send_events(event_of(key, "bounce", **HARD), event_of(key))
 
     def fail(*_: object) -> None:
         raise ValueError("of this kind")

@@ -40,7 +40,7 @@ from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.in_turn import in_turn
 from tests.notifier import world
-from tests.notifier.receipts_world import SECRET, event_of, send_events
+from tests.notifier.receipts_world import HARD, SECRET, event_of, send_events
 from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown
 
 pytestmark = pytest.mark.usefixtures("whole", "_keys")
@@ -340,7 +340,7 @@ def test_a_mail_that_was_dropped_for_a_spam_report_did_not_arrive() -> None:
 def test_a_late_bounce_of_a_mail_from_before_the_owner_confirmed_the_address_loses_nothing() -> None:
     key = sent()
     world.change(Contact, contact_of(key).id, verified_at=clock())
-    send_events(event_of(key, "bounce", type="bounce"))
+    send_events(event_of(key, "bounce", **HARD))
     apply_receipts()
     assert (state_of(key), contact_of(key).state) == (State.BOUNCED, ContactState.OK)
     send_events(event_of(key, "spamreport"))
@@ -353,7 +353,7 @@ def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> N
     before = clock() - RECEIPTS_KEPT_FOR() - timedelta(hours=1)
     world.change(Notification, key, created_at=before)
     world.change(Contact, contact_of(key).id, verified_at=before)
-    send_events(event_of(key, "bounce", type="bounce"))
+    send_events(event_of(key, "bounce", **HARD))
     apply_receipts()
     assert contact_of(key).state is ContactState.OK
 
@@ -361,7 +361,7 @@ def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> N
 def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s() -> None:
     key = sent()
     world.change(Contact, contact_of(key).id, address="camille@préfecture.example")
-    send_events(event_of(key, "bounce", type="bounce", email="camille@xn--prfecture-c4a.example"))
+    send_events(event_of(key, "bounce", **HARD, email="camille@xn--prfecture-c4a.example"))
     apply_receipts()
     assert contact_of(key).state is ContactState.BOUNCED
 
@@ -369,7 +369,7 @@ def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s() -> None:
 def test_many_bounces_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifier.receipts.applied_receipts.AT_ONCE", 10)
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
-    send_events(*(event_of(key, "bounce", type="bounce") for _ in range(12)))
+    send_events(*(event_of(key, "bounce", **HARD) for _ in range(12)))
     apply_receipts()
     assert sum(each.applied_at is None for each in stored()) == 2, "of more than a batch, alerts go first"
     apply_receipts()
@@ -428,7 +428,7 @@ def test_while_more_of_the_usual_kind_wait_only_failures_are_read_row_by_row(
         world.alert(world.person())
     first, second, third = keys = world.matched(world.detection())
     deliver(*map(str, keys))
-    send_events(event_of(first), event_of(second), event_of(third, event="bounce", type="bounce"))
+    send_events(event_of(first), event_of(second), event_of(third, "bounce", **HARD))
     apply_receipts()
     assert state_of(third) is State.BOUNCED
     assert {state_of(first), state_of(second)} == {State.DELIVERED, State.SENT}

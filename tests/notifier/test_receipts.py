@@ -26,6 +26,7 @@ from tests.factories import rows
 from tests.in_turn import in_turn
 from tests.notifier import world
 from tests.notifier.receipts_world import (
+    HARD,
     SECRET,
     answer_sms,
     call_twilio_hook,
@@ -97,9 +98,7 @@ def test_a_delivered_mail_is_delivered_and_the_row_says_when() -> None:
 
 def test_neither_the_address_nor_what_was_said_is_stored() -> None:
     key = sent()
-    send_events(
-        event_of(key, "bounce", reason="550 camille@example.org unknown", status="5.1.1", type="bounce")
-    )
+    send_events(event_of(key, "bounce", reason="550 camille@example.org unknown", **HARD))
     with session() as s:
         text = str(s.scalar(sa.text("SELECT t::text FROM provider_events t")))
     assert "example.org" not in text
@@ -162,7 +161,7 @@ def test_a_signed_call_of_another_shape_stores_nothing(body: bytes) -> None:
 
 def test_a_hard_bounce_loses_the_contact_and_another_channel_tells() -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
-    send_events(event_of(key, "bounce", type="bounce", status="5.1.1"))
+    send_events(event_of(key, "bounce", **HARD))
     apply_receipts()
     apply_receipts()
     assert (state_of(key), world.get(Notification, key).reason) == (State.BOUNCED, "sendgrid 5.1.1")
@@ -176,7 +175,7 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one(
     frozen: time_machine.Traveller, *, waits: bool
 ) -> None:
     key = sent()
-    event = event_of(key, "bounce", type="bounce")
+    event = event_of(key, "bounce", **HARD)
     if waits:  # as Redis is away
         send_events(event)
         frozen.shift(3600)
@@ -192,9 +191,24 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one(
     "event, fields, state",
     [
         ("bounce", {"type": "bounce", "status": "5.1.10"}, ContactState.BOUNCED),
+        ("bounce", {"status": "5.0.0", "reason": "550 5.1.1 no such user"}, ContactState.BOUNCED),
+        (
+            "bounce",
+            {"type": "bounce", "status": "5.0.0", "reason": "500 unknown recipient"},
+            ContactState.BOUNCED,
+        ),
         ("dropped", {"reason": "Bounced Address"}, ContactState.BOUNCED),
         ("spamreport", {}, ContactState.UNSUBSCRIBED),
         ("bounce", {"type": "blocked", "status": "5.7.1"}, ContactState.OK),
+        # tried for days; of no type, and for now only; words that speak of us
+        ("bounce", {"type": "expired", "status": "", "reason": "unable to deliver in time"}, ContactState.OK),
+        ("bounce", {"type": "expired", "status": "5.1.1"}, ContactState.OK),
+        ("bounce", {"status": "4.2.1"}, ContactState.OK),
+        (
+            "bounce",
+            {"type": "bounce", "status": "", "reason": "550 Message rate limit exceeded"},
+            ContactState.OK,
+        ),
         ("delivered", {}, ContactState.OK),
     ],
 )
@@ -220,6 +234,7 @@ def test_the_states_of_an_sms() -> None:
         ("delivered", "", State.DELIVERED, ContactState.OK),
         ("sent", "", State.SENT, ContactState.OK),
         ("undelivered", "30003", State.BOUNCED, ContactState.OK),
+        ("undelivered", "21612", State.BOUNCED, ContactState.OK),
         ("failed", "30005", State.BOUNCED, ContactState.BOUNCED),
         ("failed", "21610", State.BOUNCED, ContactState.UNSUBSCRIBED),
     ]

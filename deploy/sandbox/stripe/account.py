@@ -88,7 +88,6 @@ class Account:
     live: bool = False  # whether the last call came with a live key
     clock: BillingClock = field(default_factory=BillingClock)
     after_retries: str = "cancel"  # what becomes of a subscription that no retry could collect; or past_due
-    refunds_begin: str = "succeeded"  # or pending, refused: resources/money_back.py
     cause: tuple[str | None, str | None] = (
         None,
         None,

@@ -79,22 +79,9 @@ def refund(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> 
     return money_back.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer")
 
 
-def begin_refunds(stand_in: Stripe, status: str) -> None:
-    """Let new refunds begin as ``succeeded`` or ``pending``, or be ``refused``, as our balance is too low."""
-    _check(status, money_back.BEGINNINGS)
-    stand_in.account.refunds_begin = status
-
-
-def settle_refund(stand_in: Stripe, refund: str, status: str, reason: str | None = None) -> Json:
-    """End a pending refund as ``succeeded``, ``failed`` or ``canceled``; ``reason``: Stripe's ``failure_reason``."""
-    _check(status, money_back.SETTLED)
-    known = stand_in.account.find("refund", refund)
-    return money_back.settle_refund(stand_in.account, known, status, reason)
-
-
-def fail_refund(stand_in: Stripe, refund: str, reason: str = "expired_or_canceled_card") -> Json:
+def fail_refund(stand_in: Stripe, refund: str) -> Json:
     """Let a refund come back: the card's bank did not take it."""
-    return settle_refund(stand_in, refund, "failed", reason)
+    return money_back.fail_refund(stand_in.account, stand_in.account.find("refund", refund))
 
 
 def dispute(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> Json:
@@ -221,8 +208,7 @@ def ledger(stand_in: Stripe) -> list[Json]:
 CONTROLS: Final[dict[str, Control]] = {
     control.__name__: control
     for control in (
-        pay, use_card, pay_invoice, refund, begin_refunds, settle_refund, fail_refund, dispute, close_dispute,
-        warn_of_fraud,
+        pay, use_card, pay_invoice, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
         cancel_subscription, renew, add_promotion_code, advance, move_to, webhook, state, objects,
         requests, take_deliveries, ledger,
     )

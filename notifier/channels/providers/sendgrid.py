@@ -33,11 +33,12 @@ PROVIDER = "sendgrid"
 # What 4xx answers mean (429 and 5xx are the transport's). A refused key or sender is our fault, not the message's.
 # https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_FOUND}
-_BAD_ADDRESS = "personalizations"  # the `field` of an error that speaks of whom it goes to
 # Who reported spam, or unsubscribed, still gets an order's confirmation and a new password, and what was switched on
 # again since; an address that bounced is left alone. Bypassing all lists excludes these two: https://www.twilio.com/docs/sendgrid/ui/sending-email/index-suppressions
 _BYPASS = {name: {"enable": True} for name in ("bypass_spam_management", "bypass_unsubscribe_management")}
+# The `field` of an error that speaks of one mail by its place, and of whom that goes to: all else in it we wrote.
 _AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
+_BAD_ADDRESS = re.compile(r"personalizations\.\d{1,4}\.to\.\d+\.email")
 
 
 @lru_cache(maxsize=2)
@@ -81,7 +82,10 @@ def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:
         "subject": content.subject,
         "content": [{"type": kind, "value": value} for kind, value in parts if value],
         # Rewritten links would hide the official address, and a pixel would watch who reads.
-        "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
+        # Its own unsubscribe link would reach us as a later `dropped` only.
+        "tracking_settings": {
+            name: {"enable": False} for name in ("click_tracking", "open_tracking", "subscription_tracking")
+        },
         **({"mail_settings": _BYPASS} if messages[0].passes_lists else {}),
     }
 
@@ -115,11 +119,12 @@ def _delivery_error(answer: Response) -> DeliveryError:
         return TemporaryError(f"{answered}, in no words of its own")
     if any(field.partition(".")[0] == "from" for field in fields):
         return Misconfigured(f"{PROVIDER} refuses the sender: check EMAIL_FROM")
-    if any(field.startswith(_BAD_ADDRESS) for field in fields):
-        at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
+    bad = [field for field in fields if _BAD_ADDRESS.fullmatch(field)]
+    at_fault = frozenset(int(found[1]) for field in bad or fields if (found := _AT_FAULT.match(field)))
+    if bad:
         return PermanentError(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
     reason = f"{answered} {', '.join(fields)}".rstrip()
-    return PermanentError(reason, of_all=bool(fields))
+    return PermanentError(reason, at_fault=at_fault, of_all=bool(fields) and not at_fault)
 
 
 def _fields(answer: Response) -> list[str] | None:

@@ -4,7 +4,6 @@ https://www.rfc-editor.org/rfc/rfc5321
 """
 
 import io
-import re
 import smtplib
 import ssl
 import time
@@ -18,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from api.models.user import ContactState
 from configs.ground.addresses import ascii_address
 from configs.settings import settings
+from notifier.channels.mail_refusals import find_enhanced_code, is_dead_address
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -45,12 +45,6 @@ _GO_ON, _PERMANENT = 354, 500  # https://www.rfc-editor.org/rfc/rfc5321#section-
 _CLOSING, _TOO_MUCH = 421, 552  # 552: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10
 _OF_A_MAIL = smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError
 _LOGIN_NEEDED = {530, 534, 535, 538}  # https://www.rfc-editor.org/rfc/rfc4954#section-6
-_ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
-# Mail servers name their reasons in prose only. One that no longer relays for us refuses every address.
-_ABOUT_US = re.compile(rb"relay|sender|authenti|polic|spam|black.?list|block.?list|reputation", re.IGNORECASE)
-# Codes that speak of the address; with an enhanced one (https://www.rfc-editor.org/rfc/rfc3463) only these do.
-_NO_ADDRESS = {550, 551, 553}
-_GONE = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
 
 
 class _Replies(io.BufferedReader):
@@ -213,9 +207,8 @@ def _open(server: SplitResult, seconds: float) -> _Connection:
 
 def sort_refusal(error: smtplib.SMTPException, code: int, reply: bytes | str) -> DeliveryError:
     """Return what a server's no means for the message, by what smtplib raises of it."""
-    text = reply if isinstance(reply, bytes) else reply.encode()
-    found = _ENHANCED.match(text)
-    enhanced = found[0].decode() if found else ""
+    words = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    enhanced = find_enhanced_code(words)
     said = f"{PROVIDER} answered {code} {enhanced}".rstrip()
     is_address = isinstance(error, smtplib.SMTPRecipientsRefused)
     if is_address and (code < _PERMANENT or code == _TOO_MUCH):
@@ -225,9 +218,8 @@ def sort_refusal(error: smtplib.SMTPException, code: int, reply: bytes | str) ->
     if code in _LOGIN_NEEDED or not isinstance(error, _OF_A_MAIL):
         return Misconfigured(f"{said}: check SMTP_URL")
     if is_address:
-        # Without a code of its own a reply that speaks of us or of the mail does not speak of the address.
-        is_gone = enhanced in _GONE if enhanced else code in _NO_ADDRESS and not _ABOUT_US.search(text)
-        return PermanentError(f"{said} to the address", ContactState.BOUNCED if is_gone else None)
+        state = ContactState.BOUNCED if is_dead_address(words) else None
+        return PermanentError(f"{said} to the address", state)
     if isinstance(error, smtplib.SMTPSenderRefused) and code != _TOO_MUCH:
         return Misconfigured(f"{said} to the sender: check EMAIL_FROM")
     return PermanentError(said)

@@ -41,7 +41,8 @@ _GONE = {
     "bot was blocked": ContactState.BLOCKED,
     "user is deactivated": ContactState.BLOCKED,
     "bot was kicked": ContactState.BLOCKED,
-    "bot can't initiate conversation": ContactState.BLOCKED,
+    # Also what the token of another bot is told of each chat
+    "bot can't initiate conversation": ContactState.BOUNCED,
     "chat not found": ContactState.BOUNCED,
     "peer_id_invalid": ContactState.BOUNCED,
 }

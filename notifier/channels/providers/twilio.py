@@ -142,7 +142,7 @@ SMS = _Service(
         21408: ("no permission for that country: enable it at Twilio", None),
         21421: ("no such number", ContactState.BOUNCED),
         21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
-        21612: ("no route to that number", ContactState.BOUNCED),
+        21612: ("no route from TWILIO_PHONE_NUMBER to that number: check what it may send to", None),
         21614: ("no mobile number", ContactState.BOUNCED),
         21617: ("text too long", None),
     },

@@ -186,11 +186,16 @@ def answer_of(posts: Posts, settings_env: Callable[..., None]) -> AnswerOf:
 
 BOUNCED, STOPPED, BLOCKED = ContactState.BOUNCED, ContactState.UNSUBSCRIBED, ContactState.BLOCKED
 ODD_CODES: list[Any] = [403, "21211", None, [], {}, 10**400, True]
+# Fields of SendGrid's errors that speak of what we wrote
+OURS = [
+    "subject", None, "personalizations", "mail_settings.bypass_spam_management", "personalizations.0.to",
+    *(f"personalizations.0.{name}" for name in ("substitutions", "custom_args", "headers", "headers.Message-ID")),
+]  # fmt: skip
 # A meaning, the answers that have it, and what the reason names.
 ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any], str]] = [
     ("sms", PermanentError, BOUNCED, 400, [{"code": 21211}, {"code": 21614}], "number"),
     ("sms", PermanentError, STOPPED, 400, [{"code": 21610}], "21610"),
-    ("sms", PermanentError, None, 400, [{"code": 21408}, {"code": 21999}], "21"),
+    ("sms", PermanentError, None, 400, [{"code": code} for code in (21408, 21612, 21999)], "21"),
     ("sms", RateLimited, None, 400, [{"code": 21611}], "21611"),  # its queue is full
     ("sms", Misconfigured, None, 400, [{"code": code} for code in (21212, 21606, 21660, 21704)], "TWILIO_PHONE_NUMBER"),
     ("voice", PermanentError, BOUNCED, 400, [{"code": 21211}], "number"),
@@ -200,7 +205,7 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
     ("sms", TemporaryError, None, 400, [{"code": code} for code in ODD_CODES], "in no words"),
     ("sms", Misconfigured, None, 403, [{"type": "x", "title": "x", "status": 403, "code": 20003}], "TWILIO_ACCOUNT_SID"),
     ("email", PermanentError, BOUNCED, 400, [{"errors": [{"field": "personalizations.0.to.0.email"}]}], "address"),
-    ("email", PermanentError, None, 400, [{"errors": [{"field": "subject"}]}, {"errors": [{"field": None}]}], "400"),
+    ("email", PermanentError, None, 400, [{"errors": [{"field": field}]} for field in OURS], "400"),
     ("email", TemporaryError, None, 400, [{"errors": "odd"}, b"\xff\xfe", b"<html>refused"], "in no words"),
     ("email", PermanentError, None, 413, [b"<html>too large</html>"], "413"),
     ("email", Misconfigured, None, 400, [{"errors": [{"field": "from.email"}]}], "EMAIL_FROM"),
@@ -208,6 +213,7 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
     ("email", OutcomeUnknown, None, 200, [{}], "200"),  # it was checked, and not queued
     ("telegram", PermanentError, BLOCKED, 403, [{"ok": False, "description": "Forbidden: user is deactivated"}], "user"),
     ("telegram", PermanentError, BOUNCED, 400, [{"ok": False, "description": "Bad Request: chat not found"}], "chat"),
+    ("telegram", PermanentError, BOUNCED, 403, [{"ok": False, "description": "Forbidden: bot can't initiate conversation with a user"}], "bot"),
     ("telegram", PermanentError, None, 400, [{"ok": False, "description": "can't parse entities"}], "400"),
     ("telegram", Misconfigured, None, 404, [{"ok": False, "description": "Not Found"}], "TELEGRAM_BOT_TOKEN"),
     ("telegram", OutcomeUnknown, None, 200, [{"ok": False}, b"<html>"], "none"),
@@ -232,6 +238,13 @@ def test_answers_of_providers_are_sorted(
         assert getattr(error, "contact_state", None) is state
         assert named in error.reason
         assert ADDRESSES[name] not in error.reason
+
+
+def test_sendgrid_rewrites_no_link_and_adds_none(answer_of: AnswerOf, posts: Posts) -> None:
+    answer_of("email", 202, {})
+    tracking = json.loads(posts.bodies[-1])["tracking_settings"]
+    names = ("click_tracking", "open_tracking", "subscription_tracking")
+    assert tracking == {name: {"enable": False} for name in names}
 
 
 @in_turn(

@@ -243,6 +243,7 @@ def serve(settings_env: Put) -> Iterator[Callable[..., Any]]:
 
 
 Serve = Callable[..., Any]
+BOUNCED = ContactState.BOUNCED
 REPLIES = [
     ("GREETING", "421 4.3.2 closing", TemporaryError, None),
     ("GREETING", "554 5.7.1 no service for you", Misconfigured, None),
@@ -257,12 +258,8 @@ REPLIES = [
     ("RCPT", "450 4.2.1 busy", AddressBusy, None),
     ("RCPT", "451 4.7.1 greylisted", AddressBusy, None),
     ("RCPT", "552 5.2.2 full", AddressBusy, None),
-    ("RCPT", "550 5.1.1 no such user", PermanentError, ContactState.BOUNCED),
-    ("RCPT", "550 no such user", PermanentError, ContactState.BOUNCED),
-    ("RCPT", "550 5.7.1 policy", PermanentError, None),
-    ("RCPT", "550 relay not permitted", PermanentError, None),
-    ("RCPT", "550 Sender verify failed", PermanentError, None),
-    ("RCPT", "554 no", PermanentError, None),
+    ("RCPT", "550 5.1.1 no such user", PermanentError, BOUNCED),
+    ("RCPT", "554 5.7.1 policy", PermanentError, None),
     ("DATA", "451 4.3.0 later", TemporaryError, None),
     ("DATA", "554 5.5.1 no", PermanentError, None),
     ("DOT", "451 4.3.0 later", TemporaryError, None),
@@ -281,6 +278,39 @@ def test_replies_are_sorted(
     assert getattr(answer, "contact_state", None) is state
     assert reply[:3] in answer.reason
     assert "@" not in answer.reason
+
+
+# Refusals of an address, and whether they say that no mail is taken there. Without a code the words decide.
+DEAD = [
+    "550 5.1.1 no", "550 5.1.2 no such domain", "553 5.1.3 spelling", "551 5.1.6 moved", "550 5.1.10 not found",
+    "550 5.2.1 The email account that you tried to reach is inactive", "550 5.0.0 User unknown",
+    "550 No such user here", "554 delivery error: This user doesn't have a mail.example account", "550 unknown mailbox",
+    "550 Recipient address does not exist", "553 invalid recipient", "550 mailbox disabled",
+]  # fmt: skip
+ALIVE = [
+    # the sender, our account with the relay, a policy
+    "550 5.1.0 address rejected", "553 5.1.7 sender", "550 5.1.8 sender's domain", "550 5.7.1 no such user",
+    "550 Blocked", "550 Access denied", "550 Account suspended", "550 Account disabled", "550 SPF check failed",
+    "550 DMARC failure", "550 Administrative prohibition", "550 Unauthorized", "550 IP 192.0.2.1 is listed",
+    "550 rejected by RBL", "550 relay not permitted", "550 No such user here. Sender verify failed",
+    "550 Delivery is not allowed to this address.", "550 mailbox unavailable",
+    # too much, too early, full
+    "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages",
+    "550 5.1.1 Too many unknown users", "550 Too many messages, try again in an hour",
+    "550 Message rate limit exceeded", "550 User has exceeded the hourly quota", "550 Daily sending limit reached",
+    "550 Domain example.org has exceeded the max emails per hour (150/150 (100%)) allowed. Message discarded.",
+    "550 Mailbox full", "550 Over quota", "550 Try again later", "550 Greylisted", "554 no",
+]  # fmt: skip
+
+
+@in_turn("reply, state", [(each, BOUNCED) for each in DEAD] + [(each, None) for each in ALIVE])
+def test_only_a_reply_that_speaks_of_the_address_ends_a_contact(
+    serve: Serve, reply: str, state: ContactState | None
+) -> None:
+    serve(RCPT=reply)
+    answer = one()
+    assert type(answer) is PermanentError
+    assert answer.contact_state is state
 
 
 @in_turn(

@@ -1,7 +1,6 @@
 """Money that goes back: refunds, disputes (needs_response → won or lost) and early fraud warnings.
 
-Refunds: pending → succeeded, failed or canceled; also succeeded → failed. Where one fails the money comes back. Their
-sum is limited by the charge. https://docs.stripe.com/refunds
+Refunds: pending → succeeded; or failed, when the money comes back. Their sum is limited by the charge.
 """
 
 from __future__ import annotations
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
 
 OUTCOMES: Final = ("won", "lost")
-# How new refunds begin; REFUSED: our balance at Stripe is too low, and the call is refused.
-REFUSED: Final = "refused"
-BEGINNINGS: Final = ("succeeded", "pending", REFUSED)
-SETTLED: Final = ("succeeded", "failed", "canceled")
 
 
 class NewRefund(Parameters):
@@ -42,31 +37,26 @@ def refund_charge(account: Account, charge: Json, amount: int | None = None, **m
     """Refund a charge, in whole or in part.
 
     Raises:
-        StripeError: less is left of it, it is disputed, or our balance is too low.
+        StripeError: less is left of it, or it is disputed.
     """
     left = charge["amount_captured"] - charge["amount_refunded"]
     _check(charge, amount, left)
     same = {name: charge[name] for name in ("currency", "customer", "payment_intent", "payment_method")}
-    if account.refunds_begin == REFUSED:  # without a code
-        raise StripeError("Insufficient funds in your Stripe balance to refund this amount.")
-    about = {"amount": amount or left, "charge": charge["id"], "status": account.refunds_begin}
+    about = {"amount": amount or left, "charge": charge["id"], "status": "succeeded"}
     made = account.make("refund.created", "refund", **about, **same, **more)
     refunded = charge["amount_refunded"] + made["amount"]
     account.change(charge, "charge.refunded", amount_refunded=refunded, refunded=refunded == charge["amount"])
     return made
 
 
-def settle_refund(account: Account, refund: Json, status: str, reason: str | None = None) -> Json:
-    """End a refund that is pending, or let one fail that had succeeded: then its money can be refunded again."""
-    before = refund["status"]
-    if before != "pending" and (before, status) != ("succeeded", "failed"):
-        raise StripeError(f"This refund is {before}.", code="refund_unexpected_state")
-    event = "refund.failed" if status == "failed" else "refund.updated"
-    account.change(refund, event, status=status, failure_reason=reason)
-    if status != "succeeded":
-        charge = account.find("charge", refund["charge"])
-        back = charge["amount_refunded"] - refund["amount"]
-        account.change(charge, "charge.updated", amount_refunded=back, refunded=False)
+def fail_refund(account: Account, refund: Json) -> Json:
+    """Let a refund fail that had succeeded: the money is back and can be refunded again."""
+    if refund["status"] != "succeeded":
+        raise StripeError(f"This refund is {refund['status']}.", code="refund_unexpected_state")
+    account.change(refund, "refund.failed", status="failed", failure_reason="expired_or_canceled_card")
+    charge = account.find("charge", refund["charge"])
+    back = charge["amount_refunded"] - refund["amount"]
+    account.change(charge, "charge.updated", amount_refunded=back, refunded=False)
     return refund
 
 
