@@ -287,6 +287,6 @@ KINDS = {
         ),
         secret=True,
     ),
-    "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, secret=False),
+    "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, secret=False, chats_wait=True),
     "test_message": MessageKind(to=REACHABLE, values=_name_tested, secret=False),
 }

@@ -223,6 +223,22 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
     assert world.get(Notification, about_account.id).state is State.SENT
 
 
+def test_in_quiet_hours_a_lost_channel_is_told_by_mail_and_by_a_chat_when_they_end(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T03:00"))
+    who = waiter((Channel.EMAIL, Channel.TELEGRAM), **NIGHT)
+    with session() as s:
+        lost = {"channel": "sms", "state": "bounced"}
+        keys = notifier.create_notifications(s, who.id, "channel_lost", lost, "lost")
+    deliver(*map(str, keys))
+    by_mail, by_chat = sorted(world.notifications(), key=lambda row: row.channel)
+    assert by_mail.state is State.SENT
+    assert (by_chat.held_for, by_chat.next_attempt_at) == (
+        HeldFor.QUIET_HOURS, at_paris("2026-11-21T07:00"),
+    )  # fmt: skip
+
+
 @in_turn(
     "consent, consented_at, expected",
     [
