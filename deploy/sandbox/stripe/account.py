@@ -87,7 +87,9 @@ class Account:
     origin: str = ""  # base URL of the pages
     live: bool = False  # whether the last call came with a live key
     clock: BillingClock = field(default_factory=BillingClock)
-    after_retries: str = "cancel"  # what becomes of a subscription that no retry could collect; or past_due
+    after_retries: str = "cancel"  # what becomes of a subscription that no retry could collect: AFTER_RETRIES
+    refunds_begin: str = "succeeded"  # BEGINNINGS of resources/money_back.py
+    draft_seconds: int = 3600  # from a renewal's draft to its first payment; up to 72 h while a webhook fails
     cause: tuple[str | None, str | None] = (
         None,
         None,

@@ -1,7 +1,8 @@
 """Answers the calls of Stripe's API that the product makes: key, version, idempotency, the operation, JSON and headers.
 
 An answer names objects by their ids, unless ``expand`` asks for them: https://docs.stripe.com/expand
-https://docs.stripe.com/api/idempotent_requests: the first answer to a key is the answer to all calls with it.
+https://docs.stripe.com/api/idempotent_requests: the first answer to a key is the answer to all calls with it,
+also a refusal, unless a parameter was wrong or another call was under way.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pydantic import create_model
 from deploy.sandbox.stripe.account import API_VERSION
 from deploy.sandbox.stripe.objects import Json, StripeError, cut_list, new_id, show
 from deploy.sandbox.stripe.parameters import Page, Parameters, decode_fields, list_kind, read_parameters
-from deploy.sandbox.stripe.resources import catalogue, checkout, invoices, money_back, subscriptions
+from deploy.sandbox.stripe.resources import balance, catalogue, checkout, invoices, money_back, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
 
 _API_KEY: Final = re.compile(r"[sr]k_(test|live)_[\w-]+")
+_ONE: Final = re.compile(r"/v1/(checkout/sessions|[a-z_]+)/[a-z]+_\w+")
 _KEPT_CALLS: Final = 20_000
 _KEPT_SECONDS: Final = 24 * 3600
 _LONGEST_KEY: Final = 255
 _SUCCESS: Final = 200
-_SAVED_FAILURES: Final = (402, 500)
-
 
 # Called with the account, the parameters, and the ids in the path.
 Operation = Callable[..., Json]
@@ -71,25 +71,29 @@ CALLS: Final[dict[tuple[str, str], tuple[type[Parameters], Operation]]] = {
     ("DELETE", "/v1/invoiceitems/{}"): (Parameters, invoices.delete_invoice_item),
     ("POST", "/v1/coupons"): (catalogue.NewCoupon, catalogue.create_coupon),
     ("POST", "/v1/billing_portal/sessions"): (subscriptions.NewPortal, subscriptions.create_portal_session),
+    ("GET", "/v1/disputes"): _list("dispute", "/v1/disputes", "payment_intent"),
     ("GET", "/v1/disputes/{}"): _retrieve("dispute"),
+    ("GET", "/v1/charges"): _list("charge", "/v1/charges", "payment_intent"),
+    ("GET", "/v1/balance_transactions"): (balance.TransactionPage, balance.list_transactions),
     ("GET", "/v1/radar/early_fraud_warnings/{}"): _retrieve("radar.early_fraud_warning"),
     ("GET", "/v1/events"): _list("event", "/v1/events"),
 }
+_EXPANDED_IN_LISTS: Final = ("source", "balance_transaction", "failure_balance_transaction")
 _COMPILED: Final = [
     (method, re.compile(path.replace("{}", r"([^/]+)")), *call) for (method, path), call in CALLS.items()
 ]
 
 
-def run_call(account: Account, method: str, path: str, told: Json) -> Json:
-    """Carry out a call; return what it answers, with the objects that ``expand`` names.
+def read_call(method: str, path: str, told: Json) -> Callable[[Account], Json]:
+    """Return what carries out a call, and returns what it answers with the objects that ``expand`` names.
 
     Raises:
-        StripeError: there is no such call (404), or it is refused.
+        StripeError: there is no such call (404), or a parameter of it is wrong.
     """
     for known, pattern, model, operation in _COMPILED:
         if found := pattern.fullmatch(path) if known == method else None:
-            given = read_parameters(model, told)
-            return _show_expanded(account, operation(account, given, *found.groups()), given.expand)
+            given, ids = read_parameters(model, told), found.groups()
+            return lambda account: _show_expanded(account, operation(account, given, *ids), given.expand)
     message = f"Unrecognized request URL ({method}: {path}). Stripe's stand-in does not know this call."
     raise StripeError(message, status=404)
 
@@ -97,14 +101,29 @@ def run_call(account: Account, method: str, path: str, told: Json) -> Json:
 def _show_expanded(account: Account, thing: Json, names: list[str]) -> Json:
     shown: Json = show(thing)
     for name in names:
-        match thing["object"], name:
-            case "checkout.session", "payment_intent":
-                shown[name] = show(account.get("payment_intent", thing["payment_intent"]))
-            case "invoice", "payments":
-                shown[name] = show(cut_list(invoices.list_of_payments(account, thing)))
-            case _:
-                raise StripeError(f"This property cannot be expanded ({name}).", param="expand")
+        inner = name.removeprefix("data.")
+        if thing["object"] == "list" and inner in _EXPANDED_IN_LISTS:
+            pairs = zip(shown["data"], thing["data"], strict=True)
+            shown["data"] = [each | _expand(account, of, inner) for each, of in pairs]
+        else:
+            shown |= _expand(account, thing, name)
     return shown
+
+
+def _expand(account: Account, thing: Json, name: str) -> Json:
+    """Return a field of an object with the object that it names, or none where it names none."""
+    match thing["object"], name:
+        case "checkout.session", "payment_intent":
+            found = account.get("payment_intent", thing["payment_intent"])
+        case "invoice", "payments":
+            found = cut_list(invoices.list_of_payments(account, thing))
+        case "balance_transaction", "source":
+            found = account.get(thing["_of"], thing["source"])
+        case (("charge" | "refund"), ("balance_transaction" | "failure_balance_transaction")):
+            found = account.get("balance_transaction", thing[name])
+        case _:
+            raise StripeError(f"This property cannot be expanded ({name}).", param="expand")
+    return {name: show(found)}
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,12 @@ class ApiCall:
     def key(self) -> str | None:
         """Return the idempotency key; only POST has one."""
         return self.headers.get("Idempotency-Key") if self.method == "POST" else None
+
+    @property
+    def changed(self) -> str | None:
+        """Return the path of the one object that the call changes: Stripe lets no two change it at once."""
+        found = _ONE.match(self.path) if self.method != "GET" else None
+        return found.group() if found else None
 
 
 @dataclass(frozen=True)
@@ -143,18 +168,20 @@ class Api:
         self.log: deque[Json] = deque(maxlen=_KEPT_CALLS)
 
     @contextmanager
-    def hold(self, key: str | None) -> Iterator[None]:
-        """Hold a key while its call is answered.
+    def hold(self, call: ApiCall) -> Iterator[None]:
+        """Hold a call's key, and the object that it changes, while it is answered.
 
         Raises:
-            StripeError: another call holds it (409), or it is too long.
+            StripeError: another call holds the key (409) or the object (429), or the key is too long.
         """
-        if key and len(key) > _LONGEST_KEY:
+        if call.key and len(call.key) > _LONGEST_KEY:
             raise StripeError("Idempotency keys have up to 255 characters.", type="idempotency_error")
-        if key in self._in_use:
+        if call.key in self._in_use:
             message = "There is currently another in-progress request using this Idempotent Key."
             raise StripeError(message, code="idempotency_key_in_use", status=409)
-        held = {key} if key else set()
+        if call.changed in self._in_use:
+            raise lock_error()
+        held = {each for each in (call.key, call.changed) if each}
         self._in_use |= held
         try:
             yield
@@ -193,33 +220,36 @@ class Api:
                 raise StripeError(message, type="idempotency_error")
             headers |= {"Original-Request": saved.headers["Request-Id"], "Idempotent-Replayed": "true"}
             return ApiAnswer(saved.status, saved.body, headers)
-        made = refuse(break_error()) if broken else self._run(call, told, request_id)
+        run = read_call(call.method, call.path, told)  # what is refused here is not kept: nothing was begun
+        made = refuse(break_error()) if broken else self._run(call, run, request_id)
         answer = ApiAnswer(made.status, made.body, headers, moment, asked)
-        if call.key is not None and _is_kept(made):
+        if call.key is not None:
             self._saved[call.key] = answer
         return answer
 
-    def _run(self, call: ApiCall, told: Json, request_id: str) -> ApiAnswer:
+    def _run(self, call: ApiCall, run: Callable[[Account], Json], request_id: str) -> ApiAnswer:
         self._account.cause = (request_id, call.key)
         try:
-            return ApiAnswer(_SUCCESS, _dump(run_call(self._account, call.method, call.path, told)))
+            return ApiAnswer(_SUCCESS, _dump(run(self._account)))
         except StripeError as error:
             return refuse(error, request_id)
         finally:
             self._account.cause = (None, None)
 
 
-def _is_kept(made: ApiAnswer) -> bool:
-    """Return whether an answer is kept under the call's key: not one about its parameters."""
-    if made.status == _SUCCESS or made.status in _SAVED_FAILURES:
-        return True
-    return str(json.loads(made.body)["error"].get("code")).startswith(("charge_", "refund_"))
-
-
 def refuse(error: StripeError, request_id: str | None = None) -> ApiAnswer:
     """Return the answer that says why a call is refused."""
     headers = _headers(request_id or new_id("req"), None)
     return ApiAnswer(error.status, _dump({"error": error.fields}), headers)
+
+
+def lock_error() -> StripeError:
+    """Return the error of a call about an object that another call changes.
+
+    https://docs.stripe.com/rate-limits
+    """
+    message = "This object cannot be accessed right now because another API request is accessing it."
+    return StripeError(message, code="lock_timeout", status=429)
 
 
 def break_error() -> StripeError:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.stand_in import Stripe
 
 Control = Callable[..., Any]
+# What an account's owner or its banks choose, each with the values it can have; () for seconds.
+_CHOICES: Final = {
+    "after_retries": renewals.AFTER_RETRIES,
+    "draft_seconds": (),
+}
 # By these statuses of a dispute the bank holds the money back.
 _HELD: Final = ("needs_response", "under_review", "appeal_")
 
@@ -79,18 +84,39 @@ def refund(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> 
     return money_back.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer")
 
 
-def fail_refund(stand_in: Stripe, refund: str) -> Json:
+def begin_refunds(stand_in: Stripe, status: str) -> None:
+    """Let new refunds begin as ``succeeded``, ``pending`` or ``short``, or be ``refused``: BEGINNINGS."""
+    _check(status, money_back.BEGINNINGS)
+    stand_in.account.refunds_begin = status
+
+
+def settle_refund(stand_in: Stripe, refund: str, status: str, reason: str | None = None) -> Json:
+    """End a pending refund as ``succeeded``, ``failed`` or ``canceled``; ``reason``: Stripe's ``failure_reason``."""
+    _check(status, money_back.SETTLED)
+    known = stand_in.account.find("refund", refund)
+    return money_back.settle_refund(stand_in.account, known, status, reason)
+
+
+def fail_refund(stand_in: Stripe, refund: str, reason: str = "expired_or_canceled_card") -> Json:
     """Let a refund come back: the card's bank did not take it."""
-    return money_back.fail_refund(stand_in.account, stand_in.account.find("refund", refund))
+    return settle_refund(stand_in, refund, "failed", reason)
 
 
-def dispute(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> Json:
-    """Open a dispute; return it."""
-    return money_back.open_dispute(stand_in.account, _charge(stand_in.account, payment_intent), amount)
+def dispute(
+    stand_in: Stripe, payment_intent: str, amount: int | None = None, *, inquiry: bool = False
+) -> Json:
+    """Open a dispute, or an inquiry, which takes no money yet; return it."""
+    charge = _charge(stand_in.account, payment_intent)
+    return money_back.open_dispute(stand_in.account, charge, amount, inquiry=inquiry)
+
+
+def escalate_inquiry(stand_in: Stripe, dispute: str) -> Json:
+    """Let an inquiry become a dispute."""
+    return money_back.escalate_inquiry(stand_in.account, stand_in.account.find("dispute", dispute))
 
 
 def close_dispute(stand_in: Stripe, dispute: str, status: str) -> Json:
-    """End a dispute as ``won`` or ``lost``."""
+    """End a dispute as ``won`` or ``lost``, an inquiry as ``warning_closed`` or ``prevented``."""
     _check(status, money_back.OUTCOMES)
     return money_back.close_dispute(stand_in.account, stand_in.account.find("dispute", dispute), status)
 
@@ -115,6 +141,23 @@ def renew(stand_in: Stripe, subscription: str) -> Json:
     known = _running(stand_in.account, subscription)
     renewals.renew_early(stand_in.account, known)
     return known
+
+
+def say_status(stand_in: Stripe, subscription: str, status: str) -> Json:
+    """Let a subscription have a status that no act here leads to, such as ``paused`` or ``incomplete_expired``."""
+    account, known = stand_in.account, _running(stand_in.account, subscription)
+    return account.change(known, "customer.subscription.updated", status=status)
+
+
+def choose(stand_in: Stripe, **told: Any) -> Json:
+    """Choose how renewals go: ``after_retries`` (AFTER_RETRIES), ``draft_seconds``; return both."""
+    account = stand_in.account
+    for name, value in told.items():
+        _check(name, tuple(_CHOICES))
+        if allowed := _CHOICES[name]:
+            _check(value, allowed)
+        setattr(account, name, value)
+    return {name: getattr(account, name) for name in _CHOICES}
 
 
 def add_promotion_code(stand_in: Stripe, code: str, percent_off: float) -> Json:
@@ -208,9 +251,9 @@ def ledger(stand_in: Stripe) -> list[Json]:
 CONTROLS: Final[dict[str, Control]] = {
     control.__name__: control
     for control in (
-        pay, use_card, pay_invoice, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
-        cancel_subscription, renew, add_promotion_code, advance, move_to, webhook, state, objects,
-        requests, take_deliveries, ledger,
+        pay, use_card, pay_invoice, refund, begin_refunds, settle_refund, fail_refund, dispute, escalate_inquiry,
+        close_dispute, warn_of_fraud, cancel_subscription, renew, say_status, choose, add_promotion_code,
+        advance, move_to, webhook, state, objects, requests, take_deliveries, ledger,
     )
 }  # fmt: skip
 

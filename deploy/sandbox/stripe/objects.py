@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # An object as the API shows it. Keys that begin with an underscore are the stand-in's own and never shown.
 Json = dict[str, Any]
 _EMBEDDED: Final = 10  # of a list inside another object only the first ones are shown
-_WITHOUT_MODE: Final = ("refund", "subscription_item", "item")
+_WITHOUT_MODE: Final = ("balance_transaction", "refund", "subscription_item", "item")
 
 
 @cache

@@ -13,7 +13,7 @@ from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Parameters
 from deploy.sandbox.providers.provider import Provider
 from deploy.sandbox.stripe.account import Account
-from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, break_error, refuse
+from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, break_error, lock_error, refuse
 from deploy.sandbox.stripe.controls import add_control_routes
 from deploy.sandbox.stripe.objects import StripeError
 from deploy.sandbox.stripe.pages import add_page_routes
@@ -29,6 +29,7 @@ STRIPE_MODES: Final[dict[str, Parameters]] = {
     "normal": _PATH,
     "error_500": {**_PATH, "saved": 0},
     "rate_limited": {**_PATH, "seconds": 0},
+    "locked": _PATH,
     "unauthorized": _PATH,
     "timeout": _PATH,
     "reset": _PATH,
@@ -41,6 +42,7 @@ STRIPE_MODES: Final[dict[str, Parameters]] = {
 _REFUSALS: Final = {
     "error_500": break_error(),
     "rate_limited": StripeError("Too many requests.", code="rate_limit", status=429),
+    "locked": lock_error(),
     "unauthorized": StripeError("Invalid API Key provided: sk_test_****", status=401),
 }
 _NOT_DONE: Final = (*_REFUSALS, "refuse", "reset", "timeout")
@@ -79,7 +81,8 @@ class Stripe(Provider):
         return {**super().to_json(), **more}
 
     def _begin(self) -> None:
-        self.account, self.webhooks = Account(self.url), WebhookSender(copy.deepcopy(self._endpoint))
+        self.account = Account(self.url)
+        self.webhooks = WebhookSender(copy.deepcopy(self._endpoint), self.account.clock)
         self.api = Api(self.account)
         fill_catalogue(self.account)
         self.account.listener = self.webhooks.add_event
@@ -119,7 +122,7 @@ class Stripe(Provider):
         self, request: web.Request, call: ApiCall, mode: Mode, *, broken: bool
     ) -> web.StreamResponse:
         try:
-            with self.api.hold(call.key):
+            with self.api.hold(call):
                 made = self.api.answer(call, broken=broken)
                 if mode.name == "slow":
                     await asyncio.sleep(mode.number("seconds"))

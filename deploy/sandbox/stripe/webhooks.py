@@ -1,4 +1,4 @@
-"""The one webhook endpoint: events are signed, sent again until they are taken, and troubled on purpose.
+"""The one webhook endpoint: events are signed, sent again for three days until they are taken, and troubled on purpose.
 
 https://docs.stripe.com/webhooks#verify-manually
 """
@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import json
 from dataclasses import asdict, dataclass, field
-from itertools import cycle
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import now
@@ -18,11 +18,13 @@ from deploy.sandbox.providers.receipts import OutgoingCalls
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deploy.sandbox.stripe.account import BillingClock
     from deploy.sandbox.stripe.objects import Json
 
 WEBHOOK_MODES: Final = ("normal", "repeat", "delay", "reorder")
 _DELAY_SECONDS: Final = 5.0
 _REORDER_SECONDS: Final = 1.0
+_SENT_FOR: Final = 3 * 86_400  # seconds; then an event is lost
 
 
 @dataclass
@@ -32,7 +34,8 @@ class Endpoint:
     url: str = ""
     secrets: list[str] = field(default_factory=lambda: ["whsec_tests"])  # the newest first; each signs
     mode: str = "normal"  # one of WEBHOOK_MODES
-    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, *[60] * 30])
+    # By the account's clock; the last one again and again, for three days in all
+    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, *[60] * 30, 3600])
 
     def to_json(self) -> Json:
         """Return it as the control API shows it."""
@@ -56,17 +59,18 @@ def sign_headers(body: bytes, secrets: Iterable[str], at: int) -> dict[str, str]
 class WebhookSender:
     """Sends events. Those that were not taken yet wait, oldest first; `pending_webhooks` of the others is 0."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, clock: BillingClock) -> None:
         self.endpoint = endpoint
+        self._clock = clock
         self.waiting: dict[str, Json] = {}
         self.calls = OutgoingCalls("the webhook of Stripe")
-        self._late = cycle((_REORDER_SECONDS, 0.0))  # the first of two is overtaken by the second
+        self._late = Random(1)  # noqa: S311 - the same delays in each run
 
     def add_event(self, event: Json) -> None:
         """Take a new event and send it as the mode says."""
         self.waiting[event["id"]] = event
         mode = self.endpoint.mode
-        wait = {"delay": _DELAY_SECONDS, "reorder": next(self._late)}.get(mode, 0.0)
+        wait = {"delay": _DELAY_SECONDS, "reorder": self._late.uniform(0, _REORDER_SECONDS)}.get(mode, 0.0)
         for _ in range(2 if mode == "repeat" else 1) if self.endpoint.url else ():
             self.calls.run(self._deliver(event, wait))
 
@@ -81,14 +85,17 @@ class WebhookSender:
         event["pending_webhooks"] = 0
         self.waiting.pop(event["id"], None)
 
-    async def _deliver(self, event: Json, wait: float) -> None:
-        for number, seconds in enumerate((wait, *self.endpoint.retry_seconds)):
-            await asyncio.sleep(seconds)
-            if number and not event["pending_webhooks"]:
-                return
-            body = write_body(event)
-            headers = sign_headers(body, self.endpoint.secrets, int(now().timestamp()))
-            _, taken = await self.calls.post(self.endpoint.url, body, headers)
-            if taken is not None:
-                self._note_taken(event)
-                return
+    async def _deliver(self, event: Json, wait: float, number: int = 0) -> None:
+        """Send an event after some seconds; where it is not taken, again when the account's clock is so far."""
+        await asyncio.sleep(wait)
+        if number and not event["pending_webhooks"]:
+            return
+        body = write_body(event)
+        headers = sign_headers(body, self.endpoint.secrets, int(now().timestamp()))
+        _, taken = await self.calls.post(self.endpoint.url, body, headers)
+        retries, moment = self.endpoint.retry_seconds, self._clock.now()
+        if taken is not None or moment > event["created"] + _SENT_FOR or not retries:
+            self._note_taken(event)
+            return
+        again = moment + max(round(retries[min(number, len(retries) - 1)]), 1)
+        self._clock.add_due(again, lambda: self.calls.run(self._deliver(event, 0.0, number + 1)))

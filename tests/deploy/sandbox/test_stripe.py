@@ -158,6 +158,12 @@ def test_a_key_gets_its_first_answer_again_for_a_day_and_for_the_same_parameters
     assert made[0] == made[1] != made[2]
     with pytest.raises(stripe.IdempotencyError, match="user-1"):
         client.v1.coupons.create(OFF | {"name": "b"}, OWN_KEY)
+    replayed = []
+    for _ in range(2):  # a refusal is kept too, once the call was begun
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            client.v1.refunds.create({"payment_intent": "pi_none"}, {"idempotency_key": "user-2"})
+        replayed.append("Idempotent-Replayed" in (caught.value.headers or {}))
+    assert replayed == [False, True]
 
 
 def test_a_key_is_held_while_its_call_is_answered(
@@ -176,6 +182,23 @@ def test_a_key_is_held_while_its_call_is_answered(
     assert told[0] == "409 idempotency_key_in_use" or told[0] == told[1]
     coupons = stripe_stand_in.objects("coupon")
     assert len([each for each in coupons if each["amount_off"]]) == 1  # it begins with one of 10 %
+
+
+def test_no_two_calls_change_one_object_at_once(
+    client: stripe.StripeClient, subscribe: Callable[[], stripe.Subscription], stripe_stand_in: StripeControl
+) -> None:
+    bought = subscribe()
+    stripe_stand_in.mode("slow", seconds=0.5, count=1)
+
+    def change(at: int) -> str:
+        try:
+            end: Any = {"cancel_at": int(bought.items.data[0].current_period_end) + at}
+            return str(client.v1.subscriptions.update(bought.id, end).status)
+        except stripe.StripeError as error:
+            return f"{error.http_status} {error.error and error.error.code}"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(change, range(2))) == ["429 lock_timeout", "active"]
 
 
 def test_a_session_is_paid_once_until_it_expires_and_not_by_a_declined_card(
@@ -268,6 +291,40 @@ def test_what_was_not_paid_or_is_disputed_is_not_refunded(
     assert caught.value.code == "refund_disputed_payment"
 
 
+def read_moved(client: stripe.StripeClient) -> list[tuple[str, int]]:
+    """Return what the account's ledger has, the oldest first: types and cents."""
+    return [(each.type, each.amount) for each in client.v1.balance_transactions.list().data][::-1]
+
+
+def test_each_movement_of_money_is_in_the_ledger(
+    client: stripe.StripeClient, intent: str, stripe_stand_in: StripeControl
+) -> None:
+    moved = [("charge", 1499)]
+    stripe_stand_in.begin_refunds("refused")
+    with pytest.raises(stripe.InvalidRequestError, match="Insufficient funds"):
+        client.v1.refunds.create({"payment_intent": intent})
+    for how, end, more in [
+        ("short", "canceled", []),
+        ("short", "succeeded", [-100]),
+        ("pending", "failed", [-100, 100]),
+    ]:
+        stripe_stand_in.begin_refunds(how)
+        refund = client.v1.refunds.create({"payment_intent": intent, "amount": 100})
+        assert refund.status == "pending"
+        stripe_stand_in.settle_refund(refund.id, end)
+        moved += [("refund_failure" if cents > 0 else "refund", cents) for cents in more]
+    assert read_moved(client) == moved
+    dispute = stripe_stand_in.dispute(intent, amount=1560, inquiry=True)["id"]
+    assert read_moved(client) == moved
+    stripe_stand_in.escalate_inquiry(dispute)
+    stripe_stand_in.close_dispute(dispute, "won")
+    assert read_moved(client) == [*moved, ("adjustment", -1560), ("adjustment", 1560)]
+    assert [each.amount for each in client.v1.disputes.retrieve(dispute).balance_transactions] == [
+        -1560,
+        1560,
+    ]
+
+
 # Its objects carry the names that the SDK's classes of this version have.
 
 
@@ -276,6 +333,7 @@ CLASSES: dict[str, Any] = {
     "coupon": stripe.Coupon, "promotion_code": stripe.PromotionCode,
     "checkout.session": stripe.checkout.Session, "payment_intent": stripe.PaymentIntent,
     "charge": stripe.Charge, "refund": stripe.Refund, "dispute": stripe.Dispute,
+    "balance_transaction": stripe.BalanceTransaction,
     "subscription": stripe.Subscription, "subscription_item": stripe.SubscriptionItem,
     "invoice": stripe.Invoice, "invoice_payment": stripe.InvoicePayment,
     "line_item": stripe.InvoiceLineItem, "invoiceitem": stripe.InvoiceItem,

@@ -1,6 +1,8 @@
-"""Money that goes back: refunds, disputes (needs_response → won or lost) and early fraud warnings.
+"""Money that goes back: refunds, disputes and early fraud warnings, each with what it moved in Stripe's ledger.
 
-Refunds: pending → succeeded; or failed, when the money comes back. Their sum is limited by the charge.
+Refunds: pending → succeeded, failed or canceled; one that succeeded fails where the money comes back. Their sum is
+limited by the charge. Disputes: an inquiry (warning_needs_response) takes nothing, and ends as warning_closed or
+prevented, or becomes a dispute (needs_response), which takes the money and ends as won or lost.
 """
 
 from __future__ import annotations
@@ -9,13 +11,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from deploy.sandbox.stripe.objects import Json, StripeError
+from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.parameters import Metadata, Parameters, Positive
+from deploy.sandbox.stripe.resources.balance import book_movement
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
 
-OUTCOMES: Final = ("won", "lost")
+# How new refunds begin. PENDING: a bank takes days, and the money has left; SHORT: it is pending until there is money
+# in our balance; REFUSED: our balance is too low, and the call is refused.
+PENDING, SHORT, REFUSED = "pending", "short", "refused"
+BEGINNINGS: Final = ("succeeded", PENDING, SHORT, REFUSED)
+SETTLED: Final = ("succeeded", "failed", "canceled")
+_INQUIRY, _TAKES = "warning_needs_response", "needs_response"
+_OUTCOMES: Final = {_INQUIRY: ("warning_closed", "prevented"), _TAKES: ("won", "lost")}
+OUTCOMES: Final = tuple(each for ends in _OUTCOMES.values() for each in ends)
+_DISPUTE_FEE: Final = 2000  # cents
 
 
 class NewRefund(Parameters):
@@ -37,27 +48,47 @@ def refund_charge(account: Account, charge: Json, amount: int | None = None, **m
     """Refund a charge, in whole or in part.
 
     Raises:
-        StripeError: less is left of it, or it is disputed.
+        StripeError: less is left of it, it is disputed, or our balance is too low.
     """
     left = charge["amount_captured"] - charge["amount_refunded"]
     _check(charge, amount, left)
     same = {name: charge[name] for name in ("currency", "customer", "payment_intent", "payment_method")}
-    about = {"amount": amount or left, "charge": charge["id"], "status": "succeeded"}
-    made = account.make("refund.created", "refund", **about, **same, **more)
+    if account.refunds_begin == REFUSED:  # without a code
+        raise StripeError("Insufficient funds in your Stripe balance to refund this amount.")
+    waits = {PENDING: "processing", SHORT: "insufficient_funds"}.get(account.refunds_begin)
+    about = {"amount": amount or left, "charge": charge["id"], "pending_reason": waits}
+    made = account.new("refund", status="pending" if waits else "succeeded", **about, **same, **more)
+    if account.refunds_begin != SHORT:
+        _book_refund(account, made)
+    account.emit("refund.created", made)
     refunded = charge["amount_refunded"] + made["amount"]
     account.change(charge, "charge.refunded", amount_refunded=refunded, refunded=refunded == charge["amount"])
     return made
 
 
-def fail_refund(account: Account, refund: Json) -> Json:
-    """Let a refund fail that had succeeded: the money is back and can be refunded again."""
-    if refund["status"] != "succeeded":
-        raise StripeError(f"This refund is {refund['status']}.", code="refund_unexpected_state")
-    account.change(refund, "refund.failed", status="failed", failure_reason="expired_or_canceled_card")
-    charge = account.find("charge", refund["charge"])
-    back = charge["amount_refunded"] - refund["amount"]
-    account.change(charge, "charge.updated", amount_refunded=back, refunded=False)
+def settle_refund(account: Account, refund: Json, status: str, reason: str | None = None) -> Json:
+    """End a refund that is pending, or let one fail that had succeeded: then its money can be refunded again."""
+    before = refund["status"]
+    if before != "pending" and (before, status) != ("succeeded", "failed"):
+        raise StripeError(f"This refund is {before}.", code="refund_unexpected_state")
+    has_left = refund["balance_transaction"] is not None
+    if status == "succeeded" and not has_left:
+        _book_refund(account, refund)
+    if status != "succeeded" and has_left:
+        came = book_movement(account, refund, refund["amount"], "refund_failure")
+        refund["failure_balance_transaction"] = came["id"]
+    account.change(refund, "refund.updated", status=status, failure_reason=reason, pending_reason=None)
+    if status == "failed":
+        account.emit("refund.failed", refund)
+    if status != "succeeded":
+        charge = account.find("charge", refund["charge"])
+        back = charge["amount_refunded"] - refund["amount"]
+        account.change(charge, "charge.updated", amount_refunded=back, refunded=False)
     return refund
+
+
+def _book_refund(account: Account, refund: Json) -> None:
+    refund["balance_transaction"] = book_movement(account, refund, -refund["amount"], "refund")["id"]
 
 
 def charge_of(account: Account, intent: Json) -> Json:
@@ -88,17 +119,34 @@ def _check(charge: Json, amount: int | None, left: int) -> None:
         raise StripeError(message, param="amount")
 
 
-def open_dispute(account: Account, charge: Json, amount: int | None = None) -> Json:
-    """Open a dispute of a paid charge, of what is not refunded of it or less; the money is withdrawn."""
+def open_dispute(account: Account, charge: Json, amount: int | None = None, *, inquiry: bool = False) -> Json:
+    """Open a dispute of a paid charge, of what is not refunded of it, of less or of more; or only an inquiry."""
     left = charge["amount_captured"] - charge["amount_refunded"]
-    if charge["disputed"] or not 0 < (amount or left) <= left:
-        message = "This charge cannot be disputed: it is disputed, unpaid, or less is left of it."
+    if charge["disputed"] or not (amount or left):
+        message = "This charge cannot be disputed: it is disputed, unpaid, or nothing is left of it."
         raise StripeError(message, code="charge_not_disputable")
-    charge["disputed"] = True
-    made = build_dispute(account, charge, amount or left, "fraudulent")
-    account.emit("charge.dispute.created", account.add(made))
-    account.emit("charge.dispute.funds_withdrawn", made)
+    made = account.add(build_dispute(account, charge, amount or left, "fraudulent"))
+    if inquiry:
+        made |= {"status": _INQUIRY, "is_charge_refundable": True}
+    account.emit("charge.dispute.created", made)
+    if not inquiry:
+        _withdraw(account, charge, made)
     return made
+
+
+def _withdraw(account: Account, charge: Json, dispute: Json) -> None:
+    """Take the money of a dispute; refunds of its charge that are pending fail."""
+    charge["disputed"] = True
+    _move(account, dispute, -dispute["amount"], fee=_DISPUTE_FEE)
+    account.emit("charge.dispute.funds_withdrawn", dispute)
+    for refund in account.where("refund", charge=charge["id"], status="pending"):
+        settle_refund(account, refund, "failed", "charge_for_pending_refund_disputed")
+
+
+def _move(account: Account, dispute: Json, cents: int, *, fee: int = 0) -> None:
+    dispute["balance_transactions"].append(
+        show(book_movement(account, dispute, cents, "adjustment", fee=fee))
+    )
 
 
 def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> Json:
@@ -107,14 +155,26 @@ def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> J
     return account.build("dispute", amount=amount, reason=reason, **same)
 
 
+def escalate_inquiry(account: Account, dispute: Json) -> Json:
+    """Let an inquiry become a dispute, which takes the money."""
+    charge = account.find("charge", dispute["charge"])
+    if dispute["status"] not in {_INQUIRY, "warning_closed"} or charge["disputed"]:
+        raise StripeError(f"This dispute is {dispute['status']}.", code="dispute_unexpected_state")
+    account.change(dispute, "charge.dispute.updated", status=_TAKES, is_charge_refundable=False)
+    _withdraw(account, charge, dispute)
+    return dispute
+
+
 def close_dispute(account: Account, dispute: Json, status: str) -> Json:
-    """End a dispute: ``won`` (the money comes back) or ``lost``."""
-    if dispute["status"] in OUTCOMES:
+    """End a dispute: ``won`` (the money comes back) or ``lost``; an inquiry as ``warning_closed`` or ``prevented``."""
+    if status not in _OUTCOMES.get(dispute["status"], ()):
         raise StripeError(f"This dispute is already {dispute['status']}.", code="dispute_already_closed")
     won = status == "won"
-    account.find("charge", dispute["charge"])["_dispute_won"] = won
+    if dispute["status"] == _TAKES:
+        account.find("charge", dispute["charge"])["_dispute_won"] = won
     account.change(dispute, "charge.dispute.closed", status=status)
     if won:
+        _move(account, dispute, dispute["amount"])
         account.emit("charge.dispute.funds_reinstated", dispute)
     return dispute
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.stripe.objects import Json, StripeError
+from deploy.sandbox.stripe.resources.balance import book_movement
 from deploy.sandbox.stripe.resources.money_back import open_dispute, warn_of_fraud
 from deploy.sandbox.stripe.resources.subscriptions import list_running
 
@@ -166,6 +167,8 @@ def _add_charge(account: Account, intent: Json, method: Json) -> Json:
 def _succeed(account: Account, intent: Json, charge: Json) -> None:
     """Let a charge succeed; some test cards are disputed, or warned of, thereafter."""
     intent["latest_charge"] = charge["id"]
+    fee = round(charge["amount"] * 0.015) + 25  # of a European card
+    charge["balance_transaction"] = book_movement(account, charge, charge["amount"], "charge", fee=fee)["id"]
     values = {"status": "succeeded", "paid": True, "captured": True, "amount_captured": charge["amount"]}
     account.change(charge, "charge.succeeded", **values)
     if then := card_of(charge).then:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
 
 _RETRY_SECONDS: Final = tuple(86_400 * day for day in (1, 3, 5))  # after the first failure of a renewal
-_DRAFT_SECONDS: Final = 3600  # from a renewal's draft invoice to its first payment
+AFTER_RETRIES: Final = ("cancel", "past_due", "unpaid")  # what the dashboard offers
 _UPDATED: Final = "customer.subscription.updated"
 
 
@@ -91,7 +91,9 @@ def _renew(account: Account, subscription: Json, period: int) -> None:
     invoice = invoice_period(account, subscription, "subscription_cycle")
     account.emit(_UPDATED, subscription, {"latest_invoice": None})
     schedule_renewal(account, subscription)
-    moment = account.clock.now() + _DRAFT_SECONDS
+    if subscription["status"] in {"unpaid", "paused"}:
+        invoice["auto_advance"] = False  # it stays a draft
+    moment = account.clock.now() + account.draft_seconds
     invoice["automatically_finalizes_at"] = moment
     account.clock.add_due(moment, lambda: _advance_invoice(account, invoice))
 
@@ -136,7 +138,7 @@ def settle_invoice(account: Account, invoice: Json) -> None:
     if invoice["status"] != "open":
         return
     mark_paid(account, invoice)
-    subscription, waiting = _subscription_of(account, invoice), {"incomplete", "past_due"}
+    subscription, waiting = _subscription_of(account, invoice), {"incomplete", "past_due", "unpaid"}
     if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in waiting:
         account.change(subscription, _UPDATED, status="active")
 
@@ -170,8 +172,15 @@ def _fail(account: Account, invoice: Json) -> None:
     account.change(invoice, "invoice.payment_failed", next_payment_attempt=again)
     if subscription["status"] in {"active", "incomplete"}:
         account.change(subscription, _UPDATED, status="past_due")
-    if again is None and subscription["status"] == "past_due" and account.after_retries == "cancel":
+    if again is None and subscription["status"] == "past_due":
+        _give_up(account, subscription)
+
+
+def _give_up(account: Account, subscription: Json) -> None:
+    if account.after_retries == "cancel":
         end_subscription(account, subscription, "payment_failed")
+    elif account.after_retries == "unpaid":
+        account.change(subscription, _UPDATED, status="unpaid")
 
 
 def _retry(account: Account, invoice: Json, tries: int) -> None:
