@@ -11,10 +11,11 @@ from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from lxml import html
+from lxml.html import defs
 from w3lib.url import safe_url_string
 
 from configs.world.desk import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
-from crawler.parsing.html_text import decode, fold, parse_document, raw_text, rendered_text
+from crawler.parsing.html_text import decode, fold, parse_document, raw_lines, rendered_text
 
 T = TypeVar("T")
 
@@ -22,6 +23,8 @@ GONE = (404, 410)  # HTTP statuses of a page that does not exist, or no longer
 MOVED = (301, 302, 303, 307, 308)  # HTTP statuses of a redirect
 _ERROR = 400
 _END = re.compile(r"(?i)</html\s*>")
+_MARGIN = b"\xef\xbb\xbf \t\r\n"  # before a body: a byte order mark, white space
+_TAG = re.compile(rb"<([a-z][a-z0-9]*)")
 _WIDE = (b"\xfe\xff", b"\xff\xfe")  # byte order marks of UTF-16
 # Parts of addresses in pages, as browsers read them: https://url.spec.whatwg.org/#url-parsing
 _BLANKS = "".join(map(chr, range(33)))
@@ -146,7 +149,7 @@ class VisitContext:
 
 def is_html(body: bytes) -> bool:
     """Tell whether a body is markup, also behind a byte order mark or white space."""
-    return body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return body.lstrip(_MARGIN).startswith(b"<")
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,15 @@ class Page:
     def is_html(self) -> bool:
         """Whether its body is markup, whatever its content type says."""
         return is_html(self._in_bytes)
+
+    @property
+    def is_document(self) -> bool:
+        """Whether a browser shows its body as a page of HTML, or as a part of one: not as JSON, plain text or XML."""
+        kind, body = self.headers.get("content-type", ""), self.lowered.lstrip(_MARGIN)
+        if (kind and "html" not in kind.lower()) or body[:1] in (b"{", b"[", b'"'):
+            return False
+        tag = _TAG.search(body)
+        return tag is not None and (not body.startswith(b"<?xml") or tag[1].decode() in defs.tags)
 
     @cached_property
     def text(self) -> str:
@@ -214,10 +226,15 @@ class Page:
         """Return the shown text in lower case without accents, for comparisons."""
         return fold(self.shown)
 
-    @cached_property
+    @property
     def raw(self) -> str:
         """Return the whole text of the page, also the hidden one, as its source writes it."""
-        return raw_text(self.root)
+        return self.raw_lines.replace("\n", " ")
+
+    @cached_property
+    def raw_lines(self) -> str:
+        """Return the whole text of the page with a line for each block."""
+        return raw_lines(self.root)
 
     def link(self, href: str) -> str | None:
         """Return the absolute address of a link, of a form's action or of a frame, as a browser asks for it.

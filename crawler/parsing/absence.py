@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 from lxml.html import HtmlElement
 
-from crawler.parsing.dates import MONTH, day_of, moments_in
+from crawler.parsing.dates import day_of, moments_in
 from crawler.parsing.html_text import (
     collapse_whitespace,
     fold,
@@ -28,6 +28,7 @@ from crawler.parsing.html_text import (
     visible_text,
 )
 from crawler.parsing.json_models import parse_json
+from crawler.parsing.moment_grammar import MONTH
 from crawler.parsing.no_slot_phrases import (
     WEEKDAY,
     find_denial,
@@ -299,6 +300,13 @@ def read_error_status(page: Page, *, entry: bool = False, gone: str = "") -> Rea
     if entry and page.status in GONE:
         return Reading(Outcome.CLOSED, f"HTTP {page.status}: {gone}" if gone else f"HTTP {page.status}")
     return Reading()
+
+
+def read_no_document(page: Page, *, entry: bool = False) -> Reading | None:
+    """Read an answer that is no page of HTML: an error by its status, or another kind of body; None for a page."""
+    if error := read_error_status(page, entry=entry):
+        return error
+    return None if page.is_document else Reading(Outcome.UNREADABLE, "is no HTML")
 
 
 def error_message(page: Page, *keys: str) -> str:

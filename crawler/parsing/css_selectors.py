@@ -13,7 +13,7 @@ from lxml.cssselect import CSSSelector, LxmlHTMLTranslator
 from parsel.csstranslator import TranslatorMixin
 from pydantic import AfterValidator, Field
 
-from crawler.parsing.html_text import CONCEALED, UNSEEN, collapse_whitespace, rendered_text, visible_text
+from crawler.parsing.html_text import CONCEALED, UNSEEN, collapse_whitespace, raw_lines, rendered_lines
 
 _XPATH = re.compile(r"xpath=|/|\(|\.\.|\./|\.$")  # Playwright's rule, and `.` for the node itself
 # XPath reports an unknown function only when it evaluates it on an element.
@@ -63,12 +63,18 @@ def find_visible(node: html.HtmlElement, selector: str) -> list[html.HtmlElement
 
 
 def one_text(node: html.HtmlElement, selector: str) -> str | None:
-    """Return the only text that a selector matches; None without one, or with several."""
+    """Return the only text that a selector matches, with a line for each block; None without one, or with several."""
     texts = {
-        collapse_whitespace(each) if isinstance(each, str) else rendered_text(each) or visible_text(each)
+        collapse_whitespace(each) if isinstance(each, str) else _read_lines(each)
         for each in find_matches(node, selector)
     } - {""}
     return texts.pop() if len(texts) == 1 else None
+
+
+def _read_lines(node: html.HtmlElement) -> str:
+    shown = rendered_lines(node)
+    lines = (shown if shown.strip() else raw_lines(node)).split("\n")
+    return "\n".join(filter(None, map(collapse_whitespace, lines)))
 
 
 def as_xpath(selector: str) -> str | None:

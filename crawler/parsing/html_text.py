@@ -8,7 +8,7 @@ https://html.spec.whatwg.org/#determining-the-character-encoding, https://encodi
 import re
 import unicodedata
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice, pairwise
 
@@ -79,6 +79,7 @@ _STYLE = re.compile(
 )
 _CUT_OFF = re.compile(r"(?<![\w-])(?:max-)?(?:height|width):0(?:px)?(?:!|;|$)")
 _STYLED = etree.XPath("//@hidden/.. | //@style/..")  # `//*[@hidden or @style]` takes three times as long
+_BREAK = re.compile(r"[\n\r]")
 _STYLE_BLANK = re.compile(r"\s+|/\*.*?\*/")
 # Directives by which a script shows an element or does not. Vue removes its own once it has run. Other frameworks
 # leave theirs, and set a style or a class.
@@ -95,7 +96,8 @@ _LEFT = (
 )
 _BOUND = ("visible", "hidden", "if", "ifnot", "foreach", "with")  # Knockout's
 _HIDING = frozenset(("hidden", "style", "popover", "data-bind", *_VUE, *_LEFT))
-_SEAM = "\ufdd0"  # marks in extracted text where an inline element begins or ends; no text has this character
+# Marks in extracted text where an inline element, and where a block begins or ends; no text has these characters.
+_SEAM, _BLOCK = "\ufdd0", "\ufdd1"
 _BLOCKS = (
     "address|article|aside|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
     "|fieldset|figcaption|figure|footer|form|frame|frameset|h1|h2|h3|h4|h5|h6|head|header|hgroup|hr|html|iframe|img"
@@ -108,13 +110,13 @@ _CODE = "script|style|noscript|comment()|processing-instruction()"
 # No pattern has a predicate: libxslt would count the siblings of each element.
 _TO_TEXT = """<xsl:output method="text"/>
 <xsl:template match="{blocks}">
-<xsl:text> </xsl:text><xsl:apply-templates select="{shown}"/><xsl:text> </xsl:text></xsl:template>
+{block}<xsl:apply-templates select="{shown}"/>{block}</xsl:template>
 <xsl:template match="wbr"><xsl:apply-templates select="{shown}"/></xsl:template>
 <xsl:template match="*" priority="-1">{seam}<xsl:apply-templates select="{shown}"/>{seam}</xsl:template>
-<xsl:template match="details" priority="1"><xsl:text> </xsl:text><xsl:choose>
+<xsl:template match="details" priority="1">{block}<xsl:choose>
 <xsl:when test="@open"><xsl:apply-templates select="{shown}"/></xsl:when>
 <xsl:otherwise><xsl:apply-templates select="{closed}"/></xsl:otherwise>
-</xsl:choose><xsl:text> </xsl:text></xsl:template>
+</xsl:choose>{block}</xsl:template>
 <xsl:template match="{left_out}" priority="2"/>"""
 _NOT_SHOWN, _SHOWN = f"{_CODE}|textarea|title", f"node()[not({CONCEALED})]"
 _IN_CODE = etree.XPath("boolean(ancestor-or-self::*[self::script or self::style or self::noscript])")
@@ -196,12 +198,16 @@ def unescape_json(text: str) -> str:
 
 def _text_reader(left_out: str, shown: str, closed: str) -> etree.XSLT:
     """Return what reads the text of a node without some elements: XPaths of its children, of closed `details`."""
-    rules = _TO_TEXT.format(blocks=_BLOCKS, seam=_SEAM, left_out=left_out, shown=shown, closed=closed)
+    rules = _TO_TEXT.format(
+        blocks=_BLOCKS, seam=_SEAM, block=_BLOCK, left_out=left_out, shown=shown, closed=closed
+    )
     return etree.XSLT(etree.XML(_SHEET.format(rules)))
 
 
 _ALL_TEXT = _text_reader(_CODE, "node()", "node()")
 _SHOWN_TEXT = _text_reader(_NOT_SHOWN, _SHOWN, "summary[1]")
+_ASIDE_MARK = "_aside_"  # the attribute that `raw_lines` gives to parts for as long as it reads
+_TEXT_BESIDE = _text_reader(_CODE, f"node()[not(@{_ASIDE_MARK})]", f"node()[not(@{_ASIDE_MARK})]")
 
 
 def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:
@@ -356,14 +362,35 @@ def visible_text(node: html.HtmlElement) -> str:
 
 def raw_text(node: html.HtmlElement) -> str:
     """Return a node's whole text as `visible_text` does, with the characters and the white space of its source."""
-    return "" if _IN_CODE(node) else _join_inline(str(_ALL_TEXT(node)))
+    return raw_lines(node).replace("\n", " ")
+
+
+def raw_lines(node: html.HtmlElement, without: Sequence[html.HtmlElement] = ()) -> str:
+    """Return a node's whole text with a line for each block, without some of its parts."""
+    if _IN_CODE(node):
+        return ""
+    if not without:
+        return _break_lines(str(_ALL_TEXT(node)))
+    for each in without:
+        each.set(_ASIDE_MARK, "")
+    text = str(_TEXT_BESIDE(node))
+    for each in without:
+        each.attrib.pop(_ASIDE_MARK, None)
+    return _break_lines(text)
 
 
 def rendered_text(node: html.HtmlElement) -> str:
     """Return the text of a node that a person sees: without editable and hidden text."""
-    if _IN_HIDDEN(node):
-        return ""
-    return collapse_whitespace(_join_inline(str(_SHOWN_TEXT(node))))
+    return collapse_whitespace(rendered_lines(node))
+
+
+def rendered_lines(node: html.HtmlElement) -> str:
+    """Return the text of a node that a person sees with a line for each block."""
+    return "" if _IN_HIDDEN(node) else _break_lines(str(_SHOWN_TEXT(node)))
+
+
+def _break_lines(text: str) -> str:
+    return _join_inline(_BREAK.sub(" ", text)).replace(_BLOCK, "\n")
 
 
 def _join_inline(text: str) -> str:

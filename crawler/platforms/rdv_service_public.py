@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from lxml.html import HtmlElement
 from w3lib.url import url_query_parameter
 
-from crawler.parsing.absence import Statement, check_page, read_error_status
+from crawler.parsing.absence import Statement, check_page, read_no_document
 from crawler.parsing.dates import covered_by_answer, machine_moment, moment_of, moments_in, week
 from crawler.parsing.forms import address_of
 from crawler.parsing.html_text import HIDDEN, UNSEEN, contains_phrase, normalize, rendered_text
@@ -161,7 +161,7 @@ class RdvServicePublic(Platform):
 
     def read_page(self, page: Page) -> Reading:
         """Read a list of places, a week of one place, or a page without slots."""
-        if error := read_error_status(page, entry=page.ask.url == page.visit.url):
+        if error := read_no_document(page, entry=page.ask.url == page.visit.url):
             return error
         calendars, told, none = page.root.xpath(_CALENDAR), page.shown, _none(page)
         workshops = page.root.xpath(_WORKSHOPS)

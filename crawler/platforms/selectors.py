@@ -13,10 +13,11 @@ from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
 from configs.world.desk import Text, Whole
-from crawler.parsing.absence import Statement, check_page, find_statement, read_error_status, read_mark
+from crawler.parsing.absence import Statement, check_page, find_statement, read_mark, read_no_document
 from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible, one_text
 from crawler.parsing.dates import day_of, has_unmatched_dates, moment_of
 from crawler.parsing.forms import address_of, build_request
+from crawler.parsing.html_text import collapse_whitespace
 from crawler.platforms import Platform
 from crawler.reading import (
     ANYWHERE,
@@ -112,7 +113,8 @@ class SelectorsParameters(Strict):
             name = one_text(element, self.place)
             if name is None:
                 return None
-            place = Place(name[:_LONGEST], name[:_LONGEST])
+            name = collapse_whitespace(name)[:_LONGEST]
+            place = Place(name, name)
         if self.date:
             day = one_text(element, self.date)
             hour = one_text(element, self.time) or "" if self.time else None
@@ -165,7 +167,7 @@ class Selectors(Platform):
     def read_page(self, page: Page) -> Reading:
         """Take the next step before the slots, or read the slots."""
         wanted: SelectorsParameters = page.visit.parameters
-        if error := read_error_status(page, entry=_progress(page) == NavigationProgress()):
+        if error := read_no_document(page, entry=_progress(page) == NavigationProgress()):
             return error
         if wanted.captcha and find_visible(page.root, wanted.captcha):
             return Reading(Outcome.CAPTCHA, f"its captcha's mark is there: {wanted.captcha}")
