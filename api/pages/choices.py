@@ -24,7 +24,12 @@ PROCEDURE_NAMES: dict[Procedure, LazyString] = {
 _LONGEST = 80  # characters of a search
 _POSTCODE = re.compile(r"(?<!\d)\d(?: ?\d){4}(?! ?\d)")  # also of `93 000`, `F-93000`, `93200 Saint-Denis`
 _OVERSEAS = ("97", "98")
-_CORSICA = {"200": "2A", "201": "2A", "202": "2B", "206": "2B"}
+_CORSICA = {  # by the first three figures; 203, 204 and 207 are of firms (Cedex)
+    "200": "2A", "201": "2A", "203": "2A", "207": "2A", "202": "2B", "204": "2B", "206": "2B",
+}  # fmt: skip
+# Towns whose districts are numbered, and the last of them: `Paris 15` is no place in department 15.
+_DISTRICTS = {"paris": 20, "lyon": 9, "marseille": 16}
+_ARTICLES = ("la ", "l ", "les ")
 
 
 def write_slug(procedure: Procedure) -> str:
@@ -75,6 +80,8 @@ def search_places(text: str) -> list[Prefecture]:
         return found
     if found := [place for place in places if any(wanted in name for name in _list_names(place))]:
         return found
+    if found := _find_by_end(wanted, places):
+        return found
     names = {name: place for place in places for name in _list_names(place)}
     return list({names[name].id: names[name] for name in get_close_matches(wanted, names, n=3)}.values())
 
@@ -92,14 +99,35 @@ def _find_postcode(wanted: str) -> str | None:
 
 
 def _find_by_words(wanted: str, places: list[Prefecture]) -> list[Prefecture]:
-    """Return the department whose code is among the words of a search, unless they name another one: `Paris 15`."""
-    codes = {place.department for place in places} & set(wanted.upper().split())
+    """Return the department whose code is among the words of a search.
+
+    Behind a town it decides (`Vincennes (94)`, `Saint-Denis - 93`), except for districts (`Paris 15`). Elsewhere a
+    chef-lieu decides.
+    """
+    words = wanted.upper().split()
+    codes = {place.department for place in places} & set(words)
     if len(codes) != 1:
         return []
-    rest = " ".join(word for word in wanted.split() if word.upper() not in codes)
-    named = [place for place in places if rest in (_simplify(place.name), _simplify(place.chef_lieu))]
-    coded = [place for place in places if place.department in codes]
-    return named if named and coded[0] not in named else coded
+    code = codes.pop()
+    town = " ".join(word for word in words if word != code).lower()
+    coded = [place for place in places if place.department == code]
+    named = [place for place in places if town in (_simplify(place.name), _simplify(place.chef_lieu))]
+    is_district = code.isdigit() and int(code) <= _DISTRICTS.get(town, 0)
+    is_behind = words[-1] == code and not is_district
+    return coded if is_behind or not named or coded[0] in named else named
+
+
+def _find_by_end(wanted: str, places: list[Prefecture]) -> list[Prefecture]:
+    """Return the department whose name stands behind a town: `Saint-Denis, La Réunion`."""
+    ends = [(f" {_name_without_article(place)}", place) for place in places]
+    named = [(len(end), place) for end, place in ends if wanted.endswith(end)]
+    longest = max((length for length, _ in named), default=0)  # Val-de-Marne ends as Marne does
+    return [place for length, place in named if length == longest]
+
+
+def _name_without_article(place: Prefecture) -> str:
+    name = _simplify(place.name)
+    return next((name.removeprefix(each) for each in _ARTICLES if name.startswith(each)), name)
 
 
 def _simplify(text: str) -> str:

@@ -162,11 +162,20 @@ def test_other_spellings_lead_to_the_one_address(visitor: Browser) -> None:
         ("95", ["95"]), ("93200", ["93"]), ("75001", []), ("sene et marne", ["77"]), ("", ["77", "93", "95"]),
         ("93 000", ["93"]), ("93\u202f000", ["93"]), ("F-93000", ["93"]), ("FR-93 200", ["93"]), ("F\u201393000", ["93"]),
         ("93000 Bobigny", ["93"]), ("Saint-Denis 93200", ["93"]), ("٩٣٠٠٠", ["93"]), ("۹۳", ["93"]),
-        ("\uff19\uff13\uff10\uff10\uff10", ["93"]), ("Bobigny (93)", ["93"]), ("Bobigny 77", ["93"]), ("95 Melun", ["77"]), ("dépt 93", ["93"]), ("Saint-Denis 93", ["93"]), ("06 12 34 56 78", []), ("930001", []),
+        ("\uff19\uff13\uff10\uff10\uff10", ["93"]), ("Bobigny (93)", ["93"]), ("Bobigny 77", ["77"]), ("Laval - 95", ["95"]), ("Melun, Seine-et-Marne", ["77"]), ("Saint-Denis (Seine-Saint-Denis)", ["93"]), ("95 Melun", ["77"]), ("dépt 93", ["93"]), ("Saint-Denis 93", ["93"]), ("06 12 34 56 78", []), ("930001", []),
         ("zzz", []), ("%_'\"\x00", ["77", "93", "95"]), ("é" * 10_000, []),
     ])  # fmt: skip
 def test_departments_are_found_by_name_town_and_postcode(app: object, search: str, found: list[str]) -> None:
     assert [place.department for place in search_places(search)] == found
+
+
+@in_turn("search, department", [
+        ("20302 Ajaccio Cedex", "2A"), ("20704 Ajaccio Cedex 9", "2A"), ("20407 Bastia Cedex", "2B"), ("20090 Ajaccio", "2A"), ("20600", "2B"),
+        ("Saint-Denis (93)", "93"), ("Saint-Denis - 93", "93"), ("Saint-Denis (974)", "974"), ("Valence 82", "82"), ("Valence", "26"),
+        ("Paris 15", "75"), ("Lyon 03", "69"), ("Marseille (13)", "13"), ("Vincennes, Val-de-Marne", "94"), ("St Pierre, Réunion", "974"),
+    ])  # fmt: skip
+def test_a_town_with_its_department_is_found_there(search: str, department: str) -> None:
+    assert search_places(search)[0].department == department
 
 
 def test_the_list_shows_what_a_search_found(visitor: Browser) -> None:
