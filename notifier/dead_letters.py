@@ -18,7 +18,7 @@ from configs.ground.logs import set_up_logs
 from configs.ground.startup import exit_on_config_error
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery import nudges
-from notifier.delivery.nudges import UNKNOWN
+from notifier.delivery.retry_policy import UNKNOWN
 
 
 def letters(given: argparse.Namespace) -> sa.Select[Notification]:

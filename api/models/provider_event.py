@@ -14,6 +14,7 @@ from api.models.base import Base, enum_column, new_id
 class ReceiptKind(StrEnum):
     """What a receipt says."""
 
+    ACCEPTED = "accepted"  # its provider has it: stored only of a message of which we did not know that
     DELIVERED = "delivered"
     REFUSED = "refused"  # this message only: the mailbox is full, the phone is off
     BOUNCED = "bounced"  # no message will ever arrive there

@@ -25,6 +25,7 @@ from api.models.user import Channel
 from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing, settings
+from notifier.channels.fates import STRENGTH, Fate, Sort, find_outcome
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -209,9 +210,7 @@ class BatchSender:
         names, answers = providers_of(self.name), list[Answer | None]([None] * len(messages))
         for place, (name, provider) in enumerate(names):
             rest = [
-                number
-                for number, answer in enumerate(answers)
-                if answer is None or isinstance(answer, TemporaryError | OutcomeUnknown | NotAttempted)
+                number for number, answer in enumerate(answers) if answer is None or self._asks_next(answer)
             ]
             if not rest or self.is_over or (place and not self._has_time()):
                 break
@@ -220,6 +219,9 @@ class BatchSender:
             for number, answer in zip(rest, asked, strict=True):
                 answers[number] = _join(answers[number], answer)
         return [answer or TemporaryError(f"{self.name} has no provider") for answer in answers]
+
+    def _asks_next(self, answer: Answer) -> bool:
+        return find_outcome(answer.fate, self.name, Sort.OTHER).asks_next
 
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
@@ -278,18 +280,24 @@ def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
 
 
 def _join(earlier: Answer | None, answer: Answer) -> Answer:
-    """Return what two providers' answers say together: after one that may have accepted, no answer is a plain no."""
+    """Return what two providers' answers say together; the later one where both say as much.
+
+    After a plain no what was not attempted is put back; of two that may be asked later, the first to be asked counts.
+    """
+    if earlier is None:
+        return answer
+    if isinstance(answer, Acceptance):
+        copies = answer.copies_unknown + (earlier.fate is Fate.UNKNOWN)
+        return replace(answer, copies_unknown=copies) if copies else answer
     if isinstance(earlier, TemporaryError) and isinstance(answer, TemporaryError):
         # By when their provider can be asked again; one that greylists needs minutes.
         waits = (isinstance(earlier, AddressBusy), earlier.retry_after or 0.0)
         return earlier if waits < (isinstance(answer, AddressBusy), answer.retry_after or 0.0) else answer
-    if isinstance(earlier, NotAttempted) and isinstance(answer, TemporaryError):
-        return earlier
-    if not isinstance(earlier, OutcomeUnknown):
-        return answer
-    if isinstance(answer, Acceptance):
-        return replace(answer, copies_unknown=answer.copies_unknown + 1)
-    return earlier
+    return max(answer, earlier, key=_strength)
+
+
+def _strength(answer: Answer) -> tuple[int, bool]:
+    return STRENGTH.index(answer.fate), isinstance(answer, NotAttempted)
 
 
 def _has_failed(provider: Provider, answers: Sequence[Answer]) -> bool:

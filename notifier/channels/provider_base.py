@@ -1,11 +1,12 @@
 """Providers: what they are handed, give back and raise, their base class, and the HTTP session that most have.
 
-The session has time-outs, a limit on bytes, sorts failures and knows how far a call got. Its time-outs are those of
-requests, for connecting and for each read. An answer that trickles ends with the job
-(https://python-rq.org/docs/jobs/), one that floods at `MOST_BYTES`.
+The session has time-outs, a limit on bytes, sorts failures and knows how far a call got. An answer has a deadline from
+its first byte to its last, so one that trickles ends there, one that floods at `MOST_BYTES`.
 """
 
 import io
+import math
+import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, ClassVar, TypeAlias
 from urllib.parse import urlsplit
@@ -31,9 +33,10 @@ from configs.ground.retry_after import parse_retry_after
 from configs.ground.text import truncate_line
 from configs.settings import Constant, settings
 from configs.settings.groups import OTHER
+from notifier.channels.fates import SERVER_ERROR, Fate
 from notifier.content.message_kind_base import OutgoingMessage
 
-# How long a provider may keep silent before it counts as one that does not answer
+# How long a provider's whole answer may take before it counts as one that does not answer
 PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
 # The same where another provider of mail can take the message over
 PROVIDER_SWITCH_SECONDS = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
@@ -54,6 +57,8 @@ _LONGEST_ID = 250  # characters; those of our providers have 22 to 40
 class Acceptance:
     """A provider's yes."""
 
+    fate: ClassVar[Fate] = Fate.YES
+
     provider: str
     provider_id: str  # its id of the message; empty where it gives none
     cost: Decimal | None = None  # in EUR, by our settings
@@ -70,6 +75,8 @@ class Acceptance:
 
 class DeliveryError(Exception):
     """A message did not get a yes. `reason` is kept in its row: no address, no secret, no provider's prose."""
+
+    fate: Fate
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -93,6 +100,7 @@ class PermanentError(DeliveryError):
     ) -> None:
         super().__init__(reason)
         self.contact_state = contact_state
+        self.fate = Fate.ADDRESS if contact_state else Fate.MESSAGE
         self.at_fault = at_fault
         self.of_all = of_all
 
@@ -103,6 +111,8 @@ class NothingToEdit(PermanentError):
 
 class TemporaryError(DeliveryError):
     """Temporary: the provider did not take it and said so, or was never reached. `retry_after` is in seconds."""
+
+    fate = Fate.NOT_YET
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -124,20 +134,26 @@ class ProviderResting(TemporaryError):
 class Misconfigured(TemporaryError):
     """Our key, sender or address of the provider is refused or missing: no message is to blame for that."""
 
+    fate = Fate.OURS
+
 
 class OutcomeUnknown(DeliveryError):
-    """Unknown: the request left and no answer came. The message may have been accepted."""
+    """Unknown: the request left, and no answer came, or one of a server behind which it may have been accepted."""
+
+    fate = Fate.UNKNOWN
 
 
 class NotAttempted(DeliveryError):
     """The message never left: there was no time to wait for its answer. The attempt does not count."""
+
+    fate = Fate.NOT_YET
 
 
 Answer: TypeAlias = Acceptance | DeliveryError
 
 
 def answer_seconds(provider: str) -> float:
-    """Return how long that provider may keep silent."""
+    """Return how long that provider's whole answer may take."""
     longest = PROVIDER_TIMEOUT_SECONDS()
     is_followed = provider in settings().mail_providers[:-1]
     return min(longest, PROVIDER_SWITCH_SECONDS()) if is_followed else longest
@@ -159,7 +175,7 @@ class Provider(ABC):
         Messages that were answered together share one object.
 
         Raises:
-            DeliveryError: the answer for all that have none yet, sorted by whether another attempt can help;
+            DeliveryError: the answer for all that have none yet, sorted into its fate;
                 PermanentError names the messages at fault where it is known.
         """
 
@@ -185,6 +201,36 @@ def price_settled(row: Notification) -> Decimal | None:
 
 # Whether the provider may have the last request of this thread; True where it sent none by these rules
 may_have_left: ContextVar[bool] = ContextVar("may_have_left", default=True)
+# By when the answer to it must be whole, by time.monotonic()
+answer_until: ContextVar[float] = ContextVar("answer_until", default=math.inf)
+
+
+class TimedReader(io.RawIOBase):
+    """Reads a socket; a read has no more time than is left for the whole answer."""
+
+    def __init__(self, read_from: socket.socket) -> None:
+        super().__init__()
+        self._socket, self._raw = read_from, read_from.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        """Say so."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read some bytes; return how many.
+
+        Raises:
+            TimeoutError: there was no time left.
+        """
+        if (left := answer_until.get() - time.monotonic()) <= 0:
+            raise TimeoutError("no time is left for the answer")
+        self._socket.settimeout(min(left, PROVIDER_TIMEOUT_SECONDS()))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Close it; the socket stays open."""
+        self._raw.close()
+        super().close()
 
 
 def guard_host(host: str, mend: str) -> None:
@@ -209,7 +255,18 @@ class AnswerTooLong(requests.RequestException):
     """The answer has more than MOST_BYTES."""
 
 
+class _Response(HTTPResponse):
+    """An answer whose status, headers and body have one deadline."""
+
+    def __init__(self, read_from: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(read_from, *arguments, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(TimedReader(read_from))
+
+
 class _Connection(HTTPConnection):
+    response_class = _Response
+
     def request(self, *arguments: Any, **options: Any) -> None:
         if self.is_closed:
             self.connect()
@@ -253,17 +310,26 @@ class _Adapter(HTTPAdapter):
 class Transport(requests.Session):
     """A session with one provider, whose `name` the reasons start with; threads may share it.
 
-    An answer of 408, 425, 429 or 5xx is raised as TemporaryError; `wait` reads from it how long the provider wants to
-    be left alone. A redirect says that the address is wrong. The channel judges every other answer.
+    Answers of 408, 425, 429 and 5xx are raised; `wait` reads from them how long the provider wants to be left alone,
+    `is_own` whether they are in its own words, not those of a proxy or a firewall before it. So is any other 4xx in no
+    words of its own, where that is known. A redirect says that the address is wrong. The channel judges every other
+    answer.
     """
 
     MOST_BYTES: ClassVar[int] = 1 << 20  # of an answer: a list of Telegram's updates is the longest
     STAND_IN: ClassVar[str] = "name a stand-in of {name} in STAND_INS"
 
-    def __init__(self, name: str, wait: Callable[[Response], float | None] = read_retry_after) -> None:
+    def __init__(
+        self,
+        name: str,
+        channel: Channel | None = None,
+        *,
+        wait: Callable[[Response], float | None] = read_retry_after,
+        is_own: Callable[[Response], bool] = lambda _: True,
+    ) -> None:
         super().__init__()
-        self.name = name
-        self.wait = wait
+        self.name, self.wait, self.is_own = name, wait, is_own
+        self.server_error = SERVER_ERROR[channel] if channel else Fate.UNKNOWN
         # A .netrc would replace our Authorization, a proxy of the environment would carry messages past the guard.
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -272,7 +338,7 @@ class Transport(requests.Session):
         self.mount("http://", _Adapter(self.MOST_BYTES))
 
     def find_timeout(self) -> float:
-        """Return the seconds in which each read must bring something."""
+        """Return the seconds in which the whole answer must come."""
         return answer_seconds(self.name)
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
@@ -282,8 +348,8 @@ class Transport(requests.Session):
             PermanentError: the address is not this machine and APP_ENV does not allow that.
             Misconfigured: the provider answered 3xx.
             RateLimited: the provider answered 429.
-            TemporaryError: the provider cannot have taken it: it was not reached, or answered 408, 425 or 5xx.
-            OutcomeUnknown: the request may have left, and no whole answer came.
+            TemporaryError: the provider cannot have taken it: it was not reached, or answered so.
+            OutcomeUnknown: the request may have left, and no whole answer came in time, or one that proves nothing.
         """
         guard_host(urlsplit(request.url or "").hostname or "", self.STAND_IN.format(name=self.name))
         now = time.monotonic()
@@ -293,6 +359,7 @@ class Transport(requests.Session):
         seconds = self.find_timeout()
         timeout = (min(CONNECT_SECONDS(), seconds), seconds)
         may_have_left.set(False)
+        answer_until.set(now + seconds)
         try:
             answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -308,8 +375,15 @@ class Transport(requests.Session):
         said, status = f"{self.name} answered {answer.status_code}", answer.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise RateLimited(said, self.wait(answer))
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in NOT_TAKEN:
+        is_away = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        is_own = status < HTTPStatus.BAD_REQUEST or self.is_own(answer)
+        proves_nothing = status != HTTPStatus.SERVICE_UNAVAILABLE or not is_own
+        if is_away and proves_nothing and self.server_error is Fate.UNKNOWN:
+            raise OutcomeUnknown(said)
+        if is_away or status in NOT_TAKEN:
             raise TemporaryError(said, self.wait(answer))
+        if not is_own:
+            raise TemporaryError(f"{said}, in no words of its own")
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             raise Misconfigured(f"{said}: check its address in STAND_INS")
 

@@ -49,9 +49,8 @@ from notifier.content.slot_alert_content import name_answered, write_answer_link
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import change_state, lock_contacts
-from notifier.delivery.nudges import (
-    LEASE_SECONDS,
-    NO_RECEIPT_SECONDS,
+from notifier.delivery.nudges import LEASE_SECONDS, NO_RECEIPT_SECONDS
+from notifier.delivery.retry_policy import (
     RETRY_MAX_SECONDS,
     DeliveryDecision,
     WorkerDied,
@@ -360,14 +359,16 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
 
 def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:
     for decision, rows in decisions.items():
-        event, level = "not accepted", logging.WARNING
+        event = "not accepted"
         said: dict[str, Any] = {"state": decision.state.value, "reason": decision.reason}
         if decision.receipt:
             seen = min((row.seen_at for row in rows if row.seen_at), default=None)
             since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
-            event, level = "sent", logging.INFO
+            event = "sent"
             said = {"provider": decision.receipt.provider, "milliseconds": since}
-        log_each(event, [(row.id, _describe(row) | said) for row in rows if row.id in ours], level=level)
+        log_each(
+            event, [(row.id, _describe(row) | said) for row in rows if row.id in ours], level=decision.level
+        )
         lost = [
             (row.id, _describe(row) | {"state": decision.state.value}) for row in rows if row.id not in ours
         ]

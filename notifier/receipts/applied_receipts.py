@@ -1,8 +1,8 @@
 """Application of stored receipts: what they change in notifications and contacts.
 
 A receipt may come before the answer to the call that it is about, twice, late, and in any order. So states have an
-order that only rises (sent, no_receipt, delivered, bounced), and a receipt changes a notification where it is about
-the attempt that was accepted, or about one of unknown fate.
+order that only rises (sent, no_receipt, delivered, bounced). A signed yes settles a notification whatever became of
+it, unless it was delivered or came back; a failure speaks of the copy whose provider's id it names.
 
 A slot alert by SMS that did not arrive is sent once on another channel, a call that no one took by SMS; the call is
 made once more, too.
@@ -25,11 +25,13 @@ from api.models.notification import PAID_CHANNELS, Notification, State, is_told
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.database_errors import is_away, passes
+from notifier.channels.fates import ACCEPTED, COPIES, FINAL
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import change_state, write_rows
-from notifier.delivery.nudges import CALL_GAP_SECONDS, MOST_CALLS
+from notifier.delivery.nudges import NO_RECEIPT_SECONDS
+from notifier.delivery.retry_policy import CALL_GAP_SECONDS
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts.receiving import MACHINE
@@ -39,9 +41,8 @@ MOST_DELIVERED = 1000  # in one transaction; more of them would slow down alerts
 _WAIT_AFTER_ERROR = timedelta(hours=1)
 _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
-_ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
-_UNSETTLED = (State.PENDING, State.SENDING, State.FAILED, State.EXPIRED, State.SKIPPED)
 _ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED)
+_YES = (ReceiptKind.ACCEPTED, *_ARRIVED)
 _CONTACT_STATES = {
     ReceiptKind.BOUNCED: ContactState.BOUNCED,
     ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
@@ -180,42 +181,40 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
     """
     longest = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + _ANSWER_MARGIN_SECONDS)
     # A time far ahead comes from a clock that was.
-    may_come = event.kind not in _ARRIVED or abs(now - event.received_at) < longest
+    may_come = event.kind not in _YES or abs(now - event.received_at) < longest
     return row.state is State.SENDING and may_come
 
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
     is_own = row.provider_id and (row.provider, row.provider_id) == (event.provider, event.message_id)
-    has_arrived = event.kind in _ARRIVED
-    # Its provider may have accepted it without our knowing: the worker died, or no answer came.
-    is_unsettled = row.state in _UNSETTLED and (row.state is State.SENDING or row.unknown_attempts > 0)
-    if row.state in _ACCEPTED:
-        if not is_own:
-            return  # of another attempt
-    elif is_own and has_arrived and row.state is State.PENDING:
-        pass  # a call that was to be made again
-    elif is_unsettled and (has_arrived or row.channel is Channel.VOICE):
-        # A failure speaks of one copy, and another may arrive. Calls are made one after the other: theirs ends the
-        # attempt.
-        _settle(row, event)
-    else:
-        return
+    is_accepted, has_arrived = row.state in ACCEPTED, event.kind in _ARRIVED
+    if event.kind in _YES:
+        if row.state in FINAL and not is_own:
+            return
+        if row.state not in FINAL and (has_arrived or not is_accepted):
+            _settle(row, event, is_own=bool(is_own))
+    elif not is_accepted and not is_own and row.channel is Channel.VOICE and row.unknown_attempts:
+        _settle(row, event)  # calls are made one after the other: theirs ends the attempt
+    elif not (is_accepted and is_own):
+        return  # of another copy, and this one may arrive
     if has_arrived:
         _deliver(opened, row, event)
-    else:
+    elif event.kind not in _YES:
         _bounce(opened, row, event, now)
 
 
-def _settle(row: Notification, event: ProviderEvent) -> None:
-    """Note that the provider had accepted it. A call counts once: accepted, and no more as one that may have rung."""
-    if row.channel is Channel.VOICE and row.state is not State.SENDING:
-        row.unknown_attempts -= 1
-    row.state = State.SENT
-    row.provider, row.provider_id = event.provider, event.message_id
-    row.accepted_at = max(event.at, row.created_at)
+def _settle(row: Notification, event: ProviderEvent, *, is_own: bool = False) -> None:
+    """Note that the provider had accepted a copy. One that is not the row's own yet was counted as of unknown fate."""
+    if not is_own:
+        if row.state is not State.SENDING:
+            row.unknown_attempts = max(0, row.unknown_attempts - 1)
+        row.provider, row.provider_id = event.provider, event.message_id
+        row.accepted_at = max(event.at, row.created_at)
+        row.receipt_due_at = event.received_at + timedelta(seconds=NO_RECEIPT_SECONDS())
+        if price := price_settled(row):
+            row.cost = (row.cost or 0) + price
+    row.state, row.reason, row.failed_at = State.SENT, None, None
     row.lease_token = row.lease_until = None
-    row.failed_at = None
-    row.cost = price_settled(row)
 
 
 def _deliver(opened: Session, row: Notification, event: ProviderEvent) -> None:
@@ -316,7 +315,7 @@ def _call_again(row: Notification, ended_at: datetime, now: datetime) -> None:
     """Have a call that no person took made once more, CALL_GAP_SECONDS later: if a slot is open then."""
     at = ended_at + timedelta(seconds=CALL_GAP_SECONDS())
     is_late = now > at + LATE_AFTER  # its report was
-    if row.kind == SLOT_CALL and row.attempts < MOST_CALLS and not is_late:
+    if row.kind == SLOT_CALL and row.attempts < COPIES[Channel.VOICE] and not is_late:
         row.state, row.next_attempt_at, row.failed_at = State.PENDING, at, None
 
 

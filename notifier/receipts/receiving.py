@@ -40,6 +40,7 @@ from api.models.user import Channel, Contact
 from configs.ground.addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
+from notifier.channels.fates import ACCEPTED
 from notifier.channels.mail_refusals import is_dead_address
 from notifier.content.message_kind_base import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
 
@@ -200,6 +201,7 @@ def _read_time(value: object) -> datetime | None:
 _TWILIO_SIGNATURE = "x-twilio-signature"
 
 _DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
+_ON_THEIR_WAY = frozenset({"accepted", "queued", "sending", "sent"})
 # Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
 _SMS_FAILURES = {
     "21610": ReceiptKind.STOPPED,
@@ -277,6 +279,8 @@ def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
     shown = code[:LONGEST_CODE] if code.isdecimal() else None
     if state in _NOT_DELIVERED:
         return _SMS_FAILURES.get(code, ReceiptKind.REFUSED), shown
+    if state in _ON_THEIR_WAY:
+        return ReceiptKind.ACCEPTED, shown
     return (ReceiptKind.DELIVERED, shown) if state in _DELIVERED else (None, None)
 
 
@@ -383,7 +387,7 @@ def _check_known(provider: str) -> None:
 
 def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
     """Write the receipts whose event ids are new; return their number."""
-    found = {each.event_id: each for each in receipts}
+    found = {each.event_id: each for each in _drop_needless(opened, receipts)}
     unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
     if not unique:
         return 0
@@ -403,9 +407,23 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
     return len(opened.scalars(new.returning(ProviderEvent.id), rows).all())
 
 
+def _drop_needless(opened: Session, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Return the receipts without those that say of an accepted message that it was accepted."""
+    said = {key for each in receipts if each.kind is ReceiptKind.ACCEPTED for key in each.notification_ids}
+    open_ones = sa.select(Notification.id).where(
+        is_any_of(Notification.id, [*said]), Notification.state.not_in(ACCEPTED)
+    )
+    unknown = {*opened.scalars(open_ones)} if said else set()
+    return [
+        each
+        for each in receipts
+        if each.kind is not ReceiptKind.ACCEPTED or unknown.intersection(each.notification_ids)
+    ]
+
+
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
     """Return contacts by event id, for receipts (other than deliveries) whose address is still the contact's."""
-    about = [each for each in receipts if each.kind is not ReceiptKind.DELIVERED]
+    about = [each for each in receipts if each.kind not in (ReceiptKind.ACCEPTED, ReceiptKind.DELIVERED)]
     first = [each.notification_ids[0] for each in about if each.notification_ids]
     query = sa.select(Notification.id, Contact, Notification.created_at).join(
         Contact, Contact.id == Notification.contact_id

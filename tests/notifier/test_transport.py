@@ -4,15 +4,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import redis
 
 from api.models.user import Channel
-from notifier.channels.batch_sender import providers
+from configs.ground.clock import clock
+from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -28,7 +30,7 @@ from notifier.channels.provider_base import (
 from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from tests.crawler import wire
 from tests.in_turn import in_turn
-from tests.notifier.conftest import hand_over_in_job
+from tests.notifier.conftest import Answering, hand_over_in_job
 
 SettingsEnv = Callable[..., None]
 
@@ -81,7 +83,7 @@ def answer(status: str, *headers: str, body: bytes = b"{}") -> bytes:
 @pytest.fixture
 def transport(settings_env: SettingsEnv) -> Iterator[Transport]:
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
-    with Transport("sendgrid") as made:
+    with Transport("sendgrid", Channel.EMAIL) as made:
         yield made
 
 
@@ -239,6 +241,35 @@ def test_an_answer_that_trickles_ends_with_the_job_and_counts_as_taken(
         transport.close()
     assert type(answer) is OutcomeUnknown
     assert time.monotonic() - began < 30
+
+
+def trickle_in_the_body(connection: socket.socket, is_long: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9000\r\n\r\n")
+    trickle(connection, is_long)
+
+
+@pytest.mark.rule("6.3")
+@in_turn("answering", [trickle, trickle_in_the_body])
+def test_an_answer_that_trickles_is_followed_by_the_next_provider_when_its_time_is_over(
+    answering: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    settings_env: SettingsEnv,
+    redis_server: redis.Redis,
+) -> None:
+    redis_server.flushdb()
+    smtp = Answering(Acceptance("smtp", ""))
+    monkeypatch.setitem(providers(), "smtp", smtp)
+    began = time.monotonic()
+    with serving(partial(answering, is_long=threading.Event())) as url:
+        settings_env(
+            MAIL_PROVIDERS="sendgrid,smtp", PROVIDER_SWITCH_SECONDS="0.3", STAND_INS=f"sendgrid={url[:-1]}"
+        )
+        (answer,) = BatchSender(Channel.EMAIL, clock() + timedelta(hours=1)).hand_over(
+            [OutgoingMessage(RenderedMessage(subject="a", text="a"), "camille@example.org", [uuid4()])]
+        )
+    assert isinstance(answer, Acceptance)
+    assert (answer.copies_unknown, smtp.taken) == (1, ["camille@example.org"])
+    assert time.monotonic() - began < 5
 
 
 def trickle_in_the_handshake(connection: socket.socket) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from requests import Response
 from sendgrid import SendGridAPIClient
 
-from api.models.user import ContactState
+from api.models.user import Channel, ContactState
 from configs.ground.addresses import ascii_address
 from configs.settings import settings
 from notifier.channels.provider_base import (
@@ -23,7 +23,6 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
-    TemporaryError,
     Transport,
 )
 from notifier.content.message_kind_base import OutgoingMessage, own_headers, split_sender
@@ -47,7 +46,7 @@ def _transport(key: str) -> Transport:
 
     https://github.com/sendgrid/sendgrid-python/issues/757
     """
-    transport = Transport(PROVIDER)
+    transport = Transport(PROVIDER, Channel.EMAIL, is_own=lambda answer: _fields(answer) is not None)
     transport.headers.update(SendGridAPIClient(key).client.request_headers)
     return transport
 
@@ -114,9 +113,7 @@ def _delivery_error(answer: Response) -> DeliveryError:
     answered = f"{PROVIDER} answered {answer.status_code}"
     if answer.status_code in _OURS:
         return Misconfigured(f"{answered}: check SENDGRID_API_KEY and EMAIL_FROM")
-    fields = _fields(answer)
-    if fields is None:  # a proxy's or a firewall's answer speaks of no message
-        return TemporaryError(f"{answered}, in no words of its own")
+    fields = _fields(answer) or []
     if any(field.partition(".")[0] == "from" for field in fields):
         return Misconfigured(f"{PROVIDER} refuses the sender: check EMAIL_FROM")
     bad = [field for field in fields if _BAD_ADDRESS.fullmatch(field)]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from api.models.user import ContactState
@@ -29,7 +29,9 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     TemporaryError,
+    TimedReader,
     answer_seconds,
+    answer_until,
     guard_host,
     may_have_left,
 )
@@ -67,7 +69,7 @@ class _Connection(smtplib.SMTP):
         with ExitStack() as stack:
             stack.callback(self.close)
             if self.file is None and self.sock:
-                self.file = _Replies(cast("io.RawIOBase", self.sock.makefile("rb", buffering=0)))
+                self.file = _Replies(TimedReader(self.sock))
             try:
                 code, reply = super().getreply()
             except smtplib.SMTPResponseException:  # a line that is too long
@@ -93,7 +95,9 @@ class Smtp(Provider):
         """Hand mails to the server; yield each answer as it comes."""
         server = urlsplit(settings().require("smtp_url"))
         guard_host(server.hostname or "", "point SMTP_URL at a stand-in")
-        with closing(_Transfer(server, time.monotonic() + answer_seconds(PROVIDER))) as transfer:
+        until = time.monotonic() + answer_seconds(PROVIDER)
+        answer_until.set(until)
+        with closing(_Transfer(server, until)) as transfer:
             for message in messages:
                 yield transfer.send(message)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from requests import Response
 
-from api.models.user import ContactState
+from api.models.user import Channel, ContactState
 from configs.ground.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.channels.provider_base import (
@@ -25,7 +25,6 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
-    TemporaryError,
     Transport,
     read_retry_after,
     travelling,
@@ -73,7 +72,7 @@ def _wait(answer: Response) -> float | None:
 
 @lru_cache(maxsize=2)
 def _transport(_base: str) -> Transport:
-    return Transport(PROVIDER, _wait)
+    return Transport(PROVIDER, Channel.TELEGRAM, wait=_wait, is_own=lambda answer: "ok" in _json(answer))
 
 
 def _base() -> str:
@@ -151,6 +150,4 @@ def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
         return Misconfigured(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
     if status == HTTPStatus.OK:
         return OutcomeUnknown(f"{PROVIDER} gave an answer that is none")
-    if "ok" not in answer:  # a proxy's or a firewall's answer speaks of no message
-        return TemporaryError(f"{PROVIDER} answered {status}, in no words of its own")
     return PermanentError(f"{PROVIDER} answered {status}")

@@ -11,12 +11,13 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from requests import Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 from twilio.rest.api.v2010 import account as _account  # noqa: F401 -- else loaded at the first message
 
-from api.models.user import ContactState
+from api.models.user import Channel, ContactState
 from configs.ground.addresses import is_sms_service
 from configs.settings import Constant, settings
 from notifier.channels.provider_base import (
@@ -28,7 +29,6 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     RateLimited,
-    TemporaryError,
     Transport,
     price_call,
     price_sms,
@@ -57,18 +57,27 @@ _DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at mos
 
 # Full queue, rate: nothing is wrong with the message.
 _TOO_MANY = {20429, 21611, 14107}
-# Of Twilio's own codes; its client gives the HTTP status where the answer has none.
+# Of Twilio's own codes
 _LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 _SMS, _CALLS = "twilio", "twilio_calls"
+_CHANNELS = {_SMS: Channel.SMS, _CALLS: Channel.VOICE}
 
 _quiet = logging.getLogger(f"{__name__}.twilio")
 _quiet.disabled = True  # Twilio's client logs each request at INFO
 
 
+def _is_own(answer: Response) -> bool:
+    try:
+        code = answer.json()["code"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return type(code) is int and _LEAST_CODE <= code <= _HIGHEST_CODE
+
+
 @lru_cache(maxsize=4)
 def _client(provider: str, account: str, token: str, base_url: str) -> tuple[Any, Transport]:
-    transport = Transport(provider)
+    transport = Transport(provider, _CHANNELS[provider], is_own=_is_own)
     http = TwilioHttpClient(logger=_quiet)
     http.session = transport
     client = Client(account, token, http_client=http)
@@ -188,7 +197,7 @@ class Twilio(Provider):
 
 def _delivery_error(error: TwilioRestException | TwilioServiceException, service: _Service) -> DeliveryError:
     provider = service.provider
-    code = error.code if isinstance(error.code, int) and error.code <= _HIGHEST_CODE else 0
+    code = error.code
     if code in service.permanent:
         reason, state = service.permanent[code]
         return PermanentError(f"{provider} {code}: {reason}", state)
@@ -200,6 +209,4 @@ def _delivery_error(error: TwilioRestException | TwilioServiceException, service
         return Misconfigured(
             f"{provider} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
         )
-    if code < _LEAST_CODE:  # a proxy's or a firewall's answer speaks of no message
-        return TemporaryError(f"{provider} answered {error.status}, in no words of its own")
     return PermanentError(f"{provider} answered {error.status}, code {code}")

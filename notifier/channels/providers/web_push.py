@@ -16,7 +16,7 @@ import structlog
 from requests import Response
 from rq.timeouts import JobTimeoutException
 
-from api.models.user import ContactState
+from api.models.user import Channel, ContactState
 from configs.ground.addresses import resolve_stand_in
 from configs.ground.push_subscriptions import (
     PushSubscription,
@@ -109,7 +109,7 @@ class WebPush(Provider):
 
 @lru_cache(maxsize=1)
 def _transport() -> _PushTransport:
-    return _PushTransport(PROVIDER)
+    return _PushTransport(PROVIDER, Channel.PUSH)
 
 
 def _send(message: OutgoingMessage) -> Answer:

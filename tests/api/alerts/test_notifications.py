@@ -17,7 +17,7 @@ from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery.claiming import OVER_BUDGET as BUDGET
-from notifier.delivery.nudges import UNKNOWN, USED_UP
+from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 from tests.clients import People, Person, read_json
 from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, rows, save, see
 from tests.in_turn import in_turn

@@ -103,7 +103,7 @@ def test_a_late_answer_is_recorded_where_nobody_has_claimed_the_message_again(
     assert not delivery.record(late)
 
 
-@in_turn("channel, waits", [(Channel.EMAIL, [30, 120, 600, 1800, 1800]), (Channel.SMS, [600, 1800, 1800])])
+@in_turn("channel, waits", [(Channel.EMAIL, [30, 120, 600, 1800, 1800]), (Channel.SMS, [60, 600, 1800])])
 def test_workers_that_die_each_time_get_a_message_ever_more_rarely_and_few_copies_of_an_sms(
     channel: Channel, waits: list[int], frozen: time_machine.Traveller, whole: "Running"
 ) -> None:

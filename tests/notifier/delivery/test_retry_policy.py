@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
+from notifier.channels.fates import ATTEMPTS
 from notifier.channels.provider_base import (
     AddressBusy,
     DeliveryError,
@@ -19,7 +20,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.message_kind_base import CLAIMED_COLUMNS, SLOT_DETECTED, ClaimedRow
-from notifier.delivery.nudges import ATTEMPTS, WorkerDied, on_error
+from notifier.delivery.retry_policy import WorkerDied, on_error
 from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -121,11 +122,11 @@ def waits_of(tried: ClaimedRow, most: int = 7, error: OutcomeUnknown | None = No
             attempt(1, Priority.CRITICAL, Channel.TELEGRAM, lasting=True),
             [15, 120, 600, 1800, 1800, 1800, 1800],
         ),
-        (attempt(1, Priority.CRITICAL, Channel.SMS, lasting=True), [600, 1800, 1800, None]),
+        (attempt(1, Priority.CRITICAL, Channel.SMS, lasting=True), [60, 600, 1800, None]),
         (attempt(1, Priority.CRITICAL, Channel.EMAIL), [15, 120, 600, 1800, None]),
         (attempt(1, Priority.IMMEDIATE, Channel.EMAIL), [15, 120, 600, 1800, 1800, None]),
         (attempt(1, Priority.SCHEDULED, Channel.EMAIL), [15, 120, 600, 1800, 1800, None]),
-        (attempt(1, Priority.IMMEDIATE, Channel.SMS), [600, 1800, 1800, None]),
+        (attempt(1, Priority.IMMEDIATE, Channel.SMS), [60, 600, 1800, None]),
         (attempt(1, Priority.BULK, Channel.EMAIL), [None]),
         (attempt(1, Priority.BULK, Channel.SMS), [None]),
     ],

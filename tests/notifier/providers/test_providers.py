@@ -184,6 +184,7 @@ def answer_of(posts: Posts, settings_env: Callable[..., None]) -> AnswerOf:
     return ask
 
 
+APART = ("sms", "voice", "telegram")  # each copy is seen, or rings
 BOUNCED, STOPPED, BLOCKED = ContactState.BOUNCED, ContactState.UNSUBSCRIBED, ContactState.BLOCKED
 ODD_CODES: list[Any] = [403, "21211", None, [], {}, 10**400, True]
 # Fields of SendGrid's errors that speak of what we wrote
@@ -209,7 +210,7 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
     ("email", TemporaryError, None, 400, [{"errors": "odd"}, b"\xff\xfe", b"<html>refused"], "in no words"),
     ("email", PermanentError, None, 413, [b"<html>too large</html>"], "413"),
     ("email", Misconfigured, None, 400, [{"errors": [{"field": "from.email"}]}], "EMAIL_FROM"),
-    ("email", Misconfigured, None, 403, [{}], "SENDGRID_API_KEY"),
+    ("email", Misconfigured, None, 403, [{"errors": [{"field": None}]}], "SENDGRID_API_KEY"),
     ("email", OutcomeUnknown, None, 200, [{}], "200"),  # it was checked, and not queued
     ("telegram", PermanentError, BLOCKED, 403, [{"ok": False, "description": "Forbidden: user is deactivated"}], "user"),
     ("telegram", PermanentError, BOUNCED, 400, [{"ok": False, "description": "Bad Request: chat not found"}], "chat"),
@@ -217,7 +218,12 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
     ("telegram", PermanentError, None, 400, [{"ok": False, "description": "can't parse entities"}], "400"),
     ("telegram", Misconfigured, None, 404, [{"ok": False, "description": "Not Found"}], "TELEGRAM_BOT_TOKEN"),
     ("telegram", OutcomeUnknown, None, 200, [{"ok": False}, b"<html>"], "none"),
-    ("telegram", TemporaryError, None, 403, [{}], "in no words"),  # as Twilio's
+    *((name, TemporaryError, None, status, [{}, b"<html>"], "in no words") for name in CHANNELS for status in (401, 403, 404)),
+    # whoever stands before the provider does not know what it did
+    *((name, OutcomeUnknown, None, status, [b"<html>"], str(status)) for name in APART for status in (500, 502, 503, 504)),
+    *((name, OutcomeUnknown, None, 500, [{"code": 20500, "ok": False}], "500") for name in APART),
+    *((name, TemporaryError, None, 503, [{"code": 20503, "ok": False}], "503") for name in APART),
+    *(("email", TemporaryError, None, status, [{}, b"<html>"], str(status)) for status in (500, 502, 503, 504)),
 ]  # fmt: skip
 
 

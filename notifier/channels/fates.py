@@ -1,0 +1,151 @@
+"""Table of fates: what follows an attempt to send a message.
+
+Providers' files sort each answer into one of six fates. Sending, retrying and receipts read here what a fate means for
+a message, by its channel and kind. docs/reference/delivery.md#fates shows this table; `is_told` of the records names
+the states of `TOLD`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from api.models.notification import Priority, State
+from api.models.user import Channel
+
+
+class Fate(StrEnum):
+    """What an answer, or silence, says of an attempt."""
+
+    YES = "yes"
+    ADDRESS = "refused: the address"
+    MESSAGE = "refused: the message"
+    OURS = "refused: ours"  # our key, sender, or address of the provider
+    NOT_YET = "surely not yet"  # it was not accepted, and may be later
+    UNKNOWN = "unknown"  # it may have been accepted
+
+
+class Sort(StrEnum):
+    """Kinds of messages that are tried differently."""
+
+    ALERT = "slot alert"
+    BULK = "in bulk"
+    OTHER = "other"
+
+
+class Wait(StrEnum):
+    """Waits before the next attempt; `notifier/delivery/retry_policy.py` has their seconds."""
+
+    NONE = "–"
+    DOUBLED = "5, 10, 20, 40, then 45 s"
+    AGE = "half its age, 5 s to 7.5 min"
+    SHORT_AGE = "half its age, 5 to 45 s"
+    REST = "45 s"
+    COPY = "15 s, 2, 10, then 30 min"
+    SMS = "60 s, 10, then 30 min"
+    CALL = "180 s"
+
+
+class End(StrEnum):
+    """Until when a message is tried."""
+
+    AT_ONCE = "–"
+    GONE = "its slots are gone"
+    DAY = "a day"
+    ATTEMPTS = "its attempts are used up"
+
+
+class Level(IntEnum):
+    """Levels of the line that operators read in the log, as `logging` counts; what failed is a dead letter, too."""
+
+    INFO = 20
+    WARNING = 30
+    ERROR = 40  # only they can mend it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows a fate."""
+
+    state: State  # until it ends; then `failed`
+    wait: Wait = Wait.NONE
+    end: End = End.AT_ONCE
+    is_copy: bool = False  # counted as a copy that may have been accepted
+    asks_next: bool = False  # the next provider of the channel takes it at once
+    ends_contact: bool = False  # the answer says in which state the contact is from now on
+    level: Level = Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: what it is about, and what follows."""
+
+    fate: Fate
+    channels: Collection[Channel]
+    sorts: Collection[Sort]
+    outcome: Outcome
+
+
+_ANY, _FREE = tuple(Channel), (Channel.EMAIL, Channel.TELEGRAM, Channel.PUSH)
+_SMS, _VOICE, _NO_CALL = (Channel.SMS,), (Channel.VOICE,), (*_FREE, Channel.SMS)
+_ALL, _ALERT, _BULK, _OTHER = tuple(Sort), (Sort.ALERT,), (Sort.BULK,), (Sort.OTHER,)
+_NO_ALERT = (*_BULK, *_OTHER)
+_WAITS, _FAILS = State.PENDING, State.FAILED
+
+ROWS = (
+    Row(Fate.YES, _ANY, _ALL, Outcome(State.SENT, level=Level.INFO)),
+    Row(Fate.ADDRESS, _ANY, _ALL, Outcome(_FAILS, ends_contact=True)),
+    Row(Fate.MESSAGE, _ANY, _ALL, Outcome(_FAILS, asks_next=True)),
+    Row(Fate.OURS, _ANY, _ALERT, Outcome(_WAITS, Wait.REST, End.GONE, asks_next=True, level=Level.ERROR)),
+    Row(Fate.OURS, _ANY, _NO_ALERT, Outcome(_WAITS, Wait.REST, End.DAY, asks_next=True, level=Level.ERROR)),
+    Row(Fate.NOT_YET, _ANY, _ALERT, Outcome(_WAITS, Wait.DOUBLED, End.GONE, asks_next=True)),
+    Row(Fate.NOT_YET, _NO_CALL, _NO_ALERT, Outcome(_WAITS, Wait.AGE, End.DAY, asks_next=True)),
+    Row(Fate.NOT_YET, _VOICE, _NO_ALERT, Outcome(_WAITS, Wait.SHORT_AGE, End.DAY, asks_next=True)),
+    Row(Fate.UNKNOWN, _FREE, _ALERT, Outcome(_WAITS, Wait.COPY, End.GONE, is_copy=True, asks_next=True)),
+    Row(Fate.UNKNOWN, _FREE, _OTHER, Outcome(_WAITS, Wait.COPY, End.ATTEMPTS, is_copy=True, asks_next=True)),
+    Row(Fate.UNKNOWN, _SMS, _ALERT, Outcome(_WAITS, Wait.SMS, End.GONE, is_copy=True)),
+    Row(Fate.UNKNOWN, _SMS, _OTHER, Outcome(_WAITS, Wait.SMS, End.ATTEMPTS, is_copy=True)),
+    Row(Fate.UNKNOWN, _VOICE, _ALL, Outcome(_WAITS, Wait.CALL, End.ATTEMPTS, is_copy=True)),
+    Row(Fate.UNKNOWN, _FREE, _BULK, Outcome(_FAILS, is_copy=True, asks_next=True)),
+    Row(Fate.UNKNOWN, _SMS, _BULK, Outcome(_FAILS, is_copy=True)),
+)
+_OUTCOMES = {
+    (row.fate, channel, sort): row.outcome for row in ROWS for channel in row.channels for sort in row.sorts
+}
+
+# Copies that one person gets of an announcement at most: an alert and the SMS after a call count together
+COPIES = {Channel.SMS: 4, Channel.VOICE: 2}
+# Six of unknown fate last for 72 min: a receipt that the law asks for outlives an hour of broken connections.
+ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 6, Priority.SCHEDULED: 6, Priority.BULK: 2}
+# What 5xx says, and 503 in words that are not the provider's own: what stood behind the server that answered may have
+# accepted. A mail keeps its Message-ID, a push its tag and topic: its reader sees a copy once.
+SERVER_ERROR = {
+    **dict.fromkeys((Channel.SMS, Channel.VOICE, Channel.TELEGRAM), Fate.UNKNOWN),
+    **dict.fromkeys((Channel.EMAIL, Channel.PUSH), Fate.NOT_YET),
+}
+# Of two providers that were asked one after the other, what the later of these says is the fate of both.
+STRENGTH = (Fate.MESSAGE, Fate.OURS, Fate.NOT_YET, Fate.ADDRESS, Fate.UNKNOWN, Fate.YES)
+
+
+class Told(StrEnum):
+    """When a message in a state tells its reader, so that nothing is announced once more."""
+
+    ALWAYS = "yes"
+    COPY = "where a copy may have been accepted"
+    PAID_COPY = "where a copy may have been accepted, by SMS or call"
+    NEVER = "no"
+
+
+TOLD = {
+    **dict.fromkeys((State.PENDING, State.SENDING, State.SENT, State.DELIVERED, State.NO_RECEIPT), Told.ALWAYS),
+    State.FAILED: Told.COPY,
+    **dict.fromkeys((State.EXPIRED, State.SKIPPED), Told.PAID_COPY),
+    State.BOUNCED: Told.NEVER,
+}  # fmt: skip
+# In the order in which receipts let them rise
+ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
+FINAL = (State.DELIVERED, State.BOUNCED)  # in any other a signed yes settles a message
+
+
+def find_outcome(fate: Fate, channel: Channel, sort: Sort) -> Outcome:
+    """Return what follows."""
+    return _OUTCOMES[fate, channel, sort]

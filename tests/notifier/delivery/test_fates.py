@@ -1,0 +1,79 @@
+"""The table of fates: whole, the same as its page and as the records' `is_told`."""
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.notification import Notification, State, is_told
+from api.models.user import Channel
+from configs.ground.clock import clock
+from notifier.channels.fates import ACCEPTED, FINAL, ROWS, TOLD, Fate, Row, Sort, Told, find_outcome
+from tests import factories
+from tests.notifier import world
+
+PAGE = Path(__file__).resolve().parents[3] / "docs/reference/delivery.md"
+
+
+def test_each_fate_of_each_message_on_each_channel_has_one_row() -> None:
+    cells = [(row.fate, channel, sort) for row in ROWS for channel in row.channels for sort in row.sorts]
+    assert sorted(cells) == sorted(product(Fate, Channel, Sort))
+
+
+def write_row(row: Row) -> str:
+    """Return a row as the page shows it."""
+    outcome = row.outcome
+    cells = [
+        row.fate.value,
+        "any" if set(row.channels) == set(Channel) else ", ".join(row.channels),
+        "any" if set(row.sorts) == set(Sort) else ", ".join(row.sorts),
+        f"`{outcome.state.value}`",
+        outcome.wait.value,
+        outcome.end.value,
+        "yes" if outcome.is_copy else "–",
+        "yes" if outcome.asks_next else "–",
+        "ends" if outcome.ends_contact else "–",
+        outcome.level.name.lower(),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_page_shows_the_table_and_what_each_state_tells() -> None:
+    shown = PAGE.read_text().splitlines()
+    told = [f"| `{state.value}` | {tells.value} |" for state, tells in TOLD.items()]
+    for rows in ([write_row(row) for row in ROWS], told):
+        first = shown.index(rows[0])
+        assert shown[first : first + len(rows)] == rows
+        assert not shown[first + len(rows)]
+
+
+TELLS: dict[Told, Callable[[Channel, int], bool]] = {
+    Told.ALWAYS: lambda _channel, _copies: True,
+    Told.COPY: lambda _channel, copies: copies > 0,
+    Told.PAID_COPY: lambda channel, copies: copies > 0 and channel in (Channel.SMS, Channel.VOICE),
+    Told.NEVER: lambda _channel, _copies: False,
+}
+
+
+@pytest.mark.usefixtures("database")
+def test_the_records_call_those_messages_told_that_the_table_does() -> None:
+    who, now = world.person(), clock()
+    fields = {"reason": "test", "failed_at": now, "accepted_at": now}
+    wanted = set()
+    for state, channel, copies in product(State, Channel, (0, 1)):
+        leased = {"lease_token": who.id, "lease_until": now} if state is State.SENDING else {}
+        key = factories.add_message(
+            who.id, channel=channel, state=state, unknown_attempts=copies, **fields, **leased
+        )
+        if TELLS[TOLD[state]](channel, copies):
+            wanted.add(key)
+    with session() as opened:
+        assert {*opened.scalars(sa.select(Notification.id).where(is_told()))} == wanted
+
+
+def test_states_only_rise_to_those_that_no_receipt_changes() -> None:
+    assert ACCEPTED[-2:] == FINAL
+    assert find_outcome(Fate.YES, Channel.EMAIL, Sort.ALERT).state is ACCEPTED[0]
