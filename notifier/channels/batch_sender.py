@@ -2,7 +2,8 @@
 
 A counter per channel and fifth of a second in Redis, shared by all processes, holds the rates. Whoever finds no place
 sleeps until the next fifth, so a single message waits for no more than that; a call never sleeps, as its worker has
-messages of another channel, too.
+messages of another channel, too. SMS and chats of a job leave on a thread each, so that a provider's latency is not
+their speed; a job names no more of them than leave in two fifths of a second, which a single message may wait for.
 
 A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
 tried by one call (configs/ground/failures.py). What one provider did not take, or may not have taken, goes to
@@ -14,6 +15,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from queue import SimpleQueue
+from threading import Thread
 from time import sleep
 
 import structlog
@@ -59,18 +62,20 @@ class _Limits:
     providers: Sequence[str] = ()
     most: int = 1  # messages in one call, or at the same time; a job names so many
     per_second: Constant[int] | None = None  # where that is known
+    one_a_call: bool = False  # those of a job leave at the same time, on a thread each
 
 
 _LIMITS: Mapping[str, _Limits] = {
     # SendGrid takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
     # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
     Channel.EMAIL: _Limits(most=500),  # by MAIL_PROVIDERS
-    Channel.SMS: _Limits(("twilio",), per_second=_SMS_PER_SECOND),
-    Channel.TELEGRAM: _Limits(("telegram",), per_second=_TELEGRAM_PER_SECOND),
+    Channel.SMS: _Limits(("twilio",), most=10, per_second=_SMS_PER_SECOND, one_a_call=True),
+    Channel.TELEGRAM: _Limits(("telegram",), most=10, per_second=_TELEGRAM_PER_SECOND, one_a_call=True),
     Channel.VOICE: _Limits(("twilio_calls",), per_second=_CALLS_PER_SECOND),
     Channel.PUSH: _Limits(("web_push",), most=10),
 }
 _WINDOWS = 5  # of a second, each of which begins with its first message
+_WINDOWS_OF_JOB = 2  # in which all of a job's messages leave
 log = structlog.get_logger(__name__)
 
 
@@ -100,8 +105,9 @@ def providers_of(channel: str) -> list[tuple[str, Provider]]:
 
 
 def most_at_once(channel: str) -> int:
-    """Return how many messages a channel hands over in one call; a job names and claims as many."""
-    return _LIMITS[channel].most
+    """Return how many messages a channel hands over in one call or at once; a job names and claims as many."""
+    limits, rate = _LIMITS[channel], per_second(channel)
+    return min(limits.most, _WINDOWS_OF_JOB * _count_places(rate)) if rate else limits.most
 
 
 def per_second(channel: str) -> int | None:
@@ -123,7 +129,7 @@ def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:
 
 def _count(channel: Channel, most: int) -> float:
     """Count a message of so many a second; return for how long its window has no place for it, 0 where it has."""
-    places = max(1, most // _WINDOWS)
+    places = _count_places(most)
     asking, key = redis().pipeline(), f"notifier:rate:{channel.value}"
     asking.incr(key)
     asking.pexpire(key, 1000 * places // most, nx=True)
@@ -135,6 +141,11 @@ def _count(channel: Channel, most: int) -> float:
         log.warning("no rate: Redis is away", because=type(error).__name__)
         return 0.0
     return max(milliseconds, 1) / 1000 if count > places else 0.0
+
+
+def _count_places(most: int) -> int:
+    """Return how many of so many messages a second have a place in a window."""
+    return max(1, most // _WINDOWS)
 
 
 Answered = tuple[list[OutgoingMessage], Answer]
@@ -175,9 +186,30 @@ class BatchSender:
     def send(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answered]:
         """Yield each answer as it comes, with its messages: every message once. Raises nothing."""
         # What leaves apart need not share its content.
-        apart = any(provider.SENDS_APART for _, provider in providers_of(self.name))
+        one_a_call = _LIMITS[self.name].one_a_call
+        apart = one_a_call or any(provider.SENDS_APART for _, provider in providers_of(self.name))
         for batch in batches(messages, most_at_once(self.name), apart=apart):
-            yield from self._offer(batch)
+            yield from self._offer_each(batch) if one_a_call and len(batch) > 1 else self._offer(batch)
+
+    def _offer_each(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
+        """Offer each message on a thread of its own; yield the answers as they come."""
+        answers: SimpleQueue[Answered] = SimpleQueue()
+
+        def offer(message: OutgoingMessage) -> None:
+            for answered in self._offer([message]):
+                answers.put(answered)
+
+        for each in batch:
+            Thread(target=offer, args=(each,), daemon=True).start()
+        waiting = list(batch)
+        while waiting:
+            try:
+                together, answer = answers.get()
+            except JobTimeoutException:
+                self.is_over = True
+                together, answer = waiting, OutcomeUnknown("no answer before the job had to end")
+            waiting = [each for each in waiting if each not in together]
+            yield together, answer
 
     def _offer(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
         # Answered alike, in the order of their answers: each group is recorded in a transaction, before the lease ends.
@@ -270,7 +302,7 @@ class BatchSender:
         return [*answers, failure, *[NotAttempted("an earlier message of the call failed")] * (rest - 1)]
 
     def _has_time(self) -> bool:
-        return database_clock() < self.until
+        return not self.is_over and database_clock() < self.until
 
 
 def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:

@@ -386,10 +386,3 @@ class Transport(requests.Session):
             raise TemporaryError(f"{said}, in no words of its own")
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             raise Misconfigured(f"{said}: check its address in STAND_INS")
-
-
-def travelling(transport: Transport, message: OutgoingMessage) -> None:
-    """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
-    for name in ("X-Notification-Id", "X-Notification-Ids", "X-Seen-At"):
-        transport.headers.pop(name, None)
-    transport.headers.update(message.inbox_headers)

@@ -185,7 +185,7 @@ def test_within_a_crowd_the_higher_plans_go_first(
         world.alert(each)
     match(str(world.detection()))
     match_parts(queued)
-    told = [world.get(Notification, UUID(key)).user_id for _, (key,) in queued("telegram-rest")]
+    told = [world.get(Notification, UUID(key)).user_id for _, keys in queued("telegram-rest") for key in keys]
     assert told == [each.id for each in several[2:] + several[:2]]
 
 
@@ -195,8 +195,8 @@ def test_what_is_nudged_with_many_is_never_in_front_of_what_few_wait_for(
     crowd = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL) for _ in range(51)]
     deliver(crowd)
     deliver(crowd[:50])
-    assert [key for _, (key,) in queued("sms-rest")] == [str(each.id) for each in crowd]
-    assert [key for _, (key,) in queued("sms-single")] == [str(each.id) for each in crowd[:50]]
+    assert [key for _, keys in queued("sms-rest") for key in keys] == [str(each.id) for each in crowd]
+    assert [key for _, keys in queued("sms-single") for key in keys] == [str(each.id) for each in crowd[:50]]
 
 
 # Rounds of re-arming

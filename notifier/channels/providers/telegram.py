@@ -27,7 +27,6 @@ from notifier.channels.provider_base import (
     Provider,
     Transport,
     read_retry_after,
-    travelling,
 )
 from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.content.messages import shorten
@@ -86,10 +85,10 @@ class Telegram(Provider):
         """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
         transport = _transport(_base())
-        travelling(transport, message)
         method = "editMessageText" if message.replaces else "sendMessage"
         url = f"{_base()}/bot{settings().require('telegram_bot_token')}/{method}"
-        answer = transport.post(url, json=_body(message.filled, message.address, message.replaces))
+        body = _body(message.filled, message.address, message.replaces)
+        answer = transport.post(url, json=body, headers=message.inbox_headers)
         body = _json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
             result = body.get("result")

@@ -6,12 +6,13 @@ https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from requests import Response
+from requests import PreparedRequest, Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
@@ -32,7 +33,6 @@ from notifier.channels.provider_base import (
     Transport,
     price_call,
     price_sms,
-    travelling,
 )
 from notifier.content.message_kind_base import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
 from notifier.content.sms_text import fit_text, segments
@@ -67,6 +67,16 @@ _quiet = logging.getLogger(f"{__name__}.twilio")
 _quiet.disabled = True  # Twilio's client logs each request at INFO
 
 
+# Of the message that this thread hands over: Twilio's client takes no headers.
+_inbox_headers: ContextVar[Mapping[str, str]] = ContextVar("inbox_headers")
+
+
+class _TwilioTransport(Transport):
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        request.headers.update(_inbox_headers.get())
+        return super().send(request, **options)
+
+
 def _is_own(answer: Response) -> bool:
     try:
         code = answer.json()["code"]
@@ -76,14 +86,13 @@ def _is_own(answer: Response) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _client(provider: str, account: str, token: str, base_url: str) -> tuple[Any, Transport]:
-    transport = Transport(provider, _CHANNELS[provider], is_own=_is_own)
+def _client(provider: str, account: str, token: str, base_url: str) -> Any:
     http = TwilioHttpClient(logger=_quiet)
-    http.session = transport
+    http.session = _TwilioTransport(provider, _CHANNELS[provider], is_own=_is_own)
     client = Client(account, token, http_client=http)
     # There is no option for it: https://github.com/twilio/twilio-python/issues/521
     client.api.base_url = base_url
-    return client, transport
+    return client
 
 
 def _create_sms(client: Any, message: OutgoingMessage) -> Acceptance:
@@ -187,8 +196,8 @@ class Twilio(Provider):
         """
         (message,), now, provider = messages, settings(), self.service.provider
         account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
-        client, transport = _client(provider, account, token, now.address_of(provider))
-        travelling(transport, message)
+        client = _client(provider, account, token, now.address_of(provider))
+        _inbox_headers.set(message.inbox_headers)
         try:
             return [self.service.create(client, message)]
         except (TwilioRestException, TwilioServiceException) as error:

@@ -1,5 +1,6 @@
 """Batches of messages in one call of a provider, what one bad address does, and the rates of channels."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,11 +12,11 @@ import redis
 import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rq.timeouts import JobTimeoutException
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from structlog.testing import capture_logs
 
-from api.models.notification import Notification, State
-from api.models.user import Channel
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel, ContactState
 from configs.ground.clock import clock
 from notifier.channels import batch_sender
 from notifier.channels.batch_sender import BatchSender, batches
@@ -30,6 +31,8 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
+from notifier.delivery import nudges
+from notifier.delivery.nudges import WaitingWork
 from notifier.jobs import deliver
 from tests.fuzz import times
 from tests.in_turn import in_turn
@@ -286,3 +289,81 @@ def test_a_message_without_a_place_before_its_lease_ends_costs_no_attempt_and_a_
         deliver(str(key))
         assert get(Notification, key).state is State.SENT
     assert len(sandbox.messages("sms")) == 1
+
+
+# SMS and chats: several at once, each on a thread of its own
+
+
+def chats(count: int) -> list[OutgoingMessage]:
+    return [OutgoingMessage(SAID, str(number), [uuid4()]) for number in range(count)]
+
+
+def telegram(seconds: float = 20) -> BatchSender:
+    return BatchSender(Channel.TELEGRAM, clock() + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def bot(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Answering:
+    settings_env(TELEGRAM_PER_SECOND="100")
+    monkeypatch.setitem(batch_sender.providers(), "telegram", made := Answering(Acceptance("test", "1")))
+    return made
+
+
+@pytest.mark.usefixtures("database", "frozen")
+def test_ten_chats_are_told_at_the_same_time_each_with_its_own_answer(bot: Answering) -> None:
+    all_there = threading.Barrier(10)
+
+    def answer(messages: Sequence[OutgoingMessage]) -> None:
+        all_there.wait(10)
+        if messages[0].address == "7":
+            raise PermanentError("blocked", ContactState.BLOCKED)
+
+    bot.answer = answer
+    answered = list(telegram().send(chats(10)))
+    assert bot.calls == [1] * 10
+    assert {each.address for together, _ in answered for each in together} == {
+        str(each) for each in range(10)
+    }
+    refused = [together[0].address for together, said in answered if not isinstance(said, Acceptance)]
+    assert refused == ["7"]
+
+
+@pytest.mark.usefixtures("database", "frozen")
+def test_one_chat_is_told_one_thing_after_the_other(bot: Answering) -> None:
+    answered = list(telegram().send([*chats(1), *chats(2)]))
+    assert [type(said) for _, said in answered] == [Acceptance] * 3
+    assert bot.taken[-1] == "0", "after the others"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_job_that_has_to_end_waits_for_no_thread(bot: Answering) -> None:
+    ended = threading.Event()
+    bot.answer = lambda messages: messages[0].address == "0" or ended.wait(60)
+    answers: dict[str, Answer] = {}
+    try:
+        with UnixSignalDeathPenalty(1, JobTimeoutException):  # type: ignore[no-untyped-call]
+            for together, said in telegram().send(chats(3)):
+                answers |= {each.address: said for each in together}
+    finally:
+        ended.set()
+    assert {address: type(said) for address, said in sorted(answers.items())} == {
+        "0": Acceptance, "1": OutcomeUnknown, "2": OutcomeUnknown,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("channel", "rate", "sizes"),
+    [
+        (Channel.TELEGRAM, {}, [10, 10, 5]),
+        (Channel.SMS, {}, [4, 4, 4, 4, 4, 4, 1]),  # what leaves in two fifths of a second
+        (Channel.SMS, {"SMS_PER_SECOND": "100"}, [10, 10, 5]),
+        (Channel.VOICE, {}, [1] * 25),
+    ],
+)
+def test_a_job_names_what_leaves_in_a_moment(
+    channel: Channel, rate: dict[str, str], sizes: list[int], queued: Any, settings_env: Any
+) -> None:
+    settings_env(**rate)
+    nudges.deliver([WaitingWork(uuid4(), channel, Priority.CRITICAL) for _ in range(25)])
+    assert [len(keys) for _, keys in queued(f"{channel.value}-single")] == sizes
