@@ -60,10 +60,10 @@ def get_ready() -> None:
     import_module("configs.ground.jobs").connect()
 
 
-def detection_seen(detection_id: UUID, times: int = 0) -> None:
+def detection_seen(detection_id: UUID, times: int = 0) -> bool:
     """Have a detection matched, after its commit; `times` is how often it was nudged before.
 
-    Never raises because Redis is away: one warning, and the sweep finds the row.
+    Return whether it is in the queue. Never raises because Redis is away: one warning, and the sweep finds the row.
     """
     from redis.exceptions import RedisError  # noqa: PLC0415 -- at the first call, as the next two
     from structlog import get_logger  # noqa: PLC0415
@@ -78,3 +78,5 @@ def detection_seen(detection_id: UUID, times: int = 0) -> None:
         )  # fmt: skip
     except RedisError as error:
         get_logger(__name__).warning("not nudged, the sweep will", what="match", because=type(error).__name__)
+        return False
+    return True

@@ -1,10 +1,17 @@
-"""`python -m notifier.sweep`: the loop that finds what was lost, and nudges it each time after a longer wait."""
+"""`python -m notifier.sweep`: the loop that finds what was lost, and nudges it each time after a longer wait.
+
+A row remembers when it was nudged and how often, which is written once its job is in a queue: what could not be asked
+for is asked for in the next round. The next attempt ends that: what is due again since then was not nudged.
+"""
 
 import sys
 import threading
-from collections.abc import Hashable, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.base import database_clock, session, takes_writes
+from api.models.base import database_clock, is_any_of, session, takes_writes
 from api.models.notification import Notification, Priority, State, is_fresh
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
@@ -35,14 +42,12 @@ from notifier.receipts import applied_receipts
 
 # How often the sweep looks for what was lost
 _SWEEP_SECONDS = Constant("SWEEP_SECONDS", 1.0)
-# Longest wait between two nudges
-NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 300.0)
+# Longest wait between two nudges: so long may wait what was lost with Redis, or was asked for while PostgreSQL was away
+NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 20.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _SECONDS_OF_OTHERS = 10  # of a channel's rate: the portion in which other messages enter a queue
 _FAST = 50  # messages a second by a channel whose provider names no limit
-_MOST_NUDGED = 100_000  # rows that are remembered
-Nudged = dict[UUID, tuple[int, datetime]]  # how often a row was nudged that no worker claimed, and when
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
 # What may be a crowd: the alerts of a detection, urgent messages of a kind, all others of a priority.
 _GROUP = sa.case(
@@ -55,121 +60,180 @@ _GROUP = sa.case(
 
 log = structlog.get_logger(__name__)
 
-
-def _find_next_nudge(now: datetime, times: int) -> datetime:
-    """Return when a row that was nudged that often counts as lost: each time after a longer wait."""
-    wait = min(NUDGE_SECONDS() * 2 ** min(times, 30), NUDGE_MAX_SECONDS())
-    return now + timedelta(seconds=wait)
+Crowds = set[tuple[Channel, str]]  # groups of which more than few were due, until nothing of them is
 
 
-@dataclass
-class Memory:
-    """What the rounds of a process know of earlier ones; a crowd is one until nothing of it is due."""
-
-    nudged: Nudged = field(default_factory=dict)
-    crowds: set[tuple[Channel, str]] = field(default_factory=set)
+def _wait_after(
+    times: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int],
+) -> sa.ColumnElement[timedelta]:
+    """Return for how long a row that was nudged that often does not count as lost."""
+    seconds = sa.func.least(
+        NUDGE_SECONDS() * sa.func.power(2.0, sa.func.least(times, 30)), NUDGE_MAX_SECONDS()
+    )
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=sa.Interval)
 
 
 def unmatched(now: datetime) -> list[tuple[UUID, int]]:
-    """Return unmatched detections, with their earlier nudges; each is due again after a longer wait."""
+    """Return unmatched detections that no job names any more, with the number of the nudge that they are to get."""
     row, wait = Detection, timedelta(seconds=NUDGE_SECONDS())
     due_at = sa.func.coalesce(row.next_nudge_at, row.committed_at + wait)
-    lost = sa.select(row).where(row.matched_at.is_(None), due_at <= now).order_by(row.committed_at)
+    lost = sa.select(row.id, row.nudges + 1).where(row.matched_at.is_(None), due_at <= now)
     with session() as opened:
-        found = opened.scalars(lost.limit(_AT_ONCE).with_for_update(skip_locked=True)).all()
-        for each in found:
-            each.nudges += 1
-            each.next_nudge_at = _find_next_nudge(now, each.nudges)
-        return [(each.id, each.nudges) for each in found]
+        found = opened.execute(lost.order_by(row.committed_at).limit(_AT_ONCE)).all()
+    return [(detection_id, times) for detection_id, times in found]
 
 
-def undelivered(now: datetime, memory: Memory | None = None) -> list[WaitingWork]:
+def _ask_to_match(detections: Sequence[tuple[UUID, int]], now: datetime) -> int:
+    """Nudge detections, and note of those that are in the queue when to nudge them again; return their number."""
+    asked = [each for each, _ in takewhile(lambda each: notifier.detection_seen(*each), detections)]
+    row, times = Detection, Detection.nudges + 1
+    if asked:
+        noted = sa.update(row).where(is_any_of(row.id, asked))
+        with session() as opened:
+            opened.execute(noted.values(nudges=times, next_nudge_at=now + _wait_after(times)))
+    return len(asked)
+
+
+def undelivered(now: datetime, crowds: Crowds | None = None) -> list[WaitingWork]:
     """End leases that ran out; return the notifications that are due and that no job names any more.
 
-    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `memory` is of
-    earlier rounds: what they returned and no worker could claim since is returned again after ever longer waits.
+    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `crowds` are
+    known from earlier rounds, and brought up to date.
     """
-    memory = memory or Memory()
+    known = set() if crowds is None else crowds
     with session() as opened:
         delivery.end_leases(opened, now)
-        due = sa.select(Notification.channel, _GROUP, sa.func.count()).where(*_are_due(now))
-        sizes = opened.execute(due.group_by(Notification.channel, _GROUP)).all()
-        memory.crowds = {
-            (channel, group)
-            for channel, group, size in sizes
-            if size > nudges.FEW or group == Priority.BULK or (channel, group) in memory.crowds
-        }
-        channels = dict.fromkeys(channel for channel, _, _ in sizes)
-        works = [work for channel in channels for work in _find_lost(opened, channel, now, memory)]
+        channels = opened.scalars(sa.select(Notification.channel).where(*_are_due(now)).distinct()).all()
+        works = [work for each in channels for work in _ChannelRound(opened, each, now, known).find_lost()]
+        known &= {(channel, group) for channel, group in known if channel in channels}
     rank = {each: number for number, each in enumerate(Priority)}
     return sorted(works, key=lambda work: rank[work.priority])
 
 
-def _find_lost(opened: Session, channel: Channel, now: datetime, memory: Memory) -> list[WaitingWork]:
-    """Return what a channel has lost.
+class _LostRow(NamedTuple):
+    id: UUID
+    contact_id: UUID | None
+    kind: str
+    language: str
+    priority: Priority
+    asked_at: datetime  # when its last job was queued, as far as it is known
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class _ChannelRound:
+    """The search for what a channel has lost.
 
     A job that waits may name all that became due since a little before it was queued. So what few wait for goes by the
     age of the queue of single messages, and a crowd by that of both. Of a crowd that nobody waits for enters a queue
     that is empty, and no more of it than leaves in some seconds.
     """
-    try:
-        single, rest = (nudges.read_wait(channel, single=each) for each in (True, False))
-    except (RedisError, ValueError) as error:
-        log.warning("not nudged, the sweep will", what="deliver", because=type(error).__name__)
-        return []
-    row, wait = Notification, timedelta(seconds=NUDGE_SECONDS())
-    is_urgent = row.priority.in_(nudges.URGENT)
-    is_crowd = _GROUP.in_([group for each, group in memory.crowds if each == channel])
 
-    def find(*where: sa.ColumnElement[bool], most: int = _AT_ONCE) -> list[Notification]:
-        query = sa.select(row).where(row.channel == channel, *_are_due(now), *where)
-        query = query.order_by(_RANK, row.next_attempt_at)
-        found = opened.scalars(query.limit(most).with_for_update(skip_locked=True))
-        return [each for each in found if not is_held_off(each)]
+    opened: Session
+    channel: Channel
+    now: datetime
+    crowds: Crowds
 
-    def is_held_off(each: Notification) -> bool:
-        """Whether it is as an earlier round left it: no worker could claim it, and the wait is not over."""
-        times, at = memory.nudged.get(each.id, (0, None))
-        return at is not None and at == each.next_attempt_at and now < _find_next_nudge(at, times)
+    def find_lost(self) -> list[WaitingWork]:
+        """Return the messages of the channel that no job names any more."""
+        try:
+            single, rest = (nudges.read_wait(self.channel, single=each) for each in (True, False))
+        except (RedisError, ValueError) as error:
+            log.warning("not nudged, the sweep will", what="deliver", because=type(error).__name__)
+            return []
+        self._forget_crowds()
+        few, until = self._find_few(self._before(single)), self._before(single, rest)
+        is_urgent = Notification.priority.in_(nudges.URGENT)
+        many = [each for each in few[nudges.FEW :] if each.asked_at <= until]
+        many += self._find(self._is_crowd(), is_urgent, _asked_at(self.now) <= until)
+        if rest is None and not many:
+            most = _SECONDS_OF_OTHERS * (per_second(self.channel) or _FAST)
+            many += self._find(self._is_crowd(), ~is_urgent, most=most)
+        return [*self._group(few[: nudges.FEW], in_crowd=False), *self._group(many, in_crowd=True)]
 
-    def before(*ages: float | None) -> datetime:
+    def _forget_crowds(self) -> None:
+        mine = {group for channel, group in self.crowds if channel == self.channel}
+        for group in mine:
+            left = sa.exists().where(*self._are_mine(), sa.literal(group) == _GROUP)
+            if not self.opened.scalar(sa.select(left)):
+                self.crowds.discard((self.channel, group))
+
+    def _find_few(self, until: datetime) -> list[_LostRow]:
+        """Return what few wait for; what turns out to be of a crowd is none of it, from then on."""
+        while True:
+            found = self._find(~self._is_crowd(), _asked_at(self.now) <= until)
+            groups = {each.group for each in found}
+            sizes = sa.select(_GROUP).where(*self._are_mine(), _GROUP.in_(groups)).group_by(_GROUP)
+            large = {*self.opened.scalars(sizes.having(sa.func.count() > nudges.FEW))} if groups else set()
+            self.crowds.update((self.channel, group) for group in large)
+            if not large or len(found) < _AT_ONCE:
+                return [each for each in found if each.group not in large]
+
+    def _is_crowd(self) -> sa.ColumnElement[bool]:
+        mine = [group for channel, group in self.crowds if channel == self.channel]
+        return sa.or_(Notification.priority == Priority.BULK, _GROUP.in_(mine))
+
+    def _are_mine(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return Notification.channel == self.channel, *_are_due(self.now)
+
+    def _find(self, *where: sa.ColumnElement[bool], most: int | None = None) -> list[_LostRow]:
+        row = Notification
+        is_over = sa.or_(
+            ~_is_nudged(self.now), row.nudged_at + _wait_after(row.nudges) <= self.now
+        )  # of the last nudge
+        columns = row.id, row.contact_id, row.kind, row.language, row.priority, _asked_at(self.now), _GROUP
+        query = sa.select(*columns).where(*self._are_mine(), is_over, *where)
+        found = self.opened.execute(query.order_by(_RANK, row.next_attempt_at).limit(most or _AT_ONCE))
+        return [_LostRow(*each) for each in found]
+
+    def _before(self, *ages: float | None) -> datetime:
         waits = [timedelta(seconds=age) for age in ages if age is not None]
-        return now - max(waits) - wait if waits else now
+        return self.now - max(waits) - timedelta(seconds=NUDGE_SECONDS()) if waits else self.now
 
-    def is_lost(until: datetime) -> sa.ColumnElement[bool]:
-        return row.next_attempt_at <= sa.case((is_fresh(), until - wait), else_=until)
-
-    few, until = find(~is_crowd, is_lost(before(single))), before(single, rest)
-    many = [each for each in few[nudges.FEW :] if each.next_attempt_at <= until]
-    many += find(is_crowd, is_urgent, is_lost(until))
-    if rest is None and not many:
-        many += find(is_crowd, ~is_urgent, most=_SECONDS_OF_OTHERS * (per_second(channel) or _FAST))
-    return [
-        *_take(few[: nudges.FEW], now, memory.nudged, in_crowd=False),
-        *_take(many, now, memory.nudged, in_crowd=True),
-    ]
+    def _group(self, rows: Iterable[_LostRow], *, in_crowd: bool) -> Iterable[WaitingWork]:
+        """Return one work for slot alerts that leave as one message: two claims at once would part them."""
+        together: dict[Hashable, list[_LostRow]] = defaultdict(list)
+        for row in rows:
+            is_shared = row.kind == SLOT_DETECTED and row.contact_id
+            together[(row.contact_id, row.language) if is_shared else row.id].append(row)
+        for first, *others in together.values():
+            beside = tuple(each.id for each in others)
+            yield WaitingWork(first.id, self.channel, first.priority, in_crowd, beside)
 
 
 def _are_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return Notification.state == State.PENDING, Notification.next_attempt_at <= now
 
 
-def _take(
-    rows: Sequence[Notification], now: datetime, nudged: Nudged, *, in_crowd: bool
-) -> list[WaitingWork]:
-    """Note that rows are nudged. Of slot alerts that leave as one message the first is returned.
+def _is_nudged(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a row was nudged since it is due; not later than now: the clock was set back."""
+    row = Notification
+    nudged = sa.and_(row.nudged_at >= row.next_attempt_at, row.nudged_at <= now)
+    return sa.func.coalesce(nudged, sa.false())
 
-    It is claimed with the others, and two claims at once would part them.
+
+def _asked_at(now: datetime) -> sa.ColumnElement[datetime]:
+    """Return when a row was nudged, or was due; who wrote one that is as it was written may nudge it just now."""
+    row, wait = Notification, timedelta(seconds=NUDGE_SECONDS())
+    unasked = sa.case((is_fresh(), row.next_attempt_at + wait), else_=row.next_attempt_at)
+    return sa.case((_is_nudged(now), row.nudged_at), else_=unasked)
+
+
+def _ask_to_deliver(works: Sequence[WaitingWork], now: datetime) -> int:
+    """Nudge notifications, and note which are in a queue; return the number of messages.
+
+    One that a worker holds already needs no note.
     """
-    first: dict[Hashable, WaitingWork] = {}
-    for row in rows:
-        times, at = nudged.get(row.id, (0, row.next_attempt_at))
-        nudged[row.id] = (times + 1 if at == row.next_attempt_at else 1, now)
-        row.next_attempt_at = now
-        is_shared = row.kind == SLOT_DETECTED and row.contact_id
-        message = (row.contact_id, row.language) if is_shared else row.id
-        first.setdefault(message, WaitingWork(row.id, row.channel, row.priority, in_crowd))
-    return list(first.values())
+    queued = nudges.deliver(works)
+    asked = [key for work in works if work.id in queued for key in (work.id, *work.beside)]
+    if asked:
+        row = Notification
+        free = sa.select(row.id).where(is_any_of(row.id, asked), row.state == State.PENDING)
+        times = sa.case((_is_nudged(now), row.nudges + 1), else_=1)
+        noted = sa.update(row).where(row.id.in_(free.with_for_update(skip_locked=True)))
+        with session() as opened:
+            opened.execute(noted.values(nudged_at=now, nudges=times))
+    return len(queued)
 
 
 @dataclass
@@ -177,18 +241,14 @@ class Sweep:
     """One process's rounds; desks with open slots are re-armed in some of them only."""
 
     rearm_at: datetime | None = None
-    memory: Memory = field(default_factory=Memory)
+    crowds: Crowds = field(default_factory=set)
     database: OutageLog = field(default_factory=OutageLog)
 
     def turn(self) -> int:
         """Do one round; return how many rows were nudged."""
         now = database_clock()
-        if len(self.memory.nudged) > _MOST_NUDGED:
-            self.memory.nudged.clear()
-        detections, notifications = unmatched(now), undelivered(now, self.memory)
-        for detection_id, times in detections:
-            notifier.detection_seen(detection_id, times)
-        nudges.deliver(notifications)
+        detections = _ask_to_match(unmatched(now), now)
+        notifications = _ask_to_deliver(undelivered(now, self.crowds), now)
         applied_receipts.expire_receipts(now)
         with session() as opened:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
@@ -200,8 +260,8 @@ class Sweep:
             with session() as opened:
                 desks = match_service.open_desks(opened, now)
             nudges.rearm(desks)
-        if found := len(detections) + len(notifications):
-            log.info("nudged", detections=len(detections), notifications=len(notifications))
+        if found := detections + notifications:
+            log.info("nudged", detections=detections, notifications=notifications)
         return found
 
     def turn_safely(self) -> None:

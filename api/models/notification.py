@@ -105,6 +105,7 @@ class Notification(Base):
     the account) has that `address` in place of a contact; its user is null where it has none, or none any more.
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
     the provider, then delivered. `next_attempt_at` is when it is due: its next attempt, or the end of its lease.
+    `nudges` is how often the sweep had it delivered since it is due, at `nudged_at` last; older ones do not count.
     `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after which the provider may have
     accepted the message: the answer was incomplete, or the worker died. `segments` are the parts that an SMS is billed
     as. `receipt_due_at` is null where the provider sends no receipts. `held_for` is what it waits for, or waited for
@@ -139,6 +140,8 @@ class Notification(Base):
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime]
+    nudged_at: Mapped[datetime | None]
+    nudges: Mapped[int] = mapped_column(default=0, server_default="0")
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))

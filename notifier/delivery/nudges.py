@@ -45,6 +45,7 @@ class WaitingWork(NamedTuple):
     channel: Channel
     priority: Priority
     in_crowd: bool = False
+    beside: tuple[UUID, ...] = ()  # those that leave with it as one message
 
 
 @contextmanager
@@ -136,11 +137,12 @@ def read_wait(channel: Channel, *, single: bool) -> float | None:
     return max(0.0, read_oldest_seconds(jobs, clock()) or 0.0)  # a job that is too old is about to be dropped
 
 
-def deliver(several: Iterable[WaitingWork]) -> None:
-    """Have notifications delivered: as many in a job as a channel takes at once.
+def deliver(several: Iterable[WaitingWork]) -> set[UUID]:
+    """Have notifications delivered: as many in a job as a channel takes at once; return those that are in a queue.
 
     What few people wait for at this moment goes another way than a crowd, so that it is never behind one.
     """
+    queued: set[UUID] = set()
     by_queue: dict[tuple[Channel, bool], list[UUID]] = defaultdict(list)
     for each in several:
         by_queue[each.channel, each.priority is not Priority.BULK and not each.in_crowd].append(each.id)
@@ -157,3 +159,5 @@ def deliver(several: Iterable[WaitingWork]) -> None:
             ]  # fmt: skip
             for start in range(0, len(jobs), _AT_ONCE):
                 queue(name).enqueue_many(jobs[start : start + _AT_ONCE])
+                queued.update(ids[start * most : (start + _AT_ONCE) * most])
+    return queued

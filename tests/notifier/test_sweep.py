@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -146,7 +147,7 @@ def test_the_last_of_a_crowd_are_nudged_as_the_first(
 ) -> None:
     world.change(Notification, beside_a_crowd, state=State.DELIVERED, accepted_at=clock())
     sweep = Sweep()
-    sweep.turn()
+    assert nudges_within(frozen, 3, sweep) == []
     first, *_ = world.notifications(State.PENDING)
     world.change(Notification, first.id, state=State.DELIVERED, accepted_at=clock())
     assert nudges_within(frozen, 8, sweep) == []
@@ -210,17 +211,17 @@ def test_what_is_in_bulk_is_left_to_the_sweep(queued: Queued) -> None:
     assert queued("email-rest") == queued("email-single") == []
 
 
-def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_minutes(
+def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_half_a_minute(
     queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
 ) -> None:
     key = world.waiting()
     sweep, began, found = Sweep(), clock(), list[float]()
-    for wait in (*[1] * 30, *[60] * 18):
+    for _ in range(120):
         if sweep.turn():
             found.append((clock() - began).total_seconds())
             assert Sweep().turn() == 0, "another sweep does not nudge it, too"
         redis_server.delete("rq:queue:email-single")  # its job was taken, and failed
-        frozen.shift(wait)
+        frozen.shift(1)
     assert found[:4] == [2, 6, 14, 30]
     assert max(later - earlier for earlier, later in pairwise(found)) == NUDGE_MAX_SECONDS()
     factories.change(SlotRow, seen_at=clock())
@@ -316,3 +317,77 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     Sweep().turn()
     assert len(queued("email-single")) == 1
     assert len(world.notifications(State.PENDING)) == 1
+
+
+# Servers that are away: a nudge counts once it is in a queue, and what waits is asked for soon after their return
+
+
+def test_what_waits_is_asked_for_at_once_when_redis_takes_jobs_again(
+    frozen: time_machine.Traveller,
+    queued: Queued,
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+) -> None:
+    key, seen = world.waiting(channel=Channel.SMS), world.detection(desk_id=world.OTHER_DESK)
+    frozen.shift(10)
+    sweep, url = Sweep(), os.environ["REDIS_URL"]
+    redis_server.acl_setuser("looker", enabled=True, nopass=True, keys="*", categories=["+@all", "-@write"])
+    settings_env(REDIS_URL=url.replace("://", "://looker:any@"))  # it reads, as where Redis is full
+    for _ in range(20):
+        sweep.turn()
+        frozen.shift(30)
+    settings_env(REDIS_URL=url)
+    assert world.get(Notification, key).nudges == world.get(Detection, seen).nudges == 0
+    sweep.turn()
+    assert queued("sms-single") == [("notifier.jobs.deliver", [str(key)])]
+    assert queued("critical") == [("notifier.jobs.match", [str(seen)])]
+    assert world.get(Notification, key).nudges == world.get(Detection, seen).nudges == 1
+
+
+def test_what_is_asked_for_in_vain_for_an_hour_is_asked_for_within_half_a_minute(
+    frozen: time_machine.Traveller, queued: Queued, redis_server: redis.Redis
+) -> None:
+    world.waiting(channel=Channel.SMS)
+    world.detection(desk_id=world.OTHER_DESK)
+    sweep = Sweep()
+    for _ in range(60):  # jobs that end at once, as while PostgreSQL refuses what they write
+        sweep.turn()
+        redis_server.flushdb()
+        frozen.shift(60)
+    waited = nudges_within(frozen, 30, sweep)
+    assert queued("sms-single")
+    assert queued("critical")
+    assert waited
+
+
+def test_a_row_that_is_due_again_was_not_nudged_yet(
+    frozen: time_machine.Traveller, queued: Queued, redis_server: redis.Redis
+) -> None:
+    key = world.waiting(channel=Channel.SMS)
+    sweep = Sweep()
+    for _ in range(4):
+        frozen.shift(20)
+        sweep.turn()
+        redis_server.flushdb()
+    world.change(Notification, key, attempts=1, next_attempt_at=clock() + timedelta(seconds=5))
+    assert nudges_within(frozen, 8, sweep) == [5]
+    assert world.get(Notification, key).nudges == 1
+
+
+def test_another_process_knows_what_was_nudged(
+    frozen: time_machine.Traveller, queued: Queued, redis_server: redis.Redis
+) -> None:
+    world.waiting(channel=Channel.SMS)
+    frozen.shift(3)
+    assert Sweep().turn() == 1
+    redis_server.flushdb()
+    assert Sweep().turn() == 0
+
+
+def test_many_that_wait_keep_no_lost_one_waiting(
+    beside_a_crowd: UUID, frozen: time_machine.Traveller, queued: Queued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.sweep._AT_ONCE", 2)
+    frozen.shift(1)
+    assert nudges_within(frozen, 3, Sweep()) == [1]
+    assert queued("email-single") == [("notifier.jobs.deliver", [str(beside_a_crowd)])]
