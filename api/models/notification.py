@@ -141,7 +141,7 @@ class Notification(Base):
     lease_until: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime]
     nudged_at: Mapped[datetime | None]
-    nudges: Mapped[int] = mapped_column(default=0, server_default="0")
+    nudges: Mapped[int] = mapped_column(server_default="0")  # who writes messages alone may not set it
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
