@@ -12,6 +12,7 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from markupsafe import Markup, escape
 from pydantic.alias_generators import to_camel
+from werkzeug.routing import Rule
 
 from api.web.public_answers import answer_public
 from configs.ground.brand import BRAND
@@ -88,11 +89,17 @@ def needs_token(endpoint: str | None) -> bool:
 
 
 def _list_protected(app: Flask) -> Iterator[str]:
-    paths = cast("OpenAPI", app).api_doc["paths"]
     for rule in app.url_map.iter_rules():
-        described = paths.get(_CONVERTER.sub("{", rule.rule).replace(">", "}"), {})
+        described = find_operations(rule)
         if any(described.get(each.lower(), {}).get("security") == BEARER for each in rule.methods or ()):
             yield rule.endpoint
+
+
+def find_operations(rule: Rule) -> dict[str, dict[str, Any]]:
+    """Return what the OpenAPI document says of a route's address, by method in small letters."""
+    path = _CONVERTER.sub("{", rule.rule).replace(">", "}")
+    found: dict[str, dict[str, Any]] = cast("OpenAPI", current_app).api_doc["paths"].get(path, {})
+    return found
 
 
 blueprint = Blueprint("docs", __name__, url_prefix="/api")

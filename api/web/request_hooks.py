@@ -24,6 +24,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.ground.errors import ApiError
 from api.models.base import new_id
+from api.web.openapi import find_operations
 from configs.settings import settings
 
 _REQUEST_ID = re.compile(r"[\w-]{8,64}", re.ASCII)
@@ -82,11 +83,7 @@ def _log_request(response: Response) -> Response:
     return response
 
 
-_ALLOWED = {
-    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-ID",
-    "Access-Control-Max-Age": "600",
-}
+_ALLOWED_SECONDS = "600"
 _EXPOSED = "X-Request-ID, Retry-After"
 
 
@@ -102,8 +99,23 @@ def allow_front_end(app: Flask) -> None:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
             if request.method == "OPTIONS":
-                response.headers.update(_ALLOWED)
+                response.headers.update(_describe_route(response))
         return response
+
+
+def _describe_route(options: Response) -> dict[str, str]:
+    """Return what a browser may send to the route of a preflight: its methods, and the headers that it reads."""
+    operations = find_operations(request.url_rule).values() if request.url_rule else ()
+    headers = {
+        "Authorization": any(each.get("security") for each in operations),
+        "Content-Type": any("requestBody" in each for each in operations),
+        "X-Request-ID": True,
+    }
+    return {
+        "Access-Control-Allow-Methods": ", ".join(sorted(options.allow)),
+        "Access-Control-Allow-Headers": ", ".join(name for name, is_read in headers.items() if is_read),
+        "Access-Control-Max-Age": _ALLOWED_SECONDS,
+    }
 
 
 LARGEST_BODY = 64 * 1024  # bytes; the largest body that makes sense is an alert with its limits

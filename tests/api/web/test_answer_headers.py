@@ -1,6 +1,7 @@
 """Headers of answers: what may be kept and for how long, packed bodies, the front end's origin, guards, the number in logs."""
 
 import gzip
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from api.ground.cache import AnswerCache
 from api.ground.errors import ApiError
+from api.web.openapi import build_document
 from configs.ground.clock import clock
 from configs.ground.redis import redis_client
 from tests.clients import Browser, People
@@ -151,13 +153,35 @@ def test_what_is_a_persons_own_is_never_packed(app: Flask, client: FlaskClient, 
 FRONT = "https://front.example"
 
 
-def test_the_front_end_may_ask_before_it_sends(bare: FlaskClient) -> None:
-    asked = {"Origin": FRONT, "Access-Control-Request-Method": "PATCH"}
-    answer = bare.options("/api/alerts/00000000-0000-0000-0000-000000000000/toggle", headers=asked)
-    assert answer.status_code == 200
-    assert answer.headers["Access-Control-Allow-Origin"] == FRONT
-    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
-    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+def test_the_front_end_may_ask_before_it_sends_whatever_the_routes_of_an_address_take(
+    bare: FlaskClient,
+) -> None:
+    for path, item in build_document(bare.application)["paths"].items():  # type: ignore[arg-type] # a Flask of flask_openapi3
+        at = re.sub(r"{\w+}", "00000000-0000-0000-0000-000000000000", path)
+        answer = bare.options(at, headers={"Origin": FRONT, "Access-Control-Request-Method": "PUT"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, FRONT)
+        methods = set(answer.headers["Access-Control-Allow-Methods"].split(", "))
+        assert methods - {"HEAD", "OPTIONS"} == {each.upper() for each in item}, path
+        headers = set(answer.headers["Access-Control-Allow-Headers"].split(", "))
+        reads_login = any(each.get("security") for each in item.values())
+        reads_body = any("requestBody" in each for each in item.values())
+        assert headers == {"X-Request-ID"} | ({"Authorization"} if reads_login else set()) | (
+            {"Content-Type"} if reads_body else set()
+        ), path
+
+
+def test_the_front_end_may_move_reminders(bare: FlaskClient) -> None:
+    asked = {"Origin": FRONT, "Access-Control-Request-Method": "PUT"}
+    headers = bare.options(
+        "/api/alerts/00000000-0000-0000-0000-000000000000/reminders", headers=asked
+    ).headers
+    assert "PUT" in headers["Access-Control-Allow-Methods"]
+    assert {"Authorization", "Content-Type"} <= set(headers["Access-Control-Allow-Headers"].split(", "))
+
+
+def test_a_preflight_of_nothing_allows_nothing(bare: FlaskClient) -> None:
+    answer = bare.options("/api/nothing", headers={"Origin": FRONT, "Access-Control-Request-Method": "GET"})
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Methods"]) == (404, "")
 
 
 def test_the_front_end_may_read_answers_and_refusals(bare: FlaskClient) -> None:
