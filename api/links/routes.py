@@ -17,6 +17,7 @@ from api.links import (
     stop_views,
 )
 from api.links.blueprint import blueprint
+from api.web.doors import Door, declare_door
 from configs.ground.signing import (
     AcknowledgeIncident,
     AnswerAlert,
@@ -45,25 +46,25 @@ __all__ = ["blueprint"]
 View = Callable[[str], ResponseReturnValue]  # of a token, which it reads
 
 
-# By kind of link: what its page shows, and what its form does.
-VIEWS: Mapping[type[Link], tuple[View, View | None]] = {
-    VerifyAddress: (account_views.ask_verify, account_views.verify),
-    ResetPassword: (account_views.ask_password, account_views.choose_password),
-    ReturnAddress: (account_views.ask_return, account_views.take_back),
-    KeepSecondFactor: (account_views.ask_to_keep_factor, account_views.keep_factor),
-    OpenPortal: (contract_views.ask_portal, contract_views.open_portal),
-    RefundClosedDesk: (contract_views.ask_refund, contract_views.choose_refund),
-    StopGroup: (stop_views.ask_to_stop, stop_views.stop),
-    StopAlerts: (stop_views.ask_to_stop, stop_views.stop),
-    AnswerAlert: (answer_views.ask_answer, answer_views.answer_alert),
-    MoveReminders: (answer_views.ask_reminders, answer_views.set_reminders),
-    TellHowItWent: (answer_views.ask_went, answer_views.take_answer),
-    AcknowledgeIncident: (account_views.ask_acknowledge, account_views.acknowledge),
-    ShowProof: (stop_views.show_proof, None),
-    ConfirmDeclaration: (contract_views.show_declaration, contract_views.confirm_declaration),
-    ConfirmCancellation: (contract_views.show_notice, contract_views.answer_notice),
-    WithdrawOrder: (contract_views.show_order, contract_views.withdraw),
-    CancelOrder: (contract_views.show_contract, contract_views.cancel),
+# By kind of link: what its page shows, what its form does, and what a stranger may try there.
+VIEWS: Mapping[type[Link], tuple[View, View | None, Door]] = {
+    VerifyAddress: (account_views.ask_verify, account_views.verify, Door.SIGNED),
+    ResetPassword: (account_views.ask_password, account_views.choose_password, Door.CHOICE),
+    ReturnAddress: (account_views.ask_return, account_views.take_back, Door.SIGNED),
+    KeepSecondFactor: (account_views.ask_to_keep_factor, account_views.keep_factor, Door.SIGNED),
+    OpenPortal: (contract_views.ask_portal, contract_views.open_portal, Door.SIGNED),
+    RefundClosedDesk: (contract_views.ask_refund, contract_views.choose_refund, Door.SIGNED),
+    StopGroup: (stop_views.ask_to_stop, stop_views.stop, Door.ONE_CLICK),
+    StopAlerts: (stop_views.ask_to_stop, stop_views.stop, Door.ONE_CLICK),
+    AnswerAlert: (answer_views.ask_answer, answer_views.answer_alert, Door.SIGNED),
+    MoveReminders: (answer_views.ask_reminders, answer_views.set_reminders, Door.SIGNED),
+    TellHowItWent: (answer_views.ask_went, answer_views.take_answer, Door.SIGNED),
+    AcknowledgeIncident: (account_views.ask_acknowledge, account_views.acknowledge, Door.SIGNED),
+    ShowProof: (stop_views.show_proof, None, Door.SIGNED),
+    ConfirmDeclaration: (contract_views.show_declaration, contract_views.confirm_declaration, Door.SIGNED),
+    ConfirmCancellation: (contract_views.show_notice, contract_views.answer_notice, Door.SIGNED),
+    WithdrawOrder: (contract_views.show_order, contract_views.withdraw, Door.SIGNED),
+    CancelOrder: (contract_views.show_contract, contract_views.cancel, Door.SIGNED),
 }
 
 
@@ -73,16 +74,23 @@ def show_link(token: str) -> ResponseReturnValue:
     return _find_views(token)[0](token)
 
 
+def find_link_door(token: str) -> Door:
+    """Return what may be tried by the form of a link."""
+    kind = find_kind(token)
+    return VIEWS[kind][2] if kind else Door.SIGNED
+
+
 @blueprint.post("/<token>")
+@declare_door(find_link_door)
 def act(token: str) -> ResponseReturnValue:
     """Do what a link is for."""
-    _, carry_out = _find_views(token)
+    carry_out = _find_views(token)[1]
     if carry_out is None:
         raise MethodNotAllowed(["GET", "HEAD"])
     return carry_out(token)
 
 
-def _find_views(token: str) -> tuple[View, View | None]:
+def _find_views(token: str) -> tuple[View, View | None, Door]:
     """Return the views of a token's kind, which is logged with the request: the token is not."""
     kind = find_kind(token)
     if kind is None:

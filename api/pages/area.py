@@ -20,6 +20,8 @@ from api.pages.cookies import (
 from api.pages.headers import forbid_keeping, keep_for_everybody
 from api.pages.lost_sessions import require_operator
 from api.web.auth import current_identity
+from api.web.doors import Door, declare_door
+from api.web.rate_limits import count_stranger
 
 View = Callable[..., ResponseReturnValue]
 
@@ -54,17 +56,28 @@ class Area(Blueprint):
         return self._declare(rule, access, "GET", polled=polled)
 
     def action(
-        self, rule: str, access: Access, *, without_token: bool = False, unconfirmed: bool = False
+        self,
+        rule: str,
+        access: Access,
+        *,
+        without_token: bool = False,
+        unconfirmed: bool = False,
+        door: Door | None = None,
     ) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
 
         `unconfirmed`: an account whose address is not confirmed may do it.
 
         `without_token`: its form reads no cookie, so it carries no token of ours.
+
+        `door`: what a stranger may try there, which decides its limits; of all actions for visitors.
         """
         if access is Access.PUBLIC:
             raise ValueError(f"{rule}: a public page has no form that posts")
-        return self._declare(rule, access, "POST", without_token=without_token, unconfirmed=unconfirmed)
+        if (door is None) is (access is Access.VISITOR):
+            raise ValueError(f"{rule}: a door is declared where no login is needed, and only there")
+        declare = self._declare(rule, access, "POST", without_token=without_token, unconfirmed=unconfirmed)
+        return lambda view: declare(declare_door(door)(view) if door else view)
 
     def _declare(
         self,
@@ -119,6 +132,7 @@ def _ask_to_confirm() -> ResponseReturnValue:
 
 def _check_form(*, is_personal: bool) -> None:
     if comes_from_elsewhere():
+        count_stranger()
         raise ApiError(403, "foreign-form", "this form comes from another site")
     if is_personal:
         require_login()

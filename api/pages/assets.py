@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from api.ground.errors import ensure_found
 from api.pages.headers import forbid_keeping
+from api.web.doors import Door, declare_door
 from configs.ground.brand import fill_colours
 
 TYPES = {
@@ -66,6 +67,7 @@ def compute_version() -> str:
 
 
 @FILES.get("/static/<version>/<path:name>")
+@declare_door(Door.FREE)
 def send_asset(version: str, name: str) -> Response:
     """Send a file. One of an earlier version is sent as it is now, and not kept."""
     path = ensure_found(list_assets().get(name), "file")

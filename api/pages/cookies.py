@@ -27,6 +27,7 @@ from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException
 from itsdangerous import URLSafeTimedSerializer
 from jwt import PyJWTError
 from markupsafe import Markup
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.accounts.auth.access import rotate_login
 from api.accounts.auth.logins import LoginChange, list_login_ids
@@ -42,6 +43,7 @@ from api.web.auth import (
     issue_tokens,
 )
 from api.web.languages import use_account_language
+from api.web.rate_limits import count_stranger
 from configs.ground.clock import clock
 from configs.ground.signing import ACCESS_COOKIE, LinkRefused, get_serializer, unsign
 from configs.settings import settings
@@ -155,7 +157,18 @@ def require_login() -> None:
     Raises:
         LoginNeeded: nobody is signed in.
         FormRefused: somebody is, and the form's token is not that login's.
+        ApiError: 429, this login, or logins of this network address that are refused, ask too often.
     """
+    try:
+        _read_login()
+    except (LoginNeeded, FormRefused, RequestEntityTooLarge):
+        count_stranger()
+        raise
+    g.page_user = current_identity()
+    use_account_language(current_identity().language)
+
+
+def _read_login() -> None:
     try:
         try:
             verify_jwt_in_request(locations=_COOKIES)
@@ -173,8 +186,6 @@ def require_login() -> None:
             raise
         g.login_is_over = True
         raise LoginNeeded from None
-    g.page_user = current_identity()
-    use_account_language(current_identity().language)
 
 
 def require_proof() -> None:

@@ -24,6 +24,7 @@ from api.ground.errors import ApiError
 from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
+from api.web.doors import View, read_mark
 from api.web.openapi import needs_token
 from api.web.problems import build_response
 from api.web.rate_limits import count_request_of, count_stranger
@@ -41,9 +42,8 @@ from configs.settings import settings
 
 _VERSION = "ver"
 _LOGIN = "login"
+_UNCONFIRMED = "allows_unconfirmed"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-# What a login may do before its address is confirmed: end, and have the mail sent again.
-_BEFORE_CONFIRMATION = frozenset({"auth.verify_email_again", "logins.logout", "logins.logout_all"})
 _MOST_TOKENS = 4096  # remembered by a process, of some 700 bytes
 _TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
@@ -189,8 +189,14 @@ def _require_declared_sign_in() -> None:
     """Ask for the token before the body is validated, wherever the OpenAPI document asks for one."""
     if needs_token(request.endpoint):
         require_sign_in()
-        if request.method not in _READING and request.endpoint not in _BEFORE_CONFIRMATION:
+        if request.method not in _READING and not read_mark(_UNCONFIRMED, default=False):
             require_confirmed_address()
+
+
+def allow_unconfirmed(view: View) -> View:
+    """Declare a route that a login may use before its address is confirmed: to end, or have the mail sent again."""
+    vars(view)[_UNCONFIRMED] = True
+    return view
 
 
 def require_confirmed_address() -> None:

@@ -2,10 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Literal
 from uuid import UUID
 
 import structlog
@@ -26,6 +25,7 @@ from api.ground.limit_counters import (
 )
 from api.models.user import User
 from api.network_addresses import group_network_address
+from api.web.doors import Door, find_door, read_mark
 from api.web.known_places import (
     COOKIE,
     digest_account,
@@ -45,55 +45,44 @@ from configs.ground.signing import (
     Link,
     LinkRefused,
     ResetPassword,
-    StopAlerts,
-    StopGroup,
     VerifyAddress,
     find_kind,
     read_token,
 )
 
-GENERAL = "1000 per 15 minutes"
+GENERAL = "1000 per 15 minutes"  # from one network address, without a login
+LIVE = "10000 per 15 minutes"  # the same, of live twins: an open page asks for its parts by itself
 AUTH = "100 per 15 minutes"  # from one network address, or by known browsers of one account
 # One customer of a provider may have a /56 or a /48: the same doors from there, and from everywhere, by unknown places.
 AUTH_WIDER = {56: "200 per 15 minutes", 48: "400 per 15 minutes"}
 AUTH_IN_ALL = "240 per minute"  # hashing more takes a core for itself
 ONE_CLICK = "30 per 15 minutes"  # by one link of a mail, from wherever
 # What is stored without a login, from one network address and from a /48.
-FORMS = {"support": ("5 per day", "20 per day"), "declaration": ("20 per hour", "60 per hour")}
+FORMS = {Door.SUPPORT: ("5 per day", "20 per day"), Door.DECLARATION: ("20 per hour", "60 per hour")}
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
-USER = "300 per 5 minutes"
+USER = "300 per 5 minutes"  # of one account, from wherever
+LIVE_USER = "3000 per 5 minutes"  # the same, of live twins
 CODES = "5 per 5 minutes"  # of one challenge
 WRONG_CODES = "30 per hour"  # of one account
 PROOFS = "30 per 15 minutes"  # passwords that one signed-in account has proven or changed
 # Hashes in turns that are kept for known people; what is more waits with strangers.
 KEPT_BY_ACCOUNT, KEPT_BY_NETWORK = "60 per 15 minutes", "240 per 15 minutes"
-_LINKS = "links.act"  # the forms of all links in messages
-# Mail services post these for many readers, and none tries again: https://www.rfc-editor.org/rfc/rfc8058
-_ONE_CLICK_LINKS = (StopAlerts, StopGroup)
-# Routes that anyone may call to guess, to have a password hashed, or to cause a mail.
-_AUTH_ROUTES = (
-    "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
-    "logins.login", "logins.login_with_code",
-    "sign_in.register", "sign_in.send_reset", "sign_in.sign_in", "sign_in.sign_in_with_code",
-)  # fmt: skip
-_CODE_ROUTES = ("logins.login_with_code", "sign_in.sign_in_with_code")
-_RESET_ROUTES = ("auth.forgot_password", "sign_in.send_reset")
-# Routes for who has a link of ours, and of which kind.
-_LINK_ROUTES = {
-    "auth.verify_email": VerifyAddress,
-    "auth.reset_password": ResetPassword,
-}
+# Doors at which strangers guess, have a password hashed, or cause a mail.
+_AUTH_DOORS = {
+    Door.SIGN_IN, Door.CODE, Door.REGISTRATION, Door.RESET_MAIL, Door.CONFIRMATION, Door.CHOICE,
+}  # fmt: skip
+_LINKS: Mapping[Door, type[Link]] = {Door.CONFIRMATION: VerifyAddress, Door.CHOICE: ResetPassword}
 log = structlog.get_logger(__name__)
 
 
 def register_rate_limits(app: Flask) -> None:
     """Count requests, before their body is read. Without Redis, sign-in answers 503; others are counted in memory.
 
-    A read that needs a token is counted once, by its account (count_request_of), or where the token is refused by its
-    network address (count_stranger): each count is a round trip. Without Redis nginx alone limits these. The limits by
-    account read the body, after those by network address: flask-limiter keeps the order of limits whose periods have
-    the same unit.
+    Personal pages, and reads that need a token, are counted once, by their account (count_request_of), or where the
+    login is refused by its network address (count_stranger). So people who share an address keep nobody out, and each
+    count is a round trip. Without Redis nginx alone limits these. The limits by account read the body, after those by
+    network address: flask-limiter keeps the order of limits whose periods have the same unit.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
@@ -101,17 +90,18 @@ def register_rate_limits(app: Flask) -> None:
     app.register_error_handler(StorageError, _answer_without_redis)
     app.register_error_handler(RateLimitExceeded, lambda error: error.response)
     general = _build_limiter([_build_general_limit()], in_memory_fallback_enabled=True)
-    general.request_filter(lambda: _is_auth() or _is_exempt() or _is_own_read())
+    general.request_filter(lambda: _is_auth() or _is_exempt() or _is_counted_by_login())
     strict = _build_limiter([*_build_address_limits(), *_build_account_limits()])
     strict.request_filter(lambda: not _is_auth() or _is_exempt())
     for each in (general, strict):
         each.init_app(app)
+    app.after_request(_count_changed_twin)
 
 
 def _build_general_limit() -> ApplicationLimit:
     """Return the limit by network address; of a request by a link that we signed, by that link."""
     return ApplicationLimit(
-        lambda: ONE_CLICK if _is_one_click() else GENERAL,
+        lambda: ONE_CLICK if _is_one_click() else LIVE if _is_live() else GENERAL,
         key_function=lambda: (
             hashlib.sha256(request.path.encode()).hexdigest() if _is_one_click() else get_network()
         ),
@@ -119,27 +109,44 @@ def _build_general_limit() -> ApplicationLimit:
     )
 
 
-def _is_own_read() -> bool:
-    return request.method in ("GET", "HEAD") and needs_token(request.endpoint)
+def _is_counted_by_login() -> bool:
+    """Return whether a login is counted: of personal pages and reads. The API reads other bodies before the token."""
+    is_read = request.method in ("GET", "HEAD")
+    return read_mark("is_personal", default=False) or (is_read and needs_token(request.endpoint))
+
+
+def _is_live() -> bool:
+    """Return whether a script of an open page asks: for what it shows already, most of the time."""
+    return bool(read_mark("polled", default=False))
 
 
 def _is_auth() -> bool:
     """Return whether the request may be a guess, have a password hashed, or cause a mail."""
-    return request.endpoint in _AUTH_ROUTES or _find_link() is ResetPassword
-
-
-def _find_link() -> type[Link] | None:
-    """Return the kind of link that a form of /l names; None elsewhere."""
-    return find_kind((request.view_args or {}).get("token", "")) if request.endpoint == _LINKS else None
+    return find_door() in _AUTH_DOORS
 
 
 def _is_one_click() -> bool:
-    kind = _find_link()
-    return kind in _ONE_CLICK_LINKS and _is_good(kind, (request.view_args or {}).get("token"))
+    """Return whether the request is by a link that we signed, which stops messages.
+
+    Mail services post these for many readers, and none tries again: https://www.rfc-editor.org/rfc/rfc8058
+    """
+    token = (request.view_args or {}).get("token")
+    return find_door() is Door.ONE_CLICK and _is_good(find_kind(token or ""), token)
+
+
+def _count_changed_twin(response: Response) -> Response:
+    """Count a live twin that had something new to say as any other page: only one answered by 304 costs little.
+
+    It is sent in any case, as it may carry the cookies of a renewed login: the next page is refused.
+    """
+    if _is_live() and response.status_code == HTTPStatus.OK:
+        with suppress(ApiError):
+            hit_limit(USER, "user", str(g.user_id)) if "user_id" in g else count_stranger()
+    return response
 
 
 def count_stranger() -> None:
-    """Count a request whose token is refused, by its network address.
+    """Count a request whose login is refused, by its network address.
 
     Raises:
         ApiError: 429.
@@ -147,15 +154,16 @@ def count_stranger() -> None:
     hit_limit(GENERAL, "stranger", get_network())
 
 
-def count_form(kind: Literal["support", "declaration"]) -> None:
-    """Count what is about to be stored without a login: a request to support, or a withdrawal or cancellation.
+def count_form() -> None:
+    """Count what is about to be stored without a login, at a door that is declared as one of FORMS.
 
     Raises:
         ApiError: 429, this network address, or its /48, sent too many of them.
     """
-    here, wider = FORMS[kind]
-    hit_limit(here, kind, get_network())
-    hit_limit(wider, f"{kind}-wider", _get_wider_network(min(AUTH_WIDER)))
+    door = Door(read_mark("door", default=None))
+    here, wider = FORMS[door]
+    hit_limit(here, door, get_network())
+    hit_limit(wider, f"{door}-wider", _get_wider_network(min(AUTH_WIDER)))
 
 
 def _build_address_limits() -> list[ApplicationLimit]:
@@ -173,7 +181,7 @@ def _build_address_limits() -> list[ApplicationLimit]:
     ]  # fmt: skip
     everywhere = ApplicationLimit(
         AUTH_IN_ALL,
-        key_function=lambda: "reset" if request.endpoint in _RESET_ROUTES else "all",
+        key_function=lambda: "reset" if find_door() is Door.RESET_MAIL else "all",
         scope="auth-in-all",
         exempt_when=_has_proof,
     )
@@ -183,7 +191,7 @@ def _build_address_limits() -> list[ApplicationLimit]:
 def _get_visitor() -> str:
     """Return by what a visitor is counted: the account that knows the browser, or the network address."""
     if COOKIE in request.cookies:
-        if request.endpoint in _CODE_ROUTES and (browser := read_browser_id()):
+        if find_door() is Door.CODE and (browser := read_browser_id()):
             return f"browser {browser}"  # the challenge's tries are counted, too
         if (email := _read_email()) and find_browser(email):
             return f"account {digest_account(email)}"
@@ -207,11 +215,11 @@ def _has_proof() -> bool:
 
     Its place is known, it carries a link of ours, or it goes on after a right password: a code has tries of its own.
     """
-    return request.endpoint in _CODE_ROUTES or _is_known() or _has_link()
+    return find_door() is Door.CODE or _is_known() or _has_link()
 
 
 def _has_link() -> bool:
-    kind = _LINK_ROUTES.get(request.endpoint or "", _find_link())
+    kind = _LINKS.get(find_door() or Door.FREE)
     if kind is None:
         return False
     try:
@@ -232,20 +240,21 @@ def _is_good(kind: type[Link] | None, token: object) -> bool:
 def _build_account_limits() -> list[ApplicationLimit]:
     """Return the limits on guesses at one account.
 
-    One counts by place, the other all places together. The second leaves out places at which the account is known, so
+    One counts by place, the other all places together; a page and a route of the API that are one door count together.
+    The second leaves out places at which the account is known, so
     that a stranger's guesses do not lock its owner out.
     """
     here = ApplicationLimit(
         ACCOUNT_FROM_ADDRESS,
         key_function=_get_account_and_place,
-        scope=str,
+        scope=lambda _: str(find_door()),
         exempt_when=lambda: not _read_email(),
         deduct_when=_is_guess,
     )
     anywhere = ApplicationLimit(
         ACCOUNT,
         key_function=lambda: digest_account(_read_email()),
-        scope=str,
+        scope=lambda _: str(find_door()),
         exempt_when=lambda: not _read_email() or _may_not_be_locked(),
         deduct_when=_is_guess,
     )
@@ -254,14 +263,17 @@ def _build_account_limits() -> list[ApplicationLimit]:
 
 def _may_not_be_locked() -> bool:
     """Return whether strangers must not use up a limit: of a known place, or of the way to a new password."""
-    return request.endpoint in _RESET_ROUTES or _is_known()
+    return find_door() is Door.RESET_MAIL or _is_known()
 
 
-def _is_guess(response: Response) -> bool:
-    """Return whether a response counts as a guess: a failed login, or any registration."""
-    if request.endpoint == "sign_in.sign_in":
-        return response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-    return request.endpoint != "logins.login" or response.status_code == HTTPStatus.UNAUTHORIZED
+def _is_guess(_: Response) -> bool:
+    """Return whether a request counts as a guess: a wrong password, or anything at the other doors."""
+    return find_door() is not Door.SIGN_IN or "is_wrong_password" in g
+
+
+def note_wrong_password() -> None:
+    """Have this request counted as a guess at the account that it names."""
+    g.is_wrong_password = True
 
 
 def may_take_kept_turn(email: str) -> bool:
@@ -292,7 +304,8 @@ def count_request_of(user_id: UUID) -> None:
     Raises:
         ApiError: 429.
     """
-    hit_limit(USER, "user", str(user_id))
+    limit, name = (LIVE_USER, "live") if _is_live() else (USER, "user")
+    hit_limit(limit, name, str(user_id))
 
 
 def forget_counts(user_id: UUID, email: str) -> None:
@@ -303,6 +316,7 @@ def forget_counts(user_id: UUID, email: str) -> None:
     account, name = digest_account(email), str(user_id)
     counted = (
         (USER, "user", name),
+        (LIVE_USER, "live", name),
         (ACCOUNT_FROM_ADDRESS, "proof", name),
         (ACCOUNT_FROM_ADDRESS, "code", name, get_network()),
         (WRONG_CODES, "codes", name),
@@ -375,7 +389,7 @@ def _read_email() -> str:
     """Return the e-mail address that the body names, whose account is meant; "" where there is none."""
     try:
         # The API's routes refuse a form by its type, which needs the body unread.
-        is_form = (request.endpoint or "").startswith("sign_in.")
+        is_form = not request.path.startswith("/api/")
         return read_email(request.form if is_form else request.get_json(silent=True))
     except RequestEntityTooLarge:  # the check of the body answers it, once the request is counted
         return ""
@@ -393,8 +407,7 @@ def _get_account_and_place() -> str:
 
 def _is_exempt() -> bool:
     """Return whether a request is not counted: a preflight, a webhook, a file, or health, which needs no Redis."""
-    is_free = (request.endpoint or "").startswith(("health.", "assets."))
-    return request.method == "OPTIONS" or is_free or is_webhook()
+    return request.method == "OPTIONS" or find_door() is Door.FREE or is_webhook()
 
 
 def _answer_without_redis(error: StorageError) -> Response:

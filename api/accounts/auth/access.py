@@ -23,6 +23,7 @@ from api.web.rate_limits import (
     limit_codes,
     limit_guesses,
     may_take_kept_turn,
+    note_wrong_password,
 )
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ def check_password(body: LoginBody) -> User:
     fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None, kept=kept)
     if user is None or not fits:
         log.info("sign-in refused", because="wrong-login", user=str(user.id) if user else None)
+        note_wrong_password()
         raise ApiError(401, "wrong-login", "no account has this address and password")
     return user
 

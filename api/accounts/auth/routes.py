@@ -48,6 +48,7 @@ from api.models.base import read_once, session, write_once
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.web.auth import (
+    allow_unconfirmed,
     current_login_id,
     current_user,
     current_user_id,
@@ -56,6 +57,7 @@ from api.web.auth import (
     require_recent_proof,
     require_refresh_token,
 )
+from api.web.doors import Door, declare_door
 from api.web.known_places import remember_place
 from api.web.openapi import BEARER, BODY, REFRESH, declare_errors, make_blueprint
 from api.web.rate_limits import may_take_kept_turn
@@ -68,6 +70,7 @@ blueprint = make_blueprint(
 
 
 @blueprint.post("/register", responses={202: Registered, **declare_errors(*BODY)})
+@declare_door(Door.REGISTRATION)
 def register(body: Registration) -> tuple[dict[str, Any], int]:
     """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
     count_mail(body.email)
@@ -80,6 +83,7 @@ def register(body: Registration) -> tuple[dict[str, Any], int]:
     security=[{}, *BEARER],
     responses={200: Confirmed, **declare_errors(*BODY, 401, 403, 404, 409, 410)},
 )
+@declare_door(Door.CONFIRMATION)
 def verify_email(body: TokenBody) -> dict[str, Any]:
     """Confirm the address that the mail with this token went to, and catch up on slots that are open now.
 
@@ -94,6 +98,7 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
 
 
 @blueprint.post("/verify-email/again", security=BEARER, responses={202: MailSent, **declare_errors(401)})
+@allow_unconfirmed
 def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
     count_mail(current_user().email)
@@ -102,6 +107,7 @@ def verify_email_again() -> tuple[dict[str, Any], int]:
 
 
 @blueprint.post("/forgot-password", responses={202: MailSent, **declare_errors(*BODY)})
+@declare_door(Door.RESET_MAIL)
 def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
     """Send a link to choose a new password. The answer never tells whether the address has an account."""
     count_mail_from_network()
@@ -110,6 +116,7 @@ def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
 
 
 @blueprint.post("/reset-password", responses={204: None, **declare_errors(*BODY, 404, 410)})
+@declare_door(Door.CHOICE)
 def reset_password(body: ResetBody) -> tuple[str, int]:
     """Choose a new password by the token of a link. All logins end; the address counts as confirmed."""
     with _refused_links():
@@ -155,6 +162,7 @@ logins_blueprint = make_blueprint(
 
 
 @logins_blueprint.post("/login", responses={200: LoginAnswer, **declare_errors(*BODY, 401)})
+@declare_door(Door.SIGN_IN)
 def login(body: LoginBody) -> dict[str, Any]:
     """Sign in, also before the address is confirmed."""
     user = check_password(body)
@@ -164,6 +172,7 @@ def login(body: LoginBody) -> dict[str, Any]:
 
 
 @logins_blueprint.post("/login/totp", responses={200: SignedIn, **declare_errors(*BODY, 401)})
+@declare_door(Door.CODE)
 def login_with_code(body: TotpLoginBody) -> dict[str, Any]:
     """Finish the login of an account with a second factor: five tries, within five minutes of the password."""
     user = check_code(body)
@@ -171,6 +180,7 @@ def login_with_code(body: TotpLoginBody) -> dict[str, Any]:
 
 
 @logins_blueprint.post("/refresh", security=REFRESH, responses={200: SignedIn, **declare_errors(401)})
+@declare_door(Door.SIGNED)
 def refresh() -> dict[str, Any]:
     """Give new tokens for the refresh token in the Authorization header. Each is good once: keep the new one."""
     change = rotate_login(*require_refresh_token())
@@ -178,6 +188,7 @@ def refresh() -> dict[str, Any]:
 
 
 @logins_blueprint.post("/logout", security=BEARER, responses={204: None, **declare_errors(401)})
+@allow_unconfirmed
 def logout() -> tuple[str, int]:
     """End this login."""
     write_once(logins.end_login, current_login_id(), EndedBecause.LOGGED_OUT)
@@ -185,6 +196,7 @@ def logout() -> tuple[str, int]:
 
 
 @logins_blueprint.post("/logout-all", security=BEARER, responses={204: None, **declare_errors(401)})
+@allow_unconfirmed
 def logout_all() -> tuple[str, int]:
     """End all logins of the user, this one too."""
     write_once(logins.end_all_logins, current_user_id(), EndedBecause.ENDED_BY_USER)

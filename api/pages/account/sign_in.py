@@ -28,6 +28,7 @@ from api.pages.lost_sessions import (
     render_held_form,
 )
 from api.web.auth import current_identity, current_login_id, current_user, current_user_id
+from api.web.doors import Door
 from api.web.known_places import remember_registration
 from api.web.languages import read_language
 from api.web.stranger_mail import count_mail, count_mail_from_network, may_mail_to
@@ -60,7 +61,7 @@ def show_sign_in() -> str:
     return render_template("sign_in/sign_in.html", form=Form(LoginBody), next=request.args.get("next"))
 
 
-@area.action("/login", Access.VISITOR)
+@area.action("/login", Access.VISITOR, door=Door.SIGN_IN)
 def sign_in() -> ResponseReturnValue:
     """Sign in, or ask for the code of the second factor."""
     form = Form.read(LoginBody)
@@ -72,7 +73,7 @@ def sign_in() -> ResponseReturnValue:
     return _go_on(user)
 
 
-@area.action("/login/code", Access.VISITOR)
+@area.action("/login/code", Access.VISITOR, door=Door.CODE)
 def sign_in_with_code() -> ResponseReturnValue:
     """Finish the sign-in of an account with a second factor."""
     form = Form.read(TotpLoginBody)
@@ -98,7 +99,7 @@ def show_registration() -> str:
     return render_template("sign_in/register.html", form=form, cancelled=cancelled, next=find_next_target())
 
 
-@area.action("/register", Access.VISITOR)
+@area.action("/register", Access.VISITOR, door=Door.REGISTRATION)
 def register() -> ResponseReturnValue:
     """Open an account. The answer never tells whether the address was known."""
     form = Form.read(RegistrationForm)
@@ -132,7 +133,7 @@ def show_forgotten() -> str:
     return render_template("sign_in/forgot.html", form=Form(EmailBody))
 
 
-@area.action("/forgot", Access.VISITOR)
+@area.action("/forgot", Access.VISITOR, door=Door.RESET_MAIL)
 def send_reset() -> ResponseReturnValue:
     """Send the link, where the address has an account."""
     form = Form.read(EmailBody)

@@ -12,6 +12,7 @@ from api.pages.forms import Form, Texts
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
 from api.payments.declarations.forms import receive
 from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
+from api.web.doors import Door
 from api.web.languages import read_language
 from api.web.rate_limits import count_form
 from api.web.stranger_mail import may_mail
@@ -28,7 +29,7 @@ def show_withdrawal() -> str:
     return render_template("declarations/form.html", form=Form(WithdrawalForm))
 
 
-@area.action(WITHDRAW_PATH, Access.VISITOR, without_token=True)
+@area.action(WITHDRAW_PATH, Access.VISITOR, without_token=True, door=Door.DECLARATION)
 def send_withdrawal() -> ResponseReturnValue:
     """Take a withdrawal."""
     return _take_form("declarations", WithdrawalForm, WITHDRAWAL_TEXTS)
@@ -40,7 +41,7 @@ def show_cancellation() -> str:
     return render_template("cancellations/form.html", form=Form(CancellationForm), ends=list_ends())
 
 
-@area.action(CANCEL_PATH, Access.VISITOR, without_token=True)
+@area.action(CANCEL_PATH, Access.VISITOR, without_token=True, door=Door.DECLARATION)
 def send_cancellation() -> ResponseReturnValue:
     """Take a notice of cancellation."""
     return _take_form("cancellations", CancellationForm, CANCELLATION_TEXTS, ends=list_ends())
@@ -57,6 +58,6 @@ def _take_form(
         return render_template(f"{folder}/form.html", form=form, **shown)
     if "confirmed" not in request.form:
         return render_template(f"{folder}/summary.html", wish=form.value, declaration=new_id())
-    count_form("declaration")
+    count_form()
     row = write_once(receive, form.value, choose_page_language(read_language()), may_mail)
     return render_template(f"{folder}/received.html", row=row)

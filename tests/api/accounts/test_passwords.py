@@ -132,7 +132,7 @@ def test_who_is_locked_out_by_strangers_signs_in_after_a_reset(
     client: FlaskClient, redis_server: redis.Redis
 ) -> None:
     log_in(client, "wrong", "192.0.2.1")
-    count_more(redis_server, "*/logins.login/100/*", 99)
+    count_more(redis_server, "*/sign-in/100/*", 99)
     assert log_in(client, PASSWORD, "203.0.113.9").status_code == 429
     assert forget(client, address="203.0.113.9").status_code == 202
     token = list_tokens("password_reset")[-1]

@@ -31,7 +31,7 @@ from tests.clients import People, Person
 from tests.factories import EMAIL, PASSWORD, add_account, get, one, rows
 from tests.in_turn import in_turn
 
-OF_ACCOUNT = "*/logins.login/100/*"
+OF_ACCOUNT = "*/sign-in/100/*"
 NOWHERE = "redis://127.0.0.1:1/0"
 
 

@@ -11,6 +11,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.support import SupportRequest
 from api.web import rate_limits, stranger_mail
+from api.web.doors import Door
 from tests.api.messages import BOTH, add_operator
 from tests.clients import People
 from tests.factories import rows
@@ -177,7 +178,7 @@ def test_a_declaration_counts_though_its_mailbox_gets_no_receipt_any_more(
 def test_declarations_of_a_48_have_a_ceiling(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, str], receipt: str
 ) -> None:
-    monkeypatch.setitem(rate_limits.FORMS, "declaration", ("20 per hour", "2 per hour"))
+    monkeypatch.setitem(rate_limits.FORMS, Door.DECLARATION, ("20 per hour", "2 per hour"))
     places = ("2001:db8:7:8::1", "2001:db8:7:9::1", "2001:db8:7:a::1", "2001:db8:8:8::1", FAR)
     found = [
         declare(client, path, fields, f"{number}@example.org", place) for number, place in enumerate(places)
