@@ -12,7 +12,7 @@ from api.links.routes import VIEWS
 from api.models.user import User
 from api.web.doors import Door
 from api.web.openapi import needs_token
-from configs.ground.signing import StopAlerts, write_token
+from configs.ground.signing import Link, StopAlerts, write_token
 from configs.world.plan import PlanName
 from tests.api.world import count_more
 from tests.clients import Browser, People
@@ -111,7 +111,7 @@ def test_each_kind_of_link_declares_its_limits_and_each_of_them_bites(
     app: Flask, redis_server: redis.Redis, person: People
 ) -> None:
     client = app.test_client(use_cookies=False)
-    real = {StopAlerts: write_token(StopAlerts((add_alert(person().id),)))}
+    real: dict[type[Link], str] = {StopAlerts: write_token(StopAlerts((add_alert(person().id),)))}
     for kind, (_, carry_out, door) in VIEWS.items():
         # What is forged is counted by its address, whatever kind of link it claims to be.
         forged = Door.SIGNED if door is Door.ONE_CLICK else door
@@ -173,10 +173,10 @@ def test_fourteen_people_behind_one_address_live_with_open_pages(
     assert {ask(path) for path in _OPEN} == {200}
     redis_server.flushdb()
     assert {ask(path) for path, times in _OPEN.items() for _ in range(times)} == {304}
-    counters = redis_server.keys("api:throttle*")
+    counters: list[Any] = redis_server.keys("api:throttle*")
     assert len(counters) == 2, "the account's own, and of the address what no login is read for"
     for counter in counters:
-        *key, amount, length, unit = counter.decode().split("/")
+        *key, amount, length, unit = str(counter, "ascii").split("/")
         sharing = _TENANTS if "general" in key else 1
         used = int(redis_server.get(counter) or 0) * _WINDOWS[f"{length}/{unit}"] * sharing
         assert used <= int(amount) / 2, counter
