@@ -108,7 +108,7 @@ def sign_in(app: Flask, user_id: UUID) -> Person:
     """Sign a user in by a program that keeps no cookies."""
     with session() as s:
         user = s.get_one(User, user_id)
-        login = open_login(s, user, "", from_known_address=True).login
+        login = open_login(s, user, "", from_known_place=True).login
         claims = {"ver": user.token_version, "login": str(login.id)}
     with app.app_context():
         # As long as the login: tests step the clock by days.
@@ -228,7 +228,7 @@ class Browser:
         """Put the cookies of a new login into the browser."""
         with session() as s:
             user = s.get_one(User, user_id)
-            opened = open_login(s, user, name, from_known_address=True)
+            opened = open_login(s, user, name, from_known_place=True)
         with self.client.application.app_context():
             tokens = issue_tokens(user, opened.login, str(opened.token_id))
         self.client.set_cookie("__Host-access", tokens.access)

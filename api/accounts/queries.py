@@ -100,7 +100,10 @@ def find_pending_hash(session: Session, email: str) -> str | None:
 
 def index_contacts(contacts: Iterable[Contact]) -> dict[Channel, Contact]:
     """Return contacts by channel; of several devices one that is reached still, for they are switched together."""
-    return {each.channel: each for each in sorted(contacts, key=lambda each: not each.is_lost)}
+    return {
+        each.channel: each
+        for each in sorted(contacts, key=lambda each: not (each.is_lost or each.is_ended_device))
+    }
 
 
 def read_account(session: Session, user_id: UUID) -> Account:

@@ -13,6 +13,8 @@ from api.models.base import Base, ContactAddress, EncryptedText, enum_column, ne
 from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
+from configs.ground.push_subscriptions import read_subscription
+from configs.settings import settings
 from configs.world.plan import PlanName
 
 _NOW = sa.func.now()
@@ -228,8 +230,16 @@ class Contact(Base):
 
     @property
     def is_linked(self) -> bool:
-        """Whether it is its owner's. A chat that blocked the bot is not any more: it must be linked again."""
-        return self.verified_at is not None and self.state is not ContactState.BLOCKED
+        """Whether it is its owner's. A chat that blocked the bot is not any more, nor a device whose push has ended."""
+        is_own = self.verified_at is not None and self.state is not ContactState.BLOCKED
+        return is_own and not self.is_ended_device
+
+    @property
+    def is_ended_device(self) -> bool:
+        """Whether it is a browser that ended its subscription, or subscribed for another VAPID key than that of now."""
+        if self.channel is not Channel.PUSH or self.state is not ContactState.OK:
+            return self.channel is Channel.PUSH
+        return read_subscription(self.address).is_of_former_key(settings().vapid_public_key)
 
     @property
     def reachable(self) -> bool:

@@ -184,7 +184,7 @@ def _sign_in(ground: Ground, operation: Any) -> dict[str, str]:
         # Who holds the largest plan is quoted nothing.
         held = PlanName.URGENCE_24H if operation.path == "/api/billing/quote" else PlanName.URGENCE_TOTAL
         s.execute(sa.update(Grant).where(Grant.user_id == user.id).values(plan=held))
-        change = open_login(s, user, "", from_known_address=True)
+        change = open_login(s, user, "", from_known_place=True)
     with ground.app.app_context():
         tokens = issue_tokens(user, change.login, str(change.token_id))
     refreshes = operation.definition.raw.get("security") == [{"refresh": []}]

@@ -16,7 +16,7 @@ from api.ground.errors import ApiError
 from api.models.base import read_once, session, write_once
 from api.models.user import User
 from api.web.auth import current_identity, current_login_id, current_user, is_use
-from api.web.known_places import is_known_address, is_known_place, remember_place
+from api.web.known_places import is_known_place, remember_place
 from api.web.rate_limits import (
     count_password_work,
     count_wrong_code,
@@ -62,13 +62,13 @@ def check_code(body: TotpLoginBody) -> User:
 
 def open_login(user: User) -> LoginChange:
     """Open a login for a user who has just proven to be that."""
-    is_known = is_known_address(user.email)
+    is_known = is_known_place(user.email)
     with session() as s:
         change = service.open_login(
-            s, user, name_browser(request.user_agent.string), from_known_address=is_known
+            s, user, name_browser(request.user_agent.string), from_known_place=is_known
         )
         is_confirmed = has_confirmed_mailbox(s, user.id)
-    log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_address=is_known)
+    log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_place=is_known)
     if is_confirmed:  # anybody opens accounts that nobody confirms: these are no more known than strangers
         remember_place(user.email)
     return change

@@ -38,10 +38,11 @@ class LoginChange:
     token_id: str | None  # of the refresh token that is good now
 
 
-def open_login(session: Session, user: User, browser: str, *, from_known_address: bool) -> LoginChange:
+def open_login(session: Session, user: User, browser: str, *, from_known_place: bool) -> LoginChange:
     """Begin a login of a user who has just proven to be that.
 
-    A mail reports it, unless it is the first login, or its browser and its network address are in use already.
+    A mail reports it, unless it is the first login, or a browser of its name is in use already, and its place is known:
+    by the cookie that the browser has of us, as a phone changes networks each day, or by its network address.
     """
     now, token_id = clock(), secrets.token_hex(32)
     before = session.scalars(sa.select(Login.browser).where(Login.user_id == user.id).distinct()).all()
@@ -54,7 +55,7 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     _note_use(session, user.id, now)
     # Old logins are dropped, so an account older than that had a login before: this one is not its first.
     is_first = not before and user.created_at > now - LOGIN_KEPT_FOR()
-    if not is_first and not (from_known_address and browser in before):
+    if not is_first and not (from_known_place and browser in before):
         params = {"browser": browser, "at": now.isoformat()}
         write_message(session, user.id, "new_sign_in", params, f"new-sign-in:{login.id}")
     return LoginChange(login, token_id)

@@ -105,7 +105,7 @@ def list_devices(session: Session, user_id: UUID) -> DeviceList:
     return DeviceList(
         public_key=settings().vapid_public_key,
         limit=PUSH_DEVICES,
-        devices=[_describe(contact, at) for contact, at in found if not _has_ended(contact)],
+        devices=[_describe(contact, at) for contact, at in found if not contact.is_ended_device],
     )
 
 
@@ -126,7 +126,7 @@ def add_device(session: Session, user_id: UUID, wish: NewDevice) -> tuple[Device
     known = _free_endpoint(session, user_id, subscription)
     _drop_ended(session, user_id, known)
     contact = known or _build_contact(session, user_id)
-    was_reachable = known is not None and known.reachable and not _has_ended(known)
+    was_reachable = known is not None and known.reachable and not known.is_ended_device
     contact.address, contact.device_name = subscription.as_address(), wish.name
     contact.verified_at = contact.verified_at or clock()
     if not was_reachable or contact.consented_at is None:
@@ -167,12 +167,6 @@ def _is_device_of(user_id: UUID) -> tuple[sa.ColumnElement[bool], sa.ColumnEleme
     return Contact.user_id == user_id, Contact.channel == Channel.PUSH
 
 
-def _has_ended(device: Contact) -> bool:
-    if device.state is not ContactState.OK:
-        return True
-    return read_subscription(device.address).is_of_former_key(settings().vapid_public_key)
-
-
 def _select_last_sent(device_id: UUID | None = None) -> sa.Select[datetime | None]:
     of = Contact.id if device_id is None else device_id
     return sa.select(sa.func.max(Notification.accepted_at)).where(Notification.contact_id == of)
@@ -185,7 +179,7 @@ def _lock_owners(session: Session, user_id: UUID, subscription: PushSubscription
     ended = [
         each.id
         for each in session.scalars(sa.select(Contact).where(*_is_device_of(user_id)))
-        if _has_ended(each)
+        if each.is_ended_device
     ]
     lock_messages(session, [*ended, *([other.id] if other and taken else [])])
     owners = {user_id, *([other.user_id] if other else [])}
@@ -206,7 +200,7 @@ def _free_endpoint(session: Session, user_id: UUID, subscription: PushSubscripti
     known = find_contact(session, Channel.PUSH, subscription.as_address())
     if known is None or known.user_id == user_id:
         return known
-    if not _has_ended(known) and read_subscription(known.address) != subscription:
+    if not known.is_ended_device and read_subscription(known.address) != subscription:
         raise _refuse_taken()
     session.delete(known)
     session.flush()
@@ -222,7 +216,7 @@ def _refuse_taken() -> ApiError:
 def _drop_ended(session: Session, user_id: UUID, known: Contact | None) -> None:
     """Delete the devices whose subscription ended: they count no more."""
     for contact in session.scalars(sa.select(Contact).where(*_is_device_of(user_id))):
-        if contact is not known and _has_ended(contact):
+        if contact is not known and contact.is_ended_device:
             session.delete(contact)
     session.flush()
 

@@ -24,7 +24,7 @@ from api.models.user import Channel, Contact, Role, User
 from configs.ground.clock import clock
 from configs.ground.signing import SKEW
 from tests.api.world import Door
-from tests.clients import People, problem
+from tests.clients import Browser, People, problem
 from tests.factories import PASSWORD, add_account, change, get, rows
 from tests.in_turn import in_turn
 from tests.waiting import at_once
@@ -215,8 +215,31 @@ def test_the_first_login_is_not_reported_one_from_elsewhere_is(client: FlaskClie
     assert (mail.kind, mail.channel, mail.params["browser"]) == ("new_sign_in", Channel.EMAIL, "curl")
     assert door.nudged[-1] == mail.id
     elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
-    client.post("/api/auth/login", json=CAMILLE, headers={"User-Agent": FIREFOX}, environ_base=elsewhere)
+    other = client.application.test_client()
+    other.post("/api/auth/login", json=CAMILLE, headers={"User-Agent": FIREFOX}, environ_base=elsewhere)
     assert [each.kind for each in rows(Notification)] == ["new_sign_in"] * 2
+
+
+def test_a_known_browser_is_no_alarm_on_another_network_and_any_other_is(app: Flask) -> None:
+    add_account()
+    known = Browser(app)
+
+    def sign_in(browser: Browser, address: str) -> int:
+        """Sign in again where the login has ended; return how many logins were reported so far."""
+        browser.client.environ_base["REMOTE_ADDR"] = address
+        for name in ("__Host-access", "__Host-refresh"):
+            browser.client.delete_cookie(name)
+        browser.get("/login")
+        browser.send("/login", email=CAMILLE["email"], password=CAMILLE["password"])
+        assert browser.status == 303
+        return len(rows(Notification, Notification.kind == "new_sign_in"))
+
+    for address in ("192.0.2.10", "198.51.100.7", "203.0.113.9", "2001:db8::1"):
+        assert sign_in(known, address) == 0
+    assert sign_in(Browser(app), "198.51.100.8") == 1
+    other = Browser(app)
+    other.client.set_cookie("__Host-known", known.client.get_cookie("__Host-known").value[:-1] + "x")  # type: ignore[union-attr]
+    assert sign_in(other, "198.51.100.9") == 2, "a cookie that nobody signed makes no browser known"
 
 
 @pytest.mark.usefixtures("account")

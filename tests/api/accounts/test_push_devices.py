@@ -178,6 +178,16 @@ def test_devices_of_a_former_key_have_ended_and_a_renewed_one_comes_back(
         private, public = draw_keys()
         settings_env(VAPID_PRIVATE_KEY=private, VAPID_PUBLIC_KEY=public)
 
+    def is_told_as_on() -> set[bool]:
+        """Return what all doors say of push: settings, the account, and the operators' page reads the same."""
+        settings: Any = camille.get("/api/users/notifications").json
+        account: Any = camille.get("/api/auth/me").json
+        return {
+            settings["notifyPush"],
+            account["notifyPush"],
+            settings["groups"]["slots"]["push"] is not None,
+        }
+
     def list_names() -> list[str]:
         answer: Any = camille.get("/api/users/push-devices").json
         return [each["name"] for each in answer["devices"]]
@@ -186,11 +196,14 @@ def test_devices_of_a_former_key_have_ended_and_a_renewed_one_comes_back(
     old = [subscribe() for _ in range(5)]
     for wish in old:
         assert camille.post("/api/users/push-devices", wish | {"name": "old"}).status_code == 201
+    assert is_told_as_on() == {True}
     use_new_keys()
-    assert list_names() == []
+    assert (list_names(), is_told_as_on()) == ([], {False})
+    switched = camille.patch("/api/users/notifications", {"notifyPush": True})
+    assert problem(switched) == (409, "not-linked")
     again = camille.post("/api/users/push-devices", old[0] | {"name": "new"})
     assert again.status_code in (200, 201), "those of the former key count no more"
-    assert list_names() == ["new"]
+    assert (list_names(), is_told_as_on()) == (["new"], {True})
 
 
 @in_turn(
