@@ -1,12 +1,9 @@
 """Changes of an alert: what it waits for, its name, language, and calls."""
 
 from collections.abc import Iterable
-from dataclasses import fields
-from datetime import timedelta
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
 from api.alerts.health_texts import erase_health_texts
@@ -14,6 +11,7 @@ from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import change_voice, check_plan, get_open, record_desk_changes
 from api.alerts.targets import (
     build_targets,
+    describe_targets,
     find_watched_desks,
     get_prefecture_id,
     list_revealing,
@@ -26,13 +24,10 @@ from api.ground.errors import invalid
 from api.ground.messages import catch_up_later
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
-from api.models.alert import Limits as TargetLimits
 from configs.ground.clock import clock
 from configs.world.prefecture import prefecture
 
 _WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
-_REPEATED = timedelta(minutes=10)
-_COLUMNS = ("prefecture_id", "procedure", "desk_id", *(each.name for each in fields(TargetLimits)))
 
 
 def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertChange) -> Alert:
@@ -57,27 +52,10 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
     return alert
 
 
-def find_repeated(
-    session: Session, user_id: UUID, name: str | None, targets: Iterable[AlertTarget]
-) -> Alert | None:
-    """Return the open alert that the same form made a moment ago; None where there is none.
-
-    The user's row is locked, so that of two requests at once the second sees the first one's alert.
-    """
-    lock_user(session, user_id)
-    lately = session.scalars(
-        sa.select(Alert)
-        .where(Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.created_at > clock() - _REPEATED)
-        .options(selectinload(Alert.targets))
-    )
-    wanted = _describe(targets)
-    return next((each for each in lately if each.name == name and _describe(each.targets) == wanted), None)
-
-
 def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     """Replace targets and limits where they differ; an alert that waited for a watch is enabled as a new one is."""
     targets = build_targets(wish)
-    if _describe(targets) == _describe(alert.targets):
+    if describe_targets(targets) == describe_targets(alert.targets):
         return
     place = get_prefecture_id(targets)
     waiting = must_wait_for_watch(session, wish, prefecture(place))
@@ -124,13 +102,3 @@ def _merge(alert: Alert, change: AlertChange) -> NewAlert:
 
 def _list_desk_ids(targets: Iterable[AlertTarget]) -> set[str]:
     return {each.id for each in find_watched_desks(targets)}
-
-
-def _describe(targets: Iterable[AlertTarget]) -> set[tuple[object, ...]]:
-    return {
-        tuple(
-            tuple(value) if isinstance(value, list) else value
-            for value in map(target.__getattribute__, _COLUMNS)
-        )
-        for target in targets
-    }

@@ -62,7 +62,14 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> None:
 def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
     """Add an alert that the plan cannot carry beside the others, and tell its user."""
     targets = build_targets(wish)
-    alert = Alert(user_id=user_id, name=wish.name, targets=targets, created_at=clock(), enabled=False)
+    alert = Alert(
+        user_id=user_id,
+        name=wish.name,
+        language=wish.language,
+        targets=targets,
+        created_at=clock(),
+        enabled=False,
+    )
     note_health_consent(alert, targets)
     session.add(alert)
     held = find_entitlement(session, user_id, clock()).plan

@@ -26,7 +26,6 @@ from api.alerts.schemas import (
     Reminders,
     SentTest,
 )
-from api.alerts.targets import build_targets
 from api.ground.errors import not_found
 from api.ground.schemas import Answer, Body
 from api.models.answer import AnswerValue, AnswerVia
@@ -83,15 +82,12 @@ def list_alerts(query: AlertQuery) -> dict[str, Any]:
 
 @blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
 def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
-    """Wait for slots; the user is notified at once of those that are open now.
+    """Wait for slots; the user is notified at once of those that are open now. Sent again within 10 min it makes one.
 
     Where nothing of it can be watched it is refused with the reason, or kept with `acceptWaiting` and needs no plan.
     """
-    targets = build_targets(body)
     with session() as s:
-        alert = service.create_alert(s, current_user_id(), body, targets)
-        service.change_voice(s, alert, body.voice)
-        return read_alert(s, alert).as_json(), 201
+        return read_alert(s, service.take_wish(s, current_user_id(), body)).as_json(), 201
 
 
 @blueprint.get("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(401, 404)})

@@ -148,6 +148,7 @@ class NewAlert(Body):
     """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
 
     `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
+    `language`: of its messages; the account's without one.
     `voice`: of a wish that is ordered with a plan it is left out; calls are chosen afterwards.
     `acceptHealth`: the user's explicit consent to an alert for desks whose names reveal health.
     """
@@ -160,6 +161,7 @@ class NewAlert(Body):
     )
     desk_ids: DeskIds = Field(default_factory=list, max_length=_MOST)
     name: Name | None = None
+    language: Language | None = None
     limits: Limits = Field(default_factory=Limits)
     voice: Voice = Field(default_factory=Voice)
     accept_waiting: Flag = False

@@ -6,12 +6,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import find_entitlement, list_plans_above, lock_user
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import NewAlert, Voice
 from api.alerts.targets import (
+    build_targets,
+    describe_targets,
     ensure_watchable,
     find_watched_desks,
     get_prefecture_id,
@@ -40,6 +42,7 @@ FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
 FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
+_REPEATED = timedelta(minutes=10)  # in which the same wish is a form or a request that was sent twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,40 @@ def has_stopped_last(session: Session, user_id: UUID) -> bool:
     return not has_waiting(session, user_id) and session.scalar(by_link.limit(1)) is not None
 
 
+def take_wish(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
+    """Return the alert of a request for one, by the API or a page: a new one, or the same that was made a moment ago.
+
+    The user's row is locked, so that of two requests at once the second finds the alert of the first.
+
+    Raises:
+        ApiError: as for `build_targets`, `create_alert` and `change_voice`.
+    """
+    targets = build_targets(wish)
+    lock_user(session, user_id)
+    alert = _find_repeated(session, user_id, wish.name, targets) or create_alert(
+        session, user_id, wish, targets
+    )
+    alert.language = wish.language or alert.language
+    if wish.voice.enabled:
+        change_voice(session, alert, wish.voice)
+    return alert
+
+
+def _find_repeated(
+    session: Session, user_id: UUID, name: str | None, targets: list[AlertTarget]
+) -> Alert | None:
+    lately = sa.select(Alert).where(
+        Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.created_at > clock() - _REPEATED
+    )
+    wanted = describe_targets(targets)
+    same = (
+        each
+        for each in session.scalars(lately.options(selectinload(Alert.targets)))
+        if each.name == name and describe_targets(each.targets) == wanted
+    )
+    return next(same, None)
+
+
 def create_alert(
     session: Session,
     user_id: UUID,
@@ -116,6 +153,7 @@ def create_alert(
     alert = Alert(
         user_id=user_id,
         name=wish.name,
+        language=wish.language,
         targets=targets,
         created_at=clock(),
         enabled=not waiting and not paused,

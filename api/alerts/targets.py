@@ -1,7 +1,7 @@
 """Targets of alerts: desks and limits, whether they can be watched, and consent where one reveals health."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -15,6 +15,7 @@ from api.alerts.schemas import Limits, NewAlert
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
+from api.models.alert import Limits as TargetLimits
 from api.models.desk import DeskState
 from api.models.discovery import Drift
 from configs.ground.clock import clock
@@ -31,6 +32,7 @@ from configs.world.prefecture import (
 
 Lost = Mapping[str, str]  # ids of desks that are not for sale now, with the reason
 _MINUTE = 60
+_COLUMNS = ("prefecture_id", "procedure", "desk_id", *(each.name for each in fields(TargetLimits)))
 _WAIT = "POST /api/alerts with acceptWaiting: true to be told when that changes"
 
 
@@ -43,7 +45,6 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
     place = find_prefecture(wish)
     if errors := list(_check_desks(wish, place)):
         raise invalid(*errors)
-    check_health_consent(wish, place)
     limits = _build_columns(wish.limits)
     targets = [
         *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),
@@ -123,6 +124,17 @@ def _check_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Itera
         yield FieldError(path="limits.weekdays", rule="excludes_everything", detail=detail)
 
 
+def describe_targets(targets: Iterable[AlertTarget]) -> set[tuple[object, ...]]:
+    """Return what targets are about, to compare them with others."""
+    return {
+        tuple(
+            tuple(value) if isinstance(value, list) else value
+            for value in map(target.__getattribute__, _COLUMNS)
+        )
+        for target in targets
+    }
+
+
 def _enumerate(what: str, values: Iterable[str]) -> str:
     return f"{what}: {', '.join(values) or 'none'}"
 
@@ -200,17 +212,14 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     """Return whether an alert has to wait until a desk can be watched; False where one can be watched now.
 
     Raises:
-        ApiError: 422, with the reason for each part of the body, and with alternatives.
+        ApiError: 422, with the reason for each part of the body, and with alternatives; `health_consent` where nothing
+            but that is missing: for an alert that cannot be had it is good for nothing.
     """
     items = list(_list_items(wish, place))
     lost = find_unsold_desks(session, place.desks)
-    if any(item.shows_slots(lost) for item in items):
-        refused = [item for item in items if not item.is_checked]
-    elif wish.accept_waiting:
-        return True
-    else:
-        refused = items
-    if refused:
+    is_seen = any(item.shows_slots(lost) for item in items)
+    refused = [item for item in items if not item.is_checked] if is_seen else items
+    if refused and (is_seen or not wish.accept_waiting):
         instead = f"{_name_alternatives(list_watchable(place, lost), place)}; {_WAIT}"
         raise invalid(
             *(
@@ -218,7 +227,8 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
                 for each in refused
             )
         )
-    return False
+    _check_health_consent(wish, place)
+    return not is_seen
 
 
 def find_watchable(session: Session, place: Prefecture) -> list[Desk]:
@@ -305,12 +315,7 @@ def _enumerate_desks(what: str, names: Iterable[str]) -> str:
     return f"{what} {', '.join(sorted(set(names)))}"
 
 
-def check_health_consent(wish: NewAlert, place: Prefecture) -> None:
-    """Refuse a wish that reveals health without consent.
-
-    Raises:
-        ApiError: 422.
-    """
+def _check_health_consent(wish: NewAlert, place: Prefecture) -> None:
     found = None if wish.accept_health else next(find_revealing_desks(wish, place), None)
     if found:
         detail = f"what is known of {found.id} reveals health: ask for explicit consent, and send acceptHealth: true"

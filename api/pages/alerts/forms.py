@@ -22,7 +22,7 @@ from api.models.base import autocommit_session, read_once
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
 from configs.ground.clock import clock
-from configs.ground.text import MESSAGE_LANGUAGES, Language
+from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.desk import Desk, Procedure, Text, zone_of
 from configs.world.plan import PlanName
 from configs.world.prefecture import Prefecture, prefectures
@@ -64,9 +64,8 @@ _TEXTS: Texts = {
 
 
 class AlertForm(NewAlert):
-    """The fields of the form: a wish, and the language of its messages (of the account without one)."""
+    """The fields of the form: a wish, and whether it could choose calls."""
 
-    language: Language | None = None
     calls_shown: Flag = False
 
     def as_change(self, *, with_calls: bool) -> AlertChange:

@@ -10,10 +10,9 @@ from flask_babel import gettext as _
 from api.alerts import service
 from api.alerts.appointments import close_as_found
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert, find_repeated
+from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_own_alert
-from api.alerts.schemas import AlertAnswer, NewAlert
-from api.alerts.targets import build_targets
+from api.alerts.schemas import AlertAnswer
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.models.base import read_once, session, write_once
 from api.pages.alerts.forms import (
@@ -88,17 +87,9 @@ def create_alert() -> ResponseReturnValue:
 
 
 def _try_to_create(page: WishPage) -> AlertAnswer | None:
-    wish: NewAlert = page.form.value
     try:
-        targets = build_targets(wish)
         with session() as s:
-            alert = find_repeated(s, current_user_id(), wish.name, targets)
-            alert = alert or service.create_alert(s, current_user_id(), wish, targets)
-            if page.form.value.language:
-                alert.language = page.form.value.language
-            if has_calls(page.form):
-                service.change_voice(s, alert, wish.voice)
-            return read_alert(s, alert)
+            return read_alert(s, service.take_wish(s, current_user_id(), page.form.value))
     except ApiError as error:
         page.refuse(error)
         return None

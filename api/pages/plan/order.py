@@ -225,7 +225,7 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
     """Return the alert that the payment creates, as the page shows it; None where its place does not exist."""
     try:
         place = find_prefecture(wish)
-        build_targets(wish.model_copy(update={"accept_health": True}))
+        build_targets(wish)
     except ApiError:
         return None
     is_watched = _can_be_watched(wish, place)
@@ -243,9 +243,10 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
 
 
 def _can_be_watched(wish: NewAlert, place: Prefecture) -> bool:
+    asked = {"accept_waiting": False, "accept_health": True}  # for consent the page asks itself
     try:
         with autocommit_session() as s:
-            return not must_wait_for_watch(s, wish.model_copy(update={"accept_waiting": False}), place)
+            return not must_wait_for_watch(s, wish.model_copy(update=asked), place)
     except ApiError:
         return False
 

@@ -18,10 +18,11 @@ from api.models.base import new_id, session
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from configs.ground.clock import clock
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from tests.api.world import reveal_health
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_message, change, rows, save, see
+from tests.factories import BOBIGNY, add_desk, add_message, change, rows, save, see
 
 OTHER = "melun_77/titre-sejour"
 BY_NAME = {"deskIds": [BOBIGNY]}
@@ -49,6 +50,21 @@ def test_a_procedure_that_other_desks_serve_too_reveals_nothing_and_takes_no_tex
     key = tell(camille, desk_id=BOBIGNY)
     camille.delete(f"/api/alerts/{alert.id}")
     assert read_texts() == {key}
+
+
+def test_consent_is_asked_only_for_an_alert_that_can_be_had(camille: Person) -> None:
+    def refuse(**body: Any) -> list[str]:
+        status, answer = create(camille, **BY_NAME, **body)
+        assert status == 422
+        return [each["rule"] for each in answer["errors"]]
+
+    assert refuse() == ["health_consent"]
+    add_desk(BOBIGNY, last_outcome=Outcome.CLOSED)
+    assert refuse() == refuse(acceptHealth=True) == ["not_watched"]
+    assert refuse(acceptWaiting=True) == ["health_consent"], "it is kept, and reveals health"
+    status, made = create(camille, **BY_NAME, acceptWaiting=True, acceptHealth=True)
+    assert (status, made["awaitsWatch"]) == (201, True)
+    assert rows(Alert)[0].consented_at is not None
 
 
 def test_an_edit_keeps_the_time_of_the_consent_and_drops_one_that_is_needed_no_more(
@@ -137,7 +153,9 @@ def test_what_left_as_one_message_with_such_a_desk_goes_too(camille: Person) -> 
 
 
 def test_the_texts_stay_while_another_alert_has_the_consent(camille: Person) -> None:
-    (_, first), (_, second) = (create(camille, **BY_NAME, acceptHealth=True) for _ in range(2))
+    (_, first), (_, second) = (
+        create(camille, **BY_NAME, acceptHealth=True, name=each) for each in ("Maman", "Papa")
+    )
     key = tell(camille, desk_id=BOBIGNY)
     camille.delete(f"/api/alerts/{first['id']}")
     assert read_texts() == {key}

@@ -82,21 +82,38 @@ def test_a_plan_that_is_over_or_not_begun_is_no_plan(person: People) -> None:
 
 def test_beyond_the_plan_larger_plans_are_offered_and_a_paused_alert_makes_room(camille: Person) -> None:
     first = create(camille)
-    answer = camille.post("/api/alerts", WISH)
+    answer = camille.post("/api/alerts", WISH | {"name": "Papa"})
     assert answer.status_code == 402
     body = answer.json or {}
     assert body["type"].endswith(":plan-limit")
     assert "URGENCE_24H carries 1 alert at once" in body["detail"]
     assert [each["plan"] for each in body["plans"]] == ["URGENCE_7J", "URGENCE_TOTAL"]
     camille.patch(f"/api/alerts/{first['id']}/toggle")
-    create(camille)
+    create(camille, name="Papa")
     assert camille.patch(f"/api/alerts/{first['id']}/toggle").status_code == 402
 
 
 def test_creates_at_once_cannot_pass_a_limit_of_one(camille: Person) -> None:
-    answers = at_once(lambda _: camille.post("/api/alerts", WISH).status_code, range(8))
+    wishes = [WISH | {"name": f"{number}"} for number in range(8)]
+    answers = at_once(lambda wish: camille.post("/api/alerts", wish).status_code, wishes)
     assert sorted(answers) == [201] + [402] * 7
     assert len(rows(Alert)) == 1
+
+
+def test_a_request_that_is_repeated_makes_one_alert_in_the_language_that_was_asked_last(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    wish = WISH | {"limits": {"weekdays": [1, 5]}}
+    ids = at_once(lambda _: create(camille, **wish, language="ar")["id"], range(4))
+    (alert,) = rows(Alert)
+    assert (set(ids), alert.language) == ({str(alert.id)}, "ar")
+    assert create(camille, **wish)["language"] == "ar"
+    assert create(camille, **wish, language="en")["language"] == "en"
+    frozen.shift(timedelta(minutes=10, seconds=1))
+    assert camille.post("/api/alerts", wish).status_code == 402, "later it is another one"
+    camille.delete(f"/api/alerts/{alert.id}")
+    assert create(camille, **wish)["id"] != ids[0], "one that is over is made anew"
+    assert create(camille, **wish, language=None)["language"] is None
 
 
 def test_toggles_at_once_cannot_pass_a_limit_of_one(camille: Person) -> None:
@@ -111,8 +128,8 @@ def test_fair_use_bounds_the_prefectures_of_the_largest_plan(
 ) -> None:
     settings_env(FAIR_USE_PREFECTURES="1")
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    for _ in range(4):
-        create(camille)
+    for number in range(4):
+        create(camille, name=f"{number}")
     answer = camille.post("/api/alerts", {"deskIds": ["melun_77/titre-sejour"]})
     assert problem(answer) == (409, "fair-use")
 
@@ -124,8 +141,8 @@ def test_paused_alerts_do_not_pile_up_without_end(
 ) -> None:
     settings_env(FAIR_USE_ALERTS="2")
     camille = person(plan=PlanName.URGENCE_7J)
-    for _ in range(2):
-        made = create(camille)
+    for number in range(2):
+        made = create(camille, name=f"{number}")
         camille.patch(f"/api/alerts/{made['id']}/toggle")
     answer = camille.post("/api/alerts", WISH)
     assert problem(answer) == (409, "fair-use")
