@@ -24,7 +24,7 @@ from crawler.parsing.moment_grammar import (
     find_days,
     find_hour_behind,
     fold_days,
-    has_borrower,
+    shares_month,
     mask_days,
     match_day,
     read_hour,
@@ -163,7 +163,7 @@ def moment_of(day: str, hour: str | None, visit: VisitContext) -> date | None:
     lowered = fold_days(day)
     named = list(find_days(lowered))
     days = {_day(each, visit) for each in named}
-    if len(days) != 1 or any(has_borrower(lowered, each) for each in named):
+    if len(days) != 1 or any(shares_month(lowered, each) for each in named):
         return None
     found, clock = days.pop(), read_hour(mask_days(lowered if hour is None else fold_days(hour)))
     if found is None or clock is Doubt.SEVERAL or (clock is None and hour is not None):

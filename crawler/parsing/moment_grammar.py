@@ -61,6 +61,10 @@ _OTHER_DAY = re.compile(
     r"\s*(?:[-\u2013\u2014,/&+]|\b(?:jusqu'au|au|à|a|et|ou|puis|to|and|or|through|thru|until|till)\b)\s*"
     rf"(?:(?:le|la|au|the|du|on|ou|et)\b\s*)?(?:\b(?:{_WEEKDAY})\b\.?,?\s*)?$"
 )
+_DAY_BEHIND = re.compile(
+    rf"\s*(?:jusqu'au|au|et|ou|&|puis|to|and|or|through|thru|until|till)\s+(?:(?:le|au|the)\s+)?(?:(?:{_WEEKDAY})\.?\s+)?"
+    r"\d{1,2}(?:er|st|nd|rd|th)?\b(?!\s*[:/.]\d)"
+)
 _LONGEST_DAY = 60  # characters before a day, in which another one borrows its month
 
 # Hours
@@ -75,7 +79,8 @@ _CLOCK = (
     r"(?: ?(?P<unit>h|hrs?|heures?)\b(?: (?P<loose>[0-5]\d)(?!\d|[.,]\d))?"
     r"| ?h(?P<tight>[0-5]\d)(?!\d)"
     r"| ?:(?P<colon>[0-5]\d)(?::[0-5]\d(?:\.\d+)?)?(?![\d:])"
-    r"|(?:\.(?P<dot>[0-5]\d))?(?= ?[ap]\.?m\b))"
+    r"|\.(?P<dot>[0-5]\d)(?= ?(?:h|uhr|[ap]\.?m)\b)"
+    r"|(?= ?[ap]\.?m\b))"
 ) + _HALVES
 _NUMBERS = (
     "deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingt|trente|quarante"
@@ -86,14 +91,19 @@ _TOKEN = re.compile(
     r"|(?P<length>\b(?:durée|duree|dure|duration|pendant|lasts?)\b[\s:(=-]*(?:d'|de |environ |about )?"
     r"\d+(?:h\d+| ?(?:h|heures?|hours?)\b(?: ?\d+)?)?)"
     rf"|(?P<clock>{_CLOCK})"
-    r"|(?P<noon>(?<![\w-])(?<!apr[eè]s )(?:midi|minuit|noon|midnight)\b)"
+    rf"|(?P<worded>(?<![\w-])(?<!apr[eè]s )(?:midi|minuit|noon|midnight|(?:une|{_NUMBERS}) heures?|o'clock)\b)"
     r"|(?P<broken>\d+(?: ?h ?|:)\d+)"
     rf"|(?P<figure>\d+(?:[.,]\d+)*|\b(?:{_NUMBERS})\b)"
 )
 _MASK = "\0"  # stands for a day
 _MINUTES = re.compile(r" ?(?:(?P<short>min|mn)|minutes?)\b(?! d[e'])")
 # Words behind figures apart from their `h` (`9 h 30 en mairie`) that count nothing: those are minutes.
+_STREETS = (
+    r"rue|avenue|av|boulevard|boul|bd|place|pl|allée|chemin|quai|cours|impasse|route|square|passage|esplanade|faubourg"
+    r"|mail|promenade|rond-point|street|road"
+)
 _BEHIND_MINUTES = re.compile(
+    rf"(?! ?,? ?(?:(?:bis|ter),? )?(?:{_STREETS})\b)"
     r"\s*(?:$|\n|[^\w\s€$£%°+/]|(?:à|a|au|jusqu'\w+|to|until|till|le|dans|en|avec|chez|pour|at|in|with|salle|guichet"
     r"|bureau|box|porte|mairie|(?:sous-)?préfecture|accueil|agence|annexe|antenne|centre|site|réserver|choisir"
     r"|sélectionner|libre|disponible|book|select|choose|heure|room|desk)\b)"
@@ -119,6 +129,9 @@ _NO_WORD = (  # words that own no figure beside them
 _COUNTED = re.compile(rf" ?[€$£%°']| (?!(?:{_NO_WORD})\b)[^\W\d_]{{2,}}")
 _LABELLED = re.compile(rf"(?:\b(?!(?:{_NO_WORD})\b)[^\W\d_]{{2,}}|\bn)[ :.°#-]{{0,3}}$|[#€$£] ?$")
 _DAY_HOURS, _HOUR_MINUTES, _NOON = 24, 60, 12
+_TWELVE_HOURS = re.compile(
+    "[1-6]:"
+)  # before offices open: in the afternoon, where no half of the day is told
 _LONGEST_LINK = 20  # characters between the two ends of a span
 _LONGEST_WORD = 30  # characters before a figure, in which its word stands
 
@@ -134,7 +147,7 @@ _CLOSED = re.compile(
 _WORD_CUT = re.compile(r"^\S*")
 _ENGLISH_WEEKDAY = re.compile(rf"\b(?:{_WEEKDAY})\b\.?,?\s*$")
 _LEADS_TO_DAY = re.compile(r"\s*(?:le|on|the)\s+")
-_OPENING = re.compile(r"\b(?:ouver|ouvr|horaires\b|ferm|open|clos|permanence)")  # when an office is open
+_OPENING = re.compile(r"\b(?:ouver|ouvr|horaires d|ferm|open|clos|permanence)")  # when an office is open
 
 
 class Doubt(Enum):
@@ -190,8 +203,20 @@ def mask_days(text: str) -> str:
     return _DAY.sub(_MASK, text)
 
 
-def has_borrower(text: str, day: re.Match[str]) -> bool:
-    """Tell whether another day before this one shares its month (`du 1er au 5 décembre`), or its week."""
+def shares_month(text: str, day: re.Match[str]) -> bool:
+    """Tell whether another day beside this one shares its month (`du 1er au 5 décembre`), or its week."""
+    return _has_borrower(text, day) or _has_follower(text, day)
+
+
+def _has_follower(text: str, day: re.Match[str]) -> bool:
+    part = text[day.end() : day.end() + _LONGEST_DAY]
+    other = _DAY_BEHIND.match(part)
+    if other is None or _COUNTED.match(part, other.end()):
+        return False
+    return not any(each.is_hour and each.start < other.end() for each in _read_tokens(part))
+
+
+def _has_borrower(text: str, day: re.Match[str]) -> bool:
     begin = max(0, day.start() - _LONGEST_DAY)
     other = _OTHER_DAY.search(text[begin : day.start()])
     if other is None:
@@ -214,7 +239,7 @@ def read_hour(text: str) -> time | Doubt | None:
     if at is None:
         return Doubt.UNKNOWN if hours else None
     is_early = 0 < at.hour < _NOON and not any(each.half for each in begins)
-    if is_early and _AFTERNOON.search(text):
+    if is_early and (_AFTERNOON.search(text) or _TWELVE_HOURS.match(text, begins[0].start)):
         return Doubt.UNKNOWN
     unclear = any(_may_belong(text, each, begins[0], begins[-1]) for each in tokens if not each.is_hour)
     return Doubt.UNKNOWN if unclear else at
@@ -241,7 +266,7 @@ def read_mentions(text: str) -> Iterator[Mention]:
 
 def find_hour_behind(text: str, day: re.Match[str]) -> Token | None:
     """Return the hour that stands behind a day and belongs to it."""
-    part = text[day.end() : day.end() + _REACH]
+    part = text[day.end() : day.end() + _REACH_BACK]
     following = _DAY.search(part)
     found = _find_behind(part[: following.start()] if following else part)
     return found and found.token
@@ -338,7 +363,7 @@ def _scan(text: str) -> Iterator[Token]:
         start, end = found.span()
         if found["clock"]:
             yield _read_clock(text, found)
-        elif found["noon"] or found["broken"]:
+        elif found["worded"] or found["broken"]:
             yield Token(start, end, is_hour=True, is_possible=not found["broken"])
         elif written := found["figure"]:
             yield Token(start, end, is_hour=False, value=int(written[:9]) if written.isdecimal() else None)

@@ -19,7 +19,14 @@ from w3lib.url import url_query_parameter
 from crawler.parsing.absence import Statement, check_page, read_no_document
 from crawler.parsing.dates import covered_by_answer, machine_moment, moment_of, moments_in, week
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import HIDDEN, UNSEEN, contains_phrase, normalize, rendered_text
+from crawler.parsing.html_text import (
+    HIDDEN,
+    UNSEEN,
+    contains_phrase,
+    normalize,
+    rendered_lines,
+    rendered_text,
+)
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.json_models import day_in
 from crawler.platforms import Platform, match_address
@@ -311,7 +318,7 @@ def _begins(page: Page, link: HtmlElement) -> datetime | None:
     card = next(iter(link.xpath(_CARD)), None)
     if card is None:
         return None
-    moments = set(moments_in(rendered_text(card), page.visit))
+    moments = set(moments_in(rendered_lines(card), page.visit))
     start = moments.pop() if len(moments) == 1 else None
     return start if isinstance(start, datetime) else None
 

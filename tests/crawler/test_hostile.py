@@ -214,6 +214,16 @@ REPEATED = {
         "<html><body><p>{}</p></body></html>",
         "Aucun rendez-vous n'est disponible le matin. ",
     ),
+    "days and hours that have passed": (
+        reading("selectors"),
+        "<html><body><p>Aucun rendez-vous n'est disponible.</p>{}</body></html>",
+        "9h 10 le 2/11/2026 ou 9-12h <br>",
+    ),
+    "days in one line": (
+        reading("selectors"),
+        "<html><body><p>Aucun rendez-vous n'est disponible.</p>{}</body></html>",
+        "2/11/2026 au 3 et ",
+    ),
     "headings above a sentence for none": (
         reading("selectors"),
         "<html><body>{}<p>Aucun rendez-vous n'est disponible.</p></body></html>",
