@@ -36,6 +36,7 @@ from configs.ground.database_errors import passes
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signing import StopGroup, write_address, write_token
 from configs.settings import Constant, settings
+from notifier.channels.fates import COPIES
 from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
 from notifier.content.message_kind_base import (
     CALL_MISSED,
@@ -57,6 +58,7 @@ _MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, 
 # Its writer's estimate of the database's clock may be ahead of the worker's that its job comes to
 _EARLY = timedelta(seconds=1)
 OVER_BUDGET = "SMS budget of the day used up"
+ALL_COPIES = "sent as often as it may be"
 # By priority, at which multiple of SMS_DAY_STOP they end; a day is one of UTC. Slot alerts and codes leave at any cost.
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}
 _STOP_TAG = "%stop_group%"
@@ -258,6 +260,8 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
             made.unsent.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
         elif skip := find_wish(row, to, now):
             made.unsent.append((row, skip))
+        elif _has_all_copies(opened, row):
+            made.unsent.append((row, Skip(State.SKIPPED, ALL_COPIES)))
         elif _is_over_budget(opened, row, now):
             made.unsent.append((row, Skip(State.SKIPPED, OVER_BUDGET)))
         else:
@@ -309,6 +313,25 @@ def add_stop_link(
         substitutions={**context.substitutions, _STOP_TAG: write_address(token)},
         stop_token=token,
     )
+
+
+# Two claims of one announcement are made one after the other: each counts what the other leased.
+_LOCK_ANNOUNCEMENT = sa.text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(announcement_id::text, 0)) FROM notifications WHERE id = :id"
+)
+_COUNT_COPIES = sa.text("""
+SELECT coalesce(sum(n.unknown_attempts), 0) + count(n.accepted_at)
+  + count(*) FILTER (WHERE n.state = 'sending' AND n.id <> mine.id)
+FROM notifications mine JOIN notifications n USING (announcement_id, user_id, channel) WHERE mine.id = :id
+""")
+
+
+def _has_all_copies(session: Session, row: ClaimedRow) -> bool:
+    """Whether the reader may have had all SMS of an announcement: its alert's, and those after a call."""
+    if row.channel is not Channel.SMS:
+        return False
+    session.execute(_LOCK_ANNOUNCEMENT, {"id": row.id})
+    return session.scalars(_COUNT_COPIES, {"id": row.id}).one() >= COPIES[row.channel]
 
 
 def _is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:

@@ -186,24 +186,30 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
 
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
-    is_own = row.provider_id and (row.provider, row.provider_id) == (event.provider, event.message_id)
-    is_accepted, has_arrived = row.state in ACCEPTED, event.kind in _ARRIVED
-    if event.kind in _YES:
-        if row.state in FINAL and not is_own:
-            return
-        if row.state not in FINAL and (has_arrived or not is_accepted):
-            _settle(row, event, is_own=bool(is_own))
-    elif not is_accepted and not is_own and row.channel is Channel.VOICE and row.unknown_attempts:
-        _settle(row, event)  # calls are made one after the other: theirs ends the attempt
-    elif not (is_accepted and is_own):
-        return  # of another copy, and this one may arrive
-    if has_arrived:
+    end = settle(row, event)
+    if end is State.DELIVERED:
         _deliver(opened, row, event)
-    elif event.kind not in _YES:
+    elif end is State.BOUNCED:
         _bounce(opened, row, event, now)
 
 
-def _settle(row: Notification, event: ProviderEvent, *, is_own: bool = False) -> None:
+def settle(row: Notification, event: ProviderEvent) -> State | None:
+    """Note in a row what a receipt says of its acceptance; return the end that it tells, None where it tells none."""
+    is_own = bool(row.provider_id) and (row.provider, row.provider_id) == (event.provider, event.message_id)
+    is_accepted, has_arrived = row.state in ACCEPTED, event.kind in _ARRIVED
+    if event.kind in _YES:
+        if row.state in FINAL and not is_own:
+            return None
+        if row.state not in FINAL and (has_arrived or not is_accepted):
+            _accept(row, event, is_own=is_own)
+        return State.DELIVERED if has_arrived else None
+    if not is_accepted and not is_own and row.channel is Channel.VOICE and row.unknown_attempts:
+        _accept(row, event)  # calls are made one after the other: theirs ends the attempt
+        return State.BOUNCED
+    return State.BOUNCED if is_accepted and is_own else None  # another copy may arrive
+
+
+def _accept(row: Notification, event: ProviderEvent, *, is_own: bool = False) -> None:
     """Note that the provider had accepted a copy. One that is not the row's own yet was counted as of unknown fate."""
     if not is_own:
         if row.state is not State.SENDING:
@@ -259,9 +265,10 @@ def expire_receipts(now: datetime) -> None:
         if channel in PAID_CHANNELS:
             with session() as opened:
                 _expire_paid(opened, key, now)
-    # Calls that ended lately without our knowing whether they rang; their users are locked.
-    lately = row.state == State.FAILED, row.failed_at > now - LATE_AFTER
-    unsure = sa.select(row).join(User).where(*lately, row.kind == SLOT_CALL, row.unknown_attempts > 0)
+    # Calls and SMS of which all copies that there may be ended lately without our knowing; their users are locked.
+    lately = row.state == State.FAILED, row.failed_at > now - LATE_AFTER, row.channel.in_(PAID_CHANNELS)
+    kinds = row.kind.in_((SLOT_CALL, SLOT_DETECTED))
+    unsure = sa.select(row).join(User).where(*lately, kinds, row.unknown_attempts > 0)
     with session() as opened:
         locked = unsure.with_for_update(of=User, read=True, key_share=True, skip_locked=True)
         tell_elsewhere(opened, opened.scalars(locked).all(), now)

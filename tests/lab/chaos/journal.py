@@ -36,7 +36,10 @@ class ProviderOutage:
 
     def seconds_to_tell(self, length: float) -> float:
         """Return how long after an outage of `length` seconds a message may still be on its way."""
-        if self.mode not in _UNKNOWN_FATE:
+        is_unknown = self.mode in _UNKNOWN_FATE or (
+            self.mode == "error_500" and self.channel is not Channel.EMAIL
+        )
+        if not is_unknown:
             return TOLD_WITHIN
         least = max(_UNKNOWN_LEAST, SMS_UNKNOWN if self.channel is Channel.SMS else 0.0)
         return max(least, _UNKNOWN_SHARE * length) + _MARGIN

@@ -40,7 +40,7 @@ PERIODS = {
     "RETRY_SECONDS": "1",
     "RETRY_MAX_SECONDS": "4",
     "UNKNOWN_RETRY_SECONDS": "0.5,4,20,60",
-    "SMS_UNKNOWN_RETRY_SECONDS": "20,60",
+    "SMS_UNKNOWN_RETRY_SECONDS": "2,20,60",
     **{f"{channel.upper()}_PER_HOUR": str(cap) for channel, cap in CAPS.items()},
     "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
