@@ -24,11 +24,11 @@ from crawler.parsing.moment_grammar import (
     find_days,
     find_hour_behind,
     fold_days,
-    shares_month,
     mask_days,
     match_day,
     read_hour,
     read_mentions,
+    shares_month,
 )
 from crawler.reading import CoveredWindow, Page, Place, Slot, VisitContext
 
