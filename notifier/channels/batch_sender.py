@@ -28,6 +28,7 @@ from api.models.user import Channel
 from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing, settings
+from notifier.channels import flood_waits
 from notifier.channels.fates import STRENGTH, Fate, Sort, find_outcome
 from notifier.channels.provider_base import (
     Acceptance,
@@ -258,6 +259,10 @@ class BatchSender:
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
     ) -> Sequence[Answer]:
+        of_chats = messages if self.name is Channel.TELEGRAM else ()  # one a call
+        turns = [flood_waits.ask(each) for each in of_chats]
+        if (wait := max(turns, default=0.0)) > 0:
+            return [ProviderResting(f"{name} asked to wait", wait)] * len(messages)
         breaker = breaker_of(name, alternatives=alternatives)
         try:
             token = breaker.begin_call()
@@ -265,6 +270,8 @@ class BatchSender:
             return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
         began = time.monotonic()
         answers = self._call(provider, messages)
+        for message, answer, turn in zip(of_chats, answers, turns, strict=False):
+            flood_waits.note(message, answer, is_try=turn < 0)
         if _has_failed(provider, answers):
             breaker.record_failure(token)
         else:

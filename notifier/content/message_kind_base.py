@@ -99,6 +99,7 @@ class OutgoingMessage:
     # About the account or a payment, or wanted again after a spam report: no provider's list of those holds it up.
     passes_lists: bool = False
     replaces: str = ""  # the provider's id of the message that it edits
+    is_reply: bool = False  # to a command or button of its reader
     stored: StoredText | None = None  # None of a secret kind
 
     @property

@@ -58,6 +58,7 @@ from notifier.delivery.retry_policy import (
     on_success,
 )
 from notifier.message_kinds import kind_of
+from notifier.message_kinds.telegram import REPLIES
 
 # A slot alert that its reader wants later is none of the first any more.
 _HELD_PRIORITY = sa.case(
@@ -229,7 +230,7 @@ def render_message(message: ClaimedMessage, contents: Contents) -> OutgoingMessa
     return OutgoingMessage(
         content, message.address, ids, substitutions, message.seen_at, headers,
         passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
-        replaces=context.replaces, stored=stored,
+        replaces=context.replaces, is_reply=row.kind in REPLIES, stored=stored,
     )  # fmt: skip
 
 

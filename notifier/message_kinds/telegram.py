@@ -48,6 +48,7 @@ from notifier.content.slot_alert_content import (
 
 COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"
+REPLIES = (_KIND, "slot_answered")  # to commands and buttons
 _LANGUAGES_IN_ROW = 3
 _MOST = 10  # alerts in one message
 _LONGEST = 200  # alerts that are read: a user keeps fewer, but may have stopped some within the day
