@@ -32,6 +32,18 @@ class NewItem(Parameters):
     subscription: str | None = None
 
 
+class InvoicePage(Page):
+    """Invoices of one subscription, or of all."""
+
+    subscription: str | None = None
+
+
+class Preview(Parameters):
+    """Whose next invoice."""
+
+    subscription: str
+
+
 class ItemPage(Page):
     """Items of one customer, or of all."""
 
@@ -130,6 +142,43 @@ def void_invoice(account: Account, _given: Parameters, invoice: str) -> Json:
     return account.change(known, "invoice.voided", status="void", **over)
 
 
+def list_invoices(account: Account, given: InvoicePage) -> Json:
+    """GET /v1/invoices."""
+    if given.subscription:
+        account.find("subscription", given.subscription, "subscription")
+    since, wished = (
+        given.created.gte or 0,
+        {"_subscription": given.subscription} if given.subscription else {},
+    )
+    found = [each for each in account.where("invoice", **wished) if since <= each["created"]]
+    return given.cut(found[::-1], "/v1/invoices")
+
+
+def preview_invoice(account: Account, given: Preview) -> Json:
+    """POST /v1/invoices/create_preview: what the next period and the pending items would cost; nothing is kept."""
+    known = account.find("subscription", given.subscription, "subscription")
+    if known["status"] == "canceled" or known["cancel_at"]:
+        raise StripeError("No upcoming invoices for customer.", code="invoice_upcoming_none")
+    item: Json = known["items"]["data"][0]
+    period = {"start": item["current_period_end"], "end": item["current_period_end"]}
+    parent = name_parent("subscription_item_details", subscription=known["id"], subscription_item=item["id"])
+    cents = item["price"]["unit_amount"] * item["quantity"]
+    line = make_line(account, cents, known["currency"], period, parent=parent, quantity=item["quantity"])
+    waiting = _pending_items(account, known["customer"], known["id"])
+    lines = [*_show_items(account, waiting)[::-1], line]
+    made = account.build(
+        "invoice",
+        id=new_id("upcoming_in"),
+        billing_reason="upcoming",
+        currency=known["currency"],
+        customer=known["customer"],
+        lines=make_list(lines, "/v1/invoices/upcoming/lines"),
+        period_end=period["end"],
+        period_start=period["start"],
+    )
+    return made | _amounts(made, None)
+
+
 def list_lines(account: Account, given: Page, invoice: str) -> Json:
     """GET /v1/invoices/{id}/lines."""
     lines = account.find("invoice", invoice)["lines"]
@@ -218,9 +267,16 @@ def _amounts(invoice: Json, coupon: Json | None) -> Json:
 
 
 def _take_pending(account: Account, subscription: Json, invoice: str) -> list[Json]:
-    lines = []
-    for item in _pending_items(account, subscription["customer"], subscription["id"]):
+    waiting = _pending_items(account, subscription["customer"], subscription["id"])
+    for item in waiting:
         item["invoice"] = invoice
+    return _show_items(account, waiting)
+
+
+def _show_items(account: Account, items: list[Json]) -> list[Json]:
+    """Return the lines that an invoice has of these items."""
+    lines = []
+    for item in items:
         parent = name_parent(
             "invoice_item_details", invoice_item=item["id"], subscription=item["_subscription"]
         )

@@ -31,6 +31,12 @@ class Cancellation(Parameters):
     prorate: bool | None = None
 
 
+class CustomerChange(Parameters):
+    """The address that a customer has from now on."""
+
+    email: str
+
+
 class NewPortal(Parameters):
     """Whose portal."""
 
@@ -118,6 +124,14 @@ def make_customer(account: Account, email: str | None) -> Json:
     identifier = new_id("cus")
     prefix = identifier[-8:].upper()
     return account.make("customer.created", "customer", id=identifier, invoice_prefix=prefix, email=email)
+
+
+def update_customer(account: Account, given: CustomerChange, customer: str) -> Json:
+    """POST /v1/customers/{id}."""
+    known = account.find("customer", customer)
+    if known.get("deleted"):
+        raise missing_object("customer", customer, None)
+    return account.change(known, "customer.updated", email=given.email)
 
 
 def delete_customer(account: Account, _given: Parameters, customer: str) -> Json:
