@@ -33,6 +33,7 @@ _ROLES = {
     "api/privacy/export_files.py": "rdvpriority_background",
     "api/prefectures/desk_days.py": "rdvpriority_background",
     "api/payments/invoices/issuing.py": "rdvpriority_background",
+    "api/payments/invoices/__main__.py": "rdvpriority_background",
     "api/payments/exchange/jobs.py": "rdvpriority_background",
     "api/payments/exchange/reconciliation.py": "rdvpriority_background",
     "api/migrations/": _OWNER,

@@ -23,6 +23,7 @@ from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
 from api.models.notification import Notification, State
+from api.models.stripe_event import CommandKind, StripeCommand
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.addresses import digest, fold_address, shorten_address
 from configs.ground.clock import clock
@@ -79,6 +80,19 @@ def request_new_email(session: Session, user: User, email: str) -> None:
     write_mail(session, contact, _KIND, mails, params)
 
 
+def tell_stripe_address(session: Session, user: User) -> None:
+    """Have Stripe told the account's address where it knows the user: its pages and mails show it."""
+    if user.stripe_customer_id:
+        now = clock()
+        command = {
+            "kind": CommandKind.CUSTOMER,
+            "subject_id": user.id,
+            "created_at": now,
+            "next_attempt_at": now,
+        }
+        session.execute(insert(StripeCommand).values(command).on_conflict_do_nothing())
+
+
 def apply_new_email(session: Session, contact: Contact) -> None:
     """Make the confirmed new address the account's; the old address gets a mail.
 
@@ -88,6 +102,7 @@ def apply_new_email(session: Session, contact: Contact) -> None:
     user = session.get_one(User, contact.user_id, with_for_update={"key_share": True})
     new, old = contact.new_address or contact.address, contact.address
     user.email = contact.address = new
+    tell_stripe_address(session, user)
     _keep_former(contact, old)
     user.factor_ends_at = None  # it was told to the mailbox before; who moves the account is signed in
     contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK

@@ -228,6 +228,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         ),
     },
     "invoice_counters": {"background": _CHANGE, "reader": _READ},
+    "invoice_gaps": {"background": _ALL, "reader": _READ},
     "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},
     "book_transactions": {"api": _ADD, "background": _ADD, "reader": _READ},
     "book_lines": {"api": _ADD, "background": _ADD, "reader": _READ},

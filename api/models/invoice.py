@@ -59,6 +59,17 @@ class Invoice(Base):
     )
 
 
+class InvoiceGap(Base):
+    """A document whose row a restore lost: api/payments/invoices/lost_documents.py."""
+
+    __tablename__ = "invoice_gaps"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    record: Mapped[dict[str, Any]]  # from the store: the row without the client's name, and what it is about
+    reason: Mapped[str]  # why it is missing
+    found_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
 class InvoiceCounter(Base):
     """The last number of a series. The transaction that issues a document locks its row until the commit."""
 

@@ -89,6 +89,7 @@ class Subscription(Base):
     cancel_at: Mapped[datetime | None]  # when it will end, once it is cancelled
     ended_at: Mapped[datetime | None]
     cancel_wanted_at: Mapped[datetime | None]  # when it shall end, as its user or we decided
+    lapsed_at: Mapped[datetime | None]  # when it was to end because its days of grace were over
     synced_at: Mapped[datetime | None]  # when it was last read at Stripe
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 

@@ -19,6 +19,7 @@ class CommandKind(StrEnum):
         "credit"  # lower the next invoice by a credit of `watch_credits`, or no more where it is paid out
     )
     END = "end"  # end a subscription when its row says, or let it go on
+    CUSTOMER = "customer"  # give the customers of a user the account's address
 
 
 class StripeCommand(Base):

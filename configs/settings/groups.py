@@ -155,6 +155,17 @@ class CrawlingSettings(CommonSettings):
         return self.app_env != "production" and not (self.app_env == "development" and self.allow_live_sites)
 
 
+# Stripe's words for means of payment by which it knows within seconds whether money comes, of renewals too.
+_SETTLING = ("card", "paypal", "link", "amazon_pay", "revolut_pay", "klarna")
+
+
+def _settle_at_once(methods: tuple[str, ...]) -> tuple[str, ...]:
+    if slow := [each for each in methods if each not in _SETTLING]:
+        known = ", ".join(_SETTLING)
+        raise ValueError(f"has {', '.join(slow)}: name only means that settle at once, of these: {known}")
+    return methods
+
+
 def _price_others(prices: dict[str, Decimal]) -> dict[str, Decimal]:
     if OTHER not in prices:
         raise ValueError("has no price of all other countries: write 0.08,BE=0.10")
@@ -263,7 +274,9 @@ class ServingSettings(BaseSettings):
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None
     stripe_price_total: str | None = None
-    stripe_payment_methods: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ("card", "paypal")
+    stripe_payment_methods: Annotated[
+        tuple[str, ...], NoDecode, from_text(split_words), AfterValidator(_settle_at_once)
+    ] = ("card", "paypal")
     stripe_promotion_codes: bool = False
 
 

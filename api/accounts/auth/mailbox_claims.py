@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.auth.logins import end_all_logins
 from api.accounts.queries import find_entitlement, has_address
-from api.accounts.service import report_move
+from api.accounts.service import report_move, tell_stripe_address
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
@@ -213,6 +213,7 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
     moved_at = contact.moved_at
     _drop_unconfirmed(session, address)
     user.email = contact.address = address
+    tell_stripe_address(session, user)
     contact.new_address = contact.former_address = contact.moved_at = None
     contact.verified_at, contact.state = clock(), ContactState.OK
     user.password_hash = user.factor_ends_at = None

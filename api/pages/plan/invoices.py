@@ -26,6 +26,7 @@ LINE_NAMES: dict[LineKind, LazyString] = {  # with the plan's name behind
     LineKind.RENEWAL: _l("Surveillance de créneaux de rendez-vous, mois suivant, formule"),
     LineKind.UPGRADE_CREDIT: _l("Reste de la formule précédente, déduit :"),
     LineKind.DISCOUNT: _l("Remise, formule"),
+    LineKind.OUTAGE: _l("Temps sans surveillance du mois précédent, déduit, formule"),
     LineKind.REFUND: _l("Remboursement, formule"),
     LineKind.REFUND_RETURNED: _l("Remboursement que la banque nous a renvoyé, formule"),
     LineKind.DISPUTE: _l("Remboursement par la banque après contestation, formule"),

@@ -31,6 +31,7 @@ class LineKind(StrEnum):
     RENEWAL = "renewal"  # another month of a subscription
     UPGRADE_CREDIT = "upgrade_credit"  # the unused part of a cheaper plan
     DISCOUNT = "discount"
+    OUTAGE = "outage"  # time without watching of an earlier month
     REFUND = "refund"
     REFUND_RETURNED = "refund_returned"  # the bank sent a refund back to us
     DISPUTE = "dispute"  # the bank gave the money back after a dispute that we lost

@@ -21,7 +21,7 @@ from api.models.base import is_any_of
 from api.models.base import session as open_session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
-from api.models.payment import Payment, Refund, RefundReason, StripeId
+from api.models.payment import Payment, Refund, RefundReason, StripeId, WatchCredit
 from api.payments.invoices.contents import (
     PARIS,
     CorrectedInvoice,
@@ -32,8 +32,9 @@ from api.payments.invoices.contents import (
     name_present_seller,
     read_vat_terms,
 )
+from api.payments.invoices.lost_documents import name_record, take_back, write_record
 from api.payments.ledger.grants import find_period
-from api.payments.ledger.payment_events import list_credits, read_asked
+from api.payments.ledger.payment_events import list_credits, read_asked, read_discount
 from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock
 from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
@@ -84,17 +85,19 @@ def _issue(transaction_id: UUID) -> bool:
         lines = sa.select(BookLine.payment_id, sa.func.sum(BookLine.cents)).where(
             BookLine.transaction_id == transaction_id, BookLine.account.in_(_HELD)
         )
-        payment_id, cents = s.execute(lines.group_by(BookLine.payment_id)).one()
+        payment_id = s.execute(lines.group_by(BookLine.payment_id)).one()[0]
         payment = s.get_one(Payment, payment_id, with_for_update={"key_share": True}, populate_existing=True)
         mine = sa.select(Invoice).where(Invoice.payment_id == payment_id)
         documents = s.scalars(mine.order_by(Invoice.corrects_id.is_not(None), Invoice.id)).all()
         if any(each.transaction_id == transaction_id for each in documents):
             return False
         cause = s.get_one(BookTransaction, transaction_id)
+        if take_back(s, cause, payment):
+            return True
         if cause.kind is BookKind.PAID:
             _bill(s, payment, cause)
             return True
-        return bool(documents) and _correct(s, documents, cause, cents)
+        return bool(documents) and _correct(s, documents, cause)
 
 
 def _bill(session: Session, payment: Payment, cause: BookTransaction) -> None:
@@ -120,7 +123,14 @@ def _list_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:
     """Yield the lines of a paid payment; they add up to what was paid."""
     paid, name = payment.amount_cents, payment.plan
     if payment.consented_at is None:
-        yield InvoiceLine(kind=LineKind.RENEWAL, plan=name, amount_cents=paid)
+        borne = sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
+        outages = session.scalars(borne.where(WatchCredit.borne_by_id == payment.id)).one()
+        lowered = {LineKind.OUTAGE: outages, LineKind.DISCOUNT: read_discount(session, payment)}
+        price = paid + sum(lowered.values())
+        yield InvoiceLine(kind=LineKind.RENEWAL, plan=name, amount_cents=price)
+        for kind, cents in lowered.items():
+            if cents:
+                yield InvoiceLine(kind=kind, plan=name, amount_cents=-cents)
         return
     credits_ = [each for each in list_credits(session, payment) if each.amount_cents]
     discount = max(read_asked(session, payment) - paid, 0)
@@ -133,18 +143,20 @@ def _list_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:
         yield InvoiceLine(kind=LineKind.DISCOUNT, plan=name, amount_cents=-discount)
 
 
-def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransaction, cents: int) -> bool:
-    """Issue the correction of a payment's documents, its invoice first; False where there is nothing to correct."""
+def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransaction) -> bool:
+    """Issue the correction of a payment's documents, its invoice first; False where there is nothing to correct.
+
+    A refund and the bank may give back more than was paid. Credit notes are about money of the invoice only: together
+    they leave what is still held of it, nothing at least, whichever came first.
+    """
     before, vat_before = _sum(documents)
-    corrected: Invoice | None = documents[0]
-    if cents > 0:
-        corrected = _find_credit_note(session, documents, cause)
-        cents = corrected.amount_cents if corrected else 0
-    elif cause.kind is BookKind.DISPUTE_LOST:
-        # A bank may take back what we had refunded. A credit note is about money of the invoice only.
-        cents = -min(-cents, max(before, 0))
-    if corrected is None or not cents:
+    invoice = documents[0]
+    held = max(min(_read_held(session, invoice, cause), invoice.amount_cents), 0)
+    cents, corrected = held - before, invoice
+    if not cents:
         return False
+    if cents > 0:
+        corrected = _find_credit_note(session, documents, cause) or documents[-1]
     first = InvoiceContents.model_validate(documents[0].contents)
     contents = first.model_copy(
         update={
@@ -163,6 +175,17 @@ def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransact
     )
     _add(session, row, cause, contents, documents[0].client_name)
     return True
+
+
+def _read_held(session: Session, invoice: Invoice, cause: BookTransaction) -> int:
+    """Return the cents that were held of an invoice's money once this transaction was written."""
+    moved = (
+        sa.select(sa.func.coalesce(sa.func.sum(BookLine.cents), 0))
+        .join(BookTransaction, BookTransaction.id == BookLine.transaction_id)
+        .where(BookLine.payment_id == invoice.payment_id, BookLine.account.in_(_HELD))
+        .where(BookTransaction.kind != BookKind.PAID, BookTransaction.id <= cause.id)
+    )
+    return invoice.amount_cents + session.scalars(moved).one()
 
 
 def _find_credit_note(
@@ -274,8 +297,10 @@ def _make_file(invoice_id: UUID) -> None:
 
     with open_session() as s:
         row = s.get_one(Invoice, invoice_id)
-    key = row.pdf_key or f"{row.issued_at.year}/{row.id.hex}.pdf"
+        key = row.pdf_key or f"{row.issued_at.year}/{row.id.hex}.pdf"
+        record = write_record(s, row, key)
     invoice_blobs().put(key, render_pdf(row))
+    invoice_blobs().put(name_record(key), record)
     same_name = Invoice.client_name.is_not_distinct_from(row.client_name)
     made_at = sa.case((same_name, clock()))
     with open_session() as s:

@@ -31,6 +31,7 @@ _LINES = {
     LineKind.RENEWAL: f"{_SERVICE}, formule {{plan}}, mois suivant",
     LineKind.UPGRADE_CREDIT: "Reste de la formule {plan}, déduit",
     LineKind.DISCOUNT: "Remise",
+    LineKind.OUTAGE: "Temps sans surveillance du mois précédent, déduit",
     LineKind.REFUND: "Remboursement, formule {plan}",
     LineKind.REFUND_RETURNED: "Remboursement que la banque a renvoyé, formule {plan}",
     LineKind.DISPUTE: "Remboursement par la banque après contestation, formule {plan}",

@@ -1,5 +1,6 @@
 """Files of documents: made by the job, kept in the store, made again where they are lost or name somebody who left."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -8,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from api.jobs import schedule as jobs
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.invoice import Invoice
 from api.models.payment import RefundStatus
 from api.payments.invoices import issuing, pdf
+from api.payments.invoices.__main__ import main
 from api.payments.invoices.issuing import forget_client, issue_due, make_due_files
 from configs.ground.object_store import Blobs, StoreAway
 from tests.api.invoices.documents import issue, pay, refund
 from tests.clients import People, Person
-from tests.factories import rows
+from tests.factories import one, rows
 from tests.in_turn import in_turn
 
 
@@ -211,3 +213,34 @@ def test_the_pdf_is_there_once_it_is_made_and_again_where_it_was_lost(
         assert "secret.example.org" not in answer.text
         (file,) = tmp_path.rglob("*.pdf")
         file.unlink()
+
+
+def test_a_restore_takes_issued_documents_back_in_and_names_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = pay()
+    jobs.issue_invoices()
+    (first,) = rows(Invoice)
+    assert first.pdf_key
+    record = json.loads((folder / first.pdf_key).with_suffix(".json").read_text())
+    assert record["causes"][0] == f"paid:{known}"
+    assert "client_name" not in record
+    lost = pay(cents=499)  # its document was issued after the instant that was restored
+    for number, cause in (("000002", f"paid:{lost}"), ("000005", "paid:an order that Stripe does not name")):
+        name = folder / first.pdf_key.replace(first.id.hex, number)
+        changed = {"number": f"{first.number[:6]}{number}", "causes": [cause], "id": str(new_id())}
+        name.with_suffix(".json").write_text(
+            json.dumps(record | changed | {"amount_cents": 499, "pdf_key": f"2026/{number}.pdf"})
+        )
+    for _ in range(2):
+        assert main() == 0
+    assert "F2026-000005: lost by a restore" in capsys.readouterr().out.splitlines()[-1]
+    jobs.issue_invoices()
+    again = one(Invoice, Invoice.payment_id == lost)
+    assert (again.number, again.issued_at, again.amount_cents) == ("F2026-000002", first.issued_at, 499)
+    pay()
+    jobs.issue_invoices()
+    assert max(each.number for each in rows(Invoice)) == "F2026-000006"
+    assert main() == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [each.partition(":")[0] for each in told[1:]] == ["F2026-000005"]

@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.invoice import Invoice, InvoiceKind
-from api.models.payment import Payment, RefundStatus
+from api.models.payment import CreditForm, Payment, RefundStatus, WatchCredit
+from api.models.stripe_event import CommandKind
+from api.payments.gateway.outbox import add_command
 from api.payments.invoices import issuing
 from api.payments.invoices.contents import InvoiceContents, LineKind, measure_vat
 from api.payments.invoices.issuing import forget_client, issue_due, take_number
+from api.payments.ledger.book import post_unwatched, read_balances
 from api.payments.ledger.early_ends import withdraw
 from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock
@@ -341,3 +344,49 @@ def play(history: list[tuple[str, int]]) -> None:
             end_dispute(*lost.pop(), "won")
         elif step == "issue":
             issue()
+
+
+@in_turn("order", list(itertools.permutations(("refund", "lost", "won"))))
+def test_credit_notes_never_exceed_their_invoice_in_any_order(
+    frozen: time_machine.Traveller, database: str, order: tuple[str, ...]
+) -> None:
+    """A bank may take the whole charge though a part was refunded: its refund is heard of before or after."""
+    payment = pay()
+    issue()
+    acts: dict[str, Callable[[], object]] = {
+        "refund": lambda: refund(payment, 1000),
+        "lost": lambda: end_dispute(payment, 1499),
+        "won": lambda: end_dispute(payment, 1499, "won"),
+    }
+    for each in order:
+        acts[each]()
+        documents = [each for each in issue() if each.payment_id == payment]
+        assert 0 <= sum_documents(documents) <= 1499, each
+    with session() as s:
+        held = read_balances(s, payment)
+    assert sum_documents(documents) == max(held.cash + held.disputed, 0)
+
+
+def test_an_invoice_of_a_renewal_shows_what_lowered_it(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, PlanName.URGENCE_TOTAL)
+    (first,) = rows(Payment)
+    credit = WatchCredit(
+        id=new_id(),
+        payment_id=first.id,
+        seconds=600_000,
+        form=CreditForm.INVOICE,
+        amount_cents=500,
+        created_at=clock(),
+    )
+    with session() as s:
+        post_unwatched(s, first.id, credit.id, 500)
+        s.add(credit)
+        add_command(s, CommandKind.CREDIT, credit.id)
+    send_commands()
+    shop.pass_time(days=30, hours=2)
+    *_, renewal = issue()
+    assert [(each.kind, each.amount_cents) for each in read(renewal).lines] == [
+        (LineKind.RENEWAL, 2999),
+        (LineKind.OUTAGE, -500),
+    ]
+    assert renewal.amount_cents == 2499

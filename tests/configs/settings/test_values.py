@@ -105,3 +105,13 @@ def test_a_wait_outlives_what_it_waits_for(bare: Put) -> None:
     assert PROVIDER_REST_SECONDS() > PROVIDER_TIMEOUT_SECONDS()
     assert min(STRIPE_REST_SECONDS(), STRIPE_LEASE_SECONDS()) > stripe
     assert RENEWED_SECONDS() * 2 < SPEAKS_SECONDS() <= SILENT_SECONDS()  # or a spider ends itself
+
+
+@in_turn("methods, refused_ones", [("card,sepa_debit,boleto", "sepa_debit, boleto"), ("card,cards", "cards")])
+def test_means_of_payment_that_do_not_settle_at_once_are_refused(
+    bare: Put, methods: str, refused_ones: str
+) -> None:
+    bare(STRIPE_PAYMENT_METHODS=methods)
+    known = "card, paypal, link, amazon_pay, revolut_pay, klarna"
+    said = f"has {refused_ones}: name only means that settle at once, of these: {known}"
+    assert refused() == [f"STRIPE_PAYMENT_METHODS: {said}"]
