@@ -29,14 +29,14 @@ from api.models import check
 from api.models.base import read_once, session, write_once
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
-from api.payments.billing import plan_ends
+from api.payments.billing import plan_ends, renewal_notices
 from api.payments.declarations import service as declarations
 from api.payments.exchange import reconciliation
 from api.payments.gateway import former_customers
+from api.payments.gateway.errors import StripeAway
 from api.payments.invoices.issuing import issue_due, make_due_files
-from api.payments.ledger import notices, watch_credits, withdrawal_rules
+from api.payments.ledger import grants, notices, watch_credits, withdrawal_rules
 from api.payments.ledger.book import close_period, list_ended_periods
-from api.payments.ledger.grants import begin_grace
 from api.payments.ledger.watch_gaps import list_watched_users
 from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
@@ -136,7 +136,21 @@ def reconcile_payments() -> Counts:
 def begin_days_of_grace() -> Counts:
     """Let monthly plans go on whose renewal was not heard of by the end of what is paid."""
     with session() as s:
-        return {"alerts": begin_grace(s, clock())}
+        return {"alerts": grants.begin_grace(s, clock())}
+
+
+@job(every=5 * MINUTE, queue=PAYMENTS)
+def end_unpaid_plans() -> Counts:
+    """End the monthly plans whose days of grace are over, at Stripe too."""
+    return {"asked": len(write_once(grants.end_unpaid_plans, clock()))}
+
+
+@job(every=HOUR, queue=PAYMENTS)
+def tell_renewals() -> Counts:
+    """Tell each subscriber three days before the next month is charged how much it will be."""
+    due = read_once(renewal_notices.list_renewals)
+    mails, failed = do_each("tell_renewals", due, renewal_notices.tell_renewal, stops=(StripeAway,))
+    return {"mails": mails, "failed": failed}
 
 
 @job(every=HOUR, queue=PAYMENTS)
@@ -322,7 +336,6 @@ sync_stuck_payments = _job(reconciliation.sync_stuck_payments, every=5 * MINUTE,
 # Those whose time has come, and those that a program died over
 apply_declarations = _job(declarations.apply_due, "apply_declarations", every=MINUTE, queue=PAYMENTS)
 check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
-tell_renewals = _mails(plan_ends.tell_renewals, every=HOUR)
 tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
 remind_of_appointments = _mails(
     appointments.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True

@@ -189,6 +189,7 @@ RULES: dict[str, Rule] = {
     "declarations": DroppedBy(erase_declarations),  # the words; the rest is of the books
     "invoices": _BOOKS,
     "invoice_counters": _FIGURES,
+    "invoice_gaps": _BOOKS,
     "payment_events": _BOOKS,
     "book_transactions": _BOOKS,
     "book_lines": _BOOKS,

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.alert import Alert
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
-from api.models.payment import CreditForm, Payment, PlanCredit, Refund, Subscription, WatchCredit
+from api.models.payment import Payment, PlanCredit, Refund, Subscription
 from api.models.user import Grant
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
@@ -70,7 +70,13 @@ SignUrl = Callable[[DueMessage], str]
 DescribeDeclared = Callable[[DueMessage, Declaration], dict[str, Any]]
 
 
-def sell(describe: Describe, notice_link: str = _PLAN, *, sign_url: SignUrl | None = None) -> MessageKind:
+def sell(
+    describe: Describe,
+    notice_link: str = _PLAN,
+    *,
+    sign_url: SignUrl | None = None,
+    check: Callable[[DueMessage], Skip | None] | None = None,
+) -> MessageKind:
     """Return a kind about a payment; `describe` adds its values, and shows instants in the user's time zone.
 
     `sign_url` returns the page where the reader acts without signing in, or nothing. It goes to confirmed addresses
@@ -78,7 +84,12 @@ def sell(describe: Describe, notice_link: str = _PLAN, *, sign_url: SignUrl | No
     """
     values = partial(_fill, describe, sign_url)
     return MessageKind(
-        to=PAYERS_MAIL, values=values, secret=False, group=MessageGroup.PAYMENT, notice_link=notice_link
+        to=PAYERS_MAIL,
+        values=values,
+        secret=False,
+        check=check,
+        group=MessageGroup.PAYMENT,
+        notice_link=notice_link,
     )
 
 
@@ -96,10 +107,20 @@ def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
         "plan": name_plan(payment.plan),
         "price": write_amount(payment.amount_cents, due.language),
         "full_price": write_amount(plan(payment.plan).price_cents, due.language),
-        "order": payment.order_number or str(payment.id),
+        "order": _find_order(due.session, payment).order_number or str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
     }
+
+
+def _find_order(session: Session, payment: Payment) -> Payment:
+    """Return the order of a payment, whose number the forms take: of a renewal its subscription's."""
+    if payment.consented_at or payment.subscription_id is None:
+        return payment
+    orders = sa.select(Payment).where(
+        Payment.subscription_id == payment.subscription_id, Payment.consented_at.is_not(None)
+    )
+    return session.scalars(orders.order_by(Payment.id).limit(1)).one_or_none() or payment
 
 
 def has_alert(session: Session, user_id: UUID | None) -> bool:
@@ -162,21 +183,46 @@ def _sign_closed_desk(due: DueMessage) -> str:
 
 
 def _describe_failure(due: DueMessage) -> dict[str, Any]:
-    """Return which payment failed; of a renewal also until when the plan goes on, empty where it is over."""
+    """Return which payment failed; of a renewal also until when the plan goes on, or that it is over (`over`)."""
+    ends = _find_grace_end(due)
+    return {
+        **describe_payment(due, due.params["payment"]),
+        "over": bool(due.params.get("over")),
+        "until": write_instant(ends, due.zone, due.language) if ends else "",
+    }
+
+
+def _find_grace_end(due: DueMessage) -> datetime | None:
     grace = sa.select(sa.func.max(Grant.ends_at)).where(
         Grant.payment_id == UUID(due.params["payment"]), Grant.source == "grace", Grant.ends_at > clock()
     )
-    ends = due.session.scalar(grace)
+    return due.session.scalar(grace)
+
+
+def _check_failure(due: DueMessage) -> Skip | None:
+    """Skip what a renewal's refusal said of days of grace that are over: another mail tells how it ended."""
+    if due.params.get("over") or not _is_renewal(due) or _find_grace_end(due):
+        return None
+    return Skip(State.EXPIRED, "the days of grace are over")
+
+
+def _describe_late_payment(due: DueMessage) -> dict[str, Any]:
+    """Return until when the month runs, and the time that was lost. Params: `begins`, `ends` (ISO 8601), `renews`."""
+    paid = sa.select(sa.func.max(Grant.ends_at)).where(Grant.payment_id == UUID(due.params["payment"]))
+    ends = due.session.scalar(paid)
+    begins, lost_until = (datetime.fromisoformat(due.params[each]) for each in ("begins", "ends"))
     return {
         **describe_payment(due, due.params["payment"]),
-        "renewal": _is_renewal(due),
+        "renews": due.params["renews"],
         "until": write_instant(ends, due.zone, due.language) if ends else "",
+        "lost_from": write_instant(begins, due.zone, due.language),
+        "lost_until": write_instant(lost_until, due.zone, due.language),
     }
 
 
 def _sign_portal(due: DueMessage) -> str:
     """Return the page that opens Stripe's portal, for a renewal; a session of the portal itself ends in minutes."""
-    if not _is_renewal(due):
+    if due.params.get("over") or not _is_renewal(due):
         return ""
     return write_link(OpenPortal(due.contact.id, digest(due.contact.address)))
 
@@ -211,23 +257,19 @@ def _describe_refund(due: DueMessage) -> dict[str, Any]:
 
 
 def _describe_renewal(due: DueMessage) -> dict[str, Any]:
-    """Return when it renews and the price. Params: `subscription`, `ends` (ISO 8601) of the paid period."""
+    """Return when it renews and what Stripe will charge.
+
+    Params: `subscription`, `ends` (ISO 8601) of the paid period; in cents `amount`, and what it comes from: `price`,
+    `credit` for time without watching, `discount`. Rows of an earlier version have the first two only.
+    """
     found = due.session.get_one(Subscription, UUID(due.params["subscription"]))
-    price = plan(found.plan).price_cents
-    # What the next invoice is lower by, for time without watching in this period.
-    given = (
-        sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
-        .join(Payment, Payment.id == WatchCredit.payment_id)
-        .where(Payment.subscription_id == found.id, WatchCredit.form == CreditForm.INVOICE)
-    )
-    if found.period_starts_at:
-        given = given.where(WatchCredit.created_at >= found.period_starts_at)
-    credit = min(due.session.scalars(given).one(), price)
+    price = due.params.get("price", plan(found.plan).price_cents)
+    lowered = {name: due.params.get(name) for name in ("credit", "discount")}
     return {
         "plan": name_plan(found.plan),
-        "price": write_amount(price - credit, due.language),
+        "price": write_amount(due.params.get("amount", price), due.language),
         "full_price": write_amount(price, due.language),
-        "credit": write_amount(credit, due.language) if credit else "",
+        **{name: write_amount(cents, due.language) if cents else "" for name, cents in lowered.items()},
         "ends": write_instant(datetime.fromisoformat(due.params["ends"]), due.zone, due.language),
     }
 
@@ -386,7 +428,10 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
         "confirmed": declared.confirmed_at is not None,
         "refunded": not declared.at_period_end,
         "own": bool(due.params.get("own")),
+        "held": "",
     }
+    if held := due.params.get("held"):
+        values["held"] = write_end(datetime.fromisoformat(held), ZONE, due.language)
     if not values["own"]:
         hidden = {"ends": latest, "signed_url": "", "url": None}
         return values | hidden | _name_order(None, due.language) | _write_amounts({}, due.language)
@@ -424,7 +469,8 @@ def _write_day(at: datetime, language: str) -> str:
 
 
 KINDS = {
-    "payment_failed": sell(_describe_failure, sign_url=_sign_portal),
+    "payment_failed": sell(_describe_failure, sign_url=_sign_portal, check=_check_failure),
+    "paid_late": sell(_describe_late_payment),
     "refunded": sell(_describe_refund, _PAYMENTS),
     "credited": sell(_describe_credit, _PAYMENTS),
     "plan_upgraded": sell(_describe_upgrade),

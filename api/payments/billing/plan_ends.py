@@ -1,8 +1,8 @@
-"""Ends of plans: the mails before and after an end or a renewal, and what follows where an alert's desks have closed.
+"""Ends of plans: the mails before and after an end, and what follows where an alert's desks have closed.
 
-Ends are told once per grant, not where the next grant follows; a renewal once before it, and once each day of grace
-where it failed. Where desks closed for good, a mail offers the choice: where the user wants no other desk, the plan
-ends, for all alerts. What is paid back is the share of the price from the closing to the end of the plan.
+Ends are told once per grant, not where the next grant follows; a renewal that failed once each day of grace. Where
+desks closed for good, a mail offers the choice: where the user wants no other desk, the plan ends, for all alerts.
+What is paid back is the share of the price from the closing to the end of the plan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from api.accounts.queries import lock_user
 from api.alerts.service import get_owned
 from api.alerts.targets import find_watched_desks, get_prefecture_id
-from api.alerts.unwatched import Hole, add_hole
+from api.alerts.unwatched import Hole, add_hole, measure
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.models.alert import Alert
@@ -36,18 +36,16 @@ from api.models.payment import (
 )
 from api.models.user import Channel, Grant
 from api.payments.billing.schemas import ClosedDeskRefund
-from api.payments.ledger.book import post_end, post_revival, read_balances
+from api.payments.ledger.book import post_end, read_balances
 from api.payments.ledger.early_ends import quote_ends
-from api.payments.ledger.grants import GRACE, end_paid_plan, price_use
+from api.payments.ledger.grants import GRACE, end_repaid_plan, price_use
 from api.payments.ledger.notices import confirm_cancellation, tell_failure
 from api.payments.ledger.payment_events import add_event, lock_payment
 from api.payments.ledger.refunds import plan_refunds
-from api.payments.ledger.subscriptions import COLLECTED, RENEWING, goes_on
+from api.payments.ledger.subscriptions import COLLECTED, goes_on
+from api.payments.ledger.watch_gaps import list_unwatched
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-
-# How long before a renewal its notice is sent
-_RENEWAL_NOTICE = timedelta(days=3)
 
 _EXPIRING, _ENDED = "plan_expiring", "plan_ended"
 _DAY, _HOURS = timedelta(days=1), timedelta(hours=2)  # before the end; the second of a plan of 24 hours
@@ -59,23 +57,6 @@ def tell_plan_ends(session: Session) -> None:
     now = clock()
     _write_notices(session, _EXPIRING, _is_ending(now))
     _write_notices(session, _ENDED, _has_ended(now))
-
-
-def tell_renewals(session: Session) -> None:
-    """Tell each subscriber RENEWAL_NOTICE before the next month is charged."""
-    now = clock()
-    soon = sa.select(Subscription).where(
-        Subscription.status.in_(RENEWING),
-        Subscription.user_id.is_not(None),
-        Subscription.period_ends_at > now,
-        Subscription.period_ends_at <= now + _RENEWAL_NOTICE,
-        goes_on(),
-    )
-    for row in session.scalars(soon.order_by(Subscription.id)).all():
-        if row.user_id and row.period_ends_at:
-            ends = row.period_ends_at.isoformat()
-            params, key = {"subscription": str(row.id), "ends": ends}, f"renewal-soon:{row.id}:{ends}"
-            write_message(session, row.user_id, "renewal_soon", params, key)
 
 
 def remind_in_grace(session: Session) -> None:
@@ -106,9 +87,10 @@ def _is_ending(now: datetime) -> sa.ColumnElement[bool]:
 def _has_ended(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that a grant ended lately, by its time: a refund or a withdrawal has its own message.
 
-    A month that renews goes on by days of grace, which a job begins that may be late.
+    A month that renews goes on by days of grace, which a job begins that may be late. Their own end is told once
+    Stripe agreed that nothing more is charged (`tell_unpaid_end`).
     """
-    is_over = sa.or_(Grant.source == GRACE, ~_renews())
+    is_over = sa.case((Grant.source == GRACE, _ended_otherwise()), else_=~_renews())
     return sa.and_(Grant.ends_at <= now, Grant.ends_at > now - _LATE, is_over, ~_is_refunded(), ~_was_ended())
 
 
@@ -127,6 +109,11 @@ def _is_told(kind: str) -> sa.ColumnElement[bool]:
 def _renews() -> sa.ColumnElement[bool]:
     paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
     return sa.exists().where(*paid, Subscription.status.in_(COLLECTED), goes_on())
+
+
+def _ended_otherwise() -> sa.ColumnElement[bool]:
+    paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
+    return sa.exists().where(*paid, Subscription.ended_at.is_not(None), Subscription.lapsed_at.is_(None))
 
 
 def _is_refunded() -> sa.ColumnElement[bool]:
@@ -223,7 +210,7 @@ def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[d
 
 
 def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
-    """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on.
+    """End a payment's plan and plan its refund; return the cents. The time since the closing counts as given back.
 
     What an outage had lowered its price by goes back, too; what a cheaper plan had, as time of that plan.
     """
@@ -233,18 +220,19 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
         price_use(session, payment, closed_at),
         max(closed_at, min(each.starts_at for each in grants)),
     )
-    seconds = round((max(each.ends_at for each in grants) - starts).total_seconds())
     add_hole(session, payment.id, Hole(starts, now))
+    given = sa.select(sa.func.sum(WatchCredit.seconds)).where(WatchCredit.payment_id == payment.id)
+    # The rest of the plan is no time without watching: it ends.
+    seconds = measure(list_unwatched(session, payment, now)) - (session.scalar(given) or 0)
     post_end(session, payment.id, f"closed-desk:{payment.id}", kept)
     rest = read_balances(session, payment.id).claims - kept
     refunds = plan_refunds(session, payment, rest, RefundReason.NOT_WATCHED)
     back = sum(each.amount_cents for each in refunds)
-    post_revival(session, payment.id, "closed-desk", rest - back)
     session.add(
         WatchCredit(
             id=new_id(),
             payment_id=payment.id,
-            seconds=seconds,
+            seconds=max(seconds, 0),
             form=CreditForm.REFUND,
             amount_cents=back,
             refund_id=refunds[0].id if refunds else None,
@@ -252,7 +240,7 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
         )
     )
     add_event(session, payment, PaymentEventKind.PLAN_ENDED, now, subject=CLOSED)
-    end_paid_plan(session, payment, now)
+    end_repaid_plan(session, payment, now, "closed-desk", kept)
     if payment.subscription_id:
         row = session.get_one(Subscription, payment.subscription_id)
         confirm_cancellation(session, row, now, back, subject="closed")

@@ -19,6 +19,7 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.billing.schemas import CreditAnswer, QuoteAnswer, Words
 from api.payments.ledger.book import read_balances
+from api.payments.ledger.first_week import begins_again, end_week
 from api.payments.ledger.grants import find_plan_end, price_use
 from api.payments.ledger.subscriptions import RENEWING
 from api.payments.ledger.withdrawal_rules import find_later_orders_end, find_later_start
@@ -26,6 +27,7 @@ from configs.ground.clock import clock
 from configs.world.desk import zone_or_home
 from configs.world.plan import Plan, PlanName, name_plan, plan, rank_plan
 
+_SECOND = timedelta(seconds=1)
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 AFTER_WITHDRAWAL = "after-withdrawal"  # the refusal of a monthly plan
 # Stripe's words for a subscription that renews no more.
@@ -40,6 +42,8 @@ _TEXTS = {
         "vous vous rétractez avant, tout vous est remboursé.",
         "extends": "{plan} est prolongé : il dure alors jusqu’au {ends}.",
         "renews": "{plan} commence au paiement. Dès le {ends}, {price} chaque mois, jusqu’à votre résiliation.",
+        "week": "Un autre abonnement a commencé il y a moins de 90 jours : si vous résiliez celui-ci dans ses sept "
+        "premiers jours, la résiliation prend effet à la fin du septième, le {week}.",
         "and": " et ",
         "at": "{day} à {hour}",
     },
@@ -52,6 +56,8 @@ _TEXTS = {
         "before, all of it is paid back.",
         "extends": "{plan} is extended: it then lasts until {ends}.",
         "renews": "{plan} begins with the payment. From {ends} on, {price} each month until you cancel.",
+        "week": "Another subscription began less than 90 days ago: if you cancel this one in its first seven days, the "
+        "cancellation takes effect at the end of the seventh, on {week}.",
         "and": " and ",
         "at": "{day}, {hour}",
     },
@@ -84,6 +90,7 @@ def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
         recurring=wanted.recurring,
         extends=starts > now and not later_until,
         begins_later=later_until is not None,
+        cancelled_from=_find_earliest_end(session, user, wanted, now),
         starts_at=starts,
         ends_at=ends,
         credits=fitting,
@@ -91,6 +98,11 @@ def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
     )
     words = Words(**{each: _describe(quote, each, user.time_zone) for each in ("fr", "en")})
     return quote.model_copy(update={"words": words})
+
+
+def _find_earliest_end(session: Session, user: User, wanted: Plan, now: datetime) -> datetime | None:
+    again = wanted.recurring and begins_again(session, user.id, now)
+    return end_week(now, zone_or_home(user.time_zone)) if again else None
 
 
 def _find_times(
@@ -127,7 +139,8 @@ def _refuse_pointless(session: Session, user_id: UUID, wanted: Plan, now: dateti
     larger = rank_plan(held.plan.name) > rank_plan(wanted.name)
     if larger or (wanted.recurring and held.plan.name is wanted.name):
         raise _refuse(held.plan.name, held.ends_at)
-    if wanted.recurring and (known := find_subscription(session, user_id)) and known.status in RENEWING:
+    known = find_subscription(session, user_id) if wanted.recurring else None
+    if known and known.status in RENEWING and known.lapsed_at is None:
         raise _refuse(known.plan, known.cancel_at or known.period_ends_at)
 
 
@@ -185,6 +198,9 @@ def _describe(quote: QuoteAnswer, language: str, time_zone: str) -> str:
         "ended": texts["and"].join(dict.fromkeys(name_plan(each.plan) for each in quote.credits)),
         "starts": _write_moment(quote.starts_at.astimezone(zone), language),
         "ends": _write_moment(quote.ends_at.astimezone(zone), language),
+        "week": format_date(quote.cancelled_from.astimezone(zone) - _SECOND, "long", locale=language)
+        if quote.cancelled_from
+        else "",
         "amount": write_money(quote.amount, language),
         "price": write_money(quote.price, language),
         "credit": write_money(quote.credit, language),
@@ -199,9 +215,9 @@ def write_money(cents: int, language: str) -> str:
 
 
 def _choose_parts(quote: QuoteAnswer) -> list[str]:
-    parts = ["credit" if quote.credits else "pay", *(["left_over"] if quote.not_credited else [])]
+    parts = ["credit" if quote.credit else "pay", *(["left_over"] if quote.not_credited else [])]
     if quote.recurring:
-        return [*parts, "renews"]
+        return [*parts, "renews", *(["week"] if quote.cancelled_from else [])]
     if quote.begins_later:
         return [*parts, "from_to", "later"]
     return [*parts, "extends" if quote.extends else "from_to"]

@@ -69,7 +69,8 @@ class QuoteAnswer(Answer):
 
     `amount` is `price` less `credit`. `notCredited`: what the price cannot take, as 50 cents must be left to pay.
     `to` of a subscription is the end of its first month. `beginsLater`: the user withdrew from an order within 90 days,
-    and this one begins once its own time to withdraw is over.
+    and this one begins once its own time to withdraw is over. `cancelledFrom`: the user began another subscription
+    within 90 days, so that a cancellation of this one takes effect then at the earliest; null of all others.
     """
 
     plan: PlanName
@@ -81,6 +82,7 @@ class QuoteAnswer(Answer):
     recurring: bool
     extends: bool
     begins_later: bool
+    cancelled_from: datetime | None
     starts_at: datetime = Field(serialization_alias="from")
     ends_at: datetime = Field(serialization_alias="to")
     credits: list[CreditAnswer]

@@ -26,6 +26,8 @@ from api.payments.billing.schemas import CheckoutAnswer, NewOrder
 from api.payments.exchange import checkout_calls
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
+from api.payments.ledger.grants import end_unpaid_plans
+from configs.ground.clock import clock
 from configs.ground.text import choose_page_language
 from configs.settings import settings
 
@@ -45,6 +47,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
     with open_session() as s:
         check_order(s, wish)
         watched = count_watched_desks(s)
+    _end_unpaid(user_id)
     for _ in range(2):  # the second time where the page that was known had expired
         order = write_once(place_order, user_id, wish)
         url = _ask_for_page(order)
@@ -57,6 +60,16 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
                 begins_at=order.begins_at,
             )
     raise ApiError(409, "order-expired", "this order's page has expired: send the order again")
+
+
+def _end_unpaid(user_id: UUID) -> None:
+    """End the user's subscription whose days of grace are over: its month must not be paid beside an order.
+
+    Raises:
+        ApiError: 503 with Retry-After, until Stripe has agreed, which the outbox asks for within a second.
+    """
+    if write_once(end_unpaid_plans, clock(), user_id):
+        raise refuse_away(StripeAway("a subscription that was not paid is still to end"))
 
 
 def open_portal(user: User) -> str:

@@ -19,7 +19,9 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.billing.schemas import Cancellation
 from api.payments.ledger.early_ends import quote_ends
+from api.payments.ledger.first_week import find_earliest_end
 from api.payments.ledger.grants import find_paid_end
+from api.payments.ledger.subscriptions import find_order_of
 from configs.world.desk import zone_or_home
 from configs.world.withdrawal_period import ZONE
 
@@ -45,8 +47,16 @@ def find_last_second(session: Session, row: Subscription, ends: datetime, now: d
     return max(last, ends) if ends > now else ends
 
 
-def find_end(wish: Cancellation, paid_until: datetime, zone: ZoneInfo, now: datetime) -> datetime:
-    """Return the instant of the end: that of the paid period, or of a day in the user's zone.
+def find_first_end(session: Session, row: Subscription, now: datetime) -> datetime:
+    """Return the earliest end that may be wished: now, or the end of a first week that is cancelled to its end."""
+    earliest = find_earliest_end(session, find_order_of(session, row.id), find_zone(session, row.user_id))
+    return max(earliest or now, now)
+
+
+def find_end(
+    wish: Cancellation, paid_until: datetime, zone: ZoneInfo, now: datetime, earliest: datetime
+) -> datetime:
+    """Return the instant of the end: that of the paid period, or of a day in the user's zone, at the `earliest` one.
 
     Raises:
         ApiError: 422, the day is past, too far on, or beyond what is paid.
@@ -57,7 +67,7 @@ def find_end(wish: Cancellation, paid_until: datetime, zone: ZoneInfo, now: date
     if wish.on not in days:
         detail = f"choose a day from {days[0]} to {days[-1]}, or send periodEnd: true"
         raise invalid(FieldError(path="on", rule="out_of_range", detail=detail))
-    ends = end_day(wish.on, zone)
+    ends = max(end_day(wish.on, zone), earliest)
     if ends > paid_until > now:
         day = f"{paid_until.astimezone(zone):%Y-%m-%d}"
         detail = f"the paid period ends before, on {day}: send periodEnd: true"
@@ -72,7 +82,15 @@ def find_confirmed_end(
     paid_until = find_period_end(session, subscription, now)
     if row.at_period_end or row.wished_on is None or paid_until <= now:
         return max(paid_until, now)
-    return max(min(end_day(row.wished_on, find_zone(session, subscription.user_id)), paid_until), now)
+    ends = end_day(row.wished_on, find_zone(session, subscription.user_id))
+    return max(min(max(ends, find_first_end(session, subscription, now)), paid_until), now)
+
+
+def find_held_end(session: Session, row: Declaration, subscription: Subscription) -> datetime | None:
+    """Return the end of the first week that a form's notice waits for once it is confirmed; None: it need not."""
+    earliest = find_first_end(session, subscription, row.made_at)
+    ends = end_day(row.wished_on, find_zone(session, subscription.user_id)) if row.wished_on else earliest
+    return earliest if ends < earliest else None
 
 
 def find_unconfirmed_end(session: Session, row: Declaration, subscription: Subscription) -> datetime:

@@ -24,6 +24,7 @@ from api.payments.declarations.cancellation_dates import (
     end_day,
     find_confirmed_end,
     find_end,
+    find_first_end,
     find_last_second,
     find_period_end,
     find_unconfirmed_end,
@@ -69,12 +70,14 @@ def declare_cancellation(
     if contract is None or contract.period_ends_at is None:
         raise ApiError(409, "no-subscription", "there is nothing to cancel: no subscription runs")
     paid_until = find_period_end(session, contract, now)
-    ends = find_end(wish, paid_until, find_zone(session, user_id), now)
+    earliest = find_first_end(session, contract, now)
+    ends = find_end(wish, paid_until, find_zone(session, user_id), now, earliest)
     standing = find_standing_notice(session, contract.id)
     if standing and standing.takes_effect_at and standing.takes_effect_at <= ends:
         return _answer(session, contract, standing), standing
-    if standing is None and contract.cancel_wanted_at and contract.cancel_wanted_at <= ends:
-        return CancelledAnswer(ends_at=contract.cancel_wanted_at, refund=0, currency="eur"), None
+    decided = contract.cancel_wanted_at if contract.lapsed_at is None else None
+    if standing is None and decided and decided <= ends:
+        return CancelledAnswer(ends_at=decided, refund=0, currency="eur"), None
     undo_notices(session, contract.id)  # an earlier end takes its place
     row = write(
         session,
@@ -265,11 +268,11 @@ def read_notice(session: Session, declaration_id: UUID) -> NoticeState | None:
 def _list_choices(
     session: Session, row: Subscription, paid_until: datetime, zone: ZoneInfo
 ) -> Iterator[EndChoice]:
-    """Yield the end of what is paid, then each day that ends before."""
+    """Yield the end of what is paid, then each day that ends before and that may be wished."""
     now = clock()
-    last = max(paid_until, now)
+    last, earliest = max(paid_until, now), find_first_end(session, row, now)
     yield EndChoice(PERIOD_END, last.astimezone(zone).date(), last, 0)
     for day in list_days(now, zone):
         ends = end_day(day, zone)
-        if now < paid_until and ends <= paid_until:
+        if now < paid_until and earliest <= ends <= paid_until:
             yield EndChoice(day.isoformat(), day, ends, quote_refund(session, row, ends))

@@ -23,7 +23,11 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
 from api.models.user import User
 from api.payments.billing.quotes import find_subscription
-from api.payments.declarations.cancellation_dates import LONGEST_NOTICE, quote_both_ends
+from api.payments.declarations.cancellation_dates import (
+    LONGEST_NOTICE,
+    find_held_end,
+    quote_both_ends,
+)
 from api.payments.declarations.cancellations import NOTICED, is_ending
 from api.payments.declarations.records import acknowledge, describe, find_order, is_address_of, link_order
 from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
@@ -165,8 +169,11 @@ def _tell_cancellation(
     """
     key = f"{NOTICED}:{row.id}"
     if order and order.user_id:
-        known = quote_both_ends(session, row, session.get_one(Subscription, order.subscription_id))
+        contract = session.get_one(Subscription, order.subscription_id)
+        known = quote_both_ends(session, row, contract)
         params, owner = describe(row, own=True) | known, session.get_one(User, order.user_id)
+        if held := find_held_end(session, row, contract):
+            params["held"] = held.isoformat()
         write_to_address(
             session, owner.email, NOTICED, params, key, language=owner.language, user_id=owner.id
         )

@@ -9,7 +9,7 @@ metadata is looked for first.
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -26,7 +26,7 @@ from api.payments.exchange.events import (
     hold_claim,
     retry_claim,
 )
-from api.payments.exchange.objects import OBJECT_TYPES, find_type
+from api.payments.exchange.objects import OBJECT_TYPES, RENEWAL, find_type
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import StripeAway, StripeRefused, UnknownOwner
 from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
@@ -40,6 +40,7 @@ from api.payments.ledger.payment_events import (
     find_refund_id,
     find_stripe_id,
     lock_payment,
+    read_customers,
 )
 from api.payments.ledger.refunds import note_refusal, record_refund
 from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_wish
@@ -162,7 +163,7 @@ def _take_back(credit: WatchCredit, wish: InvoiceWish) -> bool:
     if invoice and (invoice.status == "paid" or not wish.is_over):
         return False
     if invoice and invoice.status != "draft":
-        call(lambda c: c.v1.invoices.void_invoice(invoice.id))
+        _void(invoice.id)
     else:
         call(lambda c: c.v1.invoice_items.delete(item_id))
     return True
@@ -172,10 +173,14 @@ def _read_invoice(invoice_id: str | None) -> InvoiceFacts | None:
     return InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
 
 
+def _void(invoice_id: str) -> None:
+    call(lambda c: c.v1.invoices.void_invoice(invoice_id))
+
+
 def _is_given_up(invoice: InvoiceFacts | None) -> bool:
     """Return whether an invoice is given up; an uncollectible one could still be paid, and is voided."""
     if invoice and invoice.status == "uncollectible":
-        call(lambda c: c.v1.invoices.void_invoice(invoice.id))
+        _void(invoice.id)
     return invoice is not None and invoice.status in ("void", "uncollectible")
 
 
@@ -195,12 +200,40 @@ def _end(command: StripeCommand) -> None:
     with session() as s:
         row = s.get_one(Subscription, command.subject_id)
         at, stripe_id = row.cancel_wanted_at, find_stripe_id(s, row, "subscription")
-    if not row.ended_at:
+    if at and at <= clock() and stripe_id and not _void_renewals(row, stripe_id):
+        at = None  # it was paid meanwhile, and goes on
+    elif not row.ended_at:
         _set_end(row.id, stripe_id, at)
     with session() as s:
         row = s.get_one(Subscription, command.subject_id, with_for_update=True)
         if row.ended_at or row.cancel_wanted_at == at:
             end_command(s, command.kind, command.subject_id)
+            if row.lapsed_at:
+                notices.tell_unpaid_end(s, row)
+
+
+def _void_renewals(row: Subscription, stripe_id: str) -> bool:
+    """Void what a subscription that ends now was still to be charged; False where a lapsed one was paid meanwhile.
+
+    A renewal that is a draft may still be paid, so that a lapsed subscription waits for it.
+    """
+    kind, wanted = OBJECT_TYPES["invoice"], cast("Any", {"subscription": stripe_id, "limit": 100})
+    try:
+        found: list[InvoiceFacts] = call(lambda c: read_list(c.v1.invoices.list(wanted), InvoiceFacts))
+    except StripeRefused as error:
+        if error.code == _MISSING:
+            return True
+        raise
+    renewals = [each for each in found if each.billing_reason == RENEWAL]
+    if row.lapsed_at and any(each.status == "draft" and each.auto_advance for each in renewals):
+        raise StripeAway("the renewal's invoice is a draft, which may still be paid")
+    for each in renewals:
+        if each.status in ("open", "uncollectible"):
+            _void(each.id)
+        elif row.lapsed_at and each.status == "paid" and each.period and each.period.end > clock():
+            write_once(kind.apply, kind.fetch(each.id))
+    with session() as s:
+        return s.get_one(Subscription, row.id).lapsed_at == row.lapsed_at
 
 
 def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) -> None:
@@ -239,10 +272,30 @@ def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> N
     write_once(notices.tell_admins, "difference", detail, key=f"cancellation:{subscription_id}")
 
 
+def _update_customers(command: StripeCommand) -> None:
+    """Give a user's customers the account's address; one that was deleted at Stripe has none."""
+    with session() as s:
+        address, customers = read_customers(s, command.subject_id)
+    for each in customers:
+        _update_customer(each, address)
+    with session() as s:
+        if read_customers(s, command.subject_id)[0] == address:
+            end_command(s, command.kind, command.subject_id)
+
+
+def _update_customer(customer: str, address: str) -> None:
+    try:
+        call(lambda c: c.v1.customers.update(customer, {"email": address}))
+    except StripeRefused as error:
+        if error.code != _MISSING:
+            raise
+
+
 _EXECUTORS: dict[CommandKind, Callable[[StripeCommand], None]] = {
     CommandKind.REFUND: _refund,
     CommandKind.CREDIT: _credit,
     CommandKind.END: _end,
+    CommandKind.CUSTOMER: _update_customers,
 }
 
 

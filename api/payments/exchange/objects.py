@@ -34,8 +34,8 @@ from api.payments.gateway.facts import (
 )
 from api.payments.gateway.outbox import is_asked
 from api.payments.ledger import notices
-from api.payments.ledger.book import post_dispute, post_revival
-from api.payments.ledger.grants import end_early_grace, end_paid_plan, find_paid_end
+from api.payments.ledger.book import post_dispute
+from api.payments.ledger.grants import end_early_grace, end_repaid_plan, find_paid_end
 from api.payments.ledger.payment_events import (
     CREDIT_KEY,
     INTENT,
@@ -64,7 +64,7 @@ from configs.ground.clock import clock
 
 _PAID = ("paid", "no_payment_required")
 _NEVER_PAID = ("requires_payment_method", "canceled")  # of a PaymentIntent whose session is complete
-_RENEWAL = "subscription_cycle"
+RENEWAL = "subscription_cycle"  # why the invoice of a later month was made
 _NOT_ASKED_FOR = ("payment_failed", "payment_disputed")  # Stripe's reasons; other mails tell of these
 # Stripe's words for an end; by all others (`warning_…`, `needs_response`, `appeal_…`, …) it is open.
 _ENDS = {
@@ -192,7 +192,7 @@ def _apply_invoice(session: Session, facts: InvoiceFacts) -> None:
     elif facts.status in ("void", "uncollectible"):
         ask_again(session, _list_credits(facts))
         settle_failed(session, payment, clock(), facts.status)
-    elif facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
+    elif facts.billing_reason == RENEWAL and facts.status in ("draft", "open"):
         bridge_renewal(session, payment, facts)
 
 
@@ -217,7 +217,7 @@ def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
     subscription = ensure_subscription(session, order, origin.subscription)
     if facts.billing_reason == FIRST_MONTH:
         return order
-    if facts.billing_reason != _RENEWAL:
+    if facts.billing_reason != RENEWAL:
         return None  # such as the credit for unused days, which no grant follows from
     return _add_renewal(session, subscription, facts)
 
@@ -303,8 +303,7 @@ def _apply_dispute(session: Session, facts: DisputeFacts) -> None:
     if end is PaymentEventKind.DISPUTE_LOST:
         drop_disputed_refunds(session, payment, facts.amount)
         if note_whole_refund(session, payment):
-            end_paid_plan(session, payment, clock())
-            post_revival(session, payment.id, f"{name}:lost")
+            end_repaid_plan(session, payment, clock(), f"{name}:lost")
     if end is PaymentEventKind.DISPUTE_WON:
         note_returned_money(session, payment, name)
 

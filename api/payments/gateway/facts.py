@@ -102,6 +102,7 @@ class Period(Facts):
 class Line(Facts):
     """One line of an invoice."""
 
+    amount: int = 0
     period: Period
     source: str | None = Field(default=None, validation_alias=AliasPath("parent", "type"))
     metadata: Metadata = None

@@ -133,7 +133,7 @@ def _end_subscription(session: Session, order: Payment, used_until: datetime | N
     for each in _list_renewals(session, order):
         renewal = lock_payment(session, each.id)
         kept = price_use(session, renewal, used_until) if used_until else 0
-        end_paid_plan(session, renewal, clock())
+        end_paid_plan(session, renewal, clock(), Fraction(1))
         post_end(session, renewal.id, f"withdrawal:{renewal.id}", kept)
         back = read_balances(session, renewal.id).claims - kept
         planned = plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)

@@ -25,11 +25,25 @@ from api.models.payment import (
     Subscription,
     WatchCredit,
 )
+from api.models.stripe_event import CommandKind, StripeCommand
 from api.models.user import Grant
 from api.payments.gateway.facts import Period
-from api.payments.ledger.book import measure_seconds, post_end, post_upgrade, read_balances, share
+from api.payments.ledger.book import (
+    measure_seconds,
+    post_end,
+    post_revival,
+    post_upgrade,
+    read_balances,
+    share,
+)
 from api.payments.ledger.payment_events import add_event, list_credits, lock_payment
-from api.payments.ledger.subscriptions import COLLECTED, goes_on, request_cancellation
+from api.payments.ledger.subscriptions import (
+    COLLECTED,
+    end_unpaid,
+    goes_on,
+    request_cancellation,
+    take_back_cancellation,
+)
 from api.payments.ledger.watch_gaps import list_unwatched
 from api.payments.ledger.withdrawal_rules import find_later_start
 from configs.world.plan import PlanName, plan
@@ -122,6 +136,41 @@ def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until:
     wake_alerts(session, user_id, "days of grace began")
 
 
+def end_unpaid_plans(session: Session, now: datetime, user_id: UUID | None = None) -> list[UUID]:
+    """End the subscriptions, of one user or all, whose days of grace are over; return those that Stripe is asked of."""
+    grace = sa.and_(Grant.source == GRACE, Grant.payment_id.is_(None), Grant.plan == Subscription.plan)
+    last, last_grace = sa.func.max(Grant.ends_at), sa.func.max(Grant.ends_at).filter(Grant.source == GRACE)
+    unpaid = (
+        sa.select(Subscription.id)
+        .join(Grant, Grant.user_id == Subscription.user_id)
+        .outerjoin(Payment, Payment.id == Grant.payment_id)
+        .where(grace | (Payment.subscription_id == Subscription.id))
+        .where(Subscription.ended_at.is_(None), Subscription.cancel_wanted_at.is_(None))
+        .group_by(Subscription.id)
+        .having(last <= now, last == last_grace)
+        .order_by(Subscription.user_id, Subscription.id)
+    )
+    whose = Subscription.user_id == user_id if user_id else sa.true()
+    for each in session.scalars(unpaid.where(whose)).all():
+        if owner := session.get_one(Subscription, each).user_id:
+            lock_user(session, owner)  # it may be paid just now
+        for still_unpaid in session.scalars(unpaid.where(Subscription.id == each)).all():
+            end_unpaid(session, still_unpaid, now)
+    asked = (StripeCommand.kind == CommandKind.END, StripeCommand.subject_id == Subscription.id)
+    waiting = sa.select(Subscription.id).where(
+        whose, Subscription.lapsed_at.is_not(None), sa.exists().where(*asked)
+    )
+    return list(session.scalars(waiting))
+
+
+def keep_paid(session: Session, payment: Payment) -> bool:
+    """Let a month that was paid after its days of grace run to its end; return whether it renews then."""
+    row = session.get_one(Subscription, payment.subscription_id)
+    if row.lapsed_at:
+        take_back_cancellation(session, row.id)
+    return not (row.ended_at or row.cancel_wanted_at or row.cancel_at)
+
+
 def _select_early_grace(subscription_id: UUID | None) -> sa.Select[Grant]:
     """Select the days of grace of a subscription's user that belong to no payment yet."""
     mine = sa.select(Subscription.user_id).where(Subscription.id == subscription_id).scalar_subquery()
@@ -167,7 +216,7 @@ def find_paid_end(
     return session.scalar(paid.where(Grant.starts_at <= begun_by) if begun_by else paid)
 
 
-def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fraction = Fraction(1)) -> None:
+def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fraction) -> None:
     """End a payment's running grants now. One that has not begun is deleted, and later ones move up.
 
     Its subscription, if it has one, is cancelled: it must not be renewed. The cheaper plans that its order credited go
@@ -186,15 +235,30 @@ def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fra
             _follow(session, cheaper, "plan revived")
 
 
+def end_repaid_plan(
+    session: Session, payment: Payment, now: datetime, cause: str, kept: int | None = None
+) -> None:
+    """End a payment's grants now, whose money went back or is ordered to.
+
+    Credited plans go on for what neither that money covers nor the cents that are `kept` for what was used.
+    """
+    kept = price_use(session, payment, now) if kept is None else kept
+    end_paid_plan(session, payment, now, Fraction(0))
+    rest = read_balances(session, payment.id).claims - kept
+    revive_rest(session, payment, now, rest)
+    post_revival(session, payment.id, cause, max(rest, 0))
+
+
 def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) -> None:
     """Let credited plans go on where a cancelled plan ends, for the part of their credit that no refund covers."""
     credited = list_credits(session, payment)
     whole = sum(each.amount_cents for each in credited)
-    for credit in credited if cents > 0 else ():
+    for credit in credited if cents > 0 and whole else ():
         known = _find_revived(session, payment, credit)
         before = (known.ends_at - known.starts_at).total_seconds() if known else 0
         share = -(-credit.seconds * min(cents, whole) // whole)
-        _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds))
+        if cheaper := _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds)):
+            _follow(session, cheaper, "plan revived")
 
 
 def _revive(

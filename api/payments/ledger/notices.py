@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import write_to_admins
+from api.alerts.unwatched import Hole
 from api.ground.messages import get_effects, write_message
 from api.models.incident import IncidentReason
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, StripeId, Subscription
@@ -41,6 +42,21 @@ def tell_failure(session: Session, payment: Payment, day: str = "") -> None:
     """Write that a payment failed; `day` lets it be said again."""
     params, key = {"payment": str(payment.id)}, f"payment-failed:{payment.id}:{day}"
     _write(session, payment.user_id, "payment_failed", params, key)
+
+
+def tell_unpaid_end(session: Session, row: Subscription) -> None:
+    """Write that a subscription is over because it was not paid: Stripe agreed, and charges nothing any more."""
+    newest = sa.select(Payment).where(Payment.subscription_id == row.id).order_by(Payment.id.desc())
+    if payment := session.scalars(newest.limit(1)).one_or_none():
+        params = {"payment": str(payment.id), "over": True}
+        _write(session, row.user_id, "payment_failed", params, f"payment-failed:{payment.id}:over")
+
+
+def tell_late_payment(session: Session, payment: Payment, lost: Hole, renews: bool) -> None:
+    """Write that a month was paid after its days of grace: it runs to its end, and what was lost is given back."""
+    lost_time = {"begins": lost.starts_at.isoformat(), "ends": lost.ends_at.isoformat()}
+    params = {"payment": str(payment.id), "renews": renews, **lost_time}
+    _write(session, payment.user_id, "paid_late", params, f"paid-late:{payment.id}")
 
 
 def tell_refund(session: Session, payment: Payment, refund: Refund) -> None:

@@ -87,10 +87,20 @@ def has_event(session: Session, payment: Payment, kind: PaymentEventKind) -> boo
 
 def read_asked(session: Session, payment: Payment) -> int:
     """Return the cents that a payment which was paid had asked for, before a promotion code."""
+    return int(_read_paid(session, payment).get("asked", payment.amount_cents))
+
+
+def read_discount(session: Session, payment: Payment) -> int:
+    """Return the cents that promotion codes took off a payment which was paid."""
+    return int(_read_paid(session, payment).get("discount") or 0)
+
+
+def _read_paid(session: Session, payment: Payment) -> dict[str, Any]:
     paid = sa.select(PaymentEvent.details).where(
         PaymentEvent.payment_id == payment.id, PaymentEvent.kind == PaymentEventKind.PAID
     )
-    return int(session.scalars(paid).one().get("asked", payment.amount_cents))
+    found: dict[str, Any] = session.scalars(paid).one()
+    return found
 
 
 def list_credits(session: Session, order: Payment) -> Sequence[PlanCredit]:
@@ -208,6 +218,15 @@ def link_customer(session: Session, payment: Payment, customer: str | None) -> N
         payment.stripe_customer_id = customer
         nameless = (User.id == payment.user_id, User.stripe_customer_id.is_(None))
         session.execute(sa.update(User).where(*nameless).values(stripe_customer_id=customer))
+
+
+def read_customers(session: Session, user_id: UUID) -> tuple[str, set[str]]:
+    """Return a user's address, and Stripe's ids of the customers who paid; empty ones where the account is gone."""
+    user = session.get(User, user_id)
+    if user is None:
+        return "", set()
+    paid = session.scalars(sa.select(Payment.stripe_customer_id).where(Payment.user_id == user_id))
+    return user.email, {each for each in (user.stripe_customer_id, *paid) if each}
 
 
 def find_intent(session: Session, payment: Payment) -> str | None:

@@ -29,11 +29,10 @@ from api.payments.ledger.book import (
     list_sources,
     post_ordered,
     post_paid_by_bank,
-    post_revival,
     post_settled,
     read_balances,
 )
-from api.payments.ledger.grants import end_paid_plan
+from api.payments.ledger.grants import end_repaid_plan
 from api.payments.ledger.payment_events import FOR_TIME, add_event, has_event, link_id, lock_payment
 from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock
@@ -236,8 +235,7 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> None:
     notices.tell_refund(session, payment, refund)
     # What goes back for time ends nothing, also where it is all that was paid: a credit paid for the rest.
     if note_whole_refund(session, payment) and refund.reason not in FOR_TIME:
-        end_paid_plan(session, payment, now)
-        post_revival(session, payment.id, f"refund:{refund.id}")
+        end_repaid_plan(session, payment, now, f"refund:{refund.id}")
 
 
 def note_whole_refund(session: Session, payment: Payment) -> bool:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -28,7 +30,14 @@ from api.payments.gateway.facts import InvoiceFacts, Period
 from api.payments.ledger import notices
 from api.payments.ledger.book import post_paid, post_revival, read_balances
 from api.payments.ledger.early_ends import shorten_paid_time
-from api.payments.ledger.grants import GRACE_PERIOD, end_paid_plan, find_paid_end, give_grace, give_paid_plan
+from api.payments.ledger.grants import (
+    GRACE_PERIOD,
+    end_paid_plan,
+    find_paid_end,
+    give_grace,
+    give_paid_plan,
+    keep_paid,
+)
 from api.payments.ledger.payment_events import (
     add_event,
     find_payment_id,
@@ -72,9 +81,12 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
     asked = payment.amount_cents
     if not has_event(session, payment, PaymentEventKind.PAID):
         payment.amount_cents = paid.amount_cents  # less than the price, by a promotion code
-    is_new = add_event(
-        session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents, asked=asked
-    )
+    details: dict[str, Any] = {
+        "amount": paid.amount_cents,
+        "asked": asked,
+        "discount": paid.discount_cents,
+    }
+    is_new = add_event(session, payment, PaymentEventKind.PAID, paid.at, **details)
     _report_amount(session, payment, paid)
     if not is_new:
         return
@@ -117,9 +129,9 @@ def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) 
 
 
 def find_wanted_end(session: Session, payment: Payment) -> datetime | None:
-    """Return when a payment's subscription shall end, where that was decided."""
+    """Return when a payment's subscription shall end, where that was decided; None where it only was not paid."""
     row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
-    return row.cancel_wanted_at if row else None
+    return row.cancel_wanted_at if row and row.lapsed_at is None else None
 
 
 def _end_subscription(session: Session, payment: Payment) -> None:
@@ -133,14 +145,17 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> None:
     wanted = find_wanted_end(session, payment)
     lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
     give_paid_plan(session, payment, now, paid.period)
-    if payment.consented_at and payment.subscription_id:
+    if payment.consented_at:
         end_lapsed(session, payment, now)
-    if lost:
+    elif lost:
         add_hole(session, payment.id, lost)
+        renews = keep_paid(session, payment)
+        if wanted is None:
+            notices.tell_late_payment(session, payment, lost, renews)
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
         shorten_paid_time(session, payment, wanted)
     if not _add_ordered_alert(session, payment):
-        end_paid_plan(session, payment, now)
+        end_paid_plan(session, payment, now, Fraction(1))
         post_revival(session, payment.id, "unwatchable")
         _give_all_back(session, payment, RefundReason.NOT_WATCHED)
         return
@@ -177,10 +192,11 @@ def bridge_renewal(session: Session, payment: Payment, facts: InvoiceFacts) -> N
         return
     now = clock()
     payment.amount_cents = facts.amount_due
+    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
     if facts.is_refused_renewal:
         add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
-        notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
-    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
+        if end and now < end + GRACE_PERIOD:  # afterwards another mail says how it ended
+            notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
     wanted = find_wanted_end(session, payment)
     if end and not (wanted and wanted <= end):
         give_grace(session, payment, end)
@@ -195,7 +211,7 @@ def give_up_draft(session: Session, invoice_id: str) -> None:
     payment.synced_at = clock()
     add_event(session, payment, PaymentEventKind.EXPIRED, clock())
     if payment.status in _UNPAID:
-        end_paid_plan(session, payment, clock())
+        end_paid_plan(session, payment, clock(), Fraction(1))
 
 
 def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:

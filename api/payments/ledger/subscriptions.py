@@ -40,17 +40,27 @@ def ensure_subscription(session: Session, order: Payment, stripe_id: str) -> Sub
 def request_cancellation(session: Session, subscription_id: UUID, at: datetime) -> None:
     """Write that a subscription shall end at `at`; an earlier end that is wanted already stays."""
     row = _lock(session, subscription_id)
-    if not row.ended_at and (row.cancel_wanted_at is None or row.cancel_wanted_at > at):
+    if row.ended_at:
+        return
+    row.lapsed_at = None  # from now on it ends for another reason, also where it is paid after all
+    if row.cancel_wanted_at is None or row.cancel_wanted_at > at:
         row.cancel_wanted_at = at
         add_command(session, CommandKind.END, row.id)
-        session.flush()
+    session.flush()
+
+
+def end_unpaid(session: Session, subscription_id: UUID, at: datetime) -> None:
+    """Write that a subscription ends because its days of grace are over. A payment undoes it until Stripe agrees."""
+    request_cancellation(session, subscription_id, at)
+    session.get_one(Subscription, subscription_id).lapsed_at = at
+    session.flush()
 
 
 def take_back_cancellation(session: Session, subscription_id: UUID) -> None:
     """Write that a subscription goes on."""
     row = _lock(session, subscription_id)
     if not row.ended_at and row.cancel_wanted_at:
-        row.cancel_wanted_at = None
+        row.cancel_wanted_at = row.lapsed_at = None
         add_command(session, CommandKind.END, row.id)
         session.flush()
 
@@ -71,10 +81,10 @@ def goes_on() -> sa.ColumnElement[bool]:
 
 
 def end_lapsed(session: Session, order: Payment, now: datetime) -> None:
-    """End the lapsed subscriptions of an order's user: the order's own replaces them, and only it is charged it."""
+    """End the lapsed subscriptions of an order's user: the order's plan replaces theirs, and only it is charged."""
     others = sa.select(Subscription.id).where(
         Subscription.user_id == order.user_id,
-        Subscription.id != order.subscription_id,
+        Subscription.id.is_distinct_from(order.subscription_id),
         Subscription.status.in_(LAPSING),
         Subscription.ended_at.is_(None),
     )

@@ -430,7 +430,10 @@ def test_a_month_whose_days_of_grace_begin_late_has_not_ended(till: Till) -> Non
     jobs.begin_days_of_grace()
     assert tell() == []
     till.shop.clock.move_to(max(each.ends_at for each in rows(Grant)))  # it was never paid
-    assert tell() == ["plan_ended"]
+    assert tell() == []
+    jobs.end_unpaid_plans()
+    till.shop.work()
+    assert (tell(), list_messages()[-1]) == ([], "payment_failed"), "Stripe agreed, and another mail says so"
 
 
 def test_a_plan_that_was_withdrawn_from_has_the_message_of_that(till: Till) -> None:

@@ -135,14 +135,14 @@ def test_a_renewal_is_announced_three_days_before_and_once_and_no_end(till: Till
         each.buy(TOTAL)
     other.post("cancel", {"periodEnd": True})
     till.shop.pass_time(days=26)
-    assert jobs.tell_renewals() == {"mails": 0}
+    assert jobs.tell_renewals() == {"mails": 0, "failed": 0}
     till.shop.pass_time(days=1, hours=1)
     assert [jobs.tell_renewals()["mails"] for _ in range(2)] == [1, 0]
     assert one(Notification, Notification.kind == "renewal_soon").user_id == till.person.id
 
 
 def read_mails() -> list[dict[str, str]]:
-    """Return the values of the mails about failed payments, the oldest first."""
+    """Return the values of the mails about failed payments that still say something, the oldest first."""
     with session() as s:
         found = []
         for row in s.scalars(
@@ -151,8 +151,8 @@ def read_mails() -> list[dict[str, str]]:
             context = kinds()[row.kind].prepare(
                 s, ClaimedRow.of(row), s.get_one(Contact, row.contact_id), clock()
             )
-            assert isinstance(context, TemplateContext)
-            found.append(context.values)
+            if isinstance(context, TemplateContext):
+                found.append(context.values)
         return found
 
 
@@ -199,8 +199,8 @@ def test_the_mail_says_until_when_the_plan_goes_on_and_comes_each_day_of_grace(r
         refused.shop.clock.shift(timedelta(days=1))
         told.append(jobs.remind_of_failed_renewals()["mails"])
     assert told == [0, 1, 1, 0, 0]  # the first day's came with the refusal
-    assert len(read_mails()) == 3
-    assert read_mails()[0]["until"] == ""  # the days are over by now
+    assert list_messages().count("payment_failed") == 3
+    assert read_mails() == [], "the days are over by now"
 
 
 def say_status(till: Till, sandbox: Running, status: str) -> None:
@@ -230,8 +230,9 @@ def test_14_who_has_no_plan_buys_one_and_the_old_subscription_ends(
     say_status(till, sandbox, status)
     assert till.read_plan() is PlanName.NONE
     till.sign_in()
-    till.buy(TOTAL)
+    assert problem(till.order(TOTAL)) == (503, "payments-away")
     payment_jobs.work_off()
+    till.buy(TOTAL)
     assert till.read_plan() is TOTAL
     assert statuses(till) == ["canceled", "active"]
     paid = [each.status for each in rows(Payment) if each.consented_at]
