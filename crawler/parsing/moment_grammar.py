@@ -129,9 +129,7 @@ _NO_WORD = (  # words that own no figure beside them
 _COUNTED = re.compile(rf" ?[€$£%°']| (?!(?:{_NO_WORD})\b)[^\W\d_]{{2,}}")
 _LABELLED = re.compile(rf"(?:\b(?!(?:{_NO_WORD})\b)[^\W\d_]{{2,}}|\bn)[ :.°#-]{{0,3}}$|[#€$£] ?$")
 _DAY_HOURS, _HOUR_MINUTES, _NOON = 24, 60, 12
-_TWELVE_HOURS = re.compile(
-    "[1-6]:"
-)  # before offices open: in the afternoon, where no half of the day is told
+_TWELVE_HOURS = re.compile("[1-6]:")  # at night, unless the afternoon was meant
 _LONGEST_LINK = 20  # characters between the two ends of a span
 _LONGEST_WORD = 30  # characters before a figure, in which its word stands
 
