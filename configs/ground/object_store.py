@@ -214,7 +214,7 @@ def proof_blobs() -> Blobs:
 def export_blobs() -> Blobs:
     """Return where exports of personal data are kept: EXPORTS_URL, or a folder below STATE_DIR.
 
-    It is no folder of the proofs' store: backups copy that one, and an export is to be gone after a day.
+    It is no folder of the proofs' store: that one is listed in backups, and an export is to be gone after a day.
     """
     return _find_store("exports", folder="exports")
 

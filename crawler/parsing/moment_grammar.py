@@ -41,7 +41,7 @@ _DAY = re.compile(
     rf"|{_BEFORE_DAY}(?<![\d/.:-])(?P<day>\d{{1,2}}+)(?:(?: ?er|st|nd|rd|th|o)\b(?: of\b)?)?"
     rf"(?:\s?(?P<cut>[/.-])\s?(?P<month>\d{{1,2}})\s?(?P=cut)\s?(?P<year>\d{{4}})(?!\d)"
     rf"|(?P<mark>[/.])(?P<number>\d{{1,2}})(?P=mark)(?P<late>\d\d)(?!\d|[/.]\d)"
-    rf"|/(?P<alone>\d{{1,2}})(?![\d/.]| ?h\b|h\d| ?heures?\b|:\d|\s+(?:{MONTH})\b)"
+    rf"|/(?P<alone>0?[1-9]|1[0-2])(?![\d/.]| ?h\b|h\d| ?heures?\b|:\d|\s+(?:{MONTH})\b)"
     rf"|\s+(?P<word>{MONTH})\b\.?(?:\s+(?P<its>\d{{4}}(?!\d)|{_SHORT_YEAR}))?))"
 )
 _ENGLISH = (
@@ -106,7 +106,7 @@ _BEHIND_MINUTES = re.compile(
     rf"(?! ?,? ?(?:(?:bis|ter),? )?(?:{_STREETS})\b)"
     r"\s*(?:$|\n|[^\w\s€$£%°+/]|(?:à|a|au|jusqu'\w+|to|until|till|le|dans|en|avec|chez|pour|at|in|with|salle|guichet"
     r"|bureau|box|porte|mairie|(?:sous-)?préfecture|accueil|agence|annexe|antenne|centre|site|réserver|choisir"
-    r"|sélectionner|libre|disponible|book|select|choose|heure|room|desk)\b)"
+    r"|sélectionner|libre|disponible|book|select|choose|heure|précises?|pile|environ|room|desk)\b)"
 )
 _SPAN = re.compile(
     r"\s*(?:(?P<dash>-?>|[-\u2013\u2014~\u2192])"
@@ -121,13 +121,17 @@ _END_AHEAD = re.compile(
 )
 _SHIFTED = re.compile(r"\s*\(?(?:moins|et (?:quart|demie?)|passées?|utc|gmt|z|\+\d+)\b")
 _AFTERNOON = re.compile(r"\b(?:apr[eè]s.midi|aprem|soir(?:ée)?|afternoon|evening|p\.?m)\b")
-_NO_WORD = (  # words that own no figure beside them
+_ENUMERATED = re.compile(r"[.)] +(?=\0|le\b)")  # `1. mardi …`
+# Words that own no figure beside them: those that lead on, and, before a figure, those of hours.
+_LEADING = (
     r"de|d|à|a|au|aux|du|des|le|la|les|l|et|ou|puis|vers|dès|entre|from|at|to|and|or|the|on|between|around|about|environ"
-    r"|soit|sinon|partir|est|sont|heures?|horaires?|créneaux?|matin|midi|soir|plages?|slots?|times?|libres?"
-    rf"|disponibles?|dispo|{_WEEKDAY}"
+    rf"|soit|sinon|partir|est|sont|heures?|{_WEEKDAY}"
 )
-_COUNTED = re.compile(rf" ?[€$£%°']| (?!(?:{_NO_WORD})\b)[^\W\d_]{{2,}}")
-_LABELLED = re.compile(rf"(?:\b(?!(?:{_NO_WORD})\b)[^\W\d_]{{2,}}|\bn)[ :.°#-]{{0,3}}$|[#€$£] ?$")
+_OF_HOURS = (
+    rf"{_LEADING}|horaires?|créneaux?|matin|midi|soir|plages?|slots?|times?|libres?|disponibles?|dispo"
+)
+_COUNTED = re.compile(rf" ?[€$£%°']| (?!(?:{_LEADING})\b)[^\W\d_]{{2,}}")
+_LABELLED = re.compile(rf"(?:\b(?!(?:{_OF_HOURS})\b)[^\W\d_]{{2,}}|\bn)[ :.°#-]{{0,3}}$|[#€$£] ?$")
 _DAY_HOURS, _HOUR_MINUTES, _NOON = 24, 60, 12
 _TWELVE_HOURS = re.compile("[1-6]:")  # at night, unless the afternoon was meant
 _LONGEST_LINK = 20  # characters between the two ends of a span
@@ -142,6 +146,7 @@ _STOP = re.compile(
 _CLOSED = re.compile(
     r"\b(?:ferm[eé]\w*|closed|closure)(?: [^\W\d_]+){0,6} $"
 )  # `Fermeture exceptionnelle le`
+_REACH_LINE, _LINE_BEGINS = 80, re.compile(r"\n(?:(?:à|de|dès)\s)?$")  # to an hour that begins its block
 _WORD_CUT = re.compile(r"^\S*")
 _ENGLISH_WEEKDAY = re.compile(rf"\b(?:{_WEEKDAY})\b\.?,?\s*$")
 _LEADS_TO_DAY = re.compile(r"\s*(?:le|on|the)\s+")
@@ -291,7 +296,8 @@ def _find_behind(part: str) -> _Found | None:
     found = begins[0] if begins else hours[0]._replace(at=None)
     gap = part[: found.start]
     crosses = "\n" in gap
-    if crosses and (len(gap) > _REACH_BACK or _OPENING.search(gap)):
+    reach = _REACH_LINE if _LINE_BEGINS.search(gap) else _REACH_BACK
+    if crosses and (len(gap) > reach or _OPENING.search(gap)):
         return None
     return _Found(found, crosses)
 
@@ -326,6 +332,8 @@ def _may_belong(text: str, figure: Token, first: Token, last: Token) -> bool:
     if _touches_word(text, figure) or (figure.value or 0) >= _HOUR_MINUTES:
         return False
     is_counted = _COUNTED.match(text, figure.end) is not None
+    if _ENUMERATED.match(text, figure.end) and text[max(0, figure.start - 1) : figure.start].strip() == "":
+        return False
     if figure.start < first.start:
         return not (is_counted or _has_label(text, figure.start)) and (figure.value or 0) <= _DAY_HOURS
     if not is_counted and _has_label(text, figure.start):
