@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8RANGE
 
 from api.accounts.passwords import hash_password
-from api.ground.paging import first_id_at
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
-from api.models.base import new_id, session
+from api.models.base import first_id_at, new_id, session
 from api.models.check import Check, CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState

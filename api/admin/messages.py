@@ -24,7 +24,6 @@ from api.ground.paging import (
     PageQuery,
     apply_filter,
     cut_page,
-    first_id_at,
     read_cursor,
     read_moments,
     read_page,
@@ -32,6 +31,7 @@ from api.ground.paging import (
 )
 from api.ground.schemas import Body
 from api.models.answer import AnswerValue, MatchAnswer
+from api.models.base import first_id_at
 from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match, Notification, State

@@ -16,7 +16,6 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.ground.schemas import Body
 
 T = TypeVar("T")
-_RANDOM_BITS = 80  # of a UUIDv7, behind its 48 bits of milliseconds
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 # Place in a list that is ordered by an instant: the instant may have changed, or be gone, when the next page is asked.
 MomentCursor = Annotated[str, Field(pattern="^[0-9]{1,17}-[0-9a-f]{32}$")]
@@ -79,11 +78,6 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
     """Return the instant and the id of a MomentCursor."""
     microseconds, _, row_id = cursor.partition("-")
     return _EPOCH + int(microseconds) * _MICROSECOND, UUID(row_id)
-
-
-def first_id_at(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 that a row made at `moment` can have."""
-    return UUID(int=int(moment.timestamp() * 1000) << _RANDOM_BITS)
 
 
 R = TypeVar("R")

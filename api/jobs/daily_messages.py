@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from api.ground.alarms import IS_UNANSWERED, list_unanswered, name_incident
 from api.ground.messages import write_message
-from api.ground.paging import first_id_at
 from api.models.appointment import Appointment
+from api.models.base import first_id_at
 from api.models.incident import Incident
 from api.models.job import JobState
 from api.models.notification import Notification, State

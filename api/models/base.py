@@ -52,6 +52,7 @@ _READ_ONLY = sa.text(
     "SELECT pg_is_in_recovery() OR (current_setting('transaction_read_only')::bool AND NOT :reader)"
 )
 
+_RANDOM_BITS = 80  # of a UUIDv7, behind its 48 bits of milliseconds
 _AFTER_COMMIT = "after_commit"  # key of what a session's transaction leaves
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between what two programs hold for now
@@ -87,6 +88,11 @@ class Base(orm.DeclarativeBase):
 def new_id() -> UUID:
     """Return a UUIDv7, which is ordered by time, so that an index grows at one end (RFC 9562)."""
     return uuid7()
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """Return the smallest UUIDv7 that a row made at `moment` can have."""
+    return UUID(int=int(moment.timestamp() * 1000) << _RANDOM_BITS)
 
 
 def enum_column(kind: type[StrEnum], name: str) -> sa.Enum:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.ground.paging import first_id_at
+from api.models.base import first_id_at
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
 from api.prefectures.figure_schemas import ChannelDelivery, Percentiles, compute_rate

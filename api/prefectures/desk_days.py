@@ -6,7 +6,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.ground.paging import first_id_at
+from api.models.base import first_id_at
 from api.models.check import Check, CheckDay
 
 # Checks wait in the spiders while the database is away, and are recorded after the first run that follows.

@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.ground.cache import answer_cache
-from api.ground.paging import first_id_at
 from api.ground.schemas import Answer
+from api.models.base import first_id_at
 from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason

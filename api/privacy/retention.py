@@ -14,13 +14,12 @@ from sqlalchemy.orm import aliased
 
 from api.accounts.auth.mailbox_claims import drop_former_addresses
 from api.accounts.users.push_devices import drop_ended_devices
-from api.ground.paging import first_id_at
 from api.ground.separate_parts import do_each
 from api.models.alert import Alert
 from api.models.all import RECORDS
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
-from api.models.base import Base, session, write_once
+from api.models.base import Base, first_id_at, session, write_once
 from api.models.check import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication

@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
 from api.alerts.health_texts import erase_health_texts
-from api.ground.paging import first_id_at
 from api.models.alert import Alert
-from api.models.base import is_any_of, session, write_once
+from api.models.base import first_id_at, is_any_of, session, write_once
 from api.models.declaration import Declaration
 from api.models.job import JobState
 from api.models.notification import FORGOTTEN, Notification, State

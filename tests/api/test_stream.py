@@ -15,8 +15,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError  # noqa: A004 -- redis-py names it so
 
 from api import stream as program
-from api.ground.paging import first_id_at
-from api.models.base import new_id
+from api.models.base import first_id_at, new_id
 from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
 from api.stream import DatabaseAway, Reader

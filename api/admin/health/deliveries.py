@@ -11,7 +11,7 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 from api.admin.health.findings import Trouble, read_session, refuse
-from api.ground.paging import first_id_at
+from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
 from api.models.notification import Notification, State, sum_of_day

@@ -11,13 +11,12 @@ import sqlalchemy as sa
 import time_machine
 
 from api.accounts.auth.logins import rotate_login
-from api.ground.paging import first_id_at
 from api.jobs import schedule as jobs
 from api.jobs.schedule import list_jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.all import RECORDS
 from api.models.audit import ActorKind, AuditEntry
-from api.models.base import Base, engine, new_id, session
+from api.models.base import Base, engine, first_id_at, new_id, session
 from api.models.check import CheckDay
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.desk import Outage, OutageReason, Publication
