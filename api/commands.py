@@ -1,8 +1,9 @@
 """Commands of `flask`.
 
 `admin EMAIL` makes the first admin, who makes the others by pages. `grant EMAIL PLAN` gives a plan by hand: bought ones
-come from Stripe. `forget` repeats deletions: a restore of an earlier instant brings deleted accounts back. `push-keys`
-draws the pair of keys of web push. `rekey` brings encrypted columns and look-up hashes under the newest keys.
+come from Stripe. `bounces` decides about contacts that too many answers would end at once. `forget` repeats deletions:
+a restore of an earlier instant brings deleted accounts back. `push-keys` draws the pair of keys of web push. `rekey`
+brings encrypted columns and look-up hashes under the newest keys.
 """
 
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.alerts.plan_limits import start_plan
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind
-from api.models.base import Base, ContactAddress, EncryptedText, session
+from api.models.base import Base, ContactAddress, EncryptedText, database_clock, session
 from api.models.contact_lookup import claim_address, hash_address
+from api.models.provider_event import ProviderEvent, is_held
 from api.models.user import Channel, Contact, Role, User
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
@@ -132,6 +134,30 @@ def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) 
         record_audit(work, "grant.give", "user", user.id)
         lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
         return f"{user.email} has {name} {lasting}"
+
+
+@click.command("bounces")
+@click.argument("act", type=click.Choice(["list", "apply", "drop"]))
+@click.argument("provider", required=False)
+def bounces_command(act: str, provider: str | None) -> None:
+    """Show, apply or drop the bounces that are held because too many contacts would end at once; of PROVIDER or all."""
+    with refusing("nothing was changed"), session() as s:
+        e = ProviderEvent
+        held = is_held() if provider is None else sa.and_(is_held(), e.provider == provider)
+        found = sa.select(
+            e.provider, e.code, sa.func.min(e.received_at), sa.func.count(e.contact_id.distinct())
+        )
+        for name, code, since, number in s.execute(found.where(held).group_by(e.provider, e.code)).all():
+            click.echo(f"{name}  {since:%Y-%m-%d %H:%M} UTC  {number} contacts  {code or 'no code'}")
+        if act == "list":
+            return
+        now = database_clock(s)
+        # What is due before its week is over is applied (notifier/receipts/lost_contacts.py).
+        values = {"next_attempt_at": now} if act == "apply" else {"next_attempt_at": None, "applied_at": now}
+        number = len(s.scalars(sa.update(e).where(held).values(values).returning(e.id)).all())
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"number": number})
+        record_audit(work, f"bounces.{act}", "provider", provider)
+    click.echo(f"{number} answers: {act}")
 
 
 @click.command("forget")

@@ -96,6 +96,7 @@ _NAMES = {
     IncidentReason.LOW_DELIVERY: "messages qui n’arrivent pas",
     IncidentReason.SPAM_REPORTS: "e-mails signalés comme indésirables",
     IncidentReason.DEAD_LETTERS: "messages abandonnés",
+    IncidentReason.HELD_BOUNCES: "adresses refusées en nombre",
     IncidentReason.SMS_CEILING: "plafond des SMS atteint",
     IncidentReason.MAIL_CEILING: "moitié du plafond des e-mails demandés par des inconnus",
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",

@@ -106,8 +106,9 @@ SELECT count(*) FROM (
   SELECT n.id
   FROM provider_events e CROSS JOIN LATERAL unnest(e.notification_ids) AS named(id)
   JOIN notifications n ON n.id = named.id AND n.state = 'bounced'
-  WHERE e.kind IN ('refused', 'bounced', 'stopped') AND e.received_at >= :oldest AND e.applied_at < :until
-  GROUP BY n.id HAVING min(e.applied_at) >= :since
+  WHERE e.kind IN ('refused', 'bounced', 'stopped') AND e.received_at >= :oldest
+    AND coalesce(e.held_at, e.applied_at) < :until
+  GROUP BY n.id HAVING min(coalesce(e.held_at, e.applied_at)) >= :since
 ) bounced
 """)
 # By when the receipt was due. The sweep marks them a little later, so that the last minutes are the next report's.

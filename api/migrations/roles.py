@@ -200,7 +200,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ,
     },
     "provider_events": {
-        "api": _ADD, "background": _DROP, "notifier": "SELECT, UPDATE", "reader": _READ,
+        "api": _CHANGE, "background": _DROP, "notifier": _CHANGE, "reader": _READ,
     },
     "delivery_figures": {"api": _READ, "background": _ALL, "reader": _READ},
     # Money

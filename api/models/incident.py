@@ -39,6 +39,7 @@ class IncidentReason(StrEnum):
     LOW_DELIVERY = "low_delivery"
     SPAM_REPORTS = "spam_reports"
     DEAD_LETTERS = "dead_letters"
+    HELD_BOUNCES = "held_bounces"
     SMS_CEILING = "sms_ceiling"
     MAIL_CEILING = "mail_ceiling"  # half of STRANGER_MAILS_A_DAY left
     FAILURES_RISING = "failures_rising"
@@ -82,6 +83,7 @@ OF_HEALTH = frozenset(  # found by the list of health checks
         IncidentReason.LOW_DELIVERY,
         IncidentReason.SPAM_REPORTS,
         IncidentReason.DEAD_LETTERS,
+        IncidentReason.HELD_BOUNCES,
         IncidentReason.SMS_CEILING,
         IncidentReason.MAIL_CEILING,
     }

@@ -1,6 +1,9 @@
-"""Receipts that providers sent: what became of a message, without its address and without what they said."""
+"""Receipts that providers sent: what became of a message, without its address and without what they said.
 
-from datetime import datetime
+An answer that refuses an address is one, too.
+"""
+
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -9,6 +12,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
+
+LONGEST_CODE = 80
+BOUNCE_WAIT = timedelta(minutes=10)  # for what else the provider answers, until a verified contact ends
 
 
 class ReceiptKind(StrEnum):
@@ -25,7 +31,8 @@ class ReceiptKind(StrEnum):
 class ProviderEvent(Base):
     """A receipt by its provider's id of it. It is stored first and applied by a job.
 
-    `next_attempt_at` is null once it was applied.
+    `next_attempt_at` is null once it was applied. `held_at`: too many contacts would have ended
+    (notifier/receipts/lost_contacts.py).
     """
 
     __tablename__ = "provider_events"
@@ -41,10 +48,11 @@ class ProviderEvent(Base):
     contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="CASCADE"))
     kind: Mapped[ReceiptKind] = mapped_column(enum_column(ReceiptKind, "kind"))
     code: Mapped[str | None]  # the provider's error code
-    at: Mapped[datetime]  # by the provider's clock
+    at: Mapped[datetime]  # by the provider's clock; of an answer when the message left
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
+    held_at: Mapped[datetime | None]
 
     __table_args__ = (
         sa.UniqueConstraint("provider", "event_id"),
@@ -65,3 +73,8 @@ class ProviderEvent(Base):
             postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
         ),
     )
+
+
+def is_held() -> sa.ColumnElement[bool]:
+    """Return the condition that a bounce waits for an operator's word."""
+    return sa.and_(ProviderEvent.held_at.is_not(None), ProviderEvent.next_attempt_at.is_not(None))

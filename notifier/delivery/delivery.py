@@ -48,7 +48,7 @@ from notifier.content.messages import render, write_stored_text
 from notifier.content.slot_alert_content import name_answered, write_answer_links
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
-from notifier.delivery.message_writer import change_state, lock_contacts
+from notifier.delivery.message_writer import lock_contacts, refuse_contact
 from notifier.delivery.nudges import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.delivery.retry_policy import (
     RETRY_MAX_SECONDS,
@@ -307,8 +307,9 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
                 if each.first.id in ours and each.first.contact_id
             ]
             lock_contacts(opened, {contact_id for contact_id, _ in lost})
+            left_at = sent.messages[0].until - timedelta(seconds=LEASE_SECONDS())
             for contact_id, address in lost:  # which the person may have changed meanwhile
-                change_state(opened, contact_id, sent.answer.contact_state, address)
+                refuse_contact(opened, contact_id, address, sent.answer, left_at)
     return ours
 
 

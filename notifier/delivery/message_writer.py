@@ -20,10 +20,12 @@ from api.models.base import database_clock, new_id
 from api.models.incident import Incident
 from api.models.notice import Notice
 from api.models.notification import Notification, Priority
+from api.models.provider_event import BOUNCE_WAIT, LONGEST_CODE, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
 from configs.ground.failures import PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.text import FRENCH
+from notifier.channels.provider_base import PermanentError
 from notifier.content.message_kind_base import ClaimedRow, DueMessage, Skip
 from notifier.content.messages import choose_language, render_notice, speaks
 from notifier.message_kinds import kind_of
@@ -215,6 +217,27 @@ def write_notice(
 def lock_contacts(opened: Session, contact_ids: Collection[UUID]) -> None:
     """Lock contacts whose states may change, users before their contacts: before the first of several changes."""
     opened.execute(_LOCK, {"ids": [str(each) for each in contact_ids]})
+
+
+def refuse_contact(
+    opened: Session, contact_id: UUID, address: str, answer: PermanentError, left_at: datetime
+) -> None:
+    """Give a contact the state of a provider's answer to a message; its reason begins with the provider's name.
+
+    That a verified one bounced waits, as a receipt of it does (notifier/receipts/lost_contacts.py).
+    """
+    contact, state = opened.get(Contact, contact_id, populate_existing=True), answer.contact_state
+    if state and (state is not ContactState.BOUNCED or not contact or contact.verified_at is None):
+        change_state(opened, contact_id, state, address)
+    elif contact and contact.address == address:
+        now, provider = database_clock(opened), answer.reason.split(maxsplit=1)[0].rstrip(":")
+        opened.add(
+            ProviderEvent(
+                provider=provider, event_id=str(new_id()), notification_ids=[], contact_id=contact_id,
+                kind=ReceiptKind.BOUNCED, code=answer.reason[:LONGEST_CODE], at=left_at, received_at=now,
+                next_attempt_at=now + BOUNCE_WAIT,
+            )
+        )  # fmt: skip
 
 
 def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str) -> None:

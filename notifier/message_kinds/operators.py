@@ -75,7 +75,7 @@ def _fill_desks(due: DueMessage) -> dict[str, Any]:
 
 
 def _fill_operations(due: DueMessage) -> dict[str, Any]:
-    """Return what is wrong: `number` of `of` messages, their `age`; `detail` in English, as health says it."""
+    """Return what is wrong: `number` of `of` messages, their `age`, `answers`; `detail` in health's English words."""
     oldest = timedelta(seconds=due.params.get("oldest_seconds", 0))
     return {
         "reason": due.params["reason"],
@@ -83,6 +83,7 @@ def _fill_operations(due: DueMessage) -> dict[str, Any]:
         "detail": due.params.get("detail", ""),
         "number": due.params.get("number", 0),
         "of": due.params.get("of", 0),
+        "answers": due.params.get("answers", ""),
         "age": format_timedelta(oldest, threshold=2, locale=due.language) if oldest else "",
         **since_at_home(due.params["since"], due.language),
     }

@@ -23,17 +23,18 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import is_any_of, new_id, session
 from api.models.notification import PAID_CHANNELS, Notification, State, is_told
 from api.models.provider_event import ProviderEvent, ReceiptKind
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
-from notifier.delivery.message_writer import change_state, write_rows
+from notifier.delivery.message_writer import write_rows
 from notifier.delivery.nudges import NO_RECEIPT_SECONDS
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
+from notifier.receipts.lost_contacts import apply_to_contact
 from notifier.receipts.receiving import MACHINE
 
 AT_ONCE = 500  # receipts that one job applies
@@ -43,11 +44,6 @@ _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
 _ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED)
 _YES = (ReceiptKind.ACCEPTED, *_ARRIVED)
-_CONTACT_STATES = {
-    ReceiptKind.BOUNCED: ContactState.BOUNCED,
-    ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
-    ReceiptKind.STOPPED: ContactState.UNSUBSCRIBED,
-}
 
 # A deletion locks messages, then their user: who waits for it here holds nothing, and waits for no message.
 _LOCK_USERS = sa.text("""
@@ -135,20 +131,16 @@ def _apply_alone(key: UUID, now: datetime) -> None:
 def _apply(opened: Session, key: UUID, now: datetime) -> None:
     opened.execute(_LOCK_USERS, {"id": key})
     event = opened.get(ProviderEvent, key, with_for_update={"skip_locked": True})
-    if event is None or event.next_attempt_at is None:
-        return  # another job has it, or had
+    if event is None or event.next_attempt_at is None or event.next_attempt_at > now:
+        return  # another job has it, or had; or it was put off with another one
     rows = _lock_messages(opened, event)
     if any(_is_under_way(row, event, now) for row in rows):
         event.next_attempt_at = now + _WAIT
         return
     for row in rows:
         _apply_to_message(opened, event, row, now)
-    state = _CONTACT_STATES.get(event.kind)
-    contact = opened.get(Contact, event.contact_id) if event.contact_id else None
-    # Receipts may wait: meanwhile its owner may have proved another address.
-    if state and contact and not (contact.verified_at and contact.verified_at > event.received_at):
-        change_state(opened, contact.id, state, contact.address)
-    event.applied_at, event.next_attempt_at = now, None
+    event.next_attempt_at = apply_to_contact(opened, event, now)
+    event.applied_at = None if event.next_attempt_at else now
 
 
 def _lock_messages(opened: Session, event: ProviderEvent) -> Sequence[Notification]:

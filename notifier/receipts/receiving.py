@@ -35,7 +35,7 @@ from sqlalchemy.orm import Session
 from api.models.base import database_clock, is_any_of, session
 from api.models.contact_lookup import find_contact
 from api.models.notification import Notification
-from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.provider_event import LONGEST_CODE, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
 from configs.ground.addresses import fold_address
 from configs.settings import SettingMissing, settings
@@ -49,7 +49,7 @@ TELEGRAM_SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the 
 
 log = structlog.get_logger(__name__)
 
-LONGEST_ID, LONGEST_CODE = 255, 80
+LONGEST_ID = 255
 
 
 @dataclass(frozen=True, slots=True)

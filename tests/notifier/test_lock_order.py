@@ -31,11 +31,10 @@ from notifier.content import message_kind_base
 from notifier.delivery import claiming, delivery
 from notifier.delivery.message_writer import change_state
 from notifier.jobs import apply_receipts, deliver
-from notifier.receipts import applied_receipts
+from notifier.receipts import applied_receipts, lost_contacts
 from notifier.receipts.applied_receipts import apply_due, expire_receipts
 from tests.notifier import world
 from tests.notifier.receipts_world import (
-    HARD,
     SECRET,
     call_twilio_hook,
     event_of,
@@ -230,15 +229,15 @@ def test_a_job_that_ends_halfway_has_applied_nothing_and_the_next_one_all_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
-    send_events(event_of(key, "bounce", **HARD), event_of(key, "spamreport"))
+    send_events(event_of(key, "spamreport"))
     with monkeypatch.context() as patched:
-        patched.setattr(applied_receipts, "change_state", raise_timeout)
+        patched.setattr(lost_contacts, "change_state", raise_timeout)
         with pytest.raises(JobTimeoutException):
             apply_receipts()
     assert state_of(key) is State.SENT
     assert not any(each.applied_at for each in stored())
     apply_receipts()
-    assert state_of(key) is State.BOUNCED
+    assert state_of(key) is State.DELIVERED
     assert len(losses()) == 1
 
 
@@ -248,18 +247,18 @@ def raise_timeout(*_: object) -> None:
 
 def test_a_receipt_that_cannot_be_applied_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     key = sent(Channel.EMAIL)
-    send_events(event_of(key, "bounce", **HARD), event_of(key))
+    send_events(event_of(key, "dropped", reason="Spam Reporting Address"), event_of(key))
 
     def fail(*_: object) -> None:
         raise ValueError("of this kind")
 
     with monkeypatch.context() as patched:
-        patched.setattr(applied_receipts, "change_state", fail)
+        patched.setattr(lost_contacts, "change_state", fail)
         apply_receipts()
     row = world.get(Notification, key)
     assert (row.state, bool(row.delivered_at)) == (State.DELIVERED, True)
-    bounce, delivered = sorted(stored(), key=lambda each: each.kind)
-    assert (bounce.applied_at, bool(delivered.applied_at)) == (None, True)
-    world.change(ProviderEvent, bounce.id, next_attempt_at=clock())
+    delivered, stopped = sorted(stored(), key=lambda each: each.kind)
+    assert (stopped.applied_at, bool(delivered.applied_at)) == (None, True)
+    world.change(ProviderEvent, stopped.id, next_attempt_at=clock())
     apply_receipts()
     assert state_of(key) is State.BOUNCED

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import notifier
 from api.models.base import session
 from api.models.notification import Notification, State
-from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.provider_event import BOUNCE_WAIT, ProviderEvent, ReceiptKind
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
@@ -367,18 +367,23 @@ def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> N
     assert contact_of(key).state is ContactState.OK
 
 
-def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s() -> None:
+def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s(frozen: time_machine.Traveller) -> None:
     key = sent()
     world.change(Contact, contact_of(key).id, address="camille@préfecture.example")
     send_events(event_of(key, "bounce", **HARD, email="camille@xn--prfecture-c4a.example"))
     apply_receipts()
+    frozen.shift(BOUNCE_WAIT)
+    apply_receipts()
     assert contact_of(key).state is ContactState.BOUNCED
 
 
-def test_many_bounces_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_bounces_are_told_once(monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller) -> None:
     monkeypatch.setattr("notifier.receipts.applied_receipts.AT_ONCE", 10)
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     send_events(*(event_of(key, "bounce", **HARD) for _ in range(12)))
+    apply_receipts()
+    apply_receipts()
+    frozen.shift(BOUNCE_WAIT)
     apply_receipts()
     assert sum(each.applied_at is None for each in stored()) == 2, "of more than a batch, alerts go first"
     apply_receipts()

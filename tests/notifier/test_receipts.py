@@ -15,7 +15,7 @@ import notifier
 from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
-from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.provider_event import BOUNCE_WAIT, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key, sign_events
@@ -159,9 +159,11 @@ def test_a_signed_call_of_another_shape_stores_nothing(body: bytes) -> None:
     assert stored() == []
 
 
-def test_a_hard_bounce_loses_the_contact_and_another_channel_tells() -> None:
+def test_a_hard_bounce_loses_the_contact_and_another_channel_tells(frozen: time_machine.Traveller) -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     send_events(event_of(key, "bounce", **HARD))
+    apply_receipts()
+    frozen.shift(BOUNCE_WAIT)
     apply_receipts()
     apply_receipts()
     assert (state_of(key), world.get(Notification, key).reason) == (State.BOUNCED, "sendgrid 5.1.1")
@@ -213,7 +215,7 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one(
     ],
 )
 def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
-    whole: Any, event: str, fields: dict[str, str], state: ContactState
+    whole: Any, frozen: time_machine.Traveller, event: str, fields: dict[str, str], state: ContactState
 ) -> None:
     world.start_anew(whole)
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
@@ -225,11 +227,13 @@ def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
     assert contact_of(key).state is ContactState.OK
     send_events(event_of(key, event, email="CAMILLE@Example.org", **bare))
     apply_receipts()
+    frozen.shift(BOUNCE_WAIT)
+    apply_receipts()
     assert contact_of(key).state is state
     assert len(losses()) == (state is not ContactState.OK)
 
 
-def test_the_states_of_an_sms() -> None:
+def test_the_states_of_an_sms(frozen: time_machine.Traveller) -> None:
     ends = [
         ("delivered", "", State.DELIVERED, ContactState.OK),
         ("sent", "", State.SENT, ContactState.OK),
@@ -244,6 +248,8 @@ def test_the_states_of_an_sms() -> None:
     deliver(*map(str, keys))
     for key, (status, code, *_) in zip(keys, ends, strict=True):
         send_sms_state(key, status, code)
+    apply_receipts()
+    frozen.shift(BOUNCE_WAIT)
     apply_receipts()
     assert [(state_of(key), contact_of(key).state) for key in keys] == [each[2:] for each in ends]
 

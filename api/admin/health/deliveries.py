@@ -3,6 +3,7 @@
 Providers of each channel, and those that the circuit breakers of all workers leave alone.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
 from api.models.notification import Notification, State, sum_of_day
-from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.provider_event import ProviderEvent, ReceiptKind, is_held
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -58,6 +59,7 @@ _LIMITED = r"^\w+ (answered 429|20429|21611|14107)\M"
 _LEAST_AWAITED, _LEAST_SETTLED = 10, 20  # messages of an hour, fewer say nothing about a provider
 _LEAST_LOST = 3  # messages, of which one or two may have a wrong address
 _ARRIVES = {Channel.EMAIL: 0.98, Channel.SMS: 0.95}  # share of delivered messages that is normal
+_SHOWN = 5  # answers of a provider, the most frequent ones
 _BOUNCES, _DIES, _IS_SPAM = 0.05, 0.02, 0.001  # shares that are not normal
 
 
@@ -160,10 +162,11 @@ def _describe_old(subject: str, number: int, age: timedelta, text: str) -> Troub
 
 
 def check_delivery(_: Redis) -> str:
-    """Judge what providers said later of the last hour's messages, spam reports, and messages that failed for good."""
+    """Judge the last hour's receipts, spam reports, held bounces, and messages that failed for good."""
     now = clock()
     with read_session() as s:
         troubles = [*_find_low_delivery(s, now), *_find_dead_letters(s, now), *_find_spam_reports(s, now)]
+        troubles += _find_held_bounces(s)
     refuse(troubles)
     return "messages arrive"
 
@@ -215,6 +218,20 @@ def _find_spam_reports(s: Session, now: datetime) -> Iterator[Trouble]:
     if number > _IS_SPAM * of:
         text = f"{number} readers of {of} mails of a day called one spam"
         yield Trouble(Reason.SPAM_REPORTS, "mail", text, {"number": number, "of": of})
+
+
+def _find_held_bounces(s: Session) -> Iterator[Trouble]:
+    """Yield a trouble for each provider whose answers would have ended too many contacts at once."""
+    e, contacts = ProviderEvent, sa.func.count(ProviderEvent.contact_id.distinct())
+    held = sa.select(e.provider, e.code, contacts).where(is_held()).group_by(e.provider, e.code)
+    answers = defaultdict[str, list[tuple[str, int]]](list)
+    for provider, code, number in s.execute(held.order_by(contacts.desc(), e.code)):
+        answers[provider].append((code or "no code", number))
+    for provider, found in answers.items():
+        said = ", ".join(f"{code} ({number})" for code, number in found[:_SHOWN])
+        text = f"{provider} would end many contacts at once, which is held: {said}. `flask bounces` decides"
+        number = sum(number for _, number in found)
+        yield Trouble(Reason.HELD_BOUNCES, provider, text, {"number": number, "answers": said})
 
 
 def check_ceilings(_: Redis) -> str:

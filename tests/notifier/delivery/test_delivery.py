@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, session
 from api.models.notification import HeldFor, Notification, State
+from api.models.provider_event import BOUNCE_WAIT
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.addresses import digest
@@ -32,7 +33,7 @@ from notifier.channels.provider_base import (
 )
 from notifier.channels.providers.web_push import PUSH_KEPT_SECONDS
 from notifier.delivery import delivery
-from notifier.jobs import deliver
+from notifier.jobs import apply_receipts, deliver
 from notifier.receipts.receiving import LONGEST_ID
 from tests import factories
 from tests.browser_keys import browser_address
@@ -283,7 +284,7 @@ NAMES = [each.value for each in ALL]
     [("email", ContactState.BOUNCED), ("sms", ContactState.BOUNCED), ("telegram", ContactState.BLOCKED)],
 )
 def test_a_permanent_failure_ends_it_and_marks_the_contact(
-    name: str, state: ContactState, sandbox: "Running"
+    name: str, state: ContactState, sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
     world.start_anew(sandbox)
     key = world.waiting(Channel(name))
@@ -293,6 +294,8 @@ def test_a_permanent_failure_ends_it_and_marks_the_contact(
     row = world.get(Notification, key)
     assert (row.state, row.failed_at is not None) == (State.FAILED, True)
     assert world.ADDRESSES[Channel(name)] not in str(row.reason)
+    frozen.shift(BOUNCE_WAIT)
+    apply_receipts()
     contact = world.get(Contact, row.contact_id)
     assert contact.state is state
     assert (contact.consented_at is None) is (state is ContactState.BLOCKED)  # which withdraws the consent

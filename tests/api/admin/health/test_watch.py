@@ -125,6 +125,19 @@ def complain(number: int) -> None:
     )  # fmt: skip
 
 
+def hold_bounces() -> None:
+    owner, now = factories.add_account("owner@example.org").id, clock()
+    contact = factories.add_contact(owner, Channel.TELEGRAM)
+    factories.save_all(
+        ProviderEvent(
+            provider="smtp", event_id=f"held{each}", notification_ids=[], contact_id=contact.id,
+            kind=ReceiptKind.BOUNCED, code="smtp answered 550 5.1.1", at=now, received_at=now, held_at=now,
+            next_attempt_at=now + timedelta(days=7),
+        )
+        for each in range(2)
+    )  # fmt: skip
+
+
 def fail_job() -> None:
     factories.add_job("sum_days", JobResult.FAILED, error="KeyError")
 
@@ -178,6 +191,7 @@ def list_stacks(stack: Healthy, settings_env: Callable[..., None]) -> list[list[
         Ill("backups", lambda: factories.remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
     ], [
         Ill("delivery", lambda: settle(20, State.DELIVERED, lost=State.BOUNCED), IncidentReason.LOW_DELIVERY, 0, "email", "3 messages sur 23"),
+        Ill("delivery", hold_bounces, IncidentReason.HELD_BOUNCES, 0, "smtp", "1 adresse : smtp answered 550 5.1.1 (1)"),
         Ill("delivery", lambda: complain(3), IncidentReason.SPAM_REPORTS, 0, "mail", "3 signalements en un jour"),
     ], [
         Ill("delivery", lambda: settle(40, State.SENT, lost=State.FAILED), IncidentReason.DEAD_LETTERS, 0, "notifications", "3 messages en 15 minutes"),
