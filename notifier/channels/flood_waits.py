@@ -83,7 +83,7 @@ def note(message: OutgoingMessage, answer: Answer, *, is_try: bool) -> None:
 
 
 def _run(happened: str, message: OutgoingMessage, seconds: float = 0.0) -> float:
-    given = [happened, digest(message.address), f"{clock().timestamp():.3f}", seconds]
+    given: list[str | float] = [happened, digest(message.address), f"{clock().timestamp():.3f}", seconds]
     try:
         return float(_script()(keys=_KEYS, args=given, client=redis()))
     except RedisError as error:

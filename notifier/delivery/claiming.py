@@ -331,7 +331,7 @@ def _has_all_copies(session: Session, row: ClaimedRow) -> bool:
     if row.channel is not Channel.SMS:
         return False
     session.execute(_LOCK_ANNOUNCEMENT, {"id": row.id})
-    return session.scalars(_COUNT_COPIES, {"id": row.id}).one() >= COPIES[row.channel]
+    return bool(session.scalars(_COUNT_COPIES, {"id": row.id}).one() >= COPIES[row.channel])
 
 
 def _is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:
