@@ -216,6 +216,7 @@ class Announcement:
     detection: Detection
     stops: list[StopLink] = field(default_factory=list)
     slots: list[SlotRow] = field(default_factory=list)  # in the order of their ids
+    missing: list[SlotRow] = field(default_factory=list)  # gone so lately that they may be open again
     is_changed: bool = False  # an alert was, and wants nothing of what is open any more
 
 

@@ -14,9 +14,10 @@ from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert
+from api.models.notification import HeldFor, Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
 from configs.settings import Constant
@@ -68,7 +69,9 @@ def match_detection(
     found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
         untold = _find_untold(session, detection, found, now, is_round=False)
-        return _write(session, untold, now, inline), []
+        has_returned = any(slot.opened_at < detection.seen_at for slot in untold.slots.values())
+        held = _wake_held(session, detection, now) if has_returned else []
+        return _write(session, untold, now, inline) + held, []
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
     return [], parts
@@ -132,13 +135,14 @@ def _find_untold(
     tried = now - _TRY_AGAIN if is_patient else now
     matched = read_matched(session, slots, {each.alert_id for each in found}, now, tried_since=tried)
     wishes = select_slots(found, slots, matched)
+    nothing = replace(nothing, slots=slots.rows)
     if not wishes:
         return nothing
     entitled_at = now if is_round else detection.seen_at
     reached = recipients(session, {wish.alert.user_id for wish in wishes}, entitled_at)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
-    return replace(nothing, wishes=wishes, recipients=reached, slots=slots.rows)
+    return replace(nothing, wishes=wishes, recipients=reached)
 
 
 def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
@@ -179,6 +183,21 @@ def _write(
         alerts=len(result.wishes), notifications=len(waiting) + taken, late=result.late,
     )  # fmt: skip
     return waiting
+
+
+def _wake_held(session: Session, detection: Detection, now: datetime) -> list[UUID]:
+    """Let messages leave that wait for slots which a detection shows again; return them."""
+    row, shown, before = Notification, aliased(DetectionSlot), aliased(DetectionSlot)
+    told = (
+        sa.select(Match.announcement_id)
+        .join(before, before.detection_id == Match.detection_id)
+        .join(shown, shown.slot_id == before.slot_id)
+        .where(shown.detection_id == detection.id)
+    )
+    held = row.state == State.PENDING, row.held_for == HeldFor.SLOTS, row.announcement_id.in_(told)
+    free = sa.select(row.id).where(*held).order_by(row.id).with_for_update(skip_locked=True)
+    woken = sa.update(row).where(row.id.in_(free)).values(next_attempt_at=now).returning(row.id)
+    return list(session.scalars(woken.execution_options(synchronize_session=False)))
 
 
 def open_desks(session: Session, now: datetime) -> list[str]:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.answer import MatchAnswer
-from api.models.notification import HeldFor, Match, Notification, Priority, State, waits_untold
-from api.models.slot import GoneReason, SlotRow
+from api.models.notification import WISHES, HeldFor, Match, Notification, Priority, State, waits_untold
+from api.models.slot import RETURN_SECONDS, GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
 from configs.settings import Constant
@@ -46,18 +46,20 @@ CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
 
 # This long after a call its SMS ("we have just called you") is not sent any more, nor the call repeated
 LATE_AFTER = timedelta(minutes=10)
+_LOOK_AGAIN = timedelta(seconds=30)  # whether a slot that a check did not show is open again
 
 _STOPPED, _CHANGED = Skip(State.SKIPPED, "alert stopped"), Skip(State.SKIPPED, "alert changed")
 # A call and its SMS do not wait for the next check, which may be hours away.
 _UNSEEN, _LATE = Skip(State.EXPIRED, "slots not seen lately"), Skip(State.EXPIRED, "long after the call")
 _CALLED = Skip(State.SKIPPED, "called often enough")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
+_GONE = Skip(State.EXPIRED, "slots gone")
 
 
 def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
     """Return for each row its open slots, or why nothing is sent; three queries for all of them."""
     confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
-    matched = read_matched_slots(session, [row.id for row, _ in rows])
+    matched = read_matched_slots(session, [row.id for row, _ in rows], now)
     cache = ContentCache()
 
     def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
@@ -65,7 +67,7 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
         if found is None:
             return Skip(State.SKIPPED, "alert deleted")
         if skip := skip_unreachable(contact) or find_end(found, confirmed):
-            return skip
+            return _hold_missing(row, found, now) if skip is _GONE and found.missing else skip
         seen_at = row.seen_at or found.detection.seen_at
         # Delayed by its reader's wish: it says when its slots were last confirmed
         if row.priority is Priority.SCHEDULED:
@@ -76,17 +78,36 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
     return [one(row, contact) for row, contact in rows]
 
 
-def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:
-    """Return, by notification, the alerts that still wait, and the slots that are still open."""
-    return read_announcements(session, ids, _read_open)
+def _hold_missing(row: ClaimedRow, found: Announcement, now: datetime) -> Skip:
+    """Return that a message waits whose slots a check did not show: they are looked for again, until they stay gone.
+
+    What waited for its reader's hours still says so, where it ends.
+    """
+    until = min(now + _LOOK_AGAIN, max(map(_returns_until, found.missing)))
+    held_for = row.held_for if row.held_for in WISHES else HeldFor.SLOTS
+    return Skip(State.PENDING, "", until, held_for)
 
 
-def _read_open(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
+def _returns_until(slot: SlotRow) -> datetime:
+    """Return until when a slot that is gone is the same slot if a check shows it again; when it was seen, if none."""
+    returns = slot.gone_reason in (GoneReason.TAKEN, GoneReason.LAPSED) and slot.gone_told_at is None
+    return slot.gone_at + timedelta(seconds=RETURN_SECONDS()) if slot.gone_at and returns else slot.seen_at
+
+
+def read_matched_slots(session: Session, ids: Sequence[UUID], now: datetime) -> dict[UUID, Announcement]:
+    """Return, by notification, the alerts that still wait, and the slots that are still open, or may be again."""
+    announced = read_announcements(session, ids, _read_lately_open)
+    for each in announced.values():
+        each.missing = [slot for slot in each.slots if slot.gone_at and _returns_until(slot) > now]
+        each.slots = [slot for slot in each.slots if slot.gone_at is None]
+    return announced
+
+
+def _read_lately_open(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
     found = read_slots(session, ranges)
     heirs = _heirs(session, chain.from_iterable(found.values()))
     return {
-        each: [heir for slot in mine for heir in heirs.get(slot.id, [slot]) if heir.gone_at is None]
-        for each, mine in found.items()
+        each: [heir for slot in mine for heir in heirs.get(slot.id, [slot])] for each, mine in found.items()
     }
 
 
@@ -115,7 +136,7 @@ def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
     if not found.stops:
         return _CHANGED if found.is_changed else _STOPPED
     if not found.slots:
-        return Skip(State.EXPIRED, "slots gone")
+        return _GONE
     if all(slot.seen_at < confirmed_since for slot in found.slots):
         return Skip(State.PENDING, "", held_for=HeldFor.SLOTS)  # docs/decisions.md#unconfirmed-slots
     return None
@@ -185,7 +206,7 @@ def _find_answer(due: DueMessage) -> Skip | None:
 
 
 def _read_called(due: DueMessage) -> TemplateContext | Skip:
-    found = read_matched_slots(due.session, [due.row.id]).get(due.row.id)
+    found = read_matched_slots(due.session, [due.row.id], due.now).get(due.row.id)
     if found is None:
         return _STOPPED
     if skip := find_end(found, due.now - timedelta(seconds=UNCONFIRMED_SECONDS())):

@@ -16,7 +16,7 @@ import time_machine
 from api.jobs.schedule import mark_gone_slots
 from api.models.base import database_clock, session
 from api.models.notice import Notice
-from api.models.notification import Notification, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -171,7 +171,7 @@ def test_who_was_to_be_told_while_a_slot_was_gone_is_told_when_it_is_back(page: 
     page.write()
     page.visit(is_open=False)
     assert page.tell() == []
-    assert [row.reason for row in rows(Notification)] == ["slots gone"] * len(rows(Notification))
+    assert {row.held_for for row in rows(Notification)} == {HeldFor.SLOTS}
     assert page.open(2 * MINUTE) == [FIRST]
     assert page.round() == []
     assert len(rows(Notice)) == 1
@@ -185,7 +185,7 @@ def test_who_was_to_be_told_by_a_worker_that_died_is_told_when_the_slot_is_back(
     for each in undelivered(database_clock()):
         jobs.deliver(str(each.id))
     (row,) = rows(Notification, Notification.channel == Channel.EMAIL)
-    assert (row.state, row.unknown_attempts) == (State.EXPIRED, 1)
+    assert (row.state, row.unknown_attempts) == (State.PENDING, 1)
     assert page.open() == [FIRST]
     assert page.round() == []
 

@@ -247,6 +247,7 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     world.change(SlotRow, two, gone_at=None, gone_reason=None)
     (late,) = world.rearm(waiting)
     world.gone([two])
+    frozen.shift(timedelta(minutes=5))
     with session() as s:
         row = s.get_one(Notification, late)
         claimed = ClaimedRow.of(row)

@@ -164,6 +164,7 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
         frozen.shift(46)
     assert sandbox.messages() == []
     happens(opened)
+    frozen.shift(timedelta(minutes=5))
     deliver(str(key))
     assert (world.after(key), len(sandbox.messages())) == (end, end[0] is State.SENT)
 
@@ -418,3 +419,29 @@ def test_a_reason_of_any_kind_is_recorded(
     assert row.state in (State.PENDING, State.FAILED)
     assert "sendgrid answered 400" in str(row.reason)
     assert len(row.reason or "") < 400
+
+
+@pytest.mark.rule("3.4")
+@pytest.mark.parametrize("is_back", [True, False])
+def test_an_sms_is_held_while_a_check_does_not_show_its_slot(
+    sandbox: "Running", frozen: time_machine.Traveller, *, is_back: bool
+) -> None:
+    sandbox.provider_mode("sms", "rate_limited", seconds=1, count=1)
+    world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS)))
+    opened = world.slots()
+    world.match(str(world.detection(opened)))
+    frozen.shift(timedelta(seconds=60))
+    world.gone(opened)
+    for _ in range(4):
+        world.sweep()
+        frozen.shift(timedelta(seconds=60))
+    assert [len(sandbox.messages(each)) for each in ("email", "sms")] == [1, 0]
+    if is_back:
+        factories.change(SlotRow, SlotRow.id.in_(opened), gone_at=None, gone_reason=None, seen_at=clock())
+        world.match(str(world.detection(opened)))
+    else:
+        frozen.shift(timedelta(seconds=60))
+        world.sweep()
+    assert [len(sandbox.messages(each)) for each in ("email", "sms")] == [1, int(is_back)]
+    (sms,) = [row for row in world.notifications() if row.channel is Channel.SMS]
+    assert (sms.state, sms.reason) == ((State.SENT, None) if is_back else (State.EXPIRED, "slots gone"))
