@@ -17,7 +17,8 @@ import notifier
 from api.models.base import session
 from api.models.user import OutageCredit
 from api.payments.exchange import events, jobs
-from api.payments.exchange.reconciliation import find_book_faults, reconcile
+from api.payments.exchange.book_checks import find_book_faults
+from api.payments.exchange.reconciliation import reconcile
 from api.payments.gateway import client
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

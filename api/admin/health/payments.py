@@ -12,6 +12,7 @@ from api.admin.health.findings import read_session, refuse
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
+from api.models.job import JobState
 from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus
 from api.models.stripe_event import (
     STRIPE_RETRY_FOR,
@@ -20,6 +21,7 @@ from api.models.stripe_event import (
     StripeEvent,
     StripeEventFlag,
 )
+from api.payments.exchange.reconciliation import JOB, LEDGER_UNTIL, OBJECTS_UNTIL
 from api.payments.gateway.client import STRIPE_REST_SECONDS
 from configs.ground.clock import clock
 from configs.ground.failures import CircuitBreaker
@@ -61,6 +63,8 @@ def read_payments() -> dict[str, Any]:
             "differences": _count_differences(s, now),
             # That took effect long ago, and are not applied
             "late_declarations": _count_late_declarations(s, now),
+            # 1 where the last comparison could not read Stripe's own ledger: our key lacks the right
+            "ledger_unread": _is_ledger_unread(s),
             "late_files": _count_late_files(s, now),  # of invoices that were issued long ago
             # For which the circuit breaker lets no call through; 0: it does
             "left_alone_seconds": round(CircuitBreaker("stripe", STRIPE_REST_SECONDS()).read_wait(), 3),
@@ -83,6 +87,11 @@ def _count_differences(session: Session, now: datetime) -> int:
     objects = sa.select(sa.func.count(PaymentDifference.object_id.distinct()))
     left = (PaymentDifference.repaired.is_(False), PaymentDifference.found_at > now - _COMPARED)
     return session.scalars(objects.where(*left)).one()
+
+
+def _is_ledger_unread(session: Session) -> int:
+    counts = session.scalar(sa.select(JobState.counts).where(JobState.name == JOB)) or {}
+    return int(counts.get(LEDGER_UNTIL, 0) < counts.get(OBJECTS_UNTIL, 0))
 
 
 def _count_late_declarations(session: Session, now: datetime) -> int:
@@ -126,6 +135,7 @@ def _find_troubles(found: Mapping[str, Any]) -> list[str]:
             f"{commands} not taken by Stripe, the oldest for {_write(oldest_command)}",
         ),
         (found["given_up"], f"{pluralize(found['given_up'], 'event')} of Stripe's given up: replay them"),
+        (found["ledger_unread"], "Stripe's key may not read balance transactions: give it that right"),
         (found["late_declarations"], f"{declarations} not applied: the job apply_declarations does it"),
         (
             found["late_files"],

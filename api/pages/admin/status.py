@@ -51,7 +51,7 @@ _LABELS = {
     "failed_refunds": "remboursements échoués", "found": "pages nouvelles", "gaps": "intervalles",
     "given_up": "abandonnés", "held_back": "attendent leur site", "jobs.jobs": "en attente",
     "last": "dernier parcours", "late_declarations": "déclarations pas appliquées",
-    "late_files": "factures sans fichier", "latest_seconds": "au plus de",
+    "late_files": "factures sans fichier", "ledger_unread": "livre de Stripe non lu", "latest_seconds": "au plus de",
     "left_alone_seconds": "Stripe ne répond pas, nouvel essai dans", "median": "intervalle tenu ÷ souhaité, médiane",
     "median_ms": "médiane depuis la page, en ms", "memory_mb": "mémoire, en Mo", "newest_at": "dernier",
     "newest_check_at": "dernière vérification", "number": "messages", "oldest_at": "depuis",

@@ -1,31 +1,44 @@
 """Comparison with Stripe: lost events are made up for, and what cannot be explained is reported with both sides.
 
 Each object that differs is read again and applied like that of an event, so nothing is repaired in another way than
-events would have done. Stripe is right about money, our tables about what a user agreed to. The checks of the book
-against the other tables are named SQL queries that must give no row; a row is reported in the same way. `make chaos`
-ends with the same ones.
+events would have done. Stripe is right about money, our tables about what a user agreed to. What a check of the book
+(book_checks.py) finds is reported in the same way.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.models.base import read_once, write_once
 from api.models.base import session as open_session
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundStatus, StripeId
+from api.models.job import JobState
+from api.models.payment import (
+    Payment,
+    PaymentEventKind,
+    PaymentStatus,
+    Refund,
+    RefundStatus,
+    StripeId,
+    Subscription,
+)
 from api.models.stripe_event import PaymentDifference
+from api.payments.exchange.book_checks import find_book_faults
 from api.payments.exchange.events import Event, store_event
 from api.payments.exchange.jobs import apply_object
 from api.payments.exchange.objects import OBJECT_TYPES, find_type
+from api.payments.exchange.stripe_ledger import Holding, list_holdings, read_holding
 from api.payments.gateway.client import call
-from api.payments.gateway.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
-from api.payments.gateway.facts import InvoiceFacts, RefundFacts, SessionFacts, read_list
+from api.payments.gateway.errors import IdConflict, StripeAway, StripeForbidden, StripeRefused, UnknownOwner
+from api.payments.gateway.facts import Facts, InvoiceFacts, RefundFacts, SessionFacts
 from api.payments.ledger import notices
+from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import (
     PAYMENT_KEY,
     SESSION,
@@ -35,13 +48,20 @@ from api.payments.ledger.payment_events import (
     find_stripe_id,
     lock_payment,
 )
+from api.payments.ledger.subscriptions import COLLECTED
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 
 # Age of a payment that is neither paid nor failed from which it is compared with Stripe
 _PAYMENT_STUCK_SECONDS = 1800
 
-DAYS = 3
+JOB = "reconcile_payments"  # its row keeps until when all was compared, and until when Stripe's ledger was
+OBJECTS_UNTIL, LEDGER_UNTIL = "compared_until", "ledger_until"  # in its counts; unix seconds
+_LISTED_FOR = timedelta(days=30)  # so long Stripe lists an event
+_OVERLAP = timedelta(hours=1)  # lists may be some time behind
+_OVERDUE = timedelta(
+    days=1
+)  # after the end of a subscription's period: a renewal is collected, or was refused
 _AT_ONCE = 200  # payments in one look for stuck ones
 _PAGE = 100
 _DONE = (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
@@ -52,41 +72,107 @@ log = structlog.get_logger(__name__)
 Listed = tuple[str, Any]  # an object's name in `api/payments/exchange/objects.py`, and its facts
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An object of a shape that we do not know: its id, its type where it is an event, and the wrong fields."""
+
+    id: str
+    type: str
+    fields: list[str]
+
+
 def reconcile() -> dict[str, int]:
-    """Compare the last days' sessions, invoices and refunds, and check the book; return how many differ, and still do.
+    """Check the book, then compare all since the last comparison that succeeded; return how many differ, and still do.
+
+    The book is checked without Stripe. What is compared: sessions, invoices, refunds, events that never came,
+    subscriptions whose period is over, and each payment's cash with Stripe's own ledger.
 
     Raises:
         StripeAway: no answer; the job is repeated.
     """
     now = clock()
-    since = int((now - timedelta(days=DAYS)).timestamp())
-    listed = _list_objects(since)
+    faults: list[tuple[PaymentDifference, Listed | None]] = [
+        (row, None) for row in read_once(find_book_faults)
+    ]
+    left = _keep_all(faults, now, "book")
+    since, ledger_since = write_once(_find_beginnings, now)
+    both = [*_list_objects(int(since.timestamp())), *_list_overdue(now)]
+    listed = list({facts.id: (kind, facts) for kind, facts in both}.values())
     with open_session() as s:
         found = [(row, each) for each in listed if (row := _compare(s, *each))]
-        missing = _find_missing(s, now, {facts.id for _, facts in listed})
     # They are compared by what was just read: the list may be older than what its events changed meanwhile.
     read = [(row, (kind, _sync(kind, facts.id) or facts)) for row, (kind, facts) in found]
-    missed = _apply_missed_events(since)
-    faults = read_once(find_book_faults)
-    differences = [*read, *((row, None) for row in [*missing, *faults])]
-    left = [row for row, each in differences if not _keep(row, each, now)]
-    if left:
-        _report(left, now)
-    return {"compared": len(listed), "different": len(differences), "left": len(left), "missed": missed}
+    missed, unread = _apply_missed_events(int(since.timestamp()))
+    cash, ledger_until = _compare_ledger(ledger_since, now)
+    differences = [*read, *unread, *cash]
+    left += _keep_all(differences, now, "difference")
+    counts = {
+        "compared": len(listed),
+        "different": len(faults) + len(differences),
+        "left": left,
+        "missed": missed,
+    }
+    return counts | {OBJECTS_UNTIL: int(now.timestamp()), LEDGER_UNTIL: int(ledger_until.timestamp())}
 
 
-def _apply_missed_events(since: int) -> int:
-    """Store and apply the events that never reached us, such as a dispute's; return how many they were."""
+def _find_beginnings(session: Session, now: datetime) -> tuple[datetime, datetime]:
+    """Return from when on objects, and Stripe's ledger, are to be compared: the last time, 30 days ago at most.
+
+    Where it is longer ago, the operators are told which days they must read by hand.
+    """
+    counts = session.scalar(sa.select(JobState.counts).where(JobState.name == JOB)) or {}
+    earliest = now - _LISTED_FOR
+    last = [
+        datetime.fromtimestamp(counts[name], UTC) - _OVERLAP if name in counts else earliest
+        for name in (OBJECTS_UNTIL, LEDGER_UNTIL)
+    ]
+    if last[0] < earliest:
+        days = f"{last[0]:%Y-%m-%d %H:%M} to {earliest:%Y-%m-%d %H:%M} UTC"
+        detail = f"not compared, as Stripe lists events for 30 days: {days}. Read refunds and disputes of then by hand"
+        notices.tell_admins(session, "difference", detail, key=f"uncompared:{last[0]:%Y-%m-%d}")
+    return max(last[0], earliest), max(last[1], earliest)
+
+
+def _apply_missed_events(since: int) -> tuple[int, list[tuple[PaymentDifference, Listed]]]:
+    """Store and apply the events that never reached us, such as a dispute's; return how many, and the unread ones."""
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
-    found: list[Event] = call(lambda c: read_list(c.v1.events.list(wanted), Event))
-    missed = [each for each in found if find_type(each.type)]
+    found = call(lambda c: _read_each("event", c.v1.events.list(wanted), Event))
+    known = [each for each in found if find_type(each[1].type)]
+    with open_session() as s:
+        unread = [
+            (row, each) for each in known if isinstance(each[1], Unread) and (row := _compare(s, *each))
+        ]
+    missed = [facts for _, facts in known if isinstance(facts, Event)]
     with open_session() as s:
         new = [each for each in reversed(missed) if store_event(s, each)]
     for object_id in dict.fromkeys(str(each.data.object.id) for each in new):
         apply_object(object_id)
     if new:
         log.warning("events never reached us", events=len(new))
-    return len(new)
+    return len(new), unread
+
+
+def _compare_ledger(
+    since: datetime, now: datetime
+) -> tuple[list[tuple[PaymentDifference, Listed]], datetime]:
+    """Hold the book's cash against Stripe's ledger; return what differs, and until when it was compared.
+
+    A payment that differs is read whole, and what moved its money applied, in case its events were lost.
+    """
+    try:
+        holdings = list_holdings(since)
+        with open_session() as s:
+            off = [each for each in holdings if _compare_cash(s, each)]
+        read = [read_holding(each.payment_id) for each in off]
+    except StripeForbidden as error:
+        log.warning("Stripe's ledger is not compared", because=str(error))
+        return [], since
+    with open_session() as s:
+        found = [(row, ("cash", each)) for each in read if (row := _compare_cash(s, each))]
+    for _, (_, holding) in found:
+        for kind, object_id in holding.objects:
+            _sync(kind, object_id)
+    return found, now
 
 
 def sync_stuck_payments() -> dict[str, int]:
@@ -129,20 +215,61 @@ def _find_stuck() -> list[UUID]:
 
 def _list_objects(since: int) -> list[Listed]:
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
-    sessions = call(lambda c: read_list(c.v1.checkout.sessions.list(wanted), SessionFacts))
-    invoices = call(lambda c: read_list(c.v1.invoices.list(wanted), InvoiceFacts))
-    refunds = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
     return [
-        *(("checkout_session", each) for each in sessions),
-        *(("invoice", each) for each in invoices),
-        *(("refund", each) for each in refunds),
+        *call(lambda c: _read_each("checkout_session", c.v1.checkout.sessions.list(wanted), SessionFacts)),
+        *call(lambda c: _read_each("invoice", c.v1.invoices.list(wanted), InvoiceFacts)),
+        *call(lambda c: _read_each("refund", c.v1.refunds.list(wanted), RefundFacts)),
     ]
 
 
+def _list_overdue(now: datetime) -> list[Listed]:
+    """Read the subscriptions again whose period ended a day ago, and return all their invoices."""
+    overdue = read_once(_find_overdue, now)
+    for subscription_id in overdue:
+        _sync("subscription", subscription_id)
+    return [each for subscription_id in overdue for each in _list_invoices(subscription_id)]
+
+
+def _list_invoices(subscription_id: str) -> list[Listed]:
+    wanted: Any = {"subscription": subscription_id, "limit": _PAGE}
+    return call(lambda c: _read_each("invoice", c.v1.invoices.list(wanted), InvoiceFacts))
+
+
+def _find_overdue(session: Session, now: datetime) -> list[str]:
+    over = (Subscription.status.in_(COLLECTED), Subscription.period_ends_at < now - _OVERDUE)
+    ids = sa.select(StripeId.id).join(Subscription, Subscription.id == StripeId.subscription_id)
+    return list(session.scalars(ids.where(*over, StripeId.kind == "subscription")))
+
+
+def _read_each(kind: str, found: Any, facts: type[Facts]) -> list[Listed]:
+    """Return a whole list at Stripe, page after page; an object of another shape is named, and the others are read."""
+    return [(kind, _read(each.to_dict(), facts)) for each in found.auto_paging_iter()]
+
+
+def _read(told: dict[str, Any], facts: type[Facts]) -> Facts | Unread:
+    try:
+        return facts.model_validate(told)
+    except ValidationError as error:
+        wrong = [".".join(map(str, each["loc"])) for each in error.errors(include_input=False)]
+    log.warning("an object of Stripe's has a shape that we do not know", object=told.get("id"), fields=wrong)
+    return Unread(str(told.get("id")), str(told.get("type")), wrong)
+
+
 def _compare(session: Session, kind: str, facts: Any) -> PaymentDifference | None:
+    if isinstance(facts, Unread):
+        return _build(facts.id, find_payment_id(session, facts.id), {}, {"unread": facts.fields})
+    if kind == "cash":
+        return _compare_cash(session, facts)
     if kind == "checkout_session":
         return _compare_session(session, facts)
     return _compare_invoice(session, facts) if kind == "invoice" else _compare_refund(session, facts)
+
+
+def _compare_cash(session: Session, facts: Holding) -> PaymentDifference | None:
+    cash = read_balances(session, facts.payment_id).cash
+    if cash == facts.cents:
+        return None
+    return _build(facts.id, facts.payment_id, {"cash": cash}, {"ledger": facts.cents})
 
 
 def _compare_session(session: Session, facts: SessionFacts) -> PaymentDifference | None:
@@ -196,24 +323,6 @@ def _compare_refund(session: Session, facts: RefundFacts) -> PaymentDifference |
     return _build(facts.id, payment_id, ours, theirs)
 
 
-def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[PaymentDifference]:
-    """Return the payments that were paid here and whose session or invoice Stripe's lists do not have."""
-    # Young ones may have got their session after the list was made.
-    since_until = (now - timedelta(days=DAYS) + timedelta(hours=1), now - timedelta(minutes=5))
-    known = sa.select(StripeId.payment_id, sa.func.array_agg(StripeId.id).label("ids"))
-    named = known.where(StripeId.kind.in_((SESSION, "invoice"))).group_by(StripeId.payment_id).subquery()
-    paid = (
-        sa.select(Payment, named.c.ids)
-        .outerjoin(named, named.c.payment_id == Payment.id)
-        .where(Payment.status.in_(_DONE), Payment.created_at.between(*since_until))
-    )
-    return [
-        _build((ids or [str(payment.id)])[0], payment.id, _describe(payment), {})
-        for payment, ids in session.execute(paid)
-        if not seen & set(ids or ())
-    ]
-
-
 def _build(
     object_id: str, payment_id: UUID | None, ours: dict[str, Any], theirs: dict[str, Any]
 ) -> PaymentDifference:
@@ -222,6 +331,14 @@ def _build(
 
 def _describe(payment: Payment | None) -> dict[str, Any]:
     return {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
+
+
+def _keep_all(found: Iterable[tuple[PaymentDifference, Listed | None]], now: datetime, what: str) -> int:
+    """Keep differences, and report those that are not repaired; return how many these are."""
+    left = [row for row, each in found if not _keep(row, each, now)]
+    if left:
+        _report(left, f"{what}:{now:%Y-%m-%d}")
+    return len(left)
 
 
 def _keep(row: PaymentDifference, read: Listed | None, now: datetime) -> bool:
@@ -256,109 +373,9 @@ def _sync(kind: str, object_id: str) -> Any:
     return facts
 
 
-def _report(left: Iterable[PaymentDifference], now: datetime) -> None:
+def _report(left: Iterable[PaymentDifference], key: str) -> None:
     lines = [
         f"{each.object_id}: ours {each.ours or 'nothing'}, Stripe's {each.stripe or 'nothing'}"
         for each in left
     ]
-    write_once(notices.tell_admins, "difference", "\n".join(lines), key=f"difference:{now:%Y-%m-%d}")
-
-
-# Documents are issued, and credits taken back, some minutes after the money moved.
-_SETTLED = timedelta(hours=1)
-
-# Each payment with what is in its accounts, debit positive, and what its refunds and documents say.
-_HELD = """
-WITH held AS (
-  SELECT l.payment_id, max(t.at) AS last_at,
-    sum(cents) FILTER (WHERE account = 'cash') AS cash, sum(cents) FILTER (WHERE account = 'unearned') AS unearned,
-    sum(cents) FILTER (WHERE account = 'earned') AS earned, -sum(cents) FILTER (WHERE account = 'owed') AS owed,
-    sum(cents) FILTER (WHERE account = 'disputed') AS disputed, sum(cents) FILTER (WHERE account = 'lost') AS lost,
-    -sum(cents) FILTER (WHERE account = 'owed' AND kind IN ('unwatched', 'borne')) AS waiting
-  FROM book_lines l JOIN book_transactions t ON t.id = l.transaction_id GROUP BY l.payment_id
-), back AS (
-  SELECT payment_id,
-    sum(amount_cents) FILTER (WHERE status = 'succeeded') AS made,
-    sum(amount_cents) FILTER (WHERE status IN ('planned', 'pending')) AS ordered,
-    sum(amount_cents) FILTER (WHERE status = 'failed' AND reason NOT IN ('operator', 'external')) AS refused,
-    bool_or(reason = 'external') AS by_dashboard
-  FROM refunds GROUP BY payment_id
-), p AS (
-  SELECT p.id, p.lost_cents, held.last_at, CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.amount_cents END AS paid,
-    coalesce(cash, 0) AS cash, coalesce(unearned, 0) AS unearned, coalesce(earned, 0) AS earned,
-    coalesce(owed, 0) AS owed, coalesce(disputed, 0) AS disputed, coalesce(lost, 0) AS lost,
-    coalesce(waiting, 0) AS waiting, coalesce(made, 0) AS made, coalesce(ordered, 0) AS ordered,
-    coalesce(refused, 0) AS refused, coalesce(by_dashboard, false) AS by_dashboard
-  FROM payments p LEFT JOIN held ON held.payment_id = p.id LEFT JOIN back ON back.payment_id = p.id
-)
-"""
-# Each follows _HELD, and gives: the subject (an id), its payment, what the book has, what the other tables have.
-QUERIES = {
-    "a transaction does not sum to 0": """
-        SELECT transaction_id::text, min(payment_id::text)::uuid, sum(cents), 0
-        FROM book_lines GROUP BY transaction_id HAVING sum(cents) <> 0""",
-    "cash is not what was paid, less refunds and disputes": """
-        SELECT id::text, id, cash + disputed + lost, paid - made FROM p
-        WHERE cash + disputed + lost <> paid - made""",
-    "the bank keeps another amount": """
-        SELECT id::text, id, lost, lost_cents FROM p WHERE lost <> lost_cents""",
-    "more is held back than is disputed": """
-        SELECT p.id::text, p.id, disputed, coalesce(sum((o.details->>'amount')::int), 0)
-        FROM p LEFT JOIN payment_events o ON o.payment_id = p.id AND o.kind = 'dispute_opened' AND NOT EXISTS (
-          SELECT FROM payment_events e WHERE e.payment_id = p.id AND e.subject = o.subject
-          AND e.kind IN ('dispute_won', 'dispute_lost', 'dispute_closed'))
-        GROUP BY p.id, disputed HAVING disputed NOT BETWEEN 0 AND coalesce(sum((o.details->>'amount')::int), 0)""",
-    "documents are not the money that moved": """
-        SELECT p.id::text, p.id, greatest(cash + disputed, 0), coalesce(d.cents, 0)
-        FROM p LEFT JOIN (
-          SELECT payment_id, sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS cents
-          FROM invoices GROUP BY payment_id) d ON d.payment_id = p.id
-        WHERE p.last_at < :settled AND greatest(cash + disputed, 0) <> coalesce(d.cents, 0)""",
-    "more or less is owed than refunds and credits will give": """
-        SELECT id::text, id, owed, ordered + waiting FROM p
-        WHERE owed NOT BETWEEN ordered + waiting AND ordered + waiting + refused""",
-    "an outage waits for an invoice without its credit": """
-        SELECT p.id::text, p.id, waiting, coalesce(sum(c.amount_cents), 0)
-        FROM p LEFT JOIN watch_credits c ON c.payment_id = p.id AND c.form = 'invoice' AND c.borne_by_id IS NULL
-        GROUP BY p.id, waiting HAVING waiting <> coalesce(sum(c.amount_cents), 0)""",
-    "a credit waits for an invoice that never comes": """
-        SELECT c.id::text, c.payment_id, c.amount_cents, 0 FROM watch_credits c
-        JOIN payments p ON p.id = c.payment_id JOIN subscriptions s ON s.id = p.subscription_id
-        WHERE c.form = 'invoice' AND c.borne_by_id IS NULL AND c.amount_cents > 0
-        AND greatest(s.ended_at, c.created_at) < :settled AND s.ended_at IS NOT NULL""",
-    "a refund waits, and nobody will ask for it": """
-        SELECT id::text, payment_id, amount_cents, 0 FROM refunds
-        WHERE status = 'planned'
-        AND NOT EXISTS (SELECT FROM stripe_commands WHERE kind = 'refund' AND subject_id = refunds.id)""",
-    "more time was given back than was not watched": """
-        SELECT g.payment_id::text, g.payment_id, g.seconds, coalesce(u.seconds, 0) FROM (
-          SELECT payment_id, count(*) AS rounded, sum(seconds) AS seconds
-          FROM watch_credits GROUP BY payment_id) g
-        LEFT JOIN LATERAL (
-          SELECT sum(extract(epoch FROM upper(span) - lower(span)))::int AS seconds FROM unnest((
-            SELECT range_agg(tstzrange(starts_at, ends_at)) FROM unwatched
-            WHERE payment_id = g.payment_id)) AS span) u ON true
-        WHERE g.seconds > coalesce(u.seconds, 0) + g.rounded""",
-    "an account is negative": """
-        SELECT id::text, id, least(cash, -unearned, -earned, owed, disputed, lost), 0 FROM p
-        WHERE least(-earned, owed, disputed, lost) < 0
-        OR (least(cash, -unearned) < 0 AND disputed + lost = 0 AND NOT by_dashboard)""",
-}
-
-
-def find_book_faults(session: Session, settled: datetime | None = None) -> list[PaymentDifference]:
-    """Return the rows of all queries: what the book and the other tables have, in cents (or seconds, of time).
-
-    What happened since `settled` may lack its documents; an hour ago if None.
-    """
-    values = {"settled": settled or clock() - _SETTLED}
-    return [
-        PaymentDifference(
-            object_id=f"{check}: {subject}",
-            payment_id=payment_id,
-            ours={"book": int(book), "tables": int(tables)},
-            stripe={},
-        )
-        for check, query in QUERIES.items()
-        for subject, payment_id, book, tables in session.execute(sa.text(_HELD + query), values)
-    ]
+    write_once(notices.tell_admins, "difference", "\n".join(lines), key=key)

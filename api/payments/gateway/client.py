@@ -16,7 +16,7 @@ import requests
 import stripe
 from stripe import StripeClient
 
-from api.payments.gateway.errors import StripeAway, StripeRefused
+from api.payments.gateway.errors import StripeAway, StripeForbidden, StripeRefused
 from configs.ground.addresses import is_loopback
 from configs.ground.failures import CircuitBreaker, CircuitOpen
 from configs.settings import Constant, SettingMissing, settings
@@ -109,7 +109,8 @@ def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> E
     if isinstance(error, stripe.RateLimitError):
         return StripeAway("Stripe takes no more calls just now", _read_pause(error))
     if isinstance(error, _WRONG_KEY):  # our setting is wrong, not the call
-        return StripeAway(f"Stripe refuses our key: {type(error).__name__}", None)
+        kind = StripeForbidden if isinstance(error, stripe.PermissionError) else StripeAway
+        return kind(f"Stripe refuses our key: {type(error).__name__}", None)
     if isinstance(error, stripe.IdempotencyError):
         return StripeAway("Stripe knows this key with other parameters", saved=True)
     if conflict:

@@ -15,6 +15,10 @@ class StripeAway(Exception):
         self.retry_after, self.saved = retry_after, saved
 
 
+class StripeForbidden(StripeAway):
+    """Our key may not make this call: a restricted key lacks a right."""
+
+
 class StripeRefused(Exception):
     """Stripe refused a call; `code` is its own word for why (https://docs.stripe.com/error-codes).
 

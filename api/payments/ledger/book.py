@@ -3,7 +3,7 @@
 To read it: `read_balances(session, payment_id)` says what is in each account (debit positive), what of it can be given
 back, and what the plan was worth; `list_transactions(session, payment_id)` returns what happened, the oldest first.
 To write it: a function `post_…` for each movement. The caller has locked the payments (payment_events.py);
-repeated, nothing is added. Its checks against the other tables are in reconciliation.py.
+repeated, nothing is added. Its checks against the other tables are in exchange/book_checks.py.
 """
 
 import math

@@ -37,7 +37,7 @@ _MODES: Final[dict[str, Parameters]] = {
     "reset": {},
 }
 MESSAGE_MODES: Final = _MODES | {"yes_without_answer": {}, "reject_address": {"address": "", "named": 1}}
-_FAILURES: Final = ("rate_limited", "error_500", "unauthorized")
+_FAILURES: Final = ("rate_limited", "error_500", "unauthorized", "forbidden", "locked")
 
 
 class RequestRefused(Exception):

@@ -31,6 +31,7 @@ STRIPE_MODES: Final[dict[str, Parameters]] = {
     "rate_limited": {**_PATH, "seconds": 0},
     "locked": _PATH,
     "unauthorized": _PATH,
+    "forbidden": _PATH,
     "timeout": _PATH,
     "reset": _PATH,
     "slow": {**_PATH, "seconds": 2},
@@ -44,6 +45,7 @@ _REFUSALS: Final = {
     "rate_limited": StripeError("Too many requests.", code="rate_limit", status=429),
     "locked": lock_error(),
     "unauthorized": StripeError("Invalid API Key provided: sk_test_****", status=401),
+    "forbidden": StripeError("The provided key does not have the required permissions.", status=403),
 }
 _NOT_DONE: Final = (*_REFUSALS, "refuse", "reset", "timeout")
 

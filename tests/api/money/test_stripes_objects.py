@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.payment import FormerCustomer, Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
 from api.payments.exchange import jobs as payment_jobs
-from api.payments.exchange.reconciliation import find_book_faults
+from api.payments.exchange.book_checks import find_book_faults
 from api.payments.gateway import facts
 from api.payments.gateway.client import call
 from api.payments.invoices.issuing import issue_due

@@ -19,7 +19,8 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
-from api.payments.exchange.reconciliation import QUERIES, find_book_faults, reconcile
+from api.payments.exchange.book_checks import QUERIES, find_book_faults
+from api.payments.exchange.reconciliation import reconcile
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger import book
 from configs.ground.clock import clock

@@ -13,7 +13,7 @@ from api.jobs.self_checks import find_broken_promises
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
-from api.payments.exchange.reconciliation import find_book_faults
+from api.payments.exchange.book_checks import find_book_faults
 from configs.ground.clock import clock
 from notifier.content.message_kind_base import SLOT_CALL
 from tests.lab.chaos.accounting import CLOCKS

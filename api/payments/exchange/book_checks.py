@@ -1,0 +1,108 @@
+"""Checks of the book against the other tables: named SQL queries, each of which must give no row."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.stripe_event import PaymentDifference
+from configs.ground.clock import clock
+
+# Documents are issued, and credits taken back, some minutes after the money moved.
+_SETTLED = timedelta(hours=1)
+
+# Each payment with what is in its accounts, debit positive, and what its refunds and documents say.
+_HELD = """
+WITH held AS (
+  SELECT l.payment_id, max(t.at) AS last_at,
+    sum(cents) FILTER (WHERE account = 'cash') AS cash, sum(cents) FILTER (WHERE account = 'unearned') AS unearned,
+    sum(cents) FILTER (WHERE account = 'earned') AS earned, -sum(cents) FILTER (WHERE account = 'owed') AS owed,
+    sum(cents) FILTER (WHERE account = 'disputed') AS disputed, sum(cents) FILTER (WHERE account = 'lost') AS lost,
+    -sum(cents) FILTER (WHERE account = 'owed' AND kind IN ('unwatched', 'borne')) AS waiting
+  FROM book_lines l JOIN book_transactions t ON t.id = l.transaction_id GROUP BY l.payment_id
+), back AS (
+  SELECT payment_id,
+    sum(amount_cents) FILTER (WHERE status = 'succeeded') AS made,
+    sum(amount_cents) FILTER (WHERE status IN ('planned', 'pending')) AS ordered,
+    sum(amount_cents) FILTER (WHERE status = 'failed' AND reason NOT IN ('operator', 'external')) AS refused,
+    bool_or(reason = 'external') AS by_dashboard
+  FROM refunds GROUP BY payment_id
+), p AS (
+  SELECT p.id, p.lost_cents, held.last_at, CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.amount_cents END AS paid,
+    coalesce(cash, 0) AS cash, coalesce(unearned, 0) AS unearned, coalesce(earned, 0) AS earned,
+    coalesce(owed, 0) AS owed, coalesce(disputed, 0) AS disputed, coalesce(lost, 0) AS lost,
+    coalesce(waiting, 0) AS waiting, coalesce(made, 0) AS made, coalesce(ordered, 0) AS ordered,
+    coalesce(refused, 0) AS refused, coalesce(by_dashboard, false) AS by_dashboard
+  FROM payments p LEFT JOIN held ON held.payment_id = p.id LEFT JOIN back ON back.payment_id = p.id
+)
+"""
+# Each follows _HELD, and gives: the subject (an id), its payment, what the book has, what the other tables have.
+QUERIES = {
+    "a transaction does not sum to 0": """
+        SELECT transaction_id::text, min(payment_id::text)::uuid, sum(cents), 0
+        FROM book_lines GROUP BY transaction_id HAVING sum(cents) <> 0""",
+    "cash is not what was paid, less refunds and disputes": """
+        SELECT id::text, id, cash + disputed + lost, paid - made FROM p
+        WHERE cash + disputed + lost <> paid - made""",
+    "the bank keeps another amount": """
+        SELECT id::text, id, lost, lost_cents FROM p WHERE lost <> lost_cents""",
+    "more is held back than is disputed": """
+        SELECT p.id::text, p.id, disputed, coalesce(sum((o.details->>'amount')::int), 0)
+        FROM p LEFT JOIN payment_events o ON o.payment_id = p.id AND o.kind = 'dispute_opened' AND NOT EXISTS (
+          SELECT FROM payment_events e WHERE e.payment_id = p.id AND e.subject = o.subject
+          AND e.kind IN ('dispute_won', 'dispute_lost', 'dispute_closed'))
+        GROUP BY p.id, disputed HAVING disputed NOT BETWEEN 0 AND coalesce(sum((o.details->>'amount')::int), 0)""",
+    "documents are not the money that moved": """
+        SELECT p.id::text, p.id, greatest(cash + disputed, 0), coalesce(d.cents, 0)
+        FROM p LEFT JOIN (
+          SELECT payment_id, sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS cents
+          FROM invoices GROUP BY payment_id) d ON d.payment_id = p.id
+        WHERE p.last_at < :settled AND greatest(cash + disputed, 0) <> coalesce(d.cents, 0)""",
+    "more or less is owed than refunds and credits will give": """
+        SELECT id::text, id, owed, ordered + waiting FROM p
+        WHERE owed NOT BETWEEN ordered + waiting AND ordered + waiting + refused""",
+    "an outage waits for an invoice without its credit": """
+        SELECT p.id::text, p.id, waiting, coalesce(sum(c.amount_cents), 0)
+        FROM p LEFT JOIN watch_credits c ON c.payment_id = p.id AND c.form = 'invoice' AND c.borne_by_id IS NULL
+        GROUP BY p.id, waiting HAVING waiting <> coalesce(sum(c.amount_cents), 0)""",
+    "a credit waits for an invoice that never comes": """
+        SELECT c.id::text, c.payment_id, c.amount_cents, 0 FROM watch_credits c
+        JOIN payments p ON p.id = c.payment_id JOIN subscriptions s ON s.id = p.subscription_id
+        WHERE c.form = 'invoice' AND c.borne_by_id IS NULL AND c.amount_cents > 0
+        AND greatest(s.ended_at, c.created_at) < :settled AND s.ended_at IS NOT NULL""",
+    "a refund waits, and nobody will ask for it": """
+        SELECT id::text, payment_id, amount_cents, 0 FROM refunds
+        WHERE status = 'planned'
+        AND NOT EXISTS (SELECT FROM stripe_commands WHERE kind = 'refund' AND subject_id = refunds.id)""",
+    "more time was given back than was not watched": """
+        SELECT g.payment_id::text, g.payment_id, g.seconds, coalesce(u.seconds, 0) FROM (
+          SELECT payment_id, count(*) AS rounded, sum(seconds) AS seconds
+          FROM watch_credits GROUP BY payment_id) g
+        LEFT JOIN LATERAL (
+          SELECT sum(extract(epoch FROM upper(span) - lower(span)))::int AS seconds FROM unnest((
+            SELECT range_agg(tstzrange(starts_at, ends_at)) FROM unwatched
+            WHERE payment_id = g.payment_id)) AS span) u ON true
+        WHERE g.seconds > coalesce(u.seconds, 0) + g.rounded""",
+    "an account is negative": """
+        SELECT id::text, id, least(cash, -unearned, -earned, owed, disputed, lost), 0 FROM p
+        WHERE least(-earned, owed, disputed, lost) < 0
+        OR (least(cash, -unearned) < 0 AND disputed + lost = 0 AND NOT by_dashboard)""",
+}
+
+
+def find_book_faults(session: Session, settled: datetime | None = None) -> list[PaymentDifference]:
+    """Return the rows of all queries: what the book and the other tables have, in cents (or seconds, of time).
+
+    What happened since `settled` may lack its documents; an hour ago if None.
+    """
+    values = {"settled": settled or clock() - _SETTLED}
+    return [
+        PaymentDifference(
+            object_id=f"{check}: {subject}",
+            payment_id=payment_id,
+            ours={"book": int(book), "tables": int(tables)},
+            stripe={},
+        )
+        for check, query in QUERIES.items()
+        for subject, payment_id, book, tables in session.execute(sa.text(_HELD + query), values)
+    ]

@@ -1,0 +1,142 @@
+"""Stripe's own ledger (balance transactions), by payment: what of its money is at Stripe, in cents.
+
+A charge adds its amount, refunds and disputes take theirs, and what comes back is added again. Fees, payouts and what
+names no payment of ours are left out. A refund that is pending has left the book only once it succeeded: until then
+its transaction does not count. https://docs.stripe.com/api/balance_transactions
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from api.models.base import read_once
+from api.models.book import Account, BookLine, BookTransaction
+from api.models.payment import StripeId
+from api.payments.gateway.client import call
+from api.payments.gateway.facts import Facts, read_list
+from api.payments.ledger.payment_events import INTENT, find_payment_id
+
+_PAGE = 100
+_PENDING = ("pending", "requires_action")  # of a refund
+
+
+class _Mover(Facts):
+    """A charge, a refund or a dispute; in a list of its kind its transactions are expanded."""
+
+    id: str
+    object: str
+    payment_intent: str | None = None
+    status: str | None = None
+    balance_transaction: "_Movement | str | None" = None
+    failure_balance_transaction: "_Movement | str | None" = None
+    balance_transactions: list["_Movement"] = Field(default=[])
+
+
+class _Movement(Facts):
+    """A balance transaction; `source` is expanded, and null for most fees."""
+
+    amount: int
+    source: _Mover | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What Stripe holds of one payment. `objects`: what moved it, by the names of objects.py, once they are read."""
+
+    payment_id: UUID
+    id: str  # its PaymentIntent; the payment's own id where Stripe took nothing
+    cents: int
+    objects: list[tuple[str, str]] = field(default_factory=list)
+
+
+def list_holdings(since: datetime) -> list[Holding]:
+    """Return what Stripe holds of each payment whose money moved since then, here or there.
+
+    Raises:
+        StripeForbidden: our key may not read the ledger.
+        StripeAway: no answer.
+    """
+    wanted: Any = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE, "expand": ["data.source"]}
+    moved: list[_Movement] = call(lambda c: read_list(c.v1.balance_transactions.list(wanted), _Movement))
+    by_intent: dict[str, list[_Movement]] = defaultdict(list)
+    for each in moved:
+        if isinstance(each.source, _Mover) and each.source.payment_intent:
+            by_intent[each.source.payment_intent].append(each)
+    owners = read_once(_find_owners, by_intent)
+    whole = {
+        owners[intent]: Holding(owners[intent], intent, _sum(found))
+        for intent, found in by_intent.items()
+        if intent in owners
+        and any(isinstance(m.source, _Mover) and m.source.object == "charge" for m in found)
+    }
+    others = {*owners.values(), *read_once(_list_moved_here, since)} - whole.keys()
+    return [*whole.values(), *map(read_holding, sorted(others))]
+
+
+def read_holding(payment_id: UUID) -> Holding:
+    """Read all that moved a payment's money at Stripe.
+
+    Raises:
+        StripeForbidden, StripeAway: as `list_holdings`.
+    """
+    intents = read_once(_list_intents, payment_id)
+    movers = [each for intent in intents for each in _list_movers(intent)]
+    moved = [
+        _Movement(amount=booked.amount, source=each)
+        for each in movers
+        for booked in (each.balance_transaction, each.failure_balance_transaction, *each.balance_transactions)
+        if isinstance(booked, _Movement)
+    ]
+    objects = [(INTENT, each) for each in intents]
+    objects += [(each.object, each.id) for each in movers if each.object != "charge"]
+    return Holding(payment_id, intents[-1] if intents else str(payment_id), _sum(moved), objects)
+
+
+def _list_movers(intent: str) -> list[_Mover]:
+    page: Any = {"payment_intent": intent, "limit": _PAGE}
+    booked = page | {"expand": ["data.balance_transaction"]}
+    both = page | {"expand": ["data.balance_transaction", "data.failure_balance_transaction"]}
+    charges: list[_Mover] = call(lambda c: read_list(c.v1.charges.list(booked), _Mover))
+    refunds: list[_Mover] = call(lambda c: read_list(c.v1.refunds.list(both), _Mover))
+    disputes: list[_Mover] = call(lambda c: read_list(c.v1.disputes.list(page), _Mover))
+    return charges + refunds + disputes
+
+
+def _sum(moved: Iterable[_Movement]) -> int:
+    """Add transactions, without those of refunds that are pending."""
+    return sum(
+        each.amount
+        for each in moved
+        if not (
+            isinstance(each.source, _Mover)
+            and each.source.status in _PENDING
+            and each.source.object == "refund"
+        )
+    )
+
+
+def _find_owners(session: Session, intents: Iterable[str]) -> dict[str, UUID]:
+    found = {each: find_payment_id(session, each) for each in intents}
+    return {intent: payment_id for intent, payment_id in found.items() if payment_id}
+
+
+def _list_moved_here(session: Session, since: datetime) -> list[UUID]:
+    moved = sa.select(BookLine.payment_id).join(
+        BookTransaction, BookTransaction.id == BookLine.transaction_id
+    )
+    mine = moved.where(BookLine.account == Account.CASH, BookTransaction.at >= since)
+    return list(session.scalars(mine.distinct()))
+
+
+def _list_intents(session: Session, payment_id: UUID) -> list[str]:
+    mine = sa.select(StripeId.id).where(
+        StripeId.payment_id == payment_id, StripeId.kind.startswith(INTENT, autoescape=True)
+    )
+    return list(session.scalars(mine.order_by(StripeId.kind)))
