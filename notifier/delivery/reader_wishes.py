@@ -29,6 +29,7 @@ _KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup
 STOPPED = Skip(State.SKIPPED, "stopped by its reader")
 NO_CONSENT = Skip(State.SKIPPED, "no consent")
 _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
+_OUTLASTED = Skip(State.EXPIRED, "quiet hours outlast it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +180,8 @@ def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: 
     created_at = row.matched_at or row.created_at
     hold = to.times.find_hold(group, created_at, now) if to.times else None
     ends = kind_of(row.kind).find_end_of_use(row.params) if hold else None
-    return None if hold and hold.until and ends and ends <= hold.until else hold
+    if not (to.times and hold and hold.until and ends and ends <= hold.until):
+        return hold
+    # It leaves now: by mail alone where chats wait, unless slot alerts pass.
+    keeps_quiet = kind_of(row.kind).chats_wait and to.times.quiet_slots
+    return _OUTLASTED if keeps_quiet and row.channel is not Channel.EMAIL else None

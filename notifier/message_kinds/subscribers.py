@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -115,10 +116,10 @@ def _kind(values: Values, check: Check | None = None, group: MessageGroup = Mess
     )
 
 
-def _find_begin(params: Mapping[str, Any]) -> datetime | None:
-    """Return when the appointment begins; None where a row, of an older version say, does not name it."""
+def _find_begin(params: Mapping[str, Any], name: str = "at") -> datetime | None:
+    """Return when the appointment or release begins; None where a row, of an older version say, does not name it."""
     try:
-        return datetime.fromisoformat(params["at"])
+        return datetime.fromisoformat(params[name])
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -272,7 +273,15 @@ KINDS = {
         lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")}),
         _check_saved_alert,
     ),
-    "release_soon": _kind(_name_release, group=MessageGroup.REMINDERS),
+    "release_soon": MessageKind(
+        to=REACHABLE,
+        values=_name_release,
+        secret=False,
+        group=MessageGroup.REMINDERS,
+        notice_link="/dashboard",
+        chats_wait=True,
+        find_end_of_use=partial(_find_begin, name="begins"),
+    ),
     "appointment_soon": MessageKind(
         to=REACHABLE,
         check=_check_appointment,

@@ -239,6 +239,21 @@ def test_in_quiet_hours_a_lost_channel_is_told_by_mail_and_by_a_chat_when_they_e
     )  # fmt: skip
 
 
+@in_turn("slots_wait, by_chat", [(False, State.DELIVERED), (True, State.EXPIRED)])
+def test_a_reminder_of_a_release_within_quiet_hours_leaves_by_chat_only_where_slot_alerts_pass(
+    whole: "Running", frozen: time_machine.Traveller, slots_wait: bool, by_chat: State
+) -> None:
+    world.start_anew(whole)
+    frozen.move_to(at_paris("2026-11-21T06:30"))
+    who = waiter((Channel.EMAIL, Channel.TELEGRAM), **NIGHT | {"quiet_slots": slots_wait})
+    release = {"desk": world.DESK, "begins": at_paris("2026-11-21T07:00").isoformat(), "ends": None}
+    with session() as s:
+        keys = notifier.create_notifications(s, who.id, "release_soon", release, "release")
+    deliver(*map(str, keys))
+    states = {row.channel: row.state for row in world.notifications()}
+    assert states == {Channel.EMAIL: State.SENT, Channel.TELEGRAM: by_chat}
+
+
 @in_turn(
     "consent, consented_at, expected",
     [
