@@ -87,6 +87,16 @@ def test_an_alert_for_a_procedure_is_one_for_every_desk_that_serves_it(plan: Pla
     assert {state(slug).wished_seconds for slug in "abc"} == {60}
 
 
+def test_the_queue_learns_which_desks_somebody_entitled_waits_for(plan: Planner, client: redis.Redis) -> None:
+    waits(desk_id="evry_91/a")
+    waits(begins=NOW + timedelta(days=1), desk_id="evry_91/b")
+    plan.run_once(NOW)
+    entries = {
+        slug: json.loads(client.hget(f"crawler:desks:{SYSTEM}", f"evry_91/{slug}") or "{}") for slug in "abc"
+    }
+    assert {slug: entry["waits"] for slug, entry in entries.items()} == {"a": True, "b": False, "c": False}
+
+
 @pytest.mark.rule("4.7")
 def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan: Planner) -> None:
     waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(minutes=20), told=False, desk_id="evry_91/a")

@@ -404,7 +404,7 @@ STOP merci|Stop. Merci|STOP svp|Stop RDVPriority|STOP au 36180|STOP\u202f!|Arrê
 Désabonner|désinscription|Désabonnez-moi, je n'ai rien demandé|Non merci, désabonnez-moi|Arrête|DESABONNEMENT|Je me désabonne|merci de me désinscrire|please unsubscribe
 Bonjour, STOP|Please stop|svp stop|Merci d'arrêter|Veuillez stopper|Arrêtez les SMS|Arrêtez de m'envoyer des messages"""
 
-_GOES_ON = """arrêtez de plaisanter|unstop|START|ne stoppez pas|non, pas stop|Je ne veux pas de STOP|ne me désabonnez pas
+_GOES_ON = """arrêtez de plaisanter|unstop|START|ne stoppez pas|non, pas stop|Je ne veux pas de STOP|ne me désabonnez pas|pas stop|Ne STOP pas|surtout stop non
 merci, ne stoppez pas|arrêtez-vous au guichet|n'arrêtez pas les SMS|Bonjour|merci"""
 
 

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.accounts.auth.mailbox_claims import sign_reset
+from api.accounts.auth.second_factor import sign_challenge
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.login import Login
@@ -137,6 +138,23 @@ def test_a_challenge_allows_five_tries_and_an_address_ten(
     for _ in range(5):
         assert finish(client, text, "000000").status_code == 401
     assert finish(client, challenge(client), factor[1][0]).status_code == 429
+
+
+def test_an_account_takes_thirty_wrong_codes_an_hour_from_wherever_and_its_owner_goes_on(
+    client: FlaskClient, factor: tuple[str, list[str]]
+) -> None:
+    user = one(User)
+
+    def try_code(number: int, code: str) -> int:
+        """Try a code as somebody who has the password: each time with a challenge and from an address of its own."""
+        body = {"challenge": sign_challenge(user), "code": code}
+        stranger = client.application.test_client(use_cookies=False)
+        here = {"REMOTE_ADDR": f"203.0.113.{number}"}
+        return stranger.post("/api/auth/login/totp", json=body, environ_base=here).status_code
+
+    assert [try_code(number, "000000") for number in range(30)] == [401] * 30
+    assert try_code(30, code_of(factor[0])) == 429
+    assert finish(client, challenge(client), code_of(factor[0])).status_code == 200, "at a known place"
 
 
 def test_a_challenge_ends_after_five_minutes_or_with_a_new_password(

@@ -30,7 +30,7 @@ from tests.api.declarations.orders import buy, count_mails, hand_over, list_amou
 from tests.api.declarations.test_forms import declare, press
 from tests.api.payments.shop import get_payment, list_grants, list_messages, list_refunds
 from tests.clients import People, problem
-from tests.factories import add_desk, change, get, one, remove, rows
+from tests.factories import add_alert, add_desk, change, get, one, remove, rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -398,6 +398,12 @@ def test_an_alert_of_a_plan_that_waits_is_not_paused_by_the_one_that_runs(till: 
     till.buy(WEEK, alert=ALERT | {"name": "Maman"})
     jobs.pause_excess_alerts()
     assert [each.enabled for each in rows(Alert)] == [True, True]
+    add_alert(till.person.id, name="Papa")
+    jobs.pause_excess_alerts()
+    carried = {each.name: each.enabled for each in rows(Alert)}
+    assert carried == {None: True, "Maman": True, "Papa": False}, (
+        "the running plan carries one; the later one its own"
+    )
 
 
 def test_a_month_that_an_operator_ends_has_no_days_of_grace(till: Till) -> None:

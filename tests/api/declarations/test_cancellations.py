@@ -331,6 +331,15 @@ def test_an_end_of_the_portal_or_by_a_withdrawal_stays(till: Till) -> None:
     assert at_stripe(till)["status"] == "canceled"
 
 
+def test_an_end_that_was_decided_for_the_same_second_is_not_ordered_again(till: Till) -> None:
+    buy(till, TOTAL)
+    change(Subscription, cancel_wanted_at=paid_until(till))
+    cancel(till.person.id, {"periodEnd": True})
+    assert (rows(Declaration), list_commands(), count_mails("cancel_noticed")) == ([], [], 0)
+    cancel(till.person.id, {"on": "2026-11-25"})
+    assert len(read_notices()) == 1, "a sooner end takes its place"
+
+
 def read_cancellations() -> list[Declaration]:
     return [each for each in read_notices() if each.kind is DeclarationKind.CANCELLATION]
 

@@ -31,6 +31,7 @@ from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests import databases, factories
 from tests.api.messages import BOTH, Written, add_operator, list_written, render_row
+from tests.factories import remove
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
@@ -58,6 +59,8 @@ def test_an_alarm_goes_by_telegram_and_after_a_quarter_of_an_hour_by_mail(
         frozen.shift(timedelta(hours=1))
         jobs.repeat_alarms()
     assert list_written() == [FIRST, AGAIN], "once more and no more"
+    remove(Notification)
+    assert jobs.repeat_alarms() == {"mails": 0}, "also where the messages were deleted since"
 
 
 def test_two_workers_repeat_it_once(frozen: time_machine.Traveller) -> None:

@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus, RefundReason, Subscription
 from api.models.stripe_event import CommandKind
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, Grant
 from api.payments.billing.schemas import Cancellation
 from api.payments.declarations.records import Author
 from api.payments.declarations.service import cancel_own
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 
+_DAY = timedelta(days=1)
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
@@ -94,6 +95,36 @@ def test_a_second_subscription_and_a_day_below_a_larger_plan_are_paid_back(
     assert list_running(camille.id) == [(first.payment_id, "payment")]
     assert sorted(each["net"] for each in shop.control.ledger()) == [0, 0, 2999]
     assert sorted(each["status"] for each in shop.control.objects("subscription")) == ["active", "canceled"]
+
+
+@pytest.mark.parametrize("left", ["a month that runs", "a renewal"])
+def test_an_older_page_paid_beside_what_is_left_of_a_subscription_is_paid_back(
+    shop: Shop, camille: Person, left: str
+) -> None:
+    older, first = shop.order(camille.id, TOTAL), shop.order(camille.id, TOTAL)
+    pay(shop, first)
+    if left == "a renewal":
+        change(Grant, Grant.user_id == camille.id, starts_at=clock() - 2 * _DAY, ends_at=clock() - _DAY)
+    else:
+        cancel_own(
+            camille.id, Cancellation.model_validate({"periodEnd": True}), Author(DeclaredBy.ACCOUNT, "fr")
+        )
+        send_commands()
+        shop.deliver()
+    pay(shop, older)
+    assert get_payment(older.payment_id).status is PaymentStatus.REFUNDED
+    assert [each.reason for each in list_refunds(older.payment_id)] == [RefundReason.DUPLICATE]
+
+
+def test_where_nothing_is_left_of_a_subscription_an_older_page_is_good(shop: Shop, camille: Person) -> None:
+    older, first = shop.order(camille.id, TOTAL), shop.order(camille.id, TOTAL)
+    pay(shop, first)
+    cancel_own(camille.id, Cancellation.model_validate({"periodEnd": True}), Author(DeclaredBy.ACCOUNT, "fr"))
+    send_commands()
+    shop.deliver()
+    change(Grant, Grant.user_id == camille.id, starts_at=clock() - 2 * _DAY, ends_at=clock() - _DAY)
+    pay(shop, older)
+    assert get_payment(older.payment_id).status is PaymentStatus.COMPLETED
 
 
 def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, camille: Person) -> None:

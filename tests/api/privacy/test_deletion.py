@@ -26,7 +26,7 @@ from api.payments.declarations.service import cancel_own, withdraw_order
 from api.payments.exchange import jobs as payments
 from api.privacy import access
 from api.privacy.access import delete_named
-from api.privacy.deletion import delete_account
+from api.privacy.deletion import apply_notices, delete_account
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.channels.batch_sender import providers
@@ -319,6 +319,20 @@ def test_a_notice_of_cancellation_is_paid_with_the_deletion(
     )
     assert f"{refund.amount_cents / 100:.2f}".replace(".", ",") in last
     assert ("pris fin avec" in noticed, "/l/resiliation." in noticed, NAME in noticed) == (True, False, True)
+
+
+def test_a_notice_that_takes_effect_beside_the_deletion_pays_nothing_twice(
+    shop: Shop, camille: Person
+) -> None:
+    notify_end(shop, camille)
+    with session() as s, ThreadPoolExecutor(1) as pool:
+        notice = s.scalars(sa.select(Declaration).with_for_update()).one()
+        paid_back = pool.submit(write_once, apply_notices, camille.id, clock())
+        until(is_one_waiting)
+        notice.applied_at = clock()
+        s.commit()
+        assert paid_back.result() == 0
+    assert rows(Refund) == []
 
 
 def test_a_notice_for_the_end_of_the_period_pays_nothing_back(shop: Shop, camille: Person) -> None:

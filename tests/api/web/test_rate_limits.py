@@ -1,8 +1,11 @@
 """Rate limits, and whose call it is behind proxies: of the address that they name, if they are ours."""
 
+import os
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,18 +19,31 @@ from werkzeug.test import TestResponse
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.auth.second_factor import sign_challenge
 from api.ground import limit_counters
+from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
+from api.models.base import engine
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from api.network_addresses import group_network_address
 from api.web import gunicorn_hooks
-from api.web.gunicorn_hooks import on_starting
+from api.web.gunicorn_hooks import on_starting, post_fork
+from api.web.known_places import digest_account
+from api.web.rate_limits import (
+    count_password_work,
+    count_request_of,
+    count_wrong_code,
+    limit_guesses,
+    may_take_kept_turn,
+)
+from api.web.request_metrics import add_counts
+from api.web.stranger_mail import count_new_email
+from configs.ground.loop_report import API_COUNTS
 from configs.settings import settings
 from deploy.local.ports import usual
 from deploy.local.programs import commands
 from tests.api.messages import render_row
 from tests.api.world import count_more
-from tests.clients import People, Person
+from tests.clients import Browser, People, Person
 from tests.factories import EMAIL, PASSWORD, add_account, get, one, rows
 from tests.in_turn import in_turn
 
@@ -259,6 +275,66 @@ def test_who_is_signed_in_is_counted_by_the_account_and_a_refused_token_by_its_a
     assert ask(camille.headers).status_code == 200
 
 
+def test_an_account_proves_thirty_passwords_in_a_quarter_of_an_hour_from_wherever(
+    client: FlaskClient, person: People, redis_server: redis.Redis
+) -> None:
+    camille, robin = person(), person("robin@example.org")
+
+    def prove(who: Person, address: str) -> int:
+        here = {"REMOTE_ADDR": address}
+        body = {"password": "wrong"}
+        return client.post("/api/auth/prove", json=body, headers=who.headers, environ_base=here).status_code
+
+    assert prove(camille, "192.0.2.1") == 403
+    count_more(redis_server, f"*/password-work/{camille.id}/30/15/minute", 28)
+    assert [prove(camille, f"192.0.2.{number}") for number in (2, 3)] == [403, 429]
+    assert prove(robin, "192.0.2.1") == 403
+
+
+@in_turn(
+    "limit, same_account", [("*/kept-turn/*/60/15/minute", True), ("*/kept-turn/*/240/15/minute", False)]
+)
+def test_the_kept_turns_of_an_account_and_of_a_network_end(
+    app: Flask, redis_server: redis.Redis, limit: str, same_account: bool
+) -> None:
+    """Beyond them people wait with strangers. By a page this shows only while hundreds hash at once."""
+    redis_server.flushdb()
+    most = int(limit.split("/")[3])
+    other = EMAIL if same_account else "robin@example.org"
+    with app.test_request_context(environ_base={"REMOTE_ADDR": "2001:db8:1:2::3"}):
+        assert may_take_kept_turn(EMAIL)
+        count_more(redis_server, limit, most - 2)
+        assert [may_take_kept_turn(other) for _ in range(2)] == [True, False]
+    with app.test_request_context(environ_base={"REMOTE_ADDR": "2001:db8:2:2::3"}):
+        assert may_take_kept_turn(EMAIL) is not same_account, "an account is counted from everywhere"
+
+
+def test_a_deletion_leaves_no_counter_of_the_account(
+    app: Flask, camille: Person, redis_server: redis.Redis
+) -> None:
+    """Whatever was counted of it: a counter that a later limit adds is seen here once its function is called."""
+    user = get(User, camille.id)
+    with app.test_request_context(environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+        count_request_of(user.id)
+        count_password_work(user.id)
+        may_take_kept_turn(user.email)
+        count_wrong_code(user)
+        count_new_email(user.email)
+        with suppress(ApiError), limit_guesses(user.id):
+            raise ApiError(403, "wrong-proof", "x")
+    browser = Browser(app)
+    browser.give_login(user.id)
+    assert browser.client.get("/notifications/direct").status_code == 200
+
+    def list_counters() -> set[bytes]:
+        about = str(user.id).encode(), digest_account(user.email).encode()
+        return {key for key in redis_server.scan_iter() if any(each in key for each in about)}
+
+    assert len(list_counters()) == 9
+    assert camille.delete("/api/users/me", {"understood": True}).status_code == 204
+    assert list_counters() == set()
+
+
 def test_everything_together_is_bounded_by_address(client: FlaskClient, redis_server: redis.Redis) -> None:
     client.get("/api/prefectures")
     (counter,) = redis_server.keys("api:throttle*")
@@ -437,6 +513,22 @@ def test_links_in_mails_and_redirects_take_no_host_from_a_header(
 def test_gunicorn_is_started_with_these_hooks() -> None:
     (found,) = re.findall(r"--config python:(\S+)", " ".join(commands(usual(any_port=True))["api"]))
     assert found == on_starting.__module__
+
+
+def test_a_forked_worker_counts_its_requests_and_statements(app: Flask, redis_server: redis.Redis) -> None:
+    server = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: app))
+    child = os.fork()
+    if not child:  # a worker, which never returns to this test
+        engine().dispose(close=False)  # connections of the process before
+        post_fork(server, None)
+        status = app.test_client().get("/api/prefectures").status_code
+        add_counts()
+        os._exit(status != 200)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    counted = {name.decode(): float(value) for name, value in redis_server.hgetall(API_COUNTS).items()}
+    assert counted["http_requests_total /api/prefectures GET 200"] == 1
+    assert counted["http_request_seconds_count /api/prefectures"] == 1
+    assert counted["database_query_seconds_count"] >= 1
 
 
 @in_turn("peer", ["127.0.0.1", "192.0.2.1"])

@@ -112,10 +112,12 @@ def resume_by_row() -> None:
 
 def pause_by_command() -> None:
     assert command("desks", "--pause", A, "--reason", "its page is read wrong") == 0
+    assert get(DeskState, A).check_requested_at is None
 
 
 def resume_by_command() -> None:
     assert command("desks", "--resume", A) == 0
+    assert get(DeskState, A).check_requested_at == NOW, "it is checked at once"
 
 
 @pytest.mark.parametrize(

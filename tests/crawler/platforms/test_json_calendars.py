@@ -116,3 +116,22 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
 
     assert outcome(WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])) is Outcome.SLOTS
     assert outcome(WRITERS["doctolib"]([])) is Outcome.UNREADABLE
+
+
+def test_the_body_is_what_the_widget_of_synbird_posts() -> None:
+    desk = {"company": 7, "prestation": 11, "places": [3, 5], "people": 2}
+    at = "https://app.synbird.com/ville"
+    asked = platform("synbird").first_request(visit(at, name="synbird", **desk))
+    assert (asked.url.partition("/v")[0], asked.method) == ("https://ws.synbird.com", "POST")
+    assert asked.json == {
+        "transaction_id": "",
+        "id_professional_company": 7,
+        "id_professional_agenda": None,
+        "id_professional_prestation": 11,
+        "id_professional_place": [3, 5],
+        "source_type": "widget",
+        "duration": 91,
+        "number_slots": 2,
+        "display_time_slots_as_range": False,
+        "additional_informations_start": [],
+    }

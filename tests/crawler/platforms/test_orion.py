@@ -80,23 +80,25 @@ def test_the_body_is_what_the_page_posts() -> None:
     assert asked.url == "https://esii-orion.com/orion/api/1/rdv/bookings/availableSlotByDay"
     assert (asked.method, asked.window) == ("POST", WHOLE)
     assert (asked.headers["Origin"], asked.headers["Referer"]) == ("https://esii-orion.com", URL)
-    assert {
-        key: asked.json[key]
-        for key in ("accountId", "configId", "duration", "numberOfDay", "indexPagination")
-    } == {
-        "accountId": "EVMSPI",
-        "configId": "0",
-        "duration": 20,
-        "numberOfDay": 91,
-        "indexPagination": 1,
-    }
-    assert asked.json["filterRequest"]["filterPlaceCode"] == ["REN1"]
-    assert (
-        ORION.first_request(visit(url=URL.removesuffix("&code=REN1"))).json["filterRequest"][
-            "filterPlaceCode"
-        ]
-        == []
-    )
+    everywhere = ORION.first_request(visit(url=URL.removesuffix("&code=REN1")))
+    for request, places in ((asked, ["REN1"]), (everywhere, [])):
+        assert request.json == {
+            "date": None,
+            "numberOfDay": 91,
+            "accountId": "EVMSPI",
+            "configId": "0",
+            "purposes": [{"id": "0"}],
+            "duration": 20,
+            "filterRequest": {
+                "filterChannel": ["PHYSICAL"],
+                "filterDay": [1, 2, 3, 4, 5],
+                "filterPlaceCode": places,
+                "filterPlaceUrlCode": places,
+            },
+            "maxElement": "100",
+            "indexPagination": 1,
+            "slotsPerPage": 100,
+        }
 
 
 @in_turn("purposes, said", [([], "at least 1 item"), ([{"name": "x"}], "has no `id`: copy the whole object")])

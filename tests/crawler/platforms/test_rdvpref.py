@@ -13,7 +13,7 @@ from configs.world.desk import Outcome
 from crawler.classification import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Release
+from crawler.reading import CoveredWindow, Page, Release
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import PARIS, TODAY, play
@@ -211,3 +211,18 @@ def test_the_next_release_is_an_instant_of_the_desks_clock(zone: str, instant: i
     shown = "<span>Prochaine mise en ligne de nouveaux rendez-vous : le 24/11/2026 à 14:00</span>"
     for body in (choice(agenda(prochainePub=published)), choice(agenda(), content=shown)):
         assert read(body, of=visit(zone=ZoneInfo(zone))).releases_at == at
+
+
+@in_turn("behind", ["", "?", "?x=1", "#top", ";jsessionid=A1"])
+def test_a_404_at_the_entry_of_a_procedure_says_that_it_is_over_whatever_follows_its_address(
+    behind: str,
+) -> None:
+    entry = RDVPREF.first_request(visit())
+    found = classify_page(RDVPREF, Page(f"{visit().url.rstrip('/')}/{behind}", 404, b"", visit(), entry))
+    assert (found.outcome, found.reason) == (Outcome.CLOSED, "HTTP 404: there is no such procedure")
+
+
+def test_a_404_further_on_says_nothing_of_the_procedure() -> None:
+    entry = RDVPREF.first_request(visit())
+    found = classify_page(RDVPREF, Page(f"{visit().url.rstrip('/')}/creneau/", 404, b"", visit(), entry))
+    assert found.outcome is not Outcome.CLOSED

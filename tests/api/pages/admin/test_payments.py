@@ -283,6 +283,9 @@ def test_each_day_has_its_totals_and_the_file_has_the_same(
     assert "TVA non applicable, art. 293 B du CGI" in first[1]
     assert len(support.get(TOTALS).rows) == 2, "the month so far"
     assert len(support.get(f"{TOTALS}?first=2026-11-21&last=2026-11-30").rows) == 1
+    assert len(support.get(f"{TOTALS}?first=2026-11-20&last=2026-11-20").rows) == 1, (
+        "the last day, and no later one"
+    )
     answer = support.client.get(f"{TOTALS}.csv?first=2026-11-01&last=2026-11-30")
     assert answer.mimetype == "text/csv"
     found = [int(each["gross"]) for each in csv.DictReader(io.StringIO(answer.text))]
