@@ -112,7 +112,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
             "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
             " recovery_hashes, factor_ends_at), DELETE"
         ),
-        "crawler": "SELECT (id, role, language)",
+        "crawler": "SELECT (id, role, language, time_zone, quiet_from, quiet_until)",
         # a link's digest is of the hash
         "notifier": (
             f"SELECT (id, role, language, password_hash, factor_ends_at, {_MESSAGE_TIMES}),"

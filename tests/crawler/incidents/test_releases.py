@@ -1,7 +1,7 @@
 """Announced slot releases: desks are asked more often then, and users are reminded where a captcha hides the slots."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
-from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
+from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role, User
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome
 from configs.world.plan import PlanName, plans
@@ -101,6 +101,20 @@ def test_people_are_reminded_once_before_slots_are_published_that_we_cannot_see(
     }
     assert [reminded(BEGINS + minutes * MINUTE) for minutes in (-10, 0, 1)] == [[], [], []]
     assert len(reminded(BEGINS + timedelta(days=7) - 5 * MINUTE)) == 3
+
+
+@pytest.mark.parametrize(
+    ("quiet", "minutes"),
+    [((time(9), time(16)), 7 * 60 + 30), ((time(22), time(16, 30)), 18 * 60 + 30), ((time(9), time(15)), 30)],
+)
+def test_a_reminder_comes_before_quiet_hours_that_outlast_it(
+    told_of: Callable[..., None], quiet: tuple[time, time], minutes: int
+) -> None:
+    told_of("    watch: presence\n")
+    change(User, User.id == keeps(A), quiet_from=quiet[0], quiet_until=quiet[1])
+    assert reminded(BEGINS - (minutes + 1) * MINUTE) == []
+    assert len(reminded(BEGINS - minutes * MINUTE)) == 1
+    assert [reminded(BEGINS - each * MINUTE) for each in (30, 0)] == [[], []]
 
 
 def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., None]) -> None:
