@@ -1,9 +1,10 @@
 """Commands of `flask`.
 
 `admin EMAIL` makes the first admin, who makes the others by pages. `grant EMAIL PLAN` gives a plan by hand: bought ones
-come from Stripe. `bounces` decides about contacts that too many answers would end at once. `forget` repeats deletions:
-a restore of an earlier instant brings deleted accounts back. `push-keys` draws the pair of keys of web push. `rekey`
-brings encrypted columns and look-up hashes under the newest keys.
+come from Stripe. `transfer PAYMENT CENTS NOTE` writes down a refund that left by a bank transfer. `bounces` decides
+about contacts that too many answers would end at once. `forget` repeats deletions: a restore of an earlier instant
+brings deleted accounts back. `push-keys` draws the pair of keys of web push. `rekey` brings encrypted columns and
+look-up hashes under the newest keys.
 """
 
 from collections.abc import Iterator
@@ -21,13 +22,18 @@ import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables t
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.accounts.service import choose_length
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
+from api.admin.payments import describe_refund
 from api.alerts.plan_limits import start_plan
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import Base, ContactAddress, EncryptedText, database_clock, session
 from api.models.contact_lookup import claim_address, hash_address
+from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, is_held
 from api.models.user import Channel, Contact, Role, User
+from api.payments.ledger.book import read_balances
+from api.payments.ledger.payment_events import lock_payment, read_id
+from api.payments.ledger.refunds import record_transfer
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
@@ -134,6 +140,35 @@ def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) 
         record_audit(work, "grant.give", "user", user.id)
         lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
         return f"{user.email} has {name} {lasting}"
+
+
+@click.command("transfer")
+@click.argument("payment", metavar="PAYMENT")
+@click.argument("cents", type=click.IntRange(1))
+@click.argument("note")
+def transfer_command(payment: str, cents: int, note: str) -> None:
+    """Write that CENTS of PAYMENT (its order number, or our id) left by a bank transfer; NOTE: its reference."""
+    with refusing("nothing was written", "", "redis_url"):
+        try:
+            written = _write_transfer(payment, cents, note)
+        except ApiError as error:
+            raise click.ClickException(f"nothing was written: {error}") from None
+    click.echo(written)
+
+
+def _write_transfer(named: str, cents: int, note: str) -> str:
+    with session() as s:
+        mine = sa.select(Payment.id).where(
+            (Payment.order_number == named.upper()) | (Payment.id == read_id(named))
+        )
+        payment_id = s.scalar(mine)
+        if payment_id is None:
+            raise click.ClickException(f"no payment has the number or the id {named}: see /admin/paiements")
+        refund = record_transfer(s, lock_payment(s, payment_id), cents, note)
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND), describe_refund(refund))
+        record_audit(work, "payment.transfer", "payment", payment_id)
+        left = read_balances(s, payment_id).unordered
+        return f"{cents} cents of payment {named} left by a transfer; {left} cents are still owed"
 
 
 @click.command("bounces")

@@ -101,6 +101,7 @@ _NAMES = {
     IncidentReason.MAIL_CEILING: "moitié du plafond des e-mails demandés par des inconnus",
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
+    IncidentReason.REFUND_BLOCKED: "remboursement inconnu de Stripe",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
     IncidentReason.SELF_CHECK: "contrôle de nuit en échec",
 }

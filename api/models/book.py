@@ -14,6 +14,7 @@ class Account(StrEnum):
     """Where a payment's cents are. Debit is positive: what we have; credit is negative: what we owe, or earned."""
 
     CASH = "cash"  # at Stripe; its fees and payouts are not in the book
+    BANK = "bank"  # came, or went back, by transfers that Stripe does not know
     UNEARNED = "unearned"  # of the period that the payment paid for
     EARNED = "earned"  # of what was used and watched
     OWED = "owed"  # to the person: a refund that is ordered, an outage that waits for an invoice
@@ -32,6 +33,7 @@ class BookKind(StrEnum):
     ENDED = "ended"  # what was used is earned
     OWED = "owed"  # a refund is ordered
     REFUNDED = "refunded"  # a refund left Stripe
+    TRANSFERRED = "transferred"  # an operator paid what is owed by a transfer
     RETURNED = "returned"  # a refund failed, or the bank sent it back
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"

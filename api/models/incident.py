@@ -44,6 +44,7 @@ class IncidentReason(StrEnum):
     MAIL_CEILING = "mail_ceiling"  # half of STRANGER_MAILS_A_DAY left
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
+    REFUND_BLOCKED = "refund_blocked"  # Stripe does not know what it shall refund: account or key is wrong
     FALSE_ALARMS = "false_alarms"  # that people reported of a desk
     SELF_CHECK = "self_check"  # a query of the night that must give no row gave some
 
@@ -69,6 +70,7 @@ _OF_MOMENT = frozenset(
         IncidentReason.MAIL_CEILING,
         IncidentReason.FAILURES_RISING,
         IncidentReason.FRAUD_WARNING,
+        IncidentReason.REFUND_BLOCKED,
         IncidentReason.FALSE_ALARMS,
         IncidentReason.SELF_CHECK,
     }

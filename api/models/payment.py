@@ -208,8 +208,15 @@ class Refund(Base):
         enum_column(RefundStatus, "status"), default=RefundStatus.PLANNED, server_default="planned"
     )
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    # Since when it is owed; of one that follows a refund that failed, since that one was.
+    owed_since: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]  # since when it has its last status
     error: Mapped[str | None]  # why it failed, or waits: Stripe's code
+
+    @property
+    def debt_began_at(self) -> datetime:
+        """Since when it is owed: the fourteen days of L.221-24 count from there."""
+        return self.owed_since or self.created_at
 
     __table_args__ = (sa.CheckConstraint("amount_cents > 0", name="amount"),)
 

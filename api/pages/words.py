@@ -47,8 +47,8 @@ PAYMENT_STATUSES: dict[PaymentStatus, tuple[str, LazyString]] = {  # with the to
 REFUND_STATUSES: dict[RefundStatus, LazyString] = {
     RefundStatus.PLANNED: _l("demandé"),
     RefundStatus.PENDING: _l("en route"),
-    RefundStatus.SUCCEEDED: _l("fait"),
-    RefundStatus.FAILED: _l("a échoué"),
+    RefundStatus.SUCCEEDED: _l("arrivé"),
+    RefundStatus.FAILED: _l("n’a pas pu partir"),
 }
 CREDIT_REASONS: dict[str, LazyString] = {
     "upgrade": _l("Reste de la formule précédente, déduit du prix"),

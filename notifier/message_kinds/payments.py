@@ -247,12 +247,13 @@ def _describe_upgrade(due: DueMessage) -> dict[str, Any]:
 
 
 def _describe_refund(due: DueMessage) -> dict[str, Any]:
-    """Return amount and reason of a refund that Stripe took; the bank needs some days more."""
+    """Return amount and reason of a refund, and what became of it: `state`, as the template has them."""
     refund = due.session.get_one(Refund, UUID(due.params["refund"]))
     return {
         **describe_payment(due, str(refund.payment_id)),
-        "amount": write_amount(refund.amount_cents, due.language),
+        "amount": write_amount(due.params.get("cents", refund.amount_cents), due.language),
         "reason": refund.reason.value,
+        "state": due.params.get("state", "succeeded"),
     }
 
 

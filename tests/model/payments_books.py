@@ -83,9 +83,12 @@ class Books:
         assert all(each.error == DISPUTED for each in waiting), "a refund that nobody asked for"
         assert payment.refunded_cents == sum(each.amount_cents for each in made) <= payment.amount_cents
         back = sum(each.amount_cents for each in made if each not in waiting)
+        transferred = -self.balances[payment.id].bank
         if line:
-            assert (payment.amount_cents, back) == (line["captured"], line["refunded"]), payment.id
-            gone = line["lost"] + line["refunded"] >= line["captured"]
+            assert (payment.amount_cents, back - transferred) == (line["captured"], line["refunded"]), (
+                payment.id
+            )
+            gone = line["lost"] + line["refunded"] + transferred >= line["captured"]
             assert payment.status.value == ("REFUNDED" if gone else "COMPLETED"), payment.id
         elif self.has(payment, PaymentEventKind.PAID):
             assert (payment.amount_cents, back, payment.status.value) == (0, 0, "COMPLETED")
@@ -101,7 +104,7 @@ class Books:
         pending = sum(each.amount_cents for each in made if each.status is RefundStatus.PENDING)
         assert moved == ((line["net"] + pending, line["disputed"], line["lost"]) if line else (0, 0, 0))
         assert held.unearned <= 0 or held.disputed + held.lost or self.was_overpaid(payment), held
-        assert -held.owed >= held.ordered + held.waiting, held
+        assert -held.owed == held.ordered + held.waiting, held
         assert held.waiting >= 0, held
         assert held.claims + held.waiting >= 0 or held.lost or self.was_overpaid(payment), held
 
@@ -109,7 +112,7 @@ class Books:
             self.was_lowered(payment) or held.lost or held.passed_on
         ):  # a credit is measured at the order
             assert held.claims >= min(self.used[payment.id], held.worth), "what was used and watched is paid"
-        assert self.documents.get(payment.id, 0) == max(held.cash + held.disputed + pending, 0), (
+        assert self.documents.get(payment.id, 0) == max(held.cash + held.bank + held.disputed, 0), (
             "invoices less credit notes"
         )
 

@@ -90,7 +90,8 @@ _TONES: Mapping[str, Callable[[Any], str]] = {
     "providers.failed": _SOME, "providers.again": _WAITS, "left_alone": _by_word({}, BAD),
     **dict.fromkeys(("payments.events", "payments.commands", "payments.unknown"), _WAITS),
     **dict.fromkeys([f"payments.{name}" for name in (
-        "given_up", "failed_refunds", "differences", "late_declarations", "late_files", "ledger_unread",
+        "given_up", "failed_refunds", "late_refunds", "differences", "late_declarations", "late_files",
+        "ledger_unread",
         "left_alone_seconds",
     )], _SOME),
     "proofs.waiting": _WAITS, "proofs.given_up": _SOME, "proofs.pictureless": _WAITS,

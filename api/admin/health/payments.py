@@ -1,19 +1,19 @@
 """Overview of payments: what waits for Stripe, what was given up, and whether Stripe is left alone just now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from redis import Redis
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from api.admin.health.findings import read_session, refuse
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
 from api.models.job import JobState
-from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus
+from api.models.payment import DISPUTED, Refund, RefundStatus
 from api.models.stripe_event import (
     STRIPE_RETRY_FOR,
     PaymentDifference,
@@ -23,13 +23,16 @@ from api.models.stripe_event import (
 )
 from api.payments.exchange.reconciliation import JOB, LEDGER_UNTIL, OBJECTS_UNTIL
 from api.payments.gateway.client import STRIPE_REST_SECONDS
+from api.payments.ledger.refunds import list_debts
 from configs.ground.clock import clock
 from configs.ground.failures import CircuitBreaker
 from configs.ground.text import format_duration, pluralize
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts
-_FAILED_FOR = timedelta(days=30)  # that a failed refund is shown where none was made since
+# From what age on a refund that is owed is named: the law gives fourteen days (L.221-24 Code de la consommation).
+_LAW_GIVES = timedelta(days=14)
+_LATE_AFTER = _LAW_GIVES - timedelta(days=3)
 
 
 def read_payments() -> dict[str, Any]:
@@ -57,8 +60,9 @@ def read_payments() -> dict[str, Any]:
             # Of the outbox, that Stripe did not take yet, but refunds that wait for the end of a dispute
             "commands": commands,
             "oldest_command_seconds": measure_seconds(oldest_command, now),
-            # Lately, and no other one of the same payment was made since
-            "failed_refunds": _count_failed_refunds(s, now),
+            "failed_refunds": len(debts := list_debts(s)),  # payments that owe what nothing will pay
+            # That end their fourteen days within three days, or did, each by payment and last day
+            "late_refunds": _name_late_refunds(s, now, debts),
             # That the last comparison with Stripe found and did not repair
             "differences": _count_differences(s, now),
             # That took effect long ago, and are not applied
@@ -71,16 +75,15 @@ def read_payments() -> dict[str, Any]:
         }
 
 
-def _count_failed_refunds(session: Session, now: datetime) -> int:
-    later = aliased(Refund)
-    again = sa.exists().where(
-        later.payment_id == Refund.payment_id,
-        later.status != RefundStatus.FAILED,
-        later.created_at > Refund.settled_at,
-    )
-    lost = Refund.error.is_not_distinct_from(PaymentEventKind.DISPUTE_LOST)  # then the bank paid back
-    failed = (Refund.status == RefundStatus.FAILED, Refund.settled_at > now - _FAILED_FOR, ~lost)
-    return session.scalars(sa.select(sa.func.count()).where(*failed, ~again)).one()
+def _name_late_refunds(session: Session, now: datetime, debts: Sequence[Refund]) -> list[str]:
+    since = sa.func.coalesce(Refund.owed_since, Refund.created_at)
+    late = (Refund.status.in_((RefundStatus.PLANNED, RefundStatus.PENDING)), since < now - _LATE_AFTER)
+    waiting = session.scalars(sa.select(Refund).where(*late, Refund.error.is_distinct_from(DISPUTED)))
+    named = [*waiting, *(each for each in debts if each.debt_began_at < now - _LATE_AFTER)]
+    return [
+        f"payment {each.payment_id}: refund until {each.debt_began_at + _LAW_GIVES:%Y-%m-%d}"
+        for each in sorted(named, key=lambda each: each.debt_began_at)
+    ]
 
 
 def _count_differences(session: Session, now: datetime) -> int:
@@ -111,7 +114,8 @@ def check_payments(_: Redis) -> str:
     """Judge what waits for Stripe, and what an operator must settle."""
     found = read_payments()
     troubles = _find_troubles(found)
-    if found["failed_refunds"] or found["differences"]:  # everybody reads health; operators read which cases
+    # Everybody reads health; operators read which cases.
+    if any(found[name] for name in ("failed_refunds", "late_refunds", "differences")):
         troubles.append("an operator must settle something: see the status")
     refuse(troubles)
     if not (found["events"] or found["commands"]):

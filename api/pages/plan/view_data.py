@@ -38,6 +38,7 @@ _MOVEMENTS: Mapping[BookKind, LazyString] = {
     BookKind.UPGRADED: _USED,
     BookKind.OWED: _l("Remboursement demandé"),
     BookKind.REFUNDED: _l("Remboursé"),
+    BookKind.TRANSFERRED: _l("Remboursé par virement"),
     BookKind.RETURNED: _l("Remboursement qui a échoué"),
     BookKind.DISPUTE_OPENED: _l("Contestation ouverte auprès de la banque"),
     BookKind.DISPUTE_WON: _l("Contestation close : le paiement est maintenu"),

@@ -163,7 +163,8 @@ def _build_credit(grant: Grant) -> CreditEntry:
     )
 
 
-_GIVES_BACK = (BookKind.REFUNDED, BookKind.RETURNED)
+_GIVES_BACK = (BookKind.REFUNDED, BookKind.TRANSFERRED, BookKind.RETURNED)
+_MONEY = (Account.CASH, Account.BANK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,15 +197,15 @@ def read_order_book(session: Session, payment_id: UUID) -> OrderBook:
     reasons = _read_reasons(session, found)
     movements = [_build_movement(each, payment_id, reasons) for each in found]
     lines = [(each.kind, line) for each in found for line in each.lines if line.payment_id == payment_id]
-    cash = [(kind, line.cents) for kind, line in lines if line.account is Account.CASH]
-    paid = sum(cents for kind, cents in cash if kind is BookKind.PAID)
+    moved = [(kind, line.cents) for kind, line in lines if line.account in _MONEY]
+    paid = sum(cents for kind, cents in moved if kind is BookKind.PAID)
     lowered = balances.worth - paid
     return OrderBook(
         balances=balances,
         paid=paid,
         lowered=lowered,
         passed_on=sum(each.net for each in movements) + lowered,
-        given_back=-sum(cents for kind, cents in cash if kind in _GIVES_BACK),
+        given_back=-sum(cents for kind, cents in moved if kind in _GIVES_BACK),
         movements=movements,
     )
 

@@ -28,7 +28,7 @@ from api.payments.exchange.events import (
 )
 from api.payments.exchange.objects import OBJECT_TYPES, RENEWAL, find_type
 from api.payments.gateway.client import call
-from api.payments.gateway.errors import StripeAway, StripeRefused, UnknownOwner
+from api.payments.gateway.errors import MISSING, NO_INTENT, StripeAway, StripeRefused, UnknownOwner
 from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
 from api.payments.gateway.outbox import end_command, find_due_commands, put_off, take_turn
 from api.payments.ledger import notices
@@ -46,8 +46,6 @@ from api.payments.ledger.refunds import note_refusal, record_refund
 from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_wish
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-
-_MISSING = "resource_missing"  # Stripe's code where there is no such object
 
 
 def carry_out(kind: CommandKind, subject_id: UUID) -> None:
@@ -79,7 +77,7 @@ def _refund(command: StripeCommand) -> None:
     try:
         facts = _make_refund(command, refund, intent)
     except StripeRefused as error:
-        write_once(note_refusal, refund.id, error)
+        write_once(note_refusal, command, error)
         return
     with session() as s:
         record_refund(s, lock_payment(s, payment.id), facts, find_refund_id(s, facts.id, facts.metadata))
@@ -87,7 +85,7 @@ def _refund(command: StripeCommand) -> None:
 
 def _make_refund(command: StripeCommand, refund: Refund, intent: str | None) -> RefundFacts:
     if intent is None:
-        raise StripeRefused("no_payment_intent", "Stripe's id of this payment is not known here")
+        raise StripeRefused(NO_INTENT, "Stripe's id of this payment is not known here")
     name = str(refund.id)
     if command.attempts > 1:  # Stripe may have made it before
         wanted: Any = {"payment_intent": intent, "limit": 100}
@@ -189,7 +187,7 @@ def _find_item(credit_id: UUID, customer: str) -> _Item | None:
     try:
         made: list[_Item] = call(lambda c: read_list(c.v1.invoice_items.list(wanted), _Item))
     except StripeRefused as error:
-        if error.code == _MISSING:  # deleted in the dashboard, with all that waited for the next invoice
+        if error.code == MISSING:  # deleted in the dashboard, with all that waited for the next invoice
             return None
         raise
     return next((each for each in made if (each.metadata or {}).get(CREDIT_KEY) == str(credit_id)), None)
@@ -221,7 +219,7 @@ def _void_renewals(row: Subscription, stripe_id: str) -> bool:
     try:
         found: list[InvoiceFacts] = call(lambda c: read_list(c.v1.invoices.list(wanted), InvoiceFacts))
     except StripeRefused as error:
-        if error.code == _MISSING:
+        if error.code == MISSING:
             return True
         raise
     renewals = [each for each in found if each.billing_reason == RENEWAL]
@@ -261,7 +259,7 @@ def _has_ended(stripe_id: str) -> bool:
     try:
         facts = kind.fetch(stripe_id)
     except StripeRefused as error:
-        return error.code == _MISSING
+        return error.code == MISSING
     write_once(kind.apply, facts)
     return facts.ended_at is not None
 
@@ -287,7 +285,7 @@ def _update_customer(customer: str, address: str) -> None:
     try:
         call(lambda c: c.v1.customers.update(customer, {"email": address}))
     except StripeRefused as error:
-        if error.code != _MISSING:
+        if error.code != MISSING:
             raise
 
 

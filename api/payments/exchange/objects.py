@@ -52,10 +52,11 @@ from api.payments.ledger.payment_events import (
     read_id,
 )
 from api.payments.ledger.refunds import (
-    drop_disputed_refunds,
+    give_up_disputed,
     note_returned_money,
     note_whole_refund,
     record_refund,
+    settle_debt,
 )
 from api.payments.ledger.settle import PaidFacts, bridge_renewal, give_up_draft, settle_failed, settle_paid
 from api.payments.ledger.subscriptions import ensure_subscription, undo_notices
@@ -187,7 +188,8 @@ def _apply_invoice(session: Session, facts: InvoiceFacts) -> None:
         at = facts.paid_at or clock()
         _note_period(session, payment, facts)
         note_borne(session, payment, _list_credits(facts))
-        paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
+        by_transfer = facts.is_paid_by_transfer
+        paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period, by_transfer)
         settle_paid(session, payment, paid)
     elif facts.status in ("void", "uncollectible"):
         ask_again(session, _list_credits(facts))
@@ -301,11 +303,13 @@ def _apply_dispute(session: Session, facts: DisputeFacts) -> None:
         return
     notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
     if end is PaymentEventKind.DISPUTE_LOST:
-        drop_disputed_refunds(session, payment, facts.amount)
+        give_up_disputed(session, payment, f"{name}:lost", facts.amount)
         if note_whole_refund(session, payment):
             end_repaid_plan(session, payment, clock(), f"{name}:lost")
+        return
     if end is PaymentEventKind.DISPUTE_WON:
         note_returned_money(session, payment, name)
+    settle_debt(session, payment, f"{name}:{facts.status}")  # what was refused meanwhile
 
 
 def _name_round(session: Session, payment: Payment, facts: DisputeFacts) -> str:

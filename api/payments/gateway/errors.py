@@ -2,6 +2,14 @@
 
 from api.ground.errors import ApiError
 
+# Stripe's codes for a refund that it does not make (https://docs.stripe.com/error-codes), and the reasons of one that
+# failed (https://docs.stripe.com/refunds#failed-refunds). All others may pass: a low balance, a charge that is pending.
+ALREADY_REFUNDED = "charge_already_refunded"
+CARD_GONE = ("expired_or_canceled_card", "lost_or_stolen_card")
+NO_INTENT, MISSING = "no_payment_intent", "resource_missing"  # the first is ours: its id may come later
+OUR_FAULT = (NO_INTENT, MISSING)  # our account or key is wrong, not the refund
+BY_TRANSFER = "paid_by_transfer"  # ours: the money never was at Stripe
+
 
 class StripeAway(Exception):
     """Stripe gave no answer or is left alone for now. A call that was sent may have been taken.

@@ -122,6 +122,7 @@ class InvoicePayment(Facts):
     """One attempt to pay an invoice."""
 
     intent: str | None = Field(default=None, validation_alias=AliasPath("payment", "payment_intent"))
+    record: str | None = Field(default=None, validation_alias=AliasPath("payment", "payment_record"))
     status: str | None = None
 
 
@@ -157,6 +158,11 @@ class InvoiceFacts(Facts):
         """The PaymentIntent by which it was paid, or is to be: an invoice may have had others before."""
         paid_first = sorted(self.payments, key=lambda each: each.status != "paid")
         return next((each.intent for each in paid_first if each.intent), None)
+
+    @property
+    def is_paid_by_transfer(self) -> bool:
+        """Whether the seller noted that it was paid outside Stripe (https://docs.stripe.com/payments/payment-records)."""
+        return any(each.record and each.status == "paid" for each in self.payments)
 
     @property
     def is_refused_renewal(self) -> bool:

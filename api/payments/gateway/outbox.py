@@ -11,22 +11,28 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.stripe_event import CommandKind, StripeCommand
-from api.payments.gateway.errors import StripeAway
+from api.payments.gateway.errors import StripeAway, StripeRefused
 from configs.ground.clock import clock
 from configs.settings import Constant
 
 # First wait before an event that could not be applied, or a command, is tried again; each further one is twice as long
 STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
+_AT_ONCE = timedelta(0)
 _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
 _LONGEST_WAIT = timedelta(minutes=5)
 DISPUTE_WAIT = timedelta(hours=1)
-_LATEST = 2 * DISPUTE_WAIT  # an instant further ahead came from a clock that was wrong: it is over
+REFUND_WAIT = timedelta(hours=12)  # longest, for a refund that Stripe refused
+_LATEST = 2 * REFUND_WAIT  # an instant further ahead came from a clock that was wrong: it is over
 
 
-def add_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
-    """Have Stripe asked after the commit; a command that waits already is asked again, after a call under way."""
+def add_command(session: Session, kind: CommandKind, subject_id: UUID, wait: timedelta = _AT_ONCE) -> None:
+    """Have Stripe asked after the commit, or after a wait.
+
+    A command that waits already is asked again, after a call under way.
+    """
     now = clock()
-    made = insert(StripeCommand).values(kind=kind, subject_id=subject_id, created_at=now, next_attempt_at=now)
+    row = {"kind": kind, "subject_id": subject_id, "created_at": now, "next_attempt_at": now + wait}
+    made = insert(StripeCommand).values(row)
     soon = sa.func.greatest(now, sa.func.least(StripeCommand.next_attempt_at, now + _CALL_TAKES))
     again = {"next_attempt_at": soon, "attempts": sa.func.least(StripeCommand.attempts, 1)}
     session.execute(made.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=again))
@@ -45,23 +51,25 @@ def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCo
     if row is None or clock() < row.next_attempt_at <= clock() + _LATEST:
         return None
     row.next_attempt_at, row.attempts = clock() + _CALL_TAKES, row.attempts + 1
+    row.error = None  # a worker that dies now leaves a command whose last answer is not known
     return row
 
 
-def put_off(session: Session, command: StripeCommand, error: Exception) -> None:
-    """Repeat a command later. Where Stripe saved an error under its key, the next key follows at once."""
+def put_off(
+    session: Session, command: StripeCommand, error: Exception, longest: timedelta = _LONGEST_WAIT
+) -> None:
+    """Repeat a command later, each time after twice the wait.
+
+    The next key follows a refusal, which Stripe may have saved under this one; at once, where it saved an error.
+    """
     wait = timedelta(seconds=STRIPE_RETRY_SECONDS() * 2 ** min(command.attempts - 1, 20))
-    values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, _LONGEST_WAIT)}
-    if isinstance(error, StripeAway) and error.saved:
-        values |= {"key_number": command.key_number + 1, "next_attempt_at": clock()}
+    values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, longest)}
+    is_saved = isinstance(error, StripeAway) and error.saved
+    if is_saved or isinstance(error, StripeRefused):
+        values["key_number"] = command.key_number + 1
+    if is_saved:
+        values["next_attempt_at"] = clock()
     session.execute(sa.update(StripeCommand).where(_is(command.kind, command.subject_id)).values(values))
-
-
-def wait_for_dispute(session: Session, refund_id: UUID) -> None:
-    """Have a refund repeated in an hour, by another key: Stripe may have saved its refusal under this one."""
-    mine = sa.update(StripeCommand).where(_is(CommandKind.REFUND, refund_id))
-    next_key = {"key_number": StripeCommand.key_number + 1}
-    session.execute(mine.values(next_attempt_at=clock() + DISPUTE_WAIT, **next_key))
 
 
 def end_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:

@@ -41,10 +41,11 @@ from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
 
 log = structlog.get_logger(__name__)
 
-_HELD = (Account.CASH, Account.DISPUTED)  # what the bank holds back in a dispute may come again
+_HELD = (Account.CASH, Account.BANK, Account.DISPUTED)  # what the bank holds back in a dispute may come again
 _LETTERS = {InvoiceKind.INVOICE: "F", InvoiceKind.CREDIT_NOTE: "A"}  # facture, avoir
 _LINES = {
     BookKind.REFUNDED: LineKind.REFUND,
+    BookKind.TRANSFERRED: LineKind.REFUND,
     BookKind.RETURNED: LineKind.REFUND_RETURNED,
     BookKind.DISPUTE_LOST: LineKind.DISPUTE,
     BookKind.DISPUTE_WON: LineKind.DISPUTE_RETURNED,

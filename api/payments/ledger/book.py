@@ -63,6 +63,7 @@ class Balances:
     """A payment's accounts, debit positive, and what follows from them."""
 
     cash: int = 0
+    bank: int = 0
     unearned: int = 0
     earned: int = 0
     owed: int = 0
@@ -81,7 +82,7 @@ class Balances:
     @property
     def money(self) -> int:
         """What of the payment's own money is still here, and not ordered to go back."""
-        return max(self.cash + self.disputed - self.ordered, 0)
+        return max(self.cash + self.bank + self.disputed - self.ordered, 0)
 
     @property
     def refundable(self) -> int:
@@ -204,10 +205,10 @@ def take(payment_id: UUID, balances: Balances, cents: int) -> list[Line]:
     ]
 
 
-def post_paid(session: Session, payment: Payment) -> None:
-    """Write that a payment's money came."""
-    cents = payment.amount_cents
-    lines = ((payment.id, Account.CASH, cents), (payment.id, Account.UNEARNED, -cents))
+def post_paid(session: Session, payment: Payment, *, by_transfer: bool = False) -> None:
+    """Write that a payment's money came: to Stripe, or by a transfer that an operator noted at its invoice there."""
+    cents, account = payment.amount_cents, Account.BANK if by_transfer else Account.CASH
+    lines = ((payment.id, account, cents), (payment.id, Account.UNEARNED, -cents))
     post(session, f"paid:{payment.id}", BookKind.PAID, *lines)
 
 
@@ -286,22 +287,17 @@ def close_period(session: Session, payment_id: UUID, ended_at: datetime) -> None
     post_end(session, payment_id, f"over:{payment_id}:{ended_at.isoformat()}")
 
 
-def post_ordered(
-    session: Session, refund: Refund, claim: UUID, *, takes_owed: bool = True, settles: bool = False
-) -> None:
+def post_ordered(session: Session, refund: Refund, claim: UUID) -> None:
     """Write that a refund is ordered: of its payment's money, for what of `claim`'s period goes back.
 
-    What a refund that failed still owes is not taken once more. `settles`: no more than this refund is owed then.
+    What is owed already, as an earlier refund failed, is not taken once more.
     """
     held = read_balances(session, refund.payment_id)
     # The refund's own row is among those that are ordered.
     free = -held.owed - held.waiting - held.ordered + refund.amount_cents
-    owed = max(free, 0) if claim == refund.payment_id else 0
-    cents = refund.amount_cents - (owed if takes_owed else 0)
-    taken = (
-        take(claim, read_balances(session, claim), cents) if cents > 0 else [(claim, Account.EARNED, cents)]
-    )
-    if cents > 0 or settles:
+    cents = refund.amount_cents - (max(free, 0) if claim == refund.payment_id else 0)
+    if cents > 0:
+        taken = take(claim, read_balances(session, claim), cents)
         post(session, _name(refund), BookKind.OWED, (refund.payment_id, Account.OWED, -cents), *taken)
 
 
@@ -318,12 +314,24 @@ def post_settled(session: Session, refund: Refund, cause: str, before: RefundSta
         post(session, f"{cause}:failed", BookKind.RETURNED, *back, *map(_less, wished))
 
 
-def post_paid_by_bank(session: Session, refund: Refund, cents: int) -> None:
-    """Write that a refund that waited for a dispute is owed no more, as far as the bank paid it."""
-    if refund.reason in WISHED:
-        return
-    lines = ((refund.payment_id, Account.OWED, cents), (refund.payment_id, Account.UNEARNED, -cents))
-    post(session, f"{_name(refund)}:bank", BookKind.RETURNED, *lines)
+def post_wanted(session: Session, payment_id: UUID, cause: str, cents: int) -> None:
+    """Write that so much of what was not used is owed, before a refund gives it."""
+    if cents > 0:
+        lines = ((payment_id, Account.UNEARNED, cents), (payment_id, Account.OWED, -cents))
+        post(session, f"{cause}:wanted", BookKind.OWED, *lines)
+
+
+def post_transferred(session: Session, refund: Refund) -> None:
+    """Write that what is owed left by a transfer."""
+    cents, payment_id = refund.amount_cents, refund.payment_id
+    out = ((payment_id, Account.OWED, cents), (payment_id, Account.BANK, -cents))
+    post(session, f"{_name(refund)}:transferred", BookKind.TRANSFERRED, *out)
+
+
+def post_paid_by_bank(session: Session, payment_id: UUID, cause: str, cents: int) -> None:
+    """Write that so much is owed no more, as the bank paid it after a lost dispute."""
+    lines = ((payment_id, Account.OWED, cents), (payment_id, Account.UNEARNED, -cents))
+    post(session, f"{cause}:bank", BookKind.RETURNED, *lines)
 
 
 def post_dispute(session: Session, payment: Payment, facts: DisputeFacts, name: str) -> None:

@@ -12,14 +12,24 @@ from api.accounts.service import write_to_admins
 from api.alerts.unwatched import Hole
 from api.ground.messages import get_effects, write_message
 from api.models.incident import IncidentReason
-from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, StripeId, Subscription
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    Refund,
+    RefundStatus,
+    StripeId,
+    Subscription,
+)
 from api.models.stripe_event import StripeEvent
 from api.payments.ledger.payment_events import list_credits
 from configs.ground.clock import clock
 
 _ALARMS = frozenset(
-    {IncidentReason.FAILURES_RISING, IncidentReason.FRAUD_WARNING}
+    {IncidentReason.FAILURES_RISING, IncidentReason.FRAUD_WARNING, IncidentReason.REFUND_BLOCKED}
 )  # the others wait for a look
+# What becomes of a refund that could not leave, for the texts of the kind refunded. TRANSFERRED: it left another way.
+AGAIN, BY_HAND, DISPUTED, DROPPED, TRANSFERRED = "again", "by_hand", "disputed", "dropped", "transferred"
 
 
 def confirm_order(session: Session, payment: Payment) -> None:
@@ -59,9 +69,21 @@ def tell_late_payment(session: Session, payment: Payment, lost: Hole, renews: bo
     _write(session, payment.user_id, "paid_late", params, f"paid-late:{payment.id}")
 
 
-def tell_refund(session: Session, payment: Payment, refund: Refund) -> None:
-    """Write that money goes back, how much and why."""
-    params, key = {"refund": str(refund.id)}, f"refunded:{refund.id}"
+def tell_refund(session: Session, payment: Payment, refund: Refund, state: str) -> None:
+    """Write that money is on its way (`pending`, once for each debt), has reached the bank, or was transferred."""
+    if state == RefundStatus.PENDING:
+        tell_late_refund(session, payment, refund, state)
+        return
+    params, key = {"refund": str(refund.id), "state": state}, f"refunded:{refund.id}"
+    _write(session, payment.user_id, "refunded", params, key)
+
+
+def tell_late_refund(
+    session: Session, payment: Payment, refund: Refund, state: str, cents: int | None = None
+) -> None:
+    """Write once for each debt that its money is not there yet, and what follows; `state` is a word of this file."""
+    params = {"refund": str(refund.id), "state": state, "cents": cents or refund.amount_cents}
+    key = f"refunded:{payment.id}:{refund.debt_began_at.isoformat()}:{state}"
     _write(session, payment.user_id, "refunded", params, key)
 
 

@@ -1,6 +1,11 @@
-"""Refunds: a row and a command of the outbox, then what Stripe answered. The database limits their sum."""
+"""Refunds: a row and a command of the outbox, then what Stripe answered. The database limits their sum.
+
+What law and terms want back is asked for until it is made. After each answer the debt is derived anew: what fails is
+ordered again, by another row, or by a transfer where Stripe can never make it.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
 
@@ -20,9 +25,9 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.stripe_event import CommandKind, StripeCommand
-from api.payments.gateway.errors import StripeRefused
+from api.payments.gateway.errors import ALREADY_REFUNDED, BY_TRANSFER, CARD_GONE, OUR_FAULT, StripeRefused
 from api.payments.gateway.facts import RefundFacts
-from api.payments.gateway.outbox import add_command, end_command, wait_for_dispute
+from api.payments.gateway.outbox import DISPUTE_WAIT, REFUND_WAIT, add_command, end_command, put_off
 from api.payments.ledger import notices
 from api.payments.ledger.book import (
     WISHED,
@@ -30,6 +35,8 @@ from api.payments.ledger.book import (
     post_ordered,
     post_paid_by_bank,
     post_settled,
+    post_transferred,
+    post_wanted,
     read_balances,
 )
 from api.payments.ledger.grants import end_repaid_plan
@@ -37,9 +44,11 @@ from api.payments.ledger.payment_events import FOR_TIME, add_event, has_event, l
 from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock
 
-_OVERTAKEN = "overtaken"  # by a refund of the dashboard
+# Why a row was given up here: by a refund of the dashboard, or a transfer. Stripe may have made it after all.
+_GIVEN_UP = _OVERTAKEN, _TRANSFERRED = "overtaken", "transferred"
 # Stripe's codes while a dispute is open, or was lost; the row says DISPUTED for either.
 _DISPUTED_CODES = (DISPUTED, "refund_disputed_payment")
+_PENDING_DISPUTED = "charge_for_pending_refund_disputed"  # why a pending one failed
 _STATUSES = {
     "pending": RefundStatus.PENDING,
     "requires_action": RefundStatus.PENDING,
@@ -47,10 +56,12 @@ _STATUSES = {
     "failed": RefundStatus.FAILED,
     "canceled": RefundStatus.FAILED,
 }
-# Of a refund that waits: Stripe has surely not made it.
-_UNMADE = (StripeCommand.attempts == 0) | Refund.error.is_not_distinct_from(DISPUTED)
+# Of a refund that waits: Stripe has surely not made it, as its last answer was a refusal.
+_UNMADE = (StripeCommand.attempts == 0) | StripeCommand.error.startswith(Refund.error)
 # Lists of Stripe's may be older than events; a refund only moves forward.
 _RANK = {status: rank for rank, status in enumerate(RefundStatus)}
+_FIRST_WAIT = timedelta(hours=1)  # until a refund that failed is followed by another one; then twice as long
+_PATIENCE = timedelta(hours=1)  # after which a refusal that lasts is told
 
 
 def plan_refund(
@@ -122,16 +133,23 @@ def _add_refund(
     note: str | None = None,
     *,
     claim: UUID | None = None,
-    settles: bool = False,
+    owed_since: datetime | None = None,
+    wait: timedelta = timedelta(0),
 ) -> Refund:
+    now = clock()
     refund = Refund(
-        payment_id=payment.id, amount_cents=amount_cents, reason=reason, note=note, created_at=clock()
+        payment_id=payment.id,
+        amount_cents=amount_cents,
+        reason=reason,
+        note=note,
+        created_at=now,
+        owed_since=owed_since or now,
     )
     session.add(refund)
     session.flush()
     session.refresh(payment)
-    add_command(session, CommandKind.REFUND, refund.id)
-    post_ordered(session, refund, claim or payment.id, settles=settles)
+    add_command(session, CommandKind.REFUND, refund.id, wait)
+    post_ordered(session, refund, claim or payment.id)
     return refund
 
 
@@ -144,25 +162,11 @@ def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund
         return
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
     status = _STATUSES.get(facts.status or "", RefundStatus.PENDING)
-    given_up = refund if refund and refund.error == _OVERTAKEN and status is not RefundStatus.FAILED else None
-    refund = None if given_up else refund
-    is_news = refund is None
-    if refund is None:
-        fails = status is RefundStatus.FAILED
-        if not fails:
-            _make_room(session, payment, facts.amount)
-        # Otherwise a refund of the rest follows.
-        is_owed = given_up is not None or _find_owed_reason(_list_refused(session, payment)) is None
-        refund = Refund(
-            status=RefundStatus.FAILED if fails else RefundStatus.PLANNED,
-            payment_id=payment.id,
-            amount_cents=facts.amount,
-            reason=given_up.reason if given_up else RefundReason.EXTERNAL,
-            created_at=facts.created,
-        )
-        session.add(refund)
-        session.flush()
-        post_ordered(session, refund, payment.id, takes_owed=is_owed)
+    fails = status is RefundStatus.FAILED
+    given_up = refund if refund and refund.error in _GIVEN_UP and not fails else None
+    is_news = refund is None or given_up is not None
+    if refund is None or given_up:
+        refund = _add_foreign(session, payment, facts, given_up, fails=fails)
     link_id(session, facts.id, "refund", refund)
     if _RANK[status] <= _RANK[refund.status] and not (is_news and fails):
         return
@@ -172,9 +176,32 @@ def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund
     session.flush()
     session.refresh(payment)
     post_settled(session, refund, facts.id, before)
-    _follow(session, payment, refund)
-    if is_news:
-        _plan_rest(session, payment)
+    if fails:
+        note_returned_money(session, payment, str(refund.id))
+    else:
+        _note_success(session, payment, refund)
+    goes_on = settle_debt(session, payment, f"{facts.id}:{status}")
+    if fails:
+        _tell_failure(session, payment, refund, goes_on=goes_on, was_told=before is not RefundStatus.PLANNED)
+
+
+def _add_foreign(
+    session: Session, payment: Payment, facts: RefundFacts, given_up: Refund | None, *, fails: bool
+) -> Refund:
+    """Write the row of a refund that was not ordered here, or no more."""
+    if not fails:
+        _make_room(session, payment, facts.amount)
+    refund = Refund(
+        status=RefundStatus.FAILED if fails else RefundStatus.PLANNED,
+        payment_id=payment.id,
+        amount_cents=facts.amount,
+        reason=given_up.reason if given_up else RefundReason.EXTERNAL,
+        created_at=facts.created,
+    )
+    session.add(refund)
+    session.flush()
+    post_ordered(session, refund, payment.id)
+    return refund
 
 
 def _make_room(session: Session, payment: Payment, cents: int) -> None:
@@ -188,8 +215,8 @@ def _make_room(session: Session, payment: Payment, cents: int) -> None:
     for each in session.scalars(waiting).all() if held.cash else ():
         if short > 0:
             short -= each.amount_cents
-            _note_failure(session, payment, each, _OVERTAKEN)
-            _follow(session, payment, each)
+            _give_up(session, payment, each, _OVERTAKEN)
+            _tell_operators(session, payment, each)
 
 
 def _select_waiting(payment: Payment) -> sa.Select[Refund]:
@@ -197,45 +224,137 @@ def _select_waiting(payment: Payment) -> sa.Select[Refund]:
     return mine.where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED)
 
 
-def _plan_rest(session: Session, payment: Payment) -> None:
-    """Plan another refund of what a locked payment owes after Stripe refused one, up to what is left.
+def settle_debt(session: Session, payment: Payment, cause: str, by_bank: int | None = None) -> bool:
+    """Derive anew the debt of a locked payment, and have it paid; return whether there was one without a refund.
 
-    What people had given back before a withdrawal counted as a part of it: where Stripe refused that, it is owed.
+    The debt is the claim of law and terms, less all that left: refunds, also of the dashboard, and the loss in a
+    dispute (`by_bank`, or the part of it that no unused time answers for). After a withdrawal all unused time is
+    claimed, also where a refund that people had wished failed. `cause` names the occasion.
     """
-    held, refused = read_balances(session, payment.id), _list_refused(session, payment)
-    reason, cents = _find_owed_reason(refused), held.unordered
+    held = read_balances(session, payment.id)
+    kept_by_bank = max(held.lost + held.unearned, 0) if by_bank is None else by_bank
+    post_paid_by_bank(session, payment.id, cause, min(held.unordered, kept_by_bank))
     if has_event(session, find_order(session, payment), PaymentEventKind.WITHDRAWN):
-        given = sum(each.amount_cents for each in refused if each.reason in WISHED)
-        reason, cents = reason or RefundReason.WITHDRAWAL, cents + min(given, max(-held.unearned, 0))
-    cents = min(cents, held.refundable)
-    if reason and cents:
-        _add_refund(session, payment, cents, reason, settles=True)
+        held = read_balances(session, payment.id)
+        post_wanted(session, payment.id, cause, min(-held.unearned - held.lost, held.refundable))
+    held = read_balances(session, payment.id)
+    cents = min(held.unordered, held.refundable)
+    if not cents:
+        return False
+    failed = _find_debt(session, payment)
+    if failed and _takes_transfer(session, payment):
+        _ask_for_transfer(session, payment, cents, failed)
+        return True
+    reason, since = (failed.reason, failed.debt_began_at) if failed else (RefundReason.WITHDRAWAL, clock())
+    wait = _measure_wait(session, payment, since)
+    _add_refund(session, payment, cents, reason, owed_since=since, wait=wait)
+    return True
 
 
-def _list_refused(session: Session, payment: Payment) -> Sequence[Refund]:
-    """Return the refunds that Stripe never made, the newest first: its dashboard had given back a part just before."""
-    made = sa.exists().where(StripeId.refund_id == Refund.id)
-    mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED, ~made)
+def _find_debt(session: Session, payment: Payment) -> Refund | None:
+    """Return the last refund that failed though it was owed: it says why, and since when; not what people wished."""
+    return next((each for each in _list_failed(session, payment) if each.reason not in WISHED), None)
+
+
+def _list_failed(session: Session, payment: Payment) -> Sequence[Refund]:
+    mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED)
     return session.scalars(sa.select(Refund).where(*mine).order_by(Refund.id.desc())).all()
 
 
-def _find_owed_reason(refused: Sequence[Refund]) -> RefundReason | None:
-    """Return why the last refused refund was owed; those that were only wished are skipped."""
-    return next((each.reason for each in refused if each.reason not in WISHED), None)
+def list_debts(session: Session) -> list[Refund]:
+    """Return the failed refund of each payment that owes what nothing pays: an operator has to, by a transfer."""
+    failed = sa.select(Refund.payment_id).where(
+        Refund.status == RefundStatus.FAILED, Refund.reason.not_in(WISHED)
+    )
+    payments = session.scalars(sa.select(Payment).where(Payment.id.in_(failed)).order_by(Payment.id)).all()
+    owing = [each for each in payments if read_balances(session, each.id).unordered]
+    return [found for each in owing if (found := _find_debt(session, each))]
 
 
-def _follow(session: Session, payment: Payment, refund: Refund) -> None:
-    """Draw the consequences of a refund's new status."""
-    now, subject = clock(), str(refund.id)
-    if refund.status is RefundStatus.FAILED:
-        note_returned_money(session, payment, subject)
-        detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
-        notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}")
-        return
-    notices.tell_refund(session, payment, refund)
+def _takes_transfer(session: Session, payment: Payment) -> bool:
+    """Return whether Stripe can never pay back this payment: its card is gone, or its charge lost to a dispute."""
+    codes = {each.error for each in _list_failed(session, payment)}
+    return bool(codes & {*CARD_GONE, BY_TRANSFER} or (payment.lost_cents and DISPUTED in codes))
+
+
+def _measure_wait(session: Session, payment: Payment, since: datetime) -> timedelta:
+    """Return how long another refund of the same debt waits: longer after each one that failed at Stripe."""
+    made = sa.exists().where(StripeId.refund_id == Refund.id)
+    mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED, Refund.owed_since == since)
+    failed = session.scalars(sa.select(sa.func.count(Refund.id)).where(*mine, made)).one()
+    return min(_FIRST_WAIT * 2 ** (min(failed, 10) - 1), REFUND_WAIT) if failed else timedelta(0)
+
+
+def _ask_for_transfer(session: Session, payment: Payment, cents: int, failed: Refund) -> None:
+    """Have operators ask the person, who must agree to another means (L.221-24), and tell the person so."""
+    since = failed.debt_began_at
+    detail = (
+        f"payment {payment.id} owes {cents} cents since {since:%Y-%m-%d}, Stripe cannot pay: {failed.error}"
+    )
+    key = f"transfer:{payment.id}:{since.isoformat()}:{cents}"
+    notices.tell_admins(session, "refund_failed", detail, key=key)
+    notices.tell_late_refund(session, payment, failed, notices.BY_HAND, cents)
+
+
+def record_transfer(session: Session, payment: Payment, cents: int, note: str) -> Refund:
+    """Write that an operator paid what a locked payment owes by a transfer; refunds that Stripe refused are given up.
+
+    Raises:
+        ApiError: 409 refund-refused, less is owed, or Stripe is being asked for it just now.
+    """
+    waiting = session.scalars(_select_waiting(payment).where(_UNMADE, Refund.reason.not_in(WISHED))).all()
+    owed = read_balances(session, payment.id).unordered + sum(each.amount_cents for each in waiting)
+    if not 0 < cents <= owed:
+        detail = f"{owed} cents of this payment are owed, and Stripe is not asked for them just now"
+        raise ApiError(409, "refund-refused", detail)
+    for each in waiting:
+        add_command(session, CommandKind.REFUND, each.id)  # its worker takes it out
+        _note_failure(session, payment, each, _TRANSFERRED)
+    now, failed = clock(), _find_debt(session, payment)
+    refund = Refund(
+        payment_id=payment.id,
+        amount_cents=cents,
+        reason=failed.reason if failed else RefundReason.WITHDRAWAL,
+        note=note,
+        status=RefundStatus.SUCCEEDED,
+        created_at=now,
+        owed_since=failed.debt_began_at if failed else now,
+        settled_at=now,
+    )
+    session.add(refund)
+    session.flush()
+    session.refresh(payment)
+    post_transferred(session, refund)
+    _note_success(session, payment, refund, notices.TRANSFERRED)
+    settle_debt(session, payment, f"refund:{refund.id}")
+    return refund
+
+
+def _note_success(session: Session, payment: Payment, refund: Refund, state: str | None = None) -> None:
+    """Draw the consequences of a refund that is on its way or has arrived."""
+    notices.tell_refund(session, payment, refund, state or refund.status)
     # What goes back for time ends nothing, also where it is all that was paid: a credit paid for the rest.
     if note_whole_refund(session, payment) and refund.reason not in FOR_TIME:
-        end_repaid_plan(session, payment, now, f"refund:{refund.id}")
+        end_repaid_plan(session, payment, clock(), f"refund:{refund.id}")
+
+
+def _tell_failure(
+    session: Session, payment: Payment, refund: Refund, *, goes_on: bool, was_told: bool
+) -> None:
+    """Tell operators of a refund that failed at Stripe, and once the person who was told that it is on its way."""
+    _tell_operators(session, payment, refund)
+    if goes_on and _takes_transfer(session, payment):
+        return  # both were told
+    state = notices.DISPUTED if refund.error == _PENDING_DISPUTED else notices.AGAIN
+    if goes_on or was_told:
+        state = state if goes_on else notices.DROPPED
+        notices.tell_late_refund(session, payment, refund, state)
+
+
+def _tell_operators(session: Session, payment: Payment, refund: Refund) -> None:
+    detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
+    key = f"refund:{payment.id}:{refund.debt_began_at.isoformat()}:{refund.error}"
+    notices.tell_admins(session, "refund_failed", detail, key=key)
 
 
 def note_whole_refund(session: Session, payment: Payment) -> bool:
@@ -266,44 +385,72 @@ def note_returned_money(session: Session, payment: Payment, subject: str) -> Non
         add_event(session, payment, PaymentEventKind.REFUND_UNDONE, clock(), subject)
 
 
-def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> None:
-    """Record that Stripe refused to make a refund; one that waits for the end of a dispute is repeated."""
-    refund = session.get_one(Refund, refund_id)
+def note_refusal(session: Session, command: StripeCommand, error: StripeRefused) -> None:
+    """Record that Stripe refused to make a refund: what is owed is asked for again, unless that can never help."""
+    refund = session.get_one(Refund, command.subject_id)
     payment = lock_payment(session, refund.payment_id)
     session.refresh(refund)
     if refund.status is not RefundStatus.PLANNED:
         return
-    if error.code in _DISPUTED_CODES and not has_event(session, payment, PaymentEventKind.DISPUTE_LOST):
-        refund.error = DISPUTED
-        wait_for_dispute(session, refund.id)
+    code, longest = error.code, REFUND_WAIT
+    if read_balances(session, payment.id).bank > 0:
+        code = BY_TRANSFER  # all that Stripe says is that it never had this money
+    if code in _DISPUTED_CODES:
+        code, longest = DISPUTED, DISPUTE_WAIT
+        error = StripeRefused(DISPUTED, str(error))
+    if _may_be_repeated(payment, refund, code):
+        refund.error = code
+        put_off(session, command, error, longest)
+        _tell_refusal(session, payment, refund)
         return
-    _note_failure(session, payment, refund, error.code)
-    if error.code in _DISPUTED_CODES:  # the payment's dispute was lost before Stripe refused this refund
-        held = read_balances(session, payment.id)
-        paid_back = min(refund.amount_cents, max(held.lost + held.unearned + held.earned, 0))
-        post_paid_by_bank(session, refund, paid_back)
-    elif refund.reason in WISHED:
-        _plan_rest(session, payment)
-    _follow(session, payment, refund)
+    _give_up(session, payment, refund, code)
+    if code == ALREADY_REFUNDED:  # by the dashboard: its refund is heard of next
+        return
+    settle_debt(session, payment, f"refund:{refund.id}:refused")
+    if refund.reason in WISHED:
+        _tell_operators(session, payment, refund)
 
 
-def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -> None:
+def _may_be_repeated(payment: Payment, refund: Refund, code: str) -> bool:
+    """Return whether a refused refund is asked for again. What people wished is for them to wish again."""
+    if code == DISPUTED:
+        return not payment.lost_cents  # the dispute is open
+    is_owed = refund.reason not in WISHED
+    return code in OUR_FAULT or (is_owed and code not in (ALREADY_REFUNDED, BY_TRANSFER, *CARD_GONE))
+
+
+def _tell_refusal(session: Session, payment: Payment, refund: Refund) -> None:
+    """Tell of a refusal that lasts, once; operators at once, where it is our own fault."""
+    since = refund.debt_began_at
+    detail = f"refund {refund.id} of payment {payment.id} is refused: {refund.error}"
+    key = f"refund:{payment.id}:{since.isoformat()}:{refund.error}"
+    if refund.error in OUR_FAULT:
+        notices.tell_admins(session, "refund_blocked", detail, key=key)
+    if refund.error == DISPUTED or clock() < refund.created_at + _PATIENCE:
+        return
+    if refund.error not in OUR_FAULT:
+        notices.tell_admins(session, "refund_failed", detail, key=key)
+    if refund.reason not in WISHED:
+        notices.tell_late_refund(session, payment, refund, notices.AGAIN)
+
+
+def give_up_disputed(session: Session, payment: Payment, cause: str, lost_cents: int) -> None:
     """Give up the refunds that waited for the end of a locked payment's dispute, which was lost: the bank paid back.
 
-    Where it paid less, the rest is planned anew.
+    What it did not pay is still owed.
     """
     waiting = _select_waiting(payment).where(_UNMADE).order_by(Refund.id)
     for refund in session.scalars(waiting).all():
-        _note_failure(session, payment, refund, PaymentEventKind.DISPUTE_LOST)
-        paid_back = min(refund.amount_cents, lost_cents)
-        post_paid_by_bank(session, refund, paid_back)
-        lost_cents -= paid_back
-        if rest := min(refund.amount_cents - paid_back, read_balances(session, payment.id).refundable):
-            plan_refund(session, payment, rest, refund.reason, refund.note)
+        _give_up(session, payment, refund, PaymentEventKind.DISPUTE_LOST)
+    settle_debt(session, payment, cause, lost_cents)
+
+
+def _give_up(session: Session, payment: Payment, refund: Refund, error: str) -> None:
+    end_command(session, CommandKind.REFUND, refund.id)
+    _note_failure(session, payment, refund, error)
 
 
 def _note_failure(session: Session, payment: Payment, refund: Refund, error: str) -> None:
-    end_command(session, CommandKind.REFUND, refund.id)
     before, refund.error = refund.status, error
     refund.status, refund.settled_at = RefundStatus.FAILED, clock()
     session.flush()

@@ -68,6 +68,7 @@ class PaidFacts:
     currency: str | None  # `eur`; another one does not count
     discount_cents: int | None  # all coupons and promotion codes together; None where the object does not say
     period: Period | None = None
+    by_transfer: bool = False  # the money never was at Stripe
 
 
 def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
@@ -90,7 +91,7 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
     _report_amount(session, payment, paid)
     if not is_new:
         return
-    post_paid(session, payment)
+    post_paid(session, payment, by_transfer=paid.by_transfer)
     reason = _find_reason_to_refuse(session, payment, paid)
     if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
         _end_subscription(session, payment)  # the money went back before we heard that it came

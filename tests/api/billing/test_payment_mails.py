@@ -195,6 +195,21 @@ def test_a_desk_that_closes(till: Till) -> None:
     compare("refunded:refunded_closed_desk")
 
 
+def test_a_refund_that_does_not_arrive_at_once(till: Till) -> None:
+    till.shop.control.begin_refunds("pending")
+    till.buy(PlanName.URGENCE_24H)
+    assert till.post("withdraw", {"paymentId": str(one(Payment).id)}).status_code == 200
+    till.shop.deliver()
+    compare("refunded:refunded_pending")
+    for reason, name in (("declined", "again"), ("lost_or_stolen_card", "by_hand")):
+        refund = till.shop.control.objects("refund")[-1]
+        till.shop.control.settle_refund(refund["id"], "failed", reason)
+        till.shop.deliver()
+        compare(f"refunded:refunded_{name}")
+        till.shop.pass_time(hours=1)
+        payment_jobs.work_off()
+
+
 def test_an_order_that_failed(till: Till) -> None:
     till.fail(PlanName.URGENCE_24H)
     compare("payment_failed:payment_failed_order")

@@ -99,6 +99,6 @@ def sum_documents(documents: list[Invoice], field: str = "amount_cents") -> int:
 
 def sum_ledger() -> int:
     """Return what came less what went back, as the book has it."""
-    held = BookLine.account.in_((Account.CASH, Account.DISPUTED))
+    held = BookLine.account.in_((Account.CASH, Account.BANK, Account.DISPUTED))
     with session() as s:
         return s.scalars(sa.select(sa.func.coalesce(sa.func.sum(BookLine.cents), 0)).where(held)).one()

@@ -230,7 +230,10 @@ FAULTS = {
         "UPDATE book_lines SET account = 'disputed' WHERE account = 'cash'",
     ),
     "documents are not the money that moved": ("UPDATE invoices SET amount_cents = 1",),
-    "more or less is owed than refunds and credits will give": (_IS_OWED,),
+    "owed, and nothing will pay it": (_IS_OWED,),
+    "less is owed than refunds and credits will give": (
+        "INSERT INTO refunds (id, payment_id, amount_cents, reason) SELECT gen_random_uuid(), id, 5, 'outage' FROM payments",
+    ),
     "an outage waits for an invoice without its credit": (
         _IS_OWED,
         "UPDATE book_transactions SET kind = 'unwatched'",

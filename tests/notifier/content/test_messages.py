@@ -125,7 +125,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
         "signed_url": "http://localhost:4000/l/portal.abc"},
     "paid_late": BILLING | {"renews": True, "until": "20 janvier 2027, 10:00", "lost_from": "23 décembre 2026, 10:00",
         "lost_until": "24 décembre 2026, 10:00"},
-    "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
+    "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal", "state": "succeeded"},
     "hoarding": {"user": "0190", "desks": 61, "found": 4},
     "sms_cost": {"spent": "51.20", "warn": "50.00", "stop": "100.00"},
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190", **ALARM},

@@ -66,7 +66,7 @@ def make_parts() -> dict[str, Any]:
         ],
         "payments": {
             "events": 1, "oldest_seconds": 30.0, "unknown": 1, "given_up": 1, "commands": 1,
-            "oldest_command_seconds": 30.0, "failed_refunds": 1, "differences": 1, "late_declarations": 1,
+            "oldest_command_seconds": 30.0, "failed_refunds": 1, "late_refunds": ["payment 1"], "differences": 1, "late_declarations": 1,
             "late_files": 1, "ledger_unread": 1, "left_alone_seconds": 60.0,
         },
         "proofs": [ProofStatus(

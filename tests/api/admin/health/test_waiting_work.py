@@ -19,7 +19,7 @@ from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.job import JobResult
 from api.models.notification import State
-from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
+from api.models.payment import DISPUTED, Refund, RefundReason
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -194,21 +194,6 @@ _CASE = PartFinding(PartState.DEGRADED, "an operator must settle something: see 
 
 def pay() -> UUID:
     return add_payment(add_user().id)
-
-
-def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable[[], PartFinding]) -> None:
-    payment, now = pay(), clock()
-
-    def refund(status: RefundStatus, days: float) -> Refund:
-        at = now - timedelta(days=days)
-        return refund_of(payment, at, status=status, settled_at=at)
-
-    save(refund(RefundStatus.SUCCEEDED, 3))
-    save(refund(RefundStatus.FAILED, 2))
-    assert finding() == _CASE
-    assert read_payments()["failed_refunds"] == 1
-    save(refund(RefundStatus.PENDING, 0))
-    assert finding().state is PartState.OK
 
 
 def test_differences_of_the_last_comparison_are_a_case(finding: Callable[[], PartFinding]) -> None:
