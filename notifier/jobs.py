@@ -92,10 +92,10 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = Fals
 def _send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:
     """Have the workers of the channels deliver, and send the mails that were claimed as they were written."""
     nudges.nudge(written, in_crowd=in_crowd)
-    if not written:  # a notice may be all that there is, or mails that leave here
-        nudges.show_notices()
     if mine:
         mine.send()
+    if not written:  # a notice may be all that there is, or mails that left here
+        nudges.show_notices()
 
 
 @_patient

@@ -3,7 +3,7 @@
 A counter per channel and fifth of a second in Redis, shared by all processes, holds the rates. Whoever finds no place
 sleeps until the next fifth, so a single message waits for no more than that; a call never sleeps, as its worker has
 messages of another channel, too. SMS and chats of a job leave on a thread each, so that a provider's latency is not
-their speed; a job names no more of them than leave in two fifths of a second, which a single message may wait for.
+their speed; a job names no more of them than leave in three fifths of a second, which a single message may wait for.
 
 A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
 tried by one call (configs/ground/failures.py). What one provider did not take, or may not have taken, goes to
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from queue import SimpleQueue
-from threading import Thread
+from threading import Semaphore, Thread
 from time import sleep
 
 import structlog
@@ -70,13 +70,14 @@ _LIMITS: Mapping[str, _Limits] = {
     # SendGrid takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
     # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
     Channel.EMAIL: _Limits(most=500),  # by MAIL_PROVIDERS
-    Channel.SMS: _Limits(("twilio",), most=10, per_second=_SMS_PER_SECOND, one_a_call=True),
-    Channel.TELEGRAM: _Limits(("telegram",), most=10, per_second=_TELEGRAM_PER_SECOND, one_a_call=True),
+    Channel.SMS: _Limits(("twilio",), most=20, per_second=_SMS_PER_SECOND, one_a_call=True),
+    Channel.TELEGRAM: _Limits(("telegram",), most=20, per_second=_TELEGRAM_PER_SECOND, one_a_call=True),
     Channel.VOICE: _Limits(("twilio_calls",), per_second=_CALLS_PER_SECOND),
     Channel.PUSH: _Limits(("web_push",), most=10),
 }
 _WINDOWS = 5  # of a second, each of which begins with its first message
-_WINDOWS_OF_JOB = 2  # in which all of a job's messages leave
+_AT_ONCE = 10  # SMS or chats of a job
+_WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
 log = structlog.get_logger(__name__)
 
 
@@ -195,10 +196,12 @@ class BatchSender:
     def _offer_each(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
         """Offer each message on a thread of its own; yield the answers as they come."""
         answers: SimpleQueue[Answered] = SimpleQueue()
+        room = Semaphore(_AT_ONCE)
 
         def offer(message: OutgoingMessage) -> None:
-            for answered in self._offer([message]):
-                answers.put(answered)
+            with room:
+                for answered in self._offer([message]):
+                    answers.put(answered)
 
         for each in batch:
             Thread(target=offer, args=(each,), daemon=True).start()

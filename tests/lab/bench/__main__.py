@@ -20,6 +20,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),
     "crowd": ("one detection, a crowd told by e-mail", crowd.run),
     "mix": ("a crowd by e-mail, Telegram and SMS at the allowed rates", crowd.run_mix),
+    "latency": ("crowds by Telegram and SMS, by providers that answer late", crowd.run_latency),
     "payments": ("payments: the webhook, paid → told, many events beside alerts", payments.run),
     "reads": ("reads of the API on a million detections", reads.run),
     "restore": ("a database restored from its encrypted backup", restore.run),

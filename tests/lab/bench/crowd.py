@@ -101,6 +101,37 @@ def run_mix(effort: Effort, say: Say) -> list[Figure]:
     ]
 
 
+_LATENCY = 0.15  # seconds in which a provider answers
+_RATES = {Channel.TELEGRAM: 30, Channel.SMS: 10}  # messages a second: as many as its provider takes
+
+
+def run_latency(effort: Effort, say: Say) -> list[Figure]:
+    """Tell a crowd by Telegram and one by SMS, by stand-ins that answer at once and by slow ones, in turns."""
+    seconds, turns = effort.of(10, 2), effort.of(3, 1)
+    figures = []
+    with run_notifier() as stack:
+        for channel, rate in _RATES.items():
+            people, target = rate * seconds, f"NULL, NULL, '{CROWD_DESK}-{channel}'"
+            _crowd(f"crowd-{channel}", people, target, channel).write(stack.engine)
+            speeds: dict[float, list[float]] = {0.0: [], _LATENCY: []}
+            for latency in [*speeds] * turns:
+                mode = {"mode": "slow", "seconds": latency} if latency else {"mode": "normal"}
+                stack.control.provider_mode(channel.value, **mode)
+                crowd = stack.detect(f"{CROWD_DESK}-{channel}")
+                delays = sorted(stack.wait_sent([crowd], people))
+                # Without the first second, whose matching is no sending
+                speeds[latency].append(
+                    sum(each > delays[0] + 1 for each in delays) / (delays[-1] - delays[0] - 1)
+                )
+                say(f"{channel}, {latency} s: {speeds[latency][-1]:.1f} a second")
+            at_once, late = (percentile(each, 50) for each in speeds.values())
+            figures += [
+                Figure(f"{channel}, answers after {_LATENCY * 1000:.0f} ms, messages/s", late, f"≤ {rate}"),
+                Figure("the same ÷ answers at once", late / at_once, "≥ 0.85"),
+            ]
+    return figures
+
+
 def _crowd(prefix: str, count: int, target: str, channel: Channel) -> Crowd:
     numbers = () if channel is Channel.EMAIL else tuple(f"+336{number:08}" for number in range(count))
     chats = tuple(each.removeprefix("+") for each in numbers)

@@ -355,9 +355,9 @@ def test_a_job_that_has_to_end_waits_for_no_thread(bot: Answering) -> None:
 @pytest.mark.parametrize(
     ("channel", "rate", "sizes"),
     [
-        (Channel.TELEGRAM, {}, [10, 10, 5]),
-        (Channel.SMS, {}, [4, 4, 4, 4, 4, 4, 1]),  # what leaves in two fifths of a second
-        (Channel.SMS, {"SMS_PER_SECOND": "100"}, [10, 10, 5]),
+        (Channel.TELEGRAM, {}, [18, 7]),
+        (Channel.SMS, {}, [6, 6, 6, 6, 1]),  # what leaves in three fifths of a second
+        (Channel.SMS, {"SMS_PER_SECOND": "100"}, [20, 5]),
         (Channel.VOICE, {}, [1] * 25),
     ],
 )
