@@ -6,6 +6,7 @@ that changes nothing when it is repeated, and no transaction is open while anoth
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -22,13 +23,15 @@ from api.alerts import answers, appointments, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
+from api.ground.paging import first_id_at
 from api.ground.separate_parts import do_each
 from api.jobs import daily_messages, self_checks
 from api.jobs.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.models import check
 from api.models.base import read_once, session, write_once
 from api.models.job import PAYMENTS
-from api.models.notification import sum_of_day
+from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
+from api.models.user import Channel
 from api.payments.billing import plan_ends, renewal_notices
 from api.payments.declarations import service as declarations
 from api.payments.exchange import reconciliation
@@ -169,13 +172,26 @@ def note_order_mails() -> Counts:
         return {"noted": withdrawal_rules.note_order_mails(s)}
 
 
+def _price_copies(session: Session, now: datetime) -> Decimal:
+    """Return what the day's SMS and calls of unknown fate cost at most, in EUR; none of it is in `sum_of_day`."""
+    row, midnight = Notification, now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    copies = sa.select(row.channel, sa.func.sum(row.unknown_attempts)).where(
+        row.id >= first_id_at(midnight), row.channel.in_(PAID_CHANNELS), row.unknown_attempts > 0
+    )
+    dearest = {Channel.SMS: settings().sms_price, Channel.VOICE: settings().call_price}
+    found = session.execute(copies.group_by(row.channel))
+    return sum((max(dearest[channel].values()) * number for channel, number in found), Decimal(0))
+
+
 def _write_sms_cost(session: Session) -> None:
-    """Tell the admins, once a UTC day, when its SMS cost more than SMS_DAY_WARN."""
+    """Tell the admins, once a UTC day, when its SMS cost more than SMS_DAY_WARN, copies of unknown fate included."""
     now = clock()
     spent, warn, stop = sum_of_day(session, now), settings().sms_day_warn, settings().sms_day_stop
-    if spent < warn:
+    unsure = _price_copies(session, now)
+    if spent + unsure < warn:
         return
-    amounts = {"spent": f"{spent:.2f}", "warn": f"{warn:.2f}", "stop": f"{stop:.2f}"}
+    named = {"spent": spent, "unsure": unsure, "warn": warn, "stop": stop}
+    amounts = {name: f"{amount:.2f}" for name, amount in named.items()}
     write_to_admins(session, "sms_cost", amounts, f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}")
 
 

@@ -96,6 +96,12 @@ METRICS = (
         SELECT coalesce(sum(cost), 0) * 100 FROM notifications
         WHERE channel IN ('sms', 'voice') AND accepted_at IS NOT NULL
           AND accepted_at >= date_trunc('day', %(now)s AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"""),
+    _M("unknown_copies_today", ("channel",), "",
+       "SMS and calls written since midnight UTC that may have been accepted, without a yes", """
+        SELECT channel, sum(unknown_attempts) FROM notifications
+        WHERE id >= %(day_id)s AND channel IN ('sms', 'voice') AND unknown_attempts > 0
+          AND created_at >= date_trunc('day', %(now)s AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+        GROUP BY 1"""),
     _M("answers_hour", ("answer",), "", "answers of subscribers to alerts, in the last hour",
        "SELECT value, count(*) FROM answers WHERE answered_at >= %(now)s - interval '1 hour' GROUP BY 1"),
     _M("payments_day", ("plan", "status"), "", "payments that were begun in the last 24 hours, by status",

@@ -25,6 +25,7 @@ from notifier.delivery import claiming, message_writer, nudges
 from notifier.delivery.claiming import OVER_BUDGET
 from notifier.jobs import deliver
 from notifier.sweep import undelivered
+from tests import factories
 from tests.in_turn import in_turn
 from tests.notifier import world
 from tests.samples import try_first
@@ -394,11 +395,17 @@ def test_the_admins_are_told_once_a_day(settings_env: Put) -> None:
         traveller.move_to("2026-11-21T12:00:00Z")
         world.change(Notification, first, accepted_at=datetime(2026, 11, 21, 11, tzinfo=UTC))
         assert jobs.tell_sms_cost() == {"mails": 1}
+        traveller.move_to("2026-11-22T12:00:00Z")
+        world.change(Notification, first, accepted_at=None, cost=None, state=State.PENDING)
+        who = world.person(channels=(Channel.SMS,), addresses={Channel.SMS: "+33612345679"})
+        factories.add_message(who.id, channel=Channel.SMS, unknown_attempts=3)
+        assert jobs.tell_sms_cost() == {"mails": 1}, "copies of unknown fate are warned of"
+        assert world.in_one_transaction(sum_of_day, clock()) == 0, "they stop nothing"
     with session() as opened:
         kind = Notification.kind == "sms_cost"
         mail = opened.scalars(sa.select(Notification).where(kind).order_by(Notification.id)).first()
         assert mail is not None
         assert (mail.address, mail.params) == (
             "ops@example.org",
-            {"spent": "1.50", "warn": "1.00", "stop": "2.00"},
+            {"spent": "1.50", "unsure": "0.00", "warn": "1.00", "stop": "2.00"},
         )

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import notifier
 from configs.ground.text import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram_chat import Chat
-from notifier.channels.provider_base import TemporaryError
+from notifier.channels.provider_base import OutcomeUnknown
 from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
@@ -60,7 +60,7 @@ def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", posts: Po
     assert len(updates_of(posts)) == 2
 
 
-@pytest.mark.parametrize(("status", "error"), [(500, TemporaryError), (403, UpdateRefused)])
+@pytest.mark.parametrize(("status", "error"), [(500, OutcomeUnknown), (403, UpdateRefused)])
 def test_an_update_that_was_not_handled_comes_again(
     sandbox: "Running", posts: Posts, status: int, error: type[Exception]
 ) -> None:

@@ -93,10 +93,11 @@ def test_the_number_of_series_is_bounded_and_a_label_holds_nothing_of_a_person()
 
 NOTIFICATION = """
 INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, reason, next_attempt_at,
-  created_at, accepted_at, seen_at, committed_at, failed_at, provider, cost)
+  created_at, accepted_at, seen_at, committed_at, failed_at, provider, cost, unknown_attempts)
 SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
   gen_random_uuid(), 'sms', 'slot_detected', 'critical', n::text, CASE WHEN n < 3 THEN 'delivered' ELSE 'failed' END,
-  'x', t, t, t + interval '2 seconds', t, t, t, 'twilio', 0.05
+  'x', t, t, t + interval '2 seconds', t, t, t, 'twilio', 0.05,
+  CASE WHEN n < 3 THEN 0 ELSE 1 END
 FROM (SELECT n, CAST(:now AS timestamptz) - n * interval '1 minute' AS t FROM generate_series(1, 4) n) made
 """
 # By name: statements that fill the tables, and the values of the metrics then.
@@ -121,6 +122,7 @@ CASES: dict[str, tuple[str, dict[str, dict[tuple[str, ...], float]]]] = {
             "notification_delay_seconds": {("sms", "0.5"): 2, ("sms", "0.95"): 2},
             "dead_letters": {(): 2},
             "sms_cost_cents_today": {(): 20},
+            "unknown_copies_today": {("sms",): 2},
         },
     ),
     "checks": (

@@ -127,7 +127,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
         "lost_until": "24 décembre 2026, 10:00"},
     "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal", "state": "succeeded"},
     "hoarding": {"user": "0190", "desks": 61, "found": 4},
-    "sms_cost": {"spent": "51.20", "warn": "50.00", "stop": "100.00"},
+    "sms_cost": {"spent": "51.20", "unsure": "0.16", "warn": "50.00", "stop": "100.00"},
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190", **ALARM},
     "operations_alarm": {"reason": "old_queue", "subject": "notifications", "number": 3, "age": "6 minutes", **ALARM,
         **SINCE},

@@ -43,6 +43,7 @@ class Life:
 
     chance: random.Random
     row: Notification
+    is_silent: bool  # its provider takes each copy and never says so
     accepted: list[str] = field(default_factory=list)
     known: set[str] = field(default_factory=set)  # whose cost is in the row
     coming: list[tuple[datetime, ProviderEvent]] = field(default_factory=list)
@@ -73,6 +74,9 @@ class Life:
     def choose_answer(self) -> Acceptance | DeliveryError:
         """Return what we hear; the provider may have accepted a copy unheard."""
         heard = self.chance.choices(("yes", "unknown", "surely not", "never"), (2, 5, 3, 0.2))[0]
+        if self.is_silent and heard != "surely not":
+            self.accept()
+            return self.chance.choice(UNKNOWN)
         if heard == "yes" or (heard == "unknown" and self.chance.random() < 0.6):
             self.accept()
         if heard == "yes":
@@ -84,7 +88,7 @@ class Life:
         self.accepted.append(sid := f"SM{len(self.accepted)}")
         end = self.chance.choice((ReceiptKind.DELIVERED, ReceiptKind.REFUSED))
         for kind in (ReceiptKind.ACCEPTED, end):
-            if self.chance.random() < 0.6:
+            if self.chance.random() < 0.6 and not self.is_silent:
                 at = self.now + timedelta(seconds=self.chance.choice((1, 30, 90, 900, 4000)))
                 event = ProviderEvent(provider="twilio", message_id=sid, kind=kind, at=at, received_at=at)
                 self.coming.append((at, event))
@@ -141,7 +145,7 @@ def begin(chance: random.Random) -> Life:
         unknown_attempts=0, state=State.PENDING, created_at=BEGAN, next_attempt_at=BEGAN,
         priority=chance.choice(tuple(Priority)),
     )  # fmt: skip
-    return Life(chance, row)
+    return Life(chance, row, is_silent=chance.random() < 0.3)
 
 
 @pytest.mark.fuzz
