@@ -23,12 +23,11 @@ from api.alerts import answers, appointments, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
-from api.ground.paging import first_id_at
 from api.ground.separate_parts import do_each
 from api.jobs import daily_messages, self_checks
 from api.jobs.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.models import check
-from api.models.base import read_once, session, write_once
+from api.models.base import first_id_at, read_once, session, write_once
 from api.models.job import PAYMENTS
 from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
 from api.models.user import Channel
