@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from api.admin.health.payments import read_payments
-from api.jobs.turns import JOBS, add_jobs, end_done, take_turn
+from api.jobs.schedule import JOBS
+from api.jobs.turns import add_jobs, end_done, take_turn
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus
