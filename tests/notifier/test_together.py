@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, User
 from configs.ground.clock import clock
 from notifier.content.message_kind_base import account_page
@@ -79,7 +79,7 @@ def test_an_sms_names_each_place_and_link_and_cuts_no_link(sandbox: "Running") -
     assert message.text.split().count("https://www.essonne.example/booking/create/23014") == 2
 
 
-def test_one_of_several_that_has_expired_ends_alone(sandbox: "Running") -> None:
+def test_one_of_several_whose_slot_is_missing_waits_alone(sandbox: "Running") -> None:
     who = world.person()
     world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
     stays = waits(who, world.DESK)
@@ -87,7 +87,7 @@ def test_one_of_several_that_has_expired_ends_alone(sandbox: "Running") -> None:
     (goes,) = world.matched(world.detection(opened, desk_id=world.OTHER_DESK))
     world.gone(opened)
     deliver(str(goes))
-    assert world.get(Notification, goes).state is State.EXPIRED
+    assert world.get(Notification, goes).held_for is HeldFor.SLOTS
     assert world.get(Notification, stays).state is State.SENT
     assert "notification_ids" not in sandbox.messages("email")[0].custom
 
