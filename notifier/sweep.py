@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -110,16 +110,6 @@ def undelivered(now: datetime, crowds: Crowds | None = None) -> list[WaitingWork
     return sorted(works, key=lambda work: rank[work.priority])
 
 
-class _LostRow(NamedTuple):
-    id: UUID
-    contact_id: UUID | None
-    kind: str
-    language: str
-    priority: Priority
-    asked_at: datetime  # when its last job was queued, as far as it is known
-    group: str
-
-
 @dataclass(frozen=True, slots=True)
 class _ChannelRound:
     """The search for what a channel has lost.
@@ -158,7 +148,7 @@ class _ChannelRound:
             if not self.opened.scalar(sa.select(left)):
                 self.crowds.discard((self.channel, group))
 
-    def _find_few(self, until: datetime) -> list[_LostRow]:
+    def _find_few(self, until: datetime) -> list[sa.Row[Any]]:
         """Return what few wait for; what turns out to be of a crowd is none of it, from then on."""
         while True:
             found = self._find(~self._is_crowd(), _asked_at(self.now) <= until)
@@ -176,23 +166,24 @@ class _ChannelRound:
     def _are_mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return Notification.channel == self.channel, *_are_due(self.now)
 
-    def _find(self, *where: sa.ColumnElement[bool], most: int | None = None) -> list[_LostRow]:
+    def _find(self, *where: sa.ColumnElement[bool], most: int | None = None) -> Sequence[sa.Row[Any]]:
         row = Notification
         is_over = sa.or_(
             ~_is_nudged(self.now), row.nudged_at + _wait_after(row.nudges) <= self.now
         )  # of the last nudge
-        columns = row.id, row.contact_id, row.kind, row.language, row.priority, _asked_at(self.now), _GROUP
-        query = sa.select(*columns).where(*self._are_mine(), is_over, *where)
-        found = self.opened.execute(query.order_by(_RANK, row.next_attempt_at).limit(most or _AT_ONCE))
-        return [_LostRow(*each) for each in found]
+        columns = row.id, row.contact_id, row.kind, row.language, row.priority
+        query = sa.select(*columns, _asked_at(self.now).label("asked_at"), _GROUP.label("group")).where(
+            *self._are_mine(), is_over, *where
+        )
+        return self.opened.execute(query.order_by(_RANK, row.next_attempt_at).limit(most or _AT_ONCE)).all()
 
     def _before(self, *ages: float | None) -> datetime:
         waits = [timedelta(seconds=age) for age in ages if age is not None]
         return self.now - max(waits) - timedelta(seconds=NUDGE_SECONDS()) if waits else self.now
 
-    def _group(self, rows: Iterable[_LostRow], *, in_crowd: bool) -> Iterable[WaitingWork]:
+    def _group(self, rows: Iterable[sa.Row[Any]], *, in_crowd: bool) -> Iterable[WaitingWork]:
         """Return one work for slot alerts that leave as one message: two claims at once would part them."""
-        together: dict[Hashable, list[_LostRow]] = defaultdict(list)
+        together: dict[Hashable, list[sa.Row[Any]]] = defaultdict(list)
         for row in rows:
             is_shared = row.kind == SLOT_DETECTED and row.contact_id
             together[(row.contact_id, row.language) if is_shared else row.id].append(row)

@@ -15,7 +15,7 @@ import structlog
 from configs.ground.logs import set_up_logs
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES
 from configs.settings import SettingMissing, SettingsRefused, settings
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport, read_json
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
@@ -51,13 +51,10 @@ def call_bot(method: str, **parameters: Any) -> Any:
         answer = transport.post(
             f"{base}/bot{settings().require('telegram_bot_token')}/{method}", json=parameters
         )
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict) or answer.status_code != HTTPStatus.OK or body.get("ok") is not True:
-        said = body.get("description") if isinstance(body, dict) else None
-        raise TelegramRefused(f"Telegram answered {answer.status_code}: {said or 'nothing that can be read'}")
+    body = read_json(answer)
+    if answer.status_code != HTTPStatus.OK or body.get("ok") is not True:
+        said = body.get("description") or "nothing that can be read"
+        raise TelegramRefused(f"Telegram answered {answer.status_code}: {said}")
     return body.get("result")
 
 

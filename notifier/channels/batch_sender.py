@@ -29,7 +29,7 @@ from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS
 from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels import flood_waits
-from notifier.channels.fates import STRENGTH, Fate, Sort, find_outcome
+from notifier.channels.fates import OUTCOMES, STRENGTH, Fate, Sort
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -257,7 +257,7 @@ class BatchSender:
         return [answer or TemporaryError(f"{self.name} has no provider") for answer in answers]
 
     def _asks_next(self, answer: Answer) -> bool:
-        return find_outcome(answer.fate, self.name, Sort.OTHER).asks_next
+        return OUTCOMES[answer.fate, self.name, Sort.OTHER].asks_next
 
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool

@@ -5,9 +5,10 @@ a message, by its channel and kind. docs/reference/delivery.md#fates shows this 
 the states of `TOLD`.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from api.models.notification import Priority, State
 from api.models.user import Channel
@@ -54,14 +55,6 @@ class End(StrEnum):
     ATTEMPTS = "its attempts are used up"
 
 
-class Level(IntEnum):
-    """Levels of the line that operators read in the log, as `logging` counts; what failed is a dead letter, too."""
-
-    INFO = 20
-    WARNING = 30
-    ERROR = 40  # only they can mend it
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What follows a fate."""
@@ -72,7 +65,7 @@ class Outcome:
     is_copy: bool = False  # counted as a copy that may have been accepted
     asks_next: bool = False  # the next provider of the channel takes it at once
     ends_contact: bool = False  # the answer says in which state the contact is from now on
-    level: Level = Level.WARNING
+    level: int = logging.WARNING  # of the line that operators read; ERROR: only they can mend it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +82,14 @@ _ANY, _FREE = tuple(Channel), (Channel.EMAIL, Channel.TELEGRAM, Channel.PUSH)
 _SMS, _VOICE, _NO_CALL = (Channel.SMS,), (Channel.VOICE,), (*_FREE, Channel.SMS)
 _ALL, _ALERT, _BULK, _OTHER = tuple(Sort), (Sort.ALERT,), (Sort.BULK,), (Sort.OTHER,)
 _NO_ALERT = (*_BULK, *_OTHER)
-_WAITS, _FAILS = State.PENDING, State.FAILED
+_WAITS, _FAILS, _ERROR = State.PENDING, State.FAILED, logging.ERROR
 
 ROWS = (
-    Row(Fate.YES, _ANY, _ALL, Outcome(State.SENT, level=Level.INFO)),
+    Row(Fate.YES, _ANY, _ALL, Outcome(State.SENT, level=logging.INFO)),
     Row(Fate.ADDRESS, _ANY, _ALL, Outcome(_FAILS, ends_contact=True)),
     Row(Fate.MESSAGE, _ANY, _ALL, Outcome(_FAILS, asks_next=True)),
-    Row(Fate.OURS, _ANY, _ALERT, Outcome(_WAITS, Wait.REST, End.GONE, asks_next=True, level=Level.ERROR)),
-    Row(Fate.OURS, _ANY, _NO_ALERT, Outcome(_WAITS, Wait.REST, End.DAY, asks_next=True, level=Level.ERROR)),
+    Row(Fate.OURS, _ANY, _ALERT, Outcome(_WAITS, Wait.REST, End.GONE, asks_next=True, level=_ERROR)),
+    Row(Fate.OURS, _ANY, _NO_ALERT, Outcome(_WAITS, Wait.REST, End.DAY, asks_next=True, level=_ERROR)),
     Row(Fate.NOT_YET, _ANY, _ALERT, Outcome(_WAITS, Wait.DOUBLED, End.GONE, asks_next=True)),
     Row(Fate.NOT_YET, _NO_CALL, _NO_ALERT, Outcome(_WAITS, Wait.AGE, End.DAY, asks_next=True)),
     Row(Fate.NOT_YET, _VOICE, _NO_ALERT, Outcome(_WAITS, Wait.SHORT_AGE, End.DAY, asks_next=True)),
@@ -108,7 +101,7 @@ ROWS = (
     Row(Fate.UNKNOWN, _FREE, _BULK, Outcome(_FAILS, is_copy=True, asks_next=True)),
     Row(Fate.UNKNOWN, _SMS, _BULK, Outcome(_FAILS, is_copy=True)),
 )
-_OUTCOMES = {
+OUTCOMES = {
     (row.fate, channel, sort): row.outcome for row in ROWS for channel in row.channels for sort in row.sorts
 }
 
@@ -144,8 +137,3 @@ TOLD = {
 # In the order in which receipts let them rise
 ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
 FINAL = (State.DELIVERED, State.BOUNCED)  # in any other a signed yes settles a message
-
-
-def find_outcome(fate: Fate, channel: Channel, sort: Sort) -> Outcome:
-    """Return what follows."""
-    return _OUTCOMES[fate, channel, sort]

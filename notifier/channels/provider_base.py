@@ -26,7 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from api.models.notification import Notification
+from api.models.notification import PAID_CHANNELS, Notification
 from api.models.user import Channel, ContactState
 from configs.ground.addresses import country_of, is_loopback
 from configs.ground.retry_after import parse_retry_after
@@ -180,23 +180,16 @@ class Provider(ABC):
         """
 
 
-def price_sms(number: str, segments: int) -> Decimal:
-    """Return what so many segments to a number cost, in EUR."""
-    prices = settings().sms_price
-    return prices.get(country_of(number) or OTHER, prices[OTHER]) * segments
-
-
-def price_call(number: str) -> Decimal:
-    """Return what a call to a number costs, in EUR: one minute, as our calls last less."""
-    prices = settings().call_price
+def find_price(channel: Channel, number: str) -> Decimal:
+    """Return what a segment of an SMS to a number costs, or a call: one minute, as our calls last less; in EUR."""
+    prices = settings().sms_price if channel is Channel.SMS else settings().call_price
     return prices.get(country_of(number) or OTHER, prices[OTHER])
 
 
 def price_settled(row: Notification) -> Decimal | None:
     """Return what a message cost of which only a receipt says that it was accepted; an SMS counts as one segment."""
     number = row.contact.address if row.contact else ""
-    prices = {Channel.SMS: price_sms(number, 1), Channel.VOICE: price_call(number)}
-    return prices.get(row.channel)
+    return find_price(row.channel, number) if row.channel in PAID_CHANNELS else None
 
 
 # Whether the provider may have the last request of this thread; True where it sent none by these rules
@@ -249,6 +242,15 @@ def guard_host(host: str, mend: str) -> None:
 def read_retry_after(answer: Response) -> float | None:
     """Return the seconds that an answer asks to wait, None where it does not say."""
     return parse_retry_after(answer.headers.get("Retry-After", ""))
+
+
+def read_json(answer: Response) -> dict[str, Any]:
+    """Return the fields of an answer; none where it is no JSON object."""
+    try:
+        body = answer.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 class AnswerTooLong(requests.RequestException):

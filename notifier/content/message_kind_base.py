@@ -348,9 +348,7 @@ class MessageKind:
     # From when on it says nothing any more: one that quiet hours would hold until then cannot wait.
     find_end_of_use: Callable[[Mapping[str, Any]], datetime | None] = lambda _params: None
 
-    # Several notifications may leave as one message: these read many rows at once, and fill that message.
-    prepare_many: ReadMany | None = None
-    merge: Callable[[Sequence[TemplateContext], str], TemplateContext] | None = None
+    prepare_many: ReadMany | None = None  # reads many rows at once
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime

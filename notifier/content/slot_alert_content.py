@@ -339,8 +339,3 @@ def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
     """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
     page = write_link(AnswerAlert(notification_ids[0]))
     return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}
-
-
-def write_date_link(notification_ids: Sequence[UUID]) -> str:
-    """Return the address at which a reader who found an appointment says when it is."""
-    return write_answer_links(notification_ids)[ANSWER_TAGS[AnswerValue.FOUND.value]]

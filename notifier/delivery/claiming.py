@@ -38,6 +38,7 @@ from configs.ground.signing import StopGroup, write_address, write_token
 from configs.settings import Constant, settings
 from notifier.channels.fates import COPIES
 from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
+from notifier.content import slot_alert_content
 from notifier.content.message_kind_base import (
     CALL_MISSED,
     CLAIMED_COLUMNS,
@@ -50,7 +51,7 @@ from notifier.content.message_kind_base import (
 from notifier.delivery.message_writer import build_row, write_rows
 from notifier.delivery.nudges import LEASE_SECONDS
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
-from notifier.message_kinds import kind_of, kinds, mergeable_kinds
+from notifier.message_kinds import kind_of, kinds
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
 _MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person reads at once
@@ -212,7 +213,7 @@ def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Exec
         beside.contact_id == given.c.contact_id,
         beside.kind == given.c.kind,
         beside.language == given.c.language,
-        given.c.kind.in_(mergeable_kinds()),
+        given.c.kind == SLOT_DETECTED,
         _may_leave(beside, now),
     )
     wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
@@ -277,8 +278,7 @@ def _group_by_message(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
         params: object = row.params  # any JSON: one that names no desk makes no other row fail
         desk_id = params.get("desk_id") if isinstance(params, dict) else None
         desk = desk_id if isinstance(desk_id, str) else row.id
-        alone = row.kind not in mergeable_kinds()
-        groups[row.id if alone else (contact.id, row.kind, row.language)][desk].append(each)
+        groups[(contact.id, row.language) if row.kind == SLOT_DETECTED else row.id][desk].append(each)
     for desks in groups.values():
         several = list(desks.values())
         for start in range(0, len(several), _MAX_PER_MESSAGE):
@@ -289,11 +289,10 @@ def _group_by_message(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
 
 def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     row, contact, context = group[0]
-    kind = kind_of(row.kind)
-    if len(group) > 1 and kind.merge:
-        context = kind.merge([each for _, _, each in group], row.language)
+    if len(group) > 1:
+        context = slot_alert_content.merge([each for _, _, each in group], row.language)
     address = context.address or contact.address
-    context = add_stop_link(row, kind.group, address, context)
+    context = add_stop_link(row, kind_of(row.kind).group, address, context)
     rows = tuple(each for each, _, _ in group)
     return ClaimedMessage(
         rows, made.token, made.until, address, context, is_after_report=contact.consented_after_report

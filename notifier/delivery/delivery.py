@@ -154,9 +154,8 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         if isinstance(how, DeliveryError):
             log_each("not sent", [(row.id, _describe(row) | {"reason": how.reason})], level=logging.WARNING)
         elif how.state is not State.PENDING:
-            log_each(
-                "not sent", [(row.id, _describe(row) | {"state": how.state.value, "reason": how.reason})]
-            )
+            said = {"state": how.state.value, "reason": how.reason}
+            log_each("not sent", [(row.id, _describe(row) | said)])
     return claimed.messages
 
 

@@ -1,5 +1,6 @@
 """Retry policy of notifications: the state after an attempt follows from the row, the answer and the table of fates."""
 
+import logging
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import datetime, timedelta
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel
 from configs.settings import Constant
-from notifier.channels.fates import ATTEMPTS, COPIES, End, Level, Outcome, Sort, Wait, find_outcome
+from notifier.channels.fates import ATTEMPTS, COPIES, OUTCOMES, End, Outcome, Sort, Wait
 from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
     PROVIDER_TIMEOUT_SECONDS,
@@ -67,7 +68,7 @@ class DeliveryDecision:
     unknown: bool = False
     held_for: HeldFor | None = None
     said: StoredText | None = None
-    level: Level = Level.WARNING  # of the line about it
+    level: int = logging.WARNING  # of the line about it
 
 
 class WorkerDied(OutcomeUnknown):
@@ -77,7 +78,7 @@ class WorkerDied(OutcomeUnknown):
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
     """Return the decision after the provider accepted."""
     state = State.DELIVERED if receipt.delivered else State.SENT
-    return DeliveryDecision(state, now, receipt=receipt, level=Level.INFO)
+    return DeliveryDecision(state, now, receipt=receipt, level=logging.INFO)
 
 
 def on_error(
@@ -91,7 +92,7 @@ def on_error(
         return DeliveryDecision(State.PENDING, now, row.reason, counts=False, held_for=row.held_for)
     if isinstance(error, NothingToEdit):
         return DeliveryDecision(State.EXPIRED, now, error.reason)
-    outcome = find_outcome(error.fate, row.channel, _sort(error, row, is_readable=is_readable))
+    outcome = OUTCOMES[error.fate, row.channel, _sort(error, row, is_readable=is_readable)]
     if outcome.state is State.FAILED:
         reason = UNKNOWN + error.reason if outcome.is_copy else error.reason
         return DeliveryDecision(State.FAILED, now, reason, unknown=outcome.is_copy)

@@ -53,7 +53,6 @@ class OpenSlots:
     rows: Mapping[int, SlotRow] = field(default_factory=dict)
     _passing: dict[Any, frozenset[int]] = field(default_factory=dict, init=False)
     _found: dict[str, frozenset[int]] = field(default_factory=dict, init=False)
-    _listed: dict[frozenset[int], tuple[int, ...]] = field(default_factory=dict, init=False)
 
     @property
     def all_ids(self) -> set[int]:
@@ -79,12 +78,6 @@ class OpenSlots:
                 if _holds(spans, each) or any(_holds(spans, gone) for gone in self.alike.get(each, ()))
             )
         return self._found[ranges]
-
-    def list_ids(self, slots: frozenset[int]) -> tuple[int, ...]:
-        """Return slots in the order of their ids."""
-        if slots not in self._listed:
-            self._listed[slots] = tuple(sorted(slots))
-        return self._listed[slots]
 
 
 def _holds(spans: Sequence[range], slot_id: int) -> bool:
@@ -283,7 +276,7 @@ def select_slots(
         if told:
             wanted -= told
         if wanted:
-            wishes.append(WantedSlots(first, slots.list_ids(wanted), not wanted <= matched))
+            wishes.append(WantedSlots(first, tuple(sorted(wanted)), not wanted <= matched))
     return wishes
 
 

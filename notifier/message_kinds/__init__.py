@@ -46,9 +46,3 @@ def list_operator_kinds() -> list[str]:
     from notifier.message_kinds import operators  # noqa: PLC0415 -- at the first call
 
     return list(operators.KINDS)
-
-
-@cache
-def mergeable_kinds() -> tuple[str, ...]:
-    """Return the names of the kinds whose notifications may leave as one message."""
-    return tuple(name for name, kind in kinds().items() if kind.merge)

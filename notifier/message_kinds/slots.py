@@ -15,7 +15,6 @@ from api.models.slot import RETURN_SECONDS, GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
 from configs.settings import Constant
-from notifier.content import slot_alert_content
 from notifier.content.message_kind_base import (
     CALL,
     REACHABLE,
@@ -249,7 +248,6 @@ KINDS = {
         values=_prepare_sms,
         secret=False,
     ),
-    # Several to one contact are sent as one message.
     "slot_detected": MessageKind(
         to=Recipients(REACHABLE.accepts),
         values=lambda due: _prepare_all(due.session, [(due.row, due.contact)], due.now)[0],
@@ -257,7 +255,6 @@ KINDS = {
         group=MessageGroup.SLOTS,
         notice_link="/dashboard",
         prepare_many=_prepare_all,
-        merge=slot_alert_content.merge,
     ),
     "more_messages": MessageKind(to=REACHABLE, values=_count_waiting, secret=False),
 }

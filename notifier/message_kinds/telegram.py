@@ -5,7 +5,7 @@ makes no sound: it is of no group that can be switched off or held back, and its
 """
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -35,6 +35,7 @@ from notifier.content.message_kind_base import (
 )
 from notifier.content.messages import write_words
 from notifier.content.slot_alert_content import (
+    ANSWER_TAGS,
     ANSWERED,
     Announcement,
     ContentCache,
@@ -43,7 +44,7 @@ from notifier.content.slot_alert_content import (
     list_option_choices,
     merge,
     read_announcements,
-    write_date_link,
+    write_answer_links,
 )
 
 COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
@@ -180,7 +181,7 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
     alerts, asks = _list_edited(due), due.params.get("asks") or ""
     matches = _read_matches(due.session, alerts)
     may_change = any(
-        each.answered_at is None or due.now < find_last_change(each.answered_at, each.announced_at)
+        each.answered_at is None or due.now < find_last_change(each.answered_at, each.decided_at)
         for each in matches
     )
     options = _list_options(matches, asks) if asks and may_change else []
@@ -195,7 +196,7 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
     return replace(
         shown,
         values=shown.values | said,
-        url=write_date_link(alerts) if is_found else shown.url,
+        url=write_answer_links(alerts)[ANSWER_TAGS["found"]] if is_found else shown.url,
         substitutions=shown.substitutions | {ANSWERED: shorten_id(alerts[0])},
         key=None,
         stop_token="",
@@ -204,38 +205,17 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _AnnouncedMatch:
-    match_id: UUID
-    alert_id: UUID
-    alert_name: str | None
-    desk_id: str
-    prefecture_id: str
-    label: str
-    answer: AnswerValue | None
-    answered_at: datetime | None
-    announced_at: datetime
-
-    @property
-    def desk_name(self) -> str:
-        """Return what tells its desk from the others of its message: `Essonne (91) · Naturalisation`."""
-        return self._name(name_desk(self.desk_id, self.label))
-
-    @property
-    def name(self) -> str:
-        """Return what tells its alert from the others of its message."""
-        return self._name(self.alert_name) if self.alert_name else self.desk_name
-
-    def _name(self, what: str) -> str:
-        where = location_of(self.desk_id, self.prefecture_id)
-        return f"{where.name} ({where.department}) · {what}"
+def _name_match(match: Any, *, by_alert: bool = True) -> str:
+    """Return what tells its alert, or its desk, from the others of its message: `Essonne (91) · Naturalisation`."""
+    where, alert_name = location_of(match.desk_id, match.prefecture_id), match.name if by_alert else None
+    return f"{where.name} ({where.department}) · {alert_name or name_desk(match.desk_id, match.label)}"
 
 
-def _read_matches(session: Session, notification_ids: Sequence[UUID]) -> list[_AnnouncedMatch]:
+def _read_matches(session: Session, notification_ids: Sequence[UUID]) -> Sequence[Any]:
     """Return the matches that left as one message, in the order of their alerts."""
     columns = (
         Match.id, Match.alert_id, Alert.name, Detection.desk_id, Detection.prefecture_id, Detection.label,
-        MatchAnswer.value, MatchAnswer.answered_at, Match.decided_at,
+        MatchAnswer.value.label("answer"), MatchAnswer.answered_at, Match.decided_at,
     )  # fmt: skip
     query = (
         sa.select(*columns)
@@ -247,10 +227,10 @@ def _read_matches(session: Session, notification_ids: Sequence[UUID]) -> list[_A
         .order_by(Match.alert_id, Match.id)
         .distinct()
     )
-    return [_AnnouncedMatch(*row) for row in session.execute(query)]
+    return session.execute(query).all()
 
 
-def _list_answers(matches: Sequence[_AnnouncedMatch]) -> list[dict[str, Any]]:
+def _list_answers(matches: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the answers for the texts; each with a name where not all matches have the same."""
     values = {each.answer for each in matches}
     if len(values) == 1:
@@ -258,17 +238,17 @@ def _list_answers(matches: Sequence[_AnnouncedMatch]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], None] = {}  # in their order, each once
     for each in matches:
         if each.answer:
-            found[each.answer.value, each.name] = None
+            found[each.answer.value, _name_match(each)] = None
     return [{"value": value, "name": name} for value, name in found]
 
 
-def _list_options(matches: Iterable[_AnnouncedMatch], answer: str) -> list[tuple[UUID, str]]:
+def _list_options(matches: Iterable[Any], answer: str) -> list[tuple[UUID, str]]:
     """Return what an answer may be about: a match for each alert that it would close, else one for each desk."""
     by_alert = answer in _CLOSES_ALERT
     options: dict[Hashable, tuple[UUID, str]] = {}
     for each in matches:
-        name = each.name if by_alert else each.desk_name
-        options.setdefault(each.alert_id if by_alert else each.desk_id, (each.match_id, name))
+        option = each.id, _name_match(each, by_alert=by_alert)
+        options.setdefault(each.alert_id if by_alert else each.desk_id, option)
     return list(options.values())
 
 

@@ -67,20 +67,6 @@ class Receipt:
     code: str | None = None  # the provider's error code
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptReader:
-    """How the webhook calls of a provider are checked and read.
-
-    Names of headers are in lower case; the query is the part of the address after `?`.
-    """
-
-    # (headers, body, query) → whether the provider signed the call; False while its key is not set
-    is_genuine: Callable[[Mapping[str, str], bytes, str], bool]
-    # (body, query, now) → the receipts of a genuine call, without events that change nothing. ValueError: the body
-    # does not have the documented shape
-    read_receipts: Callable[[bytes, str, datetime], Sequence[Receipt]]
-
-
 def parse_ids(text: str) -> tuple[UUID, ...]:
     """Return the ids in a list with commas or dots; parts that are no id are left out."""
     found = []
@@ -319,14 +305,16 @@ def _read_form(body: bytes) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))
 
 
-def _make_twilio_reader(path: str, sids: Sequence[str], read_form: ReadForm) -> ReceiptReader:
-    return ReceiptReader(partial(_is_from_twilio, path), partial(_read_twilio, sids, read_form))
-
-
-READERS: Mapping[str, ReceiptReader] = {
-    "sendgrid": ReceiptReader(_is_from_sendgrid, _read_events),
-    "twilio": _make_twilio_reader(SMS_WEBHOOK, ("MessageSid", "SmsSid"), _read_sms),
-    "twilio_calls": _make_twilio_reader(CALL_WEBHOOK, ("CallSid",), _read_call),
+# (headers with names in lower case, body, query) → whether the provider signed the call; False while its key is not set
+CheckCall = Callable[[Mapping[str, str], bytes, str], bool]
+# (body, query, now) → the receipts of a genuine call, without events that change nothing. ValueError: the body does not
+# have the documented shape
+ReadCall = Callable[[bytes, str, datetime], Sequence[Receipt]]
+_read_sms_call = partial(_read_twilio, ("MessageSid", "SmsSid"), _read_sms)
+READERS: Mapping[str, tuple[CheckCall, ReadCall]] = {
+    "sendgrid": (_is_from_sendgrid, _read_events),
+    "twilio": (partial(_is_from_twilio, SMS_WEBHOOK), _read_sms_call),
+    "twilio_calls": (partial(_is_from_twilio, CALL_WEBHOOK), partial(_read_twilio, ("CallSid",), _read_call)),
 }
 
 
@@ -342,7 +330,7 @@ def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: st
         return _is_from_telegram(headers)
     _check_known(provider)
     lower = {name.lower(): value for name, value in headers.items()}
-    return READERS[provider].is_genuine(lower, body, query)
+    return READERS[provider][0](lower, body, query)
 
 
 def _is_from_telegram(headers: Mapping[str, str]) -> bool:
@@ -372,7 +360,7 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str =
     if not is_genuine(provider, headers, body, query):
         raise PermissionError(f"a call in the name of {provider} is not signed as agreed")
     try:
-        receipts = READERS[provider].read_receipts(body, query, database_clock())
+        receipts = READERS[provider][1](body, query, database_clock())
     except ValueError as error:
         log.warning("receipts not readable", provider=provider, because=str(error)[:80])
         return

@@ -20,7 +20,7 @@ from api.models.notification import HeldFor, Notification, Priority, State, sum_
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
-from notifier.channels.provider_base import price_sms
+from notifier.channels.provider_base import find_price
 from notifier.delivery import claiming, message_writer, nudges
 from notifier.delivery.claiming import OVER_BUDGET
 from notifier.jobs import deliver
@@ -316,7 +316,7 @@ def spent(at: datetime) -> Decimal:
 )
 def test_a_segment_costs_what_the_number_s_country_does(settings_env: Put, number: str, cost: str) -> None:
     settings_env(SMS_PRICE="0.08, be=0.10")
-    assert price_sms(number, 2) == Decimal(cost)
+    assert find_price(Channel.SMS, number) * 2 == Decimal(cost)
 
 
 def test_the_row_of_an_sms_has_its_segments_and_its_cost() -> None:

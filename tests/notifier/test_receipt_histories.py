@@ -417,7 +417,7 @@ def test_stop_is_understood_as_people_write_it_and_other_answers_stop_nothing() 
 
 def read_answer(words: str) -> Sequence[Receipt]:
     form = {"MessageSid": "SM1", "From": world.ADDRESSES[Channel.SMS], "Body": words}
-    return READERS["twilio"].read_receipts(urlencode(form).encode(), "", clock())
+    return READERS["twilio"][1](urlencode(form).encode(), "", clock())
 
 
 def test_twilio_is_asked_to_repeat_what_we_could_not_take_and_may_sign_that_wish_or_not() -> None:

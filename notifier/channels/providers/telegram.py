@@ -26,6 +26,7 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     Transport,
+    read_json,
     read_retry_after,
 )
 from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
@@ -54,24 +55,16 @@ _BYTES_OF_UNIT = 3  # of UTF-8, at most
 _MARKUP, _HIDDEN = re.compile("<[^>]*>"), re.compile("<tg-spoiler>.*?</tg-spoiler>", re.DOTALL)
 
 
-def _json(answer: Response) -> dict[str, Any]:
-    try:
-        body = answer.json()
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
 def _wait(answer: Response) -> float | None:
     """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
-    parameters = _json(answer).get("parameters")
+    parameters = read_json(answer).get("parameters")
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
     return parse_retry_after(str(seconds)) or read_retry_after(answer)
 
 
 @lru_cache(maxsize=2)
 def _transport(_base: str) -> Transport:
-    return Transport(PROVIDER, Channel.TELEGRAM, wait=_wait, is_own=lambda answer: "ok" in _json(answer))
+    return Transport(PROVIDER, Channel.TELEGRAM, wait=_wait, is_own=lambda answer: "ok" in read_json(answer))
 
 
 def _base() -> str:
@@ -89,7 +82,7 @@ class Telegram(Provider):
         url = f"{_base()}/bot{settings().require('telegram_bot_token')}/{method}"
         body = _body(message.filled, message.address, message.replaces)
         answer = transport.post(url, json=body, headers=message.inbox_headers)
-        body = _json(answer)
+        body = read_json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
             result = body.get("result")
             found = result.get("message_id") if isinstance(result, dict) else None

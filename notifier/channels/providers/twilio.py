@@ -31,8 +31,8 @@ from notifier.channels.provider_base import (
     Provider,
     RateLimited,
     Transport,
-    price_call,
-    price_sms,
+    find_price,
+    read_json,
 )
 from notifier.content.message_kind_base import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
 from notifier.content.sms_text import fit_text, segments
@@ -78,10 +78,7 @@ class _TwilioTransport(Transport):
 
 
 def _is_own(answer: Response) -> bool:
-    try:
-        code = answer.json()["code"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
+    code = read_json(answer).get("code")
     return type(code) is int and _LEAST_CODE <= code <= _HIGHEST_CODE
 
 
@@ -107,7 +104,7 @@ def _create_sms(client: Any, message: OutgoingMessage) -> Acceptance:
     counted = str(made.num_segments or "")  # a messaging service counts later, and says 0
     is_count = counted.isdecimal() and len(counted) <= _DIGITS
     parts = (int(counted) if is_count else 0) or segments(text)
-    cost = price_sms(message.address, parts)
+    cost = find_price(Channel.SMS, message.address) * parts
     return Acceptance(_SMS, made.sid or "", cost, awaits_receipt=True, segments=parts)
 
 
@@ -132,7 +129,7 @@ def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
         machine_detection="Enable",
         machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
     )
-    cost, within = price_call(message.address), _CALL_REPORT_SECONDS()
+    cost, within = find_price(Channel.VOICE, message.address), _CALL_REPORT_SECONDS()
     return Acceptance(_CALLS, made.sid or "", cost, awaits_receipt=True, receipt_within=within)
 
 

@@ -1,5 +1,6 @@
 """The table of fates: whole, the same as its page and as the records' `is_told`."""
 
+import logging
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -11,7 +12,7 @@ from api.models.base import session
 from api.models.notification import Notification, State, is_told
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels.fates import ACCEPTED, FINAL, ROWS, TOLD, Fate, Row, Sort, Told, find_outcome
+from notifier.channels.fates import ACCEPTED, FINAL, OUTCOMES, ROWS, TOLD, Fate, Row, Sort, Told
 from tests import factories
 from tests.notifier import world
 
@@ -36,7 +37,7 @@ def write_row(row: Row) -> str:
         "yes" if outcome.is_copy else "–",
         "yes" if outcome.asks_next else "–",
         "ends" if outcome.ends_contact else "–",
-        outcome.level.name.lower(),
+        logging.getLevelName(outcome.level).lower(),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -76,4 +77,4 @@ def test_the_records_call_those_messages_told_that_the_table_does() -> None:
 
 def test_states_only_rise_to_those_that_no_receipt_changes() -> None:
     assert ACCEPTED[-2:] == FINAL
-    assert find_outcome(Fate.YES, Channel.EMAIL, Sort.ALERT).state is ACCEPTED[0]
+    assert OUTCOMES[Fate.YES, Channel.EMAIL, Sort.ALERT].state is ACCEPTED[0]
