@@ -338,8 +338,8 @@ def _find_address(request: Request) -> str:
     return group_network_address(request.client.host) if request.client else "nobody"
 
 
-def _name_origin(setting: str) -> str:
-    parts = urlsplit(str(getattr(settings(), setting)).rstrip("/"))
+def _name_origin(address: str) -> str:
+    parts = urlsplit(address.rstrip("/"))
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -348,7 +348,8 @@ def _may_ask(request: Request, *, is_page: bool) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return not is_page or request.headers.get("sec-fetch-site", "none") in _OWN
-    return origin == _name_origin("api_url") or (not is_page and origin == _name_origin("frontend_url"))
+    now = settings()
+    return origin == _name_origin(now.api_url) or (not is_page and origin == _name_origin(now.frontend_url))
 
 
 def _refuse(status: int, word: str, detail: str) -> Response:
@@ -365,7 +366,7 @@ def create_app() -> Starlette:
         Route("/api/notices/stream", server.answer, methods=["GET"]),
         Route("/live/alive", lambda _: Response("ok\n", media_type="text/plain"), methods=["GET"]),
     ]
-    origins = [_name_origin("frontend_url"), _name_origin("api_url")]
+    origins = [_name_origin(settings().frontend_url), _name_origin(settings().api_url)]
     allow = Middleware(CORSMiddleware, origins, allow_headers=["Authorization"], allow_credentials=True)
     return Starlette(routes=routes, middleware=[allow], lifespan=server.run)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from api.alerts.targets import get_prefecture_id
 from api.ground.errors import ensure_found
 from api.ground.messages import write_message
 from api.models.alert import Alert, ClosedBecause
-from api.models.appointment import Appointment
+from api.models.appointment import Appointment, Step
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
@@ -35,6 +34,12 @@ _TAKES_BY_CHAT = (
 )
 _QUESTION = "how_it_went"
 _AFTER, _TOO_LATE = timedelta(days=1), timedelta(days=7)
+USUAL: dict[Step, timedelta] = {Step.FIRST: timedelta(hours=24), Step.LAST: timedelta(hours=1)}
+# How long before the appointment each may come, in minutes.
+CHOICES: dict[Step, Sequence[int]] = {
+    Step.FIRST: (720, 1440, 2880, 10080),
+    Step.LAST: (30, 60, 120, 180),
+}
 
 
 def close_as_found(session: Session, user_id: UUID, alert_id: UUID, found: FoundAppointment) -> Alert:
@@ -102,34 +107,23 @@ def _build(alert_id: UUID, found: FoundAppointment) -> Appointment:
     return made
 
 
-class Step(StrEnum):
-    """Which reminder of an appointment."""
-
-    FIRST = "first"
-    LAST = "last"
-
-
-USUAL: dict[Step, timedelta] = {Step.FIRST: timedelta(hours=24), Step.LAST: timedelta(hours=1)}
-# How long before the appointment each may come, in minutes.
-CHOICES: dict[Step, Sequence[int]] = {
-    Step.FIRST: (720, 1440, 2880, 10080),
-    Step.LAST: (30, 60, 120, 180),
-}
-
-
 def move_reminders(appointment: Appointment, first: int | None, last: int | None) -> None:
     """Set how many minutes before the appointment its reminders come; None, or a time that is over: it does not."""
     if appointment.at is None:
         return
     now = clock()
-    for step, minutes in ((Step.FIRST, first), (Step.LAST, last)):
-        due = appointment.at - timedelta(minutes=minutes) if minutes else None
-        setattr(appointment, f"{step}_reminder_at", due if due and due > now else None)
+    appointment.first_reminder_at = _find_due(appointment.at, first, now)
+    appointment.last_reminder_at = _find_due(appointment.at, last, now)
+
+
+def _find_due(at: datetime, minutes: int | None, now: datetime) -> datetime | None:
+    due = at - timedelta(minutes=minutes) if minutes else None
+    return due if due and due > now else None
 
 
 def read_minutes(appointment: Appointment, step: Step) -> int | None:
     """Return how many minutes before the appointment a reminder comes; None where it is switched off."""
-    due: datetime | None = getattr(appointment, f"{step}_reminder_at")
+    due = appointment.get_reminder(step)
     return round((appointment.at - due).total_seconds() / 60) if due and appointment.at else None
 
 
@@ -138,11 +132,11 @@ def write_due_reminders(session: Session) -> None:
     now = clock()
     for step in Step:
         for row, alert in session.execute(_select_due(step, now)).all():
-            _write(session, step, row, alert)
+            if due := row.get_reminder(step):
+                _write(session, step, due, row, alert)
 
 
-def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> None:
-    due: datetime = getattr(row, f"{step}_reminder_at")
+def _write(session: Session, step: Step, due: datetime, row: Appointment, alert: Alert) -> None:
     key = f"{_KIND}:{row.id}:{step}:{int(due.timestamp())}"
     params = {
         "appointment": str(row.id),
@@ -167,7 +161,7 @@ def _choose_channel(session: Session, user_id: UUID, step: Step, key: str) -> Ch
 
 
 def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
-    due = getattr(Appointment, f"{step}_reminder_at")
+    due = Appointment.first_reminder_at if step is Step.FIRST else Appointment.last_reminder_at
     name = sa.cast(Appointment.id, sa.Text)
     early = sa.func.mod(sa.func.hashtext(name).op("&")(0x7FFFFFFF), round(SPREAD.total_seconds()))
     second = sa.cast(sa.func.trunc(sa.extract("epoch", due)), sa.BigInteger)

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from api.alerts.answer_matches import AnnouncedMatch, list_announced
 from api.alerts.answers import StoredAnswer, read_answers, store_answers
-from api.alerts.appointments import CHOICES, Step, move_reminders, read_minutes, store_answer
+from api.alerts.appointments import CHOICES, move_reminders, read_minutes, store_answer
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
 from api.ground.errors import ApiError
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
-from api.models.appointment import Appointment
+from api.models.appointment import Appointment, Step
 from api.models.base import session
 from api.models.user import User
 from api.web.languages import read_language, use_account_language

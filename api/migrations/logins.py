@@ -52,7 +52,7 @@ def read_logins() -> list[Login]:
     Raises:
         LoginRefused: an address names none, or the one of another program.
     """
-    addresses = {each: database_url(each) for each in PROGRAMS if getattr(settings(), f"database_url_{each}")}
+    addresses = {each: database_url(each) for each in PROGRAMS if settings().find_own_database(each)}
     return parse_logins(addresses)
 
 

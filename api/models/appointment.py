@@ -1,6 +1,7 @@
 """Appointments that users found, told by themselves; rows go 90 days after the appointment's date."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -8,6 +9,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.alert import Alert
 from api.models.base import Base, new_id
+
+
+class Step(StrEnum):
+    """Which reminder of an appointment."""
+
+    FIRST = "first"
+    LAST = "last"
 
 
 class Appointment(Base):
@@ -30,6 +38,10 @@ class Appointment(Base):
     went_well: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     dropped_at: Mapped[datetime]
+
+    def get_reminder(self, step: Step) -> datetime | None:
+        """Return when a reminder comes; None where it is switched off."""
+        return self.first_reminder_at if step is Step.FIRST else self.last_reminder_at
 
     __table_args__ = (
         sa.CheckConstraint("at IS NOT NULL OR place IS NOT NULL OR may_ask", name="something"),

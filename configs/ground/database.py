@@ -19,7 +19,7 @@ def database_url(program: Program | None = None) -> str:
     """
     current = settings()
     program = program or current.program
-    own = getattr(current, f"database_url_{program}", None) if program else None
+    own = current.find_own_database(program) if program else None
     return _with_driver(own.get_secret_value() if own else current.require("database_url"))
 
 

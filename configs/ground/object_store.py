@@ -208,7 +208,9 @@ def proof_blobs() -> Blobs:
     Raises:
         StoreAway: fsspec knows no such store, or lacks a library for it; so do the three below.
     """
-    return _find_store("proofs", folder="proofs/kept")
+    now = settings()
+    key = now.proofs_access_key_id, now.proofs_secret_access_key
+    return _open_store("PROOFS_URL", now.proofs_url or _name_folder("proofs/kept"), key)
 
 
 def export_blobs() -> Blobs:
@@ -216,12 +218,16 @@ def export_blobs() -> Blobs:
 
     It is no folder of the proofs' store: that one is listed in backups, and an export is to be gone after a day.
     """
-    return _find_store("exports", folder="exports")
+    now = settings()
+    key = now.exports_access_key_id, now.exports_secret_access_key
+    return _open_store("EXPORTS_URL", now.exports_url or _name_folder("exports"), key)
 
 
 def invoice_blobs() -> Blobs:
     """Return where the PDF files of invoices are kept: INVOICES_URL, or a folder below STATE_DIR."""
-    return _find_store("invoices", folder="invoices")
+    now = settings()
+    key = now.invoices_access_key_id, now.invoices_secret_access_key
+    return _open_store("INVOICES_URL", now.invoices_url or _name_folder("invoices"), key)
 
 
 def backup_blobs() -> Blobs:
@@ -230,20 +236,18 @@ def backup_blobs() -> Blobs:
     Raises:
         configs.settings.SettingMissing: BACKUP_URL is not set.
     """
-    settings().require("backup_url")
-    return _find_store("backup", longest=settings().backup_call_seconds)
-
-
-def _find_store(name: str, folder: str = "", longest: float | None = None) -> Blobs:
     now = settings()
-    address = getattr(now, f"{name}_url") or str(now.state_dir.resolve() / folder)
-    key = getattr(now, f"{name}_access_key_id"), getattr(now, f"{name}_secret_access_key")
-    return _open_store(f"{name.upper()}_URL", address, key, longest)
+    key = now.backup_access_key_id, now.backup_secret_access_key
+    return _open_store("BACKUP_URL", now.require("backup_url"), key, now.backup_call_seconds)
+
+
+def _name_folder(name: str) -> str:
+    return str(settings().state_dir.resolve() / name)
 
 
 @lru_cache(maxsize=5)
 def _open_store(
-    variable: str, address: str, key: tuple[str | None, "SecretStr | None"], longest: float | None
+    variable: str, address: str, key: tuple[str | None, "SecretStr | None"], longest: float | None = None
 ) -> Blobs:
     place, (name, secret) = read_store(address), key
     options: dict[str, Any] = {}

@@ -215,19 +215,19 @@ class ClaimedRow:
     """The columns of a claimed notification that saying and sending it need."""
 
     id: UUID
-    contact_id: UUID | None
     channel: Channel
     kind: str
     language: str
     params: dict[str, Any]
     priority: Priority
     attempts: int
-    reason: str | None
-    held_for: HeldFor | None
-    seen_at: datetime | None
-    matched_at: datetime | None
     unknown_attempts: int
     created_at: datetime
+    contact_id: UUID | None = None
+    reason: str | None = None
+    held_for: HeldFor | None = None
+    seen_at: datetime | None = None
+    matched_at: datetime | None = None
     address: str | None = None  # of a message to an address without an account
 
     def __post_init__(self) -> None:
@@ -238,12 +238,6 @@ class ClaimedRow:
     def of(cls, row: Notification) -> "ClaimedRow":
         """Return those columns of a row."""
         return cls(*(getattr(row, name) for name in CLAIMED_COLUMNS))
-
-    @classmethod
-    def from_values(cls, row: Mapping[str, Any]) -> "ClaimedRow":
-        """Return those columns of a row that is being written, by name; a column that it does not name is None."""
-        values: list[Any] = [row.get(name) for name in CLAIMED_COLUMNS]
-        return cls(*values)
 
 
 CLAIMED_COLUMNS = tuple(each.name for each in fields(ClaimedRow))

@@ -177,11 +177,10 @@ def write_notice(
     One that cannot be rendered is logged, and stops no message; what is over by now makes none.
     """
     now, sent = clock(), kind_of(kind)
-    row = ClaimedRow.from_values({
-        "id": new_id(), "channel": Channel.EMAIL, "kind": kind, "params": dict(params), "created_at": now,
-        "language": language, "priority": Priority.IMMEDIATE, "attempts": 0,
-        "unknown_attempts": 0,
-    })  # fmt: skip
+    row = ClaimedRow(
+        new_id(), Channel.EMAIL, kind, language, dict(params), Priority.IMMEDIATE,
+        attempts=0, unknown_attempts=0, created_at=now,
+    )  # fmt: skip
     # A notice has no contact, and the kinds ask for one. It is confirmed only where it must be: for a confirmed address
     # links are signed, and not every program has the key.
     contact = Contact(

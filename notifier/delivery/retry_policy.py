@@ -116,8 +116,7 @@ def _retry(error: TemporaryError, outcome: Outcome, row: ClaimedRow, now: dateti
     waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: they may be gone by then.
     """
     is_lasting, rests = outcome.end is End.GONE, isinstance(error, ProviderResting)
-    # A row that was just written has no instant yet.
-    age = timedelta() if is_lasting else now - row.created_at
+    age = now - row.created_at
     is_old = not is_lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
     if is_old and row.attempts >= ATTEMPTS[row.priority]:
         reason = (UNKNOWN if row.unknown_attempts else USED_UP) + error.reason

@@ -148,8 +148,11 @@ class InlineClaim:
         except Exception:
             log.exception("not put into words", notification=str(row["id"]), kind=row["kind"])
             return
-        leased = {"attempts": 1, "unknown_attempts": 0, "state": State.SENDING}
-        claimed = ClaimedRow.from_values({**row, **leased})
+        claimed = ClaimedRow(
+            row["id"], row["channel"], row["kind"], row["language"], row["params"], row["priority"],
+            attempts=1, unknown_attempts=0, created_at=self.now, contact_id=row["contact_id"],
+            seen_at=row["seen_at"], matched_at=row["matched_at"],
+        )  # fmt: skip
         self.messages.append(ClaimedMessage((claimed,), self.claim.token, self.claim.until, address, context))
 
 

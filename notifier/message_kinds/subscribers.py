@@ -11,7 +11,7 @@ from babel.dates import format_date, format_time, format_timedelta
 from sqlalchemy.orm import load_only
 
 from api.models.alert import Alert
-from api.models.appointment import Appointment
+from api.models.appointment import Appointment, Step
 from api.models.base import is_any_of
 from api.models.incident import Incident
 from api.models.notification import Notification, State
@@ -129,8 +129,7 @@ def _check_appointment(due: DueMessage) -> Skip | None:
     found = _read_appointment(due)
     if found is None or found.at is None or found.at <= due.now:
         return _OVER
-    at: datetime | None = getattr(found, f"{due.params['step']}_reminder_at")
-    is_due = at == datetime.fromisoformat(due.params["due"])
+    is_due = found.get_reminder(Step(due.params["step"])) == datetime.fromisoformat(due.params["due"])
     return None if is_due else Skip(State.SKIPPED, "the reminder was moved")
 
 

@@ -87,8 +87,15 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     _lock_contacts(session, user_id)
-    wishes = [(channel, getattr(flags, f"notify_{channel.value}")) for channel in CONTACT_CHANNELS]
-    switched = [_switch(session, user_id, channel, on=wish) for channel, wish in wishes if wish is not None]
+    wishes = {
+        Channel.EMAIL: flags.notify_email,
+        Channel.SMS: flags.notify_sms,
+        Channel.TELEGRAM: flags.notify_telegram,
+        Channel.PUSH: flags.notify_push,
+    }
+    switched = [
+        _switch(session, user_id, channel, on=wish) for channel, wish in wishes.items() if wish is not None
+    ]
     has_new_way = any(switched)
     change_times(session, user, flags)
     wake_held(session, user_id)

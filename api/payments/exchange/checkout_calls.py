@@ -25,12 +25,6 @@ from configs.world.plan import Plan, PlanName, name_plan, plan
 CHECKOUT_SECONDS = 3600
 
 
-# Settings of the plans' prices at Stripe.
-_PRICES = {
-    PlanName.URGENCE_24H: "stripe_price_24h",
-    PlanName.URGENCE_7J: "stripe_price_7j",
-    PlanName.URGENCE_TOTAL: "stripe_price_total",
-}
 _SHORT_WAIT = 1.0  # seconds: another request works on the same order
 _REPEATS = 2
 _EXISTS = "resource_already_exists"
@@ -138,9 +132,20 @@ def _build_params(order: Payment, user: User, language: str, coupon: str | None)
     return params
 
 
+def _find_price(name: PlanName) -> str | None:
+    """Return the id of a plan's price at Stripe, where the settings name one."""
+    now = settings()
+    prices = {
+        PlanName.URGENCE_24H: now.stripe_price_24h,
+        PlanName.URGENCE_7J: now.stripe_price_7j,
+        PlanName.URGENCE_TOTAL: now.stripe_price_total,
+    }
+    return prices[name]
+
+
 def _build_item(plan: Plan) -> dict[str, Any]:
     """Return the line of a plan: the price that the settings name, or the one of plans.yaml."""
-    if price := getattr(settings(), _PRICES[plan.name]):
+    if price := _find_price(plan.name):
         return {"price": price, "quantity": 1}
     data: dict[str, Any] = {
         "currency": plan.currency,

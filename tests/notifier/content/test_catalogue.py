@@ -8,13 +8,16 @@ from functools import lru_cache
 from html import unescape
 from itertools import combinations
 from typing import Any
+from uuid import UUID
 
 import pytest
 from werkzeug.routing import RequestRedirect
 
 from api.app import create_app
+from api.models.notification import Priority
 from api.models.user import Channel
 from api.pages.choices import PROCEDURE_NAMES
+from configs.ground.clock import clock
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, OTHER_SCRIPTS, RIGHT_TO_LEFT
 from configs.world.prefecture import Procedure, desks
 from deploy.sandbox.providers.telegram import visible_text
@@ -213,7 +216,7 @@ def test_an_unknown_language_is_french() -> None:
             if speaks(kind, FRENCH, channel):
                 context = list_samples(kind, FRENCH, SampleSize.USUAL)
                 assert render(kind, channel, "tlh", context) == render(kind, channel, FRENCH, context)
-    row = ClaimedRow.from_values({"language": "tlh", "params": {}})
+    row = ClaimedRow(UUID(int=0), Channel.EMAIL, "welcome", "tlh", {}, Priority.BULK, 1, 0, clock())
     assert row.language == FRENCH
 
 

@@ -19,7 +19,7 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.content.message_kind_base import CLAIMED_COLUMNS, SLOT_DETECTED, ClaimedRow
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.delivery.retry_policy import WorkerDied, on_error
 from tests.in_turn import in_turn
 
@@ -36,12 +36,10 @@ def attempt(
     lasting: bool = False,
     created_at: datetime = NOW,
 ) -> ClaimedRow:
-    values = {
-        "id": UUID(int=0), "channel": channel, "kind": SLOT_DETECTED if lasting else "welcome", "language": "fr",
-        "params": {}, "priority": priority, "attempts": number, "reason": reason, "unknown_attempts": unknown,
-        "created_at": created_at,
-    }  # fmt: skip
-    return ClaimedRow.from_values(values)
+    kind = SLOT_DETECTED if lasting else "welcome"
+    return ClaimedRow(
+        UUID(int=0), channel, kind, "fr", {}, priority, number, unknown, created_at, reason=reason
+    )
 
 
 def slot_alert(number: int = 1) -> ClaimedRow:
@@ -58,8 +56,7 @@ def test_no_provider_holds_a_slot_alert_longer_than_its_longest_wait(error: type
 
 @in_turn("error", [TemporaryError, Misconfigured, ProviderResting])
 def test_a_slot_alert_that_its_writer_sends_is_tried_again(error: type[TemporaryError]) -> None:
-    values = {name: getattr(slot_alert(), name) for name in CLAIMED_COLUMNS if name != "created_at"}
-    assert on_error(error("401"), ClaimedRow.from_values(values), NOW).state is State.PENDING
+    assert on_error(error("401"), slot_alert(), NOW).state is State.PENDING
 
 
 def test_an_address_that_is_busy_is_given_minutes_except_by_a_slot_alert() -> None:
