@@ -70,7 +70,7 @@ _LONGEST_DAY = 60  # characters before a day, in which another one borrows its m
 # Hours
 
 _HALVES = (
-    r"(?: ?(?P<half>[ap])\.?m\b\.?"
+    r"(?: ?(?P<half>[ap])(?:\. ?)?m\b\.?"
     r"| (?P<morning>du matin|de la matinée|in the morning)\b"
     r"| (?P<evening>de l'apr[eè]s.midi|du soir|de la soirée|in the (?:afternoon|evening)|at night)\b)?"
 )
@@ -79,8 +79,8 @@ _CLOCK = (
     r"(?: ?(?P<unit>h|hrs?|heures?)\b(?: (?P<loose>[0-5]\d)(?!\d|[.,]\d))?"
     r"| ?h(?P<tight>[0-5]\d)(?!\d)"
     r"| ?:(?P<colon>[0-5]\d)(?::[0-5]\d(?:\.\d+)?)?(?![\d:])"
-    r"|\.(?P<dot>[0-5]\d)(?= ?(?:h|uhr|[ap]\.?m)\b)"
-    r"|(?= ?[ap]\.?m\b))"
+    r"|\.(?P<dot>[0-5]\d)(?= ?(?:h|uhr|[ap](?:\. ?)?m)\b)"
+    r"|(?= ?[ap](?:\. ?)?m\b))"
 ) + _HALVES
 _NUMBERS = (
     "deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingt|trente|quarante"
@@ -89,7 +89,8 @@ _NUMBERS = (
 _TOKEN = re.compile(
     r"(?P<phone>(?:\+33 ?|(?<!\d)0)[1-9](?:[ .-]?\d\d){4}(?!\d))"
     r"|(?P<length>\b(?:durée|duree|dure|duration|pendant|lasts?)\b[\s:(=-]*(?:d'|de |environ |about )?"
-    r"\d+(?:h\d+| ?(?:h|heures?|hours?)\b(?: ?\d+)?)?)"
+    r"\d+(?:h\d+| ?(?:h|heures?|hours?)\b(?: ?\d+)?)?"
+    r"|\bd'(?:1|une) ?h(?:eures?)?(?: ?[0-5]\d)?\b)"
     rf"|(?P<clock>{_CLOCK})"
     rf"|(?P<worded>(?<![\w-])(?<!apr[eè]s )(?:midi|minuit|noon|midnight|(?:une|{_NUMBERS}) heures?|o'clock)\b)"
     r"|(?P<broken>\d+(?: ?h ?|:)\d+)"
@@ -106,7 +107,7 @@ _BEHIND_MINUTES = re.compile(
     rf"(?! ?,? ?(?:(?:bis|ter),? )?(?:{_STREETS})\b)"
     r"\s*(?:$|\n|[^\w\s€$£%°+/]|(?:à|a|au|jusqu'\w+|to|until|till|le|dans|en|avec|chez|pour|at|in|with|salle|guichet"
     r"|bureau|box|porte|mairie|(?:sous-)?préfecture|accueil|agence|annexe|antenne|centre|site|réserver|choisir"
-    r"|sélectionner|libre|disponible|book|select|choose|heure|précises?|pile|environ|room|desk)\b)"
+    r"|sélectionner|libre|disponible|book|select|choose|heure|précises?|pile|environ|room|desk)\b(?!\())"
 )
 _SPAN = re.compile(
     r"\s*(?:(?P<dash>-?>|[-\u2013\u2014~\u2192])"
@@ -120,7 +121,9 @@ _END_AHEAD = re.compile(
     r"|\bfin(?:it)?(?: à)?|(?:termine|ends?)(?: à| at)?|au plus tard(?: à)?|d'ici|(?:ferm|clôtur)\w+ à)[\s:]*$"
 )
 _SHIFTED = re.compile(r"\s*\(?(?:moins|et (?:quart|demie?)|passées?|utc|gmt|z|\+\d+)\b")
-_AFTERNOON = re.compile(r"\b(?:apr[eè]s.midi|aprem|soir(?:ée)?|afternoon|evening|p\.?m)\b")
+_AFTERNOON = re.compile(
+    r"\b(?:apr[eè]s.midi|aprem|soir(?:ée)?|afternoon|evening|p\.?m|tarde|noche|abends|مساء|بعد الظهر)\b"
+)
 _ENUMERATED = re.compile(r"[.)] +(?=\0|le\b)")  # `1. mardi …`
 # Words that own no figure beside them: those that lead on, and, before a figure, those of hours.
 _LEADING = (
@@ -143,14 +146,33 @@ _REACH, _REACH_BACK = 200, 40  # characters from a day to its hour; from an hour
 _STOP = re.compile(
     rf"(?:(?<=[^\W\d_]{{4}})\.|[!?])\s+(?=\D)|[.!?] *\n|\b(?:{_WEEKDAY})s?\b|\bles? \d{{1,2}}(?:er)?\b(?! ?[:h])"
 )  # the sentence ends, or another day is named
+_SHUT = r"(?:ferm[eé](?!r\b)\w*|closed|closure)"  # `Fermer` closes a window of the page
+# Before a day that is none of slots: `Fermeture exceptionnelle le`, `fermée les 24 et`. Behind one: `: fermé`.
 _CLOSED = re.compile(
-    r"\b(?:ferm[eé]\w*|closed|closure)(?: [^\W\d_]+){0,6} $"
-)  # `Fermeture exceptionnelle le`
+    rf"\b(?:{_SHUT}|date limite|clôture|valables?|validité)"
+    r"(?: (?:d'|l'|jusqu')?(?:[^\W\d_]+|\d{1,2}(?:er)?,?)){0,7}(?: ?:)? $"
+)
+_CLOSED_BEHIND = re.compile(
+    rf" ?[:,(\u2013-]? ?(?:(?:est|sera) )?(?:exceptionnellement )?{_SHUT}\s*(?:$|[\n.;)])"
+)
+_SAME_SPELL = re.compile(  # between two days that are closed: ` à partir de 16h et `
+    r"(?:[\dh: ]|à|partir|de|dès|midi)*(?:,|et|au|jusqu'au|and|to|[-\u2013]) ?(?:le )?"
+)
 _REACH_LINE, _LINE_BEGINS = 80, re.compile(r"\n(?:(?:à|de|dès)\s)?$")  # to an hour that begins its block
 _WORD_CUT = re.compile(r"^\S*")
 _ENGLISH_WEEKDAY = re.compile(rf"\b(?:{_WEEKDAY})\b\.?,?\s*$")
 _LEADS_TO_DAY = re.compile(r"\s*(?:le|on|the)\s+")
-_OPENING = re.compile(r"\b(?:ouver|ouvr|horaires d|ferm|open|clos|permanence)")  # when an office is open
+_OPENING = re.compile(  # when an office is open
+    r"\b(?:ouver|ouvr|horaires d['eu](?! rendez| rdv)|ferm|open|clos|permanence|sans rendez)"
+)
+# In one line with an hour: what an office does then, and events; words of slots leave a doubt.
+_OFFICE = r"\b(?:accueil|guichets?|préfecture|mairie|bureaux?|services?|agences?|standard|site|public)\b"
+_OPENED = r"\b(?:ouver|ouvr|accueill)\w*"
+_OF_OFFICE = re.compile(
+    rf"\b{_SHUT}|{_OFFICE}.*{_OPENED}|{_OPENED}.*{_OFFICE}|\b(?:réunion publique|conseil municipal|cérémonie)\b"
+)
+_OF_SLOT = re.compile(r"\b(?<!sur )(?<!sans )(?:créneau|rendez-vous|rdv|places?\b|dispo|libre)")
+_EXCEPT = re.compile(r"\b(?:sauf|hormis|excepté|except)\b")
 
 
 class Doubt(Enum):
@@ -254,7 +276,7 @@ def read_mentions(text: str) -> Iterator[Mention]:
     That hour is in its line, or begins near it in another. Its own line comes first, and what follows before what
     precedes.
     """
-    begin, is_taken = 0, False  # by the day before
+    begin, is_taken, is_closed = 0, False, False  # of the day before
     days = find_days(text)
     day = next(days, None)
     while day is not None:
@@ -262,7 +284,8 @@ def read_mentions(text: str) -> Iterator[Mention]:
         behind = _find_behind(text[day.end() : following.start() if following else None][:_REACH])
         before = _find_before(text, begin, day.start(), is_taken=is_taken)
         found = filter(None, (behind, before))
-        hour = None if _is_closed(text, day) else min(found, key=lambda each: each.crosses, default=None)
+        is_closed = _is_closed(text, day) or (is_closed and _is_same_spell(text, begin, day))
+        hour = None if is_closed else min(found, key=lambda each: each.crosses, default=None)
         yield Mention(day, hour and hour.token)
         begin, is_taken, day = day.end(), hour is not None and hour is behind, following
 
@@ -276,8 +299,13 @@ def find_hour_behind(text: str, day: re.Match[str]) -> Token | None:
 
 
 def _is_closed(text: str, day: re.Match[str]) -> bool:
-    """Tell whether a text names a day on which an office is closed."""
-    return _CLOSED.search(text[max(0, day.start() - _LONGEST_DAY) : day.start()]) is not None
+    """Tell whether a text names a day on which an office is closed, or the last one for something."""
+    before = text[max(0, day.start() - _LONGEST_DAY) : day.start()]
+    return bool(_CLOSED.search(before) or _CLOSED_BEHIND.match(text, day.end()))
+
+
+def _is_same_spell(text: str, begin: int, day: re.Match[str]) -> bool:
+    return _SAME_SPELL.fullmatch(text, begin, day.start()) is not None
 
 
 class _Found(NamedTuple):
@@ -299,6 +327,8 @@ def _find_behind(part: str) -> _Found | None:
     reach = _REACH_LINE if _LINE_BEGINS.search(gap) else _REACH_BACK
     if crosses and (len(gap) > reach or _OPENING.search(gap)):
         return None
+    if not crosses and _OF_OFFICE.search(gap) and not _OF_SLOT.search(part.partition("\n")[0]):
+        return None
     return _Found(found, crosses)
 
 
@@ -318,7 +348,10 @@ def _find_before(text: str, begin: int, end: int, *, is_taken: bool) -> _Found |
     is_alone = not crosses and "\n" in text[begin:end]  # in its line, without the day before
     if is_taken and not is_alone and not _LEADS_TO_DAY.fullmatch(gap):
         return None
-    if len(gap) > _REACH_BACK or _OPENING.search(part if crosses else gap):
+    if len(gap) > _REACH_BACK or _OPENING.search(part if crosses else gap) or _EXCEPT.search(gap):
+        return None
+    lead = part[hours[-2].end if len(hours) > 1 else 0 : hours[-1].start].rpartition("\n")[2]
+    if _OF_OFFICE.search(lead) and not _OF_SLOT.search(lead):
         return None
     return _Found(hours[-1], crosses)
 

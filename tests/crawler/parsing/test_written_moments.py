@@ -62,6 +62,8 @@ def is_seen(written: str) -> bool:
         (f"{DAY}, 7h du soir", "19:00"),
         (f"{DAY}, de 2h à 3h de l'après-midi", "14:00"),
         (f"{DAY}, 9h du matin", "09:00"),
+        (f"{DAY}, 2h30 p. m.", "14:30"),
+        (f"{DAY}, rendez-vous d'1h à 9h", "09:00"),
         (f"{DAY} 10h20 salle 4", "10:20"),
         (f"{DAY} 15 h 20 min", "15:20"),
         (f"{DAY} 15 heures 20 minutes", "15:20"),
@@ -103,6 +105,9 @@ def test_an_hour_is_told_by_its_beginning_and_seen_beside_the_words_for_none(wri
         f"{DAY} at 3:15",
         f"{DAY} 10h 15 créneaux",
         f"{DAY} 10h 45 €",
+        f"{DAY} 10h 12 disponible(s)",
+        f"{DAY} 8:30 de la tarde",
+        f"{DAY} 7:30 مساء",
         f"{DAY} 10h 20 min d'entretien",
         f"{DAY} 10h 01 23 45 67 89",
         f"{DAY} 9h, 11",
@@ -179,10 +184,42 @@ def test_an_hour_apart_from_its_day_is_a_moment_beside_the_words_for_none(writte
         f"Fermé le {DAY}.</p><p>Accueil de 9h à 12h",
         f"Fermé le {DAY}</p><p>Horaires : 9h-12h",
         f"La mairie change le {DAY}. Elle ouvre du lundi au vendredi de 9h à 17h",
+        f"À partir du {DAY}, l'accueil sera ouvert de 9h à 12h.",
+        f"À compter du {DAY}, la préfecture vous accueille de 9h à 12h et de 14h à 16h30.",
+        f"Le {DAY}, nos services seront ouverts uniquement le matin (9h-12h).",
+        f"Le {DAY}, les services seront exceptionnellement fermés à partir de 12h.",
+        "La préfecture sera fermée les 24 et 31 décembre 2026 à partir de 15h",
+        f"Fermeture exceptionnelle : {DAY} à partir de 12h",
+        "Fermeture annuelle du 24 décembre 2026 au 2 janvier 2027. Horaires : de 9h à 12h",
+        f"L'accueil fermera à 15h le {DAY}",
+        f"Ouvert de 9h à 12h sauf le {DAY}",
+        f"Lundi - vendredi<br>9h00 - 12h00<br>{DAY} : fermé",
+        f"Accueil sans rendez-vous : 9h-12h</p><p>{DAY} : journée défense",
+        f"{DAY} - Réunion publique à 18h30</p><p>15/12/2026 : vœux",
+        "Les services seront fermés jeudi 24 décembre à partir de 16h et jeudi 31 décembre à partir de 16h.",
+        "Fermeture les 24, 25 et 26 décembre. Ouverture de 9h à 12h",
+        f"Dispositif valable jusqu'au {DAY}, informations au 01 23 45 67 89 de 9h à 12h",
+        f"Date limite d'inscription : {DAY}</p><p>Horaires : 9h-12h",
     ],
 )
 def test_opening_hours_and_closed_days_are_no_moments(written: str) -> None:
     assert not is_seen(written)
+
+
+@in_turn(
+    "written",
+    [
+        f"<a>Fermer</a> {DAY} 9h30",
+        f"Guichet fermé, rendez-vous le {DAY} à 9h30",
+        f"Accueil ouvert de 9h à 12h. Rendez-vous : 14h30 le {DAY}",
+        f"Créneaux ouverts : 14h30 le {DAY}",
+        f"{DAY}, mairie annexe, créneau ouvert, 9h30",
+        f"{DAY} : fermé de 12h à 14h, libre à 14h30",
+        f"<p>{DAY}</p><p>Horaires de rendez-vous</p><p>9h30</p>",
+    ],
+)
+def test_a_slot_beside_words_of_an_office_is_a_moment(written: str) -> None:
+    assert is_seen(written)
 
 
 def test_parts_to_ignore_lend_no_hour_and_take_none() -> None:
