@@ -28,6 +28,8 @@ _WAIT_SECONDS = 120
 _SETTLE_SECONDS = 600  # in a stack: one task is replaced after another
 _LONGEST_SECONDS = 1800  # for one command
 _LOOK_SECONDS = 10  # nginx looks for an API's new address each 3 s
+# A container whose secrets alone changed is replaced, too
+_UP = ("up", "--detach", "--no-deps", "--no-build", "--force-recreate")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _LOAD_RIGHTS = (
     "cat > /tmp/rules && sh /etc/valkey/redis_users.sh /tmp/rules /tmp/users.acl &&"
@@ -108,22 +110,13 @@ class OneMachine(Server):
 
     def replace_all(self, release: str) -> None:
         """Replace both APIs, one after the other, each until it is healthy, then all others."""
+        wait = ("--wait", "--wait-timeout", str(_WAIT_SECONDS))
         for number, name in enumerate(_APIS):
             say(f"{name} of {release} …")
-            self._compose(
-                release,
-                "up",
-                "--detach",
-                "--no-deps",
-                "--no-build",
-                "--wait",
-                "--wait-timeout",
-                str(_WAIT_SECONDS),
-                name,
-            )
+            self._compose(release, *_UP, *wait, name)
             time.sleep(0 if number else _LOOK_SECONDS)
         say(f"{', '.join(_OTHERS)} of {release} …")
-        self._compose(release, "up", "--detach", "--no-deps", "--no-build", *_OTHERS)
+        self._compose(release, *_UP, *_OTHERS)
 
     def find(self, service: str) -> str:
         """Return a service's container."""
