@@ -221,15 +221,18 @@ class BatchSender:
         for message, answer in zip(batch, self._begin(batch), strict=True):
             key = answer if isinstance(answer, Acceptance) else id(answer)
             groups.setdefault(key, ([], answer))[0].append(message)
+        places = {id(message): place for place, message in enumerate(batch)}
         for together, answer in groups.values():
-            if len(together) == 1 or not isinstance(answer, PermanentError) or answer.of_all:
+            is_refusal = isinstance(answer, PermanentError) and not answer.of_all
+            if not is_refusal or (len(together) == 1 and not answer.at_fault):
                 yield together, answer
                 continue
-            named = [message for place, message in enumerate(together) if place in answer.at_fault]
+            named = [each for each in together if places[id(each)] in answer.at_fault]
             if named:
                 yield named, answer
             rest = [message for message in together if message not in named]
-            middle = 0 if named else len(rest) // 2  # in halves where the answer names no message at fault
+            # in halves where the answer names no message at fault
+            middle = 0 if answer.at_fault else len(rest) // 2
             for part in filter(None, (rest[:middle], rest[middle:])):
                 yield from self._offer(part)
 
@@ -252,6 +255,8 @@ class BatchSender:
                 break
             alternatives = len(names) > place + 1
             asked = self._ask(name, provider, [messages[each] for each in rest], alternatives=alternatives)
+            for refusal in {each for each in asked if isinstance(each, PermanentError)}:
+                refusal.at_fault = frozenset(rest[each] for each in refusal.at_fault if each < len(rest))
             for number, answer in zip(rest, asked, strict=True):
                 answers[number] = _join(answers[number], answer)
         return [answer or TemporaryError(f"{self.name} has no provider") for answer in answers]

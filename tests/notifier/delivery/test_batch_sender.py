@@ -196,6 +196,26 @@ class OneByOne(Provider):
         raise self.error
 
 
+@in_turn("count, bad", [(2, 0), (4, 0), (4, 1), (4, 3)])
+def test_a_second_provider_that_names_an_address_is_not_heard_of_another(
+    count: int, bad: int, settings_env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(MAIL_PROVIDERS="smtp,sendgrid")
+    known = messages(count)
+
+    def refuse(several: Sequence[OutgoingMessage]) -> None:
+        at_fault = {place for place, each in enumerate(several) if each.address == known[bad].address}
+        if at_fault:
+            raise PermanentError("refused", ContactState.BOUNCED, frozenset(at_fault))
+
+    monkeypatch.setitem(batch_sender.providers(), "smtp", OneByOne(0, OutcomeUnknown("lost")))
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", Answering(refuse))
+    answers = handed(known)
+    refused = {address for address, answer in answers.items() if isinstance(answer, PermanentError)}
+    assert refused <= {known[bad].address}
+    assert isinstance(answers[known[1].address], PermanentError if bad == 1 else Acceptance | OutcomeUnknown)
+
+
 @pytest.mark.parametrize("error", [JobTimeoutException("too long"), ZeroDivisionError()])
 def test_what_was_accepted_before_a_call_broke_off_stays_accepted(
     error: Exception, settings_env: Any, monkeypatch: pytest.MonkeyPatch
