@@ -35,7 +35,7 @@ from notifier.delivery.retry_policy import CALL_GAP_SECONDS
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts.lost_contacts import apply_to_contact
-from notifier.receipts.receiving import MACHINE
+from notifier.receipts.receiving import MACHINE, list_failures
 
 AT_ONCE = 500  # receipts that one job applies
 MOST_DELIVERED = 1000  # in one transaction; more of them would slow down alerts meanwhile
@@ -137,10 +137,18 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
     if any(_is_under_way(row, event, now) for row in rows):
         event.next_attempt_at = now + _WAIT
         return
-    for row in rows:
+    for row in rows if not _has_failed(opened, event) else ():
         _apply_to_message(opened, event, row, now)
     event.next_attempt_at = apply_to_contact(opened, event, now)
     event.applied_at = None if event.next_attempt_at else now
+
+
+def _has_failed(opened: Session, event: ProviderEvent) -> bool:
+    """Whether a failure of the same copy came before the word that it was accepted, which then settles nothing."""
+    if event.kind is not ReceiptKind.ACCEPTED or not event.message_id:
+        return False
+    same = ProviderEvent.event_id.in_(list_failures(event.message_id))
+    return bool(opened.scalar(sa.select(sa.exists().where(ProviderEvent.provider == event.provider, same))))
 
 
 def _lock_messages(opened: Session, event: ProviderEvent) -> Sequence[Notification]:

@@ -193,6 +193,7 @@ _SMS_FAILURES = {
     "21610": ReceiptKind.STOPPED,
     **dict.fromkeys(("21211", "21214", "21217", "21421", "21614", "30005", "30006"), ReceiptKind.BOUNCED),
 }
+_FAILURES = (ReceiptKind.REFUSED, ReceiptKind.BOUNCED, ReceiptKind.STOPPED)
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
 _STOP_WORDS = frozenset(
     {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
@@ -253,7 +254,16 @@ def _read_twilio(
     if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
         return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
     ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
-    return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
+    return [Receipt(_name_event(sid, kind), kind, now, form.get("To", ""), sid, ids, code)]
+
+
+def _name_event(sid: str, kind: ReceiptKind) -> str:
+    return f"{sid}:{kind.value}"
+
+
+def list_failures(sid: str) -> list[str]:
+    """Return the ids of the events that say of a message of Twilio's that it did not arrive."""
+    return [_name_event(sid, each) for each in _FAILURES]
 
 
 def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:

@@ -82,6 +82,19 @@ def test_an_sms_that_a_gateway_failed_to_answer_is_settled_by_the_first_word_of_
     assert world.notifications()[0].state is State.DELIVERED
 
 
+def test_an_sms_whose_failure_comes_before_the_word_that_it_was_accepted_is_sent_again(
+    frozen: time_machine.Traveller, posts: Posts, settings_env: Put
+) -> None:
+    settings_env(STAND_INS=f"twilio={posts.url}")
+    posts.answers, posts.usual = [(502, GATEWAY)], (201, b'{"sid": "SM2", "num_segments": "1"}')
+    opened = begin(Channel.SMS)
+    (row,) = world.notifications()
+    for kind in (ReceiptKind.REFUSED, ReceiptKind.ACCEPTED):
+        say(row, kind, "SM1")
+    live(frozen, opened, 62)
+    assert [(each.state, each.provider_id) for each in world.notifications()] == [(State.SENT, "SM2")]
+
+
 def test_an_sms_that_was_not_accepted_by_who_answered_500_is_sent_within_three_minutes(
     frozen: time_machine.Traveller, posts: Posts, settings_env: Put
 ) -> None:
