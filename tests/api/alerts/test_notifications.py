@@ -16,6 +16,7 @@ from api.models.notification import HeldFor, Match, Notification, Priority, Stat
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
+from notifier.delivery.claiming import ALL_COPIES
 from notifier.delivery.claiming import OVER_BUDGET as BUDGET
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 from tests.clients import People, Person, read_json
@@ -120,8 +121,8 @@ _LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 POINTLESS = {
     "acknowledged before", "alert changed", "alert waits already", "already verified", "an alert waits again",
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
-    "long after the call", "nothing waits any more", "number changed meanwhile", "published already", "request deleted", "slots not seen lately",
-    "the appointment is over", "the password was changed meanwhile", "the change was made, ended or replaced", "the desk is not watched any more",
+    "long after the call", "nothing waits any more", "number changed meanwhile", "published already", "quiet hours outlast it", "request deleted", "slots not seen lately",
+    "the appointment is over", "the days of grace are over", "the password was changed meanwhile", "the change was made, ended or replaced", "the desk is not watched any more",
     "the plan goes on, or ended otherwise", "the reminder was moved", "the second factor was kept, or has ended", "the trouble was not told", "the week is over",
     "too old to be edited", "watched again",
 }  # fmt: skip
@@ -135,6 +136,7 @@ POINTLESS = {
         (State.SENDING, "sendgrid answered 500", None, None),
         (State.PENDING, "sendgrid answered 500", None, Reason.TRIED_AGAIN),
         (State.SKIPPED, BUDGET, None, Reason.SMS_BUDGET),
+        (State.SKIPPED, ALL_COPIES, None, Reason.MAY_HAVE_ARRIVED),
         (State.SKIPPED, "address unsubscribed", None, Reason.UNSUBSCRIBED),
         (State.SKIPPED, "address bounced", None, Reason.BOUNCED),
         (State.SKIPPED, "address blocked", None, Reason.BLOCKED),
