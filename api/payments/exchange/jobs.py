@@ -87,11 +87,11 @@ def _make_refund(command: StripeCommand, refund: Refund, intent: str | None) -> 
     if intent is None:
         raise StripeRefused(NO_INTENT, "Stripe's id of this payment is not known here")
     name = str(refund.id)
-    if command.attempts > 1:  # Stripe may have made it before
-        wanted: Any = {"payment_intent": intent, "limit": 100}
-        made: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
-        if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
-            return found
+    # Stripe may have made it before, also where this is the first attempt since an older state was restored.
+    wanted: Any = {"payment_intent": intent, "limit": 100}
+    made: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
+    if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
+        return found
     params: Any = {
         "payment_intent": intent,
         "amount": refund.amount_cents,
