@@ -39,7 +39,8 @@ DO $$ BEGIN
   EXECUTE (
     SELECT format('CREATE FUNCTION pg_temp.empty_all() RETURNS void LANGUAGE plpgsql AS %L', concat('BEGIN ',
       (SELECT string_agg(format('DELETE FROM %s; ', oid::regclass), '') FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'),
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+          AND relname <> 'alembic_version'),
       'PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence; END')));
 END $$
 """
@@ -72,6 +73,30 @@ def empty(name: str) -> None:
     """Delete the rows of all tables of a test's database."""
     with _kept[name].cursor() as database:
         database.execute(_EMPTY)
+
+
+def copy_rows(name: str) -> dict[str, str]:
+    """Return the rows of all tables of a test's database, by table, as JSON."""
+    with _kept[name].cursor() as database:
+        database.execute(_SIZES)
+        tables = [table for table, size in database.fetchall() if size and table != "alembic_version"]
+        copied = {}
+        for table in tables:
+            database.execute(f"SELECT jsonb_agg(to_jsonb(t))::text FROM {table} t")  # noqa: S608 -- the catalogue's names
+            ((rows,),) = database.fetchall()
+            copied |= {table: rows} if rows else {}
+        return copied
+
+
+def bring_back(name: str, copied: dict[str, str]) -> None:
+    """Let a test's database have the rows of an earlier copy again."""
+    empty(name)
+    with _kept[name].cursor() as database:
+        for table, rows in copied.items():
+            database.execute(
+                f"INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, %s)",  # noqa: S608 -- the same
+                (rows,),
+            )
 
 
 def let_rest(engine: sa.Engine) -> None:

@@ -82,6 +82,21 @@ class DirectStripe(stripe.HTTPClient):
         """Return the money of each payment by its PaymentIntent, in cents."""
         return {each["payment_intent"]: each for each in controls.ledger(self.stand_in)}
 
+    def find_orders(self) -> set[str]:
+        """Return the orders that pages at Stripe name."""
+        return {each["metadata"]["payment"] for each in self.objects("checkout.session")}
+
+    def find_order(self, intent: str) -> str:
+        """Return the order whose money a PaymentIntent is: it names it, or the subscription of its invoice does."""
+        (known,) = self.objects("payment_intent", id=intent)
+        if known["metadata"]:
+            return str(known["metadata"]["payment"])
+        (paid,) = (
+            each for each in self.objects("invoice_payment") if each["payment"]["payment_intent"] == intent
+        )
+        (invoice,) = self.objects("invoice", id=paid["invoice"])
+        return str(invoice["parent"]["subscription_details"]["metadata"]["payment"])
+
     def take_events(self) -> list[Json]:
         """Return the events that were made since the last time, the oldest first."""
         return self.stand_in.webhooks.take_waiting()

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from api.models.payment import (
     WatchCredit,
 )
 from api.models.user import Grant
+from api.payments.billing.plan_ends import CLOSED
 from api.payments.ledger.book import Balances, read_balances
 from api.payments.ledger.grants import price_use
 from configs.ground.clock import clock
@@ -58,7 +59,7 @@ class Books:
     told: Counter[str]  # order mails, by payment
     balances: dict[UUID, Balances]
     used: dict[UUID, int]  # what the use of each payment's plan costs
-    documents: dict[UUID, int]  # invoices less credit notes, by payment
+    documents: dict[UUID, list[int]]  # cents of invoices, and negative ones of credit notes, in their order
     stripe: DirectStripe
 
     def check(self) -> None:
@@ -70,7 +71,9 @@ class Books:
             self._check_book(payment, line)
             self._check_order_mail(payment)
             self._check_grants(payment)
-        assert not lines, f"money that no payment of ours explains: {lines}"
+        lost = self.stripe.find_orders() - {str(each.id) for each in self.payments}  # by a restore
+        left = [each for intent, each in lines.items() if self.stripe.find_order(intent) not in lost]
+        assert not left, f"money that no payment of ours explains: {left}"
         self._check_overlaps()
         self._check_early_grace()
         self._check_subscriptions()
@@ -112,9 +115,9 @@ class Books:
             self.was_lowered(payment) or held.lost or held.passed_on
         ):  # a credit is measured at the order
             assert held.claims >= min(self.used[payment.id], held.worth), "what was used and watched is paid"
-        assert self.documents.get(payment.id, 0) == max(held.cash + held.bank + held.disputed, 0), (
-            "invoices less credit notes"
-        )
+        documents = self.documents[payment.id]
+        assert sum(documents) == max(held.cash + held.bank + held.disputed, 0), "invoices less credit notes"
+        assert all(total >= 0 for total in accumulate(documents)), "more is credited than was invoiced"
 
     def was_lowered(self, payment: Payment) -> bool:
         """Return whether people gave money back, or all of it went back, as to who withdraws before the order mail."""
@@ -142,7 +145,8 @@ class Books:
     # What was told
 
     def _check_order_mail(self, payment: Payment) -> None:
-        at_once = any(each.reason in _AUTOMATIC for each in self.refunds[payment.id])
+        closed = any(each.subject == CLOSED for each in self.events[payment.id])  # its plan had begun
+        at_once = not closed and any(each.reason in _AUTOMATIC for each in self.refunds[payment.id])
         known = self.told[str(payment.id)]
         if payment.user_id is None:
             assert known == 0
@@ -283,7 +287,10 @@ class Books:
     def _check_subscriptions(self) -> None:
         owners: list[UUID] = []
         for each in self.stripe.objects("subscription"):
-            order = next(p for p in self.payments if str(p.id) == each["metadata"]["payment"])
+            order = next((p for p in self.payments if str(p.id) == each["metadata"]["payment"]), None)
+            if order is None:  # a restore lost it
+                assert each["ended_at"], "a subscription without an order goes on"
+                continue
             (row,) = [s for s in self.subscriptions if s.id == order.subscription_id]
             assert row.status == each["status"]
             assert (row.ended_at is None) == (each["ended_at"] is None)
@@ -322,12 +329,16 @@ def read_books(stripe: DirectStripe) -> Books:
             payments=payments,
             balances={each.id: read_balances(s, each.id) for each in payments},
             used={each.id: price_use(s, each, clock()) for each in payments},
-            documents={
-                key: sum(
-                    each.amount_cents * (1 if each.kind is InvoiceKind.INVOICE else -1) for each in found
-                )
-                for key, found in group(read(Invoice)).items()
-            },
+            documents=defaultdict(
+                list,
+                {
+                    key: [
+                        each.amount_cents * (1 if each.kind is InvoiceKind.INVOICE else -1)
+                        for each in sorted(found, key=lambda document: document.issued_at)
+                    ]
+                    for key, found in group(read(Invoice)).items()
+                },
+            ),
             events=group(read(PaymentEvent)),
             refunds=group(read(Refund)),
             grants=group(read(Grant)),

@@ -12,20 +12,24 @@ import time_machine
 from api.admin.payments import NewRefund, refund_payment
 from api.ground.errors import ApiError
 from api.jobs import schedule as background
+from api.jobs.turns import JOBS, add_jobs, end_done, take_turn
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import make_partitions
 from api.models.declaration import DeclaredBy
+from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification
 from api.models.payment import DISPUTED, Payment, Refund
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
+from api.payments.billing.plan_ends import refund_closed_desk
 from api.payments.billing.schemas import Cancellation, NewOrder
 from api.payments.billing.service import start_checkout
 from api.payments.declarations.records import Author
 from api.payments.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
 from api.payments.exchange import jobs
 from api.payments.exchange.events import is_genuine, receive_event, replay_event
+from api.payments.exchange.reconciliation import JOB
 from api.payments.gateway.errors import StripeAway
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
@@ -41,12 +45,13 @@ from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks import sign_headers, write_body
 from tests import databases
 from tests.api.payments.shop import send_commands
-from tests.factories import add_alert, add_check, add_user, change
+from tests.factories import BOBIGNY, add_alert, add_check, add_desk, add_user, change, save
 from tests.model.direct_stripe import DirectStripe, Json
 
 _REFUSED = (ApiError,)
 _STEP = timedelta(days=2)  # the daily comparison sees each event once at least
 _ROUNDS = 60  # of waits, until nothing more is due
+_SENT_FOR = timedelta(days=3)  # in which Stripe sends an event again
 
 
 class PaymentsWorld:
@@ -66,6 +71,7 @@ class PaymentsWorld:
         self.queue.clear()
         self.waiting.clear()
         self._compared_at = clock()
+        self._backup: dict[str, str] | None = None
         self.add_user()
 
     def add_user(self) -> None:
@@ -77,6 +83,7 @@ class PaymentsWorld:
         with session() as s:
             delete_account(s, self.user_id, understood=True)
         send_commands()
+        self._backup = None  # operators repeat deletions after a restore; here none is restored
         self.add_user()
 
     # What people do
@@ -122,6 +129,17 @@ class PaymentsWorld:
                 refund_payment(s, payment_id, NewRefund(cents=amount or max(left, 1), left=left, note="test"))
             if asks:
                 send_commands()
+
+    def close_desk(self, hours: int) -> None:
+        """Let the one desk of an alert close for good, and have the rest of the plans given back after a while."""
+        alert_id = self._wait()
+        add_desk(BOBIGNY)
+        closed = save(Outage(desk_id=BOBIGNY, starts_at=clock(), reason=OutageReason.CLOSED))
+        self.pass_time(timedelta(hours=hours))
+        with suppress(*_REFUSED):
+            refund_closed_desk(self.user_id, alert_id)
+        change(Outage, Outage.id == closed.id, ends_at=clock())
+        change(Alert, Alert.id == alert_id, closed_at=clock(), closed_because=ClosedBecause.DELETED)
 
     def withdraw(self, which: int) -> None:
         """Withdraw from an order."""
@@ -183,14 +201,68 @@ class PaymentsWorld:
         while clock() < ends:
             self._shift(max(min(ends, self._compared_at + _STEP) - clock(), timedelta(seconds=1)))
             if clock() >= self._compared_at + _STEP:
-                self.trust(background.begin_days_of_grace)
-                self.trust(background.remind_of_failed_renewals)
+                self._do_daily_jobs()
                 self._compare()
         self.trust(background.sync_stuck_payments)
 
+    def _do_daily_jobs(self) -> None:
+        for job in (
+            background.begin_days_of_grace,
+            background.end_unpaid_plans,
+            background.remind_of_failed_renewals,
+        ):
+            self.trust(job)
+
     def _compare(self) -> None:
-        self.trust(background.reconcile_payments)
+        self.trust(self.compare_in_turn)
         self._compared_at = clock()
+
+    def compare_in_turn(self) -> dict[str, int]:
+        """Do the daily comparison as its worker does: its row keeps where the next one begins."""
+        with session() as s:
+            add_jobs(s, [JOBS[JOB]], clock())
+        with session() as s:
+            turn = take_turn(s, JOBS[JOB], clock(), nudged=True)
+        counts = JOBS[JOB].run()
+        with session() as s:
+            if turn:
+                end_done(s, turn, clock(), counts)
+        return counts
+
+    def be_away(self, days: int) -> None:
+        """Let no program of ours run for days; what Stripe sent before the last three of them is lost."""
+        self.traveller.shift(timedelta(days=days))
+        self.stripe.control(controls.advance)
+        self.collect()
+        since = (clock() - _SENT_FOR).timestamp()
+        self.waiting = [each for each in self.waiting if each["created"] > since]
+        self._return()
+
+    def _return(self) -> None:
+        """Start the programs again: all is due at once."""
+        self._compare()
+        self._do_daily_jobs()
+        self.trust(jobs.work_off)
+        self._shift(timedelta(minutes=1))
+
+    def back_up(self) -> None:
+        """Keep the present state of the database."""
+        self._backup = databases.copy_rows(str(engine().url.database))
+
+    def restore(self) -> None:
+        """Bring the last backup back; what was ordered since is refunded and ended by hand, as the docs say."""
+        if self._backup is None:
+            return
+        engine().dispose()
+        databases.bring_back(str(engine().url.database), self._backup)
+        self.queue.clear()
+        with session() as s:
+            known = {str(each) for each in s.scalars(sa.select(Payment.id))}
+        for each in self.stripe.objects("checkout.session"):
+            if (each["metadata"] or {}).get("payment") not in known:
+                self.stripe.control(controls.refund, each["_intent"] or "none")
+                self.stripe.control(controls.cancel_subscription, each["subscription"] or "none")
+        self._return()
 
     def trust(self, job: Callable[[], object]) -> object:
         """Do a background job, again where Stripe's silence ended it."""
@@ -226,6 +298,7 @@ class PaymentsWorld:
     def settle(self, *, lost: bool) -> None:
         """Let Stripe answer again, deliver or lose all events, and wait until nothing is left to do."""
         self.stripe.trouble.clear()
+        self.stripe.control(controls.begin_refunds, "succeeded")
         self._shift(timedelta(minutes=1))
         if lost:
             self.waiting.clear()
