@@ -149,14 +149,15 @@ _STOP = re.compile(
 _SHUT = r"(?:ferm[eé](?!r\b)\w*|closed|closure)"  # `Fermer` closes a window of the page
 # Before a day that is none of slots: `Fermeture exceptionnelle le`, `fermée les 24 et`. Behind one: `: fermé`.
 _CLOSED = re.compile(
-    rf"\b(?:{_SHUT}|date limite|clôture|valables?|validité)"
-    r"(?: (?:d'|l'|jusqu')?(?:[^\W\d_]+|\d{1,2}(?:er)?,?)){0,7}(?: ?:)? $"
+    rf"\b(?:{_SHUT}|date limite|clôture)(?: (?:d'|l')?(?:[^\W\d_]+|\d{{1,2}}(?:er)?,?)){{0,7}}(?: ?:)? $"
+    r"|\bvalables? jusqu'au $"
 )
 _CLOSED_BEHIND = re.compile(
     rf" ?[:,(\u2013-]? ?(?:(?:est|sera) )?(?:exceptionnellement )?{_SHUT}\s*(?:$|[\n.;)])"
 )
+_SHUT_CELL = re.compile(rf"\n{_SHUT}(?=\n)")  # of a row below a row of days: it may be of another day
 _SAME_SPELL = re.compile(  # between two days that are closed: ` à partir de 16h et `
-    r"(?:[\dh: ]|à|partir|de|dès|midi)*(?:,|et|au|jusqu'au|and|to|[-\u2013]) ?(?:le )?"
+    r"(?:[\dh: ]|à|partir|de|dès|midi)*(?:et|au|jusqu'au|and|to) (?:le )?"
 )
 _REACH_LINE, _LINE_BEGINS = 80, re.compile(r"\n(?:(?:à|de|dès)\s)?$")  # to an hour that begins its block
 _WORD_CUT = re.compile(r"^\S*")
@@ -281,7 +282,9 @@ def read_mentions(text: str) -> Iterator[Mention]:
     day = next(days, None)
     while day is not None:
         following = next(days, None)
-        behind = _find_behind(text[day.end() : following.start() if following else None][:_REACH])
+        part = text[day.end() : following.start() if following else None][:_REACH]
+        is_in_row = begin > 0 and not text[begin : day.start()].strip()
+        behind = _find_behind(_SHUT_CELL.sub("", part) if is_in_row else part)
         before = _find_before(text, begin, day.start(), is_taken=is_taken)
         found = filter(None, (behind, before))
         is_closed = _is_closed(text, day) or (is_closed and _is_same_spell(text, begin, day))

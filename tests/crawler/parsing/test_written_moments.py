@@ -215,6 +215,9 @@ def test_opening_hours_and_closed_days_are_no_moments(written: str) -> None:
         f"Créneaux ouverts : 14h30 le {DAY}",
         f"{DAY}, mairie annexe, créneau ouvert, 9h30",
         f"{DAY} : fermé de 12h à 14h, libre à 14h30",
+        f"Fermé jusqu'au 14 décembre, {DAY} 9h30",
+        f"Rendez-vous valable uniquement le {DAY} 9h30",
+        "<table><tr><th>jeudi 17 décembre<th>vendredi 18 décembre<tr><td>fermé<td>9h30</table>",
         f"<p>{DAY}</p><p>Horaires de rendez-vous</p><p>9h30</p>",
     ],
 )
