@@ -11,8 +11,8 @@ from uuid import UUID
 import configs  # noqa: F401 -- before structlog, which it loads without what it does not need
 
 if TYPE_CHECKING:
-    from notifier.content.messages import write_bot_line as write_bot_line
     from notifier.content.messages import write_title as write_title
+    from notifier.content.messages import write_words as write_words
     from notifier.dead_letters import replay as replay
     from notifier.delivery.message_writer import create_notifications as create_notifications
     from notifier.delivery.message_writer import notify_address as notify_address
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # By module: the names there.
 _ROOMS = {
-    "content.messages": ("write_bot_line", "write_title"),
+    "content.messages": ("write_title", "write_words"),
     "dead_letters": ("replay",),
     "delivery.message_writer": (
         "create_notifications",

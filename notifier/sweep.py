@@ -48,7 +48,7 @@ NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 20.0)
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _SECONDS_OF_OTHERS = 10  # of a channel's rate: the portion in which other messages enter a queue
 _FAST = 50  # messages a second by a channel whose provider names no limit
-_RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
+_RANKS = {each: rank for rank, each in enumerate(Priority)}
 # What may be a crowd: the alerts of a detection, urgent messages of a kind, all others of a priority.
 _GROUP = sa.case(
     (
@@ -106,8 +106,7 @@ def undelivered(now: datetime, crowds: Crowds | None = None) -> list[WaitingWork
         channels = opened.scalars(sa.select(Notification.channel).where(*_are_due(now)).distinct()).all()
         works = [work for each in channels for work in _ChannelRound(opened, each, now, known).find_lost()]
         known &= {(channel, group) for channel, group in known if channel in channels}
-    rank = {each: number for number, each in enumerate(Priority)}
-    return sorted(works, key=lambda work: rank[work.priority])
+    return sorted(works, key=lambda work: _RANKS[work.priority])
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +167,14 @@ class _ChannelRound:
 
     def _find(self, *where: sa.ColumnElement[bool], most: int | None = None) -> Sequence[sa.Row[Any]]:
         row = Notification
-        is_over = sa.or_(
-            ~_is_nudged(self.now), row.nudged_at + _wait_after(row.nudges) <= self.now
-        )  # of the last nudge
+        # The wait of its last nudge is over.
+        is_lost = sa.or_(~_is_nudged(self.now), row.nudged_at + _wait_after(row.nudges) <= self.now)
         columns = row.id, row.contact_id, row.kind, row.language, row.priority
-        query = sa.select(*columns, _asked_at(self.now).label("asked_at"), _GROUP.label("group")).where(
-            *self._are_mine(), is_over, *where
-        )
-        return self.opened.execute(query.order_by(_RANK, row.next_attempt_at).limit(most or _AT_ONCE)).all()
+        query = sa.select(*columns, _asked_at(self.now).label("asked_at"), _GROUP.label("group"))
+        first = query.order_by(sa.case(_RANKS, value=row.priority), row.next_attempt_at)
+        return self.opened.execute(
+            first.where(*self._are_mine(), is_lost, *where).limit(most or _AT_ONCE)
+        ).all()
 
     def _before(self, *ages: float | None) -> datetime:
         waits = [timedelta(seconds=age) for age in ages if age is not None]

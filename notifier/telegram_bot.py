@@ -84,11 +84,7 @@ def _describe(language: str) -> list[dict[str, str]]:
 
 
 def fetch_updates(offset: int, wait: float) -> int:
-    """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset.
-
-    Raises:
-        UpdateRefused: the API did not take an update.
-    """
+    """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset."""
     secret = settings().require_all("telegram_webhook_secret")[0]
     updates: list[dict[str, Any]] = call_bot(
         "getUpdates", offset=offset, timeout=int(wait), allowed_updates=_ALLOWED_UPDATES

@@ -118,7 +118,7 @@ def answer_press(
     """Return the call that ends a press: with a line that is shown above the chat, or as a box to be closed."""
     call: BotCall = {"method": "answerCallbackQuery", "callback_query_id": press.id}
     if word:
-        call |= {"text": notifier.write_bot_line(line, word, language), "show_alert": is_alert}
+        call |= {"text": notifier.write_words(_REPLY, language, line, word), "show_alert": is_alert}
     return call
 
 
@@ -127,7 +127,7 @@ def write_to_chat(chat: Chat, language: str, word: str) -> BotCall:
     return {
         "method": "sendMessage",
         "chat_id": chat.id,
-        "text": notifier.write_bot_line("toast", word, language),
+        "text": notifier.write_words(_REPLY, language, "toast", word),
     }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from babel import Locale
 from babel.numbers import format_currency, format_decimal
@@ -271,14 +271,6 @@ def write_words(kind: str, language: str, name: str, *arguments: object) -> str:
     """
     macro = getattr(_read_plain_words(kind, choose_language(kind, language)), name)
     return " ".join(_BREAKS.split(str(macro(*arguments)).strip()))
-
-
-def write_bot_line(macro: Literal["toast", "event"], word: str, language: str) -> str:
-    """Return a line that the bot says at once, as plain text of at most 200 characters.
-
-    `macro` and `word` name it among the words of `bot_reply`.
-    """
-    return write_words("bot_reply", language, macro, word)
 
 
 @cache

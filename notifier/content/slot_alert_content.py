@@ -264,7 +264,6 @@ def read_announcements(
 def _choose_wanted(
     detection: Detection, slots: Iterable[SlotRow], targets: Iterable[AlertTarget]
 ) -> list[SlotRow]:
-    """Return the slots that an alert of these targets wants."""
     desk = {"desk_id": detection.desk_id, "prefecture_id": detection.prefecture_id}
     limits = [
         Limits(*(getattr(each, limit.name) for limit in fields(Limits)))

@@ -56,7 +56,6 @@ class MessageTimes:
         return bool(self.quiet and self.quiet_slots and _find_end(at, self.quiet, self.zone))
 
     def _find_digest(self, created_at: datetime) -> datetime:
-        """Return when the digest leaves that has a slot alert of this instant."""
         if self.rhythm is SlotRhythm.AT_ONCE:
             return created_at
         local = created_at.astimezone(self.zone)

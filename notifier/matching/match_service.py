@@ -109,7 +109,6 @@ def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID
 
 
 def _find_newest(session: Session, desk_id: str) -> Detection | None:
-    """Return a desk's latest detection, which the messages of a round name."""
     newest = sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc())
     return session.scalar(newest.limit(1))
 

@@ -1,6 +1,5 @@
 """Matching of alerts with open slots: the queries, and the choice, which is pure."""
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -71,18 +70,13 @@ class OpenSlots:
     def find_alike(self, ranges: str) -> frozenset[int]:
         """Return the ids of the slots whose id, or that of a gone slot alike, is in these ranges."""
         if ranges not in self._found:
-            spans = read_ranges(ranges)
+            known = {slot for span in read_ranges(ranges) for slot in span}
             self._found[ranges] = frozenset(
                 each
                 for each in self.moments
-                if _holds(spans, each) or any(_holds(spans, gone) for gone in self.alike.get(each, ()))
+                if each in known or not known.isdisjoint(self.alike.get(each, ()))
             )
         return self._found[ranges]
-
-
-def _holds(spans: Sequence[range], slot_id: int) -> bool:
-    place = bisect_right(spans, slot_id, key=lambda span: span.start) - 1
-    return place >= 0 and slot_id in spans[place]
 
 
 class Candidate(NamedTuple):

@@ -177,7 +177,6 @@ def _say_changed(due: DueMessage) -> TemplateContext:
 
 
 def _write_code(due: DueMessage) -> TemplateContext | Skip:
-    """Return the code, which its notification holds encrypted, or why it is of no use any more."""
     code = due.session.get(PhoneCode, UUID(due.params["code_id"]))
     oldest = due.now - timedelta(seconds=PHONE_CODE_SECONDS)
     if code is None or code.used_at is not None or code.created_at <= oldest:
@@ -190,7 +189,6 @@ def _write_code(due: DueMessage) -> TemplateContext | Skip:
 
 
 def _count(seconds: float, unit: int) -> int:
-    """Return how many minutes or days that is, at least one."""
     return max(1, round(seconds / unit))
 
 

@@ -292,22 +292,10 @@ def _list_paused(due: DueMessage) -> TemplateContext:
     return TemplateContext({"places": places, "url": account_page("dashboard"), **counts})
 
 
-def _end_plan(*, is_over: bool) -> MessageKind:
-    """Return a kind about a plan's end, where no other follows. It sells nothing: that would need consent."""
-    return MessageKind(
-        to=REACHABLE_OR_MAIL,
-        check=partial(_check_end, is_over),
-        values=_describe_end,
-        secret=False,
-        notice_link=_PLAN,
-        chats_wait=True,
-    )
-
-
-def _check_end(is_over: bool, due: DueMessage) -> Skip | None:
+def _check_end(due: DueMessage) -> Skip | None:
     ended = Skip(State.EXPIRED, "the plan goes on, or ended otherwise")
     grant, following = due.session.get(Grant, UUID(due.params["grant"])), aliased(Grant)
-    if grant is None or (grant.ends_at <= due.now) is not is_over:
+    if grant is None or (grant.ends_at <= due.now) is not (due.row.kind == "plan_ended"):
         return ended
     later = sa.select(following.id).where(
         following.user_id == grant.user_id,
@@ -449,7 +437,6 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
 
 
 def _name_order(order: Payment | None, language: str) -> dict[str, str]:
-    """Return plan and day of an order; empty where none may be named."""
     if order is None:
         return {"plan": "", "ordered": ""}
     return {"plan": name_plan(order.plan), "ordered": _write_day(order.paid_at or order.created_at, language)}
@@ -478,10 +465,19 @@ KINDS = {
     "renewal_soon": sell(_describe_renewal, sign_url=_sign_cancellation),
     "cancelled": sell(_describe_cancelled),
     "desk_closed_choice": sell(_describe_closed_desk, _DASHBOARD, sign_url=_sign_closed_desk),
-    # A day before the end; of a plan of 24 hours two hours before.
-    "plan_expiring": _end_plan(is_over=False),
-    # One that a refund or a withdrawal ended has their message instead.
-    "plan_ended": _end_plan(is_over=True),
+    # A day before a plan's end (of one of 24 hours two hours before), and after it, where no other follows. One that a
+    # refund or a withdrawal ended has their message instead. They sell nothing: that would need consent.
+    **dict.fromkeys(
+        ("plan_expiring", "plan_ended"),
+        MessageKind(
+            to=REACHABLE_OR_MAIL,
+            check=_check_end,
+            values=_describe_end,
+            secret=False,
+            notice_link=_PLAN,
+            chats_wait=True,
+        ),
+    ),
     "alerts_paused": MessageKind(to=REACHABLE, values=_list_paused, secret=False, notice_link=_DASHBOARD),
     # The link withdraws without signing in, also after the account is gone.
     "order": sell(

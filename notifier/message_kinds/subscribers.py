@@ -110,9 +110,14 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext({"spot": spot, **words}, desk.url)
 
 
-def _kind(values: Values, check: Check | None = None, group: MessageGroup = MessageGroup.DESK) -> MessageKind:
+def _kind(values: Values, check: Check) -> MessageKind:
     return MessageKind(
-        to=REACHABLE, check=check, values=values, secret=False, group=group, notice_link="/dashboard"
+        to=REACHABLE,
+        check=check,
+        values=values,
+        secret=False,
+        group=MessageGroup.DESK,
+        notice_link="/dashboard",
     )
 
 

@@ -212,7 +212,6 @@ def _name_match(match: Any, *, by_alert: bool = True) -> str:
 
 
 def _read_matches(session: Session, notification_ids: Sequence[UUID]) -> Sequence[Any]:
-    """Return the matches that left as one message, in the order of their alerts."""
     columns = (
         Match.id, Match.alert_id, Alert.name, Detection.desk_id, Detection.prefecture_id, Detection.label,
         MatchAnswer.value.label("answer"), MatchAnswer.answered_at, Match.decided_at,
@@ -263,7 +262,6 @@ def _say_edited(due: DueMessage) -> TemplateContext | Skip:
 
 
 def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateContext:
-    """Return what the message says now: that its slots are gone, or what was announced."""
     edit: dict[str, str] | None = due.params
     if due.row.kind != GONE:  # where the edit that says so left or is leaving
         gone = sa.select(Notification.params).where(

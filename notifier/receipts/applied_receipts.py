@@ -152,12 +152,9 @@ def _has_failed(opened: Session, event: ProviderEvent) -> bool:
 
 
 def _lock_messages(opened: Session, event: ProviderEvent) -> Sequence[Notification]:
-    """Lock the notifications that a receipt is about.
+    """Lock the notifications that a receipt is about; an error where something else holds one of them.
 
     A receipt names MOST_IDS of a message at most: the others have the provider's id of it, and its contact.
-
-    Raises:
-        sqlalchemy.exc.OperationalError: something else holds one of them.
     """
     row, ids = Notification, event.notification_ids
     mine = is_any_of(row.id, ids)

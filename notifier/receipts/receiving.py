@@ -307,11 +307,7 @@ def _asks_to_stop(text: str) -> bool:
 
 
 def _read_form(body: bytes) -> dict[str, str]:
-    """Return the fields of a call.
-
-    Raises:
-        ValueError: there are too many of them.
-    """
+    """Return the fields of a call; ValueError where there are too many of them."""
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))
 
 
@@ -406,7 +402,7 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
 
 
 def _drop_needless(opened: Session, receipts: Sequence[Receipt]) -> list[Receipt]:
-    """Return the receipts without those that say of an accepted message that it was accepted."""
+    """Leave out what says of an accepted message that it was accepted."""
     said = {key for each in receipts if each.kind is ReceiptKind.ACCEPTED for key in each.notification_ids}
     open_ones = sa.select(Notification.id).where(
         is_any_of(Notification.id, [*said]), Notification.state.not_in(ACCEPTED)

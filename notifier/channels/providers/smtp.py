@@ -153,9 +153,12 @@ class _Transfer:
             answer = sort_refusal(error, *error.recipients[address])
         except smtplib.SMTPResponseException as error:
             answer = sort_refusal(error, error.smtp_code, error.smtp_error)
-        except (OSError, ValueError) as lost:
+        except (OSError, ValueError) as lost:  # ValueError: the challenge of a login that is no base64
             because = type(lost).__name__
-            if type(lost) in (smtplib.SMTPException, smtplib.SMTPNotSupportedError):
+            if type(lost) in (
+                smtplib.SMTPException,
+                smtplib.SMTPNotSupportedError,
+            ):  # no TLS, no login that we know
                 answer = Misconfigured(f"{PROVIDER}: {lost} Check SMTP_URL")
             elif may_have_left.get():
                 answer = OutcomeUnknown(f"{PROVIDER} lost: {because}")
@@ -181,15 +184,7 @@ class _Transfer:
 
 
 def _open(server: SplitResult, seconds: float) -> _Connection:
-    """Return a connection that is encrypted and logged in. Each read may take so many seconds.
-
-    Raises:
-        smtplib.SMTPResponseException: the server does not want us.
-        smtplib.SMTPNotSupportedError: it offers no TLS, or no login.
-        smtplib.SMTPException: it offers no login that smtplib knows.
-        OSError: it is not reached.
-        ValueError: its challenge is no base64.
-    """
+    """Return a connection that is encrypted and logged in. Each read may take so many seconds."""
     # Without a name smtplib asks DNS for the machine's.
     options: dict[str, Any] = {"local_hostname": split_sender()[1].rpartition("@")[2], "timeout": seconds}
     host, port = server.hostname or "", server.port or _PORTS[server.scheme]

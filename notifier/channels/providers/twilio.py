@@ -93,7 +93,6 @@ def _client(provider: str, account: str, token: str, base_url: str) -> Any:
 
 
 def _create_sms(client: Any, message: OutgoingMessage) -> Acceptance:
-    """Send it in the words that fit one segment where the kind has such."""
     text, sender = fit_text(message.filled), settings().require("twilio_phone_number")
     made = client.messages.create(
         to=message.address,

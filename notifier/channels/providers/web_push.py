@@ -113,7 +113,6 @@ def _transport() -> _PushTransport:
 
 
 def _send(message: OutgoingMessage) -> Answer:
-    """Hand one message over; return the answer. Raises nothing."""
     try:
         _post(message)
     except DeliveryError as error:
@@ -176,5 +175,4 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
 
 @lru_cache(maxsize=2)
 def _derive(private_key: str) -> str:
-    """Return the public key of the pair by which messages are signed."""
     return write_public_key(read_private_key(private_key))

@@ -163,16 +163,18 @@ def test_every_view_is_whole_in_every_language(language: str) -> None:
 
 @in_turn("language", MESSAGE_LANGUAGES)
 def test_what_the_bot_says_at_once_is_short_and_in_every_language(language: str) -> None:
-    lines = [notifier.write_bot_line("toast", word, language) for word in TOASTS]
-    lines += [notifier.write_bot_line("event", word, language) for word in EVENTS]
+    lines = [notifier.write_words("bot_reply", language, "toast", word) for word in TOASTS]
+    lines += [notifier.write_words("bot_reply", language, "event", word) for word in EVENTS]
     assert len(set(lines)) == len(lines)
     assert all(0 < len(line) <= 200 for line in lines), (
         "https://core.telegram.org/bots/api#answercallbackquery"
     )
     if language != "fr":
-        french = {notifier.write_bot_line("toast", word, "fr") for word in TOASTS}
+        french = {notifier.write_words("bot_reply", "fr", "toast", word) for word in TOASTS}
         assert not french & set(lines)
-    assert notifier.write_bot_line("toast", "final", "tlh") == notifier.write_bot_line("toast", "final", "fr")
+    assert notifier.write_words("bot_reply", "tlh", "toast", "final") == notifier.write_words(
+        "bot_reply", "fr", "toast", "final"
+    )
 
 
 def test_a_reply_goes_to_the_chat_alone_also_where_it_is_switched_off(
