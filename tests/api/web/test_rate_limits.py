@@ -517,6 +517,8 @@ def test_gunicorn_is_started_with_these_hooks() -> None:
 
 def test_a_forked_worker_counts_its_requests_and_statements(app: Flask, redis_server: redis.Redis) -> None:
     server = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: app))
+    add_counts()  # of the tests before, which a fork would take along
+    redis_server.delete(API_COUNTS)
     child = os.fork()
     if not child:  # a worker, which never returns to this test
         engine().dispose(close=False)  # connections of the process before
