@@ -248,18 +248,22 @@ def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) 
     except StripeRefused as error:
         if _has_ended(stripe_id):
             return
-        if is_over or at is None:  # otherwise Stripe's clock may be ahead: then it is asked to end it now
+        # Otherwise Stripe's clock may be ahead: then it is asked to end it now.
+        if is_over or at is None or error.code == MISSING:
             _report_refusal(subscription_id, "end" if at else "go on", error)
         raise
 
 
 def _has_ended(stripe_id: str) -> bool:
-    """Read a subscription whose end is refused: it may have ended without our having heard of it."""
+    """Read a subscription whose end is refused: it may have ended without our having heard of it.
+
+    Stripe forgets none: where it knows none, our key is that of another account, and it goes on.
+    """
     kind = OBJECT_TYPES["subscription"]
     try:
         facts = kind.fetch(stripe_id)
-    except StripeRefused as error:
-        return error.code == MISSING
+    except StripeRefused:
+        return False
     write_once(kind.apply, facts)
     return facts.ended_at is not None
 

@@ -10,9 +10,9 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import CreditForm, Payment, PaymentStatus, RefundReason, StripeId, WatchCredit
 from api.models.stripe_event import CommandKind
-from api.models.user import User
+from api.models.user import Role, User
 from api.payments.billing.plan_ends import remind_in_grace
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.jobs import carry_out, work_off
 from api.payments.exchange.objects import OBJECT_TYPES
 from api.payments.exchange.reconciliation import sync_stuck_payments
 from api.payments.ledger.early_ends import withdraw
@@ -22,6 +22,7 @@ from api.payments.ledger.refunds import plan_refund
 from api.payments.ledger.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from deploy.sandbox.running import Running
 from tests.api.payments.shop import (
     Shop,
     find_customer,
@@ -36,7 +37,7 @@ from tests.api.payments.shop import (
     send_commands,
 )
 from tests.clients import Person
-from tests.factories import get, remove, rows
+from tests.factories import get, give_role, remove, rows
 
 TOTAL = PlanName.URGENCE_TOTAL
 
@@ -115,6 +116,30 @@ def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, ca
     carry_out(CommandKind.END, row.id)
     shop.deliver()
     assert (get_subscription().status, list_commands()) == ("canceled", [])
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_an_end_that_a_wrong_key_cannot_ask_for_waits_for_the_right_one(
+    shop: Shop, camille: Person, sandbox: Running, days: int
+) -> None:
+    """Stripe forgets no subscription: where it knows none, our key is that of another account."""
+    give_role(camille.id, Role.ADMIN)
+    shop.buy(camille.id, PlanName.URGENCE_TOTAL)
+    account = sandbox._sandbox.stripe.account
+    (known,) = account.where("subscription")
+    account.drop(known)
+    with session() as s:
+        request_cancellation(s, get_subscription().id, clock() + timedelta(days=days))
+    send_commands()
+    assert [(each.kind, str(each.error)[:16]) for each in list_commands()] == [("end", "resource_missing")]
+    (mail,) = rows(Notification, Notification.kind == "payment_trouble")
+    assert "resource_missing" in mail.params["detail"]
+    account.add(known)
+    shop.clock.shift(timedelta(minutes=5))
+    work_off()
+    assert list_commands() == []
+    shop.pass_time(days=31)
+    assert [each["amount_received"] for each in shop.control.objects("payment_intent")] == [2999]
 
 
 @pytest.mark.parametrize("read_before", ["", "customer.subscription.created"])
