@@ -199,9 +199,14 @@ class BatchSender:
         room = Semaphore(_AT_ONCE)
 
         def offer(message: OutgoingMessage) -> None:
-            with room:
-                for answered in self._offer([message]):
-                    answers.put(answered)
+            try:
+                with room:
+                    for answered in self._offer([message]):
+                        answers.put(answered)
+            except Exception as error:
+                # The boundary: what a thread raises reaches nobody, who would wait for its answer until the job ends.
+                log.exception("provider failed", notifications=[str(each) for each in message.ids])
+                answers.put(([message], OutcomeUnknown(type(error).__name__)))
 
         for each in batch:
             Thread(target=offer, args=(each,), daemon=True).start()

@@ -216,6 +216,24 @@ def test_a_second_provider_that_names_an_address_is_not_heard_of_another(
     assert isinstance(answers[known[1].address], PermanentError if bad == 1 else Acceptance | OutcomeUnknown)
 
 
+class Answerless(Provider):
+    """A provider that breaks its word: it answers for fewer messages than it was handed."""
+
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
+        return []
+
+
+def test_a_thread_that_raises_leaves_its_message_of_unknown_fate(
+    settings_env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env()
+    monkeypatch.setitem(batch_sender.providers(), "telegram", Answerless())
+    answering = BatchSender(Channel.TELEGRAM, clock() + timedelta(seconds=20)).send(messages(3))
+    with UnixSignalDeathPenalty(10, JobTimeoutException):  # type: ignore[no-untyped-call] # RQ's own has no types
+        answers = [answer for _, answer in answering]
+    assert [str(each) for each in answers] == ["ValueError"] * 3
+
+
 @pytest.mark.parametrize("error", [JobTimeoutException("too long"), ZeroDivisionError()])
 def test_what_was_accepted_before_a_call_broke_off_stays_accepted(
     error: Exception, settings_env: Any, monkeypatch: pytest.MonkeyPatch
