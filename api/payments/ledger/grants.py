@@ -40,12 +40,14 @@ from api.payments.ledger.payment_events import add_event, list_credits, lock_pay
 from api.payments.ledger.subscriptions import (
     COLLECTED,
     end_unpaid,
+    find_standing_notice,
     goes_on,
     request_cancellation,
     take_back_cancellation,
 )
 from api.payments.ledger.watch_gaps import list_unwatched
 from api.payments.ledger.withdrawal_rules import find_later_start
+from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 
 # How long a plan goes on after a renewal that failed
@@ -145,7 +147,8 @@ def end_unpaid_plans(session: Session, now: datetime, user_id: UUID | None = Non
         .join(Grant, Grant.user_id == Subscription.user_id)
         .outerjoin(Payment, Payment.id == Grant.payment_id)
         .where(grace | (Payment.subscription_id == Subscription.id))
-        .where(Subscription.ended_at.is_(None), Subscription.cancel_wanted_at.is_(None))
+        .where(Subscription.ended_at.is_(None))  # a notice may have wished a later end
+        .where(Subscription.cancel_wanted_at.is_(None) | (Subscription.cancel_wanted_at > now))
         .group_by(Subscription.id)
         .having(last <= now, last == last_grace)
         .order_by(Subscription.user_id, Subscription.id)
@@ -168,6 +171,8 @@ def keep_paid(session: Session, payment: Payment) -> bool:
     row = session.get_one(Subscription, payment.subscription_id)
     if row.lapsed_at:
         take_back_cancellation(session, row.id)
+        if find_standing_notice(session, row.id):  # it takes effect on its own day, and nothing renews
+            request_cancellation(session, row.id, find_paid_end(session, row.id) or clock())
     return not (row.ended_at or row.cancel_wanted_at or row.cancel_at)
 
 

@@ -148,10 +148,11 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> None:
     give_paid_plan(session, payment, now, paid.period)
     if payment.consented_at:
         end_lapsed(session, payment, now)
-    elif lost:
-        add_hole(session, payment.id, lost)
+    else:
         renews = keep_paid(session, payment)
-        if wanted is None:
+        if lost:
+            add_hole(session, payment.id, lost)
+        if lost and wanted is None:
             notices.tell_late_payment(session, payment, lost, renews)
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
         shorten_paid_time(session, payment, wanted)

@@ -109,6 +109,40 @@ def test_the_plan_ends_with_its_days_of_grace_and_nothing_is_charged_any_more(un
     assert "plan_ended" not in list_messages()
 
 
+@pytest.mark.parametrize("paid_meanwhile", [False, True])
+def test_a_notice_for_a_later_day_lets_no_month_be_charged_after_the_days_of_grace(
+    till: Till, *, paid_meanwhile: bool
+) -> None:
+    """It was given during them, for a day after their end."""
+    till.buy(TOTAL)
+    hand_over()
+    till.shop.pass_time(days=20)
+    till.use_bad_card()
+    till.shop.pass_time(days=10, hours=2)
+    till.sign_in()
+    assert till.post("cancel", {"on": f"{clock() + timedelta(days=9):%Y-%m-%d}"}).status_code == 200
+    payment_jobs.work_off()
+    till.shop.pass_time(days=2, hours=22)
+    assert till.read_plan() is NONE
+    if paid_meanwhile:
+        pay_renewal(till)
+    assert jobs.end_unpaid_plans() == {"asked": 1}
+    till.shop.deliver()
+    let_card_pass(till)
+    for _ in range(10):
+        wait(till, 1)
+        jobs.apply_declarations()
+    assert read_charges(till) == [2999] * (1 + paid_meanwhile)
+    assert read_status(till) == ("canceled", ["paid" if paid_meanwhile else "void"])
+    last = max(rows(Notification, Notification.kind == "payment_failed"), key=lambda each: each.id)
+    assert ("over" in last.params) is not paid_meanwhile
+    # 927 cents for 9 days and 14 hours of 31 days stay.
+    assert [each.amount_cents for each in rows(Refund)] == [2072] * paid_meanwhile
+    assert [each.kind for each in rows(Notification, Notification.kind == "cancelled")] == (
+        ["cancelled"] * paid_meanwhile
+    )
+
+
 @pytest.mark.parametrize("job_ran", [True, False])
 @pytest.mark.parametrize("name", [DAY, WEEK, TOTAL])
 def test_an_order_waits_for_its_end_and_no_day_is_paid_twice(
