@@ -59,7 +59,7 @@ journeys: setup ## Test what takes long: whole stacks, killed browsers and proce
 	@$(BIN)/python -m pytest -m journey -n $(JOBS) --dist loadgroup --ignore $(CHAOS)
 
 drill: setup ## As root: run production.yaml in containers, kill, release, restore it (ARGS=--keep: leave them)
-	@$(BIN)/python -m deploy.drill $(ARGS)
+	@$(BIN)/python -m tests.lab.drill $(ARGS)
 
 compiled: setup # each of the workers would compile all tests for itself
 	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null 2>&1 || true

@@ -47,11 +47,11 @@ def plan() -> None:
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
     from crawler.spider_processes.keeper import KEEPER_SECONDS, Keeper  # noqa: PLC0415
-    from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
+    from crawler.spider_processes.scrapyd_client import find_scrapyds  # noqa: PLC0415
 
     prepare()
     with due_queue.connect() as client:
-        planner, keeper = Planner(client), Keeper(list_scrapyds(), client)
+        planner, keeper = Planner(client), Keeper(find_scrapyds, client)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -16,7 +16,6 @@ LARGE_FOLDERS = {
 SMALL_FOLDERS = {
     "api": "what is started; all else is in its wings",
     "api/bot": "updates of Telegram, in the API as they change what people own",
-    "api/migrations/versions": "Alembic's: one file a revision",
     "api/pages/alerts": "an area of pages, whose templates have a folder of the same name",
     "crawler/proofs": "a program of its own, with the address of the store",
     "crawler/recording": "one transaction, on a thread of its own",
@@ -26,7 +25,6 @@ SMALL_FOLDERS = {
     "deploy/metrics": "a program of its own, with a login of its own",
     "deploy/sandbox/platforms": "a description in YAML for each platform; one needs code",
     "deploy/sandbox/sites": "the made sites, beside the made providers",
-    "notifier/channels": "what all providers share; one file a provider below it",
     "notifier/matching": "detections matched with alerts, a layer of its own",
     "notifier/receipts": "what providers say later, a layer of its own",
 }

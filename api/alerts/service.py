@@ -116,7 +116,10 @@ def _find_repeated(
     session: Session, user_id: UUID, name: str | None, targets: list[AlertTarget]
 ) -> Alert | None:
     lately = sa.select(Alert).where(
-        Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.created_at > clock() - _REPEATED
+        Alert.user_id == user_id,
+        Alert.closed_at.is_(None),
+        sa.or_(Alert.enabled, Alert.awaits_watch),  # one that was paused does not watch, so it is no answer
+        Alert.created_at > clock() - _REPEATED,
     )
     wanted = describe_targets(targets)
     same = (

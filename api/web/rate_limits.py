@@ -73,6 +73,7 @@ _AUTH_DOORS = {
     Door.SIGN_IN, Door.CODE, Door.REGISTRATION, Door.RESET_MAIL, Door.CONFIRMATION, Door.CHOICE,
 }  # fmt: skip
 _LINKS: Mapping[Door, type[Link]] = {Door.CONFIRMATION: VerifyAddress, Door.CHOICE: ResetPassword}
+_COUNTED_TWINS = (HTTPStatus.NOT_MODIFIED, HTTPStatus.TOO_MANY_REQUESTS)  # by the limit of live twins alone
 log = structlog.get_logger(__name__)
 
 
@@ -135,13 +136,17 @@ def _is_one_click() -> bool:
 
 
 def _count_changed_twin(response: Response) -> Response:
-    """Count a live twin that had something new to say as any other page: only one answered by 304 costs little.
+    """Count a live twin as any other page, unless it is answered by 304, which costs little.
 
-    It is sent in any case, as it may carry the cookies of a renewed login: the next page is refused.
+    It is sent in any case, as it may carry the cookies of a renewed login: the next page is refused. A login that is
+    refused has been counted.
     """
-    if _is_live() and response.status_code == HTTPStatus.OK:
+    if _is_live() and response.status_code not in _COUNTED_TWINS:
         with suppress(ApiError):
-            hit_limit(USER, "user", str(g.user_id)) if "user_id" in g else count_stranger()
+            if "user_id" in g:
+                hit_limit(USER, "user", str(g.user_id))
+            elif not read_mark("is_personal", default=False):
+                count_stranger()
     return response
 
 

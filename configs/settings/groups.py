@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode
@@ -43,7 +43,6 @@ HOSTS = _CONFIGS / "hosts.yaml"
 _ScrapydAddress = Annotated[
     WebAddress, like("http://.*", "scrapyd speaks http only: reach another machine's through a tunnel")
 ]
-_ScrapydAddresses = Annotated[tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words)]
 
 # Provider of mail → the setting without which it sends nothing.
 MAIL_PROVIDERS = {"sendgrid": "sendgrid_api_key", "smtp": "smtp_url"}
@@ -124,10 +123,6 @@ _StandInHosts = Annotated[
 ]
 
 
-def _own_scrapyd(known: dict[str, Any]) -> tuple[str, ...]:
-    return (known["scrapyd_url"],)
-
-
 class CrawlingSettings(CommonSettings):
     """How sites are asked; `app_env` says whether they are real ones."""
 
@@ -145,7 +140,7 @@ class CrawlingSettings(CommonSettings):
     spider_memory_mb: int = Field(400, ge=1)
     discovery: bool = True
     scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
-    scrapyd_urls: _ScrapydAddresses = Field(default_factory=_own_scrapyd)
+    scrapyd_replicas: int = Field(1, ge=1)
     scrapyd_password: Key | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
 

@@ -1,4 +1,6 @@
-"""Keeper: a loop of the planner that has SPIDER_PROCESSES spiders of each queue run on each scrapyd of SCRAPYD_URLS.
+"""Keeper: a loop of the planner that has SPIDER_PROCESSES spiders of each queue run on each scrapyd.
+
+A scrapyd is an address that the name in SCRAPYD_URL leads to: one on one machine, as many as run in a stack.
 
 A spider ends by itself once it is old or large (CLOSESPIDER_TIMEOUT and MEMUSAGE_LIMIT_MB of Scrapy). The keeper starts
 what is missing; what is too many ends with its age, and what hangs ends itself (crawler/dispatcher.py).
@@ -7,13 +9,13 @@ what is missing; what is too many ends with its age, and what hangs ends itself 
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import redis
 
 from configs.ground.logs import OutageLog
-from configs.settings import Constant
+from configs.settings import Constant, settings
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
@@ -74,34 +76,44 @@ class Keeper:
     counts what scrapyd runs.
     """
 
-    def __init__(self, scrapyds: Sequence[Scrapyd], client: redis.Redis) -> None:
-        self._scrapyds = [KeptScrapyd(each) for each in scrapyds]
+    def __init__(self, find: Callable[[], Sequence[Scrapyd]], client: redis.Redis) -> None:
+        self._find = find
+        self._scrapyds: dict[str, KeptScrapyd] = {}  # by address
         self._client = client
         self._redis = OutageLog()
         self._daily = Daily()
-        self._walk: dict[str, int] = {}  # what the next look is to start of it
+        self._walk: dict[str, dict[str, int]] = {}  # by address, what the next look is to start of it
 
     def run_once(self, now: datetime) -> None:
         """Start missing spiders, and report to /api/health."""
         wanted = wanted_processes()
-        walk, self._walk = self._walk, {}
-        first, *others = self._scrapyds
-        first.keep(wanted | walk, now)
-        for each in others:  # one that is away keeps no other one from being served
-            each.keep(wanted, now)
+        found = {each.address: each for each in self._find()}
+        self._scrapyds = {
+            address: self._scrapyds.get(address) or KeptScrapyd(each) for address, each in found.items()
+        }
+        for each in self._scrapyds.values():  # one that is away keeps no other one from being served
+            each.keep(wanted | self._walk.pop(each.address, {}), now)
+        self._walk = {}
         self._publish_health(wanted, now)
         self._walk = self._want_walk(wanted, now)  # last: it asks the database, which no spider waits for
 
-    def _want_walk(self, wanted: Mapping[str, int], now: datetime) -> dict[str, int]:
-        """Return whether the first scrapyd, once it serves all queues, is to walk the prefectures' sites."""
-        running = self._scrapyds[0].running
-        serves = wanted and all(running.get(queue) for queue in wanted)
-        is_due = serves and not running.get(daily_schedule.NAME) and self._daily.is_due(now)
-        return {daily_schedule.NAME: 1} if is_due else {}
+    def _want_walk(self, wanted: Mapping[str, int], now: datetime) -> dict[str, dict[str, int]]:
+        """Return which scrapyd, the first that serves all queues, is to walk the sites; none where one does."""
+        serving = [
+            each
+            for each in self._scrapyds.values()
+            if wanted and all(each.running.get(queue) for queue in wanted)
+        ]
+        walks = any(each.running.get(daily_schedule.NAME) for each in self._scrapyds.values())
+        is_due = serving and not walks and self._daily.is_due(now)
+        return {serving[0].address: {daily_schedule.NAME: 1}} if is_due else {}
 
     def _publish_health(self, wanted: Mapping[str, int], now: datetime) -> None:
         """Report to /api/health: what runs and is wanted of each queue, where scrapyd answers."""
-        present = [each for each in self._scrapyds if not each.is_away]
+        present = [each for each in self._scrapyds.values() if not each.is_away]
+        expected = max(settings().scrapyd_replicas, len(self._scrapyds))
+        unknown = expected - len(self._scrapyds)
+        away = [each.address for each in self._scrapyds.values() if each.is_away]
         missing = {  # added up: what is too many on one is missing on another all the same
             queue: sum(max(0, number - each.running.get(queue, 0)) for each in present)
             for queue, number in wanted.items()
@@ -110,8 +122,8 @@ class Keeper:
             "at": now.isoformat(),
             "scrapyd": "ok" if present else "down",
             "running": dict(sum((Counter(each.running) for each in present), Counter())),
-            "wanted": {queue: number * len(present or self._scrapyds) for queue, number in wanted.items()},
-            "away": [each.address for each in self._scrapyds if present and each.is_away],
+            "wanted": {queue: number * (len(present) or expected) for queue, number in wanted.items()},
+            "away": [*away, *([f"{unknown} of {expected} machines"] if unknown else [])] if present else [],
             "missing": {queue: number for queue, number in missing.items() if number},
         }
         said = ""

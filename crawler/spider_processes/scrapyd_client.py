@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
+from socket import SOCK_STREAM, getaddrinfo
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
@@ -88,12 +89,17 @@ class Scrapyd:
         raise ScrapydAway(f"{where} refused {name}: {answer.get('message', said[:200])}")
 
 
-def list_scrapyds() -> list[Scrapyd]:
-    """Return a client for each of SCRAPYD_URLS, with SCRAPYD_PASSWORD.
+def find_scrapyds() -> list[Scrapyd]:
+    """Return a client for each address that the name in SCRAPYD_URL leads to now, with SCRAPYD_PASSWORD.
 
     Raises:
         configs.settings.SettingMissing: the password is not set.
     """
     password, *_ = settings().require_all("scrapyd_password")  # the newest: scrapyd takes it as it starts
-    addresses = [urlsplit(each) for each in settings().scrapyd_urls]
-    return [Scrapyd(each.hostname or "", each.port or 80, password) for each in addresses]
+    url = urlsplit(str(settings().scrapyd_url))
+    port = url.port or 80
+    try:
+        found = getaddrinfo(url.hostname, port, type=SOCK_STREAM)
+    except OSError:  # the name leads nowhere while no scrapyd runs
+        return []
+    return [Scrapyd(host, port, password) for host in sorted({str(address[0]) for *_, address in found})]

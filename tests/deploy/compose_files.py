@@ -24,6 +24,7 @@ COMPOSES_OWN = {
     "ALARM_CHAT_ID",
     "ALARM_EMAIL",
     "ALARM_HEARTBEAT_URL",
+    "COMPOSE_FILE",
     "RELEASE",
     "SERVER_NAME",
 }  # variables of nginx, certbot, Alertmanager and the images' tag

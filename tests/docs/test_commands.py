@@ -38,6 +38,10 @@ ALONE = ("README.md", "docs/adding-a-prefecture.md")  # pages that start the sta
 NEEDED = ("curl", "jq", "psql")  # what they call and no wheel brings
 BLOCK = re.compile(r"^ *```(sh|sql)(?: not run: (\S[^\n]*))?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"`((?:scrapy|flask|make|python -m) [^`\n…]*)`")
+# Sections whose text has commands; those of the others start the stack itself, or are the drill's
+OPERATED = (
+    "Monitoring: make status, health, SQL", "Tasks", "Operating by the pages", "Before opening",
+)  # fmt: skip
 # Commands in the text of a page that cannot run here, and why.
 NOT_RUN = {
     'flask transfer ORDER-NUMBER CENTS "reference of the transfer"': "it needs a payment that owes one",
@@ -60,9 +64,10 @@ def find_blocks(page: str, language: str) -> list[str]:
     return [text for named, why, text in found if named == language and not why and "compose" not in text]
 
 
-def find_commands(page: str, start: str) -> list[str]:
-    """Return the whole commands in the text of a page behind a heading, in their order."""
-    text = BLOCK.sub("", read_page(page)).partition(f"\n{start}\n")[2]
+def find_commands(page: str, *headings: str) -> list[str]:
+    """Return the whole commands in the text of these sections of a page, in their order."""
+    sections = BLOCK.sub("", read_page(page)).split("\n## ")
+    text = "\n".join(next(each for each in sections if each.startswith(f"{name}\n")) for name in headings)
     return [each for each in dict.fromkeys(COMMAND.findall(text)) if each not in NOT_RUN]
 
 
@@ -159,7 +164,7 @@ def test_the_commands_of_operators_work(stack: Stack, joined: Callable[[str], st
         seen = until(lambda: s.scalar(sa.select(Detection.id).limit(1)))
     shell, grep = find_blocks("docs/operations.md", "sh")
     grep = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", str(seen), grep)
-    commands = [each.replace("KEY", proof) for each in find_commands("docs/operations.md", "## Tasks")]
+    commands = [each.replace("KEY", proof) for each in find_commands("docs/operations.md", *OPERATED)]
     said = joined("\n".join([shell, *commands, grep]))
     assert "matched" in said
     assert "permission denied" not in said  # which `make status` shows as a part that is down
@@ -182,7 +187,7 @@ def test_stand_ins_are_broken_as_their_page_says(joined: Callable[[str], str]) -
 def test_messages_are_written_to_a_page(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     place = make_place(tmp_path / "tree", tmp_path / "state")
-    run("\n".join(find_commands("docs/adding-a-message.md", "## A kind")), place, {})
+    run("\n".join(find_commands("docs/adding-a-message.md", "A kind", "A language")), place, {})
     assert (tmp_path / "state" / "messages" / "index.html").exists()
 
 

@@ -6,7 +6,7 @@ The list is rendered as /api/health, the status page and screen, metrics, and in
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from api.admin.health.queue_checks import check_checks
 from api.admin.health.server_checks import check_backups
 
 PATIENCE = 1.5  # seconds
+_NO_REPORT = (AttributeError, LookupError, TypeError, ValueError)  # a key holds something else
 _SOON, _LATER = timedelta(minutes=1), timedelta(minutes=5)
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class HealthChecks:
 
     def __init__(self, redis: Redis, checks: Sequence[HealthCheck] = CHECKS) -> None:
         self._redis, self._checks = redis, tuple(checks)
-        self._threads = ThreadPoolExecutor(len(checks), thread_name_prefix="health")
+        self._threads = ThreadPoolExecutor(len(checks) + 1, thread_name_prefix="health")
         self._asked: dict[str, tuple[float, Future[HealthAnswer]]] = {}  # when, and the answer
         self._lock = Lock()
 
@@ -85,6 +86,15 @@ class HealthChecks:
         for check, future in asked.items():
             found |= _judge(check, future, patience)
         return found
+
+    def read_report_times(self, patience: float = PATIENCE) -> dict[str, datetime]:
+        """Return when each program last reported; none where the servers do not say it in time."""
+        asked = self._threads.submit(programs.read_report_times, self._redis)
+        try:
+            return asked.result(patience)
+        except (RedisError, SQLAlchemyError, TimeoutError, *_NO_REPORT) as error:
+            log.warning("reports of programs cannot be read", error=str(error))
+            return {}
 
     def _ask(self, check: HealthCheck) -> None:
         now, (at, future) = time.monotonic(), self._asked.get(check.name, (0.0, None))

@@ -134,7 +134,9 @@ def list_lines(part: str, found: Any, words: Words, most: int) -> list[Line]:
 
 def _list_nested(part: str, name: str, found: Any, words: Words, most: int) -> list[Line]:
     group = part if name == "open" else name
-    if isinstance(found, list | tuple):
+    if name == "late_refunds":  # sentences
+        lines = [[Piece(each, WARN)] for each in found]
+    elif isinstance(found, list | tuple):
         lines = _list_records(group, found, words, most) if found or name == "open" else []
     elif name in ("pace", "last"):
         lines = [list(_list_pieces(name, found, words))]

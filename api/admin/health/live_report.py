@@ -1,5 +1,7 @@
 """The health of a running app, and what it finds now."""
 
+from datetime import datetime
+
 from flask import Flask, current_app
 
 from api.admin.health.checks import HealthChecks, find_worst_state
@@ -17,10 +19,11 @@ class Part(Answer):
 
 
 class Health(Answer):
-    """All parts; `status` is that of the worst."""
+    """All parts; `status` is that of the worst. `reported_at`: when each program last reported, where it did lately."""
 
     status: str
     parts: dict[str, Part]
+    reported_at: dict[str, datetime]
 
 
 class Live(Answer):
@@ -44,4 +47,5 @@ def read_live_report() -> Health:
     """Run the checks, and return what everybody may read."""
     found = get_health().read_findings()
     parts = {name: Part(status=each.state, reason=each.reason) for name, each in found.items()}
-    return Health(status=find_worst_state(found), parts=parts)
+    reported_at = get_health().read_report_times()
+    return Health(status=find_worst_state(found), parts=parts, reported_at=reported_at)

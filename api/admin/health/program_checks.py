@@ -12,6 +12,7 @@ from rq.registry import FailedJobRegistry
 
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, read_session, refuse
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
+from api.models.backup_state import BackupPart, BackupState
 from api.models.job import JobResult, JobState
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
@@ -165,6 +166,43 @@ def check_proofs(redis: Redis) -> HealthAnswer:
             f"{waiting}, the oldest for {_since(status.oldest_at)}: `python -m crawler.proofs` says why"
         )
     return waiting
+
+
+def read_report_times(redis: Redis) -> dict[str, datetime]:
+    """Return when each program last reported (UTC), by its service's name; one that has not lately is left out.
+
+    The notifier has reported where each of its queues has a worker, scrapyd where the keeper found all its spiders.
+    """
+    with read_session() as s:
+        logged = s.scalar(sa.select(BackupState.finished_at).where(BackupState.part == BackupPart.WAL))
+    seen = json.loads(redis.get(_SEEN) or "{}")
+    whole = seen.get("scrapyd") == "ok" and not seen.get("missing") and not seen.get("away")
+    proofs = read_status(redis)
+    times = {
+        "background": _read_oldest(redis, *BACKGROUND.values()),
+        "backup": logged,
+        "notifier": _read_oldest_heartbeat(redis, QUEUES),
+        "planner": _read_oldest(redis, PLANNER),
+        "proofs": proofs.at if proofs else None,
+        "scrapyd": datetime.fromisoformat(seen["at"]) if whole else None,
+        "stream": _read_oldest(redis, STREAM),
+    }
+    return {name: at for name, at in times.items() if at}
+
+
+def _read_oldest(redis: Redis, *keys: str) -> datetime | None:
+    reports = [read_report(redis, key) for key in keys]
+    times = [report.at for report in reports if report]
+    return min(times) if len(times) == len(keys) else None
+
+
+def _read_oldest_heartbeat(redis: Redis, queues: Collection[str]) -> datetime | None:
+    """Return the newest heartbeat of each queue's workers, of the queue where it is oldest."""
+    newest: dict[str, datetime] = {}
+    for worker in Worker.all(connection=redis):
+        if at := worker.last_heartbeat:
+            newest |= {queue: max(newest.get(queue, at), at) for queue in worker.queue_names()}
+    return min((newest[queue] for queue in queues), default=None) if newest.keys() >= set(queues) else None
 
 
 def _since(moment: datetime) -> str:

@@ -19,8 +19,8 @@ _WORDS = {
     ),
     ("incidents", "reason"): (
         "captcha blocked rate_limited overloaded maintenance closed unreachable unreadable unlinked silent horizon"
-        " part_down part_degraded provider_down old_queue quota low_delivery spam_reports dead_letters sms_ceiling"
-        " mail_ceiling failures_rising fraud_warning [refund_blocked] false_alarms self_check"
+        " part_down part_degraded provider_down old_queue quota low_delivery spam_reports dead_letters"
+        " held_bounces sms_ceiling mail_ceiling failures_rising fraud_warning [refund_blocked] false_alarms self_check"
     ),
 }
 

@@ -112,7 +112,12 @@ def test_a_request_that_is_repeated_makes_one_alert_in_the_language_that_was_ask
     frozen.shift(timedelta(minutes=10, seconds=1))
     assert camille.post("/api/alerts", wish).status_code == 402, "later it is another one"
     camille.delete(f"/api/alerts/{alert.id}")
-    assert create(camille, **wish)["id"] != ids[0], "one that is over is made anew"
+    anew = create(camille, **wish)["id"]
+    assert anew != ids[0], "one that is over is made anew"
+    camille.patch(f"/api/alerts/{anew}/toggle")
+    other = create(camille, **wish)
+    assert (other["id"] != anew, other["isActive"]) == (True, True), "one that was paused does not watch"
+    camille.patch(f"/api/alerts/{other['id']}/toggle")
     assert create(camille, **wish, language=None)["language"] is None
 
 

@@ -9,7 +9,7 @@ from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from api.models.payment import Payment, RefundReason, WatchCredit
 from api.payments.exchange import jobs as payment_jobs
-from api.payments.exchange.reconciliation import find_book_faults
+from api.payments.exchange.book_checks import find_book_faults
 from api.payments.ledger.book import read_balances
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

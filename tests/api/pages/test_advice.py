@@ -179,8 +179,8 @@ def test_a_town_with_its_department_is_found_there(search: str, department: str)
 
 
 def test_the_list_shows_what_a_search_found(visitor: Browser) -> None:
-    assert list_places(visitor.get("/departements?q=Bobigny+77")) == ["bobigny_93"], (
-        "of an arrondissement, say"
+    assert list_places(visitor.get("/departements?q=Bobigny+77")) == ["melun_77"], (
+        "a department behind a town decides"
     )
     assert list_places(visitor.get("/departements?q=melun&procedure=visa")) == ["melun_77"]
     assert "Aucun département" in visitor.get("/departements?q=zzz").text

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import redis
@@ -188,7 +189,11 @@ def test_an_open_page_that_has_something_new_each_time_counts_like_any_other(
     tenant = _open_pages(app)
     for _ in range(2):
         assert tenant.client.get("/notifications/direct").status_code == 200
-    count_more(redis_server, "*/user/*/300/5/minute", 297)
+    assert tenant.client.get(f"/alertes/{UUID(int=0)}/direct").status_code == 404
+    assert tenant.client.get("/carte/direct?procedure=x").status_code == 404
+    (strangers,) = redis_server.keys("*/stranger/*")
+    assert int(redis_server.get(strangers) or 0) == 1
+    count_more(redis_server, "*/user/*/300/5/minute", 296)
     assert tenant.client.get("/dashboard").status_code == 200
     assert tenant.client.get("/dashboard").status_code == 429
     assert tenant.client.get("/notifications/direct").status_code == 200, (

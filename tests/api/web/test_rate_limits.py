@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -527,7 +528,8 @@ def test_a_forked_worker_counts_its_requests_and_statements(app: Flask, redis_se
         add_counts()
         os._exit(status != 200)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    counted = {name.decode(): float(value) for name, value in redis_server.hgetall(API_COUNTS).items()}
+    stored = cast("dict[bytes, bytes]", redis_server.hgetall(API_COUNTS))
+    counted = {name.decode(): float(value) for name, value in stored.items()}
     assert counted["http_requests_total /api/prefectures GET 200"] == 1
     assert counted["http_request_seconds_count /api/prefectures"] == 1
     assert counted["database_query_seconds_count"] >= 1

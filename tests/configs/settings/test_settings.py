@@ -163,7 +163,7 @@ def test_dotenv_is_read_by_developers_and_production(
         ("SANDBOX_HOSTS", "a.fr", "stand-ins live on loopback"),
         ("SANDBOX_HOSTS", "a.fr=10.0.0.1:80", "stand-ins live on loopback"),
         ("SANDBOX_HOSTS", "127.0.0.1:80", "at least 1 character"),
-        ("SCRAPYD_URLS", "http://a:6800,https://10.0.0.2:6800", "scrapyd speaks http only"),
+        ("SCRAPYD_URL", "https://10.0.0.2:6800", "scrapyd speaks http only"),
         ("TEST_PERIODS", "soon", ""),
         ("TEST_PERIODS", '{"SWEEP_SECONDS": "soon"}', ""),
     ],

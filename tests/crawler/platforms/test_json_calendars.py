@@ -119,7 +119,7 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
 
 
 def test_the_body_is_what_the_widget_of_synbird_posts() -> None:
-    desk = {"company": 7, "prestation": 11, "places": [3, 5], "people": 2}
+    desk: dict[str, Any] = {"company": 7, "prestation": 11, "places": [3, 5], "people": 2}
     at = "https://app.synbird.com/ville"
     asked = platform("synbird").first_request(visit(at, name="synbird", **desk))
     assert (asked.url.partition("/v")[0], asked.method) == ("https://ws.synbird.com", "POST")

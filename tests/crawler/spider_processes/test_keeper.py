@@ -26,7 +26,7 @@ class Fake:
         self.address, self.job = address, job
         self.running: dict[str, list[str]] = {}
         self.started = 0
-        self.away = False
+        self.away = self.gone = False
 
     def count_jobs(self) -> dict[str, int]:
         if self.away:
@@ -57,7 +57,7 @@ def make(
 ) -> Iterator[Callable[[], Keeper]]:
     desk_files(a="127.77.0.91:8800")
     with due_queue.connect() as client:
-        yield lambda: Keeper([cast("Scrapyd", fake)], client)
+        yield lambda: Keeper(lambda: [cast("Scrapyd", fake)], client)
 
 
 @pytest.fixture
@@ -206,12 +206,17 @@ def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itsel
 
 @pytest.fixture
 def two(
-    make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
+    make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> Iterator[tuple[Keeper, Fake, Fake]]:
-    """A keeper of two machines' scrapyds; `make` sets the desks."""
+    """A keeper of two machines' scrapyds; one that is `gone` has no address. `make` sets the desks."""
+    settings_env(SCRAPYD_REPLICAS="2")
     second = Fake("10.0.0.2:6800", "b")
     with due_queue.connect() as client:
-        yield Keeper([cast("Scrapyd", fake), cast("Scrapyd", second)], client), fake, second
+
+        def find() -> list[Scrapyd]:
+            return [cast("Scrapyd", each) for each in (fake, second) if not each.gone]
+
+        yield Keeper(find, client), fake, second
 
 
 @pytest.mark.parametrize(
@@ -254,17 +259,46 @@ def test_whatever_ails_the_decision_on_the_walk_no_spider_waits_for_it(
         assert fake.running.pop(SYSTEM) == [f"job-{fake.started}"]
 
 
-def test_a_walk_that_is_due_is_one_process_of_the_first_scrapyd_alone(
+def test_a_walk_that_is_due_is_one_process_of_the_first_scrapyd_that_serves(
     two: tuple[Keeper, Fake, Fake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, first, second = two
     monkeypatch.setattr(Daily, "is_due", lambda *_: True)
     first.away = True
     watch(kept, 0, 20)
-    assert (first.running, [*second.running]) == ({}, [SYSTEM])
+    assert (first.running, len(second.running["discovery"])) == ({}, 1)
     first.away = False
     watch(kept, 22, 60)
-    assert [len(each.running.get("discovery", ())) for each in (first, second)] == [1, 0]
-    first.running["discovery"].clear()  # it died in the middle
+    assert [len(each.running.get("discovery", ())) for each in (first, second)] == [0, 1]
+    second.running["discovery"].clear()  # it died in the middle
     watch(kept, 62, 80)
     assert [len(each.running.get("discovery", ())) for each in (first, second)] == [1, 0]
+
+
+def test_a_scrapyd_that_has_no_address_any_more_is_missed_by_its_number_and_served_again_when_it_is_back(
+    two: tuple[Keeper, Fake, Fake], redis_server: redis.Redis
+) -> None:
+    kept, _, second = two
+    watch(kept, 0, 4)
+    second.gone = True
+    watch(kept, 6, 8)
+    assert word(redis_server)["away"] == ["1 of 2 machines"]
+    second.gone, second.running = False, {}
+    watch(kept, 10, 30)
+    assert (word(redis_server)["away"], [*second.running]) == ([], [SYSTEM])
+
+
+def test_a_walk_goes_on_at_the_next_scrapyd_when_its_own_is_gone_and_there_is_one_at_a_time(
+    two: tuple[Keeper, Fake, Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, first, second = two
+    monkeypatch.setattr(Daily, "is_due", lambda *_: True)
+    watch(kept, 0, 10)
+    assert "discovery" in first.running
+    first.gone = True
+    watch(kept, 12, 30)
+    assert second.running["discovery"] == ["b-2"]
+    first.gone = False
+    first.running.pop("discovery")
+    watch(kept, 32, 60)
+    assert not first.running.get("discovery")

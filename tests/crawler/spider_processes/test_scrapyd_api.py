@@ -15,7 +15,7 @@ import pytest
 from configs.world.desk import Desk
 from crawler import loops
 from crawler.loops import prepare
-from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway, list_scrapyds
+from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway, find_scrapyds
 from tests.waiting import PATIENCE
 
 
@@ -46,7 +46,7 @@ def scrapyd(settings_env: Callable[..., None]) -> Iterator[Scrapyd]:
     thread.start()
     Server.asked.clear()
     settings_env(SCRAPYD_URL=f"http://127.0.0.1:{server.server_port}", SCRAPYD_PASSWORD="p:ss")
-    yield list_scrapyds()[0]
+    yield find_scrapyds()[0]
     server.shutdown()
     thread.join()
     server.server_close()

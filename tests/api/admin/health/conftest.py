@@ -59,7 +59,12 @@ def ask(part: str) -> PartFinding:
 
 def keeper(server: redis.Redis, **changes: Any) -> None:
     """Report as the keeper of Scrapyd does, with one spider running unless told otherwise."""
-    seen = {"at": "x", "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1}}
+    seen = {
+        "at": clock().isoformat(),
+        "scrapyd": "ok",
+        "running": {"prefenligne": 1},
+        "wanted": {"prefenligne": 1},
+    }
     server.set("crawler:keeper:seen", json.dumps(seen | changes))
 
 

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any
 from uuid import uuid4
@@ -19,7 +19,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.ground.clock import clock
 from configs.ground.jobs import JobWorker, push
-from configs.ground.loop_report import PLANNER, LoopReport, write_report
+from configs.ground.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from configs.ground.matching_queues import MANY
 from configs.ground.proofs import PAGES, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
@@ -68,6 +68,21 @@ def parts(client: FlaskClient, status: int = 503) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = (answer.json or {})["parts"]
     return {name: part["reason"] for name, part in found.items() if part["status"] == "down"}
+
+
+def test_a_release_reads_when_each_program_last_reported_and_misses_the_one_that_did_not(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    def read() -> dict[str, str]:
+        found: dict[str, str] = (whole.get("/api/health").json or {})["reportedAt"]
+        return found
+
+    programs = {"background", "backup", "notifier", "planner", "proofs", "scrapyd", "stream"}
+    begun = clock() - timedelta(seconds=30)
+    assert {name for name, at in read().items() if datetime.fromisoformat(at) > begun} == programs
+    redis_server.delete(PLANNER, BACKGROUND["payments"])
+    keeper(redis_server, missing={"prefenligne": 1})
+    assert read().keys() == programs - {"planner", "background", "scrapyd"}
 
 
 def test_all_parts_work(whole: FlaskClient) -> None:

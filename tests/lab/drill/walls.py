@@ -1,17 +1,18 @@
 """Walls between services: secrets, stores and networks, tried from inside each program."""
 
 import json
+from collections.abc import Mapping
 
-from deploy.drill.engine import Engine, StepFailed
-from deploy.drill.steps import Drill
+from tests.lab.drill.engine import Engine, StepFailed
+from tests.lab.drill.steps import Drill
 
 _APIS = {"api-1", "api-2"}
 # Each store: who writes to it, and who else reads it.
-_STORES = {
+STORES = {
     "/var/lib/proofs": ("proofs", _APIS | {"backup"}),
     "/var/lib/exports": ("background", _APIS),
     "/var/lib/invoices": ("background", _APIS),
-    "/var/lib/rdvpriority/store": ("backup", set[str]()),
+    "/srv/backups": ("backup", set[str]()),
 }
 _DOORS = {
     "postgres": 5432,
@@ -22,7 +23,6 @@ _DOORS = {
     "scrapyd": 6800,
     "nginx": 80,
 }
-_MAILERS = ("background", "notifier")  # smtp.yaml gives them one secret more
 # Run in each program: its secrets, those that its environment shows, what it reads and writes, whom it reaches.
 _LOOK = """
 import json, pathlib, socket, sys
@@ -73,17 +73,20 @@ def check_walls(drill: Drill) -> str:
         StepFailed: one has more or less; the text names each.
     """
     engine = drill.engine
-    for store, (owner, _) in _STORES.items():
+    stores = {place: who for place, who in STORES.items() if place in engine.stores}
+    for store, (owner, _) in stores.items():
         engine.execute(owner, "touch", f"{store}/drill")
     ours = [name for name, each in engine.services.items() if "env_file" in each and name != "migrate"]
     wrong = []
     for name in ours:
-        told = engine.execute(name, "python", "-c", _LOOK, json.dumps([list(_STORES), _DOORS]))
+        told = engine.execute(name, "python", "-c", _LOOK, json.dumps([list(STORES), _DOORS]))
         if told.returncode:
             raise StepFailed(f"{name}: {told.stderr[-500:]}")
-        for what, found, due in zip(_WHAT, json.loads(told.stdout), _expect(engine, name), strict=True):
+        for what, found, due in zip(
+            _WHAT, json.loads(told.stdout), _expect(engine, name, stores), strict=True
+        ):
             wrong += [f"{name}, {what}: {found}, not {due}"] if found != due else []
-    for name in ("scrapyd", "proofs"):
+    for name in engine.browsers:
         page = engine.execute(name, "python", "-c", _ASK_AHEAD)
         if "<p>seen" not in page.stdout:
             wrong.append(f"{name}: Chromium does not start in a sandbox of its own: {page.stderr[-500:]}")
@@ -91,20 +94,18 @@ def check_walls(drill: Drill) -> str:
             wrong.append(f"{name}: Chromium asks ahead: its policy is not in force")
     if wrong:
         raise StepFailed("; ".join(wrong))
-    return (
-        f"{len(ours)} programs have their own secrets, stores and doors, no others; Chromium has its sandbox"
-    )
+    sandbox = f"; Chromium has its sandbox in {' and '.join(engine.browsers)}" if engine.browsers else ""
+    return f"{len(ours)} programs have their own secrets, stores and doors, no others{sandbox}"
 
 
-def _expect(engine: Engine, name: str) -> tuple[list[str], ...]:
+def _expect(engine: Engine, name: str, stores: Mapping[str, tuple[str, set[str]]]) -> tuple[list[str], ...]:
     """Return what a program must find, in the order of _WHAT."""
     networks = {each: set(service["networks"]) for each, service in engine.services.items()}
-    more = ["smtp_url"] if name in _MAILERS else []
     return (
-        sorted([*map(_name_secret, engine.services[name]["secrets"]), *more]),
+        sorted(map(_name_secret, engine.list_secrets(name))),
         [],
-        [store for store, (owner, others) in _STORES.items() if name in {owner, *others}],
-        [store for store, (owner, _) in _STORES.items() if name == owner],
+        [store for store, (owner, others) in stores.items() if name in {owner, *others}],
+        [store for store, (owner, _) in stores.items() if name == owner],
         [door for door in _DOORS if networks[name] & networks[door]],
     )
 

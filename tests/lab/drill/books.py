@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Collection
 
-from deploy.drill.engine import Engine, StepFailed
-from deploy.drill.visitor import STRIPE, read_outbox
+from tests.lab.drill.engine import Engine, StepFailed
+from tests.lab.drill.visitor import STRIPE, read_outbox
 
 _PATIENCE = 300.0  # seconds: a spider that dies in a check costs its desk the deadline, which is minutes at a real site
 _ORDERS = "SELECT status, count(*), sum(amount_cents) FROM payments GROUP BY status"

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from deploy.drill.engine import StepFailed
-from deploy.drill.server_files import NAME
 from deploy.sandbox.control_client import StripeControl
+from tests.lab.drill.engine import StepFailed
+from tests.lab.drill.server_files import NAME
 
 T = TypeVar("T")
 PLAN = "URGENCE_TOTAL"
@@ -22,9 +22,11 @@ _INBOX = "http://127.0.0.1:8025/api"
 STRIPE = StripeControl("http://127.0.0.1:8850")
 _CODE, _FORM = "91", 23014  # the site and the form of the desk that all watch
 _WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
-_PASSWORD = "vingt-deux-tramways-bleus"  # noqa: S105 -- of an account that lives for minutes
+_PASSWORD = "vingt-deux-tramways-bleus"
 _STEP = 1.0  # seconds between two looks: the API counts requests
-_PATIENCE = 240.0  # a real desk is checked each 30 s, or once the deadline of a check that died is over
+_PATIENCE = (
+    420.0  # a desk is due again once the deadline of a check that died is over, a bad release goes back
+)
 
 
 @dataclass

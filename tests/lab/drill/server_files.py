@@ -13,9 +13,10 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.providers.receipts import make_public_key
 
 NAME = "rdv.example.org"  # what people call the server by
-DEPLOY = Path(__file__).resolve().parents[1]
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 PROVIDERS = ("api.sendgrid.com", "api.stripe.com", "api.telegram.org", "api.twilio.com")
 _MAIL_SERVER = "smtp.example.org"
+_OURS = 10001  # the user of our images
 _RECEIPTS = "drill"  # of the stand-in, which makes its key of it
 _KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
 _SETTINGS = {
@@ -27,7 +28,7 @@ _SETTINGS = {
     "TWILIO_PHONE_NUMBER": "RDVPriority",
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",
     "TELEGRAM_WEBHOOK_URL": f"https://{NAME}/api/telegram/webhook",
-    "BACKUP_URL": "/var/lib/rdvpriority/store",
+    "BACKUP_URL": "/srv/backups",
     "SELLER_NAME": "Vendeur de l'exercice SAS",
     "SELLER_ADDRESS": "1 rue de l'Exercice, 75001 Paris",
     "SELLER_PHONE": "+33162000000",
@@ -86,10 +87,21 @@ class ServerFiles:
         """Write settings, secrets, keys and certificates of the server into an empty folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        (self.folder / "store").mkdir()
+        shutil.chown(self.folder / "store", _OURS, _OURS)
         self._write_secrets()
         self._write_settings()
         write_desk_files(DEPLOY / "sandbox" / "prefectures", self.folder / "prefectures", _make_real)
         self._found_authority()
+
+    def add_setting(self, name: str, value: str) -> None:
+        """Write one setting more."""
+        with self.settings.open("a") as file:
+            file.write(f"{name}={value}\n")
+
+    def add_secret(self, name: str, text: str) -> None:
+        """Write one secret more."""
+        self._replace(self.folder / "secrets" / name, text)
 
     def _write_secrets(self) -> None:
         """Draw what deploy/draw_secrets.py draws, and fill in what accounts elsewhere would give."""
@@ -155,4 +167,4 @@ def _make_real(text: str) -> str:
 
 
 def _run_openssl(*command: str) -> None:
-    subprocess.run(["openssl", *command], check=True, capture_output=True)  # noqa: S607 -- the machine's own
+    subprocess.run(["openssl", *command], check=True, capture_output=True)

@@ -1,6 +1,6 @@
 """The images: a Debian by debootstrap, what production.yaml takes from elsewhere, and the shipped Dockerfile's.
 
-They stay for the next run, which makes only what has changed; `podman rmi` takes them away.
+They stay for the next run, which makes only what has changed; `docker rmi` takes them away.
 """
 
 import shutil
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from api.models.revision import expected_revision
-from deploy.drill.engine import Engine, StepFailed
-from deploy.drill.server_files import DEPLOY
 from deploy.local.valkey import find_embedded
 from deploy.postgres_tools import find_in_wheel
 from deploy.program_imports import IMAGES
+from tests.lab.drill.engine import Engine, StepFailed
+from tests.lab.drill.server_files import DEPLOY
 
-_DEBIAN = "localhost/rdvdrill/debian"
+_DEBIAN = "rdvdrill/debian"
 _SUITE = "bookworm"  # as the Dockerfile's base
 _PACKAGES = (
     "ca-certificates", "curl", "gettext-base", "libnginx-mod-stream", "nginx-light", "openssl", "python-is-python3",
@@ -26,7 +26,7 @@ _PACKAGES = (
 # The machine's authorities: its way out may have one of its own
 _TRUSTED = "etc/ssl/certs/ca-certificates.crt"
 _EXTERNAL = "usr/lib/python3.11/EXTERNALLY-MANAGED"  # Debian's pip refuses what that of Python's image does
-_OURS = DEPLOY / "drill"
+_OURS = Path(__file__).parent
 
 
 def build_images(engine: Engine) -> str:
@@ -46,22 +46,22 @@ def build_images(engine: Engine) -> str:
         subprocess.run(lock, capture_output=True, text=True, check=True).stdout
     )
     for target in ("python", "postgres", "valkey", "nginx", "certbot"):
-        _build_ours(engine, target, f"localhost/rdvdrill/{target}", {"debian": _DEBIAN})
+        _build_ours(engine, target, f"rdvdrill/{target}", {"debian": _DEBIAN})
     sizes = []
     for image in IMAGES:
-        shipped = f"localhost/rdvdrill/{image}"
+        shipped = f"rdvdrill/{image}"
         _build_shipped(engine, image, shipped)
-        for target, release in (("release", "v1"), ("next", "v2")):
+        for target, release in (("release", "v1"), ("next", "v2"), ("bad", "v3")):
             _build_ours(engine, target, f"rdvpriority/{image}:{release}", {"app": shipped})
-        size = int(engine.podman("image", "inspect", "--format", "{{.Size}}", shipped))
+        size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", shipped))
         sizes.append(f"{image} {size / 1e6:.0f} MB")
-    _build_ours(engine, "stand-ins", "localhost/rdvdrill/stand-ins", {"app": "localhost/rdvdrill/app"})
+    _build_ours(engine, "stand-ins", "rdvdrill/stand-ins", {"app": "rdvdrill/app"})
     return ", ".join(sizes)
 
 
 def _make_debian(engine: Engine) -> None:
     """Make the Debian that all begin with, once."""
-    if _DEBIAN in engine.podman("images", "--format", "{{.Repository}}").split():
+    if _DEBIAN in engine.docker("images", "--format", "{{.Repository}}").split():
         return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
@@ -71,14 +71,14 @@ def _make_debian(engine: Engine) -> None:
         (root / _EXTERNAL).unlink(missing_ok=True)
         packed = Path(folder) / "root.tar"
         _run("tar", "--directory", str(root), "--create", "--file", str(packed), ".")
-        engine.podman("import", str(packed), _DEBIAN)
+        engine.docker("import", str(packed), _DEBIAN)
 
 
 def _build_shipped(engine: Engine, target: str, tag: str) -> None:
     """Build a target of the shipped Dockerfile; its bases lead to our images of the same contents."""
     file = DEPLOY / "images" / "Dockerfile"
     bases = [line.split()[1] for line in file.read_text("utf-8").splitlines() if line.startswith("FROM")]
-    ours = {base: f"localhost/rdvdrill/{base.partition(':')[0]}" for base in bases if "@" in base}
+    ours = {base: f"rdvdrill/{base.partition(':')[0]}" for base in bases if "@" in base}
     _build(engine, file, target, tag, images=ours, context=DEPLOY.parent)
 
 
@@ -100,10 +100,10 @@ def _build(
         "valkey-wheel": valkey.parent,
     }
     contexts = {name: str(path) for name, path in folders.items()}
-    contexts |= {name: f"container-image://{image}" for name, image in images.items()}
+    contexts |= {name: f"docker-image://{image}" for name, image in images.items()}
     named = [part for each in contexts.items() for part in ("--build-context", "=".join(each))]
-    options = ["--network", "host", "--layers", "--file", str(file), "--target", target, "--tag", tag]
-    engine.podman("build", *options, *named, str(context), seconds=1800)
+    options = ["--network", "host", "--file", str(file), "--target", target, "--tag", tag]
+    engine.docker("buildx", "build", *options, *named, str(context), seconds=1800)
 
 
 def _run(*command: str) -> None:

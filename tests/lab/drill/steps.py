@@ -1,17 +1,20 @@
 """The steps, in their order: each proves one thing about the stack that the ones before it left."""
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
-from deploy.drill.books import settle
-from deploy.drill.engine import PROJECT, Engine, StepFailed
-from deploy.drill.images import build_images
-from deploy.drill.visitor import Visitor, open_slot, tell_inbox, wait_for
+from tests.lab.drill.books import settle
+from tests.lab.drill.engine import COMPOSE, PROJECT, Engine, StepFailed
+from tests.lab.drill.images import build_images
+from tests.lab.drill.server_files import DEPLOY
+from tests.lab.drill.visitor import Visitor, open_slot, tell_inbox, wait_for
 
 _APIS = ("api-1", "api-2")
 _OTHERS = (
@@ -23,7 +26,6 @@ _OTHERS = (
     "proofs",
     "backup",
 )  # in the order of a release
-_LOOKED = 10.0  # seconds, as docs/operations.md says: nginx looks for an API's new address each 3 s
 _BETWEEN_SLOTS = 20.0
 _PROMISED = 1000  # milliseconds from the page to the provider
 _DELAY = """
@@ -76,11 +78,9 @@ def make_images(drill: Drill) -> str:
 
 def start_all(drill: Drill) -> str:
     """Start every service; nginx then serves a certificate that an authority gave for its challenge."""
-    healthy = drill.engine.start_all()
-    person = Visitor(drill.engine.files.authority, "")
-    wait_for(lambda: _answers(person), "an answer through nginx under the authority's certificate")
-    wait_for(lambda: _is_well(person), "good health")
-    return "healthy after: " + ", ".join(healthy)
+    started = drill.engine.start_all()
+    await_health(drill)
+    return started
 
 
 def serve_visitor(drill: Drill) -> str:
@@ -118,13 +118,22 @@ def kill_each(drill: Drill) -> str:
         wait_for(partial(_is_another, drill.engine, name, before), f"{name} after it was killed")
         drill.engine.wait(name)
         took.append(f"{name} {time.monotonic() - begun:.0f} s")
-    wait_for(lambda: _is_well(drill.people[0]), "good health")
+    await_health(drill)
     drill.join()
     return f"{', '.join(took)}; {drill.settle()}"
 
 
 def roll(drill: Drill) -> str:
-    """Roll a release out and back under load, by the steps of docs/operations.md."""
+    """Roll a release out and back under load, then one whose notifier cannot log in to Redis: it goes back by itself."""
+    return under_load(drill, lambda: _check_images(drill.engine))
+
+
+def under_load(drill: Drill, check: Callable[[], None]) -> str:
+    """Release v2, v1, and v3, which cannot work, while people come, pay and are told; `check` is asked after each.
+
+    Raises:
+        StepFailed: a request failed, a release ended with another code, or a message or a cent differs.
+    """
     ended, faults = threading.Event(), list[str]()
     # All come from one address, which may register 50 people a day (api/web/stranger_mail.py).
     load = [threading.Thread(target=partial(_repeat, act, pause, ended, faults), daemon=True) for act, pause in (
@@ -133,18 +142,20 @@ def roll(drill: Drill) -> str:
     )]  # fmt: skip
     for each in load:
         each.start()
+    took = []
     try:
-        out = _deploy(drill, "v2", "migrate", *_APIS, *_OTHERS)
+        for name, code in (("v2", 0), ("v1", 0), ("v3", 1)):
+            took.append(f"{name} {release(drill, name, code):.0f} s")
+            check()
         if drill.engine.query("SELECT version_num FROM alembic_version") != [["9999"]]:
             raise StepFailed("the next version's migration was not applied")
-        back = _deploy(drill, "v1", *_APIS, *_OTHERS)
     finally:
         ended.set()
         for each in load:
             each.join()
     if faults:
         raise StepFailed(f"{len(faults)} requests failed under load: {'; '.join(faults[:5])}")
-    return f"out {out:.0f} s, back {back:.0f} s; {drill.settle()}"
+    return f"{', '.join(took)}; {drill.settle()}"
 
 
 def stop_all(drill: Drill) -> str:
@@ -153,21 +164,35 @@ def stop_all(drill: Drill) -> str:
     return ", ".join(f"{name} {drill.engine.stop(name):.1f} s" for name in order)
 
 
-def _deploy(drill: Drill, release: str, *names: str) -> float:
-    begun = time.monotonic()
-    drill.engine.release = release
-    for name in names:
-        drill.engine.replace(name)
-        if name in ("migrate", *_APIS):
-            drill.engine.wait(name)
-        if name == _APIS[0]:
-            time.sleep(_LOOKED)
-    for name in names:
-        drill.engine.wait(name)
-        if f":{release}" not in drill.engine.inspect(name, "{{.ImageName}}"):
-            raise StepFailed(f"{name} does not run {release}")
-    drill.say(f"{release} runs after {time.monotonic() - begun:.0f} s")
+def release(drill: Drill, name: str, code: int) -> float:
+    """Bring a release by its command; return the seconds until all programs have reported.
+
+    Raises:
+        StepFailed: it ended with another code.
+    """
+    engine, begun = drill.engine, time.monotonic()
+    command = [sys.executable, str(DEPLOY / "release.py"), name, "--settings", str(engine.files.settings)]
+    done = engine.call([*command, *engine.release_options], 1800)
+    drill.say(done.stdout.strip())
+    if done.returncode != code:
+        raise StepFailed(
+            f"release.py {name} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}"
+        )
+    engine.release = engine.release if code else name
     return time.monotonic() - begun
+
+
+def _check_images(engine: Engine) -> None:
+    for name in (*_APIS, *_OTHERS):
+        if not engine.inspect(name, "{{.Config.Image}}").endswith(f":{engine.release}"):
+            raise StepFailed(f"{name} does not run {engine.release}")
+
+
+def await_health(drill: Drill) -> None:
+    """Wait until nginx answers under the authority's certificate, and all parts are well; raises StepFailed."""
+    person = Visitor(drill.engine.files.authority, "")
+    wait_for(lambda: _answers(person), "an answer through nginx under the authority's certificate")
+    wait_for(lambda: _is_well(person), "good health")
 
 
 def _repeat(act: Callable[[], object], pause: float, ended: threading.Event, faults: list[str]) -> None:
@@ -205,7 +230,7 @@ SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM alerts), (SELECT coun
 
 
 def restore(drill: Drill) -> str:
-    """Lose PostgreSQL's folder, restore the newest moment, and go on.
+    """Lose the server with all its volumes, restore the newest moment on an empty one, and go on.
 
     Raises:
         StepFailed: a row is missing, or the service does not go on.
@@ -216,10 +241,10 @@ def restore(drill: Drill) -> str:
     wait_for(lambda: engine.query(_STORED.format(now)) != [["0"]], "the log in the store")
     rows = engine.query(_ROWS)
     stop_all(drill)
+    engine.compose("down", "--volumes")
     begun = time.monotonic()
     _put_back(engine)
-    engine.start("postgres")
-    engine.wait("postgres")
+    engine.compose("up", "--detach", "--no-deps", "--wait", "postgres")
     wait_for(lambda: engine.query("SELECT pg_is_in_recovery()") == [["f"]], "the end of recovery")
     if (found := engine.query(_ROWS)) != rows:
         raise StepFailed(f"before there were {rows}, now {found}")
@@ -227,13 +252,15 @@ def restore(drill: Drill) -> str:
     migrate = ("python", "-m", "api.migrations", "upgrade", "--without-backup", "--logins")
     engine.compose("run", "--rm", "-T", "--no-deps", "migrate", *migrate)
     engine.start_all()
+    await_health(drill)
+    whole = time.monotonic() - begun
     drill.join()
     drill.open_slot()
-    return f"all rows back after {took:.0f} s; {drill.settle()}"
+    return f"all rows back after {took:.0f} s, all well after {whole:.0f} s; {drill.settle()}"
 
 
 def _put_back(engine: Engine) -> None:
-    """Restore into a folder of the machine, then put it in place of the one that is lost."""
+    """Restore into a folder of the machine, then put it where PostgreSQL looks for it."""
     place = engine.files.folder / "restored"
     place.mkdir()
     shutil.copy(engine.files.folder / "backup.key", place / "backup.key")
@@ -242,11 +269,27 @@ def _put_back(engine: Engine) -> None:
     program = "python -m deploy.backup restore --into /restored/data --key /restored/backup.key"
     given = ["--rm", "-T", "--no-deps", "--volume", f"{place}:/restored"]
     engine.compose("run", *given, "backup", *program.split())
-    volume = Path(
-        engine.podman("volume", "inspect", "--format", "{{.Mountpoint}}", f"{PROJECT}_postgres").strip()
-    )
-    data = volume / "18" / "docker"
-    shutil.rmtree(data)
+    engine.compose("create", "--no-build", "postgres")
+    volume = engine.docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{PROJECT}_postgres").strip()
+    data = Path(volume) / "18" / "docker"
+    data.parent.mkdir(exist_ok=True)
     shutil.move(place / "data", data)
     for each in (data, *data.rglob("*")):
         shutil.chown(each, _POSTGRES, _POSTGRES)
+
+
+def check_files(drill: Drill) -> str:
+    """Have Compose read each shipped combination of files."""
+    optional = [COMPOSE / f"{name}.yaml" for name in ("smtp", "push", "prometheus")]
+    sets = [each for number in range(len(optional) + 1) for each in combinations(optional, number)]
+    example = str(COMPOSE / "settings.env.example")
+    filled = dict.fromkeys(
+        ("SERVER_NAME", "SUPPORT_EMAIL", "ALARM_CHAT_ID", "ALARM_EMAIL", "ALARM_HEARTBEAT_URL"), "x"
+    )
+    given = drill.engine.files.variables() | {"SETTINGS_FILE": example} | filled
+    variables = [f"{name}={value}" for name, value in given.items()]
+    for each in sets:
+        files = [part for file in (COMPOSE / "production.yaml", *each) for part in ("--file", str(file))]
+        command = ["env", *variables, "docker", "compose", "--env-file", example, *files, "config", "--quiet"]
+        drill.engine.run(command, 60)
+    return f"Compose reads {len(sets)} combinations of files"
