@@ -228,8 +228,11 @@ class BatchSender:
             groups.setdefault(key, ([], answer))[0].append(message)
         places = {id(message): place for place, message in enumerate(batch)}
         for together, answer in groups.values():
-            is_refusal = isinstance(answer, PermanentError) and not answer.of_all
-            if not is_refusal or (len(together) == 1 and not answer.at_fault):
+            if (
+                not isinstance(answer, PermanentError)
+                or answer.of_all
+                or (len(together) == 1 and not answer.at_fault)
+            ):
                 yield together, answer
                 continue
             named = [each for each in together if places[id(each)] in answer.at_fault]
