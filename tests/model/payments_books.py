@@ -71,12 +71,16 @@ class Books:
             self._check_book(payment, line)
             self._check_order_mail(payment)
             self._check_grants(payment)
-        lost = self.stripe.find_orders() - {str(each.id) for each in self.payments}  # by a restore
+        lost = self.find_lost_orders()
         left = [each for intent, each in lines.items() if self.stripe.find_order(intent) not in lost]
         assert not left, f"money that no payment of ours explains: {left}"
         self._check_overlaps()
         self._check_early_grace()
         self._check_subscriptions()
+
+    def find_lost_orders(self) -> set[str]:
+        """Return the orders that Stripe knows and a restore lost here."""
+        return self.stripe.find_orders() - {str(each.id) for each in self.payments}
 
     # Money
 
