@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from api.ground.paging import (
     read_moments,
     read_page,
 )
-from api.ground.schemas import Body, clean_text
+from api.ground.schemas import Answer, Body, clean_text
 from api.models.declaration import Declaration
 from api.models.payment import (
     Payment,
@@ -43,14 +43,23 @@ from api.payments.declarations.schemas import find_number
 from api.payments.exchange.events import replay_event
 from api.payments.exchange.objects import find_type
 from api.payments.gateway.former_customers import find_customer
-from api.payments.invoices.contents import PARIS, DailyTotal
+from api.payments.invoices.contents import PARIS
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.ground.strict_model import IsoDate
 from configs.world.desk import Text
+from configs.world.plan import PlanName
 
+_TOTALS = sa.text("""
+SELECT (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, contents->>'plan' AS plan,
+  contents->>'vat_line' AS vat_line, count(*) FILTER (WHERE kind = 'invoice') AS invoices,
+  count(*) FILTER (WHERE kind = 'credit_note') AS credit_notes,
+  sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS gross,
+  sum((contents->>'vat_cents')::int * CASE kind WHEN 'invoice' THEN 1 ELSE -1 END) AS vat
+FROM invoices WHERE issued_at >= :begins AND issued_at < :ends GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+""")
 _LONGEST_EXPORT = timedelta(days=366)
 _EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)
 StripeName = Annotated[Text, Field(max_length=255)]
@@ -200,6 +209,32 @@ def read_event(session: Session, event_id: str) -> StripeEvent:
 def list_differences(session: Session, wanted: PageQuery) -> Found[PaymentDifference]:
     """Return a page of what comparisons with Stripe found, the newest first."""
     return Found(*read_page(session, sa.select(PaymentDifference), PaymentDifference.id, wanted))
+
+
+class DailyTotal(Answer):
+    """Documents of a day in Paris, a plan and a VAT line: invoices less credit notes, in cents."""
+
+    day: date
+    plan: PlanName
+    vat_line: str
+    currency: str
+    invoices: int
+    credit_notes: int
+    gross: int
+    vat: int
+    net: int
+
+
+def read_daily_totals(session: Session, first: date, last: date) -> list[DailyTotal]:
+    """Return the totals of each day in Paris on which a document was issued, from `first` to `last`."""
+    bounds = {
+        "begins": datetime.combine(first, time(), PARIS),
+        "ends": datetime.combine(last + timedelta(days=1), time(), PARIS),
+    }
+    return [
+        DailyTotal(**row, currency="eur", net=row["gross"] - row["vat"])
+        for row in session.execute(_TOTALS, bounds).mappings()
+    ]
 
 
 def write_csv(totals: Sequence[DailyTotal]) -> str:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
 from api.admin.payments import (
+    DailyTotal,
     DeclarationQuery,
     StripeEventQuery,
     TotalsQuery,
@@ -16,6 +17,7 @@ from api.admin.payments import (
     list_declarations,
     list_differences,
     list_events,
+    read_daily_totals,
     read_event,
     write_csv,
 )
@@ -30,8 +32,6 @@ from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
 from api.payments.exchange.events import nudge_object
-from api.payments.invoices.contents import DailyTotal
-from api.payments.invoices.queries import read_daily_totals
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"
 _TOTALS = "/admin/paiements/totaux"

@@ -1,6 +1,6 @@
 """Contents of a document besides its number, date and amount, frozen; and the answers that show documents."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -139,17 +139,3 @@ class InvoiceDocument(InvoiceEntry):
 
     client_name: str | None
     contents: InvoiceContents
-
-
-class DailyTotal(Answer):
-    """Documents of a day in Paris, a plan and a VAT line: invoices less credit notes, in cents."""
-
-    day: date
-    plan: PlanName
-    vat_line: str
-    currency: str
-    invoices: int
-    credit_notes: int
-    gross: int
-    vat: int
-    net: int

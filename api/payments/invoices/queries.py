@@ -1,6 +1,5 @@
-"""Reads of documents: a user's list, one of them, those of a payment, and daily totals."""
+"""Reads of documents: a user's list, one of them, and those of a payment."""
 
-from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,24 +9,9 @@ from api.ground.errors import ensure_found
 from api.ground.paging import PageQuery, read_page
 from api.models.invoice import Invoice
 from api.models.payment import Payment
-from api.payments.invoices.contents import (
-    PARIS,
-    DailyTotal,
-    InvoiceContents,
-    InvoiceDocument,
-    InvoiceEntry,
-    InvoicePage,
-)
+from api.payments.invoices.contents import InvoiceContents, InvoiceDocument, InvoiceEntry, InvoicePage
 
 _CURRENCY = "eur"  # of every payment, by a check of the table
-_TOTALS = sa.text("""
-SELECT (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, contents->>'plan' AS plan,
-  contents->>'vat_line' AS vat_line, count(*) FILTER (WHERE kind = 'invoice') AS invoices,
-  count(*) FILTER (WHERE kind = 'credit_note') AS credit_notes,
-  sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS gross,
-  sum((contents->>'vat_cents')::int * CASE kind WHEN 'invoice' THEN 1 ELSE -1 END) AS vat
-FROM invoices WHERE issued_at >= :begins AND issued_at < :ends GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-""")
 
 
 def list_invoices(session: Session, user_id: UUID, query: PageQuery) -> InvoicePage:
@@ -62,18 +46,6 @@ def read_document(session: Session, user_id: UUID, invoice_id: UUID) -> InvoiceD
     row = find_invoice(session, user_id, invoice_id)
     contents = InvoiceContents.model_validate(row.contents)
     return InvoiceDocument(**dict(_build_entry(row)), client_name=row.client_name, contents=contents)
-
-
-def read_daily_totals(session: Session, first: date, last: date) -> list[DailyTotal]:
-    """Return the totals of each day in Paris on which a document was issued, from `first` to `last`."""
-    bounds = {
-        "begins": datetime.combine(first, time(), PARIS),
-        "ends": datetime.combine(last + timedelta(days=1), time(), PARIS),
-    }
-    return [
-        DailyTotal(**row, currency=_CURRENCY, net=row["gross"] - row["vat"])
-        for row in session.execute(_TOTALS, bounds).mappings()
-    ]
 
 
 def _select_own(user_id: UUID) -> sa.Select[Invoice]:
