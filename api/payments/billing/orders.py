@@ -92,7 +92,11 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
         _check_alert_fits(session, user_id, plan(name))
     payment = _add_order(session, user, wish, consent, quote)
     replaced = _find_replaced(session, orders, payment)
-    _check_count([each for each in orders if each.id not in dict(replaced)])
+    waiting = [each for each in orders if each.id not in dict(replaced)]
+    if len(waiting) >= _OPEN_CHECKOUTS():
+        free = min(find_expiry(each) for each in waiting)
+        detail = f"{pluralize(len(waiting), 'order')} of yours wait for their payment: pay one, or wait"
+        raise ApiError(409, "too-many-checkouts", detail, available_from=free)
     return _describe(session, user, payment, replaced)
 
 
@@ -115,7 +119,6 @@ def end_order(session: Session, /, payment_id: UUID, kind: PaymentEventKind, **d
 
 
 def _list_open_orders(session: Session, user_id: UUID, now: datetime) -> list[Payment]:
-    """Return the user's orders that may still be paid at Checkout, the newest first."""
     since = now - timedelta(seconds=CHECKOUT_SECONDS)
     mine = sa.select(Payment).where(
         Payment.user_id == user_id,
@@ -132,11 +135,7 @@ def _get_reuse() -> timedelta:
 
 
 def _read_consent(session: Session, user_id: UUID, wish: NewOrder, now: datetime) -> Consent:
-    """Return the consent of an order: one that begins later is not asked to begin at once, whatever was sent.
-
-    Raises:
-        ApiError: 422.
-    """
+    """Return the consent of an order: one that begins later is not asked to begin at once, whatever was sent."""
     if find_later_orders_end(session, user_id, now):
         return wish.consent.model_copy(update={"start_now": False, "acknowledges_loss": False})
     given = {"startNow": wish.consent.start_now, "acknowledgesLoss": wish.consent.acknowledges_loss}
@@ -190,13 +189,6 @@ def _find_replaced(
     return [(each.id, find_stripe_id(session, each, SESSION)) for each in rivals]
 
 
-def _check_count(orders: list[Payment]) -> None:
-    if len(orders) >= _OPEN_CHECKOUTS():
-        free = min(find_expiry(each) for each in orders)
-        detail = f"{pluralize(len(orders), 'order')} of yours wait for their payment: pay one, or wait"
-        raise ApiError(409, "too-many-checkouts", detail, available_from=free)
-
-
 def _check_address(session: Session, user_id: UUID) -> None:
     """Refuse an account that would pay and get no alert by mail: docs/decisions.md#orders-need-an-address."""
     mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
@@ -210,7 +202,6 @@ def _check_address(session: Session, user_id: UUID) -> None:
 
 
 def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
-    """Refuse an alert that the plan would not carry beside those that wait already."""
     mine = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
     waiting = session.scalars(mine.where(Alert.enabled)).one()
     if wanted.alerts is not None and waiting >= wanted.alerts:

@@ -19,7 +19,6 @@ from api.alerts.unwatched import Hole, add_hole, measure
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.models.alert import Alert
-from api.models.base import new_id
 from api.models.base import session as open_session
 from api.models.desk import Outage, OutageReason
 from api.models.discovery import Drift
@@ -43,6 +42,7 @@ from api.payments.ledger.notices import confirm_cancellation, tell_failure
 from api.payments.ledger.payment_events import add_event, lock_payment
 from api.payments.ledger.refunds import plan_refunds
 from api.payments.ledger.subscriptions import COLLECTED, goes_on
+from api.payments.ledger.watch_credits import add_credit
 from api.payments.ledger.watch_gaps import list_unwatched
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -50,6 +50,9 @@ from configs.world.plan import PlanName
 _EXPIRING, _ENDED = "plan_expiring", "plan_ended"
 _DAY, _HOURS = timedelta(days=1), timedelta(hours=2)  # before the end; the second of a plan of 24 hours
 _LATE = timedelta(days=1)  # after the end, where no job ran
+_FOR_GOOD = timedelta(days=1)  # a page that closes for the night comes back
+CLOSED = "closed desk"  # subject of the event by which a plan ends
+Closed = Mapping[str, datetime]  # by id of the desk
 
 
 def tell_plan_ends(session: Session) -> None:
@@ -91,7 +94,8 @@ def _has_ended(now: datetime) -> sa.ColumnElement[bool]:
     Stripe agreed that nothing more is charged (`tell_unpaid_end`).
     """
     is_over = sa.case((Grant.source == GRACE, _ended_otherwise()), else_=~_renews())
-    return sa.and_(Grant.ends_at <= now, Grant.ends_at > now - _LATE, is_over, ~_is_refunded(), ~_was_ended())
+    is_refunded = sa.exists().where(Payment.id == Grant.payment_id, Payment.status == PaymentStatus.REFUNDED)
+    return sa.and_(Grant.ends_at <= now, Grant.ends_at > now - _LATE, is_over, ~is_refunded, ~_was_ended())
 
 
 def _is_followed() -> sa.ColumnElement[bool]:
@@ -116,20 +120,10 @@ def _ended_otherwise() -> sa.ColumnElement[bool]:
     return sa.exists().where(*paid, Subscription.ended_at.is_not(None), Subscription.lapsed_at.is_(None))
 
 
-def _is_refunded() -> sa.ColumnElement[bool]:
-    return sa.exists().where(Payment.id == Grant.payment_id, Payment.status == PaymentStatus.REFUNDED)
-
-
 def _was_ended() -> sa.ColumnElement[bool]:
     by_choice = sa.and_(PaymentEvent.kind == PaymentEventKind.PLAN_ENDED, PaymentEvent.subject == CLOSED)
     others = PaymentEvent.kind.in_((PaymentEventKind.WITHDRAWN, PaymentEventKind.DISPUTE_LOST))
     return sa.exists().where(PaymentEvent.payment_id == Grant.payment_id, by_choice | others)
-
-
-CLOSED = "closed desk"  # subject of the event by which a plan ends
-Closed = Mapping[str, datetime]  # by id of the desk
-
-_FOR_GOOD = timedelta(days=1)  # a page that closes for the night comes back
 
 
 def tell_closed_desks(session: Session) -> None:
@@ -216,10 +210,8 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
     """
     payment, now = lock_payment(session, payment_id), clock()
     grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
-    kept, starts = (
-        price_use(session, payment, closed_at),
-        max(closed_at, min(each.starts_at for each in grants)),
-    )
+    kept = price_use(session, payment, closed_at)
+    starts = max(closed_at, min(each.starts_at for each in grants))
     add_hole(session, payment.id, Hole(starts, now))
     given = sa.select(sa.func.sum(WatchCredit.seconds)).where(WatchCredit.payment_id == payment.id)
     # The rest of the plan is no time without watching: it ends.
@@ -228,17 +220,7 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
     rest = read_balances(session, payment.id).claims - kept
     refunds = plan_refunds(session, payment, rest, RefundReason.NOT_WATCHED)
     back = sum(each.amount_cents for each in refunds)
-    session.add(
-        WatchCredit(
-            id=new_id(),
-            payment_id=payment.id,
-            seconds=max(seconds, 0),
-            form=CreditForm.REFUND,
-            amount_cents=back,
-            refund_id=refunds[0].id if refunds else None,
-            created_at=now,
-        )
-    )
+    add_credit(session, payment, max(seconds, 0), CreditForm.REFUND, back, refunds=refunds)
     add_event(session, payment, PaymentEventKind.PLAN_ENDED, now, subject=CLOSED)
     end_repaid_plan(session, payment, now, "closed-desk", kept)
     if payment.subscription_id:

@@ -1,7 +1,7 @@
 """Reads of billing: the plans, the terms, a user's payments with their credits and refunds, and the book of one."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -35,12 +35,16 @@ from api.payments.ledger.subscriptions import find_agreed_end, find_standing_not
 from api.payments.ledger.withdrawal_rules import list_periods
 from configs.world.plan import PlanName, plans
 from configs.world.sales_terms import find_newest_version, read_consent, read_terms
-from configs.world.withdrawal_period import WithdrawalPeriod
 
 _Row = TypeVar("_Row", Grant, Refund, PlanCredit, WatchCredit, StripeId)
-CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
+_GIVES_BACK = (BookKind.REFUNDED, BookKind.TRANSFERRED, BookKind.RETURNED)
+_MONEY = (Account.CASH, Account.BANK)
 # By a grant's source.
-_REASONS: dict[str, CreditReason] = {"credit": "outage", "revived": "withdrawal", "grace": "grace"}
+_REASONS: dict[str, Literal["outage", "withdrawal", "grace"]] = {
+    "credit": "outage",
+    "revived": "withdrawal",
+    "grace": "grace",
+}
 
 
 def list_plans() -> PlanList:
@@ -103,18 +107,32 @@ def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentE
     names, periods, entries = _group(session, StripeId, ids), list_periods(session, payments), []
     for each in payments:
         lowered = [row for row in outages[each.id] if row.form is CreditForm.INVOICE]
+        given = [row for row in grants[each.id] if row.source in _REASONS]
         credits_ = [_build_amount("upgrade", row) for row in upgrades[each.id]]
         credits_ += [_build_amount("outage", row) for row in lowered]
-        ids_at_stripe = {row.kind: row.id for row in names[each.id]}
-        rows = (grants[each.id], credits_, refunds[each.id], ids_at_stripe)
-        entries.append(_build_entry(each, *rows, period=periods.get(each.id)))
+        credits_ += [_build_credit(row) for row in given]
+        paid = [row for row in grants[each.id] if row not in given]
+        period, ids_at_stripe = periods.get(each.id), {row.kind: row.id for row in names[each.id]}
+        entry = PaymentEntry.of_row(
+            each,
+            amount=each.amount_cents,
+            refunded=each.refunded_cents,
+            renewal=each.consented_at is None,
+            starts_at=min((row.starts_at for row in paid), default=None),
+            ends_at=max((row.ends_at for row in paid), default=None),
+            withdraw_until=period.ends_at if period else None,
+            stripe_payment_id=ids_at_stripe.get(INTENT),
+            stripe_session_id=ids_at_stripe.get(SESSION),
+            credits=credits_,
+            refunds=[RefundEntry.model_validate(row) for row in refunds[each.id]],
+        )
+        entries.append(entry)
     return entries
 
 
 def _group(
     session: Session, table: type[_Row], ids: Sequence[UUID], *order: sa.SQLColumnExpression[Any]
 ) -> defaultdict[UUID | None, list[_Row]]:
-    """Return the rows of these payments, by payment."""
     found: defaultdict[UUID | None, list[_Row]] = defaultdict(list)
     for row in session.scalars(sa.select(table).where(is_any_of(table.payment_id, ids)).order_by(*order)):
         found[row.payment_id].append(row)
@@ -127,32 +145,6 @@ def _build_amount(reason: Literal["upgrade", "outage"], row: PlanCredit | WatchC
     )
 
 
-def _build_entry(
-    payment: Payment,
-    grants: Sequence[Grant],
-    credits_: Sequence[CreditEntry],
-    refunds: Sequence[Refund],
-    names: Mapping[str, str],
-    *,
-    period: WithdrawalPeriod | None,
-) -> PaymentEntry:
-    given = [_build_credit(each) for each in grants if each.source in _REASONS]
-    paid = [each for each in grants if each.source not in _REASONS]
-    return PaymentEntry.of_row(
-        payment,
-        amount=payment.amount_cents,
-        refunded=payment.refunded_cents,
-        renewal=payment.consented_at is None,
-        starts_at=min((each.starts_at for each in paid), default=None),
-        ends_at=max((each.ends_at for each in paid), default=None),
-        withdraw_until=period.ends_at if period else None,
-        stripe_payment_id=names.get(INTENT),
-        stripe_session_id=names.get(SESSION),
-        credits=[*credits_, *given],
-        refunds=[RefundEntry.model_validate(each) for each in refunds],
-    )
-
-
 def _build_credit(grant: Grant) -> CreditEntry:
     return CreditEntry(
         reason=_REASONS[grant.source],
@@ -161,10 +153,6 @@ def _build_credit(grant: Grant) -> CreditEntry:
         starts_at=grant.starts_at,
         ends_at=grant.ends_at,
     )
-
-
-_GIVES_BACK = (BookKind.REFUNDED, BookKind.TRANSFERRED, BookKind.RETURNED)
-_MONEY = (Account.CASH, Account.BANK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
     unused = [_credit(session, payment, grants, now) for payment, grants in cheaper]
     fitting = _fit(unused, wanted.price_cents - LEAST_CENTS)
     credit = sum(each.amount for each in fitting)
+    again = wanted.recurring and begins_again(session, user.id, now)
     quote = QuoteAnswer(
         plan=name,
         amount=wanted.price_cents - credit,
@@ -90,7 +91,7 @@ def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
         recurring=wanted.recurring,
         extends=starts > now and not later_until,
         begins_later=later_until is not None,
-        cancelled_from=_find_earliest_end(session, user, wanted, now),
+        cancelled_from=end_week(now, zone_or_home(user.time_zone)) if again else None,
         starts_at=starts,
         ends_at=ends,
         credits=fitting,
@@ -98,11 +99,6 @@ def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
     )
     words = Words(**{each: _describe(quote, each, user.time_zone) for each in ("fr", "en")})
     return quote.model_copy(update={"words": words})
-
-
-def _find_earliest_end(session: Session, user: User, wanted: Plan, now: datetime) -> datetime | None:
-    again = wanted.recurring and begins_again(session, user.id, now)
-    return end_week(now, zone_or_home(user.time_zone)) if again else None
 
 
 def _find_times(
@@ -160,7 +156,6 @@ def find_subscription(session: Session, user_id: UUID) -> Subscription | None:
 def _list_cheaper(
     session: Session, user_id: UUID, name: PlanName, now: datetime
 ) -> list[tuple[Payment, list[Grant]]]:
-    """Return the payments whose plan is cheaper and not over, each with its grants, in their order."""
     cheaper = list(PlanName)[1 : rank_plan(name)]
     rows = session.execute(
         sa.select(Payment, Grant)
@@ -191,7 +186,6 @@ def _fit(unused: list[CreditAnswer], room_cents: int) -> list[CreditAnswer]:
 
 
 def _describe(quote: QuoteAnswer, language: str, time_zone: str) -> str:
-    """Return what is paid, what for, and when, in whole sentences, with the times of the user's zone."""
     texts, zone = _TEXTS[language], zone_or_home(time_zone)
     values = {
         "plan": name_plan(quote.plan),

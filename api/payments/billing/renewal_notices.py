@@ -13,7 +13,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.ground.messages import write_message
-from api.models.base import read_once, write_once
+from api.models.base import session as open_session
+from api.models.base import write_once
 from api.models.notification import Notification
 from api.models.payment import Subscription
 from api.payments.gateway.client import call
@@ -49,7 +50,8 @@ def tell_renewal(subscription_id: UUID) -> bool:
     Raises:
         StripeAway: Stripe does not answer, or its id of the subscription is not known yet.
     """
-    stripe_id = read_once(_read_stripe_id, subscription_id)
+    with open_session() as s:
+        stripe_id = find_stripe_id(s, s.get_one(Subscription, subscription_id), "subscription")
     if stripe_id is None:
         raise StripeAway("the subscription's id is not known yet")
     wanted: Any = {"subscription": stripe_id}
@@ -61,10 +63,6 @@ def tell_renewal(subscription_id: UUID) -> bool:
         log.info("a subscription does not renew", subscription=str(subscription_id))
         return False
     return write_once(_write, subscription_id, facts)
-
-
-def _read_stripe_id(session: Session, subscription_id: UUID) -> str | None:
-    return find_stripe_id(session, session.get_one(Subscription, subscription_id), "subscription")
 
 
 def _write(session: Session, subscription_id: UUID, facts: InvoiceFacts) -> bool:

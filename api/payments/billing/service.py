@@ -47,7 +47,9 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
     with open_session() as s:
         check_order(s, wish)
         watched = count_watched_desks(s)
-    _end_unpaid(user_id)
+    # A month whose days of grace are over must not be paid beside an order: the outbox asks Stripe within a second.
+    if write_once(end_unpaid_plans, clock(), user_id):
+        raise refuse_away(StripeAway("a subscription that was not paid is still to end"))
     for _ in range(2):  # the second time where the page that was known had expired
         order = write_once(place_order, user_id, wish)
         url = _ask_for_page(order)
@@ -60,16 +62,6 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
                 begins_at=order.begins_at,
             )
     raise ApiError(409, "order-expired", "this order's page has expired: send the order again")
-
-
-def _end_unpaid(user_id: UUID) -> None:
-    """End the user's subscription whose days of grace are over: its month must not be paid beside an order.
-
-    Raises:
-        ApiError: 503 with Retry-After, until Stripe has agreed, which the outbox asks for within a second.
-    """
-    if write_once(end_unpaid_plans, clock(), user_id):
-        raise refuse_away(StripeAway("a subscription that was not paid is still to end"))
 
 
 def open_portal(user: User) -> str:
@@ -117,7 +109,10 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
     except StripeRefused as error:
         customer = order.user.stripe_customer_id
         if not (customer and error.param == "customer"):
-            raise _report_refusal(order, error) from error
+            log.exception("an order was refused", payment=str(order.payment.id))
+            write_once(end_order, order.payment.id, PaymentEventKind.FAILED, reason=error.code)
+            detail = "this order cannot be paid just now, which is our fault: write to support"
+            raise ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"}) from error
         write_once(forget_customer, customer)
         page = None  # the customer was deleted at Stripe: the order begins again, without one
     if page and page.status == _COMPLETE:
@@ -128,13 +123,6 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
     return None
 
 
-def _report_refusal(order: PlacedOrder, error: StripeRefused) -> ApiError:
-    log.error("an order was refused", payment=str(order.payment.id), exc_info=error)
-    write_once(end_order, order.payment.id, PaymentEventKind.FAILED, reason=error.code)
-    detail = "this order cannot be paid just now, which is our fault: write to support"
-    return ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"})
-
-
 def _create(order: PlacedOrder) -> SessionFacts:
     made = checkout_calls.create_session(order.payment, order.user, order.credit_cents)
     waits = write_once(note_session, order.payment.id, made.id)
@@ -142,11 +130,7 @@ def _create(order: PlacedOrder) -> SessionFacts:
 
 
 def _end_replaced(order: PlacedOrder) -> None:
-    """End the pages that must not be paid beside this order.
-
-    Raises:
-        ApiError: 409, one of them was paid a moment ago.
-    """
+    """End the pages that must not be paid beside this order, or raise 409: one of them was paid a moment ago."""
     for payment_id, page in order.replaced:
         if page and checkout_calls.expire_session(page).status == _COMPLETE:
             write_once(end_order, order.payment.id, PaymentEventKind.FAILED, reason="another order was paid")

@@ -197,11 +197,10 @@ class NoticeState:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A subscription that runs: its order, until when it is paid, the ends to choose from, and the first notice."""
+    """A subscription that runs: its order, the ends to choose from, and the first notice."""
 
     plan: PlanName
     number: str
-    paid_until: datetime
     zone: ZoneInfo
     language: str
     choices: list[EndChoice]
@@ -225,7 +224,6 @@ def read_own_contract(session: Session, user_id: UUID) -> Contract | None:
     return Contract(
         plan=row.plan,
         number=(order.order_number if order else None) or str(row.id),
-        paid_until=paid_until,
         zone=zone,
         language=session.scalars(sa.select(User.language).where(User.id == user_id)).one(),
         choices=list(_list_choices(session, row, paid_until, zone)),
@@ -268,7 +266,6 @@ def read_notice(session: Session, declaration_id: UUID) -> NoticeState | None:
 def _list_choices(
     session: Session, row: Subscription, paid_until: datetime, zone: ZoneInfo
 ) -> Iterator[EndChoice]:
-    """Yield the end of what is paid, then each day that ends before and that may be wished."""
     now = clock()
     last, earliest = max(paid_until, now), find_first_end(session, row, now)
     yield EndChoice(PERIOD_END, last.astimezone(zone).date(), last, 0)

@@ -23,11 +23,7 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
 from api.models.user import User
 from api.payments.billing.quotes import find_subscription
-from api.payments.declarations.cancellation_dates import (
-    LONGEST_NOTICE,
-    find_held_end,
-    quote_both_ends,
-)
+from api.payments.declarations.cancellation_dates import LONGEST_NOTICE, find_held_end, quote_both_ends
 from api.payments.declarations.cancellations import NOTICED, is_ending
 from api.payments.declarations.records import acknowledge, describe, find_order, is_address_of, link_order
 from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
@@ -132,7 +128,9 @@ def _link_contract(session: Session, row: Declaration) -> Payment | None:
     """Find the contract of a notice; return its order."""
     order = find_order(session, row.reference or "")
     if order is None or order.subscription_id is None:
-        order = _find_order_by_address(session, row.email or "")
+        user = find_user(session, row.email or "")
+        running = find_subscription(session, user.id) if user else None
+        order = find_order_of(session, running.id) if running else None
     if order is None or order.user_id is None or order.subscription_id is None:
         return None
     lock_payment(session, order.id)
@@ -142,12 +140,6 @@ def _link_contract(session: Session, row: Declaration) -> Payment | None:
     row.payment_id, row.subscription_id, row.user_id = order.id, contract.id, order.user_id
     session.flush()
     return order
-
-
-def _find_order_by_address(session: Session, email: str) -> Payment | None:
-    user = find_user(session, email)
-    contract = find_subscription(session, user.id) if user else None
-    return find_order_of(session, contract.id) if contract else None
 
 
 def _count_linked(session: Session, contract: Subscription) -> int:

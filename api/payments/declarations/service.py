@@ -33,6 +33,14 @@ from api.payments.declarations.schemas import UndoneAnswer
 from api.payments.declarations.withdrawals import apply_withdrawal, confirm_withdrawal, declare_withdrawal
 from configs.ground.clock import clock
 
+_APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], None]] = {
+    DeclarationKind.WITHDRAWAL: apply_withdrawal,
+    DeclarationKind.CANCELLATION: apply_cancellation,
+}
+_ROUND_SECONDS = 20.0  # of the job: its worker does other things with money, too
+
+log = structlog.get_logger(__name__)
+
 
 def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None) -> Declaration:
     """Declare the withdrawal from an order, given a user from one of that user's, and apply it.
@@ -117,15 +125,6 @@ def _apply(row: Declaration) -> Declaration:
     apply_soon(row.id)
     with session() as s:
         return s.get_one(Declaration, row.id)
-
-
-_APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], None]] = {
-    DeclarationKind.WITHDRAWAL: apply_withdrawal,
-    DeclarationKind.CANCELLATION: apply_cancellation,
-}
-_ROUND_SECONDS = 20.0  # of the job: its worker does other things with money, too
-
-log = structlog.get_logger(__name__)
 
 
 def apply_declaration(declaration_id: UUID) -> None:

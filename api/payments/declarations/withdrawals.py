@@ -17,13 +17,7 @@ from api.payments.gateway.errors import WithdrawalRefused
 from api.payments.ledger import notices
 from api.payments.ledger.early_ends import quote_withdrawal, withdraw
 from api.payments.ledger.payment_events import lock_payment
-from api.payments.ledger.withdrawal_rules import (
-    REMEMBERED,
-    count_withdrawals,
-    find_period,
-    list_periods,
-    was_informed,
-)
+from api.payments.ledger.withdrawal_rules import REMEMBERED, count_withdrawals, find_period, list_periods
 from configs.ground.clock import clock
 
 RECEIVED, _RESULT = "withdrawal_received", "withdrawn"  # kinds of messages
@@ -93,9 +87,7 @@ def apply_withdrawal(session: Session, row: Declaration, now: datetime) -> None:
     order = lock_payment(session, row.payment_id)
     try:
         quote_in_period(session, order, row.made_at)
-        declared_at = find_first_instant(session, row)
-        informed = was_informed(session, order, declared_at)
-        back = withdraw(session, order.id, declared_at, informed=informed)
+        back = withdraw(session, order.id, find_first_instant(session, row))
     except WithdrawalRefused as error:
         refuse(session, row, error.because)
         if error.because != Refusal.WITHDRAWN_BEFORE:  # the first declaration was answered
@@ -109,7 +101,6 @@ def apply_withdrawal(session: Session, row: Declaration, now: datetime) -> None:
 
 
 def _tell_repetition(session: Session, row: Declaration, now: datetime) -> None:
-    """Tell the admins of a person who withdraws again and again, once a day at most."""
     many, first_at = count_withdrawals(session, row)
     if many < _REPEATED:
         return
@@ -127,7 +118,7 @@ def quote_in_period(session: Session, order: Payment, declared_at: datetime) -> 
     """
     if order.paid_at and order.consented_at and not find_period(session, order).includes(declared_at):
         raise WithdrawalRefused(Refusal.PERIOD_OVER, "the time to withdraw from this order is over")
-    return quote_withdrawal(session, order, declared_at, informed=was_informed(session, order, declared_at))
+    return quote_withdrawal(session, order, declared_at)
 
 
 def find_first_instant(session: Session, row: Declaration) -> datetime:
@@ -177,9 +168,11 @@ def read_order(session: Session, payment_id: UUID, user_id: UUID | None = None) 
         ApiError: 404.
     """
     order = session.get(Payment, payment_id)
-    if order is None or order.consented_at is None or order.paid_at is None:
-        raise not_found("order")
-    if user_id and order.user_id != user_id:
+    if (
+        order is None
+        or not (order.consented_at and order.paid_at)
+        or (user_id or order.user_id) != order.user_id
+    ):
         raise not_found("order")
     standing = find_standing(session, payment_id)
     refund, refusal = None, None

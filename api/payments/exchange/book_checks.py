@@ -14,27 +14,26 @@ _SETTLED = timedelta(hours=1)
 # Each payment with what is in its accounts, debit positive, and what its refunds and documents say.
 _HELD = """
 WITH held AS (
-  SELECT l.payment_id, max(t.at) AS last_at,
-    sum(cents) FILTER (WHERE account = 'cash') AS cash, sum(cents) FILTER (WHERE account = 'bank') AS bank,
-    sum(cents) FILTER (WHERE account = 'unearned') AS unearned,
-    sum(cents) FILTER (WHERE account = 'earned') AS earned, -sum(cents) FILTER (WHERE account = 'owed') AS owed,
-    sum(cents) FILTER (WHERE account = 'disputed') AS disputed, sum(cents) FILTER (WHERE account = 'lost') AS lost,
-    -sum(cents) FILTER (WHERE account = 'owed' AND kind IN ('unwatched', 'borne')) AS waiting
-  FROM book_lines l JOIN book_transactions t ON t.id = l.transaction_id GROUP BY l.payment_id
+  SELECT p.id AS payment_id, max(t.at) AS last_at,
+    coalesce(sum(cents) FILTER (WHERE account = 'cash'), 0) AS cash,
+    coalesce(sum(cents) FILTER (WHERE account = 'bank'), 0) AS bank,
+    coalesce(sum(cents) FILTER (WHERE account = 'unearned'), 0) AS unearned,
+    coalesce(sum(cents) FILTER (WHERE account = 'earned'), 0) AS earned,
+    coalesce(-sum(cents) FILTER (WHERE account = 'owed'), 0) AS owed,
+    coalesce(sum(cents) FILTER (WHERE account = 'disputed'), 0) AS disputed,
+    coalesce(sum(cents) FILTER (WHERE account = 'lost'), 0) AS lost,
+    coalesce(-sum(cents) FILTER (WHERE account = 'owed' AND kind IN ('unwatched', 'borne')), 0) AS waiting
+  FROM payments p LEFT JOIN book_lines l ON l.payment_id = p.id
+  LEFT JOIN book_transactions t ON t.id = l.transaction_id GROUP BY p.id
 ), back AS (
-  SELECT payment_id,
-    sum(amount_cents) FILTER (WHERE status = 'succeeded') AS made,
-    sum(amount_cents) FILTER (WHERE status IN ('planned', 'pending')) AS ordered,
-    bool_or(reason = 'external') AS by_dashboard
-  FROM refunds GROUP BY payment_id
+  SELECT p.id AS payment_id, coalesce(sum(r.amount_cents) FILTER (WHERE r.status = 'succeeded'), 0) AS made,
+    coalesce(sum(r.amount_cents) FILTER (WHERE r.status IN ('planned', 'pending')), 0) AS ordered,
+    coalesce(bool_or(r.reason = 'external'), false) AS by_dashboard
+  FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id GROUP BY p.id
 ), p AS (
-  SELECT p.id, p.lost_cents, held.last_at, CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.amount_cents END AS paid,
-    coalesce(cash, 0) AS cash, coalesce(bank, 0) AS bank, coalesce(unearned, 0) AS unearned,
-    coalesce(earned, 0) AS earned, coalesce(owed, 0) AS owed, coalesce(disputed, 0) AS disputed,
-    coalesce(lost, 0) AS lost,
-    coalesce(waiting, 0) AS waiting, coalesce(made, 0) AS made, coalesce(ordered, 0) AS ordered,
-    coalesce(by_dashboard, false) AS by_dashboard
-  FROM payments p LEFT JOIN held ON held.payment_id = p.id LEFT JOIN back ON back.payment_id = p.id
+  SELECT p.id, p.lost_cents, held.*, back.made, back.ordered, back.by_dashboard,
+    CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.amount_cents END AS paid
+  FROM payments p JOIN held ON held.payment_id = p.id JOIN back ON back.payment_id = p.id
 )
 """
 # Each follows _HELD, and gives: the subject (an id), its payment, what the book has, what the other tables have.

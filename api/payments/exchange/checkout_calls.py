@@ -24,7 +24,6 @@ from configs.world.plan import Plan, PlanName, name_plan, plan
 # How long an order may be paid at Checkout; Stripe takes 31 minutes to 23 hours
 CHECKOUT_SECONDS = 3600
 
-
 _SHORT_WAIT = 1.0  # seconds: another request works on the same order
 _REPEATS = 2
 _EXISTS = "resource_already_exists"
@@ -133,7 +132,6 @@ def _build_params(order: Payment, user: User, language: str, coupon: str | None)
 
 
 def _find_price(name: PlanName) -> str | None:
-    """Return the id of a plan's price at Stripe, where the settings name one."""
     now = settings()
     prices = {
         PlanName.URGENCE_24H: now.stripe_price_24h,
@@ -144,7 +142,6 @@ def _find_price(name: PlanName) -> str | None:
 
 
 def _build_item(plan: Plan) -> dict[str, Any]:
-    """Return the line of a plan: the price that the settings name, or the one of plans.yaml."""
     if price := _find_price(plan.name):
         return {"price": price, "quantity": 1}
     data: dict[str, Any] = {

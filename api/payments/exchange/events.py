@@ -21,7 +21,7 @@ from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFl
 from api.payments.exchange.objects import find_type
 from api.payments.gateway.client import is_signed
 from api.payments.gateway.facts import Facts
-from api.payments.gateway.outbox import STRIPE_RETRY_SECONDS
+from api.payments.gateway.outbox import STRIPE_RETRY_SECONDS, measure_wait
 from configs.ground.clock import clock
 from configs.settings import Constant, SettingMissing, settings
 from configs.settings.production_checks import STRIPE_LIVE_KEYS
@@ -91,7 +91,8 @@ def receive_event(body: bytes) -> None:
         event = Event.model_validate_json(body)
     except ValidationError:
         raise ApiError(400, "malformed", "this is no event of Stripe's") from None
-    if event.livemode is not _is_live():
+    key = settings().stripe_secret_key
+    if event.livemode is not (key is not None and key.get_secret_value().startswith(STRIPE_LIVE_KEYS)):
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
     waits = write_once(store_event, event)
     if waits and event.data.object.id:
@@ -112,11 +113,6 @@ def _is_recent(header: str) -> bool:
     if not stamps or not (stamps[0].isascii() and stamps[0].isdigit()):
         return False
     return abs(clock().timestamp() - int(stamps[0][:15])) <= _WEBHOOK_TOLERANCE_SECONDS
-
-
-def _is_live() -> bool:
-    key = settings().stripe_secret_key
-    return key is not None and key.get_secret_value().startswith(STRIPE_LIVE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +168,11 @@ def find_due_objects(session: Session, most: int = AT_ONCE) -> list[tuple[str, b
 def claim_object(session: Session, object_id: str) -> Claim | None:
     """Take an object with all its events that are not applied; None without such, or where a worker holds it."""
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(object_id, 0))))
-    events = session.scalars(
-        sa.select(StripeEvent).where(StripeEvent.object_id == object_id, _is_open()).with_for_update()
-    ).all()
+    waiting = (StripeEvent.object_id == object_id, StripeEvent.next_attempt_at.is_not(None))
+    events = session.scalars(sa.select(StripeEvent).where(*waiting).with_for_update()).all()
     now, token = clock(), new_id()
-    if not events or any(_is_held(each, now) for each in events):
+    latest = now + _get_lease() + _NUDGE_LOST
+    if not events or any(each.lease_until and now < each.lease_until <= latest for each in events):
         return None
     for event in events:
         event.lease_token, event.lease_until = token, now + _get_lease()
@@ -199,16 +195,8 @@ def hold_claim(session: Session, claim: Claim) -> None:
 def end_claim(session: Session, claim: Claim) -> None:
     """Mark the events of a claim as applied."""
     applied = sa.update(StripeEvent).where(StripeEvent.lease_token == claim.token)
-    session.execute(
-        applied.values(
-            applied_at=clock(),
-            next_attempt_at=None,
-            error=None,
-            flag=None,
-            lease_token=None,
-            lease_until=None,
-        )
-    )
+    emptied = ("next_attempt_at", "error", "flag", "lease_token", "lease_until")
+    session.execute(applied.values(applied_at=clock(), **dict.fromkeys(emptied)))
 
 
 def retry_claim(
@@ -223,7 +211,7 @@ def retry_claim(
         now = clock()
         age = max(now - event.received_at, timedelta(seconds=STRIPE_RETRY_SECONDS()))
         # A wait as long as the age doubles it each time.
-        wait = min(age, _AWAY_WAIT) if away else _find_wait(event.attempts)
+        wait = min(age, _AWAY_WAIT) if away else measure_wait(event.attempts, _LONGEST_WAIT)
         event.attempts = max(event.attempts - away, 0)  # what was never read is not yet without an owner
         event.lease_token = event.lease_until = None
         event.error, event.next_attempt_at = error[:500], now + wait
@@ -237,11 +225,6 @@ def retry_claim(
     return gave_up
 
 
-def _find_wait(attempts: int) -> timedelta:
-    seconds = STRIPE_RETRY_SECONDS() * 2 ** min(attempts - 1, 20)
-    return min(timedelta(seconds=seconds), _LONGEST_WAIT)
-
-
 def replay_event(session: Session, event_id: str) -> bool:
     """Have an event applied again, however it ended; False where there is none with an object.
 
@@ -253,14 +236,6 @@ def replay_event(session: Session, event_id: str) -> bool:
         .values(applied_at=None, next_attempt_at=clock(), flag=None, error=None, attempts=0)
     )
     return session.scalar(again.returning(StripeEvent.id)) is not None
-
-
-def _is_open() -> sa.ColumnElement[bool]:
-    return StripeEvent.next_attempt_at.is_not(None)
-
-
-def _is_held(event: StripeEvent, now: datetime) -> bool:
-    return event.lease_until is not None and now < event.lease_until <= now + _get_lease() + _NUDGE_LOST
 
 
 def _select_held(claim: Claim) -> sa.Select[StripeEvent]:

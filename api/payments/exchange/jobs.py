@@ -36,9 +36,9 @@ from api.payments.ledger.payment_events import (
     CREDIT_KEY,
     PAYMENT_KEY,
     REFUND_KEY,
-    find_intent,
     find_refund_id,
     find_stripe_id,
+    list_intents,
     lock_payment,
     read_customers,
 )
@@ -46,6 +46,14 @@ from api.payments.ledger.refunds import note_refusal, record_refund
 from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_wish
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
+
+_ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
+_EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn
+# Of those that give no plan: one in each round, as a rule. Two in each made alerts a tenth slower (docs/benchmarks.md).
+_CALM_SECONDS = 0.02
+_RUNS = 10  # of one object in a row, while events arrive for it
+
+log = structlog.get_logger(__name__)
 
 
 def carry_out(kind: CommandKind, subject_id: UUID) -> None:
@@ -70,12 +78,12 @@ def _refund(command: StripeCommand) -> None:
     with session() as s:
         refund = s.get_one(Refund, command.subject_id)
         payment = s.get_one(Payment, refund.payment_id)
-        intent = find_intent(s, payment)
+        intents = list_intents(s, payment.id)
         if refund.status is not RefundStatus.PLANNED:
             end_command(s, command.kind, command.subject_id)
             return
     try:
-        facts = _make_refund(command, refund, intent)
+        facts = _make_refund(command, refund, intents[-1] if intents else None)
     except StripeRefused as error:
         write_once(note_refusal, command, error)
         return
@@ -250,7 +258,10 @@ def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) 
             return
         # Otherwise Stripe's clock may be ahead: then it is asked to end it now.
         if is_over or at is None or error.code == MISSING:
-            _report_refusal(subscription_id, "end" if at else "go on", error)
+            # Told once: it goes on, and would be charged, until Stripe takes the next attempt.
+            shall = "end" if at else "go on"
+            detail = f"subscription {subscription_id} shall {shall}, and Stripe refuses: {error.code}"
+            write_once(notices.tell_admins, "difference", detail, key=f"cancellation:{subscription_id}")
         raise
 
 
@@ -266,12 +277,6 @@ def _has_ended(stripe_id: str) -> bool:
         return False
     write_once(kind.apply, facts)
     return facts.ended_at is not None
-
-
-def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> None:
-    """Tell the admins, once: the subscription goes on, and would be charged, until Stripe takes the next attempt."""
-    detail = f"subscription {subscription_id} shall {wish}, and Stripe refuses: {error.code}"
-    write_once(notices.tell_admins, "difference", detail, key=f"cancellation:{subscription_id}")
 
 
 def _update_customers(command: StripeCommand) -> None:
@@ -299,15 +304,6 @@ _EXECUTORS: dict[CommandKind, Callable[[StripeCommand], None]] = {
     CommandKind.END: _end,
     CommandKind.CUSTOMER: _update_customers,
 }
-
-
-_ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
-_EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn
-# Of those that give no plan: one in each round, as a rule. Two in each made alerts a tenth slower (docs/benchmarks.md).
-_CALM_SECONDS = 0.02
-_RUNS = 10  # of one object in a row, while events arrive for it
-
-log = structlog.get_logger(__name__)
 
 
 def work_off() -> None:

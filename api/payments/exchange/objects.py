@@ -13,7 +13,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import new_id
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.payment import Subscription as SubscriptionRow
 from api.models.stripe_event import CommandKind
@@ -22,6 +21,7 @@ from api.payments.gateway.errors import UnknownOwner
 from api.payments.gateway.facts import (
     FIRST_MONTH,
     DisputeFacts,
+    Facts,
     FraudWarningFacts,
     IntentFacts,
     InvoiceFacts,
@@ -82,6 +82,11 @@ _AGAIN = {
 }
 
 
+def _retrieve(facts: type[Facts], choose: Callable[[Any], Any], *expand: str) -> Callable[[str], Any]:
+    params = {"expand": list(expand)} if expand else {}
+    return lambda key: facts.of(call(lambda c: choose(c.v1).retrieve(key, params)))
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectType:
     """One type of object: how the types of its events begin, how it is read, and what its state changes here.
@@ -101,16 +106,17 @@ class ObjectType:
     apply: Callable[[Session, Any], None]
 
 
-def _fetch_session(object_id: str) -> SessionFacts:
-    expand = {"expand": ["payment_intent"]}
-    return SessionFacts.of(call(lambda c: c.v1.checkout.sessions.retrieve(object_id, expand)))  # type: ignore[arg-type]
-
-
 def _apply_session(session: Session, facts: SessionFacts) -> None:
     """Link its ids to the order; settle that of a short plan, as a subscription's is settled by its first invoice."""
     payment = lock_owner(session, facts.id, facts.metadata)
     payment.synced_at = clock()
-    _link(session, payment, facts)
+    link_id(session, facts.id, SESSION, payment)
+    if isinstance(facts.payment_intent, IntentFacts):
+        link_id(session, facts.payment_intent.id, INTENT, payment)
+    link_id(session, facts.invoice, "invoice", payment)
+    if facts.subscription:
+        ensure_subscription(session, payment, facts.subscription)
+    link_customer(session, payment, facts.customer)
     if facts.status == "expired":
         add_event(session, payment, PaymentEventKind.EXPIRED, clock())
     if facts.status == "complete" and facts.mode == "payment":
@@ -125,16 +131,6 @@ def _settle(session: Session, payment: Payment, facts: SessionFacts) -> None:
     intent = facts.payment_intent  # a bank debit takes days
     if isinstance(intent, IntentFacts) and intent.status in _NEVER_PAID:
         settle_failed(session, payment, clock(), intent.status)
-
-
-def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
-    link_id(session, facts.id, SESSION, payment)
-    if isinstance(facts.payment_intent, IntentFacts):
-        link_id(session, facts.payment_intent.id, INTENT, payment)
-    link_id(session, facts.invoice, "invoice", payment)
-    if facts.subscription:
-        ensure_subscription(session, payment, facts.subscription)
-    link_customer(session, payment, facts.customer)
 
 
 def _apply_intent(session: Session, facts: IntentFacts) -> None:
@@ -156,8 +152,7 @@ def _apply_intent(session: Session, facts: IntentFacts) -> None:
 
 def _fetch_invoice(object_id: str) -> InvoiceFacts:
     """Read the invoice with all its lines and payments; Stripe shows the first ten of each."""
-    expand = {"expand": ["payments"]}
-    facts = InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
+    facts: InvoiceFacts = _retrieve(InvoiceFacts, lambda v1: v1.invoices, "payments")(object_id)
     page: Any = {"limit": 100}
     if facts.more_lines:
         lines = call(lambda c: read_list(c.v1.invoices.line_items.list(object_id, page), Line))
@@ -199,7 +194,6 @@ def _apply_invoice(session: Session, facts: InvoiceFacts) -> None:
 
 
 def _list_credits(facts: InvoiceFacts) -> list[UUID]:
-    """Return our credits that an invoice's lines name."""
     named = [read_id((line.metadata or {}).get(CREDIT_KEY)) for line in facts.lines]
     return [each for each in named if each]
 
@@ -226,19 +220,16 @@ def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
 
 def _add_renewal(session: Session, subscription: SubscriptionRow, facts: InvoiceFacts) -> Payment:
     """Write the payment of a renewal; the lock of the order lets no other run write it too."""
-    renewal_id = new_id()
-    session.add(
-        Payment(
-            id=renewal_id,
-            user_id=subscription.user_id,
-            plan=subscription.plan,
-            amount_cents=facts.amount_due,
-            subscription_id=subscription.id,
-            created_at=facts.created,
-        )
+    renewal = Payment(
+        user_id=subscription.user_id,
+        plan=subscription.plan,
+        amount_cents=facts.amount_due,
+        subscription_id=subscription.id,
+        created_at=facts.created,
     )
+    session.add(renewal)
     session.flush()
-    return lock_payment(session, renewal_id)
+    return lock_payment(session, renewal.id)
 
 
 def _note_period(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
@@ -290,7 +281,6 @@ def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:
 
 
 def _apply_dispute(session: Session, facts: DisputeFacts) -> None:
-    """Add the dispute's events to its payment, and tell the admins when one opens and how it ends."""
     payment = lock_owner(session, facts.payment_intent)
     name = _name_round(session, payment, facts)
     details = {"amount": facts.amount, "reason": facts.reason}
@@ -342,15 +332,17 @@ def _apply_refund(session: Session, facts: RefundFacts) -> None:
 
 # By the name that `payment_differences` has for them.
 OBJECT_TYPES = {
-    "checkout_session": ObjectType(("checkout.session.",), _fetch_session, _apply_session),
+    "checkout_session": ObjectType(
+        ("checkout.session.",),
+        _retrieve(SessionFacts, lambda v1: v1.checkout.sessions, "payment_intent"),
+        _apply_session,
+    ),
     "dispute": ObjectType(
-        ("charge.dispute.",),
-        lambda key: DisputeFacts.of(call(lambda c: c.v1.disputes.retrieve(key))),
-        _apply_dispute,
+        ("charge.dispute.",), _retrieve(DisputeFacts, lambda v1: v1.disputes), _apply_dispute
     ),
     "fraud_warning": ObjectType(
         ("radar.early_fraud_warning.",),
-        lambda key: FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(key))),
+        _retrieve(FraudWarningFacts, lambda v1: v1.radar.early_fraud_warnings),
         _apply_fraud_warning,
     ),
     # Not all events: `deleted` has nothing to read, and others change nothing here.
@@ -360,16 +352,12 @@ OBJECT_TYPES = {
         _apply_invoice,
     ),
     "payment_intent": ObjectType(
-        ("payment_intent.",),
-        lambda key: IntentFacts.of(call(lambda c: c.v1.payment_intents.retrieve(key))),
-        _apply_intent,
+        ("payment_intent.",), _retrieve(IntentFacts, lambda v1: v1.payment_intents), _apply_intent
     ),
-    "refund": ObjectType(
-        ("refund.",), lambda key: RefundFacts.of(call(lambda c: c.v1.refunds.retrieve(key))), _apply_refund
-    ),
+    "refund": ObjectType(("refund.",), _retrieve(RefundFacts, lambda v1: v1.refunds), _apply_refund),
     "subscription": ObjectType(
         ("customer.subscription.",),
-        lambda key: SubscriptionFacts.of(call(lambda c: c.v1.subscriptions.retrieve(key))),
+        _retrieve(SubscriptionFacts, lambda v1: v1.subscriptions),
         _apply_subscription,
     ),
 }

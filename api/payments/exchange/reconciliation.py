@@ -36,7 +36,7 @@ from api.payments.exchange.objects import OBJECT_TYPES, find_type
 from api.payments.exchange.stripe_ledger import Holding, list_holdings, read_holding
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import IdConflict, StripeAway, StripeForbidden, StripeRefused, UnknownOwner
-from api.payments.gateway.facts import Facts, InvoiceFacts, RefundFacts, SessionFacts
+from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, SessionFacts
 from api.payments.ledger import notices
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import (
@@ -59,17 +59,14 @@ JOB = "reconcile_payments"  # its row keeps until when all was compared, and unt
 OBJECTS_UNTIL, LEDGER_UNTIL = "compared_until", "ledger_until"  # in its counts; unix seconds
 _LISTED_FOR = timedelta(days=30)  # so long Stripe lists an event
 _OVERLAP = timedelta(hours=1)  # lists may be some time behind
-_OVERDUE = timedelta(
-    days=1
-)  # after the end of a subscription's period: a renewal is collected, or was refused
+# After the end of a subscription's period: a renewal is collected, or was refused.
+_OVERDUE = timedelta(days=1)
 _AT_ONCE = 200  # payments in one look for stuck ones
 _PAGE = 100
 _DONE = (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
 
-log = structlog.get_logger(__name__)
-
-
 Listed = tuple[str, Any]  # an object's name in `api/payments/exchange/objects.py`, and its facts
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +88,26 @@ def reconcile() -> dict[str, int]:
         StripeAway: no answer; the job is repeated.
     """
     now = clock()
-    faults: list[tuple[PaymentDifference, Listed | None]] = [
-        (row, None) for row in read_once(find_book_faults)
-    ]
-    left = _keep_all(faults, now, "book")
+    faults = read_once(find_book_faults)
+    left = _keep_all([(row, None) for row in faults], now, "book")
     since, ledger_since = write_once(_find_beginnings, now)
     both = [*_list_objects(int(since.timestamp())), *_list_overdue(now)]
     listed = list({facts.id: (kind, facts) for kind, facts in both}.values())
-    with open_session() as s:
-        found = [(row, each) for each in listed if (row := _compare(s, *each))]
+    found = _find_differences(listed)
     # They are compared by what was just read: the list may be older than what its events changed meanwhile.
     read = [(row, (kind, _sync(kind, facts.id) or facts)) for row, (kind, facts) in found]
     missed, unread = _apply_missed_events(int(since.timestamp()))
     cash, ledger_until = _compare_ledger(ledger_since, now)
     differences = [*read, *unread, *cash]
     left += _keep_all(differences, now, "difference")
-    counts = {
-        "compared": len(listed),
-        "different": len(faults) + len(differences),
-        "left": left,
-        "missed": missed,
-    }
+    different = len(faults) + len(differences)
+    counts = {"compared": len(listed), "different": different, "left": left, "missed": missed}
     return counts | {OBJECTS_UNTIL: int(now.timestamp()), LEDGER_UNTIL: int(ledger_until.timestamp())}
+
+
+def _find_differences(listed: Iterable[Listed]) -> list[tuple[PaymentDifference, Listed]]:
+    with open_session() as s:
+        return [(row, each) for each in listed if (row := _compare(s, *each))]
 
 
 def _find_beginnings(session: Session, now: datetime) -> tuple[datetime, datetime]:
@@ -138,10 +133,7 @@ def _apply_missed_events(since: int) -> tuple[int, list[tuple[PaymentDifference,
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
     found = call(lambda c: _read_each("event", c.v1.events.list(wanted), Event))
     known = [each for each in found if find_type(each[1].type)]
-    with open_session() as s:
-        unread = [
-            (row, each) for each in known if isinstance(each[1], Unread) and (row := _compare(s, *each))
-        ]
+    unread = _find_differences(each for each in known if isinstance(each[1], Unread))
     missed = [facts for _, facts in known if isinstance(facts, Event)]
     with open_session() as s:
         new = [each for each in reversed(missed) if store_event(s, each)]
@@ -160,15 +152,12 @@ def _compare_ledger(
     A payment that differs is read whole, and what moved its money applied, in case its events were lost.
     """
     try:
-        holdings = list_holdings(since)
-        with open_session() as s:
-            off = [each for each in holdings if _compare_cash(s, each)]
-        read = [read_holding(each.payment_id) for each in off]
+        off = _find_differences(("cash", each) for each in list_holdings(since))
+        read = [("cash", read_holding(each.payment_id)) for _, (_, each) in off]
     except StripeForbidden as error:
         log.warning("Stripe's ledger is not compared", because=str(error))
         return [], since
-    with open_session() as s:
-        found = [(row, ("cash", each)) for each in read if (row := _compare_cash(s, each))]
+    found = _find_differences(read)
     for _, (_, holding) in found:
         for kind, object_id in holding.objects:
             _sync(kind, object_id)
@@ -273,14 +262,13 @@ def _compare_cash(session: Session, facts: Holding) -> PaymentDifference | None:
 
 
 def _compare_session(session: Session, facts: SessionFacts) -> PaymentDifference | None:
-    payment_id = find_payment_id(session, facts.id, facts.metadata)
-    payment = session.get(Payment, payment_id) if payment_id else None
+    payment = _find_payment(session, facts.id, facts.metadata)
     if payment is None and PAYMENT_KEY not in (facts.metadata or {}):
         return None  # another application's
     if payment and _agrees(payment, facts):
         return None
     theirs = {"status": facts.status, "payment_status": facts.payment_status, "amount": facts.amount_total}
-    return _build(facts.id, payment_id, _describe(payment), theirs)
+    return _build_of(facts.id, payment, theirs)
 
 
 def _agrees(payment: Payment, facts: SessionFacts) -> bool:
@@ -292,19 +280,17 @@ def _agrees(payment: Payment, facts: SessionFacts) -> bool:
 
 
 def _compare_invoice(session: Session, facts: InvoiceFacts) -> PaymentDifference | None:
-    payment_id = find_payment_id(session, facts.id)
+    payment = _find_payment(session, facts.id)
     ours = facts.origin is not None and PAYMENT_KEY in (facts.origin.metadata or {})
-    if not ours and payment_id is None:
+    if not ours and payment is None:
         return None
-    payment = session.get(Payment, payment_id) if payment_id else None
     paid = facts.status == "paid"
-    done = payment is not None and payment.status in _DONE
-    same = paid and done and payment is not None and payment.amount_cents == facts.amount_paid
+    done = payment if payment and payment.status in _DONE else None
+    same = paid and done and done.amount_cents == facts.amount_paid
     lost_refusal = payment is None and facts.is_refused_renewal
-    if same or (not paid and not done and not lost_refusal):
+    if same or not (paid or done or lost_refusal):
         return None
-    theirs = {"status": facts.status, "paid": facts.amount_paid}
-    return _build(facts.id, payment_id, _describe(payment), theirs)
+    return _build_of(facts.id, payment, {"status": facts.status, "paid": facts.amount_paid})
 
 
 def _compare_refund(session: Session, facts: RefundFacts) -> PaymentDifference | None:
@@ -329,15 +315,25 @@ def _build(
     return PaymentDifference(object_id=object_id, payment_id=payment_id, ours=ours, stripe=theirs)
 
 
-def _describe(payment: Payment | None) -> dict[str, Any]:
-    return {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
+def _build_of(object_id: str, payment: Payment | None, theirs: dict[str, Any]) -> PaymentDifference:
+    ours = {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
+    return _build(object_id, payment.id if payment else None, ours, theirs)
+
+
+def _find_payment(session: Session, object_id: str, metadata: Metadata = None) -> Payment | None:
+    known = find_payment_id(session, object_id, metadata)
+    return session.get(Payment, known) if known else None
 
 
 def _keep_all(found: Iterable[tuple[PaymentDifference, Listed | None]], now: datetime, what: str) -> int:
     """Keep differences, and report those that are not repaired; return how many these are."""
     left = [row for row, each in found if not _keep(row, each, now)]
-    if left:
-        _report(left, f"{what}:{now:%Y-%m-%d}")
+    lines = [
+        f"{each.object_id}: ours {each.ours or 'nothing'}, Stripe's {each.stripe or 'nothing'}"
+        for each in left
+    ]
+    if lines:
+        write_once(notices.tell_admins, "difference", "\n".join(lines), key=f"{what}:{now:%Y-%m-%d}")
     return len(left)
 
 
@@ -352,11 +348,7 @@ def _keep(row: PaymentDifference, read: Listed | None, now: datetime) -> bool:
 
 
 def _sync(kind: str, object_id: str) -> Any:
-    """Read an object and apply it, unless it is not ours, or not what our tables say; return what was applied.
-
-    Raises:
-        StripeAway: no answer.
-    """
+    """Read an object and apply it, unless it is not ours, or not what our tables say; return what was applied."""
     each = OBJECT_TYPES[kind]
     try:
         facts = each.fetch(object_id)
@@ -371,11 +363,3 @@ def _sync(kind: str, object_id: str) -> Any:
         log.exception("an object cannot be applied", object=object_id)
         return None
     return facts
-
-
-def _report(left: Iterable[PaymentDifference], key: str) -> None:
-    lines = [
-        f"{each.object_id}: ours {each.ours or 'nothing'}, Stripe's {each.stripe or 'nothing'}"
-        for each in left
-    ]
-    write_once(notices.tell_admins, "difference", "\n".join(lines), key=key)

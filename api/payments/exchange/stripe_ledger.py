@@ -6,7 +6,6 @@ its transaction does not count. https://docs.stripe.com/api/balance_transactions
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,11 +16,11 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.models.base import read_once
+from api.models.base import session as open_session
 from api.models.book import Account, BookLine, BookTransaction
-from api.models.payment import StripeId
 from api.payments.gateway.client import call
 from api.payments.gateway.facts import Facts, read_list
-from api.payments.ledger.payment_events import INTENT, find_payment_id
+from api.payments.ledger.payment_events import INTENT, find_payment_id, list_intents
 
 _PAGE = 100
 _PENDING = ("pending", "requires_action")  # of a refund
@@ -44,6 +43,12 @@ class _Movement(Facts):
 
     amount: int
     source: _Mover | str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is that of a refund which is pending."""
+        by = self.source
+        return isinstance(by, _Mover) and by.object == "refund" and by.status in _PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,10 @@ def list_holdings(since: datetime) -> list[Holding]:
     for each in moved:
         if isinstance(each.source, _Mover) and each.source.payment_intent:
             by_intent[each.source.payment_intent].append(each)
-    owners = read_once(_find_owners, by_intent)
+    with open_session() as s:
+        owners = {each: known for each in by_intent if (known := find_payment_id(s, each))}
     whole = {
-        owners[intent]: Holding(owners[intent], intent, _sum(found))
+        owners[intent]: Holding(owners[intent], intent, sum(m.amount for m in found if not m.is_pending))
         for intent, found in by_intent.items()
         if intent in owners
         and any(isinstance(m.source, _Mover) and m.source.object == "charge" for m in found)
@@ -86,7 +92,7 @@ def read_holding(payment_id: UUID) -> Holding:
     Raises:
         StripeForbidden, StripeAway: as `list_holdings`.
     """
-    intents = read_once(_list_intents, payment_id)
+    intents = read_once(list_intents, payment_id)
     movers = [each for intent in intents for each in _list_movers(intent)]
     moved = [
         _Movement(amount=booked.amount, source=each)
@@ -96,7 +102,8 @@ def read_holding(payment_id: UUID) -> Holding:
     ]
     objects = [(INTENT, each) for each in intents]
     objects += [(each.object, each.id) for each in movers if each.object != "charge"]
-    return Holding(payment_id, intents[-1] if intents else str(payment_id), _sum(moved), objects)
+    cents = sum(each.amount for each in moved if not each.is_pending)
+    return Holding(payment_id, intents[-1] if intents else str(payment_id), cents, objects)
 
 
 def _list_movers(intent: str) -> list[_Mover]:
@@ -109,34 +116,9 @@ def _list_movers(intent: str) -> list[_Mover]:
     return charges + refunds + disputes
 
 
-def _sum(moved: Iterable[_Movement]) -> int:
-    """Add transactions, without those of refunds that are pending."""
-    return sum(
-        each.amount
-        for each in moved
-        if not (
-            isinstance(each.source, _Mover)
-            and each.source.status in _PENDING
-            and each.source.object == "refund"
-        )
-    )
-
-
-def _find_owners(session: Session, intents: Iterable[str]) -> dict[str, UUID]:
-    found = {each: find_payment_id(session, each) for each in intents}
-    return {intent: payment_id for intent, payment_id in found.items() if payment_id}
-
-
 def _list_moved_here(session: Session, since: datetime) -> list[UUID]:
     moved = sa.select(BookLine.payment_id).join(
         BookTransaction, BookTransaction.id == BookLine.transaction_id
     )
     mine = moved.where(BookLine.account == Account.CASH, BookTransaction.at >= since)
     return list(session.scalars(mine.distinct()))
-
-
-def _list_intents(session: Session, payment_id: UUID) -> list[str]:
-    mine = sa.select(StripeId.id).where(
-        StripeId.payment_id == payment_id, StripeId.kind.startswith(INTENT, autoescape=True)
-    )
-    return list(session.scalars(mine.order_by(StripeId.kind)))

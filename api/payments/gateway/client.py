@@ -101,7 +101,6 @@ def _make_client(_process: int, key: str, base_url: str, timeout: tuple[float, f
 
 
 def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> Exception:
-    """Tell the breaker about an error; return ours for it."""
     saved = "Idempotent-Replayed" in (error.headers or {})  # Stripe works: it repeats an older answer
     conflict = error.http_status == HTTPStatus.CONFLICT
     works = saved or conflict or isinstance(error, (*_REFUSALS, *_WRONG_KEY, *_ASKED_WRONG))

@@ -52,7 +52,6 @@ def _list_due(session: Session, now: datetime) -> list[str]:
 
 
 def _is_disputed(row: type[FormerCustomer]) -> sa.ColumnElement[bool]:
-    """Return the condition that a dispute of the payment is open."""
     opened, over = aliased(PaymentEvent), aliased(PaymentEvent)
     ended = sa.exists().where(
         over.payment_id == opened.payment_id, over.subject == opened.subject, over.kind.in_(_OVER)

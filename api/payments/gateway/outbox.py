@@ -62,14 +62,19 @@ def put_off(
 
     The next key follows a refusal, which Stripe may have saved under this one; at once, where it saved an error.
     """
-    wait = timedelta(seconds=STRIPE_RETRY_SECONDS() * 2 ** min(command.attempts - 1, 20))
-    values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, longest)}
+    wait = measure_wait(command.attempts, longest)
+    values = {"error": str(error)[:500], "next_attempt_at": clock() + wait}
     is_saved = isinstance(error, StripeAway) and error.saved
     if is_saved or isinstance(error, StripeRefused):
         values["key_number"] = command.key_number + 1
     if is_saved:
         values["next_attempt_at"] = clock()
     session.execute(sa.update(StripeCommand).where(_is(command.kind, command.subject_id)).values(values))
+
+
+def measure_wait(attempts: int, longest: timedelta) -> timedelta:
+    """Return how long the next attempt waits."""
+    return min(timedelta(seconds=STRIPE_RETRY_SECONDS() * 2 ** min(attempts - 1, 20)), longest)
 
 
 def end_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:

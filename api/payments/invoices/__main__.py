@@ -23,10 +23,8 @@ def main() -> int:
     except StoreAway as error:
         sys.stderr.write(f"nothing was changed: {error}\n")
         return 1
-    lines = [f"{read} documents are in the store, {new} of them new gaps; numbers go on behind the highest"]
-    sys.stdout.writelines(
-        f"{each}\n" for each in (*lines, *(f"{number}: {reason}" for number, reason in gaps))
-    )
+    what = f"{read} documents are in the store, {new} of them new gaps; numbers go on behind the highest"
+    sys.stdout.writelines([f"{what}\n", *(f"{number}: {reason}\n" for number, reason in gaps)])
     return 0
 
 

@@ -21,7 +21,7 @@ from api.models.base import is_any_of
 from api.models.base import session as open_session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
-from api.models.payment import Payment, Refund, RefundReason, StripeId, WatchCredit
+from api.models.payment import Payment, Refund, StripeId, WatchCredit
 from api.payments.invoices.contents import (
     PARIS,
     CorrectedInvoice,
@@ -122,26 +122,23 @@ def _bill(session: Session, payment: Payment, cause: BookTransaction) -> None:
 
 def _list_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:
     """Yield the lines of a paid payment; they add up to what was paid."""
-    paid, name = payment.amount_cents, payment.plan
-    if payment.consented_at is None:
+    paid, name, lowered = payment.amount_cents, payment.plan, []
+    if payment.consented_at:
+        kind, discount = LineKind.PLAN, max(read_asked(session, payment) - paid, 0)
+        for each in list_credits(session, payment):
+            ended = session.get_one(Payment, each.credited_payment_id).plan
+            lowered.append((LineKind.UPGRADE_CREDIT, ended, each.amount_cents))
+    else:
+        kind, discount = LineKind.RENEWAL, read_discount(session, payment)
         borne = sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
         outages = session.scalars(borne.where(WatchCredit.borne_by_id == payment.id)).one()
-        lowered = {LineKind.OUTAGE: outages, LineKind.DISCOUNT: read_discount(session, payment)}
-        price = paid + sum(lowered.values())
-        yield InvoiceLine(kind=LineKind.RENEWAL, plan=name, amount_cents=price)
-        for kind, cents in lowered.items():
-            if cents:
-                yield InvoiceLine(kind=kind, plan=name, amount_cents=-cents)
-        return
-    credits_ = [each for each in list_credits(session, payment) if each.amount_cents]
-    discount = max(read_asked(session, payment) - paid, 0)
-    price = paid + discount + sum(each.amount_cents for each in credits_)
-    yield InvoiceLine(kind=LineKind.PLAN, plan=name, amount_cents=price)
-    for each in credits_:
-        ended = session.get_one(Payment, each.credited_payment_id).plan
-        yield InvoiceLine(kind=LineKind.UPGRADE_CREDIT, plan=ended, amount_cents=-each.amount_cents)
-    if discount:
-        yield InvoiceLine(kind=LineKind.DISCOUNT, plan=name, amount_cents=-discount)
+        lowered.append((LineKind.OUTAGE, name, outages))
+    lowered.append((LineKind.DISCOUNT, name, discount))
+    price = paid + sum(cents for *_, cents in lowered)
+    yield InvoiceLine(kind=kind, plan=name, amount_cents=price)
+    for what, whose, cents in lowered:
+        if cents:
+            yield InvoiceLine(kind=what, plan=whose, amount_cents=-cents)
 
 
 def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransaction) -> bool:
@@ -159,6 +156,7 @@ def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransact
     if cents > 0:
         corrected = _find_credit_note(session, documents, cause) or documents[-1]
     first = InvoiceContents.model_validate(documents[0].contents)
+    reason = sa.select(Refund.reason).join(StripeId, StripeId.refund_id == Refund.id)
     contents = first.model_copy(
         update={
             "lines": (InvoiceLine(kind=_LINES[cause.kind], plan=first.plan, amount_cents=abs(cents)),),
@@ -167,7 +165,7 @@ def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransact
             "vat_cents": abs(measure_vat(before + cents, first.vat_percent) - vat_before),
             "seller": name_present_seller(),
             "corrects": CorrectedInvoice(number=corrected.number, issued_at=corrected.issued_at),
-            "reason": _read_reason(session, cause),
+            "reason": session.scalar(reason.where(StripeId.id == _name_subject(cause))),  # None of a dispute
         }
     )
     kind = InvoiceKind.INVOICE if cents > 0 else InvoiceKind.CREDIT_NOTE
@@ -192,16 +190,9 @@ def _read_held(session: Session, invoice: Invoice, cause: BookTransaction) -> in
 def _find_credit_note(
     session: Session, documents: Sequence[Invoice], cause: BookTransaction
 ) -> Invoice | None:
-    """Return the credit note that a transaction takes back."""
     earlier = f"{_name_subject(cause)}:{_TAKEN_BACK[cause.kind]}"
     known = session.scalar(sa.select(BookTransaction.id).where(BookTransaction.cause == earlier))
     return next((each for each in documents if each.transaction_id == known), None)
-
-
-def _read_reason(session: Session, cause: BookTransaction) -> RefundReason | None:
-    """Return why money went back by a refund; None of a dispute."""
-    refund = sa.select(Refund.reason).join(StripeId, StripeId.refund_id == Refund.id)
-    return session.scalar(refund.where(StripeId.id == _name_subject(cause)))
 
 
 def _name_subject(cause: BookTransaction) -> str:

@@ -6,7 +6,6 @@ Lato is embedded, as the built-in fonts of PDF have no œ. The same contents giv
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,13 +39,11 @@ _LINES = {
 
 
 class _Document(FPDF):
-    """A page with our margins and fonts; its foot says who we are."""
-
     def __init__(self) -> None:
         super().__init__(format="A4")
         self.set_margin(_MARGIN)
         for style, name in _FACES.items():
-            self.add_font(_FONT, style, _find_face(name))
+            self.add_font(_FONT, style, Path(str(files("font_lato") / "files" / name)))
         self.set_text_color(_BLACK)
 
     def close(self) -> None:
@@ -55,14 +52,12 @@ class _Document(FPDF):
             font.close()  # type: ignore[union-attr]
 
     def footer(self) -> None:
-        """Write the foot."""
         self.set_y(-_MARGIN)
         self.write_text(
             "RDVPriority est un service privé. Le rendez-vous en préfecture est gratuit.", size=8, grey=True
         )
 
     def write_text(self, text: str, *, size: float = 10, style: str = "", grey: bool = False) -> None:
-        """Write a paragraph, and go on below it."""
         self.set_font(_FONT, style, size)
         self.set_text_color(_GREY if grey else _BLACK)
         self.multi_cell(
@@ -70,7 +65,6 @@ class _Document(FPDF):
         )
 
     def write_fact(self, name: str, text: str) -> None:
-        """Write a name and what it is, beside each other."""
         self.set_font(_FONT, "", 10)
         self.set_text_color(_GREY)
         self.cell(42, _LINE, name)
@@ -82,9 +76,8 @@ class _Document(FPDF):
         plain = text.replace("\u202f", "\u00a0")
         return "".join(each if ord(each) in known or each == "\n" else "?" for each in plain)
 
-    def can_show(self, text: str) -> bool:
-        """Return whether Lato has every character, written from left to right."""
-        return all(ord(each) in self.fonts[_FONT].cmap for each in text)  # type: ignore[union-attr]
+    def write_money(self, cents: int) -> str:
+        return self.keep_known(format_currency(cents / 100, "EUR", locale=_FRENCH))
 
 
 def render_pdf(row: Invoice) -> bytes:
@@ -123,7 +116,7 @@ def _describe_seller(seller: Seller) -> Iterator[str]:
 
 def _write_facts(page: _Document, row: Invoice, contents: InvoiceContents) -> None:
     page.write_fact("Date", _write_day(row.issued_at))
-    if row.client_name and page.can_show(row.client_name):
+    if row.client_name and page.keep_known(row.client_name) == row.client_name:
         page.write_fact("Client", row.client_name)
     page.write_fact("Commande", contents.order)
     returned = row.kind is InvoiceKind.CREDIT_NOTE
@@ -150,7 +143,7 @@ def _write_lines(page: _Document, contents: InvoiceContents) -> None:
     ) as table:
         table.row(heads)
         for line in contents.lines:
-            cents = page.keep_known(_write_money(line.amount_cents))
+            cents = page.write_money(line.amount_cents)
             text = _LINES[line.kind].format(plan=name_plan(line.plan))
             table.row((page.keep_known(text), "1", cents, cents))
 
@@ -163,19 +156,8 @@ def _write_totals(page: _Document, row: Invoice, contents: InvoiceContents) -> N
         page.set_font(_FONT, "B" if is_last else "", 12 if is_last else 10)
         page.set_text_color(_BLACK)
         page.cell(142, 7, page.keep_known(name), align=Align.R)
-        page.cell(
-            28, 7, page.keep_known(_write_money(cents)), align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT
-        )
+        page.cell(28, 7, page.write_money(cents), align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def _write_day(moment: datetime) -> str:
     return format_date(moment.astimezone(PARIS), "long", locale=_FRENCH)
-
-
-def _write_money(cents: int) -> str:
-    return format_currency(cents / 100, "EUR", locale=_FRENCH)
-
-
-@lru_cache(maxsize=2)
-def _find_face(name: str) -> Path:
-    return Path(str(files("font_lato") / "files" / name))

@@ -18,7 +18,6 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
-from api.models.base import new_id
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.payment import Payment, PlanCredit, Refund, RefundReason, RefundStatus
 from api.models.user import Grant
@@ -109,7 +108,7 @@ def post(session: Session, cause: str, kind: BookKind, *lines: Line) -> bool:
     if not moved:
         return False
     session.flush()
-    made = insert(BookTransaction).values(id=new_id(), cause=cause, kind=kind, at=clock())
+    made = insert(BookTransaction).values(cause=cause, kind=kind, at=clock())
     transaction_id = session.scalar(
         made.on_conflict_do_nothing(index_elements=["cause"]).returning(BookTransaction.id)
     )

@@ -25,27 +25,25 @@ from api.payments.ledger.grants import end_grace, end_paid_plan, measure_use, pr
 from api.payments.ledger.payment_events import add_event, has_event, has_plan, is_credited, lock_payment
 from api.payments.ledger.refunds import plan_refund, plan_refunds, spread_refund
 from api.payments.ledger.subscriptions import request_cancellation
+from api.payments.ledger.withdrawal_rules import was_informed
 from configs.ground.clock import clock
 
-_REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
 
-
-def withdraw(session: Session, payment_id: UUID, declared_at: datetime, *, informed: bool = True) -> int:
+def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> int:
     """End an order's plan, which revives the cheaper plans that it credited, and plan the refund; return its cents.
 
     The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent. The
     contract of a subscription is the order's with all its renewals: each of them ends and is refunded likewise.
-    `informed`: the user had the notice of the right by then; otherwise no part of the price is owed.
+    Where the user did not have the notice of the right by then, no part of the price is owed.
 
     Raises:
         WithdrawalRefused: it is no paid order, it was withdrawn before, or the plan was used whole.
     """
     payment = lock_payment(session, payment_id)
     _check(session, payment)
-    unused = _measure_unused(session, payment, declared_at, informed)
-    owes = informed and _has_begun_on_request(payment)
+    unused, used_until = _measure_unused(session, payment, declared_at)
     end_paid_plan(session, payment, clock(), unused)
-    total = _end_subscription(session, payment, declared_at if owes else None)
+    total = _end_subscription(session, payment, used_until)
     back, kept = _measure_refund(session, payment, unused)
     total += back
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
@@ -56,14 +54,11 @@ def withdraw(session: Session, payment_id: UUID, declared_at: datetime, *, infor
     return total
 
 
-def quote_withdrawal(
-    session: Session, payment: Payment, declared_at: datetime, *, informed: bool = True
-) -> int:
+def quote_withdrawal(session: Session, payment: Payment, declared_at: datetime) -> int:
     """Return the cents that `withdraw` would give back for an order and its renewals. It raises the same error."""
     _check(session, payment)
-    unused = _measure_unused(session, payment, declared_at, informed)
-    owes = informed and _has_begun_on_request(payment)
-    renewals = quote_ends(session, _list_renewals(session, payment), declared_at if owes else None)
+    unused, used_until = _measure_unused(session, payment, declared_at)
+    renewals = quote_ends(session, _list_renewals(session, payment), used_until)
     return _measure_refund(session, payment, unused, renewals[payment.id])[0] + renewals.total()
 
 
@@ -82,15 +77,22 @@ def _check(session: Session, payment: Payment) -> None:
         )
 
 
-def _measure_unused(session: Session, payment: Payment, declared_at: datetime, informed: bool) -> Fraction:
-    """Return the part of what an order bought for which nothing is owed."""
+def _measure_unused(
+    session: Session, payment: Payment, declared_at: datetime
+) -> tuple[Fraction, datetime | None]:
+    """Return the part of what an order bought for which nothing is owed, and until when its renewals' use is owed."""
     used, bought = measure_use(session, payment, declared_at)
-    if not _has_begun_on_request(payment):
-        return Fraction(1)
+    consent = payment.consent or {}
+    if not (consent.get("startNow") and consent.get("acknowledgesLoss")):
+        return Fraction(1), None
     ran = measure_use(session, payment, declared_at, served=True)[0]
-    if bought and ran >= bought and not _goes_on(session, payment, declared_at):
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    goes_on = row and (row.ended_at is None or row.ended_at > declared_at)
+    if bought and ran >= bought and not goes_on:  # a first month alone does not perform a subscription whole
         raise WithdrawalRefused("performed", "the plan was used whole, which ended the right to withdraw")
-    return Fraction(bought - used, bought) if bought and informed else Fraction(1)
+    if not was_informed(session, payment, declared_at):
+        return Fraction(1), None
+    return Fraction(bought - used, bought) if bought else Fraction(1), declared_at
 
 
 def _measure_refund(
@@ -107,17 +109,6 @@ def _measure_refund(
     left = max(held.claims - kept, 0)
     most = max(min(held.refundable, held.money - by_renewals), 0)
     return min(max(left - max(credited - held.passed_on, 0), 0), most), kept
-
-
-def _has_begun_on_request(order: Payment) -> bool:
-    consent = order.consent or {}
-    return bool(consent.get(_REQUEST) and consent.get(_ACKNOWLEDGEMENT))
-
-
-def _goes_on(session: Session, order: Payment, at: datetime) -> bool:
-    """Return whether a subscription was not over: the first month alone does not perform it whole."""
-    row = session.get(Subscription, order.subscription_id) if order.subscription_id else None
-    return bool(row and (row.ended_at is None or row.ended_at > at))
 
 
 def _end_subscription(session: Session, order: Payment, used_until: datetime | None) -> int:

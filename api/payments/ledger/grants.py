@@ -14,7 +14,6 @@ from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import wake_alerts
 from api.alerts.unwatched import record_unwatched
 from api.ground.messages import get_effects
-from api.models.base import new_id
 from api.models.payment import (
     CreditForm,
     Payment,
@@ -131,9 +130,7 @@ def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until:
     if row.cancel_wanted_at or session.scalar(covered.limit(1)):
         return
     ends = paid_until + GRACE_PERIOD
-    session.add(
-        Grant(id=new_id(), user_id=user_id, plan=row.plan, starts_at=paid_until, ends_at=ends, source=GRACE)
-    )
+    session.add(Grant(user_id=user_id, plan=row.plan, starts_at=paid_until, ends_at=ends, source=GRACE))
     session.flush()
     wake_alerts(session, user_id, "days of grace began")
 
@@ -235,9 +232,7 @@ def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fra
         request_cancellation(session, payment.subscription_id, now)
     _follow(session, payment, "plan ended")
     for credit in list_credits(session, payment) if unused else ():
-        seconds = math.ceil(credit.seconds * unused)
-        if cheaper := _revive(session, payment, credit, now, seconds):
-            _follow(session, cheaper, "plan revived")
+        _revive(session, payment, credit, now, math.ceil(credit.seconds * unused))
 
 
 def end_repaid_plan(
@@ -262,26 +257,20 @@ def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) 
         known = _find_revived(session, payment, credit)
         before = (known.ends_at - known.starts_at).total_seconds() if known else 0
         share = -(-credit.seconds * min(cents, whole) // whole)
-        if cheaper := _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds)):
-            _follow(session, cheaper, "plan revived")
+        _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds))
 
 
-def _revive(
-    session: Session, order: Payment, credit: PlanCredit, at: datetime, seconds: int
-) -> Payment | None:
-    """Give a credited plan this time from `at`, and return its payment.
-
-    What the order revived of it already, as it was to end later, takes that place.
-    """
+def _revive(session: Session, order: Payment, credit: PlanCredit, at: datetime, seconds: int) -> None:
+    """Give a credited plan this time from `at`, in place of what the order revived of it already, to begin later."""
     cheaper = lock_payment(session, credit.credited_payment_id)
     if not cheaper.user_id or cheaper.status is not PaymentStatus.COMPLETED:
-        return None
+        return
     if known := _find_revived(session, order, credit):
         session.delete(known)
         session.flush()
     starts = find_plan_end(session, cheaper.user_id, cheaper.plan, at)
     add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=seconds))
-    return cheaper
+    _follow(session, cheaper, "plan revived")
 
 
 def _find_revived(session: Session, order: Payment, credit: PlanCredit) -> Grant | None:
@@ -387,17 +376,9 @@ def _follow(session: Session, payment: Payment, reason: str) -> None:
 
 def add_grant(session: Session, payment: Payment, source: str, starts: datetime, ends: datetime) -> None:
     """Write a grant of a payment's plan to its user."""
-    session.add(
-        Grant(
-            id=new_id(),
-            user_id=payment.user_id,
-            plan=payment.plan,
-            starts_at=starts,
-            ends_at=ends,
-            source=source,
-            payment_id=payment.id,
-        )
-    )
+    grant = Grant(user_id=payment.user_id, payment_id=payment.id, plan=payment.plan, source=source)
+    grant.starts_at, grant.ends_at = starts, ends
+    session.add(grant)
     session.flush()
 
 

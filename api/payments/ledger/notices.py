@@ -30,6 +30,12 @@ _ALARMS = frozenset(
 )  # the others wait for a look
 # What becomes of a refund that could not leave, for the texts of the kind refunded. TRANSFERRED: it left another way.
 AGAIN, BY_HAND, DISPUTED, DROPPED, TRANSFERRED = "again", "by_hand", "disputed", "dropped", "transferred"
+# Cards are refused each day. Many at once mean that our account, a price or a page is wrong, or that someone tries
+# stolen cards.
+WINDOW, _USUAL = timedelta(hours=3), timedelta(days=14)
+_LEAST = 5  # failures in a window that are worth a mail
+_TIMES = 3  # as many as usual
+_REFUSED = "payment_intent.payment_failed"  # Stripe sends it for each refused card, at renewals too
 
 
 def confirm_order(session: Session, payment: Payment) -> None:
@@ -69,22 +75,17 @@ def tell_late_payment(session: Session, payment: Payment, lost: Hole, renews: bo
     _write(session, payment.user_id, "paid_late", params, f"paid-late:{payment.id}")
 
 
-def tell_refund(session: Session, payment: Payment, refund: Refund, state: str) -> None:
-    """Write that money is on its way (`pending`, once for each debt), has reached the bank, or was transferred."""
-    if state == RefundStatus.PENDING:
-        tell_late_refund(session, payment, refund, state)
-        return
-    params, key = {"refund": str(refund.id), "state": state}, f"refunded:{refund.id}"
-    _write(session, payment.user_id, "refunded", params, key)
-
-
-def tell_late_refund(
+def tell_refund(
     session: Session, payment: Payment, refund: Refund, state: str, cents: int | None = None
 ) -> None:
-    """Write once for each debt that its money is not there yet, and what follows; `state` is a word of this file."""
+    """Write that money arrived or was transferred; or, once for each debt, that it is not there yet and what follows.
+
+    `state` is a refund's status, or a word of this file.
+    """
     params = {"refund": str(refund.id), "state": state, "cents": cents or refund.amount_cents}
-    key = f"refunded:{payment.id}:{refund.debt_began_at.isoformat()}:{state}"
-    _write(session, payment.user_id, "refunded", params, key)
+    debt = f"{payment.id}:{refund.debt_began_at.isoformat()}:{state}"
+    subject = refund.id if state in (RefundStatus.SUCCEEDED, TRANSFERRED) else debt
+    _write(session, payment.user_id, "refunded", params, f"refunded:{subject}")
 
 
 def confirm_cancellation(
@@ -108,14 +109,6 @@ def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> Non
     params = {"trouble": trouble, "detail": detail[:1000]}
     alarm = IncidentReason(trouble) if trouble in _ALARMS else None
     write_to_admins(session, "payment_trouble", params, f"payment-trouble:{key}", alarm)
-
-
-# Cards are refused each day. Many at once mean that our account, a price or a page is wrong, or that someone tries
-# stolen cards.
-WINDOW, _USUAL = timedelta(hours=3), timedelta(days=14)
-_LEAST = 5  # failures in a window that are worth a mail
-_TIMES = 3  # as many as usual
-_REFUSED = "payment_intent.payment_failed"  # Stripe sends it for each refused card, at renewals too
 
 
 def tell_rising_failures(session: Session) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
-from api.models.base import new_id
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -64,7 +63,6 @@ def add_event(
     added = session.scalar(
         insert(PaymentEvent)
         .values(
-            id=new_id(),
             payment_id=payment.id,
             kind=kind,
             subject=subject,
@@ -202,7 +200,7 @@ def link_intent(session: Session, stripe_id: str | None, payment: Payment) -> No
     Raises:
         IdConflict: it is another payment's.
     """
-    known = session.scalars(_select_intents(payment)).all()
+    known = list_intents(session, payment.id)
     if stripe_id not in known:
         link_id(session, stripe_id, f"{INTENT}.{len(known) + 1}" if known else INTENT, payment)
 
@@ -229,16 +227,11 @@ def read_customers(session: Session, user_id: UUID) -> tuple[str, set[str]]:
     return user.email, {each for each in (user.stripe_customer_id, *paid) if each}
 
 
-def find_intent(session: Session, payment: Payment) -> str | None:
-    """Return the PaymentIntent of a payment that has its money: the newest one."""
-    newest = (sa.func.length(StripeId.kind).desc(), StripeId.kind.desc())
-    return session.scalar(_select_intents(payment).order_by(*newest).limit(1))
-
-
-def _select_intents(payment: Payment) -> sa.Select[str]:
-    return sa.select(StripeId.id).where(
-        StripeId.payment_id == payment.id, StripeId.kind.startswith(INTENT, autoescape=True)
-    )
+def list_intents(session: Session, payment_id: UUID) -> Sequence[str]:
+    """Return the PaymentIntents of a payment; the newest, which has its money, is the last one."""
+    mine = (StripeId.payment_id == payment_id, StripeId.kind.startswith(INTENT, autoescape=True))
+    ids = sa.select(StripeId.id).where(*mine)
+    return session.scalars(ids.order_by(sa.func.length(StripeId.kind), StripeId.kind)).all()
 
 
 def _name_column(owner: Payment | Subscription | Refund) -> str:

@@ -7,6 +7,7 @@ ordered again, by another row, or by a transfer where Stripe can never make it.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -77,7 +78,7 @@ def plan_refund(
         detail = f"{left} cents of this payment can be given back: name an amount up to that"
         unpaid = "this payment was not paid: there is nothing to give back"
         raise ApiError(409, "refund-refused", detail if payment.paid_at else unpaid)
-    return _add_refund(session, payment, amount_cents, reason, note)
+    return _add_refund(session, payment, amount_cents, reason, note=note)
 
 
 def plan_refunds(
@@ -130,26 +131,26 @@ def _add_refund(
     payment: Payment,
     amount_cents: int,
     reason: RefundReason,
-    note: str | None = None,
     *,
     claim: UUID | None = None,
-    owed_since: datetime | None = None,
     wait: timedelta = timedelta(0),
+    **columns: Any,
 ) -> Refund:
-    now = clock()
-    refund = Refund(
-        payment_id=payment.id,
-        amount_cents=amount_cents,
-        reason=reason,
-        note=note,
-        created_at=now,
-        owed_since=owed_since or now,
-    )
+    values = {"owed_since": clock()} | columns
+    refund = _write_row(session, payment, amount_cents, reason, **values)
+    add_command(session, CommandKind.REFUND, refund.id, wait)
+    post_ordered(session, refund, claim or payment.id)
+    return refund
+
+
+def _write_row(
+    session: Session, payment: Payment, cents: int, reason: RefundReason, **columns: Any
+) -> Refund:
+    values = {"created_at": clock()} | columns
+    refund = Refund(payment_id=payment.id, amount_cents=cents, reason=reason, **values)
     session.add(refund)
     session.flush()
     session.refresh(payment)
-    add_command(session, CommandKind.REFUND, refund.id, wait)
-    post_ordered(session, refund, claim or payment.id)
     return refund
 
 
@@ -191,15 +192,9 @@ def _add_foreign(
     """Write the row of a refund that was not ordered here, or no more."""
     if not fails:
         _make_room(session, payment, facts.amount)
-    refund = Refund(
-        status=RefundStatus.FAILED if fails else RefundStatus.PLANNED,
-        payment_id=payment.id,
-        amount_cents=facts.amount,
-        reason=given_up.reason if given_up else RefundReason.EXTERNAL,
-        created_at=facts.created,
-    )
-    session.add(refund)
-    session.flush()
+    reason = given_up.reason if given_up else RefundReason.EXTERNAL
+    status = RefundStatus.FAILED if fails else RefundStatus.PLANNED
+    refund = _write_row(session, payment, facts.amount, reason, status=status, created_at=facts.created)
     post_ordered(session, refund, payment.id)
     return refund
 
@@ -245,7 +240,7 @@ def settle_debt(session: Session, payment: Payment, cause: str, by_bank: int | N
     if failed and _takes_transfer(session, payment):
         _ask_for_transfer(session, payment, cents, failed)
         return True
-    reason, since = (failed.reason, failed.debt_began_at) if failed else (RefundReason.WITHDRAWAL, clock())
+    reason, since = _read_debt(failed)
     wait = _measure_wait(session, payment, since)
     _add_refund(session, payment, cents, reason, owed_since=since, wait=wait)
     return True
@@ -254,6 +249,10 @@ def settle_debt(session: Session, payment: Payment, cause: str, by_bank: int | N
 def _find_debt(session: Session, payment: Payment) -> Refund | None:
     """Return the last refund that failed though it was owed: it says why, and since when; not what people wished."""
     return next((each for each in _list_failed(session, payment) if each.reason not in WISHED), None)
+
+
+def _read_debt(failed: Refund | None) -> tuple[RefundReason, datetime]:
+    return (failed.reason, failed.debt_began_at) if failed else (RefundReason.WITHDRAWAL, clock())
 
 
 def _list_failed(session: Session, payment: Payment) -> Sequence[Refund]:
@@ -295,7 +294,7 @@ def _ask_for_transfer(session: Session, payment: Payment, cents: int, failed: Re
     )
     key = f"transfer:{payment.id}:{since.isoformat()}:{cents}"
     notices.tell_admins(session, "refund_failed", detail, key=key)
-    notices.tell_late_refund(session, payment, failed, notices.BY_HAND, cents)
+    notices.tell_refund(session, payment, failed, notices.BY_HAND, cents)
 
 
 def record_transfer(session: Session, payment: Payment, cents: int, note: str) -> Refund:
@@ -312,20 +311,9 @@ def record_transfer(session: Session, payment: Payment, cents: int, note: str) -
     for each in waiting:
         add_command(session, CommandKind.REFUND, each.id)  # its worker takes it out
         _note_failure(session, payment, each, _TRANSFERRED)
-    now, failed = clock(), _find_debt(session, payment)
-    refund = Refund(
-        payment_id=payment.id,
-        amount_cents=cents,
-        reason=failed.reason if failed else RefundReason.WITHDRAWAL,
-        note=note,
-        status=RefundStatus.SUCCEEDED,
-        created_at=now,
-        owed_since=failed.debt_began_at if failed else now,
-        settled_at=now,
-    )
-    session.add(refund)
-    session.flush()
-    session.refresh(payment)
+    reason, since = _read_debt(_find_debt(session, payment))
+    made = {"note": note, "status": RefundStatus.SUCCEEDED, "settled_at": clock()}
+    refund = _write_row(session, payment, cents, reason, owed_since=since, **made)
     post_transferred(session, refund)
     _note_success(session, payment, refund, notices.TRANSFERRED)
     settle_debt(session, payment, f"refund:{refund.id}")
@@ -333,7 +321,6 @@ def record_transfer(session: Session, payment: Payment, cents: int, note: str) -
 
 
 def _note_success(session: Session, payment: Payment, refund: Refund, state: str | None = None) -> None:
-    """Draw the consequences of a refund that is on its way or has arrived."""
     notices.tell_refund(session, payment, refund, state or refund.status)
     # What goes back for time ends nothing, also where it is all that was paid: a credit paid for the rest.
     if note_whole_refund(session, payment) and refund.reason not in FOR_TIME:
@@ -350,13 +337,16 @@ def _tell_failure(
     state = notices.DISPUTED if refund.error == _PENDING_DISPUTED else notices.AGAIN
     if goes_on or was_told:
         state = state if goes_on else notices.DROPPED
-        notices.tell_late_refund(session, payment, refund, state)
+        notices.tell_refund(session, payment, refund, state)
 
 
-def _tell_operators(session: Session, payment: Payment, refund: Refund) -> None:
-    detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
+def _tell_operators(
+    session: Session, payment: Payment, refund: Refund, trouble: str = "refund_failed"
+) -> None:
+    what = "is refused" if refund.status is RefundStatus.PLANNED else "failed"
+    detail = f"refund {refund.id} of payment {payment.id} {what}: {refund.error or 'no reason given'}"
     key = f"refund:{payment.id}:{refund.debt_began_at.isoformat()}:{refund.error}"
-    notices.tell_admins(session, "refund_failed", detail, key=key)
+    notices.tell_admins(session, trouble, detail, key=key)
 
 
 def note_whole_refund(session: Session, payment: Payment) -> bool:
@@ -364,14 +354,11 @@ def note_whole_refund(session: Session, payment: Payment) -> bool:
 
     Refunds that Stripe was only asked for do not count: it may refuse them.
     """
-    made = (
-        sa.select(Refund)
-        .where(
-            Refund.payment_id == payment.id, Refund.status.in_((RefundStatus.PENDING, RefundStatus.SUCCEEDED))
-        )
-        .order_by(Refund.id.desc())
+    mine = (
+        Refund.payment_id == payment.id,
+        Refund.status.in_((RefundStatus.PENDING, RefundStatus.SUCCEEDED)),
     )
-    found = session.scalars(made).all()
+    found = session.scalars(sa.select(Refund).where(*mine).order_by(Refund.id.desc())).all()
     back = sum(each.amount_cents for each in found) + read_balances(session, payment.id).lost
     if not back or back < payment.amount_cents:
         return False
@@ -423,17 +410,13 @@ def _may_be_repeated(payment: Payment, refund: Refund, code: str) -> bool:
 
 def _tell_refusal(session: Session, payment: Payment, refund: Refund) -> None:
     """Tell of a refusal that lasts, once; operators at once, where it is our own fault."""
-    since = refund.debt_began_at
-    detail = f"refund {refund.id} of payment {payment.id} is refused: {refund.error}"
-    key = f"refund:{payment.id}:{since.isoformat()}:{refund.error}"
+    lasts = refund.error != DISPUTED and clock() >= refund.created_at + _PATIENCE
     if refund.error in OUR_FAULT:
-        notices.tell_admins(session, "refund_blocked", detail, key=key)
-    if refund.error == DISPUTED or clock() < refund.created_at + _PATIENCE:
-        return
-    if refund.error not in OUR_FAULT:
-        notices.tell_admins(session, "refund_failed", detail, key=key)
-    if refund.reason not in WISHED:
-        notices.tell_late_refund(session, payment, refund, notices.AGAIN)
+        _tell_operators(session, payment, refund, "refund_blocked")
+    elif lasts:
+        _tell_operators(session, payment, refund)
+    if lasts and refund.reason not in WISHED:
+        notices.tell_refund(session, payment, refund, notices.AGAIN)
 
 
 def give_up_disputed(session: Session, payment: Payment, cause: str, lost_cents: int) -> None:

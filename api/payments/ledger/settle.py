@@ -77,36 +77,29 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
     Money in another currency gives nothing: its cents are not those of the price. An operator gives it back.
     """
     if paid.currency != payment.currency:
-        _report_currency(session, payment, paid)
+        what = f"{paid.amount_cents} of {paid.currency or 'no currency'}, not counted as paid"
+        detail = f"payment {payment.id}: {what}"
+        notices.tell_admins(session, "currency_differs", detail, key=f"currency:{payment.id}")
         return
     asked = payment.amount_cents
     if not has_event(session, payment, PaymentEventKind.PAID):
         payment.amount_cents = paid.amount_cents  # less than the price, by a promotion code
-    details: dict[str, Any] = {
-        "amount": paid.amount_cents,
-        "asked": asked,
-        "discount": paid.discount_cents,
-    }
-    is_new = add_event(session, payment, PaymentEventKind.PAID, paid.at, **details)
+    amounts: dict[str, Any] = {"amount": paid.amount_cents, "asked": asked, "discount": paid.discount_cents}
+    is_new = add_event(session, payment, PaymentEventKind.PAID, paid.at, **amounts)
     _report_amount(session, payment, paid)
     if not is_new:
         return
     post_paid(session, payment, by_transfer=paid.by_transfer)
     reason = _find_reason_to_refuse(session, payment, paid)
-    if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
-        _end_subscription(session, payment)  # the money went back before we heard that it came
-    elif reason:
-        _end_subscription(session, payment)
-        _give_all_back(session, payment, reason)
-    else:
+    # The money may have gone back before we heard that it came.
+    is_back = note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED
+    if not (is_back or reason):
         _begin(session, payment, paid)
-
-
-def _report_currency(session: Session, payment: Payment, paid: PaidFacts) -> None:
-    detail = (
-        f"payment {payment.id}: {paid.amount_cents} of {paid.currency or 'no currency'}, not counted as paid"
-    )
-    notices.tell_admins(session, "currency_differs", detail, key=f"currency:{payment.id}")
+        return
+    if payment.subscription_id:
+        request_cancellation(session, payment.subscription_id, clock())
+    if reason and not is_back:
+        plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
 
 
 def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
@@ -135,13 +128,7 @@ def find_wanted_end(session: Session, payment: Payment) -> datetime | None:
     return row.cancel_wanted_at if row and row.lapsed_at is None else None
 
 
-def _end_subscription(session: Session, payment: Payment) -> None:
-    if payment.subscription_id:
-        request_cancellation(session, payment.subscription_id, clock())
-
-
 def _begin(session: Session, payment: Payment, paid: PaidFacts) -> None:
-    """Give the plan, create the alert that was ordered with it, and write the order mail."""
     now = clock()
     wanted = find_wanted_end(session, payment)
     lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
@@ -159,7 +146,8 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> None:
     if not _add_ordered_alert(session, payment):
         end_paid_plan(session, payment, now, Fraction(1))
         post_revival(session, payment.id, "unwatchable")
-        _give_all_back(session, payment, RefundReason.NOT_WATCHED)
+        rest = read_balances(session, payment.id).claims
+        plan_refunds(session, payment, rest, RefundReason.NOT_WATCHED)
         return
     notices.confirm_order(session, payment)
     notices.tell_upgrade(session, payment)
@@ -216,10 +204,6 @@ def give_up_draft(session: Session, invoice_id: str) -> None:
         end_paid_plan(session, payment, clock(), Fraction(1))
 
 
-def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:
-    plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
-
-
 def _add_ordered_alert(session: Session, payment: Payment) -> bool:
     """Create the alert that was ordered with the plan; False where its desks can no longer be watched."""
     if payment.alert_wish is None or payment.alert_id or payment.user_id is None:
@@ -258,7 +242,6 @@ def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:
 
 
 def _has_other_subscription(session: Session, order: Payment, now: datetime) -> bool:
-    """Return whether another subscription of the user renews, or its paid time runs."""
     others = sa.select(Subscription.id).where(
         Subscription.user_id == order.user_id, Subscription.id != order.subscription_id
     )
@@ -272,7 +255,6 @@ def _has_other_subscription(session: Session, order: Payment, now: datetime) -> 
 
 
 def _is_spent(session: Session, order: Payment, credit: PlanCredit, now: datetime) -> bool:
-    """Return whether the credited time or money went elsewhere since the order was placed."""
     cheaper = lock_payment(session, credit.credited_payment_id)
     if cheaper.status is not PaymentStatus.COMPLETED:
         return True

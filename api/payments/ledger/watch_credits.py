@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import lock_user
 from api.alerts.unwatched import LATE, Hole, measure, record_unwatched
 from api.ground.messages import write_message
-from api.models.base import new_id
 from api.models.payment import (
     CreditForm,
     Payment,
@@ -64,7 +63,9 @@ def give_back(session: Session, user_id: UUID) -> None:
         if credit := _give(session, payment, form):
             given.append(credit)
             if form is CreditForm.TIME:
-                ends = _extend(session, payment, credit, now)
+                starts = find_plan_end(session, user_id, payment.plan, now)
+                ends = starts + timedelta(seconds=credit.seconds)
+                add_grant(session, payment, CREDIT, starts, ends)
     if given:
         _write_mail(session, user_id, given, ends)
 
@@ -78,7 +79,6 @@ def give_what_is_owed(session: Session, user_id: UUID) -> int:
 
 
 def _list_payments(session: Session, user_id: UUID) -> list[Payment]:
-    """Return the user's payments with unwatched time, locked, whose plan was not paid back whole."""
     mine = sa.select(Payment.id).where(Payment.user_id == user_id, keeps_plan(*FOR_TIME))
     found = session.scalars(
         mine.where(sa.exists().where(Unwatched.payment_id == Payment.id)).order_by(Payment.id)
@@ -186,8 +186,10 @@ def _give(
         holes.pop()
     total = measure(holes)
     seconds = total - sum(each.seconds for each in before)
-    amount = _price(session, payment, total, now) - sum(each.amount_cents for each in before)
-    amount = min(amount, read_balances(session, payment.id).claims - price_use(session, payment, now))
+    held, bought = read_balances(session, payment.id), measure_use(session, payment, now)[1]
+    worth = -(-held.worth * total // bought) if bought else 0  # rounded up to the cent
+    amount = worth - sum(each.amount_cents for each in before)
+    amount = min(amount, held.claims - price_use(session, payment, now))
     if not ends and form is not CreditForm.TIME:
         least = find_least_cents(session, payment)
     if seconds <= 0 or amount < (least or 1):
@@ -198,18 +200,25 @@ def _give(
         amount = sum(each.amount_cents for each in refunds)
         if not refunds:
             return None
-    credit = WatchCredit(
-        id=new_id(),
-        payment_id=payment.id,
-        seconds=seconds,
-        form=form,
-        amount_cents=amount,
-        refund_id=refunds[0].id if refunds else None,
-        created_at=now,
-    )
+    credit = add_credit(session, payment, seconds, form, amount, refunds=refunds)
     if form is CreditForm.INVOICE:
         post_unwatched(session, payment.id, credit.id, amount)
         add_command(session, CommandKind.CREDIT, credit.id)
+    return credit
+
+
+def add_credit(
+    session: Session,
+    payment: Payment,
+    seconds: int,
+    form: CreditForm,
+    cents: int,
+    *,
+    refunds: Sequence[Refund],
+) -> WatchCredit:
+    """Write what was given for so many seconds: cents, by these refunds where it is money."""
+    credit = WatchCredit(payment_id=payment.id, seconds=seconds, form=form, amount_cents=cents)
+    credit.refund_id, credit.created_at = refunds[0].id if refunds else None, clock()
     session.add(credit)
     session.flush()
     return credit
@@ -233,16 +242,12 @@ def _choose_form(session: Session, payment: Payment) -> CreditForm:
     if user.outage_credit is OutageCredit.REFUND or has_event(session, payment, PaymentEventKind.PLAN_ENDED):
         return CreditForm.REFUND
     if payment.subscription_id is None:
-        return CreditForm.REFUND if _is_used_up(session, payment) else CreditForm.TIME
+        # More time than was bought: then the desks do not come back, and time is worth nothing.
+        lost, bought = measure(list_unwatched(session, payment, clock())), plan(payment.plan).duration_seconds
+        return CreditForm.REFUND if lost > (bought or 0) else CreditForm.TIME
     row = session.get_one(Subscription, payment.subscription_id)
     renews = row.ended_at is None and row.cancel_at is None and row.cancel_wanted_at is None
     return CreditForm.INVOICE if renews else CreditForm.REFUND
-
-
-def _is_used_up(session: Session, payment: Payment) -> bool:
-    """Whether more time would be given than was bought: then the desks do not come back, and time is worth nothing."""
-    holes = list_unwatched(session, payment, clock())
-    return measure(holes) > (plan(payment.plan).duration_seconds or 0)
 
 
 def _take_back_time(session: Session, payment: Payment, now: datetime) -> None:
@@ -257,20 +262,6 @@ def _take_back_time(session: Session, payment: Payment, now: datetime) -> None:
             credit.amount_cents, credit.seconds = credit.amount_cents * kept // lasts, kept
             left -= lasts
     session.flush()
-
-
-def _price(session: Session, payment: Payment, seconds: int, now: datetime) -> int:
-    """Return the share of what its plan was paid with, by the time that was paid, rounded up to the cent."""
-    bought = measure_use(session, payment, now)[1]
-    return -(-read_balances(session, payment.id).worth * seconds // bought) if bought else 0
-
-
-def _extend(session: Session, payment: Payment, credit: WatchCredit, now: datetime) -> datetime:
-    """Add the time behind the user's plan of that name, or from now on; return its new end."""
-    starts = find_plan_end(session, payment.user_id, payment.plan, now)
-    ends = starts + timedelta(seconds=credit.seconds)
-    add_grant(session, payment, CREDIT, starts, ends)
-    return ends
 
 
 def _write_mail(session: Session, user_id: UUID, given: Sequence[WatchCredit], ends: datetime | None) -> None:

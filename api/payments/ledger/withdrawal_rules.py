@@ -30,11 +30,6 @@ REMEMBERED = timedelta(days=90)
 _HAND_OVER = timedelta(hours=1)  # within it the order mail, from which the period counts, may pass midnight
 # The order mail's: api/payments/ledger/notices.py and the notifier's suffix for the channel.
 _MAIL_KEY = sa.literal("order:") + sa.cast(Payment.id, sa.Text) + sa.literal(":email")
-_UNNOTED = (
-    Payment.order_mail_at.is_(None),
-    Payment.paid_at.is_not(None),
-    Payment.consented_at.is_not(None),
-)
 
 
 def find_period(session: Session, order: Payment) -> WithdrawalPeriod:
@@ -76,7 +71,12 @@ def note_order_mails(session: Session, user_id: UUID | None = None) -> int:
     whose = [Payment.user_id == user_id] if user_id else []
     noted = (
         sa.update(Payment)
-        .where(*_UNNOTED, *whose, Notification.dedupe_key == _MAIL_KEY, Notification.accepted_at.is_not(None))
+        .where(Payment.order_mail_at.is_(None), Payment.paid_at.is_not(None), *whose)
+        .where(
+            Payment.consented_at.is_not(None),
+            Notification.dedupe_key == _MAIL_KEY,
+            Notification.accepted_at.is_not(None),
+        )
         .values(order_mail_at=Notification.accepted_at)
         .execution_options(synchronize_session=False)
     )
