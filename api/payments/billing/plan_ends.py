@@ -93,7 +93,9 @@ def _has_ended(now: datetime) -> sa.ColumnElement[bool]:
     A month that renews goes on by days of grace, which a job begins that may be late. Their own end is told once
     Stripe agreed that nothing more is charged (`tell_unpaid_end`).
     """
-    is_over = sa.case((Grant.source == GRACE, _ended_otherwise()), else_=~_renews())
+    paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
+    ended = sa.exists().where(*paid, Subscription.ended_at.is_not(None), Subscription.lapsed_at.is_(None))
+    is_over = sa.case((Grant.source == GRACE, ended), else_=~_renews())
     is_refunded = sa.exists().where(Payment.id == Grant.payment_id, Payment.status == PaymentStatus.REFUNDED)
     return sa.and_(Grant.ends_at <= now, Grant.ends_at > now - _LATE, is_over, ~is_refunded, ~_was_ended())
 
@@ -113,11 +115,6 @@ def _is_told(kind: str) -> sa.ColumnElement[bool]:
 def _renews() -> sa.ColumnElement[bool]:
     paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
     return sa.exists().where(*paid, Subscription.status.in_(COLLECTED), goes_on())
-
-
-def _ended_otherwise() -> sa.ColumnElement[bool]:
-    paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
-    return sa.exists().where(*paid, Subscription.ended_at.is_not(None), Subscription.lapsed_at.is_(None))
 
 
 def _was_ended() -> sa.ColumnElement[bool]:

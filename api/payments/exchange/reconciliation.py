@@ -171,7 +171,7 @@ def sync_stuck_payments() -> dict[str, int]:
     daily comparison finds its session.
     """
     synced = expired = 0
-    for payment_id in _find_stuck():
+    for payment_id in read_once(_find_stuck):
         with open_session() as s:
             payment = lock_payment(s, payment_id)
             session_id = find_stripe_id(s, payment, SESSION)
@@ -191,15 +191,14 @@ def sync_stuck_payments() -> dict[str, int]:
     return {"synced": synced, "expired": expired}
 
 
-def _find_stuck() -> list[UUID]:
+def _find_stuck(session: Session) -> list[UUID]:
     before = clock() - timedelta(seconds=_PAYMENT_STUCK_SECONDS)
     stuck = sa.select(Payment.id).where(
         Payment.status == PaymentStatus.PENDING,
         Payment.created_at <= before,
         sa.or_(Payment.synced_at.is_(None), Payment.synced_at <= before),
     )
-    with open_session() as s:
-        return list(s.scalars(stuck.order_by(Payment.id).limit(_AT_ONCE)))
+    return list(session.scalars(stuck.order_by(Payment.id).limit(_AT_ONCE)))
 
 
 def _list_objects(since: int) -> list[Listed]:

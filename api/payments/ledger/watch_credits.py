@@ -50,7 +50,9 @@ def give_back(session: Session, user_id: UUID) -> None:
         return
     record_unwatched(session, user_id, now, cut=False)
     payments = _list_payments(session, user_id)
-    if not payments or _has_given_today(session, payments, now):
+    mine = WatchCredit.payment_id.in_([each.id for each in payments])
+    today = sa.select(WatchCredit.id).where(mine, WatchCredit.created_at >= _find_midnight(now))
+    if not payments or session.scalar(today.limit(1)):
         return
     given: list[WatchCredit] = []
     ends = None
@@ -84,12 +86,6 @@ def _list_payments(session: Session, user_id: UUID) -> list[Payment]:
         mine.where(sa.exists().where(Unwatched.payment_id == Payment.id)).order_by(Payment.id)
     )
     return [lock_payment(session, each) for each in found.all()]
-
-
-def _has_given_today(session: Session, payments: Sequence[Payment], now: datetime) -> bool:
-    mine = WatchCredit.payment_id.in_([each.id for each in payments])
-    today = sa.select(WatchCredit.id).where(mine, WatchCredit.created_at >= _find_midnight(now))
-    return session.scalar(today.limit(1)) is not None
 
 
 def _find_midnight(now: datetime) -> datetime:
