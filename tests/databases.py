@@ -80,7 +80,7 @@ def copy_rows(name: str) -> dict[str, str]:
     with _kept[name].cursor() as database:
         database.execute(_SIZES)
         tables = [table for table, size in database.fetchall() if size and table != "alembic_version"]
-        copied = {}
+        copied: dict[str, str] = {}
         for table in tables:
             database.execute(f"SELECT jsonb_agg(to_jsonb(t))::text FROM {table} t")  # noqa: S608 -- the catalogue's names
             ((rows,),) = database.fetchall()
