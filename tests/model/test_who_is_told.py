@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -420,15 +420,24 @@ def machine(
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    monkeypatch.setattr(notifier, "detection_seen", lambda key, _times=0: queue.append(("match", key)))
+
+    def match(key: UUID, _times: int = 0) -> bool:
+        queue.append(("match", key))
+        return True
+
+    monkeypatch.setattr(notifier, "detection_seen", match)
     monkeypatch.setattr(
         nudges,
         "rearm",
         lambda desks, parts=((),): queue.extend(("rearm", each) for each in desks for _ in parts),
     )
-    monkeypatch.setattr(
-        nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
-    )
+
+    def deliver(waiting: Iterable[nudges.WaitingWork]) -> set[UUID]:
+        ids = [each.id for each in waiting]
+        queue.extend(("deliver", each) for each in ids)
+        return set(ids)
+
+    monkeypatch.setattr(nudges, "deliver", deliver)
     taken: list[InlineClaim] = []
 
     def send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:

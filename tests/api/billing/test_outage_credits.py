@@ -424,6 +424,7 @@ def test_a_month_that_renews_is_told_of_by_another_message_and_one_that_was_canc
 def test_a_month_whose_days_of_grace_begin_late_has_not_ended(till: Till) -> None:
     till.buy(MONTH)
     till.confirm()
+    till.use_bad_card()
     (grant,) = rows(Grant)
     till.shop.clock.move_to(grant.ends_at + timedelta(minutes=1))  # no job ran, and nothing came from Stripe
     assert tell() == []

@@ -367,13 +367,14 @@ def test_its_alert_waits_for_the_plan_and_needs_no_other_click(till: Till) -> No
     assert (alert.enabled, "alerts_paused" in list_messages()) == (True, False)
     assert till.person.get("/api/auth/me").json["nextPlan"] == WEEK
     assert till.person.get("/api/auth/me").json["nextPlanStartsAt"] == "2026-12-04T23:00:00Z"
-    assert till.person.send("POST", "/api/alerts", ALERT).status_code == 402, "no plan runs yet"
+    other = ALERT | {"name": "Maman"}
+    assert till.person.send("POST", "/api/alerts", other).status_code == 402, "no plan runs yet"
     till.shop.pass_time(seconds=(LATER - clock()).total_seconds())
     till.sign_in()
     jobs.pause_excess_alerts()
     assert till.person.get(f"/api/alerts/{alert.id}").json["isActive"] is True
     assert till.person.get("/api/auth/me").json["nextPlan"] is None
-    assert till.person.send("POST", "/api/alerts", ALERT | {"name": "Maman"}).status_code == 201
+    assert till.person.send("POST", "/api/alerts", other).status_code == 201
 
 
 def test_what_runs_beside_it_is_neither_credited_nor_ended(till: Till) -> None:
