@@ -38,19 +38,38 @@ ALONE = ("README.md", "docs/adding-a-prefecture.md")  # pages that start the sta
 NEEDED = ("curl", "jq", "psql")  # what they call and no wheel brings
 BLOCK = re.compile(r"^ *```(sh|sql)(?: not run: (\S[^\n]*))?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"`((?:scrapy|flask|make|python -m) [^`\n…]*)`")
-# Sections whose text has commands; those of the others start the stack itself, or are the drill's
+# Sections whose text has commands
 OPERATED = (
-    "Monitoring: make status, health, SQL", "Tasks", "Operating by the pages", "Before opening",
+    "Monitoring: make status, health, SQL", "Tasks", "Operating by the pages", "Before opening", "Tasks by occasion",
+    "Processes", "Troubleshooting: what dies, hangs or is full",
 )  # fmt: skip
 # Commands in the text of a page that cannot run here, and why.
+_OF_THE_STACK = "the stack runs it already"
+_SHOWN = "a word about a command that a block or another section shows"
 NOT_RUN = {
+    "flask forget": "it deletes an account for good",
     'flask transfer ORDER-NUMBER CENTS "reference of the transfer"': "it needs a payment that owes one",
     "make chaos": "a journey of its own",
     "make lint": "what comes before every test",
-    "make run": "it runs already",
+    "make browser": "it installs a browser",
+    "make run": _OF_THE_STACK,
+    "python -m api.jobs": _OF_THE_STACK,
+    "python -m api.migrations upgrade --logins": "it makes logins, which the embedded server has not",
+    "python -m api.stream": _OF_THE_STACK,
+    "python -m crawler.loops": _OF_THE_STACK,
+    "python -m crawler.proofs": _OF_THE_STACK,
+    "python -m deploy.backup run": "it runs until it is stopped",
+    "python -m deploy.local.scrapyd": _OF_THE_STACK,
+    "python -m notifier.sweep": "it runs until it is stopped",
+    "python -m notifier.workers": _OF_THE_STACK,
+    "python -m notifier.workers critical many": "it runs until it is stopped",
     "python -m notifier.workers many": "it ends with its terminal",
-    "scrapy detect": "a word about a command that a block shows",
-    "scrapy detect URL": "a word about a command that a block shows",
+    "scrapy crawl discovery": "it walks for hours",
+    "scrapy crawl prefenligne": "it runs until it is stopped",
+    "scrapy detect": _SHOWN,
+    "scrapy detect URL": _SHOWN,
+    "scrapy hosts --stop": _SHOWN,
+    "scrapy proof": _SHOWN,
 }
 
 
