@@ -204,7 +204,7 @@ class BatchSender:
                     for answered in self._offer([message]):
                         answers.put(answered)
             except Exception as error:
-                # The boundary: what a thread raises reaches nobody, who would wait for its answer until the job ends.
+                # An error in a thread reaches no caller: without an answer the job would wait until its end.
                 log.exception("provider failed", notifications=[str(each) for each in message.ids])
                 answers.put(([message], OutcomeUnknown(type(error).__name__)))
 

@@ -1,4 +1,4 @@
-"""Which refusals of a mail speak of the address that it went to: replies of mail servers, and SendGrid's bounces.
+"""Refusals of a mail that are about its address: replies of mail servers, and SendGrid's bounces.
 
 A server names its reason by an enhanced code, in words, or both: https://www.rfc-editor.org/rfc/rfc3463
 """

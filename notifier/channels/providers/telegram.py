@@ -40,7 +40,7 @@ _GONE = {
     "bot was blocked": ContactState.BLOCKED,
     "user is deactivated": ContactState.BLOCKED,
     "bot was kicked": ContactState.BLOCKED,
-    # Also what the token of another bot is told of each chat
+    # Telegram answers so for each chat to the token of another bot, too
     "bot can't initiate conversation": ContactState.BOUNCED,
     "chat not found": ContactState.BOUNCED,
     "peer_id_invalid": ContactState.BOUNCED,

@@ -1,4 +1,4 @@
-"""What Stripe knows of a subscriber: the price of the next month, as the reminder says it, and the account's address."""
+"""Reminders of a renewal with Stripe's own price, and the address of a customer at Stripe."""
 
 from typing import Any
 
