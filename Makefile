@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-LOCKS  := deploy/requirements
-LOCK   := $(LOCKS)/lock.txt
+LOCK   := deploy/requirements/lock.txt
+APART  := tests/lab/requirements
 READY  := $(VENV)/.ready
 JOBS   ?= 6
 CHAOS   = tests/whole/test_chaos.py
@@ -83,7 +83,7 @@ style: setup
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-cache > .state/lint-imports.log 2>&1 || { cat .state/lint-imports.log; exit 1; }
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/python -m deploy.secret_scan $(if $(CI),,$$(git diff --name-only HEAD; git ls-files --others --exclude-standard)) # none: all files
+	@$(BIN)/python -m tests.lab.secret_scan $(if $(CI),,$$(git diff --name-only HEAD; git ls-files --others --exclude-standard)) # none: all files
 	@$(BIN)/scrapy desks > /dev/null
 
 types: setup # apart: it takes a processor for as long as all else that comes before the tests
@@ -111,7 +111,7 @@ bench: setup ## Measure, print a table, write .state/bench.json
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock
 	@$(COMPILE) --upgrade --extra dev setup.cfg -o $(LOCK)
 	@for apart in urlwatch django-appointment "hubrdvmairie sqlalchemy-utils psycopg2-binary"; do \
-	  printf '%s\n' $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$${apart%% *}.txt; done
+	  printf '%s\n' $$apart | $(COMPILE) --upgrade - -o $(APART)/$${apart%% *}.txt; done
 
 clean: ## Remove everything that was made here: the environment, the state, the caches
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -28,9 +28,7 @@ SMALL_FOLDERS = {
     "notifier/matching": "detections matched with alerts, a layer of its own",
     "notifier/receipts": "what providers say later, a layer of its own",
 }
-SERVING_ONE = {
-    "deploy/external_tools.py": "strangers' programs, for benches and for tests of the crawler",
-}
+SERVING_ONE: dict[str, str] = {}
 # an application imports the routes of each noun by one list
 IMPORTED_BY_LIST = {"routes.py"}
 

@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session
 from api.models.slot import SlotRow
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
-from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE, url
 from tests.browser.navigators import alerts, home, plan, sign_in
 from tests.browser.navigators.person import Hands, Keyboard, Person, Words
 from tests.browser.site import MakeContext
 from tests.browser.watch import Watch
 from tests.lab.bench.latency import hasty, open_slot, take_all
+from tests.sample_desk_files import only
 from tests.waiting import PATIENCE, until
 from tests.whole.conftest import STACK_JOURNEY, quiet_stack
 from tests.whole.visitor import LOOK, Visitor

@@ -16,9 +16,9 @@ from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from deploy.sample_desk_files import desk_entry, host_entry, prefecture_file
 from tests.crawler.checks import HOST, NOW
 from tests.crawler.held import _held, held  # noqa: F401 -- fixtures
+from tests.sample_desk_files import desk_entry, host_entry, prefecture_file
 
 WITHIN = "evry_91"
 

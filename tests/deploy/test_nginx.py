@@ -20,8 +20,8 @@ import pytest
 from api import stream
 from api.web.request_hooks import LARGEST_BODY, LARGEST_WEBHOOK
 from deploy.local.processes import answers, free_port, stop
-from deploy.server_files import SERVER, write_nginx_copy
 from tests.deploy.compose_files import DEPLOY, services
+from tests.deploy.nginx_copy import SERVER, write_nginx_copy
 from tests.waiting import until
 
 CONF = (DEPLOY / "nginx" / "nginx.conf").read_text("utf-8")

@@ -16,9 +16,9 @@ from configs.ground.redis import read_rules
 from configs.settings import SettingsRefused, load
 from configs.settings.production_checks import read_password
 from deploy import draw_secrets
-from deploy.secret_scan import main
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
 from tests.in_turn import in_turn
+from tests.lab.secret_scan import main
 
 GIVEN = {
     "backup_secret_access_key",

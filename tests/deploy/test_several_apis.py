@@ -30,8 +30,8 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
-from deploy.server_files import write_nginx_copy
 from tests.deploy.compose_files import services
+from tests.deploy.nginx_copy import write_nginx_copy
 from tests.deploy.test_nginx import NAME
 from tests.factories import PASSWORD
 from tests.waiting import PATIENCE, until, wait_for_port

@@ -21,10 +21,10 @@ from api.models.slot import Detection
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
-from deploy.sample_desk_files import only
 from deploy.sandbox import addresses
 from tests.in_turn import in_turn
 from tests.lab.bench.latency import hasty, open_slot
+from tests.sample_desk_files import only
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, quiet_stack
 from tests.whole.visitor import Visitor

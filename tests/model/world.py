@@ -18,9 +18,9 @@ from configs.world.prefecture import Procedure
 from crawler.items import CheckItem
 from crawler.recording.batch_writer import record
 from crawler.recording.slot_expiry import close_unproven
-from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.factories import add_alert, add_contact, add_desk, add_grant, change, save
 from tests.model.model import Limits, Told
+from tests.sample_desk_files import desk_entry, prefecture_file
 
 WITHIN = "evry_91"
 DESKS = (f"{WITHIN}/a", f"{WITHIN}/b")

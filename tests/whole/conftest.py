@@ -19,9 +19,9 @@ from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack, running, wait_ready
-from deploy.sample_desk_files import only
 from tests.conftest import forget
 from tests.lab.bench.latency import hasty
+from tests.sample_desk_files import only
 from tests.waiting import PATIENCE
 from tests.whole.visitor import Visitor
 

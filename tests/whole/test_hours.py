@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, Locator, expect, sync_playwright
 from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
-from deploy.sample_desk_files import only
 from tests.browser.navigators import alerts, sign_in
 from tests.browser.navigators.person import Person, Words
 from tests.lab.bench.latency import CODE, FORM, hasty
+from tests.sample_desk_files import only
 from tests.waiting import PATIENCE, until
 from tests.whole.conftest import STACK_JOURNEY, quiet_stack
 from tests.whole.visitor import LOOK, Visitor, grant_plan, run_job

@@ -19,9 +19,9 @@ from api.models.base import session
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.local.state_dir import LOGS
-from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import hasty, open_slot
+from tests.sample_desk_files import only
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, appoint_admin, list_refused, quiet_stack
 from tests.whole.redis_record import RedisRecord, recorded

@@ -10,9 +10,9 @@ import yaml
 
 from configs.settings import HOSTS
 from deploy.local.stack import Stack
-from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import url
 from deploy.sandbox.platforms import stand_ins
+from tests.sample_desk_files import only
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, any_ports, get, quiet_stack_on
 from tests.whole.visitor import LOOK, Visitor, grant_plan

@@ -14,9 +14,9 @@ import psutil
 from babel.dates import format_date
 
 from configs.world.desk import Desk
-from deploy.sample_desk_files import PREFECTURE, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
 from tests.crawler.wire import Say, Wire, answer, wire
+from tests.sample_desk_files import PREFECTURE, desk_entry, prefecture_file
 
 PARIS = ZoneInfo("Europe/Paris")
 _WORDS = "EEEE d MMMM y"

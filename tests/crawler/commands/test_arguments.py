@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from crawler.catalogue import WrongArgument, choose_desks
-from deploy.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
 from tests.in_turn import in_turn
+from tests.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import load_prefectures
 from crawler.catalogue import check_catalogue
 from crawler.platforms import platforms
-from deploy.sample_desk_files import prefecture_file
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler.commanded import Run, scrapy
 from tests.crawler.held import Held
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
+from tests.sample_desk_files import prefecture_file
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

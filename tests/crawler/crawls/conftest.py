@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.external_tools import NotToBeHad, installed
+from tests.lab.external_tools import NotToBeHad, installed
 
 
 @pytest.fixture(scope="module")

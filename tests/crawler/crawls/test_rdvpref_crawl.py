@@ -15,10 +15,10 @@ from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.items import CheckItem
 from crawler.recording.batch_writer import record
-from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.crawler.held import Held, make_desk
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import add_desk, rows
+from tests.sample_desk_files import desk_entry, prefecture_file
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

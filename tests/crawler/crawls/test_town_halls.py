@@ -21,9 +21,9 @@ from crawler.planner import Planner
 from crawler.recording import batch_writer, desk_state_update
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling.intervals import proven_intervals
-from deploy.sample_desk_files import prefecture_file
 from tests.crawler.held import Held
 from tests.factories import rows
+from tests.sample_desk_files import prefecture_file
 
 if TYPE_CHECKING:
     import redis

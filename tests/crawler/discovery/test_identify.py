@@ -13,9 +13,9 @@ from crawler.discovery.identify import (
 )
 from crawler.platforms import platforms
 from crawler.reading import Page
-from deploy.sample_desk_files import prefecture_file
 from tests.crawler import ezbooking_pages as ez
 from tests.in_turn import in_turn
+from tests.sample_desk_files import prefecture_file
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [

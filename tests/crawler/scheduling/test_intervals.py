@@ -16,8 +16,8 @@ from crawler.scheduling import due_queue, intervals
 from crawler.scheduling.due_queue import queue_names, queue_of
 from crawler.scheduling.intervals import plan_rounds
 from crawler.spider_processes.keeper import wanted_processes
-from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.in_turn import in_turn
+from tests.sample_desk_files import desk_entry, prefecture_file
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 seconds = st.floats(1, 86400)

@@ -23,8 +23,8 @@ from crawler.scheduling import due_queue
 from deploy.local.environment import write_desk_files
 from deploy.local.processes import free_port
 from deploy.local.short_periods import gather
-from deploy.sample_desk_files import only
 from tests.factories import rows
+from tests.sample_desk_files import only
 from tests.waiting import until
 
 if TYPE_CHECKING:

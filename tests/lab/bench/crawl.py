@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from deploy.external_tools import installed
 from deploy.local.processes import wait_until
 from tests.lab.bench.figures import Effort, Figure, Say, median_ratio
 from tests.lab.bench.fixture import BenchFixture, BenchStack, ground
 from tests.lab.bench.pages import FORM, address
 from tests.lab.bench.servers import cpu, let_pass
+from tests.lab.external_tools import installed
 
 _PLACES = 64
 _URLWATCH_FILES = {"urls": "urls.yaml", "config": "config.yaml", "hooks": "hooks.py", "cache": "cache.db"}

@@ -9,9 +9,9 @@ from datetime import date
 from pathlib import Path
 
 from deploy.local.processes import free_port, wait_until
-from deploy.sample_desk_files import DEPARTMENT, PREFECTURE, desk_entry, host_entry, prefecture_file
 from tests.lab.bench.pages import address, first_page
 from tests.lab.bench.servers import Servers, Settings, child, servers
+from tests.sample_desk_files import DEPARTMENT, PREFECTURE, desk_entry, host_entry, prefecture_file
 
 _DAY = date(2026, 11, 20)
 

@@ -29,7 +29,6 @@ from deploy.local.ports import usual
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.local.state_dir import LOGS
-from deploy.sample_desk_files import only
 from tests.lab.chaos.books import Book, read_calls, read_messages, read_promises, wait_for
 from tests.lab.chaos.deliveries import described
 from tests.lab.chaos.faults import OFFSET_FILE, faults, save_redis
@@ -44,6 +43,7 @@ from tests.lab.chaos.processes import ChaosProcesses, ProofStore, looking_after
 from tests.lab.chaos.runner import ChaosRunner, draw_faults
 from tests.lab.chaos.shop import Shop
 from tests.lab.chaos.subscribers import settle_in
+from tests.sample_desk_files import only
 
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
 # Seconds until a book is right: a refund without an answer is asked for again after two minutes, an export that was

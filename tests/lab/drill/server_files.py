@@ -9,8 +9,8 @@ from pathlib import Path
 from deploy import draw_secrets
 from deploy.backup.encryption import make_key
 from deploy.local.environment import write_desk_files
-from deploy.sample_desk_files import only
 from deploy.sandbox.providers.receipts import make_public_key
+from tests.sample_desk_files import only
 
 NAME = "rdv.example.org"  # what people call the server by
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"

@@ -16,7 +16,7 @@ class NotToBeHad(Exception):
 
 
 def installed(name: str) -> Path:
-    """Return the Python that has what deploy/requirements/<name>.txt pins, made under _FOLDER where it is not yet.
+    """Return the Python that has what tests/lab/requirements/<name>.txt pins, made under _FOLDER where it is not yet.
 
     Raises:
         NotToBeHad: no package index can be reached, or it has other files than those pinned.

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_CONF = Path(__file__).parents[2] / "deploy" / "nginx" / "nginx.conf"
 SERVER = "server {} max_fails=3 fail_timeout=1s;"  # as start.sh writes it for each API
 _TLS = "/etc/rdvpriority/tls"
 
@@ -33,7 +33,7 @@ def write_nginx_copy(
     folder.mkdir(parents=True, exist_ok=True)
     _make_certificate(folder, server_name)
     text = fill_in(
-        (_HERE / "nginx" / "nginx.conf").read_text("utf-8"),
+        _CONF.read_text("utf-8"),
         {
             "SERVER_NAME": server_name,
             "API_SERVERS": " ".join(SERVER.format(each) for each in api.split()),
