@@ -45,13 +45,6 @@ def test_the_links_of_a_page_lead_somewhere(paper: Path) -> None:
         assert not anchor or anchor in headings(there), f"{target}#{anchor}"
 
 
-def test_every_module_that_moved_is_where_the_list_says() -> None:
-    moved = [line.split(",") for line in (ROOT / "docs" / "moved-names.csv").read_text().splitlines()[1:]]
-    assert len({old for old, _ in moved}) == len(moved)
-    places = {new: ROOT / new.replace(".", "/") for _, new in moved}
-    assert [new for new, at in places.items() if not at.is_dir() and not at.with_suffix(".py").exists()] == []
-
-
 # Each rule has tests that carry its number
 
 
