@@ -50,7 +50,7 @@ _COLUMNS = load_only(
     Appointment.answered_at,
 )
 _OVER = Skip(State.EXPIRED, "the appointment is over")
-_WEEK = timedelta(days=7)
+_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _LONGEST_NAME = 120  # characters of an alert's name
 _ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
 
@@ -106,6 +106,7 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
         "day": format_date(begins, "EEEE d MMMM" if due.language == FRENCH else "full", locale=due.language),
         "begins": format_time(begins, "short", locale=due.language),
         "ends": ends and format_time(ends, "short", locale=due.language),
+        "is_tomorrow": begins.date() - due.now.astimezone(desk.zone).date() == _DAY,
     }
     return TemplateContext({"spot": spot, **words}, desk.url)
 

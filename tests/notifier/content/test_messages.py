@@ -87,7 +87,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
-        "city": "Paris"},
+        "city": "Paris", "is_tomorrow": False},
     "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},
     "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
     "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},
@@ -223,6 +223,31 @@ def test_previews_keep_the_capitals_of_names_and_months() -> None:
     for kind in ("operations_alarm", "desk_trouble"):
         made = render(kind, "email", "fr", TemplateContext(FACTS[kind], URL)).html
         assert "depuis le 20 novembre 2026 à 09:00, heure de Paris" in made
+
+
+# What a mail, a chat and an SMS say of a release on the day after, by language.
+TOMORROW = {
+    "fr": "demain jeudi 26 novembre à partir de 09:00",
+    "en": "there tomorrow, jeudi 26 novembre from 09:00 on",
+    "ar": "غدًا، jeudi 26 novembre ابتداءً من",
+    "es": "se publicarán citas mañana, jeudi 26 novembre a partir de las 09:00",
+    "pt": "vagas amanhã, jeudi 26 novembre a partir das 09:00",
+    "de": "morgen, jeudi 26 novembre ab 09:00 Uhr",
+    "ru": "завтра, jeudi 26 novembre с 09:00",
+    "zh": "将于 明天，jeudi 26 novembre 09:00 起",
+    "hi": "कल, jeudi 26 novembre, 09:00 से",
+}
+
+
+@in_turn("language, words", TOMORROW.items())
+def test_a_release_on_the_day_after_is_said_to_be_tomorrow(language: str, words: str) -> None:
+    values = FACTS["release_soon"] | {"day": "jeudi 26 novembre", "ends": None, "is_tomorrow": True}
+    context, today = TemplateContext(values, URL), TemplateContext(values | {"is_tomorrow": False}, URL)
+    assert words in render("release_soon", "email", language, context).text
+    assert words in re.sub("</?b>", "", render("release_soon", "telegram", language, context).html)
+    first = words.partition(" jeudi")[0].rpartition(" ")[2]
+    assert first in render("release_soon", "sms", language, context).text
+    assert f"{first} jeudi" not in render("release_soon", "email", language, today).text
 
 
 def test_a_channel_without_texts_is_a_clear_error() -> None:
