@@ -25,6 +25,7 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
+    TemporaryError,
     Transport,
     read_json,
     read_retry_after,
@@ -35,12 +36,11 @@ from notifier.content.messages import shorten
 PROVIDER = "telegram"
 
 # Telegram has no codes, only prose: https://core.telegram.org/bots/api#making-requests ("subject to change").
-# Part of a description in lower case → the state that it gives the contact.
+# Part of a description in lower case → the state that it gives the contact, where it is our bot that is refused.
 _GONE = {
     "bot was blocked": ContactState.BLOCKED,
     "user is deactivated": ContactState.BLOCKED,
     "bot was kicked": ContactState.BLOCKED,
-    # Telegram answers so for each chat to the token of another bot, too
     "bot can't initiate conversation": ContactState.BOUNCED,
     "chat not found": ContactState.BOUNCED,
     "peer_id_invalid": ContactState.BOUNCED,
@@ -77,11 +77,11 @@ class Telegram(Provider):
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
-        transport = _transport(_base())
+        transport, bot = _transport(_base()), f"{_base()}/bot{settings().require('telegram_bot_token')}"
+        _check_name(bot)
         method = "editMessageText" if message.replaces else "sendMessage"
-        url = f"{_base()}/bot{settings().require('telegram_bot_token')}/{method}"
         body = _body(message.filled, message.address, message.replaces)
-        answer = transport.post(url, json=body, headers=message.inbox_headers)
+        answer = transport.post(f"{bot}/{method}", json=body, headers=message.inbox_headers)
         body = read_json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
             result = body.get("result")
@@ -91,7 +91,40 @@ class Telegram(Provider):
             return [Acceptance(PROVIDER, message_id, delivered=True)]
         if message.replaces and _UNCHANGED in _description(body):
             return [Acceptance(PROVIDER, message.replaces, delivered=True)]
-        raise _delivery_error(answer.status_code, body)
+        error = _delivery_error(answer.status_code, body)
+        if isinstance(error, PermanentError) and error.contact_state:
+            _check_name(bot, asks=True)
+        raise error
+
+
+_names: dict[str, str] = {}  # of bots, by the address of their methods: asked once a process
+
+
+def _check_name(bot: str, *, asks: bool = False) -> None:
+    """Refuse the token of another bot than TELEGRAM_BOT_NAME: our readers' chats are not there, or not with it.
+
+    It is asked for its name where it was refused a chat: no message waits for that.
+
+    Raises:
+        Misconfigured: it is another bot.
+        TemporaryError: it did not say.
+    """
+    ours = (settings().telegram_bot_name or "").casefold()
+    if asks and ours and bot not in _names:
+        _names[bot] = _ask_name(bot)
+    if ours and _names.get(bot, ours) != ours:
+        raise Misconfigured(f"{PROVIDER}: TELEGRAM_BOT_TOKEN is of another bot than TELEGRAM_BOT_NAME")
+
+
+def _ask_name(bot: str) -> str:
+    # https://core.telegram.org/bots/api#getme
+    try:
+        result = read_json(_transport(_base()).post(f"{bot}/getMe")).get("result")
+    except OutcomeUnknown as error:  # of this call: the message was refused
+        raise TemporaryError(error.reason) from error
+    if not isinstance(result, dict):
+        raise TemporaryError(f"{PROVIDER} did not say whose TELEGRAM_BOT_TOKEN is")
+    return str(result.get("username")).casefold()
 
 
 def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, Any]:

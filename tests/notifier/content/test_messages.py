@@ -233,8 +233,8 @@ TOMORROW = {
     "es": "se publicarán citas mañana, jeudi 26 novembre a partir de las 09:00",
     "pt": "vagas amanhã, jeudi 26 novembre a partir das 09:00",
     "de": "morgen, jeudi 26 novembre ab 09:00 Uhr",
-    "ru": "завтра, jeudi 26 novembre с 09:00",
-    "zh": "将于 明天，jeudi 26 novembre 09:00 起",
+    "ru": "завтра, jeudi 26 novembre с 09:00",  # noqa: RUF001 -- Russian
+    "zh": "将于 明天，jeudi 26 novembre 09:00 起",  # noqa: RUF001 -- Chinese
     "hi": "कल, jeudi 26 novembre, 09:00 से",
 }
 
