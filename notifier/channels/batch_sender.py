@@ -1,9 +1,10 @@
 """Sender of batches: messages of the same content in one call where that is taken, by the providers that are well.
 
-A counter per channel and fifth of a second in Redis, shared by all processes, holds the rates. Whoever finds no place
-sleeps until the next fifth, so a single message waits for no more than that; a call never sleeps, as its worker has
-messages of another channel, too. SMS and chats of a job leave on a thread each, so that a provider's latency is not
-their speed; a job names no more of them than leave in three fifths of a second, which a single message may wait for.
+Redis has the moments at which a channel's last messages left, shared by all processes: any fifth of a second has
+a fifth of the rate at most, so no second has more than the rate. Whoever finds no place sleeps until the next one,
+so a single message waits for no more than a fifth; a call never sleeps, as its worker has messages of another
+channel, too. SMS and chats of a job leave on a thread each, so that a provider's latency is not their speed; a job
+names no more of them than leave in three fifths of a second, which a single message may wait for.
 
 A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
 tried by one call (configs/ground/failures.py). What one provider did not take, or may not have taken, goes to
@@ -25,6 +26,7 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.base import database_clock
 from api.models.user import Channel
+from configs.ground.clock import clock
 from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing, settings
@@ -75,9 +77,24 @@ _LIMITS: Mapping[str, _Limits] = {
     Channel.VOICE: _Limits(("twilio_calls",), per_second=_CALLS_PER_SECOND),
     Channel.PUSH: _Limits(("web_push",), most=10),
 }
-_WINDOWS = 5  # of a second, each of which begins with its first message
+_WINDOWS = 5  # in a second
 _AT_ONCE = 10  # SMS or chats of a job
 _WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
+# A little more, as one message is longer under way to its provider than another
+_SECOND = 1.02
+# KEYS[1] list of the moments of the last messages, the newest first
+# ARGV    the places of a window; now and the window, in seconds
+# Result  seconds until there is a place; 0 where it is taken, so nobody keeps one that is not used
+# An instant farther ahead than the window comes from a clock that was set ahead: it is over.
+_TAKE = """
+local places, now, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local ahead = tonumber(redis.call('LINDEX', KEYS[1], places - 1) or '0') - now
+if ahead > -window and ahead <= window then return tostring(ahead + window) end
+redis.call('LPUSH', KEYS[1], ARGV[2])
+redis.call('LTRIM', KEYS[1], 0, places - 1)
+redis.call('EXPIRE', KEYS[1], 60)
+return '0'
+"""
 log = structlog.get_logger(__name__)
 
 
@@ -119,35 +136,31 @@ def per_second(channel: str) -> int | None:
 
 
 def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:
-    """Take a place in this window or, while `may_wait` says so, in a later one; return whether there was one."""
-    if (most := per_second(channel)) is None:
+    """Take a place now or, while `may_wait` says so, as soon as there is one; return whether there was one."""
+    if (rate := per_second(channel)) is None:
         return True
-    while (seconds := _count(channel, most)) > 0:
+    while (seconds := _take(channel, rate)) > 0:
         if channel is Channel.VOICE or not may_wait():
             return False
         sleep(seconds)
     return True
 
 
-def _count(channel: Channel, most: int) -> float:
-    """Count a message of so many a second; return for how long its window has no place for it, 0 where it has."""
-    places = _count_places(most)
-    asking, key = redis().pipeline(), f"notifier:rate:{channel.value}"
-    asking.incr(key)
-    asking.pexpire(key, 1000 * places // most, nx=True)
-    asking.pttl(key)
+def _take(channel: Channel, rate: int) -> float:
+    """Take a place for a message of so many a second; return for how long there is none, 0 where there is."""
+    places = _count_places(rate)
+    given = (places, f"{clock().timestamp():.6f}", _SECOND / (rate // places))
     try:
-        count, _, milliseconds = asking.execute()
+        return float(redis().eval(_TAKE, 1, f"notifier:rate:{channel.value}", *given))
     except RedisError as error:
         # The provider itself refuses what is too much.
         log.warning("no rate: Redis is away", because=type(error).__name__)
         return 0.0
-    return max(milliseconds, 1) / 1000 if count > places else 0.0
 
 
-def _count_places(most: int) -> int:
+def _count_places(rate: int) -> int:
     """Return how many of so many messages a second have a place in a window."""
-    return max(1, most // _WINDOWS)
+    return max(1, rate // _WINDOWS)
 
 
 Answered = tuple[list[OutgoingMessage], Answer]

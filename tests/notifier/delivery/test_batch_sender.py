@@ -1,16 +1,18 @@
 """Batches of messages in one call of a provider, what one bad address does, and the rates of channels."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 import redis
 import time_machine
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from structlog.testing import capture_logs
@@ -248,15 +250,15 @@ def test_what_was_accepted_before_a_call_broke_off_stays_accepted(
 
 
 @pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis) -> list[float]:
-    """Let each second that is slept through end at once; return how long they were."""
+def slept(monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller) -> list[float]:
+    """Let each wait end at once, the clock set by it; return how long they were."""
     seconds: list[float] = []
 
-    def end_second(wait: float) -> None:
+    def end_wait(wait: float) -> None:
         seconds.append(wait)
-        redis_server.delete("notifier:rate:sms", "notifier:rate:telegram", "notifier:rate:voice")
+        frozen.shift(timedelta(seconds=wait, microseconds=1))
 
-    monkeypatch.setattr(batch_sender, "sleep", end_second)
+    monkeypatch.setattr(batch_sender, "sleep", end_wait)
     return seconds
 
 
@@ -264,40 +266,93 @@ def take(channel: Channel) -> bool:
     return batch_sender.take_place(channel, lambda: True)
 
 
+def take_all_places(channel: Channel) -> None:
+    while batch_sender.take_place(channel, lambda: False):
+        pass
+
+
 @pytest.mark.usefixtures("database", "frozen")
 @pytest.mark.rule("6.8")
-@pytest.mark.parametrize(
-    ("channel", "places", "seconds"),
-    [(Channel.TELEGRAM, 6, 0.2), (Channel.SMS, 2, 0.2), (Channel.VOICE, 1, 1)],
-)
-def test_no_second_holds_more_than_the_rate(
-    channel: Channel, places: int, seconds: float, redis_server: redis.Redis
+@pytest.mark.parametrize(("channel", "places"), [(Channel.TELEGRAM, 6), (Channel.SMS, 2), (Channel.VOICE, 1)])
+def test_a_fifth_of_a_second_has_a_fifth_of_the_rate_and_each_channel_its_own(
+    channel: Channel, places: int
 ) -> None:
-    """Nor does a fifth of one: a single message waits for no longer beside a crowd."""
     for _ in range(places):
         assert batch_sender.take_place(channel, lambda: False)
     assert not batch_sender.take_place(channel, lambda: False)
-    for other in {*Channel} - {channel}:  # each has its own, and mail has none
+    for other in {*Channel} - {channel}:  # mail has none
         assert batch_sender.take_place(other, lambda: False)
-    assert seconds / 2 < redis_server.pttl(f"notifier:rate:{channel.value}") / 1000 <= seconds
 
 
-@pytest.mark.usefixtures("database", "frozen")
-def test_who_finds_no_place_waits_for_the_next_one(slept: list[float]) -> None:
+@pytest.mark.usefixtures("database")
+@pytest.mark.rule("6.8")
+@pytest.mark.parametrize("limit", [1, 10, 30, 7, 13])
+def test_no_sliding_second_has_more_than_the_rate(
+    limit: int, settings_env: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    """Whatever the moments at which several programs ask, while others wait or are put back."""
+    settings_env(TELEGRAM_PER_SECOND=str(limit))
+
+    @settings(max_examples=times(40), deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=70))
+    @example([(0, True)] * 70)
+    @example([(0, True)] + [(190, True)] + [(0, True)] * 60)
+    def try_all(tries: list[tuple[int, bool]]) -> None:
+        redis_server.delete("notifier:rate:telegram")
+        left = play(tries)
+        assert left or not tries
+        for first, last in zip(left, left[limit:], strict=False):
+            assert last - first >= 1
+
+    try_all()
+
+
+def play(tries: Sequence[tuple[int, bool]]) -> list[float]:
+    """Let programs ask for places, each so many ms after the one before, and wait if they may; return when each left.
+
+    While one waits the others go on, and it may find out late that its wait is over.
+    """
+    left: list[float] = []
+    due = list(
+        zip(accumulate(after / 1000 for after, _ in tries), (waits for _, waits in tries), strict=True)
+    )
+    with time_machine.travel("2026-11-20T09:00:00+00:00", tick=False) as clocks:
+        began = clock().timestamp()
+
+        def go_on_until(end: float) -> None:
+            while due and due[0][0] <= end:
+                at, may_wait = due.pop(0)
+                clocks.move_to(max(clock(), datetime.fromtimestamp(began + at, UTC)))
+                if batch_sender.take_place(Channel.TELEGRAM, lambda may_wait=may_wait: may_wait):
+                    left.append(clock().timestamp())
+
+        def wait(seconds: float) -> None:
+            end = clock() + timedelta(seconds=seconds, microseconds=1)  # which may be less than one
+            go_on_until(end.timestamp() - began)
+            clocks.move_to(max(clock(), end))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(batch_sender, "sleep", wait)
+            go_on_until(math.inf)
+    return left
+
+
+@pytest.mark.usefixtures("database")
+def test_who_finds_no_place_waits_for_a_fifth_of_a_second_at_most(slept: list[float]) -> None:
     for number in range(20):
         assert take(Channel.TELEGRAM)
         assert len(slept) == number // 6
-    assert all(0 < each <= 0.2 for each in slept)
+    assert all(0.2 < each < 0.21 for each in slept)
 
 
-@pytest.mark.usefixtures("database", "frozen")
-def test_a_window_ends_by_itself(redis_server: redis.Redis) -> None:
-    redis_server.set("notifier:rate:sms", 1)  # by a program that died between counting and its end
+@pytest.mark.usefixtures("database")
+def test_a_clock_that_was_set_back_holds_nothing_up(
+    frozen: time_machine.Traveller, slept: list[float]
+) -> None:
+    take_all_places(Channel.SMS)
+    frozen.shift(timedelta(hours=-1))
     assert take(Channel.SMS)
-    assert 0 < redis_server.pttl("notifier:rate:sms") <= 200
-    redis_server.set("notifier:rate:sms", 1, px=150)
-    assert take(Channel.SMS)
-    assert redis_server.pttl("notifier:rate:sms") <= 150, "no message prolongs it"
+    assert slept == []
 
 
 @pytest.mark.usefixtures("database", "frozen")
@@ -312,18 +367,21 @@ def test_without_redis_the_provider_says_what_is_too_much(
 
 @pytest.mark.usefixtures("database", "frozen")
 def test_a_message_without_a_place_before_its_lease_ends_costs_no_attempt_and_a_call_waits_for_none(
-    sandbox: "Running", slept: list[float], settings_env: Callable[..., None], redis_server: redis.Redis
+    sandbox: "Running",
+    slept: list[float],
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
 ) -> None:
     settings_env(SMS_PER_SECOND="1", LEASE_SECONDS="5", API_URL="http://127.0.0.1:4000")
     alert(person(channels=(Channel.SMS,)))
     keys = {"sms": matched(detection(slots(place="2")))[0], "voice": wanted_call()}
     for name, key in keys.items():
-        redis_server.set(f"notifier:rate:{name}", 1, px=60_000)
+        take_all_places(Channel(name))
         deliver(str(key))
         row = get(Notification, key)
         assert (row.state, row.attempts, row.reason, slept) == (State.PENDING, 0, None, [])
         assert row.next_attempt_at <= clock() + timedelta(seconds=1)
-        redis_server.delete(f"notifier:rate:{name}")
+        frozen.shift(2)
         deliver(str(key))
         assert get(Notification, key).state is State.SENT
     assert len(sandbox.messages("sms")) == 1
