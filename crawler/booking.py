@@ -18,8 +18,8 @@ from configs.ground.addresses import resolve_stand_in
 from configs.ground.clock import clock
 from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch
+from crawler.bounds import LONGEST_ERROR, LONGEST_REASON, clean_text
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of
-from crawler.classification import LONGEST_ERROR, LONGEST_REASON, ReadingCache, clean_text
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Proxies, agent_for
@@ -35,6 +35,7 @@ from crawler.items import (
 )
 from crawler.platforms import Platform, platform
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
+from crawler.reading_cache import ReadingCache
 from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.scheduling.intervals import (
     budget_of,

@@ -88,7 +88,7 @@ DOWNLOAD_HANDLERS: dict[str, Any] = {
 }
 
 # Checks go into the tables; a spider with arguments takes this away (crawler/booking.py): it needs no database.
-ITEM_PIPELINES: dict[str, int] = {"crawler.recording.batch_writer.RecordPipeline": 300}
+ITEM_PIPELINES: dict[str, int] = {"crawler.pipelines.RecordPipeline": 300}
 
 # A spider that holds more than SPIDER_MEMORY_MB ends (crawler/booking.py sets the limit); the keeper starts another.
 MEMUSAGE_ENABLED = True

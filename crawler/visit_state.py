@@ -12,7 +12,7 @@ from itertools import count as ascending
 from configs.ground.clock import clock
 from configs.ground.text import pluralize
 from configs.world.desk import Desk, Fetch
-from crawler.classification import LONGEST_REASON, bound_key, clean_text
+from crawler.bounds import LONGEST_REASON, bound_key, clean_text
 from crawler.parsing.dates import day_of
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot, VisitContext

@@ -18,7 +18,7 @@ from api.models.base import session, write_rows
 from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
 from configs.settings import Constant
 from configs.world.prefecture import desks
-from crawler.classification import BEYOND, REFUSED
+from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages, notices
 from crawler.scheduling.intervals import captcha_expected
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import redis
+import sqlalchemy as sa
 import time_machine
 
 from api.models.desk import DeskState
@@ -14,7 +15,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.batch_writer import Written, record
+from crawler.recording.check_transaction import Written, record
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from tests.factories import add_desk, rows
@@ -90,3 +91,12 @@ def take(
     client: redis.Redis, now: datetime = NOW, places: int = 10, system: str = "test"
 ) -> due_queue.ClaimResult:
     return due_queue.send(client, due_queue.claim(system, now=now, places=places, hold=HOLD))
+
+
+def refusal(
+    code: str | None, *, kind: type[sa.exc.DBAPIError] = sa.exc.OperationalError
+) -> sa.exc.DBAPIError:
+    """Return an error as SQLAlchemy raises it, of this SQLSTATE."""
+    cause = Exception("refused")
+    cause.pgcode = code  # type: ignore[attr-defined] # as psycopg2's have it
+    return kind("INSERT", {}, cause)

@@ -1,30 +1,25 @@
-"""Block pages and golden pages as every platform reads them, and the cache of their readings."""
+"""Block pages and golden pages as every platform reads them."""
 
 import json
 import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import fields, replace
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from configs.ground.strict_model import Strict
 from configs.world.desk import Outcome
-from crawler import classification
-from crawler.classification import ReadingCache, classify_page, detect_block_page
+from crawler.classification import classify_page, detect_block_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
-from crawler.reading import CoveredWindow, Page, Reading, VisitContext
+from crawler.reading import CoveredWindow, Page, Reading
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.golden import CASES, body, case_file, expected, kind, load, name_of
 from tests.crawler.pages import page, read
-from tests.fuzz import FUZZ
 from tests.in_turn import in_turn
 
 CHALLENGE = '<html><head><title>Just a moment...</title></head><body>{}<form id="challenge-form"></form></body></html>'
@@ -328,78 +323,3 @@ def test_a_page_whose_accents_stand_apart_is_read_the_same(case: Path) -> None:
 
 def _without_size(said: dict[str, Any]) -> dict[str, Any]:
     return said | {"reason": re.sub(r"\d+ bytes", "", said.get("reason", ""))}
-
-
-# The cache of readings: what it returns is what reading the page again would
-
-
-FULL = b"<html><form id=FormBookingCreate>Il n'existe plus de plage horaire libre</form></html>"
-
-
-class Reader:
-    """Reads with the platform's own reader and counts."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, reading: Reading | None = None) -> None:
-        self.read = 0
-        self._reading = reading
-        monkeypatch.setattr(classification, "classify_page", self._classify)
-
-    def _classify(self, *given: Any) -> Reading:
-        self.read += 1
-        return self._reading or classify_page(*given)
-
-
-def list_sample() -> Iterable[Path]:
-    """Return one page of each outcome of each platform, as the cache knows none; `make fuzz` takes all."""
-    one_each = {(each.parent.name, expected(each).get("outcome")): each for each in CASES}
-    return CASES if FUZZ > 1 else one_each.values()
-
-
-@pytest.mark.fuzz
-@pytest.mark.rule("3.2")
-@in_turn("case", list_sample, name_of)
-def test_a_golden_page_has_its_reading_on_every_visit(case: Path) -> None:
-    cache, reader, seen = ReadingCache(), platform(case.parent.name), load(case)
-    for turn in (0, 0, 1, 2, 7):
-        again = replace(seen, visit=replace(seen.visit, turn=turn))
-        assert cache.classify(reader, again) == classify_page(reader, again)
-
-
-@pytest.mark.rule("3.2")
-@in_turn("kind", [Page, VisitContext])
-def test_every_field_but_the_turn_has_it_read_again(
-    monkeypatch: pytest.MonkeyPatch, kind: type[Page] | type[VisitContext]
-) -> None:
-    """A field that is not named here is new: it belongs to what the cache compares, too."""
-    seen = _page(FULL)
-    others: dict[str, Any] = {
-        "url": f"{seen.url}/other",
-        "status": 503,
-        "body": FULL + b" ",
-        "visit": replace(seen.visit, url=f"{seen.visit.url}/other"),
-        "ask": replace(seen.ask, form={"planning": "7"}),
-        "headers": {"retry-after": "30"},
-        "skipped_actions": 1,
-        "failed_action": "the element was covered",
-        "today": seen.visit.today + timedelta(days=1),
-        "zone": ZoneInfo("Indian/Reunion"),
-        "parameters": Strict(),
-        "horizon": timedelta(days=1),
-        "requests": 3,
-        "position": (2.43, 48.62),
-        "browser": True,
-        "oldest": timedelta(days=1),
-    }
-    for name in {each.name for each in fields(kind)} - {"turn"}:
-        cache, reader = ReadingCache(), Reader(monkeypatch)
-        changed = {name: others[name]}
-        other = (
-            replace(seen, **changed) if kind is Page else replace(seen, visit=replace(seen.visit, **changed))
-        )
-        for each in (seen, seen, other):
-            cache.classify(platform("ezbooking"), each)
-        assert reader.read == 2, name
-
-
-def _page(body: bytes, **headers: str) -> Page:
-    return replace(page(body), headers=headers)

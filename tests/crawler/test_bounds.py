@@ -12,16 +12,9 @@ from hypothesis import strategies as st
 
 from api.models.slot import SlotRow
 from configs.world.desk import Desk
-from crawler.classification import (
-    LONGEST_KEY,
-    LONGEST_LABEL,
-    LONGEST_REASON,
-    bound_key,
-    bound_reading,
-    clean_text,
-)
+from crawler.bounds import LONGEST_KEY, LONGEST_LABEL, LONGEST_REASON, bound_key, bound_reading, clean_text
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
 from tests.factories import one

@@ -8,7 +8,8 @@ import pytest
 from scrapy.core.scraper import Slot
 from twisted.internet.defer import Deferred
 
-from crawler.recording.batch_writer import RecordPipeline, Writer
+from crawler.pipelines import RecordPipeline
+from crawler.recording.batch_writer import Writer
 from crawler.scheduling.due_queue import CrawlQueue
 from crawler.spiders.booking_systems import PrefenligneSpider
 

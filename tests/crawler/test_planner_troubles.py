@@ -17,7 +17,7 @@ from configs.ground.loop_report import LoopReport, read_report
 from configs.world.desk import Desk
 from crawler.planner import Planner
 from crawler.reading import Slot
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, check, slot, take
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits

@@ -16,7 +16,7 @@ from api.models.user import Channel, Grant, User
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from crawler.items import CheckItem
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from crawler.recording.slot_expiry import close_unproven
 from tests.factories import add_alert, add_contact, add_desk, add_grant, change, save
 from tests.model.model import Limits, Told

@@ -14,7 +14,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.items import CheckItem
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from tests.crawler.held import Held, make_desk
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import add_desk, rows

@@ -18,7 +18,7 @@ from configs.world.prefecture import desk, reload_desk_files
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem
 from crawler.planner import Planner
-from crawler.recording import batch_writer, desk_state_update
+from crawler.recording import check_transaction, desk_state_update
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling.intervals import proven_intervals
 from tests.crawler.held import Held
@@ -68,7 +68,7 @@ def watched(
 def check(held: Held, turn: int, budget: RequestBudget | None = None) -> CheckItem:
     """Visit the department as the spider does on a real site, and record the check."""
     item = held.check(desk(ID), token=turn + 1, turn=turn, budget=budget)
-    batch_writer.record([replace(item, token=turn + 1)])
+    check_transaction.record([replace(item, token=turn + 1)])
     return item
 
 

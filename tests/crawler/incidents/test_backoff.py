@@ -11,7 +11,7 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.world.desk import Desk, Outcome
 from crawler.incidents.backoff import after_refusal, after_success
-from crawler.recording import batch_writer
+from crawler.recording import check_transaction
 from tests.crawler.checks import HOST, NOW, check, recorded, slot
 from tests.factories import get, rows
 from tests.in_turn import in_turn
@@ -140,7 +140,7 @@ def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:
     at = NOW + minute * MINUTE
     refused = {"outcome": Outcome.BLOCKED, "reason": "HTTP 403", "refused": True}
     with time_machine.travel(at, tick=False):
-        batch_writer.record([
+        check_transaction.record([
             check(desk, int(60 * minute) + 1, started_at=at, **({"outcome": outcome} if outcome else refused))
             for desk, outcome in ends
         ])  # fmt: skip

@@ -17,7 +17,7 @@ from api.models.discovery import DriftReason
 from api.models.user import Channel, Role
 from configs.world.desk import Outcome
 from configs.world.prefecture import reload_desk_files
-from crawler.classification import REFUSED, bound_reading
+from crawler.bounds import REFUSED, bound_reading
 from crawler.incidents import loop, moved_pages, notices
 from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
 from tests.crawler.incidents.incidents_world import (

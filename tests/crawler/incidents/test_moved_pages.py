@@ -12,7 +12,7 @@ from api.models.user import Role
 from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from tests.crawler.checks import check, slot
 from tests.crawler.incidents.incidents_world import (  # fmt: skip
     HOUR,

@@ -22,7 +22,7 @@ from configs.world.plan import PlanName, plans
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
 from crawler.reading import Release
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from tests.crawler.checks import check
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import add_desk, change, rows

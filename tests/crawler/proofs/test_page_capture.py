@@ -22,7 +22,7 @@ from crawler.items import CaptureBuffer, CheckItem, PageCapture, asked_of, showi
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import Proof, enqueue
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from tests.crawler.checks import HOST, HOUR, NOW, slot
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.conftest import capture, proof, seen

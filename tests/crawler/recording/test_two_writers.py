@@ -13,7 +13,7 @@ from api.models.slot import DetectionSlot, SlotRow
 from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.reading import Slot
-from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import record
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
 from tests.factories import rows
 
