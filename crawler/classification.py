@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from configs.ground.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
-from crawler.parsing.absence import MAINTENANCE, POST_FORM, POSTS, error_page, find_damage
-from crawler.parsing.html_text import CONCEALED, title, visible_text
+from crawler.parsing.error_pages import MAINTENANCE, POST_FORM, POSTS, error_page, find_damage
+from crawler.parsing.hidden_parts import CONCEALED
+from crawler.parsing.html_text import title, visible_text
 from crawler.parsing.websocket_frames import CUT_OFF
 from crawler.platforms import Platform
 from crawler.reading import Outcome, Page, Reading

@@ -15,7 +15,10 @@ from lxml.html import defs
 from w3lib.url import safe_url_string
 
 from configs.world.desk import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
-from crawler.parsing.html_text import decode, fold, parse_document, raw_lines, rendered_text
+from crawler.parsing.charset import decode
+from crawler.parsing.hidden_parts import parse_document
+from crawler.parsing.html_text import raw_lines, rendered_text
+from crawler.parsing.normal_form import fold
 
 T = TypeVar("T")
 
@@ -187,7 +190,7 @@ class Page:
 
     @cached_property
     def text(self) -> str:
-        """Return the body decoded as a browser would, never raising (crawler/parsing/html_text.py)."""
+        """Return the body decoded as a browser would, never raising (crawler/parsing/charset.py)."""
         return self._decoded[0]
 
     @cached_property

@@ -59,7 +59,6 @@ WITH_SECOND_HEADER = [
     "crawler/discovery/site_walk.py",
     "crawler/fetching/session.py",
     "crawler/incidents/notices.py",
-    "crawler/parsing/absence.py",
     "crawler/parsing/no_slot_phrases.py",
     "crawler/platforms/esirius.py",
     "crawler/platforms/ezbooking.py",

@@ -13,7 +13,8 @@ from configs.ground.clock import clock
 from configs.ground.text import truncate_line
 from configs.world.desk import Grade, Procedure
 from crawler.discovery.identify import PlatformMatch
-from crawler.parsing.html_text import normalize, title, visible_text
+from crawler.parsing.html_text import title, visible_text
+from crawler.parsing.normal_form import normalize
 from crawler.platforms import platform
 from crawler.reading import Page
 

@@ -12,7 +12,8 @@ from configs.ground.addresses import host_of
 from configs.world.desk import Desk
 from crawler.discovery.draft import trim_label
 from crawler.discovery.identify import by_address, is_web
-from crawler.parsing.html_text import normalize, visible_text
+from crawler.parsing.html_text import visible_text
+from crawler.parsing.normal_form import normalize
 from crawler.reading import Page
 
 BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")

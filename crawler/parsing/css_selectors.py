@@ -13,7 +13,9 @@ from lxml.cssselect import CSSSelector, LxmlHTMLTranslator
 from parsel.csstranslator import TranslatorMixin
 from pydantic import AfterValidator, Field
 
-from crawler.parsing.html_text import CONCEALED, UNSEEN, collapse_whitespace, raw_lines, rendered_lines
+from crawler.parsing.hidden_parts import CONCEALED, UNSEEN
+from crawler.parsing.html_text import raw_lines, rendered_lines
+from crawler.parsing.normal_form import collapse_whitespace
 
 _XPATH = re.compile(r"xpath=|/|\(|\.\.|\./|\.$")  # Playwright's rule, and `.` for the node itself
 # XPath reports an unknown function only when it evaluates it on an element.

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from lxml.html import HtmlElement
 
-from crawler.parsing.html_text import collapse_whitespace, raw_lines
+from crawler.parsing.html_text import raw_lines
 from crawler.parsing.moment_grammar import (
     MONTHS,
     WEEKDAYS,
@@ -30,6 +30,7 @@ from crawler.parsing.moment_grammar import (
     read_mentions,
     shares_month,
 )
+from crawler.parsing.normal_form import collapse_whitespace
 from crawler.reading import CoveredWindow, Page, Place, Slot, VisitContext
 
 WEEK_LENGTH = 7  # the window of a request

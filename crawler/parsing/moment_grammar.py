@@ -10,7 +10,7 @@ from datetime import time
 from enum import Enum
 from typing import NamedTuple
 
-from crawler.parsing.html_text import collapse_whitespace
+from crawler.parsing.normal_form import collapse_whitespace
 
 # Days
 

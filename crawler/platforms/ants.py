@@ -15,10 +15,10 @@ from pydantic import Field, field_validator, model_validator
 from configs.ground.addresses import is_loopback
 from configs.ground.strict_model import Strict
 from configs.world.tile_grid import load_tiles
-from crawler.parsing.absence import error_message
 from crawler.parsing.dates import instant_of
-from crawler.parsing.html_text import normalize
+from crawler.parsing.error_pages import error_message
 from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, combine_answers, parse_json
+from crawler.parsing.normal_form import normalize
 from crawler.parsing.websocket_frames import frames_of, read_unended
 from crawler.platforms import Platform
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext

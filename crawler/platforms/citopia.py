@@ -18,7 +18,6 @@ from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from configs.world.tile_grid import load_tiles
 from crawler.parsing.dates import WEEK_LENGTH, instant_of, week
-from crawler.parsing.html_text import fold
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
@@ -35,6 +34,7 @@ from crawler.parsing.json_models import (
     parse_json,
 )
 from crawler.parsing.no_slot_phrases import says_none
+from crawler.parsing.normal_form import fold
 from crawler.platforms import PAGE, Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, VisitContext
 

@@ -11,8 +11,8 @@ from w3lib.url import add_or_replace_parameters, url_query_parameter
 
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
-from crawler.parsing.absence import error_message, read_error_status
 from crawler.parsing.dates import WEEK_LENGTH
+from crawler.parsing.error_pages import error_message, read_error_status
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,

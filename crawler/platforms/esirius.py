@@ -20,11 +20,13 @@ from pydantic import BeforeValidator
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from configs.world.desk import Text
-from crawler.parsing.absence import doubt_of, read_error_status
+from crawler.parsing.absence import doubt_of
 from crawler.parsing.dates import day_in_figures
-from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
+from crawler.parsing.error_pages import read_error_status
+from crawler.parsing.html_text import choices, field_value
 from crawler.parsing.json_models import Key
 from crawler.parsing.no_slot_phrases import says_none
+from crawler.parsing.normal_form import collapse_whitespace, contains_phrase
 from crawler.platforms import Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 

@@ -15,9 +15,11 @@ from lxml import etree, html
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.ground.strict_model import Strict
-from crawler.parsing.absence import Notice, Statement, check_page, doubt_of, find_notice, read_error_status
+from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.dates import WEEK_LENGTH, YEARS, covered_by_answer, day_of, moments_in, week, within
-from crawler.parsing.html_text import HIDDEN, label, rendered_text
+from crawler.parsing.error_pages import Notice, find_notice, read_error_status
+from crawler.parsing.hidden_parts import HIDDEN
+from crawler.parsing.html_text import label, rendered_text
 from crawler.platforms import Platform, match_address
 from crawler.reading import (
     ANYWHERE,

@@ -11,7 +11,6 @@ from pydantic import StringConstraints
 from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from crawler.parsing.dates import moments_in
-from crawler.parsing.html_text import normalize
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, first_window, read_listing
 from crawler.parsing.json_models import (
     ACCEPT,
@@ -28,6 +27,7 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
+from crawler.parsing.normal_form import normalize
 from crawler.platforms import KIND_TOWN_NAME, Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 

@@ -16,19 +16,15 @@ from zoneinfo import ZoneInfo
 from lxml.html import HtmlElement
 from w3lib.url import url_query_parameter
 
-from crawler.parsing.absence import Statement, check_page, read_no_document
+from crawler.parsing.absence import Statement, check_page
 from crawler.parsing.dates import covered_by_answer, machine_moment, moment_of, moments_in, week
+from crawler.parsing.error_pages import read_no_document
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import (
-    HIDDEN,
-    UNSEEN,
-    contains_phrase,
-    normalize,
-    rendered_lines,
-    rendered_text,
-)
+from crawler.parsing.hidden_parts import HIDDEN, UNSEEN
+from crawler.parsing.html_text import rendered_lines, rendered_text
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.json_models import day_in
+from crawler.parsing.normal_form import contains_phrase, normalize
 from crawler.platforms import Platform, match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 

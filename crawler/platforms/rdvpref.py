@@ -15,19 +15,14 @@ from urllib.parse import urlsplit
 from lxml import etree
 from lxml.html import HtmlElement
 
-from crawler.parsing.absence import Statement, check_page, doubt_of, read_error_status
+from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.dates import day_of, days_from, moment_in_figures, moment_of, moments_behind
-from crawler.parsing.html_text import (
-    CONCEALED,
-    HIDDEN,
-    UNSEEN,
-    contains_phrase,
-    normalize,
-    rendered_text,
-    title,
-)
+from crawler.parsing.error_pages import read_error_status
+from crawler.parsing.hidden_parts import CONCEALED, HIDDEN, UNSEEN
+from crawler.parsing.html_text import rendered_text, title
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
 from crawler.parsing.no_slot_phrases import speaks_of_page_trouble
+from crawler.parsing.normal_form import contains_phrase, normalize
 from crawler.platforms import Platform, match_address
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Release, Slot, VisitContext
 

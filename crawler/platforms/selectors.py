@@ -13,11 +13,12 @@ from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
 from configs.world.desk import Text, Whole
-from crawler.parsing.absence import Statement, check_page, find_statement, read_mark, read_no_document
+from crawler.parsing.absence import Statement, check_page, find_statement, read_mark
 from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible, one_text
 from crawler.parsing.dates import day_of, has_unmatched_dates, moment_of
+from crawler.parsing.error_pages import read_no_document
 from crawler.parsing.forms import address_of, build_request
-from crawler.parsing.html_text import collapse_whitespace
+from crawler.parsing.normal_form import collapse_whitespace
 from crawler.platforms import Platform
 from crawler.reading import (
     ANYWHERE,

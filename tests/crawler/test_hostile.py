@@ -18,7 +18,8 @@ from crawler.discovery.identify import identify_page
 from crawler.discovery.links import find_links
 from crawler.fetching.download_handler import unpack
 from crawler.fetching.errors import Broken
-from crawler.parsing.html_text import is_damaged, rendered_text
+from crawler.parsing.charset import is_damaged
+from crawler.parsing.html_text import rendered_text
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.platforms import platform, platforms
 from crawler.platforms.esirius import reply

@@ -3,7 +3,7 @@
 from typing import Any
 
 from configs.world.desk import Outcome
-from crawler.parsing.absence import error_page
+from crawler.parsing.error_pages import error_page
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import page, read
 from tests.in_turn import in_turn

@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 
 from configs.world.desk import Outcome
-from crawler.parsing.html_text import (
-    contains_phrase,
-    names_date,
-    title,
-    visible_text,
-)
+from crawler.parsing.html_text import title, visible_text
+from crawler.parsing.normal_form import contains_phrase
+from crawler.parsing.sentence_limits import names_date
 from crawler.platforms import example, platform
 from crawler.reading import Reading
 from tests.crawler.pages import PARIS, TODAY, answer, page, visit
