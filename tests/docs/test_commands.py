@@ -220,3 +220,25 @@ def test_one_desk_is_checked_by_hand(page: str, tmp_path: Path) -> None:
     moved = {"-m deploy.sandbox": f"-m deploy.sandbox {free}", f":{addresses.SITES_PORT}": f":{sites}"}
     said = run("\n".join(find_blocks(page, "sh")), place, moved)
     assert "no_slots" in said
+
+
+@pytest.mark.journey
+def test_a_new_server_is_prepared_as_its_page_says(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    blocks = [text for _, _, text in BLOCK.findall(read_page("docs/deployment.md"))]
+    (own,) = (each for each in blocks if "scrapy desks" in each)
+    assert "www.essonne.gouv.fr:443" in run(own, make_place(tmp_path / "tree", tmp_path / "state"), {})
+    origin, server = tmp_path / "origin", tmp_path / "server"
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, origin], check=True)
+    subprocess.run(["git", "-C", origin, "tag", "--force", "v1", "HEAD"], check=True)
+    server.mkdir()
+    moved = {
+        "https://git.example.org/rdvpriority.git": str(origin),
+        "cloud-init status --wait": "true",
+        "/opt/": f"{server}/opt/",
+        "/etc/": f"{server}/etc/",
+    }
+    (prepared,) = (each for each in blocks if "git clone" in each)
+    said = run(prepared, server, moved)
+    assert "to be filled in" in said
+    assert "\nRELEASE=v1\n" in (server / "etc" / "rdvpriority" / "settings.env").read_text("utf-8")
