@@ -34,7 +34,7 @@ from api.payments.gateway.facts import (
 )
 from api.payments.gateway.outbox import is_asked
 from api.payments.ledger import notices
-from api.payments.ledger.book import post_dispute
+from api.payments.ledger.book import post_dispute, post_owed_again, read_lines
 from api.payments.ledger.grants import end_early_grace, end_repaid_plan, find_paid_end
 from api.payments.ledger.payment_events import (
     CREDIT_KEY,
@@ -299,6 +299,8 @@ def _apply_dispute(session: Session, facts: DisputeFacts) -> None:
         return
     if end is PaymentEventKind.DISPUTE_WON:
         note_returned_money(session, payment, name)
+        if read_lines(session, f"{name}:lost"):
+            post_owed_again(session, payment.id, f"{name}:again")
     settle_debt(session, payment, f"{name}:{facts.status}")  # what was refused meanwhile
 
 

@@ -333,6 +333,15 @@ def post_paid_by_bank(session: Session, payment_id: UUID, cause: str, cents: int
     post(session, f"{cause}:bank", BookKind.RETURNED, *lines)
 
 
+def post_owed_again(session: Session, payment_id: UUID, cause: str) -> None:
+    """Write that all of that is owed again, as a lost dispute was won after all."""
+    paid = sa.select(BookLine.cents).join(BookTransaction, BookTransaction.id == BookLine.transaction_id)
+    by_bank = (BookLine.payment_id == payment_id, BookTransaction.cause.endswith(":bank"))
+    cents = sum(session.scalars(paid.where(*by_bank, BookLine.account == Account.OWED)))
+    taken = take(payment_id, read_balances(session, payment_id), cents)
+    post(session, f"{cause}:bank", BookKind.RETURNED, (payment_id, Account.OWED, -cents), *taken)
+
+
 def post_dispute(session: Session, payment: Payment, facts: DisputeFacts, name: str) -> None:
     """Write what a dispute did to a payment's money; an inquiry takes none. `name`: its id, with its round."""
     opened, lost = f"{name}:opened", f"{name}:lost"

@@ -116,7 +116,7 @@ def escalate_inquiry(stand_in: Stripe, dispute: str) -> Json:
 
 
 def close_dispute(stand_in: Stripe, dispute: str, status: str) -> Json:
-    """End a dispute as ``won`` or ``lost``, an inquiry as ``warning_closed`` or ``prevented``."""
+    """End a dispute as ``won`` (also after a loss) or ``lost``, an inquiry as ``warning_closed`` or ``prevented``."""
     _check(status, money_back.OUTCOMES)
     return money_back.close_dispute(stand_in.account, stand_in.account.find("dispute", dispute), status)
 

@@ -229,6 +229,30 @@ def test_a_pending_refund_that_a_dispute_ends_is_paid_once(
     assert "Encore dû" not in read_page(till, order)
 
 
+@pytest.mark.parametrize("heard", ["before the loss", "after it"])
+def test_what_a_cancellation_owes_is_paid_once_a_lost_dispute_is_won_after_all(
+    till: Till, heard: str
+) -> None:
+    """The bank's loss had paid it; the month's use was written down meanwhile."""
+    month = buy(till, PlanName.URGENCE_TOTAL)
+    dispute = till.shop.control.dispute(find_intent(month.id))
+    till.shop.deliver()
+    assert till.post("cancel", {"on": f"{clock():%Y-%m-%d}"}).status_code == 200
+    till.shop.pass_time(days=1)
+    jobs.apply_declarations()
+    if heard == "before the loss":
+        ask_stripe(till)
+    till.shop.control.close_dispute(dispute["id"], "lost")
+    till.shop.deliver()
+    pass_hours(till, 3)
+    assert (read_owed(month), count_back(till)) == (0, 0)
+    jobs.reconcile_payments()
+    till.shop.control.close_dispute(dispute["id"], "won")
+    till.shop.deliver()
+    pass_hours(till, 13)
+    assert (count_back(till), read_owed(month), list_faults()) == (2941, 0, [])
+
+
 def test_what_a_dispute_lost_in_part_leaves_owed_is_paid_by_a_transfer(till: Till) -> None:
     order = buy(till)
     till.shop.pass_time(hours=1)

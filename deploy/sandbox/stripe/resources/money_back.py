@@ -2,7 +2,8 @@
 
 Refunds: pending → succeeded, failed or canceled; one that succeeded fails where the money comes back. Their sum is
 limited by the charge. Disputes: an inquiry (warning_needs_response) takes nothing, and ends as warning_closed or
-prevented, or becomes a dispute (needs_response), which takes the money and ends as won or lost.
+prevented, or becomes a dispute (needs_response), which takes the money and ends as won or lost; one that was lost may
+still be won.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ PENDING, SHORT, REFUSED = "pending", "short", "refused"
 BEGINNINGS: Final = ("succeeded", PENDING, SHORT, REFUSED)
 SETTLED: Final = ("succeeded", "failed", "canceled")
 _INQUIRY, _TAKES = "warning_needs_response", "needs_response"
-_OUTCOMES: Final = {_INQUIRY: ("warning_closed", "prevented"), _TAKES: ("won", "lost")}
-OUTCOMES: Final = tuple(each for ends in _OUTCOMES.values() for each in ends)
+_LOST = "lost"  # the bank may still change its mind
+_OUTCOMES: Final = {
+    _INQUIRY: ("warning_closed", "prevented"), _TAKES: ("won", _LOST), _LOST: ("won",),
+}  # fmt: skip
+OUTCOMES: Final = tuple(dict.fromkeys(each for ends in _OUTCOMES.values() for each in ends))
 _DISPUTE_FEE: Final = 2000  # cents
 
 
@@ -166,11 +170,11 @@ def escalate_inquiry(account: Account, dispute: Json) -> Json:
 
 
 def close_dispute(account: Account, dispute: Json, status: str) -> Json:
-    """End a dispute: ``won`` (the money comes back) or ``lost``; an inquiry as ``warning_closed`` or ``prevented``."""
+    """End a dispute: ``won`` (the money comes back, also after a loss) or ``lost``; an inquiry by its own words."""
     if status not in _OUTCOMES.get(dispute["status"], ()):
         raise StripeError(f"This dispute is already {dispute['status']}.", code="dispute_already_closed")
     won = status == "won"
-    if dispute["status"] == _TAKES:
+    if status in _OUTCOMES[_TAKES]:
         account.find("charge", dispute["charge"])["_dispute_won"] = won
     account.change(dispute, "charge.dispute.closed", status=status)
     if won:
