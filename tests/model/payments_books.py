@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate, combinations, pairwise, product
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from api.models.payment import (
     Payment,
     PaymentEvent,
     PaymentEventKind,
+    PaymentStatus,
     PlanCredit,
     Refund,
     RefundReason,
@@ -75,6 +76,7 @@ class Books:
         left = [each for intent, each in lines.items() if self.stripe.find_order(intent) not in lost]
         assert not left, f"money that no payment of ours explains: {left}"
         self._check_overlaps()
+        self._check_days()
         self._check_early_grace()
         self._check_subscriptions()
 
@@ -273,6 +275,23 @@ class Books:
             ordered = sorted(mine, key=lambda grant: grant.starts_at)
             for before, after in pairwise(ordered):
                 assert before.ends_at <= after.starts_at, "time that was given twice"
+
+    def _check_days(self) -> None:
+        """No second of a person's is paid for twice, by whichever plans."""
+        paid = [each for each in self.payments if each.user_id and each.status is PaymentStatus.COMPLETED]
+        for one, other in combinations(paid, 2):
+            late = max(self._measure_delay(one, other), self._measure_delay(other, one))
+            overlaps = (
+                min(mine.ends_at, theirs.ends_at) - max(mine.starts_at, theirs.starts_at)
+                for mine, theirs in product(self.grants[one.id], self.grants[other.id])
+                if one.user_id == other.user_id and "grace" not in (mine.source, theirs.source)
+            )
+            assert max(overlaps, default=late) <= late + 3 * _SECOND, (one.id, other.id, "paid twice")
+
+    def _measure_delay(self, cheaper: Payment, order: Payment) -> timedelta:
+        """Return for how long a plan went on, unpaid, while the payment of an order that credited it was not heard of."""
+        ended = [each.recorded_at for each in self.events[cheaper.id] if each.subject == str(order.id)]
+        return max((each - order.created_at for each in ended), default=timedelta())
 
     def _check_early_grace(self) -> None:
         """Days of grace without a payment follow a paid month, and no paid period begins with them."""

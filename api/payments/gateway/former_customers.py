@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import read_once
 from api.models.base import session as open_session
 from api.models.payment import FormerCustomer, Payment, PaymentEvent, PaymentEventKind
-from api.payments.gateway.errors import StripeAway, StripeRefused
+from api.payments.gateway.errors import MISSING, StripeAway, StripeRefused
 from configs.ground.clock import clock
 
 KEPT_FOR = timedelta(days=120)  # the longest time in which card networks accept a dispute
-_MISSING = "resource_missing"  # Stripe's code for a customer that was deleted before
 _AT_ONCE = 100
 _OVER = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST, PaymentEventKind.DISPUTE_CLOSED)
 log = structlog.get_logger(__name__)
@@ -67,7 +66,7 @@ def _drop(customer: str) -> bool:
     try:
         call(lambda client: client.v1.customers.delete(customer))
     except (StripeAway, StripeRefused) as error:
-        if getattr(error, "code", "") != _MISSING:
+        if getattr(error, "code", "") != MISSING:  # it was deleted before
             log.warning("a customer is not deleted at Stripe", customer=customer, because=str(error))
             return False
     with open_session() as s:

@@ -47,7 +47,7 @@ from api.payments.ledger.subscriptions import (
 from api.payments.ledger.watch_gaps import list_unwatched
 from api.payments.ledger.withdrawal_rules import find_later_start
 from configs.ground.clock import clock
-from configs.world.plan import PlanName, plan
+from configs.world.plan import PlanName, plan, rank_plan
 
 # How long a plan goes on after a renewal that failed
 GRACE_PERIOD = timedelta(days=3)
@@ -232,7 +232,7 @@ def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fra
         request_cancellation(session, payment.subscription_id, now)
     _follow(session, payment, "plan ended")
     for credit in list_credits(session, payment) if unused else ():
-        _revive(session, payment, credit, now, math.ceil(credit.seconds * unused))
+        _revive(session, credit, now, math.ceil(credit.seconds * unused))
 
 
 def end_repaid_plan(
@@ -254,32 +254,17 @@ def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) 
     credited = list_credits(session, payment)
     whole = sum(each.amount_cents for each in credited)
     for credit in credited if cents > 0 and whole else ():
-        known = _find_revived(session, payment, credit)
-        before = (known.ends_at - known.starts_at).total_seconds() if known else 0
-        share = -(-credit.seconds * min(cents, whole) // whole)
-        _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds))
+        _revive(session, credit, ends, -(-credit.seconds * min(cents, whole) // whole))
 
 
-def _revive(session: Session, order: Payment, credit: PlanCredit, at: datetime, seconds: int) -> None:
-    """Give a credited plan this time from `at`, in place of what the order revived of it already, to begin later."""
+def _revive(session: Session, credit: PlanCredit, at: datetime, seconds: int) -> None:
+    """Give a credited plan this time, from `at` or behind what runs then."""
     cheaper = lock_payment(session, credit.credited_payment_id)
     if not cheaper.user_id or cheaper.status is not PaymentStatus.COMPLETED:
         return
-    if known := _find_revived(session, order, credit):
-        session.delete(known)
-        session.flush()
     starts = find_plan_end(session, cheaper.user_id, cheaper.plan, at)
     add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=seconds))
     _follow(session, cheaper, "plan revived")
-
-
-def _find_revived(session: Session, order: Payment, credit: PlanCredit) -> Grant | None:
-    """Return the time of a credited plan that waits for the end of this order's plan."""
-    begun = sa.select(sa.func.min(Grant.starts_at)).where(Grant.payment_id == order.id).scalar_subquery()
-    revived = sa.select(Grant).where(
-        Grant.payment_id == credit.credited_payment_id, Grant.source == REVIVED, Grant.starts_at >= begun
-    )
-    return session.scalars(revived).one_or_none()
 
 
 def measure_use(
@@ -383,8 +368,12 @@ def add_grant(session: Session, payment: Payment, source: str, starts: datetime,
 
 
 def find_plan_end(session: Session, user_id: UUID | None, name: PlanName, now: datetime) -> datetime:
-    """Return the end of a user's plan of that name, or now: what is bought or given back goes on from there."""
-    mine = (Grant.user_id == user_id, Grant.plan == name, Grant.ends_at > now)
+    """Return the end of a user's plan of that name, or of a larger one that was paid for; now where none runs.
+
+    What is bought or given back goes on from there: beside another plan it would be of no use.
+    """
+    larger = Grant.plan.in_(list(PlanName)[rank_plan(name) :]) & Grant.payment_id.is_not(None)
+    mine = (Grant.user_id == user_id, (Grant.plan == name) | larger, Grant.ends_at > now)
     return session.scalar(sa.select(sa.func.max(Grant.ends_at)).where(*mine)) or now
 
 
@@ -418,7 +407,7 @@ def _move_up(session: Session, ended: Grant, end: datetime, freed: timedelta) ->
         .outerjoin(Payment, Payment.id == Grant.payment_id)
         .where(
             Grant.user_id == ended.user_id,
-            Grant.plan == ended.plan,
+            (Grant.plan == ended.plan) | Grant.source.in_((REVIVED, CREDIT)),
             Grant.starts_at >= end,
             Payment.subscription_id.is_(None),
             sa.func.coalesce(Payment.consent["startNow"].as_boolean(), sa.true()),

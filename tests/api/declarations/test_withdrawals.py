@@ -212,6 +212,23 @@ def test_a_renewal_that_was_on_its_way_is_paid_back(till: Till) -> None:
     assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
 
 
+@pytest.mark.parametrize("ends", [[], ["second"]])
+def test_a_revived_day_does_not_run_beside_the_week_that_was_ordered_behind_the_withdrawn_one(
+    till: Till, ends: list[str]
+) -> None:
+    orders.buy(till, PlanName.URGENCE_24H)
+    till.shop.pass_time(hours=6)
+    first, second = orders.buy(till), orders.buy(till)
+    till.shop.pass_time(hours=1)
+    for each in (first, *[second for _ in ends]):
+        orders.withdraw(till, each)
+        till.shop.deliver()
+    running = [each for each in list_grants(till.person.id) if each.ends_at > clock()]
+    day, before = running[-1], clock() + timedelta(days=0 if ends else 7)
+    assert (day.plan, day.source, day.starts_at) == (PlanName.URGENCE_24H, "revived", before)
+    assert timedelta(hours=17) < day.ends_at - day.starts_at < timedelta(hours=18)
+
+
 def test_after_an_upgrade_the_larger_plan_comes_first_and_revives_the_other(till: Till) -> None:
     small = orders.buy(till, PlanName.URGENCE_24H)
     till.shop.pass_time(hours=6)
