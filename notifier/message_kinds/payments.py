@@ -106,7 +106,6 @@ def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
     return {
         "plan": name_plan(payment.plan),
         "price": write_amount(payment.amount_cents, due.language),
-        "full_price": write_amount(plan(payment.plan).price_cents, due.language),
         "order": _find_order(due.session, payment).order_number or str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
@@ -207,14 +206,18 @@ def _check_failure(due: DueMessage) -> Skip | None:
 
 
 def _describe_late_payment(due: DueMessage) -> dict[str, Any]:
-    """Return until when the month runs, and the time that was lost. Params: `begins`, `ends` (ISO 8601), `renews`."""
+    """Return until when the month runs, and the time that was lost.
+
+    Params: `begins`, `ends` (ISO 8601), `renews`; `until`, where a notice ends it before its end.
+    """
     paid = sa.select(sa.func.max(Grant.ends_at)).where(Grant.payment_id == UUID(due.params["payment"]))
-    ends = due.session.scalar(paid)
+    noticed = due.params.get("until")
+    ends = datetime.fromisoformat(noticed) if noticed else due.session.scalar(paid)
     begins, lost_until = (datetime.fromisoformat(due.params[each]) for each in ("begins", "ends"))
     return {
         **describe_payment(due, due.params["payment"]),
         "renews": due.params["renews"],
-        "until": write_instant(ends, due.zone, due.language) if ends else "",
+        "until": write_end(ends, due.zone, due.language) if ends else "",
         "lost_from": write_instant(begins, due.zone, due.language),
         "lost_until": write_instant(lost_until, due.zone, due.language),
     }
@@ -316,7 +319,10 @@ def _describe_end(due: DueMessage) -> TemplateContext:
 
 
 def _describe_order(due: DueMessage) -> dict[str, Any]:
-    """Return plan, price, beginning and end, terms, and how to withdraw: all in the mail itself (L.221-13)."""
+    """Return plan, price, beginning and end, terms, and how to withdraw: all in the mail itself (L.221-13).
+
+    Params: `payment`, `price` of later months in cents, where the row has it: our list may have another one by now.
+    """
     payment = due.session.get_one(Payment, UUID(due.params["payment"]))
     grants = due.session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
     # The contract is made by the payment: the time to withdraw counts from that day.
@@ -325,6 +331,7 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
     ends = max((each.ends_at for each in grants), default=starts)
     names = name_seller(due.language if due.language in LANGUAGES else BINDING)
     cancel_url = write_link(CancelOrder(payment.id)) if payment.subscription_id else ""
+    price = due.params.get("price", plan(payment.plan).price_cents)
     version, declined = payment.terms_version or find_newest_version(), ""
     if payment.consent is not None and not payment.consent.get("acceptsHourThreshold"):
         declined = read_consent(version, due.language).accepts_hour_threshold  # the box that was left open
@@ -332,6 +339,7 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
     shown = dict.fromkeys([due.language, BINDING]) if due.language in LANGUAGES else [BINDING]
     return {
         **describe_payment(due, due.params["payment"]),
+        "full_price": write_amount(price, due.language),
         "cancel_url": cancel_url,
         "form_url": f"{settings().api_url}{WITHDRAW_PATH}",
         "begins_later": payment.begins_later,

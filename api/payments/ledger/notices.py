@@ -22,7 +22,8 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.stripe_event import StripeEvent
-from api.payments.ledger.payment_events import list_credits
+from api.payments.ledger.payment_events import list_credits, read_asked
+from api.payments.ledger.subscriptions import find_standing_notice
 from configs.ground.clock import clock
 
 _ALARMS = frozenset(
@@ -41,9 +42,10 @@ _REFUSED = "payment_intent.payment_failed"  # Stripe sends it for each refused c
 def confirm_order(session: Session, payment: Payment) -> None:
     """Write the order mail, the confirmation of the contract; a renewal has none of its own."""
     if payment.user_id and payment.consent:
-        params, key = {"payment": str(payment.id)}, f"order:{payment.id}"
+        credited = sum(each.amount_cents for each in list_credits(session, payment))
+        params = {"payment": str(payment.id), "price": read_asked(session, payment) + credited}
         get_effects(session).confirmations += notifier.create_notifications(
-            session, payment.user_id, "order", params, key, priority="critical"
+            session, payment.user_id, "order", params, f"order:{payment.id}", priority="critical"
         )
 
 
@@ -69,9 +71,11 @@ def tell_unpaid_end(session: Session, row: Subscription) -> None:
 
 
 def tell_late_payment(session: Session, payment: Payment, lost: Hole, renews: bool) -> None:
-    """Write that a month was paid after its days of grace: it runs to its end, and what was lost is given back."""
+    """Write that a month was paid after its days of grace: it runs to its end, or that of a notice (`until`)."""
     lost_time = {"begins": lost.starts_at.isoformat(), "ends": lost.ends_at.isoformat()}
-    params = {"payment": str(payment.id), "renews": renews, **lost_time}
+    notice = find_standing_notice(session, payment.subscription_id) if payment.subscription_id else None
+    until = notice.takes_effect_at.isoformat() if notice and notice.takes_effect_at else None
+    params = {"payment": str(payment.id), "renews": renews, "until": until, **lost_time}
     _write(session, payment.user_id, "paid_late", params, f"paid-late:{payment.id}")
 
 

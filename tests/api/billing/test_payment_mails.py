@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.payment import Payment
+from api.models.payment import Payment, PlanCredit
 from api.models.user import Channel, Contact, ContactState
 from api.payments.exchange import jobs as payment_jobs
 from api.payments.ledger.payment_events import link_intent
@@ -29,7 +29,7 @@ from tests.api.billing.test_outage_credits import check, close_desk, read_alert_
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.declarations.orders import hand_over
 from tests.api.messages import read_text
-from tests.factories import add_stripe_event, change, one, rows
+from tests.factories import add_stripe_event, change, one, rows, save
 
 MAILS = Path(__file__).with_name("mails.fr.txt")
 SELLER = {
@@ -237,6 +237,21 @@ def test_the_day_of_the_order_is_that_of_its_payment(till: Till) -> None:
     till.shop.pass_time(minutes=20)
     till.pay(answer)
     assert "Commande du 21 novembre 2026" in read_text(one(Notification, Notification.kind == "order"))
+
+
+@pytest.mark.parametrize("credit", [0, 499])
+def test_the_price_of_later_months_is_the_orders_and_not_todays(till: Till, credit: int) -> None:
+    """The list had 25.99 € when the page was made, and has 29.99 € when the mail is."""
+    cheap = till.shop.buy(till.person.id, PlanName.URGENCE_24H)
+    order = till.shop.order(till.person.id, PlanName.URGENCE_TOTAL, amount_cents=2599 - credit)
+    if credit:
+        save(
+            PlanCredit(payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=credit, seconds=9)
+        )
+    till.shop.control.pay(order.session_id)
+    till.shop.deliver()
+    mail = max(rows(Notification, Notification.kind == "order"), key=lambda each: each.id)
+    assert "puis 25,99\N{NO-BREAK SPACE}€ TTC par mois" in read_text(mail)
 
 
 def test_the_program_that_sends_it_needs_no_key_of_logins(

@@ -263,6 +263,22 @@ def test_a_draft_is_waited_for(till: Till) -> None:
     assert till.shop.control.objects("subscription")[0]["status"] in ("active", "past_due"), draft["id"]
 
 
+def test_the_mail_of_a_month_that_is_paid_late_names_the_end_that_a_notice_set(till: Till) -> None:
+    till.buy(TOTAL)
+    till.confirm()
+    till.shop.pass_time(days=20)
+    till.use_bad_card()
+    till.shop.pass_time(days=10, hours=2)
+    till.sign_in()
+    assert till.post("cancel", {"on": f"{clock() + timedelta(days=9):%Y-%m-%d}"}).status_code == 200
+    till.shop.pass_time(days=3, hours=12)
+    jobs.end_unpaid_plans()
+    pay_renewal(till)
+    till.shop.deliver()
+    said = read_last_mail("paid_late") or ""
+    assert "Elle court jusqu’au 29 décembre 2026, 23:59. Elle n’est plus renouvelée ensuite." in said
+
+
 def get_period_end() -> datetime:
     ends = get_subscription().period_ends_at
     assert ends
