@@ -51,6 +51,7 @@ from notifier.content.message_kind_base import (
 from notifier.delivery.message_writer import build_row, write_rows
 from notifier.delivery.nudges import LEASE_SECONDS
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
+from notifier.delivery.retry_policy import UNKNOWN
 from notifier.message_kinds import kind_of, kinds
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
@@ -59,7 +60,7 @@ _MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, 
 # Its writer's estimate of the database's clock may be ahead of the worker's that its job comes to
 _EARLY = timedelta(seconds=1)
 OVER_BUDGET = "SMS budget of the day used up"
-ALL_COPIES = "sent as often as it may be"
+ALL_COPIES = f"{UNKNOWN}sent as often as it may be"
 # By priority, at which multiple of SMS_DAY_STOP they end; a day is one of UTC. Slot alerts and codes leave at any cost.
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}
 _STOP_TAG = "%stop_group%"
@@ -262,7 +263,7 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
         elif skip := find_wish(row, to, now):
             made.unsent.append((row, skip))
         elif _has_all_copies(opened, row):
-            made.unsent.append((row, Skip(State.SKIPPED, ALL_COPIES)))
+            made.unsent.append((row, Skip(State.FAILED, ALL_COPIES)))
         elif _is_over_budget(opened, row, now):
             made.unsent.append((row, Skip(State.SKIPPED, OVER_BUDGET)))
         else:

@@ -68,6 +68,8 @@ _HELD_PRIORITY = sa.case(
 
 # The table: to update by its class takes half as long again, with every message.
 _ROWS = cast("sa.Table", Notification.__table__)
+# The attempt of a row whose lease ended was counted then, as of unknown fate; this is its answer.
+_COUNTED_BEFORE = sa.case((_ROWS.c.state == State.PENDING, 1), else_=0)
 MOST_ENDED = 1000  # leases, in one transaction
 _WRITE_AGAIN_SECONDS = 0.2  # several times before the sweep goes on
 log = structlog.get_logger(__name__)
@@ -321,11 +323,13 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
 
 
 def _columns(decision: DeliveryDecision) -> dict[str, Any]:
+    copies = decision.receipt.copies_unknown if decision.receipt else int(decision.unknown)
     values: dict[str, Any] = {
         "state": decision.state,
         "reason": decision.reason,
         "lease_token": None,
         "lease_until": None,
+        "unknown_attempts": _ROWS.c.unknown_attempts + copies - _COUNTED_BEFORE,
     }
     if decision.said:  # where the reader has an account
         kept = {"title": decision.said.title, "text": decision.said.text}
@@ -344,10 +348,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         if receipt.awaits_receipt:
             within = receipt.receipt_within or NO_RECEIPT_SECONDS()
             answer["receipt_due_at"] = decision.at + timedelta(seconds=within)
-        unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}
-        return values | {"accepted_at": decision.at} | answer | (unknown if receipt.copies_unknown else {})
-    if decision.unknown:
-        values["unknown_attempts"] = Notification.unknown_attempts + 1
+        return values | {"accepted_at": decision.at} | answer
     if decision.state is State.PENDING:
         tried: dict[str, Any] = {} if decision.counts else {"attempts": Notification.attempts - 1}
         tried["held_for"] = decision.held_for

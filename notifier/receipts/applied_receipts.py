@@ -207,9 +207,12 @@ def settle(row: Notification, event: ProviderEvent) -> State | None:
 
 
 def _accept(row: Notification, event: ProviderEvent, *, is_own: bool = False) -> None:
-    """Note that the provider had accepted a copy. One that is not the row's own yet was counted as of unknown fate."""
+    """Note that the provider had accepted a copy, which was counted as of unknown fate where it is not the row's own.
+
+    Where another copy was accepted, too, it stays so: a row has one acceptance, and each copy is to be counted.
+    """
     if not is_own:
-        if row.state is not State.SENDING:
+        if row.state is not State.SENDING and row.accepted_at is None:
             row.unknown_attempts = max(0, row.unknown_attempts - 1)
         row.provider, row.provider_id = event.provider, event.message_id
         row.accepted_at = max(event.at, row.created_at)

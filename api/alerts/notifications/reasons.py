@@ -52,7 +52,6 @@ _HELD_BACK: Mapping[str, Reason] = {
     "switched off": Reason.CHANNEL_OFF,
     "no address": Reason.NO_ADDRESS,
     "SMS budget": Reason.SMS_BUDGET,
-    "sent as often as it may be": Reason.MAY_HAVE_ARRIVED,
     "slots answered": Reason.CALLS_ENDED,
     "outside the hours of calls": Reason.OUTSIDE_CALL_HOURS,
 }

@@ -136,7 +136,7 @@ POINTLESS = {
         (State.SENDING, "sendgrid answered 500", None, None),
         (State.PENDING, "sendgrid answered 500", None, Reason.TRIED_AGAIN),
         (State.SKIPPED, BUDGET, None, Reason.SMS_BUDGET),
-        (State.SKIPPED, ALL_COPIES, None, Reason.MAY_HAVE_ARRIVED),
+        (State.FAILED, ALL_COPIES, None, Reason.MAY_HAVE_ARRIVED),
         (State.SKIPPED, "address unsubscribed", None, Reason.UNSUBSCRIBED),
         (State.SKIPPED, "address bounced", None, Reason.BOUNCED),
         (State.SKIPPED, "address blocked", None, Reason.BLOCKED),

@@ -21,7 +21,7 @@ from configs.ground.clock import clock
 from configs.ground.jobs import queue
 from notifier import jobs
 from notifier.channels.batch_sender import breaker_of
-from notifier.channels.provider_base import NotAttempted
+from notifier.channels.provider_base import Acceptance, Answer, NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.content.message_kind_base import MessageKind, Seen
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, nudges
@@ -101,6 +101,22 @@ def test_a_late_answer_is_recorded_where_nobody_has_claimed_the_message_again(
     assert delivery.record(late)
     assert world.after(key) == (State.SENT, None)
     assert not delivery.record(late)
+
+
+@in_turn(
+    "answer, copies",
+    [(Acceptance("twilio", "SM1"), 0), (OutcomeUnknown("silence"), 1), (TemporaryError("answered 503"), 0)],
+)
+def test_a_copy_whose_answer_is_recorded_after_its_lease_is_counted_once(
+    whole: "Running", frozen: time_machine.Traveller, answer: Answer, copies: int
+) -> None:
+    world.start_anew(whole)
+    key = world.waiting(Channel.SMS)
+    late = delivery.Sent(delivery.claim([key]), answer)
+    frozen.shift(timedelta(seconds=31))
+    swept()
+    assert delivery.record(late)
+    assert world.get(Notification, key).unknown_attempts == copies
 
 
 @in_turn("channel, waits", [(Channel.EMAIL, [30, 120, 600, 1800, 1800]), (Channel.SMS, [60, 600, 1800])])

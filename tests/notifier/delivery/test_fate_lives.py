@@ -128,6 +128,8 @@ class Life:
         """Hold what is true at any instant."""
         row = self.row
         assert len(self.accepted) <= COPIES.get(row.channel, len(self.accepted))
+        counted = row.unknown_attempts + (row.accepted_at is not None)
+        assert len(self.accepted) <= counted, "a copy that may have been accepted is counted"
         assert len(self.accepted) <= len(self.known) + row.unknown_attempts, "each copy is in one of the sums"
         if price := PRICE.get(row.channel):
             assert (row.cost or 0) == price * len(self.known)

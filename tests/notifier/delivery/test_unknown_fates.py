@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -16,10 +17,13 @@ from configs.ground.clock import clock
 from notifier import jobs
 from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, PermanentError
+from notifier.delivery.claiming import ALL_COPIES
+from notifier.jobs import deliver
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts import receiving
 from notifier.receipts.applied_receipts import expire_receipts
 from notifier.receipts.receiving import Receipt
+from tests.factories import add_message
 from tests.in_turn import in_turn
 from tests.notifier import world
 from tests.notifier.conftest import Answering, Posts
@@ -95,6 +99,49 @@ def test_an_sms_whose_failure_comes_before_the_word_that_it_was_accepted_is_sent
     assert [(each.state, each.provider_id) for each in world.notifications()] == [(State.SENT, "SM2")]
 
 
+@pytest.fixture
+def unsure(posts: Posts, settings_env: Put) -> Notification:
+    """Give an SMS of which four copies left: three of unknown fate, and one that was accepted."""
+    settings_env(STAND_INS=f"twilio={posts.url}")
+    posts.usual = (201, b'{"sid": "SM4", "num_segments": "1"}')
+    world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS)))
+    world.matched(world.detection())
+    mail, sms = sorted(world.notifications(), key=lambda each: each.channel)
+    world.change(Notification, sms.id, unknown_attempts=3)
+    world.change(Notification, mail.id, state=State.FAILED, reason="refused", failed_at=clock())
+    deliver(str(sms.id))
+    return world.get(Notification, sms.id)
+
+
+def write_beside(row: Notification, kind: str, **columns: Any) -> UUID:
+    """Write another SMS of the same announcement."""
+    same = {"contact_id": row.contact_id, "announcement_id": row.announcement_id, "channel": Channel.SMS}
+    return add_message(row.user_id, **same | columns, kind=kind)
+
+
+def test_a_late_word_of_an_earlier_copy_makes_room_for_no_fifth_sms(
+    unsure: Notification, posts: Posts
+) -> None:
+    say(unsure, ReceiptKind.DELIVERED, "SM1")
+    (row,) = world.notifications(State.DELIVERED)
+    assert (row.provider_id, row.cost, row.unknown_attempts) == ("SM1", Decimal("0.16"), 3)
+    other = write_beside(row, "call_missed", params=row.params | {"call": str(row.id)})
+    deliver(str(other))
+    assert world.get(Notification, other).state is State.FAILED
+    assert len(posts.paths) == 1
+
+
+def test_an_alert_whose_sms_are_used_up_is_told_on_another_channel(unsure: Notification) -> None:
+    unheard = {"accepted_at": None, "provider": None, "provider_id": None, "next_attempt_at": clock()}
+    world.change(Notification, unsure.id, state=State.PENDING, **unheard)
+    write_beside(unsure, "call_missed", state=State.SENT, accepted_at=clock())
+    deliver(str(unsure.id))
+    assert world.after(unsure.id) == (State.FAILED, ALL_COPIES)
+    expire_receipts(clock())
+    (mail,) = world.notifications(State.PENDING)
+    assert (mail.channel, mail.announcement_id) == (Channel.EMAIL, unsure.announcement_id)
+
+
 def test_an_sms_that_was_not_accepted_by_who_answered_500_is_sent_within_three_minutes(
     frozen: time_machine.Traveller, posts: Posts, settings_env: Put
 ) -> None:
@@ -162,7 +209,7 @@ def test_of_two_copies_an_arrival_settles_the_message_and_a_failure_only_its_own
     (row,) = world.notifications()
     assert row.state is state
     if state is State.DELIVERED:
-        assert (row.provider_id, row.unknown_attempts, row.cost) == ("SM1", 0, Decimal("0.16"))
+        assert (row.provider_id, row.unknown_attempts, row.cost) == ("SM1", 1, Decimal("0.16"))
     say(row, ReceiptKind.REFUSED, "SM2")
     assert len(world.notifications(State.BOUNCED)) == (0 if state is State.DELIVERED else 1)
 
