@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 from uuid import UUID
@@ -29,6 +30,7 @@ from notifier.matching.queries import (
     Candidate,
     OpenSlots,
     candidates,
+    of_waiting,
     read_matched,
     recipients,
     select_alike,
@@ -146,27 +148,38 @@ def _find_untold(
 
 def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
     """Return in a round a desk's open slots that were seen lately; of a detection its own."""
-    if is_round:
-        confirmed = SlotRow.seen_at > now - timedelta(seconds=UNCONFIRMED_SECONDS())
-        chosen = sa.and_(SlotRow.desk_id == detection.desk_id, confirmed)
-    else:
-        saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
-        # A slot that returned is the later detection's to tell: parts of both run at once.
-        later = sa.tuple_(Detection.seen_at, Detection.id) > sa.tuple_(
-            sa.literal(detection.seen_at), sa.literal(detection.id, sa.Uuid())
-        )
-        again = sa.exists().where(
-            DetectionSlot.slot_id == SlotRow.id, Detection.id == DetectionSlot.detection_id, later
-        )
-        chosen = sa.and_(SlotRow.id.in_(saw), ~again)
-    query = sa.select(SlotRow, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
-    rows = session.execute(query.execution_options(populate_existing=True)).all()
+    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
+    given = {"desk_id": detection.desk_id, "confirmed": confirmed}
+    if not is_round:
+        given = {"detection_id": detection.id, "at": detection.seen_at}
+    rows = session.execute(_select_open(is_round=is_round), given).all()
     return OpenSlots(
         {slot.id: moment for slot, moment in read_moments(detection, (slot for slot, _ in rows))},
         min((slot.opened_at for slot, _ in rows), default=detection.seen_at),
         {slot.id: alike for slot, alike in rows if alike},
         {slot.id: slot for slot, _ in rows},
     )
+
+
+@lru_cache(maxsize=2)
+def _select_open(*, is_round: bool) -> sa.Select[SlotRow, list[int]]:
+    """Return a query that a process composes once: that took longer than its answer."""
+    if is_round:
+        chosen = sa.and_(
+            SlotRow.desk_id == sa.bindparam("desk_id"), SlotRow.seen_at > sa.bindparam("confirmed")
+        )
+    else:
+        mine = sa.bindparam("detection_id", type_=sa.Uuid())
+        saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == mine)
+        # A slot that returned is the later detection's to tell: parts of both run at once.
+        this = sa.tuple_(sa.bindparam("at", type_=Detection.seen_at.type), mine)
+        later = sa.tuple_(Detection.seen_at, Detection.id) > this
+        again = sa.exists().where(
+            DetectionSlot.slot_id == SlotRow.id, Detection.id == DetectionSlot.detection_id, later
+        )
+        chosen = sa.and_(SlotRow.id.in_(saw), ~again)
+    query = sa.select(SlotRow, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
+    return query.execution_options(populate_existing=True)
 
 
 def _write(
@@ -236,10 +249,8 @@ def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
     at, rank = detection.seen_at, sa.case({name: rank_plan(name) for name in PlanName}, value=Grant.plan)
     mine = Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at
     highest = sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
-    columns = sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)
-    found = session.execute(
-        select_waiting(columns, detection, at).order_by(highest.desc(), Alert.user_id)
-    ).all()
+    waiting = select_waiting((sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)))
+    found = session.execute(waiting.order_by(highest.desc(), Alert.user_id), of_waiting(detection, at)).all()
     return _split_by_person(((row[0], row[1]) for row in found), _FEWEST)
 
 

@@ -1,8 +1,12 @@
-"""Matching of alerts with open slots: the queries, and the choice, which is pure."""
+"""Matching of alerts with open slots: the queries, and the choice, which is pure.
+
+Composing a query took longer than its answer, so a process composes once what every detection asks.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
-from api.models.base import UuidArray, is_any_of
+from api.models.base import UuidArray
 from api.models.notification import (
     PAID_CHANNELS,
     Match,
@@ -125,58 +129,61 @@ def candidates(
     `alert_ids` asks for those alerts only. Ordered by alert. At most `most` + 1 targets are returned; if
     there are more, which ones is undefined.
     """
-    columns = (
-        Alert.id,
-        Alert.user_id,
-        Alert.limits_version,
-        Alert.language,
-        *_LIMITS,
-        Alert.name,
-        Alert.voice_enabled,
-    )
-    query = select_waiting(columns, detection, entitled_at, alert_ids)
-    query = query.order_by(Alert.id, AlertTarget.id) if most is None else query.limit(most + 1)
+    query = _select_candidates(some=alert_ids is not None, ordered=most is None)
+    given = of_waiting(detection, entitled_at) | {"alert_ids": alert_ids, "most": (most or 0) + 1}
     found = [
         Candidate(alert_id, user_id, version, language, Limits(*limits), name, wants_call)
-        for alert_id, user_id, version, language, *limits, name, wants_call in session.execute(query)
+        for alert_id, user_id, version, language, *limits, name, wants_call in session.execute(query, given)
     ]
     return found if most is None else sorted(found, key=lambda each: each.alert_id)
 
 
-def select_waiting(
-    columns: Sequence[Any],
-    detection: Detection,
-    entitled_at: datetime,
-    alert_ids: Collection[UUID] | None = None,
-) -> sa.Select[*tuple[Any, ...]]:
-    """Return the query for alerts (all, or those of `alert_ids`) that wait at a desk and whose user is entitled.
+@lru_cache(maxsize=4)
+def _select_candidates(*, some: bool, ordered: bool) -> sa.Select[*tuple[Any, ...]]:
+    first = Alert.id, Alert.user_id, Alert.limits_version, Alert.language
+    query = select_waiting((*first, *_LIMITS, Alert.name, Alert.voice_enabled), some=some)
+    return query.order_by(Alert.id, AlertTarget.id) if ordered else query.limit(sa.bindparam("most"))
+
+
+def of_waiting(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
+    """Return what `select_waiting` is given: whose user is entitled at a moment, to be told of this desk."""
+    return {
+        "desk_id": detection.desk_id,
+        "prefecture_id": detection.prefecture_id,
+        "procedures": sorted({*detection.procedures} & {*Procedure}),
+        "entitled_at": entitled_at,
+    }
+
+
+def select_waiting(columns: Sequence[Any], *, some: bool = False) -> sa.Select[*tuple[Any, ...]]:
+    """Return the query for alerts (all, or `some` that are named) that wait at a desk and whose user is entitled.
 
     Most users who wait hold no plan, so targets and grants are found by indexes alone, and rows are read of the few
-    entitled only. With `alert_ids`, a part of a crowd, only the targets of these alerts are read.
+    entitled only. For `some`, a part of a crowd, only the targets of these alerts are read.
     """
-    target, known = AlertTarget, {*detection.procedures} & {*Procedure}
-    procedures = sa.literal(sorted(known), ARRAY(sa.Text()))
-    at_desk = target.desk_id == detection.desk_id
+    target, given = AlertTarget, sa.bindparam
+    at_desk = target.desk_id == given("desk_id")
     by_procedure = sa.and_(
         target.desk_id.is_(None),
-        target.prefecture_id == detection.prefecture_id,
-        target.procedure == sa.any_(procedures),
+        target.prefecture_id == given("prefecture_id"),
+        target.procedure == sa.any_(given("procedures", type_=ARRAY(sa.Text()))),
     )
     query = sa.select(*columns)
-    if alert_ids is None:
+    if some:
+        query = query.join(target, target.alert_id == Alert.id)
+        named = Alert.id == sa.any_(given("alert_ids", type_=UuidArray()))
+        query = query.where(named, sa.or_(at_desk, by_procedure))
+    else:
         ids = sa.select(target.id, target.alert_id)
         # A target names a desk or a procedure, never both: none comes twice.
         here = sa.union_all(ids.where(at_desk), ids.where(by_procedure)).subquery()
         query = query.join(here, here.c.alert_id == Alert.id).join(target, target.id == here.c.id)
-    else:
-        query = query.join(target, target.alert_id == Alert.id)
-        query = query.where(is_any_of(Alert.id, alert_ids), sa.or_(at_desk, by_procedure))
-    entitled = sa.exists().where(
-        Grant.user_id == Alert.user_id, Grant.starts_at <= entitled_at, Grant.ends_at > entitled_at
-    )
+    at: sa.BindParameter[datetime] = given("entitled_at")
+    entitled = sa.exists().where(Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at)
     return query.where(Alert.enabled, Alert.closed_at.is_(None), entitled)
 
 
+@lru_cache(maxsize=1)
 def select_alike() -> sa.ColumnElement[list[int]]:
     """Return a column for an open slot: the ids of gone slots of its place that count as the same.
 
@@ -218,10 +225,28 @@ def read_matched(
     A message that failed or bounced counts as not told, unless it was written after `tried_since`; one by SMS or call
     that bounced, after `tried_since` less _PAID_AGAIN.
     """
-    row = Notification
-    failed_lately = sa.and_(row.state.in_((State.FAILED, State.BOUNCED)), row.matched_at > tried_since)
+    given = {
+        "tried_since": tried_since,
+        "paid_since": tried_since - _PAID_AGAIN,
+        "wanted": write_ranges(slots.all_ids),
+        "alike": [*(slots.all_ids - slots.moments.keys())],
+        "oldest": min(slots.oldest, now),
+        "alert_ids": alert_ids,
+    }
+    return {
+        found.id: MatchedBefore(slots.find_alike(found.told or ""), slots.find_alike(found.matched))
+        for found in session.execute(_select_matched(), given)
+    }
+
+
+@lru_cache(maxsize=1)
+def _select_matched() -> sa.Select[*tuple[Any, ...]]:
+    row, given = Notification, sa.bindparam
+    failed_lately = sa.and_(
+        row.state.in_((State.FAILED, State.BOUNCED)), row.matched_at > given("tried_since")
+    )
     came_back = sa.and_(
-        row.state == State.BOUNCED, row.channel.in_(PAID_CHANNELS), row.matched_at > tried_since - _PAID_AGAIN
+        row.state == State.BOUNCED, row.channel.in_(PAID_CHANNELS), row.matched_at > given("paid_since")
     )
     told = sa.exists().where(
         row.announcement_id == Match.announcement_id,
@@ -229,13 +254,14 @@ def read_matched(
         sa.or_(is_told(row), failed_lately, came_back),
     )
     ranges = sa.func.range_agg(Match.slots)
-    wanted = sa.literal(write_ranges(slots.all_ids), INT8MULTIRANGE())
-    alike = sa.literal([*(slots.all_ids - slots.moments.keys())], ARRAY(sa.BigInteger()))
+    alike = given("alike", type_=ARRAY(sa.BigInteger()))
     oldest_alike = sa.select(sa.func.min(SlotRow.opened_at)).where(SlotRow.id == sa.any_(alike))
-    oldest = sa.func.least(min(slots.oldest, now), oldest_alike.scalar_subquery())
+    oldest = sa.func.least(given("oldest", type_=SlotRow.opened_at.type), oldest_alike.scalar_subquery())
     # LATERAL: the matches of each alert by index. A join would read those of the whole crowd for each part of it.
     asked = (
-        sa.func.unnest(sa.literal(alert_ids, UuidArray())).table_valued("id", name="asked").render_derived()
+        sa.func.unnest(given("alert_ids", type_=UuidArray()))
+        .table_valued("id", name="asked")
+        .render_derived()
     )
     matched = (
         sa.select(
@@ -243,15 +269,15 @@ def read_matched(
         )
         .select_from(Match)
         .where(Match.alert_id == asked.c.id, Match.decided_at > oldest - _CLOCKS_DIFFER)
-        .where(sa.type_coerce(Match.slots, INT8MULTIRANGE()).overlaps(wanted))
+        .where(
+            sa.type_coerce(Match.slots, INT8MULTIRANGE()).overlaps(given("wanted", type_=INT8MULTIRANGE()))
+        )
         .having(sa.func.count() > 0)
         .lateral("matched")
     )
-    query = sa.select(asked.c.id, matched.c.told, matched.c.matched).select_from(asked)
-    return {
-        found.id: MatchedBefore(slots.find_alike(found.told or ""), slots.find_alike(found.matched))
-        for found in session.execute(query.join(matched, sa.true()))
-    }
+    return (
+        sa.select(asked.c.id, matched.c.told, matched.c.matched).select_from(asked).join(matched, sa.true())
+    )
 
 
 def select_slots(
@@ -293,13 +319,30 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
 
     Those of higher plans come first.
     """
+    given = {"user_ids": user_ids, "moment": moment}
+    reached = [
+        Recipient(
+            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
+            max(map(rank_plan, plans)),
+        )
+        for contact_id, user_id, channel, language, address, needs_claim, plans in session.execute(
+            _select_reachable(), given
+        )
+        if any(channel.value in plan(name).channels for name in plans)
+    ]  # fmt: skip
+    return sorted(reached, key=lambda each: -each.plan_rank)
+
+
+@lru_cache(maxsize=1)
+def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
+    moment: sa.BindParameter[datetime] = sa.bindparam("moment")
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
     waiting = sa.exists().where(
         Notification.contact_id == Contact.id,
         Notification.state == State.PENDING,
         Notification.kind == SLOT_DETECTED,
     )
-    reachable = (
+    return (
         sa.select(
             Contact.id,
             Contact.user_id,
@@ -311,18 +354,9 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
-        .where(is_any_of(Contact.user_id, user_ids))
+        .where(Contact.user_id == sa.any_(sa.bindparam("user_ids", type_=UuidArray())))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
         .where(sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))
         .group_by(Contact.id, User.id)
         .order_by(Contact.id)
     )
-    reached = [
-        Recipient(
-            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
-            max(map(rank_plan, plans)),
-        )
-        for contact_id, user_id, channel, language, address, needs_claim, plans in session.execute(reachable)
-        if any(channel.value in plan(name).channels for name in plans)
-    ]  # fmt: skip
-    return sorted(reached, key=lambda each: -each.plan_rank)
