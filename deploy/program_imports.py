@@ -31,7 +31,6 @@ _NAMED_ELSEWHERE = (
     "s3fs",
     "scrapy.cmdline",
     "scrapyd.__main__",
-    "supervisor.supervisord",
 )
 
 

@@ -1,28 +1,24 @@
 """`python -m deploy.status [--json]`: the state of everything, now. Ends with 1 where something is down."""
 
 import argparse
-import configparser
 import json
 import os
 import sys
-import xmlrpc.client
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from supervisor.xmlrpc import SupervisorTransport
 
 from api.admin.health.lines import BAD, GOOD, WARN, Line, Words, list_lines
 from api.admin.health.status_report import Parts, find_trouble, read_health, read_parts
 from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.settings import SettingMissing, SettingsRefused, settings
-from deploy.local.state_dir import ENVIRONMENT, LOGS, folder, is_held, read_kept
+from deploy.local.state_dir import ENVIRONMENT, folder, is_held, read_kept
 
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red"}
 _LABEL = 9  # columns
@@ -46,7 +42,11 @@ _WORDS = Words(
 
 def ask_all(state: Path | None) -> Parts:
     """Ask every part; of a local stack (`state` is its folder) also its supervisor."""
-    return read_parts(read_health, {"programs": partial(read_programs, state)} if state else None)
+    if state is None:
+        return read_parts(read_health)
+    from deploy.local.programs import read_programs  # noqa: PLC0415 -- no image has the supervisor
+
+    return read_parts(read_health, {"programs": partial(read_programs, state)})
 
 
 def show(console: Console, parts: Parts) -> None:
@@ -82,55 +82,6 @@ def as_json(parts: Parts) -> dict[str, Any]:
         "down": down,
         **to_jsonable_python(parts, by_alias=False),
     }
-
-
-_MB = 1_000_000
-
-
-def read_programs(state: Path) -> list[dict[str, Any]]:
-    """Ask the supervisor of the stack on that folder; memory is resident, in MB.
-
-    `children` are those that have names of their own.
-
-    Raises:
-        OSError, xmlrpc.client.Error: it does not answer.
-    """
-    conf = configparser.RawConfigParser()
-    conf.read(state / LOGS / "supervisord.conf", "utf-8")
-    door = conf["unix_http_server"]["file"].replace("%%", "%")
-    transport = SupervisorTransport(None, None, f"unix://{door}")
-    with xmlrpc.client.ServerProxy("http://supervisor", transport) as supervisor:
-        told = cast("list[dict[str, Any]]", supervisor.supervisor.getAllProcessInfo())
-    return [_program(each) for each in told]
-
-
-def _program(told: dict[str, Any]) -> dict[str, Any]:
-    runs = told["statename"] == "RUNNING"
-    pid = told["pid"]
-    return {
-        "name": told["name"], "state": told["statename"],
-        "since": datetime.fromtimestamp(told["start"], UTC) if runs else None,
-        "pid": pid, "memory_mb": _resident(pid), "children": _children(pid),
-    }  # fmt: skip
-
-
-def _children(pid: int) -> list[str]:
-    """Return a process's children, as name and id, where they call themselves otherwise than it does."""
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-        names = {each: Path(f"/proc/{each}/comm").read_text("utf-8").strip() for each in (str(pid), *found)}
-    except OSError:
-        return []
-    return [f"{names[each]} {each}" for each in found if names[each] != names[str(pid)]]
-
-
-def _resident(pid: int) -> int:
-    """Return a process's resident memory in MB; 0 where there is no /proc, or no process."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-    except OSError:
-        return 0
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
 
 
 class NothingRuns(RuntimeError):

@@ -5,13 +5,21 @@ import hashlib
 import os
 import sys
 import tempfile
+import xmlrpc.client
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
 
 from configs.settings import Program, Settings
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent
+from deploy.local.state_dir import LOGS
 
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
 _GUNICORN = (
@@ -101,6 +109,32 @@ def write_supervisor(
     with path.open("w", encoding="utf-8") as file:
         made.write(file)
     return path
+
+
+def read_programs(state: Path) -> list[dict[str, Any]]:
+    """Ask the supervisor of the stack on that folder; `children` are those that have names of their own.
+
+    Raises:
+        OSError, xmlrpc.client.Error: it does not answer.
+    """
+    door = f"unix://{_socket(state / LOGS)}"
+    with xmlrpc.client.ServerProxy("http://supervisor", SupervisorTransport(None, None, door)) as supervisor:
+        return [_describe(each) for each in cast("Any", supervisor.supervisor.getAllProcessInfo())]
+
+
+def _describe(told: Mapping[str, Any]) -> dict[str, Any]:
+    memory, children = 0, list[str]()
+    with suppress(psutil.Error):  # it has ended
+        process = psutil.Process(told["pid"])
+        memory = round(process.memory_info().rss / 1e6)
+        own = process.name()
+        children = [f"{each.name()} {each.pid}" for each in process.children() if each.name() != own]
+    runs = told["statename"] == "RUNNING"
+    return {
+        "name": told["name"], "state": told["statename"],
+        "since": datetime.fromtimestamp(told["start"], UTC) if runs else None,
+        "pid": told["pid"], "memory_mb": memory, "children": children,
+    }  # fmt: skip
 
 
 def _socket(folder: Path) -> str:

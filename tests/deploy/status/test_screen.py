@@ -25,9 +25,9 @@ from api.models.base import session
 from api.models.desk import DeskStatus
 from api.models.user import User
 from deploy.local.processes import stop_with_descendants, wait_until
-from deploy.local.programs import write_supervisor
+from deploy.local.programs import read_programs, write_supervisor
 from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, keep
-from deploy.status import NothingRuns, ask_all, attach, main, read_programs, show
+from deploy.status import NothingRuns, ask_all, attach, main, show
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
 from tests.factories import BOBIGNY, add_desk
