@@ -9,42 +9,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 _DRAWN = (
-    "data_keys",
-    "db_password",
-    "jwt_secret",
-    "link_key",
-    "lookup_key",
-    "redis_password",
-    "scrapyd_password",
+    "data_keys", "db_password", "jwt_secret", "link_key", "lookup_key", "redis_password", "scrapyd_password",
     "telegram_webhook_secret",
-)
-_PROGRAMS = (
-    "api",
-    "background",
-    "backup",
-    "crawler",
-    "notifier",
-    "reader",
-    "stream",
-)  # each has a login to the database
-_QUEUE_USERS = (
-    "api",
-    "background",
-    "crawler",
-    "notifier",
-    "proofs",
-    "reader",
-    "stream",
-)  # configs/ground/redis_users.acl
+)  # fmt: skip
+# Each has a login to the database
+_PROGRAMS = ("api", "background", "backup", "crawler", "notifier", "reader", "stream")
+# configs/ground/redis_users.acl
+_QUEUE_USERS = ("api", "background", "crawler", "notifier", "proofs", "reader", "stream")
 # Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.
 _GIVEN = (
-    "backup_secret_access_key",
-    "sendgrid_api_key",
-    "stripe_secret_key",
-    "stripe_webhook_secret",
-    "telegram_bot_token",
+    "backup_secret_access_key", "sendgrid_api_key", "stripe_secret_key", "stripe_webhook_secret", "telegram_bot_token",
     "twilio_auth_token",
-)
+)  # fmt: skip
 
 
 def draw(folder: Path) -> list[str]:

@@ -25,13 +25,7 @@ OURS = (
 # Modules that need a browser's libraries: loaded where a browser is found only.
 NEED_BROWSER = ("crawler.browser", "crawler.proofs.screenshots")
 # Programs and drivers of third parties: our code imports them nowhere by name.
-_NAMED_ELSEWHERE = (
-    "flask.cli",
-    "gunicorn.app.wsgiapp",
-    "s3fs",
-    "scrapy.cmdline",
-    "scrapyd.__main__",
-)
+_NAMED_ELSEWHERE = ("flask.cli", "gunicorn.app.wsgiapp", "s3fs", "scrapy.cmdline", "scrapyd.__main__")
 
 
 def list_modules(image: str) -> Iterator[str]:

@@ -15,25 +15,13 @@ from deploy.sandbox.providers.push import HOST as PUSH_HOST
 from deploy.sandbox.providers.receipts import make_public_key
 
 _DRAWN = (
-    "JWT_SECRET",
-    "LINK_KEY",
-    "DATA_KEYS",
-    "LOOKUP_KEY",
-    "SCRAPYD_PASSWORD",
-    "SENDGRID_API_KEY",
-    "TWILIO_AUTH_TOKEN",
-    "ANTS_TOKEN",
-    "TELEGRAM_WEBHOOK_SECRET",
-)
-
+    "JWT_SECRET", "LINK_KEY", "DATA_KEYS", "LOOKUP_KEY", "SCRAPYD_PASSWORD", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN",
+    "ANTS_TOKEN", "TELEGRAM_WEBHOOK_SECRET",
+)  # fmt: skip
 _STAND_INS = {
-    "sendgrid": SENDGRID,
-    "stripe": STRIPE,
-    "telegram": TELEGRAM,
-    "telegram_link": TELEGRAM,
-    "twilio": TWILIO,
+    "sendgrid": SENDGRID, "stripe": STRIPE, "telegram": TELEGRAM, "telegram_link": TELEGRAM, "twilio": TWILIO,
     "twilio_calls": TWILIO_CALLS,
-}
+}  # fmt: skip
 
 
 def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
