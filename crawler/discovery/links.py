@@ -1,26 +1,16 @@
-"""Links of a page: booking pages, pages of a prefecture's site worth a visit, and traps. Pure."""
+"""Links of a page, with the words that name them."""
 
 import re
-from collections.abc import Collection
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
 
 from lxml import html
-from w3lib.url import canonicalize_url
 
-from configs.ground.addresses import host_of
-from configs.world.desk import Desk
 from crawler.discovery.draft import trim_label
-from crawler.discovery.identify import by_address, is_web
+from crawler.discovery.identify import is_web
 from crawler.parsing.html_text import visible_text
-from crawler.parsing.normal_form import normalize
 from crawler.reading import Page
 
 BOOKING = re.compile(r"(?i)rendez-?[\s_-]?vous|\brdv\b|r[ée]serv(?:er|ation)|\bcr[ée]neaux?\b|booking")
-FILE = re.compile(
-    r"(?i)\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|csv|zip|rar|7z|gz|jpe?g|png|gif|svg|webp|ico|mp[34]|avi|mov|webm|ics|rss|xml"
-    r"|json|js|css|woff2?|epub|kml|shp)$"
-)
 _NAMELESS = re.compile(
     r"(?i)^(?:(?:cliquez )?ici|en savoir plus|lien|acc[ée]der.{0,20}"
     r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
@@ -63,100 +53,3 @@ def link_text(link: html.HtmlElement) -> str:
     heading = link.xpath("string(preceding::*[self::h1 or self::h2 or self::h3 or self::h4][1])")
     texts = (trim_label(str(each)) for each in (around, heading, text))
     return next((each for each in texts if each and each != text), trim_label(text))
-
-
-_LONGEST = 300  # characters of an address that is followed
-_NEAR = re.compile(
-    r"etranger|sejour|natural|nationalite|titre|passeport|identite|permis|carte[- ]grise|immatricul|demarche|accueil"
-    r"|guichet|horaire|prefecture|usager"
-)
-# Calendars, searches, prints, shares and log-ins are endless or lead nowhere.
-_ENDLESS = re.compile(
-    r"(?i)calend(?:rier|ar)|agenda|/(?:19|20)\d\d[/-](?:0?\d|1[0-2])(?:[/-]|$)|recherch|search|imprim|print|partag|share"
-    r"|connexion|login|logout|/feed\b|\bical\b"
-)
-_MOST_PARAMETERS = 2  # in its query
-
-
-def at_home(url: str, page: str) -> str | None:
-    """Return an address of a page's own site in the page's spelling (scheme, host, port); None for another site's.
-
-    Raises:
-        ValueError: the text is no address.
-    """
-    here, own = urlsplit(url), urlsplit(page)
-    written = {here.port, own.port} - {None, 80, 443}
-    same = (here.hostname or "").removeprefix("www.") == (own.hostname or "").removeprefix("www.")
-    if here.scheme not in ("http", "https") or not same or (written and here.port != own.port):
-        return None
-    return str(canonicalize_url(here._replace(scheme=own.scheme, netloc=own.netloc).geturl()))
-
-
-def worth_walking(url: str) -> bool:
-    """Tell whether an address may be an HTML page with links: no file, no trap."""
-    parts = urlsplit(url)
-    parameters = len(parse_qsl(parts.query, keep_blank_values=True))
-    trap = FILE.search(parts.path) or _ENDLESS.search(f"{parts.path}?{parts.query}")
-    return not trap and len(url) <= _LONGEST and parameters <= _MOST_PARAMETERS
-
-
-def shape(url: str) -> str:
-    """Return the common form of numbered pages: `/actualites/#`, `/liste?page`."""
-    parts = urlsplit(url)
-    keys = ",".join(sorted(key for key, _ in parse_qsl(parts.query, keep_blank_values=True)))
-    return re.sub(r"\d+", "#", parts.path) + (f"?{keys}" if keys else "")
-
-
-def promise(link: Link) -> int:
-    """Return the priority of a link (higher is asked sooner): links about booking first."""
-    words = f"{link.text} {urlsplit(link.url).path}"
-    return 100 * bool(BOOKING.search(words)) + 50 * bool(_NEAR.search(normalize(words)))
-
-
-class Booking(NamedTuple):
-    """A link to a booking page. `platform`: None if it is unknown."""
-
-    url: str
-    text: str
-    platform: str | None
-
-
-class Listed(NamedTuple):
-    """What the desk files have: the keys of all desks' addresses, and their hosts."""
-
-    keys: frozenset[str]
-    hosts: frozenset[str]
-
-    @classmethod
-    def of(cls, every: Collection[Desk]) -> "Listed":
-        """Return it for all desks."""
-        return cls(frozenset(key(desk.url) for desk in every), frozenset(_bare(desk.url) for desk in every))
-
-
-def booking(link: Link, page: str, listed: Listed) -> Booking | None:
-    """Return the booking page that a link of a page of a prefecture's site leads to, None for any other link.
-
-    A link leads to booking in one of these cases:
-
-    * its address is a desk's;
-    * a platform recognises its address;
-    * it is on a host where desks are;
-    * its text names booking and it leaves the site (within the site such a page is visited instead).
-    """
-    sign = by_address(link.url)
-    elsewhere = at_home(link.url, page) is None
-    leaves_to_book = elsewhere and (_bare(link.url) in listed.hosts or BOOKING.search(link.text))
-    if sign or leaves_to_book or key(link.url) in listed.keys:
-        return Booking(link.url, link.text, sign.platform if sign else None)
-    return None
-
-
-def key(url: str) -> str:
-    """Return a page's address without what may vary: scheme, `www.`, port 80 or 443, a wizard's step."""
-    sign = by_address(url)
-    parts = urlsplit(canonicalize_url(sign.url if sign and sign.url else url))
-    return f"{_bare(url)}{parts.path.rstrip('/')}?{parts.query}"
-
-
-def _bare(url: str) -> str:
-    return host_of(url).removesuffix(":443").removesuffix(":80").removeprefix("www.")

@@ -1,7 +1,6 @@
 """Discovery spider: walks the prefectures' own sites once a day, for unlisted booking pages and moved ones."""
 
 import faulthandler
-import json
 import os
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -22,92 +21,21 @@ from configs.ground.addresses import resolve_stand_in
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.prefecture import desks
-from crawler import settings as usual
 from crawler.catalogue import WrongArgument, check_catalogue
 from crawler.discovery import daily_schedule, results
+from crawler.discovery.booking_links import Listed
+from crawler.discovery.crawl_settings import walk_settings
 from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, allowed_sites
 from crawler.discovery.identify import page_of
-from crawler.discovery.links import Listed, at_home
-from crawler.discovery.site_walk import (
-    DISCOVERY_DELAY_SECONDS,
-    SEEN,
-    ObservedPage,
-    Onward,
-    PageSeen,
-    SiteWalk,
-    bounded_pause,
-    observe,
-)
+from crawler.discovery.observations import SEEN, ObservedPage, Onward, PageSeen, observe
+from crawler.discovery.site_links import resolve_on_site
+from crawler.discovery.site_walk import SiteWalk, bounded_pause
 from crawler.fetching.download_handler import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
-from crawler.fetching.identity import honest
 from crawler.scheduling import due_queue
-from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from api.models.discovery import DiscoveryRun
-
-_WHOLE = "crawler.middlewares.WholeRobotsTxt"
-_OUTSIDE = "crawler.fetching.ssrf_guard.OutsideHandler"  # links and redirects may name any address
-_READ = 20_000_000  # bytes of answers being read: a brake on memory
-_META = ("prefecture_id", "address", "steps")
-
-
-class RequestSerializer:
-    """Requests as JSON in Redis, never as pickles, which run code on loading (SCHEDULER_SERIALIZER)."""
-
-    @staticmethod
-    def dumps(request: Mapping[str, Any]) -> str:
-        """Return a request, as `Request.to_dict` gives it, as a text."""
-        meta = {name: request["meta"][name] for name in _META}
-        return json.dumps({"url": request["url"], "priority": request["priority"], "meta": meta})
-
-    @staticmethod
-    def loads(text: str | bytes) -> dict[str, Any]:
-        """Return the argument of `request_from_dict`: a plain GET, whatever else the text names, as a proxy.
-
-        Raises:
-            ValueError, LookupError, TypeError: the text is no request that `dumps` wrote.
-        """
-        values = json.loads(text)
-        meta = {name: values["meta"][name] for name in _META}
-        called = {"callback": "page", "errback": "trouble"}
-        return {"url": values["url"], "priority": values["priority"], "meta": meta, **called}
-
-
-def walk_settings(key: str, seconds: float) -> dict[str, Any]:
-    """Return the settings of a walk that may last so long: polite requests by scrapy-redis, with the walk's own keys.
-
-    A site has one page under way, which may wait for its robots.txt: CONCURRENT_REQUESTS (crawler/settings.py) has two
-    places for each, so no site waits for another, though scrapy-redis's queue has one line for all. The queue is
-    emptied at the start and at the end of a process: a walk is resumed from the pages that it saw.
-    """
-    return {
-        "USER_AGENT": honest().name,
-        # The name by which a site's robots.txt addresses us.
-        "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
-        "ROBOTSTXT_OBEY": True,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        "DOWNLOAD_DELAY": DISCOVERY_DELAY_SECONDS(),
-        "DOWNLOAD_DELAY_JITTER": 0,
-        "DOWNLOAD_TIMEOUT": HTTP_DEADLINE_SECONDS(),
-        "CLOSESPIDER_TIMEOUT": seconds,
-        "SCRAPER_SLOT_MAX_ACTIVE_SIZE": _READ,
-        "DOWNLOAD_HANDLERS": {**usual.DOWNLOAD_HANDLERS, "http": _OUTSIDE, "https": _OUTSIDE},
-        "ITEM_PIPELINES": {},  # a page of discovery is no check
-        "DOWNLOADER_MIDDLEWARES": {**usual.DOWNLOADER_MIDDLEWARES, _WHOLE: 900},
-        "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
-        "SCHEDULER_QUEUE_KEY": f"{key}:requests",
-        "SCHEDULER_DUPEFILTER_KEY": f"{key}:seen",
-        "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
-        "SCHEDULER_SERIALIZER": RequestSerializer,
-        "SCHEDULER_FLUSH_ON_START": True,
-        "REDIS_URL": settings().require("redis_url"),
-        "REDIS_PARAMS": {
-            "decode_responses": True, "socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 15,
-        },
-    }  # fmt: skip
-
 
 _END_SECONDS = 600.0  # that a walk whose time is up may take to read its pages again and to end
 _KEPT_SECONDS = 2 * 86400  # what a walk saw that nothing resumes
@@ -166,9 +94,9 @@ class DiscoverySpider(Spider):
     async def start(self) -> AsyncIterator[Request]:
         """Yield the next page of each site: after its home page, those that linked a desk before are asked."""
         with session() as rows:
-            linked = results.linking_pages(rows)
+            linked = results.load_linking_pages(rows)
         for site in self.sites.values():
-            home = at_home(site.place.site, site.place.site) or site.place.site
+            home = resolve_on_site(site.place.site, site.place.site) or site.place.site
             before = {url for desk in site.place.desks for url in linked.get(desk.id, ())}
             site.add([Onward(home, _HOME), *(Onward(url, _LINKED_BEFORE) for url in sorted(before))])
         self._resume()

@@ -12,10 +12,11 @@ from api.models.check import make_partitions
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk, Outcome, WatchLevel
 from configs.world.prefecture import desks, prefecture
-from crawler.discovery import daily_schedule, results
+from crawler.discovery import daily_schedule, moved_page_rules, results
+from crawler.discovery.booking_links import Booking
 from crawler.discovery.daily_schedule import Daily
-from crawler.discovery.links import Booking
-from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
+from crawler.discovery.observations import ObservedPage, PageSeen
+from crawler.discovery.site_walk import SiteWalk
 from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk
 
@@ -59,7 +60,7 @@ def test_a_link_that_is_back_ends_the_drift_of_a_missing_link_and_no_other(
     results.finish(run, {"evry_91": site}, NOW + HOUR)
     with session() as rows:
         assert [each.desk_id for each in moved_pages.find_open_drifts(rows)] == [b]
-        assert results.linking_pages(rows) == {a: {PAGE}, b: {PAGE}}
+        assert results.load_linking_pages(rows) == {a: {PAGE}, b: {PAGE}}
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def life(slug: str = "a", **change: Any) -> Any:
     desk(slug)
     known = [each.model_copy(update=change) for each in desks().values()]
     with session() as rows:
-        return results.lives(rows, known, NOW)[f"evry_91/{slug}"]
+        return moved_page_rules.load_histories(rows, known, NOW)[f"evry_91/{slug}"]
 
 
 def days_of(slug: str, outcome: Outcome, first: int) -> None:

@@ -6,9 +6,9 @@ import pytest
 from scrapy import Request
 from scrapy.http import Response
 
+from crawler.discovery.booking_links import Listed, simplify_address
 from crawler.discovery.identify import page_of
-from crawler.discovery.links import Listed, key
-from crawler.discovery.site_walk import ObservedPage, PageSeen, observe
+from crawler.discovery.observations import ObservedPage, PageSeen, observe
 from crawler.middlewares import WholeRobotsTxt
 from tests.crawler.held import make_desk
 from tests.in_turn import in_turn
@@ -108,8 +108,8 @@ def test_a_booking_page_is_noted_never_walked_though_a_redirect_leads_to_it() ->
     ],
 )  # fmt: skip
 def test_a_desk_is_known_however_its_address_is_written(url: str) -> None:
-    assert key(url) == key(OURS.url)
-    assert key(url) != key(f"{HOME}/booking/create/2301")
+    assert simplify_address(url) == simplify_address(OURS.url)
+    assert simplify_address(url) != simplify_address(f"{HOME}/booking/create/2301")
 
 
 # robots.txt of the walk of prefectures' sites: read whole, within its host, or it allows nothing.

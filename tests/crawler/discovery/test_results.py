@@ -10,9 +10,11 @@ import pytest
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture
-from crawler.discovery.links import Booking
-from crawler.discovery.results import CheckHistory, RunResult, evaluate_run, find_move
-from crawler.discovery.site_walk import ObservedPage, PageSeen, SiteWalk
+from crawler.discovery.booking_links import Booking
+from crawler.discovery.moved_page_rules import CheckHistory, find_move
+from crawler.discovery.observations import ObservedPage, PageSeen
+from crawler.discovery.results import RunResult, evaluate_run
+from crawler.discovery.site_walk import SiteWalk
 from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -6,18 +6,12 @@ from typing import Any
 import pytest
 
 from configs.world.prefecture import Prefecture
+from crawler.discovery.booking_links import Listed
 from crawler.discovery.identify import page_of
-from crawler.discovery.links import BOOKING, Listed, at_home, find_links, worth_walking
-from crawler.discovery.site_walk import (
-    ENOUGH,
-    LONGEST_PAUSE,
-    ObservedPage,
-    Onward,
-    PageSeen,
-    SiteWalk,
-    bounded_pause,
-    observe,
-)
+from crawler.discovery.links import BOOKING, find_links
+from crawler.discovery.observations import ObservedPage, Onward, PageSeen, observe
+from crawler.discovery.site_links import resolve_on_site, worth_walking
+from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause
 from tests.in_turn import in_turn
 
 HOME = "http://127.77.5.1:8800"
@@ -181,7 +175,7 @@ def test_words_that_promise_booking(text: str) -> None:
     ],
 )
 def test_an_address_of_the_site_is_written_as_the_site_does(url: str, own: str | None) -> None:
-    assert at_home(url, OWN) == own
+    assert resolve_on_site(url, OWN) == own
 
 
 @in_turn(
