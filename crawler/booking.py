@@ -23,7 +23,8 @@ from crawler.catalogue import check_catalogue, choose_desks, fetch_of
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Proxies, agent_for
-from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import Session, human_delay
 from crawler.items import (
     CaptureBuffer,
     CheckBatch,

@@ -22,7 +22,7 @@ from configs.ground.logs import OutageLog
 from configs.settings import Constant, settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
-from crawler.fetching.session import RequestBudget
+from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem, process_name
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import STOP_GRACE_SECONDS, DeskClaim, VisitEnd

@@ -21,7 +21,6 @@ from crawler.parsing.html_text import raw_lines, rendered_text
 from crawler.parsing.normal_form import fold
 
 T = TypeVar("T")
-
 GONE = (404, 410)  # HTTP statuses of a page that does not exist, or no longer
 MOVED = (301, 302, 303, 307, 308)  # HTTP statuses of a redirect
 _ERROR = 400
@@ -36,6 +35,7 @@ _OTHER_SCHEME = re.compile(r"(?i)(?!https?:)[a-z][a-z\d+.-]*:")
 _QUERY = re.compile(r"[?#]")
 _HOST = re.compile(r"(?i)^(https?:)?//+")
 _TO_ESCAPE = re.compile(r"[^!-~]|[\"<>`]")
+OLDEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class Place:
 
 
 ANYWHERE = Place()
-OLDEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)

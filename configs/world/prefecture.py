@@ -32,6 +32,7 @@ from configs.world.host_rule import HostRule, load_hosts, refuse_hasty
 
 _EARTH_KM = 6371
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
+log = logging.getLogger(__name__)
 
 
 class PrefectureFile(Strict):
@@ -181,11 +182,7 @@ class UnknownDesk(LookupError):
     """No desk has that id; the text names those that exist."""
 
 
-log = logging.getLogger(__name__)
-
 _World = tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule], dict[str, list[Desk]]]
-
-
 _reads = [0]  # how often this process has read its files again
 
 

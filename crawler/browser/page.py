@@ -33,7 +33,9 @@ from crawler.classification import find_captcha, find_wall
 from crawler.fetching.download_handler import headers_of
 from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, TooLarge, to_fetch_error
 from crawler.fetching.identity import Proxies, honest, pool
-from crawler.fetching.session import RequestBudget, RequestStep, Session, first_step, human_delay
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.request_builder import RequestStep, first_step
+from crawler.fetching.session import Session, human_delay
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 
 _VIEWPORT = {"width": 1920, "height": 1080}

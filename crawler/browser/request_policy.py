@@ -23,7 +23,8 @@ from playwright.async_api import Error as PlaywrightError
 from configs.ground.addresses import host_of, same_site
 from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.fetching.errors import FetchError
-from crawler.fetching.session import REDIRECTS, BudgetExhausted, RequestBudget, refuse_reservation
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import REDIRECTS, refuse_reservation
 from crawler.reading import MOVED, Outcome
 
 _NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})

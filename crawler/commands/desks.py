@@ -19,7 +19,8 @@ from crawler.catalogue import check_catalogue, system_of
 from crawler.commands import OperatorCommand, aligned, show
 from crawler.incidents import kill_switch
 from crawler.recording.desk_state_update import is_proven
-from crawler.scheduling.intervals import effective_interval, own_interval, proven_intervals
+from crawler.scheduling.intervals import effective_interval, own_interval
+from crawler.scheduling.rounds import proven_intervals
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
 

@@ -26,7 +26,8 @@ from crawler.discovery.identify import by_address, identify_page, own_addresses,
 from crawler.discovery.links import BOOKING, find_links
 from crawler.fetching.errors import FetchError, to_fetch_error
 from crawler.fetching.identity import agent_for
-from crawler.fetching.session import BudgetExhausted, RequestBudget, Session
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
 from crawler.parsing.json_models import parse_json
 from crawler.platforms import at_home, platforms

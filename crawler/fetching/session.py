@@ -1,13 +1,11 @@
 """HTTP conversation of one check with a site: deadline, cookies, redirects, retries, count of requests."""
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import NamedTuple
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urljoin
 
 from scrapy import Request
 from scrapy.http import Response
@@ -18,105 +16,16 @@ from configs.ground.addresses import host_of, resolve_stand_in, same_site
 from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.desk import find_step_gap
-from crawler.fetching.download_handler import HEADERS, unpack_response
+from crawler.fetching.download_handler import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
-from crawler.fetching.identity import HttpAgent, Kind, Proxies, honest
+from crawler.fetching.identity import HttpAgent, Proxies, honest
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.request_builder import RequestStep, first_step, follow_redirect
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
-
-
-class BudgetExhausted(Exception):
-    """The host may not be asked any more now."""
-
-
-class RequestBudget:
-    """Budget of one visit. `more` asks for one request beyond the `paid` ones; without it there are none.
-
-    `stopped` is set when an operator stops the host: what is paid for is not made any more either.
-    """
-
-    def __init__(self, paid: float, more: Callable[[], Awaitable[bool]] | None = None) -> None:
-        self.stopped = False
-        self._left = paid
-        self._more = more
-
-    async def take(self) -> None:
-        """Use one request up.
-
-        Raises:
-            BudgetExhausted: there is none, or the host is stopped.
-        """
-        if self.stopped:
-            raise BudgetExhausted
-        if self._left >= 1:
-            self._left -= 1
-        elif self._more is None or not await self._more():
-            raise BudgetExhausted
-
-
-_MOVED_AS_GET = (301, 302, 303)  # what browsers do, https://fetch.spec.whatwg.org/#http-redirect-fetch
-
-
-class RequestStep(NamedTuple):
-    """What is asked now: the ask itself, or where it was redirected to."""
-
-    url: str
-    method: str
-    body: bytes
-    headers: dict[str, str]
-    kind: Kind
-    page: str | None  # the address of the page that asks
-    until: str = ""
-
-    def request(self, agent: HttpAgent, left: float) -> Request:
-        """Return it as Scrapy sends it, as this agent would, with the seconds it has."""
-        named = agent.build_headers(self.kind, self.method, self.url, self.headers, self.page)
-        meta = {"download_timeout": left, "until": self.until, HEADERS: [*named.items()]}
-        return Request(self.url, method=self.method, body=self.body, meta=meta, dont_filter=True)
-
-
-def first_step(ask: PageRequest, shown: str | None, desk: str) -> RequestStep:
-    """Return what is asked first: by a person, or by a script of the page that is `shown`, else of the desk's."""
-    headers, kind = dict(ask.headers) | _secrets(ask), _kind(ask)
-    page = shown if kind == "page" else shown or desk
-    url, body, content = ask.url, "", ""
-    if ask.json is not None:
-        body, content = json.dumps(ask.json), "application/json"
-    elif ask.text:
-        body, content = ask.text, "text/plain"
-    elif ask.method == "POST":
-        body, content = urlencode(ask.form), "application/x-www-form-urlencoded"
-    elif ask.form:
-        url += ("&" if "?" in url else "?") + urlencode(ask.form)
-    if content:
-        headers = {"Content-Type": content} | headers
-    return RequestStep(url, ask.method, body.encode(), headers, kind, page, ask.until)
-
-
-def _kind(ask: PageRequest) -> Kind:
-    """Return who asks in a browser: a person who opens a page, a page's script, or a script by a socket."""
-    if ask.url.startswith(("ws:", "wss:")):
-        return "socket"
-    return "script" if ask.json is not None or ask.text or "json" in ask.headers.get("Accept", "") else "page"
-
-
-def _secrets(ask: PageRequest) -> dict[str, str]:
-    """Return the headers that carry settings; one that is not set is left out, and the site says so."""
-    values = {header: getattr(settings(), name) for header, name in ask.secrets.items()}
-    return {header: value.get_secret_value() for header, value in values.items() if value}
-
-
-def follow_redirect(step: RequestStep, status: int, target: str) -> RequestStep:
-    """Return what is asked where an answer of this status redirects to, as browsers do."""
-    if status in _MOVED_AS_GET and step.method != "GET":
-        kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}
-        return step._replace(url=target, method="GET", body=b"", headers=kept)
-    return step._replace(url=target)
-
 
 REDIRECTS = 5
 RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
-
 Download = Callable[[Request], Awaitable[Response]]
 
 

@@ -19,7 +19,7 @@ from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.bounds import BEYOND, REFUSED
-from crawler.incidents import moved_pages, notices
+from crawler.incidents import moved_pages, outage_notices, release_reminders, watchable_notices
 from crawler.scheduling.intervals import captcha_expected
 
 # How often troubles are looked for of which operators and subscribers are notified
@@ -84,8 +84,10 @@ def run_once(now: datetime) -> int:
         moved_pages.end_settled_drifts(rows, desks(), now)
         found = _find_incidents(rows, now)
         _store_incidents(rows, found, now)
-        written = _write_notices(rows, found, now) + notices.write_recovery_notices(rows, now)
-        written += notices.write_watchable_notices(rows) + notices.write_reminders(rows, now)
+        written = _write_notices(rows, found, now) + outage_notices.write_recovery_notices(rows, now)
+        written += watchable_notices.write_watchable_notices(rows) + release_reminders.write_reminders(
+            rows, now
+        )
     notifier.nudge(written)
     return len(written)
 
@@ -145,7 +147,9 @@ def _write_notices(rows: Session, found: DesksInTrouble, now: datetime) -> list[
         if is_due and not (maintenance or incident.told_at or incident.acknowledged_at):
             written += _notify_operators(rows, incident, ids, now)
         if lasts >= _MAINTENANCE_TOLD_AFTER if maintenance else reason.of_desk:
-            written += notices.write_outage_notices(rows, incident, [desks()[each] for each in ids], now)
+            written += outage_notices.write_outage_notices(
+                rows, incident, [desks()[each] for each in ids], now
+            )
     return written
 
 

@@ -37,7 +37,6 @@ BOOKING = "/booking/create/"
 ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"
 ADDRESS = re.compile(rf"(?P<root>https?://[^/]+.*?)(?:{BOOKING}|{ASSIGN})(?P<form>\d+)(?![\w-])")
 WEEK = "/descendant::th[@colspan='7']"  # the only heading that names a table's week
-
 _SAFE_STEPS = frozenset({0, 1, 3})
 _LINKS = etree.XPath(f"//a[not({HIDDEN})]/@href")
 _UNIX = re.compile(r"[0-9]{9,11}")
@@ -50,6 +49,33 @@ _UNLINKED = (
 )
 # The word for a free hour in a link, or in a row of more than four cells.
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
+_MOST = 100  # plannings; a page has about a dozen, and each label is searched in the whole page
+_RADIOS = (
+    "/descendant::input[@name='planning'][translate(@type, 'ADIOR', 'adior')='radio'"
+    " or contains(concat(' ', @class, ' '), ' radio ')]"
+)
+_CALL = re.compile(rf"{ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
+_TAKES = re.compile(rf"{BOOKING}\d+/(?:[5-9]|\d\d)")
+_BUTTON = re.compile(rf"{BOOKING}\d+/4(?!\d)")
+_CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
+_NEXT = {"nextButton": "Etape suivante"}
+_SHOWN = f"[not({HIDDEN})]"
+_FORM = etree.XPath(f"/descendant::form[@id='FormBookingCreate']{_SHOWN}")
+_ERRORS = etree.XPath(f"/descendant::ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
+_LEADS_ON = "/descendant::input[@name='nextButton']"
+_FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
+_ONWARD = f"{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']"
+_STEPS = {
+    3: ("/descendant::img[contains(@src, 'etape_3r.png')]", _ONWARD),
+    4: ("/descendant::img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
+}
+_RETIRED = "Ce lien a été désactivé définitivement"
+_BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
+_TROUBLES = (
+    Notice(Outcome.OVERLOADED, re.compile(_BUSY), "//h1"),
+    Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
+    Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
+)
 
 
 @dataclass(frozen=True)
@@ -142,36 +168,6 @@ def _is_whole(page: Page, form: Form, slots: tuple[Slot, ...], window: CoveredWi
     free = page.root.xpath(_UNLINKED, word=_FREE, hours=form.hours)
     legends = [each for each in free if not each.getparent().xpath(_ASTRAY)]
     return len(free) == len(legends) == 1
-
-
-_MOST = 100  # plannings; a page has about a dozen, and each label is searched in the whole page
-_RADIOS = (
-    "/descendant::input[@name='planning'][translate(@type, 'ADIOR', 'adior')='radio'"
-    " or contains(concat(' ', @class, ' '), ' radio ')]"
-)
-_CALL = re.compile(rf"{ASSIGN}\d+::(?P<planning>\d+)::(?P<ahead>\d+)")
-_TAKES = re.compile(rf"{BOOKING}\d+/(?:[5-9]|\d\d)")
-_BUTTON = re.compile(rf"{BOOKING}\d+/4(?!\d)")
-_CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
-_NEXT = {"nextButton": "Etape suivante"}
-
-_SHOWN = f"[not({HIDDEN})]"
-_FORM = etree.XPath(f"/descendant::form[@id='FormBookingCreate']{_SHOWN}")
-_ERRORS = etree.XPath(f"/descendant::ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
-_LEADS_ON = "/descendant::input[@name='nextButton']"
-_FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
-_ONWARD = f"{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']"
-_STEPS = {
-    3: ("/descendant::img[contains(@src, 'etape_3r.png')]", _ONWARD),
-    4: ("/descendant::img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
-}
-_RETIRED = "Ce lien a été désactivé définitivement"
-_BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
-_TROUBLES = (
-    Notice(Outcome.OVERLOADED, re.compile(_BUSY), "//h1"),
-    Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
-    Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
-)
 
 
 class EzBookingParameters(Strict):

@@ -37,6 +37,45 @@ _MOST_DAYS = 62  # of one calendar: each heading's column is searched
 _STARTS = re.compile(r"starts_at=(?<!\wstarts_at=)([^&\"'#<>\s]+)")
 _CLOCK = re.compile(r" ?(\d{1,2}) ?[:h] ?(\d\d) ?")
 _ELSEWHERE = ZoneInfo("Pacific/Kiritimati")  # no prefecture's
+_ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
+_LIEU = "creneaux-lieu-"
+# Prefix of the key of a place without a lieu: an appointment by phone or at home.
+_ORGANISATION = "organisation-"
+_CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
+_DAY = ".//p[strong]"
+_AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; the link of a week has none
+_NEXT = "Prochaine disponibilité le"
+_LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
+_NAMED = f"descendant::*[text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)][ancestor::body]]"
+_MOST_REGRETS = 10
+_MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is searched in the whole page
+_HEADING = f".//*[self::h3 or self::h4 or contains(@class, 'card__title')][not({UNSEEN})]"
+_DATED = f"//a[contains(@href, 'date=')][not({UNSEEN})]"
+# The sentence of a search, alone in its element (app/views/search/_nothing_to_show).
+_NONE = re.compile(
+    r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
+    r"(?: (?:veuillez reessayer ulterieurement|toutes nos excuses pour cela) ?\.?)*"
+)
+_ASIDE = (
+    "ancestor::*[self::aside or self::details or self::blockquote or self::q or self::cite or self::dialog"
+    " or self::header or self::footer or self::nav or self::li or self::table or self::form or @role='dialog'"
+    " or contains(@class, 'modal') or contains(@class, 'accordion')]"
+)
+_REGRETS = (
+    "descendant::*[text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"
+    f"[not({HIDDEN} or ancestor::script or {_ASIDE})][ancestor::body][ancestor::main or $anywhere]]"
+)
+_CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
+_OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
+# A dialogue that would hold the link, or a link without its address.
+_LINK_IS_MISSING = f"{_OPENED} | .//a[not(@href)]"
+_LONGEST = 200  # characters of the page's words
+_AROUND = 3  # elements around the first word that may contain the whole sentence
+_RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a .+)?")
+_ALERTS = f"//*[contains(@class, 'alert')][not({HIDDEN} or {_ASIDE})]"
+_WORKSHOP = "rdv_collectif_id"
+_WORKSHOPS = f"//a[contains(@href, '{_WORKSHOP}=')][not({HIDDEN})]"
+_BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
 
 
 def parameter(link: HtmlElement, name: str) -> str:
@@ -105,48 +144,6 @@ def _says_nothing(column: HtmlElement, heading: HtmlElement, *, by_icons: bool) 
     if any(contains_phrase(text, sentence) for sentence in _EMPTY):
         return True
     return by_icons and bool(column.xpath(_ICONS)) and text == rendered_text(heading)
-
-
-_ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
-
-_LIEU = "creneaux-lieu-"
-# Prefix of the key of a place without a lieu: an appointment by phone or at home.
-_ORGANISATION = "organisation-"
-_CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
-_DAY = ".//p[strong]"
-_AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; the link of a week has none
-_NEXT = "Prochaine disponibilité le"
-_LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
-_NAMED = f"descendant::*[text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)][ancestor::body]]"
-_MOST_REGRETS = 10
-_MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is searched in the whole page
-_HEADING = f".//*[self::h3 or self::h4 or contains(@class, 'card__title')][not({UNSEEN})]"
-_DATED = f"//a[contains(@href, 'date=')][not({UNSEEN})]"
-# The sentence of a search, alone in its element (app/views/search/_nothing_to_show).
-_NONE = re.compile(
-    r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
-    r"(?: (?:veuillez reessayer ulterieurement|toutes nos excuses pour cela) ?\.?)*"
-)
-_ASIDE = (
-    "ancestor::*[self::aside or self::details or self::blockquote or self::q or self::cite or self::dialog"
-    " or self::header or self::footer or self::nav or self::li or self::table or self::form or @role='dialog'"
-    " or contains(@class, 'modal') or contains(@class, 'accordion')]"
-)
-_REGRETS = (
-    "descendant::*[text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"
-    f"[not({HIDDEN} or ancestor::script or {_ASIDE})][ancestor::body][ancestor::main or $anywhere]]"
-)
-_CARD = "ancestor::*[contains(concat(@class, ' '), 'card ')][1]"
-_OPENED = "(descendant-or-self::* | ancestor::*[position() <= 2])/@aria-controls"
-# A dialogue that would hold the link, or a link without its address.
-_LINK_IS_MISSING = f"{_OPENED} | .//a[not(@href)]"
-_LONGEST = 200  # characters of the page's words
-_AROUND = 3  # elements around the first word that may contain the whole sentence
-_RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a .+)?")
-_ALERTS = f"//*[contains(@class, 'alert')][not({HIDDEN} or {_ASIDE})]"
-_WORKSHOP = "rdv_collectif_id"
-_WORKSHOPS = f"//a[contains(@href, '{_WORKSHOP}=')][not({HIDDEN})]"
-_BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
 
 
 class RdvServicePublic(Platform):

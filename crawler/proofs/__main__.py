@@ -19,7 +19,7 @@ from configs.ground.redis import redis
 from configs.settings import Constant, SettingsRefused, settings
 from configs.settings.value_types import read_store
 from configs.world.retention import PROOFS_KEPT_FOR
-from crawler.proofs.outbox import nudge
+from crawler.proofs.outbox import ask_keep
 
 # How often a page that still waits is enqueued again, and the worker reports
 PROOFS_SECONDS = Constant("PROOFS_SECONDS", 15.0)
@@ -39,7 +39,7 @@ def look_after_proofs(stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             proofs.report_worker(redis(), store_name())
-            nudge_waiting(str(os.getpid()))
+            ask_keep_waiting(str(os.getpid()))
             if monotonic() - cleaned_at >= _CLEAN_EACH:
                 cleaned_at = monotonic()
                 delete_old()
@@ -60,7 +60,7 @@ def delete_old() -> None:
     log.info("%d days of proofs deleted", days)
 
 
-def nudge_waiting(by: str) -> None:
+def ask_keep_waiting(by: str) -> None:
     """Enqueue again what waits; give up what no store took in time. While the store is away, only the oldest is tried.
 
     `by` names the process: what the one before had in hand as it died waits for nothing.
@@ -73,7 +73,7 @@ def nudge_waiting(by: str) -> None:
     waiting = proofs.list_waiting(client)
     for name in waiting[:1] if status and status.away_since else waiting:
         if clock() - name.seen_at < _WAITS_FOR:
-            nudge(name, by)
+            ask_keep(name, by)
         else:
             log.warning("%s is given up: no store took it in time", name.key)
             client.hdel(PAGES, str(name))

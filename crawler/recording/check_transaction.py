@@ -23,7 +23,7 @@ from configs.world.prefecture import desks
 from crawler.bounds import LONGEST_ERROR, REFUSED, clean_text
 from crawler.incidents import backoff
 from crawler.items import CheckItem
-from crawler.proofs.outbox import Proof, of_trouble
+from crawler.proofs.selection import Proof, of_trouble
 from crawler.reading import Outcome
 from crawler.recording import desk_state_update, slot_writer
 from crawler.recording.desk_state_update import CheckOutcome

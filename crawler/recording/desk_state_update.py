@@ -21,13 +21,8 @@ from crawler.incidents.backoff import REFUSES
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow
 from crawler.scheduling import intervals
-from crawler.scheduling.intervals import (
-    COUNTED,
-    PAUSE_AFTER,
-    captcha_expected,
-    own_interval,
-    proven_intervals,
-)
+from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER, captcha_expected, own_interval
+from crawler.scheduling.rounds import proven_intervals
 
 # Within how many of its intervals all places of a desk must have been covered for it to count as proven
 _PROVEN_INTERVALS = Constant("PROVEN_INTERVALS", 5)

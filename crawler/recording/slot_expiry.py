@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from api.models.base import write_rows
 from configs.world.prefecture import desks
 from crawler.recording.desk_state_update import EVERYWHERE, INTERVALS, LAPSE_SECONDS
-from crawler.scheduling.intervals import PROVEN_ROUNDS
 from crawler.scheduling.planning import HEARTBEAT_SECONDS
+from crawler.scheduling.rounds import PROVEN_ROUNDS
 
 # A desk that a writer holds is left to the next look. Desks for which no entitled user waits are asked at the
 # heartbeat: their slots lapse after LAPSE_SECONDS, not after five heartbeats.

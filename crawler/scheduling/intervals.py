@@ -5,7 +5,6 @@ All figures are in seconds, or requests.
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -18,7 +17,6 @@ from configs.world.desk import (
     INTERVAL_JITTER,
     MAINTENANCE_PROBE_SECONDS,
     PAUSE_PROBE_SECONDS,
-    ROUND_SECONDS,
     TIERS,
     Desk,
     Outcome,
@@ -28,11 +26,9 @@ from configs.world.desk import (
 from configs.world.prefecture import desks_by_host, host_rules, prefecture
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import VISIT_REQUESTS, HostBucket
-from crawler.visit_state import visit_of
 
 # How many checks in a row that prove nothing pause a desk
 PAUSE_AFTER = 5
-
 MINUTE = 60
 # Outcomes that count towards the pause
 COUNTED = frozenset({Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE})
@@ -207,54 +203,3 @@ def cost_of(desk: Desk) -> int:
 def open_cost_of(desk: Desk) -> float:
     """Return the requests of a visit that sees slots, as far as the platform tells and one visit may make them."""
     return min(platform(desk.platform).OPEN_COST or cost_of(desk), visit_limit(desk))
-
-
-# A round is all visits in which each place and week of a desk is asked for once.
-PROVEN_ROUNDS = 2  # within which a full round must lie for its desk to count as proven
-
-
-def count_visits(desk: Desk, places: int | None) -> int:
-    """Return the visits of a round of a desk that is asked in rounds; `places`: None while they are not known."""
-    visit = replace(visit_of(desk), requests=most_requests(desk))
-    return platform(desk.platform).count_round(visit, places)
-
-
-def proven_intervals(desk: Desk, places: int) -> int | None:
-    """Return in how many visits' intervals such a desk must have been covered; None for any other desk."""
-    return PROVEN_ROUNDS * count_visits(desk, places or None) if desk.in_rounds else None
-
-
-def plan_rounds(
-    visits: Mapping[str, int],
-    *,
-    fast: Mapping[str, float],
-    wished: Mapping[str, float],
-    waited_for: Collection[str],
-    watched: Collection[str],
-    costs: Mapping[str, float],
-    budget: float,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Decide which desks of a host are asked in rounds at their `fast` interval; return all wishes, and the rounds.
-
-    `visits` of a round, of those desks only; `wished`: the intervals of all desks of the host while none of these is
-    watched; `watched`: which were until now; `costs` of a visit and `budget` as for `share_budget`.
-
-    A desk that somebody waits for is watched if it was, or if no round becomes longer than ROUND_SECONDS by it. The
-    round of a desk that is not watched is the longest that there would be if it were: by that it is sold.
-    """
-    plan, kept, rounds = dict(wished), list[str](), dict[str, float]()
-    for desk in sorted(visits, key=lambda each: (each not in waited_for, each not in watched, each)):
-        trial = plan | {desk: fast[desk]}
-        taken = _measure_rounds(visits, trial, costs, budget)
-        rounds[desk] = max(taken[each] for each in (*kept, desk))
-        if desk in waited_for and (desk in watched or rounds[desk] <= ROUND_SECONDS):
-            plan, kept = trial, [*kept, desk]
-    taken = _measure_rounds(visits, plan, costs, budget)
-    return plan, rounds | {desk: taken[desk] for desk in kept}
-
-
-def _measure_rounds(
-    visits: Mapping[str, int], wished: Mapping[str, float], costs: Mapping[str, float], budget: float
-) -> dict[str, float]:
-    shares = share_budget(wished, costs, budget)
-    return {desk: number * max(wished[desk], shares[desk]) for desk, number in visits.items()}

@@ -17,6 +17,7 @@ from configs.world.plan import PlanName, plan
 from crawler.scheduling import intervals
 from crawler.scheduling.due_queue import DueEntry, HostBucket, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
+from crawler.scheduling.rounds import count_visits, plan_rounds
 
 # Interval of desks without entitled subscribers
 HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
@@ -94,12 +95,12 @@ def _plan_host(
     budget = bucket.rate * intervals.MINUTE
     rounds: dict[str, float] = {}
     if visits := {
-        desk.id: intervals.count_visits(desk, len(states[desk.id].coverage or ()) or None)
+        desk.id: count_visits(desk, len(states[desk.id].coverage or ()) or None)
         for desk in sharing
         if desk.in_rounds
     }:
         fast = {desk.id: min(wished[desk.id], interval_at(desk, now)) for desk in sharing}
-        wished, rounds = intervals.plan_rounds(
+        wished, rounds = plan_rounds(
             visits,
             fast=fast,
             wished=wished | {desk: max(wished[desk], heartbeat) for desk in visits},

@@ -24,6 +24,7 @@ from crawler.settings import BOT_NAME
 # They are not imported here: scrapyd is no spider (a test compares).
 SPIDERS = ["ants", "custom", "discovery", "doctolib", "prefenligne"]
 _INHERITED = {0: "w", 1: 1, 2: 2}  # file descriptors of the child: input a pipe, outputs ours
+log = logging.getLogger(__name__)
 
 
 class OwnOutputLauncher(Launcher):  # type: ignore[misc]  # scrapyd has no types
@@ -47,9 +48,6 @@ class OwnOutputLauncher(Launcher):  # type: ignore[misc]  # scrapyd has no types
         spawn: Any = reactor.spawnProcess
         spawn(process, sys.executable, args=command, env=variables, childFDs=_INHERITED)
         self.processes[slot] = process
-
-
-log = logging.getLogger(__name__)
 
 
 class SteadyPoller(QueuePoller):  # type: ignore[misc]  # scrapyd has no types

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from configs.world.desk import Outcome
-from crawler.fetching.session import RequestBudget, Session
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import Session
 from crawler.items import CheckItem
 from crawler.platforms import platform
 from crawler.scheduling.intervals import visit_limit

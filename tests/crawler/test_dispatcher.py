@@ -17,7 +17,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler import dispatcher
 from crawler.fetching.identity import Proxies
-from crawler.fetching.session import BudgetExhausted, RequestBudget
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import Writer
 from crawler.scheduling import due_queue

@@ -19,10 +19,10 @@ from crawler.discovery.links import find_links
 from crawler.fetching.download_handler import unpack
 from crawler.fetching.errors import Broken
 from crawler.parsing.charset import is_damaged
+from crawler.parsing.dwr import read_reply
 from crawler.parsing.html_text import rendered_text
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.platforms import platform, platforms
-from crawler.platforms.esirius import reply
 from crawler.reading import Page
 from tests.crawler.golden import CASES, load
 from tests.crawler.pages import page
@@ -192,15 +192,15 @@ def test_no_look_at_an_unknown_page_grows_faster_than_it() -> None:
         hold(found, hostile("selectors", seed), f"detecting, page {seed}")
 
 
-def read_reply(page: Page) -> None:
+def refuse_reply(page: Page) -> None:
     with pytest.raises(ValueError, match="ends in the middle"):
-        reply(page.text)
+        read_reply(page.text)
 
 
 BLANK = "throw 'allowScriptTagRemoting is false.';\n//#DWR-INSERT\n//#DWR-REPLY\n"
 REPEATED = {
     "blank lines of a DWR frame": (
-        read_reply,
+        refuse_reply,
         f"{BLANK}{{}}dwr.engine._remoteHandleCallback(",
         "\n",
     ),

@@ -15,7 +15,7 @@ import pytest
 from configs.world.desk import Outcome
 from crawler.browser.page import BrowserSession
 from crawler.fetching.errors import FetchError
-from crawler.fetching.session import RequestBudget
+from crawler.fetching.request_budget import RequestBudget
 from crawler.reading import PageRequest, VisitContext
 from tests.crawler.browser.browser_page import (
     NONE,

@@ -10,7 +10,7 @@ from playwright.async_api import Page, Request
 
 from crawler.browser.page import classify_error
 from crawler.browser.request_policy import RequestPolicy
-from crawler.fetching.session import BudgetExhausted, RequestBudget
+from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from tests.in_turn import in_turn
 
 URL = "http://rdv.example.fr/"

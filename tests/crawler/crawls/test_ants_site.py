@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from configs.world.desk import Outcome
-from crawler.fetching.session import RequestBudget
+from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 from tests.in_turn import in_turn

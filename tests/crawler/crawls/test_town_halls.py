@@ -15,12 +15,12 @@ from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desk, reload_desk_files
-from crawler.fetching.session import RequestBudget
+from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem
 from crawler.planner import Planner
 from crawler.recording import check_transaction, desk_state_update
 from crawler.recording.slot_expiry import close_unproven
-from crawler.scheduling.intervals import proven_intervals
+from crawler.scheduling.rounds import proven_intervals
 from tests.crawler.held import Held
 from tests.factories import rows
 from tests.sample_desk_files import prefecture_file

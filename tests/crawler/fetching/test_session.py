@@ -10,7 +10,8 @@ from scrapy.http import HtmlResponse, Response
 
 from crawler.fetching.download_handler import spell_headers
 from crawler.fetching.errors import FetchError
-from crawler.fetching.session import Clock, RequestBudget, Session
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import Clock, Session
 from crawler.platforms import platform
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 from tests.in_turn import in_turn

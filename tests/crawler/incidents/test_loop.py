@@ -18,7 +18,7 @@ from api.models.user import Channel, Role
 from configs.world.desk import Outcome
 from configs.world.prefecture import reload_desk_files
 from crawler.bounds import REFUSED, bound_reading
-from crawler.incidents import loop, moved_pages, notices
+from crawler.incidents import loop, moved_pages, outage_notices
 from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
 from tests.crawler.incidents.incidents_world import (
     HOUR,
@@ -183,7 +183,7 @@ def test_only_who_is_entitled_and_waits_for_the_desk_is_told() -> None:
 
 
 def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "AT_ONCE", 1)
+    monkeypatch.setattr(outage_notices, "AT_ONCE", 1)
     for contact in ({"enabled": False}, {"verified_at": None}):
         waits(person(Role.USER, Channel.EMAIL, **contact), A)
     waits(person(Role.USER, Channel.SMS), A)
@@ -227,7 +227,7 @@ def test_a_crash_before_the_commit_loses_nothing_and_repeats_nothing(monkeypatch
     waits(person(), A)
     out("a", OutageReason.CLOSED, NOW)
     with monkeypatch.context() as patch:
-        patch.setattr(notices, "write_recovery_notices", lambda *_: 1 / 0)
+        patch.setattr(outage_notices, "write_recovery_notices", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             loop.run_once(NOW)
     assert (notifications(), incidents()) == ([], [])

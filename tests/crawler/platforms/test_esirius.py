@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.desk import Outcome
+from crawler.parsing.dwr import CallFailed, read_reply, write_call
 from crawler.platforms import platform
-from crawler.platforms.esirius import CallFailed, call, reply
 from tests.crawler import esirius_pages as pages
 from tests.crawler.esirius_pages import (
     CALL,
@@ -81,7 +81,7 @@ def test_a_broken_answer_never_says_what_the_whole_one_does_not(
 
 
 def test_no_value_can_write_a_line_of_its_own() -> None:
-    sent = call("/p", "A.m", "a\nbatchId=7 é:{}", {"k:1, x": "l\r\nc0-id=9", "b": 2})
+    sent = write_call("/p", "A.m", "a\nbatchId=7 é:{}", {"k:1, x": "l\r\nc0-id=9", "b": 2})
     assert [line.partition("=")[0] for line in sent.splitlines()].count("batchId") == 1
     assert "c0-param0=string:a%0AbatchId%3D7%20%C3%A9%3A%7B%7D\n" in sent
     assert "c0-e1=string:l%0D%0Ac0-id%3D9\n" in sent
@@ -99,7 +99,7 @@ def test_no_value_can_write_a_line_of_its_own() -> None:
 )
 def test_an_exception_is_one_whatever_stands_beside_it(text: str, said: str) -> None:
     with pytest.raises(CallFailed, match=f"^{said}$"):
-        reply(text)
+        read_reply(text)
 
 
 values = st.recursive(
@@ -115,4 +115,4 @@ values = st.recursive(
 @given(values, st.sampled_from([second, third]))
 def test_what_was_returned_is_what_is_read(value: Any, write: Any) -> None:
     if "andleCallback(" not in str(value) and "xception(" not in str(value).lower():
-        assert reply(write(value)) == value
+        assert read_reply(write(value)) == value

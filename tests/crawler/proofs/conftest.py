@@ -14,7 +14,7 @@ from configs.ground.proofs import Meta
 from configs.world.desk import Desk
 from crawler.items import CheckItem, PageCapture
 from crawler.proofs import job, screenshots
-from crawler.proofs.outbox import Proof
+from crawler.proofs.selection import Proof
 from crawler.reading import Page, PageRequest, Reading, Slot, VisitContext
 from tests.crawler.checks import NOW, check, slot
 from tests.crawler.held import make_desk

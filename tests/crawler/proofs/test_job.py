@@ -108,12 +108,12 @@ def test_while_the_store_is_away_all_waits_for_it_and_one_is_tried(
     assert (found.waiting, found.away_since, found.away) == (3, NOW, "PROOFS_URL refuses")
     redis_server.delete("rq:queue:proof-pages")
     redis_server.delete(*redis_server.keys("rq:job:proof-pages-*"))
-    program.nudge_waiting("next")
+    program.ask_keep_waiting("next")
     assert jobs(redis_server) == 1
     away("")
     work(redis_server)
     assert (status(redis_server).waiting, status(redis_server).away_since) == (0, None)
-    program.nudge_waiting("next")
+    program.ask_keep_waiting("next")
     assert camera["asked"] == 3
 
 
@@ -136,7 +136,7 @@ def test_a_job_that_died_with_its_worker_is_enqueued_by_the_next(
         with pytest.raises(KeyboardInterrupt):
             work(redis_server)
         assert META not in blobs.names(KEY)
-        program.nudge_waiting(pid)
+        program.ask_keep_waiting(pid)
         assert jobs(redis_server) == 1
     work(redis_server)
     assert blobs.names(KEY) == [BODY, META, PICTURE]
@@ -153,10 +153,10 @@ def test_what_is_too_old_leaves_the_queue_and_the_store(
     assert (blobs.names(old), blobs.names(young)) == ([], [BODY, META, PICTURE])
     enqueue(proof())
     frozen.shift(timedelta(days=6))
-    program.nudge_waiting("1")
+    program.ask_keep_waiting("1")
     assert status(redis_server).waiting == 1
     frozen.shift(timedelta(days=1))
-    program.nudge_waiting("1")
+    program.ask_keep_waiting("1")
     assert (status(redis_server).waiting, status(redis_server).given_up) == (0, 1)
 
 

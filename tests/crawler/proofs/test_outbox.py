@@ -24,7 +24,8 @@ from configs.ground.proofs import META, PAGES, Meta, list_waiting, pack, read_st
 from configs.world.desk import Desk
 from crawler.proofs import outbox
 from crawler.proofs.job import keep
-from crawler.proofs.outbox import LARGEST, MOST, Proof, ProofOutbox, enqueue, meta_of
+from crawler.proofs.outbox import LARGEST, MOST, ProofOutbox, enqueue, meta_of
+from crawler.proofs.selection import Proof
 from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
 from tests.crawler.proofs.conftest import PAGE, capture, proof, seen

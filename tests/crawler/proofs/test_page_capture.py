@@ -17,10 +17,11 @@ from configs.ground.object_store import Blobs
 from configs.ground.proofs import PICTURE, body_of, is_key, list_waiting, meta_of
 from configs.world.desk import Desk, Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
-from crawler.fetching.session import RequestBudget
+from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CaptureBuffer, CheckItem, PageCapture, asked_of, showing
 from crawler.proofs.job import keep
-from crawler.proofs.outbox import Proof, enqueue
+from crawler.proofs.outbox import enqueue
+from crawler.proofs.selection import Proof
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from crawler.recording.check_transaction import record
 from tests.crawler.checks import HOST, HOUR, NOW, slot

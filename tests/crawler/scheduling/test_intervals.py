@@ -14,7 +14,7 @@ from configs.world.prefecture import desks
 from crawler.planner import Planner
 from crawler.scheduling import due_queue, intervals
 from crawler.scheduling.due_queue import queue_names, queue_of
-from crawler.scheduling.intervals import plan_rounds
+from crawler.scheduling.rounds import plan_rounds
 from crawler.spider_processes.keeper import wanted_processes
 from tests.in_turn import in_turn
 from tests.sample_desk_files import desk_entry, prefecture_file
