@@ -8,13 +8,15 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
 from babel.dates import format_date, format_time
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
-from api.models.base import engine
+from api.models.base import database_clock, engine, session
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
@@ -23,10 +25,12 @@ from configs.ground.logs import set_up_logs
 from configs.ground.matching_queues import CRITICAL, MANY
 from configs.ground.startup import exit_on_config_error
 from configs.ground.worker_processes import keep_running
+from configs.world.plan import plans
 from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
 from notifier.channels.batch_sender import providers
 from notifier.content import messages
+from notifier.matching import match_service
 from notifier.message_kinds import kinds
 
 # What the jobs of each queue may call: a worker refuses any other one (configs/ground/jobs.py). `critical`
@@ -53,8 +57,17 @@ def preload() -> None:
     format_date(clock(), "full", locale=messages.FALLBACK)
     format_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()
+    plans()
     kinds()
     providers()
+
+
+def get_ready(queues: Collection[str]) -> None:
+    """Load all that, and ask once what matching asks: a worker's first alert took 37 ms of CPU more than the others."""
+    preload()
+    if CRITICAL in queues:
+        with suppress(DBAPIError), session() as opened:  # while it is away, the first alert connects
+            match_service.rehearse(opened, database_clock(opened))
 
 
 def run(queues: Sequence[str], name: str) -> int:
@@ -65,7 +78,7 @@ def run(queues: Sequence[str], name: str) -> int:
     if MANY in queues:
         os.nice(_CROWDS_NICE)
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, preload)
+    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, partial(get_ready, queues))
 
 
 # The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it

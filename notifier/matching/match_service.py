@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert
+from api.models.base import new_id
 from api.models.notification import HeldFor, Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
@@ -48,6 +49,15 @@ _LOCK = 0x524456  # "RDV": the class of these advisory locks
 _PEOPLE = 1000  # in one part, at most: some 200 ms of work. Each statement of a part costs the more the smaller it is
 _FEWEST = 2  # parts, one for each of the usual workers
 AlertId = TypeVar("AlertId", bound=Hashable)
+
+
+def rehearse(session: Session, now: datetime) -> None:
+    """Ask what a detection asks, of a desk that there is none of: connects, composes, compiles. Writes nothing."""
+    nowhere = Detection(id=new_id(), desk_id="", prefecture_id="", procedures=[], seen_at=now)
+    _take_unmatched(session, nowhere.id, now)
+    candidates(session, nowhere, now, most=CROWD_ALERTS())
+    read_matched(session, _read_slots(session, nowhere, now, is_round=False), (), now, tried_since=now)
+    recipients(session, (), now)
 
 
 def match_detection(
