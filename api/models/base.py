@@ -307,7 +307,7 @@ def _ask_clock(session: orm.Session | None) -> None:
 
 
 def _ask_clock_alone() -> datetime:
-    with engine().connect() as connection:
+    with autocommit_connection() as connection:
         instant: datetime = connection.execute(_NOW).scalar_one()
         return instant
 
