@@ -6,6 +6,7 @@ python3-yaml, because a server has nothing else. Its steps: docs/operations.md.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -13,8 +14,9 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,17 @@ _APIS = ("api-1", "api-2")
 # In the order in which they are replaced, all at once
 _OTHERS = ("stream", "background", "notifier", "planner", "scrapyd", "proofs", "backup")
 _WAIT_SECONDS = 120
-_SETTLE_SECONDS = 600  # in a stack: one task is replaced after another
+_SETTLE_SECONDS = 900  # in a stack: one task is replaced after another, a migration waits for its locks
+_MARK = (
+    "rdvpriority.mark"  # a label of each container in a stack, by which its tasks are known from those before
+)
+_RETRIES = 3  # of a job, as compose's
 _LONGEST_SECONDS = 1800  # for one command
 _LOOK_SECONDS = 10  # nginx looks for an API's new address each 3 s
 # A container whose secrets alone changed is replaced, too
 _UP = ("up", "--detach", "--no-deps", "--no-build", "--force-recreate")
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 _LOAD_RIGHTS = (
     "cat > /tmp/rules && sh /etc/valkey/redis_users.sh /tmp/rules /tmp/users.acl &&"
     " REDISCLI_AUTH=$(cat /run/secrets/redis_password) valkey-cli -e acl load"
@@ -39,6 +46,10 @@ _LOAD_RIGHTS = (
 
 class StepFailed(Exception):
     """A step that the release does not get over; the text says which, and why."""
+
+
+class Refused(StepFailed):
+    """A stack that cannot be made, by which nothing is changed; the text says why."""
 
 
 class Server(ABC):
@@ -88,17 +99,28 @@ class Server(ABC):
         """
         say("waiting for the report of every program …")
         begun, end = datetime.now(UTC), time.monotonic() + _WAIT_SECONDS
-        while silent := [name for name in _OTHERS if self._read_reports().get(name, _NEVER) < begun]:
+        while silent := self._find_silent(begun):
             if time.monotonic() > end:
-                raise StepFailed(f"not heard of for {_WAIT_SECONDS} s since their start: {', '.join(silent)}")
+                raise StepFailed(
+                    f"not heard of for {_WAIT_SECONDS} s since their start: {', '.join(silent)}"
+                    " (a machine whose clock is wrong is not heard of either)"
+                )
             time.sleep(2)
 
+    def _find_silent(self, begun: datetime) -> list[str]:
+        """Return the programs without a report since; one of the future says nothing: a clock is wrong."""
+        at, latest = self._read_reports(), datetime.now(UTC) + _CLOCKS_DIFFER
+        return [name for name in _OTHERS if not begun <= at.get(name, _NEVER) <= latest]
+
     def _read_reports(self) -> dict[str, datetime]:
+        """Return what the API says; nothing where it cannot say it now, because it is asked again."""
         url = f"http://{_APIS[0]}:4000/api/health"
-        told = json.loads(
-            run("docker", "exec", self.find("nginx"), "curl", "--silent", "--max-time", "10", url)
-        )
-        return {name: datetime.fromisoformat(at) for name, at in told["reportedAt"].items()}
+        asked = ("docker", "exec", self.find("nginx"), "curl", "--silent", "--max-time", "10", url)
+        try:
+            told = json.loads(run(*asked))["reportedAt"]
+        except (StepFailed, ValueError, KeyError):
+            return {}
+        return {name: datetime.fromisoformat(at) for name, at in told.items()}
 
 
 class OneMachine(Server):
@@ -151,23 +173,36 @@ class Swarm(Server):
         """Deploy the services of these names, or all but the migration, until they are settled."""
         stack = self.make_stack(release)
         wanted = names or [name for name in stack["services"] if name != "migrate"]
-        stack["services"] = {name: stack["services"][name] for name in wanted}
+        services = stack["services"] = {name: stack["services"][name] for name in wanted}
+        for name, service in services.items():
+            again = str(time.time_ns()) if name == "migrate" else ""  # a job runs again where it has changed
+            told = self._settings.read_text("utf-8") if "env_file" in service else ""
+            text = f"{json.dumps(service)}{told}{again}"
+            service["labels"] = {_MARK: hashlib.sha256(text.encode()).hexdigest()}
         self._create_secrets(stack["secrets"])
         say(f"{', '.join(wanted)} of {release} …")
         deploy = (
             "docker",
             "stack",
             "deploy",
-            "--detach=false",
             "--resolve-image",
             "never",
             "--compose-file",
             "-",
+            self.project,
         )
-        run(*deploy, self.project, given=json.dumps(stack))
+        run(*deploy, given=json.dumps(stack))
+        marks = {f"{self.project}_{name}": service["labels"][_MARK] for name, service in services.items()}
+        end = time.monotonic() + _SETTLE_SECONDS
+        while waits := _find_unsettled(marks):
+            if time.monotonic() > end:
+                raise StepFailed(
+                    f"not whole after {_SETTLE_SECONDS} s: {', '.join(waits)}{_read_errors(waits)}"
+                )
+            time.sleep(2)
 
     def make_stack(self, release: str) -> dict[str, Any]:
-        """Return the stack of a release; raises StepFailed where it cannot be made."""
+        """Return the stack of a release; raises Refused where it cannot be made."""
         import yaml  # noqa: PLC0415 -- one machine does without
         from stack import (  # type: ignore[import-not-found]  # noqa: PLC0415 -- as above, and no package on a server
             StackRefused,
@@ -183,7 +218,7 @@ class Swarm(Server):
         try:
             made: dict[str, Any] = make_stack(files, values, self._read_secrets())
         except StackRefused as error:
-            raise StepFailed(str(error)) from None
+            raise Refused(str(error)) from None
         if "browser" not in made["services"]["proofs"]["image"]:
             say(
                 "proofs have no pictures: they want PROOFS_URL as a store of objects, and a node labelled browser=1"
@@ -199,6 +234,43 @@ class Swarm(Server):
         there, texts = run("docker", "secret", "ls", "--format", "{{.Name}}").split(), self._read_secrets()
         for name in sorted(set(names) - set(there)):
             run("docker", "secret", "create", name, "-", given=texts[name.rpartition("_")[0]].decode())
+
+
+def _find_unsettled(marks: Mapping[str, str]) -> list[str]:
+    """Return the services that do not run yet as these marks say; raises StepFailed where the swarm gave one up."""
+    listed = run("docker", "service", "ps", "--quiet", "--no-trunc", *marks).split()
+    try:
+        tasks = json.loads(run("docker", "inspect", "--type", "task", *listed)) if listed else []
+    except StepFailed:  # the swarm forgot an old one between the two questions
+        return list(marks)
+    services = {each["ID"]: each for each in json.loads(run("docker", "service", "inspect", *marks))}
+    ours = {key: [each for each in tasks if each["ServiceID"] == key] for key in services}
+    return [each["Spec"]["Name"] for key, each in services.items() if not _is_settled(each, ours[key], marks)]
+
+
+def _is_settled(service: dict[str, Any], tasks: Iterable[dict[str, Any]], marks: Mapping[str, str]) -> bool:
+    """Say whether a service runs as its mark says, as often as it should, or a job has ended."""
+    name, update = service["Spec"]["Name"], service.get("UpdateStatus", {}).get("State", "completed")
+    new = [each for each in tasks if each["Spec"]["ContainerSpec"]["Labels"].get(_MARK) == marks[name]]
+    states = Counter(each["Status"]["State"] for each in new)
+    if update not in ("updating", "completed") or ("JobStatus" in service and states["failed"] > _RETRIES):
+        raise StepFailed(f"the swarm gave {name} up{_read_errors([name])}")
+    if "JobStatus" in service:
+        return states["complete"] > 0
+    due = [each for each in tasks if each["DesiredState"] == "running"]
+    well = [each for each in due if each in new and each["Status"]["State"] == "running"]
+    return (
+        update == "completed"
+        and well == due
+        and len(well) == service["Spec"]["Mode"]["Replicated"]["Replicas"]
+    )
+
+
+def _read_errors(services: Sequence[str]) -> str:
+    """Return what the swarm says of tasks that failed."""
+    template = "{{if .Error}}; {{.Name}} on {{.Node}}: {{.Error}}{{end}}"
+    lines = run("docker", "service", "ps", "--no-trunc", "--format", template, *services).splitlines()
+    return "".join(dict.fromkeys(lines))
 
 
 def run(*command: str, given: str = "", **environment: str) -> str:
@@ -243,6 +315,9 @@ def main(arguments: list[str] | None = None) -> int:
     server = Swarm(options.settings) if options.stack else OneMachine(options.settings)
     try:
         bring(server, options.release)
+    except Refused as failure:
+        say(f"{options.release} stopped: {failure}; nothing was changed")
+        return 1
     except StepFailed as failure:
         say(f"{options.release} stopped: {failure}")
         return _go_back(server)

@@ -1,7 +1,8 @@
 """The command of a release, beside a docker that writes down what it is asked: its order, and how it goes back."""
 
+import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from deploy import release
 _DOCKER = """#!/bin/sh
 echo "$RELEASE: $*" >> "$LOG"
 case "$*" in
-*curl*) cat "$HEALTH" ;;
+*curl*) sed "s/NOW/$(date -u +%FT%T.%6N+00:00)/g" "$HEALTH" ;;
 *ps*) echo container ;;
 esac
 case "$RELEASE $*" in $FAILS) echo "no such image"; exit 1 ;; esac
@@ -27,15 +28,15 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "settings.env").write_text(
         "SERVER_NAME=rdv.example.org\nRELEASE=v1\nAPI_URL=https://rdv.example.org\n"
     )
-    at = datetime(2100, 1, 1, tzinfo=UTC).isoformat()
-    reports = ", ".join(f'"{name}": "{at}"' for name in PROGRAMS)
-    (tmp_path / "health.json").write_text('{"reportedAt": {' + reports + "}}")
+    (tmp_path / "health.json").write_text(json.dumps({"reportedAt": dict.fromkeys(PROGRAMS, "NOW")}))
     for name, value in {
         "PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(tmp_path / "log"), "FAILS": "nothing fails",
         "HEALTH": str(tmp_path / "health.json"), "RELEASE": "",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    slept = [0.0]
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("time.monotonic", lambda: sum(slept))
     return tmp_path
 
 
@@ -77,3 +78,20 @@ def test_a_release_before_that_cannot_be_put_back_is_said(
 ) -> None:
     monkeypatch.setenv("FAILS", "* up *")
     assert bring(server, "v2") == 2
+
+
+def report_at(hours: int) -> str:
+    at = datetime.now(UTC) + timedelta(hours=hours)
+    return json.dumps({"reportedAt": dict.fromkeys(PROGRAMS, at.isoformat())})
+
+
+@pytest.mark.parametrize("told", ["", "<html>503</html>", '{"code": "BUSY"}', report_at(-1), report_at(1)])
+def test_an_api_that_says_nothing_of_the_present_takes_the_release_back(
+    server: Path, capsys: pytest.CaptureFixture[str], told: str
+) -> None:
+    (server / "health.json").write_text(told)
+    assert bring(server, "v2") == 2
+    assert (
+        "v2 stopped: not heard of for 120 s since their start: stream, background" in capsys.readouterr().out
+    )
+    assert list_replaced(server)[-1] == "v1 backup"
