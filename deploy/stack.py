@@ -44,19 +44,14 @@ def make_stack(files: Sequence[Yaml], settings: Mapping[str, str], secrets: Mapp
     hashes = {name: hashlib.sha256(text).hexdigest()[:12] for name, text in secrets.items() if text.strip()}
     merged: Yaml = {}
     for file in files:
-        merged = _join(
-            merged, {key: _fill_in(value, values) for key, value in file.items() if key[:2] != "x-"}
-        )
+        merged = _join(merged, {key: _fill_in(each, values) for key, each in file.items() if key[:2] != "x-"})
     del merged["services"]["api-2"]
     services = {
-        name: _make_service(name, service, values, hashes, stored)
-        for name, service in merged["services"].items()
+        name: _make_service(name, each, values, hashes, stored) for name, each in merged["services"].items()
     }
-    mounted = {
-        each["source"] for service in services.values() for each in service["volumes"] if "source" in each
-    }
+    mounted = {mount.get("source") for each in services.values() for mount in each["volumes"]}
     return {
-        "version": "3.9",
+        "version": "3.12",
         "services": services,
         "networks": {name: {"driver": "overlay"} | given for name, given in merged["networks"].items()},
         "volumes": {name: {} for name in merged["volumes"] if name in mounted},
@@ -100,24 +95,21 @@ def _make_service(
     # Chromium's sandbox needs our seccomp profile: a stack can set it for a whole engine alone
     shows = name == "proofs" and not has_data and "BROWSER_NODE" in values
     given = [each if isinstance(each, dict) else {"source": each} for each in service.get("secrets", ())]
-    return _leave_out(service, *_NOT_OF_A_STACK) | {
+    empty = [each["source"] for each in given if each["source"] not in hashes]
+    if empty and "env_file" not in service:  # a program says itself what it lacks; a server would stop all
+        raise StackRefused(f"{name} cannot do without {', '.join(empty)}: empty, or no such file")
+    return {key: value for key, value in service.items() if key not in _NOT_OF_A_STACK} | {
         "image": service["image"].replace("app-browser", "app-browser" if shows else "app"),
-        "healthcheck": _leave_out(service.get("healthcheck", {}), "start_interval"),
         "ports": [_publish(each) for each in service.get("ports", ())],
-        "secrets": [_name_secret(each, hashes) for each in given if each["source"] in hashes],
+        "secrets": [
+            {"target": source, "mode": 0o444} | each | {"source": f"{source}_{hashes[source]}"}
+            for each in given
+            if (source := each["source"]) in hashes
+        ],
         "volumes": [*volumes, *_mount_memory(service)],
         "deploy": service.get("deploy", {})
         | _place(name, service, values, "data" if has_data else "browser" if shows else ""),
     }
-
-
-def _leave_out(node: Yaml, *keys: str) -> Yaml:
-    return {key: value for key, value in node.items() if key not in keys}
-
-
-def _name_secret(given: Yaml, hashes: Mapping[str, str]) -> Yaml:
-    source = given["source"]
-    return {"target": source, "mode": 0o444} | given | {"source": f"{source}_{hashes[source]}"}
 
 
 def _place(name: str, service: Yaml, values: Mapping[str, str], label: str) -> Yaml:
@@ -130,7 +122,8 @@ def _place(name: str, service: Yaml, values: Mapping[str, str], label: str) -> Y
         "mode": "replicated-job" if once else "replicated",
         "replicas": int(values.get(_REPLICAS.get(name, ""), "1")),
         "placement": {"constraints": [f"node.labels.{label} == 1" if label else "node.labels.browser != 1"]},
-        "restart_policy": {"condition": "on-failure" if once else "any", "delay": "5s"},
+        "restart_policy": {"delay": "5s"}
+        | ({"condition": "on-failure", "max_attempts": 3} if once else {"condition": "any"}),
     } | ({} if once else {"update_config": _UPDATE | {"order": order}})
 
 

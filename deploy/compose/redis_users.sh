@@ -18,8 +18,10 @@ password_of() {
   printf %s "$found"
 }
 
+own=$(cat "$secrets/redis_password")
+: "${own:?redis_password is empty}"
 {
-  printf 'user default on #%s ~* &* +@all' "$(digest "$(cat "$secrets/redis_password")")"
+  printf 'user default on #%s ~* &* +@all' "$(digest "$own")"
   sed -e 's/#.*//' "$1" | while read -r first rest; do
     case $first in
       '') ;;

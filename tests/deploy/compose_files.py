@@ -43,7 +43,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 def image_of(service: dict[str, Any]) -> str | None:
     """Return the name of our image that a service runs in; None for one of others."""
-    found = re.fullmatch(r"rdvpriority/([\w-]+):.*", service["image"])
+    found = re.fullmatch(r"rdvpriority\.invalid/([\w-]+):.*", service["image"])
     return found[1] if found else None
 
 
