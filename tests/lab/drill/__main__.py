@@ -89,7 +89,7 @@ def start(folder: Path, nodes: int) -> Engine:
     engine.remove_all()
     first.start()
     if nodes > 1:
-        engine = make_swarm(files, folder, first)
+        return make_swarm(files, folder, first)
     if taken := [str(port) for port in _PORTS if not is_free("0.0.0.0", port)]:  # noqa: S104
         raise DockerAway(f"ports that others have: {', '.join(taken)}")
     return engine

@@ -81,6 +81,8 @@ class DockerDaemon:
             "PATH": path,
             "DOCKER_HOST": f"unix://{self._run_folder}/docker.sock",
             "DOCKER_CONFIG": str(self.folder / "config"),
+            # Of the daemon: a node of the drill has no name server, and would wait for one before it took its own image
+            "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1",
         }
 
     @property
@@ -123,7 +125,6 @@ class DockerDaemon:
             os.kill(pid, signal.SIGTERM)
             end = time.monotonic() + _STOP_SECONDS
             while self._read_pid() == pid and time.monotonic() < end:
-                self._process and self._process.poll()  # reaps it
                 time.sleep(0.2)
 
     def list_processes(self) -> list[int]:
@@ -133,6 +134,8 @@ class DockerDaemon:
 
     def _read_pid(self) -> int:
         """Return the id of its process, 0 where none runs."""
+        if self._process:
+            self._process.poll()  # reaps it, or it would seem to run
         with suppress(OSError, ValueError):
             pid = int((self._run_folder / "pid").read_text())
             os.kill(pid, 0)

@@ -52,7 +52,7 @@ def build_images(engine: Engine) -> str:
         shipped = f"rdvdrill/{image}"
         _build_shipped(engine, image, shipped)
         for target, release in (("release", "v1"), ("next", "v2"), ("bad", "v3")):
-            _build_ours(engine, target, f"rdvpriority/{image}:{release}", {"app": shipped})
+            _build_ours(engine, target, f"rdvpriority.invalid/{image}:{release}", {"app": shipped})
         size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", shipped))
         sizes.append(f"{image} {size / 1e6:.0f} MB")
     _build_ours(engine, "stand-ins", "rdvdrill/stand-ins", {"app": "rdvdrill/app"})

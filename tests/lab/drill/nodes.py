@@ -5,11 +5,12 @@ The drill itself enters the first one's namespace, where nginx has its ports: no
 
 import ctypes
 import os
+import secrets
 import signal
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,33 +29,37 @@ _STORES = ("/srv/backups",)
 STORE = f"http://{_ADDRESS.format(1)}:9000"  # of objects
 BUCKETS = ("proofs", "exports", "invoices")
 RELEASES = ("v1", "v2", "v3")
+_OUTSIDE = os.open("/proc/self/ns/net", os.O_RDONLY)  # where the drill begins
 _DATA, _OTHER = 0, 1  # numbers of the nodes
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Swarm(Engine):
     """The stack on two nodes. `daemon` is the first one's; all that a drill does by `Engine` is done on either."""
 
-    nodes: list[DockerDaemon] = field(default_factory=list)
-    builder: DockerDaemon | None = None  # outside both, with a way to the package indexes
+    nodes: list[DockerDaemon]
+    builder: DockerDaemon  # outside both, with a way to the package indexes
 
     @cached_property
     def services(self) -> dict[str, Any]:
         """Return the services of production.yaml that a stack has: one stands for both APIs."""
         return {name: service for name, service in super().services.items() if name != "api-2"}
 
-    def remove_all(self) -> None:
-        """End all Dockers, and remove what the nodes had, but their images."""
-        for node in self.nodes:
-            for command in (
-                ["swarm", "leave", "--force"],
-                ["container", "prune", "--force"],
-                ["volume", "prune", "--all", "--force"],
-            ):
+    def clear(self) -> None:
+        """Take from both nodes what they have but their images."""
+        for command in (
+            ["swarm", "leave", "--force"],
+            ["container", "prune", "--force"],
+            ["volume", "prune", "--all", "--force"],
+        ):
+            for node in self.nodes:
                 self.call(["docker", *command], 300, node)
+
+    def remove_all(self) -> None:
+        """Clear both nodes, end all Dockers, and remove the machines."""
+        self.clear()
+        for node in (*self.nodes, self.builder):
             node.stop()
-        if self.builder:
-            self.builder.stop()
         remove_machines()
 
     def locate(self, service: str) -> tuple[DockerDaemon, str]:
@@ -78,18 +83,33 @@ class Swarm(Engine):
         """Return the node of a service's container."""
         return self.locate(service)[0]
 
+    def list_away(self) -> list[str]:
+        """Return the services that have a container on the second node; raises StepFailed where none has."""
+        listed = ["docker", "ps", "--format", '{{.Label "com.docker.swarm.service.name"}}']
+        found = self.call(listed, 60, self.nodes[_OTHER]).stdout.split()
+        if not found:
+            raise StepFailed("nothing runs on the second node")
+        return sorted({name.removeprefix(f"{PROJECT}_") for name in found})
+
     def settle_services(self, seconds: float = 240) -> None:
-        """Wait until as many tasks of each service run as are wanted; raises StepFailed."""
+        """Wait until as many tasks of each service run as are wanted, and no update goes on; raises StepFailed."""
         end = time.monotonic() + seconds
-        listed = ["docker", "service", "ls", "--format", "{{.Name}} {{.Replicas}}"]
-        while short := [line for line in self.call(listed, 60).stdout.splitlines() if not _is_whole(line)]:
+        counts = ["docker", "service", "ls", "--format", "{{.Name}} {{.Replicas}}"]
+        states = [f"{PROJECT}_{name}" for name in self.services if name != "migrate"]
+        updates = "{{.Spec.Name}} {{with .UpdateStatus}}{{.State}}{{end}}"
+        while True:
+            short = [line for line in self.call(counts, 60).stdout.splitlines() if not _is_whole(line)]
+            told = self.call(["docker", "service", "inspect", "--format", updates, *states], 60).stdout
+            short += [line for line in told.splitlines() if line.endswith(" updating")]
+            if not short:
+                return
             if time.monotonic() > end:
                 raise StepFailed(f"not whole: {', '.join(short)}")
             time.sleep(2)
 
     def cut(self, number: int, *, back: bool = False) -> None:
         """Take a node's cable out, or put it back in."""
-        _run("ip", "link", "set", f"rdv{number}", "up" if back else "down")
+        _ip("link", "set", f"rdv{number}", "up" if back else "down")
 
     def kill_node(self, number: int) -> None:
         """End all of a node at once, as a machine that loses its power."""
@@ -109,54 +129,60 @@ def _is_whole(line: str) -> bool:
 
 
 def make_machines(folder: Path, root: Path) -> list[DockerDaemon]:
-    """Make two namespaces on one bridge, enter the first, and start a Docker in each; raises DockerAway."""
+    """Make two namespaces on one bridge, and start a Docker in each; raises DockerAway."""
     nodes = [
         DockerDaemon(root, folder / f"rdvdrill{number}", f"rdvdrill{number}") for number in (_DATA, _OTHER)
     ]
     for node in nodes:
         node.stop()
     remove_machines()
-    _run("ip", "link", "add", _BRIDGE, "type", "bridge")
-    _run("ip", "link", "set", _BRIDGE, "up")
+    _ip("link", "add", _BRIDGE, "type", "bridge")
+    _ip("link", "set", _BRIDGE, "up")
     for number in (_DATA, _OTHER):
         name = f"rdvdrill{number}"
-        _run("ip", "netns", "add", name)
-        _run("ip", "link", "add", f"rdv{number}", "type", "veth", "peer", "name", "eth0", "netns", name)
-        _run("ip", "link", "set", f"rdv{number}", "master", _BRIDGE, "up")
-        inside = ("ip", "-netns", name)
-        _run(*inside, "addr", "add", f"{_ADDRESS.format(number + 1)}/24", "dev", "eth0")
+        _ip("netns", "add", name)
+        _ip("link", "add", f"rdv{number}", "type", "veth", "peer", "name", "eth0", "netns", name)
+        _ip("link", "set", f"rdv{number}", "master", _BRIDGE, "up")
+        inside = ("-netns", name)
+        _ip(*inside, "addr", "add", f"{_ADDRESS.format(number + 1)}/24", "dev", "eth0")
         for device in ("lo", "eth0"):
-            _run(*inside, "link", "set", device, "up")
-        _run(*inside, "route", "add", "default", "dev", "eth0")
-    with Path("/run/netns/rdvdrill0").open() as entry:
-        if ctypes.CDLL(None, use_errno=True).setns(entry.fileno(), _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
+            _ip(*inside, "link", "set", device, "up")
+        _ip(*inside, "route", "add", "default", "dev", "eth0")
     for node in nodes:
         node.start()
     return nodes
 
 
+def enter_first() -> None:
+    """Enter the first machine's namespace, which has no way to a package index: images are made before."""
+    with Path("/run/netns/rdvdrill0").open() as entry:
+        if ctypes.CDLL(None, use_errno=True).setns(entry.fileno(), _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+
+
 def make_swarm(files: ServerFiles, folder: Path, builder: DockerDaemon) -> Swarm:
     """Make both machines, with settings for stores of objects; raises DockerAway."""
     for bucket in BUCKETS:
-        files.add_secret(f"{bucket}_secret_access_key", "drill")
+        files.add_secret(f"{bucket}_secret_access_key", secrets.token_urlsafe(32))
         files.add_setting(f"{bucket.upper()}_URL", f"s3://{bucket}?endpoint={STORE}&region=eu-west-3")
         files.add_setting(f"{bucket.upper()}_ACCESS_KEY_ID", "drill")
     for setting, number in (("SCRAPYD_REPLICAS", 2), ("NOTIFIER_REPLICAS", 2)):
         files.add_setting(setting, str(number))
     nodes = make_machines(folder, builder.root)
-    return Swarm(
-        files, nodes[0], compose_files=_FILES, release_options=("--stack",), stores=_STORES, browsers=(),
+    swarm = Swarm(
+        files=files, daemon=nodes[0], compose_files=_FILES, release_options=("--stack",), stores=_STORES, browsers=(),
         nodes=nodes, builder=builder,
     )  # fmt: skip
+    swarm.clear()  # what a run left that was killed, or kept
+    return swarm
 
 
 def remove_machines() -> None:
     """Remove the namespaces and their bridge."""
     for number in (_DATA, _OTHER):
-        subprocess.run(["ip", "netns", "delete", f"rdvdrill{number}"], check=False, capture_output=True)
-        subprocess.run(["ip", "link", "delete", f"rdv{number}"], check=False, capture_output=True)
-    subprocess.run(["ip", "link", "delete", _BRIDGE], check=False, capture_output=True)
+        _ip("netns", "delete", f"rdvdrill{number}", check=False)
+        _ip("link", "delete", f"rdv{number}", check=False)
+    _ip("link", "delete", _BRIDGE, check=False)
 
 
 def join_swarm(engine: Swarm) -> None:
@@ -181,10 +207,9 @@ def join_swarm(engine: Swarm) -> None:
 
 def carry_images(engine: Swarm) -> None:
     """Give each node the images that its services have: a node that builds the same release has them, too."""
-    ours = [f"rdvpriority/app:{release}" for release in RELEASES]
+    ours = [f"rdvpriority.invalid/app:{release}" for release in RELEASES]
     made = [f"rdvdrill/{name}" for name in _BUILT]
     for node, images in ((engine.nodes[_DATA], [*ours, *made]), (engine.nodes[_OTHER], ours)):
-        assert engine.builder
         saving = subprocess.Popen(
             ["docker", "save", *images], env=engine.builder.environment, stdout=subprocess.PIPE
         )
@@ -195,5 +220,7 @@ def carry_images(engine: Swarm) -> None:
             raise StepFailed(f"images are not carried: {loaded.stderr}")
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
+def _ip(*command: str, check: bool = True) -> None:
+    """Run ip outside the machines, whose cables the drill does not see from within."""
+    outside = ("nsenter", f"--net=/proc/self/fd/{_OUTSIDE}")
+    subprocess.run([*outside, "ip", *command], check=check, capture_output=True, pass_fds=[_OUTSIDE])
