@@ -30,22 +30,16 @@ if TYPE_CHECKING:
 
 # By module: the names there.
 _ROOMS = {
-    "content.messages": ("write_title", "write_words"),
-    "dead_letters": ("replay",),
-    "delivery.message_writer": (
-        "create_notifications",
-        "notify_address",
-        "raise_alarm",
-        "repeat_alarm",
-        "write_to_contacts",
-    ),
-    "delivery.nudges": ("catch_up", "nudge"),
-    "jobs": ("deliver_here",),
-    "matching.message_edits": ("mark_gone_slots",),
-    "message_kinds": ("is_secret", "list_operator_kinds"),
-    "receipts.receiving": ("is_genuine", "receive"),
+    "content.messages": "write_title write_words",
+    "dead_letters": "replay",
+    "delivery.message_writer": "create_notifications notify_address raise_alarm repeat_alarm write_to_contacts",
+    "delivery.nudges": "catch_up nudge",
+    "jobs": "deliver_here",
+    "matching.message_edits": "mark_gone_slots",
+    "message_kinds": "is_secret list_operator_kinds",
+    "receipts.receiving": "is_genuine receive",
 }
-_BEHIND = {name: room for room, names in _ROOMS.items() for name in names}
+_BEHIND = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

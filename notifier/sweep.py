@@ -73,17 +73,16 @@ def _wait_after(
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=sa.Interval)
 
 
-def unmatched(now: datetime) -> list[tuple[UUID, int]]:
+def unmatched(now: datetime) -> Sequence[sa.Row[UUID, int]]:
     """Return unmatched detections that no job names any more, with the number of the nudge that they are to get."""
     row, wait = Detection, timedelta(seconds=NUDGE_SECONDS())
     due_at = sa.func.coalesce(row.next_nudge_at, row.committed_at + wait)
     lost = sa.select(row.id, row.nudges + 1).where(row.matched_at.is_(None), due_at <= now)
     with session() as opened:
-        found = opened.execute(lost.order_by(row.committed_at).limit(_AT_ONCE)).all()
-    return [(detection_id, times) for detection_id, times in found]
+        return opened.execute(lost.order_by(row.committed_at).limit(_AT_ONCE)).all()
 
 
-def _ask_to_match(detections: Sequence[tuple[UUID, int]], now: datetime) -> int:
+def _ask_to_match(detections: Sequence[sa.Row[UUID, int]], now: datetime) -> int:
     """Nudge detections, and note of those that are in the queue when to nudge them again; return their number."""
     asked = [each for each, _ in takewhile(lambda each: notifier.detection_seen(*each), detections)]
     row, times = Detection, Detection.nudges + 1

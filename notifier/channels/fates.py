@@ -57,8 +57,11 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What follows a fate."""
+    """A row of the table: what it is about, and what follows."""
 
+    fate: Fate
+    channels: Collection[Channel]
+    sorts: Collection[Sort]
     state: State  # until it ends; then `failed`
     wait: Wait = Wait.NONE
     end: End = End.AT_ONCE
@@ -68,16 +71,6 @@ class Outcome:
     level: int = logging.WARNING  # of the line that operators read; ERROR: only they can mend it
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table: what it is about, and what follows."""
-
-    fate: Fate
-    channels: Collection[Channel]
-    sorts: Collection[Sort]
-    outcome: Outcome
-
-
 _ANY, _FREE = tuple(Channel), (Channel.EMAIL, Channel.TELEGRAM, Channel.PUSH)
 _SMS, _VOICE, _NO_CALL = (Channel.SMS,), (Channel.VOICE,), (*_FREE, Channel.SMS)
 _ALL, _ALERT, _BULK, _OTHER = tuple(Sort), (Sort.ALERT,), (Sort.BULK,), (Sort.OTHER,)
@@ -85,25 +78,23 @@ _NO_ALERT = (*_BULK, *_OTHER)
 _WAITS, _FAILS, _ERROR = State.PENDING, State.FAILED, logging.ERROR
 
 ROWS = (
-    Row(Fate.YES, _ANY, _ALL, Outcome(State.SENT, level=logging.INFO)),
-    Row(Fate.ADDRESS, _ANY, _ALL, Outcome(_FAILS, ends_contact=True)),
-    Row(Fate.MESSAGE, _ANY, _ALL, Outcome(_FAILS, asks_next=True)),
-    Row(Fate.OURS, _ANY, _ALERT, Outcome(_WAITS, Wait.REST, End.GONE, asks_next=True, level=_ERROR)),
-    Row(Fate.OURS, _ANY, _NO_ALERT, Outcome(_WAITS, Wait.REST, End.DAY, asks_next=True, level=_ERROR)),
-    Row(Fate.NOT_YET, _ANY, _ALERT, Outcome(_WAITS, Wait.DOUBLED, End.GONE, asks_next=True)),
-    Row(Fate.NOT_YET, _NO_CALL, _NO_ALERT, Outcome(_WAITS, Wait.AGE, End.DAY, asks_next=True)),
-    Row(Fate.NOT_YET, _VOICE, _NO_ALERT, Outcome(_WAITS, Wait.SHORT_AGE, End.DAY, asks_next=True)),
-    Row(Fate.UNKNOWN, _FREE, _ALERT, Outcome(_WAITS, Wait.COPY, End.GONE, is_copy=True, asks_next=True)),
-    Row(Fate.UNKNOWN, _FREE, _OTHER, Outcome(_WAITS, Wait.COPY, End.ATTEMPTS, is_copy=True, asks_next=True)),
-    Row(Fate.UNKNOWN, _SMS, _ALERT, Outcome(_WAITS, Wait.SMS, End.GONE, is_copy=True)),
-    Row(Fate.UNKNOWN, _SMS, _OTHER, Outcome(_WAITS, Wait.SMS, End.ATTEMPTS, is_copy=True)),
-    Row(Fate.UNKNOWN, _VOICE, _ALL, Outcome(_WAITS, Wait.CALL, End.ATTEMPTS, is_copy=True)),
-    Row(Fate.UNKNOWN, _FREE, _BULK, Outcome(_FAILS, is_copy=True, asks_next=True)),
-    Row(Fate.UNKNOWN, _SMS, _BULK, Outcome(_FAILS, is_copy=True)),
+    Outcome(Fate.YES, _ANY, _ALL, State.SENT, level=logging.INFO),
+    Outcome(Fate.ADDRESS, _ANY, _ALL, _FAILS, ends_contact=True),
+    Outcome(Fate.MESSAGE, _ANY, _ALL, _FAILS, asks_next=True),
+    Outcome(Fate.OURS, _ANY, _ALERT, _WAITS, Wait.REST, End.GONE, asks_next=True, level=_ERROR),
+    Outcome(Fate.OURS, _ANY, _NO_ALERT, _WAITS, Wait.REST, End.DAY, asks_next=True, level=_ERROR),
+    Outcome(Fate.NOT_YET, _ANY, _ALERT, _WAITS, Wait.DOUBLED, End.GONE, asks_next=True),
+    Outcome(Fate.NOT_YET, _NO_CALL, _NO_ALERT, _WAITS, Wait.AGE, End.DAY, asks_next=True),
+    Outcome(Fate.NOT_YET, _VOICE, _NO_ALERT, _WAITS, Wait.SHORT_AGE, End.DAY, asks_next=True),
+    Outcome(Fate.UNKNOWN, _FREE, _ALERT, _WAITS, Wait.COPY, End.GONE, is_copy=True, asks_next=True),
+    Outcome(Fate.UNKNOWN, _FREE, _OTHER, _WAITS, Wait.COPY, End.ATTEMPTS, is_copy=True, asks_next=True),
+    Outcome(Fate.UNKNOWN, _SMS, _ALERT, _WAITS, Wait.SMS, End.GONE, is_copy=True),
+    Outcome(Fate.UNKNOWN, _SMS, _OTHER, _WAITS, Wait.SMS, End.ATTEMPTS, is_copy=True),
+    Outcome(Fate.UNKNOWN, _VOICE, _ALL, _WAITS, Wait.CALL, End.ATTEMPTS, is_copy=True),
+    Outcome(Fate.UNKNOWN, _FREE, _BULK, _FAILS, is_copy=True, asks_next=True),
+    Outcome(Fate.UNKNOWN, _SMS, _BULK, _FAILS, is_copy=True),
 )
-OUTCOMES = {
-    (row.fate, channel, sort): row.outcome for row in ROWS for channel in row.channels for sort in row.sorts
-}
+OUTCOMES = {(row.fate, channel, sort): row for row in ROWS for channel in row.channels for sort in row.sorts}
 
 # Copies that one person gets of an announcement at most: an alert and the SMS after a call count together
 COPIES = {Channel.SMS: 4, Channel.VOICE: 2}

@@ -14,6 +14,7 @@ from configs.world.desk import HOME_ZONE, reveals_health, zone_of
 from configs.world.prefecture import desks, prefectures
 
 _UNNAMED = "Guichet de la préfecture"
+HOME = zone_of(HOME_ZONE)  # as operators' clocks say
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,3 @@ def write_moment(at: datetime | str, zone: ZoneInfo, language: str) -> tuple[str
 def since_values(at: str, zone: ZoneInfo, language: str) -> dict[str, str]:
     """Return in words when something began, as texts name it."""
     return dict(zip(("since_day", "since_hour"), write_moment(at, zone, language), strict=True))
-
-
-def write_home_moment(at: str, language: str) -> tuple[str, str]:
-    """Return in words the day and the hour of an instant, as operators' clocks say."""
-    return write_moment(at, zone_of(HOME_ZONE), language)
-
-
-def since_at_home(at: str, language: str) -> dict[str, str]:
-    """Return in words when something began, as operators' clocks say."""
-    return since_values(at, zone_of(HOME_ZONE), language)

@@ -249,9 +249,8 @@ class TemplateContext:
 
     values: dict[str, Any] = field(default_factory=dict)
     url: str | None = None  # where the button leads, if the message has one and that is not the value `url`
-    substitutions: dict[str, str] = field(
-        default_factory=dict
-    )  # tag among the values → what differs per person
+    # Tag among the values → what differs per person
+    substitutions: dict[str, str] = field(default_factory=dict)
     key: Hashable = None  # contexts of the same key have the same values, so that their text is rendered once
     origin: Any = None  # what `merge` works from
     address: str | None = None  # where the message goes instead of its contact's address

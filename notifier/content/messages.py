@@ -27,7 +27,7 @@ from configs.ground.brand import SHADES
 from configs.ground.signing import write_address
 from configs.ground.text import FRENCH, RIGHT_TO_LEFT
 from configs.world.plan import PlanName, name_plan
-from notifier.content.desk_location import location_of, write_home_moment
+from notifier.content.desk_location import HOME, location_of, write_moment
 from notifier.content.message_kind_base import LinkButton, RenderedMessage, StoredText, TemplateContext
 from notifier.content.sms_text import fit_text
 
@@ -116,7 +116,7 @@ def write_seconds(context: Context, seconds: float) -> str:
 @pass_context
 def tell_moment(context: Context, at: str) -> tuple[str, str]:
     """Return in words the day and the hour of an instant (ISO 8601), as operators' clocks say."""
-    return write_home_moment(at, context["language"])
+    return write_moment(at, HOME, context["language"])
 
 
 def list_plans(numbers: Mapping[str, int]) -> list[tuple[str, int]]:

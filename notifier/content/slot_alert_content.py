@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -195,9 +195,7 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
     known = [moment for moment in moments if moment.day]
     if not known:
         return {"first_day": None, "first_day_short": None, "first_hour": None}
-    first = min(
-        known, key=lambda each: (each.day or date.max, each.hour is None, each.hour or datetime.min.time())
-    )
+    first = min(known, key=lambda each: (each.day or date.max, each.hour is None, each.hour or time.min))
     hour = None
     if first.day and first.hour:
         instant = datetime.combine(first.day, first.hour, where.zone)
@@ -313,19 +311,15 @@ def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID
 
     `options` are a match and the name of what it stands for. An appointment is found for one alert, never for all.
     """
-    rows = [
-        (
-            ChoiceButton(
-                f"{number}. {truncate_line(name, _LONGEST)}", write_answer_button(answer, ANSWERED, match_id)
-            ),
-        )
-        for number, (match_id, name) in enumerate(options[:_MOST_OPTIONS], 1)
+    all_of_them, back = (write_words(_KIND, language, each) for each in ("all", "back"))
+    buttons = [
+        ChoiceButton(f"{number}. {truncate_line(name, _LONGEST)}", write_answer_button(answer, ANSWERED, key))
+        for number, (key, name) in enumerate(options[:_MOST_OPTIONS], 1)
     ]
     if answer != "found":
-        rows.append(
-            (ChoiceButton(write_words(_KIND, language, "all"), write_answer_button(answer, ANSWERED, ALL)),)
-        )
-    return (*rows, (ChoiceButton(write_words(_KIND, language, "back"), write_answer_button(BACK, ANSWERED)),))
+        buttons.append(ChoiceButton(all_of_them, write_answer_button(answer, ANSWERED, ALL)))
+    buttons.append(ChoiceButton(back, write_answer_button(BACK, ANSWERED)))
+    return tuple((each,) for each in buttons)
 
 
 def name_answered(row: ClaimedRow) -> dict[str, str]:

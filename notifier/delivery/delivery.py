@@ -138,10 +138,13 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         now = database_clock(opened)
         decided: dict[DeliveryDecision, list[UUID]] = defaultdict(list)
         for row, how in claimed.unsent:
+            about = _describe(row) | {"reason": how.reason}
             if isinstance(how, DeliveryError):
                 decision = on_error(how, row, now, is_readable=False)
+                log_each("not sent", [(row.id, about)], level=logging.WARNING, after=opened)
             elif how.state is not State.PENDING:
                 decision = DeliveryDecision(how.state, now, how.reason)
+                log_each("not sent", [(row.id, about | {"state": how.state.value})], after=opened)
             else:  # it is asked for again as during a provider's outage; no attempt was made
                 until, held_for = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS()), how.held_for
                 decision = DeliveryDecision(State.PENDING, until, row.reason, counts=False, held_for=held_for)
@@ -152,12 +155,6 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
             row.id for row, how in claimed.unsent if isinstance(how, Skip) and how.held_for is HeldFor.CAP
         ]
         claiming.write_cap_notices(opened, capped, now)
-    for row, how in claimed.unsent:
-        if isinstance(how, DeliveryError):
-            log_each("not sent", [(row.id, _describe(row) | {"reason": how.reason})], level=logging.WARNING)
-        elif how.state is not State.PENDING:
-            said = {"state": how.state.value, "reason": how.reason}
-            log_each("not sent", [(row.id, _describe(row) | said)])
     return claimed.messages
 
 

@@ -69,9 +69,6 @@ def create_notifications(
 
     `nudge` them after the commit. `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used
     before writes nothing. `channels` leaves out contacts on others; `language` stands in for the user's.
-
-    Raises:
-        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     sent = kind_of(kind)
     wanted = language or session.get_one(User, user_id, options=[_LANGUAGE]).language
@@ -114,9 +111,6 @@ def notify_address(
 
     It is also shown in the account of `user_id`, whose deletion a mail that waits outlives. Nothing is checked about
     the address: the caller limits how often strangers may name one.
-
-    Raises:
-        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     spoken = choose_language(kind, language)
     if user_id and kind_of(kind).notice_link:
@@ -155,9 +149,6 @@ def write_to_contacts(
     """Write messages in bulk to contacts that the caller chose; return the ids of the new ones, to nudge.
 
     Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
-
-    Raises:
-        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     kind_of(kind)
     to = Channel(channel)

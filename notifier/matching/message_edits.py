@@ -134,9 +134,8 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     session.execute(_MARK_NOTICES, given | {"open": still, "now": now})
     ids = write_array(row.id for row in told)
     still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
-    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(
-        list
-    )  # the rows of alerts that left as one message
+    # The rows of alerts that left as one message
+    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
     for row in told:
         messages[row.contact_id, row.provider_id].append(row)
     edits = [

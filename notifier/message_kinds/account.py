@@ -24,7 +24,7 @@ from configs.ground.signing import (
     write_link,
 )
 from configs.settings import settings
-from notifier.content.desk_location import name_place, since_at_home, since_values, write_moment
+from notifier.content.desk_location import HOME, name_place, since_values, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
     ANY_MAIL,
@@ -63,7 +63,7 @@ def _say_deleted(due: DueMessage) -> TemplateContext:
         "support_email": settings().support_email or "",
     }
     # A deleted account's own zone is deleted too.
-    return TemplateContext(values | since_at_home(due.params["at"], due.language))
+    return TemplateContext(values | since_values(due.params["at"], HOME, due.language))
 
 
 def _warn_unused(due: DueMessage) -> TemplateContext:

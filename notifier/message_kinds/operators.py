@@ -17,7 +17,7 @@ from api.models.notification import State
 from api.models.support import SupportRequest
 from api.models.user import Role, User
 from configs.ground.signing import AcknowledgeIncident, ShowProof, write_link
-from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
+from notifier.content.desk_location import HOME, desk_infos, since_values, write_moment
 from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
 
 Fill = Callable[[DueMessage], dict[str, Any]]
@@ -60,7 +60,7 @@ def _write_alarm(fill: Fill, due: DueMessage) -> TemplateContext:
 def _fill_desks(due: DueMessage) -> dict[str, Any]:
     found = desk_infos(due.params["desks"])
     proofs = [
-        (write_home_moment(each["seen_at"], due.language), ShowProof(UUID(each["detection"])))
+        (write_moment(each["seen_at"], HOME, due.language), ShowProof(UUID(each["detection"])))
         for each in due.params.get("proofs", ())
     ]
     return {
@@ -70,7 +70,7 @@ def _fill_desks(due: DueMessage) -> dict[str, Any]:
         "more": due.params["count"] - len(found),
         "people": due.params.get("people", 0),
         "proofs": [{"day": day, "hour": hour, "url": write_link(link)} for (day, hour), link in proofs],
-        **since_at_home(due.params["since"], due.language),
+        **since_values(due.params["since"], HOME, due.language),
     }
 
 
@@ -85,7 +85,7 @@ def _fill_operations(due: DueMessage) -> dict[str, Any]:
         "of": due.params.get("of", 0),
         "answers": due.params.get("answers", ""),
         "age": format_timedelta(oldest, threshold=2, locale=due.language) if oldest else "",
-        **since_at_home(due.params["since"], due.language),
+        **since_values(due.params["since"], HOME, due.language),
     }
 
 

@@ -77,7 +77,7 @@ def sell(
     sign_url: SignUrl | None = None,
     check: Callable[[DueMessage], Skip | None] | None = None,
 ) -> MessageKind:
-    """Return a kind about a payment; `describe` adds its values, and shows instants in the user's time zone.
+    """Return a kind about a payment, the one that its params name; `describe` adds values, instants in the user's zone.
 
     `sign_url` returns the page where the reader acts without signing in, or nothing. It goes to confirmed addresses
     only: an unconfirmed one may be a stranger's.
@@ -97,7 +97,8 @@ def _fill(describe: Describe, sign_url: SignUrl | None, due: DueMessage) -> Temp
     url = str(settings().frontend_url)
     signed_url = sign_url(due) if sign_url and due.contact.confirmed else ""
     values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
-    return TemplateContext(values | describe(due), signed_url or url)
+    paid = describe_payment(due, due.params["payment"]) if "payment" in due.params else {}
+    return TemplateContext(values | paid | describe(due), signed_url or url)
 
 
 def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
@@ -162,7 +163,6 @@ def _describe_credit(due: DueMessage) -> dict[str, Any]:
     params = due.params
     ends = datetime.fromisoformat(params["ends"]) if params["ends"] else None
     return {
-        **describe_payment(due, params["payment"]),
         "time": format_timedelta(timedelta(seconds=params["seconds"]), threshold=2, locale=due.language),
         "given": params["given"],
         "amount": write_amount(params["amount"], due.language),
@@ -185,7 +185,6 @@ def _describe_failure(due: DueMessage) -> dict[str, Any]:
     """Return which payment failed; of a renewal also until when the plan goes on, or that it is over (`over`)."""
     ends = _find_grace_end(due)
     return {
-        **describe_payment(due, due.params["payment"]),
         "over": bool(due.params.get("over")),
         "until": write_instant(ends, due.zone, due.language) if ends else "",
     }
@@ -215,7 +214,6 @@ def _describe_late_payment(due: DueMessage) -> dict[str, Any]:
     ends = datetime.fromisoformat(noticed) if noticed else due.session.scalar(paid)
     begins, lost_until = (datetime.fromisoformat(due.params[each]) for each in ("begins", "ends"))
     return {
-        **describe_payment(due, due.params["payment"]),
         "renews": due.params["renews"],
         "until": write_end(ends, due.zone, due.language) if ends else "",
         "lost_from": write_instant(begins, due.zone, due.language),
@@ -243,7 +241,6 @@ def _describe_upgrade(due: DueMessage) -> dict[str, Any]:
     ).all()
     names = dict.fromkeys(name_plan(each) for each, _ in ended)
     return {
-        **describe_payment(due, due.params["payment"]),
         "ended": ", ".join(names),
         "credit": write_amount(sum(cents for _, cents in ended), due.language),
     }
@@ -338,7 +335,6 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
     # The terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds.
     shown = dict.fromkeys([due.language, BINDING]) if due.language in LANGUAGES else [BINDING]
     return {
-        **describe_payment(due, due.params["payment"]),
         "full_price": write_amount(price, due.language),
         "cancel_url": cancel_url,
         "form_url": f"{settings().api_url}{WITHDRAW_PATH}",
@@ -417,31 +413,28 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
 
     Another address, which was typed, does not learn whether the contract is known.
     """
-    ends = declared.takes_effect_at or declared.made_at
+    own, ends = bool(due.params.get("own")), declared.takes_effect_at or declared.made_at
     latest, wish = write_end(ends, ZONE, due.language), _PERIOD_END.get(due.language, _PERIOD_END[FRENCH])
-    values = {
+    if own and declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
+        paid = due.session.get_one(Subscription, declared.subscription_id)
+        ends = max(ends, paid.period_ends_at or ends)
+    order = due.session.get(Payment, declared.payment_id) if own and declared.payment_id else None
+    # Where its contract ended with the account there is nothing to undo.
+    url = write_link(ConfirmCancellation(declared.id)) if own and declared.user_id else ""
+    held = due.params.get("held")
+    return {
         "wish": write_day(declared.wished_on, due.language) if declared.wished_on else wish,
         "latest": latest,
         "confirmed": declared.confirmed_at is not None,
         "refunded": not declared.at_period_end,
-        "own": bool(due.params.get("own")),
-        "held": "",
+        "own": own,
+        "held": write_end(datetime.fromisoformat(held), ZONE, due.language) if held else "",
+        "ends": write_end(ends, ZONE, due.language),
+        "signed_url": url,
+        "url": url or None,
+        **_name_order(order, due.language),
+        **_write_amounts(due.params if url else {}, due.language),
     }
-    if held := due.params.get("held"):
-        values["held"] = write_end(datetime.fromisoformat(held), ZONE, due.language)
-    if not values["own"]:
-        hidden = {"ends": latest, "signed_url": "", "url": None}
-        return values | hidden | _name_order(None, due.language) | _write_amounts({}, due.language)
-    order = due.session.get(Payment, declared.payment_id) if declared.payment_id else None
-    if declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
-        paid = due.session.get_one(Subscription, declared.subscription_id)
-        ends = max(ends, paid.period_ends_at or ends)
-    values["ends"] = write_end(ends, ZONE, due.language)
-    values |= _name_order(order, due.language)
-    if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
-        return values | {"signed_url": "", "url": None} | _write_amounts({}, due.language)
-    url = write_link(ConfirmCancellation(declared.id))
-    return values | {"signed_url": url, "url": url} | _write_amounts(due.params, due.language)
 
 
 def _name_order(order: Payment | None, language: str) -> dict[str, str]:

@@ -18,9 +18,9 @@ from api.models.notification import Notification, State
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import MoveReminders, TellHowItWent, write_link
 from configs.ground.text import FRENCH
-from configs.world.desk import HOME_ZONE, zone_of
 from configs.world.prefecture import desks
 from notifier.content.desk_location import (
+    HOME,
     DeskLocation,
     desk_infos,
     list_spots,
@@ -76,7 +76,7 @@ def _check_told(due: DueMessage) -> Skip | None:
 
 def _list_outage(due: DueMessage) -> TemplateContext:
     found = [desks()[each] for each in due.params["desks"] if each in desks()]
-    zone = found[0].zone if found else zone_of(HOME_ZONE)
+    zone = found[0].zone if found else HOME
     since = since_values(due.params["since"], zone, due.language)
     named = {"reason": due.params["reason"], "city": name_city(zone, due.language)}
     return TemplateContext(list_spots(due.params["desks"]) | named | since)

@@ -61,7 +61,6 @@ _POSSIBLE = {
 GONE = "slot_gone"  # the kind
 EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _DELETED = Skip(State.SKIPPED, "alert deleted")
-_NO_CHOICES: Choices = ()
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 
 
@@ -185,7 +184,8 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
         for each in matches
     )
     options = _list_options(matches, asks) if asks and may_change else []
-    given, choices = {each.answer for each in matches}, _NO_CHOICES
+    given: set[Any] = {each.answer for each in matches}
+    choices: Choices = ()
     if len(options) > 1:
         choices = list_option_choices(due.language, asks, options)
     elif may_change:

@@ -55,11 +55,7 @@ class SendGrid(Provider):
     """Mails that share their content leave in one call: a personalization each, its own links by substitutions."""
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        """Hand mails of one content to SendGrid; `custom_args` come back with its events. All pass its lists, or none.
-
-        Raises:
-            notifier.channels.provider_base.DeliveryError: no mail was sent; PermanentError names the mails at fault.
-        """
+        """Hand over mails of one content, which pass SendGrid's lists or do not. Its events have the `custom_args`."""
         transport = _transport(settings().require("sendgrid_api_key"))
         answer = transport.post(f"{settings().address_of('sendgrid')}/v3/mail/send", json=_body(messages))
         if answer.status_code >= HTTPStatus.BAD_REQUEST:

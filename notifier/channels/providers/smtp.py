@@ -46,6 +46,7 @@ _MOST_BYTES = 1 << 20  # of the replies of a connection
 _GO_ON, _PERMANENT = 354, 500  # https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
 _CLOSING, _TOO_MUCH = 421, 552  # 552: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10
 _OF_A_MAIL = smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError
+_NOT_OFFERED = smtplib.SMTPException, smtplib.SMTPNotSupportedError  # no TLS, no login that we know
 _LOGIN_NEEDED = {530, 534, 535, 538}  # https://www.rfc-editor.org/rfc/rfc4954#section-6
 
 
@@ -155,10 +156,7 @@ class _Transfer:
             answer = sort_refusal(error, error.smtp_code, error.smtp_error)
         except (OSError, ValueError) as lost:  # ValueError: the challenge of a login that is no base64
             because = type(lost).__name__
-            if type(lost) in (
-                smtplib.SMTPException,
-                smtplib.SMTPNotSupportedError,
-            ):  # no TLS, no login that we know
+            if type(lost) in _NOT_OFFERED:
                 answer = Misconfigured(f"{PROVIDER}: {lost} Check SMTP_URL")
             elif may_have_left.get():
                 answer = OutcomeUnknown(f"{PROVIDER} lost: {because}")

@@ -104,10 +104,6 @@ def _check_name(bot: str, *, asks: bool = False) -> None:
     """Refuse the token of another bot than TELEGRAM_BOT_NAME: our readers' chats are not there, or not with it.
 
     It is asked for its name where it was refused a chat: no message waits for that.
-
-    Raises:
-        Misconfigured: it is another bot.
-        TemporaryError: it did not say.
     """
     ours = (settings().telegram_bot_name or "").casefold()
     if asks and ours and bot not in _names:

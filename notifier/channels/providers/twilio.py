@@ -185,11 +185,7 @@ class Twilio(Provider):
         self.service = service
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        """Hand one message to Twilio.
-
-        Raises:
-            configs.settings.SettingMissing: TWILIO_ACCOUNT_SID or TWILIO_AUTH_TOKEN is not set.
-        """
+        """Hand one message to Twilio."""
         (message,), now, provider = messages, settings(), self.service.provider
         account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
         client = _client(provider, account, token, now.address_of(provider))

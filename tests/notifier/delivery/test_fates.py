@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.notification import Notification, State, is_told
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels.fates import ACCEPTED, FINAL, OUTCOMES, ROWS, TOLD, Fate, Row, Sort, Told
+from notifier.channels.fates import ACCEPTED, FINAL, OUTCOMES, ROWS, TOLD, Fate, Outcome, Sort, Told
 from tests import factories
 from tests.notifier import world
 
@@ -24,20 +24,19 @@ def test_each_fate_of_each_message_on_each_channel_has_one_row() -> None:
     assert sorted(cells) == sorted(product(Fate, Channel, Sort))
 
 
-def write_row(row: Row) -> str:
+def write_row(row: Outcome) -> str:
     """Return a row as the page shows it."""
-    outcome = row.outcome
     cells = [
         row.fate.value,
         "any" if set(row.channels) == set(Channel) else ", ".join(row.channels),
         "any" if set(row.sorts) == set(Sort) else ", ".join(row.sorts),
-        f"`{outcome.state.value}`",
-        outcome.wait.value,
-        outcome.end.value,
-        "yes" if outcome.is_copy else "–",
-        "yes" if outcome.asks_next else "–",
-        "ends" if outcome.ends_contact else "–",
-        logging.getLevelName(outcome.level).lower(),
+        f"`{row.state.value}`",
+        row.wait.value,
+        row.end.value,
+        "yes" if row.is_copy else "–",
+        "yes" if row.asks_next else "–",
+        "ends" if row.ends_contact else "–",
+        logging.getLevelName(row.level).lower(),
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -110,7 +110,8 @@ def unsure(posts: Posts, settings_env: Put) -> Notification:
     world.change(Notification, sms.id, unknown_attempts=3)
     world.change(Notification, mail.id, state=State.FAILED, reason="refused", failed_at=clock())
     deliver(str(sms.id))
-    return world.get(Notification, sms.id)
+    made: Notification = world.get(Notification, sms.id)
+    return made
 
 
 def write_beside(row: Notification, kind: str, **columns: Any) -> UUID:
