@@ -39,7 +39,7 @@ from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt, is_newest
 from configs.ground.logs import set_up_logs
-from configs.ground.push_subscriptions import draw_keys
+from configs.ground.push_keys import draw_keys
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.world.plan import PlanName
 

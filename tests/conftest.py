@@ -29,7 +29,7 @@ from api.models import database_waits as database_connection
 from api.models.base import replace_database_clock
 from configs import settings as settings_module
 from configs.ground.database import DATABASE_SECONDS
-from configs.ground.push_subscriptions import draw_keys
+from configs.ground.push_keys import draw_keys
 from crawler.scheduling import due_queue
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.short_periods import VARIABLE, gather, list_constants

@@ -21,8 +21,8 @@ from structlog.typing import Processor
 
 from configs.ground.text import CONTROL
 from configs.settings import AWAY_FROM_LIFE, settings
+from configs.settings.misspelt import describe_misspelt
 from configs.settings.production_checks import is_near_sentry
-from configs.settings.program_settings import describe_misspelt
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint

@@ -1,19 +1,13 @@
-"""Subscriptions to web push: what a browser hands out, which services messages may be handed to, and all keys.
+"""Subscriptions to web push: what a browser hands out, and which services messages may be handed to.
 
 A subscription has the address that messages are posted to (RFC 8030) and the two keys that encrypt them (RFC 8291). The
-address comes from outside: only hosts of PUSH_HOSTS are taken, which are the browser makers' push services. Keys are in
-base64url without padding. By our own pair (VAPID, RFC 8292) a push service knows who sends. Browsers subscribe for the
-public key, and take nothing that another key signed: a new pair ends all subscriptions.
+address comes from outside: only hosts of PUSH_HOSTS are taken, which are the browser makers' push services.
 """
 
-import base64
 import json
 import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 LONGEST_ENDPOINT = 1000  # the longest known are Microsoft's, of some 600
 # Nothing that two parsers of addresses could read in two ways: a user, a backslash, a fragment, another port.
@@ -78,66 +72,3 @@ def read_host(endpoint: str) -> str:
 def is_listed(host: str, listed: Collection[str]) -> bool:
     """Return whether a host is one of those listed. `*.example.org` means every name below, and not for itself."""
     return any(host == each or (each[:2] == "*." and host.endswith(each[1:])) for each in listed)
-
-
-_SCALAR_BYTES, _POINT_BYTES, _AUTH_BYTES = 32, 65, 16  # of P-256: a private key, an uncompressed point
-
-
-def read_private_key(text: str) -> ec.EllipticCurvePrivateKey:
-    """Return the private key of VAPID_PRIVATE_KEY.
-
-    Raises:
-        ValueError: it is not 32 bytes in base64url, or no key of P-256.
-    """
-    raw = _read_base64(text, _SCALAR_BYTES)
-    return ec.derive_private_key(int.from_bytes(raw, "big"), ec.SECP256R1())
-
-
-def write_public_key(private_key: ec.EllipticCurvePrivateKey) -> str:
-    """Return the public key of a pair as browsers and VAPID_PUBLIC_KEY have it."""
-    point = private_key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
-    return _write_base64(point)
-
-
-def draw_keys() -> tuple[str, str]:
-    """Return a new pair: VAPID_PRIVATE_KEY and VAPID_PUBLIC_KEY."""
-    private_key = ec.generate_private_key(ec.SECP256R1())
-    scalar = private_key.private_numbers().private_value.to_bytes(_SCALAR_BYTES, "big")
-    return _write_base64(scalar), write_public_key(private_key)
-
-
-def check_public_key(text: str) -> str:
-    """Return a public key, ours or a browser's, without padding.
-
-    Raises:
-        ValueError: it is no point of P-256.
-    """
-    ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _read_base64(text, _POINT_BYTES))
-    return text.rstrip("=")
-
-
-def check_auth(text: str) -> str:
-    """Return a subscription's secret without padding.
-
-    Raises:
-        ValueError: it is not 16 bytes.
-    """
-    _read_base64(text, _AUTH_BYTES)
-    return text.rstrip("=")
-
-
-def _write_base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-def _read_base64(text: str, size: int) -> bytes:
-    bare = text.rstrip("=")
-    try:
-        raw = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        raise ValueError("is not base64url") from None
-    if len(raw) != size:
-        raise ValueError(f"has {len(raw)} bytes, not {size}")
-    return raw

@@ -26,8 +26,9 @@ from configs.settings.groups import (
     ServingSettings,
     StoreSettings,
 )
+from configs.settings.misspelt import describe_misspelt
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
-from configs.settings.program_settings import describe_misspelt, folder_in_use
+from configs.settings.program_settings import folder_in_use
 from configs.settings.value_types import split_words
 
 __all__ = [

@@ -18,7 +18,7 @@ from configs.ground.addresses import (
     sender,
     sms_sender,
 )
-from configs.ground.push_subscriptions import check_public_key, read_private_key
+from configs.ground.push_keys import check_public_key, read_private_key
 from configs.settings.common import CommonSettings
 from configs.settings.proxies import Proxy, parse_proxies
 from configs.settings.value_types import (

@@ -5,10 +5,8 @@ others; tests compare the lists. As Docker hands secrets out (/run/secrets), the
 name is its variable's, in either case. Files of other names belong to other programs and are left unread.
 """
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -24,7 +22,6 @@ _SELLER = (
     "seller_registration",
     "mediator",
 )
-
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "api": (
         *_SERVERS,
@@ -94,6 +91,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "stream": ("jwt_secret_previous",),
     "notifier": ("smtp_url", "telegram_webhook_secret", "vapid_private_key"),  # it registers the webhook
 }
+DEFAULT_FOLDER = Path("/run/secrets")
 
 
 def list_needed(program: str | None) -> tuple[str, ...]:
@@ -111,21 +109,6 @@ def list_allowed(program: str) -> frozenset[str]:
 def list_secrets(fields: Mapping[str, FieldInfo]) -> list[str]:
     """Return the names of the settings that hold a secret; the addresses of proxies have passwords."""
     return [name for name, field in fields.items() if re.search("SecretStr|Proxy", str(field.annotation))]
-
-
-_ALIKE = 0.85  # of 1; one exchanged pair of letters in seven is more
-_SHORTEST = 6  # letters; below, words of others are alike by chance
-
-
-def describe_misspelt(settings: Iterable[str]) -> Iterator[str]:
-    """Return a line for each such variable; `settings` are their names in any case."""
-    known = {name.upper() for name in settings}
-    for name in sorted({name.upper() for name in os.environ} - known):
-        if len(name) >= _SHORTEST and (close := get_close_matches(name, known, 1, _ALIKE)):
-            yield f"{name} is no setting and has no effect: is {close[0]} meant?"
-
-
-DEFAULT_FOLDER = Path("/run/secrets")
 
 
 def folder_in_use(named: str | Path | None) -> Path | None:

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 from redis import RedisError
 
-from configs.ground import proofs
+from configs.ground import proof_queue
 from configs.ground.clock import clock
 from configs.ground.jobs import run_worker
 from configs.ground.object_store import StoreAway, proof_blobs
-from configs.ground.proofs import JOB, PAGES, QUEUE, TRIES, forget_before
+from configs.ground.proof_queue import JOB, PAGES, QUEUE, TRIES
+from configs.ground.proofs import forget_before
 from configs.ground.redis import redis
 from configs.settings import Constant, SettingsRefused, settings
 from configs.settings.value_types import read_store
@@ -38,7 +39,7 @@ def look_after_proofs(stop: threading.Event) -> None:
     cleaned_at = -_CLEAN_EACH
     while not stop.is_set():
         try:
-            proofs.report_worker(redis(), store_name())
+            proof_queue.report_worker(redis(), store_name())
             ask_keep_waiting(str(os.getpid()))
             if monotonic() - cleaned_at >= _CLEAN_EACH:
                 cleaned_at = monotonic()
@@ -69,8 +70,8 @@ def ask_keep_waiting(by: str) -> None:
         redis.RedisError: Redis is away.
     """
     client = redis()
-    status = proofs.read_status(client)
-    waiting = proofs.list_waiting(client)
+    status = proof_queue.read_status(client)
+    waiting = proof_queue.list_waiting(client)
     for name in waiting[:1] if status and status.away_since else waiting:
         if clock() - name.seen_at < _WAITS_FOR:
             ask_keep(name, by)
@@ -78,7 +79,7 @@ def ask_keep_waiting(by: str) -> None:
             log.warning("%s is given up: no store took it in time", name.key)
             client.hdel(PAGES, str(name))
             client.hdel(TRIES, str(name))
-            proofs.count_proof(client, "given_up")
+            proof_queue.count_proof(client, "given_up")
 
 
 def store_name() -> str:

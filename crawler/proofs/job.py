@@ -9,10 +9,11 @@ from typing import cast
 from pydantic import ValidationError
 from redis import Redis
 
-from configs.ground import proofs
+from configs.ground import proof_queue
 from configs.ground.browser_binary import browser_path, missing_browser
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
-from configs.ground.proofs import BODY, META, PAGES, PICTURE, TRIES, Meta, is_key
+from configs.ground.proof_queue import PAGES, TRIES
+from configs.ground.proofs import BODY, META, PICTURE, Meta, is_key
 from configs.ground.redis import redis
 from crawler.proofs.outbox import JOB_SECONDS
 
@@ -37,9 +38,9 @@ def keep(name: str) -> None:
             client.hdel(TRIES, name)
     except StoreAway as error:
         log.warning("a proof waits for its store: %s", error)
-        proofs.store_is_away(client, str(error))
+        proof_queue.store_is_away(client, str(error))
     else:
-        if proofs.store_is_back(client):
+        if proof_queue.store_is_back(client):
             log.warning("the store of proofs is back")
     finally:
         limit.cancel()
@@ -54,17 +55,17 @@ def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
         meta = None
     if meta is None or not is_key(meta.key):
         log.error("%s is no proof and is given up", name)
-        proofs.count_proof(client, "given_up")
+        proof_queue.count_proof(client, "given_up")
         return True
     if body:
         blobs.put(f"{meta.key}/{BODY}", body)
     blobs.put(f"{meta.key}/{META}", meta.model_dump_json(indent=1).encode())
     if missing_browser() or not body:
-        proofs.count_proof(client, "pictureless")
+        proof_queue.count_proof(client, "pictureless")
         return True
     if client.hincrby(TRIES, name, 1) > MOST_TRIES:
         log.warning("%s has no picture: the browser failed %d times", meta.key, MOST_TRIES)
-        proofs.count_proof(client, "pictureless")
+        proof_queue.count_proof(client, "pictureless")
         return True
     from playwright.sync_api import Error  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
 

@@ -6,9 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from redis import RedisError
 
-from configs.ground import proofs
+from configs.ground import proof_queue
 from configs.ground.jobs import push
-from configs.ground.proofs import JOB, PAGES, QUEUE, Meta, PageName, fingerprint, pack
+from configs.ground.proof_queue import JOB, PAGES, QUEUE, PageName
+from configs.ground.proofs import Meta, fingerprint, pack
 from configs.ground.redis import redis
 from crawler.proofs.redaction import mask_tokens, secret_in
 from crawler.proofs.selection import Proof
@@ -65,10 +66,10 @@ def enqueue(proof: Proof) -> None:
     if meta.refused:
         log.error("the proof of %s is kept without its page: %s", meta.desk, meta.refused)
     body = b"" if meta.refused else pack(proof.capture.body)
-    in_all = sum(each.size for each in proofs.list_waiting(redis())) + len(body)
+    in_all = sum(each.size for each in proof_queue.list_waiting(redis())) + len(body)
     if len(body) > LARGEST or in_all > LARGEST_IN_ALL:
         log.warning("%s is given up: its page has %d bytes, all that wait %d", meta.key, len(body), in_all)
-        proofs.count_proof(redis(), "given_up")
+        proof_queue.count_proof(redis(), "given_up")
         return
     name = PageName(meta.key, len(body), proof.check.seen_at)
     redis().hset(PAGES, str(name), meta.model_dump_json().encode() + b"\n" + body)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
-from configs.ground.push_subscriptions import read_private_key, write_public_key
+from configs.ground.push_keys import read_private_key, write_public_key
 from configs.settings import DatabaseProgram
 from deploy.local.ports import StackPorts
 from deploy.local.state_dir import kept_secret

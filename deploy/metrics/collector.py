@@ -29,7 +29,7 @@ from configs.ground.database import database_url
 from configs.ground.failures import FAILURES_IN_A_ROW
 from configs.ground.jobs import read_oldest_seconds
 from configs.ground.loop_report import API_COUNTS, read_report
-from configs.ground.proofs import list_waiting
+from configs.ground.proof_queue import list_waiting
 from configs.ground.redis import open_redis
 from configs.settings import settings
 from configs.world.desk import INTERVAL_JITTER

@@ -18,12 +18,11 @@ from api.models.notification import Notification
 from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
+from configs.ground.push_keys import check_auth, check_public_key
 from configs.ground.push_subscriptions import (
     ENDPOINT,
     LONGEST_ENDPOINT,
     PushSubscription,
-    check_auth,
-    check_public_key,
     is_listed,
     read_host,
     read_subscription,

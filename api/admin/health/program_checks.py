@@ -19,7 +19,7 @@ from configs.ground.clock import clock
 from configs.ground.jobs import name_job
 from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proofs import read_status
+from configs.ground.proof_queue import read_status
 from configs.ground.text import format_duration, pluralize
 
 _LATE = timedelta(minutes=5)  # for a job that no worker takes

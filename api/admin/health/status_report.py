@@ -27,7 +27,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.jobs import read_oldest_seconds
 from configs.ground.logs import mask_text
-from configs.ground.proofs import read_status
+from configs.ground.proof_queue import read_status
 from configs.ground.redis import open_redis
 
 _WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole

@@ -18,13 +18,8 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel, ContactState
 from configs.ground.addresses import resolve_stand_in
-from configs.ground.push_subscriptions import (
-    PushSubscription,
-    is_listed,
-    read_private_key,
-    read_subscription,
-    write_public_key,
-)
+from configs.ground.push_keys import read_private_key, write_public_key
+from configs.ground.push_subscriptions import PushSubscription, is_listed, read_subscription
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
     CONNECT_SECONDS,

@@ -15,7 +15,8 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
-from configs.ground.push_subscriptions import draw_keys, read_private_key, read_subscription, write_public_key
+from configs.ground.push_keys import draw_keys, read_private_key, write_public_key
+from configs.ground.push_subscriptions import read_subscription
 from configs.settings import settings
 from configs.world.plan import PlanName
 from tests.api.world import Door

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.ground import proofs
+from configs.ground import proof_queue, proofs
 from configs.ground.object_store import Blobs, proof_blobs
 from tests.in_turn import in_turn
 
@@ -79,7 +79,7 @@ def test_what_is_not_there_or_not_what_was_fetched_says_so(blobs: Blobs) -> None
 @in_turn("text", ["", "a b", "key 1 x", f"key 1 {10**18}", f"key 1 {10**30}", f"key 1 -{10**18}"])
 def test_what_names_no_page_is_said_to_be_none_whatever_its_instant(text: str) -> None:
     with pytest.raises((ValueError, OverflowError, OSError)):
-        proofs.PageName.parse(text)
+        proof_queue.PageName.parse(text)
 
 
 @pytest.mark.parametrize("cut", [1, 12, -1])

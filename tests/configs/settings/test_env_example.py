@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from configs.settings import Program, Settings
-from configs.settings.program_settings import describe_misspelt
+from configs.settings.misspelt import describe_misspelt
 from configs.settings.proxies import parse_proxies
 from tests.in_turn import in_turn
 

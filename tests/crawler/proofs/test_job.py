@@ -12,22 +12,11 @@ import pytest
 import redis
 import time_machine
 
-from configs.ground import proofs
+from configs.ground import proof_queue
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs
-from configs.ground.proofs import (
-    BODY,
-    META,
-    PAGES,
-    PICTURE,
-    TRIES,
-    ProofStatus,
-    body_of,
-    list_waiting,
-    meta_of,
-    new_key,
-    picture_of,
-)
+from configs.ground.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
+from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
 from crawler.proofs.outbox import enqueue
@@ -47,8 +36,8 @@ def work(server: redis.Redis) -> None:
 
 
 def status(server: redis.Redis) -> ProofStatus:
-    proofs.report_worker(server, "somewhere")
-    found = proofs.read_status(server)
+    proof_queue.report_worker(server, "somewhere")
+    found = proof_queue.read_status(server)
     assert found
     return found
 
@@ -194,7 +183,7 @@ def test_the_program_stores_what_waits_reports_and_ends_when_told(
     process = subprocess.Popen([sys.executable, "-m", "crawler.proofs"])
     try:
         until(lambda: META in blobs.names(first.key))
-        found = proofs.read_status(redis_server)
+        found = proof_queue.read_status(redis_server)
         assert found
         assert found.store.endswith("/state/proofs/kept")
         process.kill()

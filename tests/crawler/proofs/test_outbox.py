@@ -20,7 +20,8 @@ from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs
-from configs.ground.proofs import META, PAGES, Meta, list_waiting, pack, read_status, report_worker
+from configs.ground.proof_queue import PAGES, list_waiting, read_status, report_worker
+from configs.ground.proofs import META, Meta, pack
 from configs.world.desk import Desk
 from crawler.proofs import outbox
 from crawler.proofs.job import keep

@@ -14,7 +14,8 @@ from scrapy.exceptions import UsageError
 from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.object_store import Blobs
-from configs.ground.proofs import PICTURE, body_of, is_key, list_waiting, meta_of
+from configs.ground.proof_queue import list_waiting
+from configs.ground.proofs import PICTURE, body_of, is_key, meta_of
 from configs.world.desk import Desk, Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
 from crawler.fetching.request_budget import RequestBudget

@@ -12,7 +12,8 @@ import redis
 from playwright.sync_api import Error
 
 from configs.ground.object_store import Blobs
-from configs.ground.proofs import list_waiting, picture_of
+from configs.ground.proof_queue import list_waiting
+from configs.ground.proofs import picture_of
 from crawler.proofs import screenshots
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import enqueue, meta_of

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from api.models.user import Channel
-from configs.ground.proofs import read_status
+from configs.ground.proof_queue import read_status
 from deploy.local.processes import wait_until
 from tests.lab.chaos.field import Act, Fault, Field
 from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell

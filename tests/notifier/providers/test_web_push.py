@@ -16,7 +16,8 @@ from api.models.base import new_id
 from api.models.user import Channel, ContactState
 from configs.ground.clock import clock
 from configs.ground.failures import FAILURES_IN_A_ROW
-from configs.ground.push_subscriptions import PushSubscription, draw_keys, read_subscription
+from configs.ground.push_keys import draw_keys
+from configs.ground.push_subscriptions import PushSubscription, read_subscription
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
     Acceptance,

@@ -18,7 +18,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
-from configs.ground.proofs import report_worker
+from configs.ground.proof_queue import report_worker
 from configs.ground.redis import open_redis
 from tests.factories import add_check, add_desk, save
 

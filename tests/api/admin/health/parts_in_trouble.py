@@ -8,7 +8,7 @@ from api.models.desk import DeskStatus
 from api.models.job import JobResult
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.proofs import ProofStatus
+from configs.ground.proof_queue import ProofStatus
 from tests.factories import BOBIGNY
 
 HOST = "127.77.0.93:8800"

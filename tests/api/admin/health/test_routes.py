@@ -21,7 +21,7 @@ from configs.ground.clock import clock
 from configs.ground.jobs import JobWorker, push
 from configs.ground.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proofs import PAGES, PageName, report_worker, store_is_away, store_is_back
+from configs.ground.proof_queue import PAGES, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
 from configs.world.desk import Outcome
 from configs.world.prefecture import desks

@@ -28,7 +28,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.loop_report import PLANNER, STREAM
-from configs.ground.proofs import store_is_away
+from configs.ground.proof_queue import store_is_away
 from configs.ground.redis import open_redis
 from tests import factories
 from tests.api.admin.health.conftest import report_well
