@@ -41,9 +41,9 @@ from api.network_addresses import group_network_address
 from configs.ground.clock import clock
 from configs.ground.database import DATABASE_SECONDS, database_url
 from configs.ground.logs import set_up_logs
-from configs.ground.loop_report import FRESH, NOTICES, STREAM, LoopReport
 from configs.ground.signing import ACCESS_COOKIE, ISSUER, SKEW, STAFF_IDLE_SECONDS, find_signing_key
-from configs.ground.startup import exit_on_config_error
+from configs.programs.loop_report import FRESH, NOTICES, STREAM, LoopReport
+from configs.programs.startup import exit_on_config_error
 from configs.settings import settings
 
 # One loop reads logins and notices of all streams. Redis only says when to look (`notices`); without it the tables are

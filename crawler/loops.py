@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
-from configs.ground.startup import exit_on_config_error
+from configs.programs.startup import exit_on_config_error
 from configs.settings import settings
 from configs.world.prefecture import reload_desk_files
 from crawler.catalogue import check_catalogue

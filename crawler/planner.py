@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from api.models.base import database_clock, session
 from api.models.desk import HostState
 from configs.ground.clock import clock
-from configs.ground.failures import PartFailures
-from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
+from configs.programs.failures import PartFailures
+from configs.programs.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.incidents import backoff, kill_switch

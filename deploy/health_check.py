@@ -13,7 +13,7 @@ from contextlib import suppress
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from configs.ground.startup import exit_on_config_error
+from configs.programs.startup import exit_on_config_error
 from configs.settings import settings
 from configs.settings.groups import SCRAPYD_USER
 

@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
 
 def get_ready() -> None:
     """Connect, so that the first slot of a process is announced like the others. Never raises because Redis is away."""
-    import_module("configs.ground.jobs").connect()
+    import_module("configs.programs.jobs").connect()
 
 
 def detection_seen(detection_id: UUID, times: int = 0) -> bool:
@@ -62,7 +62,7 @@ def detection_seen(detection_id: UUID, times: int = 0) -> bool:
     from redis.exceptions import RedisError  # noqa: PLC0415 -- at the first call, as the next two
     from structlog import get_logger  # noqa: PLC0415
 
-    from configs.ground import jobs, matching_queues  # noqa: PLC0415
+    from configs.programs import jobs, matching_queues  # noqa: PLC0415
 
     seconds, job_id = matching_queues.MATCH_SECONDS, f"match-{detection_id}-{times}"
     try:

@@ -15,7 +15,7 @@ from api.models.notification import Match, Notification, State, is_told
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
-from configs.ground.startup import exit_on_config_error
+from configs.programs.startup import exit_on_config_error
 from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier.delivery import nudges
 from notifier.delivery.retry_policy import UNKNOWN

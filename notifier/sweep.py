@@ -29,9 +29,9 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
 from configs.ground.logs import OutageLog, set_up_logs
-from configs.ground.matching_queues import NUDGE_SECONDS
-from configs.ground.startup import exit_on_config_error
-from configs.ground.worker_processes import leaves_at, on_stop_signals
+from configs.programs.matching_queues import NUDGE_SECONDS
+from configs.programs.startup import exit_on_config_error
+from configs.programs.worker_processes import leaves_at, on_stop_signals
 from configs.settings import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED

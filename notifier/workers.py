@@ -20,11 +20,11 @@ from api.models.base import database_clock, engine, session
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
-from configs.ground.jobs import run_worker
 from configs.ground.logs import set_up_logs
-from configs.ground.matching_queues import CRITICAL, MANY
-from configs.ground.startup import exit_on_config_error
-from configs.ground.worker_processes import keep_running
+from configs.programs.jobs import run_worker
+from configs.programs.matching_queues import CRITICAL, MANY
+from configs.programs.startup import exit_on_config_error
+from configs.programs.worker_processes import keep_running
 from configs.world.plan import plans
 from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
@@ -33,7 +33,7 @@ from notifier.content import messages
 from notifier.matching import match_service
 from notifier.message_kinds import kinds
 
-# What the jobs of each queue may call: a worker refuses any other one (configs/ground/jobs.py). `critical`
+# What the jobs of each queue may call: a worker refuses any other one (configs/programs/jobs.py). `critical`
 # matches what few people wait for, `many` what concerns many. Each channel has two queues of its own: no slow or
 # limited one holds up another, and no crowd a single alert.
 FUNCTIONS: Mapping[str, Collection[str]] = {

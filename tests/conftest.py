@@ -398,7 +398,7 @@ def stripe_stand_in(
 @pytest.fixture(scope="session")
 def browser() -> Path:
     """Return the browser to test with; without one the test is skipped, in CI it fails."""
-    from configs.ground.browser_binary import browser_path, missing_browser
+    from configs.programs.browser_binary import browser_path, missing_browser
 
     path = browser_path()
     if not path and os.environ.get("CI") == "true":

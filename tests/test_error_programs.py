@@ -15,7 +15,7 @@ import pytest
 
 from api.models.notification import queue_of
 from api.models.user import Channel
-from configs.ground.jobs import push
+from configs.programs.jobs import push
 from deploy.sandbox.running import Running
 from tests.api.world import PREFECTURES
 from tests.waiting import until, wait_for_port

@@ -12,7 +12,6 @@ MOST_LINES, LEAST_FILES, MOST_FILES = 500, 3, 20
 
 OTHER_FOLDERS = {
     "api/models": "a list by nature: a table each",
-    "configs/ground": "what any program stands on, a library or a server each; none imports a program",
     "crawler/spiders": "Scrapy's: one class a booking system is found here",
     "deploy/sandbox/platforms": "a description in YAML for each platform; one needs code",
 }

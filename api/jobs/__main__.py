@@ -29,13 +29,13 @@ from api.models.revision import check_tables
 from api.payments.exchange import jobs as payments
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.failures import PartFailures
-from configs.ground.jobs import JOB_SECONDS
 from configs.ground.logs import set_up_logs
-from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
 from configs.ground.redis import redis
-from configs.ground.startup import exit_on_config_error
-from configs.ground.worker_processes import keep_running, leaves_at, on_stop_signals
+from configs.programs.failures import PartFailures
+from configs.programs.jobs import JOB_SECONDS
+from configs.programs.loop_report import BACKGROUND, LoopReport, write_report
+from configs.programs.startup import exit_on_config_error
+from configs.programs.worker_processes import keep_running, leaves_at, on_stop_signals
 from configs.world.prefecture import prefectures, reload_desk_files
 
 _WAIT = 1.0  # seconds for a nudge: so soon a worker sees that it is to stop, and looks for work of Stripe's

@@ -26,8 +26,8 @@ from api.migrations.tables import upgrade_tables
 from api.models.backup_state import BACKUP_LATE_SECONDS
 from api.models.revision import expected_revision
 from configs.ground.database import owner_url
-from configs.ground.startup import exit_on_config_error
 from configs.ground.text import format_duration
+from configs.programs.startup import exit_on_config_error
 from configs.settings import Constant, settings
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base
-from configs.ground.loop_report import BACKGROUND
+from configs.programs.loop_report import BACKGROUND
 
 JOB_QUEUES = PAYMENTS, MAINTENANCE = tuple(BACKGROUND)
 

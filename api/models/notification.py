@@ -15,7 +15,7 @@ from sqlalchemy.orm.util import AliasedClass
 
 from api.models.base import Base, enum_column, new_id
 from api.models.user import Channel, Contact
-from configs.ground.matching_queues import MATCHING
+from configs.programs.matching_queues import MATCHING
 
 
 class Priority(StrEnum):

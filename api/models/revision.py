@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from configs.ground.database import database_url
-from configs.ground.startup import NotReady
+from configs.programs.startup import NotReady
 
 _VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _CONNECT_SECONDS = 5
@@ -33,7 +33,7 @@ def check_tables() -> None:
     """Refuse to start before the migration and its logins. A server that is away is no reason: programs wait for it.
 
     Raises:
-        configs.ground.startup.NotReady: the tables lack a migration, or the server does not know the login.
+        configs.programs.startup.NotReady: the tables lack a migration, or the server does not know the login.
     """
     try:
         found = _read_revision()

@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 
 from api.models.base import engine
 from api.web.gunicorn_hooks import AFTER_FORK
-from configs.ground.loop_report import API_COUNTS
 from configs.ground.redis import redis
+from configs.programs.loop_report import API_COUNTS
 
 _ADDED_EACH = 10.0  # seconds; what a worker counted since is lost where it is killed
 _REQUEST_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

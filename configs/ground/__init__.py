@@ -1,1 +1,1 @@
-"""Foundation of all programs: clock, logs, database, Redis, signing, stores, workers."""
+"""Foundation of all programs: clock, logs, database, Redis, signing, stores."""

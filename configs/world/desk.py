@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from configs.ground.addresses import host_of, is_loopback, is_private
-from configs.ground.browser_binary import missing_browser
 from configs.ground.strict_model import IsoDate, Strict
+from configs.programs.browser_binary import missing_browser
 from configs.settings import Constant, Settings, settings
 from configs.world.slot_releases import Release, Window, list_windows, window
 

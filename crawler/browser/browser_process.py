@@ -18,7 +18,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
-from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.programs.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from crawler.browser import BROWSER_START_SECONDS
 from crawler.browser.egress_proxy import ONLY_WAY
 from crawler.fetching.download_handler import add_threads

@@ -12,8 +12,8 @@ from scrapy.spiderloader import get_spider_loader
 from api.models.revision import check_tables
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
-from configs.ground.startup import NotReady
 from configs.ground.text import list_names
+from configs.programs.startup import NotReady
 from configs.settings import settings
 from crawler.catalogue import WrongArgument, fetch_of
 from crawler.commands import OperatorCommand

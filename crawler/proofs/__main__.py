@@ -12,11 +12,11 @@ from redis import RedisError
 
 from configs.ground import proof_queue
 from configs.ground.clock import clock
-from configs.ground.jobs import run_worker
 from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proof_queue import JOB, PAGES, QUEUE, TRIES
 from configs.ground.proofs import forget_before
 from configs.ground.redis import redis
+from configs.programs.jobs import run_worker
 from configs.settings import Constant, SettingsRefused, settings
 from configs.settings.value_types import read_store
 from configs.world.retention import PROOFS_KEPT_FOR

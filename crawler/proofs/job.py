@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from redis import Redis
 
 from configs.ground import proof_queue
-from configs.ground.browser_binary import browser_path, missing_browser
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proof_queue import PAGES, TRIES
 from configs.ground.proofs import BODY, META, PICTURE, Meta, is_key
 from configs.ground.redis import redis
+from configs.programs.browser_binary import browser_path, missing_browser
 from crawler.proofs.outbox import JOB_SECONDS
 
 log = logging.getLogger(__name__)

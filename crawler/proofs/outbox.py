@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from redis import RedisError
 
 from configs.ground import proof_queue
-from configs.ground.jobs import push
 from configs.ground.proof_queue import JOB, PAGES, QUEUE, PageName
 from configs.ground.proofs import Meta, fingerprint, pack
 from configs.ground.redis import redis
+from configs.programs.jobs import push
 from crawler.proofs.redaction import mask_tokens, secret_in
 from crawler.proofs.selection import Proof
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from playwright.sync_api import FloatRect, sync_playwright
 
-from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from configs.ground.proofs import Meta
+from configs.programs.browser_binary import arguments, browser_path, sandboxed
 from crawler.reading import is_html
 
 _WIDTH, _HEIGHT = 1920, 1080

@@ -18,7 +18,7 @@ from api.models.base import database_clock, new_id, write_rows
 from api.models.desk import Source
 from api.models.slot import RETURN_SECONDS, GoneReason
 from configs.ground.clock import clock
-from configs.ground.matching_queues import NUDGE_SECONDS
+from configs.programs.matching_queues import NUDGE_SECONDS
 from crawler.proofs.selection import Proof, of_detection
 from crawler.reading import Slot
 from crawler.recording.desk_state_update import CheckOutcome, leaves_no_day_out

@@ -16,9 +16,9 @@ import structlog
 
 from configs.ground.logs import set_up_logs
 from configs.ground.object_store import StoreAway, backup_blobs
-from configs.ground.startup import exit_on_config_error
 from configs.ground.text import format_duration
-from configs.ground.worker_processes import on_stop_signals
+from configs.programs.startup import exit_on_config_error
+from configs.programs.worker_processes import on_stop_signals
 from deploy.backup.database import connect, format_lsn, read_server
 from deploy.backup.encryption import decrypt_stream, make_key, read_identities, read_recipients
 from deploy.backup.errors import BackupError

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.ground.browser_binary import arguments, browser_path, missing_browser
-from configs.ground.startup import exit_on_config_error
+from configs.programs.browser_binary import arguments, browser_path, missing_browser
+from configs.programs.startup import exit_on_config_error
 from configs.settings import settings
 
 _OS_RELEASE = Path("/etc/os-release")

@@ -14,8 +14,8 @@ from api.jobs.exporter import METRICS_PORT
 from api.models.database_waits import wait_no_longer_than
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
-from configs.ground.startup import NotReady, exit_on_config_error
-from configs.ground.worker_processes import name_process
+from configs.programs.startup import NotReady, exit_on_config_error
+from configs.programs.worker_processes import name_process
 from deploy.metrics.collector import STATEMENT_SECONDS, ProductCollector
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ def make_server(host: str, port: int) -> ThreadingHTTPServer:
     """Return the server of /metrics and /alive, each client in a thread of its own.
 
     Raises:
-        configs.ground.startup.NotReady: the port is taken.
+        configs.programs.startup.NotReady: the port is taken.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ProductCollector())

@@ -26,11 +26,11 @@ from rq import Queue
 from api.admin.health.desks import read_due_of
 from configs.ground.clock import clock
 from configs.ground.database import database_url
-from configs.ground.failures import FAILURES_IN_A_ROW
-from configs.ground.jobs import read_oldest_seconds
-from configs.ground.loop_report import API_COUNTS, read_report
 from configs.ground.proof_queue import list_waiting
 from configs.ground.redis import open_redis
+from configs.programs.failures import FAILURES_IN_A_ROW
+from configs.programs.jobs import read_oldest_seconds
+from configs.programs.loop_report import API_COUNTS, read_report
 from configs.settings import settings
 from configs.world.desk import INTERVAL_JITTER
 from deploy.metrics.queries import BY_NAME, PREFIX, build_parameters, list_queries

@@ -23,8 +23,8 @@ from api.models.notification import Notification, Priority
 from api.models.provider_event import BOUNCE_WAIT, LONGEST_CODE, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
-from configs.ground.failures import PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.text import FRENCH
+from configs.programs.failures import PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.channels.provider_base import PermanentError
 from notifier.content.message_kind_base import ClaimedRow, DueMessage, Skip
 from notifier.content.messages import choose_language, render_notice, speaks

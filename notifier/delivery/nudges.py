@@ -18,10 +18,10 @@ from api.models.notification import RECEIPTS, Notification, Priority, State, que
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.jobs import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
-from configs.ground.loop_report import NOTICES
-from configs.ground.matching_queues import CRITICAL, MANY, MATCH_SECONDS
 from configs.ground.redis import redis
+from configs.programs.jobs import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
+from configs.programs.loop_report import NOTICES
+from configs.programs.matching_queues import CRITICAL, MANY, MATCH_SECONDS
 from configs.settings import Constant
 from notifier.channels.batch_sender import most_at_once
 

@@ -20,9 +20,9 @@ from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
 from api.stream import DatabaseAway, Reader
 from configs.ground.clock import clock, override_clock
-from configs.ground.loop_report import FRESH, NOTICES, STREAM, read_report
 from configs.ground.redis import redis as queue_redis
 from configs.ground.signing import ACCESS_COOKIE, STAFF_IDLE_SECONDS
+from configs.programs.loop_report import FRESH, NOTICES, STREAM, read_report
 from tests.api.alerts.test_notifications import write_notice
 from tests.clients import People, Person
 from tests.factories import change

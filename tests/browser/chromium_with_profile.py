@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from configs.ground.browser_binary import arguments, sandboxed
+from configs.programs.browser_binary import arguments, sandboxed
 from tests.waiting import until
 
 # A subscription outlives the page, as a browser's does, and is known to this browser alone.

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 import notifier
 from api.app import create_app
-from configs.ground.browser_binary import arguments, sandboxed
+from configs.programs.browser_binary import arguments, sandboxed
 from configs.settings import Settings, settings
 from tests.browser.site import MakeContext, Server, Site, keep_page
 from tests.browser.watch import Watch

@@ -13,7 +13,7 @@ from api.models.base import replace_database_clock
 from api.models.desk import HostState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
-from configs.ground.loop_report import LoopReport, read_report
+from configs.programs.loop_report import LoopReport, read_report
 from configs.world.desk import Desk
 from crawler.planner import Planner
 from crawler.reading import Slot

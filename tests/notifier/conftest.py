@@ -15,7 +15,7 @@ from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
+from configs.programs.jobs import queue
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import Acceptance, Answer, Provider
 from notifier.content.message_kind_base import OutgoingMessage

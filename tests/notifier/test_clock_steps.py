@@ -18,8 +18,8 @@ from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
 from configs.ground.clock import clock, override_clock
-from configs.ground.jobs import queue
-from configs.ground.matching_queues import NUDGE_SECONDS
+from configs.programs.jobs import queue
+from configs.programs.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.providers.receipts import make_public_key
 from notifier import jobs
 from notifier.channels import batch_sender

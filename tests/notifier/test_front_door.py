@@ -21,7 +21,7 @@ from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
+from configs.programs.jobs import queue
 from notifier.dead_letters import main
 from notifier.jobs import catch_up, deliver, match
 from notifier.message_kinds import UnknownKind

@@ -14,7 +14,7 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
+from configs.programs.jobs import queue
 from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.sweep import NUDGE_MAX_SECONDS, Sweep, undelivered

@@ -23,8 +23,8 @@ from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Grant, User
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
 from configs.ground.redis import redis as shared_redis
+from configs.programs.jobs import queue
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs

@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
-from configs.ground.browser_binary import arguments, browser_path, sandboxed
+from configs.programs.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from tests.browser.navigators import alerts, sign_in

@@ -20,8 +20,8 @@ from api.models.provider_event import ProviderEvent, ReceiptKind, is_held
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
 from configs.ground.text import format_duration, pluralize
+from configs.programs.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
 from configs.settings import settings
 
 

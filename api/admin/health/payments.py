@@ -25,8 +25,8 @@ from api.payments.exchange.reconciliation import JOB, LEDGER_UNTIL, OBJECTS_UNTI
 from api.payments.gateway.client import STRIPE_REST_SECONDS
 from api.payments.ledger.refunds import list_debts
 from configs.ground.clock import clock
-from configs.ground.failures import CircuitBreaker
 from configs.ground.text import format_duration, pluralize
+from configs.programs.failures import CircuitBreaker
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts

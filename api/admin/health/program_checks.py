@@ -16,11 +16,11 @@ from api.models.backup_state import BackupPart, BackupState
 from api.models.job import JobResult, JobState
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
-from configs.ground.jobs import name_job
-from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
-from configs.ground.matching_queues import MANY
 from configs.ground.proof_queue import read_status
 from configs.ground.text import format_duration, pluralize
+from configs.programs.jobs import name_job
+from configs.programs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
+from configs.programs.matching_queues import MANY
 
 _LATE = timedelta(minutes=5)  # for a job that no worker takes
 

@@ -13,8 +13,8 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.ground.clock import clock
-from configs.ground.loop_report import read_report
 from configs.ground.text import format_duration, pluralize
+from configs.programs.loop_report import read_report
 from configs.settings import Constant
 from configs.world.desk import (
     CAPTCHA_PROBE_SECONDS,

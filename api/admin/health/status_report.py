@@ -25,10 +25,10 @@ from api.models.notification import QUEUES, Notification, State, waits_as_wished
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.jobs import read_oldest_seconds
 from configs.ground.logs import mask_text
 from configs.ground.proof_queue import read_status
 from configs.ground.redis import open_redis
+from configs.programs.jobs import read_oldest_seconds
 
 _WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
 _DAY = timedelta(days=1)

@@ -10,7 +10,7 @@ from api.models.base import session
 from api.payments.invoices.lost_documents import list_gaps, read_store
 from configs.ground.logs import set_up_logs
 from configs.ground.object_store import StoreAway
-from configs.ground.startup import exit_on_config_error
+from configs.programs.startup import exit_on_config_error
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from api.jobs.turns import MOST_ATTEMPTS, Job
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
 from configs.ground.clock import clock
-from configs.ground.loop_report import BACKGROUND, read_report
+from configs.programs.loop_report import BACKGROUND, read_report
 from configs.settings import settings
 from tests.api.jobs.conftest import make_job, note, run_due
 from tests.factories import change, one, rows

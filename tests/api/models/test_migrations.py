@@ -27,7 +27,7 @@ from api.models.base import session
 from api.models.revision import check_tables, expected_revision
 from api.web.gunicorn_hooks import BEFORE_FORK
 from configs.ground.clock import clock
-from configs.ground.startup import NotReady
+from configs.programs.startup import NotReady
 from crawler.loops import plan
 from notifier.workers import main as run_notifier
 from tests import databases

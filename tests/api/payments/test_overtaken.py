@@ -21,8 +21,8 @@ from api.payments.exchange.jobs import carry_out
 from api.payments.ledger.early_ends import shorten_paid_time, withdraw
 from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
 from configs.ground.redis import redis
+from configs.programs.jobs import queue
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from notifier.sweep import Sweep

@@ -38,7 +38,7 @@ from api.web.rate_limits import (
 )
 from api.web.request_metrics import add_counts
 from api.web.stranger_mail import count_new_email
-from configs.ground.loop_report import API_COUNTS
+from configs.programs.loop_report import API_COUNTS
 from configs.settings import settings
 from deploy.local.ports import usual
 from deploy.local.programs import commands

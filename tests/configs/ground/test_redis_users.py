@@ -11,8 +11,8 @@ import time_machine
 from api.models.job import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.ground.database import database_url
-from configs.ground.failures import CircuitBreaker, CircuitOpen
 from configs.ground.redis import read_rules
+from configs.programs.failures import CircuitBreaker, CircuitOpen
 from configs.settings import DatabaseProgram
 from tests.in_turn import in_turn
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from api.payments.exchange.events import STRIPE_LEASE_SECONDS
 from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
-from configs.ground.failures import PROVIDER_REST_SECONDS
+from configs.programs.failures import PROVIDER_REST_SECONDS
 from configs.settings import load
 from configs.settings.groups import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line

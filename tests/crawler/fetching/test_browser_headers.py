@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.ground.browser_binary import arguments, browser_path
+from configs.programs.browser_binary import arguments, browser_path
 from crawler.browser import page as browser_page
 from crawler.fetching.identity import HttpAgent, agent_for, honest, pool
 from tests.crawler.held import make_desk

@@ -33,10 +33,10 @@ from api.models.job import JobState
 from api.models.notification import Notification
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import CircuitBreaker
-from configs.ground.jobs import push
-from configs.ground.loop_report import LoopReport, write_report
 from configs.ground.redis import open_redis
+from configs.programs.failures import CircuitBreaker
+from configs.programs.jobs import push
+from configs.programs.loop_report import LoopReport, write_report
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
 from deploy.metrics.queries import BY_NAME, METRICS, PREFIX
 from tests.factories import remove

@@ -16,7 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from api.app import create_app
-from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.programs.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import PREFECTURES
 from tests.lab.bench.servers import API, serve_app, servers
 from tests.lab.pictures.accounts import Who, ask_for_codes

@@ -18,7 +18,7 @@ from api.models.base import replace_database_clock
 from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
+from configs.programs.jobs import queue
 from notifier import jobs
 from notifier.channels.batch_sender import breaker_of
 from notifier.channels.provider_base import Acceptance, Answer, NotAttempted, OutcomeUnknown, TemporaryError

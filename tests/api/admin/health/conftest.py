@@ -17,9 +17,9 @@ from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from configs.ground.clock import clock
-from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.ground.proof_queue import report_worker
 from configs.ground.redis import open_redis
+from configs.programs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from tests.factories import add_check, add_desk, save
 
 SANDBOX = Path(__file__).resolve().parents[4] / "deploy" / "sandbox" / "prefectures"

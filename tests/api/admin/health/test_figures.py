@@ -38,7 +38,7 @@ from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.incident import IncidentReason
 from api.models.slot import GoneReason, SlotRow
 from configs.ground.clock import clock
-from configs.ground.jobs import queue
+from configs.programs.jobs import queue
 from configs.world.desk import Outcome
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue as crawl

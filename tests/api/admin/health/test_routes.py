@@ -18,11 +18,11 @@ from api.admin.health.queue_checks import check_checks
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.ground.clock import clock
-from configs.ground.jobs import JobWorker, push
-from configs.ground.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
-from configs.ground.matching_queues import MANY
 from configs.ground.proof_queue import PAGES, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
+from configs.programs.jobs import JobWorker, push
+from configs.programs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
+from configs.programs.matching_queues import MANY
 from configs.world.desk import Outcome
 from configs.world.prefecture import desks
 from notifier.workers import FUNCTIONS

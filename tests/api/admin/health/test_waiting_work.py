@@ -23,8 +23,8 @@ from api.models.payment import DISPUTED, Refund, RefundReason
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker
-from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
+from configs.programs.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.programs.loop_report import BACKGROUND, LoopReport, write_report
 from notifier.channels.batch_sender import provider_names
 from tests.api.admin.health.conftest import ask
 from tests.factories import add_job, add_message, add_payment, add_stripe_event, add_user, save, save_all

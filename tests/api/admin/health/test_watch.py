@@ -26,10 +26,10 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
-from configs.ground.loop_report import PLANNER, STREAM
 from configs.ground.proof_queue import store_is_away
 from configs.ground.redis import open_redis
+from configs.programs.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
+from configs.programs.loop_report import PLANNER, STREAM
 from tests import factories
 from tests.api.admin.health.conftest import report_well
 from tests.api.messages import BOTH, add_operator, read_text

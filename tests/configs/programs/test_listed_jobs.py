@@ -19,8 +19,8 @@ from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from configs.ground.clock import clock
-from configs.ground.jobs import JobWorker, _OneLine, push, queue
 from configs.ground.redis import redis_client
+from configs.programs.jobs import JobWorker, _OneLine, push, queue
 from notifier.workers import FUNCTIONS as NOTIFIER
 from tests.in_turn import in_turn
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.ground.browser_binary import arguments, browser_path, missing_browser
+from configs.programs.browser_binary import arguments, browser_path, missing_browser
 
 Program = Callable[[str], Path]
 

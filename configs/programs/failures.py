@@ -142,4 +142,4 @@ class CircuitBreaker:
 
 @lru_cache(maxsize=1)
 def _script() -> Script:
-    return redis().register_script((files("configs.ground") / "circuit_breaker.lua").read_text("utf-8"))
+    return redis().register_script((files("configs.programs") / "circuit_breaker.lua").read_text("utf-8"))

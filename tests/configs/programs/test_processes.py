@@ -14,7 +14,7 @@ from api.jobs import __main__ as background
 from api.migrations import __main__ as migrations
 from configs.ground.clock import clock, read_offset
 from configs.ground.redis import redis_client
-from configs.ground.worker_processes import leaves_at
+from configs.programs.worker_processes import leaves_at
 from configs.settings import SettingMissing, SettingsRefused, load, settings
 from notifier import dead_letters, sweep, workers
 from tests.in_turn import in_turn
@@ -97,7 +97,7 @@ FAMILY = """
 import ctypes, os, random, signal, sys, time
 import structlog
 from uuid_utils.compat import uuid7
-from configs.ground.worker_processes import keep_running
+from configs.programs.worker_processes import keep_running
 from configs.world.prefecture import reload_desk_files
 
 def tell(words):

@@ -30,7 +30,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
 from configs.ground.redis import redis, redis_client
-from configs.ground.worker_processes import leaves_at, on_stop_signals
+from configs.programs.worker_processes import leaves_at, on_stop_signals
 from configs.settings import settings
 
 # Longest time of one attempt at a job
