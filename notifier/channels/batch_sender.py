@@ -85,8 +85,8 @@ _LIMITS: Mapping[str, _Limits] = {
 _WINDOWS = 5  # in a second
 _AT_ONCE = 10  # SMS or chats of a job
 _WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
-# A little more, as one message is longer under way to its provider than another
-_SECOND = 1.02
+# A little more: of two messages the later one may be the quicker on its way to the provider
+_SECOND = 1.05
 # KEYS[1] list of the moments of the last messages, the newest first
 # ARGV    the places of a window; now and the window, in seconds
 # Result  seconds until there is a place; 0 where it is taken, so nobody keeps one that is not used
