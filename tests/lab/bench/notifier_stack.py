@@ -3,9 +3,11 @@
 import os
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -80,6 +82,13 @@ class NotifierStack:
         """Return how many messages the stand-ins have taken."""
         newest = ask(f"{self.control.inbox}/api/messages")[-1:]
         return int(newest[0]["number"]) if newest else 0
+
+    def count_fastest(self, channel: str, newest: int) -> int:
+        """Return how many of the newest messages of a channel came to its stand-in within one second, at most."""
+        said = ask(f"{self.control.inbox}/api/messages")
+        at = [datetime.fromisoformat(each["received_at"]) for each in said if each["channel"] == channel]
+        at = sorted(at)[-newest:]
+        return max(bisect_left(at, each + timedelta(seconds=1)) - place for place, each in enumerate(at))
 
     def wait_received(self) -> None:
         """Wait until each message that is to have a receipt has it."""
