@@ -31,11 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class TelegramRefused(Exception):
-    """Telegram did not do what it was asked; the text is its own description."""
-
-
-class UpdateRefused(Exception):
-    """The API did not take an update; the text has its answer."""
+    """Telegram did not do what it was asked, or the API did not take an update; the text has the answer."""
 
 
 def call_bot(method: str, **parameters: Any) -> Any:
@@ -104,7 +100,7 @@ def _hand_over(update: dict[str, Any], secret: str) -> None:
     with Transport("the API") as transport:
         answer = transport.post(url, json=update, headers={TELEGRAM_SECRET_HEADER: secret})
     if answer.status_code != HTTPStatus.OK:
-        raise UpdateRefused(
+        raise TelegramRefused(
             f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"
         )
     said: dict[str, Any] = answer.json()
@@ -173,7 +169,7 @@ def poll() -> None:
     while not stopped.is_set():
         try:
             offset = fetch_updates(offset, wait)
-        except (DeliveryError, TelegramRefused, UpdateRefused) as error:
+        except (DeliveryError, TelegramRefused) as error:
             # Telegram keeps what was not handled.
             log.warning("no updates", because=getattr(error, "reason", None) or str(error))
             stopped.wait(_AGAIN)

@@ -25,6 +25,11 @@ class DeskLocation:
     department: str
     zone: ZoneInfo
 
+    @property
+    def where(self) -> str:
+        """Return both: `Essonne (91)`."""
+        return f"{self.name} ({self.department})"
+
 
 def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
     """Return where a desk is; what the files do not know any more is read off the id (`bobigny_93`)."""
@@ -39,8 +44,7 @@ def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
 def name_place(target: AlertTarget) -> str:
     """Return where an alert waits: `Essonne (91)`."""
     desk_id = target.desk_id or ""
-    home = location_of(desk_id, target.prefecture_id or desk_id.partition("/")[0])
-    return f"{home.name} ({home.department})"
+    return location_of(desk_id, target.prefecture_id or desk_id.partition("/")[0]).where
 
 
 def name_city(zone: ZoneInfo, language: str) -> str:
@@ -67,10 +71,9 @@ class DeskInfo(NamedTuple):
 def desk_infos(desk_ids: Iterable[str]) -> list[DeskInfo]:
     """Return the desks that the files still have, in order."""
     found = [desks()[desk_id] for desk_id in sorted(desk_ids) if desk_id in desks()]
-    homes = [location_of(desk.id, desk.prefecture_id) for desk in found]
     return [
-        DeskInfo(f"{home.name} ({home.department})", desk.message_label, desk.url)
-        for desk, home in zip(found, homes, strict=True)
+        DeskInfo(location_of(desk.id, desk.prefecture_id).where, desk.message_label, desk.url)
+        for desk in found
     ]
 
 

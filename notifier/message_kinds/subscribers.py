@@ -151,7 +151,7 @@ def _describe_appointment(due: DueMessage) -> TemplateContext | Skip:
     local = found.at.astimezone(home.zone)
     url, day = write_link(MoveReminders(found.id)), format_date(local, "full", locale=due.language)
     values = {
-        "where": f"{home.name} ({home.department})",
+        "where": home.where,
         "place": found.place or "",
         # In French, Babel has no ordinal for the first of a month.
         "day": day.replace(" 1 ", " 1er ", 1) if due.language == FRENCH else day,
@@ -188,21 +188,16 @@ def _sum_up(due: DueMessage) -> TemplateContext | Skip:
     query = sa.select(Alert.id, Alert.name, Alert.enabled).where(
         is_any_of(Alert.id, ids), Alert.closed_at.is_(None), sa.or_(Alert.enabled, Alert.awaits_watch)
     )
-    found = {row.id: row for row in due.session.execute(query)}
-    told = [each for each in due.params["alerts"] if UUID(each["alert"]) in found]
-    if not any(found[UUID(each["alert"])].enabled for each in told):
+    found = {str(row.id): row for row in due.session.execute(query)}
+    told = [each for each in due.params["alerts"] if each["alert"] in found]
+    if not any(found[each["alert"]].enabled for each in told):
         return Skip(State.SKIPPED, "alert stopped")
-    return _fill(due, told, found)
-
-
-def _fill(due: DueMessage, told: Sequence[Mapping[str, Any]], found: Mapping[UUID, Any]) -> TemplateContext:
-    url, monday = account_page("dashboard"), date.fromisoformat(due.params["monday"])
-    alerts = [_describe_alert(each, found[UUID(each["alert"])], due.language) for each in told]
+    monday = date.fromisoformat(due.params["monday"])
     values = {
-        "url": url,
+        "url": account_page("dashboard"),
         "from_day": write_day(monday - _WEEK, due.language),
         "to_day": write_day(monday, due.language),
-        "alerts": alerts,
+        "alerts": [_describe_alert(each, found[each["alert"]], due.language) for each in told],
         "more": due.params["more"],
         "quiet": _sum_up_quiet_week(told, due.language) if not due.params["more"] else None,
     }
@@ -213,7 +208,7 @@ def _describe_alert(week: Mapping[str, Any], alert: Any, language: str) -> dict[
     home = location_of("", week["prefecture"])
     shown = [_describe_desk(each, home, language) for each in week["desks"] if each["desk"] in desks()]
     return {
-        "where": f"{home.name} ({home.department})",
+        "where": home.where,
         "name": (alert.name or "")[:_LONGEST_NAME],
         "city": name_city(home.zone, language),
         "sent": week["sent"],

@@ -207,8 +207,8 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
 
 def _name_match(match: Any, *, by_alert: bool = True) -> str:
     """Return what tells its alert, or its desk, from the others of its message: `Essonne (91) · Naturalisation`."""
-    where, alert_name = location_of(match.desk_id, match.prefecture_id), match.name if by_alert else None
-    return f"{where.name} ({where.department}) · {alert_name or name_desk(match.desk_id, match.label)}"
+    home, alert_name = location_of(match.desk_id, match.prefecture_id), match.name if by_alert else None
+    return f"{home.where} · {alert_name or name_desk(match.desk_id, match.label)}"
 
 
 def _read_matches(session: Session, notification_ids: Sequence[UUID]) -> Sequence[Any]:

@@ -14,7 +14,7 @@ from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.channels.provider_base import OutcomeUnknown
 from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
-from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
+from notifier.telegram_bot import TelegramRefused, fetch_updates, telegram_command
 from tests.notifier.conftest import Posts
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", posts: Po
     assert len(updates_of(posts)) == 2
 
 
-@pytest.mark.parametrize(("status", "error"), [(500, OutcomeUnknown), (403, UpdateRefused)])
+@pytest.mark.parametrize(("status", "error"), [(500, OutcomeUnknown), (403, TelegramRefused)])
 def test_an_update_that_was_not_handled_comes_again(
     sandbox: "Running", posts: Posts, status: int, error: type[Exception]
 ) -> None:
