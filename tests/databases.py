@@ -44,6 +44,9 @@ DO $$ BEGIN
       'PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence; END')));
 END $$
 """
+_NUMBERED = """
+SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences WHERE last_value IS NOT NULL
+"""
 _EMPTY = "SELECT pg_temp.empty_all()"
 # One partition for all checks of the months after the last day that the template has.
 _MONTHS = """
@@ -89,9 +92,13 @@ def copy_rows(name: str) -> dict[str, str]:
 
 
 def bring_back(name: str, copied: dict[str, str]) -> None:
-    """Let a test's database have the rows of an earlier copy again."""
-    empty(name)
+    """Let a test's database have the rows of an earlier copy again; numbers of new rows go on behind all of then."""
     with _kept[name].cursor() as database:
+        database.execute(_NUMBERED)
+        numbered = database.fetchall()
+        empty(name)
+        for each in numbered:
+            database.execute("SELECT setval(%s, %s)", each)
         for table, rows in copied.items():
             database.execute(
                 f"INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, %s)",  # noqa: S608 -- the same
