@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -323,7 +324,7 @@ def play(tries: Sequence[tuple[int, bool]]) -> list[float]:
             while due and due[0][0] <= end:
                 at, may_wait = due.pop(0)
                 clocks.move_to(max(clock(), datetime.fromtimestamp(began + at, UTC)))
-                if batch_sender.take_place(Channel.TELEGRAM, lambda may_wait=may_wait: may_wait):
+                if batch_sender.take_place(Channel.TELEGRAM, partial(bool, may_wait)):
                     left.append(clock().timestamp())
 
         def wait(seconds: float) -> None:
