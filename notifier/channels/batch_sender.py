@@ -265,8 +265,6 @@ class BatchSender:
     def _begin(self, batch: list[OutgoingMessage]) -> Sequence[Answer]:
         if self.is_over or (self.has_called and not self._has_time()):
             return [NotAttempted("put back: the lease was too short for one more call")] * len(batch)
-        if not take_place(self.name, self._has_time):
-            return [NotAttempted("put back: the provider takes no more for now")] * len(batch)
         self.has_called = True
         return self.hand_over(batch)
 
@@ -297,6 +295,9 @@ class BatchSender:
         turns = [flood_waits.ask(each) for each in of_chats]
         if (wait := max(turns, default=0.0)) > 0:
             return [ProviderResting(f"{name} asked to wait", wait)] * len(messages)
+        # As late as may be: what comes between a place and its call may bring two calls nearer to each other.
+        if not take_place(self.name, self._has_time):
+            return [NotAttempted("put back: the provider takes no more for now")] * len(messages)
         breaker = breaker_of(name, alternatives=alternatives)
         try:
             token = breaker.begin_call()
