@@ -24,7 +24,7 @@ from configs.programs.loop_report import FRESH, LoopReport, read_report, write_r
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.incidents import backoff, kill_switch
-from crawler.recording.desk_state_update import LAPSE_SECONDS
+from crawler.recording.coverage_tracking import LAPSE_SECONDS
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import due_queue, planning
 from crawler.scheduling.due_queue import DueEntry, queue_names, queue_of

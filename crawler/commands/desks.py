@@ -18,7 +18,7 @@ from configs.world.prefecture import desk, desks, host_rules, prefecture
 from crawler.catalogue import check_catalogue, system_of
 from crawler.commands import OperatorCommand, aligned, show
 from crawler.incidents import kill_switch
-from crawler.recording.desk_state_update import is_proven
+from crawler.recording.coverage_tracking import is_proven
 from crawler.scheduling.intervals import effective_interval, own_interval
 from crawler.scheduling.rounds import proven_intervals
 

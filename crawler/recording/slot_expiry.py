@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from configs.world.prefecture import desks
-from crawler.recording.desk_state_update import EVERYWHERE, INTERVALS, LAPSE_SECONDS
+from crawler.recording.coverage_tracking import EVERYWHERE, INTERVALS, LAPSE_SECONDS
 from crawler.scheduling.planning import HEARTBEAT_SECONDS
 from crawler.scheduling.rounds import PROVEN_ROUNDS
 

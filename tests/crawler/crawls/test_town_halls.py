@@ -18,7 +18,7 @@ from configs.world.prefecture import desk, reload_desk_files
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem
 from crawler.planner import Planner
-from crawler.recording import check_transaction, desk_state_update
+from crawler.recording import check_transaction, coverage_tracking
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling.rounds import proven_intervals
 from tests.crawler.held import Held
@@ -94,7 +94,7 @@ def soon(days: int = 3) -> datetime:
 def is_proven() -> bool:
     row = state()
     counts = proven_intervals(desk(ID), len(row.coverage or ()))
-    return desk_state_update.is_proven(row.whole_at, INTERVAL, clock(), counts)
+    return coverage_tracking.is_proven(row.whole_at, INTERVAL, clock(), counts)
 
 
 @pytest.mark.rule("3.2")

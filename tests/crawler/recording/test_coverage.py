@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.models.desk import DeskState
 from configs.world.desk import Desk
 from crawler.reading import CoveredWindow
-from crawler.recording.desk_state_update import (
+from crawler.recording.coverage_tracking import (
     COVERAGE,
     EVERYWHERE,
     Coverage,

@@ -11,7 +11,7 @@ from api.models.slot import GoneReason
 from configs.world.desk import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.desk_state_update import CheckOutcome
-from crawler.recording.slot_writer import OPEN, OpenSlot, SlotChanges, compare_slots
+from crawler.recording.slot_diff import OPEN, OpenSlot, SlotChanges, compare_slots
 from tests.crawler.checks import check
 from tests.crawler.held import make_desk
 
