@@ -256,6 +256,26 @@ def record(sent: Sent) -> bool:
     return len(ours) == sum(map(len, decisions.values()))
 
 
+def _doze(seconds: float) -> None:
+    with suppress(JobTimeoutException):
+        time.sleep(seconds)
+
+
+def _say_once(state: RetryCallState) -> None:
+    if state.attempt_number == 1:
+        log.warning("database away: a provider's answer waits to be written")
+
+
+_until_written = retry(
+    retry=retry_if_exception(passes)
+    | retry_if_exception_type(JobTimeoutException),  # RQ's time for the job is up
+    wait=wait_fixed(_WRITE_AGAIN_SECONDS),
+    sleep=_doze,
+    before_sleep=_say_once,
+)
+
+
+@_until_written  # a database that is frozen does not tell the time either
 def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     now = database_clock()
     decisions: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
@@ -274,23 +294,7 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     return decisions
 
 
-def _doze(seconds: float) -> None:
-    with suppress(JobTimeoutException):
-        time.sleep(seconds)
-
-
-def _say_once(state: RetryCallState) -> None:
-    if state.attempt_number == 1:
-        log.warning("database away: a provider's answer waits to be written")
-
-
-@retry(
-    retry=retry_if_exception(passes)
-    | retry_if_exception_type(JobTimeoutException),  # RQ's time for the job is up
-    wait=wait_fixed(_WRITE_AGAIN_SECONDS),
-    sleep=_doze,
-    before_sleep=_say_once,
-)
+@_until_written
 def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> set[UUID]:
     token = sent.messages[0].token
     ours: set[UUID] = set()

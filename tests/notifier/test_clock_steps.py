@@ -253,6 +253,27 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
     assert world.after(key) == (State.SENT, None)
 
 
+@pytest.mark.rule("3.5")
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.SMS])
+def test_an_answer_is_written_though_its_job_had_to_end_while_the_database_told_no_time(
+    monkeypatch: pytest.MonkeyPatch, provider: Answering, channel: Channel
+) -> None:
+    key, untold = world.waiting(channel), [JobTimeoutException("time is up")]
+
+    def tell() -> datetime:
+        if untold and provider.taken:
+            raise untold.pop()
+        return clock()
+
+    monkeypatch.setattr("notifier.delivery.delivery.time.sleep", lambda _seconds: None)
+    replace_database_clock(tell)
+    try:
+        jobs.deliver(str(key))
+    finally:
+        replace_database_clock(partial(datetime.now, UTC))
+    assert (untold, world.after(key)) == ([], (State.SENT, None))
+
+
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Answering, refusal: Refusal) -> None:
     key = world.waiting()
