@@ -1,1 +1,1 @@
-"""How programs run: their start, loops, queues of jobs, worker processes, and what fails for long."""
+"""Programs: their start, loops, queues of jobs, worker processes, and what fails for long."""
