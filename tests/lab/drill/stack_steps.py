@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 from boto3 import client as open_s3
 from moto.server import ThreadedMotoServer
@@ -101,14 +102,13 @@ def ask_elsewhere(drill: Drill) -> str:
     swarm, person = _swarm(drill), drill.people[0]
     swarm.docker("service", "scale", f"{PROJECT}_api-1=3")
     person.sign_in()
-    invoice = person.ask("GET", "/billing/history")["items"][0]["invoices"][0]
+    invoice = wait_for(lambda: person.ask("GET", "/billing/invoices")["items"], "the invoice")[0]
     proof = wait_for(lambda: person.ask("GET", "/detections?limit=1")["items"][0]["proof"], "the proof")
     listed = ["docker", "ps", "--quiet", "--filter", f"name={PROJECT}_api-1"]
     found = swarm.call(listed, 60, swarm.nodes[1]).stdout.split()
     if not found:
         raise StepFailed("no API runs on the second node")
-    for path in (invoice["url"], proof):
-        here = "/" + path.split("/", 3)[-1] if "://" in path else path
+    for here in (f"/api/billing/invoices/{invoice['id']}", urlsplit(proof).path):
         asked = ["docker", "exec", found[0], "python", "-c", _ASK_HERE, here, person.token]
         told = swarm.call(asked, 60, swarm.nodes[1]).stdout
         if not told.startswith("200 "):
