@@ -181,17 +181,8 @@ class Swarm(Server):
             service["labels"] = {_MARK: hashlib.sha256(text.encode()).hexdigest()}
         self._create_secrets(stack["secrets"])
         say(f"{', '.join(wanted)} of {release} …")
-        deploy = (
-            "docker",
-            "stack",
-            "deploy",
-            "--resolve-image",
-            "never",
-            "--compose-file",
-            "-",
-            self.project,
-        )
-        run(*deploy, given=json.dumps(stack))
+        deploy = ("docker", "stack", "deploy", "--resolve-image", "never", "--compose-file", "-")
+        run(*deploy, self.project, given=json.dumps(stack))
         marks = {f"{self.project}_{name}": service["labels"][_MARK] for name, service in services.items()}
         end = time.monotonic() + _SETTLE_SECONDS
         while waits := _find_unsettled(marks):
@@ -253,7 +244,8 @@ def _is_settled(service: dict[str, Any], tasks: Iterable[dict[str, Any]], marks:
     name, update = service["Spec"]["Name"], service.get("UpdateStatus", {}).get("State", "completed")
     new = [each for each in tasks if each["Spec"]["ContainerSpec"]["Labels"].get(_MARK) == marks[name]]
     states = Counter(each["Status"]["State"] for each in new)
-    if update not in ("updating", "completed") or ("JobStatus" in service and states["failed"] > _RETRIES):
+    ended = states["failed"] + states["rejected"] if "JobStatus" in service else 0
+    if update not in ("updating", "completed") or ended > _RETRIES:
         raise StepFailed(f"the swarm gave {name} up{_read_errors([name])}")
     if "JobStatus" in service:
         return states["complete"] > 0

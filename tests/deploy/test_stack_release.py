@@ -14,7 +14,7 @@ from tests.deploy.test_release import PROGRAMS
 
 # It keeps what is deployed, whose tasks start at the first look and run from the second on. plan.json says otherwise:
 # what becomes of the update of a service with an image, and how the job ends.
-_DOCKER = """#!PYTHON
+_DOCKER = """#!PYTHON -SE
 import datetime, json, pathlib, sys
 folder, asked = pathlib.Path(__file__).parent, sys.argv[1:]
 plan, kept = json.loads((folder / "plan.json").read_text()), folder / "services.json"
@@ -30,14 +30,13 @@ def read_service(name):
 def read_tasks(name, service):
     service["looks"] += 1
     state = plan["job"] if name.endswith("migrate") else "running" if service["looks"] > 1 else "starting"
-    number = 4 if state == "failed" else service["deploy"]["replicas"]
+    number = 4 if state in ("failed", "rejected") else service["deploy"]["replicas"]
     return number * [{"ServiceID": name, "DesiredState": "running", "Status": {"State": state},
                       "Spec": {"ContainerSpec": {"Labels": service["labels"]}}}]
 match asked[:2]:
     case ["stack", "deploy"]:
         given = json.load(sys.stdin)["services"].items()
         services |= {f"{asked[-1]}_{name}": service | {"looks": 0} for name, service in given}
-        print(*services, file=(folder / "deployed").open("w"))
     case ["service", "ps"] if "--quiet" in asked:
         print("task")
     case ["service", "ps"]:
@@ -49,6 +48,10 @@ match asked[:2]:
         sys.exit("no such task")
     case ["inspect", _]:
         print(json.dumps([task for each in services.items() for task in read_tasks(*each)]))
+    case ["secret", "create"]:
+        print(asked[2], file=(folder / "created").open("a"))
+    case ["secret", "ls"]:
+        print((folder / "created").read_text())
     case ["ps", _]:
         print("container")
     case ["exec", _] if "curl" in asked:
@@ -72,6 +75,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"SERVER_NAME=rdv.example.org\nSUPPORT_EMAIL=aide@example.org\nRELEASE=v1\nSECRETS={tmp_path}/secrets\n"
     )
     (tmp_path / "services.json").write_text("{}")
+    (tmp_path / "created").touch()
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv("RELEASE", raising=False)
     monkeypatch.syspath_prepend(str(DEPLOY))  # a server runs the command as a file
@@ -107,6 +111,7 @@ def test_a_release_waits_until_each_task_runs_as_it_was_deployed(server: Path) -
         ({"of": "rdvpriority.invalid/app:v2rdvpriority_notifier", "update": "rollback_started"}, "notifier"),
         ({"of": "rdvpriority.invalid/app:v2rdvpriority_planner", "update": "paused"}, "planner"),
         ({"job": "failed"}, "migrate"),
+        ({"job": "rejected"}, "migrate"),
     ],
 )
 def test_what_the_swarm_gives_up_takes_the_release_back(
