@@ -1,4 +1,4 @@
-"""Coverage of a desk, place by place: what visits have covered, whether that proves it, how long its slots outlive it."""
+"""Coverage of a desk, place by place: what visits have covered, what that proves, how long its slots outlive it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
