@@ -44,6 +44,7 @@ from api.payments.ledger.grants import end_repaid_plan
 from api.payments.ledger.payment_events import FOR_TIME, add_event, has_event, link_id, lock_payment
 from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock
+from configs.settings import Constant
 
 # Why a row was given up here: by a refund of the dashboard, or a transfer. Stripe may have made it after all.
 _GIVEN_UP = _OVERTAKEN, _TRANSFERRED = "overtaken", "transferred"
@@ -59,9 +60,8 @@ _STATUSES = {
 }
 # Of a refund that waits: Stripe has surely not made it, as its last answer was a refusal.
 _UNMADE = (StripeCommand.attempts == 0) | StripeCommand.error.startswith(Refund.error)
-# Lists of Stripe's may be older than events; a refund only moves forward.
-_RANK = {status: rank for rank, status in enumerate(RefundStatus)}
-_FIRST_WAIT = timedelta(hours=1)  # until a refund that failed is followed by another one; then twice as long
+_RANK = {status: rank for rank, status in enumerate(RefundStatus)}  # lists may be older than events
+_AGAIN_SECONDS = Constant("REFUND_AGAIN_SECONDS", 3600.0)  # after one that failed; then twice as long
 _PATIENCE = timedelta(hours=1)  # after which a refusal that lasts is told
 
 
@@ -283,7 +283,7 @@ def _measure_wait(session: Session, payment: Payment, since: datetime) -> timede
     made = sa.exists().where(StripeId.refund_id == Refund.id)
     mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED, Refund.owed_since == since)
     failed = session.scalars(sa.select(sa.func.count(Refund.id)).where(*mine, made)).one()
-    return min(_FIRST_WAIT * 2 ** (min(failed, 10) - 1), REFUND_WAIT) if failed else timedelta(0)
+    return min(timedelta(seconds=_AGAIN_SECONDS() * (2 ** min(failed, 10) // 2)), REFUND_WAIT)
 
 
 def _ask_for_transfer(session: Session, payment: Payment, cents: int, failed: Refund) -> None:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 
 # refuse closes the port, its control API included (the inbox's stays). reset ends the connection.
-# yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
-# refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
+# yes_without_answer accepts and never answers, error_500_after accepts and answers 500; timeout does neither; slow
+# answers after ``seconds``; reject_address refuses a call to one of its addresses (with commas between them), and names
+# them unless ``named`` is 0.
 _MODES: Final[dict[str, Parameters]] = {
     "normal": {},
     "rate_limited": {"seconds": 5},
@@ -36,7 +37,9 @@ _MODES: Final[dict[str, Parameters]] = {
     "refuse": {},
     "reset": {},
 }
-MESSAGE_MODES: Final = _MODES | {"yes_without_answer": {}, "reject_address": {"address": "", "named": 1}}
+MESSAGE_MODES: Final = _MODES | {
+    "yes_without_answer": {}, "error_500_after": {}, "reject_address": {"address": "", "named": 1}
+}  # fmt: skip
 _FAILURES: Final = ("rate_limited", "error_500", "unauthorized", "forbidden", "locked")
 
 
@@ -160,7 +163,7 @@ class MessageProvider(Provider, ABC):
         self.send_receipts(request, accepted)
         if mode.name == "yes_without_answer":
             await asyncio.Event().wait()
-        return accepted.answer
+        return self.fail("error_500", 0) if mode.name == "error_500_after" else accepted.answer
 
     def keep(self, accepted: Accepted) -> None:
         """Keep the messages of a call."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from api.models.user import Channel
 from tests.lab.chaos.deliveries import Delivery
-from tests.lab.chaos.journal import SILENT, OpenedSlot, OpeningJournal, Slot, Spell
+from tests.lab.chaos.journal import ACCEPTING, OpenedSlot, OpeningJournal, Slot, Spell
 from tests.lab.chaos.periods import SMS_UNKNOWN
 from tests.lab.chaos.subscribers import Reached, entitled
 
@@ -160,7 +160,7 @@ def _settle_doubles(
 def _has_extra_copies(due: Due, several: Sequence[Delivery], spell: Spell) -> bool:
     """Whether a notification was accepted more often, during an outage, than its provider's silence leaves room for."""
     outage = spell.outage
-    if not outage or outage.mode != SILENT or due[1][0] is not outage.channel:
+    if not outage or outage.mode not in ACCEPTING or due[1][0] is not outage.channel:
         return False
     during = [each.message for each in several if spell.covers(each.message.received_at, timedelta(0))]
     copies = Counter(notification for message in during for notification in message.notifications)

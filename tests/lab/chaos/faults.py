@@ -16,7 +16,7 @@ from api.models.user import Channel
 from configs.ground.proof_queue import read_status
 from deploy.local.processes import wait_until
 from tests.lab.chaos.field import Act, Fault, Field
-from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell
+from tests.lab.chaos.journal import ACCEPTING, BREAKS, MODES, ProviderOutage, Spell
 from tests.lab.chaos.outside import CHANNELS, FIRST_PROVIDERS, NORMAL, code_of
 from tests.lab.chaos.periods import PERIODS
 from tests.lab.chaos.processes import frozen
@@ -25,6 +25,7 @@ Mode = tuple[str, dict[str, Any]]
 _AOF = "appendonlydir"  # Redis's own name for its files
 OFFSET_FILE = "CLOCK_OFFSET_FILE"
 _OUTAGES: tuple[Mode, ...] = tuple(MODES.items())
+_BREAKING = ("sms", "telegram")
 _MAIL_AWAY: tuple[Mode, ...] = (
     *((each, {}) for each in ("refuse", "error_500", "timeout", "yes_without_answer", "reset")),
     ("slow", {"seconds": 4}),  # longer than PROVIDER_SWITCH_SECONDS
@@ -75,10 +76,18 @@ def _answer(
 
 def _cut_off(field: Field, spell: Spell) -> None:
     """One channel's provider is out, in any of its ways, while a new slot is to be told."""
-    outage = ProviderOutage(Channel(field.rng.choice(CHANNELS)), field.rng.choice(list(MODES)))
-    with field.outside.provider_in(outage.channel.value, outage.mode, **MODES[outage.mode]):
+    _be_out(field, spell, ProviderOutage(Channel(field.rng.choice(CHANNELS)), field.rng.choice(list(MODES))))
+
+
+def _take_and_break(field: Field, spell: Spell) -> None:
+    """A provider of SMS or chats takes messages, and answers each with a 500."""
+    _be_out(field, spell, ProviderOutage(Channel(field.rng.choice(_BREAKING)), BREAKS))
+
+
+def _be_out(field: Field, spell: Spell, outage: ProviderOutage) -> None:
+    with field.outside.provider_in(outage.channel.value, outage.mode, **MODES.get(outage.mode, {})):
         spell.outage = outage
-        if outage.mode == SILENT:
+        if outage.mode in ACCEPTING:
             spell.silences = outage.channel.value
         field.open_news()
         time.sleep(field.rng.uniform(5, 40))  # two minutes and a half to twenty minutes in life
@@ -127,10 +136,46 @@ def _events_are_troubled(field: Field, _spell: Spell) -> None:
         wait_until(lambda: _sets_normal(field), what="Stripe's stand-in")
 
 
-def _sets_normal(field: Field) -> bool:
+def _refuse_refunds(field: Field, _spell: Spell) -> None:
+    """Stripe refuses refunds for want of balance, or lets them wait, and some of those fail."""
+    control, rng = field.shop.control, field.rng
+    control.begin_refunds(status=rng.choice(("refused", "short", "pending")))
     try:
-        field.shop.control.webhook(mode=NORMAL)
-    except OSError:  # another fault has it refuse connections
+        time.sleep(rng.uniform(10, 25))
+    finally:
+        wait_until(lambda: _does(control.begin_refunds, status="succeeded"), what="Stripe's stand-in")
+        for each in control.objects("refund"):
+            if each["status"] == "pending":
+                _end_refund(field, each["id"])
+
+
+def _end_refund(field: Field, key: str) -> None:
+    status = field.rng.choice(("succeeded", "failed", "canceled"))
+    settle = field.shop.control.settle_refund
+    wait_until(lambda: _does(settle, refund=key, status=status), what="Stripe's stand-in")
+
+
+def _be_absent(field: Field, _spell: Spell) -> None:
+    """Stripe's events find nobody, and all background jobs stand still."""
+    control = field.shop.control
+    address = control.state()["webhook"]["url"]
+    control.webhook(url="http://127.0.0.1:9/")
+    try:
+        with frozen([each.pid for each in field.victims.all("background")]):
+            time.sleep(field.rng.uniform(30, 50))
+    finally:
+        wait_until(lambda: _does(control.webhook, url=address), what="Stripe's stand-in")
+
+
+def _sets_normal(field: Field) -> bool:
+    return _does(field.shop.control.webhook, mode=NORMAL)
+
+
+def _does(control: Callable[..., Any], **fields: Any) -> bool:
+    """Whether a control was reached; another fault may have its stand-in refuse connections."""
+    try:
+        control(**fields)
+    except OSError:
         return False
     return True
 
@@ -291,6 +336,7 @@ TABLE = (
     Fault("site-floods", _site("big"), "sites"),  # 10 MB
     Fault("site-breaks-off", _site("reset"), "sites"),
     Fault("cut-off-provider", _cut_off, "providers", weight=4),
+    Fault("provider-takes-and-breaks", _take_and_break, "providers", weight=3),
     Fault("provider-says-later", _answer(None, ("rate_limited", {"seconds": 2}), seconds=_SHORTLY), "providers"),
     Fault("provider-breaks", _answer(None, ("error_500", {}), seconds=_SHORTLY), "providers"),
     Fault("provider-is-slow", _answer(None, ("slow", {"seconds": 2}), seconds=_SHORTLY), "providers"),
@@ -300,7 +346,7 @@ TABLE = (
         "first-provider-of-mail-is-away", _answer("sendgrid", *_MAIL_AWAY, seconds=(8, 8), silences="email"),
         "providers", weight=2,
     ),
-    Fault("calls-are-away", _answer("twilio_calls", *_OUTAGES, seconds=_LONG, opens=True), "calls", harmless=True,
+    Fault("calls-are-away", _answer("twilio_calls", *_OUTAGES, (BREAKS, {}), seconds=_LONG, opens=True), "calls", harmless=True,
           weight=2),
     Fault("calls-are-answered-oddly", _call_oddly, "calls", harmless=True, weight=2),
     Fault("push-is-away", _answer("web_push", *_OUTAGES, seconds=_LONG, opens=True), "push", harmless=True),
@@ -327,6 +373,8 @@ TABLE = (
         "stripe", harmless=True, weight=2,
     ),
     Fault("stripe-events-are-troubled", _events_are_troubled, "stripe-events", harmless=True),
+    Fault("refunds-fail", _refuse_refunds, "stripe", harmless=True, weight=3),
+    Fault("nobody-hears-stripe", _be_absent, "background stripe stripe-events", harmless=True, weight=2),
     Fault("open-many-slots", _open_many_slots, weight=2),
     Fault("step-clock", _step_clock, "clock", alone=True, weight=2),
 )  # fmt: skip

@@ -19,12 +19,14 @@ _MARGIN = TOLD_WITHIN - _UNKNOWN_LEAST
 
 
 SILENT = "yes_without_answer"
+BREAKS = "error_500_after"  # of SMS, chats and calls alone: a 500 proves nothing there
+ACCEPTING = (SILENT, BREAKS)
 # The stand-in's modes of a provider that is out, and their parameters; what was accepted in some is not known.
 MODES: dict[str, dict[str, Any]] = {
     **{each: {} for each in ("refuse", "reset", "error_500", "timeout", SILENT)},
     "rate_limited": {"seconds": 2},
 }
-_UNKNOWN_FATE = ("reset", "timeout", SILENT)
+_UNKNOWN_FATE = ("reset", "timeout", *ACCEPTING)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class ProviderOutage:
 
     @property
     def most_copies(self) -> int:
-        """Copies of one message that may be accepted: more than one only where no answer is heard."""
-        if self.mode != SILENT:
+        """Copies of one message that may be accepted: more than one only where no yes is heard."""
+        if self.mode not in ACCEPTING:
             return 1
         return SMS_UNKNOWN_COPIES if self.channel is Channel.SMS else UNKNOWN_COPIES
 

@@ -56,6 +56,7 @@ PERIODS = {
     "STRIPE_REST_SECONDS": "5",  # longer than a call
     "STRIPE_LEASE_SECONDS": "10",
     "STRIPE_RETRY_SECONDS": "0.5",
+    "REFUND_AGAIN_SECONDS": "5",
     "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",
     "ACCESS_TOKEN_SECONDS": "86400",  # shoppers and the operator sign in once
