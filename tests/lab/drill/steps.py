@@ -241,7 +241,9 @@ def restore(drill: Drill) -> str:
     wait_for(lambda: engine.query(_STORED.format(now)) != [["0"]], "the log in the store")
     rows = engine.query(_ROWS)
     stop_all(drill)
-    engine.compose("down", "--volumes")
+    engine.compose("rm", "--force", *engine.services)  # the world around it goes on
+    label = f"label=com.docker.compose.project={PROJECT}"
+    engine.docker("volume", "rm", *engine.docker("volume", "ls", "--quiet", "--filter", label).split())
     begun = time.monotonic()
     _put_back(engine)
     engine.compose("up", "--detach", "--no-deps", "--wait", "postgres")
