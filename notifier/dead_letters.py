@@ -71,7 +71,7 @@ def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool =
         for row in rows
         if row.id not in told
         and row.created_at > has_text
-        and (unsure or not (row.reason or "").startswith(UNKNOWN))
+        and (unsure or not (row.unknown_attempts or (row.reason or "").startswith(UNKNOWN)))
     ]
     for row in alive:
         row.state, row.reason, row.failed_at = State.PENDING, None, None

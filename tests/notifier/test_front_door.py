@@ -214,8 +214,11 @@ def test_a_replayed_letter_arrives_with_all_its_attempts_before_it(
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
 @pytest.mark.parametrize(("more", "replayed"), [([], 0), (["--unsure"], 1)])
-def test_what_may_have_arrived_is_replayed_only_on_demand(more: list[str], replayed: int) -> None:
-    dead("unknown: twilio did not answer: ReadTimeout", Channel.SMS)
+@pytest.mark.parametrize("reason", ["unknown: twilio did not answer: ReadTimeout", "twilio 21612: no route"])
+def test_what_may_have_arrived_is_replayed_only_on_demand(
+    reason: str, more: list[str], replayed: int
+) -> None:
+    world.change(Notification, dead(reason, Channel.SMS), unknown_attempts=3)
     main(["replay", *more])
     assert len(world.notifications(State.PENDING)) == replayed
 
