@@ -315,13 +315,14 @@ def add_stop_link(
     )
 
 
-# Two claims of one announcement are made one after the other: each counts what the other leased.
+# Two claims of one announcement are made one after the other: each counts what the other leased, and of its own rows
+# those before.
 _LOCK_ANNOUNCEMENT = sa.text(
     "SELECT pg_advisory_xact_lock(hashtextextended(announcement_id::text, 0)) FROM notifications WHERE id = :id"
 )
 _COUNT_COPIES = sa.text("""
 SELECT coalesce(sum(n.unknown_attempts), 0) + count(n.accepted_at)
-  + count(*) FILTER (WHERE n.state = 'sending' AND n.id <> mine.id)
+  + count(*) FILTER (WHERE n.state = 'sending' AND (n.lease_token <> mine.lease_token OR n.id < mine.id))
 FROM notifications mine JOIN notifications n USING (announcement_id, user_id, channel) WHERE mine.id = :id
 """)
 

@@ -143,6 +143,16 @@ def test_an_alert_whose_sms_are_used_up_is_told_on_another_channel(unsure: Notif
     assert (mail.channel, mail.announcement_id) == (Channel.EMAIL, unsure.announcement_id)
 
 
+def test_of_two_sms_that_one_job_claims_the_last_copy_leaves(unsure: Notification, posts: Posts) -> None:
+    unheard = {"accepted_at": None, "provider": None, "provider_id": None, "next_attempt_at": clock()}
+    world.change(Notification, unsure.id, state=State.PENDING, **unheard)
+    posts.paths.clear()
+    other = write_beside(unsure, "call_missed", params=unsure.params | {"call": str(unsure.id)})
+    deliver(str(unsure.id), str(other))
+    assert (world.after(unsure.id), world.after(other)) == ((State.SENT, None), (State.FAILED, ALL_COPIES))
+    assert len(posts.paths) == 1
+
+
 def test_an_sms_that_was_not_accepted_by_who_answered_500_is_sent_within_three_minutes(
     frozen: time_machine.Traveller, posts: Posts, settings_env: Put
 ) -> None:
