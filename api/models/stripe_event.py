@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
 
+# How long an event that could not be applied is tried again before the admins get a message
+STRIPE_RETRY_FOR = timedelta(days=3)
+
 
 class CommandKind(StrEnum):
     """What Stripe is to do with the row that `subject_id` names."""
@@ -36,10 +39,6 @@ class StripeCommand(Base):
     error: Mapped[str | None]  # of the last attempt
 
     __table_args__ = (sa.Index("ix_stripe_commands_next_attempt_at", "next_attempt_at"),)
-
-
-# How long an event that could not be applied is tried again before the admins get a message
-STRIPE_RETRY_FOR = timedelta(days=3)
 
 
 class StripeEventFlag(StrEnum):

@@ -18,6 +18,11 @@ from configs.settings import settings
 from configs.world.plan import PlanName
 
 _NOW = sa.func.now()
+FORMER_KEPT_FOR = timedelta(days=7)  # a mailbox that an account left
+PUSH_DEVICES = 5  # that a person has at most
+AFTER_REPORT = "after_report"  # a key of a consent that was given again after a spam report or a STOP
+DIGEST_AT = time(7)  # of a day, in the user's time zone, unless the user says otherwise
+CALLS_FROM, CALLS_UNTIL = time(8), time(22)  # unless the user says otherwise
 
 
 def _is_protected(column: str) -> str:
@@ -54,10 +59,6 @@ class Channel(StrEnum):
 CONTACT_CHANNELS: tuple[Channel, ...] = tuple(each for each in Channel if each is not Channel.VOICE)
 
 
-FORMER_KEPT_FOR = timedelta(days=7)  # a mailbox that an account left
-PUSH_DEVICES = 5  # that a person has at most
-
-
 class ContactState(StrEnum):
     """State of an address; messages go only to `ok`."""
 
@@ -73,11 +74,6 @@ class SlotRhythm(StrEnum):
     AT_ONCE = "at_once"
     HOURLY = "hourly"
     DAILY = "daily"
-
-
-AFTER_REPORT = "after_report"  # a key of a consent that was given again after a spam report or a STOP
-DIGEST_AT = time(7)  # of a day, in the user's time zone, unless the user says otherwise
-CALLS_FROM, CALLS_UNTIL = time(8), time(22)  # unless the user says otherwise
 
 
 class User(Base):

@@ -61,6 +61,25 @@ _CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
 _TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
 # How many SMS a second Twilio takes of the number or service that they come from
 _SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
+_WINDOWS = 5  # in a second
+_AT_ONCE = 10  # SMS or chats of a job
+_WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
+# A little more: of two messages the later one may be the quicker on its way to the provider
+_SECOND = 1.05
+# KEYS[1] list of the moments of the last messages, the newest first
+# ARGV    the places of a window; now and the window, in seconds
+# Result  seconds until there is a place; 0 where it is taken, so nobody keeps one that is not used
+# An instant farther ahead than the window comes from a clock that was set ahead: it is over.
+_TAKE = """
+local places, now, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local ahead = tonumber(redis.call('LINDEX', KEYS[1], places - 1) or '0') - now
+if ahead > -window and ahead <= window then return tostring(ahead + window) end
+redis.call('LPUSH', KEYS[1], ARGV[2])
+redis.call('LTRIM', KEYS[1], 0, places - 1)
+redis.call('EXPIRE', KEYS[1], 60)
+return '0'
+"""
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +101,6 @@ _LIMITS: Mapping[str, _Limits] = {
     Channel.VOICE: _Limits(("twilio_calls",), per_second=_CALLS_PER_SECOND),
     Channel.PUSH: _Limits(("web_push",), most=10),
 }
-_WINDOWS = 5  # in a second
-_AT_ONCE = 10  # SMS or chats of a job
-_WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
-# A little more: of two messages the later one may be the quicker on its way to the provider
-_SECOND = 1.05
-# KEYS[1] list of the moments of the last messages, the newest first
-# ARGV    the places of a window; now and the window, in seconds
-# Result  seconds until there is a place; 0 where it is taken, so nobody keeps one that is not used
-# An instant farther ahead than the window comes from a clock that was set ahead: it is over.
-_TAKE = """
-local places, now, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local ahead = tonumber(redis.call('LINDEX', KEYS[1], places - 1) or '0') - now
-if ahead > -window and ahead <= window then return tostring(ahead + window) end
-redis.call('LPUSH', KEYS[1], ARGV[2])
-redis.call('LTRIM', KEYS[1], 0, places - 1)
-redis.call('EXPIRE', KEYS[1], 60)
-return '0'
-"""
-log = structlog.get_logger(__name__)
 
 
 @lru_cache(maxsize=1)

@@ -12,26 +12,6 @@ from configs.ground.text import OTHER_SCRIPTS
 from notifier.content.message_kind_base import RenderedMessage
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
-
-
-def fit_text(message: RenderedMessage) -> str:
-    """Return the text in GSM-7 if its language has Latin letters, the brief one where that takes fewer segments.
-
-    What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
-    """
-    text, brief = message.text, message.brief
-    if message.language in OTHER_SCRIPTS:
-        # GSM-7 would leave nothing: plain spaces, hyphens and quotes, without the marks that old phones draw
-        text, brief = (each.translate(_SAID_OTHERWISE | _MARKS) for each in (text, brief))
-    else:
-        text, brief = to_gsm(text), to_gsm(brief)
-    chosen = brief if brief and segments(brief) < segments(text) else text
-    if len(chosen) <= LONGEST:
-        return chosen
-    whole_words = chosen[: LONGEST + 1].rpartition(" ")[0]
-    return whole_words or chosen[:LONGEST]
-
-
 # GSM 03.38, default alphabet and its extension: https://www.unicode.org/Public/MAPPINGS/ETSI/GSM0338.TXT
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -54,6 +34,24 @@ _SAID_OTHERWISE = str.maketrans(
 _MARKS = dict.fromkeys((0x2068, 0x2069), "")
 _ONE, _MANY = 160, 153  # the header of a long message takes seven
 _ONE_UCS2, _MANY_UCS2 = 70, 67
+
+
+def fit_text(message: RenderedMessage) -> str:
+    """Return the text in GSM-7 if its language has Latin letters, the brief one where that takes fewer segments.
+
+    What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
+    """
+    text, brief = message.text, message.brief
+    if message.language in OTHER_SCRIPTS:
+        # GSM-7 would leave nothing: plain spaces, hyphens and quotes, without the marks that old phones draw
+        text, brief = (each.translate(_SAID_OTHERWISE | _MARKS) for each in (text, brief))
+    else:
+        text, brief = to_gsm(text), to_gsm(brief)
+    chosen = brief if brief and segments(brief) < segments(text) else text
+    if len(chosen) <= LONGEST:
+        return chosen
+    whole_words = chosen[: LONGEST + 1].rpartition(" ")[0]
+    return whole_words or chosen[:LONGEST]
 
 
 def to_gsm(text: str) -> str:

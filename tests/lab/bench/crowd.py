@@ -17,6 +17,16 @@ from tests.lab.bench.people import Crowd
 
 _APART = 0.05  # seconds between two single alerts
 _RECEIPTS_AFTER = 3  # seconds
+_GOALS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 1.0, Channel.SMS: 1.0}  # seconds, p95 of a fresh alert
+_GAPS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below the rate
+_PEOPLE = {
+    Channel.EMAIL: (10_000, 60),
+    Channel.TELEGRAM: (2_000, 10),
+    Channel.SMS: (2_000, 10),
+}  # and shortly
+_SINGLES = {Channel.EMAIL: 60, Channel.TELEGRAM: 60, Channel.SMS: 40}
+_LATENCY = 0.15  # seconds in which a provider answers
+_RATES = {Channel.TELEGRAM: 30, Channel.SMS: 10}  # messages a second: as many as its provider takes
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
@@ -65,16 +75,6 @@ def tell_crowd(
     return newest, delays
 
 
-_GOALS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 1.0, Channel.SMS: 1.0}  # seconds, p95 of a fresh alert
-_GAPS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below the rate
-_PEOPLE = {
-    Channel.EMAIL: (10_000, 60),
-    Channel.TELEGRAM: (2_000, 10),
-    Channel.SMS: (2_000, 10),
-}  # and shortly
-_SINGLES = {Channel.EMAIL: 60, Channel.TELEGRAM: 60, Channel.SMS: 40}
-
-
 def run_mix(effort: Effort, say: Say) -> list[Figure]:
     """Tell crowds by e-mail, Telegram and SMS at once, at the rates that are allowed, and fresh alerts of others meanwhile."""
     people = {channel: effort.of(many, few) for channel, (many, few) in _PEOPLE.items()}
@@ -100,10 +100,6 @@ def run_mix(effort: Effort, say: Say) -> list[Figure]:
             for each in people
         ),
     ]
-
-
-_LATENCY = 0.15  # seconds in which a provider answers
-_RATES = {Channel.TELEGRAM: 30, Channel.SMS: 10}  # messages a second: as many as its provider takes
 
 
 def run_latency(effort: Effort, say: Say) -> list[Figure]:
