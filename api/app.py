@@ -26,7 +26,8 @@ from api.web.auth import register_auth
 from api.web.gunicorn_hooks import BEFORE_FORK
 from api.web.problems import build_validation_response, register_error_handlers
 from api.web.rate_limits import register_rate_limits
-from api.web.request_hooks import allow_front_end, register_body_checks, register_request_hooks
+from api.web.request_bodies import register_body_checks
+from api.web.request_hooks import allow_front_end, register_request_hooks
 from api.web.request_metrics import register_request_metrics
 from configs.ground.logs import set_up_logs
 

@@ -8,7 +8,7 @@ look-up hashes under the newest keys.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TextIO
 from uuid import UUID
@@ -16,7 +16,6 @@ from uuid import UUID
 import click
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.accounts.queries import find_user, has_confirmed_mailbox
@@ -26,18 +25,18 @@ from api.admin.payments import describe_refund
 from api.alerts.plan_limits import start_plan
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind
-from api.models.base import Base, ContactAddress, EncryptedText, database_clock, session
-from api.models.contact_lookup import claim_address, hash_address
+from api.models.base import database_clock, session
+from api.models.key_renewal import list_hashes, list_texts, renew_tables
 from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, is_held
-from api.models.user import Channel, Contact, Role, User
+from api.models.user import Contact, Role, User
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment, read_id
 from api.payments.ledger.refunds import record_transfer
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
-from configs.ground.encryption import DecryptionFailed, decrypt, encrypt, is_newest
+from configs.ground.encryption import is_newest
 from configs.ground.logs import set_up_logs
 from configs.ground.push_keys import draw_keys
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -234,9 +233,6 @@ def push_keys_command() -> None:
     click.echo(f"VAPID_PRIVATE_KEY={private_key}\nVAPID_PUBLIC_KEY={public_key}")
 
 
-_AT_ONCE = 1000  # rows
-
-
 @click.command("rekey")
 @click.option(
     "--check", is_flag=True, help="Change nothing; say how many rows need it, and end with 1 if any do."
@@ -252,7 +248,7 @@ def rekey_command(*, check: bool) -> None:
         if check:
             _check_tables()
             return
-        changed, unreadable, taken = _renew_tables()
+        changed, unreadable, taken = renew_tables()
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(f"nothing was changed: {error}") from None
     except DBAPIError as error:
@@ -271,100 +267,9 @@ def rekey_command(*, check: bool) -> None:
 def _check_tables() -> None:
     """Print how many rows are not under the first keys, and fail where there are any."""
     with session() as s:
-        rows = sum(not is_newest(text) for text in _list_texts(s))
+        rows = sum(not is_newest(text) for text in list_texts(s))
         known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes, type_=sa.LargeBinary))))
-        contacts = sum(hashed not in known for hashed in _list_hashes(s))
+        contacts = sum(hashed not in known for hashed in list_hashes(s))
     click.echo(f"{rows + contacts} rows need `flask rekey`: {rows} encrypted, {contacts} hashed")
     if rows or contacts:
         raise click.exceptions.Exit(1)
-
-
-def _list_texts(s: Session) -> Iterator[str]:
-    """Yield all encrypted texts; addresses of mails are not encrypted."""
-    for table in Base.metadata.sorted_tables:
-        for column in table.columns:
-            if isinstance(column.type, EncryptedText):
-                text = sa.type_coerce(column, sa.Text)
-                is_email = text.like("%@%") if isinstance(column.type, ContactAddress) else sa.false()
-                asked = sa.select(text).where(column.is_not(None), ~is_email)
-                yield from s.scalars(asked.execution_options(yield_per=_AT_ONCE))
-
-
-def _list_hashes(s: Session) -> Iterator[bytes]:
-    """Yield the hash under the first of LOOKUP_KEY of each verified number or chat that can be read."""
-    asked = sa.select(Contact.channel, sa.type_coerce(Contact.address, sa.Text).label("stored")).where(
-        Contact.channel != Channel.EMAIL, Contact.verified_at.is_not(None)
-    )
-    for row in s.execute(asked.execution_options(yield_per=_AT_ONCE)):
-        with suppress(DecryptionFailed):  # it is counted among the encrypted
-            yield hash_address(row.channel, decrypt(row.stored))[0]
-
-
-def _renew_tables() -> tuple[int, int, int]:
-    """Return the numbers of renewed rows, of unreadable rows, and of contacts whose address another contact has."""
-    changed = unreadable = taken = 0
-    for table in Base.metadata.sorted_tables:
-        columns = [column for column in table.columns if isinstance(column.type, EncryptedText)]
-        for key in _list_keys(table, sa.or_(*(each.is_not(None) for each in columns))) if columns else ():
-            try:
-                changed += _renew_row(table, columns, key)
-            except DecryptionFailed:
-                unreadable += 1
-    for key in _list_keys(Base.metadata.tables[Contact.__tablename__], Contact.channel != Channel.EMAIL):
-        taken += not _renew_lookups(key)
-    return changed, unreadable, taken
-
-
-def _list_keys(table: sa.Table, condition: sa.ColumnElement[bool]) -> list[UUID]:
-    """Return the primary keys of rows that meet the condition now.
-
-    Rows that are added later are under the newest keys already.
-    """
-    (key,) = table.primary_key.columns
-    with session() as s:
-        return list(s.scalars(sa.select(key).where(condition).order_by(key)))
-
-
-def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> bool:
-    """Encrypt a row's columns with the newest key, in a transaction of its own; return whether that changed them.
-
-    Raises:
-        configs.ground.encryption.DecryptionFailed: no key of DATA_KEYS encrypted one of them.
-    """
-    (primary,) = table.primary_key.columns
-    stored = [sa.type_coerce(column, sa.Text).label(column.name) for column in columns]
-    with session() as s:
-        row = (
-            s.execute(sa.select(*stored).where(primary == key).with_for_update(key_share=True))
-            .mappings()
-            .one_or_none()
-        )
-        if row is None:
-            return False
-        renewed = {
-            column.name: _renew_text(column, row[column.name]) for column in columns if row[column.name]
-        }
-        changes = {name: sa.literal(text, sa.Text) for name, text in renewed.items() if text != row[name]}
-        if changes:
-            s.execute(sa.update(table).where(primary == key).values(changes))
-        return bool(changes)
-
-
-def _renew_text(column: sa.Column[Any], text: str) -> str:
-    is_email = isinstance(column.type, ContactAddress) and "@" in text
-    return text if is_email or is_newest(text) else encrypt(decrypt(text))
-
-
-def _renew_lookups(key: UUID) -> bool:
-    """Bring the hashes of a contact's address to the present LOOKUP_KEY; return whether the address stays its own.
-
-    An address is another account's only where programs ran that did not know all of the keys.
-    """
-    with session() as s:
-        contact = s.get(Contact, key, with_for_update={"key_share": True})
-        if contact is None or contact.channel is Channel.EMAIL or contact.verified_at is None:
-            return True
-        if contact.address and not claim_address(s, contact):
-            contact.verified_at, contact.enabled, contact.lookup_hashes = None, False, []
-            return False
-        return True

@@ -190,7 +190,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _migrate(url: str) -> None:
     from api.migrations.__main__ import config
     from api.migrations.tables import upgrade_tables
-    from api.models.check import make_partitions
+    from api.models.check_partitions import make_partitions
     from configs.ground.clock import clock
 
     engine = sa.create_engine(url, poolclass=sa.NullPool)

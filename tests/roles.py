@@ -30,7 +30,7 @@ _ROLES = {
     "api/admin/health/status_report.py": "rdvpriority_api",
     "api/admin/health/findings.py": None,  # the thread, whose function says whose it is
     "api/jobs/": "rdvpriority_background",
-    "api/privacy/export_files.py": "rdvpriority_background",
+    "api/privacy/export_": "rdvpriority_background",
     "api/prefectures/desk_days.py": "rdvpriority_background",
     "api/payments/invoices/issuing.py": "rdvpriority_background",
     "api/payments/invoices/__main__.py": "rdvpriority_background",

@@ -9,7 +9,7 @@ import notifier
 from api.bot.service import handle_update
 from api.ground.schemas import Answer
 from api.web.openapi import declare_errors, make_blueprint
-from api.web.request_hooks import Verify, webhook
+from api.web.request_bodies import Verify, webhook
 
 blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")
 

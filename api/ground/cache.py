@@ -2,12 +2,9 @@
 
 An answer is `max_age` seconds old at most, older by up to _KEPT_SECONDS only while the next one takes long to build.
 Without Redis each request builds its own.
-
-During an outage of Redis one request at a time waits for it (RedisOutage), the others do not.
 """
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,35 +18,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from api.ground.errors import ApiError
+from api.ground.redis_outage import RedisOutage
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
 from configs.settings import settings
-
-AWAY_SECONDS = 2.0  # after a failure, in which Redis is left alone
-
-
-class RedisOutage:
-    """Whether Redis answers, for all threads of a process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ask_at: float | None = None  # of the monotonic clock; None while Redis answers
-
-    def may_ask(self) -> bool:
-        """Return whether to ask Redis; during an outage this is one thread's turn each AWAY_SECONDS."""
-        with self._lock:
-            if self._ask_at is None:
-                return True
-            if time.monotonic() < self._ask_at:
-                return False
-            self._ask_at = time.monotonic() + AWAY_SECONDS
-            return True
-
-    def note(self, *, answers: bool) -> None:
-        """Note whether Redis has answered."""
-        with self._lock:
-            self._ask_at = None if answers else time.monotonic() + AWAY_SECONDS
-
 
 MAX_AGE = 5.0  # seconds
 _CLOCKS_DIFFER = 1.0  # seconds, between machines

@@ -12,8 +12,8 @@ from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.ground.cache import RedisOutage
 from api.ground.errors import ApiError
+from api.ground.redis_outage import RedisOutage
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis

@@ -26,7 +26,7 @@ from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
 from api.jobs import daily_messages, self_checks
 from api.jobs.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
-from api.models import check
+from api.models import check_partitions
 from api.models.base import first_id_at, read_once, session, write_once
 from api.models.job import PAYMENTS
 from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
@@ -44,9 +44,8 @@ from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
 from api.prefectures.desk_days import sum_old_day
 from api.privacy import export_files as exports
+from api.privacy import message_erasure, unused_accounts
 from api.privacy import retention as rules
-from api.privacy import retention_batches as batches
-from api.privacy import unused_accounts
 from configs.ground.clock import clock
 from configs.settings import Constant, settings
 from configs.world.retention import CHECKS_KEPT_FOR
@@ -104,7 +103,7 @@ def pause_excess_alerts() -> Counts:
 def erase_addresses() -> Counts:
     """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
     with session() as s:
-        return {"erased": batches.erase_addresses(s)}
+        return {"erased": message_erasure.erase_addresses(s)}
 
 
 @job(every=HOUR)
@@ -118,7 +117,7 @@ def end_lost_factors() -> Counts:
 @job(every=DAY)
 def apply_retention() -> Counts:
     """Delete what is older than its table's rule allows, and empty the texts of messages after MESSAGES_KEPT_FOR."""
-    return rules.apply_rules() | batches.erase_messages()
+    return rules.apply_rules() | message_erasure.erase_messages()
 
 
 @job(every=DAY, queue=PAYMENTS)
@@ -280,7 +279,7 @@ _ANALYZE = sa.text("SELECT analyze_table(:name)")
 
 def make_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
-    return {"made": write_once(check.make_partitions, clock().date())}
+    return {"made": write_once(check_partitions.make_partitions, clock().date())}
 
 
 def drop_partitions() -> Counts:
@@ -293,12 +292,12 @@ def drop_partitions() -> Counts:
     before, counts = (clock() - CHECKS_KEPT_FOR()).date(), {"dropped": 0, "summed": 0, "locked": 0}
     while counts["dropped"] < _MOST_DAYS:
         with session() as s:
-            oldest = check.find_oldest_partition(s)
+            oldest = check_partitions.find_oldest_partition(s)
             if oldest is None or oldest >= before:
                 break
             counts["summed"] += sum_old_day(s, oldest)
         try:
-            dropped = write_once(check.drop_oldest_partition, before)
+            dropped = write_once(check_partitions.drop_oldest_partition, before)
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
                 raise
@@ -330,7 +329,9 @@ def _analyze(name: str) -> bool:
     """Return whether a table was analysed; one that somebody locks, or that takes too long, waits for the next day."""
     try:
         with session() as s:
-            s.execute(sa.text(f"SET LOCAL lock_timeout = {round(check.PARTITION_LOCK_SECONDS() * 1000)}"))
+            s.execute(
+                sa.text(f"SET LOCAL lock_timeout = {round(check_partitions.PARTITION_LOCK_SECONDS() * 1000)}")
+            )
             s.execute(_ANALYZE, {"name": name})
     except OperationalError as error:
         if not error.orig or getattr(error.orig, "pgcode", None) not in (_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG):

@@ -39,7 +39,7 @@ from api.web.known_places import (
 )
 from api.web.openapi import needs_token
 from api.web.problems import build_response
-from api.web.request_hooks import is_webhook
+from api.web.request_bodies import is_webhook
 from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from configs.ground.signing import (
     Link,

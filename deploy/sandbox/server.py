@@ -18,7 +18,8 @@ from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.sentry import Sentry
 from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
-from deploy.sandbox.providers.twilio import Twilio, TwilioCalls
+from deploy.sandbox.providers.twilio import Twilio
+from deploy.sandbox.providers.twilio_calls import TwilioCalls
 from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.sites.site import Site, make_site_app
 from deploy.sandbox.stripe.stand_in import Stripe

@@ -1,9 +1,8 @@
-"""Content of a slot alert: what it announced, or what is open at which desk, as values of its texts; its answers."""
+"""Content of a slot alert: what it announced, or what is open at which desk, as values of its texts."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -15,25 +14,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
-from api.models.answer import AnswerValue
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
-from api.models.user import Channel
-from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
-from configs.ground.signing import AnswerAlert, StopAlerts, write_address, write_link, write_token
-from configs.ground.text import truncate_line
+from configs.ground.signing import StopAlerts, write_address, write_token
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import (
-    SLOT_DETECTED,
-    ChoiceButton,
-    Choices,
-    ClaimedRow,
     TemplateContext,
     sms_stop_page,
 )
-from notifier.content.messages import write_words
+from notifier.content.slot_answer_buttons import ANSWER_TAGS, UNSIGNED, list_answer_choices
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
@@ -278,57 +269,3 @@ def read_slots(session: Session, ranges: Collection[str]) -> dict[str, list[Slot
     wanted = sa.literal(sorted({*chain.from_iterable(ids.values())}), ARRAY(sa.BigInteger()))
     by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
     return {each: [by_id[slot] for slot in mine if slot in by_id] for each, mine in ids.items()}
-
-
-# Buttons in a chat and links in a mail, by which the reader says what became of the slots. Very many messages share
-# their content. So a button or a link names its notification by a tag, which is filled in for each message. The links
-# of a mail are one address for each answer, of one token.
-_KIND = "slot_answered"
-ANSWERED = "%answered%"  # the tag: the notification that a button answers
-# Placeholder of each answer's address in a text that many readers share.
-ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
-UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
-_ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
-_CHOSEN = "\N{CHECK MARK} "
-_LONGEST = 40  # characters of a name in a label
-_MOST_OPTIONS = 95  # Telegram takes 100 buttons; a link, "all" and the way back are among them
-
-
-@cache
-def list_answer_choices(language: str, chosen: str | None = None) -> Choices:
-    """Return the four answers in their rows; `chosen`: the one that was given, which is marked."""
-
-    def build(answer: str) -> ChoiceButton:
-        label = write_words(SLOT_DETECTED, language, "answer", answer)
-        mark = _CHOSEN if answer == chosen else ""
-        return ChoiceButton(f"{mark}{label}", write_answer_button(answer, ANSWERED))
-
-    return tuple(tuple(map(build, row)) for row in _ROWS)
-
-
-def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID, str]]) -> Choices:
-    """Return a button for each of several matches that an answer may be about, one for all, and the way back.
-
-    `options` are a match and the name of what it stands for. An appointment is found for one alert, never for all.
-    """
-    all_of_them, back = (write_words(_KIND, language, each) for each in ("all", "back"))
-    buttons = [
-        ChoiceButton(f"{number}. {truncate_line(name, _LONGEST)}", write_answer_button(answer, ANSWERED, key))
-        for number, (key, name) in enumerate(options[:_MOST_OPTIONS], 1)
-    ]
-    if answer != "found":
-        buttons.append(ChoiceButton(all_of_them, write_answer_button(answer, ANSWERED, ALL)))
-    buttons.append(ChoiceButton(back, write_answer_button(BACK, ANSWERED)))
-    return tuple((each,) for each in buttons)
-
-
-def name_answered(row: ClaimedRow) -> dict[str, str]:
-    """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
-    is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
-    return {ANSWERED: shorten_id(row.id)} if is_alert else {}
-
-
-def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
-    """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
-    page = write_link(AnswerAlert(notification_ids[0]))
-    return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from api import stream
-from api.web.request_hooks import LARGEST_BODY, LARGEST_WEBHOOK
+from api.web.request_bodies import LARGEST_BODY, LARGEST_WEBHOOK
 from deploy.local.processes import answers, free_port, stop
 from tests.deploy.compose_files import DEPLOY, services
 from tests.deploy.nginx_copy import SERVER, write_nginx_copy

@@ -15,7 +15,8 @@ from api.jobs import schedule as background
 from api.jobs.turns import JOBS, add_jobs, end_done, take_turn
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
-from api.models.check import Check, make_partitions
+from api.models.check import Check
+from api.models.check_partitions import make_partitions
 from api.models.declaration import DeclaredBy
 from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification

@@ -19,7 +19,7 @@ from redis import Redis, RedisError
 from api.admin.health.findings import PartDown, read_session, refuse
 from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from api.models.base import read_once, session, takes_writes
-from api.models.check import count_days_ahead
+from api.models.check_partitions import count_days_ahead
 from api.models.user import Channel, Contact
 from configs.ground.addresses import is_loopback
 from configs.ground.clock import clock

@@ -26,7 +26,7 @@ from api.payments.exchange.events import is_genuine, receive_event
 from api.web.auth import current_user, current_user_id
 from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
 from api.web.public_answers import answer_public
-from api.web.request_hooks import webhook
+from api.web.request_bodies import webhook
 from configs.world.plan import PlanName
 
 blueprint = make_blueprint("billing", __name__, "/api/billing", "billing", "Plans, payments and refunds")

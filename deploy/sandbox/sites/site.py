@@ -15,7 +15,7 @@ from deploy.sandbox.clock import PARIS, as_paris, as_utc, now, today
 from deploy.sandbox.modes import MODE, MODES, Mode, ModeBody, Modes, read_mode
 from deploy.sandbox.platforms import Form, Planning, platforms, stand_ins
 from deploy.sandbox.request_body import Body, Handler, Refusal, read_body, refusals
-from deploy.sandbox.sites.pages import answer
+from deploy.sandbox.sites.failure_modes import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

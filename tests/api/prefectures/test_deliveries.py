@@ -12,7 +12,8 @@ from api.ground import cache
 from api.jobs import schedule as jobs
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
-from api.models.check import CheckDay, make_partitions
+from api.models.check import CheckDay
+from api.models.check_partitions import make_partitions
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.desk import DeskStatus
 from api.models.notification import State

@@ -24,7 +24,7 @@ from api.ground.errors import ApiError
 from api.ground.schemas import FieldError, PlanAnswer
 from api.models.base import session
 from api.web.problems import TYPE
-from api.web.request_hooks import LARGEST_BODY
+from api.web.request_bodies import LARGEST_BODY
 from api.web.request_metrics import add_counts
 from configs.ground.redis import open_redis
 from configs.world.plan import PlanName, plan

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from api.models.base import new_id
 from api.models.provider_event import ProviderEvent
-from api.web.request_hooks import LARGEST_WEBHOOK, webhook
+from api.web.request_bodies import LARGEST_WEBHOOK, webhook
 from configs.settings import settings
 from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
 from tests.api.world import statements
