@@ -1,10 +1,6 @@
-"""Changes to accounts: registration with the mail that proves the address, and plans that are given.
+"""Changes to accounts: registration with the mail that proves the address, and plans that are given."""
 
-Also mails that anyone can cause who knows an address: how many there were, and whether one more may follow.
-"""
-
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
+from api.accounts.mail_counts import count_mails, write_mail
 from api.accounts.queries import has_address
 from api.accounts.schemas import RegistrationForm
 from api.ground.alarms import open_alarm
@@ -22,7 +19,6 @@ from api.ground.messages import write_message, write_to_address
 from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
-from api.models.notification import Notification, State
 from api.models.stripe_event import CommandKind, StripeCommand
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.addresses import digest, fold_address, shorten_address
@@ -248,46 +244,3 @@ def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, so
     grant = Grant(user_id=user.id, plan=name, starts_at=starts, ends_at=starts + lasts, source=source)
     session.add(grant)
     return grant
-
-
-_A_DAY = 3
-BETWEEN = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class MailCount:
-    """The mails of one kind to one contact. Those that failed count in `total` only."""
-
-    total: int
-    today: int
-    latest: datetime | None
-
-    @property
-    def may_follow(self) -> bool:
-        """Whether another one may be written: three a day."""
-        return self.today < _A_DAY
-
-    @property
-    def may_repeat(self) -> bool:
-        """Whether one that says the same may be written: three a day, and not within five minutes."""
-        return self.may_follow and not (self.latest and self.latest > clock() - BETWEEN)
-
-
-def count_mails(session: Session, contact: Contact, kind: str) -> MailCount:
-    """Count the mails of a kind to a contact. Lock the user's row before, so that the count stays true."""
-    left = Notification.state != State.FAILED
-    since = clock() - timedelta(days=1)
-    query = sa.select(
-        sa.func.count(),
-        sa.func.count().filter(left, Notification.created_at > since),
-        sa.func.max(Notification.created_at).filter(left),
-    ).where(Notification.contact_id == contact.id, Notification.kind == kind)
-    return MailCount(*session.execute(query).one())
-
-
-def write_mail(
-    session: Session, contact: Contact, kind: str, mails: MailCount, params: dict[str, Any]
-) -> None:
-    """Write the next mail of a kind."""
-    key = f"{kind}:{contact.id}:{mails.total}"
-    write_message(session, contact.user_id, kind, params, key, priority="critical")

@@ -3,15 +3,19 @@
 Support sees addresses and numbers shortened: enough to compare with one that a person names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+from pydantic import Field
 from sqlalchemy.orm import Session
 
+from api.ground.paging import Found, PageQuery, apply_filter, read_page
 from api.models.audit import ActorKind, AuditEntry
+from api.models.user import User
 from configs.ground.clock import clock
 
 _HIDDEN = "…"
@@ -83,3 +87,27 @@ def record_audit(work: AuditedWork, action: str, subject_type: str, subject_id: 
 def write_instant(moment: datetime | None) -> str | None:
     """Return an instant as JSON has it, for `changes`."""
     return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+class AuditQuery(PageQuery):
+    """Entries by who acted, what was done, and to what."""
+
+    actor_id: UUID | None = None
+    action: str | None = Field(None, max_length=60)
+    subject_type: str | None = Field(None, max_length=60)
+    subject_id: str | None = Field(None, max_length=300)
+
+
+def list_audit(session: Session, wanted: AuditQuery) -> Found[AuditEntry]:
+    """Return a page of the audit, the newest first."""
+    names = ("actor_id", "action", "subject_type", "subject_id")
+    columns = {name: getattr(AuditEntry, name) for name in names}
+    query = apply_filter(sa.select(AuditEntry), wanted, **columns)
+    return Found(*read_page(session, query, AuditEntry.id, wanted))
+
+
+def name_actors(session: Session, entries: Collection[AuditEntry]) -> dict[UUID, str]:
+    """Return the addresses of those who acted and have an account, by id."""
+    ids = {each.actor_id for each in entries if each.actor_id}
+    rows = session.execute(sa.select(User.id, User.email).where(User.id.in_(ids)))
+    return dict(rows.all())

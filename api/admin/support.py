@@ -23,6 +23,9 @@ from configs.settings import settings
 
 LONGEST = 5000  # characters
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named
+_DAY = timedelta(days=1)
+_LOCK = 0x73757070  # advisory locks of this module
 
 
 def _clean(text: str) -> str:
@@ -61,11 +64,6 @@ class SupportTicket(Answer):
 
     number: int
     email: str
-
-
-_ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named
-_DAY = timedelta(days=1)
-_LOCK = 0x73757070  # advisory locks of this module
 
 
 def get_sender(user: User | None, wish: NewSupportRequest) -> str:

@@ -15,8 +15,8 @@ from api.ground.paging import cut_page
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.notification import Match, Notification, read_ranges
-from api.prefectures.queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
+from api.prefectures.watch_states import read_watch_states
 from configs.world.prefecture import WatchLevel
 
 Row = sa.Row[Alert, str | None, int]

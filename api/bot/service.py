@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import lock_user
-from api.accounts.users.contact_linking import note_start
 from api.accounts.users.contact_ownership import drop_contact
+from api.accounts.users.telegram_links import note_start
 from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
 from api.alerts.answers import FINAL, store_answers
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert

@@ -44,6 +44,7 @@ _STOP_SECONDS = 1.5  # for the job in hand
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+_MAINTENANCE_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
 
 
 def warm_up() -> None:
@@ -226,9 +227,6 @@ def _stop(stopped: threading.Event) -> None:
     stopped.set()
     if callable(signal.getsignal(signal.SIGALRM)):
         signal.setitimer(signal.ITIMER_REAL, _STOP_SECONDS)
-
-
-_MAINTENANCE_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
 
 
 def make_loop(queue: str) -> JobLoop:

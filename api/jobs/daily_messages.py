@@ -40,6 +40,8 @@ WHERE g.ends_at >= :since AND g.ends_at < :until AND NOT EXISTS (
     AND n.ends_at > g.ends_at)
 GROUP BY g.plan
 """)
+_LATE = timedelta(minutes=5)
+_LONGEST_WAY = timedelta(days=2)  # from the message's row to its receipt: it is tried for a day
 
 
 def write_digest(session: Session, since: datetime, until: datetime) -> None:
@@ -116,8 +118,6 @@ _SILENT = sa.text("""
 SELECT count(*) FROM notifications
 WHERE state = 'no_receipt' AND id >= :first AND receipt_due_at >= :since AND receipt_due_at < :until
 """)
-_LATE = timedelta(minutes=5)
-_LONGEST_WAY = timedelta(days=2)  # from the message's row to its receipt: it is tried for a day
 
 
 def write_report(session: Session, since: datetime, until: datetime) -> None:

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.auth import factor_end
 from api.accounts.service import write_to_admins
-from api.admin.health import watch
-from api.alerts import answers, appointments, plan_limits
+from api.admin.health import dead_mans_switch, watch
+from api.alerts import appointments, false_alarms, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
@@ -199,7 +199,7 @@ def call_dead_mans_switch() -> Counts:
     if because := watch.find_hindrance():
         log.warning("our own alarms would not arrive: HEARTBEAT_URL is not called", because=because)
         return {"held": 1}
-    watch.call_switch()
+    dead_mans_switch.call_switch()
     return {}
 
 
@@ -370,5 +370,5 @@ tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)
 tell_hoarding = _mails(plan_limits.tell_hoarding, every=DAY)
 watch_operations = _mails(watch.watch_operations, every=MINUTE)
 repeat_alarms = _mails(alarms.repeat_alarms, every=MINUTE)
-report_false_alarms = _mails(answers.report_false_alarms, every=MINUTE)
+report_false_alarms = _mails(false_alarms.report_false_alarms, every=MINUTE)
 tell_sms_cost = _mails(_write_sms_cost, "tell_sms_cost", every=5 * MINUTE)

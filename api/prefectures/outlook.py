@@ -29,13 +29,8 @@ from api.prefectures.outlook_schemas import (
     ReleaseTime,
     UnwatchedAnswer,
 )
-from api.prefectures.queries import (
-    WatchStates,
-    find_best_level,
-    list_releases,
-    list_serving_desks,
-    read_watch_states,
-)
+from api.prefectures.queries import find_best_level, list_serving_desks
+from api.prefectures.watch_states import WatchStates, list_releases, read_watch_states
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.plan import PlanName, plans

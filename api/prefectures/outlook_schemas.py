@@ -7,8 +7,8 @@ from pydantic import Field
 from api.ground.schemas import Answer, Body, PlanAnswer
 from api.models.desk import DeskStatus
 from api.prefectures.figure_schemas import AnswerRates
-from api.prefectures.queries import Announcer
 from api.prefectures.schemas import DeskAnswer
+from api.prefectures.watch_states import Announcer
 from configs.world.prefecture import Procedure, WatchLevel
 
 

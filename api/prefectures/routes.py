@@ -11,6 +11,7 @@ from api.ground.errors import ensure_found, not_found
 from api.ground.schemas import IdPath
 from api.models.base import read_once
 from api.prefectures.answer_figures import list_answer_figures
+from api.prefectures.calendar_feed import CALENDAR_TYPE
 from api.prefectures.delivery_figures import list_channel_deliveries
 from api.prefectures.detections import (
     get_public_cutoff,
@@ -23,7 +24,6 @@ from api.prefectures.outlook import read_outlook
 from api.prefectures.outlook_schemas import Outlook, OutlookQuery
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.release_calendar import (
-    CALENDAR_TYPE,
     CalendarQuery,
     FeedQuery,
     ReleaseCalendar,

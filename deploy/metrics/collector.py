@@ -23,7 +23,7 @@ from psycopg2.extensions import connection
 from redis import Redis, RedisError
 from rq import Queue
 
-from api.admin.health.desks import read_due_of
+from api.admin.health.lateness import read_due_of
 from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.ground.proof_queue import list_waiting

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.payments import NewRefund, refund_payment
+from api.admin.refunds import NewRefund, refund_payment
 from api.ground.errors import ApiError
 from api.jobs import schedule as background
 from api.jobs.turns import JOBS, add_jobs, end_done, take_turn

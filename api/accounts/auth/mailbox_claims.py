@@ -41,6 +41,7 @@ from configs.ground.signing import (
 from configs.world.plan import PlanName
 
 L = TypeVar("L", bound=AddressLink)
+log = structlog.get_logger(__name__)
 
 
 def find_contact(
@@ -87,9 +88,6 @@ def _is_address_of(link: AddressLink, contact: Contact, user: User) -> bool:
             return False
         address = contact.new_address or address
     return digest(address) == link.address
-
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from api.accounts.auth.access import (
     prove_identity,
     rotate_login,
 )
+from api.accounts.auth.login_challenges import sign_challenge
 from api.accounts.auth.schemas import (
     Confirmed,
     EmailBody,
@@ -38,7 +39,6 @@ from api.accounts.auth.second_factor import (
     confirm_setup,
     remove_second_factor,
     renew_recovery_codes,
-    sign_challenge,
 )
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered

@@ -1,30 +1,20 @@
-"""The second factor of an account: setting it up, taking its codes (RFC 6238), recovery codes, removing it.
+"""The second factor of an account: setting it up, taking its codes, renewing recovery codes, removing it."""
 
-Nothing else imports pyotp.
-
-A challenge is signed proof that the password was right, with which a code finishes a login.
-"""
-
-import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-import pyotp
-from pyotp.exceptions import OTPVerificationError
 from sqlalchemy.orm import Session
 
 from api.accounts.auth.schemas import TotpSetup
+from api.accounts.auth.totp import build_address, create_secret, find_step, hash_recovery_code
 from api.ground.errors import ApiError
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign
-from configs.ground.text import join_code
 
 _SETUP = "totp-setup"
 _SETUP_SECONDS = 900
+_RECOVERY_CODES = 10
 
 
 def begin_setup(user: User) -> TotpSetup:
@@ -135,64 +125,9 @@ def _read_setup(setup: str, user_id: UUID) -> str:
     )
 
 
-_ISSUER = "RDVPriority"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike; pragma: allowlist secret
-_RECOVERY_CODES = 10
 _HALF = 5  # characters
-
-
-def create_secret() -> str:
-    """Return 160 random bits in Base32."""
-    return pyotp.random_base32()
-
-
-def build_address(secret: str, email: str) -> str:
-    """Return the otpauth:// address that an app reads from a QR code."""
-    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
-
-
-def find_step(secret: str, code: str, moment: datetime) -> int | None:
-    """Return the 30-second step whose code this is, one earlier or later at most; None for a wrong code."""
-    try:
-        return pyotp.TOTP(secret).verify_and_get_timecode(code, for_time=moment, valid_window=1)
-    except OTPVerificationError:
-        return None
-
-
-def hash_recovery_code(secret: str, code: str) -> str:
-    """Return what is stored of a recovery code: an HMAC whose key is the factor's secret, which is encrypted."""
-    return hmac.new(secret.encode(), join_code(code).lower().encode(), hashlib.sha256).hexdigest()
 
 
 def _draw() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_HALF))
-
-
-# How long one may take to give the code of the second factor after the password
-_CHALLENGE_SECONDS = 300
-
-_SCOPE = "login-challenge"
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """What a challenge carries: its own id, by which tries are counted, and whose password was right."""
-
-    id: str
-    user_id: UUID
-    token_version: int
-
-
-def sign_challenge(user: User) -> str:
-    """Return a challenge for a user whose password was right."""
-    claims = {"id": secrets.token_hex(16), "user": str(user.id), "version": user.token_version}
-    return sign(_SCOPE, claims)
-
-
-def read_challenge(text: str) -> Challenge | None:
-    """Return what a challenge carries, or None where it is too old or forged."""
-    try:
-        claims = unsign(_SCOPE, text, _CHALLENGE_SECONDS)
-        return Challenge(claims["id"], UUID(claims["user"]), claims["version"])
-    except (LinkRefused, KeyError, TypeError, ValueError, AttributeError):
-        return None

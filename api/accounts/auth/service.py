@@ -23,16 +23,11 @@ from api.accounts.auth.mailbox_claims import (
     sign_reset,
 )
 from api.accounts.consents import give_consent
+from api.accounts.mail_counts import BETWEEN, count_mails, write_mail
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
 from api.accounts.schemas import RegistrationForm
-from api.accounts.service import (
-    BETWEEN,
-    apply_new_email,
-    count_mails,
-    register_account,
-    write_mail,
-)
+from api.accounts.service import apply_new_email, register_account
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.targets import check_wish

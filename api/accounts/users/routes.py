@@ -6,7 +6,6 @@ from flask import Response, request
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.accounts.users.contact_linking import read_link, start_link
 from api.accounts.users.preference_schemas import NotificationChanges, NotificationState
 from api.accounts.users.preferences import read_preferences
 from api.accounts.users.push_devices import (
@@ -26,6 +25,7 @@ from api.accounts.users.schemas import (
     TelegramUrl,
 )
 from api.accounts.users.service import change_notifications, change_profile, confirm_number, link_chat
+from api.accounts.users.telegram_links import read_link, start_link
 from api.ground.background_nudges import nudge
 from api.ground.schemas import IdPath
 from api.models.base import read_once, write_once

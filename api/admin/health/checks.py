@@ -14,13 +14,15 @@ import structlog
 from redis import Redis, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.admin.health import certificate_checks
 from api.admin.health import program_checks as programs
 from api.admin.health import server_checks as servers
-from api.admin.health.deliveries import check_ceilings, check_delivery, check_messages, check_providers
+from api.admin.health.backup_checks import check_backups
+from api.admin.health.deliveries import check_ceilings, check_delivery, check_messages
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState
 from api.admin.health.payments import check_payments
+from api.admin.health.providers import check_providers
 from api.admin.health.queue_checks import check_checks
-from api.admin.health.server_checks import check_backups
 
 PATIENCE = 1.5  # seconds
 _NO_REPORT = (AttributeError, LookupError, TypeError, ValueError)  # a key holds something else
@@ -62,7 +64,7 @@ CHECKS = (
     HealthCheck("proofs", programs.check_proofs, _MINOR, _LATER),
     HealthCheck("streams", programs.check_streams, _MINOR, _LATER),
     HealthCheck("backups", check_backups, _MINOR, timedelta(minutes=30)),  # the first ones take their time
-    HealthCheck("certificate", servers.check_certificates, _MINOR, _LATER, kept=60),
+    HealthCheck("certificate", certificate_checks.check_certificates, _MINOR, _LATER, kept=60),
 )
 
 

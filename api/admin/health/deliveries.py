@@ -1,7 +1,4 @@
-"""Health of messages: providers, messages that wait too long or do not arrive, ceilings of a day.
-
-Providers of each channel, and those that the circuit breakers of all workers leave alone.
-"""
+"""Health of messages: those that wait too long or do not arrive, and ceilings of a day."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,7 +8,8 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from api.admin.health.findings import Trouble, read_session, refuse
+from api.admin.health.findings import Trouble, refuse
+from api.admin.health.reading import read_session
 from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
@@ -21,103 +19,23 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.text import format_duration, pluralize
-from configs.programs.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
 from configs.settings import settings
-
-
-def list_providers(channel: Channel) -> tuple[str, ...]:
-    """Return the providers of a channel, those to try first in front."""
-    others = {
-        Channel.SMS: ("twilio",),
-        Channel.TELEGRAM: ("telegram",),
-        Channel.VOICE: ("twilio_calls",),
-        Channel.PUSH: ("web_push",),
-    }
-    return settings().mail_providers if channel is Channel.EMAIL else others[channel]
-
-
-def read_left_alone(channel: Channel) -> dict[str, float]:
-    """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
-    rest, slow = PROVIDER_REST_SECONDS(), PROVIDER_SLOW_SECONDS
-    waits = {name: CircuitBreaker(name, rest, slow).read_wait() for name in list_providers(channel)}
-    return {name: round(wait, 3) for name, wait in waits.items() if wait}
-
 
 # Mails that anybody causes who names an address (api/web/stranger_mail.py).
 _ON_A_WORD = (
     "verify_email", "account_exists", "verify_new_email", "support_received", "withdrawal_received", "cancel_noticed",
 )  # fmt: skip
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
-_OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
+OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
 _OLD_IN_CROWD = timedelta(
     hours=1
 )  # where others of the channel leave: ten thousand SMS take 17 minutes at its rate
 _LEAVES = timedelta(minutes=1)
-_LEAST_REFUSED = 10  # messages that say that a quota is used up, and no burst met a rate limit
-# What the providers' refusals for a limit leave as the reason: HTTP 429, and Twilio's codes.
-_LIMITED = r"^\w+ (answered 429|20429|21611|14107)\M"
-_LEAST_AWAITED, _LEAST_SETTLED = 10, 20  # messages of an hour, fewer say nothing about a provider
+LEAST_AWAITED, _LEAST_SETTLED = 10, 20  # messages of an hour, fewer say nothing about a provider
 _LEAST_LOST = 3  # messages, of which one or two may have a wrong address
 _ARRIVES = {Channel.EMAIL: 0.98, Channel.SMS: 0.95}  # share of delivered messages that is normal
 _SHOWN = 5  # answers of a provider, the most frequent ones
 _BOUNCES, _DIES, _IS_SPAM = 0.05, 0.02, 0.001  # shares that are not normal
-
-
-def check_providers(_: Redis) -> str:
-    """Name the providers that are left alone, refuse for a limit, or confirm few messages."""
-    with read_session() as s:
-        quotas, silent = _find_quotas(s, clock()), _find_missing_receipts(s, clock())
-        troubles = [*_find_down(), *quotas, *silent]
-    refuse(troubles)
-    return "none of their circuit breakers is open"
-
-
-def _find_down() -> Iterator[str | Trouble]:
-    for channel in Channel:
-        waits, rest = read_left_alone(channel), PROVIDER_REST_SECONDS()
-        # Open, whether or not one call might try again by now
-        down = [name for name in list_providers(channel) if CircuitBreaker(name, rest).is_open()]
-        away = sorted({*waits, *down})
-        others = [name for name in list_providers(channel) if name not in away]
-        instead = f"messages leave by {others[0]}" if others else f"no {channel.value} leaves"
-        for name in away:
-            again = format_duration(timedelta(seconds=waits.get(name, 0)))
-            text = f"{name} fails or is slow: it is asked again in {again}, {instead}"
-            yield Trouble(Reason.PROVIDER_DOWN, name, text) if name in down else text
-
-
-def _find_quotas(s: Session, now: datetime) -> list[Trouble]:
-    """Return the providers that refuse many messages for a limit, and for longer than a burst lasts."""
-    n, number = Notification, sa.func.count()
-    provider = sa.func.split_part(n.reason, " ", 1)
-    refused = (
-        sa.select(provider, number)
-        .where(
-            n.state.in_([State.PENDING, State.SENDING]),
-            n.state == State.PENDING,
-            n.reason.regexp_match(_LIMITED),
-        )
-        .group_by(provider)
-        .having(number >= _LEAST_REFUSED, sa.func.min(n.created_at) <= now - _OLD)
-    )
-    return [
-        Trouble(Reason.QUOTA, name, f"{name} refuses {messages} messages for a limit", {"number": messages})
-        for name, messages in s.execute(refused)
-    ]
-
-
-def _find_missing_receipts(s: Session, now: datetime) -> list[str]:
-    """Return in words which providers accept messages and confirm less than half of them in time."""
-    n = Notification
-    overdue, missing = sa.func.count(), sa.func.count().filter(n.state == State.NO_RECEIPT)
-    due = (n.id >= first_id_at(now - _HOUR), n.receipt_due_at <= now)
-    found = s.execute(sa.select(n.provider, overdue, missing).where(*due).group_by(n.provider)).all()
-    return [
-        f"{provider} confirms {messages - lost} of {messages} messages of the last hour: it delivers few, or its"
-        f" receipts do not reach /api/hooks/{provider}"
-        for provider, messages, lost in sorted(found)
-        if messages >= _LEAST_AWAITED and 2 * lost > messages
-    ]
 
 
 def check_messages(_: Redis) -> str:
@@ -131,7 +49,7 @@ def check_messages(_: Redis) -> str:
 def _find_waiting(s: Session, now: datetime) -> Iterator[Trouble]:
     n = Notification
     leaves = sa.select(n.channel).where(n.id >= first_id_at(now - _DAY), n.accepted_at > now - _LEAVES)
-    patience = sa.case((n.channel.in_(leaves), _OLD_IN_CROWD), else_=_OLD)
+    patience = sa.case((n.channel.in_(leaves), _OLD_IN_CROWD), else_=OLD)
     waiting = sa.select(sa.func.count(), sa.func.min(n.next_attempt_at)).where(
         n.state.in_([State.PENDING, State.SENDING]), n.state == State.PENDING, n.next_attempt_at + patience <= now,
     )  # fmt: skip
@@ -144,7 +62,7 @@ def _find_waiting(s: Session, now: datetime) -> Iterator[Trouble]:
 def _find_unmatched(s: Session, now: datetime) -> Iterator[Trouble]:
     d = Detection
     unmatched = sa.select(sa.func.count(), sa.func.min(d.committed_at)).where(
-        d.matched_at.is_(None), d.committed_at + _OLD <= now
+        d.matched_at.is_(None), d.committed_at + OLD <= now
     )
     number, oldest = s.execute(unmatched).one()
     if number:

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from api.admin.health.findings import read_session, refuse
+from api.admin.health.findings import refuse
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
+from api.admin.health.reading import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
 from api.models.job import JobState

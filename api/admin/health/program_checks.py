@@ -10,8 +10,9 @@ from redis import Redis
 from rq import Worker
 from rq.registry import FailedJobRegistry
 
-from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, read_session, refuse
+from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, refuse
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
+from api.admin.health.reading import read_session
 from api.models.backup_state import BackupPart, BackupState
 from api.models.job import JobResult, JobState
 from api.models.notification import QUEUES

@@ -2,20 +2,13 @@
 
 What lasts is an incident from its first sight on, and is over once it has not been seen for INCIDENT_QUIET_SECONDS.
 One that nobody was told of begins anew where it is back after a look that found all well.
-
-HEARTBEAT_URL is a dead man's switch: it is called each minute for as long as our alarms would reach an operator. A
-service elsewhere raises the alarm when the calls stop. They stop with this machine, its way out, the scheduler, its
-worker, a server, or what would send our alarms.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
-import requests
 import sqlalchemy as sa
 from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import insert
@@ -23,18 +16,17 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.health.checks import CHECKS, HealthChecks
-from api.admin.health.findings import PartDown, PartState, Trouble, read_session
+from api.admin.health.findings import PartDown, PartState, Trouble
 from api.admin.health.program_checks import check_workers
+from api.admin.health.reading import read_session
 from api.ground.alarms import open_alarm
 from api.ground.messages import nudge_later
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
-from configs.ground.addresses import is_loopback
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
 from configs.ground.text import format_duration
-from configs.settings import settings
 
 _JOB, _KIND = "watch_operations", "operations_alarm"
 _PATIENCE = 10.0  # seconds for all checks of this job
@@ -142,49 +134,3 @@ def _describe(trouble: Trouble, since: datetime) -> dict[str, Any]:
         "detail": trouble.text,
         **trouble.figures,
     }
-
-
-_CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
-
-
-class SwitchNotCalled(Exception):
-    """HEARTBEAT_URL did not take the call; the text says why, without the address, which is a secret of its own."""
-
-
-def call_switch() -> None:
-    """Call HEARTBEAT_URL. Without that setting nothing happens.
-
-    Raises:
-        SwitchNotCalled: the service was not reached, or did not answer with 2xx.
-    """
-    url = settings().heartbeat_url
-    if url is None:
-        return
-    _check_loopback(url)
-    try:
-        status = _call(url)
-    except requests.RequestException as error:
-        raise SwitchNotCalled(f"HEARTBEAT_URL was not reached: {type(error).__name__}") from None
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise SwitchNotCalled(
-            f"HEARTBEAT_URL answered {status}: check the address at the service that gave it"
-        )
-
-
-def _call(url: str) -> int:
-    with requests.Session() as web:
-        web.trust_env = False  # a proxy of the environment would pass the guard
-        timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)
-        with web.get(
-            url, timeout=timeout, allow_redirects=False, stream=True
-        ) as answer:  # its body is not read
-            return answer.status_code
-
-
-def _check_loopback(url: str) -> None:
-    host = urlsplit(url).hostname or ""
-    if settings().loopback_only and not is_loopback(host):
-        raise SwitchNotCalled(
-            f"{host} is not on this machine, and APP_ENV={settings().app_env} calls loopback only: point"
-            " HEARTBEAT_URL at a stand-in, or set APP_ENV=production"
-        )

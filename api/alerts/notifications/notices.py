@@ -12,6 +12,8 @@ from api.ground.paging import PageQuery, read_page
 from api.ground.schemas import Answer, Body
 from api.models.notice import Notice
 
+MOST_COUNTED = 100
+
 
 class NoticeAnswer(Answer):
     """What the app shows its user. `title` and `body` are plain text in `language`, as they were written.
@@ -52,9 +54,6 @@ class UnreadCount(Answer):
     """How many notices are unread."""
 
     unread: int
-
-
-MOST_COUNTED = 100
 
 
 def list_notices(session: Session, user_id: UUID, wanted: PageQuery) -> NoticePage:

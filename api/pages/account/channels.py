@@ -8,11 +8,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.accounts.auth.logins import name_browser
+from api.accounts.auth.browser_names import name_browser
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
 from api.accounts.users import push_devices
-from api.accounts.users.contact_linking import read_link, start_link
 from api.accounts.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.accounts.users.preferences import read_channel_states, read_stopped_groups
 from api.accounts.users.push_devices import NewDevice, list_devices
@@ -24,6 +23,7 @@ from api.accounts.users.service import (
     link_chat,
     restart_groups,
 )
+from api.accounts.users.telegram_links import read_link, start_link
 from api.ground.errors import ApiError
 from api.ground.schemas import Body
 from api.models.base import autocommit_session, read_once, session, write_once

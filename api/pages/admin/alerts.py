@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from api.admin.access import audited
-from api.admin.desks import (
+from api.admin.detections import (
     MOST_SLOTS,
     CountedDetection,
     DetectionQuery,

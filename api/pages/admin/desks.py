@@ -17,7 +17,7 @@ from api.admin.desks import (
     list_desks,
     read_desk,
 )
-from api.admin.system import IncidentQuery, list_incidents
+from api.admin.incidents import IncidentQuery, list_incidents
 from api.models.check import Check
 from api.models.desk import DeskStatus
 from api.pages.admin import cells

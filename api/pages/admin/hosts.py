@@ -13,7 +13,7 @@ from api.admin.desks import (
     list_hosts,
     read_host,
 )
-from api.admin.system import IncidentQuery, list_incidents
+from api.admin.incidents import IncidentQuery, list_incidents
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.desks import link_desk, show_status

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from api.admin.access import audited
 from api.admin.desks import count_watched_desks
-from api.admin.system import (
+from api.admin.incidents import (
     IncidentQuery,
     acknowledge_incident,
     list_incidents,

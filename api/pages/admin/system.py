@@ -6,17 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from api.admin.audit import AuditedWork, shorten_email
-from api.admin.system import (
-    AuditQuery,
-    JobQuery,
-    SettingQuery,
-    list_audit,
-    list_job_names,
-    list_jobs,
-    list_settings,
-    name_actors,
-)
+from api.admin.audit import AuditedWork, AuditQuery, list_audit, name_actors, shorten_email
+from api.admin.background_jobs import JobQuery, list_job_names, list_jobs
+from api.admin.process_settings import SettingQuery, list_settings
 from api.ground.paging import Found
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult, JobState

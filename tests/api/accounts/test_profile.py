@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 import notifier
 from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.queries import lock_user
-from api.accounts.users.contact_linking import send_code
+from api.accounts.users.phone_codes import send_code
 from api.ground.errors import ApiError
 from api.jobs import schedule as jobs
 from api.models.base import session

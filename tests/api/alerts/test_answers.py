@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.system import write_proof_links
+from api.admin.incidents import write_proof_links
 from api.alerts.answer_matches import list_announced
 from api.alerts.answers import StoredAnswer, store_answers
 from api.alerts.schemas import FoundAppointment

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import make_url
 
-from api.admin.health.deliveries import list_providers
+from api.admin.health.providers import list_providers
 from api.migrations.logins import make_logins, parse_logins
 from api.models.backup_state import BackupState
 from api.models.base import session

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from rq import SimpleWorker
 
-from api.admin.health.watch import SwitchNotCalled
+from api.admin.health.dead_mans_switch import SwitchNotCalled
 from api.ground.alarms import acknowledge, open_alarm
 from api.jobs import schedule as jobs
 from api.jobs.turns import JOBS

@@ -20,9 +20,10 @@ from cryptography.x509.oid import NameOID
 from rq import SimpleWorker
 
 from api.admin.health import server_checks
-from api.admin.health.desks import read_desks, read_due, read_lateness
+from api.admin.health.backup_checks import SLOT
+from api.admin.health.desks import read_desks
 from api.admin.health.findings import PartState
-from api.admin.health.server_checks import SLOT
+from api.admin.health.lateness import read_due, read_lateness
 from api.admin.health.status_report import (
     read_alarms,
     read_discovery,

@@ -9,10 +9,10 @@ import pytest
 import redis
 import time_machine
 
-from api.admin.health.deliveries import list_providers
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.payments import read_payments
 from api.admin.health.program_checks import read_job_states
+from api.admin.health.providers import list_providers
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
 from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import new_id

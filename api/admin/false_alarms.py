@@ -1,0 +1,65 @@
+"""False alarms that users report, by desk and one by one."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.ground.paging import (
+    Found,
+    MomentQuery,
+    cut_page,
+    read_cursor,
+    write_cursor,
+)
+from api.models.answer import AnswerValue, MatchAnswer
+from api.models.check import CheckDay
+from api.models.notification import Match
+from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
+
+_MOST_DESKS = 100
+
+
+class FalseAlarmQuery(MomentQuery):
+    """Which page of the false alarms."""
+
+
+def read_overview(session: Session, first: date) -> tuple[Sequence[Any], int]:
+    """Return counts since the `first` day, a row for each desk, those with the most false alarms first.
+
+    Their columns are desk_id and those of ANSWER_COUNTS; the second value is the number of all such desks.
+    """
+    sums = {name: sa.func.sum(getattr(CheckDay, name)).label(name) for name in ANSWER_COUNTS}
+    by_desk = sa.select(CheckDay.desk_id, *sums.values()).where(CheckDay.day >= first)
+    by_desk = by_desk.group_by(CheckDay.desk_id).having(HAS_ANSWERS)
+    worst = by_desk.order_by(sums["nothing_there"].desc(), sums["alerts"].desc(), CheckDay.desk_id)
+    number = sa.select(sa.func.count()).select_from(by_desk.subquery())
+    return session.execute(worst.limit(_MOST_DESKS)).all(), session.scalar(number) or 0
+
+
+def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> Found[Any]:
+    """Return a page of the false alarms that are reported now, without their authors.
+
+    Rows have the columns of an answer, detection_id, desk_id and seen_at of its detection, and still_open: whether a
+    slot of the detection is open at this moment.
+    """
+    place = sa.tuple_(MatchAnswer.answered_at, MatchAnswer.match_id)
+    reported = sa.select(MatchAnswer).where(MatchAnswer.value == AnswerValue.NOTHING_THERE)
+    if wanted.before:
+        reported = reported.where(place < sa.tuple_(*read_cursor(wanted.before)))
+    newest = reported.order_by(MatchAnswer.answered_at.desc(), MatchAnswer.match_id.desc())
+    page = newest.limit(wanted.limit + 1).subquery()
+    is_open = sa.select(DetectionSlot.slot_id).join(SlotRow, SlotRow.id == DetectionSlot.slot_id)
+    is_open = is_open.where(DetectionSlot.detection_id == Detection.id, SlotRow.gone_at.is_(None))
+    query = (
+        sa.select(page, Detection.id.label("detection_id"), Detection.desk_id, Detection.seen_at)
+        .add_columns(is_open.exists().label("still_open"))
+        .join(Match, Match.id == page.c.match_id)
+        .join(Detection, Detection.id == Match.detection_id)
+        .order_by(page.c.answered_at.desc(), page.c.match_id.desc())
+    )
+    items, more = cut_page(session.execute(query).all(), wanted.limit)
+    return Found(items, write_cursor(items[-1].answered_at, items[-1].match_id) if more else None)

@@ -1,0 +1,67 @@
+"""Incidents as operators see and acknowledge them."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from api.admin.audit import write_instant
+from api.ground.alarms import acknowledge
+from api.ground.errors import ensure_found
+from api.ground.paging import Found, apply_filter, cut_page
+from api.ground.schemas import Body
+from api.models.incident import Incident
+from configs.ground.signing import ShowProof, write_link
+
+_LARGEST_ID = 2**63 - 1
+
+
+class IncidentQuery(Body):
+    """Incidents that are open or over, acknowledged or not, of a subject; `before` is the `next` of the page before."""
+
+    open: bool | None = None
+    acknowledged: bool | None = None
+    subject: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+    before: Annotated[int, Field(ge=1, le=_LARGEST_ID)] | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+def list_incidents(session: Session, wanted: IncidentQuery) -> Found[Incident]:
+    """Return a page of incidents, the newest first."""
+    is_open, is_known = Incident.ends_at.is_(None), Incident.acknowledged_at.is_not(None)
+    filters = {"open": is_open, "acknowledged": is_known, "subject": Incident.subject}
+    query = apply_filter(sa.select(Incident), wanted, **filters)
+    if wanted.before:
+        query = query.where(Incident.id < wanted.before)
+    newest = query.order_by(Incident.id.desc()).limit(wanted.limit + 1)
+    items, more = cut_page(session.scalars(newest).all(), wanted.limit)
+    return Found(items, items[-1].id if more else None)
+
+
+def read_incident(session: Session, incident_id: int) -> Incident:
+    """Return one incident.
+
+    Raises:
+        ApiError: 404.
+    """
+    return ensure_found(
+        session.get(Incident, incident_id) if incident_id <= _LARGEST_ID else None, "incident"
+    )
+
+
+def write_proof_links(incident: Incident) -> list[str]:
+    """Return links, good for PROOF_LINK_SECONDS, to pages that announced slots which several people did not find."""
+    named = (incident.alarm_params or {}).get("proofs", ())
+    return [write_link(ShowProof(UUID(each["detection"]))) for each in named]
+
+
+def acknowledge_incident(session: Session, incident_id: int) -> dict[str, Any]:
+    """Acknowledge an incident's alarm; return what changed. A repetition changes nothing.
+
+    Raises:
+        ApiError: 404.
+    """
+    incident = ensure_found(acknowledge(session, incident_id), "incident")
+    return {"acknowledgedAt": write_instant(incident.acknowledged_at)}

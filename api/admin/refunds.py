@@ -1,0 +1,71 @@
+"""Refunds by operators, and a second click that is refused."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
+
+from api.ground.errors import ApiError, not_found
+from api.ground.schemas import Body
+from api.models.payment import (
+    Payment,
+    Refund,
+    RefundReason,
+    RefundStatus,
+)
+from api.payments.ledger.book import read_balances
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import plan_refund
+from configs.ground.clock import clock
+from configs.world.desk import Text
+
+_DOUBLE_CLICK = timedelta(minutes=1)
+_MOST = 10_000_000  # cents
+
+
+class NewRefund(Body):
+    """What goes back, in cents, and what was left of the payment when the operator decided. `note`: the reason."""
+
+    cents: Annotated[int, Field(ge=1, le=_MOST)]
+    left: Annotated[int, Field(ge=0, le=_MOST)]
+    note: Annotated[Text, Field(max_length=500)]
+
+
+def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refund:
+    """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
+
+    Raises:
+        ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
+            a moment ago, or something went back since the operator looked.
+    """
+    try:
+        payment = lock_payment(session, payment_id)
+    except NoResultFound:
+        raise not_found("payment") from None
+    left = read_balances(session, payment.id).refundable
+    if wish.left != left:
+        raise ApiError(409, "payment-changed", f"{left} cents of this payment can be given back by now")
+    _refuse_double_click(session, payment, wish.cents, wish.note)
+    return plan_refund(session, payment, wish.cents, RefundReason.OPERATOR, wish.note)
+
+
+def _refuse_double_click(session: Session, payment: Payment, amount: int, note: str) -> None:
+    same = sa.select(Refund.id).where(
+        Refund.payment_id == payment.id,
+        Refund.amount_cents == amount,
+        Refund.note == note,
+        Refund.status != RefundStatus.FAILED,
+        Refund.created_at > clock() - _DOUBLE_CLICK,
+    )
+    if session.scalar(same.limit(1)):
+        detail = "this refund was written less than a minute ago: give another note to give the amount twice"
+        raise ApiError(409, "refund-repeated", detail)
+
+
+def describe_refund(refund: Refund) -> dict[str, Any]:
+    """Return a refund as the audit notes it; the operator's words stay out, which may name a person."""
+    return {"refundId": str(refund.id), "amount": refund.amount_cents}
