@@ -42,7 +42,7 @@ _ROLES = {
     "crawler/": "rdvpriority_crawler",
     "crawler/proofs/__main__.py": "rdvpriority_proofs",  # a user of Redis, no role of the database
     "crawler/proofs/job.py": "rdvpriority_proofs",
-    "api/stream.py": "rdvpriority_stream",
+    "api/stream/": "rdvpriority_stream",
     "deploy/": _OWNER,
     "deploy/metrics/": "rdvpriority_reader",
     "deploy/status.py": "rdvpriority_reader",

@@ -50,7 +50,7 @@ print(json.dumps({"names": names, "done": done, "built": built, "threads": threa
 # Modules that programs begin with, and what none of them needs. One process imports them in this order, so that what an
 # earlier one loads is found at the later ones, too.
 PROGRAMS = [
-    ("api.stream", "flask rich rq sentry_sdk sqlalchemy twisted"),
+    ("api.stream.__main__", "flask rich rq sentry_sdk sqlalchemy twisted"),
     ("deploy.backup.__main__", "flask rq scrapy sqlalchemy twisted"),
     ("api.models.all", "flask rq scrapy twisted"),
     (  # what `python -m crawler.loops` imports: none asks a site

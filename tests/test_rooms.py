@@ -20,7 +20,6 @@ WITH_SECOND_HEADER = [
     "api/jobs/schedule.py",
     "api/jobs/turns.py",
     "api/pages/public/advice.py",
-    "api/stream.py",
     "tests/lab/drill/steps.py",
 ]
 

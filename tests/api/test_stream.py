@@ -14,11 +14,12 @@ from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
 from redis.exceptions import ConnectionError  # noqa: A004 -- redis-py names it so
 
-from api import stream as program
 from api.models.base import first_id_at, new_id
 from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
-from api.stream import DatabaseAway, Reader
+from api.stream import __main__ as program
+from api.stream import notice_hub
+from api.stream.logins import DatabaseAway, Reader
 from configs.ground.clock import clock, override_clock
 from configs.ground.redis import redis as queue_redis
 from configs.ground.signing import ACCESS_COOKIE, STAFF_IDLE_SECONDS
@@ -92,7 +93,7 @@ def end_login(person: Person) -> None:
 
 @pytest.fixture
 def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
-    monkeypatch.setattr(program, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(notice_hub, "POLL_SECONDS", 0.1)
     server = uvicorn.Server(
         uvicorn.Config(program.create_app(), port=0, log_config=None, timeout_graceful_shutdown=1)
     )
@@ -111,7 +112,7 @@ def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
 def test_a_new_notice_arrives_at_once_and_without_a_nudge_once_the_table_is_read(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, *, is_nudged: bool
 ) -> None:
-    monkeypatch.setattr(program, "POLL_SECONDS", 60 if is_nudged else 0.2)
+    monkeypatch.setattr(notice_hub, "POLL_SECONDS", 60 if is_nudged else 0.2)
     camille = person()
     with live.listen(camille) as stream:
         for _ in range(2):
@@ -130,9 +131,11 @@ def test_without_redis_the_table_is_read_all_the_same(
         asked.set()
         raise ConnectionError("refused")
 
-    monkeypatch.setattr(program, "_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr("api.stream.PubSub.get_message", fail)  # the connection that was open is lost
-    monkeypatch.setattr("api.stream.Redis.from_url", fail)
+    monkeypatch.setattr(notice_hub, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(
+        "api.stream.notice_hub.PubSub.get_message", fail
+    )  # the connection that was open is lost
+    monkeypatch.setattr("api.stream.notice_hub.Redis.from_url", fail)
     camille = person()
     assert asked.wait(10)
     with live.listen(camille) as stream:
@@ -272,8 +275,8 @@ def test_the_program_reports_how_many_streams_it_has(
 def test_streams_are_bounded_by_person_and_by_address(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "_PER_PERSON", 1)
-    monkeypatch.setattr(program, "_PER_ADDRESS", 2)
+    monkeypatch.setattr(notice_hub, "_PER_PERSON", 1)
+    monkeypatch.setattr(notice_hub, "_PER_ADDRESS", 2)
     camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
     with live.listen(camille):
         with live.open(**camille.headers) as refused:
@@ -291,7 +294,7 @@ def test_all_addresses_of_a_subscriber_of_ipv6_have_one_bound(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
     settings_env(PROXY_HOPS="1")
-    monkeypatch.setattr(program, "_PER_ADDRESS", 1)
+    monkeypatch.setattr(notice_hub, "_PER_ADDRESS", 1)
     camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
     one, same, other = ({"X-Forwarded-For": f"2001:db8:5:{each}"} for each in ("7::1", "7:8:9::2", "8::1"))
     with live.open(**camille.headers, **one), live.open(**robin.headers, **same) as refused:
@@ -310,7 +313,7 @@ def test_while_the_database_is_away_clients_are_told_to_come_back_and_then_strea
         failed.set()
         raise error
 
-    monkeypatch.setattr(program, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(notice_hub, "_AGAIN_SECONDS", 0.01)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
@@ -344,13 +347,13 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
         failed.set()
         raise DatabaseAway
 
-    monkeypatch.setattr(program, "_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(program, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(notice_hub, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(notice_hub, "POLL_SECONDS", 0.05)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
             patch.setattr(Reader, "read_logins", fail)
             write_notice(camille.id)
             assert failed.wait(10)
-            patch.setattr(program, "_OVERLAP", timedelta(0))  # as if it had lasted for longer than that
+            patch.setattr(notice_hub, "_OVERLAP", timedelta(0))  # as if it had lasted for longer than that
         stream.expect_notice()

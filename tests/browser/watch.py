@@ -12,7 +12,7 @@ _EXPECTED = (401, 404, 422)  # answers of a page that its user is meant to see
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 _LEFT = "net::ERR_ABORTED"  # the user went on before the answer came, or it is a file to keep
 _LIVE = ("fetch", "xhr")  # asked for again and again while a page is open
-_STREAM = "/live/notices"  # of api/stream.py, a program of its own: tests of pages do without
+_STREAM = "/live/notices"  # of api/stream/, a program of its own: tests of pages do without
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import gunicorn.config
 import psutil
 import pytest
 
-from api import stream
+from api.stream import __main__ as stream
 from api.web.request_bodies import LARGEST_BODY, LARGEST_WEBHOOK
 from deploy.local.processes import answers, free_port, stop
 from tests.deploy.compose_files import DEPLOY, services
