@@ -16,9 +16,9 @@ OURS = (
     "crawler",
     "deploy.backup",
     "deploy.health_check",
-    "deploy.local.scrapyd",
     "deploy.metrics",
     "deploy.postgres_tools",
+    "deploy.scrapyd",
     "deploy.status",
     "notifier",
 )

@@ -1,4 +1,4 @@
-"""scrapyd's launcher, with two changes. scrapyd.conf names the class (deploy/local/scrapyd.py).
+"""scrapyd's launcher, with two changes. scrapyd.conf names the class (deploy/scrapyd.py).
 
 Spiders write to scrapyd's own output, not to a pipe that scrapyd reads: through the pipe every line became a format
 of Twisted's logger, which braces (all of JSON) broke, and an orphan's last words were lost with scrapyd.

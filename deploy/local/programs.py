@@ -45,7 +45,7 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
     return {
         "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), *webhook, *receipts],
         "api": [*gunicorn, *_GUNICORN.split()],
-        "scrapyd": [python, "-m", "deploy.local.scrapyd"],
+        "scrapyd": [python, "-m", "deploy.scrapyd"],
         "planner": [python, "-m", "crawler.loops"],
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],

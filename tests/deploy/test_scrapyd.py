@@ -14,7 +14,7 @@ from scrapyd.config import Config
 
 from configs.settings import settings
 from deploy.local.processes import free_port
-from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
+from deploy.scrapyd import NotOurs, configuration, environment, main, prepare
 from tests.crawler.held import scrapy_settings
 from tests.in_turn import in_turn
 

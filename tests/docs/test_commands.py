@@ -59,7 +59,7 @@ NOT_RUN = {
     "python -m crawler.loops": _OF_THE_STACK,
     "python -m crawler.proofs": _OF_THE_STACK,
     "python -m deploy.backup run": "it runs until it is stopped",
-    "python -m deploy.local.scrapyd": _OF_THE_STACK,
+    "python -m deploy.scrapyd": _OF_THE_STACK,
     "python -m notifier.sweep": "it runs until it is stopped",
     "python -m notifier.workers": _OF_THE_STACK,
     "python -m notifier.workers critical many": "it runs until it is stopped",

@@ -49,7 +49,7 @@ SHORT = {
 }
 COMMANDS = {  # scrapyd starts the spider
     "planner": ["crawler.loops"],
-    "scrapyd": ["deploy.local.scrapyd"],
+    "scrapyd": ["deploy.scrapyd"],
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m deploy.local.scrapyd`: writes scrapyd's configuration under STATE_DIR and becomes scrapyd there."""
+"""`python -m deploy.scrapyd`: writes scrapyd's configuration under STATE_DIR and becomes scrapyd there."""
 
 import configparser
 import io
