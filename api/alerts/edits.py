@@ -6,20 +6,21 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
+from api.alerts.calls import change_voice
+from api.alerts.fair_use import check_plan
+from api.alerts.health_consent import list_revealing, note_health_consent
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import AlertChange, NewAlert
-from api.alerts.service import change_voice, check_plan, get_open, record_desk_changes
+from api.alerts.service import get_open, record_desk_changes
 from api.alerts.targets import (
     build_targets,
     describe_targets,
     find_watched_desks,
     get_prefecture_id,
-    list_revealing,
-    must_wait_for_watch,
-    note_health_consent,
     read_limits,
 )
 from api.alerts.unwatched import record_unwatched
+from api.alerts.watchability import must_wait_for_watch
 from api.ground.errors import invalid
 from api.ground.messages import catch_up_later
 from api.ground.schemas import FieldError

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from api.alerts.targets import list_revealing
+from api.alerts.health_consent import list_revealing
 from api.models.alert import Alert
 from api.models.base import is_any_of
 from api.models.notice import Notice

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement, lock_user
 from api.accounts.service import give_plan, write_to_admins
+from api.alerts.fair_use import FAIR_USE_PREFECTURES
+from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
-from api.alerts.service import FAIR_USE_PREFECTURES, record_desk_changes, wake_alerts
-from api.alerts.targets import build_targets, get_prefecture_id, note_health_consent, select_waiting
+from api.alerts.service import record_desk_changes, wake_alerts
+from api.alerts.targets import build_targets, get_prefecture_id, select_waiting
 from api.alerts.unwatched import record_unwatched
 from api.ground.messages import write_message
 from api.models.alert import Alert, AlertTarget, ClosedBecause

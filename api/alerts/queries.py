@@ -7,8 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from api.alerts.calls import read_voice
 from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
-from api.alerts.service import read_voice
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
 from api.ground.errors import ensure_found
 from api.ground.paging import cut_page

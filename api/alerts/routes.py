@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 from api.alerts import service
 from api.alerts.answer_matches import find_matches_of_alert
 from api.alerts.answers import store_answers
-from api.alerts.appointments import close_as_found, get_appointment, move_reminders
+from api.alerts.appointment_reminders import move_reminders
+from api.alerts.appointments import close_as_found, get_appointment
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_alert_page, read_own_alert

@@ -1,56 +1,37 @@
 """Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from api.accounts.queries import find_entitlement, list_plans_above, lock_user
+from api.accounts.queries import find_entitlement, lock_user
+from api.alerts.calls import change_voice
+from api.alerts.fair_use import check_alert_count, check_made_today, check_plan, drop_oldest_closed
+from api.alerts.health_consent import note_health_consent
 from api.alerts.health_texts import erase_health_texts
-from api.alerts.schemas import NewAlert, Voice
+from api.alerts.schemas import NewAlert
 from api.alerts.targets import (
     build_targets,
     describe_targets,
-    ensure_watchable,
     find_watched_desks,
     get_prefecture_id,
-    must_wait_for_watch,
-    note_health_consent,
     select_waiting,
 )
 from api.alerts.unwatched import record_unwatched
+from api.alerts.watchability import ensure_watchable, must_wait_for_watch
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import catch_up_later, write_message
-from api.ground.schemas import PlanAnswer
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
-from api.models.payment import Payment
-from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
-from configs.ground.text import pluralize
-from configs.settings import Constant
-from configs.world.plan import PlanName, plans
+from configs.world.plan import PlanName
 from configs.world.prefecture import prefecture
 
 _KIND = "last_way_stopped"
-# How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
-FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
-# How many alerts one person may keep, the paused ones counted
-FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
-
-_DAY = timedelta(days=1)
 _REPEATED = timedelta(minutes=10)  # in which the same wish is a form or a request that was sent twice
-
-
-@dataclass(frozen=True, slots=True)
-class CallOffer:
-    """Whether a user may choose calls now."""
-
-    in_plan: bool
-    has_number: bool  # confirmed, and reachable
 
 
 def stop_alerts(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> None:
@@ -150,9 +131,9 @@ def create_alert(
     lock_user(session, user_id)
     if needs_plan and not waiting and not paused:
         check_plan(session, user_id, get_prefecture_id(targets))
-    _check_alert_count(session, user_id)
-    _check_made_today(session, user_id)
-    _drop_oldest_closed(session, user_id)
+    check_alert_count(session, user_id)
+    check_made_today(session, user_id)
+    drop_oldest_closed(session, user_id)
     alert = Alert(
         user_id=user_id,
         name=wish.name,
@@ -246,7 +227,7 @@ def open_again(session: Session, alert: Alert) -> None:
     Raises:
         ApiError: as for `reopen_alert`.
     """
-    _check_alert_count(session, alert.user_id)
+    check_alert_count(session, alert.user_id)
     if alert.enabled:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
     alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()
@@ -299,96 +280,3 @@ def get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     if alert is None or alert.user_id != user_id or alert.closed_at is not None:
         raise not_found("alert")
     return alert
-
-
-def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: UUID | None = None) -> None:
-    """Refuse one more enabled alert where the plan does not allow it. `besides`: an alert that it replaces.
-
-    Raises:
-        ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
-    """
-    held = find_entitlement(session, user_id, clock()).plan
-    offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
-    if held.name is PlanName.NONE:
-        raise ApiError(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
-    waiting = session.scalars(select_waiting(user_id).where(Alert.id != besides)).all()
-    if held.alerts is not None and len(waiting) >= held.alerts:
-        detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
-        raise ApiError(402, "plan-limit", detail, plans=offers)
-    _check_prefecture_count({get_prefecture_id(alert.targets) for alert in waiting} | {prefecture_id})
-
-
-def read_call_offer(session: Session, user_id: UUID) -> CallOffer:
-    """Return whether a user's plan has calls, and whether there is a number to call."""
-    held = find_entitlement(session, user_id, clock()).plan
-    number = sa.select(sa.literal(1)).where(
-        Contact.user_id == user_id,
-        Contact.channel == Channel.SMS,
-        Contact.verified_at.is_not(None),
-        Contact.state == ContactState.OK,
-    )
-    return CallOffer(Channel.VOICE.value in held.channels, session.scalar(number.limit(1)) is not None)
-
-
-def read_voice(alert: Alert) -> Voice:
-    """Return the calls of an alert as the API shows them."""
-    return Voice.model_construct(enabled=alert.voice_enabled)
-
-
-def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
-    """Switch the calls of an alert on or off.
-
-    Only switching them on needs a plan and a number: a form sends again what an alert has.
-
-    Raises:
-        ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
-    """
-    if wish.enabled and not alert.voice_enabled:
-        _check_calls(read_call_offer(session, alert.user_id))
-    alert.voice_enabled = wish.enabled
-
-
-def _check_calls(offer: CallOffer) -> None:
-    if not offer.in_plan:
-        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.VOICE.value in each.channels]
-        raise ApiError(
-            402, "plan-needed", "calls need a plan that has them: choose one of `plans`", plans=offers
-        )
-    if not offer.has_number:
-        detail = "confirm a phone number first: PATCH /api/users/profile with `phone`"
-        raise ApiError(409, "not-linked", detail)
-
-
-def _check_prefecture_count(prefectures: set[str]) -> None:
-    most = FAIR_USE_PREFECTURES()
-    if len(prefectures) > most:
-        raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
-
-
-def _drop_oldest_closed(session: Session, user_id: UUID) -> None:
-    """Delete the alerts of a user that were closed first, beyond as many as may wait; those of an order stay."""
-    closed = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.closed_at.is_not(None))
-    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(FAIR_USE_ALERTS())
-    ordered = sa.exists().where(Payment.alert_id == Alert.id)
-    session.execute(sa.delete(Alert).where(Alert.id.in_(oldest), ~ordered))
-
-
-def _check_made_today(session: Session, user_id: UUID) -> None:
-    """Limit how many alerts are made in a day, closed ones included: each is a row, and stays for a while."""
-    most = FAIR_USE_ALERTS()
-    today = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.created_at > clock() - _DAY)
-    if session.scalars(today).one() >= most:
-        detail = f"{pluralize(most, 'alert')} a day can be made: wait until tomorrow, or change one"
-        raise ApiError(
-            429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
-        )
-
-
-def _check_alert_count(session: Session, user_id: UUID) -> None:
-    """Limit all alerts, paused ones included: lists and messages of the user go through all of them."""
-    most = FAIR_USE_ALERTS()
-    kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-    if session.scalars(kept).one() >= most:
-        raise ApiError(
-            409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first"
-        )

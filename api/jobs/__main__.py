@@ -21,8 +21,9 @@ from sqlalchemy.orm import configure_mappers
 
 from api.ground.background_nudges import take_nudge
 from api.jobs import exporter, turns
+from api.jobs.registry import Job
 from api.jobs.schedule import list_jobs
-from api.jobs.turns import Job, Turn
+from api.jobs.turns import Turn
 from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables

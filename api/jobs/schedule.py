@@ -12,21 +12,21 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.auth import factor_end
 from api.accounts.service import write_to_admins
 from api.admin.health import dead_mans_switch, watch
-from api.alerts import appointments, false_alarms, plan_limits
+from api.alerts import appointment_reminders, appointments, false_alarms, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.ground import alarms
 from api.ground.messages import get_effects, nudge_later
 from api.ground.separate_parts import do_each
-from api.jobs import daily_messages, self_checks
-from api.jobs.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
-from api.models import check_partitions
+from api.jobs import daily_messages, self_checks, table_upkeep
+from api.jobs.registry import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
+from api.jobs.table_upkeep import drop_partitions, make_partitions
+from api.jobs.turns import CLOCKS_DIFFER, find_last_due
 from api.models.base import first_id_at, read_once, session, write_once
 from api.models.job import PAYMENTS
 from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
@@ -42,13 +42,11 @@ from api.payments.ledger.book import close_period, list_ended_periods
 from api.payments.ledger.watch_gaps import list_watched_users
 from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
-from api.prefectures.desk_days import sum_old_day
 from api.privacy import export_files as exports
 from api.privacy import message_erasure, unused_accounts
 from api.privacy import retention as rules
 from configs.ground.clock import clock
 from configs.settings import Constant, settings
-from configs.world.retention import CHECKS_KEPT_FOR
 
 # How often the days of the table of checks are made that are missing, and old ones dropped
 _PARTITIONS = Constant("PARTITION_SECONDS", HOUR)
@@ -266,82 +264,8 @@ def _job(work: Callable[[], Counts], name: str = "", **when: Any) -> Callable[[]
     return job(name or work.__name__, **when)(run)
 
 
-_MOST_DAYS = 7  # dropped in a run: one a day is due
-_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG = "55P03", "57014"
-_LEAST_CHANGED, _SHARE = 1000, 0.02
-_PARTITIONED = "checks"
-_FIND_CHANGED = sa.text("""
-SELECT relname FROM pg_stat_user_tables
-WHERE schemaname = 'public' AND n_mod_since_analyze >= greatest(:least, n_live_tup * :share) ORDER BY relname
-""")
-_ANALYZE = sa.text("SELECT analyze_table(:name)")
-
-
-def make_partitions() -> Counts:
-    """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
-    return {"made": write_once(check_partitions.make_partitions, clock().date())}
-
-
-def drop_partitions() -> Counts:
-    """Drop days of `checks` older than CHECKS_KEPT_FOR, one in a transaction; their sums are kept in `check_days`.
-
-    A day that is not wholly summed up is summed up before: the database refuses to drop it otherwise. While somebody
-    reads `checks`, as a dump does for hours, the day is left to the next run. A run drops _MOST_DAYS: a clock that is
-    far ahead makes all days old, until it is set right.
-    """
-    before, counts = (clock() - CHECKS_KEPT_FOR()).date(), {"dropped": 0, "summed": 0, "locked": 0}
-    while counts["dropped"] < _MOST_DAYS:
-        with session() as s:
-            oldest = check_partitions.find_oldest_partition(s)
-            if oldest is None or oldest >= before:
-                break
-            counts["summed"] += sum_old_day(s, oldest)
-        try:
-            dropped = write_once(check_partitions.drop_oldest_partition, before)
-        except OperationalError as error:
-            if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
-                raise
-            counts["locked"] += 1
-            break
-        if dropped is None:
-            break
-        counts["dropped"] += 1
-    return counts
-
-
-@job(at_hour=4)
-def analyze_tables() -> Counts:
-    """Analyse each table that changed much, and `checks`, in a transaction of its own.
-
-    Autovacuum waits until a tenth of a table has changed, and never looks at a partitioned table itself:
-    https://www.postgresql.org/docs/18/routine-vacuuming.html#VACUUM-FOR-STATISTICS
-    """
-    with session() as s:
-        changed = s.scalars(_FIND_CHANGED, {"least": _LEAST_CHANGED, "share": _SHARE}).all()
-    counts = {"analyzed": 0, "locked": 0}
-    for name in dict.fromkeys((*changed, _PARTITIONED)):
-        done = _analyze(name)
-        counts["analyzed" if done else "locked"] += 1
-    return counts
-
-
-def _analyze(name: str) -> bool:
-    """Return whether a table was analysed; one that somebody locks, or that takes too long, waits for the next day."""
-    try:
-        with session() as s:
-            s.execute(
-                sa.text(f"SET LOCAL lock_timeout = {round(check_partitions.PARTITION_LOCK_SECONDS() * 1000)}")
-            )
-            s.execute(_ANALYZE, {"name": name})
-    except OperationalError as error:
-        if not error.orig or getattr(error.orig, "pgcode", None) not in (_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG):
-            raise
-        log.warning("not analysed, tomorrow again", table=name, because=type(error.orig).__name__)
-        return False
-    return True
-
-
 # Jobs that are one function each, which says what it does; first those that write no messages.
+analyze_tables = _job(table_upkeep.analyze_tables, at_hour=4)
 end_unused_accounts = _job(unused_accounts.end_unused_accounts, every=DAY)
 make_exports = _job(exports.make_exports, every=MINUTE, is_long=True)
 drop_exports = _job(exports.drop_exports, every=10 * MINUTE)
@@ -354,7 +278,7 @@ apply_declarations = _job(declarations.apply_due, "apply_declarations", every=MI
 check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
 tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
 remind_of_appointments = _mails(
-    appointments.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
+    appointment_reminders.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
 )
 ask_how_it_went = _mails(appointments.ask_how_it_went, every=HOUR, until_none=True)
 # On Mondays at 8:00 of their readers' time zones

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from api.alerts.answer_matches import AnnouncedMatch, list_announced
 from api.alerts.answers import StoredAnswer, read_answers, store_answers
-from api.alerts.appointments import CHOICES, move_reminders, read_minutes, store_answer
+from api.alerts.appointment_reminders import CHOICES, move_reminders, read_minutes
+from api.alerts.appointments import store_answer
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
 from api.ground.errors import ApiError

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks, list_watchable
+from api.alerts.watchability import Lost, explain_unwatched, find_unsold_desks, list_watchable
 from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay

@@ -12,7 +12,8 @@ import time_machine
 from api.admin.refunds import NewRefund, refund_payment
 from api.ground.errors import ApiError
 from api.jobs import schedule as background
-from api.jobs.turns import JOBS, add_jobs, end_done, take_turn
+from api.jobs.registry import JOBS
+from api.jobs.turns import add_jobs, end_done, take_turn
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import Check

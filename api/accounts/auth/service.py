@@ -30,7 +30,7 @@ from api.accounts.schemas import RegistrationForm
 from api.accounts.service import apply_new_email, register_account
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
-from api.alerts.targets import check_wish
+from api.alerts.watchability import check_wish
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError

@@ -13,9 +13,9 @@ from flask_babel import gettext as _
 from icalendar import Calendar, Event
 from pydantic import Field, ValidationError
 
+from api.alerts.calls import CallOffer, read_call_offer
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
-from api.alerts.service import CallOffer, read_call_offer
-from api.alerts.targets import find_watchable, must_wait_for_watch
+from api.alerts.watchability import find_watchable, must_wait_for_watch
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body, Flag, PlanAnswer
 from api.models.base import autocommit_session, read_once

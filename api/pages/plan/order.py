@@ -10,9 +10,11 @@ from werkzeug.datastructures import MultiDict
 
 from api.accounts.queries import read_account
 from api.accounts.users.preferences import read_channel_states
+from api.alerts.health_consent import find_revealing_desks
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery, NewAlert
-from api.alerts.targets import build_targets, find_prefecture, find_revealing_desks, must_wait_for_watch
+from api.alerts.targets import build_targets, find_prefecture
+from api.alerts.watchability import must_wait_for_watch
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.ground.schemas import Body, Flag

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
+from api.alerts.fair_use import FAIR_USE_ALERTS
 from api.alerts.schemas import NewAlert
-from api.alerts.service import FAIR_USE_ALERTS
-from api.alerts.targets import check_wish
+from api.alerts.watchability import check_wish
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.models.alert import Alert

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from api.alerts.targets import count_watched_desks
+from api.alerts.watchability import count_watched_desks
 from api.ground.errors import ApiError
 from api.models.base import session as open_session
 from api.models.base import write_once

@@ -11,10 +11,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement
+from api.alerts.health_consent import note_ordered_consent
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
-from api.alerts.targets import build_targets, note_ordered_consent
+from api.alerts.targets import build_targets
 from api.alerts.unwatched import Hole, add_hole
 from api.ground.errors import ApiError
 from api.models.payment import (

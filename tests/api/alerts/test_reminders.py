@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.alerts.appointments import SPREAD
+from api.alerts.appointment_reminders import SPREAD
 from api.jobs import schedule as jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
@@ -160,7 +160,7 @@ def test_people_without_mail_keep_no_other_from_a_reminder(
     person: People,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.alerts.appointments._AT_ONCE", 1)
+    monkeypatch.setattr("api.alerts.appointment_reminders.AT_ONCE", 1)
     link_chat(camille)
     find(camille)
     frozen.shift(1)  # in front of the other
@@ -229,7 +229,7 @@ def ask(frozen: time_machine.Traveller, moment: datetime) -> int:
 def test_the_question_comes_a_day_later_once_and_to_all_who_agreed_in_one_run(
     frozen: time_machine.Traveller, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.alerts.appointments._AT_ONCE", 1)
+    monkeypatch.setattr("api.alerts.appointments.AT_ONCE", 1)
     for agreed in ({"mayAsk": True}, {"mayAsk": True}, {}):
         find(camille, **agreed)
     moments = (AT + DAY - timedelta(seconds=1), AT + DAY, AT + DAY + HOUR, AT + 3 * DAY)

@@ -9,7 +9,7 @@ import redis
 
 from api.jobs import turns
 from api.jobs.__main__ import JobLoop
-from api.jobs.turns import Job
+from api.jobs.registry import Job
 from api.models.base import session
 from api.models.job import JOB_QUEUES
 from configs.ground.clock import clock

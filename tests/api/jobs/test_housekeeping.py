@@ -10,7 +10,9 @@ import sqlalchemy as sa
 import time_machine
 
 from api.jobs import schedule as jobs
-from api.jobs.turns import JOBS, find_last_due
+from api.jobs import table_upkeep
+from api.jobs.registry import JOBS
+from api.jobs.turns import find_last_due
 from api.models.base import engine, session
 from api.models.check import Check, CheckDay
 from api.models.check_partitions import count_days_ahead, drop_oldest_partition, make_partitions
@@ -58,7 +60,7 @@ def test_a_day_that_is_not_summed_up_is_not_dropped_before_the_job_does_it() -> 
     with session() as s, pytest.raises(sa.exc.InternalError, match=r"checks of 2026-07-03 are not summed up"):
         drop_oldest_partition(s, OLD + DAY)
     assert len(factories.rows(Check)) == 2
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
+    assert table_upkeep.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert totals() == {OLD: 2}
     assert factories.rows(Check) == []
 
@@ -72,7 +74,7 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     check(old_day + timedelta(hours=23))
     check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
     frozen.move_to(old_day + 100 * DAY)
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
+    assert table_upkeep.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert sorted(each.checks for each in factories.rows(CheckDay)) == [1, 2]
 
 
@@ -150,12 +152,12 @@ def reader() -> Iterator[None]:
 def test_days_are_made_ahead_also_beside_a_reader(frozen: time_machine.Traveller) -> None:
     frozen.move_to(f"{FAR}T00:00:00+00:00")
     with reader():
-        assert jobs.make_partitions() == {"made": 16}
+        assert table_upkeep.make_partitions() == {"made": 16}
     assert (days_ahead(FAR), exists(FAR - timedelta(days=1))) == (14, True)
     assert [days_ahead(FAR + timedelta(days=each)) for each in (-9, 12, 15)] == [0, 2, 0], "without a gap"
-    assert jobs.make_partitions() == {"made": 0}
+    assert table_upkeep.make_partitions() == {"made": 0}
     frozen.shift(timedelta(days=1))
-    assert jobs.make_partitions() == {"made": 1}
+    assert table_upkeep.make_partitions() == {"made": 1}
 
 
 def test_while_the_table_is_locked_no_day_is_made_and_the_next_run_makes_it(
@@ -166,8 +168,8 @@ def test_while_the_table_is_locked_no_day_is_made_and_the_next_run_makes_it(
     with engine().connect() as other, other.begin():
         other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
         with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
-            jobs.make_partitions()
-    assert jobs.make_partitions() == {"made": 16}
+            table_upkeep.make_partitions()
+    assert table_upkeep.make_partitions() == {"made": 16}
 
 
 def make_old_days() -> date:
@@ -184,9 +186,9 @@ def test_days_older_than_checks_are_kept_are_dropped(
     middle = make_old_days()
     settings_env(CHECKS_KEPT_FOR="90d")
     frozen.move_to(f"{middle + timedelta(days=90)}T23:00:00+00:00")
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
+    assert table_upkeep.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
     assert [exists(middle + timedelta(days=each)) for each in (-1, 0, 1)] == [False, True, True]
-    assert jobs.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 0}
+    assert table_upkeep.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 0}
 
 
 def test_a_reader_is_not_waited_for_when_a_day_is_dropped(
@@ -196,9 +198,9 @@ def test_a_reader_is_not_waited_for_when_a_day_is_dropped(
     settings_env(PARTITION_LOCK_SECONDS="0.001")
     frozen.move_to(f"{middle + timedelta(days=100)}T00:00:00+00:00")
     with reader():  # as a dump reads, for hours: no alarm, the next run drops the day
-        assert jobs.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 1}
+        assert table_upkeep.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 1}
         assert exists(middle)
-    assert jobs.drop_partitions() == {"dropped": 3, "summed": 0, "locked": 0}
+    assert table_upkeep.drop_partitions() == {"dropped": 3, "summed": 0, "locked": 0}
 
 
 def test_days_of_the_last_month_are_never_dropped(
@@ -207,7 +209,7 @@ def test_days_of_the_last_month_are_never_dropped(
     settings_env(CHECKS_KEPT_FOR="1d")
     frozen.move_to("2036-01-01T00:00:00+00:00")  # the server goes by its own clock
     with pytest.raises(sa.exc.DBAPIError, match="checks of 30 days are kept"):
-        jobs.drop_partitions()
+        table_upkeep.drop_partitions()
 
 
 MORNING = JOBS["operations_digest"]

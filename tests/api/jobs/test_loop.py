@@ -17,8 +17,9 @@ from api.ground.separate_parts import do_each
 from api.jobs import __main__ as program
 from api.jobs import turns
 from api.jobs.__main__ import JobLoop, warm_up
+from api.jobs.registry import Job
 from api.jobs.schedule import list_jobs
-from api.jobs.turns import MOST_ATTEMPTS, Job
+from api.jobs.turns import MOST_ATTEMPTS
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
 from configs.ground.clock import clock

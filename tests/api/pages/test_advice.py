@@ -22,7 +22,7 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import User
 from api.pages.choices import search_places
-from api.pages.public.advice import build_heat_map
+from api.pages.heat_map import build_heat_map
 from api.pages.words import (
     HIDDEN,
     SEEN,

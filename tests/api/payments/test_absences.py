@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from api.admin.health.payments import read_payments
+from api.jobs.registry import Job
 from api.jobs.schedule import list_jobs
-from api.jobs.turns import Job, add_jobs, end_done, take_turn
+from api.jobs.turns import add_jobs, end_done, take_turn
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus

@@ -13,7 +13,7 @@ from rq import SimpleWorker
 from api.admin.health.dead_mans_switch import SwitchNotCalled
 from api.ground.alarms import acknowledge, open_alarm
 from api.jobs import schedule as jobs
-from api.jobs.turns import JOBS
+from api.jobs.registry import JOBS
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification

@@ -1,0 +1,117 @@
+"""Reminders of appointments: when they come, and by which channel."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from api.alerts.targets import get_prefecture_id
+from api.ground.messages import write_message
+from api.models.alert import Alert
+from api.models.appointment import Appointment, Step
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, ContactState
+from configs.ground.clock import clock
+from configs.ground.message_groups import MessageGroup
+
+SPREAD = timedelta(minutes=10)
+_LATE = timedelta(hours=1)  # after its time, where no job ran; later than that it is left out
+_KIND = "appointment_soon"
+AT_ONCE = 500
+# By a chat that blocked the bot, or stopped reminders: a mail goes instead.
+_REFUSED = (State.FAILED, State.SKIPPED)
+_IS_REACHED = Contact.verified_at.is_not(None), Contact.enabled, Contact.state == ContactState.OK
+_TAKES_BY_CHAT = (
+    Contact.channel == Channel.TELEGRAM,
+    sa.literal(MessageGroup.REMINDERS.value) != sa.all_(Contact.stopped_groups),
+)
+USUAL: dict[Step, timedelta] = {Step.FIRST: timedelta(hours=24), Step.LAST: timedelta(hours=1)}
+# How long before the appointment each may come, in minutes.
+CHOICES: dict[Step, Sequence[int]] = {
+    Step.FIRST: (720, 1440, 2880, 10080),
+    Step.LAST: (30, 60, 120, 180),
+}
+
+
+def move_reminders(appointment: Appointment, first: int | None, last: int | None) -> None:
+    """Set how many minutes before the appointment its reminders come; None, or a time that is over: it does not."""
+    if appointment.at is None:
+        return
+    now = clock()
+    appointment.first_reminder_at = _find_due(appointment.at, first, now)
+    appointment.last_reminder_at = _find_due(appointment.at, last, now)
+
+
+def _find_due(at: datetime, minutes: int | None, now: datetime) -> datetime | None:
+    due = at - timedelta(minutes=minutes) if minutes else None
+    return due if due and due > now else None
+
+
+def read_minutes(appointment: Appointment, step: Step) -> int | None:
+    """Return how many minutes before the appointment a reminder comes; None where it is switched off."""
+    due = appointment.get_reminder(step)
+    return round((appointment.at - due).total_seconds() / 60) if due and appointment.at else None
+
+
+def write_due_reminders(session: Session) -> None:
+    """Write some of the reminders that are due, none when all are written."""
+    now = clock()
+    for step in Step:
+        for row, alert in session.execute(_select_due(step, now)).all():
+            if due := row.get_reminder(step):
+                _write(session, step, due, row, alert)
+
+
+def _write(session: Session, step: Step, due: datetime, row: Appointment, alert: Alert) -> None:
+    key = f"{_KIND}:{row.id}:{step}:{int(due.timestamp())}"
+    params = {
+        "appointment": str(row.id),
+        "step": step.value,
+        "due": due.isoformat(),
+        "prefecture": get_prefecture_id(alert.targets),
+        "at": row.at.isoformat() if row.at else None,
+    }
+    write_message(
+        session, alert.user_id, _KIND, params, key,
+        priority="scheduled", channels=[_choose_channel(session, alert.user_id, step, key)], language=alert.language,
+    )  # fmt: skip
+
+
+def _choose_channel(session: Session, user_id: UUID, step: Step, key: str) -> Channel:
+    """Return Telegram for the last reminder where its user gets reminders there and it was not refused, else mail."""
+    if step is Step.FIRST:
+        return Channel.EMAIL
+    chat = sa.exists().where(Contact.user_id == user_id, *_TAKES_BY_CHAT, *_IS_REACHED)
+    refused = sa.exists().where(Notification.dedupe_key == f"{key}:{Channel.TELEGRAM.value}")
+    return Channel.TELEGRAM if session.scalar(sa.select(chat & ~refused)) else Channel.EMAIL
+
+
+def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
+    due = Appointment.first_reminder_at if step is Step.FIRST else Appointment.last_reminder_at
+    name = sa.cast(Appointment.id, sa.Text)
+    early = sa.func.mod(sa.func.hashtext(name).op("&")(0x7FFFFFFF), round(SPREAD.total_seconds()))
+    second = sa.cast(sa.func.trunc(sa.extract("epoch", due)), sa.BigInteger)
+    key = sa.func.concat(f"{_KIND}:", name, f":{step}:", second, ":")
+    by_mail = sa.exists().where(Notification.dedupe_key == sa.func.concat(key, Channel.EMAIL.value))
+    by_chat = sa.exists().where(Notification.dedupe_key == sa.func.concat(key, Channel.TELEGRAM.value))
+    refused = by_chat.where(Notification.state.in_(_REFUSED))
+    return (
+        sa.select(Appointment, Alert)
+        .join(Alert, Alert.id == Appointment.alert_id)
+        .options(selectinload(Alert.targets))
+        .where(due <= now + SPREAD, due > now - _LATE, Appointment.at > now)
+        .where(_is_reached(step, refused))
+        .where(due - sa.func.make_interval(0, 0, 0, 0, 0, 0, early) <= now)
+        .where(~by_mail, ~by_chat | refused)
+        .order_by(due, Appointment.id)
+        .limit(AT_ONCE)
+    )
+
+
+def _is_reached(step: Step, refused: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return whether a reminder can be written: one that cannot would be found again, in front of all others."""
+    mine = sa.exists().where(Contact.user_id == Alert.user_id, *_IS_REACHED)
+    by_mail = mine.where(Contact.channel == Channel.EMAIL)
+    return by_mail if step is Step.FIRST else by_mail | (mine.where(*_TAKES_BY_CHAT) & ~refused)

@@ -1,0 +1,77 @@
+"""Limits of alerts: those of the plan, and fair use."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.queries import find_entitlement, list_plans_above
+from api.alerts.targets import get_prefecture_id, select_waiting
+from api.ground.errors import ApiError
+from api.ground.schemas import PlanAnswer
+from api.models.alert import Alert
+from api.models.payment import Payment
+from configs.ground.clock import clock
+from configs.ground.text import pluralize
+from configs.settings import Constant
+from configs.world.plan import PlanName
+
+# How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
+FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
+# How many alerts one person may keep, the paused ones counted
+FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
+
+_DAY = timedelta(days=1)
+
+
+def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: UUID | None = None) -> None:
+    """Refuse one more enabled alert where the plan does not allow it. `besides`: an alert that it replaces.
+
+    Raises:
+        ApiError: 402 without a plan or beyond its alerts, 409 beyond fair use.
+    """
+    held = find_entitlement(session, user_id, clock()).plan
+    offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
+    if held.name is PlanName.NONE:
+        raise ApiError(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
+    waiting = session.scalars(select_waiting(user_id).where(Alert.id != besides)).all()
+    if held.alerts is not None and len(waiting) >= held.alerts:
+        detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
+        raise ApiError(402, "plan-limit", detail, plans=offers)
+    _check_prefecture_count({get_prefecture_id(alert.targets) for alert in waiting} | {prefecture_id})
+
+
+def _check_prefecture_count(prefectures: set[str]) -> None:
+    most = FAIR_USE_PREFECTURES()
+    if len(prefectures) > most:
+        raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
+
+
+def drop_oldest_closed(session: Session, user_id: UUID) -> None:
+    """Delete the alerts of a user that were closed first, beyond as many as may wait; those of an order stay."""
+    closed = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.closed_at.is_not(None))
+    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(FAIR_USE_ALERTS())
+    ordered = sa.exists().where(Payment.alert_id == Alert.id)
+    session.execute(sa.delete(Alert).where(Alert.id.in_(oldest), ~ordered))
+
+
+def check_made_today(session: Session, user_id: UUID) -> None:
+    """Limit how many alerts are made in a day, closed ones included: each is a row, and stays for a while."""
+    most = FAIR_USE_ALERTS()
+    today = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.created_at > clock() - _DAY)
+    if session.scalars(today).one() >= most:
+        detail = f"{pluralize(most, 'alert')} a day can be made: wait until tomorrow, or change one"
+        raise ApiError(
+            429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
+        )
+
+
+def check_alert_count(session: Session, user_id: UUID) -> None:
+    """Limit all alerts, paused ones included: lists and messages of the user go through all of them."""
+    most = FAIR_USE_ALERTS()
+    kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    if session.scalars(kept).one() >= most:
+        raise ApiError(
+            409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first"
+        )
