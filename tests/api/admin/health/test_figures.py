@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from rq import SimpleWorker
 
-from api.admin.health import server_checks
+from api.admin.health import backup_checks
 from api.admin.health.backup_checks import SLOT
 from api.admin.health.desks import read_desks
 from api.admin.health.findings import PartState
@@ -305,7 +305,7 @@ def test_log_that_waits_is_named_before_postgresql_gives_it_up_or_fills_its_disk
     monkeypatch: pytest.MonkeyPatch, waiting: int, limit: int, status: str, said: str
 ) -> None:
     slot = f"SELECT {waiting << 20}::bigint, '{status}', {limit << 20}::bigint WHERE CAST(:slot AS text) IS NOT NULL"
-    monkeypatch.setattr(server_checks, "_WAITING", sa.text(slot))
+    monkeypatch.setattr(backup_checks, "_WAITING", sa.text(slot))
     assert ask("backups").state is (PartState.DEGRADED if said else PartState.OK)
     assert ask("backups").reason.startswith(said)
 
