@@ -85,7 +85,11 @@ def report_at(hours: int) -> str:
     return json.dumps({"reportedAt": dict.fromkeys(PROGRAMS, at.isoformat())})
 
 
-@pytest.mark.parametrize("told", ["", "<html>503</html>", '{"code": "BUSY"}', report_at(-1), report_at(1)])
+@pytest.mark.parametrize(
+    "told",
+    ["", "<html>503</html>", '{"code": "BUSY"}', report_at(-1), report_at(1)],
+    ids=["empty", "html", "error", "earlier", "later"],  # the same in each process that collects them
+)
 def test_an_api_that_says_nothing_of_the_present_takes_the_release_back(
     server: Path, capsys: pytest.CaptureFixture[str], told: str
 ) -> None:
