@@ -22,7 +22,7 @@ _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within 
 _LONGEST_WAIT = timedelta(minutes=5)
 DISPUTE_WAIT = timedelta(hours=1)
 REFUND_WAIT = timedelta(hours=12)  # longest, for a refund that Stripe refused
-_LATEST = 2 * REFUND_WAIT  # an instant further ahead came from a clock that was wrong: it is over
+_LATEST = timedelta(hours=13)  # an instant further ahead came from a clock that was wrong: it is over
 
 
 def add_command(session: Session, kind: CommandKind, subject_id: UUID, wait: timedelta = _AT_ONCE) -> None:

@@ -77,6 +77,19 @@ def test_stripe_is_away_for_25_hours_and_its_answer_was_lost(
     assert [each.status.value for each in rows(Refund)] == ["succeeded"] * len(rows(Refund))
 
 
+def test_a_command_that_was_put_off_by_a_clock_a_day_ahead_is_carried_out_once_the_clock_is_right(
+    till: Till,
+) -> None:
+    order_refund(till)
+    till.shop.clock.shift(86_400)
+    till.shop.control.mode("reset")
+    payment_jobs.work_off()
+    till.shop.control.mode("normal")
+    till.shop.clock.shift(60 - 86_400)
+    payment_jobs.work_off()
+    assert [each.status.value for each in rows(Refund)] == ["succeeded"]
+
+
 def test_a_part_that_went_back_does_so_once_where_a_state_of_the_day_before_is_restored(till: Till) -> None:
     """Stripe has forgotten the key by then, and our row has no attempt."""
     order = buy(till)
