@@ -68,7 +68,7 @@ _WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
 _SECOND = 1.05
 # KEYS[1] list of the moments of the last messages, the newest first
 # ARGV    the places of a window; now and the window, in seconds
-# Result  seconds until there is a place; 0 where it is taken, so nobody keeps one that is not used
+# Result  seconds until there is a place; 0 where it is taken: none is reserved
 # An instant farther ahead than the window comes from a clock that was set ahead: it is over.
 _TAKE = """
 local places, now, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -258,7 +258,7 @@ def _name_event(sid: str, kind: ReceiptKind) -> str:
 
 
 def list_failures(sid: str) -> list[str]:
-    """Return the ids of the events that say of a message of Twilio's that it did not arrive."""
+    """Return the ids of Twilio's events about a message that did not arrive."""
     return [_name_event(sid, each) for each in _FAILURES]
 
 
@@ -396,7 +396,7 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
 
 
 def _drop_needless(opened: Session, receipts: Sequence[Receipt]) -> list[Receipt]:
-    """Leave out what says of an accepted message that it was accepted."""
+    """Leave out receipts of acceptance whose message is recorded as accepted."""
     said = {key for each in receipts if each.kind is ReceiptKind.ACCEPTED for key in each.notification_ids}
     open_ones = sa.select(Notification.id).where(
         is_any_of(Notification.id, [*said]), Notification.state.not_in(ACCEPTED)

@@ -140,6 +140,6 @@ def test_a_file_laid_over_the_others_adds_to_them() -> None:
 
 
 def test_no_image_of_ours_can_be_pulled_from_strangers() -> None:
-    """A swarm asks the registry of each image's name before a task starts: of a name that nobody can have, none."""
+    """A swarm asks the registry of each image's name before a task starts: a name under .invalid has none."""
     ours = [each["image"] for each in make({})["services"].values() if "env_file" in each]
     assert {image.split("/")[0] for image in ours} == {"rdvpriority.invalid"}

@@ -277,7 +277,7 @@ class Books:
                 assert before.ends_at <= after.starts_at, "time that was given twice"
 
     def _check_days(self) -> None:
-        """No second of a person's is paid for twice, by whichever plans."""
+        """No second of a user is paid for by two plans."""
         paid = [each for each in self.payments if each.user_id and each.status is PaymentStatus.COMPLETED]
         for one, other in combinations(paid, 2):
             late = max(self._measure_delay(one, other), self._measure_delay(other, one))

@@ -22,7 +22,7 @@ _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within 
 _LONGEST_WAIT = timedelta(minutes=5)
 DISPUTE_WAIT = timedelta(hours=1)
 REFUND_WAIT = timedelta(hours=12)  # longest, for a refund that Stripe refused
-_LATEST = timedelta(hours=13)  # an instant further ahead came from a clock that was wrong: it is over
+_LATEST = REFUND_WAIT + timedelta(hours=1)  # what is later came from a clock that was wrong: it is over
 
 
 def add_command(session: Session, kind: CommandKind, subject_id: UUID, wait: timedelta = _AT_ONCE) -> None:
@@ -62,13 +62,11 @@ def put_off(
 
     The next key follows a refusal, which Stripe may have saved under this one; at once, where it saved an error.
     """
-    wait = measure_wait(command.attempts, longest)
-    values = {"error": str(error)[:500], "next_attempt_at": clock() + wait}
     is_saved = isinstance(error, StripeAway) and error.saved
+    wait = _AT_ONCE if is_saved else measure_wait(command.attempts, longest)
+    values = {"error": str(error)[:500], "next_attempt_at": clock() + wait}
     if is_saved or isinstance(error, StripeRefused):
         values["key_number"] = command.key_number + 1
-    if is_saved:
-        values["next_attempt_at"] = clock()
     session.execute(sa.update(StripeCommand).where(_is(command.kind, command.subject_id)).values(values))
 
 

@@ -143,7 +143,7 @@ def _refuse_refunds(field: Field, _spell: Spell) -> None:
     try:
         time.sleep(rng.uniform(10, 25))
     finally:
-        wait_until(lambda: _does(control.begin_refunds, status="succeeded"), what="Stripe's stand-in")
+        wait_until(lambda: _reaches(control.begin_refunds, status="succeeded"), what="Stripe's stand-in")
         for each in control.objects("refund"):
             if each["status"] == "pending":
                 _end_refund(field, each["id"])
@@ -152,11 +152,11 @@ def _refuse_refunds(field: Field, _spell: Spell) -> None:
 def _end_refund(field: Field, key: str) -> None:
     status = field.rng.choice(("succeeded", "failed", "canceled"))
     settle = field.shop.control.settle_refund
-    wait_until(lambda: _does(settle, refund=key, status=status), what="Stripe's stand-in")
+    wait_until(lambda: _reaches(settle, refund=key, status=status), what="Stripe's stand-in")
 
 
 def _be_absent(field: Field, _spell: Spell) -> None:
-    """Stripe's events find nobody, and all background jobs stand still."""
+    """Stripe's events reach no server, and all background jobs stand still."""
     control = field.shop.control
     address = control.state()["webhook"]["url"]
     control.webhook(url="http://127.0.0.1:9/")
@@ -164,14 +164,14 @@ def _be_absent(field: Field, _spell: Spell) -> None:
         with frozen([each.pid for each in field.victims.all("background")]):
             time.sleep(field.rng.uniform(30, 50))
     finally:
-        wait_until(lambda: _does(control.webhook, url=address), what="Stripe's stand-in")
+        wait_until(lambda: _reaches(control.webhook, url=address), what="Stripe's stand-in")
 
 
 def _sets_normal(field: Field) -> bool:
-    return _does(field.shop.control.webhook, mode=NORMAL)
+    return _reaches(field.shop.control.webhook, mode=NORMAL)
 
 
-def _does(control: Callable[..., Any], **fields: Any) -> bool:
+def _reaches(control: Callable[..., Any], **fields: Any) -> bool:
     """Whether a control was reached; another fault may have its stand-in refuse connections."""
     try:
         control(**fields)

@@ -17,15 +17,8 @@ from tests.lab.drill.server_files import DEPLOY
 from tests.lab.drill.visitor import Visitor, open_slot, tell_inbox, wait_for
 
 _APIS = ("api-1", "api-2")
-_OTHERS = (
-    "stream",
-    "background",
-    "notifier",
-    "planner",
-    "scrapyd",
-    "proofs",
-    "backup",
-)  # in the order of a release
+# In the order of a release
+_OTHERS = ("stream", "background", "notifier", "planner", "scrapyd", "proofs", "backup")
 _BETWEEN_SLOTS = 20.0
 _PROMISED = 1000  # milliseconds from the page to the provider
 _DELAY = """
@@ -39,6 +32,12 @@ WHERE n.kind = 'slot_detected' AND n.provider = 'sendgrid' ORDER BY n.accepted_a
 _LAST_ALERT = """
 SELECT provider, state FROM notifications
 WHERE kind = 'slot_detected' AND accepted_at IS NOT NULL ORDER BY accepted_at DESC LIMIT 1
+"""
+_OURS, _POSTGRES = 10001, 999  # users of the images
+_STORED = "SELECT count(*) FROM backup_states WHERE part = 'wal' AND finished_at > '{}'"
+_ROWS = """
+SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM alerts), (SELECT count(*) FROM notifications),
+(SELECT sum(amount_cents) FROM payments), (SELECT count(*) FROM slots)
 """
 
 
@@ -219,14 +218,6 @@ def _is_well(person: Visitor) -> bool:
         return bool(person.ask("GET", "/health")["status"] == "ok")
     except StepFailed:
         return False
-
-
-_OURS, _POSTGRES = 10001, 999  # users of the images
-_STORED = "SELECT count(*) FROM backup_states WHERE part = 'wal' AND finished_at > '{}'"
-_ROWS = """
-SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM alerts), (SELECT count(*) FROM notifications),
-(SELECT sum(amount_cents) FROM payments), (SELECT count(*) FROM slots)
-"""
 
 
 def restore(drill: Drill) -> str:
