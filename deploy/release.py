@@ -218,7 +218,7 @@ class Swarm(Server):
 
     def _read_secrets(self) -> dict[str, bytes]:
         folder = Path(self.values.get("SECRETS", "/etc/rdvpriority/secrets"))
-        return {each.name: each.read_bytes() for each in folder.iterdir()}
+        return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
 
     def _create_secrets(self, names: Iterable[str]) -> None:
         """Create those that the swarm has not: a changed one has another name, an old one stays for going back."""

@@ -50,12 +50,13 @@ def make_stack(files: Sequence[Yaml], settings: Mapping[str, str], secrets: Mapp
         name: _make_service(name, each, values, hashes, stored) for name, each in merged["services"].items()
     }
     mounted = {mount.get("source") for each in services.values() for mount in each["volumes"]}
+    given = {secret["source"] for each in services.values() for secret in each["secrets"]}
     return {
         "version": "3.12",
         "services": services,
         "networks": {name: {"driver": "overlay"} | given for name, given in merged["networks"].items()},
         "volumes": {name: {} for name in merged["volumes"] if name in mounted},
-        "secrets": {f"{name}_{digest}": {"external": True} for name, digest in sorted(hashes.items())},
+        "secrets": {name: {"external": True} for name in sorted(given)},
     }
 
 
@@ -91,9 +92,9 @@ def _make_service(
     name: str, service: Yaml, values: Mapping[str, str], hashes: Mapping[str, str], stored: set[str]
 ) -> Yaml:
     volumes = [_mount(each) for each in service.get("volumes", ()) if each.split(":")[0] not in stored]
-    has_data = any(each["source"] != _NO_DATA for each in volumes)
+    stays = name == "migrate" or any(each["source"] != _NO_DATA for each in volumes)  # lost, it leaves locks
     # Chromium's sandbox needs our seccomp profile: a stack can set it for a whole engine alone
-    shows = name == "proofs" and not has_data and "BROWSER_NODE" in values
+    shows = name == "proofs" and not stays and "BROWSER_NODE" in values
     given = [each if isinstance(each, dict) else {"source": each} for each in service.get("secrets", ())]
     empty = [each["source"] for each in given if each["source"] not in hashes]
     if empty and "env_file" not in service:  # a program says itself what it lacks; a server would stop all
@@ -108,7 +109,7 @@ def _make_service(
         ],
         "volumes": [*volumes, *_mount_memory(service)],
         "deploy": service.get("deploy", {})
-        | _place(name, service, values, "data" if has_data else "browser" if shows else ""),
+        | _place(name, service, values, "data" if stays else "browser" if shows else ""),
     }
 
 
