@@ -26,8 +26,8 @@ from tests.factories import EMAIL, add_user
 if TYPE_CHECKING:
     from configs.ground.object_store import Blobs
     from deploy.sandbox.control_client import StripeControl
-    from tests.api.billing.till import Till
     from tests.api.payments.shop import Shop
+    from tests.api.payments.till import Till
 
 _KEPT_APPS = 6  # tests of a few environments take turns: with Stripe's stand-in and without, with the others and without
 _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}
@@ -142,7 +142,7 @@ def shop(
 @pytest.fixture
 def till(shop: "Shop", camille: Person) -> "Till":
     """Give the shop's till, before which Camille stands."""
-    from tests.api.billing.till import Till
+    from tests.api.payments.till import Till
 
     return Till(shop, camille)
 

@@ -59,7 +59,7 @@ UNFORESEEN = {
 }
 # 503 is what health answers where no notifier runs, as here.
 DOWN_HERE = {"GET /api/health", "GET /api/health/ready"}
-# What a job makes first: tests/api/privacy/, tests/api/invoices/.
+# What a job makes first: tests/api/privacy/, tests/api/payments/invoices/.
 MADE_LATER = {"GET /api/users/export", "GET /api/users/export/file", "GET /api/billing/invoices/{id}"}
 LAST = "DELETE /api/users/me"  # no other operation has an account to ask about then
 

@@ -122,7 +122,7 @@ _ROW_WALKS = {
         "tests/api/alerts/test_routes.py::test_an_alert_is_kept_told_to_the_planner_and_caught_up",
     ),
     "grant": RowWalk(
-        "api/payments/billing/", Grant, "tests/api/payments/test_orders.py::test_a_paid_order_gives_the_plan_once_and_wakes_the_alerts_in_any_order_of_the_events",
+        "api/payments/billing/", Grant, "tests/api/payments/exchange/test_orders.py::test_a_paid_order_gives_the_plan_once_and_wakes_the_alerts_in_any_order_of_the_events",
     ),
 }  # fmt: skip
 

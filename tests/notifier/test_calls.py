@@ -23,7 +23,7 @@ from notifier.sweep import undelivered
 from tests.factories import add_answer, one
 from tests.in_turn import in_turn
 from tests.notifier import world
-from tests.notifier.receipts_world import (
+from tests.notifier.receipts.receipts_world import (
     CALLED,
     callee,
     calls,

@@ -30,7 +30,7 @@ from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.notifier import world
 from tests.notifier.conftest import Answering
-from tests.notifier.receipts_world import SECRET, event_of, send_events
+from tests.notifier.receipts.receipts_world import SECRET, event_of, send_events
 from tests.refused_writes import REFUSALS, disk_full, read_only
 
 if TYPE_CHECKING:

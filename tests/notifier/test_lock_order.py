@@ -34,14 +34,14 @@ from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts, lost_contacts
 from notifier.receipts.applied_receipts import apply_due, expire_receipts
 from tests.notifier import world
-from tests.notifier.receipts_world import (
+from tests.notifier.receipts.receipts_world import (
     SECRET,
     call_twilio_hook,
     event_of,
     query_of,
     send_events,
 )
-from tests.notifier.test_receipts import losses, sent, state_of, stored
+from tests.notifier.receipts.test_receipts import losses, sent, state_of, stored
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("whole")

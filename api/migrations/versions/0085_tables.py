@@ -1,6 +1,6 @@
 """The tables that the first databases had. None is made by this revision: a new one begins at the newest.
 
-tests/api/models/test_migrations.py has the digest of what they were.
+tests/api/migrations/test_migrations.py has the digest of what they were.
 """
 
 from collections.abc import Sequence

@@ -28,7 +28,7 @@ from api.models.user import User
 from api.payments.invoices.issuing import issue_due
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.invoices.documents import pay
+from tests.api.payments.invoices.documents import pay
 from tests.factories import add_alert, add_user, change, get, remove, rows, save
 from tests.in_turn import in_turn
 from tests.waiting import at_once

@@ -15,7 +15,7 @@ from api.pages.account.messages import StateGroup
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs, StoreAway
 from tests.api.alerts.test_notifications import announce, write, write_notice
-from tests.api.invoices.documents import issue, pay, refund
+from tests.api.payments.invoices.documents import issue, pay, refund
 from tests.clients import Browser
 from tests.factories import EMAIL, add_account, change, one, remove, rows
 from tests.in_turn import in_turn

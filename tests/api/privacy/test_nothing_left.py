@@ -65,8 +65,8 @@ from configs.ground.clock import clock
 from notifier.channels.batch_sender import providers
 from notifier.jobs import match as match_detection
 from notifier.matching import match_service, notification_writer
-from tests.api.declarations.orders import hand_over
-from tests.api.invoices.documents import pay
+from tests.api.payments.declarations.orders import hand_over
+from tests.api.payments.invoices.documents import pay
 from tests.api.payments.shop import find_intent, get_payment
 from tests.api.privacy.traces import delete, is_one_waiting, prove
 from tests.clients import People, Person, problem

@@ -3,7 +3,7 @@
 A laxer one would let a message of ours pass that the provider does not take. SendGrid's and Twilio's are called by their
 own libraries, Telegram's as its Bot API is.
 
-What they accept and how they fail is tried where the notifier sends (tests/notifier/providers, web_push).
+What they accept and how they fail is tried where the notifier sends (tests/notifier/channels/providers, web_push).
 """
 
 from collections.abc import Callable, Iterator

@@ -40,7 +40,7 @@ from notifier.jobs import deliver
 from tests.fuzz import times
 from tests.in_turn import in_turn
 from tests.notifier.conftest import Answering
-from tests.notifier.receipts_world import wanted_call
+from tests.notifier.receipts.receipts_world import wanted_call
 from tests.notifier.world import alert, detection, get, matched, person, slots
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from notifier.jobs import deliver, match
 from notifier.sweep import Sweep
 from tests.in_turn import in_turn
 from tests.notifier import world
-from tests.notifier.receipts_world import callee
+from tests.notifier.receipts.receipts_world import callee
 from tests.samples import try_first
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from tests.factories import add_message
 from tests.in_turn import in_turn
 from tests.notifier import world
 from tests.notifier.conftest import Answering, Posts
-from tests.notifier.receipts_world import calls, missed_sms
+from tests.notifier.receipts.receipts_world import calls, missed_sms
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -15,8 +15,8 @@ from api.models.payment import Payment
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Role
 from configs.ground.clock import clock
-from tests.api.invoices.documents import issue, pay, refund, sum_documents
 from tests.api.pages.admin.conftest import act, audit, plain, walk
+from tests.api.payments.invoices.documents import issue, pay, refund, sum_documents
 from tests.api.payments.shop import Shop, find_intent, get_payment, list_grants, list_refunds
 from tests.clients import Browser, seat_operator
 from tests.factories import add_account, add_difference, add_payment, add_stripe_event, change, rows, save

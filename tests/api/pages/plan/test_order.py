@@ -16,9 +16,9 @@ from api.models.payment import Payment
 from api.models.user import Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.invoices.documents import issue
 from tests.api.pages.plan.conftest import Buyer
 from tests.api.pages.plan.test_plan import buy
+from tests.api.payments.invoices.documents import issue
 from tests.api.world import reveal_health
 from tests.clients import Browser
 from tests.factories import BOBIGNY, PASSWORD, add_account, add_alert, add_desk, change, rows
