@@ -190,7 +190,7 @@ class Dispatcher:
         hold, now = self._spider.queue.hold_seconds, clock()
         try:
             claimed = await due_queue.asend(
-                self._client, due_queue.claim(self._queue, now=now, places=free, hold=hold)
+                self._client, due_queue.claim_desks(self._queue, now=now, places=free, hold=hold)
             )
         except redis.RedisError as error:
             self._redis_lost(error)

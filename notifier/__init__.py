@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from notifier.delivery.message_writer import raise_alarm as raise_alarm
     from notifier.delivery.message_writer import repeat_alarm as repeat_alarm
     from notifier.delivery.message_writer import write_to_contacts as write_to_contacts
-    from notifier.delivery.nudges import catch_up as catch_up
-    from notifier.delivery.nudges import nudge as nudge
+    from notifier.delivery.nudges import ask_catch_up as ask_catch_up
+    from notifier.delivery.nudges import ask_deliver as ask_deliver
     from notifier.jobs import deliver_here as deliver_here
     from notifier.matching.message_edits import mark_gone_slots as mark_gone_slots
     from notifier.message_kinds import is_secret as is_secret
     from notifier.message_kinds import list_operator_kinds as list_operator_kinds
     from notifier.receipts.receiving import is_genuine as is_genuine
-    from notifier.receipts.receiving import receive as receive
+    from notifier.receipts.receiving import store_receipts as store_receipts
 
 # By module: the names there.
 _ROOMS = {
     "content.messages": "write_title write_words",
     "dead_letters": "replay",
     "delivery.message_writer": "create_notifications notify_address raise_alarm repeat_alarm write_to_contacts",
-    "delivery.nudges": "catch_up nudge",
+    "delivery.nudges": "ask_catch_up ask_deliver",
     "jobs": "deliver_here",
     "matching.message_edits": "mark_gone_slots",
     "message_kinds": "is_secret list_operator_kinds",
-    "receipts.receiving": "is_genuine receive",
+    "receipts.receiving": "is_genuine store_receipts",
 }
 _BEHIND = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

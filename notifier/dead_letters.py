@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{len(rows)} dead letters")
             return 0
         alive = replay(opened, [row.id for row in rows], unsure=given.unsure)
-    nudges.nudge(alive)
+    nudges.ask_deliver(alive)
     print(f"{len(alive)} of {len(rows)} dead letters replayed")
     return 0
 

@@ -59,7 +59,7 @@ def match(detection_id: str, *alert_ids: str) -> None:
     with bound_contextvars(detection=detection_id):
         with session() as opened:
             written, parts = match_service.match_detection(opened, key, database_clock(), part, mine)
-        nudges.match_parts(detection_id, parts)
+        nudges.ask_match_parts(detection_id, parts)
         _send(written, mine, in_crowd=bool(part))
 
 
@@ -84,18 +84,18 @@ def rearm(desk_id: str) -> None:
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
     mine = InlineClaim.begin(database_clock())
     with session() as opened:
-        written = match_service.match(opened, desk_id, database_clock(), alert_ids, mine)
+        written = match_service.match_open_slots(opened, desk_id, database_clock(), alert_ids, mine)
     if written or (mine and mine.messages):
         _send(written, mine, in_crowd=in_crowd)
 
 
 def _send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:
     """Have the workers of the channels deliver, and send the mails that were claimed as they were written."""
-    nudges.nudge(written, in_crowd=in_crowd)
+    nudges.ask_deliver(written, in_crowd=in_crowd)
     if mine:
         mine.send()
     if not written:  # a notice may be all that there is, or mails that left here
-        nudges.show_notices()
+        nudges.wake_streams()
 
 
 @_patient
@@ -108,7 +108,9 @@ def apply_receipts() -> None:
     """
     with session() as opened:
         applied = applied_receipts.apply_delivered(opened, database_clock())
-    applied_receipts.apply_due(database_clock(), except_delivered=applied == applied_receipts.MOST_DELIVERED)
+    applied_receipts.apply_due_receipts(
+        database_clock(), except_delivered=applied == applied_receipts.MOST_DELIVERED
+    )
 
 
 @_patient

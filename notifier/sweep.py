@@ -213,7 +213,7 @@ def _ask_to_deliver(works: Sequence[WaitingWork], now: datetime) -> int:
 
     One that a worker holds already needs no note.
     """
-    queued = nudges.deliver(works)
+    queued = nudges.ask_deliver_work(works)
     asked = [key for work in works if work.id in queued for key in (work.id, *work.beside)]
     if asked:
         row = Notification
@@ -242,13 +242,13 @@ class Sweep:
         with session() as opened:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
-            nudges.apply_receipts()
+            nudges.ask_apply_receipts()
         next_round = now + timedelta(seconds=REARM_SECONDS())
         if self.rearm_at is None or not now < self.rearm_at <= next_round:  # later: the clock was set back
             self.rearm_at = next_round
             with session() as opened:
                 desks = match_service.open_desks(opened, now)
-            nudges.rearm(desks)
+            nudges.ask_rearm(desks)
         if found := detections + notifications:
             log.info("nudged", detections=detections, notifications=notifications)
         return found

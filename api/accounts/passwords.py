@@ -54,7 +54,7 @@ def normalize_password(password: str) -> str:
 
 
 @contextmanager
-def take_turn(*, kept: bool = False) -> Iterator[None]:
+def hold_turn(*, kept: bool = False) -> Iterator[None]:
     """Wait for one of the process's two turns, and hold it while the block runs: the `kept` one or the strangers'.
 
     Raises:
@@ -83,9 +83,9 @@ def hash_new_password(password: str, email: str, like: str | None = None, *, kep
     """Return the hash of a password that somebody chooses, unless it can be guessed: judged and hashed in one turn.
 
     Raises:
-        ApiError: 422, it can be guessed; 503, see `take_turn`.
+        ApiError: 422, it can be guessed; 503, see `hold_turn`.
     """
-    with take_turn(kept=kept):
+    with hold_turn(kept=kept):
         if weakness := explain_weakness(password, email):
             raise invalid(FieldError(path="password", rule="guessable", detail=weakness))
         return _hash(password, like)
@@ -97,9 +97,9 @@ def hash_password(password: str, like: str | None = None, *, kept: bool = False)
     With `like`, an earlier hash, the salt is that one's: the same password has the same hash again.
 
     Raises:
-        ApiError: 503, see `take_turn`.
+        ApiError: 503, see `hold_turn`.
     """
-    with take_turn(kept=kept):
+    with hold_turn(kept=kept):
         return _hash(password, like)
 
 
@@ -107,12 +107,12 @@ def verify_password(password: str, stored: str | None, *, kept: bool = False) ->
     """Return whether the password has that hash. Without a hash it takes the same time and returns False.
 
     Raises:
-        ApiError: 503, see `take_turn`.
+        ApiError: 503, see `hold_turn`.
     """
     if stored is None:
         hash_password(password, kept=kept)
         return False
-    with take_turn(kept=kept):
+    with hold_turn(kept=kept):
         return bcrypt.checkpw(_digest(password), stored.encode("ascii"))
 
 

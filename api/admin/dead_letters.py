@@ -17,7 +17,7 @@ import notifier
 from api.admin.desks import DAY, MONTH
 from api.admin.messages import Kind, Part
 from api.alerts.notifications.reasons import UNKNOWN
-from api.ground.messages import nudge_later
+from api.ground.messages import ask_deliver_later
 from api.ground.paging import (
     Found,
     MomentQuery,
@@ -103,7 +103,7 @@ def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUI
     latest = (Notification.failed_at.desc(), Notification.id.desc())
     query = _select_dead(session, wanted).order_by(*stays, *latest)
     chosen = [each.id for each in session.scalars(query.limit(MOST_REPLAYED))]
-    return len(chosen), nudge_later(session, notifier.replay(session, chosen, unsure=wanted.unsure))
+    return len(chosen), ask_deliver_later(session, notifier.replay(session, chosen, unsure=wanted.unsure))
 
 
 def _select_dead(session: Session, wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:

@@ -22,7 +22,7 @@ from api.alerts.targets import (
 from api.alerts.unwatched import record_unwatched
 from api.alerts.watchability import must_wait_for_watch
 from api.ground.errors import invalid
-from api.ground.messages import catch_up_later
+from api.ground.messages import ask_catch_up_later
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
 from configs.ground.clock import clock
@@ -49,7 +49,7 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
     if given & _WATCHED:
         _change_targets(session, alert, _merge(alert, change))
     if alert.waits:
-        catch_up_later(session, [alert.id])
+        ask_catch_up_later(session, [alert.id])
     return alert
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
-from api.ground.messages import nudge_later
+from api.ground.messages import ask_deliver_later
 from api.models.base import is_any_of
 from api.models.incident import Incident, IncidentReason
 from api.models.slot import Detection
@@ -97,4 +97,4 @@ def _open_incident(
     if incident.told_at is not None:
         incident.alarm_params = params
     else:
-        nudge_later(session, notifier.raise_alarm(session, incident, _KIND, params, now))
+        ask_deliver_later(session, notifier.raise_alarm(session, incident, _KIND, params, now))

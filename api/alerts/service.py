@@ -23,7 +23,7 @@ from api.alerts.targets import (
 from api.alerts.unwatched import record_unwatched
 from api.alerts.watchability import ensure_watchable, must_wait_for_watch
 from api.ground.errors import ApiError, not_found
-from api.ground.messages import catch_up_later, write_message
+from api.ground.messages import ask_catch_up_later, write_message
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from configs.ground.clock import clock
@@ -148,7 +148,7 @@ def create_alert(
     record_desk_changes(session, alert, "alert created")
     session.flush()
     if alert.enabled:
-        catch_up_later(session, [alert.id])
+        ask_catch_up_later(session, [alert.id])
     return alert
 
 
@@ -186,7 +186,7 @@ def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
     alert.watched_since = clock()
     record_desk_changes(session, alert, "alert enabled" if enabled else "alert paused")
     if enabled:
-        catch_up_later(session, [alert.id])
+        ask_catch_up_later(session, [alert.id])
 
 
 def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
@@ -233,7 +233,7 @@ def open_again(session: Session, alert: Alert) -> None:
     alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()
     record_desk_changes(session, alert, "alert reopened")
     if alert.enabled:
-        catch_up_later(session, [alert.id])
+        ask_catch_up_later(session, [alert.id])
 
 
 def may_reopen(alert: Alert) -> bool:
@@ -253,7 +253,7 @@ def wake_alerts(session: Session, user_id: UUID, reason: str) -> None:
     waiting = session.scalars(select_waiting(user_id)).all()
     for alert in waiting:
         record_desk_changes(session, alert, reason)
-    catch_up_later(session, [alert.id for alert in waiting])
+    ask_catch_up_later(session, [alert.id for alert in waiting])
 
 
 def get_open(session: Session, user_id: UUID, alert_id: UUID) -> Alert:

@@ -40,7 +40,7 @@ def receive_telegram_update() -> dict[str, Any]:
 @webhook(_is_signed_by("sendgrid"))
 def receive_sendgrid_events() -> dict[str, Any]:
     """Take receipts of mails. SendGrid sends them again for a day until it gets a success."""
-    notifier.receive("sendgrid", dict(request.headers), request.get_data())
+    notifier.store_receipts("sendgrid", dict(request.headers), request.get_data())
     return Received().as_json()
 
 
@@ -59,7 +59,7 @@ def receive_sms_state() -> tuple[str, int]:
 
 
 def _receive(provider: str) -> tuple[str, int]:
-    notifier.receive(provider, dict(request.headers), request.get_data(), _read_query())
+    notifier.store_receipts(provider, dict(request.headers), request.get_data(), _read_query())
     return "", HTTPStatus.NO_CONTENT
 
 

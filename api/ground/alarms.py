@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
-from api.ground.messages import nudge_later
+from api.ground.messages import ask_deliver_later
 from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
 
@@ -35,7 +35,7 @@ def open_alarm(
     values = {"subject": subject, "reason": reason, "starts_at": now, "seen_at": now}
     made = insert(Incident).values(values).on_conflict_do_nothing().returning(Incident)
     if incident := session.scalars(made).one_or_none():  # none: another process has written it meanwhile
-        nudge_later(session, notifier.raise_alarm(session, incident, kind, params, now))
+        ask_deliver_later(session, notifier.raise_alarm(session, incident, kind, params, now))
 
 
 def repeat_alarms(session: Session) -> None:
@@ -53,7 +53,7 @@ def repeat_alarms(session: Session) -> None:
         .with_for_update(skip_locked=True)
     )
     for each in session.scalars(due).all():
-        nudge_later(session, notifier.repeat_alarm(session, each, now))
+        ask_deliver_later(session, notifier.repeat_alarm(session, each, now))
 
 
 def list_unanswered(session: Session) -> list[Incident]:

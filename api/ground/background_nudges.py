@@ -15,7 +15,7 @@ KEPT_SECONDS = 3600  # without the program, which finds everything in the tables
 log = structlog.get_logger(__name__)
 
 
-def nudge(queue: str, job: str, argument: str = "", *, most: int | None = None) -> None:
+def ask_job(queue: str, job: str, argument: str = "", *, most: int | None = None) -> None:
     """Have a job begin now; the schedule does it where Redis is away, or more than `most` nudges wait already."""
     key = f"nudges:{queue}"
     try:

@@ -32,9 +32,9 @@ class CommitEffects:
         """
         if self.confirmations:
             notifier.deliver_here(self.confirmations)
-        notifier.nudge(self.messages)
+        notifier.ask_deliver(self.messages)
         for alert_id in dict.fromkeys(self.alerts):
-            notifier.catch_up(alert_id)
+            notifier.ask_catch_up(alert_id)
 
 
 def get_effects(session: Session) -> CommitEffects:
@@ -46,13 +46,13 @@ def get_effects(session: Session) -> CommitEffects:
     return known
 
 
-def nudge_later(session: Session, written: list[UUID]) -> list[UUID]:
+def ask_deliver_later(session: Session, written: list[UUID]) -> list[UUID]:
     """Nudge these notifications after the commit; return them."""
     get_effects(session).messages += written
     return written
 
 
-def catch_up_later(session: Session, alert_ids: Iterable[UUID]) -> None:
+def ask_catch_up_later(session: Session, alert_ids: Iterable[UUID]) -> None:
     """Have slots that are open matched for these alerts after the commit."""
     get_effects(session).alerts += alert_ids
 
@@ -61,7 +61,7 @@ def write_message(
     session: Session, user_id: UUID, kind: str, params: dict[str, Any], dedupe_key: str, **how: Any
 ) -> list[UUID]:
     """Write a message to a user as `notifier.create_notifications` does; return the ids of the new rows."""
-    return nudge_later(
+    return ask_deliver_later(
         session, notifier.create_notifications(session, user_id, kind, params, dedupe_key, **how)
     )
 
@@ -70,4 +70,4 @@ def write_to_address(
     session: Session, address: str, kind: str, params: dict[str, Any], dedupe_key: str, **how: Any
 ) -> None:
     """Write an e-mail to an address as `notifier.notify_address` does."""
-    nudge_later(session, notifier.notify_address(session, address, kind, params, dedupe_key, **how))
+    ask_deliver_later(session, notifier.notify_address(session, address, kind, params, dedupe_key, **how))

@@ -21,7 +21,7 @@ from api.admin.health import dead_mans_switch, watch
 from api.alerts import appointment_reminders, appointments, false_alarms, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.ground import alarms
-from api.ground.messages import get_effects, nudge_later
+from api.ground.messages import ask_deliver_later, get_effects
 from api.ground.separate_parts import do_each
 from api.jobs import daily_messages, self_checks, table_upkeep
 from api.jobs.registry import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
@@ -274,7 +274,9 @@ drop_former_customers = _job(
 )
 sync_stuck_payments = _job(reconciliation.sync_stuck_payments, every=5 * MINUTE, queue=PAYMENTS)
 # Those whose time has come, and those that a program died over
-apply_declarations = _job(declarations.apply_due, "apply_declarations", every=MINUTE, queue=PAYMENTS)
+apply_declarations = _job(
+    declarations.apply_due_declarations, "apply_declarations", every=MINUTE, queue=PAYMENTS
+)
 check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
 tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
 remind_of_appointments = _mails(
@@ -286,7 +288,7 @@ write_weekly_summaries = _mails(
     weekly_summaries.write_due_summaries, "write_weekly_summaries", every=MINUTE, until_none=True
 )
 mark_gone_slots = _mails(
-    lambda s: nudge_later(s, notifier.mark_gone_slots(s)), "mark_gone_slots", every=MINUTE
+    lambda s: ask_deliver_later(s, notifier.mark_gone_slots(s)), "mark_gone_slots", every=MINUTE
 )
 tell_closed_desks = _mails(plan_ends.tell_closed_desks, every=HOUR)
 remind_of_failed_renewals = _mails(plan_ends.remind_in_grace, "remind_of_failed_renewals", every=DAY)

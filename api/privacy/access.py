@@ -5,7 +5,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.models.base import write_once
 from api.models.job import MAINTENANCE
 from api.privacy.deletion import delete_account
@@ -27,7 +27,7 @@ def delete_signed_in(*, understood: bool) -> None:
     user_id = current_user_id()
     email = _delete(user_id, understood=understood)
     forget_counts(user_id, email)
-    nudge(MAINTENANCE, "drop_exports")
+    ask_job(MAINTENANCE, "drop_exports")
 
 
 def delete_named(user_id: UUID) -> None:
@@ -37,7 +37,7 @@ def delete_named(user_id: UUID) -> None:
         ApiError: see `api.privacy.deletion.delete_account`.
     """
     _delete(user_id, understood=True, repeated=True)
-    nudge(MAINTENANCE, "drop_exports")
+    ask_job(MAINTENANCE, "drop_exports")
 
 
 def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> str:

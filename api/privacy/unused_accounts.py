@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.ground.separate_parts import do_each
@@ -88,7 +88,7 @@ def end_unused_accounts() -> dict[str, int]:
 
     _taken, failed = do_each("end_unused_accounts", _list_unused(now), take_step)
     if counts["deleted"]:
-        nudge(MAINTENANCE, "drop_exports")
+        ask_job(MAINTENANCE, "drop_exports")
     return counts | {"failed": failed}
 
 

@@ -88,7 +88,7 @@ def run_once(now: datetime) -> int:
         written += watchable_notices.write_watchable_notices(rows) + release_reminders.write_reminders(
             rows, now
         )
-    notifier.nudge(written)
+    notifier.ask_deliver(written)
     return len(written)
 
 

@@ -243,7 +243,7 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
     return call.read(answer)
 
 
-def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[ClaimResult]:
+def claim_desks(system: str, *, now: datetime, places: int, hold: float) -> Call[ClaimResult]:
     """Take up to `places` desks that are due and whose hosts are free: most overdue first, one per host.
 
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.

@@ -146,7 +146,7 @@ class MessageClaim:
         return cls(uuid4(), now + timedelta(seconds=LEASE_SECONDS()))
 
 
-def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
+def lease_messages(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     """Lease notifications, and what else waits for the same contacts, and read them again.
 
     Those that are not due, or that another worker holds, are left out.
@@ -180,7 +180,7 @@ def _within_cap(
     turns = read_turns(opened, capped, made.token, now)
     for group in groups:
         row, contact, _ = group[0]
-        turn = take_turn(turns, contact.id, now) if row.kind == SLOT_DETECTED else now
+        turn = take_cap_turn(turns, contact.id, now) if row.kind == SLOT_DETECTED else now
         if turn <= now:
             yield group
         else:
@@ -362,7 +362,7 @@ class CapCount:
 Turns = Mapping[UUID, CapCount]
 
 
-def take_turn(turns: Turns, contact_id: UUID, now: datetime) -> datetime:
+def take_cap_turn(turns: Turns, contact_id: UUID, now: datetime) -> datetime:
     """Take a turn for one message, where the contact has one now; return when it has."""
     if contact_id not in turns:
         return now

@@ -132,9 +132,9 @@ def hand_over(claimed: Sequence[ClaimedMessage]) -> None:
 
 
 def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
-    """Lease notifications; those that are not to be sent any more end here."""
+    """Claim notifications; those that are not to be sent any more end here."""
     with session() as opened:
-        claimed = claiming.claim(opened, ids, database_clock(opened))
+        claimed = claiming.lease_messages(opened, ids, database_clock(opened))
         now = database_clock(opened)
         decided: dict[DeliveryDecision, list[UUID]] = defaultdict(list)
         for row, how in claimed.unsent:

@@ -67,8 +67,8 @@ def create_notifications(
 ) -> list[UUID]:
     """Write a notification for each contact that the kind accepts and has texts for; return the ids of the new ones.
 
-    `nudge` them after the commit. `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used
-    before writes nothing. `channels` leaves out contacts on others; `language` stands in for the user's.
+    `ask_deliver` them after the commit. `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was
+    used before writes nothing. `channels` leaves out contacts on others; `language` stands in for the user's.
     """
     sent = kind_of(kind)
     wanted = language or session.get_one(User, user_id, options=[_LANGUAGE]).language

@@ -60,12 +60,12 @@ def _forgiving(what: str) -> Iterator[None]:
         log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 
-def match_parts(detection_id: str, parts: Iterable[Sequence[str]]) -> None:
+def ask_match_parts(detection_id: str, parts: Iterable[Sequence[str]]) -> None:
     """Have parts of the alerts that wait for a detection matched; a round of re-arming finds what was lost."""
     _ask_many(MANY, "match", [(detection_id, *alert_ids) for alert_ids in parts])
 
 
-def catch_up(alert_id: UUID) -> None:
+def ask_catch_up(alert_id: UUID) -> None:
     """Have what is open matched for an alert that was created, enabled or widened, after its commit.
 
     Never raises because Redis is away: the sweep re-arms open desks.
@@ -73,7 +73,7 @@ def catch_up(alert_id: UUID) -> None:
     _ask_many(CRITICAL, "catch_up", [(str(alert_id),)])
 
 
-def rearm(desk_ids: Iterable[str]) -> None:
+def ask_rearm(desk_ids: Iterable[str]) -> None:
     """Have desks' open slots matched with alerts not notified yet.
 
     A job that is not taken soon is dropped: the next round finds them.
@@ -90,20 +90,20 @@ def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept:
             )
 
 
-def apply_receipts() -> None:
+def ask_apply_receipts() -> None:
     """Have stored receipts applied; one job a second is enough for all of them."""
     with _forgiving("apply_receipts"):
         job_id = f"receipts-{clock():%H%M%S}"  # the job of a worker that died keeps its id for a while
         push(RECEIPTS, "notifier.jobs.apply_receipts", (), job_id, seconds=MATCH_SECONDS, kept=MATCH_SECONDS)
 
 
-def show_notices() -> None:
+def wake_streams() -> None:
     """Have the live streams show what was written just now; they look every two seconds anyway."""
-    with _forgiving("show_notices"):
+    with _forgiving("wake_streams"):
         redis().publish(NOTICES, b"")
 
 
-def nudge(notification_ids: Iterable[UUID], *, in_crowd: bool = False) -> None:
+def ask_deliver(notification_ids: Iterable[UUID], *, in_crowd: bool = False) -> None:
     """Have notifications delivered, each by its own channel, and shown, after the commit that wrote them.
 
     What is in bulk is left to the sweep, which lets little of it into a queue at a time. Never raises because Redis is
@@ -120,8 +120,8 @@ def nudge(notification_ids: Iterable[UUID], *, in_crowd: bool = False) -> None:
                 key: WaitingWork(key, channel, priority, in_crowd or priority not in URGENT)
                 for key, channel, priority in opened.execute(left)
             }
-        deliver(works[each] for each in ids if each in works)
-    show_notices()  # after the messages, which it does not delay
+        ask_deliver_work(works[each] for each in ids if each in works)
+    wake_streams()  # after the messages, which it does not delay
 
 
 def read_wait(channel: Channel, *, single: bool) -> float | None:
@@ -137,7 +137,7 @@ def read_wait(channel: Channel, *, single: bool) -> float | None:
     return max(0.0, read_oldest_seconds(jobs, clock()) or 0.0)  # a job that is too old is about to be dropped
 
 
-def deliver(several: Iterable[WaitingWork]) -> set[UUID]:
+def ask_deliver_work(several: Iterable[WaitingWork]) -> set[UUID]:
     """Have notifications delivered: as many in a job as a channel takes at once; return those that are in a queue.
 
     What few people wait for at this moment goes another way than a crowd, so that it is never behind one.

@@ -89,7 +89,7 @@ def match_detection(
     return [], parts
 
 
-def match(
+def match_open_slots(
     session: Session,
     desk_id: str,
     now: datetime,

@@ -128,7 +128,7 @@ class InlineClaim:
             return set()
         mine = {each.contact_id for each in reached if each.channel is Channel.EMAIL and not each.needs_claim}
         turns = claiming.read_turns(session, mine, self.claim.token, self.now)
-        return {each for each in mine if claiming.take_turn(turns, each, self.now) <= self.now}
+        return {each for each in mine if claiming.take_cap_turn(turns, each, self.now) <= self.now}
 
     def add(
         self, row: Mapping[str, Any], address: str, opening: SlotOpening, wishes: Sequence[WantedSlots]

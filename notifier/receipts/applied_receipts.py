@@ -85,14 +85,14 @@ def apply_delivered(opened: Session, now: datetime) -> int:
     """Mark accepted messages as delivered whose receipts wait, at most MOST_DELIVERED; return how many were.
 
     One statement applies the usual kind of receipt, one after another by the hundred. In a transaction of its own: it
-    holds messages, and never waits for their users. Whatever else a receipt may mean is left to `apply_due`.
+    holds messages, and never waits for their users. Whatever else a receipt may mean is left to `apply_due_receipts`.
     """
     applied = opened.execute(_APPLY_DELIVERED, {"now": now, "most": MOST_DELIVERED}).all()
     log_each("delivered", [(row.id, _name(row)) for row in applied], after=opened)
     return len(applied)
 
 
-def apply_due(now: datetime, *, except_delivered: bool = False) -> None:
+def apply_due_receipts(now: datetime, *, except_delivered: bool = False) -> None:
     """Apply the receipts that wait, at most AT_ONCE, each in a transaction of its own.
 
     `except_delivered` leaves out those that say so.

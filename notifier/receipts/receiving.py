@@ -346,7 +346,7 @@ def _is_from_telegram(headers: Mapping[str, str], _body: bytes, _query: str) -> 
     return any(hmac.compare_digest(given.encode(), each.encode()) for each in known)
 
 
-def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
+def store_receipts(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
     """Store the receipts of a call. A repeated call changes nothing; an unreadable one is logged: it would come again.
 
     The sweep applies them within a second; no job is enqueued here, since the call would wait if Redis hangs.

@@ -37,9 +37,9 @@ _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.e
 def door(monkeypatch: pytest.MonkeyPatch) -> Door:
     """Listen at the front door: what waits behind it has tests of its own."""
     calls = Door([], [])
-    monkeypatch.setattr(notifier, "nudge", calls.nudged.extend)
+    monkeypatch.setattr(notifier, "ask_deliver", calls.nudged.extend)
     monkeypatch.setattr(notifier, "deliver_here", calls.nudged.extend)
-    monkeypatch.setattr(notifier, "catch_up", calls.caught_up.append)
+    monkeypatch.setattr(notifier, "ask_catch_up", calls.caught_up.append)
     return calls
 
 

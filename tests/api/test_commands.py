@@ -205,7 +205,7 @@ def test_what_is_registered_stays_when_redis_goes_away_after_the_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings_env(PREFECTURES_DIR=PREFECTURES)
-    monkeypatch.setattr(notifier, "nudge", nudges.nudge)  # the real one
+    monkeypatch.setattr(notifier, "ask_deliver", nudges.ask_deliver)  # the real one
     client = create_app().test_client()
     monkeypatch.setenv(
         "REDIS_URL", "redis://127.0.0.1:1/0"

@@ -114,8 +114,8 @@ def kept_site_apps() -> list[tuple[Settings, Flask]]:
 @pytest.fixture
 def stores(database: str, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give an empty database and Redis; no worker of the notifier reads from them."""
-    monkeypatch.setattr(notifier, "nudge", notifier.deliver_here)
-    monkeypatch.setattr(notifier, "catch_up", lambda alert_id: None)
+    monkeypatch.setattr(notifier, "ask_deliver", notifier.deliver_here)
+    monkeypatch.setattr(notifier, "ask_catch_up", lambda alert_id: None)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def put(client: redis.Redis, *entries: DueEntry, system: str = "test") -> int:
 def take(
     client: redis.Redis, now: datetime = NOW, places: int = 10, system: str = "test"
 ) -> due_queue.ClaimResult:
-    return due_queue.send(client, due_queue.claim(system, now=now, places=places, hold=HOLD))
+    return due_queue.send(client, due_queue.claim_desks(system, now=now, places=places, hold=HOLD))
 
 
 def refusal(

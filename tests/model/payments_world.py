@@ -28,7 +28,7 @@ from api.payments.billing.plan_ends import refund_closed_desk
 from api.payments.billing.schemas import Cancellation, NewOrder
 from api.payments.billing.service import start_checkout
 from api.payments.declarations.records import Author
-from api.payments.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
+from api.payments.declarations.service import apply_due_declarations, cancel_own, undo_own, withdraw_order
 from api.payments.exchange import jobs
 from api.payments.exchange.events import is_genuine, receive_event, replay_event
 from api.payments.exchange.reconciliation import JOB
@@ -295,7 +295,7 @@ class PaymentsWorld:
     def _shift(self, pause: timedelta) -> None:
         self.traveller.shift(pause)
         self.stripe.control(controls.advance)
-        apply_due()
+        apply_due_declarations()
         self.collect()
 
     # Quiet
@@ -322,7 +322,7 @@ class PaymentsWorld:
                 return
             if due:
                 self._shift(max(due - clock(), timedelta()) + timedelta(seconds=1))
-            apply_due()
+            apply_due_declarations()
             jobs.work_off()
             self._tell_credits()
         raise AssertionError("something is never done")

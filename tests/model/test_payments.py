@@ -262,8 +262,8 @@ def machine(
     direct = DirectStripe()
     stripe = direct.make_client()
     monkeypatch.setattr(client, "get_client", lambda: stripe)
-    monkeypatch.setattr(events, "nudge_object", lambda object_id, _: queue.append(object_id))
-    for name in ("nudge", "deliver_here", "catch_up"):
+    monkeypatch.setattr(events, "ask_apply_object", lambda object_id, _: queue.append(object_id))
+    for name in ("ask_deliver", "deliver_here", "ask_catch_up"):
         monkeypatch.setattr(notifier, name, lambda _what: None)
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

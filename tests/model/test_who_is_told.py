@@ -428,7 +428,7 @@ def machine(
     monkeypatch.setattr(notifier, "detection_seen", match)
     monkeypatch.setattr(
         nudges,
-        "rearm",
+        "ask_rearm",
         lambda desks, parts=((),): queue.extend(("rearm", each) for each in desks for _ in parts),
     )
 
@@ -437,7 +437,7 @@ def machine(
         queue.extend(("deliver", each) for each in ids)
         return set(ids)
 
-    monkeypatch.setattr(nudges, "deliver", deliver)
+    monkeypatch.setattr(nudges, "ask_deliver_work", deliver)
     taken: list[InlineClaim] = []
 
     def send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:

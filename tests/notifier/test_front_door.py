@@ -40,8 +40,8 @@ def test_each_change_of_an_alert_asks_to_catch_up_again_and_no_job_stays_for_eve
     queued: Queued, redis_server: redis.Redis
 ) -> None:
     changed = uuid4()
-    notifier.catch_up(changed)
-    notifier.catch_up(changed)
+    notifier.ask_catch_up(changed)
+    notifier.ask_catch_up(changed)
     assert queued("critical") == [("notifier.jobs.catch_up", [str(changed)])] * 2
     assert all(0 < redis_server.ttl(job.key) <= 3600 for job in queue("critical").get_jobs())
 
@@ -55,12 +55,12 @@ def test_redis_away_is_a_warning_each_and_leaves_all_to_the_sweep(
     ids = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
     with capture_logs() as logs:
         notifier.detection_seen(uuid4())
-        notifier.catch_up(uuid4())
-        notifier.nudge(ids)
+        notifier.ask_catch_up(uuid4())
+        notifier.ask_deliver(ids)
     assert {(each["log_level"], each["event"]) for each in logs} == {
         ("warning", "not nudged, the sweep will")
     }
-    assert [each["what"] for each in logs] == ["match", "catch_up", "deliver", "show_notices"]
+    assert [each["what"] for each in logs] == ["match", "catch_up", "deliver", "wake_streams"]
     assert [row.state for row in world.notifications()] == [State.PENDING]
 
 
@@ -70,7 +70,7 @@ def test_a_database_that_goes_away_after_the_commit_leaves_a_notification_to_the
 ) -> None:
     settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
     with capture_logs() as logs:
-        notifier.nudge([uuid4()])
+        notifier.ask_deliver([uuid4()])
     assert [(each["log_level"], each["event"]) for each in logs] == [
         ("warning", "not nudged, the sweep will")
     ]
@@ -96,7 +96,7 @@ def test_what_somebody_waits_for_has_a_queue_of_its_own(database: str, queued: Q
     (first,) = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "one")
     (second,) = world.in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "two")
     world.change(Notification, second, priority=Priority.SCHEDULED)
-    notifier.nudge([first, second])
+    notifier.ask_deliver([first, second])
     assert queued("email-single") == [("notifier.jobs.deliver", [str(first)])]
     assert queued("email-rest") == [("notifier.jobs.deliver", [str(second)])]
     assert world.get(Notification, first).state is State.PENDING

@@ -59,7 +59,7 @@ def accept(contact: UUID, **values: Any) -> None:
 def turns_of(*contacts: UUID) -> list[timedelta]:
     """Return how long contacts wait for their turns, each of which is taken."""
     turns = world.in_one_transaction(claiming.read_turns, contacts, new_id(), clock())
-    return [claiming.take_turn(turns, each, clock()) - clock() for each in contacts]
+    return [claiming.take_cap_turn(turns, each, clock()) - clock() for each in contacts]
 
 
 def take(contact: UUID) -> bool:
@@ -239,7 +239,7 @@ def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: C
             made = message_writer.create_notifications(
                 opened, who.id, "account_exists", {}, f"exists:{number}", priority="immediate"
             )
-        nudges.nudge(made)
+        nudges.ask_deliver(made)
         deliver(*map(str, made))
     world.show(0)
     assert len(whole.messages("email")) == 4

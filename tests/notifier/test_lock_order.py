@@ -32,7 +32,7 @@ from notifier.delivery import claiming, delivery
 from notifier.delivery.message_writer import change_state
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts, lost_contacts
-from notifier.receipts.applied_receipts import apply_due, expire_receipts
+from notifier.receipts.applied_receipts import apply_due_receipts, expire_receipts
 from tests.notifier import world
 from tests.notifier.receipts.receipts_world import (
     SECRET,
@@ -160,7 +160,7 @@ def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
 
 
 def apply_once() -> None:
-    apply_due(clock())
+    apply_due_receipts(clock())
 
 
 def expire_later() -> None:
@@ -197,11 +197,11 @@ def test_a_receipt_of_a_message_that_a_claim_holds_is_tried_again_a_second_later
         assert world.in_one_transaction(applied_receipts.apply_delivered, now) == 0, (
             "the usual kind waits for nobody"
         )
-        apply_due(now)
+        apply_due_receipts(now)
     assert {(each.applied_at, each.next_attempt_at) for each in stored()} == {
         (None, now + timedelta(seconds=1))
     }
-    apply_due(now + timedelta(seconds=1))
+    apply_due_receipts(now + timedelta(seconds=1))
     assert state_of(key) is State.BOUNCED
 
 

@@ -254,7 +254,7 @@ def test_a_user_whom_no_contact_reaches_has_a_notice_and_sees_it_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[bool] = []
-    monkeypatch.setattr(nudges, "show_notices", lambda: shown.append(True))
+    monkeypatch.setattr(nudges, "wake_streams", lambda: shown.append(True))
     silent = world.person(enabled=False)
     world.alert(silent)
     jobs.match(str(world.detection()))

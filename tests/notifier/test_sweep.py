@@ -72,7 +72,7 @@ def test_a_notification_whose_nudge_was_lost_is_nudged_as_often_as_that_happens(
 @pytest.mark.rule("3.5")
 def test_what_was_tried_before_waits_for_no_crowd(queued: Queued, frozen: time_machine.Traveller) -> None:
     key = world.waiting()
-    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
+    nudges.ask_deliver_work([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
     frozen.shift(10)
     world.change(Notification, key, next_attempt_at=clock(), attempts=1)
     assert nudges_within(frozen, 8, Sweep()) == [0], "and once: its job waits"
@@ -84,7 +84,7 @@ def test_many_that_were_tried_before_go_by_the_other_queue_and_its_age(
 ) -> None:
     monkeypatch.setattr(nudges, "FEW", 2)
     keys = crowd(3)
-    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
+    nudges.ask_deliver_work([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
     frozen.shift(10)
     change_all(next_attempt_at=clock(), attempts=1)
     assert nudges_within(frozen, 5, Sweep()) == []
@@ -100,7 +100,9 @@ def beside_a_crowd(
 ) -> UUID:
     """Let a crowd of three wait in its queue, and a second later an alert of another desk without a nudge."""
     monkeypatch.setattr(nudges, "FEW", 2)
-    nudges.deliver([WaitingWork(each, Channel.EMAIL, Priority.CRITICAL, in_crowd=True) for each in crowd(3)])
+    nudges.ask_deliver_work(
+        [WaitingWork(each, Channel.EMAIL, Priority.CRITICAL, in_crowd=True) for each in crowd(3)]
+    )
     frozen.shift(1)
     world.alert(world.person(addresses={Channel.EMAIL: "single@example.org"}), {"desk_id": world.OTHER_DESK})
     (made,) = world.matched(world.detection(desk_id=world.OTHER_DESK))
@@ -207,7 +209,7 @@ def test_what_nobody_waits_for_enters_behind_all_that_somebody_waits_for(
 def test_what_is_in_bulk_is_left_to_the_sweep(queued: Queued) -> None:
     key = world.waiting()
     world.change(Notification, key, priority=Priority.BULK)
-    nudges.nudge([key])
+    nudges.ask_deliver([key])
     assert queued("email-rest") == queued("email-single") == []
 
 
@@ -236,7 +238,7 @@ def test_a_damaged_job_stops_nudges_of_its_channel_at_most(
 ) -> None:
     world.alert(world.person(channels=(Channel.EMAIL, Channel.SMS)))
     world.matched(world.detection())
-    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.BULK)])
+    nudges.ask_deliver_work([WaitingWork(uuid4(), Channel.EMAIL, Priority.BULK)])
     (job,) = queue("email-rest").get_jobs()
     redis_server.hset(job.key, "enqueued_at", queued_at)
     frozen.shift(10)

@@ -139,4 +139,4 @@ def test_the_header_may_be_written_in_any_case(secret: str) -> None:
 @pytest.mark.parametrize("name", ["fax", "telegram"])
 def test_a_provider_that_sends_no_receipts_is_named(name: str) -> None:
     with pytest.raises(LookupError, match=name):
-        notifier.receive(name, {TELEGRAM_SECRET_HEADER: "new-secret"}, b"")
+        notifier.store_receipts(name, {TELEGRAM_SECRET_HEADER: "new-secret"}, b"")

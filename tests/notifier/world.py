@@ -29,8 +29,7 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
 from notifier.jobs import deliver
-from notifier.matching.match_service import find_untold, match_detection
-from notifier.matching.match_service import match as match_desk
+from notifier.matching.match_service import find_untold, match_detection, match_open_slots
 from notifier.sweep import undelivered
 from tests import factories
 from tests.browser_keys import browser_address
@@ -201,7 +200,7 @@ def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
     """Match what is open with one alert, or in a round with all; return the notifications that were written."""
     parts = [[alert_id]] if alert_id else in_one_transaction(find_untold, desk_id, clock())
     alerts = [each for part in parts for each in part]
-    made: list[UUID] = in_one_transaction(match_desk, desk_id, clock(), alerts) if alerts else []
+    made: list[UUID] = in_one_transaction(match_open_slots, desk_id, clock(), alerts) if alerts else []
     return made
 
 

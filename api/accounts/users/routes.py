@@ -26,7 +26,7 @@ from api.accounts.users.schemas import (
 )
 from api.accounts.users.service import change_notifications, change_profile, confirm_number, link_chat
 from api.accounts.users.telegram_links import read_link, start_link
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.ground.schemas import IdPath
 from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
@@ -95,7 +95,7 @@ def export_data() -> tuple[dict[str, Any], int]:
     require_confirmed_address()
     export = write_once(start_export, current_user_id())
     if export.ready_at is None and not export.attempts:
-        nudge(MAINTENANCE, "make_exports")
+        ask_job(MAINTENANCE, "make_exports")
     return ExportAnswer.of(export).as_json(), 200 if export.ready_at else 202
 
 

@@ -20,7 +20,7 @@ from api.admin.health.findings import PartDown, PartState, Trouble
 from api.admin.health.program_checks import check_workers
 from api.admin.health.reading import read_session
 from api.ground.alarms import open_alarm
-from api.ground.messages import nudge_later
+from api.ground.messages import ask_deliver_later
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
@@ -116,7 +116,7 @@ def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> Non
         trouble = troubles.get((incident.reason, incident.subject))
         if trouble and now - incident.starts_at >= _get_patience(trouble):
             params = _describe(trouble, incident.starts_at)
-            nudge_later(session, notifier.raise_alarm(session, incident, _KIND, params, now))
+            ask_deliver_later(session, notifier.raise_alarm(session, incident, _KIND, params, now))
 
 
 def _get_patience(trouble: Trouble) -> timedelta:

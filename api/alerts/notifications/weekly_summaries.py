@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 import notifier
 from api.alerts.targets import find_desks, get_prefecture_id
-from api.ground.messages import nudge_later
+from api.ground.messages import ask_deliver_later
 from api.models.alert import Alert
 from api.models.base import is_any_of, write_array
 from api.models.desk import DeskState, Outage
@@ -277,4 +277,4 @@ def _write(session: Session, week: SummaryWeek, readers: Sequence[Any]) -> None:
         for row in readers
         if row.id in facts
     ]
-    nudge_later(session, notifier.write_to_contacts(session, _KIND, Channel.EMAIL, messages))
+    ask_deliver_later(session, notifier.write_to_contacts(session, _KIND, Channel.EMAIL, messages))

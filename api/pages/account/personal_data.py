@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.accounts.users.schemas import DeletionWish
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.ground.errors import ApiError
 from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
@@ -92,7 +92,7 @@ def show_data() -> str:
 def ask_export() -> ResponseReturnValue:
     """Have an export made; one that is on its way, or ready, stays."""
     write_once(start_export, current_user_id())
-    nudge(MAINTENANCE, "make_exports")
+    ask_job(MAINTENANCE, "make_exports")
     text = _("Votre archive est en préparation. Un message dira qu’elle est prête.")
     return lead_to("personal_data.show_data", text)
 

@@ -21,7 +21,7 @@ from api.pages.admin.page_data import Block, Cell, Column, Field, ListPage, Text
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
-from api.payments.exchange.events import nudge_object
+from api.payments.exchange.events import ask_apply_object
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"
 _TOTALS = "/admin/paiements/totaux"
@@ -124,7 +124,7 @@ def _replay(_: NoFields, id: str) -> str:
     with audited("stripe-event.replay", "stripe-event", id) as work:
         event = apply_event_again(work.session, id)
         work.changes["type"] = event.type
-    nudge_object(str(event.object_id), event.type)
+    ask_apply_object(str(event.object_id), event.type)
     return f"{id} est appliqué de nouveau : son objet est relu chez Stripe."
 
 

@@ -144,7 +144,7 @@ def apply_soon(declaration_id: UUID) -> None:
         log.exception("a declaration waits for the job", declaration=str(declaration_id))
 
 
-def apply_due() -> dict[str, int]:
+def apply_due_declarations() -> dict[str, int]:
     """Apply the declarations that are due, for so long at most; any number that fail keep no other from its turn."""
     done, failed = do_due("apply_declarations", _list_due, apply_declaration, _ROUND_SECONDS)
     return {"due": done + failed, "failed": failed}

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.ground.errors import ApiError
 from api.models.base import new_id, write_once
 from api.models.job import PAYMENTS
@@ -96,15 +96,15 @@ def receive_event(body: bytes) -> None:
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
     waits = write_once(store_event, event)
     if waits and event.data.object.id:
-        nudge_object(event.data.object.id, event.type)
+        ask_apply_object(event.data.object.id, event.type)
 
 
-def nudge_object(object_id: str, event_type: str) -> None:
+def ask_apply_object(object_id: str, event_type: str) -> None:
     """Have the stored events of an object applied now; otherwise the sweep finds them.
 
     In a crowd those that give no plan are left to the sweep, so that nobody who paid waits behind them.
     """
-    nudge(PAYMENTS, "apply_object", object_id, most=None if event_type in _URGENT else _CROWD)
+    ask_job(PAYMENTS, "apply_object", object_id, most=None if event_type in _URGENT else _CROWD)
 
 
 def _is_recent(header: str) -> bool:

@@ -30,7 +30,7 @@ from api.payments.exchange.objects import OBJECT_TYPES, RENEWAL, find_type
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import MISSING, NO_INTENT, StripeAway, StripeRefused, UnknownOwner
 from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
-from api.payments.gateway.outbox import end_command, find_due_commands, put_off, take_turn
+from api.payments.gateway.outbox import end_command, find_due_commands, put_off, take_attempt
 from api.payments.ledger import notices
 from api.payments.ledger.payment_events import (
     CREDIT_KEY,
@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 def carry_out(kind: CommandKind, subject_id: UUID) -> None:
     """Carry out a command, unless it is done. Repeated, Stripe does it once."""
-    command = write_once(take_turn, kind, subject_id)
+    command = write_once(take_attempt, kind, subject_id)
     if command is None:
         return
     try:

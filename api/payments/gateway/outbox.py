@@ -45,7 +45,7 @@ def find_due_commands(session: Session, most: int = 100) -> list[tuple[CommandKi
     return [(kind, subject_id) for kind, subject_id in session.execute(due.order_by(at).limit(most))]
 
 
-def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCommand | None:
+def take_attempt(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCommand | None:
     """Take the next attempt at a command; None where it is done, or another worker took it."""
     row = session.get(StripeCommand, (kind, subject_id), with_for_update=True)
     if row is None or clock() < row.next_attempt_at <= clock() + _LATEST:

@@ -20,7 +20,7 @@ from api.accounts.passwords import (
     LONGEST,
     explain_weakness,
     hash_password,
-    take_turn,
+    hold_turn,
     verify_password,
 )
 from api.accounts.queries import _find_best
@@ -144,7 +144,7 @@ def test_one_turn_is_taken_at_a_time() -> None:
 
     def work(_: int) -> None:
         nonlocal inside, most
-        with take_turn():
+        with hold_turn():
             with guard:
                 inside += 1
                 most = max(most, inside)
@@ -156,12 +156,12 @@ def test_one_turn_is_taken_at_a_time() -> None:
         list(pool.map(work, range(6)))
     assert most == 1
     for _ in range(2):  # an error gives it back
-        with pytest.raises(ZeroDivisionError), take_turn():
+        with pytest.raises(ZeroDivisionError), hold_turn():
             raise ZeroDivisionError
 
 
 def test_who_waits_too_long_is_told_to_come_back(client: FlaskClient) -> None:
-    with take_turn():
+    with hold_turn():
         answer = client.post("/api/auth/login", json={"email": "a@example.org", "password": "x"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert (answer.json or {})["type"].endswith(":busy")
@@ -176,13 +176,13 @@ def fill_places(stack: ExitStack, *, kept: bool = False) -> None:
 
 def test_strangers_leave_a_turn_and_places_to_wait_to_people_who_are_known() -> None:
     with ExitStack() as stack:
-        stack.enter_context(take_turn())
+        stack.enter_context(hold_turn())
         fill_places(stack)
-        with pytest.raises(ApiError), take_turn():
+        with pytest.raises(ApiError), hold_turn():
             pass
-        with take_turn(kept=True), pytest.raises(ApiError), take_turn(kept=True):
+        with hold_turn(kept=True), pytest.raises(ApiError), hold_turn(kept=True):
             pass
     with ExitStack() as stack:  # and they leave one to strangers
-        stack.enter_context(take_turn(kept=True))
+        stack.enter_context(hold_turn(kept=True))
         fill_places(stack, kept=True)
-        stack.enter_context(take_turn())
+        stack.enter_context(hold_turn())

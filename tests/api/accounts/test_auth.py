@@ -9,7 +9,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.accounts.consents import list_versions
-from api.accounts.passwords import take_turn
+from api.accounts.passwords import hold_turn
 from api.models.login import PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
@@ -95,7 +95,7 @@ def test_passwords_are_judged_in_the_turn_that_hashes_them(
 ) -> None:
     """Judging holds the interpreter: what many send at once is judged one by one."""
     settings_env(PASSWORD_WAIT_SECONDS="0.1")
-    with take_turn():
+    with hold_turn():
         answer = client.post("/api/auth/register", json=CAMILLE | {"password": "aaaaaaaaaaaaaaa"})
     assert answer.status_code == 503
 

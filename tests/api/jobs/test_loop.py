@@ -12,7 +12,7 @@ import redis
 import time_machine
 from structlog.testing import capture_logs
 
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.ground.separate_parts import do_each
 from api.jobs import __main__ as program
 from api.jobs import turns
@@ -118,7 +118,7 @@ def test_jobs_go_on_when_the_database_is_back(
 def test_a_nudge_runs_a_job_now_and_strange_ones_are_dropped(done: list[str], hourly: Job) -> None:
     run_due([hourly])
     for name in ("hourly", "nothing", "os.system"):
-        nudge(MAINTENANCE, name, "x")
+        ask_job(MAINTENANCE, name, "x")
     with capture_logs() as logs:
         run_due([hourly])
     assert done == ["hourly", "hourly"]
@@ -134,7 +134,7 @@ def test_a_job_that_another_worker_has_is_left_to_it(
         assert turns.take_turn(other, hourly, clock())
         with session() as s:  # its row is locked
             assert turns.take_turn(s, hourly, clock()) is None
-    nudge(MAINTENANCE, "hourly")
+    ask_job(MAINTENANCE, "hourly")
     run_due([hourly])
     assert done == []
     frozen.shift(11)

@@ -17,7 +17,7 @@ import stripe
 from sqlalchemy.orm import Session
 
 import notifier
-from api.ground.background_nudges import nudge
+from api.ground.background_nudges import ask_job
 from api.models.base import session
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.payments.exchange import events
@@ -68,8 +68,8 @@ class Killer:
         patch.setattr(
             http, "request", self._surround(http.request, lambda args: f"{args[1]} {urlsplit(args[2]).path}")
         )
-        patch.setattr(events, "nudge", self._surround(nudge, lambda _: "nudge"))
-        for name in ("nudge", "deliver_here", "catch_up"):
+        patch.setattr(events, "ask_job", self._surround(ask_job, lambda _: "nudge"))
+        for name in ("ask_deliver", "deliver_here", "ask_catch_up"):
             patch.setattr(notifier, name, self._surround(getattr(notifier, name), partial(_say, name)))
         commits = {when: partial(self._reach_commit, when) for when in ("before", "after")}
         for when, reach in commits.items():

@@ -462,5 +462,5 @@ def test_a_job_names_what_leaves_in_a_moment(
     channel: Channel, rate: dict[str, str], sizes: list[int], queued: Any, settings_env: Any
 ) -> None:
     settings_env(**rate)
-    nudges.deliver([WaitingWork(uuid4(), channel, Priority.CRITICAL) for _ in range(25)])
+    nudges.ask_deliver_work([WaitingWork(uuid4(), channel, Priority.CRITICAL) for _ in range(25)])
     assert [len(keys) for _, keys in queued(f"{channel.value}-single")] == sizes

@@ -213,9 +213,9 @@ def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
     """Each read has a time-out of its own, so that only RQ's ends the whole: with the lease of these mails."""
     world.alert(world.person())
     notifier.detection_seen(world.detection())
-    nudges.match_parts(str(uuid4()), [[str(uuid4())]])
-    nudges.rearm([world.DESK])
-    notifier.catch_up(uuid4())
+    nudges.ask_match_parts(str(uuid4()), [[str(uuid4())]])
+    nudges.ask_rearm([world.DESK])
+    notifier.ask_catch_up(uuid4())
     assert {job.timeout for job in queue(name).jobs} == {LEASE_SECONDS()}
 
 

@@ -105,7 +105,7 @@ def test_a_digest_names_several_desks_in_one_message_on_each_channel_and_is_aske
     world.confirm(seen)
     found = undelivered(clock())
     assert {world.get(Notification, each.id).contact_id for each in found} == set(who.contacts.values())
-    nudges.deliver(found)
+    nudges.ask_deliver_work(found)
     assert undelivered(clock()) == [], "no two workers part it"
     deliver(*(str(each.id) for each in found))
     for channel in CONTACT_CHANNELS:

@@ -21,7 +21,7 @@ from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.delivery import delivery
-from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
+from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, ask_deliver_work
 from notifier.jobs import catch_up, match, rearm
 from notifier.matching import match_service
 from notifier.matching.match_service import find_untold
@@ -193,8 +193,8 @@ def test_what_is_nudged_with_many_is_never_in_front_of_what_few_wait_for(
     queued: Queued, redis_server: redis.Redis
 ) -> None:
     crowd = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL) for _ in range(51)]
-    deliver(crowd)
-    deliver(crowd[:50])
+    ask_deliver_work(crowd)
+    ask_deliver_work(crowd[:50])
     assert [key for _, keys in queued("sms-rest") for key in keys] == [str(each.id) for each in crowd]
     assert [key for _, keys in queued("sms-single") for key in keys] == [str(each.id) for each in crowd[:50]]
 
@@ -252,7 +252,7 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
 
     def look(*about: Any) -> Any:
         found = find_untold(*about)
-        world.told(world.in_one_transaction(match_service.match, world.DESK, clock(), [waiting]))
+        world.told(world.in_one_transaction(match_service.match_open_slots, world.DESK, clock(), [waiting]))
         return found
 
     monkeypatch.setattr(match_service, "find_untold", look)

@@ -39,7 +39,7 @@ def event_of(
 def send_events(*events: dict[str, Any], secret: str = SECRET) -> None:
     """Let SendGrid call the webhook."""
     body = json.dumps(list(events)).encode()
-    notifier.receive("sendgrid", sign_events(secret, body, int(clock().timestamp())), body)
+    notifier.store_receipts("sendgrid", sign_events(secret, body, int(clock().timestamp())), body)
 
 
 def send_sms_state(
@@ -72,7 +72,7 @@ def call_twilio_hook(form: dict[str, str], query: str = "") -> None:
     whole = {"AccountSid": settings().require("twilio_account_sid"), **form}
     token = settings().require("twilio_auth_token")
     headers = sign_form(token, webhook_address(SMS_WEBHOOK, query), whole)
-    notifier.receive("twilio", headers, urlencode(whole).encode(), query)
+    notifier.store_receipts("twilio", headers, urlencode(whole).encode(), query)
 
 
 # People who want to be called, and what Twilio reports of calls
@@ -127,5 +127,5 @@ def report(key: UUID, status: str, *, token: str = "", **form: str) -> None:
     signed = sign_form(
         token or settings().require("twilio_auth_token"), webhook_address(CALL_WEBHOOK, query), fields
     )
-    notifier.receive("twilio_calls", signed, urlencode(fields).encode(), query)
+    notifier.store_receipts("twilio_calls", signed, urlencode(fields).encode(), query)
     apply_receipts()

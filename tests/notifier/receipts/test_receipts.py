@@ -147,15 +147,15 @@ def test_a_forged_or_replayed_signature_is_refused() -> None:
     body = json.dumps([event_of(key)]).encode()
     headers = sign_events(SECRET, body, 1)
     with pytest.raises(PermissionError):
-        notifier.receive("sendgrid", headers | {"X-Twilio-Email-Event-Webhook-Timestamp": "2"}, body)
+        notifier.store_receipts("sendgrid", headers | {"X-Twilio-Email-Event-Webhook-Timestamp": "2"}, body)
     with pytest.raises(PermissionError):
-        notifier.receive("sendgrid", headers, body + b" ")
+        notifier.store_receipts("sendgrid", headers, body + b" ")
     assert stored() == []
 
 
 @in_turn("body", [b"", b"{}", b"[1, null]", b"[" * 5000, b"\xff"])
 def test_a_signed_call_of_another_shape_stores_nothing(body: bytes) -> None:
-    notifier.receive("sendgrid", sign_events(SECRET, body, 1), body)
+    notifier.store_receipts("sendgrid", sign_events(SECRET, body, 1), body)
     assert stored() == []
 
 
@@ -282,7 +282,7 @@ def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
     with pytest.raises(PermissionError):
         call_twilio_hook({"AccountSid": "AC" + "9" * 32, "MessageSid": "SM1", "MessageStatus": "delivered"})
     with pytest.raises(PermissionError):
-        notifier.receive("twilio", {"X-Twilio-Signature": "AAAA"}, b"MessageSid=SM1")
+        notifier.store_receipts("twilio", {"X-Twilio-Signature": "AAAA"}, b"MessageSid=SM1")
     assert stored() == []
     assert state_of(key) is State.SENT
 

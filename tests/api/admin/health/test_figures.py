@@ -137,7 +137,7 @@ def test_a_desk_whose_host_is_visited_or_has_no_budget_left_is_not_late(
 ) -> None:
     schedule((FIRST, "a:80", -9), (SECOND, "a:80", -8), room=HostBucket(6, 0.1), cost=5)
     with crawl.connect() as client:
-        (claim,) = crawl.send(client, crawl.claim("prefenligne", now=clock(), places=9, hold=25)).claims
+        (claim,) = crawl.send(client, crawl.claim_desks("prefenligne", now=clock(), places=9, hold=25)).claims
         assert [list(each.values()) for each in read_due()] == [["prefenligne", 2, 0, 0.0, 1, 0]]
         visit = VisitEnd(FIRST, claim.token, clock() + MINUTE, "a:80", clock())
         crawl.send(client, crawl.finish("prefenligne", [visit], now=clock()))
