@@ -23,6 +23,7 @@ from configs.programs.failures import PartFailures
 from configs.programs.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.settings import Constant
 from configs.world.prefecture import desks
+from crawler.discovery import candidates
 from crawler.incidents import backoff, kill_switch
 from crawler.recording.coverage_tracking import LAPSE_SECONDS
 from crawler.recording.slot_expiry import close_unproven
@@ -108,6 +109,8 @@ class Planner:
             whole = emptied or self._is_due(now)
             needed = whole or task.changed or task.requested
             planned = self._plan(rows, task, now, whole=whole) if needed else 0
+            if whole:
+                candidates.add_listed(rows, now)
         self._looked_at = now
         if whole:
             self._planned_at = now

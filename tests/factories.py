@@ -14,6 +14,7 @@ from api.accounts.passwords import hash_password
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import first_id_at, new_id, session
+from api.models.candidate import Candidate, CandidateSource, describe_address
 from api.models.check import Check, CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
@@ -26,6 +27,7 @@ from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.ledger.book import post_paid
 from configs.ground.clock import clock
+from configs.world.booking_address import parse_booking_address
 from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from tests.browser_keys import browser_address
@@ -158,6 +160,17 @@ def add_desk(desk_id: str = BOBIGNY, **columns: Any) -> None:
     """Write a desk's state, also over one that is there."""
     with session() as s:
         s.merge(DeskState(id=desk_id, **columns))
+
+
+def add_candidate(number: str | None = None, **columns: Any) -> UUID:
+    """Add a booking page that no desk file has: one of rdvpref; return its id."""
+    number = number or str(500_000 + next(_numbers))
+    address = parse_booking_address(
+        f"https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/{number}/"
+    )
+    assert address
+    known = {"source": CandidateSource.LIST, "first_seen_at": clock(), "last_seen_at": clock()}
+    return save(Candidate(**describe_address(address) | known | columns)).id
 
 
 def add_alert(user_id: UUID, *targets: AlertTarget, **columns: Any) -> UUID:

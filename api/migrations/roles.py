@@ -177,6 +177,12 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "detection_slots": {
         "api": _READ, "background": _READ, "crawler": _ADD, "notifier": _READ, "reader": _READ,
     },
+    "candidates": {
+        "api": _CHANGE,
+        "background": "SELECT, UPDATE (user_id)",  # it forgets who gave one
+        "crawler": _CHANGE,
+        "reader": _READ,
+    },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_links": {"crawler": _ALL, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},

@@ -23,6 +23,7 @@ from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base, new_id, session
 from api.models.book import BookLine
+from api.models.candidate import Candidate
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
@@ -208,6 +209,11 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
         Declaration, mark("Vos rétractations et résiliations")
     ),  # by account: who fills in the form without one may be a stranger
+    ExportedTable(
+        Candidate,
+        mark("Les pages de rendez-vous que vous avez signalées, et ce qu’elles sont devenues"),
+        left_out=("key", "decided_by", "decision", "entry"),
+    ),
     ExportedTable(SupportRequest, mark("Vos messages à l’assistance")),
     ExportedTable(Export, mark("Les demandes d’export, celle-ci comprise"), left_out=("file_key",)),
     # Who looked, by role: the operator's own id, and other users' among the changes, are not the user's data.

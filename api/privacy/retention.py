@@ -33,6 +33,7 @@ from api.privacy.retention_batches import (
     delete_in_batches,
     drop_gone_slots,
     erase_declarations,
+    forget_givers,
     forget_wishes,
 )
 from configs.ground.clock import clock
@@ -170,6 +171,10 @@ RULES: dict[str, Rule] = {
     "slots": DroppedBy(drop_gone_slots),
     "detections": Kept("one for each opening: the openings of a desk, and what alerts were matched with"),
     "detection_slots": OwnedBy("slots"),
+    "candidates": Kept(
+        "a row for each booking page; who gave one is forgotten with the account, or a year after"
+    ),
+    "candidates.user_id": DroppedBy(forget_givers),
     "discovery_runs": Kept("one a day"),
     "desk_links": Kept("the links to each desk's page, as the last walks saw them"),
     "drifts": _TROUBLES,

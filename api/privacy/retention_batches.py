@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
 from api.models.base import is_any_of, write_once
+from api.models.candidate import Candidate
 from api.models.declaration import Declaration
 from api.models.payment import Payment
 from configs.ground.clock import clock
@@ -19,6 +20,7 @@ BATCH = 5_000
 # Nobody can claim anything from a declaration any more by then: article 2224 of the Code civil.
 _WORDS_KEPT_FOR = timedelta(days=5 * 365 + 2)
 _WISHES_KEPT_FOR = timedelta(days=30)  # an order is paid, by a bank debit too, within days or never
+_GIVERS_KEPT_FOR = timedelta(days=365)  # by then they were told what became of it, or nothing will
 _WORDS = {"name": None, "email": None, "reference": None}
 # Gone slots are found by desk: that is the order of their index.
 _DROP_SLOTS = sa.text("""DELETE FROM slots WHERE id = ANY(ARRAY(
@@ -76,6 +78,12 @@ def forget_wishes() -> int:
         )
 
     return _repeat(forget)
+
+
+def forget_givers() -> int:
+    """Forget who gave a candidate a year ago; return how many. The few rows are one batch."""
+    old = (Candidate.user_id.is_not(None), Candidate.given_at < clock() - _GIVERS_KEPT_FOR)
+    return write_once(lambda s: _count(s, sa.update(Candidate).where(*old).values(user_id=None)))
 
 
 def drop_gone_slots() -> int:

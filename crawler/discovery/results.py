@@ -1,7 +1,8 @@
-"""Result of a walk: unlisted booking pages, desks that moved or are linked again; its report, its end in the rows."""
+"""Result of a walk: unlisted booking pages, desks that moved or are linked again; its end in the rows."""
 
+import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,15 +13,16 @@ from sqlalchemy.orm import Session
 from api.models.base import session
 from api.models.discovery import DeskLink, DiscoveryRun, DriftReason
 from configs.ground.text import pluralize
-from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
-from crawler.discovery import daily_schedule
+from crawler.discovery import candidates, daily_schedule
 from crawler.discovery.booking_links import Booking, simplify_address
 from crawler.discovery.moved_page_rules import CheckHistory, find_move, load_histories
-from crawler.discovery.observations import ObservedPage, PageSeen
+from crawler.discovery.observations import ObservedPage
 from crawler.discovery.site_walk import SiteWalk
 from crawler.incidents import moved_pages
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,10 @@ def evaluate_run(
 
 
 def finish(run: DiscoveryRun, sites: Mapping[str, SiteWalk], now: datetime) -> None:
-    """End a walk, unless it has been ended: its rows, and its report.
+    """End a walk, unless it has been ended: its rows.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away; nothing is written, and the walk stays open.
-        OSError: the report cannot be written; the same.
     """
     every = desks().values()
     pages = [page for site in sites.values() for page in site.pages.values()]
@@ -98,32 +99,12 @@ def finish(run: DiscoveryRun, sites: Mapping[str, SiteWalk], now: datetime) -> N
         moved_pages.end_drifts(rows, again, now)
         moved_pages.open_drifts(rows, outcome.drifted, now)
         _remember_links(rows, outcome.linked, now)
-        _write_report(run, outcome, pages, cut)
-
-
-def _write_report(
-    run: DiscoveryRun, outcome: RunResult, pages: Collection[PageSeen], cut: Sequence[str]
-) -> None:
-    """Write `discovery/<date>-all.txt` below the state folder, in place of an earlier one of that day."""
-    parts = {
-        "Booking pages that no file has (`scrapy detect` drafts an entry)": [
-            f"{place}: {each.url} ({each.platform or 'platform unknown'}) {each.text!r}, linked by {min(urls)}"
-            for place, each, urls in outcome.found
-        ],
-        "Desks whose page seems to have moved: out of sale": [
-            f"{desk}: {reason}: {detail}" for desk, reason, detail in outcome.drifted
-        ],
-        "Pages that prove nothing": [
-            f"{page.url}: {page.detail}" for page in pages if page.seen is ObservedPage.DOUBT
-        ],
-        "Sites not walked to their end": cut,
-    }
-    text = f"Discovery of {run.started_at:%Y-%m-%d %H:%M} UTC: {pluralize(len(pages), 'page')}\n" + "".join(
-        f"\n{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in parts.items() if lines
-    )
-    file = settings().state_dir / "discovery" / f"{run.started_at:%Y-%m-%d}-all.txt"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, "utf-8")
+        candidates.add_found(rows, outcome.found, now)
+    doubts = sum(page.seen is ObservedPage.DOUBT for page in pages)
+    log.info(
+        "walked %s, of which %d prove nothing; %s no desk file has; not walked to their end: %s",
+        pluralize(len(pages), "page"), doubts, pluralize(len(outcome.found), "booking page"), ", ".join(cut) or "none",
+    )  # fmt: skip
 
 
 def load_linking_pages(rows: Session) -> dict[str, set[str]]:

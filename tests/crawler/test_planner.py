@@ -14,6 +14,7 @@ from api.accounts.service import give_plan
 from api.alerts import service as alert_service
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, session
+from api.models.candidate import Candidate, CandidateSource, CandidateState
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from api.models.user import User
 from configs.world.desk import Desk, Outcome
@@ -64,6 +65,19 @@ def waits(
     add_alert(user, AlertTarget(**target))
     if told:
         save(DeskChange(desk_id=target.get("desk_id", "evry_91/a"), reason="alert created"))
+
+
+def test_the_first_look_takes_in_the_candidates_of_the_list_once(plan: Planner, client: redis.Redis) -> None:
+    plan.run_once(NOW)
+    listed = {each.number: each for each in rows(Candidate)}
+    assert (len(listed), {each.state for each in listed.values()}) == (21, {CandidateState.OPEN})
+    found = listed["3744"]
+    assert (found.platform, found.source, found.host) == (
+        "rdvpref", CandidateSource.LIST, "www.rdv-prefecture.interieur.gouv.fr:443",
+    )  # fmt: skip
+    client.flushall()  # another first look
+    plan.run_once(NOW)
+    assert len(rows(Candidate)) == 21
 
 
 @pytest.mark.rule("4.6")

@@ -52,6 +52,7 @@ def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) 
         "support_requests": 365,
         "publications": 3 * 365,
         "payments.alert_wish": 30,
+        "candidates.user_id": 365,
         "audit": 3 * 365 + 1,
     }
     for hours in (timedelta(hours=1), timedelta(hours=-1)):
@@ -70,6 +71,7 @@ def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) 
         factories.save(
             Publication(desk_id=factories.BOBIGNY, released_at=released, seen_last_at=released, **seen)
         )
+        factories.add_candidate(user_id=user_id, given_at=at["candidates.user_id"])
         order = factories.add_payment(user_id)
         factories.change(
             Payment, Payment.id == order, created_at=at["payments.alert_wish"], alert_wish={"a": 1}

@@ -1,4 +1,4 @@
-"""Walks of stand-ins of prefectures' own sites by real processes of Scrapy, to the report and the rows."""
+"""Walks of stand-ins of prefectures' own sites by real processes of Scrapy, to the rows."""
 
 import asyncio
 import os
@@ -21,6 +21,7 @@ import pytest
 import redis
 
 from api.models.base import session
+from api.models.candidate import Candidate
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import DeskLink, DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
@@ -101,11 +102,6 @@ class Trap:
         return (Path.touch, (self.file,))
 
 
-def report(folder: Path) -> str:
-    (found,) = (folder / "state" / "discovery").glob("*-all.txt")
-    return found.read_text("utf-8")
-
-
 def asked(sandbox: "Running", site: str = SITE) -> list[str]:
     return [seen.path for seen in sandbox.requests(site)]
 
@@ -127,12 +123,13 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     waits(waiting, {"desk_id": DESK}, ends=clock() + timedelta(days=1))
 
     walked(walks)
-    first = report(tmp_path)
-    assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement', linked by" in first
+    (found,) = rows(Candidate, Candidate.number == "991077")
+    assert (found.platform, found.source, found.state) == ("rdvpref", "discovery", "open")
+    assert (found.prefecture_id, found.note) == ("melun_77", "Titre de séjour : renouvellement")
+    assert found.linked_by in {f"{sandbox.site(SITE)}{path}" for path in asked(sandbox)}
     assert linking(DESK) == [f"{sandbox.site(SITE)}{BOOKING}"]
-    assert "out of sale" not in first
-    assert "to their end" not in first
-    assert f"{sandbox.site(SITE)}/Interdit/Guichet: robots.txt forbids it" in first
+    assert rows(Drift) == []
+    assert "not walked to their end: none" in walks.log()
     assert redis_server.keys("crawler:discovery:*") == [], "a walk that ended leaves nothing in Redis"
     paths = asked(sandbox)
     assert max(Counter(paths).values()) == 1, "no page was asked twice"
@@ -142,7 +139,8 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     walked(walks)
     again = asked(sandbox)[len(paths) :]
     assert sorted(again) == sorted(paths), "two walks in a row find the same pages"
-    assert report(tmp_path).partition("\n")[2] == first.partition("\n")[2]
+    (seen_again,) = rows(Candidate, Candidate.number == "991077")
+    assert seen_again.last_seen_at > seen_again.first_seen_at == found.first_seen_at
 
     sandbox.mode(SITE, "unlinked")
     walked(walks)
@@ -217,8 +215,7 @@ def test_a_site_that_is_under_maintenance_is_left_alone_and_pauses_are_made_as_a
     sandbox.mode(SITE, "maintenance")
     walked(walks)
     assert len(asked(sandbox)) <= seen + 2
-    assert f"{sandbox.site(SITE)}/: robots.txt forbids it, or did not come" in report(tmp_path)
-    assert report(tmp_path).partition("to their end\n")[2].startswith("  melun_77\n")
+    assert "not walked to their end: melun_77" in walks.log(len(walks.started) - 1)
 
 
 # All sites at once

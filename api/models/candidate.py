@@ -1,0 +1,85 @@
+"""Candidates: booking pages that no desk file has, until an operator accepts or refuses them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, enum_column, new_id
+from configs.world.booking_address import BookingAddress
+from configs.world.desk import Outcome
+
+
+class CandidateSource(StrEnum):
+    """How a candidate was met first."""
+
+    LIST = "list"  # configs/candidates.yaml
+    DISCOVERY = "discovery"  # a prefecture's own site links it
+    PERSON = "person"  # somebody gave its address
+
+
+class CandidateState(StrEnum):
+    """What became of a candidate."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"  # its entry is not in a desk file yet
+    REFUSED = "refused"  # never asked again
+    WRITTEN = "written"  # a prefecture's file has it
+
+
+class Candidate(Base):
+    """A booking page that no desk file has. Its address is what configs/world/booking_address.py makes of one."""
+
+    __tablename__ = "candidates"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    key: Mapped[str] = mapped_column(unique=True)  # what all spellings of its address have in common
+    url: Mapped[str]
+    host: Mapped[str]  # `name:port`
+    platform: Mapped[str | None]  # null: no pattern knows its address
+    number: Mapped[str | None]
+    prefecture_id: Mapped[str | None]
+    source: Mapped[CandidateSource] = mapped_column(enum_column(CandidateSource, "source"))
+    # Of the list: where it was found; of a walk: the words of the link. Nothing that a user wrote.
+    note: Mapped[str | None]
+    linked_by: Mapped[str | None]  # a page of a prefecture's own site
+    # Who gave it, and is told what became of it.
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+    given_at: Mapped[datetime | None]
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    state: Mapped[CandidateState] = mapped_column(
+        enum_column(CandidateState, "state"), default=CandidateState.OPEN, server_default="open"
+    )
+    asked_at: Mapped[datetime | None]  # the last visit
+    outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome, "outcome"))  # of it
+    reading: Mapped[str | None]  # its evidence
+    title: Mapped[str | None]  # the page's own words
+    procedures: Mapped[list[str]] = mapped_column(default=list, server_default="{}")  # that its title names
+    visits: Mapped[int] = mapped_column(default=0, server_default="0")
+    proofs: Mapped[int] = mapped_column(default=0, server_default="0")  # visits that proved something
+    entry: Mapped[dict[str, Any] | None]  # of an accepted one: what its desk's YAML says
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None]  # the operator; as in the audit, no foreign key
+    decision: Mapped[str | None]  # the operator's reason
+
+    __table_args__ = (
+        sa.CheckConstraint("last_seen_at >= first_seen_at", name="order"),
+        sa.CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decision"),
+        sa.Index("ix_candidates_state_host", "state", "host"),
+        sa.Index("ix_candidates_user_id", "user_id", postgresql_where=sa.text("user_id IS NOT NULL")),
+    )
+
+
+def describe_address(address: BookingAddress) -> dict[str, str | None]:
+    """Return the columns that an address has, by name."""
+    return {
+        "key": address.key,
+        "url": address.url,
+        "host": address.host,
+        "platform": address.platform,
+        "number": address.number,
+    }
