@@ -37,7 +37,7 @@ from crawler.items import (
 from crawler.platforms import Platform, platform
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.reading_cache import ReadingCache
-from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
+from crawler.scheduling.due_queue import CrawlQueue, http_deadline_seconds, visit_requests
 from crawler.scheduling.intervals import (
     budget_of,
     host_floor,
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from crawler.recording.batch_writer import Writer
 
 # Age at which a spider process ends, for another to be started
-SPIDER_AGE_SECONDS = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)
+spider_age_seconds = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)
 # How long a spider of scrapyd may take to begin: on a busy machine its imports alone take a minute
-FIRST_WORD_SECONDS = Constant("FIRST_WORD_SECONDS", 180.0)
+first_word_seconds = Constant("FIRST_WORD_SECONDS", 180.0)
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +111,8 @@ class BookingSpider(Spider):
             crawler.settings.set("ITEM_PIPELINES", {}, priority="cmdline")
         else:
             if spider.job:  # the dispatcher goes on with it
-                faulthandler.dump_traceback_later(FIRST_WORD_SECONDS(), exit=True)
-            age = SPIDER_AGE_SECONDS() * secrets.SystemRandom().uniform(1, 1.2)
+                faulthandler.dump_traceback_later(first_word_seconds(), exit=True)
+            age = spider_age_seconds() * secrets.SystemRandom().uniform(1, 1.2)
             crawler.settings.set("CLOSESPIDER_TIMEOUT", age, priority="cmdline")
             crawler.settings.set("MEMUSAGE_LIMIT_MB", settings().spider_memory_mb, priority="cmdline")
             logging.getLogger("scrapy.extensions.memusage").setLevel(logging.WARNING)  # else a line a minute
@@ -173,7 +173,7 @@ class BookingSpider(Spider):
             oldest = max(OLDEST, _OLDEST_INTERVALS * timedelta(seconds=own_interval(desk)))
             seen = replace(visit_of(desk, turn=turn), oldest=oldest, requests=most_requests(desk))
             first = platform(desk.platform).first_request(seen)
-            state = VisitState(first, limit=VISIT_REQUESTS(), now=clock().astimezone(desk.zone))
+            state = VisitState(first, limit=visit_requests(), now=clock().astimezone(desk.zone))
             error = await visit(desk, seen, state, session, buffer, classify=self.readings.classify)
             result = state.result()
         except Exception as fault:  # any failure ends in one outcome
@@ -206,7 +206,7 @@ class BookingSpider(Spider):
             return BrowserSession(desk, self.crawler, budget, self.proxies)
         return Session(
             partial(send_request, self.crawler),
-            deadline=HTTP_DEADLINE_SECONDS(),
+            deadline=http_deadline_seconds(),
             largest=largest,
             budget=budget,
             agent=agent_for(desk.host),

@@ -25,21 +25,21 @@ from configs.world.prefecture import desks
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem, process_name
 from crawler.scheduling import due_queue
-from crawler.scheduling.due_queue import STOP_GRACE_SECONDS, DeskClaim, VisitEnd
+from crawler.scheduling.due_queue import DeskClaim, VisitEnd, stop_grace_seconds
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
 
 # Longest sleep of the feeder before it looks at the due queue again
-_FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
+_feeder_sleep_seconds = Constant("FEEDER_SLEEP_SECONDS", 1.0)
 
 # How often a spider process renews its entry in Redis
-RENEWED_SECONDS = Constant("RENEWED_SECONDS", 5.0)
+renewed_seconds = Constant("RENEWED_SECONDS", 5.0)
 # How long an entry stands that is not renewed
-SPEAKS_SECONDS = Constant("SPEAKS_SECONDS", 15.0)
+speaks_seconds = Constant("SPEAKS_SECONDS", 15.0)
 # How long the event loop of a spider may stand still before the process ends itself
-SILENT_SECONDS = Constant("SILENT_SECONDS", 45.0)
+silent_seconds = Constant("SILENT_SECONDS", 45.0)
 
 log = logging.getLogger(__name__)
 
@@ -159,10 +159,10 @@ class Dispatcher:
         writes where.
         """
         state = "ending" if self._ended else "serving"
-        if state == self._state and monotonic() - self._renewed < RENEWED_SECONDS():
+        if state == self._state and monotonic() - self._renewed < renewed_seconds():
             return
         if self._spider.job:
-            faulthandler.dump_traceback_later(SILENT_SECONDS(), exit=True)
+            faulthandler.dump_traceback_later(silent_seconds(), exit=True)
         self._state = state
         entry: dict[Any, str | int] = {
             "system": self._queue,
@@ -175,13 +175,13 @@ class Dispatcher:
         }
         async with self._client.pipeline() as pipeline:
             pipeline.hset(self._entry, mapping=entry)
-            pipeline.pexpire(self._entry, round(SPEAKS_SECONDS() * 1000))
+            pipeline.pexpire(self._entry, round(speaks_seconds() * 1000))
             await pipeline.execute()
         self._renewed = monotonic()
 
     async def _claim(self) -> float:
         """Claim desks for the free places; return the seconds until more can be claimed."""
-        longest = _FEEDER_SLEEP_SECONDS()
+        longest = _feeder_sleep_seconds()
         free = self._spider.queue.places - len(self._running)
         if self._writer.behind:
             return BEHIND_SECONDS
@@ -272,7 +272,7 @@ class Dispatcher:
         await asyncio.wait([claiming], timeout=_LAST_CLAIM)
         await cancel_all([claiming])
         if self._running:
-            await asyncio.wait(self._running, timeout=STOP_GRACE_SECONDS())
+            await asyncio.wait(self._running, timeout=stop_grace_seconds())
         await cancel_all(list(self._running))
         self._writer.on_finish = None
         self._drain()  # first: finished checks must not wait for a Redis that hangs

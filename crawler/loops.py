@@ -13,7 +13,7 @@ from configs.programs.startup import exit_on_config_error
 from configs.settings import settings
 from configs.world.prefecture import reload_desk_files
 from crawler.catalogue import check_catalogue
-from crawler.scheduling.due_queue import STOP_GRACE_SECONDS
+from crawler.scheduling.due_queue import stop_grace_seconds
 
 
 def prepare() -> None:
@@ -46,7 +46,7 @@ def plan() -> None:
     from crawler.incidents import loop as incidents  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
-    from crawler.spider_processes.keeper import KEEPER_SECONDS, Keeper  # noqa: PLC0415
+    from crawler.spider_processes.keeper import Keeper, keeper_seconds  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import find_scrapyds  # noqa: PLC0415
 
     prepare()
@@ -63,15 +63,15 @@ def plan() -> None:
                 stop.wait(seconds())
 
         loops = (
-            ("incidents", lambda: incidents.run_once(database_clock()), incidents.INCIDENT_CHECK_SECONDS),
-            ("keeper", lambda: keeper.run_once(clock()), KEEPER_SECONDS),
+            ("incidents", lambda: incidents.run_once(database_clock()), incidents.incident_check_seconds),
+            ("keeper", lambda: keeper.run_once(clock()), keeper_seconds),
         )
         threads = [threading.Thread(target=run, args=each, name=each[0], daemon=True) for each in loops]
         for each in threads:
             each.start()
         planner.run(stop)
         for each in threads:
-            each.join(timeout=STOP_GRACE_SECONDS())
+            each.join(timeout=stop_grace_seconds())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from scrapy.exceptions import NotConfigured
 
 from crawler.items import CheckBatch
 from crawler.recording.batch_writer import Writer
-from crawler.scheduling.due_queue import STOP_GRACE_SECONDS
+from crawler.scheduling.due_queue import stop_grace_seconds
 
 _ITEM_SECONDS = 0.2  # after which an item has left the pipelines
 
@@ -66,8 +66,8 @@ class RecordPipeline:
         """Write what is left, off the event loop, once the dispatcher has handed over all of it."""
         if end := self._writer.on_close:
             with suppress(TimeoutError):
-                await asyncio.wait_for(end(), 2 * STOP_GRACE_SECONDS())
+                await asyncio.wait_for(end(), 2 * stop_grace_seconds())
         # On a thread of its own: names without an answer may hold all of the loop's.
         await asyncio.get_running_loop().run_in_executor(
-            ThreadPoolExecutor(1), self._writer.close, STOP_GRACE_SECONDS()
+            ThreadPoolExecutor(1), self._writer.close, stop_grace_seconds()
         )

@@ -25,7 +25,7 @@ from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import candidates
 from crawler.incidents import backoff, kill_switch
-from crawler.recording.coverage_tracking import LAPSE_SECONDS
+from crawler.recording.coverage_tracking import lapse_seconds
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import due_queue, planning
 from crawler.scheduling.due_queue import DueEntry, queue_names, queue_of
@@ -33,7 +33,7 @@ from crawler.scheduling.intervals import desks_releasing
 from crawler.scheduling.planning import PlanningTask
 
 # How often the planner reads what changed
-_PLANNER_SECONDS = Constant("PLANNER_SECONDS", 1.0)
+_planner_seconds = Constant("PLANNER_SECONDS", 1.0)
 # How often the planner plans all desks again
 _RECONCILE_SECONDS = 3600
 
@@ -65,7 +65,7 @@ class Planner:
         """Run each PLANNER_SECONDS until `stop` is set; a part that fails is repeated in the next run."""
         while not stop.is_set():
             self.run_once(_read_clock())
-            stop.wait(_PLANNER_SECONDS())
+            stop.wait(_planner_seconds())
 
     def run_once(self, now: datetime) -> int:
         """Run each part once and report which fail; return how many desks were planned."""
@@ -85,9 +85,9 @@ class Planner:
     def _expire_slots(self, now: datetime) -> None:
         """Close unconfirmed slots, not before LAPSE_SECONDS after a pause: no check could confirm them meanwhile."""
         before, self._ran_at = self._ran_at or now, now
-        if not timedelta(0) <= now - before <= _LONGEST_PAUSE + timedelta(seconds=_PLANNER_SECONDS()):
+        if not timedelta(0) <= now - before <= _LONGEST_PAUSE + timedelta(seconds=_planner_seconds()):
             self._steady_since = now
-        if self._steady_since and now - self._steady_since < timedelta(seconds=LAPSE_SECONDS()):
+        if self._steady_since and now - self._steady_since < timedelta(seconds=lapse_seconds()):
             return
         with session() as rows:
             closed = close_unproven(rows, now)

@@ -30,9 +30,9 @@ def _check_stream() -> None:
 
 def _check_background() -> None:
     """Ask the exporter, one of its programs."""
-    from api.jobs.exporter import METRICS_PORT  # noqa: PLC0415 -- of this check alone
+    from api.jobs.exporter import metrics_port  # noqa: PLC0415 -- of this check alone
 
-    _ask(METRICS_PORT(), "/alive")
+    _ask(metrics_port(), "/alive")
 
 
 def _check_scrapyd() -> None:

@@ -16,7 +16,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
 from configs.programs.startup import exit_on_config_error
-from configs.world.retention import MESSAGES_KEPT_FOR
+from configs.world.retention import messages_kept_for
 from notifier.delivery import nudges
 from notifier.delivery.retry_policy import UNKNOWN
 
@@ -65,7 +65,7 @@ def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool =
     query = sa.select(Notification).where(*dead).execution_options(populate_existing=True)
     rows = session.scalars(query.with_for_update(skip_locked=True)).all()
     told, now = told_since(session, rows), database_clock(session)
-    has_text = now - MESSAGES_KEPT_FOR()  # what is older has lost it
+    has_text = now - messages_kept_for()  # what is older has lost it
     alive = [
         row
         for row in rows

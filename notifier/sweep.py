@@ -29,21 +29,21 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
 from configs.ground.logs import OutageLog, set_up_logs
-from configs.programs.matching_queues import NUDGE_SECONDS
+from configs.programs.matching_queues import nudge_seconds
 from configs.programs.startup import exit_on_config_error
 from configs.programs.worker_processes import leaves_at, on_stop_signals
 from configs.settings import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import delivery, nudges
-from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
+from notifier.delivery.nudges import WaitingWork, rearm_seconds
 from notifier.matching import match_service
 from notifier.receipts import applied_receipts
 
 # How often the sweep looks for what was lost
-_SWEEP_SECONDS = Constant("SWEEP_SECONDS", 1.0)
+_sweep_seconds = Constant("SWEEP_SECONDS", 1.0)
 # Longest wait between two nudges: so long may wait what was lost with Redis, or was asked for while PostgreSQL was away
-NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 20.0)
+nudge_max_seconds = Constant("NUDGE_MAX_SECONDS", 20.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _SECONDS_OF_OTHERS = 10  # of a channel's rate: the portion in which other messages enter a queue
@@ -68,14 +68,14 @@ def _wait_after(
 ) -> sa.ColumnElement[timedelta]:
     """Return for how long a row that was nudged that often does not count as lost."""
     seconds = sa.func.least(
-        NUDGE_SECONDS() * sa.func.power(2.0, sa.func.least(times, 30)), NUDGE_MAX_SECONDS()
+        nudge_seconds() * sa.func.power(2.0, sa.func.least(times, 30)), nudge_max_seconds()
     )
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=sa.Interval)
 
 
 def unmatched(now: datetime) -> Sequence[sa.Row[UUID, int]]:
     """Return unmatched detections that no job names any more, with the number of the nudge that they are to get."""
-    row, wait = Detection, timedelta(seconds=NUDGE_SECONDS())
+    row, wait = Detection, timedelta(seconds=nudge_seconds())
     due_at = sa.func.coalesce(row.next_nudge_at, row.committed_at + wait)
     lost = sa.select(row.id, row.nudges + 1).where(row.matched_at.is_(None), due_at <= now)
     with session() as opened:
@@ -177,7 +177,7 @@ class _ChannelRound:
 
     def _before(self, *ages: float | None) -> datetime:
         waits = [timedelta(seconds=age) for age in ages if age is not None]
-        return self.now - max(waits) - timedelta(seconds=NUDGE_SECONDS()) if waits else self.now
+        return self.now - max(waits) - timedelta(seconds=nudge_seconds()) if waits else self.now
 
     def _group(self, rows: Iterable[sa.Row[Any]], *, in_crowd: bool) -> Iterable[WaitingWork]:
         """Return one work for slot alerts that leave as one message: two claims at once would part them."""
@@ -203,7 +203,7 @@ def _is_nudged(now: datetime) -> sa.ColumnElement[bool]:
 
 def _asked_at(now: datetime) -> sa.ColumnElement[datetime]:
     """Return when a row was nudged, or was due; who wrote one that is as it was written may nudge it just now."""
-    row, wait = Notification, timedelta(seconds=NUDGE_SECONDS())
+    row, wait = Notification, timedelta(seconds=nudge_seconds())
     unasked = sa.case((is_fresh(), row.next_attempt_at + wait), else_=row.next_attempt_at)
     return sa.case((_is_nudged(now), row.nudged_at), else_=unasked)
 
@@ -243,7 +243,7 @@ class Sweep:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.ask_apply_receipts()
-        next_round = now + timedelta(seconds=REARM_SECONDS())
+        next_round = now + timedelta(seconds=rearm_seconds())
         if self.rearm_at is None or not now < self.rearm_at <= next_round:  # later: the clock was set back
             self.rearm_at = next_round
             with session() as opened:
@@ -279,9 +279,9 @@ def main() -> int:
     set_up_logs("sweep")
     stopped = threading.Event()
     on_stop_signals(stopped.set)
-    log.info("sweeping", seconds=_SWEEP_SECONDS())
+    log.info("sweeping", seconds=_sweep_seconds())
     sweep, end = Sweep(), leaves_at()
-    while not stopped.wait(_SWEEP_SECONDS()) and clock() < end:
+    while not stopped.wait(_sweep_seconds()) and clock() < end:
         sweep.turn_safely()
     return 0
 

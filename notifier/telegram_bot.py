@@ -15,7 +15,7 @@ import structlog
 from configs.ground.logs import set_up_logs
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES
 from configs.settings import SettingMissing, SettingsRefused, settings
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport, read_json
+from notifier.channels.provider_base import DeliveryError, Transport, provider_timeout_seconds, read_json
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
@@ -164,7 +164,7 @@ def poll() -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    wait, offset = max(0.0, PROVIDER_TIMEOUT_SECONDS() - _MARGIN), 0
+    wait, offset = max(0.0, provider_timeout_seconds() - _MARGIN), 0
     log.info("polling")
     while not stopped.is_set():
         try:

@@ -28,7 +28,7 @@ from hypothesis.internal.conjecture import providers
 from api.models import database_waits as database_connection
 from api.models.base import replace_database_clock
 from configs import settings as settings_module
-from configs.ground.database import DATABASE_SECONDS
+from configs.ground.database import database_seconds
 from configs.ground.push_keys import draw_keys
 from crawler.scheduling import due_queue
 from deploy.local.postgres import Postgres, start_postgres
@@ -208,7 +208,7 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
         if "pool_size" not in options:
             return build(url, **options)
         found = settings_module.settings()  # what a new connection is set to
-        key = f"{url} {sorted(options.items())} {found.program} {DATABASE_SECONDS()}"
+        key = f"{url} {sorted(options.items())} {found.program} {database_seconds()}"
         if key not in made:
             databases.pooled.append(made.setdefault(key, build(url, **options)))
             act_as_programs(made[key])

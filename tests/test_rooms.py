@@ -54,7 +54,7 @@ def test_no_module_has_a_second_header_below_its_first_function_or_class() -> No
     ("late", "found"),
     [
         ("log = logging.getLogger(__name__)", ["log"]),
-        ('A = Constant("A", 1.0)', ["A"]),
+        ('a = Constant("A", 1.0)', ["a"]),
         ("_A, _B = 2 * 3, -1", ["_A", "_B"]),
         ("_A: Final = timedelta(days=1)", ["_A"]),
         ("TABLE = {1: first}", []),  # of what stands above
@@ -67,6 +67,23 @@ def test_no_module_has_a_second_header_below_its_first_function_or_class() -> No
 def test_what_is_a_second_header(late: str, found: list[str]) -> None:
     assert second_header(f"{late}\n") == []
     assert second_header(f"def first(): pass\n{late}\n") == found
+
+
+def test_a_constant_that_is_called_is_named_in_small_letters_as_what_is_called_is() -> None:
+    assert {str(file): wrong for file in PRODUCT if (wrong := misnamed((ROOT / file).read_text()))} == {}
+    assert misnamed('_a_b = Constant("A_B", 1)\nC = 1.0') == []
+    assert misnamed('A_B = Constant("A_B", 1)\na = Constant("A_B", 1)') == ["A_B", "a"]
+
+
+def misnamed(text: str) -> list[str]:
+    """Return the Constants of a module that do not bear, in small letters, the name that TEST_PERIODS has for them."""
+    settings = [
+        (header_names(node)[0], node.value.args[0])
+        for node in ast.parse(text).body
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call)
+        if ast.unparse(node.value).startswith(SETTING)
+    ]
+    return [name for name, own in settings if name.lstrip("_") != ast.literal_eval(own).lower()]
 
 
 def second_header(text: str) -> list[str]:

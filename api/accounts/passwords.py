@@ -27,7 +27,7 @@ OUR_WORDS = (
     "creneau", "alerte", "france",
 )  # fmt: skip
 # Longest wait for one's turn to be hashed; then the answer is 503 with Retry-After
-_PASSWORD_WAIT_SECONDS = Constant("PASSWORD_WAIT_SECONDS", 2.0)
+_password_wait_seconds = Constant("PASSWORD_WAIT_SECONDS", 2.0)
 
 # Threads of a process that may wait at once, strangers' and others': with two that hash they leave one of gunicorn's
 # eight to reads.
@@ -63,7 +63,7 @@ def hold_turn(*, kept: bool = False) -> Iterator[None]:
     if not _places[kept].acquire(blocking=False):
         raise _build_refusal()
     try:
-        has_turn = _turns[kept].acquire(timeout=_PASSWORD_WAIT_SECONDS())
+        has_turn = _turns[kept].acquire(timeout=_password_wait_seconds())
     finally:
         _places[kept].release()
     if not has_turn:

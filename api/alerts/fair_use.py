@@ -18,9 +18,9 @@ from configs.settings import Constant
 from configs.world.plan import PlanName
 
 # How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
-FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
+fair_use_prefectures = Constant("FAIR_USE_PREFECTURES", 10)
 # How many alerts one person may keep, the paused ones counted
-FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
+fair_use_alerts = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
 
@@ -43,7 +43,7 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
 
 
 def _check_prefecture_count(prefectures: set[str]) -> None:
-    most = FAIR_USE_PREFECTURES()
+    most = fair_use_prefectures()
     if len(prefectures) > most:
         raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
 
@@ -51,14 +51,14 @@ def _check_prefecture_count(prefectures: set[str]) -> None:
 def drop_oldest_closed(session: Session, user_id: UUID) -> None:
     """Delete the alerts of a user that were closed first, beyond as many as may wait; those of an order stay."""
     closed = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.closed_at.is_not(None))
-    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(FAIR_USE_ALERTS())
+    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(fair_use_alerts())
     ordered = sa.exists().where(Payment.alert_id == Alert.id)
     session.execute(sa.delete(Alert).where(Alert.id.in_(oldest), ~ordered))
 
 
 def check_made_today(session: Session, user_id: UUID) -> None:
     """Limit how many alerts are made in a day, closed ones included: each is a row, and stays for a while."""
-    most = FAIR_USE_ALERTS()
+    most = fair_use_alerts()
     today = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.created_at > clock() - _DAY)
     if session.scalars(today).one() >= most:
         detail = f"{pluralize(most, 'alert')} a day can be made: wait until tomorrow, or change one"
@@ -69,7 +69,7 @@ def check_made_today(session: Session, user_id: UUID) -> None:
 
 def check_alert_count(session: Session, user_id: UUID) -> None:
     """Limit all alerts, paused ones included: lists and messages of the user go through all of them."""
-    most = FAIR_USE_ALERTS()
+    most = fair_use_alerts()
     kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
     if session.scalars(kept).one() >= most:
         raise ApiError(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement, lock_user
 from api.accounts.service import give_plan, write_to_admins
-from api.alerts.fair_use import FAIR_USE_PREFECTURES
+from api.alerts.fair_use import fair_use_prefectures
 from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.service import record_desk_changes, wake_alerts
@@ -27,7 +27,7 @@ from configs.world.plan import PlanName, plans
 from configs.world.prefecture import prefectures
 
 # How many desks one person may watch within 30 days before the admins get a message; nobody is blocked
-_FAIR_USE_DESKS = Constant("FAIR_USE_DESKS", 60)
+_fair_use_desks = Constant("FAIR_USE_DESKS", 60)
 # How often one person may report an appointment as found within 30 days before the admins get a message
 _FAIR_USE_FOUND = 3
 
@@ -75,7 +75,7 @@ def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
     note_health_consent(alert, targets)
     session.add(alert)
     held = find_entitlement(session, user_id, clock()).plan
-    _report(session, user_id, [alert], held.alerts or FAIR_USE_PREFECTURES())
+    _report(session, user_id, [alert], held.alerts or fair_use_prefectures())
     return alert
 
 
@@ -134,7 +134,7 @@ def find_heavy_use(session: Session, since: datetime) -> dict[UUID, tuple[int, i
     found = Counter(session.scalars(sa.select(Alert.user_id).where(*was_found)))
     desks = Counter(user_id for user_id, _ in set(_list_desks(session, since)))
     heavy = {user for user, times in found.items() if times > _FAIR_USE_FOUND}
-    heavy |= {user for user, number in desks.items() if number > _FAIR_USE_DESKS()}
+    heavy |= {user for user, number in desks.items() if number > _fair_use_desks()}
     return {each: (desks[each], found[each]) for each in sorted(heavy)}
 
 

@@ -180,7 +180,7 @@ def _limit(seconds: float, work: Callable[[], T]) -> T:
 @contextmanager
 def _renewed(turn: Turn) -> Iterator[None]:
     """Renew a turn while the block lasts, each third of its time; between that no transaction is open."""
-    ended, pause = threading.Event(), turns.TURN().total_seconds() / 3
+    ended, pause = threading.Event(), turns.job_turn().total_seconds() / 3
 
     def renew() -> None:
         while not ended.wait(pause):

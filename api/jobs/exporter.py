@@ -17,7 +17,7 @@ from configs.settings import Constant, Settings, settings
 from configs.settings.program_settings import folder_in_use, list_allowed, list_secrets
 
 # Port on which Prometheus is answered
-METRICS_PORT = Constant("METRICS_PORT", 9464)
+metrics_port = Constant("METRICS_PORT", 9464)
 
 _MINE = "metrics"  # the folder of its secret files, in that of ours
 _OF_READER = ("DATABASE_URL", "REDIS_URL")  # the owner's without one of its own, as on a developer's machine

@@ -49,13 +49,13 @@ from configs.ground.clock import clock
 from configs.settings import Constant, settings
 
 # How often the days of the table of checks are made that are missing, and old ones dropped
-_PARTITIONS = Constant("PARTITION_SECONDS", HOUR)
+_partition_seconds = Constant("PARTITION_SECONDS", HOUR)
 # How often the checks of each desk and day are summed up, which pages and statistics show
-_CHECK_DAYS = Constant("CHECK_DAYS_SECONDS", HOUR)
+_check_days_seconds = Constant("CHECK_DAYS_SECONDS", HOUR)
 # How often invoices and credit notes that are missing are issued, and their files made
-_INVOICES = Constant("INVOICES_SECONDS", MINUTE)
+_invoices_seconds = Constant("INVOICES_SECONDS", MINUTE)
 # How long one run issues documents, and twice as long makes their files; the next one goes on
-_ISSUING = Constant("ISSUING_SECONDS", 60.0)
+_issuing_seconds = Constant("ISSUING_SECONDS", 60.0)
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +65,13 @@ def list_jobs() -> list[Job]:
     return list(JOBS.values())
 
 
-@job(every=_PARTITIONS)
+@job(every=_partition_seconds)
 def keep_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead, and drop those older than CHECKS_KEPT_FOR."""
     return make_partitions() | drop_partitions()
 
 
-@job(every=_CHECK_DAYS)
+@job(every=_check_days_seconds)
 def sum_days() -> Counts:
     """Sum up the checks of each desk, and what became of slot alerts, of each day that changed since the last time."""
     return {"desks": _sum_days(desk_days), "deliveries": _sum_days(deliveries)}
@@ -213,11 +213,11 @@ def operations_report() -> Counts:
     return _send_daily("operations_report", daily_messages.write_report)
 
 
-@job(every=_INVOICES, is_long=True)
+@job(every=_invoices_seconds, is_long=True)
 def issue_invoices() -> Counts:
     """Issue the invoices and credit notes that are missing, and make the files that are missing."""
-    issued, not_issued = issue_due(_ISSUING())
-    files, not_made = make_due_files(2 * _ISSUING())
+    issued, not_issued = issue_due(_issuing_seconds())
+    files, not_made = make_due_files(2 * _issuing_seconds())
     return {"issued": issued, "files": files, "failed": not_issued + not_made}
 
 

@@ -9,7 +9,7 @@ from api.models import check_partitions
 from api.models.base import session, write_once
 from api.prefectures.desk_days import sum_old_day
 from configs.ground.clock import clock
-from configs.world.retention import CHECKS_KEPT_FOR
+from configs.world.retention import checks_kept_for
 
 log = structlog.get_logger(__name__)
 _MOST_DAYS = 7  # dropped in a run: one a day is due
@@ -35,7 +35,7 @@ def drop_partitions() -> Counts:
     reads `checks`, as a dump does for hours, the day is left to the next run. A run drops _MOST_DAYS: a clock that is
     far ahead makes all days old, until it is set right.
     """
-    before, counts = (clock() - CHECKS_KEPT_FOR()).date(), {"dropped": 0, "summed": 0, "locked": 0}
+    before, counts = (clock() - checks_kept_for()).date(), {"dropped": 0, "summed": 0, "locked": 0}
     while counts["dropped"] < _MOST_DAYS:
         with session() as s:
             oldest = check_partitions.find_oldest_partition(s)
@@ -75,7 +75,7 @@ def _analyze(name: str) -> bool:
     try:
         with session() as s:
             s.execute(
-                sa.text(f"SET LOCAL lock_timeout = {round(check_partitions.PARTITION_LOCK_SECONDS() * 1000)}")
+                sa.text(f"SET LOCAL lock_timeout = {round(check_partitions.partition_lock_seconds() * 1000)}")
             )
             s.execute(_ANALYZE, {"name": name})
     except OperationalError as error:

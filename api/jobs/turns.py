@@ -16,13 +16,13 @@ from api.models.job import JobState
 from configs.settings import Constant
 
 # How long a job may take: then it is ended
-_LONGEST = Constant("JOB_LONGEST", timedelta(minutes=10))
+_job_longest = Constant("JOB_LONGEST", timedelta(minutes=10))
 # The same for jobs that are due each minute, so that one that hangs keeps the others of its queue from little
-_LONGEST_OF_MINUTE = Constant("JOB_MINUTE_LONGEST", timedelta(minutes=2))
+_job_minute_longest = Constant("JOB_MINUTE_LONGEST", timedelta(minutes=2))
 # How long a turn lasts. A worker renews it while it works, so that the job of one that died begins again so soon
-TURN = Constant("JOB_TURN", timedelta(seconds=12))
+job_turn = Constant("JOB_TURN", timedelta(seconds=12))
 # First wait before a job that failed is tried again; each further one is twice as long
-_RETRY = Constant("JOB_RETRY", timedelta(seconds=10))
+_job_retry = Constant("JOB_RETRY", timedelta(seconds=10))
 
 MOST_ATTEMPTS = 5
 WORKER_DIED = "WorkerDied"
@@ -42,7 +42,7 @@ class Turn:
 
 def get_longest(job: Job) -> timedelta:
     """Return how long a job may take."""
-    return _LONGEST() if job.is_long or job.period > MINUTE else _LONGEST_OF_MINUTE()
+    return _job_longest() if job.is_long or job.period > MINUTE else _job_minute_longest()
 
 
 def add_jobs(session: Session, jobs: Collection[Job], now: datetime) -> None:
@@ -67,7 +67,7 @@ def find_due(session: Session, jobs: Iterable[Job], now: datetime) -> tuple[list
 def is_free(job: Job, row: JobState, now: datetime, *, nudged: bool = False) -> bool:
     """Return whether a worker may take a job now: its turn is over, and it is due or was nudged."""
     if row.turn_ends_at:
-        return not now < row.turn_ends_at <= now + TURN() + CLOCKS_DIFFER
+        return not now < row.turn_ends_at <= now + job_turn() + CLOCKS_DIFFER
     return nudged or not now < row.due_at <= job.find_next(now + CLOCKS_DIFFER)
 
 
@@ -83,15 +83,15 @@ def take_turn(session: Session, job: Job, now: datetime, *, nudged: bool = False
     if row.attempts >= MOST_ATTEMPTS:
         _end_failed(row, now, WORKER_DIED)
         return None
-    row.started_at, row.turn_ends_at, row.attempts = now, now + TURN(), row.attempts + 1
+    row.started_at, row.turn_ends_at, row.attempts = now, now + job_turn(), row.attempts + 1
     return Turn(job, job.find_due_time(now + CLOCKS_DIFFER), now, row.attempts)
 
 
 def renew(session: Session, turn: Turn, now: datetime) -> bool:
-    """Let a turn last until TURN from now; False where it has ended, or another worker has the job by now."""
+    """Let a turn last until `job_turn` from now; False where it has ended, or another worker has the job by now."""
     row = _lock_own(session, turn)
     if row:
-        row.turn_ends_at = now + TURN()
+        row.turn_ends_at = now + job_turn()
     return row is not None
 
 
@@ -114,7 +114,7 @@ def end_attempt(session: Session, turn: Turn, now: datetime, error: str) -> bool
         _end_failed(row, now, error)
     else:
         row.turn_ends_at, row.error = None, error
-        row.due_at = min(row.due_at, now + _RETRY() * 2 ** (turn.attempt - 1))
+        row.due_at = min(row.due_at, now + _job_retry() * 2 ** (turn.attempt - 1))
     return True
 
 

@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 _WITHOUT = "--without-backup"
 _LOGINS = "--logins"
 # How long a migration waits for the dump before it
-_BACKUP_WAIT_SECONDS = Constant("BACKUP_WAIT_SECONDS", 3600.0)
+_backup_wait_seconds = Constant("BACKUP_WAIT_SECONDS", 3600.0)
 
 _ASK = sa.text("""
 INSERT INTO backup_states AS b (part, request) VALUES ('migration', :request)
@@ -143,7 +143,7 @@ def _wait(connection: sa.Connection, say: Callable[[str], object]) -> None:
     request = {"request": uuid4()}
     connection.execute(_ASK, request)
     say("waiting for the dump before this migration")
-    end = time.monotonic() + _BACKUP_WAIT_SECONDS()
+    end = time.monotonic() + _backup_wait_seconds()
     while time.monotonic() < end:
         found: Any = connection.execute(_LOOK, request).one_or_none()
         if found and found.done:
@@ -154,7 +154,7 @@ def _wait(connection: sa.Connection, say: Callable[[str], object]) -> None:
                 f"the dump before this migration fails: {found.trouble}; {_WITHOUT} goes on without one"
             )
         time.sleep(_STEP)
-    raise BackupMissing(f"no dump was made in {_BACKUP_WAIT_SECONDS():.0f} s; {_WITHOUT} goes on without one")
+    raise BackupMissing(f"no dump was made in {_backup_wait_seconds():.0f} s; {_WITHOUT} goes on without one")
 
 
 def _check_service(connection: sa.Connection) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from api.migrations.retries import MigrationFailed, run_with_retries
 from api.migrations.roles import PROGRAMS, role_of
 from api.models.session_options import list_session_options
-from configs.ground.database import DATABASE_SECONDS, database_url, owner_url
+from configs.ground.database import database_seconds, database_url, owner_url
 from configs.settings import DatabaseProgram, settings
 
 _FIND = """
@@ -130,7 +130,7 @@ def run(arguments: list[str], say: Callable[[str], object] = print) -> int:
             lambda: (
                 [drop_login(owner, arguments[1], logins)]
                 if arguments
-                else make_logins(owner, logins, DATABASE_SECONDS())
+                else make_logins(owner, logins, database_seconds())
             ),
             say,
             "the logins are not complete; the same command makes the rest",

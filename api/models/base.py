@@ -26,7 +26,7 @@ from uuid_utils.compat import uuid7
 from api.models.database_waits import is_ready, wait_no_longer_than
 from api.models.session_options import set_session_options
 from configs.ground.clock import read_offset
-from configs.ground.database import DATABASE_SECONDS, database_url
+from configs.ground.database import database_seconds, database_url
 from configs.ground.database_errors import judge_connection
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt
 from configs.settings import Program, settings
@@ -162,7 +162,7 @@ def engine() -> sa.Engine:
     Raises:
         configs.settings.SettingMissing: DATABASE_URL is not set.
     """
-    wait_no_longer_than(DATABASE_SECONDS())
+    wait_no_longer_than(database_seconds())
     limit = LIMITS[settings().program]
     made = sa.create_engine(
         database_url(),

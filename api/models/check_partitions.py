@@ -19,7 +19,7 @@ from configs.settings import Constant
 # How many days of the table of checks are made ahead of time
 _PARTITION_DAYS = 14
 # Longest wait for the lock under which a day of the table of checks is made or dropped; then it is tried again later
-PARTITION_LOCK_SECONDS = Constant("PARTITION_LOCK_SECONDS", 0.1)
+partition_lock_seconds = Constant("PARTITION_LOCK_SECONDS", 0.1)
 
 _NAME = re.compile(r"checks_(\d{8})")
 _ATTACHED = sa.text("""
@@ -78,7 +78,7 @@ def count_days_ahead(session: Session, today: date) -> int:
 
 
 def _wait_no_longer(session: Session) -> None:
-    patience = round(PARTITION_LOCK_SECONDS() * 1000)
+    patience = round(partition_lock_seconds() * 1000)
     session.execute(sa.text(f"SET LOCAL lock_timeout = {patience}"))
 
 

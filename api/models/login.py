@@ -13,10 +13,10 @@ from configs.settings import Constant
 from configs.world.plan import PlanName
 
 # How long after the password was given one may change the password, the address, the second factor
-RECENT_PROOF_SECONDS = Constant("RECENT_PROOF_SECONDS", 300.0)
+recent_proof_seconds = Constant("RECENT_PROOF_SECONDS", 300.0)
 # Most mails that anybody can have sent in 24 hours by naming an address (registrations, new addresses, receipts of
 # support and declarations), all together; at half of them operators are alarmed
-STRANGER_MAILS_A_DAY = Constant("STRANGER_MAILS_A_DAY", 1000)
+stranger_mails_a_day = Constant("STRANGER_MAILS_A_DAY", 1000)
 
 
 class EndedBecause(StrEnum):

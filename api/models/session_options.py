@@ -7,7 +7,7 @@ DATABASE_URL) or with older ones gets them in the one statement that compares th
 
 from typing import Any
 
-from configs.ground.database import DATABASE_SECONDS
+from configs.ground.database import database_seconds
 from configs.settings import Program, settings
 
 # Our statements are short and many. Starting the workers of a parallel plan takes longer than all of matching, and so
@@ -47,7 +47,7 @@ def list_session_options(program: Program | None, seconds: float) -> dict[str, s
 
 def set_session_options(connection: Any, _record: object) -> None:
     """Set what a new connection of psycopg2's has otherwise, in one round trip."""
-    options = list_session_options(settings().program, DATABASE_SECONDS())
+    options = list_session_options(settings().program, database_seconds())
     if not options:
         return
     rows = ", ".join(["(%s, %s)"] * len(options))

@@ -12,7 +12,7 @@ from api.models.desk import DeskState, Source
 from configs.settings import Constant
 
 # A slot that is back so soon after it was gone is the same slot: its row is open again, and no message is sent twice
-RETURN_SECONDS = Constant("RETURN_SECONDS", 300.0)
+return_seconds = Constant("RETURN_SECONDS", 300.0)
 
 
 class GoneReason(StrEnum):

@@ -38,7 +38,7 @@ from configs.world.prefecture import desks, prefectures
 from configs.world.retention import PROOFS_KEPT_FOR
 
 # How late public pages tell of slots (the product is the alert)
-_PUBLIC_DELAY_SECONDS = Constant("PUBLIC_DELAY_SECONDS", 3600.0)
+_public_delay_seconds = Constant("PUBLIC_DELAY_SECONDS", 3600.0)
 
 PARIS = "Europe/Paris"
 Row = sa.Row[Any]
@@ -65,7 +65,7 @@ _NOTHING = SlotSummary(0, None, None)
 
 def get_public_cutoff() -> datetime:
     """Return the moment up to which public pages show slots: the product is the alert."""
-    return clock() - timedelta(seconds=_PUBLIC_DELAY_SECONDS())
+    return clock() - timedelta(seconds=_public_delay_seconds())
 
 
 def list_public_detections(session: Session, found: Iterable[Detection]) -> list[PublicDetection]:

@@ -19,7 +19,7 @@ from api.models.job import JobState
 from api.models.notification import FORGOTTEN, Notification, State
 from api.privacy.retention_batches import BATCH
 from configs.ground.clock import clock
-from configs.world.retention import MESSAGES_KEPT_FOR
+from configs.world.retention import messages_kept_for
 
 JOB = "apply_retention"
 KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as it was
@@ -45,7 +45,7 @@ def erase_messages() -> dict[str, int]:
     then, it begins where that one ended; where a run did not note it, with the first message.
     """
     _erase_without_consent()
-    kept_for = MESSAGES_KEPT_FOR()
+    kept_for = messages_kept_for()
     last_id, end = _find_begin(), first_id_at(clock() - kept_for)
     read = 0
     while True:
@@ -81,7 +81,7 @@ def _find_begin() -> UUID:
     seconds = (found.counts or {}).get(KEPT_SECONDS) if found else None
     if found is None or found.done_for is None or seconds is None:
         return UUID(int=0)
-    kept_for = max(timedelta(seconds=seconds), MESSAGES_KEPT_FOR())
+    kept_for = max(timedelta(seconds=seconds), messages_kept_for())
     return first_id_at(found.done_for - kept_for - _AGAIN)
 
 

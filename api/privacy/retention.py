@@ -39,11 +39,11 @@ from api.privacy.retention_batches import (
 from configs.ground.clock import clock
 from configs.ground.signing import LINK_SECONDS
 from configs.world.retention import (
-    LOGIN_KEPT_FOR,
-    MESSAGES_KEPT_FOR,
-    RECEIPTS_KEPT_FOR,
-    SUPPORT_KEPT_FOR,
     UNVERIFIED_KEPT_FOR,
+    login_kept_for,
+    messages_kept_for,
+    receipts_kept_for,
+    support_kept_for,
 )
 
 _YEARS = 10  # from the end of the year, as the books (article L.123-22 of the Code de commerce)
@@ -107,7 +107,7 @@ def _was_never_confirmed(now: datetime) -> Condition:
 
 def _ended_long_ago(now: datetime) -> Condition:
     """Return the condition that a login has been over for LOGIN_KEPT_FOR."""
-    oldest = now - LOGIN_KEPT_FOR()
+    oldest = now - login_kept_for()
     return sa.or_(Login.expires_at < oldest, Login.ended_at < oldest)
 
 
@@ -150,7 +150,7 @@ RULES: dict[str, Rule] = {
         lambda now: PhoneCode.created_at <= now - _DAY
     ),  # no daily limit counts them any more
     "telegram_links": Dropped(lambda now: TelegramLink.expires_at <= now),
-    "support_requests": Dropped(lambda now: SupportRequest.created_at < now - SUPPORT_KEPT_FOR()),
+    "support_requests": Dropped(lambda now: SupportRequest.created_at < now - support_kept_for()),
     "exports": DroppedBy("drop_exports"),
     "audit": Dropped(lambda now: AuditEntry.at < sa.func.least(now, sa.func.now()) - _AUDIT_KEPT_FOR),
     # Alerts
@@ -183,9 +183,9 @@ RULES: dict[str, Rule] = {
     "notifications": Kept(
         "one for each message until its account is deleted; apply_retention takes the texts"
     ),
-    "notices": Dropped(lambda now: Notice.id < first_id_at(now - MESSAGES_KEPT_FOR())),
+    "notices": Dropped(lambda now: Notice.id < first_id_at(now - messages_kept_for())),
     "answers": OwnedBy("matches"),
-    "provider_events": Dropped(lambda now: ProviderEvent.received_at < now - RECEIPTS_KEPT_FOR()),
+    "provider_events": Dropped(lambda now: ProviderEvent.received_at < now - receipts_kept_for()),
     "delivery_figures": _FIGURES,
     # Money
     "payments": _BOOKS,

@@ -14,7 +14,7 @@ from api.models.candidate import Candidate
 from api.models.declaration import Declaration
 from api.models.payment import Payment
 from configs.ground.clock import clock
-from configs.world.retention import SLOTS_KEPT_FOR
+from configs.world.retention import slots_kept_for
 
 BATCH = 5_000
 # Nobody can claim anything from a declaration any more by then: article 2224 of the Code civil.
@@ -88,7 +88,7 @@ def forget_givers() -> int:
 
 def drop_gone_slots() -> int:
     """Delete slots that are gone for SLOTS_KEPT_FOR; return how many. Their matches keep the ids."""
-    before = clock() - SLOTS_KEPT_FOR()
+    before = clock() - slots_kept_for()
 
     def drop(s: Session) -> tuple[int, int]:
         gone = len(s.scalars(_DROP_SLOTS, {"before": before, "most": BATCH}).all())

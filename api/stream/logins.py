@@ -17,7 +17,7 @@ from psycopg2.extras import register_uuid
 from api.models.database_waits import wait_no_longer_than
 from api.models.session_options import set_session_options
 from configs.ground.clock import clock
-from configs.ground.database import DATABASE_SECONDS, database_url
+from configs.ground.database import database_seconds, database_url
 from configs.ground.signing import ISSUER, SKEW, STAFF_IDLE_SECONDS, find_signing_key
 
 DatabaseAway = psycopg2.Error
@@ -51,7 +51,7 @@ class Reader:
     def __init__(self) -> None:
         self._connection: Connection | None = None
         self._turn = Lock()
-        wait_no_longer_than(DATABASE_SECONDS())
+        wait_no_longer_than(database_seconds())
         register_uuid()  # type: ignore[no-untyped-call]
 
     def read_logins(self, login_ids: Collection[UUID], begin: UUID) -> Mapping[UUID, OpenLogin]:

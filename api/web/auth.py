@@ -22,7 +22,7 @@ from flask_jwt_extended.exceptions import CSRFError
 
 from api.ground.errors import ApiError
 from api.models.base import autocommit_connection, autocommit_session
-from api.models.login import RECENT_PROOF_SECONDS, Login
+from api.models.login import Login, recent_proof_seconds
 from api.models.user import Channel, Contact, Role, User
 from api.web.doors import View, read_mark
 from api.web.openapi import needs_token
@@ -236,7 +236,7 @@ def require_recent_proof() -> None:
 
 def has_recent_proof() -> bool:
     """Return whether the password, and a code of the second factor, were given a moment ago."""
-    longest, age = timedelta(seconds=RECENT_PROOF_SECONDS()), clock() - current_identity().proven_at
+    longest, age = timedelta(seconds=recent_proof_seconds()), clock() - current_identity().proven_at
     return -timedelta(seconds=SKEW) <= age <= longest  # a clock that was ahead leaves no proof for hours
 
 

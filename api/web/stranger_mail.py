@@ -11,7 +11,7 @@ from flask import request
 
 from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
-from api.models.login import STRANGER_MAILS_A_DAY
+from api.models.login import stranger_mails_a_day
 from api.network_addresses import group_network_address
 from api.web.known_places import digest_account
 from configs.ground.addresses import fold_address
@@ -52,7 +52,7 @@ def _count_mail_to(email: str) -> None:
     hit_limit(TO_MAILBOX, "mailbox", digest_account(mailbox))
     if domain not in _PUBLIC:
         hit_limit(TO_DOMAIN, "mail-domain", digest_account(domain))
-    hit_limit(f"{STRANGER_MAILS_A_DAY()} per day", "stranger-mails", "all")
+    hit_limit(f"{stranger_mails_a_day()} per day", "stranger-mails", "all")
 
 
 def count_mail_from_network() -> None:

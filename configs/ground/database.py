@@ -3,7 +3,7 @@
 from configs.settings import Constant, Program, settings
 
 # Longest wait for one statement; a server that is frozen is given up on a fifth later
-DATABASE_SECONDS = Constant("DATABASE_SECONDS", 60.0)
+database_seconds = Constant("DATABASE_SECONDS", 60.0)
 
 _DRIVER = "postgresql+psycopg2://"
 

@@ -27,7 +27,7 @@ from configs.settings import Constant, SettingMissing
 # A provider whose last twenty answers took longer in the median counts as failing
 PROVIDER_SLOW_SECONDS = 3
 # How long a provider that failed three times in a row is left alone; longer than a call may take
-PROVIDER_REST_SECONDS = Constant("PROVIDER_REST_SECONDS", 15.0)
+provider_rest_seconds = Constant("PROVIDER_REST_SECONDS", 15.0)
 FAILURES_IN_A_ROW = 3  # in a row, after which a provider is left alone
 
 T = TypeVar("T")

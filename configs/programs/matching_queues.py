@@ -3,7 +3,7 @@
 from configs.settings import Constant
 
 # First wait before a lost row is nudged again; it doubles each time
-NUDGE_SECONDS = Constant("NUDGE_SECONDS", 2.0)
+nudge_seconds = Constant("NUDGE_SECONDS", 2.0)
 
 # Of a job, at most as long as the lease of the mails that it sends: their answers end with it
 MATCH_SECONDS = 30

@@ -23,7 +23,7 @@ from configs.ground.clock import clock
 from configs.settings import Constant
 
 # Age at which a worker is replaced
-_WORKER_AGE_SECONDS = Constant("WORKER_AGE_SECONDS", 3600.0)
+_worker_age_seconds = Constant("WORKER_AGE_SECONDS", 3600.0)
 
 SHORTEST = 0.8  # of WORKER_AGE_SECONDS
 _ESTABLISHED = 5.0  # seconds; who ends earlier ended at its start, and must not be started in a tight loop
@@ -114,7 +114,7 @@ def leaves_at() -> datetime:
     Workers that started together must not leave together: no worker would be left for some seconds.
     """
     share = random.uniform(SHORTEST, 1)  # noqa: S311 -- spreads, protects nothing
-    return clock() + timedelta(seconds=_WORKER_AGE_SECONDS() * share)
+    return clock() + timedelta(seconds=_worker_age_seconds() * share)
 
 
 def on_stop_signals(act: Callable[[], None]) -> None:

@@ -153,7 +153,10 @@ Value = TypeVar("Value", bound=float | timedelta | tuple[float, ...])
 
 
 class Constant(Generic[Value]):
-    """A number, a period (in seconds, or a timedelta) or waits in seconds, which stands beside its use.
+    """A number, a period (in seconds, or a timedelta) or waits in seconds, which stands beside its use and is called.
+
+    Its variable is its name in small letters, as a function's: `sweep_seconds()`. What stands in capitals is a plain
+    value, and is not called (`tests/test_rooms.py`).
 
     Tests of whole processes change it (a lease of a second, a sweep each 0.2 s) by TEST_PERIODS, a JSON object of names
     and numbers; it works only with APP_ENV=test or sandbox.

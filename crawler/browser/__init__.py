@@ -7,10 +7,10 @@ what it does there; `request_policy` decides what the page may ask, `egress_prox
 from configs.settings import Constant
 
 # Longest duration of one check by browser
-BROWSER_DEADLINE_SECONDS = Constant("BROWSER_DEADLINE_SECONDS", 45.0)
+browser_deadline_seconds = Constant("BROWSER_DEADLINE_SECONDS", 45.0)
 # For how long a browser waits, at each step, for what a page is to show; then it reads what is there
-BROWSER_WAIT_SECONDS = Constant("BROWSER_WAIT_SECONDS", 10.0)
+browser_wait_seconds = Constant("BROWSER_WAIT_SECONDS", 10.0)
 # For how long a browser may take to start
-BROWSER_START_SECONDS = Constant("BROWSER_START_SECONDS", 30.0)
+browser_start_seconds = Constant("BROWSER_START_SECONDS", 30.0)
 # How many checks by browser one process runs at once, in one browser
-BROWSER_PLACES = Constant("BROWSER_PLACES", 2)
+browser_places = Constant("BROWSER_PLACES", 2)

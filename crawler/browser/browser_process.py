@@ -19,7 +19,7 @@ from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.programs.browser_binary import arguments, browser_path, missing_browser, sandboxed
-from crawler.browser import BROWSER_START_SECONDS
+from crawler.browser import browser_start_seconds
 from crawler.browser.egress_proxy import ONLY_WAY
 from crawler.fetching.download_handler import add_threads
 from crawler.fetching.errors import BrowserFailed
@@ -95,7 +95,7 @@ class Browsers:
         async with self._starting:
             browser = self._current = self._current or Browser(self._crawler)
             try:
-                async with asyncio.timeout(BROWSER_START_SECONDS()):
+                async with asyncio.timeout(browser_start_seconds()):
                     await browser.start()
             except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
                 await self.end(browser)

@@ -24,7 +24,7 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.host_rule import Agent, HostRule
 from configs.world.prefecture import host_rules
-from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_WAIT_SECONDS
+from crawler.browser import browser_deadline_seconds, browser_wait_seconds
 from crawler.browser.actions import ActionResult, perform
 from crawler.browser.browser_process import Browser, browsers_of
 from crawler.browser.egress_proxy import EgressProxy
@@ -81,7 +81,7 @@ class BrowserSession(Session):
         proxies: Proxies | None = None,
     ) -> None:
         largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
-        super().__init__(_by_page_only, BROWSER_DEADLINE_SECONDS(), largest, budget, proxies=proxies)
+        super().__init__(_by_page_only, browser_deadline_seconds(), largest, budget, proxies=proxies)
         self._desk = desk
         self._browsers = browsers_of(crawler)
         self._egress = EgressProxy(crawler.settings.getfloat("DNS_TIMEOUT"))
@@ -194,7 +194,7 @@ class BrowserSession(Session):
         if page is not self._tab:
             if _is_hidden(self._desk):
                 await _DISGUISE.apply_stealth_async(page.context)
-            page.set_default_timeout(BROWSER_WAIT_SECONDS() * 1000)
+            page.set_default_timeout(browser_wait_seconds() * 1000)
             await self._traffic.watch(page)
             self._tab = page
 

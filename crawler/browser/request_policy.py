@@ -21,7 +21,7 @@ from playwright.async_api import CDPSession, Page, Request, Response, Route
 from playwright.async_api import Error as PlaywrightError
 
 from configs.ground.addresses import host_of, same_site
-from crawler.browser import BROWSER_WAIT_SECONDS
+from crawler.browser import browser_wait_seconds
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import REDIRECTS, refuse_reservation
@@ -137,7 +137,7 @@ class RequestPolicy:
     async def rest(self) -> None:
         """Wait until no request of the page has been pending for a while from now, at most BROWSER_WAIT_SECONDS."""
         self._moved_at = monotonic()
-        until = self._moved_at + BROWSER_WAIT_SECONDS()
+        until = self._moved_at + browser_wait_seconds()
         while (now := monotonic()) < until:
             if not self._under_way and now >= self._moved_at + _QUIET:
                 return

@@ -33,7 +33,7 @@ from crawler.parsing.json_models import parse_json
 from crawler.platforms import at_home, platforms
 from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
-from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS
+from crawler.scheduling.due_queue import http_deadline_seconds
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused
 
@@ -109,7 +109,7 @@ class PageFetcher:
             raise to_fetch_error(refusal, ask.url) from refusal
         session = Session(
             self._pages.download_request,
-            deadline=HTTP_DEADLINE_SECONDS(),
+            deadline=http_deadline_seconds(),
             largest=DOWNLOAD_MAXSIZE,
             budget=self._budget,
             agent=agent_for(host_of(ask.url)),

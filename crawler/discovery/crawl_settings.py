@@ -6,9 +6,9 @@ from typing import Any
 
 from configs.settings import settings
 from crawler import settings as usual
-from crawler.discovery.site_walk import DISCOVERY_DELAY_SECONDS
+from crawler.discovery.site_walk import discovery_delay_seconds
 from crawler.fetching.identity import honest
-from crawler.scheduling.due_queue import HTTP_DEADLINE_SECONDS
+from crawler.scheduling.due_queue import http_deadline_seconds
 
 _WHOLE = "crawler.middlewares.WholeRobotsTxt"
 _OUTSIDE = "crawler.fetching.ssrf_guard.OutsideHandler"  # links and redirects may name any address
@@ -51,9 +51,9 @@ def walk_settings(key: str, seconds: float) -> dict[str, Any]:
         "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
         "ROBOTSTXT_OBEY": True,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        "DOWNLOAD_DELAY": DISCOVERY_DELAY_SECONDS(),
+        "DOWNLOAD_DELAY": discovery_delay_seconds(),
         "DOWNLOAD_DELAY_JITTER": 0,
-        "DOWNLOAD_TIMEOUT": HTTP_DEADLINE_SECONDS(),
+        "DOWNLOAD_TIMEOUT": http_deadline_seconds(),
         "CLOSESPIDER_TIMEOUT": seconds,
         "SCRAPER_SLOT_MAX_ACTIVE_SIZE": _READ,
         "DOWNLOAD_HANDLERS": {**usual.DOWNLOAD_HANDLERS, "http": _OUTSIDE, "https": _OUTSIDE},

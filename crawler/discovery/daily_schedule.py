@@ -21,7 +21,7 @@ from crawler.url_policy import AddressRefused, ensure_allowed
 # How often the prefectures' own sites are searched for unlisted booking pages and dead links
 DISCOVERY_EVERY_SECONDS = 86400
 # How long one such walk may last; what it did not reach is left to the next
-DISCOVERY_SECONDS = Constant("DISCOVERY_SECONDS", 4 * 3600.0)
+discovery_seconds = Constant("DISCOVERY_SECONDS", 4 * 3600.0)
 
 log = logging.getLogger(__name__)
 

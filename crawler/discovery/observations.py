@@ -17,7 +17,7 @@ from crawler.discovery.site_links import rate_link, resolve_on_site, worth_walki
 from crawler.reading import GONE, MOVED, Outcome, Page
 
 # How many pages of one site a walk asks for
-DISCOVERY_PAGES = Constant("DISCOVERY_PAGES", 100)
+discovery_pages = Constant("DISCOVERY_PAGES", 100)
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 
 
@@ -81,7 +81,7 @@ def observe(page: Page, prefecture_id: str, steps: int, listed: Listed) -> PageS
             onward.append(_lead(here, link.text, steps))
     # Of two links the better one
     pages = {lead.url: lead for lead in sorted(onward, key=attrgetter("promise"))}
-    best = nlargest(DISCOVERY_PAGES(), pages.values(), key=attrgetter("promise"))
+    best = nlargest(discovery_pages(), pages.values(), key=attrgetter("promise"))
     return replace(doubt, seen=ObservedPage.READ, bookings=tuple(bookings), onward=tuple(best))
 
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from configs.settings import Constant
 from configs.world.prefecture import Prefecture
-from crawler.discovery.observations import DISCOVERY_PAGES, ObservedPage, Onward, PageSeen
+from crawler.discovery.observations import ObservedPage, Onward, PageSeen, discovery_pages
 from crawler.discovery.site_links import replace_numbers
 
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
@@ -16,7 +16,7 @@ _LAST = 1000  # of promise, below all others
 _DEPTH = 4  # links away from a site's home page
 _MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only (a calendar, a list), before others
 # Pause between two pages of one site
-DISCOVERY_DELAY_SECONDS = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
+discovery_delay_seconds = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
 
 
 @dataclass
@@ -60,7 +60,7 @@ class SiteWalk:
 
     def take(self) -> Onward | None:
         """Return the best page that waits; None if the site is walked or left alone."""
-        if self.left or not self._waiting or len(self.pages) >= DISCOVERY_PAGES():
+        if self.left or not self._waiting or len(self.pages) >= discovery_pages():
             return None
         best = max(self._waiting.values(), key=attrgetter("promise"))
         self._under_way = best.url
@@ -69,4 +69,4 @@ class SiteWalk:
 
 def bounded_pause(asked: float) -> float:
     """Return the pause, in seconds, for a site whose robots.txt asks for one: at least ours, at most a minute."""
-    return min(max(asked, DISCOVERY_DELAY_SECONDS()), LONGEST_PAUSE)
+    return min(max(asked, discovery_delay_seconds()), LONGEST_PAUSE)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from api.models.base import session, write_rows
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.settings import Constant
-from configs.world.desk import LONGEST_REST_SECONDS, Outcome
+from configs.world.desk import Outcome, longest_rest_seconds
 from configs.world.prefecture import desks
 from crawler.items import CheckItem
 from crawler.scheduling import intervals
@@ -45,17 +45,17 @@ WHERE ends_at IS NULL AND desk_id <> ALL(:others) AND (CAST(:reason AS text) IS 
 """)
 
 # A page that answers 403 is closed, and its host not blocked, where another page there was read so lately
-REFUSAL_SECONDS = Constant("REFUSAL_SECONDS", 3600.0)
+refusal_seconds = Constant("REFUSAL_SECONDS", 3600.0)
 # First rest of a host that refused us; each further one is twice as long
-_BLOCK_REST_SECONDS = Constant("BLOCK_REST_SECONDS", 300.0)
+_block_rest_seconds = Constant("BLOCK_REST_SECONDS", 300.0)
 # First rest of a host that asked us to come less often and did not say when; each further one is twice as long
-_RATE_REST_SECONDS = Constant("RATE_REST_SECONDS", 60.0)
+_rate_rest_seconds = Constant("RATE_REST_SECONDS", 60.0)
 # Longest Retry-After that is obeyed
 _RETRY_AFTER_MAX_SECONDS = 86400
 # After so long with conclusive answers half of a host's rests are forgotten and an eighth of its budget is back
 _CALM_SECONDS = 3600
 # Smallest part of a host's budget that stays in use, however often the host asked for less
-_LEAST_BUDGET_SHARE = Constant("LEAST_BUDGET_SHARE", 0.0625)
+_least_budget_share = Constant("LEAST_BUDGET_SHARE", 0.0625)
 _REASONS = {
     Outcome.BLOCKED: "the site refused us",
     Outcome.RATE_LIMITED: "the site asked us to come less often",
@@ -122,7 +122,7 @@ def after_refusal(
     before = host.rests_in_a_row - again
     answered = host.rests_in_a_row > 0 and host.calm_since is not None
     if not again and (outcome is Outcome.RATE_LIMITED or answered):
-        host.budget_share = min(host.budget_share, max(host.budget_share / 2, _LEAST_BUDGET_SHARE()))
+        host.budget_share = min(host.budget_share, max(host.budget_share / 2, _least_budget_share()))
     seconds = _rest(outcome, before, retry_after) * (1 + _JITTER * lot)
     host.rests_until = max(now + timedelta(seconds=seconds), host.rests_until or now)
     host.rest_reason = _REASONS[outcome]
@@ -150,8 +150,8 @@ def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
     asked = max(0, min(retry_after or 0, _RETRY_AFTER_MAX_SECONDS))  # a page may say -5, inf or nan
     if outcome is Outcome.RATE_LIMITED and asked:
         return asked
-    first = _BLOCK_REST_SECONDS() if outcome is Outcome.BLOCKED else _RATE_REST_SECONDS()
-    return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), LONGEST_REST_SECONDS()))
+    first = _block_rest_seconds() if outcome is Outcome.BLOCKED else _rate_rest_seconds()
+    return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), longest_rest_seconds()))
 
 
 def reclassify_page_refusals(rows: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
@@ -187,7 +187,7 @@ def _only_this(rows: Session, check: CheckItem, checks: Sequence[CheckItem], now
     proofs = [proven, *(each.started_at for each in beside if each.outcome.conclusive)]
     refusals = [refused, *(each.started_at for each in beside if each.refused)]
     last = max(filter(None, proofs), default=None)
-    if last is None or now - last > timedelta(seconds=REFUSAL_SECONDS()):
+    if last is None or now - last > timedelta(seconds=refusal_seconds()):
         return False
     return all(last > refusal for refusal in refusals if refusal)
 
@@ -261,7 +261,7 @@ def _reopen_misjudged(rows: Session, ids: Collection[str], at: datetime) -> list
         .where(
             DeskState.id.in_(ids),
             DeskState.last_outcome == Outcome.CLOSED,
-            DeskState.refused_at > at - timedelta(seconds=REFUSAL_SECONDS()),
+            DeskState.refused_at > at - timedelta(seconds=refusal_seconds()),
             DeskState.refused_at > sa.func.coalesce(proven, DeskState.refused_at - timedelta(seconds=1)),
         )
         .values(

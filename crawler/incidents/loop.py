@@ -23,7 +23,7 @@ from crawler.incidents import moved_pages, outage_notices, release_reminders, wa
 from crawler.scheduling.intervals import captcha_expected
 
 # How often troubles are looked for of which operators and subscribers are notified
-INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
+incident_check_seconds = Constant("INCIDENT_CHECK_SECONDS", 5.0)
 # Operators hear of a site that is overloaded, or limits our requests, when it has been so for this long
 _TOLD_AFTER = timedelta(minutes=30)
 # Subscribers hear of a site's maintenance when it has lasted this long

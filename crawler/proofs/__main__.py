@@ -23,7 +23,7 @@ from configs.world.retention import PROOFS_KEPT_FOR
 from crawler.proofs.outbox import ask_keep
 
 # How often a page that still waits is enqueued again, and the worker reports
-PROOFS_SECONDS = Constant("PROOFS_SECONDS", 15.0)
+proofs_seconds = Constant("PROOFS_SECONDS", 15.0)
 
 _WAITS_FOR = timedelta(days=7)  # for a store that takes nothing
 _CLEAN_EACH = 3600.0  # seconds
@@ -48,7 +48,7 @@ def look_after_proofs(stop: threading.Event) -> None:
             log.warning("proofs are looked after again later: %s", error)
         except Exception:  # the thread must go on
             log.exception("proofs cannot be looked after")
-        stop.wait(PROOFS_SECONDS())
+        stop.wait(proofs_seconds())
 
 
 def delete_old() -> None:

@@ -10,9 +10,9 @@ from configs.settings import Constant
 from crawler.reading import CoveredWindow
 
 # Within how many of its intervals all places of a desk must have been covered for it to count as proven
-_PROVEN_INTERVALS = Constant("PROVEN_INTERVALS", 5)
+_proven_intervals = Constant("PROVEN_INTERVALS", 5)
 # A slot lapses once neither it nor its place was seen for this long (or for 5 intervals, if that is longer)
-LAPSE_SECONDS = Constant("LAPSE_SECONDS", 600.0)
+lapse_seconds = Constant("LAPSE_SECONDS", 600.0)
 INTERVALS = 5  # without a sighting of the slot, or an answer for its place and day
 
 
@@ -94,14 +94,14 @@ def is_proven(
 
     `intervals`: how many these are where the desk has a number of its own.
     """
-    seconds = (_PROVEN_INTERVALS() if intervals is None else intervals) * interval
+    seconds = (_proven_intervals() if intervals is None else intervals) * interval
     return whole_at is not None and now - whole_at <= timedelta(seconds=seconds)
 
 
 def lapse_span(*seconds: float | None, intervals: float = INTERVALS) -> timedelta:
     """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
     longest = intervals * max(filter(None, seconds), default=0)
-    return timedelta(seconds=max(LAPSE_SECONDS(), longest))
+    return timedelta(seconds=max(lapse_seconds(), longest))
 
 
 def _covered_since(windows: Sequence[ProvenWindow], today: date, last_day: date) -> datetime | None:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from configs.world.prefecture import desks
-from crawler.recording.coverage_tracking import EVERYWHERE, INTERVALS, LAPSE_SECONDS
-from crawler.scheduling.planning import HEARTBEAT_SECONDS
+from crawler.recording.coverage_tracking import EVERYWHERE, INTERVALS, lapse_seconds
+from crawler.scheduling.planning import heartbeat_seconds
 from crawler.scheduling.rounds import PROVEN_ROUNDS
 
 # A desk that a writer holds is left to the next look. Desks for which no entitled user waits are asked at the
@@ -80,7 +80,7 @@ def close_unproven(session: Session, now: datetime) -> int:
     count. Returns how many closed. Places that were called open since then keep their `open` slot.
     """
     in_rounds = [desk.id for desk in desks().values() if desk.in_rounds]
-    given: dict[str, Any] = {"now": now, "least": LAPSE_SECONDS(), "heartbeat": HEARTBEAT_SECONDS()}
+    given: dict[str, Any] = {"now": now, "least": lapse_seconds(), "heartbeat": heartbeat_seconds()}
     given |= {"intervals": INTERVALS, "rounds": PROVEN_ROUNDS, "in_rounds": in_rounds}
     unseen = session.execute(_UNSEEN, given).all()
     if not unseen:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from api.models.base import database_clock, new_id, write_rows
 from api.models.desk import Source
-from api.models.slot import RETURN_SECONDS
+from api.models.slot import return_seconds
 from configs.ground.clock import clock
-from configs.programs.matching_queues import NUDGE_SECONDS
+from configs.programs.matching_queues import nudge_seconds
 from crawler.proofs.selection import Proof, of_detection
 from crawler.reading import Slot
 from crawler.recording.desk_state_update import CheckOutcome
@@ -113,7 +113,7 @@ def write_slots(session: Session, ends: Sequence[CheckOutcome]) -> Detected:
     opened = [_describe_slot(end, slot) for end, change in changes for slot in change.news + change.quiet]
     if not opened:
         return {}
-    rows = session.execute(_OPENED, {"returns": RETURN_SECONDS(), "rows": write_rows(opened)})
+    rows = session.execute(_OPENED, {"returns": return_seconds(), "rows": write_rows(opened)})
     ids = {(row.desk_id, row.place_key, row.moment): row.id for row in rows}
     return _detect(session, [(end, change.news) for end, change in changes if change.news], ids)
 
@@ -168,7 +168,7 @@ def _detect(
     if found:
         given = {
             "source": Source.CHECK.value, "committed_at": clock(),
-            "next_nudge_at": database_clock(session) + timedelta(seconds=NUDGE_SECONDS()),
+            "next_nudge_at": database_clock(session) + timedelta(seconds=nudge_seconds()),
         }  # fmt: skip
         session.execute(_DETECTED, given | {"rows": write_rows(rows), "slots": write_rows(slots)})
     return found

@@ -23,19 +23,19 @@ from redis.retry import Retry
 
 from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch, find_step_gap
-from crawler.browser import BROWSER_DEADLINE_SECONDS, BROWSER_PLACES, BROWSER_START_SECONDS
+from crawler.browser import browser_deadline_seconds, browser_places, browser_start_seconds
 from crawler.catalogue import system_of, systems
 
 # Longest duration of one check by HTTP, over all its requests
-HTTP_DEADLINE_SECONDS = Constant("HTTP_DEADLINE_SECONDS", 20.0)
+http_deadline_seconds = Constant("HTTP_DEADLINE_SECONDS", 20.0)
 # How long running checks may end after a stop
-STOP_GRACE_SECONDS = Constant("STOP_GRACE_SECONDS", 3.0)
+stop_grace_seconds = Constant("STOP_GRACE_SECONDS", 3.0)
 # Added to the deadline before a desk whose process died is due again
-CLAIM_MARGIN_SECONDS = Constant("CLAIM_MARGIN_SECONDS", 5.0)
+claim_margin_seconds = Constant("CLAIM_MARGIN_SECONDS", 5.0)
 # How many checks one spider process runs at once; more than there are hosts, so that hanging ones do not fill it
-SPIDER_PLACES = Constant("SPIDER_PLACES", 64)
+spider_places = Constant("SPIDER_PLACES", 64)
 # How many pages one visit may ask for, redirects aside; a real host's budget for a minute ends it before
-VISIT_REQUESTS = Constant("VISIT_REQUESTS", 24)
+visit_requests = Constant("VISIT_REQUESTS", 24)
 
 BROWSER = f"-{Fetch.BROWSER}"  # the end of a queue's name whose desks need one
 
@@ -43,7 +43,7 @@ BROWSER = f"-{Fetch.BROWSER}"  # the end of a queue's name whose desks need one
 _FOLDER = Path(__file__).with_name("lua")
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 # How overdue a desk without subscribers may be before it is claimed like any other
-_HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
+_heartbeat_late_seconds = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 T = TypeVar("T")
 STOPPED = "crawler:stopped"  # a set of hosts
 RUNS = "crawler:planner:runs"  # of planners; a Redis that forgets what a run wrote forgets the run
@@ -68,7 +68,7 @@ class CrawlQueue(NamedTuple):
     @property
     def places(self) -> int:
         """Return how many checks one process runs at once."""
-        return BROWSER_PLACES() if self.browser else SPIDER_PLACES()
+        return browser_places() if self.browser else spider_places()
 
     @property
     def processes(self) -> int:
@@ -78,9 +78,9 @@ class CrawlQueue(NamedTuple):
     @property
     def hold_seconds(self) -> float:
         """Return for how long a claim may last: a browser's start, the deadline, our own pauses, a margin."""
-        pauses = find_step_gap() * VISIT_REQUESTS()
-        browser = BROWSER_START_SECONDS() + BROWSER_DEADLINE_SECONDS()
-        return (browser if self.browser else HTTP_DEADLINE_SECONDS()) + pauses + CLAIM_MARGIN_SECONDS()
+        pauses = find_step_gap() * visit_requests()
+        browser = browser_start_seconds() + browser_deadline_seconds()
+        return (browser if self.browser else http_deadline_seconds()) + pauses + claim_margin_seconds()
 
 
 def queue_of(desk: Desk) -> CrawlQueue:
@@ -250,7 +250,7 @@ def claim_desks(system: str, *, now: datetime, places: int, hold: float) -> Call
     """
     due, known, waits, idle = _keys_of(system)
     keys = (due, known, pushed(system), STOPPED, waits, idle)
-    arguments = (now.timestamp(), places, hold, _HEARTBEAT_LATE_SECONDS())
+    arguments = (now.timestamp(), places, hold, _heartbeat_late_seconds())
     return Call(CLAIM, keys, arguments, _claimed)
 
 

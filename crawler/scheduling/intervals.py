@@ -11,21 +11,21 @@ from zlib import crc32
 from configs.ground.addresses import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import (
-    CAPTCHA_PROBE_SECONDS,
     CLOSED_PROBE_SECONDS,
     FASTEST,
-    INTERVAL_JITTER,
     MAINTENANCE_PROBE_SECONDS,
-    PAUSE_PROBE_SECONDS,
     TIERS,
     Desk,
     Outcome,
     WatchLevel,
+    captcha_probe_seconds,
+    interval_jitter,
     is_stand_in,
+    pause_probe_seconds,
 )
 from configs.world.prefecture import desks_by_host, host_rules, prefecture
 from crawler.platforms import platform
-from crawler.scheduling.due_queue import VISIT_REQUESTS, HostBucket
+from crawler.scheduling.due_queue import HostBucket, visit_requests
 
 # How many checks in a row that prove nothing pause a desk
 PAUSE_AFTER = 5
@@ -65,7 +65,7 @@ def minimum_interval(wish: float | None, possible: float | None, fallback: float
     Where its host's budget decides, the longest draw makes what that allows: its visits are held apart by the host's
     own floor and bucket, and desks that came due later would leave a full host idle.
     """
-    return effective_interval(wish, possible and possible / (1 + INTERVAL_JITTER()), fallback)
+    return effective_interval(wish, possible and possible / (1 + interval_jitter()), fallback)
 
 
 def host_floor(requests: int, budget: float) -> float:
@@ -89,14 +89,14 @@ def next_wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
     `inconclusive` says how many in a row have counted towards the pause, this one included.
     """
     probes = {
-        Outcome.CAPTCHA: CAPTCHA_PROBE_SECONDS(),
+        Outcome.CAPTCHA: captcha_probe_seconds(),
         Outcome.MAINTENANCE: MAINTENANCE_PROBE_SECONDS,
         Outcome.CLOSED: CLOSED_PROBE_SECONDS,
     }
     slowest = probes.get(outcome, 0)  # seconds: what rests is asked this seldom at the most
     if inconclusive >= PAUSE_AFTER and outcome in COUNTED:
         doublings = min(inconclusive - PAUSE_AFTER + 1, _DOUBLINGS)
-        return max(interval, slowest, min(PAUSE_PROBE_SECONDS(), interval * 2.0**doublings))
+        return max(interval, slowest, min(pause_probe_seconds(), interval * 2.0**doublings))
     return max(interval * _slowdown(outcome, inconclusive), slowest)
 
 
@@ -117,7 +117,7 @@ def next_due(
     `lot`, from 0 to 1, is its draw: intervals are longer by up to INTERVAL_JITTER, so that desks that started
     together do not stay together, and no site sees a clock.
     """
-    seconds = next_wait(outcome, interval, inconclusive) * (1 + INTERVAL_JITTER() * lot)
+    seconds = next_wait(outcome, interval, inconclusive) * (1 + interval_jitter() * lot)
     due = max(started_at + timedelta(seconds=seconds), now)
     return releases_at if releases_at and now < releases_at < due else due
 
@@ -162,7 +162,7 @@ def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> HostBucket:
     However little is left, it holds the cheapest visit of each; a stand-in's holds a whole visit of any kind.
     """
     budget = min(budget_of(desk) for desk in sharing) * share
-    costs = [cost_of(desk) if is_real(desk) else VISIT_REQUESTS() for desk in sharing]
+    costs = [cost_of(desk) if is_real(desk) else visit_requests() for desk in sharing]
     return HostBucket(max(budget, *costs), budget / MINUTE)
 
 
@@ -192,7 +192,7 @@ def visit_limit(desk: Desk) -> float:
 
 def most_requests(desk: Desk) -> int:
     """Return how many requests one visit makes at the most."""
-    return int(min(visit_limit(desk), VISIT_REQUESTS()))
+    return int(min(visit_limit(desk), visit_requests()))
 
 
 def cost_of(desk: Desk) -> int:

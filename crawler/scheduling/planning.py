@@ -20,7 +20,7 @@ from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_c
 from crawler.scheduling.rounds import count_visits, plan_rounds
 
 # Interval of desks without entitled subscribers
-HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
+heartbeat_seconds = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _plan_host(
     now: datetime,
 ) -> dict[str, DeskPlan]:
     """Plan the desks of a host, which has this share of its budget left; `promised`: by the plans that wait."""
-    heartbeat = HEARTBEAT_SECONDS()
+    heartbeat = heartbeat_seconds()
     wished = {
         desk.id: intervals.wished_interval(interval_at(desk, now), promised.get(desk.id, ()), heartbeat)
         for desk in sharing

@@ -23,9 +23,9 @@ from crawler.scheduling.due_queue import queue_of
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
 # How often the keeper compares what runs with what should
-KEEPER_SECONDS = Constant("KEEPER_SECONDS", 2.0)
+keeper_seconds = Constant("KEEPER_SECONDS", 2.0)
 # Spiders of a queue are started once in this time at most: one that ends at once would keep the machine busy
-START_PAUSE_SECONDS = Constant("START_PAUSE_SECONDS", 10.0)
+start_pause_seconds = Constant("START_PAUSE_SECONDS", 10.0)
 
 SEEN = "crawler:keeper:seen"
 _SEEN_SECONDS = 45
@@ -60,7 +60,7 @@ class KeptScrapyd:
     def _start(self, queue: str, missing: int, now: datetime) -> int:
         """Start what is missing, unless some began a moment ago; return how many were started."""
         began = self._started.get(queue)
-        if missing <= 0 or (began and 0 <= (now - began).total_seconds() < START_PAUSE_SECONDS()):
+        if missing <= 0 or (began and 0 <= (now - began).total_seconds() < start_pause_seconds()):
             return 0
         self._started[queue] = now
         for _ in range(missing):

@@ -25,7 +25,7 @@ from crawler.catalogue import WrongArgument, check_catalogue
 from crawler.discovery import daily_schedule, results
 from crawler.discovery.booking_links import Listed
 from crawler.discovery.crawl_settings import walk_settings
-from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, allowed_sites
+from crawler.discovery.daily_schedule import allowed_sites, discovery_seconds
 from crawler.discovery.identify import page_of
 from crawler.discovery.observations import SEEN, ObservedPage, Onward, PageSeen, observe
 from crawler.discovery.site_links import resolve_on_site
@@ -84,7 +84,7 @@ class DiscoverySpider(Spider):
             spider.run = daily_schedule.begin(rows, clock())
         spider.key = f"crawler:discovery:{spider.run.id}"
         # A walk whose time is up must be ended.
-        left = max(1.0, DISCOVERY_SECONDS() - (clock() - spider.run.started_at).total_seconds())
+        left = max(1.0, discovery_seconds() - (clock() - spider.run.started_at).total_seconds())
         crawler.settings.setdict(walk_settings(spider.key, left), priority="cmdline")
         if spider.is_job:  # one that hangs says where
             faulthandler.dump_traceback_later(left + _END_SECONDS, exit=True)

@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.extras import PhysicalReplicationConnection
 
-from configs.ground.database import DATABASE_SECONDS, database_url
+from configs.ground.database import database_seconds, database_url
 from deploy.backup.errors import AlreadyRunning, BackupError
 from deploy.postgres_tools import find_tool
 
@@ -56,7 +56,7 @@ def connect() -> connection:
         psycopg2.OperationalError: the server does not answer.
         configs.settings.SettingMissing: DATABASE_URL is not set.
     """
-    timeout = f"-c timezone=utc -c statement_timeout={round(DATABASE_SECONDS() * 1000)}"
+    timeout = f"-c timezone=utc -c statement_timeout={round(database_seconds() * 1000)}"
     made: connection = psycopg2.connect(_dsn(), **_CONNECTION, options=timeout)
     made.autocommit = True
     return made

@@ -26,9 +26,9 @@ from deploy.backup.store_check import find_troubles
 from deploy.backup.wal_stream import WalStream
 
 # How often the backup service looks for what is due
-_BACKUP_LOOK_SECONDS = Constant("BACKUP_LOOK_SECONDS", 5.0)
+_backup_look_seconds = Constant("BACKUP_LOOK_SECONDS", 5.0)
 # How long a backup that failed is left before it is tried again
-_BACKUP_RETRY_SECONDS = Constant("BACKUP_RETRY_SECONDS", 600.0)
+_backup_retry_seconds = Constant("BACKUP_RETRY_SECONDS", 600.0)
 
 FAILURES = (psycopg2.Error, StoreAway, BackupError, OSError)
 _PERIODS = {Kind.BASE: timedelta(days=1), Kind.DUMP: timedelta(weeks=1), Kind.PROOFS: timedelta(days=1)}
@@ -145,7 +145,7 @@ class BackupService:
             except FAILURES as error:
                 if outage.begin(str(error), type(error)):
                     log.warning("is tried again", because=str(error).strip())
-            self._stopped.wait(_BACKUP_LOOK_SECONDS())
+            self._stopped.wait(_backup_look_seconds())
 
     def answer_migration(self, sql: connection) -> None:
         """Make the dump that a migration waits for."""
@@ -195,7 +195,7 @@ class BackupService:
         else:
             self._complete.setdefault(kind, []).append(manifest)
             return True
-        self._not_before[kind] = time.monotonic() + _BACKUP_RETRY_SECONDS()
+        self._not_before[kind] = time.monotonic() + _backup_retry_seconds()
         return False
 
     def _is_due(self, kind: Kind, server: ServerState) -> bool:

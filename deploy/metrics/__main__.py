@@ -10,7 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
-from api.jobs.exporter import METRICS_PORT
+from api.jobs.exporter import metrics_port
 from api.models.database_waits import wait_no_longer_than
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m deploy.metrics", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=METRICS_PORT())
+    parser.add_argument("--port", type=int, default=metrics_port())
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
     name_process("metrics")

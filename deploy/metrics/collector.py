@@ -32,7 +32,7 @@ from configs.programs.failures import FAILURES_IN_A_ROW
 from configs.programs.jobs import read_oldest_seconds
 from configs.programs.loop_report import API_COUNTS, read_report
 from configs.settings import settings
-from configs.world.desk import INTERVAL_JITTER
+from configs.world.desk import interval_jitter
 from deploy.metrics.queries import BY_NAME, PREFIX, build_parameters, list_queries
 
 STATEMENT_SECONDS = 1.0
@@ -146,7 +146,7 @@ def _read_database() -> list[Read]:
     if sql is None:
         return [("database", seconds, None)]
     reads: list[Read] = []
-    given = build_parameters(clock(), INTERVAL_JITTER())
+    given = build_parameters(clock(), interval_jitter())
     with closing(sql):
         for name, statement in list_queries():
             reads.append((name, *_time(name, partial(_read_statement, sql, name, statement, given))))

@@ -29,10 +29,10 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.redis import redis
 from configs.programs.failures import (
-    PROVIDER_REST_SECONDS,
     PROVIDER_SLOW_SECONDS,
     CircuitBreaker,
     CircuitOpen,
+    provider_rest_seconds,
 )
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels import flood_waits
@@ -55,12 +55,12 @@ from notifier.channels.provider_base import (
 from notifier.content.message_kind_base import OutgoingMessage
 
 # How many calls a second Twilio begins; it queues the others, which would then ring late
-_CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
+_calls_per_second = Constant("CALLS_PER_SECOND", 1)
 # How many messages a second Telegram takes of one bot, all chats together:
 # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-_TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
+_telegram_per_second = Constant("TELEGRAM_PER_SECOND", 30)
 # How many SMS a second Twilio takes of the number or service that they come from
-_SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
+_sms_per_second = Constant("SMS_PER_SECOND", 10)
 _WINDOWS = 5  # in a second
 _AT_ONCE = 10  # SMS or chats of a job
 _WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
@@ -96,9 +96,9 @@ _LIMITS: Mapping[str, _Limits] = {
     # SendGrid takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
     # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
     Channel.EMAIL: _Limits(most=500),  # by MAIL_PROVIDERS
-    Channel.SMS: _Limits(("twilio",), most=20, per_second=_SMS_PER_SECOND, one_a_call=True),
-    Channel.TELEGRAM: _Limits(("telegram",), most=20, per_second=_TELEGRAM_PER_SECOND, one_a_call=True),
-    Channel.VOICE: _Limits(("twilio_calls",), per_second=_CALLS_PER_SECOND),
+    Channel.SMS: _Limits(("twilio",), most=20, per_second=_sms_per_second, one_a_call=True),
+    Channel.TELEGRAM: _Limits(("telegram",), most=20, per_second=_telegram_per_second, one_a_call=True),
+    Channel.VOICE: _Limits(("twilio_calls",), per_second=_calls_per_second),
     Channel.PUSH: _Limits(("web_push",), most=10),
 }
 
@@ -350,7 +350,7 @@ class BatchSender:
 def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
     """Return the breaker that all workers share. Slow answers are better than none where no other provider follows."""
     slow = PROVIDER_SLOW_SECONDS if alternatives else 0.0
-    return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
+    return CircuitBreaker(provider, provider_rest_seconds(), slow)
 
 
 def _join(earlier: Answer | None, answer: Answer) -> Answer:

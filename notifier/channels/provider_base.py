@@ -37,16 +37,16 @@ from notifier.channels.fates import SERVER_ERROR, Fate
 from notifier.content.message_kind_base import OutgoingMessage
 
 # How long a provider's whole answer may take before it counts as one that does not answer
-PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
+provider_timeout_seconds = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
 # The same where another provider of mail can take the message over
-PROVIDER_SWITCH_SECONDS = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
+provider_switch_seconds = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
 # How long a phone rings: less than most voicemails wait
-CALL_RING_SECONDS = Constant("CALL_RING_SECONDS", 25)
+call_ring_seconds = Constant("CALL_RING_SECONDS", 25)
 # A session with a provider that was idle for longer opens new connections: a NAT or a load balancer forgets idle ones
-_PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)
+_provider_idle_seconds = Constant("PROVIDER_IDLE_SECONDS", 30.0)
 
 # How long connecting to a provider may take
-CONNECT_SECONDS = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
+provider_connect_seconds = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 # The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _LONGEST_REASON = 300  # characters
@@ -154,9 +154,9 @@ Answer: TypeAlias = Acceptance | DeliveryError
 
 def answer_seconds(provider: str) -> float:
     """Return how long that provider's whole answer may take."""
-    longest = PROVIDER_TIMEOUT_SECONDS()
+    longest = provider_timeout_seconds()
     is_followed = provider in settings().mail_providers[:-1]
-    return min(longest, PROVIDER_SWITCH_SECONDS()) if is_followed else longest
+    return min(longest, provider_switch_seconds()) if is_followed else longest
 
 
 class Provider(ABC):
@@ -217,7 +217,7 @@ class TimedReader(io.RawIOBase):
         """
         if (left := answer_until.get() - time.monotonic()) <= 0:
             raise TimeoutError("no time is left for the answer")
-        self._socket.settimeout(min(left, PROVIDER_TIMEOUT_SECONDS()))
+        self._socket.settimeout(min(left, provider_timeout_seconds()))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -355,11 +355,11 @@ class Transport(requests.Session):
         """
         guard_host(urlsplit(request.url or "").hostname or "", self.STAND_IN.format(name=self.name))
         now = time.monotonic()
-        if now - self._used_at > _PROVIDER_IDLE_SECONDS():
+        if now - self._used_at > _provider_idle_seconds():
             self.close()
         self._used_at = now
         seconds = self.find_timeout()
-        timeout = (min(CONNECT_SECONDS(), seconds), seconds)
+        timeout = (min(provider_connect_seconds(), seconds), seconds)
         may_have_left.set(False)
         answer_until.set(now + seconds)
         try:

@@ -49,7 +49,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
 )
 from notifier.delivery.message_writer import build_row, write_rows
-from notifier.delivery.nudges import LEASE_SECONDS
+from notifier.delivery.nudges import lease_seconds
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
 from notifier.delivery.retry_policy import UNKNOWN
 from notifier.message_kinds import kind_of, kinds
@@ -143,7 +143,7 @@ class MessageClaim:
     @classmethod
     def start(cls, now: datetime) -> "MessageClaim":
         """Return an empty claim, whose lease begins."""
-        return cls(uuid4(), now + timedelta(seconds=LEASE_SECONDS()))
+        return cls(uuid4(), now + timedelta(seconds=lease_seconds()))
 
 
 def lease_messages(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:

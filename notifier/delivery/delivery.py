@@ -28,12 +28,12 @@ from configs.ground.signing import write_address
 from configs.settings import SettingMissing
 from notifier.channels.batch_sender import BatchSender
 from notifier.channels.provider_base import (
-    PROVIDER_TIMEOUT_SECONDS,
     Acceptance,
     Answer,
     DeliveryError,
     PermanentError,
     TemporaryError,
+    provider_timeout_seconds,
 )
 from notifier.content.message_kind_base import (
     SLOT_DETECTED,
@@ -49,13 +49,13 @@ from notifier.content.slot_answer_buttons import name_answered, write_answer_lin
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import lock_contacts, refuse_contact
-from notifier.delivery.nudges import LEASE_SECONDS, NO_RECEIPT_SECONDS
+from notifier.delivery.nudges import lease_seconds, no_receipt_seconds
 from notifier.delivery.retry_policy import (
-    RETRY_MAX_SECONDS,
     DeliveryDecision,
     WorkerDied,
     on_error,
     on_success,
+    retry_max_seconds,
 )
 from notifier.message_kinds import kind_of
 from notifier.message_kinds.telegram import REPLIES
@@ -146,7 +146,7 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
                 decision = DeliveryDecision(how.state, now, how.reason)
                 log_each("not sent", [(row.id, about | {"state": how.state.value})], after=opened)
             else:  # it is asked for again as during a provider's outage; no attempt was made
-                until, held_for = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS()), how.held_for
+                until, held_for = how.until or now + timedelta(seconds=retry_max_seconds()), how.held_for
                 decision = DeliveryDecision(State.PENDING, until, row.reason, counts=False, held_for=held_for)
             decided[decision].append(row.id)
         for decision, unsent in decided.items():
@@ -170,7 +170,7 @@ def end_leases(opened: Session, now: datetime) -> None:
     if not rows or _are_writes_refused():
         return
     for row in rows:
-        claimed_at = (row.lease_until or now) - timedelta(seconds=LEASE_SECONDS())
+        claimed_at = (row.lease_until or now) - timedelta(seconds=lease_seconds())
         decision = on_error(WorkerDied("no worker lived to record an answer"), ClaimedRow.of(row), claimed_at)
         row.state, row.reason, row.held_for, row.lease_until = decision.state, decision.reason, None, None
         row.unknown_attempts += 1
@@ -201,7 +201,7 @@ def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
             log.exception("no text", notification=str(message.first.id), kind=message.first.kind)
             reason = f"text could not be made: {type(error).__name__}"
             yield Sent([message], TemporaryError(reason))
-    needed = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + claiming.MARGIN_SECONDS)
+    needed = timedelta(seconds=provider_timeout_seconds() + claiming.MARGIN_SECONDS)
     for name, mine in by_channel.items():
         claimed_of = {id(outgoing): message for message, outgoing in mine}
         for together, answer in BatchSender(name, claimed[0].until - needed).send([each for _, each in mine]):
@@ -309,7 +309,7 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
                 if each.first.id in ours and each.first.contact_id
             ]
             lock_contacts(opened, {contact_id for contact_id, _ in lost})
-            left_at = sent.messages[0].until - timedelta(seconds=LEASE_SECONDS())
+            left_at = sent.messages[0].until - timedelta(seconds=lease_seconds())
             for contact_id, address in lost:  # which the person may have changed meanwhile
                 refuse_contact(opened, contact_id, address, sent.answer, left_at)
     return ours
@@ -347,7 +347,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         if receipt.delivered:
             answer["delivered_at"] = decision.at
         if receipt.awaits_receipt:
-            within = receipt.receipt_within or NO_RECEIPT_SECONDS()
+            within = receipt.receipt_within or no_receipt_seconds()
             answer["receipt_due_at"] = decision.at + timedelta(seconds=within)
         return values | {"accepted_at": decision.at} | answer
     if decision.state is State.PENDING:

@@ -24,7 +24,7 @@ from api.models.provider_event import BOUNCE_WAIT, LONGEST_CODE, ProviderEvent, 
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH
-from configs.programs.failures import PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.programs.failures import CircuitBreaker, provider_rest_seconds
 from notifier.channels.provider_base import PermanentError
 from notifier.content.message_kind_base import ClaimedRow, DueMessage, Skip
 from notifier.content.messages import choose_language, render_notice, speaks
@@ -308,6 +308,6 @@ def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
     for contact in session.scalars(query):
         if contact.reachable:
             found.setdefault(contact.user_id, []).append(contact.channel)
-    is_down = CircuitBreaker(_QUICKEST, PROVIDER_REST_SECONDS()).is_open()
+    is_down = CircuitBreaker(_QUICKEST, provider_rest_seconds()).is_open()
     order = _CHANNELS[::-1] if is_down else _CHANNELS
     return {user_id: sorted(mine, key=order.index) for user_id, mine in found.items()}

@@ -26,12 +26,12 @@ from configs.settings import Constant
 from notifier.channels.batch_sender import most_at_once
 
 # How long one worker owns a notification; longer than the provider's time-out
-LEASE_SECONDS = Constant("LEASE_SECONDS", 30.0)
+lease_seconds = Constant("LEASE_SECONDS", 30.0)
 # How long a message may be without a receipt of a provider that sends them; an SMS is then told on another channel
-NO_RECEIPT_SECONDS = Constant("NO_RECEIPT_SECONDS", 600.0)
+no_receipt_seconds = Constant("NO_RECEIPT_SECONDS", 600.0)
 
 # How often desks with open slots are gone through for alerts that were not told
-REARM_SECONDS = Constant("REARM_SECONDS", 30.0)
+rearm_seconds = Constant("REARM_SECONDS", 30.0)
 FEW = 50  # messages of a channel that are nudged together, at most, where they are single ones
 URGENT = (Priority.CRITICAL, Priority.IMMEDIATE)  # somebody waits for it
 _AT_ONCE = 500  # jobs in one round trip
@@ -78,7 +78,7 @@ def ask_rearm(desk_ids: Iterable[str]) -> None:
 
     A job that is not taken soon is dropped: the next round finds them.
     """
-    _ask_many(MANY, "rearm", [(each,) for each in desk_ids], kept=math.ceil(REARM_SECONDS()))
+    _ask_many(MANY, "rearm", [(each,) for each in desk_ids], kept=math.ceil(rearm_seconds()))
 
 
 def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept: int = KEPT_SECONDS) -> None:
@@ -152,7 +152,7 @@ def ask_deliver_work(several: Iterable[WaitingWork]) -> set[UUID]:
             jobs = [
                 Queue.prepare_data(
                     "notifier.jobs.deliver", args=tuple(map(str, ids[start : start + most])),
-                    timeout=math.ceil(LEASE_SECONDS()), job_id=name_job(name, f"deliver-{new_id()}"),
+                    timeout=math.ceil(lease_seconds()), job_id=name_job(name, f"deliver-{new_id()}"),
                     result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
                 )
                 for start in range(0, len(ids), most)

@@ -10,8 +10,6 @@ from api.models.user import Channel
 from configs.settings import Constant
 from notifier.channels.fates import ATTEMPTS, COPIES, OUTCOMES, End, Outcome, Sort, Wait
 from notifier.channels.provider_base import (
-    CALL_RING_SECONDS,
-    PROVIDER_TIMEOUT_SECONDS,
     Acceptance,
     AddressBusy,
     DeliveryError,
@@ -20,27 +18,29 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     ProviderResting,
     TemporaryError,
+    call_ring_seconds,
+    provider_timeout_seconds,
 )
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, StoredText
 
 # First wait before a delivery is tried again that its provider cannot have accepted; each further one is twice as
 # long
-_RETRY_SECONDS = Constant("RETRY_SECONDS", 5.0)
+_retry_seconds = Constant("RETRY_SECONDS", 5.0)
 # Longest such wait; a longer Retry-After of the provider is obeyed
-RETRY_MAX_SECONDS = Constant("RETRY_MAX_SECONDS", 45.0)
+retry_max_seconds = Constant("RETRY_MAX_SECONDS", 45.0)
 # Waits before a delivery is tried again that its provider may have accepted; the last one repeats
-UNKNOWN_RETRY_SECONDS: Constant[tuple[float, ...]] = Constant(
+unknown_retry_seconds: Constant[tuple[float, ...]] = Constant(
     "UNKNOWN_RETRY_SECONDS", (15.0, 120.0, 600.0, 1800.0)
 )
 # The same for an SMS, whose copies cost money: within the first wait its provider usually says that it has it
-SMS_UNKNOWN_RETRY_SECONDS: Constant[tuple[float, ...]] = Constant(
+sms_unknown_retry_seconds: Constant[tuple[float, ...]] = Constant(
     "SMS_UNKNOWN_RETRY_SECONDS", (60.0, 600.0, 1800.0)
 )
 # How long a message that is no slot alert is tried: its provider is away, a key is refused or missing, its worker is
 # old
-_GIVE_UP_SECONDS = Constant("GIVE_UP_SECONDS", 86400.0)
+_give_up_seconds = Constant("GIVE_UP_SECONDS", 86400.0)
 # Time between two calls about the same slots
-CALL_GAP_SECONDS = Constant("CALL_GAP_SECONDS", 180.0)
+call_gap_seconds = Constant("CALL_GAP_SECONDS", 180.0)
 
 # How reasons begin
 UNKNOWN = "unknown: "
@@ -117,22 +117,22 @@ def _retry(error: TemporaryError, outcome: Outcome, row: ClaimedRow, now: dateti
     """
     is_lasting, rests = outcome.end is End.GONE, isinstance(error, ProviderResting)
     age = now - row.created_at
-    is_old = not is_lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
+    is_old = not is_lasting and age >= timedelta(seconds=_give_up_seconds())
     if is_old and row.attempts >= ATTEMPTS[row.priority]:
         reason = (UNKNOWN if row.unknown_attempts else USED_UP) + error.reason
         return DeliveryDecision(State.FAILED, now, reason)
     is_away = rests or outcome.wait is Wait.REST
     if is_away:
-        wait = error.retry_after or RETRY_MAX_SECONDS()
+        wait = error.retry_after or retry_max_seconds()
     else:
         # Twice as long after each attempt of a slot alert, and half the age of what else waits for its provider; a
         # server that greylists asks for minutes, without a number.
-        doubled = _RETRY_SECONDS() * 2.0 ** min(row.attempts - 1, 30)
-        half = 0.0 if is_old else min(age.total_seconds() / 2, _AWAY_WAITS * RETRY_MAX_SECONDS())
-        shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else _RETRY_SECONDS()
+        doubled = _retry_seconds() * 2.0 ** min(row.attempts - 1, 30)
+        half = 0.0 if is_old else min(age.total_seconds() / 2, _AWAY_WAITS * retry_max_seconds())
+        shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else _retry_seconds()
         wait = max(doubled if is_lasting else max(shortest, half), error.retry_after or 0.0)
     is_short = is_lasting or row.channel is Channel.VOICE
-    at = now + timedelta(seconds=min(wait, RETRY_MAX_SECONDS() if is_short else _LONGEST_WAIT))
+    at = now + timedelta(seconds=min(wait, retry_max_seconds() if is_short else _LONGEST_WAIT))
     said = row.reason or error.reason if rests else error.reason
     counts = is_old or (is_lasting and not is_away)
     held_for = row.held_for if rests else None
@@ -148,11 +148,11 @@ def _retry_copy(error: DeliveryError, outcome: Outcome, row: ClaimedRow, now: da
     is_last = outcome.end is End.ATTEMPTS and row.attempts >= ATTEMPTS[row.priority]
     if is_last or copies >= COPIES.get(row.channel, math.inf):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
-    rings = PROVIDER_TIMEOUT_SECONDS() + CALL_RING_SECONDS()
+    rings = provider_timeout_seconds() + call_ring_seconds()
     waits = {
-        Wait.COPY: UNKNOWN_RETRY_SECONDS(),
-        Wait.SMS: SMS_UNKNOWN_RETRY_SECONDS(),
-        Wait.CALL: (max(CALL_GAP_SECONDS(), rings),),
+        Wait.COPY: unknown_retry_seconds(),
+        Wait.SMS: sms_unknown_retry_seconds(),
+        Wait.CALL: (max(call_gap_seconds(), rings),),
     }[outcome.wait]
     at = now + timedelta(seconds=waits[min(row.unknown_attempts, len(waits) - 1)])
     return DeliveryDecision(State.PENDING, at, UNKNOWN + error.reason, unknown=True)

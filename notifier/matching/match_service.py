@@ -38,10 +38,10 @@ from notifier.matching.queries import (
     select_slots,
     select_waiting,
 )
-from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
+from notifier.message_kinds.slots import unconfirmed_seconds
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
-CROWD_ALERTS = Constant("CROWD_ALERTS", 50)
+crowd_alerts = Constant("CROWD_ALERTS", 50)
 
 # A failed or bounced message does not count as told, but one that would fail again is not written in each round.
 _TRY_AGAIN = timedelta(minutes=30)
@@ -55,7 +55,7 @@ def rehearse(session: Session, now: datetime) -> None:
     """Ask what a detection asks, of a desk that there is none of: connects, composes, compiles. Writes nothing."""
     nowhere = Detection(id=new_id(), desk_id="", prefecture_id="", procedures=[], seen_at=now)
     _take_unmatched(session, nowhere.id, now)
-    candidates(session, nowhere, now, most=CROWD_ALERTS())
+    candidates(session, nowhere, now, most=crowd_alerts())
     read_matched(session, _read_slots(session, nowhere, now, is_round=False), (), now, tried_since=now)
     recipients(session, (), now)
 
@@ -77,7 +77,7 @@ def match_detection(
         return [], []
     if part:
         session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    most = CROWD_ALERTS() if not part else None
+    most = crowd_alerts() if not part else None
     found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
         untold = _find_untold(session, detection, found, now, is_round=False)
@@ -158,7 +158,7 @@ def _find_untold(
 
 def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
     """Return in a round a desk's open slots that were seen lately; of a detection its own."""
-    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
+    confirmed = now - timedelta(seconds=unconfirmed_seconds())
     given = {"desk_id": detection.desk_id, "confirmed": confirmed}
     if not is_round:
         given = {"detection_id": detection.id, "at": detection.seen_at}
@@ -224,7 +224,7 @@ def _wake_held(session: Session, detection: Detection, now: datetime) -> list[UU
 
 def open_desks(session: Session, now: datetime) -> list[str]:
     """Return the desks that have slots which were confirmed lately."""
-    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
+    confirmed = now - timedelta(seconds=unconfirmed_seconds())
     query = (
         sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed).distinct()
     )

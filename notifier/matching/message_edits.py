@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import database_clock, write_array
-from api.models.slot import RETURN_SECONDS
+from api.models.slot import return_seconds
 from api.models.user import Channel
 from notifier.delivery.message_writer import write_to_contacts
 from notifier.message_kinds.telegram import EDITABLE_FOR, GONE, name_edit
@@ -118,7 +118,7 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     """Mark notices and write the edits of messages, all of whose slots are gone; return the notifications to nudge."""
     now = database_clock(session)
     earliest = now - EDITABLE_FOR
-    closing = {"now": now, "returns": RETURN_SECONDS(), "earliest": earliest, "most": _MOST}
+    closing = {"now": now, "returns": return_seconds(), "earliest": earliest, "most": _MOST}
     closed = session.execute(_CLOSE, closing).all()
     if not closed:
         return []

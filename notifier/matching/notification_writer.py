@@ -25,7 +25,7 @@ from api.models.base import UNREADABLE_ADDRESS, database_clock, is_any_of, new_i
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.programs.failures import PROVIDER_REST_SECONDS
+from configs.programs.failures import provider_rest_seconds
 from configs.settings import Constant, settings
 from configs.world.plan import plans
 from notifier.channels.batch_sender import breaker_of, most_at_once
@@ -38,10 +38,10 @@ from notifier.delivery.message_writer import build_row, write_rows
 from notifier.delivery.reader_wishes import TIMES, may_call, read_times
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
-from notifier.message_kinds.slots import CALL_EVERY_SECONDS, UNCONFIRMED_SECONDS, rang
+from notifier.message_kinds.slots import call_every_seconds, rang, unconfirmed_seconds
 
 # How long a call may take on average, before mails are left to their own workers for a while
-_INLINE_SLOW_SECONDS = Constant("INLINE_SLOW_SECONDS", 1.0)
+_inline_slow_seconds = Constant("INLINE_SLOW_SECONDS", 1.0)
 _LONGEST_WAIT = timedelta(days=1)  # of a phone call
 
 rests_until: list[float] = []  # in this process, by time.monotonic(); nothing before a slow call
@@ -111,8 +111,8 @@ class InlineClaim:
         began = time.monotonic()
         delivery.hand_over(self.messages)
         calls = 1 + len(self.messages) // most_at_once(Channel.EMAIL)
-        if (time.monotonic() - began) / calls > _INLINE_SLOW_SECONDS():
-            rests_until[:] = [time.monotonic() + PROVIDER_REST_SECONDS()]
+        if (time.monotonic() - began) / calls > _inline_slow_seconds():
+            rests_until[:] = [time.monotonic() + provider_rest_seconds()]
 
     def select_contacts(
         self, session: Session, reached: Sequence[Recipient], slots: Iterable[SlotRow]
@@ -123,7 +123,7 @@ class InlineClaim:
         where the slots were not seen for so long that they may be gone. The lease begins.
         """
         self.claim = MessageClaim.start(database_clock(session))
-        confirmed = self.now - timedelta(seconds=UNCONFIRMED_SECONDS())
+        confirmed = self.now - timedelta(seconds=unconfirmed_seconds())
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = {each.contact_id for each in reached if each.channel is Channel.EMAIL and not each.needs_claim}
@@ -331,7 +331,7 @@ def _select_callable(user_ids: Collection[UUID], now: datetime) -> sa.Select[*tu
     is_called = sa.exists().where(
         row.user_id == User.id,
         row.kind == SLOT_CALL,
-        row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=CALL_EVERY_SECONDS())),
+        row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=call_every_seconds())),
         sa.or_(row.state.in_([State.PENDING, State.SENDING]), rang(now)),
     )
     return (

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.answer import MatchAnswer
 from api.models.notification import WISHES, HeldFor, Match, Notification, Priority, State, waits_untold
-from api.models.slot import RETURN_SECONDS, GoneReason, SlotRow
+from api.models.slot import GoneReason, SlotRow, return_seconds
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
 from configs.settings import Constant
@@ -39,9 +39,9 @@ from notifier.content.slot_alert_content import (
 )
 
 # A slot alert expires when its slots were not confirmed for this long
-UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
+unconfirmed_seconds = Constant("UNCONFIRMED_SECONDS", 900.0)
 # Least time between two calls to one person about different slots
-CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
+call_every_seconds = Constant("CALL_EVERY_SECONDS", 3600.0)
 
 # This long after a call its SMS ("we have just called you") is not sent any more, nor the call repeated
 LATE_AFTER = timedelta(minutes=10)
@@ -57,7 +57,7 @@ _GONE = Skip(State.EXPIRED, "slots gone")
 
 def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
     """Return for each row its open slots, or why nothing is sent; three queries for all of them."""
-    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
+    confirmed = now - timedelta(seconds=unconfirmed_seconds())
     matched = read_matched_slots(session, [row.id for row, _ in rows], now)
     cache = ContentCache()
 
@@ -90,7 +90,7 @@ def _hold_missing(row: ClaimedRow, found: Announcement, now: datetime) -> Skip:
 def _returns_until(slot: SlotRow) -> datetime:
     """Return until when a slot that is gone is the same slot if a check shows it again; when it was seen, if none."""
     returns = slot.gone_reason in (GoneReason.TAKEN, GoneReason.LAPSED) and slot.gone_told_at is None
-    return slot.gone_at + timedelta(seconds=RETURN_SECONDS()) if slot.gone_at and returns else slot.seen_at
+    return slot.gone_at + timedelta(seconds=return_seconds()) if slot.gone_at and returns else slot.seen_at
 
 
 def read_matched_slots(session: Session, ids: Sequence[UUID], now: datetime) -> dict[UUID, Announcement]:
@@ -208,7 +208,7 @@ def _read_called(due: DueMessage) -> TemplateContext | Skip:
     found = read_matched_slots(due.session, [due.row.id], due.now).get(due.row.id)
     if found is None:
         return _STOPPED
-    if skip := find_end(found, due.now - timedelta(seconds=UNCONFIRMED_SECONDS())):
+    if skip := find_end(found, due.now - timedelta(seconds=unconfirmed_seconds())):
         return _UNSEEN if skip.state is State.PENDING else skip
     opening = SlotOpening(found.detection, tuple(found.slots), due.row.seen_at or found.detection.seen_at)
     return ContentCache().context([opening], (), due.language)
@@ -230,7 +230,7 @@ def _is_called_besides(due: DueMessage) -> bool:
 
 def rang(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that a call was made, or may have been, within CALL_EVERY_SECONDS."""
-    row, since = Notification, now - timedelta(seconds=CALL_EVERY_SECONDS())
+    row, since = Notification, now - timedelta(seconds=call_every_seconds())
     may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
     return sa.func.coalesce(row.accepted_at, may_have) > since
 

@@ -26,12 +26,12 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
+from notifier.channels.provider_base import price_settled, provider_timeout_seconds
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import write_rows
-from notifier.delivery.nudges import NO_RECEIPT_SECONDS
-from notifier.delivery.retry_policy import CALL_GAP_SECONDS
+from notifier.delivery.nudges import no_receipt_seconds
+from notifier.delivery.retry_policy import call_gap_seconds
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts.lost_contacts import apply_to_contact
@@ -176,7 +176,7 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
     While the database is away an answer is written later. A failure waits for it, as only the answer says whether the
     accepted attempt failed. A message that arrived is not sent again meanwhile.
     """
-    longest = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + _ANSWER_MARGIN_SECONDS)
+    longest = timedelta(seconds=provider_timeout_seconds() + _ANSWER_MARGIN_SECONDS)
     # A time far ahead comes from a clock that was.
     may_come = event.kind not in _YES or abs(now - event.received_at) < longest
     return row.state is State.SENDING and may_come
@@ -216,7 +216,7 @@ def _accept(row: Notification, event: ProviderEvent, *, is_own: bool = False) ->
             row.unknown_attempts = max(0, row.unknown_attempts - 1)
         row.provider, row.provider_id = event.provider, event.message_id
         row.accepted_at = max(event.at, row.created_at)
-        row.receipt_due_at = event.received_at + timedelta(seconds=NO_RECEIPT_SECONDS())
+        row.receipt_due_at = event.received_at + timedelta(seconds=no_receipt_seconds())
         if price := price_settled(row):
             row.cost = (row.cost or 0) + price
     row.state, row.reason, row.failed_at = State.SENT, None, None
@@ -320,7 +320,7 @@ def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime)
 
 def _call_again(row: Notification, ended_at: datetime, now: datetime) -> None:
     """Have a call that no person took made once more, CALL_GAP_SECONDS later: if a slot is open then."""
-    at = ended_at + timedelta(seconds=CALL_GAP_SECONDS())
+    at = ended_at + timedelta(seconds=call_gap_seconds())
     is_late = now > at + LATE_AFTER  # its report was
     if row.kind == SLOT_CALL and row.attempts < COPIES[Channel.VOICE] and not is_late:
         row.state, row.next_attempt_at, row.failed_at = State.PENDING, at, None

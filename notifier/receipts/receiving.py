@@ -39,7 +39,7 @@ from api.models.provider_event import LONGEST_CODE, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
 from configs.ground.addresses import fold_address
 from configs.settings import SettingMissing, settings
-from configs.world.retention import RECEIPTS_KEPT_FOR
+from configs.world.retention import receipts_kept_for
 from notifier.channels.fates import ACCEPTED
 from notifier.channels.mail_refusals import is_dead_address
 from notifier.content.message_kind_base import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
@@ -437,6 +437,6 @@ def _is_news(contact: Contact, receipt: Receipt, written_at: datetime, now: date
     about a message older than RECEIPTS_KEPT_FOR may be a repetition whose first row is deleted.
     """
     is_its_own = fold_address(contact.address) == fold_address(receipt.address)
-    is_old = written_at < now - RECEIPTS_KEPT_FOR()
+    is_old = written_at < now - receipts_kept_for()
     confirmed_at = contact.verified_at if receipt.kind is ReceiptKind.BOUNCED else None
     return is_its_own and not is_old and not (confirmed_at and written_at < confirmed_at)

@@ -19,13 +19,13 @@ from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
 from configs.ground.clock import clock, override_clock
 from configs.programs.jobs import queue
-from configs.programs.matching_queues import NUDGE_SECONDS
+from configs.programs.matching_queues import nudge_seconds
 from deploy.sandbox.providers.receipts import make_public_key
 from notifier import jobs
 from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance
 from notifier.delivery import claiming, delivery
-from notifier.delivery.nudges import LEASE_SECONDS, NO_RECEIPT_SECONDS
+from notifier.delivery.nudges import lease_seconds, no_receipt_seconds
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.notifier import world
@@ -86,9 +86,9 @@ def test_a_lease_lasts_its_time_and_no_machine_takes_it_over_before(
     (key,) = world.matched(world.detection(opened))
     with stepped(step):
         assert delivery.claim([key])
-        assert world.get(Notification, key).lease_until == database_clock() + LEASE_SECONDS() * SECOND
+        assert world.get(Notification, key).lease_until == database_clock() + lease_seconds() * SECOND
     with stepped(-step):
-        frozen.shift(LEASE_SECONDS() - 1)
+        frozen.shift(lease_seconds() - 1)
         deliver(str(key))
     assert whole.messages("email") == []
     frozen.shift(1)
@@ -132,7 +132,7 @@ def test_a_receipt_is_awaited_and_applied_in_its_time(
     with stepped(step):
         world.match(str(world.detection()))
         (row,) = world.notifications(State.SENT)
-        assert row.receipt_due_at == database_clock() + NO_RECEIPT_SECONDS() * SECOND
+        assert row.receipt_due_at == database_clock() + no_receipt_seconds() * SECOND
     send_events(event_of(row.id))
     with stepped(-step):
         (event,) = world.all_of(ProviderEvent)
@@ -148,7 +148,7 @@ def test_a_message_of_a_request_is_nudged_in_time_though_its_nudge_was_lost(
     who = world.person()
     with stepped(step), session() as s:
         notifier.create_notifications(s, who.id, "account_exists", {}, "exists:1", priority="immediate")
-    frozen.shift(NUDGE_SECONDS())
+    frozen.shift(nudge_seconds())
     with stepped(-step):
         world.sweep()
     assert len(whole.messages("email")) == 1

@@ -16,8 +16,8 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.programs.jobs import queue
 from notifier.delivery import delivery, nudges
-from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
-from notifier.sweep import NUDGE_MAX_SECONDS, Sweep, undelivered
+from notifier.delivery.nudges import WaitingWork, rearm_seconds
+from notifier.sweep import Sweep, nudge_max_seconds, undelivered
 from tests import factories
 from tests.notifier import world
 
@@ -225,7 +225,7 @@ def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_ha
         redis_server.delete("rq:queue:email-single")  # its job was taken, and failed
         frozen.shift(1)
     assert found[:4] == [2, 6, 14, 30]
-    assert max(later - earlier for earlier, later in pairwise(found)) == NUDGE_MAX_SECONDS()
+    assert max(later - earlier for earlier, later in pairwise(found)) == nudge_max_seconds()
     factories.change(SlotRow, seen_at=clock())
     delivery.claim([key])
     frozen.shift(31)
@@ -286,7 +286,7 @@ def test_a_round_whose_worker_was_killed_does_not_keep_the_desk_from_the_next_on
     world.matched(world.detection())
     sweep = Sweep()
     sweep.turn()
-    assert 0 < redis_server.ttl(f"rq:job:{queue('many').job_ids[0]}") <= REARM_SECONDS(), (
+    assert 0 < redis_server.ttl(f"rq:job:{queue('many').job_ids[0]}") <= rearm_seconds(), (
         "it does not pile up"
     )
     redis_server.persist(f"rq:job:{queue('many').job_ids[0]}")  # as RQ does where one begins

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from api.accounts.auth.schemas import LoginItem, LoginList
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import write_message
-from api.models.login import RECENT_PROOF_SECONDS, EndedBecause, Login
+from api.models.login import EndedBecause, Login, recent_proof_seconds
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.settings import settings
-from configs.world.retention import LOGIN_KEPT_FOR
+from configs.world.retention import login_kept_for
 
 # How long a login lasts at most, however often it is used
 _LOGIN_MAX_AGE = timedelta(days=90)
@@ -54,7 +54,7 @@ def open_login(session: Session, user: User, browser: str, *, from_known_place: 
     session.flush()
     _note_use(session, user.id, now)
     # Old logins are dropped, so an account older than that had a login before: this one is not its first.
-    is_first = not before and user.created_at > now - LOGIN_KEPT_FOR()
+    is_first = not before and user.created_at > now - login_kept_for()
     if not is_first and not (from_known_place and browser in before):
         params = {"browser": browser, "at": now.isoformat()}
         write_message(session, user.id, "new_sign_in", params, f"new-sign-in:{login.id}")
@@ -163,7 +163,7 @@ def note_proof(session: Session, login_id: UUID) -> datetime:
     """Note that the password, and the code of the second factor, were given now; return until when that counts."""
     now = clock()
     session.execute(sa.update(Login).where(Login.id == login_id).values(proven_at=now))
-    return now + timedelta(seconds=RECENT_PROOF_SECONDS())
+    return now + timedelta(seconds=recent_proof_seconds())
 
 
 def _end(login: Login, because: EndedBecause) -> None:

@@ -43,7 +43,7 @@ from configs.ground.signing import PASSWORD_RESET_SECONDS, ResetPassword, Verify
 from configs.settings import Constant
 
 # How long POST /api/auth/forgot-password takes at least, so that its time does not tell whether the address is known
-_EVEN_ANSWER_SECONDS = Constant("EVEN_ANSWER_SECONDS", 0.15)
+_even_answer_seconds = Constant("EVEN_ANSWER_SECONDS", 0.15)
 
 _SOON = 3  # mails a day that may follow each other within minutes
 
@@ -134,7 +134,7 @@ def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
 
     It takes EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account.
     """
-    until = time.monotonic() + _EVEN_ANSWER_SECONDS()
+    until = time.monotonic() + _even_answer_seconds()
     write_once(ask_reset, email, may_mail)
     time.sleep(max(0.0, until - time.monotonic()))
 

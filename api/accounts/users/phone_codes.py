@@ -25,7 +25,7 @@ from configs.ground.encryption import encrypt, lookup_hashes
 from configs.settings import Constant, settings
 
 # Most codes sent by SMS in 24 hours, all accounts together: a bound on what abuse can cost
-_SMS_CODES_A_DAY = Constant("SMS_CODES_A_DAY", 200)
+_sms_codes_a_day = Constant("SMS_CODES_A_DAY", 200)
 
 _TRIES = 5
 _CODES_A_DAY = 3  # per number, per account, per network address
@@ -71,7 +71,7 @@ def _check_limits(session: Session, user_id: UUID, number: str, network: str) ->
         ("for this account", _CODES_A_DAY, PhoneCode.user_id == user_id),
         ("to this number", _CODES_A_DAY, PhoneCode.number_hash.in_(hash_address(Channel.SMS, number))),
         ("from this network", _CODES_A_DAY, PhoneCode.network_hash.in_(lookup_hashes(network))),
-        ("in all", _SMS_CODES_A_DAY(), sa.true()),
+        ("in all", _sms_codes_a_day(), sa.true()),
     )
     for whose, most, condition in limits:
         every = sa.func.count()

@@ -18,7 +18,7 @@ from configs.ground.text import format_duration
 from configs.settings import Constant, settings
 
 # Health warns when more log than this waits on PostgreSQL's disk because the store does not take it
-_BACKUP_WAL_WARN_MB = Constant("BACKUP_WAL_WARN_MB", 2048)
+_backup_wal_warn_mb = Constant("BACKUP_WAL_WARN_MB", 2048)
 
 SLOT = "rdvpriority_backup"  # of deploy/backup/database.py, which this program may not import
 _LATE = {  # the period, and what a backup may take
@@ -75,7 +75,7 @@ def _find_log_troubles(state: BackupState | None, slot: Any, now: datetime) -> I
     waiting, limit = waiting >> 20, (limit or 0) >> 20
     if limit < 0:
         yield "log that waits for the store may fill PostgreSQL's disk: set max_slot_wal_keep_size"
-    warn = min(_BACKUP_WAL_WARN_MB(), limit // 2) if limit > 0 else _BACKUP_WAL_WARN_MB()
+    warn = min(_backup_wal_warn_mb(), limit // 2) if limit > 0 else _backup_wal_warn_mb()
     if waiting > warn:
         until = f", which gives it up at {limit:,} MB" if limit > 0 else ""
         yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk{until}"

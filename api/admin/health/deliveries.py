@@ -12,7 +12,7 @@ from api.admin.health.findings import Trouble, refuse
 from api.admin.health.reading import read_session
 from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
-from api.models.login import STRANGER_MAILS_A_DAY
+from api.models.login import stranger_mails_a_day
 from api.models.notification import Notification, State, sum_of_day
 from api.models.provider_event import ProviderEvent, ReceiptKind, is_held
 from api.models.slot import Detection
@@ -163,7 +163,7 @@ def check_ceilings(_: Redis) -> str:
     with read_session() as s:
         if sum_of_day(s, now) >= settings().sms_day_stop:
             troubles.append(Trouble(Reason.SMS_CEILING, f"SMS {day}", "SMS cost SMS_DAY_STOP today"))
-        if s.scalars(asked).one() * 2 >= STRANGER_MAILS_A_DAY():
+        if s.scalars(asked).one() * 2 >= stranger_mails_a_day():
             text = "half of STRANGER_MAILS_A_DAY left on strangers' word"
             troubles.append(Trouble(Reason.MAIL_CEILING, f"mails {day}", text))
     refuse(troubles)

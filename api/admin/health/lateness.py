@@ -17,7 +17,7 @@ from redis import Redis
 from api.admin.health.reading import read_session
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
-from configs.world.desk import INTERVAL_JITTER
+from configs.world.desk import interval_jitter
 from configs.world.prefecture import desks
 
 _HOUR = timedelta(hours=1)
@@ -55,7 +55,7 @@ def read_lateness() -> dict[str, Any] | None:
     None if no desk of the sample was checked twice in the last hour.
     """
     watched = [desk.id for desk in desks().values() if desk.schedulable]
-    given = {"desks": watched, "since": clock() - _HOUR, "jitter": INTERVAL_JITTER()}
+    given = {"desks": watched, "since": clock() - _HOUR, "jitter": interval_jitter()}
     with read_session() as s:
         row = s.execute(_GAPS, given | {"most_desks": _DESKS, "most_checks": _CHECKS}).one()
     return row._asdict() if row.gaps else None

@@ -9,7 +9,7 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 from api.admin.health.findings import refuse
-from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
+from api.admin.health.queue_checks import health_age_seconds
 from api.admin.health.reading import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
@@ -23,7 +23,7 @@ from api.models.stripe_event import (
     StripeEventFlag,
 )
 from api.payments.exchange.reconciliation import JOB, LEDGER_UNTIL, OBJECTS_UNTIL
-from api.payments.gateway.client import STRIPE_REST_SECONDS
+from api.payments.gateway.client import stripe_rest_seconds
 from api.payments.ledger.refunds import list_debts
 from configs.ground.clock import clock
 from configs.ground.text import format_duration, pluralize
@@ -72,7 +72,7 @@ def read_payments() -> dict[str, Any]:
             "ledger_unread": _is_ledger_unread(s),
             "late_files": _count_late_files(s, now),  # of invoices that were issued long ago
             # For which the circuit breaker lets no call through; 0: it does
-            "left_alone_seconds": round(CircuitBreaker("stripe", STRIPE_REST_SECONDS()).read_wait(), 3),
+            "left_alone_seconds": round(CircuitBreaker("stripe", stripe_rest_seconds()).read_wait(), 3),
         }
 
 
@@ -99,14 +99,14 @@ def _is_ledger_unread(session: Session) -> int:
 
 
 def _count_late_declarations(session: Session, now: datetime) -> int:
-    since = now - timedelta(seconds=HEALTH_AGE_SECONDS())
+    since = now - timedelta(seconds=health_age_seconds())
     late = (sa.text(OPEN_DECLARATION), Declaration.takes_effect_at < since)
     return session.scalars(sa.select(sa.func.count(Declaration.id)).where(*late)).one()
 
 
 def _count_late_files(session: Session, now: datetime) -> int:
     """Count the files that were never made. One that is made again fails in the job's own counts."""
-    since = now - timedelta(seconds=HEALTH_AGE_SECONDS())
+    since = now - timedelta(seconds=health_age_seconds())
     late = (Invoice.pdf_made_at.is_(None), Invoice.pdf_key.is_(None), Invoice.issued_at < since)
     return session.scalars(sa.select(sa.func.count(Invoice.id)).where(*late)).one()
 
@@ -126,7 +126,7 @@ def check_payments(_: Redis) -> str:
 
 def _find_troubles(found: Mapping[str, Any]) -> list[str]:
     """Return in words what keeps payments from being applied; nothing where all is well."""
-    longest = HEALTH_AGE_SECONDS()
+    longest = health_age_seconds()
     oldest, oldest_command, alone = (
         found[name] or 0 for name in ("oldest_seconds", "oldest_command_seconds", "left_alone_seconds")
     )

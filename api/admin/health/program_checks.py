@@ -11,7 +11,7 @@ from rq import Worker
 from rq.registry import FailedJobRegistry
 
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, refuse
-from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
+from api.admin.health.queue_checks import health_age_seconds, measure_age
 from api.admin.health.reading import read_session
 from api.models.backup_state import BackupPart, BackupState
 from api.models.job import JobResult, JobState
@@ -161,7 +161,7 @@ def check_proofs(redis: Redis) -> HealthAnswer:
         raise PartDown(f"their store takes nothing for {_since(status.away_since)}: {waiting}")
     if (
         status.oldest_at
-        and measure_age(status.oldest_at, "the oldest proof").total_seconds() > HEALTH_AGE_SECONDS()
+        and measure_age(status.oldest_at, "the oldest proof").total_seconds() > health_age_seconds()
     ):
         raise PartDown(
             f"{waiting}, the oldest for {_since(status.oldest_at)}: `python -m crawler.proofs` says why"

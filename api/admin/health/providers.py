@@ -16,7 +16,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.text import format_duration
-from configs.programs.failures import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
+from configs.programs.failures import PROVIDER_SLOW_SECONDS, CircuitBreaker, provider_rest_seconds
 from configs.settings import settings
 
 _HOUR = timedelta(hours=1)
@@ -38,7 +38,7 @@ def list_providers(channel: Channel) -> tuple[str, ...]:
 
 def read_left_alone(channel: Channel) -> dict[str, float]:
     """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
-    rest, slow = PROVIDER_REST_SECONDS(), PROVIDER_SLOW_SECONDS
+    rest, slow = provider_rest_seconds(), PROVIDER_SLOW_SECONDS
     waits = {name: CircuitBreaker(name, rest, slow).read_wait() for name in list_providers(channel)}
     return {name: round(wait, 3) for name, wait in waits.items() if wait}
 
@@ -54,7 +54,7 @@ def check_providers(_: Redis) -> str:
 
 def _find_down() -> Iterator[str | Trouble]:
     for channel in Channel:
-        waits, rest = read_left_alone(channel), PROVIDER_REST_SECONDS()
+        waits, rest = read_left_alone(channel), provider_rest_seconds()
         # Open, whether or not one call might try again by now
         down = [name for name in list_providers(channel) if CircuitBreaker(name, rest).is_open()]
         away = sorted({*waits, *down})

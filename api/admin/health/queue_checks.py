@@ -17,17 +17,17 @@ from configs.ground.text import format_duration, pluralize
 from configs.programs.loop_report import read_report
 from configs.settings import Constant
 from configs.world.desk import (
-    CAPTCHA_PROBE_SECONDS,
     CLOSED_PROBE_SECONDS,
-    LONGEST_REST_SECONDS,
     MAINTENANCE_PROBE_SECONDS,
-    PAUSE_PROBE_SECONDS,
     Outcome,
+    captcha_probe_seconds,
+    longest_rest_seconds,
+    pause_probe_seconds,
 )
 from configs.world.prefecture import desks
 
 # Age of the newest check beyond which health says that watching stands still
-HEALTH_AGE_SECONDS = Constant("HEALTH_AGE_SECONDS", 120.0)
+health_age_seconds = Constant("HEALTH_AGE_SECONDS", 120.0)
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 _INTERVAL = sa.func.greatest(DeskState.wished_seconds, DeskState.share_seconds, DeskState.feasible_seconds)
@@ -91,7 +91,7 @@ def _check_newest() -> str:
     if newest is None and ahead is None:
         raise PartDown("desks are scheduled, but none was checked yet")
     age = measure_age(newest or ahead, "the newest check").total_seconds()
-    allowed = max(HEALTH_AGE_SECONDS(), 2 * fastest)
+    allowed = max(health_age_seconds(), 2 * fastest)
     if age > allowed:
         raise PartDown(f"the newest check is {age:.0f} s old: {allowed:.0f} s are allowed")
     return f"the newest is {age:.0f} s old"
@@ -128,7 +128,7 @@ def _judge_queue(
     checks = [desk.last_check_at for desk in queue if desk.last_check_at]
     past = [at for at in checks if at <= now + CLOCKS_DIFFER]
     freed = [_get_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
-    allowed = timedelta(seconds=max(HEALTH_AGE_SECONDS(), 2 * min(map(_get_wait_seconds, expected))))
+    allowed = timedelta(seconds=max(health_age_seconds(), 2 * min(map(_get_wait_seconds, expected))))
     first, begin = begins
     late = now - max(filter(None, [*(past or [first]), begin, *freed])) > allowed
     if not past:
@@ -163,11 +163,11 @@ def _get_wait_seconds(desk: Any) -> float:
     if outcome is None or outcome.conclusive:
         return float(desk.interval)
     probes = {
-        Outcome.CAPTCHA: CAPTCHA_PROBE_SECONDS(),
+        Outcome.CAPTCHA: captcha_probe_seconds(),
         Outcome.MAINTENANCE: MAINTENANCE_PROBE_SECONDS,
         Outcome.CLOSED: CLOSED_PROBE_SECONDS,
-        Outcome.BLOCKED: LONGEST_REST_SECONDS(),
-        Outcome.RATE_LIMITED: LONGEST_REST_SECONDS(),
+        Outcome.BLOCKED: longest_rest_seconds(),
+        Outcome.RATE_LIMITED: longest_rest_seconds(),
     }
-    paused = PAUSE_PROBE_SECONDS() if desk.status is DeskStatus.ERROR else 0
+    paused = pause_probe_seconds() if desk.status is DeskStatus.ERROR else 0
     return max(2 * float(desk.interval), probes.get(outcome, 0), paused)

@@ -17,7 +17,7 @@ from configs.ground.text import pluralize
 from configs.settings import Constant
 
 # With fewer days ahead than this health calls the table degraded
-_PARTITION_DAYS_LOW = Constant("PARTITION_DAYS_LOW", 7)
+_partition_days_low = Constant("PARTITION_DAYS_LOW", 7)
 _SAMPLED = 10  # contacts of each channel, from each end of an index
 
 
@@ -67,6 +67,6 @@ def check_partitions(_: Redis) -> str:
     """Count the days of `checks` that are made ahead."""
     ahead = read_once(count_days_ahead, clock().date())
     text = f"{pluralize(ahead, 'day')} of checks are made ahead"
-    if ahead < _PARTITION_DAYS_LOW():
+    if ahead < _partition_days_low():
         raise PartDown(f"{text}: the job keep_partitions makes them, the log of `background` says what fails")
     return text

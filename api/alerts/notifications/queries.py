@@ -16,7 +16,7 @@ from api.ground.schemas import Answer
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.world.retention import MESSAGES_KEPT_FOR
+from configs.world.retention import messages_kept_for
 
 ShownContent = Literal["shown", "secret", "erased", "unavailable"]  # or why a body is not shown
 
@@ -118,7 +118,7 @@ def _find_content(row: Notification) -> ShownContent:
     """Return whether the text is shown, or why it is not."""
     if notifier.is_secret(row.kind):
         return "secret"
-    if row.created_at <= clock() - MESSAGES_KEPT_FOR():
+    if row.created_at <= clock() - messages_kept_for():
         return "erased"
     return "unavailable" if row.text is None else "shown"
 

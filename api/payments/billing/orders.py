@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
-from api.alerts.fair_use import FAIR_USE_ALERTS
+from api.alerts.fair_use import fair_use_alerts
 from api.alerts.schemas import NewAlert
 from api.alerts.watchability import check_wish
 from api.ground.errors import ApiError, invalid
@@ -38,7 +38,7 @@ from configs.world.plan import Plan, PlanName, plan
 from configs.world.sales_terms import find_newest_version, read_consent
 
 # How many orders one person may have open at Checkout
-_OPEN_CHECKOUTS = Constant("OPEN_CHECKOUTS", 3)
+_open_checkouts = Constant("OPEN_CHECKOUTS", 3)
 
 _REUSED_FOR = timedelta(minutes=10)
 _SHORTEST_AT_STRIPE = timedelta(minutes=30)  # a session must be open for at least that long when it is made
@@ -93,7 +93,7 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
     payment = _add_order(session, user, wish, consent, quote)
     replaced = _find_replaced(session, orders, payment)
     waiting = [each for each in orders if each.id not in dict(replaced)]
-    if len(waiting) >= _OPEN_CHECKOUTS():
+    if len(waiting) >= _open_checkouts():
         free = min(find_expiry(each) for each in waiting)
         detail = f"{pluralize(len(waiting), 'order')} of yours wait for their payment: pay one, or wait"
         raise ApiError(409, "too-many-checkouts", detail, available_from=free)
@@ -210,8 +210,8 @@ def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
             "pause one, or order with withoutAlert: true"
         )
         raise ApiError(409, "plan-limit", detail)
-    if session.scalars(mine).one() >= FAIR_USE_ALERTS():
-        raise ApiError(409, "fair-use", f"you keep {FAIR_USE_ALERTS()} alerts already: delete one first")
+    if session.scalars(mine).one() >= fair_use_alerts():
+        raise ApiError(409, "fair-use", f"you keep {fair_use_alerts()} alerts already: delete one first")
 
 
 def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, quote: QuoteAnswer) -> Payment:

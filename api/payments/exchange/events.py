@@ -21,13 +21,13 @@ from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFl
 from api.payments.exchange.objects import find_type
 from api.payments.gateway.client import is_signed
 from api.payments.gateway.facts import Facts
-from api.payments.gateway.outbox import STRIPE_RETRY_SECONDS, measure_wait
+from api.payments.gateway.outbox import measure_wait, stripe_retry_seconds
 from configs.ground.clock import clock
 from configs.settings import Constant, SettingMissing, settings
 from configs.settings.production_checks import STRIPE_LIVE_KEYS
 
 # How long a worker holds the object of an event that it reads at Stripe; longer than its calls take
-STRIPE_LEASE_SECONDS = Constant("STRIPE_LEASE_SECONDS", 60.0)
+stripe_lease_seconds = Constant("STRIPE_LEASE_SECONDS", 60.0)
 
 AT_ONCE = 100  # objects in one round of the sweep
 _CROWD = 20  # nudges that wait for the worker
@@ -209,7 +209,7 @@ def retry_claim(
     gave_up = []
     for event in session.scalars(_select_held(claim).with_for_update()).all():
         now = clock()
-        age = max(now - event.received_at, timedelta(seconds=STRIPE_RETRY_SECONDS()))
+        age = max(now - event.received_at, timedelta(seconds=stripe_retry_seconds()))
         # A wait as long as the age doubles it each time.
         wait = min(age, _AWAY_WAIT) if away else measure_wait(event.attempts, _LONGEST_WAIT)
         event.attempts = max(event.attempts - away, 0)  # what was never read is not yet without an owner
@@ -243,4 +243,4 @@ def _select_held(claim: Claim) -> sa.Select[StripeEvent]:
 
 
 def _get_lease() -> timedelta:
-    return timedelta(seconds=STRIPE_LEASE_SECONDS())
+    return timedelta(seconds=stripe_lease_seconds())

@@ -22,11 +22,11 @@ from configs.programs.failures import CircuitBreaker, CircuitOpen
 from configs.settings import Constant, SettingMissing, settings
 
 # Longest wait for a connection to Stripe
-STRIPE_CONNECT_SECONDS = Constant("STRIPE_CONNECT_SECONDS", 3.0)
+stripe_connect_seconds = Constant("STRIPE_CONNECT_SECONDS", 3.0)
 # Longest wait for an answer of Stripe's
-STRIPE_ANSWER_SECONDS = Constant("STRIPE_ANSWER_SECONDS", 10.0)
+stripe_answer_seconds = Constant("STRIPE_ANSWER_SECONDS", 10.0)
 # How long Stripe is left alone after three failures in a row; then one call tries again
-STRIPE_REST_SECONDS = Constant("STRIPE_REST_SECONDS", 15.0)
+stripe_rest_seconds = Constant("STRIPE_REST_SECONDS", 15.0)
 
 # The library's own: the shape of its answers is what facts.py reads. A new one is a change of both.
 API_VERSION = "2026-10-28.endive"
@@ -50,7 +50,7 @@ def call(ask: Callable[[StripeClient], Answer]) -> Answer:
         client = get_client()
     except SettingMissing as error:
         raise StripeAway(str(error)) from error
-    breaker = CircuitBreaker("stripe", STRIPE_REST_SECONDS())
+    breaker = CircuitBreaker("stripe", stripe_rest_seconds())
     try:
         token = breaker.begin_call()
     except CircuitOpen as error:
@@ -65,7 +65,7 @@ def call(ask: Callable[[StripeClient], Answer]) -> Answer:
 
 def get_client() -> StripeClient:
     """Return the client of this process: a fork would share its parent's connections."""
-    timeout = (STRIPE_CONNECT_SECONDS(), STRIPE_ANSWER_SECONDS())
+    timeout = (stripe_connect_seconds(), stripe_answer_seconds())
     key, base_url = settings().require("stripe_secret_key"), settings().address_of("stripe")
     return _make_client(os.getpid(), key, base_url, timeout)
 

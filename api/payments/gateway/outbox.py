@@ -16,7 +16,7 @@ from configs.ground.clock import clock
 from configs.settings import Constant
 
 # First wait before an event that could not be applied, or a command, is tried again; each further one is twice as long
-STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
+stripe_retry_seconds = Constant("STRIPE_RETRY_SECONDS", 5.0)
 _AT_ONCE = timedelta(0)
 _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
 _LONGEST_WAIT = timedelta(minutes=5)
@@ -72,7 +72,7 @@ def put_off(
 
 def measure_wait(attempts: int, longest: timedelta) -> timedelta:
     """Return how long the next attempt waits."""
-    return min(timedelta(seconds=STRIPE_RETRY_SECONDS() * 2 ** min(attempts - 1, 20)), longest)
+    return min(timedelta(seconds=stripe_retry_seconds() * 2 ** min(attempts - 1, 20)), longest)
 
 
 def end_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:

@@ -61,7 +61,7 @@ _STATUSES = {
 # Of a refund that waits: Stripe has surely not made it, as its last answer was a refusal.
 _UNMADE = (StripeCommand.attempts == 0) | StripeCommand.error.startswith(Refund.error)
 _RANK = {status: rank for rank, status in enumerate(RefundStatus)}  # lists may be older than events
-_AGAIN_SECONDS = Constant("REFUND_AGAIN_SECONDS", 3600.0)  # after one that failed; then twice as long
+_refund_again_seconds = Constant("REFUND_AGAIN_SECONDS", 3600.0)  # after one that failed; then twice as long
 _PATIENCE = timedelta(hours=1)  # after which a refusal that lasts is told
 
 
@@ -283,7 +283,7 @@ def _measure_wait(session: Session, payment: Payment, since: datetime) -> timede
     made = sa.exists().where(StripeId.refund_id == Refund.id)
     mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED, Refund.owed_since == since)
     failed = session.scalars(sa.select(sa.func.count(Refund.id)).where(*mine, made)).one()
-    return min(timedelta(seconds=_AGAIN_SECONDS() * (2 ** min(failed, 10) // 2)), REFUND_WAIT)
+    return min(timedelta(seconds=_refund_again_seconds() * (2 ** min(failed, 10) // 2)), REFUND_WAIT)
 
 
 def _ask_for_transfer(session: Session, payment: Payment, cents: int, failed: Refund) -> None:

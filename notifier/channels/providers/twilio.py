@@ -22,7 +22,6 @@ from api.models.user import Channel, ContactState
 from configs.ground.addresses import is_sms_service
 from configs.settings import Constant, settings
 from notifier.channels.provider_base import (
-    CALL_RING_SECONDS,
     Acceptance,
     Answer,
     DeliveryError,
@@ -31,6 +30,7 @@ from notifier.channels.provider_base import (
     Provider,
     RateLimited,
     Transport,
+    call_ring_seconds,
     find_price,
     read_json,
 )
@@ -40,7 +40,7 @@ from notifier.content.sms_text import fit_text, segments
 # The longest call
 _CALL_LONGEST_SECONDS = 120
 # Time after which a call that nothing was reported of counts as lost: longer than it rings and lasts
-_CALL_REPORT_SECONDS = Constant("CALL_REPORT_SECONDS", 240.0)
+_call_report_seconds = Constant("CALL_REPORT_SECONDS", 240.0)
 # How long silence lasts after which Twilio takes the answer for a person's; it may be 2 to 10 s. Until then a person
 # hears nothing.
 _SILENCE_MILLISECONDS = 2500
@@ -123,12 +123,12 @@ def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
         twiml=tostring(response, encoding="unicode"),
         status_callback=callback_of(CALL_WEBHOOK, message.ids),
         status_callback_method="POST",
-        timeout=CALL_RING_SECONDS(),
+        timeout=call_ring_seconds(),
         time_limit=_CALL_LONGEST_SECONDS,
         machine_detection="Enable",
         machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
     )
-    cost, within = find_price(Channel.VOICE, message.address), _CALL_REPORT_SECONDS()
+    cost, within = find_price(Channel.VOICE, message.address), _call_report_seconds()
     return Acceptance(_CALLS, made.sid or "", cost, awaits_receipt=True, receipt_within=within)
 
 

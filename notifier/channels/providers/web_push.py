@@ -22,7 +22,6 @@ from configs.ground.push_keys import read_private_key, write_public_key
 from configs.ground.push_subscriptions import PushSubscription, is_listed, read_subscription
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
-    CONNECT_SECONDS,
     Acceptance,
     Answer,
     DeliveryError,
@@ -31,11 +30,12 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     Transport,
+    provider_connect_seconds,
 )
 from notifier.content.message_kind_base import OutgoingMessage, account_page, split_sender
 
 # How long one device's push service may keep silent
-PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
+push_timeout_seconds = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
 # How long a push service keeps a message for a device that is offline
 PUSH_KEPT_SECONDS = 900
 
@@ -57,7 +57,7 @@ class _PushTransport(Transport):
     STAND_IN = "map it to a stand-in by SANDBOX_HOSTS"
 
     def find_timeout(self) -> float:
-        return PUSH_TIMEOUT_SECONDS()
+        return push_timeout_seconds()
 
     def sort(self, answer: Response) -> None:
         status = answer.status_code
@@ -89,7 +89,7 @@ class WebPush(Provider):
         ]
         for call in calls:
             call.start()
-        until = time.monotonic() + CONNECT_SECONDS() + PUSH_TIMEOUT_SECONDS() + _MARGIN
+        until = time.monotonic() + provider_connect_seconds() + push_timeout_seconds() + _MARGIN
         stopped: JobTimeoutException | None = None
         try:
             for call in calls:

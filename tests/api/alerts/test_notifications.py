@@ -15,7 +15,7 @@ from api.models.notice import Notice
 from api.models.notification import HeldFor, Match, Notification, Priority, State
 from api.models.user import Channel, User
 from configs.ground.clock import clock
-from configs.world.retention import MESSAGES_KEPT_FOR
+from configs.world.retention import messages_kept_for
 from notifier.delivery.claiming import ALL_COPIES
 from notifier.delivery.claiming import OVER_BUDGET as BUDGET
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
@@ -106,7 +106,7 @@ def test_what_has_not_left_has_a_title_and_no_text(camille: Person) -> None:
 
 
 def test_texts_are_shown_for_as_long_as_they_are_kept(camille: Person) -> None:
-    oldest = clock() - MESSAGES_KEPT_FOR()
+    oldest = clock() - messages_kept_for()
     write(camille, number=1, at=oldest)
     write(camille, number=2, at=oldest + timedelta(minutes=1))
     assert [(each["content"], each["title"], each["body"]) for each in page(camille)["items"]] == [

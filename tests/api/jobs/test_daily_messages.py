@@ -26,7 +26,7 @@ from api.models.support import SupportRequest
 from api.models.user import Channel, Role
 from api.payments.ledger import notices
 from configs.ground.clock import clock
-from configs.programs.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.programs.failures import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
 from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests import databases, factories
@@ -103,7 +103,7 @@ def test_who_has_one_channel_gets_both_messages_by_it(frozen: time_machine.Trave
 
 def test_an_alarm_begins_by_mail_while_telegram_is_left_alone(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
-    breaker = CircuitBreaker("telegram", PROVIDER_REST_SECONDS())
+    breaker = CircuitBreaker("telegram", provider_rest_seconds())
     for _ in range(FAILURES_IN_A_ROW):
         breaker.record_failure(breaker.begin_call())
     warn()

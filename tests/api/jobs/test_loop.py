@@ -154,7 +154,7 @@ def test_a_turn_is_renewed_until_its_job_ends_and_then_no_more(frozen: time_mach
     frozen.shift(10)
     with session() as s:
         assert turns.renew(s, turn, clock())
-    assert one(JobState).turn_ends_at == clock() + turns.TURN()
+    assert one(JobState).turn_ends_at == clock() + turns.job_turn()
     with session() as s:
         assert turns.end_done(s, turn, clock(), {})
         assert not turns.renew(s, turn, clock())
@@ -168,7 +168,7 @@ def test_a_worker_keeps_its_turn_as_long_as_it_works(
 
     def work() -> dict[str, int]:
         frozen.shift(60)
-        until(lambda: one(JobState).turn_ends_at == clock() + turns.TURN())
+        until(lambda: one(JobState).turn_ends_at == clock() + turns.job_turn())
         return {}
 
     run_due([make_job("long", work, hours=1)])

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 from api.migrations.__main__ import main
 from api.migrations.logins import LoginRefused, make_logins, parse_logins
 from api.migrations.tables import _CREATE
-from configs.ground.database import DATABASE_SECONDS
+from configs.ground.database import database_seconds
 from configs.settings import Program
 from deploy.local.postgres import start_postgres
 from tests.conftest import _migrate
@@ -30,7 +30,7 @@ def address_of(owner: str, login: str, password: str = "drawn-at-random") -> str
 def make(owner: str, **logins: str) -> list[str]:
     """Make logins: `make(owner, api="api_1")`."""
     addresses: dict[Any, str] = {program: address_of(owner, name) for program, name in logins.items()}
-    return make_logins(owner, parse_logins(addresses), DATABASE_SECONDS())
+    return make_logins(owner, parse_logins(addresses), database_seconds())
 
 
 @contextmanager

@@ -353,9 +353,9 @@ def test_the_privacy_page_says_the_times_that_jobs_enforce(visitor: Browser) -> 
     kept = {
         "UNVERIFIED_KEPT_FOR": (30, "Sans adresse confirmée, il est supprimé après 30 jours"),
         "ACCOUNT_UNUSED_FOR": (730, "sans être utilisé, après deux ans"),
-        "MESSAGES_KEPT_FOR": (90, "Texte et adresse des messages envoyés : 90 jours"),
-        "SUPPORT_KEPT_FOR": (365, "Messages à notre assistance : un an"),
-        "LOGIN_KEPT_FOR": (90, "empreintes d’adresses réseau : 90 jours"),
+        "messages_kept_for": (90, "Texte et adresse des messages envoyés : 90 jours"),
+        "support_kept_for": (365, "Messages à notre assistance : un an"),
+        "login_kept_for": (90, "empreintes d’adresses réseau : 90 jours"),
     }
     for name, (days, words) in kept.items():
         constant = getattr(retention, name)

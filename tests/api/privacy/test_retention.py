@@ -33,7 +33,7 @@ from api.privacy.retention import RULES, Dropped, DroppedBy, OwnedBy
 from api.privacy.unused_accounts import Step, UnusedAccount
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from configs.world.retention import SUPPORT_KEPT_FOR
+from configs.world.retention import support_kept_for
 from notifier.dead_letters import replay
 from tests import factories
 from tests.api.alerts.test_notifications import write_notice
@@ -141,7 +141,7 @@ def test_rows_go_with_their_owner(name: str) -> None:
 def test_every_rule_is_applied_in_the_rights_of_the_program_and_one_that_fails_stops_no_other() -> None:
     assert any(isinstance(rule, Dropped) for rule in RULES.values())
     assert jobs.apply_retention()["failed"] == 0
-    asked_at = clock() - 2 * SUPPORT_KEPT_FOR()
+    asked_at = clock() - 2 * support_kept_for()
     factories.save(SupportRequest(email="x@example.org", message="Bonjour", created_at=asked_at))
     with session() as s:
         s.execute(sa.text("REVOKE DELETE ON logins, audit FROM rdvpriority_background"))

@@ -3,16 +3,16 @@
 import hashlib
 from collections.abc import Callable
 
-from api.payments.exchange.events import STRIPE_LEASE_SECONDS
-from api.payments.gateway.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
-from configs.programs.failures import PROVIDER_REST_SECONDS
+from api.payments.exchange.events import stripe_lease_seconds
+from api.payments.gateway.client import stripe_answer_seconds, stripe_connect_seconds, stripe_rest_seconds
+from configs.programs.failures import provider_rest_seconds
 from configs.settings import load
 from configs.settings.groups import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line
-from crawler.dispatcher import RENEWED_SECONDS, SILENT_SECONDS, SPEAKS_SECONDS
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
-from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
-from notifier.delivery.nudges import LEASE_SECONDS
+from crawler.dispatcher import renewed_seconds, silent_seconds, speaks_seconds
+from notifier.channels.provider_base import provider_timeout_seconds
+from notifier.channels.providers.web_push import push_timeout_seconds
+from notifier.delivery.nudges import lease_seconds
 from tests.configs.settings.test_program_settings import given_to, refused
 from tests.in_turn import in_turn
 from tests.rotation import NEW
@@ -100,11 +100,11 @@ def test_the_line_on_vat_names_the_number_or_the_article(settings_env: Put) -> N
 
 def test_a_wait_outlives_what_it_waits_for(bare: Put) -> None:
     # A second worker would send, or read again, what the first still waits for; two probes would go out at once.
-    stripe = STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()
-    assert LEASE_SECONDS() > max(PROVIDER_TIMEOUT_SECONDS(), PUSH_TIMEOUT_SECONDS())
-    assert PROVIDER_REST_SECONDS() > PROVIDER_TIMEOUT_SECONDS()
-    assert min(STRIPE_REST_SECONDS(), STRIPE_LEASE_SECONDS()) > stripe
-    assert RENEWED_SECONDS() * 2 < SPEAKS_SECONDS() <= SILENT_SECONDS()  # or a spider ends itself
+    stripe = stripe_connect_seconds() + stripe_answer_seconds()
+    assert lease_seconds() > max(provider_timeout_seconds(), push_timeout_seconds())
+    assert provider_rest_seconds() > provider_timeout_seconds()
+    assert min(stripe_rest_seconds(), stripe_lease_seconds()) > stripe
+    assert renewed_seconds() * 2 < speaks_seconds() <= silent_seconds()  # or a spider ends itself
 
 
 @in_turn("methods, refused_ones", [("card,sepa_debit,boleto", "sepa_debit, boleto"), ("card,cards", "cards")])

@@ -25,7 +25,7 @@ from notifier.channels.provider_base import Acceptance, Answer, NotAttempted, Ou
 from notifier.content.message_kind_base import MessageKind, Seen
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, nudges
-from notifier.delivery.nudges import LEASE_SECONDS, WaitingWork
+from notifier.delivery.nudges import WaitingWork, lease_seconds
 from notifier.jobs import deliver, match
 from notifier.matching import match_service, notification_writer
 from notifier.sweep import undelivered
@@ -216,7 +216,7 @@ def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
     nudges.ask_match_parts(str(uuid4()), [[str(uuid4())]])
     nudges.ask_rearm([world.DESK])
     notifier.ask_catch_up(uuid4())
-    assert {job.timeout for job in queue(name).jobs} == {LEASE_SECONDS()}
+    assert {job.timeout for job in queue(name).jobs} == {lease_seconds()}
 
 
 def test_what_waits_already_leaves_with_it_as_one_message(whole: "Running") -> None:
@@ -294,7 +294,7 @@ def test_the_lease_of_what_waited_for_the_lock_of_its_desk_begins_then(
         delivery, "hand_over", lambda made: seen.extend(each.until - clock() for each in made)
     )
     match(str(world.detection()))
-    assert seen == [timedelta(seconds=LEASE_SECONDS())]
+    assert seen == [timedelta(seconds=lease_seconds())]
 
 
 @pytest.mark.rule("3.7")

@@ -15,7 +15,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.programs.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS
+from configs.programs.failures import FAILURES_IN_A_ROW, provider_rest_seconds
 from notifier.channels import batch_sender
 from notifier.channels.batch_sender import BatchSender, _join
 from notifier.channels.provider_base import (
@@ -134,7 +134,7 @@ def test_mail_leaves_in_time_and_returns_to_the_first_provider(
             assert answer.provider == "sendgrid"
         frozen.shift(gap)
     assert smtp.taken or seconds == SECONDS[0]
-    tries = FAILURES_IN_A_ROW + 1 + seconds / PROVIDER_REST_SECONDS()
+    tries = FAILURES_IN_A_ROW + 1 + seconds / provider_rest_seconds()
     assert unknown <= (tries if kind in (HANGS, IS_TOO_SLOW, BREAKS_OFF) else 0)
 
 
@@ -184,7 +184,7 @@ def test_while_both_are_away_the_wait_ends_with_the_rest(pair: Pair, frozen: tim
         send()
     _, answer, _ = send()
     assert not isinstance(answer, Acceptance)
-    assert getattr(answer, "retry_after", None) == PROVIDER_REST_SECONDS()
+    assert getattr(answer, "retry_after", None) == provider_rest_seconds()
     frozen.shift(61)
     assert isinstance(send()[1], Acceptance)
 

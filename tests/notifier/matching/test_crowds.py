@@ -21,7 +21,7 @@ from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.delivery import delivery
-from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, ask_deliver_work
+from notifier.delivery.nudges import WaitingWork, ask_deliver_work, rearm_seconds
 from notifier.jobs import catch_up, match, rearm
 from notifier.matching import match_service
 from notifier.matching.match_service import find_untold
@@ -97,7 +97,7 @@ def test_the_next_round_tells_those_whose_jobs_were_lost_and_nobody_twice(
     match(*parts(queued)[2])
     assert len(whole.messages("email")) == 2
     redis_server.delete("rq:queue:many")  # as popping does: the jobs themselves stay
-    frozen.shift(REARM_SECONDS())
+    frozen.shift(rearm_seconds())
     Sweep().turn()
     assert queued("many") == [("notifier.jobs.rearm", [world.DESK])]
     rearm(world.DESK)

@@ -28,7 +28,7 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.settings import settings
-from configs.world.retention import RECEIPTS_KEPT_FOR
+from configs.world.retention import receipts_kept_for
 from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, TemporaryError
 from notifier.content.message_kind_base import SMS_WEBHOOK, callback_of
@@ -359,7 +359,7 @@ def test_a_late_bounce_of_a_mail_from_before_the_owner_confirmed_the_address_los
 
 def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> None:
     key = sent()
-    before = clock() - RECEIPTS_KEPT_FOR() - timedelta(hours=1)
+    before = clock() - receipts_kept_for() - timedelta(hours=1)
     world.change(Notification, key, created_at=before)
     world.change(Contact, contact_of(key).id, verified_at=before)
     send_events(event_of(key, "bounce", **HARD))

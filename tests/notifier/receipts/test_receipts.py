@@ -19,7 +19,7 @@ from api.models.provider_event import BOUNCE_WAIT, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key, sign_events
-from notifier.delivery.nudges import NO_RECEIPT_SECONDS
+from notifier.delivery.nudges import no_receipt_seconds
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.factories import rows
@@ -301,7 +301,7 @@ def send(*channels: Channel) -> dict[Channel, UUID]:
 
 
 def pass_ten_minutes(frozen: time_machine.Traveller) -> None:
-    frozen.shift(timedelta(seconds=NO_RECEIPT_SECONDS() + 1))
+    frozen.shift(timedelta(seconds=no_receipt_seconds() + 1))
     Sweep().turn()
 
 

@@ -13,7 +13,7 @@ from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.payments import read_payments
 from api.admin.health.program_checks import read_job_states
 from api.admin.health.providers import list_providers
-from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
+from api.admin.health.queue_checks import health_age_seconds
 from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
@@ -23,7 +23,7 @@ from api.models.payment import DISPUTED, Refund, RefundReason
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.programs.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.programs.failures import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
 from configs.programs.loop_report import BACKGROUND, LoopReport, write_report
 from notifier.channels.batch_sender import provider_names
 from tests.api.admin.health.conftest import ask
@@ -77,7 +77,7 @@ def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
 
 
 def open_breaker(name: str) -> None:
-    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
+    breaker = CircuitBreaker(name, provider_rest_seconds())
     for _ in range(FAILURES_IN_A_ROW):
         breaker.record_failure(breaker.begin_call())
 
@@ -133,7 +133,7 @@ def add_waiting_event(name: str, age: float, flag: StripeEventFlag | None = None
 def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[[], PartFinding]) -> None:
     add_stripe_event()
     assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
-    add_waiting_event("evt_2", HEALTH_AGE_SECONDS())
+    add_waiting_event("evt_2", health_age_seconds())
     add_waiting_event("evt_3", 3)
     assert finding() == PartFinding(PartState.OK, "2 events, 0 commands on the way")
     add_waiting_event("evt_4", 600)
@@ -148,7 +148,7 @@ def test_a_command_that_stripe_does_not_take_is_named_but_no_refund_that_waits_f
     refund = save(refund_of(pay(), error=DISPUTED))
     command(9000, refund.id)
     assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
-    command(HEALTH_AGE_SECONDS() - 1)
+    command(health_age_seconds() - 1)
     assert finding() == PartFinding(PartState.OK, "0 events, 1 command on the way")
     command(300)
     reason = "2 commands not taken by Stripe, the oldest for 5 min"

@@ -28,7 +28,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.proof_queue import store_is_away
 from configs.ground.redis import open_redis
-from configs.programs.failures import FAILURES_IN_A_ROW, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
+from configs.programs.failures import FAILURES_IN_A_ROW, CircuitBreaker, CircuitOpen, provider_rest_seconds
 from configs.programs.loop_report import PLANNER, STREAM
 from tests import factories
 from tests.api.admin.health.conftest import report_well
@@ -54,7 +54,7 @@ def wait(number: int, due_at: datetime, **columns: Any) -> None:
 
 
 def break_provider(name: str = "telegram") -> None:
-    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
+    breaker = CircuitBreaker(name, provider_rest_seconds())
     with suppress(CircuitOpen):  # the probe of one that was open opens it again
         for _ in range(FAILURES_IN_A_ROW):
             breaker.record_failure(breaker.begin_call())
@@ -260,7 +260,7 @@ def test_few_messages_that_are_lost_and_other_refusals_than_of_a_quota_are_no_al
 
 
 def mend_provider(name: str = "telegram") -> None:
-    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
+    breaker = CircuitBreaker(name, provider_rest_seconds())
     breaker.record_success(breaker.begin_call())
 
 
