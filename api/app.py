@@ -35,6 +35,7 @@ from configs.ground.logs import set_up_logs
 _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
     declarations.blueprint, alerts.blueprint, prefectures.blueprint, prefectures.calendar_blueprint,
+    prefectures.candidates_blueprint,
     prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
     prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, bot.blueprint,
     admin.blueprint,

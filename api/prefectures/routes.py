@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.ground.errors import ensure_found, not_found
 from api.ground.schemas import IdPath
-from api.models.base import read_once
+from api.models.base import read_once, write_once
 from api.prefectures.answer_figures import list_answer_figures
 from api.prefectures.calendar_feed import CALENDAR_TYPE
+from api.prefectures.candidates import CandidateAnswer, NewCandidate, give_candidate
 from api.prefectures.delivery_figures import list_channel_deliveries
 from api.prefectures.detections import (
     get_public_cutoff,
@@ -46,7 +47,7 @@ from api.prefectures.schemas import (
     TileMap,
 )
 from api.web.auth import current_user_id
-from api.web.openapi import BEARER, declare_errors, make_blueprint
+from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
 from api.web.public_answers import answer_cached, answer_cached_bytes
 from configs.world.prefecture import Grade, WatchLevel, desks, prefectures
 
@@ -106,6 +107,22 @@ def show_feed(path: PrefecturePath, query: FeedQuery) -> Response:
     return answer_cached_bytes(
         key, lambda s: read_feed(s, place, query.procedure, query.language), CALENDAR_TYPE
     )
+
+
+candidates_blueprint = make_blueprint(
+    "candidates",
+    __name__,
+    "/api/candidates",
+    "candidates",
+    "Booking pages that we do not know yet",
+    signed_in=True,
+)
+
+
+@candidates_blueprint.post("", responses={201: CandidateAnswer, **declare_errors(*BODY, 401, 409, 429)})
+def create_candidate(body: NewCandidate) -> tuple[dict[str, Any], int]:
+    """Name a booking page that no desk has, 3 a day; the user is told once what becomes of it."""
+    return write_once(give_candidate, current_user_id(), body).as_json(), 201
 
 
 detections_blueprint = make_blueprint(

@@ -66,6 +66,11 @@ KNOWN = (
         _l("Vous répondre : notre intérêt légitime"),
         _l("Un an"),
     ),
+    (
+        _l("Pages de rendez-vous que vous avez signalées"),
+        _l("Vous dire ce qu’elles sont devenues : notre intérêt légitime"),
+        _l("Un an ; ensuite la page reste, sans vous"),
+    ),
 )
 DELETION_TEXTS: Texts = {
     "plan-running": _l("Cochez la case : une formule est en cours, et elle serait perdue."),

@@ -33,6 +33,7 @@ PAGES = {
     "alert_pages.send_event": "/alertes/{closed}/rendez-vous.ics",
     "assets.send_asset": "/static/{version}/base.css",
     "calendar.send_feed": "/calendrier/bobigny_93/titre-sejour.ics",
+    "candidate_pages.ask_candidate": "/departements/bobigny_93/page-de-rendez-vous",
     "dashboard.show_dashboard": "/dashboard?payment=success&plan=URGENCE_7J",
     "links.show_link cancel": "/l/{cancel}",
     "links.show_link resiliation": "/l/{notice}",
@@ -160,6 +161,10 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "alert_pages.pause_alert": ("/alertes/{alert}/pause", {}),
     "alert_pages.resume_alert": ("/alertes/{alert}/reprendre", {}),
     "alert_pages.test_alert": ("/alertes/{alert}/essai", {}),
+    "candidate_pages.send_candidate": (
+        "/departements/bobigny_93/page-de-rendez-vous",
+        {"address": "https://www.nord.gouv.fr/booking/create/12", "prefectureId": "bobigny_93"},
+    ),
     "preferences.change_settings": (
         "/profil/reglages", {"language": "en", "timeZone": "Asia/Tokyo", "outageCredit": "refund"},
     ),
