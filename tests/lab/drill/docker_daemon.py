@@ -115,6 +115,7 @@ class DockerDaemon:
                 text = (self.folder / "log").read_text("utf-8", "replace")
                 raise DockerAway(f"dockerd does not start: {text[-1000:]}")
             time.sleep(0.2)
+        _weigh_containers()
         if not self.namespace:  # dockerd forbids forwarding between bridges that are not its own
             subprocess.run(["iptables", "--policy", "FORWARD", "ACCEPT"], check=False, env=self.environment)
 
@@ -146,6 +147,14 @@ class DockerDaemon:
         return subprocess.run(
             ["docker", *command], env=self.environment, capture_output=True, check=False, timeout=60
         )
+
+
+def _weigh_containers() -> None:
+    """Give all containers the CPU of as many processes: by cgroups of version 1 all of them have that of one together."""
+    folder = Path("/sys/fs/cgroup/cpu/docker")
+    if folder.parent.is_dir():
+        folder.mkdir(exist_ok=True)
+        (folder / "cpu.shares").write_text(str(16 * 1024))
 
 
 def _read(file: Path) -> bytes:
