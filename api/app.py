@@ -13,7 +13,6 @@ from api.alerts import routes as alerts
 from api.alerts.notifications import routes as notifications
 from api.bot import routes as bot
 from api.ground.schemas import Problem
-from api.links import routes as links
 from api.models.base import engine
 from api.models.revision import check_tables
 from api.pages.blueprints import register_pages
@@ -76,7 +75,6 @@ def create_app() -> OpenAPI:
     register_health(app)
     for blueprint in _BLUEPRINTS:
         app.register_api(blueprint)
-    app.register_blueprint(links.blueprint)
     register_pages(app)
     app.register_blueprint(openapi.blueprint)
     # The workers connect for themselves.

@@ -7,13 +7,15 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.admin.audit import write_instant
+from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.ground.alarms import acknowledge
 from api.ground.errors import ensure_found
 from api.ground.paging import Found, apply_filter, cut_page
 from api.ground.schemas import Body
+from api.models.audit import ActorKind
 from api.models.incident import Incident
-from configs.ground.signing import ShowProof, write_link
+from api.models.user import Role, User
+from configs.ground.signing import AcknowledgeIncident, ShowProof, read_token, write_link
 
 _LARGEST_ID = 2**63 - 1
 
@@ -65,3 +67,35 @@ def acknowledge_incident(session: Session, incident_id: int) -> dict[str, Any]:
     """
     incident = ensure_found(acknowledge(session, incident_id), "incident")
     return {"acknowledgedAt": write_instant(incident.acknowledged_at)}
+
+
+def find_alarm(session: Session, token: str) -> tuple[Incident, User] | None:
+    """Return the incident that a token acknowledges, and the operator.
+
+    None where the incident is gone, or its reader is no operator any more.
+
+    Raises:
+        configs.ground.signing.LinkRefused: it is expired or forged.
+    """
+    link = read_token(AcknowledgeIncident, token)
+    user, incident = session.get(User, link.user), session.get(Incident, link.incident)
+    if user is None or incident is None or user.role is Role.USER:
+        return None
+    return incident, user
+
+
+def acknowledge_by_link(session: Session, token: str, request_id: str) -> tuple[Incident, User] | None:
+    """Acknowledge the alarm of a token; a repetition adds no row to the audit.
+
+    Raises:
+        configs.ground.signing.LinkRefused: it is expired or forged.
+    """
+    if found := find_alarm(session, token):
+        incident, operator = found
+        session.refresh(incident, with_for_update=True)
+        if incident.acknowledged_at is None:
+            acknowledge(session, incident.id)
+            actor = Actor(operator.id, ActorKind(operator.role.value), request_id)
+            work = AuditedWork(session, actor, {"by": "link"})
+            record_audit(work, "incident.acknowledge", "incident", incident.id)
+    return found

@@ -31,6 +31,9 @@ class Access(StrEnum):
 
     PUBLIC = "public"  # everybody, and every cache: it cannot read the login, and has no form that posts
     VISITOR = "visitor"  # everybody; never kept; its forms carry a token of their own
+    LINK = (
+        "link"  # who has the link of a message: its path is the secret; never kept, reads and sends no cookie
+    )
     PERSONAL = "personal"  # the user who is signed in; never kept
     PROVEN = "proven"  # the same, after the password was given once more
     OPERATOR = "operator"  # support or an admin with a second factor, who read; never kept
@@ -39,7 +42,7 @@ class Access(StrEnum):
     PROVEN_ADMIN = "proven-admin"  # the same, after the password was given once more: money and roles
 
 
-_OPEN = (Access.PUBLIC, Access.VISITOR)
+_OPEN = (Access.PUBLIC, Access.VISITOR, Access.LINK)
 _SUPPORT = (Access.OPERATOR, Access.PROVEN_OPERATOR)
 _OPERATORS = (*_SUPPORT, Access.ADMIN, Access.PROVEN_ADMIN)
 _PROVEN = (Access.PROVEN, Access.PROVEN_OPERATOR, Access.PROVEN_ADMIN)
@@ -62,7 +65,7 @@ class Area(Blueprint):
         *,
         without_token: bool = False,
         unconfirmed: bool = False,
-        door: Door | None = None,
+        door: Door | Callable[..., Door] | None = None,
     ) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
 
@@ -70,11 +73,11 @@ class Area(Blueprint):
 
         `without_token`: its form reads no cookie, so it carries no token of ours.
 
-        `door`: what a stranger may try there, which decides its limits; of all actions for visitors.
+        `door`: what a stranger may try there, which decides its limits; of all actions for visitors and of links.
         """
         if access is Access.PUBLIC:
             raise ValueError(f"{rule}: a public page has no form that posts")
-        if (door is None) is (access is Access.VISITOR):
+        if (door is None) is (access in _OPEN):
             raise ValueError(f"{rule}: a door is declared where no login is needed, and only there")
         declare = self._declare(rule, access, "POST", without_token=without_token, unconfirmed=unconfirmed)
         return lambda view: declare(declare_door(door)(view) if door else view)
@@ -104,6 +107,8 @@ def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unc
 
     @wraps(view)
     def run(**arguments: object) -> Response:
+        if access is Access.LINK:  # `g.access` stays unset: no cookie is read, and no form carries a token
+            return forbid_keeping(make_response(view(**arguments)))
         g.access, g.is_polled = access, polled
         if access is Access.PUBLIC:
             return keep_for_everybody(make_response(view(**arguments)))

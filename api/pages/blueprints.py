@@ -11,6 +11,7 @@ from api.pages.area import Area
 from api.pages.assets import FILES, compute_version
 from api.pages.context import register_context
 from api.pages.headers import register_page_headers
+from api.pages.links import routes as links
 from api.pages.lost_sessions import register_lost_sessions
 from api.pages.plan import declarations, invoices
 from api.pages.plan import routes as plan
@@ -44,6 +45,7 @@ AREAS: tuple[Area, ...] = (
     legal.area,
     site.files,
     status.area,
+    links.area,
 )
 ADMIN_AREAS: tuple[Area, ...] = (admin,)  # pages of operators
 

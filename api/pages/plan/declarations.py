@@ -1,6 +1,6 @@
 """Forms by which consumers withdraw from an order or cancel a contract without a login. GET changes nothing.
 
-No form here carries a token: it reads no cookie. The links of mails are in api/links.
+No form here carries a token: it reads no cookie. The links of mails are in api/pages/links.
 """
 
 from flask import render_template, request

@@ -83,6 +83,11 @@ def is_address_of(session: Session, order: Payment, email: str) -> bool:
     return session.scalar(mine) is not None
 
 
+def find_declaration(session: Session, declaration_id: UUID) -> Declaration | None:
+    """Return a declaration of whatever kind."""
+    return session.get(Declaration, declaration_id)
+
+
 def lock_declaration(session: Session, declaration_id: UUID) -> Declaration | None:
     """Lock a declaration, after the user and the payment that it is about: in one order, as all code does."""
     known = session.get(Declaration, declaration_id)

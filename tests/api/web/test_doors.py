@@ -9,8 +9,8 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.links.routes import VIEWS
 from api.models.user import User
+from api.pages.links.routes import VIEWS
 from api.web.doors import Door
 from api.web.openapi import needs_token
 from configs.ground.signing import Link, StopAlerts, write_token

@@ -5,15 +5,13 @@ from uuid import UUID
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from api.accounts.auth.mailbox_claims import find_contact
 from api.ground.errors import ApiError
-from api.links.blueprint import use_language_of
 from api.models.base import autocommit_session, read_once, session
 from api.models.declaration import Declaration, DeclaredBy
-from api.models.user import User
 from api.pages.forms import Form
+from api.pages.links.area import use_language_of
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.payments.billing import service as billing
 from api.payments.billing.plan_ends import quote_closed_desk, refund_closed_desk
@@ -21,7 +19,7 @@ from api.payments.billing.quotes import write_money
 from api.payments.billing.schemas import ClosedDeskRefund
 from api.payments.declarations import service
 from api.payments.declarations.cancellations import Contract, find_order_owner, read_notice, read_own_contract
-from api.payments.declarations.records import Author
+from api.payments.declarations.records import Author, find_declaration
 from api.payments.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.payments.declarations.withdrawals import OrderState, read_order
 from api.web.languages import read_language, use_account_language
@@ -86,9 +84,7 @@ def withdraw(token: str) -> ResponseReturnValue:
 
 def show_declaration(token: str) -> ResponseReturnValue:
     """Show a declaration that waits to be confirmed, or what came of it."""
-    declaration_id = read_token(ConfirmDeclaration, token).declaration
-    with autocommit_session() as s:
-        return _render_declaration(s.get(Declaration, declaration_id))
+    return _render_declaration(read_once(find_declaration, read_token(ConfirmDeclaration, token).declaration))
 
 
 def confirm_declaration(token: str) -> ResponseReturnValue:
@@ -161,28 +157,33 @@ def ask_portal(token: str) -> str:
     """Show the button that opens Stripe's portal."""
     with session() as s:
         contact, _ = find_contact(s, OpenPortal, token)
-        use_language_of(s, contact)
-        return render_template("portal.html", known=contact is not None)
+        use_language_of(contact)
+        return render_template("links/portal.html", known=contact is not None)
 
 
 def open_portal(token: str) -> tuple[str, int, dict[str, str]]:
     """Open a session of the portal and lead to it, by a header: the policy allows no form to lead elsewhere."""
     with session() as s:
         contact, _ = find_contact(s, OpenPortal, token)
-        user = s.get_one(User, contact.user_id) if contact else None
-        use_language_of(s, contact)
+        user = contact.user if contact else None
+        use_language_of(contact)
     if user is None:
-        return render_template("portal.html", known=False), HTTPStatus.OK, {}
+        return render_template("links/portal.html", known=False), HTTPStatus.OK, {}
     url = billing.open_portal(user)
-    return render_template("portal.html", known=True, url=url), HTTPStatus.OK, {"Refresh": f"0; url={url}"}
+    return (
+        render_template("links/portal.html", known=True, url=url),
+        HTTPStatus.OK,
+        {"Refresh": f"0; url={url}"},
+    )
 
 
 def ask_refund(token: str) -> str:
     """Show what would be refunded for an alert whose desks closed, or why nothing is."""
     with session() as s:
-        user_id, alert_id = _read_choice(s, token)
+        contact, choice = find_contact(s, RefundClosedDesk, token)
+        use_language_of(contact)
         try:
-            refund = quote_closed_desk(s, user_id, alert_id) if user_id else None
+            refund = quote_closed_desk(s, contact.user_id, choice.alert) if contact else None
         except ApiError:
             refund = None
     return _render_refund_page(refund, done=False)
@@ -190,9 +191,11 @@ def ask_refund(token: str) -> str:
 
 def choose_refund(token: str) -> str:
     """End the plan and refund the rest; a repetition refunds nothing more."""
+    with autocommit_session() as s:
+        contact, choice = find_contact(s, RefundClosedDesk, token)
+        use_language_of(contact)
     try:
-        user_id, alert_id = read_once(_read_choice, token)
-        chosen = refund_closed_desk(user_id, alert_id) if user_id else None
+        chosen = refund_closed_desk(contact.user_id, choice.alert) if contact else None
     except ApiError:
         chosen = None
     return _render_refund_page(chosen, done=chosen is not None)
@@ -200,10 +203,4 @@ def choose_refund(token: str) -> str:
 
 def _render_refund_page(refund: ClosedDeskRefund | None, *, done: bool) -> str:
     amount = write_money(refund.refund, read_language()) if refund else None
-    return render_template("closed_desk.html", amount=amount, done=done)
-
-
-def _read_choice(s: Session, token: str) -> tuple[UUID | None, UUID]:
-    """Return the user whom a token was sent to, None where the address is no longer theirs, and the alert."""
-    contact, refund = find_contact(s, RefundClosedDesk, token)
-    return contact.user_id if contact else None, refund.alert
+    return render_template("links/closed_desk.html", amount=amount, done=done)

@@ -43,6 +43,13 @@ from tests.in_turn import in_turn
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
 UNDO = {"undo": "true"}
+PLAN = PlanName.URGENCE_TOTAL  # of Camille's
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: People) -> Person:
+    """Give a user; no browser, since links need no login."""
+    return person(plan=PLAN)
 
 
 def stop(*alerts: UUID) -> str:
@@ -298,7 +305,6 @@ def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient) -
     assert rows(AuditEntry) == []
 
 
-PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 VALUES = ("found", "too_late", "nothing_there", "stopped")
 SAID = dict(zip(VALUES, ("Trouvé", "Trop tard", "La page ne montre rien", "Arrêter"), strict=True))
 

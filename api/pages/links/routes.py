@@ -10,14 +10,10 @@ from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.links import (
-    account_views,
-    answer_views,
-    contract_views,
-    stop_views,
-)
-from api.links.blueprint import blueprint
-from api.web.doors import Door, declare_door
+from api.pages.area import Access
+from api.pages.links import account_views, answer_views, contract_views, stop_views
+from api.pages.links.area import area
+from api.web.doors import Door
 from configs.ground.signing import (
     AcknowledgeIncident,
     AnswerAlert,
@@ -41,7 +37,7 @@ from configs.ground.signing import (
     find_kind,
 )
 
-__all__ = ["blueprint"]
+__all__ = ["area"]
 
 View = Callable[[str], ResponseReturnValue]  # of a token, which it reads
 
@@ -68,7 +64,7 @@ VIEWS: Mapping[type[Link], tuple[View, View | None, Door]] = {
 }
 
 
-@blueprint.get("/<token>")
+@area.page("/<token>", Access.LINK)
 def show_link(token: str) -> ResponseReturnValue:
     """Show what a link would do."""
     return _find_views(token)[0](token)
@@ -80,8 +76,7 @@ def find_link_door(token: str) -> Door:
     return VIEWS[kind][2] if kind else Door.SIGNED
 
 
-@blueprint.post("/<token>")
-@declare_door(find_link_door)
+@area.action("/<token>", Access.LINK, door=find_link_door)
 def act(token: str) -> ResponseReturnValue:
     """Do what a link is for."""
     carry_out = _find_views(token)[1]

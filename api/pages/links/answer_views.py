@@ -1,0 +1,145 @@
+"""Links of slot alerts by which people answer, and of the appointments that follow: reminders, and how it went."""
+
+from http import HTTPStatus
+
+from flask import render_template, request
+
+from api.alerts.answers import StoredAnswer
+from api.alerts.appointment_reminders import CHOICES, move_reminders
+from api.alerts.appointments import store_answer
+from api.alerts.links.asked_messages import (
+    CLOSING,
+    AnswerForm,
+    AskedMessage,
+    find_asked,
+    read_value,
+    store_form,
+)
+from api.alerts.links.linked_appointments import LinkedAppointment, find_appointment
+from api.ground.errors import ApiError
+from api.models.appointment import Step
+from api.models.base import session
+from api.web.languages import read_language, use_account_language
+from configs.ground.clock import clock
+from configs.ground.signing import AnswerAlert, MoveReminders, TellHowItWent, read_token
+
+
+def ask_answer(token: str) -> str:
+    """Show the answer to a slot alert that would be stored."""
+    with session() as s:
+        asked = find_asked(s, read_token(AnswerAlert, token).notification)
+        return _render_question(asked, token, AnswerForm(read_value(request.args.get("value"))))
+
+
+def answer_alert(token: str) -> tuple[str, int]:
+    """Store an answer to a slot alert; a repetition changes nothing."""
+    notification_id, form = read_token(AnswerAlert, token).notification, _read_answer_form()
+    try:
+        with session() as s:
+            asked = find_asked(s, notification_id)
+            if asked is None:
+                return _render_question(None, token, form), HTTPStatus.OK
+            stored = store_form(s, asked, form)
+            shown = find_asked(s, notification_id) or asked
+    except ApiError as error:  # nothing is stored: the page shows why
+        mistake = error.word if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+        with session() as s:
+            page = _render_question(find_asked(s, notification_id), token, form, mistake)
+        return page, error.status if mistake else HTTPStatus.CONFLICT
+    return _render_stored(shown, stored), HTTPStatus.OK
+
+
+def _read_answer_form() -> AnswerForm:
+    value = read_value(request.form.get("value") or request.args.get("value"))
+    day, hour = (request.form.get(name, "").replace("\0", "?").strip()[:20] for name in ("day", "hour"))
+    return AnswerForm(value, frozenset(request.form.getlist("alert")), day, hour)
+
+
+def _render_question(
+    asked: AskedMessage | None, token: str, form: AnswerForm, mistake: str | None = None
+) -> str:
+    if asked is None:
+        return render_template("links/answer.html", state="gone")
+    use_account_language(asked.user.language)
+    return render_template(
+        "links/answer.html",
+        state="final" if asked.is_final else "open",
+        asked=asked,
+        token=token,
+        given=asked.given and asked.given.value.value,
+        value=form.value and form.value.value,
+        chooses_alerts=form.value in CLOSING and len(asked.alerts) > 1,
+        form=form,
+        mistake=mistake,
+    )
+
+
+def _render_stored(asked: AskedMessage, stored: StoredAnswer) -> str:
+    use_account_language(asked.user.language)
+    return render_template(
+        "links/answer.html",
+        state="done",
+        asked=asked,
+        given=stored.value.value,
+        until=asked.write_end(stored, read_language()),
+    )
+
+
+def ask_reminders(token: str) -> str:
+    """Show when the reminders of an appointment come."""
+    with session() as s:
+        return _render_reminders(
+            find_appointment(s, read_token(MoveReminders, token).appointment), done=False
+        )
+
+
+def set_reminders(token: str) -> tuple[str, int]:
+    """Move the reminders, or switch them off; a repetition changes nothing."""
+    with session() as s:
+        found = find_appointment(s, read_token(MoveReminders, token).appointment)
+        offered = {step: {"": None} | {str(each): each for each in CHOICES[step]} for step in Step}
+        chosen = {step: request.form.get(step, "") for step in Step}
+        if any(text not in offered[step] for step, text in chosen.items()):
+            return _render_reminders(found, done=False, refused=True), 422
+        if found:
+            move_reminders(found.row, *(offered[step][text] for step, text in chosen.items()))
+        return _render_reminders(found, done=True), 200
+
+
+def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: bool = False) -> str:
+    if found is None or found.row.at is None or found.row.at <= clock():
+        return render_template("links/reminders.html", found=None, done=done)
+    use_account_language(found.user.language)
+    language = read_language()
+    choices = {step.value: found.list_choices(step, language) for step in Step}
+    return render_template(
+        "links/reminders.html",
+        found=found,
+        moment=found.write_moment(language),
+        choices=choices,
+        done=done,
+        refused=refused,
+    )
+
+
+def ask_went(token: str) -> str:
+    """Show the answer that would be stored."""
+    with session() as s:
+        answer = read_token(TellHowItWent, token)
+        return _render_answer(find_appointment(s, answer.appointment), done=False, well=answer.well)
+
+
+def take_answer(token: str) -> str:
+    """Store how an appointment went; a repetition changes nothing."""
+    answer = read_token(TellHowItWent, token)
+    with session() as s:
+        found = find_appointment(s, answer.appointment)
+        if found:
+            store_answer(found.row, went_well=answer.well)
+        return _render_answer(found, done=True, well=answer.well)
+
+
+def _render_answer(found: LinkedAppointment | None, *, done: bool, well: bool) -> str:
+    if found:
+        use_account_language(found.user.language)
+    return render_template("links/went.html", found=found is not None, done=done, well=well)
