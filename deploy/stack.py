@@ -1,7 +1,4 @@
-"""The stack of several machines, made from production.yaml (docs/scaling.md); release.py deploys it.
-
-What a stack has not is left out, or said otherwise.
-"""
+"""The stack of several machines, made from production.yaml (docs/scaling.md), without what a stack has not."""
 
 import hashlib
 import re
@@ -116,12 +113,14 @@ def _make_service(
 def _place(name: str, service: Yaml, values: Mapping[str, str], label: str) -> Yaml:
     """Return how often a service runs, on which nodes, and in which order it is replaced."""
     once = service.get("restart") == "on-failure:3"
-    # one that writes to a volume, or has a port of its machine, ends before the next begins
-    order = "stop-first" if label == "data" and name not in _REPLICAS else "start-first"
+    replicas = int(values.get(_REPLICAS.get(name, ""), "1"))
+    # One that writes to a volume, or has a port of its machine, ends before the next begins; and one of several, or all
+    # would go to a machine that came back empty: the swarm counts those that are about to end
+    order = "stop-first" if replicas > 1 or (label == "data" and name not in _REPLICAS) else "start-first"
     return {
         "endpoint_mode": "dnsrr",
         "mode": "replicated-job" if once else "replicated",
-        "replicas": int(values.get(_REPLICAS.get(name, ""), "1")),
+        "replicas": replicas,
         "placement": {"constraints": [f"node.labels.{label} == 1" if label else "node.labels.browser != 1"]},
         "restart_policy": {"delay": "5s"}
         | ({"condition": "on-failure", "max_attempts": 3} if once else {"condition": "any"}),

@@ -105,6 +105,16 @@ def test_replicas_are_the_numbers_of_the_settings() -> None:
     assert made["nginx"]["environment"]["API_ADDRESSES"] == "api-1:4000"
 
 
+def test_one_of_several_ends_before_the_next_begins_so_that_they_stay_on_both_machines() -> None:
+    made = make({"NOTIFIER_REPLICAS": "2"})["services"]
+    orders = {name: made[name]["deploy"]["update_config"]["order"] for name in made if name != "migrate"}
+    assert {name for name, order in orders.items() if order == "start-first"} == {
+        "planner",
+        "scrapyd",
+        "stream",
+    }
+
+
 def test_more_apis_than_one_machine_has_are_refused_where_their_files_lie_in_its_volumes() -> None:
     with pytest.raises(StackRefused, match="PROOFS_URL, EXPORTS_URL, INVOICES_URL object stores"):
         make({**STORES, "EXPORTS_URL": "", "API_REPLICAS": "3"})
