@@ -34,6 +34,7 @@ _ROLES = {
     "api/prefectures/desk_days.py": "rdvpriority_background",
     "api/payments/invoices/issuing.py": "rdvpriority_background",
     "api/payments/invoices/__main__.py": "rdvpriority_background",
+    "api/payments/exchange/commands.py": "rdvpriority_background",
     "api/payments/exchange/jobs.py": "rdvpriority_background",
     "api/payments/exchange/book_checks.py": "rdvpriority_background",
     "api/payments/exchange/reconciliation.py": "rdvpriority_background",

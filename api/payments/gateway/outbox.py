@@ -1,6 +1,6 @@
 """The outbox of commands to Stripe: written with the decision, carried out after its commit, repeated until answered.
 
-A job of the queue `payments` carries out what is due (exchange/jobs.py); the sweep asks for it each second.
+A job of the queue `payments` carries out what is due (exchange/commands.py); the sweep asks for it each second.
 """
 
 from datetime import timedelta

@@ -28,7 +28,7 @@ from api.models.payment import (
 from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.models.user import Grant, User
 from api.payments.exchange import jobs
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.commands import carry_out
 from api.payments.exchange.objects import find_type
 from api.payments.gateway.client import call
 from api.payments.gateway.outbox import find_due_commands

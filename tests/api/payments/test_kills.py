@@ -18,7 +18,7 @@ from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
 from api.payments.declarations.service import undo_own
 from api.payments.exchange import checkout_calls, jobs
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.commands import carry_out
 from api.payments.exchange.reconciliation import reconcile
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import StripeAway

@@ -17,7 +17,7 @@ from api.models.alert import Alert
 from api.models.payment import Payment, PaymentStatus, PlanCredit
 from api.models.stripe_event import CommandKind
 from api.models.user import Contact, ContactState, User
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.commands import carry_out
 from api.payments.gateway.client import call
 from configs.ground.clock import clock
 from configs.world import sales_terms

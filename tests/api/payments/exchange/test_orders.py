@@ -11,7 +11,8 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from api.models.stripe_event import CommandKind
-from api.payments.exchange.jobs import carry_out, work_off
+from api.payments.exchange.commands import carry_out
+from api.payments.exchange.jobs import work_off
 from api.payments.ledger.payment_events import find_stripe_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

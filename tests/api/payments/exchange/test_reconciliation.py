@@ -24,7 +24,7 @@ from api.models.payment import (
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeEvent
 from api.models.user import Grant, Role, User
 from api.payments.exchange import events, jobs, reconciliation
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.commands import carry_out
 from api.payments.exchange.objects import OBJECT_TYPES, find_type
 from api.payments.exchange.reconciliation import reconcile, sync_stuck_payments
 from api.payments.gateway.client import call

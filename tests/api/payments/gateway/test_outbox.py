@@ -12,7 +12,7 @@ from api.jobs import schedule as jobs
 from api.models.base import engine, session
 from api.models.payment import Payment, Refund, StripeId, Subscription
 from api.payments.exchange import jobs as payment_jobs
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.commands import carry_out
 from api.payments.gateway.outbox import find_due_commands
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

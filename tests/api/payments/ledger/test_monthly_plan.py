@@ -12,7 +12,8 @@ from api.models.payment import CreditForm, Payment, PaymentStatus, RefundReason,
 from api.models.stripe_event import CommandKind
 from api.models.user import Role, User
 from api.payments.billing.plan_ends import remind_in_grace
-from api.payments.exchange.jobs import carry_out, work_off
+from api.payments.exchange.commands import carry_out
+from api.payments.exchange.jobs import work_off
 from api.payments.exchange.objects import OBJECT_TYPES
 from api.payments.exchange.reconciliation import sync_stuck_payments
 from api.payments.ledger.early_ends import withdraw

@@ -17,7 +17,7 @@ from api.models.user import Channel, Contact, Grant
 from api.payments.billing.schemas import Cancellation
 from api.payments.declarations.records import Author
 from api.payments.declarations.service import cancel_own
-from api.payments.exchange.jobs import carry_out
+from api.payments.exchange.commands import carry_out
 from api.payments.ledger.early_ends import shorten_paid_time, withdraw
 from api.payments.ledger.payment_events import lock_payment
 from configs.ground.clock import clock
