@@ -84,7 +84,7 @@ def measure_unwatched(
     gaps = [
         hole for each in alerts for hole in _find_gaps(session, each, begins, ends, least=promised, cut=cut)
     ]
-    holes = merge(gaps)
+    holes = merge_holes(gaps)
     found: dict[Payment, list[Hole]] = defaultdict(list)
     for payment, grant in rows:
         found[payment] += clip(holes, ((grant.starts_at, grant.ends_at),))
@@ -137,7 +137,7 @@ def add_hole(session: Session, payment_id: UUID, hole: Hole) -> None:
         session.flush()
 
 
-def merge(holes: Iterable[Hole]) -> list[Hole]:
+def merge_holes(holes: Iterable[Hole]) -> list[Hole]:
     """Return holes that may overlap or touch as times that do not: no time is given back twice."""
     merged: list[Hole] = []
     for each in sorted(holes, key=lambda hole: hole.starts_at):
@@ -161,4 +161,4 @@ def clip(holes: Sequence[Hole], spans: Iterable[tuple[datetime, datetime]]) -> l
         for start, end in spans
         for hole in holes
     )
-    return merge(each for each in parts if each.ends_at > each.starts_at)
+    return merge_holes(each for each in parts if each.ends_at > each.starts_at)

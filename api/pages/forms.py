@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
 from api.ground.errors import ApiError
-from configs.ground.text import clean_typed, write_day, write_hour
+from configs.ground.text import clean_typed, normalize_day, normalize_hour
 
 _l = lazy_gettext
 Texts = Mapping[tuple[str, str] | str, LazyString]  # by (field, rule), or by the word of a refusal
@@ -223,7 +223,7 @@ def _read_value(field: FieldInfo, name: str, sent: MultiDict[str, str]) -> Any:
 def _read_text(field: FieldInfo, text: str) -> Any:
     kinds = _list_kinds(field.annotation)
     if date in kinds or time in kinds:
-        return write_day(text) if date in kinds else write_hour(text)
+        return normalize_day(text) if date in kinds else normalize_hour(text)
     return _read_number(text) if kinds & {int, float} and str not in kinds else text
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from configs.ground.clock import clock
 
 QUEUE = "proof-pages"  # not `proofs`: Redis' rule for its keys, rq:*:<queue>*, would match those of workers
-JOB = "crawler.proofs.job.keep"
+JOB = "crawler.proofs.job.store_page"
 PAGES = "proofs:pages"  # hash: PageName as a text → Meta as JSON, a line feed, the packed body
 TRIES = "proofs:tries"  # hash: PageName as a text → pictures begun
 _AWAY = "proofs:away"

@@ -78,7 +78,7 @@ def join_code(text: str) -> str:
     return _SEPARATORS.sub("", clean_typed(text))
 
 
-def write_day(text: str) -> str:
+def normalize_day(text: str) -> str:
     """Return a typed day as `2026-03-31`, for browsers whose date field is a plain one; other text only cleaned."""
     typed = clean_typed(text)
     if found := _DAY.fullmatch(typed):
@@ -87,7 +87,7 @@ def write_day(text: str) -> str:
     return f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}" if found else typed
 
 
-def write_hour(text: str) -> str:
+def normalize_hour(text: str) -> str:
     """Return a typed hour as `09:30`: `9h30`, `9 h`, `9:30`; other text only cleaned."""
     typed = clean_typed(text)
     found = _HOUR.fullmatch(typed)

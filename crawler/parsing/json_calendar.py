@@ -14,7 +14,7 @@ from w3lib.url import add_or_replace_parameters
 
 from configs.ground.text import pluralize
 from crawler.parsing.dates import WEEK_LENGTH, day_of, local_text, within
-from crawler.parsing.json_models import ACCEPT, message_of, moments_in, reports_failure
+from crawler.parsing.json_models import ACCEPT, count_moments_in, message_of, reports_failure
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.reading import (
     ANYWHERE,
@@ -210,7 +210,7 @@ class _CalendarAnswer:
             return f"lists nothing, and says {said[:200]!r}"
         if self.found.odd:
             return "lists nothing, and what would prove it is missing or cannot be read"
-        if moments_in(self.page) > self.found.others:
+        if count_moments_in(self.page) > self.found.others:
             return "lists nothing, and yet a moment stands in it"
         ahead = self.found.begins and self.asked.last and self.found.begins > self.asked.last
         if not (self.astray or ahead):

@@ -117,7 +117,7 @@ def as_from(url: str) -> dict[str, str]:
     return ACCEPT | {"Origin": origin(url), "Referer": url}
 
 
-def moments_in(page: Page) -> int:
+def count_moments_in(page: Page) -> int:
     """Count the moments anywhere in the body: dates with an hour, hours alone, dates under a key with `next`.
 
     The time when the answer was made does not count.
@@ -125,7 +125,7 @@ def moments_in(page: Page) -> int:
     return len(_TRACE.findall(_STAMP.sub(b"", page.body)))
 
 
-def days_in(page: Page) -> bool:
+def contains_day(page: Page) -> bool:
     """Tell whether the body contains a date, with an hour or without."""
     return _DAY.search(page.text) is not None
 
@@ -150,7 +150,7 @@ def message_of(page: Page) -> str:
     return next((each[:_LONGEST_MESSAGE] for each in words if each and not _FINE.fullmatch(each)), "")
 
 
-def moments_of(answer: BaseModel) -> int:
+def count_moments_of(answer: BaseModel) -> int:
     """Count the moments anywhere in a part of an answer, whose class keeps unknown fields."""
     return len(_TRACE.findall(answer.model_dump_json(warnings=False).encode()))
 

@@ -27,9 +27,9 @@ from crawler.parsing.json_models import (
     Key,
     OrNone,
     Wall,
+    contains_day,
+    count_moments_of,
     day_in,
-    days_in,
-    moments_of,
     origin,
     parse_json,
 )
@@ -243,7 +243,7 @@ def _list_weeks(visit: VisitContext, place: Place) -> list[CoveredWindow]:
 
 def _read_week(page: Page, opens: WindowRequest | None) -> Reading:
     if message := parse_json(page, _Message):
-        if says_none(message.message) and not days_in(page):
+        if says_none(message.message) and not contains_day(page):
             return read_listing(page, Listing(), opens)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
     days = parse_json(page, dict[str, OrNone[_Day]])
@@ -265,7 +265,7 @@ def _listing(page: Page, days: Mapping[str, _Day | None]) -> Listing:
         [*moments, *odd],
         begins=min(known, default=None),
         last=max(known, default=None),
-        others=sum(map(moments_of, taken)),
+        others=sum(map(count_moments_of, taken)),
     )
 
 

@@ -23,7 +23,7 @@ MOST_TRIES = 3  # of each picture; a page may be one that no browser survives
 _HUNG_SECONDS = JOB_SECONDS + 30  # RQ's own limit has not ended it
 
 
-def keep(name: str) -> None:
+def store_page(name: str) -> None:
     """Store a page that waits, then its picture. What fails now is tried again (crawler/proofs/__main__.py)."""
     client = redis()
     found = cast("bytes | None", client.hget(PAGES, name))

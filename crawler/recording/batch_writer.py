@@ -19,7 +19,7 @@ from configs.ground.logs import OutageLog
 from crawler.items import CheckItem
 from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome
-from crawler.recording.check_transaction import Written, record
+from crawler.recording.check_transaction import Written, record_checks
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd
 
@@ -126,7 +126,7 @@ class Writer:
         written, pause = Written(), _FIRST_WAIT
         while batch:
             try:
-                written = record(batch)
+                written = record_checks(batch)
                 break
             except Exception as error:  # whatever it is, the checks are kept # noqa: BLE001
                 why = str(error).partition("\n")[0]

@@ -167,7 +167,7 @@ def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> Visit
     )
 
 
-def record(checks: Sequence[CheckItem]) -> Written:
+def record_checks(checks: Sequence[CheckItem]) -> Written:
     """Write checks of different desks in one transaction; where one of them is refused, each in a savepoint.
 
     Raises:

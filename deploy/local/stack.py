@@ -36,7 +36,7 @@ from deploy.local.processes import (
 )
 from deploy.local.programs import commands, write_supervisor
 from deploy.local.short_periods import gather
-from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, keep
+from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, write_variables
 from deploy.local.valkey import Valkey, start_valkey
 from deploy.sandbox import addresses
 from deploy.sandbox.control_client import ask
@@ -139,7 +139,7 @@ def running(
         variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url()) | {
             f"DATABASE_URL_{program.upper()}": address for program, address in addresses_of.items()
         }
-        keep(state / ENVIRONMENT, gather(variables))
+        write_variables(state / ENVIRONMENT, gather(variables))
         moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))

@@ -91,14 +91,14 @@ def write_private(path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
 
 
-def keep(file: Path, variables: Mapping[str, str]) -> None:
+def write_variables(file: Path, variables: Mapping[str, str]) -> None:
     """Write variables as a shell reads them (`set -a; . file`), for us alone: there are secrets among them."""
     file.touch(mode=0o600)
     file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()), "utf-8")
 
 
 def read_kept(file: Path) -> dict[str, str]:
-    """Return what `keep` wrote.
+    """Return what `write_variables` wrote.
 
     Raises:
         OSError: there is no such file, or it is not ours to read.

@@ -48,7 +48,7 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.delivery.message_writer import build_row, write_rows
+from notifier.delivery.message_writer import build_row, insert_rows
 from notifier.delivery.nudges import lease_seconds
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
 from notifier.delivery.retry_policy import UNKNOWN
@@ -399,4 +399,4 @@ def write_cap_notices(session: Session, held: Collection[UUID], now: datetime) -
         | {"dedupe_key": f"{_CAP_NOTICE}:{user_id}:{now:%Y%m%dT%H}"}
         for user_id, contact_id, channel, language in session.execute(first)
     ]
-    write_rows(session, notices)
+    insert_rows(session, notices)

@@ -128,7 +128,7 @@ def deliver(ids: Sequence[UUID]) -> None:
 def hand_over(claimed: Sequence[ClaimedMessage]) -> None:
     """Send what is claimed; record each answer as it comes."""
     for sent in send(claimed):
-        record(sent)
+        record_answer(sent)
 
 
 def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
@@ -245,7 +245,7 @@ def write_stop_headers(context: TemplateContext) -> dict[str, str]:
     }
 
 
-def record(sent: Sent) -> bool:
+def record_answer(sent: Sent) -> bool:
     """Write the answer where the lease is still ours; return whether it was for all.
 
     An answer that was received is not lost while the database is away, however long: nobody takes the row over then.

@@ -77,7 +77,7 @@ def create_notifications(
     contacts = session.scalars(mine.order_by(Contact.id))
     if sent.notice_link:
         write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
-    return write_rows(
+    return insert_rows(
         session,
         [
             build_row(kind, contact.channel, spoken, params, Priority(priority))
@@ -117,7 +117,7 @@ def notify_address(
         write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
     row = build_row(kind, Channel.EMAIL, spoken, params, Priority.IMMEDIATE)
     to = {"address": address, "user_id": user_id, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}
-    return write_rows(session, [row | to])
+    return insert_rows(session, [row | to])
 
 
 def build_row(
@@ -129,7 +129,7 @@ def build_row(
     }  # fmt: skip
 
 
-def write_rows(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
+def insert_rows(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
     """Write the rows whose dedupe key is new, due now where they do not say when; return their ids.
 
     Each names the same columns.
@@ -157,7 +157,7 @@ def write_to_contacts(
         | {name: each[name] for name in ("user_id", "contact_id", "dedupe_key")}
         for each in messages
     ]
-    return write_rows(session, rows)
+    return insert_rows(session, rows)
 
 
 def write_notice(

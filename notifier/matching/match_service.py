@@ -26,7 +26,7 @@ from configs.settings import Constant
 from configs.world.plan import PlanName, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
-from notifier.matching.notification_writer import InlineClaim, MatchResult, write
+from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
     Candidate,
     OpenSlots,
@@ -198,7 +198,7 @@ def _write(
     """Write matches and notifications; return the ids of those to deliver that `inline` did not take."""
     if result.late and not result.wishes:
         return []
-    waiting = write(session, result, now, inline) if result.wishes else []
+    waiting = write_matches(session, result, now, inline) if result.wishes else []
     taken = len(inline.messages) if inline else 0
     log_when_committed(
         session, "matched", detection=str(result.detection.id), desk=result.detection.desk_id,

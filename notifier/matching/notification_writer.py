@@ -34,7 +34,7 @@ from notifier.content.messages import FALLBACK, choose_language, render_notice
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
-from notifier.delivery.message_writer import build_row, write_rows
+from notifier.delivery.message_writer import build_row, insert_rows
 from notifier.delivery.reader_wishes import TIMES, may_call, read_times
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
@@ -171,7 +171,7 @@ class MatchResult:
     late: bool
 
 
-def write(
+def write_matches(
     session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None = None
 ) -> list[UUID]:
     """Write matches and notifications: one per person and contact, however many alerts of that person match.
@@ -312,7 +312,7 @@ def _write_calls(
             rows.append(
                 row | {"dedupe_key": f"call:{row['id']}", "seen_at": detection.seen_at, "matched_at": now}
             )
-    return write_rows(session, rows)
+    return insert_rows(session, rows)
 
 
 def _select_callable(user_ids: Collection[UUID], now: datetime) -> sa.Select[*tuple[Any, ...]]:

@@ -65,7 +65,7 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
         found = matched.get(row.id)
         if found is None:
             return Skip(State.SKIPPED, "alert deleted")
-        if skip := skip_unreachable(contact) or find_end(found, confirmed):
+        if skip := skip_unreachable(contact) or find_skip(found, confirmed):
             return _hold_missing(row, found, now) if skip is _GONE and found.missing else skip
         seen_at = row.seen_at or found.detection.seen_at
         # Delayed by its reader's wish: it says when its slots were last confirmed
@@ -130,7 +130,7 @@ def _heirs(session: Session, slots: Iterable[SlotRow]) -> dict[int, list[SlotRow
     }
 
 
-def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
+def find_skip(found: Announcement, confirmed_since: datetime) -> Skip | None:
     """Return why the matched slots are not announced, or None."""
     if not found.stops:
         return _CHANGED if found.is_changed else _STOPPED
@@ -208,7 +208,7 @@ def _read_called(due: DueMessage) -> TemplateContext | Skip:
     found = read_matched_slots(due.session, [due.row.id], due.now).get(due.row.id)
     if found is None:
         return _STOPPED
-    if skip := find_end(found, due.now - timedelta(seconds=unconfirmed_seconds())):
+    if skip := find_skip(found, due.now - timedelta(seconds=unconfirmed_seconds())):
         return _UNSEEN if skip.state is State.PENDING else skip
     opening = SlotOpening(found.detection, tuple(found.slots), due.row.seen_at or found.detection.seen_at)
     return ContentCache().context([opening], (), due.language)

@@ -29,7 +29,7 @@ from notifier.channels.fates import ACCEPTED, COPIES, FINAL
 from notifier.channels.provider_base import price_settled, provider_timeout_seconds
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
-from notifier.delivery.message_writer import write_rows
+from notifier.delivery.message_writer import insert_rows
 from notifier.delivery.nudges import no_receipt_seconds
 from notifier.delivery.retry_policy import call_gap_seconds
 from notifier.matching.queries import recipients
@@ -335,4 +335,4 @@ def _copy(opened: Session, row: Notification, values: dict[str, Any]) -> None:
             "matched_at",
         )
     }  # fmt: skip
-    write_rows(opened, [same | {"id": new_id(), "dedupe_key": f"fallback:{row.id}"} | values])
+    insert_rows(opened, [same | {"id": new_id(), "dedupe_key": f"fallback:{row.id}"} | values])

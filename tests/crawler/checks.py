@@ -15,7 +15,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.check_transaction import Written, record
+from crawler.recording.check_transaction import Written, record_checks
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from tests.factories import add_desk, rows
@@ -59,14 +59,14 @@ def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) 
 def recorded(at: datetime, desk: str, token: int, *slots: Slot, **changes: Any) -> Written:
     """Let a check begin, end and be written at an instant."""
     with time_machine.travel(at, tick=False):
-        return record([check(desk, token, *slots, started_at=at, **changes)])
+        return record_checks([check(desk, token, *slots, started_at=at, **changes)])
 
 
 def open_after(found: CheckItem, token: int) -> tuple[Outcome, set[datetime]]:
     """Write what a spider found; return how it ended, and which hours are open from then on."""
     if not rows(DeskState, DeskState.id == found.desk_id):
         add_desk(found.desk_id)
-    record([replace(found, token=token)])
+    record_checks([replace(found, token=token)])
     return found.outcome, {each.starts_at for each in rows(SlotRow, SlotRow.gone_at.is_(None))}
 
 

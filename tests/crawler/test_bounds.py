@@ -14,7 +14,7 @@ from api.models.slot import SlotRow
 from configs.world.desk import Desk
 from crawler.bounds import LONGEST_KEY, LONGEST_LABEL, LONGEST_REASON, bound_key, bound_reading, clean_text
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
 from tests.factories import one
@@ -125,6 +125,6 @@ def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str
     planned_desks(a=HOST)
     hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)
     said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (CoveredWindow(LONG),)), VISIT)
-    record([check("a", 1, *said.slots, reason=said.reason, covered=said.covered, seen_at=NOW)])
+    record_checks([check("a", 1, *said.slots, reason=said.reason, covered=said.covered, seen_at=NOW)])
     row = one(SlotRow)
     assert (row.url, row.seats) == (check().booking_url, None)

@@ -17,7 +17,7 @@ from configs.programs.loop_report import LoopReport, read_report
 from configs.world.desk import Desk
 from crawler.planner import Planner
 from crawler.reading import Slot
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, check, slot, take
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits
@@ -88,7 +88,7 @@ def visit(client: redis.Redis, now: datetime, *slots: Slot) -> int:
     """Check desk a, which must be due; return how many detections that makes."""
     (claimed,) = take(client, now, places=1, system=SYSTEM).claims
     item = check("a", claimed.token, *slots, started_at=now, seen_at=now)
-    written = record([item])
+    written = record_checks([item])
     due_queue.send(client, due_queue.finish(SYSTEM, written.visits, now=now))
     return len(written.detections)
 
@@ -196,7 +196,7 @@ def test_a_spider_whose_clock_is_a_day_off_stops_no_check_and_tells_no_slot_twic
     try:
         frozen.move_to(begin + step)
         item = check("a", 2**40, slot(), started_at=begin + step, seen_at=begin + step)
-        written = record([item])
+        written = record_checks([item])
     finally:
         replace_database_clock(partial(datetime.now, UTC))
     assert not written.detections

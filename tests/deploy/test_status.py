@@ -26,7 +26,7 @@ from api.models.desk import DeskStatus
 from api.models.user import User
 from deploy.local.processes import stop_with_descendants, wait_until
 from deploy.local.programs import read_programs, write_supervisor
-from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, keep
+from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, write_variables
 from deploy.status import NothingRuns, ask_all, attach, main, show
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
@@ -160,7 +160,9 @@ def test_the_stack_that_runs_is_joined_unless_another_database_is_named(
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setattr(os, "environ", dict(os.environ) | {"STATE_DIR": str(tmp_path)})
     with alone(tmp_path):
-        keep(tmp_path / ENVIRONMENT, {"DATABASE_URL": "postgresql://here", "REDIS_URL": "redis://here"})
+        write_variables(
+            tmp_path / ENVIRONMENT, {"DATABASE_URL": "postgresql://here", "REDIS_URL": "redis://here"}
+        )
         assert attach() == tmp_path
         assert os.environ["REDIS_URL"] == "redis://here"
         os.environ["DATABASE_URL"] = "postgresql://elsewhere"

@@ -16,7 +16,7 @@ from api.models.user import Channel, Grant, User
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from crawler.items import CheckItem
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from crawler.recording.slot_expiry import close_unproven
 from tests.factories import add_alert, add_contact, add_desk, add_grant, change, save
 from tests.model.model import Limits, Told
@@ -96,7 +96,7 @@ class World:
 
     def check(self, checks: Iterable[tuple[CheckItem, datetime]]) -> list[UUID]:
         """Write a batch of checks, with when their pages were read."""
-        found = record([replace(check, seen_at=at) for check, at in checks]).detections
+        found = record_checks([replace(check, seen_at=at) for check, at in checks]).detections
         self.detections += found
         return found
 

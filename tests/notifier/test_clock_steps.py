@@ -219,7 +219,7 @@ def test_a_message_that_left_does_not_leave_again(
     (sent,) = delivery.send(delivery.claim([key]))
     with refusing:
         refusing.enter_context(refusal())
-        assert delivery.record(sent), "the lease ran out, and nobody could take the row over"
+        assert delivery.record_answer(sent), "the lease ran out, and nobody could take the row over"
     jobs.deliver(str(key))
     assert len(provider.taken) == 1
     assert world.after(key) == (State.SENT, None)
@@ -247,7 +247,7 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
     (sent,) = delivery.send(delivery.claim([key]))
     with refusing:
         refusing.enter_context(disk_full(for_answers_only=True))
-        assert delivery.record(sent)
+        assert delivery.record_answer(sent)
     jobs.deliver(str(key))
     assert len(provider.taken) == 1
     assert world.after(key) == (State.SENT, None)

@@ -54,7 +54,7 @@ def claim_and_put_back(luck: random.Random) -> None:
         ids = list(s.scalars(sa.select(Notification.id)))
     luck.shuffle(ids)
     if claimed := delivery.claim(ids[:8]):
-        delivery.record(delivery.Sent(claimed, NotAttempted("test")))
+        delivery.record_answer(delivery.Sent(claimed, NotAttempted("test")))
 
 
 def lose_contact(contacts: list[UUID], luck: random.Random) -> None:

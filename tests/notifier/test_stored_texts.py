@@ -160,7 +160,7 @@ def test_a_row_has_its_text_once_it_may_have_left_or_never_will(
     world.waiting()
     (message,) = delivery.claim([row.id for row in world.all_of(Notification)])
     outgoing = delivery.render_message(message, {})
-    delivery.record(delivery.Sent([message], answer, [outgoing.stored]))
+    delivery.record_answer(delivery.Sent([message], answer, [outgoing.stored]))
     ((_, _, title, text),) = read_stored()
     assert (title is not None, text is not None) == (is_kept, is_kept)
 

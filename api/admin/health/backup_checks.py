@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from redis import Redis
 
-from api.admin.health.findings import refuse
+from api.admin.health.findings import raise_troubles
 from api.admin.health.reading import read_session
 from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from configs.ground.clock import clock
@@ -54,7 +54,7 @@ def check_backups(_: Redis) -> str:
         states = {each.part: each for each in s.scalars(sa.select(BackupState))}
         slot = s.execute(_WAITING, {"slot": SLOT}).one_or_none()
     log = states.get(BackupPart.WAL)
-    refuse([*_find_log_troubles(log, slot, now), *_find_part_troubles(states, now)])
+    raise_troubles([*_find_log_troubles(log, slot, now), *_find_part_troubles(states, now)])
     stored, base = states[BackupPart.WAL].finished_at, states[BackupPart.BASE].finished_at
     return (
         f"the log is stored up to {format_duration(now - (stored or now))} ago,"

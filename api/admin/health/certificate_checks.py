@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 
-from api.admin.health.findings import refuse
+from api.admin.health.findings import raise_troubles
 from configs.ground.addresses import is_loopback
 from configs.ground.clock import clock
 from configs.ground.text import format_duration
@@ -25,7 +25,7 @@ def check_certificates(_: Redis) -> str:
     """Look at the certificate of each address; return until when all are good."""
     addresses = sorted(filter(None, map(_read_address, {settings().api_url, settings().frontend_url})))
     described = [_describe(host, port) for host, port in addresses]
-    refuse([text for text, is_good in described if not is_good])
+    raise_troubles([text for text, is_good in described if not is_good])
     return "; ".join(text for text, _ in described) or "none: API_URL is not https"
 
 

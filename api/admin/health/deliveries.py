@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from api.admin.health.findings import Trouble, refuse
+from api.admin.health.findings import Trouble, raise_troubles
 from api.admin.health.reading import read_session
 from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
@@ -42,7 +42,7 @@ def check_messages(_: Redis) -> str:
     """Find what no worker took for a while: messages that could be sent, detections without messages."""
     now = clock()
     with read_session() as s:
-        refuse([*_find_waiting(s, now), *_find_unmatched(s, now)])
+        raise_troubles([*_find_waiting(s, now), *_find_unmatched(s, now)])
     return "none waits too long"
 
 
@@ -85,7 +85,7 @@ def check_delivery(_: Redis) -> str:
     with read_session() as s:
         troubles = [*_find_low_delivery(s, now), *_find_dead_letters(s, now), *_find_spam_reports(s, now)]
         troubles += _find_held_bounces(s)
-    refuse(troubles)
+    raise_troubles(troubles)
     return "messages arrive"
 
 
@@ -166,5 +166,5 @@ def check_ceilings(_: Redis) -> str:
         if s.scalars(asked).one() * 2 >= stranger_mails_a_day():
             text = "half of STRANGER_MAILS_A_DAY left on strangers' word"
             troubles.append(Trouble(Reason.MAIL_CEILING, f"mails {day}", text))
-    refuse(troubles)
+    raise_troubles(troubles)
     return "none is reached"

@@ -45,7 +45,7 @@ class PartFinding(NamedTuple):
 HealthAnswer = str | dict[str, PartFinding]  # text about the own part, or findings by part
 
 
-def refuse(troubles: Sequence[str | Trouble]) -> None:
+def raise_troubles(troubles: Sequence[str | Trouble]) -> None:
     """Do nothing where there is no trouble.
 
     Raises:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from api.admin.health.findings import refuse
+from api.admin.health.findings import raise_troubles
 from api.admin.health.queue_checks import health_age_seconds
 from api.admin.health.reading import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
@@ -118,7 +118,7 @@ def check_payments(_: Redis) -> str:
     # Everybody reads health; operators read which cases.
     if any(found[name] for name in ("failed_refunds", "late_refunds", "differences")):
         troubles.append("an operator must settle something: see the status")
-    refuse(troubles)
+    raise_troubles(troubles)
     if not (found["events"] or found["commands"]):
         return "nothing waits for Stripe"
     return f"{pluralize(found['events'], 'event')}, {pluralize(found['commands'], 'command')} on the way"

@@ -10,7 +10,7 @@ from redis import Redis
 from rq import Worker
 from rq.registry import FailedJobRegistry
 
-from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, refuse
+from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, raise_troubles
 from api.admin.health.queue_checks import health_age_seconds, measure_age
 from api.admin.health.reading import read_session
 from api.models.backup_state import BackupPart, BackupState
@@ -120,7 +120,7 @@ def check_background(redis: Redis) -> str:
     """Read the reports of the workers of jobs, and how the jobs ended the last time."""
     for queue, key in BACKGROUND.items():
         _read_loop(redis, key, f"the worker of {queue}", "python -m api.jobs")
-    refuse(find_job_troubles(read_job_states()))
+    raise_troubles(find_job_troubles(read_job_states()))
     return f"{' and '.join(BACKGROUND)} work"
 
 

@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 from api.admin.health.deliveries import LEAST_AWAITED, OLD
-from api.admin.health.findings import Trouble, refuse
+from api.admin.health.findings import Trouble, raise_troubles
 from api.admin.health.reading import read_session
 from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
@@ -48,7 +48,7 @@ def check_providers(_: Redis) -> str:
     with read_session() as s:
         quotas, silent = _find_quotas(s, clock()), _find_missing_receipts(s, clock())
         troubles = [*_find_down(), *quotas, *silent]
-    refuse(troubles)
+    raise_troubles(troubles)
     return "none of their circuit breakers is open"
 
 

@@ -82,7 +82,7 @@ def describe_notice(row: Notice) -> NoticeAnswer:
     )
 
 
-def read_notice(session: Session, user_id: UUID, notice_id: UUID, now: datetime) -> None:
+def mark_notice_read(session: Session, user_id: UUID, notice_id: UUID, now: datetime) -> None:
     """Mark a notice as read; one that was read keeps its time.
 
     Raises:
@@ -94,7 +94,7 @@ def read_notice(session: Session, user_id: UUID, notice_id: UUID, now: datetime)
     _mark(session, now, *mine)
 
 
-def read_all(session: Session, user_id: UUID, last: UUID, now: datetime) -> None:
+def mark_all_read(session: Session, user_id: UUID, last: UUID, now: datetime) -> None:
     """Mark a user's notices as read up to one: those that came while the user read the others stay unread."""
     _mark(session, now, Notice.user_id == user_id, Notice.id <= last)
 

@@ -41,7 +41,7 @@ def show_notices(query: PageQuery) -> dict[str, Any]:
 def mark_notice_read(path: IdPath) -> dict[str, Any]:
     """Mark a notice as read. To repeat it changes nothing."""
     with session() as s:
-        notices.read_notice(s, current_user_id(), path.id, clock())
+        notices.mark_notice_read(s, current_user_id(), path.id, clock())
         return UnreadCount(unread=count_unread(s, current_user_id())).as_json()
 
 
@@ -49,5 +49,5 @@ def mark_notice_read(path: IdPath) -> dict[str, Any]:
 def mark_all_read(body: ReadWish) -> dict[str, Any]:
     """Mark all notices as read up to the one that the body names; newer notices stay unread."""
     with session() as s:
-        notices.read_all(s, current_user_id(), body.last, clock())
+        notices.mark_all_read(s, current_user_id(), body.last, clock())
         return UnreadCount(unread=count_unread(s, current_user_id())).as_json()

@@ -226,7 +226,7 @@ def show_live_notices() -> Response:
 def mark_notice(id: UUID) -> ResponseReturnValue:
     """Mark one notice as read; one that is deleted by now is left out."""
     try:
-        write_once(notices.read_notice, current_user_id(), id, clock())
+        write_once(notices.mark_notice_read, current_user_id(), id, clock())
     except ApiError as error:
         if error.word != "not-found":
             raise
@@ -237,6 +237,6 @@ def mark_notice(id: UUID) -> ResponseReturnValue:
 def mark_all_notices() -> ResponseReturnValue:
     """Mark the notices as read that the page had shown, and all that are older."""
     if last := request.form.get("last", type=UUID):
-        write_once(notices.read_all, current_user_id(), last, clock())
+        write_once(notices.mark_all_read, current_user_id(), last, clock())
         return lead_to("messages.show_notices", _("Toutes ces notifications sont lues."))
     return lead_to("messages.show_notices")

@@ -297,7 +297,9 @@ def show_detection(id: UUID) -> str:
         if found.has_proof
         else "Aucune preuve n’est gardée de cette détection, ou plus aucune."
     )
-    first = f"Les {MOST_SLOTS} premiers de {cells.write(found.slots)}." if found.slots > MOST_SLOTS else ""
+    first = (
+        f"Les {MOST_SLOTS} premiers de {cells.format_cell(found.slots)}." if found.slots > MOST_SLOTS else ""
+    )
     blocks: list[Block] = [
         Facts(facts, actions=[proof], label="Ce qui a été vu"),
         Text(_list_messages(messages), "Messages"),

@@ -15,7 +15,7 @@ from configs.world.plan import PlanName, name_plan
 NOTHING = "—"
 
 
-def write(value: object) -> str:
+def format_cell(value: object) -> str:
     """Return a value as an operator reads it: instants in the operator's zone, numbers, plans; a dash for nothing."""
     if value is None or value == "":
         return NOTHING
@@ -48,14 +48,14 @@ def lines(*parts: object) -> Markup:
 
 
 def _join(sign: str, parts: tuple[object, ...]) -> Markup:
-    shown = [write(each) for each in parts if each is not None and each is not False and each != ""]
+    shown = [format_cell(each) for each in parts if each is not None and each is not False and each != ""]
     return Markup(sign).join(shown)  # noqa: S704 -- a sign of this module; the parts are escaped
 
 
 def link(text: object, endpoint: str, hidden: object = "", **arguments: object) -> Markup:
     """Return a link; `hidden` tells screen readers apart what has the same text."""
     rest = Markup('<span class="hidden"> {}</span>').format(hidden) if hidden else ""
-    return Markup('<a href="{}">{}{}</a>').format(_find_url(endpoint, arguments), write(text), rest)
+    return Markup('<a href="{}">{}{}</a>').format(_find_url(endpoint, arguments), format_cell(text), rest)
 
 
 def button(text: str, endpoint: str, **arguments: object) -> Markup:
@@ -74,7 +74,7 @@ def _find_url(endpoint: str, arguments: dict[str, object]) -> str:
 
 def badge(text: object, tone: str = "") -> Markup:
     """Return a short state; tone is `good`, `warn`, `bad`, `info` or none."""
-    return Markup('<span class="{}">{}</span>').format(f"badge {tone}".strip(), write(text))
+    return Markup('<span class="{}">{}</span>').format(f"badge {tone}".strip(), format_cell(text))
 
 
 def hint(*parts: object) -> Markup:
@@ -84,7 +84,7 @@ def hint(*parts: object) -> Markup:
 
 def english(text: object) -> Markup:
     """Return what a program wrote."""
-    return Markup('<span lang="en">{}</span>').format(write(text))
+    return Markup('<span lang="en">{}</span>').format(format_cell(text))
 
 
 def code(text: object) -> Markup:

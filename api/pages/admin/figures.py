@@ -64,7 +64,9 @@ def _show_slots(report: Any) -> Cell:
 
 def _show_false(desk: Any) -> Cell:
     return (
-        Markup("<strong>{}</strong>").format(cells.write(desk.nothing_there)) if desk.nothing_there else "0"
+        Markup("<strong>{}</strong>").format(cells.format_cell(desk.nothing_there))
+        if desk.nothing_there
+        else "0"
     )
 
 
@@ -109,7 +111,11 @@ def list_answers() -> str:
 
 def _describe_months(months: int, desks: Sequence[Any], total: int) -> str:
     when = "Ce mois-ci" if months == 1 else f"{months} derniers mois"
-    of_all = f" : {cells.write(len(desks))} guichets de {cells.write(total)}" if total > len(desks) else ""
+    of_all = (
+        f" : {cells.format_cell(len(desks))} guichets de {cells.format_cell(total)}"
+        if total > len(desks)
+        else ""
+    )
     return f"{when}, les fausses alertes d’abord{of_all}. Les chiffres sont ajoutés chaque heure."
 
 
@@ -137,7 +143,9 @@ def _show_whose(figure: DeliveryFigure) -> Cell:
 
 def _show_fates(figure: DeliveryFigure) -> Cell:
     shown = [
-        f"{text} {cells.write(found)}" for name, text in _COUNTS.items() if (found := getattr(figure, name))
+        f"{text} {cells.format_cell(found)}"
+        for name, text in _COUNTS.items()
+        if (found := getattr(figure, name))
     ]
     return ", ".join(shown) or cells.NOTHING
 
@@ -152,7 +160,7 @@ def _show_rate(figure: DeliveryFigure) -> Cell:
 
 
 def _write_percentiles(seconds: list[float] | None) -> str:
-    return " · ".join(cells.write(round(each, 3)) for each in seconds) if seconds else cells.NOTHING
+    return " · ".join(cells.format_cell(round(each, 3)) for each in seconds) if seconds else cells.NOTHING
 
 
 def _show_stages(figure: DeliveryFigure) -> Cell:

@@ -35,14 +35,16 @@ def _show_alarm(incident: Incident) -> Cell:
     if not incident.told_at:
         return cells.NOTHING
     again = (
-        Markup(", répétée le {}").format(cells.write(incident.repeated_at)) if incident.repeated_at else ""
+        Markup(", répétée le {}").format(cells.format_cell(incident.repeated_at))
+        if incident.repeated_at
+        else ""
     )
-    sent = Markup("envoyée le {}{}").format(cells.write(incident.told_at), again)
+    sent = Markup("envoyée le {}{}").format(cells.format_cell(incident.told_at), again)
     return cells.row(cells.badge("Sans réponse", "warn"), sent)
 
 
 def _show_end(incident: Incident) -> Cell:
-    return cells.write(incident.ends_at) if incident.ends_at else cells.badge("En cours", "bad")
+    return cells.format_cell(incident.ends_at) if incident.ends_at else cells.badge("En cours", "bad")
 
 
 COLUMNS: tuple[Column[Incident], ...] = (

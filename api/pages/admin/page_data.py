@@ -62,7 +62,7 @@ class Column(Generic[R]):
 
     def write(self, row: R) -> Cell:
         """Return the cell of a row."""
-        return cells.write(attrgetter(self.show)(row) if isinstance(self.show, str) else self.show(row))
+        return cells.format_cell(attrgetter(self.show)(row) if isinstance(self.show, str) else self.show(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Facts:
     @property
     def written(self) -> list[tuple[Cell, Cell]]:
         """Names and cells."""
-        return [(name, cells.write(value)) for name, value in self.facts if value is not False]
+        return [(name, cells.format_cell(value)) for name, value in self.facts if value is not False]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from api.models.base import new_id, write_once
 from api.pages.area import Access, Area
 from api.pages.forms import Form, Texts
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
-from api.payments.declarations.forms import receive
+from api.payments.declarations.forms import store_declaration
 from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
 from api.web.doors import Door
 from api.web.languages import read_language
@@ -59,5 +59,5 @@ def _take_form(
     if "confirmed" not in request.form:
         return render_template(f"{folder}/summary.html", wish=form.value, declaration=new_id())
     count_form()
-    row = write_once(receive, form.value, choose_page_language(read_language()), may_mail)
+    row = write_once(store_declaration, form.value, choose_page_language(read_language()), may_mail)
     return render_template(f"{folder}/received.html", row=row)

@@ -38,7 +38,7 @@ from api.payments.billing.schemas import ClosedDeskRefund
 from api.payments.ledger.book import post_end, read_balances
 from api.payments.ledger.early_ends import quote_ends
 from api.payments.ledger.grants import GRACE, end_repaid_plan, price_use
-from api.payments.ledger.notices import confirm_cancellation, tell_failure
+from api.payments.ledger.notices import tell_failure, write_end_receipt
 from api.payments.ledger.payment_events import add_event, lock_payment
 from api.payments.ledger.refunds import plan_refunds
 from api.payments.ledger.subscriptions import COLLECTED, goes_on
@@ -222,5 +222,5 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
     end_repaid_plan(session, payment, now, "closed-desk", kept)
     if payment.subscription_id:
         row = session.get_one(Subscription, payment.subscription_id)
-        confirm_cancellation(session, row, now, back, subject="closed")
+        write_end_receipt(session, row, now, back, subject="closed")
     return back

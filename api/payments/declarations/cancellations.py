@@ -33,7 +33,7 @@ from api.payments.declarations.cancellation_dates import (
     list_paid,
     quote_refund,
 )
-from api.payments.declarations.records import Author, Refusal, acknowledge, write
+from api.payments.declarations.records import Author, Refusal, acknowledge, declare
 from api.payments.declarations.schemas import PERIOD_END
 from api.payments.ledger import notices
 from api.payments.ledger.early_ends import shorten_paid_time
@@ -79,7 +79,7 @@ def declare_cancellation(
     if standing is None and decided and decided <= ends:
         return CancelledAnswer(ends_at=decided, refund=0, currency="eur"), None
     undo_notices(session, contract.id)  # an earlier end takes its place
-    row = write(
+    row = declare(
         session,
         DeclarationKind.CANCELLATION,
         author,
@@ -166,7 +166,7 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Non
     row.applied_at, row.refund_cents = now, back
     close_notices(session, contract.id, but=row.id)
     if back or not ended_before:
-        notices.confirm_cancellation(session, contract, ends, back, subject=ends.isoformat())
+        notices.write_end_receipt(session, contract, ends, back, subject=ends.isoformat())
 
 
 def _answer(session: Session, contract: Subscription, row: Declaration) -> CancelledAnswer:

@@ -43,7 +43,7 @@ MayMail = Callable[[str], bool]  # whether a mail may go to an address that a st
 _LOCK = 0x6465636C  # advisory locks of this module
 
 
-def receive(
+def store_declaration(
     session: Session, wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail
 ) -> Declaration:
     """Store a declaration; sent twice by one page, it is one.

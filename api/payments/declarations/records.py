@@ -49,7 +49,7 @@ class Author:
     email: str | None = None  # for the acknowledgement, where no account has one
 
 
-def write(
+def declare(
     session: Session, kind: DeclarationKind, author: Author, order: Payment | None, **columns: Any
 ) -> Declaration:
     """Write what a known author declares about an order."""

@@ -12,7 +12,7 @@ from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKin
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus
 from api.models.user import User
 from api.payments.declarations.cancellations import close_notices
-from api.payments.declarations.records import Author, Refusal, acknowledge, link_order, refuse, write
+from api.payments.declarations.records import Author, Refusal, acknowledge, declare, link_order, refuse
 from api.payments.gateway.errors import WithdrawalRefused
 from api.payments.ledger import notices
 from api.payments.ledger.early_ends import quote_withdrawal, withdraw
@@ -53,7 +53,7 @@ def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> De
     if standing := find_standing(session, order.id):
         return standing
     quote_in_period(session, order, now)
-    row = write(
+    row = declare(
         session,
         DeclarationKind.WITHDRAWAL,
         author,

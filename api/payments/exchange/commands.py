@@ -31,7 +31,7 @@ from api.payments.ledger.payment_events import (
     read_customers,
 )
 from api.payments.ledger.refunds import note_refusal, record_refund
-from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_wish
+from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_invoice_wish
 from configs.ground.clock import clock
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ def _credit(command: StripeCommand) -> None:
     """Lower the next invoice by a credit, or take that back; where no invoice can bear it, it is paid out."""
     with session() as s:
         credit = s.get_one(WatchCredit, command.subject_id)
-        wish = read_wish(s, credit)
+        wish = read_invoice_wish(s, credit)
         if wish is None:
             end_command(s, command.kind, command.subject_id)
             return

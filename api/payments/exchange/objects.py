@@ -266,7 +266,7 @@ def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFact
     is_over = facts.ended_at is not None or paid_until <= clock()  # Stripe's period was not paid
     ends = paid_until if is_over else max(paid_until, facts.ends_at)
     asked_at = facts.canceled_at or ends
-    notices.confirm_cancellation(session, row, ends, 0, subject=asked_at.isoformat())
+    notices.write_end_receipt(session, row, ends, 0, subject=asked_at.isoformat())
 
 
 def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:

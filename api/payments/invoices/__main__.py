@@ -7,7 +7,7 @@ import sys
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.models.base import session
-from api.payments.invoices.lost_documents import list_gaps, read_store
+from api.payments.invoices.lost_documents import list_gaps, note_lost_documents
 from configs.ground.logs import set_up_logs
 from configs.ground.object_store import StoreAway
 from configs.programs.startup import exit_on_config_error
@@ -18,7 +18,7 @@ def main() -> int:
     set_up_logs("background")
     try:
         with session() as s:
-            read, new = read_store(s)
+            read, new = note_lost_documents(s)
             gaps = list_gaps(s)
     except StoreAway as error:
         sys.stderr.write(f"nothing was changed: {error}\n")

@@ -53,7 +53,7 @@ def _list_causes(session: Session, cause: BookTransaction, payment_id: UUID) -> 
     return [cause.cause, *session.scalars(ids)]
 
 
-def read_store(session: Session) -> tuple[int, int]:
+def note_lost_documents(session: Session) -> tuple[int, int]:
     """Write the documents of the store that the table lacks as gaps, and let numbers go on behind all of them.
 
     Return how many records were read, and how many of them are new gaps.

@@ -92,7 +92,7 @@ def tell_refund(
     _write(session, payment.user_id, "refunded", params, f"refunded:{subject}")
 
 
-def confirm_cancellation(
+def write_end_receipt(
     session: Session, row: Subscription, ends: datetime, refund_cents: int, subject: str
 ) -> None:
     """Write the receipt of a subscription's end (L.215-1-1 Code de la consommation), once for each `subject`."""

@@ -109,7 +109,7 @@ class InvoiceWish:
     is_over: bool  # the subscription's invoices are not collected any more
 
 
-def read_wish(session: Session, credit: WatchCredit) -> InvoiceWish | None:
+def read_invoice_wish(session: Session, credit: WatchCredit) -> InvoiceWish | None:
     """Return what Stripe is to do about a credit; None where it is paid out, or a paid invoice bears it."""
     if credit.form is not CreditForm.INVOICE or credit.borne_by_id:
         return None

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.alerts.unwatched import HOUR, MINUTE, Hole, clip, measure_unwatched, merge
+from api.alerts.unwatched import HOUR, MINUTE, Hole, clip, measure_unwatched, merge_holes
 from api.models.payment import Payment, Unwatched
 from api.models.user import Grant
 from api.payments.ledger.payment_events import FOR_TIME, keeps_plan
@@ -39,12 +39,12 @@ def list_unwatched(session: Session, payment: Payment, until: datetime, *, fresh
     least = find_threshold(session, payment)
     counted = [
         (each.starts_at, each.ends_at)
-        for each in merge(hole for _, hole in known)
+        for each in merge_holes(hole for _, hole in known)
         if each.ends_at - each.starts_at > max(least, each.least)
     ]
     grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id, Grant.starts_at < until))
     ran = [(each.starts_at, min(each.ends_at, until)) for each in grants]
-    return clip(clip(merge(hole for owner, hole in known if owner == payment.id), counted), ran)
+    return clip(clip(merge_holes(hole for owner, hole in known if owner == payment.id), counted), ran)
 
 
 def find_threshold(session: Session, payment: Payment) -> timedelta:

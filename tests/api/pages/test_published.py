@@ -14,7 +14,7 @@ from icalendar import Calendar
 from redis import Redis
 
 from api.admin.health.checks import CHECKS, HealthChecks
-from api.admin.health.findings import refuse
+from api.admin.health.findings import raise_troubles
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason, Publication
 from api.models.user import Channel
@@ -171,7 +171,7 @@ def find(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Find:
 
     def put(*down: str) -> None:
         def answer(_: Redis, name: str) -> str:
-            refuse(["<b>x</b>"] if name in down else [])
+            raise_troubles(["<b>x</b>"] if name in down else [])
             return "fine"
 
         names = {"database", "workers", "payments", *down}

@@ -19,7 +19,7 @@ from api.models.payment import FormerCustomer, Payment, Refund, RefundReason
 from api.models.support import SupportRequest
 from api.models.user import Contact, ContactState, Role, User
 from api.payments.billing.schemas import Cancellation
-from api.payments.declarations.forms import receive
+from api.payments.declarations.forms import store_declaration
 from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import WithdrawalForm
 from api.payments.declarations.service import cancel_own, withdraw_order
@@ -276,7 +276,9 @@ def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
 ) -> None:
     payment = shop.buy(camille.id, PlanName.URGENCE_7J)
     number = get(Payment, payment).order_number
-    write_once(receive, WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr", bool)
+    write_once(
+        store_declaration, WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr", bool
+    )
     prove(camille)
     delete(camille, {"understood": True})
     (row,) = list_open("withdrawal_received")

@@ -54,7 +54,7 @@ from api.models.payment import (
     RefundReason,
 )
 from api.models.user import Grant
-from api.payments.declarations.forms import receive
+from api.payments.declarations.forms import store_declaration
 from api.payments.declarations.schemas import WithdrawalForm
 from api.payments.declarations.service import confirm
 from api.payments.exchange.objects import OBJECT_TYPES
@@ -266,9 +266,9 @@ def test_deleted_while_its_alert_is_matched_the_others_are_told(
     def write_late(*given: Any, **named: Any) -> Any:
         monkeypatch.undo()
         assert delete(camille, {"understood": True}).status_code == 204
-        return notification_writer.write(*given, **named)
+        return notification_writer.write_matches(*given, **named)
 
-    monkeypatch.setattr(match_service, "write", write_late)
+    monkeypatch.setattr(match_service, "write_matches", write_late)
     match_detection(str(detection))
     match_detection(str(detection))  # as the sweep asks again
     assert {each.user_id for each in rows(Notification) if each.kind == "slot_detected"} == {other.id}
@@ -395,7 +395,7 @@ def name_order(person: Person) -> WithdrawalForm:
 
 def test_a_form_s_declaration_is_stored(camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
-    assert while_deleting(camille, lambda: write_once(receive, wish, "fr", bool)).result().id
+    assert while_deleting(camille, lambda: write_once(store_declaration, wish, "fr", bool)).result().id
     (row,) = rows(Declaration)
     assert (row.reference, row.user_id) == ("7KQ2M9XWPA", None)
 
@@ -403,7 +403,7 @@ def test_a_form_s_declaration_is_stored(camille: Person, blobs: Blobs) -> None:
 def test_a_declaration_is_confirmed(camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
     change(Payment, order_number="2KQ2M9XWPA")
-    row = write_once(receive, wish, "fr", bool)
+    row = write_once(store_declaration, wish, "fr", bool)
     with session() as s:  # it names the order only now
         s.execute(sa.update(Payment).values(order_number="7KQ2M9XWPA"))
     while_deleting(camille, lambda: confirm(row.id)).result()

@@ -14,7 +14,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.items import CheckItem
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from tests.crawler.held import Held, make_desk
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import add_desk, rows
@@ -85,7 +85,7 @@ def test_a_release_that_a_page_names_reaches_the_table_the_calendar_and_who_wait
     waits(waiting, {"desk_id": listed.id}, ends=clock() + timedelta(days=1))
     sandbox.mode(SITE, "without_captcha", release_minutes=20)
     item = held.check(listed, token=1)
-    record([item])
+    record_checks([item])
     release = item.releases_at
     assert release
     assert item.outcome is Outcome.NO_SLOTS

@@ -68,7 +68,7 @@ def watched(
 def check(held: Held, turn: int, budget: RequestBudget | None = None) -> CheckItem:
     """Visit the department as the spider does on a real site, and record the check."""
     item = held.check(desk(ID), token=turn + 1, turn=turn, budget=budget)
-    check_transaction.record([replace(item, token=turn + 1)])
+    check_transaction.record_checks([replace(item, token=turn + 1)])
     return item
 
 

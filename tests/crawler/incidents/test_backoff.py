@@ -140,7 +140,7 @@ def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:
     at = NOW + minute * MINUTE
     refused = {"outcome": Outcome.BLOCKED, "reason": "HTTP 403", "refused": True}
     with time_machine.travel(at, tick=False):
-        check_transaction.record([
+        check_transaction.record_checks([
             check(desk, int(60 * minute) + 1, started_at=at, **({"outcome": outcome} if outcome else refused))
             for desk, outcome in ends
         ])  # fmt: skip

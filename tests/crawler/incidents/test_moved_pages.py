@@ -12,7 +12,7 @@ from api.models.user import Role
 from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from tests.crawler.checks import check, slot
 from tests.crawler.incidents.incidents_world import (  # fmt: skip
     HOUR,
@@ -144,6 +144,6 @@ def test_the_status_stays_until_a_check_proves_it_wrong(
     reason: DriftReason, found: bool, status: DeskStatus
 ) -> None:
     moved(reason=reason)
-    record([check("a", 1, *([slot()] if found else []), seen_at=NOW)])
+    record_checks([check("a", 1, *([slot()] if found else []), seen_at=NOW)])
     assert state().status is status
     assert ("moved" in state().status_reason) == (status is DeskStatus.ERROR)

@@ -22,7 +22,7 @@ from configs.world.plan import PlanName, plans
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
 from crawler.reading import Release
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from tests.crawler.checks import check
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import add_desk, change, rows
@@ -160,7 +160,7 @@ def see(told_of: Callable[..., None], frozen: time_machine.Traveller) -> Callabl
         named = tuple(Release(each, each.date(), each.date()) for each in releases)
         ahead = min((each for each in releases if each > clock()), default=None)
         seen = {"started_at": clock(), "outcome": outcome, "publications": named, "releases_at": ahead}
-        record([check("a", next(tokens), **seen)])
+        record_checks([check("a", next(tokens), **seen)])
 
     return check_page
 

@@ -23,7 +23,7 @@ from crawler.parsing.json_models import (
     OrNone,
     Tolerant,
     Wall,
-    moments_in,
+    count_moments_in,
     parse_json,
     reports_failure,
     slot_start_field,
@@ -108,7 +108,7 @@ def test_what_is_no_moment_is_none_and_never_a_guess(field: str, value: str) -> 
     ],
 )
 def test_moments_are_counted_wherever_they_stand_but_when_the_answer_was_made(body: str, number: int) -> None:
-    assert moments_in(page(body)) == number
+    assert count_moments_in(page(body)) == number
 
 
 @in_turn("behind", ["", "Z", ":00Z", ":00.000Z", "+00:00", ":00+00:00", "+0000"])

@@ -18,7 +18,7 @@ from configs.ground.object_store import Blobs
 from configs.ground.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
 from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import __main__ as program
-from crawler.proofs.job import MOST_TRIES, keep
+from crawler.proofs.job import MOST_TRIES, store_page
 from crawler.proofs.outbox import enqueue
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.conftest import PAGE, proof
@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 def work(server: redis.Redis) -> None:
     """Do the job of each page that waits, once."""
     for name in list_waiting(server):
-        keep(str(name))
+        store_page(str(name))
 
 
 def status(server: redis.Redis) -> ProofStatus:
@@ -54,7 +54,7 @@ def test_a_page_is_stored_pictured_and_forgotten(
     assert body_of(blobs, meta_of(blobs, KEY)) == PAGE
     assert picture_of(blobs, KEY) == b"PNG"
     assert redis_server.keys("crawler:proofs:[pt]*") == []
-    keep(f"{KEY} 1 1")  # enqueued twice
+    store_page(f"{KEY} 1 1")  # enqueued twice
     assert camera["asked"] == 1
 
 

@@ -24,7 +24,7 @@ from configs.ground.proof_queue import PAGES, list_waiting, read_status, report_
 from configs.ground.proofs import META, Meta, pack
 from configs.world.desk import Desk
 from crawler.proofs import outbox
-from crawler.proofs.job import keep
+from crawler.proofs.job import store_page
 from crawler.proofs.outbox import LARGEST, MOST, ProofOutbox, enqueue, meta_of
 from crawler.proofs.selection import Proof
 from crawler.recording.batch_writer import Writer
@@ -198,14 +198,14 @@ def test_with_disk_and_store_away_for_an_hour_each_alert_leaves_at_once_and_each
             assert told == [each for each, _ in detections()], "told in the moment in which it was seen"
             frozen.shift(timedelta(minutes=5))
             for name in list_waiting(redis_server):
-                keep(str(name))
+                store_page(str(name))
     through.close(10)
     kept = [key for _, key in detections() if key]
     assert clock() - began == timedelta(hours=1)
     assert len(kept) == len(list_waiting(redis_server)) == 12
     away("")
     for name in list_waiting(redis_server):
-        keep(str(name))
+        store_page(str(name))
     assert all(META in blobs.names(key) for key in kept)
 
 

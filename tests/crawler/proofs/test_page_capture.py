@@ -20,11 +20,11 @@ from configs.world.desk import Desk, Outcome
 from crawler.commands.proof import Command, _describe_proof, read_again
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CaptureBuffer, CheckItem, PageCapture, asked_of, showing
-from crawler.proofs.job import keep
+from crawler.proofs.job import store_page
 from crawler.proofs.outbox import enqueue
 from crawler.proofs.selection import Proof
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from tests.crawler.checks import HOST, HOUR, NOW, slot
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.conftest import capture, proof, seen
@@ -96,7 +96,7 @@ def write(
     planned_desks(a=HOST)
 
     def through(*checks: CheckItem) -> list[Proof]:
-        return [record([replace(each, seen_at=NOW)]) for each in checks][-1].proofs
+        return [record_checks([replace(each, seen_at=NOW)]) for each in checks][-1].proofs
 
     return through
 
@@ -156,7 +156,7 @@ def stored(blobs: Blobs, no_browser: None, redis_server: redis.Redis) -> Callabl
         assert page
         enqueue(Proof(KEY, make_desk(item.booking_url), item, page))
         (name,) = list_waiting(redis_server)
-        keep(str(name))
+        store_page(str(name))
         return blobs
 
     return through

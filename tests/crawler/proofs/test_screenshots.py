@@ -15,7 +15,7 @@ from configs.ground.object_store import Blobs
 from configs.ground.proof_queue import list_waiting
 from configs.ground.proofs import picture_of
 from crawler.proofs import screenshots
-from crawler.proofs.job import keep
+from crawler.proofs.job import store_page
 from crawler.proofs.outbox import enqueue, meta_of
 from tests.crawler.proofs.conftest import capture, proof
 from tests.samples import try_first
@@ -98,7 +98,7 @@ def test_what_is_no_html_is_shown_as_text(url: str) -> None:
 def test_a_job_makes_the_picture_of_a_stored_page(blobs: Blobs, redis_server: redis.Redis) -> None:
     enqueue(proof())
     (name,) = list_waiting(redis_server)
-    aside(lambda: keep(str(name)))
+    aside(lambda: store_page(str(name)))
     assert picture_of(blobs, proof().key).startswith(b"\x89PNG")
 
 

@@ -20,7 +20,7 @@ from api.models.slot import Detection
 from configs.world.desk import Desk, Outcome
 from crawler.items import CheckItem
 from crawler.recording import batch_writer
-from crawler.recording.check_transaction import Written, record, write_batch
+from crawler.recording.check_transaction import Written, record_checks, write_batch
 from tests.crawler.checks import HOST, NOW, check, refusal, slot
 from tests.factories import rows
 from tests.waiting import until
@@ -50,7 +50,7 @@ def test_a_refusal_that_is_written_late_rests_its_host_all_the_same(
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
     """Let a function raise what the database would; return the desks of each batch that was tried."""
-    through, tried = record, list[list[str]]()
+    through, tried = record_checks, list[list[str]]()
 
     def of(trouble: Callable[[list[CheckItem]], Exception | None]) -> list[list[str]]:
         def refusing(results: list[CheckItem]) -> Written:
@@ -59,7 +59,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
                 raise error
             return through(results)
 
-        monkeypatch.setattr(batch_writer, "record", refusing)
+        monkeypatch.setattr(batch_writer, "record_checks", refusing)
         monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
         return tried
 

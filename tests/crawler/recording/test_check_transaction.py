@@ -18,7 +18,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Release, Slot
-from crawler.recording.check_transaction import is_row_fault, record, write_batch
+from crawler.recording.check_transaction import is_row_fault, record_checks, write_batch
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, put, refusal, slot, take
 from tests.factories import change, get, rows
@@ -142,12 +142,12 @@ def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_n
     desks: dict[str, Desk], frozen: time_machine.Traveller
 ) -> None:
     late = check("a", 1, slot(), outcome=Outcome.BLOCKED, seen_at=NOW - timedelta(seconds=121))
-    written = record([late])
+    written = record_checks([late])
     assert [row.outcome for row in rows(Check)] == [Outcome.BLOCKED]
     assert rows(SlotRow) == []
     assert (get(DeskState, "evry_91/a").last_token, get(DeskState, "evry_91/a").last_check_at) == (0, None)
     assert [visit.token for visit in written.visits] == [1]
-    record([check("a", 2, slot(), seen_at=NOW - timedelta(seconds=119))])
+    record_checks([check("a", 2, slot(), seen_at=NOW - timedelta(seconds=119))])
     assert len(rows(SlotRow)) == 1
 
 
@@ -281,5 +281,5 @@ def test_a_check_of_a_clock_that_was_days_behind_holds_up_no_other(
 ) -> None:
     """No day of the table is made for it: its visit began before its machine's clock was set right."""
     planned_desks(a=HOST, b=HOST)
-    record([check("a", 1, started_at=NOW - timedelta(days=40)), check("b", 1)])
+    record_checks([check("a", 1, started_at=NOW - timedelta(days=40)), check("b", 1)])
     assert "evry_91/b" in {row.desk_id for row in rows(Check)}

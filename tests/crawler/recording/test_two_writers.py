@@ -13,7 +13,7 @@ from api.models.slot import DetectionSlot, SlotRow
 from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.reading import Slot
-from crawler.recording.check_transaction import record
+from crawler.recording.check_transaction import record_checks
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
 from tests.factories import rows
 
@@ -52,7 +52,7 @@ def batches(chance: random.Random) -> tuple[list[list[CheckItem]], dict[str, tup
 def test_writers_at_the_same_time_leave_what_the_last_claim_saw(seed: int) -> None:
     made, last = batches(random.Random(seed))
     with ThreadPoolExecutor(WRITERS) as writers:
-        list(writers.map(record, made))
+        list(writers.map(record_checks, made))
     slots, told = rows(SlotRow), rows(DetectionSlot)
     assert len(rows(Check)) == len(made) * len(DESKS)
     assert {each.last_token for each in rows(DeskState)} == {WRITERS * ROUNDS}

@@ -37,8 +37,8 @@ from deploy.local.state_dir import (
     AlreadyRunning,
     alone,
     is_held,
-    keep,
     read_kept,
+    write_variables,
 )
 from deploy.local.valkey import start_valkey
 from notifier.workers import CHILDREN as NOTIFIER
@@ -55,8 +55,8 @@ def made(state: Path) -> dict[str, str]:
 
 def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: Path) -> None:
     variables, file = {"A": "it's $HOME", "B": "two words\nand a line", "C": ""}, tmp_path / "env"
-    keep(file, {"OLD": "gone"})
-    keep(file, variables)
+    write_variables(file, {"OLD": "gone"})
+    write_variables(file, variables)
     assert read_kept(file) == variables
     script = f"set -a; . '{file}'; printenv A"
     told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env={}, check=True)

@@ -54,10 +54,10 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     (heir,) = delivery.claim(swept())
     assert heir.first.attempts == 2
     with capture_logs() as logs:
-        assert not any(delivery.record(sent) for sent in delivery.send([dead]))
+        assert not any(delivery.record_answer(sent) for sent in delivery.send([dead]))
     assert logs[-1]["event"].startswith("lease lost")
     assert world.get(Notification, key).lease_token == heir.token
-    assert all(delivery.record(sent) for sent in delivery.send([heir]))
+    assert all(delivery.record_answer(sent) for sent in delivery.send([heir]))
     assert world.after(key) == (State.SENT, None)
 
 
@@ -85,7 +85,7 @@ def test_a_program_without_redis_sends_its_messages(settings_env: Callable[..., 
 def test_what_was_put_back_untried_costs_no_attempt() -> None:
     key = world.waiting()
     (message,) = delivery.claim([key])
-    assert delivery.record(delivery.Sent([message], NotAttempted("the lease was too short")))
+    assert delivery.record_answer(delivery.Sent([message], NotAttempted("the lease was too short")))
     row = world.get(Notification, key)
     assert (row.state, row.attempts, row.next_attempt_at <= clock()) == (State.PENDING, 0, True)
 
@@ -98,9 +98,9 @@ def test_a_late_answer_is_recorded_where_nobody_has_claimed_the_message_again(
     frozen.shift(timedelta(seconds=31))
     assert swept() == []
     assert world.after(key) == (State.PENDING, "unknown: no worker lived to record an answer")
-    assert delivery.record(late)
+    assert delivery.record_answer(late)
     assert world.after(key) == (State.SENT, None)
-    assert not delivery.record(late)
+    assert not delivery.record_answer(late)
 
 
 @in_turn(
@@ -115,7 +115,7 @@ def test_a_copy_whose_answer_is_recorded_after_its_lease_is_counted_once(
     late = delivery.Sent(delivery.claim([key]), answer)
     frozen.shift(timedelta(seconds=31))
     swept()
-    assert delivery.record(late)
+    assert delivery.record_answer(late)
     assert world.get(Notification, key).unknown_attempts == copies
 
 
@@ -283,13 +283,13 @@ def test_the_lease_of_what_waited_for_the_lock_of_its_desk_begins_then(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.alert(world.person())
-    write, seen = notification_writer.write, list[timedelta]()
+    write, seen = notification_writer.write_matches, list[timedelta]()
 
     def slow(*about: Any) -> Any:
         frozen.shift(25)
         return write(*about)
 
-    monkeypatch.setattr(match_service, "write", slow)
+    monkeypatch.setattr(match_service, "write_matches", slow)
     monkeypatch.setattr(
         delivery, "hand_over", lambda made: seen.extend(each.until - clock() for each in made)
     )

@@ -308,7 +308,7 @@ def test_an_address_that_was_changed_meanwhile_is_not_marked(sandbox: "Running")
     sandbox.provider_mode("email", "reject_address", address=message.address)
     (sent,) = delivery.send([message])
     world.change(Contact, message.first.contact_id, address="new@example.org")
-    assert delivery.record(sent)
+    assert delivery.record_answer(sent)
     assert world.get(Contact, message.first.contact_id).state is ContactState.OK
 
 

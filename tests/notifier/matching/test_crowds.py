@@ -25,7 +25,7 @@ from notifier.delivery.nudges import WaitingWork, ask_deliver_work, rearm_second
 from notifier.jobs import catch_up, match, rearm
 from notifier.matching import match_service
 from notifier.matching.match_service import find_untold
-from notifier.matching.notification_writer import write
+from notifier.matching.notification_writer import write_matches
 from notifier.sweep import Sweep
 from tests.notifier import world
 from tests.notifier.receipts.receipts_world import callee, planned
@@ -115,9 +115,9 @@ def test_a_part_that_meets_the_deletion_of_an_account_is_tried_once_more_at_once
         if not failed:
             failed.append(True)
             raise DBAPIError("", {}, ForeignKeyViolation())
-        return write(*given)
+        return write_matches(*given)
 
-    monkeypatch.setattr("notifier.matching.match_service.write", write_or_fail)
+    monkeypatch.setattr("notifier.matching.match_service.write_matches", write_or_fail)
     work(queued)
     assert len(whole.messages("email")) == 7
 

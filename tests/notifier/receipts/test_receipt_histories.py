@@ -112,13 +112,13 @@ class Receipts(RuleBasedStateMachine):
         for message in claimed:
             attempt, provider = uuid4().hex, PROVIDERS[channel]
             if heard == "refused":
-                assert delivery.record(delivery.Sent([message], TemporaryError("busy", 3)))
+                assert delivery.record_answer(delivery.Sent([message], TemporaryError("busy", 3)))
                 continue
             if taken or heard == "yes":
                 mine.taken.append(attempt)
             answer = Acceptance(provider, attempt, awaits_receipt=True)
             if heard == "nothing":
-                delivery.record(delivery.Sent([message], OutcomeUnknown("no answer")))
+                delivery.record_answer(delivery.Sent([message], OutcomeUnknown("no answer")))
             elif heard == "yes":
                 self.write(mine, delivery.Sent([message], answer))
             elif taken:
@@ -130,7 +130,7 @@ class Receipts(RuleBasedStateMachine):
             self.write(self.sent[channel], self.sent[channel].open.pop(0))
 
     def write(self, mine: Sent, sent: delivery.Sent) -> None:
-        if delivery.record(sent):
+        if delivery.record_answer(sent):
             assert isinstance(sent.answer, Acceptance)
             mine.own = sent.answer.provider_id
 
@@ -224,7 +224,7 @@ class Receipts(RuleBasedStateMachine):
         for _ in range(30):
             for each in undelivered(clock()):
                 for message in delivery.claim([each.id]):
-                    delivery.record(delivery.Sent([message], Acceptance("test", uuid4().hex)))
+                    delivery.record_answer(delivery.Sent([message], Acceptance("test", uuid4().hex)))
             if not (rows := world.notifications(State.PENDING, State.SENDING)):
                 break
             wait = max(row.next_attempt_at for row in rows) - clock()
