@@ -98,14 +98,14 @@ def end_factor(session: Session, actor: Actor, user_id: UUID) -> dict[str, Any]:
 
     Raises:
         ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
-            operator's own, or as api.accounts.auth.factor_end.ask_end.
+            operator's own, or as api.accounts.auth.factor_end.request_end.
     """
     user = get_user(session, user_id, lock=True)
     if user.id == actor.id:
         raise ApiError(409, "own-account", "this is your own account: another operator does this")
     if user.role is not Role.USER and actor.kind is not ActorKind.ADMIN:
         raise ApiError(403, "admins-only", "this is an operator's account: ask an admin to do this")
-    factor_end.ask_end(session, user)
+    factor_end.request_end(session, user)
     return {"factorEndsAt": [None, write_instant(user.factor_ends_at)]}
 
 

@@ -37,7 +37,7 @@ class FactorState(StrEnum):
     OTHER = "other"  # it was asked for again since, or the account is gone
 
 
-def ask_end(session: Session, user: User) -> None:
+def request_end(session: Session, user: User) -> None:
     """Have a user's second factor end after the waiting time. Lock the row before.
 
     The caller's transaction adds the row ASKED to the audit.

@@ -102,7 +102,7 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
 def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
     count_mail(current_user().email)
-    write_once(service.ask_confirmation, current_user_id())
+    write_once(service.send_confirmation, current_user_id())
     return MailSent().as_json(), 202
 
 

@@ -89,7 +89,7 @@ def confirm_address(
     return AccountChange(contact)
 
 
-def ask_confirmation(session: Session, user_id: UUID) -> None:
+def send_confirmation(session: Session, user_id: UUID) -> None:
     """Write the mail that confirms the address of a signed-in user once more; nothing where it needs none."""
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     contact = _find_mailbox(session, Contact.user_id == user_id)

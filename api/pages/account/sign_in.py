@@ -122,7 +122,7 @@ def show_confirmation() -> str:
 def send_confirmation() -> ResponseReturnValue:
     """Send the mail that confirms the address once more."""
     count_mail(current_user().email)
-    write_once(accounts.ask_confirmation, current_user_id())
+    write_once(accounts.send_confirmation, current_user_id())
     text = _("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
     return lead_to("dashboard.show_dashboard", text)
 

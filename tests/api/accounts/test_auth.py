@@ -1,3 +1,5 @@
+"""Registering and logging in: what is answered, kept and sent, and what it costs."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from unittest import mock
