@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from api.models.base import database_clock, session
 from api.models.desk import HostState
 from configs.ground.clock import clock
-from configs.programs.failures import PartFailures
 from configs.programs.loop_report import FRESH, LoopReport, read_report, write_report
+from configs.programs.part_failures import PartFailures
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import candidates

@@ -28,7 +28,7 @@ from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.ground.proof_queue import list_waiting
 from configs.ground.redis import open_redis
-from configs.programs.failures import FAILURES_IN_A_ROW
+from configs.programs.circuit_breaker import FAILURES_IN_A_ROW
 from configs.programs.jobs import read_oldest_seconds
 from configs.programs.loop_report import API_COUNTS, read_report
 from configs.settings import settings

@@ -7,7 +7,7 @@ channel, too. SMS and chats of a job leave on a thread each, so that a provider'
 names no more of them than leave in three fifths of a second, which a single message may wait for.
 
 A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
-tried by one call (configs/programs/failures.py). What one provider did not take, or may not have taken, goes to
+tried by one call (configs/programs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to
 the next at once. All workers share what is known of their health.
 """
 
@@ -28,7 +28,7 @@ from api.models.base import database_clock
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.redis import redis
-from configs.programs.failures import (
+from configs.programs.circuit_breaker import (
     PROVIDER_SLOW_SECONDS,
     CircuitBreaker,
     CircuitOpen,

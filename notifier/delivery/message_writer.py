@@ -24,7 +24,7 @@ from api.models.provider_event import BOUNCE_WAIT, LONGEST_CODE, ProviderEvent, 
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH
-from configs.programs.failures import CircuitBreaker, provider_rest_seconds
+from configs.programs.circuit_breaker import CircuitBreaker, provider_rest_seconds
 from notifier.channels.provider_base import PermanentError
 from notifier.content.message_kind_base import ClaimedRow, DueMessage, Skip
 from notifier.content.messages import choose_language, render_notice, speaks

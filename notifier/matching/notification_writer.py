@@ -25,7 +25,7 @@ from api.models.base import UNREADABLE_ADDRESS, database_clock, is_any_of, new_i
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.programs.failures import provider_rest_seconds
+from configs.programs.circuit_breaker import provider_rest_seconds
 from configs.settings import Constant, settings
 from configs.world.plan import plans
 from notifier.channels.batch_sender import breaker_of, most_at_once

@@ -27,7 +27,7 @@ from api.payments.gateway.client import stripe_rest_seconds
 from api.payments.ledger.refunds import list_debts
 from configs.ground.clock import clock
 from configs.ground.text import format_duration, pluralize
-from configs.programs.failures import CircuitBreaker
+from configs.programs.circuit_breaker import CircuitBreaker
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts

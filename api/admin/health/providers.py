@@ -16,7 +16,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.text import format_duration
-from configs.programs.failures import PROVIDER_SLOW_SECONDS, CircuitBreaker, provider_rest_seconds
+from configs.programs.circuit_breaker import PROVIDER_SLOW_SECONDS, CircuitBreaker, provider_rest_seconds
 from configs.settings import settings
 
 _HOUR = timedelta(hours=1)

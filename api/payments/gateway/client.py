@@ -18,7 +18,7 @@ from stripe import StripeClient
 
 from api.payments.gateway.errors import StripeAway, StripeForbidden, StripeRefused
 from configs.ground.addresses import is_loopback
-from configs.programs.failures import CircuitBreaker, CircuitOpen
+from configs.programs.circuit_breaker import CircuitBreaker, CircuitOpen
 from configs.settings import Constant, SettingMissing, settings
 
 # Longest wait for a connection to Stripe

@@ -26,7 +26,7 @@ from api.models.support import SupportRequest
 from api.models.user import Channel, Role
 from api.payments.ledger import notices
 from configs.ground.clock import clock
-from configs.programs.failures import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
+from configs.programs.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
 from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests import databases, factories

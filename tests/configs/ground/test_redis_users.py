@@ -12,7 +12,7 @@ from api.models.job import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.ground.database import database_url
 from configs.ground.redis import read_rules
-from configs.programs.failures import CircuitBreaker, CircuitOpen
+from configs.programs.circuit_breaker import CircuitBreaker, CircuitOpen
 from configs.settings import DatabaseProgram
 from tests.in_turn import in_turn
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from api.payments.exchange.events import stripe_lease_seconds
 from api.payments.gateway.client import stripe_answer_seconds, stripe_connect_seconds, stripe_rest_seconds
-from configs.programs.failures import provider_rest_seconds
+from configs.programs.circuit_breaker import provider_rest_seconds
 from configs.settings import load
 from configs.settings.groups import split_mediator
 from configs.world.sales_terms import name_seller, write_vat_line

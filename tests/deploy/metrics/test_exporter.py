@@ -34,7 +34,7 @@ from api.models.notification import Notification
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
-from configs.programs.failures import CircuitBreaker
+from configs.programs.circuit_breaker import CircuitBreaker
 from configs.programs.jobs import push
 from configs.programs.loop_report import LoopReport, write_report
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers

@@ -15,7 +15,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.programs.failures import FAILURES_IN_A_ROW, provider_rest_seconds
+from configs.programs.circuit_breaker import FAILURES_IN_A_ROW, provider_rest_seconds
 from notifier.channels import batch_sender
 from notifier.channels.batch_sender import BatchSender, _join
 from notifier.channels.provider_base import (

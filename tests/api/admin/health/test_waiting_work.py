@@ -23,7 +23,7 @@ from api.models.payment import DISPUTED, Refund, RefundReason
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.programs.failures import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
+from configs.programs.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
 from configs.programs.loop_report import BACKGROUND, LoopReport, write_report
 from notifier.channels.batch_sender import provider_names
 from tests.api.admin.health.conftest import ask

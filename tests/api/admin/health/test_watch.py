@@ -28,7 +28,12 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.proof_queue import store_is_away
 from configs.ground.redis import open_redis
-from configs.programs.failures import FAILURES_IN_A_ROW, CircuitBreaker, CircuitOpen, provider_rest_seconds
+from configs.programs.circuit_breaker import (
+    FAILURES_IN_A_ROW,
+    CircuitBreaker,
+    CircuitOpen,
+    provider_rest_seconds,
+)
 from configs.programs.loop_report import PLANNER, STREAM
 from tests import factories
 from tests.api.admin.health.conftest import report_well

@@ -17,7 +17,7 @@ from api.models.user import Channel, ContactState
 from configs.ground.clock import clock
 from configs.ground.push_keys import draw_keys
 from configs.ground.push_subscriptions import PushSubscription, read_subscription
-from configs.programs.failures import FAILURES_IN_A_ROW
+from configs.programs.circuit_breaker import FAILURES_IN_A_ROW
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
     Acceptance,
