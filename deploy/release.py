@@ -154,8 +154,8 @@ class Swarm(Server):
     """The stack of a swarm, deployed on its manager, which has the data."""
 
     def migrate(self, release: str) -> None:
-        """Run the migration as a job, beside the servers of data, which begin with the first release."""
-        self._deploy(release, ("postgres", "redis", "migrate"))
+        """Run the migration as a job, with what it waits for: the servers of data, and a dump by `backup`."""
+        self._deploy(release, ("postgres", "redis", "backup", "migrate"))
 
     def replace_all(self, release: str) -> None:
         """Deploy all services; the swarm replaces each in its order."""

@@ -36,6 +36,7 @@ def read_tasks(name, service):
 match asked[:2]:
     case ["stack", "deploy"]:
         given = json.load(sys.stdin)["services"].items()
+        print(*dict(given), file=(folder / "deployed").open("a"))
         services |= {f"{asked[-1]}_{name}": service | {"looks": 0} for name, service in given}
     case ["service", "ps"] if "--quiet" in asked:
         print("task")
@@ -103,6 +104,14 @@ def test_a_release_waits_until_each_task_runs_as_it_was_deployed(server: Path) -
     first, *_ = [line for line in (server / "log").read_text().splitlines() if "deploy" in line]
     assert first == "stack deploy --resolve-image"
     assert (server / "log").read_text().count("service inspect") > 2
+
+
+def test_a_migration_has_the_servers_and_the_backup_that_it_waits_for_also_in_a_new_swarm(
+    server: Path,
+) -> None:
+    assert bring(server) == 0
+    first, *_ = (server / "deployed").read_text().splitlines()
+    assert set(first.split()) == {"backup", "migrate", "postgres", "redis"}
 
 
 @pytest.mark.parametrize(
