@@ -1,8 +1,8 @@
 """Contacts that providers' answers end, and a brake: where many would end at once the cause is ours, not theirs.
 
-A verified contact becomes `bounced` BOUNCE_WAIT after the answer. Where by then too many would, all these answers are
-held until an operator decides (`flask bounces`), and dropped after a week. What people did themselves counts at once:
-STOP, a spam report, a bot that they blocked, a subscription that ended.
+A verified contact becomes `bounced` BOUNCE_WAIT after the answer. Where by then too many would, or did within the hour
+before, all these answers are held until an operator decides (`flask bounces`), and dropped after a week. What people
+did themselves counts at once: STOP, a spam report, a bot that they blocked, a subscription that ended.
 """
 
 from datetime import datetime, timedelta
@@ -16,20 +16,21 @@ from api.models.provider_event import BOUNCE_WAIT, ProviderEvent, ReceiptKind, i
 from api.models.user import Contact, ContactState
 from notifier.delivery.message_writer import change_state
 
-_HELD_FOR, _DAY = timedelta(days=7), timedelta(days=1)
-# Contacts that the answers of one provider may end within BOUNCE_WAIT: so many, or that share of those it was asked for
+_HELD_FOR, _DAY, _HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
+# Contacts that the answers of one provider may end within an hour: so many, or that share of those it was asked for
 _MOST, _MOST_SHARE = 5, 0.02
 _STATES = {
     ReceiptKind.BOUNCED: ContactState.BOUNCED,
     ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
     ReceiptKind.STOPPED: ContactState.UNSUBSCRIBED,
 }
-# Contacts that would become `bounced`, and when the message left that was answered so
+# Contacts that would become `bounced`, or did lately by no operator's word, and when the message answered so had left
 _LOST = """
 SELECT e.contact_id, coalesce(n.accepted_at, e.at) AS left_at FROM provider_events e
-JOIN contacts k ON k.id = e.contact_id AND k.state = 'ok' AND k.verified_at <= e.received_at
+JOIN contacts k ON k.id = e.contact_id AND k.verified_at <= e.received_at
 LEFT JOIN notifications n ON n.id = ANY(e.notification_ids)
-WHERE e.provider = :provider AND e.kind = 'bounced' AND e.next_attempt_at IS NOT NULL
+WHERE e.provider = :provider AND e.kind = 'bounced' AND e.held_at IS NULL
+  AND (k.state = 'ok' AND e.next_attempt_at IS NOT NULL OR k.state = 'bounced' AND e.received_at > :lately)
 """
 _COUNT_LOST = sa.text(f"SELECT count(DISTINCT contact_id), min(left_at) FROM ({_LOST}) lost")  # noqa: S608 -- our own words
 _COUNT_ASKED = sa.text(f"""
@@ -53,7 +54,7 @@ def apply_to_contact(opened: Session, event: ProviderEvent, now: datetime) -> da
     if state is ContactState.BOUNCED and contact.verified_at and event.held_at is None:
         if now < (due := event.received_at + BOUNCE_WAIT):
             return due
-        if _are_too_many(opened, event.provider):
+        if _are_too_many(opened, event.provider, now):
             return _hold(opened, event, now)
     # One that is held is due earlier where an operator applied it.
     if event.held_at is None or now < event.held_at + _HELD_FOR:
@@ -61,11 +62,11 @@ def apply_to_contact(opened: Session, event: ProviderEvent, now: datetime) -> da
     return None
 
 
-def _are_too_many(opened: Session, provider: str) -> bool:
+def _are_too_many(opened: Session, provider: str, now: datetime) -> bool:
     """Return whether a provider's answers are in doubt: too many contacts would end, or some are held already."""
     if opened.scalar(sa.select(sa.exists().where(is_held(), ProviderEvent.provider == provider))):
         return True
-    asked_of = {"provider": provider}
+    asked_of = {"provider": provider, "lately": now - BOUNCE_WAIT - _HOUR}
     number, since = opened.execute(_COUNT_LOST, asked_of).one()
     if number <= _MOST:
         return False

@@ -214,6 +214,21 @@ def accept(number: int) -> None:
     ])  # fmt: skip
 
 
+@pytest.mark.parametrize(("apart", "ended"), [(timedelta(minutes=2, seconds=30), 2), (timedelta(minutes=15), 8)])
+def test_bounces_that_come_one_by_one_are_counted_by_the_hour(
+    settings_env: Callable[..., None], frozen: time_machine.Traveller, apart: timedelta, ended: int
+) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
+    keys = written(Channel.EMAIL, 8)
+    deliver(*map(str, keys))
+    for key in keys:
+        send_events(event_of(key, "bounce", **HARD))
+        pass_time(frozen, apart)
+    pass_time(frozen, WAIT)
+    states = [world.get(Contact, each).state for each in contacts_of(keys)]
+    assert [each is BOUNCED for each in states] == [True] * ended + [False] * (8 - ended)
+
+
 def test_while_answers_are_held_further_ones_of_the_provider_join_them(
     lose: Callable[[str], Lose], frozen: time_machine.Traveller
 ) -> None:
