@@ -21,6 +21,7 @@ from api.pages.assets import build_asset_url
 from api.pages.cookies import take_notice, write_token_field
 from api.web.languages import choose_language, read_direction, read_language
 from configs.ground.clock import clock
+from configs.ground.text import write_first
 from configs.settings import settings
 from configs.world.desk import zone_or_home
 
@@ -168,7 +169,7 @@ def write_percent(share: float) -> str:
 
 def write_date(day: date, style: Style = "long") -> str:
     """Return a date: `20 novembre 2026`; style is `short`, `medium`, `long`, `full`."""
-    return format_date(day, style, locale=_locale())
+    return write_first(format_date(day, style, locale=_locale()))
 
 
 def write_month(day: date) -> str:
@@ -186,9 +187,9 @@ def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:
     """Return a date and hour in a zone (IANA name): `20 novembre 2026 à 10:00`."""
     local, locale = moment.astimezone(zone_or_home(zone)), _locale()
     if style != "long":
-        return format_datetime(local, style, locale=locale)
+        return write_first(format_datetime(local, style, locale=locale))
     day, hour = format_date(local, "long", locale=locale), format_time(local, "short", locale=locale)
-    return str(locale.datetime_formats["long"]).format(hour, day).replace("'", "")
+    return str(locale.datetime_formats["long"]).format(hour, write_first(day)).replace("'", "")
 
 
 def write_hour(moment: datetime, zone: str) -> str:

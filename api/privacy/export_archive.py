@@ -21,7 +21,7 @@ from api.models.user import User
 from api.privacy.exports import EXPORTED, ExportedTable, name_user, select_rows
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt
-from configs.ground.text import FRENCH, RIGHT_TO_LEFT
+from configs.ground.text import FRENCH, RIGHT_TO_LEFT, write_first
 
 _FOLDER = Path(__file__).parent / "templates"
 _AT_ONCE = 500  # rows in memory
@@ -39,7 +39,7 @@ def render_index(language: str, email: str, counts: Mapping[str, int], now: date
             lang=language,
             dir="rtl" if language in RIGHT_TO_LEFT else "ltr",
             email=email,
-            day=format_datetime(now, "long", locale=language),
+            day=write_first(format_datetime(now, "long", locale=language)),
             tables=EXPORTED,
             counts=counts,
         )

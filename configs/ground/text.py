@@ -45,6 +45,8 @@ _IN_PROSE = str.maketrans(_QUOTES)
 _IN_VALUES = str.maketrans({**_QUOTES, **_DOTS, **_SLASHES, "\u2019": "'", "\u060c": ","})
 _DAY = re.compile(r"(\d{1,2}) ?[ /.-] ?(\d{1,2}) ?[ /.-] ?(\d{4})")  # as France writes it
 _ISO_DAY = re.compile(r"(\d{4}) ?[ /.-] ?(\d{1,2}) ?[ /.-] ?(\d{1,2})")
+# Of French's months, in full and short
+_FIRST = re.compile(r"\b1(?= (?:janv|févr|mars|avr|mai|juin|juil|août|sept|oct|nov|déc))")
 _HOUR = re.compile(r"(\d{1,2}) ?(?:[:.] ?(?=\d)|h ?)(\d\d)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s'\",()./_-]+")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
@@ -76,6 +78,11 @@ def clean_typed(text: str) -> str:
 def join_code(text: str) -> str:
     """Return the figures and letters of a code, which people write in groups and between quotes."""
     return _SEPARATORS.sub("", clean_typed(text))
+
+
+def write_first(date: str) -> str:
+    """Return a date in words with `1er mars` for French's first of a month, of which Babel makes `1 mars`."""
+    return _FIRST.sub("1er", date)
 
 
 def normalize_day(text: str) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time, get_timezone_location
 
 from api.models.alert import AlertTarget
-from configs.ground.text import FRENCH
+from configs.ground.text import write_first
 from configs.world.desk import HOME_ZONE, reveals_health, zone_of
 from configs.world.prefecture import desks, prefectures
 
@@ -84,10 +84,9 @@ def list_spots(desk_ids: Iterable[str]) -> dict[str, Any]:
     return {"spots": found, "where": homes.pop() if len(homes) == 1 else None}
 
 
-def write_day(day: date, language: str) -> str:
-    """Return `1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
-    written = format_date(day, "long", locale=language)
-    return written.replace("1 ", "1er ", 1) if language == FRENCH and day.day == 1 else written
+def write_day(day: date, language: str, form: str = "long") -> str:
+    """Return `1er décembre 2026`, or what another of Babel's forms makes of it."""
+    return write_first(format_date(day, form, locale=language))
 
 
 def write_moment(at: datetime | str, zone: ZoneInfo, language: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
 from configs.ground.signing import StopAlerts, write_address, write_token
 from configs.world.prefecture import desks
-from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
+from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
 from notifier.content.message_kind_base import (
     TemplateContext,
     sms_stop_page,
@@ -90,7 +90,7 @@ class SlotOpening:
             "countable": all(moment.day for moment in moments),
             "url": url,
             "city": name_city(where.zone, language),
-            "seen_day": format_date(seen, "long", locale=language),
+            "seen_day": write_day(seen, language),
             "since_hour": since_hour,
             "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
             **first_moment(moments, where, language),
@@ -192,7 +192,7 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
         instant = datetime.combine(first.day, first.hour, where.zone)
         hour = format_time(instant, "short", locale=language, tzinfo=where.zone)
     return {
-        "first_day": format_date(first.day, "full", locale=language),
+        "first_day": write_day(first.day, language, "full"),
         "first_day_short": shorten_day(first.day, language),
         "first_hour": hour,
     }

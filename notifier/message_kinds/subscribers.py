@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_time, format_timedelta
 from sqlalchemy.orm import load_only
 
 from api.models.alert import Alert
@@ -103,7 +103,7 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
     (spot,) = desk_infos([desk.id])
     words = {
         "city": name_city(desk.zone, due.language),
-        "day": format_date(begins, "EEEE d MMMM" if due.language == FRENCH else "full", locale=due.language),
+        "day": write_day(begins, due.language, "EEEE d MMMM" if due.language == FRENCH else "full"),
         "begins": format_time(begins, "short", locale=due.language),
         "ends": ends and format_time(ends, "short", locale=due.language),
         "is_tomorrow": begins.date() - due.now.astimezone(desk.zone).date() == _DAY,
@@ -149,14 +149,12 @@ def _describe_appointment(due: DueMessage) -> TemplateContext | Skip:
         return _OVER
     home = location_of("", due.params["prefecture"])
     local = found.at.astimezone(home.zone)
-    url, day = write_link(MoveReminders(found.id)), format_date(local, "full", locale=due.language)
     values = {
         "where": home.where,
         "place": found.place or "",
-        # In French, Babel has no ordinal for the first of a month.
-        "day": day.replace(" 1 ", " 1er ", 1) if due.language == FRENCH else day,
+        "day": write_day(local, due.language, "full"),
         "hour": format_time(local, "short", locale=due.language),
-        "url": url,
+        "url": write_link(MoveReminders(found.id)),
     }
     return TemplateContext(values)
 

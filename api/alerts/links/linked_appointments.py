@@ -13,6 +13,7 @@ from api.alerts.targets import get_prefecture_id
 from api.models.alert import Alert
 from api.models.appointment import Appointment, Step
 from api.models.user import User
+from configs.ground.text import write_first
 from configs.world.desk import zone_of
 from configs.world.prefecture import Prefecture, prefectures
 
@@ -29,7 +30,7 @@ class LinkedAppointment:
         """Return day and hour in the prefecture's zone, in words; empty where they are unknown."""
         zone = zone_of(self.place.time_zone)
         return (
-            format_datetime(self.row.at, "EEEE d MMMM y, HH:mm", tzinfo=zone, locale=language)
+            write_first(format_datetime(self.row.at, "EEEE d MMMM y, HH:mm", tzinfo=zone, locale=language))
             if self.row.at
             else ""
         )

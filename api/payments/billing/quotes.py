@@ -24,6 +24,7 @@ from api.payments.ledger.grants import find_plan_end, price_use
 from api.payments.ledger.subscriptions import RENEWING
 from api.payments.ledger.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.ground.clock import clock
+from configs.ground.text import write_first
 from configs.world.desk import zone_or_home
 from configs.world.plan import Plan, PlanName, name_plan, plan, rank_plan
 
@@ -192,7 +193,9 @@ def _describe(quote: QuoteAnswer, language: str, time_zone: str) -> str:
         "ended": texts["and"].join(dict.fromkeys(name_plan(each.plan) for each in quote.credits)),
         "starts": _write_moment(quote.starts_at.astimezone(zone), language),
         "ends": _write_moment(quote.ends_at.astimezone(zone), language),
-        "week": format_date(quote.cancelled_from.astimezone(zone) - _SECOND, "long", locale=language)
+        "week": write_first(
+            format_date(quote.cancelled_from.astimezone(zone) - _SECOND, "long", locale=language)
+        )
         if quote.cancelled_from
         else "",
         "amount": write_money(quote.amount, language),
@@ -219,4 +222,4 @@ def _choose_parts(quote: QuoteAnswer) -> list[str]:
 
 def _write_moment(moment: datetime, language: str) -> str:
     day, hour = format_date(moment, "long", locale=language), format_time(moment, "short", locale=language)
-    return _TEXTS[language]["at"].format(day=day, hour=hour)
+    return _TEXTS[language]["at"].format(day=write_first(day), hour=hour)

@@ -16,6 +16,7 @@ from fpdf.fonts import FontFace
 
 from api.models.invoice import Invoice, InvoiceKind
 from api.payments.invoices.contents import PARIS, InvoiceContents, LineKind, Seller
+from configs.ground.text import write_first
 from configs.world.plan import name_plan
 
 _FONT, _FRENCH = "lato", "fr"
@@ -160,4 +161,4 @@ def _write_totals(page: _Document, row: Invoice, contents: InvoiceContents) -> N
 
 
 def _write_day(moment: datetime) -> str:
-    return format_date(moment.astimezone(PARIS), "long", locale=_FRENCH)
+    return write_first(format_date(moment.astimezone(PARIS), "long", locale=_FRENCH))

@@ -298,9 +298,9 @@ def test_what_is_of_no_use_any_more_is_not_told(kind: str, params: dict[str, Any
 @in_turn(
     "minutes, ends, words",
     [
-        (0, SINCE + timedelta(hours=3), "dimanche 1 mars entre 12:00 et 15:00, heure locale"),
-        (20, None, "en ligne dimanche 1 mars à partir de 12:20, heure locale"),
-        (719, None, "en ligne dimanche 1 mars à partir de 23:59, heure locale"),
+        (0, SINCE + timedelta(hours=3), "dimanche 1er mars entre 12:00 et 15:00, heure locale"),
+        (20, None, "en ligne dimanche 1er mars à partir de 12:20, heure locale"),
+        (719, None, "en ligne dimanche 1er mars à partir de 23:59, heure locale"),
         (720, None, "en ligne demain lundi 2 mars à partir de 00:00, heure locale"),
         (2160, None, "en ligne mardi 3 mars à partir de 00:00, heure locale"),
     ],
