@@ -4,10 +4,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.retry import Retry
 
 from configs.settings import settings
@@ -49,6 +51,12 @@ def _redis(_url: str) -> Redis:
 def redis() -> Redis:
     """Return the process's client for short calls."""
     return _redis(settings().require("redis_url"))
+
+
+@lru_cache(maxsize=8)
+def read_script(package: str, name: str) -> Script:
+    """Return the script of `<name>.lua` in a package; a call names its client."""
+    return redis().register_script((files(package) / f"{name}.lua").read_text("utf-8"))
 
 
 def read_rules() -> dict[str, list[str]]:

@@ -6,16 +6,13 @@ https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 """
 
 import logging
-from functools import lru_cache
-from importlib.resources import files
 from typing import TypeVar
 from uuid import uuid4
 
-from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from configs.ground.clock import clock
-from configs.ground.redis import redis
+from configs.ground.redis import read_script, redis
 from configs.settings import Constant, SettingMissing
 
 # A provider whose last twenty answers took longer in the median counts as failing
@@ -94,14 +91,11 @@ class CircuitBreaker:
         ]
         keys = [f"breaker:{self._name}", f"breaker:{self._name}:seconds"]
         try:
-            return float(_script()(keys=keys, args=given, client=redis()))
+            return float(
+                read_script("configs.programs", "circuit_breaker")(keys=keys, args=given, client=redis())
+            )
         except RedisError as error:
             log.warning("no circuit breaker of %s: Redis is away (%s)", self._name, type(error).__name__)
         except SettingMissing:
             pass  # a program that has no REDIS_URL leaves nothing alone
         return 0.0
-
-
-@lru_cache(maxsize=1)
-def _script() -> Script:
-    return redis().register_script((files("configs.programs") / "circuit_breaker.lua").read_text("utf-8"))

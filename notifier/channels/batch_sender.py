@@ -27,7 +27,7 @@ from rq.timeouts import JobTimeoutException
 from api.models.base import database_clock
 from api.models.user import Channel
 from configs.ground.clock import clock
-from configs.ground.redis import redis
+from configs.ground.redis import read_script, redis
 from configs.programs.circuit_breaker import (
     PROVIDER_SLOW_SECONDS,
     CircuitBreaker,
@@ -66,19 +66,6 @@ _AT_ONCE = 10  # SMS or chats of a job
 _WINDOWS_OF_JOB = 3  # in which all of a job's messages leave
 # A little more: of two messages the later one may be the quicker on its way to the provider
 _SECOND = 1.05
-# KEYS[1] list of the moments of the last messages, the newest first
-# ARGV    the places of a window; now and the window, in seconds
-# Result  seconds until there is a place; 0 where it is taken: none is reserved
-# An instant farther ahead than the window comes from a clock that was set ahead: it is over.
-_TAKE = """
-local places, now, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local ahead = tonumber(redis.call('LINDEX', KEYS[1], places - 1) or '0') - now
-if ahead > -window and ahead <= window then return tostring(ahead + window) end
-redis.call('LPUSH', KEYS[1], ARGV[2])
-redis.call('LTRIM', KEYS[1], 0, places - 1)
-redis.call('EXPIRE', KEYS[1], 60)
-return '0'
-"""
 log = structlog.get_logger(__name__)
 
 
@@ -153,10 +140,10 @@ def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:
 
 def _take(channel: Channel, rate: int) -> float:
     """Take a place for a message of so many a second; return for how long there is none, 0 where there is."""
-    places = _count_places(rate)
-    given = (places, f"{clock().timestamp():.6f}", _SECOND / (rate // places))
+    places, keys = _count_places(rate), [f"notifier:rate:{channel.value}"]
+    given = [places, f"{clock().timestamp():.6f}", _SECOND / (rate // places)]
     try:
-        return float(redis().eval(_TAKE, 1, f"notifier:rate:{channel.value}", *given))
+        return float(read_script("notifier.channels", "take_place")(keys=keys, args=given, client=redis()))
     except RedisError as error:
         # The provider itself refuses what is too much.
         log.warning("no rate: Redis is away", because=type(error).__name__)
