@@ -15,10 +15,10 @@ import structlog
 from configs.ground.logs import set_up_logs
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES
 from configs.settings import SettingMissing, SettingsRefused, settings
-from notifier.channels.provider_base import DeliveryError, Transport, provider_timeout_seconds, read_json
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport, read_json
+from notifier.channels.providers.telegram import SECRET_HEADER
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS
-from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 
 _KIND = "bot_reply"  # whose words describe the commands
 _PRIVATE = {"type": "all_private_chats"}
@@ -98,7 +98,7 @@ def _hand_over(update: dict[str, Any], secret: str) -> None:
     """
     url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
     with Transport("the API") as transport:
-        answer = transport.post(url, json=update, headers={TELEGRAM_SECRET_HEADER: secret})
+        answer = transport.post(url, json=update, headers={SECRET_HEADER: secret})
     if answer.status_code != HTTPStatus.OK:
         raise TelegramRefused(
             f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"

@@ -141,7 +141,7 @@ def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:
 def _take(channel: Channel, rate: int) -> float:
     """Take a place for a message of so many a second; return for how long there is none, 0 where there is."""
     places, keys = _count_places(rate), [f"notifier:rate:{channel.value}"]
-    given = [places, f"{clock().timestamp():.6f}", _SECOND / (rate // places)]
+    given: list[str | float] = [places, f"{clock().timestamp():.6f}", _SECOND / (rate // places)]
     try:
         return float(read_script("notifier.channels", "take_place")(keys=keys, args=given, client=redis()))
     except RedisError as error:

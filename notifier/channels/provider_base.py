@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, ClassVar, TypeAlias
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import requests
 from requests import PreparedRequest, Response
@@ -27,6 +29,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from api.models.notification import PAID_CHANNELS, Notification
+from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, ContactState
 from configs.ground.addresses import country_of, is_loopback
 from configs.ground.retry_after import parse_retry_after
@@ -50,6 +53,7 @@ provider_connect_seconds = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 # The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _LONGEST_REASON = 300  # characters
+LONGEST_EVENT_ID = 255  # characters: what our table takes
 _LONGEST_ID = 250  # characters; those of our providers have 22 to 40
 
 
@@ -150,6 +154,31 @@ class NotAttempted(DeliveryError):
 
 
 Answer: TypeAlias = Acceptance | DeliveryError
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider says later of a message, as it sent it."""
+
+    event_id: str  # the provider's id of the event, the same in a repetition
+    kind: ReceiptKind
+    at: datetime  # by the provider's clock
+    # Of the message, or of the person who answered; compared with the contact's and never stored
+    address: str
+    message_id: str | None = None  # the provider's id of the message
+    notification_ids: tuple[UUID, ...] = ()  # as they travelled with the message
+    code: str | None = None  # the provider's error code
+
+
+def parse_ids(text: str) -> tuple[UUID, ...]:
+    """Return the ids in a list with commas or dots; parts that are no id are left out."""
+    found = []
+    for part in text.replace(".", ",").split(","):
+        try:
+            found.append(UUID(part.strip()))
+        except ValueError:
+            continue
+    return tuple(found)
 
 
 def answer_seconds(provider: str) -> float:

@@ -171,7 +171,7 @@ def _joined(one: SlotOpening, other: SlotOpening) -> SlotOpening:
     return SlotOpening(newer.detection, tuple(slots[each] for each in sorted(slots)), newer.seen_at, since)
 
 
-def shorten_day(day: date | None, language: str) -> str:
+def shorten_day(day: date, language: str) -> str:
     """Return a day in few characters: in French as numbers, else with its month's name, which no reader mistakes."""
     if language == "fr":
         return format_date(day, "dd/MM", locale=language)
@@ -183,18 +183,15 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
 
     Among the slots of that date, one whose hour is known goes first.
     """
-    known = [moment for moment in moments if moment.day]
+    known = [(moment.day, moment.hour) for moment in moments if moment.day]
     if not known:
         return {"first_day": None, "first_day_short": None, "first_hour": None}
-    first = min(known, key=lambda each: (each.day or date.max, each.hour is None, each.hour or time.min))
-    hour = None
-    if first.day and first.hour:
-        instant = datetime.combine(first.day, first.hour, where.zone)
-        hour = format_time(instant, "short", locale=language, tzinfo=where.zone)
+    day, hour = min(known, key=lambda each: (each[0], each[1] is None, each[1] or time.min))
+    instant = datetime.combine(day, hour or time.min, where.zone)
     return {
-        "first_day": write_day(first.day, language, "full"),
-        "first_day_short": shorten_day(first.day, language),
-        "first_hour": hour,
+        "first_day": write_day(day, language, "full"),
+        "first_day_short": shorten_day(day, language),
+        "first_hour": format_time(instant, "short", locale=language, tzinfo=where.zone) if hour else None,
     }
 
 

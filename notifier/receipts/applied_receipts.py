@@ -26,7 +26,8 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
-from notifier.channels.provider_base import price_settled, provider_timeout_seconds
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
+from notifier.channels.providers.twilio import MACHINE, list_failures
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import insert_rows
@@ -35,7 +36,6 @@ from notifier.delivery.retry_policy import call_gap_seconds
 from notifier.matching.queries import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts.lost_contacts import apply_to_contact
-from notifier.receipts.receiving import MACHINE, list_failures
 
 AT_ONCE = 500  # receipts that one job applies
 MOST_DELIVERED = 1000  # in one transaction; more of them would slow down alerts meanwhile

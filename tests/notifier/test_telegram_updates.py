@@ -12,8 +12,8 @@ import notifier
 from configs.ground.text import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.channels.provider_base import OutcomeUnknown
+from notifier.channels.providers.telegram import SECRET_HEADER
 from notifier.message_kinds.telegram import COMMANDS
-from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_bot import TelegramRefused, fetch_updates, telegram_command
 from tests.notifier.conftest import Posts
 
@@ -53,9 +53,9 @@ def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", posts: Po
     offset = fetch_updates(0, 0)
     assert offset == int(str(last["update_id"])) + 1
     assert [each["message"]["text"] for each in updates_of(posts)] == ["/start another", f"/start {CODE}"]
-    assert [
-        (path, found[TELEGRAM_SECRET_HEADER]) for path, found in zip(posts.paths, posts.headers, strict=True)
-    ] == [("/api/telegram/webhook", "new-secret")] * 2
+    assert [(path, found[SECRET_HEADER]) for path, found in zip(posts.paths, posts.headers, strict=True)] == [
+        ("/api/telegram/webhook", "new-secret")
+    ] * 2
     assert fetch_updates(offset, 0) == offset
     assert len(updates_of(posts)) == 2
 
@@ -132,11 +132,11 @@ def test_the_command_says_that_telegram_does_not_answer(sandbox: "Running") -> N
 
 @pytest.mark.parametrize("secret", ["new-secret", "old-secret"])
 def test_the_header_may_be_written_in_any_case(secret: str) -> None:
-    assert notifier.is_genuine("telegram", {TELEGRAM_SECRET_HEADER.lower(): secret}, b"")
+    assert notifier.is_genuine("telegram", {SECRET_HEADER.lower(): secret}, b"")
     assert not notifier.is_genuine("telegram", {}, b"")
 
 
 @pytest.mark.parametrize("name", ["fax", "telegram"])
 def test_a_provider_that_sends_no_receipts_is_named(name: str) -> None:
     with pytest.raises(LookupError, match=name):
-        notifier.store_receipts(name, {TELEGRAM_SECRET_HEADER: "new-secret"}, b"")
+        notifier.store_receipts(name, {SECRET_HEADER: "new-secret"}, b"")

@@ -1,11 +1,12 @@
-"""Telegram by its Bot API.
+"""Telegram by its Bot API, and who calls our webhook in its name.
 
 https://core.telegram.org/bots/api#sendmessage
 https://core.telegram.org/bots/api#editmessagetext
 """
 
+import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import unescape
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from requests import Response
 
 from api.models.user import Channel, ContactState
 from configs.ground.retry_after import parse_retry_after
-from configs.settings import settings
+from configs.settings import SettingMissing, settings
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -34,6 +35,7 @@ from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.content.messages import shorten
 
 PROVIDER = "telegram"
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the header's name
 
 # Telegram has no codes, only prose: https://core.telegram.org/bots/api#making-requests ("subject to change").
 # Part of a description in lower case → the state that it gives the contact, where it is our bot that is refused.
@@ -172,3 +174,16 @@ def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
     if status == HTTPStatus.OK:
         return OutcomeUnknown(f"{PROVIDER} gave an answer that is none")
     return PermanentError(f"{PROVIDER} answered {status}")
+
+
+def is_genuine(headers: Mapping[str, str], _body: bytes, _query: str) -> bool:
+    """Return whether a call carries one of TELEGRAM_WEBHOOK_SECRET; without that setting none is genuine.
+
+    https://core.telegram.org/bots/api#setwebhook
+    """
+    try:
+        known = settings().require_all("telegram_webhook_secret")
+    except SettingMissing:
+        return False
+    given = headers.get(SECRET_HEADER.lower(), "")
+    return any(hmac.compare_digest(given.encode(), each.encode()) for each in known)

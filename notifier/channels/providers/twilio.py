@@ -1,27 +1,40 @@
-"""SMS and calls by Twilio: its client over our transport, and what its refusals mean.
+"""SMS and calls by Twilio: its client over our transport, what its refusals mean, and the receipts that it sends.
+
+The API reads receipts and sends nothing: it does without the client, which takes tens of megabytes.
 
 https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
 https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
+https://www.twilio.com/docs/usage/security#validating-requests
+https://www.twilio.com/docs/voice/answering-machine-detection
+https://www.twilio.com/docs/voice/api/call-resource#call-status-values
 """
 
+import base64
+import hashlib
+import hmac
 import logging
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from requests import PreparedRequest, Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
-from twilio.rest import Client
-from twilio.rest.api.v2010 import account as _account  # noqa: F401 -- else loaded at the first message
 
+from api.models.provider_event import LONGEST_CODE, ReceiptKind
 from api.models.user import Channel, ContactState
 from configs.ground.addresses import is_sms_service
-from configs.settings import Constant, settings
+from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
+    CALL_RING_SECONDS,
+    LONGEST_EVENT_ID,
     Acceptance,
     Answer,
     DeliveryError,
@@ -29,12 +42,22 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     RateLimited,
+    Receipt,
     Transport,
     call_ring_seconds,
     find_price,
+    parse_ids,
     read_json,
 )
-from notifier.content.message_kind_base import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
+from notifier.content.message_kind_base import (
+    CALL_WEBHOOK,
+    IDS,
+    RETRIES,
+    SMS_WEBHOOK,
+    OutgoingMessage,
+    callback_of,
+    webhook_address,
+)
 from notifier.content.sms_text import fit_text, segments
 
 # The longest call
@@ -63,6 +86,32 @@ _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 _SMS, _CALLS = "twilio", "twilio_calls"
 _CHANNELS = {_SMS: Channel.SMS, _CALLS: Channel.VOICE}
 
+_SIGNATURE = "x-twilio-signature"
+_DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
+_ON_THEIR_WAY = frozenset({"accepted", "queued", "sending", "sent"})
+_KINDS: Mapping[ContactState | None, ReceiptKind] = {
+    ContactState.UNSUBSCRIBED: ReceiptKind.STOPPED,
+    ContactState.BOUNCED: ReceiptKind.BOUNCED,
+}
+_FAILURES = (ReceiptKind.REFUSED, *_KINDS.values())
+# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
+_STOP_WORDS = frozenset(
+    {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
+)
+# "arrêtez de plaisanter" asks for nothing
+_ALONE = frozenset({"arrete", "arreter", "arretez", "stoppe", "stopper", "stoppez"})
+_STOPPED_THINGS = frozenset({"sms", "message", "messages", "envoyer", "envoi", "envois", "alerte", "alertes"})
+_COURTESY = frozenset(
+    "bonjour bonsoir salut hello hi merci thanks svp stp please pls veuillez de d".split()  # noqa: SIM905 -- a list of words
+)
+_UNSUBSCRIBE = ("desabo", "desinscri", "unsubscri")  # beginnings of words, wherever they stand
+_NEGATIONS = frozenset({"ne", "n", "pas", "non", "jamais", "not", "don", "dont", "never"})
+_WORD = re.compile(r"[^\W\d_]+")
+
+MACHINE = "machine"  # the code of a call that an answering machine took
+_MACHINES = ("machine", "fax")  # how AnsweredBy begins for them; a person is `human` or `unknown`
+_MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
+
 _quiet = logging.getLogger(f"{__name__}.twilio")
 _quiet.disabled = True  # Twilio's client logs each request at INFO
 
@@ -84,6 +133,8 @@ def _is_own(answer: Response) -> bool:
 
 @lru_cache(maxsize=4)
 def _client(provider: str, account: str, token: str, base_url: str) -> Any:
+    from twilio.rest import Client  # noqa: PLC0415 -- not for receipts
+
     http = TwilioHttpClient(logger=_quiet)
     http.session = _TwilioTransport(provider, _CHANNELS[provider], is_own=_is_own)
     client = Client(account, token, http_client=http)
@@ -132,6 +183,32 @@ def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
     return Acceptance(_CALLS, made.sid or "", cost, awaits_receipt=True, receipt_within=within)
 
 
+def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
+    """Return the new state of an SMS and its error code; STOPPED without a code if a person answered STOP."""
+    state, code = form.get("MessageStatus"), form.get("ErrorCode", "")
+    if state is None:  # a person's answer; Twilio says OptOutType if it manages opt-outs
+        stops = form.get("OptOutType") == "STOP" or _asks_to_stop(form.get("Body", ""))
+        return ReceiptKind.STOPPED if stops else None, None
+    shown = code[:LONGEST_CODE] if code.isdecimal() else None
+    if state in _NOT_DELIVERED:
+        _, contact_state = SMS.permanent.get(int(shown or 0), ("", None))
+        return _KINDS.get(contact_state, ReceiptKind.REFUSED), shown
+    if state in _ON_THEIR_WAY:
+        return ReceiptKind.ACCEPTED, shown
+    return (ReceiptKind.DELIVERED, shown) if state in _DELIVERED else (None, None)
+
+
+def _read_call(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
+    """Return how a call ended: DELIVERED if a person answered, else REFUSED and a code that says why."""
+    status = form.get("CallStatus", "")
+    if status in _MISSED:
+        return ReceiptKind.REFUSED, status
+    if status != "completed":
+        return None, None
+    is_machine = form.get("AnsweredBy", "").startswith(_MACHINES)
+    return (ReceiptKind.REFUSED, MACHINE) if is_machine else (ReceiptKind.DELIVERED, None)
+
+
 class _Service(NamedTuple):
     """What differs between SMS and calls: https://www.twilio.com/docs/api/errors."""
 
@@ -141,6 +218,9 @@ class _Service(NamedTuple):
     # By error code: the reason, and the state that it gives the contact.
     permanent: Mapping[int, tuple[str, ContactState | None]]
     create: Callable[[Any, OutgoingMessage], Acceptance]  # hands a message to Twilio's client
+    webhook: str
+    sids: Sequence[str]  # fields of its forms with Twilio's id of the message
+    read: Callable[[Mapping[str, str]], tuple[ReceiptKind | None, str | None]]  # kind and code of a form
 
 
 SMS = _Service(
@@ -159,8 +239,13 @@ SMS = _Service(
         21612: ("no route from TWILIO_PHONE_NUMBER to that number: check what it may send to", None),
         21614: ("no mobile number", ContactState.BOUNCED),
         21617: ("text too long", None),
+        30005: ("no such handset", ContactState.BOUNCED),
+        30006: ("no mobile number", ContactState.BOUNCED),
     },
     _create_sms,
+    SMS_WEBHOOK,
+    ("MessageSid", "SmsSid"),
+    _read_sms,
 )
 CALLS = _Service(
     _CALLS,
@@ -175,6 +260,9 @@ CALLS = _Service(
         21217: ("no such number", ContactState.BOUNCED),
     },
     _create_call,
+    CALL_WEBHOOK,
+    ("CallSid",),
+    _read_call,
 )
 
 
@@ -182,6 +270,8 @@ class Twilio(Provider):
     """One message a call: an SMS, or a phone call."""
 
     def __init__(self, service: _Service) -> None:
+        from twilio.rest.api.v2010 import account  # noqa: F401, PLC0415 -- else loaded at the first message
+
         self.service = service
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
@@ -211,3 +301,72 @@ def _delivery_error(error: TwilioRestException | TwilioServiceException, service
             f"{provider} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
         )
     return PermanentError(f"{provider} answered {error.status}, code {code}")
+
+
+def is_genuine(service: _Service, headers: Mapping[str, str], body: bytes, query: str) -> bool:
+    """Return whether address (API_URL and path) and form are signed with our token, and the account is ours.
+
+    Names of headers are in lower case.
+    """
+    try:
+        token, form = settings().require("twilio_auth_token"), _read_form(body)
+    except (SettingMissing, ValueError):
+        return False
+    given, address = headers.get(_SIGNATURE, "").encode(), webhook_address(service.webhook, query)
+    fields = "".join(f"{name}{form[name]}" for name in sorted(form))
+    # Twilio does not document whether the signature covers the part after #.
+    is_ours = any(
+        hmac.compare_digest(
+            base64.b64encode(hmac.new(token.encode(), (each + fields).encode(), hashlib.sha1).digest()), given
+        )
+        for each in (address, address + RETRIES)
+    )
+    return is_ours and form.get("AccountSid", "") == settings().twilio_account_sid
+
+
+def read_receipts(service: _Service, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:
+    """Return the receipt in a form about one message, or none. Twilio names no time, so that of its arrival counts.
+
+    Raises:
+        ValueError: it does not have the documented shape.
+    """
+    form = {name: value.replace("\0", "") for name, value in _read_form(body).items()}
+    sid = next((form[each] for each in service.sids if form.get(each)), "")
+    if not 1 <= len(sid) <= LONGEST_EVENT_ID // 2:
+        raise ValueError(f"no {service.sids[0]}")
+    kind, code = service.read(form)
+    if kind is None:
+        return []
+    if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
+        return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
+    ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
+    return [Receipt(_name_event(sid, kind), kind, now, form.get("To", ""), sid, ids, code)]
+
+
+def _name_event(sid: str, kind: ReceiptKind) -> str:
+    return f"{sid}:{kind.value}"
+
+
+def list_failures(sid: str) -> list[str]:
+    """Return the ids of Twilio's events about a message that did not arrive."""
+    return [_name_event(sid, each) for each in _FAILURES]
+
+
+def _asks_to_stop(text: str) -> bool:
+    """Return whether an SMS asks to stop: people write « Stop. Merci », S.T.O.P. and « Désabonnez-moi »."""
+    apart = unicodedata.normalize("NFKD", text)
+    plain = "".join(each for each in apart if not unicodedata.combining(each)).casefold()
+    words = _WORD.findall(plain)
+    said = [each for each in words if each not in _COURTESY]
+    if {*said[:1], "".join(words)} & _STOP_WORDS or "".join(said) in _ALONE:
+        return True
+    if said and said[0] in _ALONE and _STOPPED_THINGS.intersection(said):
+        return True
+    clauses = map(_WORD.findall, re.split(r"[.,;:!\n]", plain))  # « Désabonnez-moi, je n'ai rien demandé »
+    wishes = (each for each in clauses if not _NEGATIONS.intersection(each))
+    return any(word.startswith(_UNSUBSCRIBE) for each in wishes for word in each)
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    """Return the fields of a webhook's call; ValueError where there are too many of them."""
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))

@@ -25,6 +25,7 @@ from configs.world.plan import PlanName
 from notifier import create_notifications
 from notifier.channels import batch_sender
 from notifier.channels.provider_base import (
+    LONGEST_EVENT_ID,
     Acceptance,
     DeliveryError,
     OutcomeUnknown,
@@ -34,7 +35,6 @@ from notifier.channels.provider_base import (
 from notifier.channels.providers.web_push import PUSH_KEPT_SECONDS
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts, deliver
-from notifier.receipts.receiving import LONGEST_ID
 from tests import factories
 from tests.browser_keys import browser_address
 from tests.in_turn import in_turn
@@ -404,7 +404,7 @@ def test_an_id_of_any_kind_is_recorded(whole: "Running", odd: str, answered: Ans
     world.start_anew(whole)
     row = answered(Acceptance("sendgrid", odd))
     assert row.state is State.SENT
-    assert len(row.provider_id or "") <= LONGEST_ID
+    assert len(row.provider_id or "") <= LONGEST_EVENT_ID
 
 
 @in_turn(

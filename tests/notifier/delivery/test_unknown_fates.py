@@ -16,13 +16,12 @@ from api.models.user import Channel, User
 from configs.ground.clock import clock
 from notifier import jobs
 from notifier.channels.batch_sender import providers
-from notifier.channels.provider_base import Acceptance, OutcomeUnknown, PermanentError
+from notifier.channels.provider_base import Acceptance, OutcomeUnknown, PermanentError, Receipt
 from notifier.delivery.claiming import ALL_COPIES
 from notifier.jobs import deliver
 from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts import receiving
 from notifier.receipts.applied_receipts import expire_receipts
-from notifier.receipts.receiving import Receipt
 from tests.factories import add_message
 from tests.in_turn import in_turn
 from tests.notifier import world

@@ -214,7 +214,9 @@ def accept(number: int) -> None:
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize(("apart", "ended"), [(timedelta(minutes=2, seconds=30), 2), (timedelta(minutes=15), 8)])
+@pytest.mark.parametrize(
+    ("apart", "ended"), [(timedelta(minutes=2, seconds=30), 2), (timedelta(minutes=15), 8)]
+)
 def test_bounces_that_come_one_by_one_are_counted_by_the_hour(
     settings_env: Callable[..., None], frozen: time_machine.Traveller, apart: timedelta, ended: int
 ) -> None:

@@ -30,12 +30,12 @@ from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.retention import receipts_kept_for
 from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
-from notifier.channels.provider_base import Acceptance, OutcomeUnknown, TemporaryError
+from notifier.channels.provider_base import Acceptance, OutcomeUnknown, Receipt, TemporaryError
 from notifier.content.message_kind_base import SMS_WEBHOOK, callback_of
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts, receiving
-from notifier.receipts.receiving import READERS, Receipt
+from notifier.receipts.receiving import READERS
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.in_turn import in_turn

@@ -13,6 +13,7 @@ import pytest
 from api.models.user import ContactState
 from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import (
+    LONGEST_EVENT_ID,
     Acceptance,
     Answer,
     DeliveryError,
@@ -24,7 +25,6 @@ from notifier.channels.provider_base import (
 )
 from notifier.content.message_kind_base import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
-from notifier.receipts.receiving import LONGEST_ID
 from tests.in_turn import in_turn
 from tests.notifier.conftest import Posts
 
@@ -309,7 +309,7 @@ def test_a_yes_of_telegram_is_one_whatever_follows(answer_of: AnswerOf) -> None:
     for result in odd:
         answer = answer_of("telegram", 200, {"ok": True, "result": result})
         assert isinstance(answer, Acceptance)
-        assert len(answer.provider_id) <= LONGEST_ID
+        assert len(answer.provider_id) <= LONGEST_EVENT_ID
 
 
 def test_an_sms_in_another_script_is_sent_as_it_is_and_counted_as_ucs2(sandbox: "Running") -> None:
