@@ -1,37 +1,28 @@
-"""Updates of the Telegram bot: the commands set-webhook, show-webhook, delete-webhook and poll.
+"""Commands that tell Telegram where the bot's updates go: set-webhook, show-webhook, delete-webhook.
 
 `python -m notifier.telegram_bot`, which needs no Flask and runs where the bot's token is; also `flask telegram`.
 https://core.telegram.org/bots/api#getting-updates
 """
 
-import signal
-import threading
 from http import HTTPStatus
 from typing import Any
 
 import click
-import structlog
 
 from configs.ground.logs import set_up_logs
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES
 from configs.settings import SettingMissing, SettingsRefused, settings
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError, Transport, read_json
-from notifier.channels.providers.telegram import SECRET_HEADER
+from notifier.channels.provider_base import DeliveryError, Transport, read_json
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS
 
 _KIND = "bot_reply"  # whose words describe the commands
 _PRIVATE = {"type": "all_private_chats"}
 _ALLOWED_UPDATES = ["message", "callback_query"]
-_WEBHOOK = "/api/telegram/webhook"
-_MARGIN = 2.0  # seconds that an answer takes after Telegram's own waiting
-_AGAIN = 5.0  # seconds after a failure
-
-log = structlog.get_logger(__name__)
 
 
 class TelegramRefused(Exception):
-    """Telegram did not do what it was asked, or the API did not take an update; the text has the answer."""
+    """Telegram did not do what it was asked; the text has the answer."""
 
 
 def call_bot(method: str, **parameters: Any) -> Any:
@@ -79,39 +70,6 @@ def _describe(language: str) -> list[dict[str, str]]:
     ]
 
 
-def fetch_updates(offset: int, wait: float) -> int:
-    """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset."""
-    secret = settings().require_all("telegram_webhook_secret")[0]
-    updates: list[dict[str, Any]] = call_bot(
-        "getUpdates", offset=offset, timeout=int(wait), allowed_updates=_ALLOWED_UPDATES
-    )
-    for update in updates:
-        _hand_over(update, secret)
-        offset = update["update_id"] + 1
-    return offset
-
-
-def _hand_over(update: dict[str, Any], secret: str) -> None:
-    """Pass an update on, and make the call that the answer carries.
-
-    What Telegram refuses of it is lost, as it is in answers to a webhook.
-    """
-    url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
-    with Transport("the API") as transport:
-        answer = transport.post(url, json=update, headers={SECRET_HEADER: secret})
-    if answer.status_code != HTTPStatus.OK:
-        raise TelegramRefused(
-            f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"
-        )
-    said: dict[str, Any] = answer.json()
-    if method := said.pop("method", None):
-        said.pop("received", None)
-        try:
-            call_bot(method, **said)
-        except TelegramRefused as error:
-            log.warning("a reply was refused", method=method, because=str(error))
-
-
 class _Explaining(click.Group):
     """Says in one line what a setting lacks, or why Telegram did not answer."""
 
@@ -126,7 +84,7 @@ class _Explaining(click.Group):
 
 @click.group("telegram", cls=_Explaining)
 def telegram_command() -> None:
-    """Register the address that Telegram calls, or fetch what it would bring."""
+    """Register the address that Telegram calls."""
 
 
 @telegram_command.command("set-webhook")
@@ -148,31 +106,9 @@ def show_webhook() -> None:
 
 @telegram_command.command("delete-webhook")
 def delete_webhook() -> None:
-    """Take the address back; `poll` fetches the updates then."""
+    """Take the address back."""
     call_bot("deleteWebhook")
     click.echo("no webhook is registered")
-
-
-@telegram_command.command("poll")
-def poll() -> None:
-    """Fetch the updates where Telegram cannot call us, such as on a laptop, until a signal ends it.
-
-    They are handed to the API's webhook, as Telegram would, and the calls that come back are carried out.
-    """
-    settings().require("telegram_bot_token")
-    settings().require_all("telegram_webhook_secret")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    wait, offset = max(0.0, provider_timeout_seconds() - _MARGIN), 0
-    log.info("polling")
-    while not stopped.is_set():
-        try:
-            offset = fetch_updates(offset, wait)
-        except (DeliveryError, TelegramRefused) as error:
-            # Telegram keeps what was not handled.
-            log.warning("no updates", because=getattr(error, "reason", None) or str(error))
-            stopped.wait(_AGAIN)
 
 
 if __name__ == "__main__":

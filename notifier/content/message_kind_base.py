@@ -324,23 +324,15 @@ class MessageKind:
     """A kind of message: an entry in the table of its theme's module; its texts are `templates/<name>.jinja`."""
 
     to: Recipients
-
     values: Values  # what the texts are filled with, whether or not the message would be sent now
-
     # No row keeps its text: a link or a code that opens the account, what is encrypted, another person's words.
-    secret: bool
-
+    secret: bool = False
     check: Check | None = None  # why a message that waited is not true any more
-
     group: MessageGroup = MessageGroup.ACCOUNT  # what a reader of its mails can stop
-
     notice_link: str | None = None  # the app shows it too, with a link to this page
-
     chats_wait: bool = False  # beside a mail that never waits, the others keep quiet hours
-
     # From when on it says nothing any more: one that quiet hours would hold until then cannot wait.
     find_end_of_use: Callable[[Mapping[str, Any]], datetime | None] = lambda _params: None
-
     prepare_many: ReadMany | None = None  # reads many rows at once
 
     def prepare(

@@ -208,47 +208,35 @@ def _name_tested(due: DueMessage) -> TemplateContext | Skip:
 
 KINDS = {
     "account_exists": MessageKind(
-        to=CONFIRMED_MAIL,
-        values=lambda _due: TemplateContext({"url": str(settings().frontend_url)}),
-        secret=False,
+        to=CONFIRMED_MAIL, values=lambda _due: TemplateContext({"url": str(settings().frontend_url)})
     ),
     "welcome": MessageKind(
         to=CONFIRMED_MAIL,
         values=lambda _due: TemplateContext(
             {"url": account_page("dashboard"), "channels_url": account_page("canaux")}
         ),
-        secret=False,
     ),
     **dict.fromkeys(
         ("new_sign_in", "login_ended", "password_changed"),
-        MessageKind(to=CONFIRMED_MAIL, values=_say_when, secret=False),
+        MessageKind(to=CONFIRMED_MAIL, values=_say_when),
     ),
     "password_reset": MessageKind(to=ANY_MAIL, check=_check_reset, values=_sign_reset, secret=True),
-    "factor_end": MessageKind(
-        to=Recipients(_takes_factor_end),
-        check=_check_factor,
-        values=_say_factor_end,
-        secret=False,
-    ),
+    "factor_end": MessageKind(to=Recipients(_takes_factor_end), check=_check_factor, values=_say_factor_end),
     # Until when (`at`) it can be downloaded: by the account's page, as the mail itself opens nothing.
     "export_ready": MessageKind(
         to=CONFIRMED_MAIL,
         values=lambda due: TemplateContext(_say_when(due).values | {"url": account_page("donnees")}),
-        secret=False,
     ),
     "last_way_stopped": MessageKind(
         to=CONFIRMED_MAIL,
         check=lambda due: _WAITS_AGAIN if has_alert(due.session, due.contact.user_id) else None,
         values=_offer_undo,
-        secret=False,
     ),
-    "account_unused": MessageKind(to=ANY_MAIL, values=_warn_unused, secret=False),
-    "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted, secret=False),
+    "account_unused": MessageKind(to=ANY_MAIL, values=_warn_unused),
+    "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted),
     # The number only: what a stranger wrote must not travel under our name to an address they chose.
     "support_received": MessageKind(
-        to=CONFIRMED_MAIL,
-        values=lambda due: TemplateContext({"number": due.params["number"]}),
-        secret=False,
+        to=CONFIRMED_MAIL, values=lambda due: TemplateContext({"number": due.params["number"]})
     ),
     "verify_email": MessageKind(
         to=Recipients(  # not verified yet, or bounced; switched off or not
@@ -273,9 +261,7 @@ KINDS = {
     ),
     # Verified or not: its owner asked a moment ago.
     "phone_code": MessageKind(
-        to=Recipients(lambda contact: contact.channel is Channel.SMS),
-        values=_write_code,
-        secret=True,
+        to=Recipients(lambda contact: contact.channel is Channel.SMS), values=_write_code, secret=True
     ),
     # Its row has the chat's name encrypted.
     "telegram_linked": MessageKind(
@@ -285,6 +271,6 @@ KINDS = {
         ),
         secret=True,
     ),
-    "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, secret=False, chats_wait=True),
-    "test_message": MessageKind(to=REACHABLE, values=_name_tested, secret=False),
+    "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, chats_wait=True),
+    "test_message": MessageKind(to=REACHABLE, values=_name_tested),
 }

@@ -45,7 +45,7 @@ def _find_incident(due: DueMessage) -> Incident | None:
 
 
 def _alarm(fill: Fill) -> MessageKind:
-    return MessageKind(to=REACHABLE, check=_check_alarm, values=partial(_write_alarm, fill), secret=False)
+    return MessageKind(to=REACHABLE, check=_check_alarm, values=partial(_write_alarm, fill))
 
 
 def _write_alarm(fill: Fill, due: DueMessage) -> TemplateContext:
@@ -105,12 +105,7 @@ def _read_request(due: DueMessage) -> TemplateContext | Skip:
     )
 
 
-_FIGURES = MessageKind(
-    to=REACHABLE,
-    check=_check_operator,
-    values=lambda due: TemplateContext(due.params),
-    secret=False,
-)
+_FIGURES = MessageKind(to=REACHABLE, check=_check_operator, values=lambda due: TemplateContext(due.params))
 KINDS = {
     "desk_trouble": _alarm(_fill_desks),
     "operations_alarm": _alarm(_fill_operations),

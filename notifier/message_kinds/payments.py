@@ -84,12 +84,7 @@ def sell(
     """
     values = partial(_fill, describe, sign_url)
     return MessageKind(
-        to=PAYERS_MAIL,
-        values=values,
-        secret=False,
-        check=check,
-        group=MessageGroup.PAYMENT,
-        notice_link=notice_link,
+        to=PAYERS_MAIL, values=values, check=check, group=MessageGroup.PAYMENT, notice_link=notice_link
     )
 
 
@@ -354,9 +349,7 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
 
 def _acknowledge(describe: DescribeDeclared, notice_link: str | None = None) -> MessageKind:
     """Return a kind about a declaration; `describe` adds its values, of which `url` is where its button leads."""
-    return MessageKind(
-        to=ADDRESS, values=partial(_fill_declared, describe), secret=False, notice_link=notice_link
-    )
+    return MessageKind(to=ADDRESS, values=partial(_fill_declared, describe), notice_link=notice_link)
 
 
 def _fill_declared(describe: DescribeDeclared, due: DueMessage) -> TemplateContext | Skip:
@@ -471,15 +464,10 @@ KINDS = {
     **dict.fromkeys(
         ("plan_expiring", "plan_ended"),
         MessageKind(
-            to=REACHABLE_OR_MAIL,
-            check=_check_end,
-            values=_describe_end,
-            secret=False,
-            notice_link=_PLAN,
-            chats_wait=True,
+            to=REACHABLE_OR_MAIL, check=_check_end, values=_describe_end, notice_link=_PLAN, chats_wait=True
         ),
     ),
-    "alerts_paused": MessageKind(to=REACHABLE, values=_list_paused, secret=False, notice_link=_DASHBOARD),
+    "alerts_paused": MessageKind(to=REACHABLE, values=_list_paused, notice_link=_DASHBOARD),
     # The link withdraws without signing in, also after the account is gone.
     "order": sell(
         _describe_order, sign_url=lambda due: write_link(WithdrawOrder(UUID(due.params["payment"])))

@@ -240,21 +240,18 @@ KINDS = {
     "slot_call": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.SMS and _find_number_loss(contact) is None),
         values=_prepare_call,
-        secret=False,
     ),
     # After a call that no person took: a confirmed number that takes SMS.
     "call_missed": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.SMS and contact.reachable),
         values=_prepare_sms,
-        secret=False,
     ),
     "slot_detected": MessageKind(
         to=Recipients(REACHABLE.accepts),
         values=lambda due: _prepare_all(due.session, [(due.row, due.contact)], due.now)[0],
-        secret=False,
         group=MessageGroup.SLOTS,
         notice_link="/dashboard",
         prepare_many=_prepare_all,
     ),
-    "more_messages": MessageKind(to=REACHABLE, values=_count_waiting, secret=False),
+    "more_messages": MessageKind(to=REACHABLE, values=_count_waiting),
 }

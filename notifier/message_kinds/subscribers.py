@@ -113,12 +113,7 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
 
 def _kind(values: Values, check: Check) -> MessageKind:
     return MessageKind(
-        to=REACHABLE,
-        check=check,
-        values=values,
-        secret=False,
-        group=MessageGroup.DESK,
-        notice_link="/dashboard",
+        to=REACHABLE, check=check, values=values, group=MessageGroup.DESK, notice_link="/dashboard"
     )
 
 
@@ -274,7 +269,6 @@ KINDS = {
     "release_soon": MessageKind(
         to=REACHABLE,
         values=_name_release,
-        secret=False,
         group=MessageGroup.REMINDERS,
         notice_link="/dashboard",
         chats_wait=True,
@@ -284,19 +278,12 @@ KINDS = {
         to=REACHABLE,
         check=_check_appointment,
         values=_describe_appointment,
-        secret=False,
         group=MessageGroup.REMINDERS,
         find_end_of_use=_find_begin,
     ),
     # To users who agreed to the question.
     "how_it_went": MessageKind(
-        to=REACHABLE_MAIL,
-        check=_check_question,
-        values=_ask_how_it_went,
-        secret=False,
-        group=MessageGroup.REMINDERS,
+        to=REACHABLE_MAIL, check=_check_question, values=_ask_how_it_went, group=MessageGroup.REMINDERS
     ),
-    "weekly_summary": MessageKind(
-        to=REACHABLE_MAIL, values=_sum_up, secret=False, group=MessageGroup.SUMMARY
-    ),
+    "weekly_summary": MessageKind(to=REACHABLE_MAIL, values=_sum_up, group=MessageGroup.SUMMARY),
 }

@@ -294,7 +294,7 @@ def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateCo
 
 
 KINDS = {
-    "bot_reply": MessageKind(to=LINKED_CHAT, values=_reply, secret=False),
-    GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_edited, secret=False),
-    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_edited, secret=False),
+    "bot_reply": MessageKind(to=LINKED_CHAT, values=_reply),
+    GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_edited),
+    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_edited),
 }
