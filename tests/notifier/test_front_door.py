@@ -22,7 +22,6 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
 from configs.programs.jobs import queue
-from notifier.dead_letters import main
 from notifier.jobs import catch_up, deliver, match
 from notifier.message_kinds import UnknownKind
 from notifier.workers import get_ready
@@ -184,56 +183,30 @@ def dead(reason: str = "attempts used up: sendgrid answered 500", channel: Chann
     return made
 
 
-@pytest.mark.usefixtures("database", "redis_server", "frozen")
-def test_dead_letters_are_listed_with_their_reasons_and_no_address(
-    sandbox: "Running", capsys: pytest.CaptureFixture[str]
-) -> None:
-    key = dead()
-    assert main(["list"]) == 0
-    said = capsys.readouterr().out
-    assert f"{key}  2026-11-20 09:00:00  email" in said
-    assert "attempts used up: sendgrid answered 500" in said
-    assert "1 dead letters" in said
-    assert world.ADDRESSES[Channel.EMAIL] not in said
+def replay(*keys: UUID, unsure: bool = False) -> list[UUID]:
+    with session() as opened:
+        return notifier.replay(opened, keys, unsure=unsure)
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
-def test_a_replayed_letter_arrives_with_all_its_attempts_before_it(
-    sandbox: "Running", capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_replayed_letter_arrives_with_all_its_attempts_before_it(sandbox: "Running") -> None:
     key = dead()
-    assert main(["replay"]) == 0
+    assert replay(key) == [key]
     row = world.get(Notification, key)
     assert (row.state, row.attempts, row.failed_at, row.reason) == (State.PENDING, 0, None, None)
     deliver(str(key))
     assert world.get(Notification, key).state is State.SENT
     assert len(sandbox.messages("email")) == 1
-    main(["replay"])
-    assert capsys.readouterr().out.endswith("0 of 0 dead letters replayed\n")
+    assert replay(key) == []
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
-@pytest.mark.parametrize(("more", "replayed"), [([], 0), (["--unsure"], 1)])
+@pytest.mark.parametrize(("unsure", "replayed"), [(False, 0), (True, 1)])
 @pytest.mark.parametrize("reason", ["unknown: twilio did not answer: ReadTimeout", "twilio 21612: no route"])
-def test_what_may_have_arrived_is_replayed_only_on_demand(
-    reason: str, more: list[str], replayed: int
-) -> None:
-    world.change(Notification, dead(reason, Channel.SMS), unknown_attempts=3)
-    main(["replay", *more])
-    assert len(world.notifications(State.PENDING)) == replayed
-
-
-@pytest.mark.usefixtures("database", "redis_server", "frozen")
-@pytest.mark.parametrize(
-    "given", [["--channel", "sms"], ["--kind", "verify_email"], ["--reason", "blocked"], ["--hours", "0.5"]]
-)
-def test_only_what_is_asked_for_is_replayed(given: list[str], frozen: time_machine.Traveller) -> None:
-    dead()
-    frozen.shift(timedelta(hours=1))
-    main(["replay", *given])
-    assert world.notifications(State.PENDING) == []
-    main(["replay", "--channel", "email", "--kind", "slot_detected", "--hours", "2", "--reason", "sendgrid"])
-    assert len(world.notifications(State.PENDING)) == 1
+def test_what_may_have_arrived_is_replayed_only_on_demand(reason: str, unsure: bool, replayed: int) -> None:
+    key = dead(reason, Channel.SMS)
+    world.change(Notification, key, unknown_attempts=3)
+    assert len(replay(key, unsure=unsure)) == replayed
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -247,7 +220,7 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
         frozen.shift(timedelta(minutes=minutes))
         world.confirm(opened)
         assert len(world.rearm()) == fresh
-    main(["replay", str(key)])
+    replay(key)
     for row in world.notifications(State.PENDING):
         deliver(str(row.id))
     assert world.get(Notification, key).state is State.FAILED  # what it spoke of is the other's to tell
@@ -264,10 +237,10 @@ def test_what_another_message_of_another_check_tells_stays_dead(frozen: time_mac
     (other,) = world.matched(world.detection(opened))
     for state in (State.PENDING, State.SENT):
         world.change(Notification, other, state=state, accepted_at=clock())
-        main(["replay", str(key)])
+        replay(key)
         assert world.get(Notification, key).state is State.FAILED
     world.change(Notification, other, state=State.FAILED, reason="attempts used up: x", failed_at=clock())
-    main(["replay", str(key)])
+    replay(key)
     assert world.get(Notification, key).state is State.PENDING
 
 
