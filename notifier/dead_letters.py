@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.base import database_clock, is_any_of
 from api.models.notification import Match, Notification, State, is_told
-from configs.world.retention import MESSAGES_KEPT_FOR
+from configs.world.retention import messages_kept_for
 from notifier.delivery.retry_policy import UNKNOWN
 
 
@@ -24,7 +24,7 @@ def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool =
     query = sa.select(Notification).where(*dead).execution_options(populate_existing=True)
     rows = session.scalars(query.with_for_update(skip_locked=True)).all()
     told, now = _find_told(session, rows), database_clock(session)
-    has_text = now - MESSAGES_KEPT_FOR()  # what is older has lost it
+    has_text = now - messages_kept_for()  # what is older has lost it
     alive = [
         row
         for row in rows

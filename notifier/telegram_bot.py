@@ -12,7 +12,7 @@ import click
 from configs.ground.logs import set_up_logs
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES
 from configs.settings import SettingMissing, SettingsRefused, settings
-from notifier.channels.provider_base import DeliveryError, Transport, read_json
+from notifier.channels.provider_base import DeliveryError, PermanentError, Transport, read_json
 from notifier.content.messages import write_words
 from notifier.message_kinds.telegram import COMMANDS
 
@@ -21,16 +21,11 @@ _PRIVATE = {"type": "all_private_chats"}
 _ALLOWED_UPDATES = ["message", "callback_query"]
 
 
-class TelegramRefused(Exception):
-    """Telegram did not do what it was asked; the text has the answer."""
-
-
 def call_bot(method: str, **parameters: Any) -> Any:
     """Return the result of a method of the Bot API.
 
     Raises:
-        TelegramRefused: the answer is no success.
-        notifier.channels.provider_base.DeliveryError: no answer, 429 or 5xx.
+        notifier.channels.provider_base.DeliveryError: no answer, or no success.
         configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
     """
     base = settings().address_of("telegram")
@@ -41,7 +36,7 @@ def call_bot(method: str, **parameters: Any) -> Any:
     body = read_json(answer)
     if answer.status_code != HTTPStatus.OK or body.get("ok") is not True:
         said = body.get("description") or "nothing that can be read"
-        raise TelegramRefused(f"Telegram answered {answer.status_code}: {said}")
+        raise PermanentError(f"Telegram answered {answer.status_code}: {said}")
     return body.get("result")
 
 
@@ -78,7 +73,7 @@ class _Explaining(click.Group):
         try:
             set_up_logs("notifier")
             return super().invoke(ctx)
-        except (SettingMissing, SettingsRefused, DeliveryError, TelegramRefused) as error:
+        except (SettingMissing, SettingsRefused, DeliveryError) as error:
             raise click.ClickException(str(error)) from None
 
 

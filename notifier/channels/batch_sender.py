@@ -105,14 +105,10 @@ def providers() -> dict[str, Provider]:
     }
 
 
-def provider_names(channel: str) -> Sequence[str]:
-    """Return the names of a channel's providers, those to try first in front."""
-    return settings().mail_providers if channel == Channel.EMAIL else _LIMITS[channel].providers
-
-
 def providers_of(channel: str) -> list[tuple[str, Provider]]:
     """Return a channel's providers with their names, those to try first in front."""
-    return [(each, providers()[each]) for each in provider_names(channel)]
+    names = settings().mail_providers if channel == Channel.EMAIL else _LIMITS[channel].providers
+    return [(each, providers()[each]) for each in names]
 
 
 def most_at_once(channel: str) -> int:
@@ -260,7 +256,9 @@ class BatchSender:
         names, answers = providers_of(self.name), list[Answer | None]([None] * len(messages))
         for place, (name, provider) in enumerate(names):
             rest = [
-                number for number, answer in enumerate(answers) if answer is None or self._asks_next(answer)
+                number
+                for number, answer in enumerate(answers)
+                if answer is None or OUTCOMES[answer.fate, self.name, Sort.OTHER].asks_next
             ]
             if not rest or self.is_over or (place and not self._has_time()):
                 break
@@ -271,9 +269,6 @@ class BatchSender:
             for number, answer in zip(rest, asked, strict=True):
                 answers[number] = _join(answers[number], answer)
         return [answer or TemporaryError(f"{self.name} has no provider") for answer in answers]
-
-    def _asks_next(self, answer: Answer) -> bool:
-        return OUTCOMES[answer.fate, self.name, Sort.OTHER].asks_next
 
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
@@ -354,11 +349,7 @@ def _join(earlier: Answer | None, answer: Answer) -> Answer:
         # By when their provider can be asked again; one that greylists needs minutes.
         waits = (isinstance(earlier, AddressBusy), earlier.retry_after or 0.0)
         return earlier if waits < (isinstance(answer, AddressBusy), answer.retry_after or 0.0) else answer
-    return max(answer, earlier, key=_strength)
-
-
-def _strength(answer: Answer) -> tuple[int, bool]:
-    return STRENGTH.index(answer.fate), isinstance(answer, NotAttempted)
+    return max(answer, earlier, key=lambda each: (STRENGTH.index(each.fate), isinstance(each, NotAttempted)))
 
 
 def _has_failed(provider: Provider, answers: Sequence[Answer]) -> bool:

@@ -193,7 +193,6 @@ class Provider(ABC):
 
     # Its messages are answered one after the other, as `hand_over` yields them
     IS_SEQUENTIAL: ClassVar[bool] = False
-
     # The messages of a call leave apart, each to a server of its address: what one answers says nothing of another.
     SENDS_APART: ClassVar[bool] = False
 

@@ -380,12 +380,11 @@ def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | N
 def write_title(kind: str, language: str, params: object) -> str | None:
     """Return the title of a message that has not left, as far as its `params` (any JSON) tell it."""
     desk_id = params.get("desk_id") if isinstance(params, dict) else None
-    if not isinstance(desk_id, str):
-        return render_title(kind, language, {})
-    home = location_of(desk_id, desk_id.partition("/")[0])
-    return render_title(
-        kind, language, {"openings": [{"prefecture": home.name, "department": home.department}]}
-    )
+    values = {}
+    if isinstance(desk_id, str):
+        home = location_of(desk_id, desk_id.partition("/")[0])
+        values = {"openings": [{"prefecture": home.name, "department": home.department}]}
+    return render_title(kind, language, values)
 
 
 def write_stored_text(

@@ -20,10 +20,7 @@ from api.models.slot import Detection, SlotRow
 from configs.ground.signing import StopAlerts, write_address, write_token
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
-from notifier.content.message_kind_base import (
-    TemplateContext,
-    sms_stop_page,
-)
+from notifier.content.message_kind_base import TemplateContext, sms_stop_page
 from notifier.content.slot_answer_buttons import ANSWER_TAGS, UNSIGNED, list_answer_choices
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
@@ -206,11 +203,10 @@ class Announcement:
     is_changed: bool = False  # an alert was, and wants nothing of what is open any more
 
 
-ReadSlots = Callable[[Session, Collection[str]], Mapping[str, Sequence[SlotRow]]]
-
-
 def read_announcements(
-    session: Session, ids: Sequence[UUID], read_open: ReadSlots | None = None
+    session: Session,
+    ids: Sequence[UUID],
+    read_open: Callable[[Session, Collection[str]], Mapping[str, Sequence[SlotRow]]] | None = None,
 ) -> dict[UUID, Announcement]:
     """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all.
 

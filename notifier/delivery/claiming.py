@@ -74,7 +74,6 @@ _PER_HOUR = {
     Channel.SMS: Constant("SMS_PER_HOUR", 10),
     Channel.PUSH: Constant("PUSH_PER_HOUR", 30),
 }
-
 _HOUR = timedelta(hours=1)
 
 # Several rows may have left as one message: they have its id, the same instant, or the same lease. Text, because
@@ -351,26 +350,24 @@ class CapCount:
     count: int
     last_at: datetime | None
 
-    def find_turn(self, now: datetime) -> datetime:
-        """Return when one more may leave: now, for half of the cap, then after an interval behind the last."""
-        burst = max(1, self.cap // 2)
-        if self.count < burst or self.last_at is None:
-            return now
-        return max(now, self.last_at + _HOUR / max(1, self.cap - burst))
-
 
 Turns = Mapping[UUID, CapCount]
 
 
 def take_cap_turn(turns: Turns, contact_id: UUID, now: datetime) -> datetime:
-    """Take a turn for one message, where the contact has one now; return when it has."""
-    if contact_id not in turns:
+    """Take a turn for one message, where the contact has one now; return when it has.
+
+    That is at once for half of the cap, then an interval behind the last message.
+    """
+    if (cap := turns.get(contact_id)) is None:
         return now
-    cap = turns[contact_id]
-    turn = cap.find_turn(now)
-    if turn <= now:
-        cap.count, cap.last_at = cap.count + 1, now
-    return turn
+    burst = max(1, cap.cap // 2)
+    if cap.count >= burst and cap.last_at:
+        turn = cap.last_at + _HOUR / max(1, cap.cap - burst)
+        if turn > now:
+            return turn
+    cap.count, cap.last_at = cap.count + 1, now
+    return now
 
 
 def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now: datetime) -> Turns:

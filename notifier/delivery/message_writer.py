@@ -35,7 +35,6 @@ _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.user_id, Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 
 log = structlog.get_logger(__name__)
-
 _KIND = "channel_lost"
 # A contact that was lost in two ways has the later of these states, in whatever order it was heard of.
 _RANKS = (ContactState.OK, ContactState.BOUNCED, ContactState.BLOCKED, ContactState.UNSUBSCRIBED)

@@ -92,8 +92,6 @@ TIMES = (
     User.quiet_until,
     User.quiet_slots,
 )
-
-
 # The condition that a user changed anything of when messages come
 CHOSE_TIMES = sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
 

@@ -5,10 +5,6 @@ from functools import cache
 from notifier.content.message_kind_base import MessageKind
 
 
-class UnknownKind(LookupError):
-    """No kind of that name; the text names those that exist."""
-
-
 @cache
 def kinds() -> dict[str, MessageKind]:
     """Return all kinds by name, imported at the first call: programs that nudge load none of what they import."""
@@ -29,10 +25,10 @@ def kind_of(name: str) -> MessageKind:
     """Return one kind.
 
     Raises:
-        UnknownKind: names those that exist.
+        LookupError: names those that exist.
     """
     if name not in kinds():
-        raise UnknownKind(f"no kind of message {name!r}; those that exist: {', '.join(sorted(kinds()))}")
+        raise LookupError(f"no kind of message {name!r}; those that exist: {', '.join(sorted(kinds()))}")
     return kinds()[name]
 
 

@@ -89,7 +89,7 @@ def _sign_reset(due: DueMessage) -> TemplateContext:
         sa.select(User.password_hash).where(User.id == due.contact.user_id)
     ).one()
     reset = ResetPassword(due.contact.id, digest(due.contact.address), digest(password_hash or ""))
-    return TemplateContext({"url": write_link(reset), "minutes": _count(PASSWORD_RESET_SECONDS, _MINUTE)})
+    return TemplateContext({"url": write_link(reset), "minutes": PASSWORD_RESET_SECONDS // _MINUTE})
 
 
 def _offer_undo(due: DueMessage) -> TemplateContext:
@@ -145,7 +145,7 @@ def _confirm_address(due: DueMessage) -> TemplateContext:
     """
     registration = UUID(due.params["registration"]) if "registration" in due.params else None
     url = write_link(VerifyAddress(due.contact.id, digest(due.contact.address), registration))
-    return TemplateContext({"url": url, "days": _count(LINK_SECONDS, _DAY)})
+    return TemplateContext({"url": url, "days": LINK_SECONDS // _DAY})
 
 
 def _confirm_new_address(due: DueMessage) -> TemplateContext | Skip:
@@ -158,9 +158,7 @@ def _confirm_new_address(due: DueMessage) -> TemplateContext | Skip:
         return Skip(State.SKIPPED, "the change was made, ended or replaced")
     url = write_link(VerifyAddress(due.contact.id, digest(address), new=due.params["version"]))
     account = shorten_address(due.contact.address)
-    return TemplateContext(
-        {"url": url, "days": _count(LINK_SECONDS, _DAY), "account": account}, address=address
-    )
+    return TemplateContext({"url": url, "days": LINK_SECONDS // _DAY, "account": account}, address=address)
 
 
 def _say_changed(due: DueMessage) -> TemplateContext:
@@ -184,12 +182,8 @@ def _write_code(due: DueMessage) -> TemplateContext | Skip:
     number = due.contact.unconfirmed_address
     if number is None or code.number_hash not in hash_address(Channel.SMS, number):
         return Skip(State.SKIPPED, "number changed meanwhile")
-    values = {"code": decrypt(due.params["code"]), "minutes": _count(PHONE_CODE_SECONDS, _MINUTE)}
+    values = {"code": decrypt(due.params["code"]), "minutes": PHONE_CODE_SECONDS // _MINUTE}
     return TemplateContext(values, address=number)
-
-
-def _count(seconds: float, unit: int) -> int:
-    return max(1, round(seconds / unit))
 
 
 def _say_lost(due: DueMessage) -> TemplateContext:

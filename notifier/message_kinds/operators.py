@@ -64,11 +64,10 @@ def _fill_desks(due: DueMessage) -> dict[str, Any]:
         for each in due.params.get("proofs", ())
     ]
     return {
-        "subject": due.params["subject"],
-        "reason": due.params["reason"],
+        "people": 0,
+        **due.params,
         "spots": found,
         "more": due.params["count"] - len(found),
-        "people": due.params.get("people", 0),
         "proofs": [{"day": day, "hour": hour, "url": write_link(link)} for (day, hour), link in proofs],
         **since_values(due.params["since"], HOME, due.language),
     }
@@ -77,16 +76,9 @@ def _fill_desks(due: DueMessage) -> dict[str, Any]:
 def _fill_operations(due: DueMessage) -> dict[str, Any]:
     """Return what is wrong: `number` of `of` messages, their `age`, `answers`; `detail` in health's English words."""
     oldest = timedelta(seconds=due.params.get("oldest_seconds", 0))
-    return {
-        "reason": due.params["reason"],
-        "subject": due.params["subject"],
-        "detail": due.params.get("detail", ""),
-        "number": due.params.get("number", 0),
-        "of": due.params.get("of", 0),
-        "answers": due.params.get("answers", ""),
-        "age": format_timedelta(oldest, threshold=2, locale=due.language) if oldest else "",
-        **since_values(due.params["since"], HOME, due.language),
-    }
+    age = format_timedelta(oldest, threshold=2, locale=due.language) if oldest else ""
+    said = {"detail": "", "number": 0, "of": 0, "answers": "", "age": age, **due.params}
+    return said | since_values(due.params["since"], HOME, due.language)
 
 
 def _read_request(due: DueMessage) -> TemplateContext | Skip:
@@ -95,14 +87,9 @@ def _read_request(due: DueMessage) -> TemplateContext | Skip:
         return skip
     if request is None:
         return Skip(State.SKIPPED, "request deleted")
-    return TemplateContext(
-        {
-            "number": request.id,
-            "sender": request.email,
-            "user_id": str(request.user_id) if request.user_id else None,
-            "message": request.message,
-        }
-    )
+    user_id = str(request.user_id) if request.user_id else None
+    said = {"number": request.id, "sender": request.email, "user_id": user_id, "message": request.message}
+    return TemplateContext(said)
 
 
 _FIGURES = MessageKind(to=REACHABLE, check=_check_operator, values=lambda due: TemplateContext(due.params))

@@ -48,7 +48,7 @@ from configs.world.sales_terms import (
     read_terms,
 )
 from configs.world.withdrawal_period import ZONE
-from notifier.content.desk_location import write_day, write_moment
+from notifier.content.desk_location import location_of, write_day, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
     PAYERS_MAIL,
@@ -129,9 +129,9 @@ def write_amount(cents: int, language: str) -> str:
     return format_currency(cents / 100, "EUR", locale=language)
 
 
-def write_instant(at: datetime, zone: ZoneInfo, language: str) -> str:
-    """Return day and hour of an instant: `20 novembre 2026, 09:00`."""
-    return ", ".join(write_moment(at, zone, language))
+def write_instant(at: datetime | str | None, zone: ZoneInfo, language: str) -> str:
+    """Return day and hour of an instant: `20 novembre 2026, 09:00`; nothing of none."""
+    return ", ".join(write_moment(at, zone, language)) if at else ""
 
 
 def write_end(at: datetime, zone: ZoneInfo, language: str) -> str:
@@ -156,33 +156,29 @@ def _describe_credit(due: DueMessage) -> dict[str, Any]:
     Params: `payment`, `seconds`, `given` (time, invoice or refund), `amount` in cents, `ends` (ISO 8601 or null).
     """
     params = due.params
-    ends = datetime.fromisoformat(params["ends"]) if params["ends"] else None
     return {
         "time": format_timedelta(timedelta(seconds=params["seconds"]), threshold=2, locale=due.language),
         "given": params["given"],
         "amount": write_amount(params["amount"], due.language),
-        "ends": write_instant(ends, due.zone, due.language) if ends else "",
+        "ends": write_instant(params["ends"], due.zone, due.language),
     }
 
 
 def _describe_closed_desk(due: DueMessage) -> dict[str, Any]:
     """Return where it was; no procedure, which could reveal a person's immigration status."""
-    place = prefectures().get(due.params["prefecture"])
-    return {"where": f"{place.name} ({place.department})" if place else due.params["prefecture"]}
+    return {"where": location_of("", due.params["prefecture"]).where}
 
 
 def _sign_closed_desk(due: DueMessage) -> str:
-    refund = RefundClosedDesk(due.contact.id, digest(due.contact.address), UUID(due.params["alert"]))
-    return write_link(refund)
+    return write_link(
+        RefundClosedDesk(due.contact.id, digest(due.contact.address), UUID(due.params["alert"]))
+    )
 
 
 def _describe_failure(due: DueMessage) -> dict[str, Any]:
     """Return which payment failed; of a renewal also until when the plan goes on, or that it is over (`over`)."""
-    ends = _find_grace_end(due)
-    return {
-        "over": bool(due.params.get("over")),
-        "until": write_instant(ends, due.zone, due.language) if ends else "",
-    }
+    until = write_instant(_find_grace_end(due), due.zone, due.language)
+    return {"over": bool(due.params.get("over")), "until": until}
 
 
 def _find_grace_end(due: DueMessage) -> datetime | None:
@@ -207,12 +203,11 @@ def _describe_late_payment(due: DueMessage) -> dict[str, Any]:
     paid = sa.select(sa.func.max(Grant.ends_at)).where(Grant.payment_id == UUID(due.params["payment"]))
     noticed = due.params.get("until")
     ends = datetime.fromisoformat(noticed) if noticed else due.session.scalar(paid)
-    begins, lost_until = (datetime.fromisoformat(due.params[each]) for each in ("begins", "ends"))
     return {
         "renews": due.params["renews"],
         "until": write_end(ends, due.zone, due.language) if ends else "",
-        "lost_from": write_instant(begins, due.zone, due.language),
-        "lost_until": write_instant(lost_until, due.zone, due.language),
+        "lost_from": write_instant(due.params["begins"], due.zone, due.language),
+        "lost_until": write_instant(due.params["ends"], due.zone, due.language),
     }
 
 
@@ -266,7 +261,7 @@ def _describe_renewal(due: DueMessage) -> dict[str, Any]:
         "price": write_amount(due.params.get("amount", price), due.language),
         "full_price": write_amount(price, due.language),
         **{name: write_amount(cents, due.language) if cents else "" for name, cents in lowered.items()},
-        "ends": write_instant(datetime.fromisoformat(due.params["ends"]), due.zone, due.language),
+        "ends": write_instant(due.params["ends"], due.zone, due.language),
     }
 
 
@@ -280,9 +275,7 @@ def _sign_cancellation(due: DueMessage) -> str:
 
 def _list_paused(due: DueMessage) -> TemplateContext:
     """Return the prefectures of the paused alerts; no procedure, which could reveal a person's immigration status."""
-    known = prefectures()
-    found = [known[each] for each in due.params["prefectures"] if each in known]
-    places = [f"{place.name} ({place.department})" for place in found]
+    places = [location_of("", each).where for each in due.params["prefectures"] if each in prefectures()]
     counts = {name: due.params[name] for name in ("count", "limit")}
     return TemplateContext({"places": places, "url": account_page("dashboard"), **counts})
 
@@ -305,9 +298,6 @@ def _describe_end(due: DueMessage) -> TemplateContext:
     day, hour = write_moment(due.params["ends"], due.zone, due.language)
     plan_name = name_plan(PlanName(due.params["plan"]))
     return TemplateContext({"plan": plan_name, "url": account_page("formule"), "day": day, "hour": hour})
-
-
-# Contracts: an order, and declarations
 
 
 def _describe_order(due: DueMessage) -> dict[str, Any]:

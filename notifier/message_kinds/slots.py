@@ -154,9 +154,6 @@ def _count_waiting(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext({"count": count, "url": account_page("messages")})
 
 
-# The call, and the SMS after it
-
-
 def _prepare_call(due: DueMessage) -> TemplateContext | Skip:
     """Return the open slots, or why no call is made. Params: the desk and the detection."""
     skip = _find_number_loss(due.contact) or _find_answer(due)

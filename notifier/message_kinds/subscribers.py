@@ -201,12 +201,11 @@ def _describe_alert(week: Mapping[str, Any], alert: Any, language: str) -> dict[
     home = location_of("", week["prefecture"])
     shown = [_describe_desk(each, home, language) for each in week["desks"] if each["desk"] in desks()]
     return {
+        **week,
         "where": home.where,
         "name": (alert.name or "")[:_LONGEST_NAME],
         "city": name_city(home.zone, language),
-        "sent": week["sent"],
         "desks": shown,
-        "more": week["more"],
         "advice": _choose_advice(week),
     }
 
@@ -226,10 +225,9 @@ def _describe_desk(week: Mapping[str, Any], home: DeskLocation, language: str) -
     since_day, since_hour = _write_moment(week["since"], home, language)
     every = timedelta(seconds=week["every"] or 0)
     return {
+        **week,
         "label": desk.message_label,
         "page": desk.url,
-        "openings": week["openings"],
-        "blind": week["blind"],
         "trouble": week["trouble"] or "",
         "since_day": since_day,
         "since_hour": since_hour,

@@ -26,7 +26,7 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
+from notifier.channels.provider_base import price_settled, provider_timeout_seconds
 from notifier.channels.providers.twilio import MACHINE, list_failures
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
@@ -138,7 +138,11 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
         event.next_attempt_at = now + _WAIT
         return
     for row in rows if not _has_failed(opened, event) else ():
-        _apply_to_message(opened, event, row, now)
+        end = settle(row, event)
+        if end is State.DELIVERED:
+            _deliver(opened, row, event)
+        elif end is State.BOUNCED:
+            _bounce(opened, row, event, now)
     event.next_attempt_at = apply_to_contact(opened, event, now)
     event.applied_at = None if event.next_attempt_at else now
 
@@ -180,14 +184,6 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
     # A time far ahead comes from a clock that was.
     may_come = event.kind not in _YES or abs(now - event.received_at) < longest
     return row.state is State.SENDING and may_come
-
-
-def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
-    end = settle(row, event)
-    if end is State.DELIVERED:
-        _deliver(opened, row, event)
-    elif end is State.BOUNCED:
-        _bounce(opened, row, event, now)
 
 
 def settle(row: Notification, event: ProviderEvent) -> State | None:

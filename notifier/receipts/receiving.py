@@ -19,7 +19,7 @@ from api.models.notification import Notification
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
 from configs.ground.addresses import fold_address
-from configs.world.retention import RECEIPTS_KEPT_FOR
+from configs.world.retention import receipts_kept_for
 from notifier.channels.fates import ACCEPTED
 from notifier.channels.provider_base import Receipt
 from notifier.channels.providers import sendgrid, telegram, twilio
@@ -50,7 +50,7 @@ def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: st
     """
     lower = {name.lower(): value for name, value in headers.items()}
     # whose updates are no receipts: the API handles them (api/bot/)
-    check = telegram.is_genuine if provider == telegram.PROVIDER else _find_reader(provider)[0]
+    check = telegram.is_genuine if provider == telegram.PROVIDER else READERS[provider][0]
     return check(lower, body, query)
 
 
@@ -63,7 +63,7 @@ def store_receipts(provider: str, headers: Mapping[str, str], body: bytes, query
         PermissionError: the call is not genuine.
         LookupError: no receipts are received from this provider.
     """
-    _, read = _find_reader(provider)
+    _, read = READERS[provider]
     if not is_genuine(provider, headers, body, query):
         raise PermissionError(f"a call in the name of {provider} is not signed as agreed")
     try:
@@ -73,12 +73,6 @@ def store_receipts(provider: str, headers: Mapping[str, str], body: bytes, query
         return
     with session() as opened:
         store(opened, provider, receipts)
-
-
-def _find_reader(provider: str) -> tuple[CheckCall, ReadCall]:
-    if provider not in READERS:
-        raise LookupError(f"no receipts are received from {provider!r}")
-    return READERS[provider]
 
 
 def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:

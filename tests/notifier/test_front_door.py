@@ -23,7 +23,6 @@ from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
 from configs.programs.jobs import queue
 from notifier.jobs import catch_up, deliver, match
-from notifier.message_kinds import UnknownKind
 from notifier.workers import get_ready
 from tests.notifier import world
 from tests.notifier.program import Program
@@ -86,7 +85,7 @@ def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) 
 
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
     who = world.person()
-    with pytest.raises(UnknownKind, match="release_soon, renewal_soon, slot_answered"):
+    with pytest.raises(LookupError, match="release_soon, renewal_soon, slot_answered"):
         world.in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
 
 

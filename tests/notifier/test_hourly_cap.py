@@ -155,11 +155,12 @@ def test_a_mail_of_a_burst_says_since_when(
 
 @given(waits=st.lists(st.integers(0, 900), min_size=1, max_size=80), cap=st.integers(1, 12))
 def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: list[int], cap: int) -> None:
-    now, sent = world.MORNING, list[datetime]()
+    now, sent, contact = world.MORNING, list[datetime](), new_id()
     for wait in waits:
         now += timedelta(seconds=wait)
         lately = [each for each in sent if each > now - HOUR]
-        if claiming.CapCount(cap, len(lately), max(lately, default=None)).find_turn(now) <= now:
+        turns = {contact: claiming.CapCount(cap, len(lately), max(lately, default=None))}
+        if claiming.take_cap_turn(turns, contact, now) <= now:
             sent.append(now)
     assert most_in_an_hour(sent) <= cap
 

@@ -68,7 +68,7 @@ def _transport(key: str) -> Transport:
 
     https://github.com/sendgrid/sendgrid-python/issues/757
     """
-    from sendgrid import SendGridAPIClient  # noqa: PLC0415 -- the API reads receipts, and does without
+    from sendgrid import SendGridAPIClient  # noqa: PLC0415 -- not for receipts
 
     transport = Transport(PROVIDER, Channel.EMAIL, is_own=lambda answer: _fields(answer) is not None)
     transport.headers.update(SendGridAPIClient(key).client.request_headers)
@@ -77,6 +77,9 @@ def _transport(key: str) -> Transport:
 
 class SendGrid(Provider):
     """Mails that share their content leave in one call: a personalization each, its own links by substitutions."""
+
+    def __init__(self) -> None:
+        import sendgrid  # noqa: F401, PLC0415 -- else loaded at the first message
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         """Hand over mails of one content, which pass SendGrid's lists or do not. Its events have the `custom_args`."""

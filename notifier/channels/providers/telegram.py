@@ -64,13 +64,9 @@ def _wait(answer: Response) -> float | None:
     return parse_retry_after(str(seconds)) or read_retry_after(answer)
 
 
-@lru_cache(maxsize=2)
-def _transport(_base: str) -> Transport:
+@lru_cache(maxsize=1)
+def _transport() -> Transport:
     return Transport(PROVIDER, Channel.TELEGRAM, wait=_wait, is_own=lambda answer: "ok" in read_json(answer))
-
-
-def _base() -> str:
-    return settings().address_of("telegram")
 
 
 class Telegram(Provider):
@@ -79,11 +75,11 @@ class Telegram(Provider):
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
-        transport, bot = _transport(_base()), f"{_base()}/bot{settings().require('telegram_bot_token')}"
+        bot = f"{settings().address_of('telegram')}/bot{settings().require('telegram_bot_token')}"
         _check_name(bot)
         method = "editMessageText" if message.replaces else "sendMessage"
         body = _body(message.filled, message.address, message.replaces)
-        answer = transport.post(f"{bot}/{method}", json=body, headers=message.inbox_headers)
+        answer = _transport().post(f"{bot}/{method}", json=body, headers=message.inbox_headers)
         body = read_json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
             result = body.get("result")
@@ -91,9 +87,10 @@ class Telegram(Provider):
             # A yes without an id is a yes, and the message is not sent again.
             message_id = str(found) if isinstance(found, int | str) else ""
             return [Acceptance(PROVIDER, message_id, delivered=True)]
-        if message.replaces and _UNCHANGED in _description(body):
+        description = str(body.get("description", "")).lower()
+        if message.replaces and _UNCHANGED in description:
             return [Acceptance(PROVIDER, message.replaces, delivered=True)]
-        error = _delivery_error(answer.status_code, body)
+        error = _delivery_error(answer.status_code, description)
         if isinstance(error, PermanentError) and error.contact_state:
             _check_name(bot, asks=True)
         raise error
@@ -117,7 +114,7 @@ def _check_name(bot: str, *, asks: bool = False) -> None:
 def _ask_name(bot: str) -> str:
     # https://core.telegram.org/bots/api#getme
     try:
-        result = read_json(_transport(_base()).post(f"{bot}/getMe")).get("result")
+        result = read_json(_transport().post(f"{bot}/getMe")).get("result")
     except OutcomeUnknown as error:  # of this call: the message was refused
         raise TemporaryError(error.reason) from error
     if not isinstance(result, dict):
@@ -157,12 +154,7 @@ def _write_text(html: str) -> dict[str, str]:
     return {"text": shorten(shown, _MOST_BYTES // _BYTES_OF_UNIT)}
 
 
-def _description(answer: dict[str, Any]) -> str:
-    return str(answer.get("description", "")).lower()
-
-
-def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
-    description = _description(answer)
+def _delivery_error(status: int, description: str) -> DeliveryError:
     for part in _NOT_EDITABLE:
         if part in description:
             return NothingToEdit(f"{PROVIDER}: {part}")

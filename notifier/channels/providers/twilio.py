@@ -33,7 +33,6 @@ from api.models.user import Channel, ContactState
 from configs.ground.addresses import is_sms_service
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
-    CALL_RING_SECONDS,
     LONGEST_EVENT_ID,
     Acceptance,
     Answer,
@@ -114,8 +113,6 @@ _MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
 
 _quiet = logging.getLogger(f"{__name__}.twilio")
 _quiet.disabled = True  # Twilio's client logs each request at INFO
-
-
 # Of the message that this thread hands over: Twilio's client takes no headers.
 _inbox_headers: ContextVar[Mapping[str, str]] = ContextVar("inbox_headers")
 

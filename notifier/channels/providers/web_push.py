@@ -6,11 +6,10 @@ locked screen: its texts name neither a procedure nor a place.
 
 import base64
 import json
-import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from http import HTTPStatus
-from threading import Thread
 
 import structlog
 from requests import Response
@@ -80,24 +79,15 @@ class WebPush(Provider):
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         """Hand them over and yield all answers; one that does not come in time is left to its thread."""
-        answers: dict[int, Answer] = {}
-        calls = [
-            Thread(
-                target=lambda place=place, message=each: answers.update({place: _send(message)}), daemon=True
-            )
-            for place, each in enumerate(messages)
-        ]
-        for call in calls:
-            call.start()
-        until = time.monotonic() + provider_connect_seconds() + push_timeout_seconds() + _MARGIN
-        stopped: JobTimeoutException | None = None
+        threads, stopped = ThreadPoolExecutor(len(messages)), None
+        calls = [threads.submit(_send, each) for each in messages]
+        threads.shutdown(wait=False)
         try:
-            for call in calls:
-                call.join(max(0.0, until - time.monotonic()))
+            wait(calls, provider_connect_seconds() + push_timeout_seconds() + _MARGIN)
         except JobTimeoutException as error:
             stopped = error
         late = OutcomeUnknown(f"{PROVIDER} did not answer in time")
-        yield from [answers.get(place, late) for place in range(len(messages))]
+        yield from [each.result() if each.done() else late for each in calls]
         if stopped:
             raise stopped
 

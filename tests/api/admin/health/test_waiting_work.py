@@ -25,7 +25,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.programs.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
 from configs.programs.loop_report import BACKGROUND, LoopReport, write_report
-from notifier.channels.batch_sender import provider_names
+from notifier.channels.batch_sender import providers_of
 from tests.api.admin.health.conftest import ask
 from tests.factories import add_job, add_message, add_payment, add_stripe_event, add_user, save, save_all
 
@@ -116,7 +116,7 @@ def test_a_provider_that_accepts_and_never_delivers_is_named_and_counted(tell: T
 def test_the_providers_of_health_are_those_of_the_notifier(settings_env: Callable[..., None]) -> None:
     settings_env(MAIL_PROVIDERS="smtp,sendgrid")
     assert {each: list_providers(each) for each in Channel} == {
-        each: tuple(provider_names(each)) for each in Channel
+        each: tuple(name for name, _ in providers_of(each)) for each in Channel
     }
 
 
