@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
-from api.admin.daily_totals import DailyTotal, TotalsQuery, read_daily_totals, write_csv
-from api.admin.payments import DeclarationQuery, list_declarations, list_differences
-from api.admin.stripe_events import StripeEventQuery, apply_event_again, list_events, read_event
+from api.admin.payments.daily_totals import DailyTotal, TotalsQuery, read_daily_totals, write_csv
+from api.admin.payments.queries import DeclarationQuery, list_declarations, list_differences
+from api.admin.payments.stripe_events import StripeEventQuery, apply_event_again, list_events, read_event
 from api.ground.errors import not_found
 from api.ground.paging import Found, PageQuery
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy

@@ -9,8 +9,14 @@ from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.payments import OperatorPayment, PaymentDetails, PaymentQuery, list_payments, read_payment
-from api.admin.refunds import NewRefund, describe_refund, refund_payment
+from api.admin.payments.queries import (
+    OperatorPayment,
+    PaymentDetails,
+    PaymentQuery,
+    list_payments,
+    read_payment,
+)
+from api.admin.payments.refunds import NewRefund, describe_refund, refund_payment
 from api.ground.schemas import Body
 from api.models.payment import PaymentEvent, PaymentEventKind, PaymentStatus, Refund
 from api.pages.admin import cells, words

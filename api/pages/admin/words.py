@@ -2,7 +2,7 @@
 
 from flask_babel import LazyString
 
-from api.admin.payments import OperatorPayment
+from api.admin.payments.queries import OperatorPayment
 from api.ground.alarms import name_incident
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.admin.stripe_events import StripeName
+from api.admin.payments.stripe_events import StripeName
 from api.ground.errors import ensure_found
 from api.ground.paging import (
     Found,
