@@ -181,6 +181,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _CHANGE,
         "background": "SELECT, UPDATE (user_id)",  # it forgets who gave one
         "crawler": _CHANGE,
+        "notifier": "SELECT (id, prefecture_id, url, state)",
         "reader": _READ,
     },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},

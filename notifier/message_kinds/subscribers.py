@@ -13,6 +13,7 @@ from sqlalchemy.orm import load_only
 from api.models.alert import Alert
 from api.models.appointment import Appointment, Step
 from api.models.base import is_any_of
+from api.models.candidate import Candidate, CandidateState
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from configs.ground.message_groups import MessageGroup
@@ -87,6 +88,18 @@ def _check_saved_alert(due: DueMessage) -> Skip | None:
     if alert is None or alert.closed_at is not None:
         return Skip(State.SKIPPED, "alert stopped")
     return Skip(State.SKIPPED, "alert waits already") if alert.enabled else None
+
+
+def _say_decision(due: DueMessage) -> TemplateContext | Skip:
+    """Return what became of a booking page that the reader gave."""
+    query = sa.select(Candidate.prefecture_id, Candidate.url, Candidate.state)
+    found = due.session.execute(query.where(Candidate.id == UUID(due.params["candidate"]))).one_or_none()
+    if found is None or found.state is CandidateState.OPEN:
+        return Skip(State.EXPIRED, "not decided any more")
+    place = found.prefecture_id or ""
+    refused = found.state is CandidateState.REFUSED
+    values = {"where": location_of("", place).where, "page": found.url, "is_refused": refused}
+    return TemplateContext(values | {"url": account_page(f"departements/{place}")})
 
 
 def _name_release(due: DueMessage) -> TemplateContext | Skip:
@@ -263,6 +276,14 @@ KINDS = {
     "desk_watchable": _kind(
         lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")}),
         _check_saved_alert,
+    ),
+    # To who gave a candidate's address, once.
+    "page_decided": MessageKind(
+        to=REACHABLE_MAIL,
+        values=_say_decision,
+        secret=False,
+        group=MessageGroup.DESK,
+        notice_link="/dashboard",
     ),
     "release_soon": MessageKind(
         to=REACHABLE,

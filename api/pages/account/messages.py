@@ -69,6 +69,7 @@ _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "more_messages": _l("D’autres alertes attendent"),
     "desk_unwatched": _l("Guichet qui n’est plus surveillé"),
     "desk_watched": _l("Guichet de nouveau surveillé"),
+    "page_decided": _l("Page de rendez-vous que vous avez indiquée"),
     "desk_watchable": _l("Guichet que nous pouvons surveiller"),
     "release_soon": _l("Publication prochaine de créneaux"),
 }

@@ -86,6 +86,8 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
+    "page_decided": {"where": "Val-d'Oise (95)", "page": "https://www.nord.gouv.fr/booking/create/12",
+        "is_refused": False, "url": "http://localhost:3000/departements/cergy_95"},
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
         "city": "Paris", "is_tomorrow": False},
     "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},

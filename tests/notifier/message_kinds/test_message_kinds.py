@@ -43,7 +43,7 @@ RECIPIENTS: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]] = [
         "slot_detected desk_trouble desk_unwatched desk_watched desk_watchable operations test_message alerts_paused",
         [{}, TELEGRAM], [OFF, UNCONFIRMED, STOPPED],
     ),
-    ("weekly_summary", [{}], [OFF, TELEGRAM]),
+    ("weekly_summary page_decided", [{}], [OFF, TELEGRAM]),
     (
         "support_received new_sign_in login_ended password_changed account_exists welcome",
         [{}, OFF], [UNCONFIRMED, SMS, TELEGRAM],

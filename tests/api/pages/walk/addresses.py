@@ -70,6 +70,10 @@ OPERATOR_PAGES = {
     "admin.ask_pause_desk": "/admin/guichets/bobigny_93/titre-sejour/pause",
     "admin.ask_resume_desk": "/admin/guichets/bobigny_93/titre-sejour/reprise",
     "admin.ask_request_check": "/admin/guichets/bobigny_93/titre-sejour/verification",
+    "admin.list_candidates": "/admin/pages-proposees?state=open",
+    "admin.show_candidate": "/admin/pages-proposees/{candidate}",
+    "admin.ask_accept_candidate": "/admin/pages-proposees/{candidate}/acceptation",
+    "admin.ask_refuse_candidate": "/admin/pages-proposees/{candidate}/refus",
     "admin.show_host": "/admin/sites/127.77.0.93:8800",
     "admin.ask_stop_host": "/admin/sites/127.77.0.93:8800/arret",
     "admin.ask_release_host": "/admin/sites/127.77.0.93:8800/reprise",
@@ -100,6 +104,11 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "admin.pause_desk": ("/admin/guichets/bobigny_93/titre-sejour/pause", {"reason": "a test"}),
     "admin.resume_desk": ("/admin/guichets/bobigny_93/titre-sejour/reprise", {}),
     "admin.request_check": ("/admin/guichets/bobigny_93/titre-sejour/verification", {}),
+    "admin.accept_candidate": (
+        "/admin/pages-proposees/{candidate}/acceptation",
+        {"prefectureId": "bobigny_93", "label": "Titre de séjour", "procedures[]": "TITRE_SEJOUR"},
+    ),
+    "admin.refuse_candidate": ("/admin/pages-proposees/{other_candidate}/refus", {"reason": "a test"}),
     "admin.pause_alert": ("/admin/alertes/{alert}/pause", {}),
     "admin.resume_alert": ("/admin/alertes/{alert}/reprise", {}),
     "admin.stop_host": (

@@ -71,6 +71,8 @@ def populate(app: Flask) -> Population:
         "user": str(users["anna"]),
         "letter": _write_letter(users["anna"]),
         "event": factories.add_stripe_event(),
+        "candidate": str(factories.add_candidate()),
+        "other_candidate": str(factories.add_candidate()),
     }
     ids["grant"] = str(next(each.id for each in factories.rows(Grant) if each.user_id == users["anna"]))
     ids["payment"] = str(factories.add_payment(users["anna"], client_name=SECRETS["client"]))

@@ -32,6 +32,8 @@ ROWS = {
     "admin.list_desks": ("desks.list", "desk", None),
     "admin.show_desk": ("desk.view", "desk", "bobigny_93/titre-sejour"),
     "admin.list_checks": ("checks.list", "check", None),
+    "admin.list_candidates": ("candidates.list", "candidate", None),
+    "admin.show_candidate": ("candidate.view", "candidate", "{candidate}"),
     "admin.list_hosts": ("hosts.list", "host", None),
     "admin.show_host": ("host.view", "host", "127.77.0.93:8800"),
     "admin.list_detections": ("detections.list", "detection", None),
