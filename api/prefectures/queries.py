@@ -18,6 +18,7 @@ from api.prefectures.schemas import (
     ProvenDesks,
     TileMap,
 )
+from api.prefectures.unmet_demand import round_for_public
 from api.prefectures.watch_states import WatchStates, read_watch_states
 from configs.ground.clock import clock
 from configs.world.desk import TIERS, Desk
@@ -117,7 +118,8 @@ def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
         .limit(RECENT)
     )
     recent = list_public_detections(session, session.scalars(query))
-    return PrefecturePage(**dict(answer), recent_detections=recent)
+    waiting = round_for_public(session, place.id)
+    return PrefecturePage(**dict(answer), recent_detections=recent, people_waiting=waiting)
 
 
 def _build_answer(place: Prefecture, now: WatchStates) -> PrefectureAnswer:

@@ -154,9 +154,13 @@ class PrefectureAnswer(Answer):
 
 
 class PrefecturePage(PrefectureAnswer):
-    """One prefecture with what was seen there lately, told with a delay."""
+    """One prefecture with what was seen there lately, told with a delay.
+
+    `peopleWaiting`: how many wait for what we cannot watch yet, by procedure; from ten on, rounded down to tens.
+    """
 
     recent_detections: list[PublicDetection]
+    people_waiting: dict[Procedure, int]
 
 
 class PrefectureList(Answer):

@@ -27,10 +27,10 @@ def count_unmet(session: Session) -> dict[tuple[str, Procedure], int]:
     return dict(sorted(((key, len(who)) for key, who in people.items()), key=lambda pair: -pair[1]))
 
 
-def round_for_public(session: Session, prefecture_id: str) -> dict[str, int]:
+def round_for_public(session: Session, prefecture_id: str) -> dict[Procedure, int]:
     """Return how many people wait for each procedure of a prefecture, rounded down to tens; nothing below FEW."""
     return {
-        procedure.value: waiting // FEW * FEW
+        procedure: waiting // FEW * FEW
         for (place, procedure), waiting in count_unmet(session).items()
         if place == prefecture_id and waiting >= FEW
     }

@@ -139,7 +139,11 @@ def show_place(id: str) -> ResponseReturnValue:
         return redirect(url_for("advice.show_place", id=place.id), 301)
     page = read_place(place)
     return render_template(
-        "advice/place.html", place=place, page=page, procedures=list_procedures_of(place, page)
+        "advice/place.html",
+        place=place,
+        page=page,
+        procedures=list_procedures_of(place, page),
+        names=PROCEDURE_NAMES,
     )
 
 

@@ -3,12 +3,16 @@
 from datetime import timedelta
 
 import pytest
+import redis
 import time_machine
 from flask import Flask
 
+from api.ground import cache
+from api.models.alert import AlertTarget
 from api.models.candidate import Candidate, CandidateSource, CandidateState
+from configs.world.desk import Procedure
 from tests.clients import Browser, People, problem, read_json
-from tests.factories import add_account, add_candidate, get, one, rows
+from tests.factories import add_account, add_alert, add_candidate, add_user, get, one, rows
 
 PAGE = "https://www.nord.gouv.fr/booking/create"
 RDVPREF = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche"
@@ -88,3 +92,20 @@ def test_a_departments_page_leads_to_the_field_for_an_address(app: Flask) -> Non
     camille.send(link, address=f"{RDVPREF}/4443/creneau/?id=secret")
     assert one(Candidate).url == f"{RDVPREF}/4443/"
     assert "nous vous écrirons une fois" in camille.get(link).text
+
+
+def test_what_ten_people_ask_for_in_vain_is_said_in_public_in_tens(
+    app: Flask, redis_server: redis.Redis
+) -> None:
+    client, shown = app.test_client(), []
+    for number in range(1, 20):
+        target = AlertTarget(prefecture_id="cergy_95", procedure=Procedure.VISA)
+        add_alert(add_user(f"{number}@example.org").id, target, enabled=False, awaits_watch=True)
+        if number in (9, 10, 19):
+            cache._open_cache.cache_clear()
+            redis_server.flushdb()
+            shown.append(read_json(client.get("/api/prefectures/cergy_95"))["peopleWaiting"])
+    assert shown == [{}, {"VISA": 10}, {"VISA": 10}]
+    assert "Visa : au moins 10 personnes attendent" in Browser(app).get(
+        "/departements/cergy_95"
+    ).text.replace("\xa0", " ")
