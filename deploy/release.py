@@ -28,6 +28,10 @@ _APIS = ("api-1", "api-2")
 _OTHERS = ("stream", "background", "notifier", "planner", "scrapyd", "proofs", "backup")
 _WAIT_SECONDS = 120
 _SETTLE_SECONDS = 900  # in a stack: one task is replaced after another, a migration waits for its locks
+_TAKE_SECONDS = (
+    120  # until a machine starts a task that it was given: one with a full disk never does, and says nothing
+)
+_UNTAKEN = ("pending", "assigned", "accepted", "preparing")
 _MARK = (
     "rdvpriority.mark"  # a label of each container in a stack, by which its tasks are known from those before
 )
@@ -184,8 +188,8 @@ class Swarm(Server):
         deploy = ("docker", "stack", "deploy", "--resolve-image", "never", "--compose-file", "-")
         run(*deploy, self.project, given=json.dumps(stack))
         marks = {f"{self.project}_{name}": service["labels"][_MARK] for name, service in services.items()}
-        end = time.monotonic() + _SETTLE_SECONDS
-        while waits := _find_unsettled(marks):
+        end, given = time.monotonic() + _SETTLE_SECONDS, dict[str, float]()
+        while waits := _find_unsettled(marks, given):
             if time.monotonic() > end:
                 raise StepFailed(
                     f"not whole after {_SETTLE_SECONDS} s: {', '.join(waits)}{_read_errors(waits)}"
@@ -227,14 +231,23 @@ class Swarm(Server):
             run("docker", "secret", "create", name, "-", given=texts[name.rpartition("_")[0]].decode())
 
 
-def _find_unsettled(marks: Mapping[str, str]) -> list[str]:
-    """Return the services that do not run yet as these marks say; raises StepFailed where the swarm gave one up."""
+def _find_unsettled(marks: Mapping[str, str], given: dict[str, float]) -> list[str]:
+    """Return the services that do not run yet as these marks say; `given` keeps when each task was first seen.
+
+    Raises:
+        StepFailed: the swarm gave one up, or a machine does not take a task.
+    """
     listed = run("docker", "service", "ps", "--quiet", "--no-trunc", *marks).split()
     try:
         tasks = json.loads(run("docker", "inspect", "--type", "task", *listed)) if listed else []
     except StepFailed:  # the swarm forgot an old one between the two questions
         return list(marks)
     services = {each["ID"]: each for each in json.loads(run("docker", "service", "inspect", *marks))}
+    for each in tasks:
+        since = time.monotonic() - given.setdefault(each["ID"], time.monotonic())
+        if since > _TAKE_SECONDS and _is_untaken(each):
+            name = services[each["ServiceID"]]["Spec"]["Name"]
+            raise StepFailed(f"{name} does not start: {_name_node(each)} takes no task: is its disk full?")
     ours = {key: [each for each in tasks if each["ServiceID"] == key] for key in services}
     return [each["Spec"]["Name"] for key, each in services.items() if not _is_settled(each, ours[key], marks)]
 
@@ -255,6 +268,19 @@ def _is_settled(service: dict[str, Any], tasks: Iterable[dict[str, Any]], marks:
         update == "completed"
         and well == due
         and len(well) == service["Spec"]["Mode"]["Replicated"]["Replicas"]
+    )
+
+
+def _is_untaken(task: dict[str, Any]) -> bool:
+    return task["DesiredState"] in ("running", "ready") and task["Status"]["State"] in _UNTAKEN
+
+
+def _name_node(task: dict[str, Any]) -> str:
+    node = task.get("NodeID")
+    return (
+        run("docker", "node", "inspect", "--format", "{{.Description.Hostname}}", node).strip()
+        if node
+        else "no machine"
     )
 
 

@@ -30,8 +30,9 @@ def read_service(name):
 def read_tasks(name, service):
     service["looks"] += 1
     state = plan["job"] if name.endswith("migrate") else "running" if service["looks"] > 1 else "starting"
+    state = "accepted" if service["image"] + name == plan.get("full") else state
     number = 4 if state in ("failed", "rejected") else service["deploy"]["replicas"]
-    return number * [{"ServiceID": name, "DesiredState": "running", "Status": {"State": state},
+    return number * [{"ID": name, "NodeID": "second", "ServiceID": name, "DesiredState": "running", "Status": {"State": state},
                       "Spec": {"ContainerSpec": {"Labels": service["labels"]}}}]
 match asked[:2]:
     case ["stack", "deploy"]:
@@ -44,6 +45,8 @@ match asked[:2]:
         print("; it ended with 137")
     case ["service", "inspect"]:
         print(json.dumps([read_service(name) for name in asked[2:]]))
+    case ["node", "inspect"]:
+        print(asked[-1])
     case ["inspect", _] if plan.pop("forgets", 0):
         (folder / "plan.json").write_text(json.dumps(plan))
         sys.exit("no such task")
@@ -132,6 +135,14 @@ def test_what_the_swarm_gives_up_takes_the_release_back(
     said = capsys.readouterr().out
     assert f"v2 stopped: the swarm gave rdvpriority_{named} up; it ended with 137" in said
     assert said.endswith("v1 runs again; the tables stay as they are\n")
+
+
+def test_a_machine_that_takes_no_task_takes_the_release_back_within_minutes(
+    server: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bring(server, full="rdvpriority.invalid/app:v2rdvpriority_stream") == 1
+    assert read_images(server) == {"rdvpriority.invalid/app:v1"}
+    assert "v2 stopped: rdvpriority_stream does not start: second takes no task" in capsys.readouterr().out
 
 
 def test_an_empty_secret_of_a_server_stops_the_release_before_anything_changes(
