@@ -17,7 +17,9 @@ from scrapy.crawler import Crawler
 from configs.ground.addresses import resolve_stand_in
 from configs.ground.clock import clock
 from configs.settings import Constant, settings
-from configs.world.desk import Desk, Fetch
+from configs.world.desk import Desk, Fetch, Grade
+from crawler import robots_txt
+from crawler.address_signs import AddressSigns
 from crawler.bounds import LONGEST_ERROR, LONGEST_REASON, clean_text
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of
 from crawler.fetching.download_handler import send_request
@@ -40,6 +42,7 @@ from crawler.reading_cache import ReadingCache
 from crawler.scheduling.due_queue import CrawlQueue, http_deadline_seconds, visit_requests
 from crawler.scheduling.intervals import (
     budget_of,
+    cost_of,
     host_floor,
     is_real,
     most_requests,
@@ -148,33 +151,38 @@ class BookingSpider(Spider):
         token: int | None,
         *,
         turn: int = 0,
+        probe: bool = False,
         budget: RequestBudget | None = None,
         hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
         """Visit one desk and return how that ended.
 
-        `turn` is the number of the visit. `budget` is the request budget (None: what the host's budget allows one
-        visit). `hand_over` is called with the check as soon as it has ended, before its browser page is closed. Only
-        CancelledError is raised: any other failure is the check's outcome.
+        `turn` is the number of the visit; `probe`: only the steps that prove absence are made. `budget` is the request
+        budget (None: what the host's budget allows one visit). `hand_over` is called with the check as soon as it has
+        ended, before its browser page is closed. Only CancelledError is raised: any other failure is the outcome.
         """
-        session = self._session(desk, budget or RequestBudget(visit_limit(desk)))
+        session = self._session(desk, budget or RequestBudget(visit_limit(desk)), desk.fetch)
         try:
-            check = await self._visit_desk(desk, token, turn, session)
+            check = await self._visit_desk(desk, token, turn, session, probe=probe)
             hand_over(check)
         finally:
             await session.close()
         return check
 
-    async def _visit_desk(self, desk: Desk, token: int | None, turn: int, session: Session) -> CheckItem:
+    async def _visit_desk(
+        self, desk: Desk, token: int | None, turn: int, session: Session, *, probe: bool
+    ) -> CheckItem:
         """Visit one desk and return the finished check; raises CancelledError only."""
         started_at, state = clock(), None
-        buffer = CaptureBuffer()
+        buffer, signs = CaptureBuffer(), AddressSigns() if desk.grade is Grade.STALE else None
         try:
             oldest = max(OLDEST, _OLDEST_INTERVALS * timedelta(seconds=own_interval(desk)))
             seen = replace(visit_of(desk, turn=turn), oldest=oldest, requests=most_requests(desk))
             first = platform(desk.platform).first_request(seen)
-            state = VisitState(first, limit=visit_requests(), now=clock().astimezone(desk.zone))
-            error = await visit(desk, seen, state, session, buffer, classify=self.readings.classify)
+            limit = cost_of(desk) if probe else visit_requests()
+            state = VisitState(first, limit=limit, now=clock().astimezone(desk.zone))
+            classify = self.readings.classify
+            error = await visit(desk, seen, state, session, buffer, classify=classify, signs=signs)
             result = state.result()
         except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -195,12 +203,19 @@ class BookingSpider(Spider):
             error=error and clean_text(error, LONGEST_ERROR),
             booking_url=desk.url,
             process=process_name(),
+            probe=probe,
+            title=signs.title if signs else None,
+            gone=signs is not None and signs.gone,
             captures=buffer.select(result.outcome),
         )
 
-    def _session(self, desk: Desk, budget: RequestBudget) -> Session:
+    async def read_robots(self, desk: Desk, token: int, budget: RequestBudget) -> CheckItem:
+        """Read the robots.txt of a desk's host, by HTTP."""
+        return await robots_txt.read(desk, token, self._session(desk, budget, Fetch.HTTP))
+
+    def _session(self, desk: Desk, budget: RequestBudget, fetch: Fetch) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")
-        if desk.fetch is Fetch.BROWSER:
+        if fetch is Fetch.BROWSER:
             from crawler.browser.page import BrowserSession  # noqa: PLC0415 -- loaded only for browser desks
 
             return BrowserSession(desk, self.crawler, budget, self.proxies)
@@ -222,10 +237,12 @@ async def visit(
     buffer: CaptureBuffer,
     *,
     classify: Callable[[Platform, Page], Reading],
+    signs: AddressSigns | None = None,
 ) -> str | None:
     """Request page after page until the visit is finished, or its time or its requests are used up.
 
-    `buffer` keeps the pages for proofs; `classify` reads a page. Return the first network error, if there was one.
+    `buffer` keeps the pages for proofs; `classify` reads a page; `signs` are those of a stale address. Return the first
+    network error, if there was one.
     """
     chosen, error = platform(desk.platform), None
     while session.clock.left > 0 and (ask := state.next()):
@@ -244,6 +261,8 @@ async def visit(
             reading = classify(chosen, page)
             capture = PageCapture.of(desk.platform, page, reading)
             state.add_reading(ask, reading)
+            if signs:
+                signs.add(page)
         buffer.add(capture, troubled=state.troubled)
     return error
 

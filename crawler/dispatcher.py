@@ -21,12 +21,12 @@ from configs.ground.clock import clock
 from configs.ground.logs import OutageLog
 from configs.settings import Constant, settings
 from configs.world.desk import Desk
-from configs.world.prefecture import desks
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem, process_name
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd, stop_grace_seconds
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
+from crawler.scheduling.probes import find_visited, is_robots
 
 if TYPE_CHECKING:
     from crawler.booking import BookingSpider
@@ -208,8 +208,8 @@ class Dispatcher:
 
     async def _begin_checks(self, claims: Iterable[DeskClaim]) -> None:
         claims = list(claims)
-        known = [(desk, claim) for claim in claims if (desk := desks().get(claim.desk_id))]
-        await self._release_unknown([claim for claim in claims if claim.desk_id not in desks()])
+        known = [(desk, claim) for claim in claims if (desk := find_visited(claim.desk_id))]
+        await self._release_unknown([claim for claim in claims if not find_visited(claim.desk_id)])
         if self._ended:  # we were stopped while the claim was on its way
             await self._give_back(known)
             return
@@ -240,7 +240,12 @@ class Dispatcher:
 
     async def _check(self, desk: Desk, claim: DeskClaim, budget: RequestBudget) -> None:
         hand_over = self._finished.put_nowait
-        await self._spider.check(desk, claim.token, turn=claim.turn, budget=budget, hand_over=hand_over)
+        if is_robots(claim.desk_id):
+            hand_over(await self._spider.read_robots(desk, claim.token, budget))
+        else:
+            await self._spider.check(
+                desk, claim.token, turn=claim.turn, probe=claim.probe, budget=budget, hand_over=hand_over
+            )
         self._checks += 1
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
@@ -249,7 +254,7 @@ class Dispatcher:
             self._cut_off.append((desk, claim))
         elif fault := task.exception():
             log.error(
-                "the check of %s failed; it comes due again when its hold ends", desk.id, exc_info=fault
+                "the check of %s failed; it comes due again when its hold ends", claim.desk_id, exc_info=fault
             )
         if self._full:
             self._wake.set()
@@ -295,7 +300,7 @@ class Dispatcher:
         ends = []
         for desk, claim in unfinished:
             between = now + timedelta(seconds=host_floor(cost_of(desk), budget_of(desk)))
-            ends.append(VisitEnd(desk.id, claim.token, now, desk.host, between))
+            ends.append(VisitEnd(claim.desk_id, claim.token, now, desk.host, between))
         await self._send_ends(ends)
 
     async def _send_ends(self, ends: Iterable[VisitEnd]) -> None:

@@ -129,6 +129,10 @@ class CheckItem(VisitResult):
     error: str | None  # the exception behind an inconclusive outcome
     booking_url: str
     process: str  # host:pid
+    probe: bool = False  # asks only whether a stale address lives
+    title: str | None = None  # of a stale address's pages
+    gone: bool = False  # whether a stale address leads nowhere
+    robots_text: str | None = None  # robots.txt, where that was asked for and read
     # Pages that may prove it (crawler/proofs).
     captures: tuple[PageCapture, ...] = field(default=(), repr=False)
 

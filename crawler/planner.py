@@ -18,16 +18,17 @@ import sqlalchemy as sa
 
 from api.models.base import database_clock, session
 from api.models.desk import HostState
+from api.models.tried_desks import load_tried_desks
 from configs.ground.clock import clock
 from configs.programs.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.programs.part_failures import PartFailures
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import candidates
-from crawler.incidents import backoff, kill_switch
+from crawler.incidents import backoff, kill_switch, robots_bans
 from crawler.recording.coverage_tracking import lapse_seconds
 from crawler.recording.slot_expiry import close_unproven
-from crawler.scheduling import due_queue, planning
+from crawler.scheduling import due_queue, planning, probes
 from crawler.scheduling.due_queue import DueEntry, queue_names, queue_of
 from crawler.scheduling.intervals import desks_releasing
 from crawler.scheduling.planning import PlanningTask
@@ -125,6 +126,7 @@ class Planner:
         return now - self._planned_at >= timedelta(seconds=_RECONCILE_SECONDS)
 
     def _read_task(self, rows: sa.orm.Session, now: datetime, *, emptied: bool) -> PlanningTask:
+        load_tried_desks(rows)
         changed, requested = planning.take_changes(rows), planning.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
         turned = planning.desks_with_changed_grants(rows, desks().values(), since, now)
@@ -135,25 +137,30 @@ class Planner:
     def _plan(self, rows: sa.orm.Session, task: PlanningTask, now: datetime, *, whole: bool) -> int:
         """Plan all desks, or those that share a host's budget with one that changed; return how many."""
         every = list(desks().values())
+        hosts = {each.host: each for each in rows.scalars(sa.select(HostState))}
         paused = kill_switch.read_paused_desks(rows)
-        watched = [desk for desk in every if desk.schedulable and desk.id not in paused]
+        forbidden = robots_bans.apply(rows, now)
+        watched = [desk for desk in every if desk.schedulable and desk.id not in paused | forbidden.unwatched]
         touched = {desk.host for desk in every if desk.id in task.changed | task.requested}
         chosen = [desk for desk in watched if whole or desk.host in touched]
         queues = {desk.id: str(queue_of(desk)) for desk in watched}
         planning.write_desks(rows, every, queues)
-        hosts = rows.scalars(sa.select(HostState)).all()
-        planned = planning.plan_desks(
-            rows, chosen, {each.host: each.budget_share for each in hosts}, task, now
-        )
-        backoff.end_outages(rows, [*paused, *queues], now)  # what is not to be watched is not paid for
-        rests = {each.host: until for each in hosts if (until := each.rests_until) and until > now}
+        shares = {host: each.budget_share for host, each in hosts.items()}
+        planned = planning.plan_desks(rows, chosen, shares, task, now)
+        # What is not to be watched is not paid for.
+        backoff.end_outages(rows, [*paused, *forbidden.closed, *queues], now)
+        rests = {host: until for host, each in hosts.items() if (until := each.rests_until) and until > now}
         due_queue.send(self._client, due_queue.rest(rests, now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk, entry in planned:
             entries[queues[desk.id]].append(entry)
+        beside = probes.plan_beside(rows, hosts, self._releasing, forbidden.every, now)
+        for queue, entry in beside:
+            entries[queue].append(entry)
+        waiting = queues | {entry.desk_id: queue for queue, entry in beside}
         for queue in queue_names():
-            self._fill(queue, entries[queue], {each for each in queues if queues[each] == queue}, now)
-        self._sizes = {queue: list(queues.values()).count(queue) for queue in queue_names()}
+            self._fill(queue, entries[queue], {each for each in waiting if waiting[each] == queue}, now)
+        self._sizes = {queue: list(waiting.values()).count(queue) for queue in queue_names()}
         if self._queues is None:
             report = read_report(self._client)  # the planner's before
             self._queues = report.queues if report else {}

@@ -31,6 +31,7 @@ _GAPS = sa.text("""
 WITH proven AS (
   SELECT started_at AS at FROM checks
   WHERE desk_id = ANY(:desks) AND started_at >= :begins AND started_at < :ends AND outcome IN ('slots', 'no_slots')
+    AND NOT probe
   UNION ALL SELECT CAST(:begins AS timestamptz)
   UNION ALL SELECT CAST(:ends AS timestamptz)
 )

@@ -88,6 +88,7 @@ _NAMES = {
     IncidentReason.UNLINKED: "page sans lien de la préfecture",
     IncidentReason.SILENT: "aucune réponse sûre",
     IncidentReason.HORIZON: "créneaux au-delà de l’horizon",
+    IncidentReason.FORBIDDEN: "robots.txt qui interdit nos pages",
     IncidentReason.PART_DOWN: "partie du service en panne",
     IncidentReason.PART_DEGRADED: "partie du service qui fonctionne mal",
     IncidentReason.PROVIDER_DOWN: "prestataire d’envoi en panne",

@@ -93,7 +93,8 @@ BEGIN
     WHERE i.inhparent = 'public.checks'::regclass AND c.relname ~ '^checks_[0-9]{8}$' ORDER BY c.relname LIMIT 1;
   oldest := to_date(right(day_table, 8), 'YYYYMMDD');
   IF oldest IS NULL OR oldest >= before THEN RETURN NULL; END IF;
-  EXECUTE format('SELECT c.desk_id FROM (SELECT desk_id, count(*) AS number FROM public.%I GROUP BY 1) c'
+  EXECUTE format('SELECT c.desk_id FROM (SELECT desk_id, count(*) AS number FROM public.%I'
+    ' WHERE NOT probe GROUP BY 1) c'
     ' LEFT JOIN public.check_days d ON d.desk_id = c.desk_id AND d.day = $1'
     ' WHERE coalesce(d.checks, 0) < c.number LIMIT 1', day_table) INTO missing USING oldest;
   IF missing IS NOT NULL THEN RAISE 'checks of % are not summed up (%)', oldest, missing; END IF;

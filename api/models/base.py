@@ -25,6 +25,7 @@ from uuid_utils.compat import uuid7
 
 from api.models.database_waits import is_ready, wait_no_longer_than
 from api.models.session_options import set_session_options
+from api.models.tried_desks import refresh_tried_desks
 from configs.ground.clock import read_offset
 from configs.ground.database import database_seconds, database_url
 from configs.ground.database_errors import judge_connection
@@ -175,6 +176,7 @@ def engine() -> sa.Engine:
     )
     sa.event.listen(made, "connect", set_session_options)
     sa.event.listen(made, "checkout", _refuse_closed)
+    sa.event.listen(made, "checkout", refresh_tried_desks)
     sa.event.listen(made, "checkin", _end_autocommit)
     sa.event.listen(made, "handle_error", judge_connection)
     return made

@@ -28,6 +28,8 @@ class Check(Base):
     process: Mapped[str]
     error: Mapped[str | None]
     proof_key: Mapped[str | None]
+    # asked whether a stale address lives: it counts in nothing but that (crawler/recording/probe_results.py)
+    probe: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     __table_args__ = (
         sa.CheckConstraint("milliseconds >= 0 AND requests >= 0 AND slots_seen >= 0", name="counts"),

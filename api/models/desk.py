@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column
-from configs.world.desk import Outcome
+from configs.world.desk import Desk, Outcome
+from configs.world.prefecture import host_rules
 
 
 class DeskStatus(StrEnum):
@@ -56,6 +57,16 @@ class DeskState(Base):
     due_queue: Mapped[str | None]
     paused_at: Mapped[datetime | None]  # since when an operator has it not checked
     pause_reason: Mapped[str | None]  # the operator's
+    # Of stale addresses: the last probe, days on which one proved the page, the last of them, probes in a row that
+    # found it gone, since when it is checked like others, and the titles of its pages.
+    probed_at: Mapped[datetime | None]
+    proven_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    proven_on: Mapped[date | None]
+    gone_probes: Mapped[int] = mapped_column(default=0, server_default="0")
+    tried_at: Mapped[datetime | None]
+    page_title: Mapped[str | None]
+    vouched_at: Mapped[datetime | None]  # since when an operator says that people book there
+    forbidden_at: Mapped[datetime | None]  # since when its host's robots.txt forbids its page
 
     __table_args__ = (
         sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),
@@ -73,7 +84,8 @@ class HostState(Base):
 
     `rests_in_a_row` counts rests until they are forgotten. `budget_share` is the part of its budget in use.
     `calm_since` is the first conclusive answer after its last rest (null: none yet). `stopped_at` is the operator's
-    kill switch.
+    kill switch. `robots_text` is robots.txt as it was read last, whole, at `robots_read_at` (null: never); it is empty
+    where there is none. `robots_error` is why the last attempt, at `robots_asked_at`, did not read it.
     """
 
     __tablename__ = "hosts"
@@ -86,6 +98,10 @@ class HostState(Base):
     calm_since: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]
     stop_reason: Mapped[str | None]
+    robots_asked_at: Mapped[datetime | None]
+    robots_read_at: Mapped[datetime | None]
+    robots_text: Mapped[str | None] = mapped_column(deferred=True)
+    robots_error: Mapped[str | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
     __table_args__ = (
@@ -164,6 +180,12 @@ class Publication(Base):
 def is_current() -> sa.ColumnElement[bool]:
     """Return the condition that no later check of a publication's desk proved something without naming it."""
     return sa.or_(DeskState.last_proven_at.is_(None), Publication.seen_last_at >= DeskState.last_proven_at)
+
+
+def is_forbidden(desk: Desk, forbidden_at: datetime | None) -> bool:
+    """Return whether a robots.txt that forbids a desk since then counts: nobody allowed its host on a later day."""
+    rule = host_rules().get(desk.host)
+    return forbidden_at is not None and not (rule and rule.allows_after(forbidden_at.date()))
 
 
 class DeskChange(Base):

@@ -31,6 +31,7 @@ class IncidentReason(StrEnum):
     UNLINKED = "unlinked"
     SILENT = "silent"
     HORIZON = "horizon"  # the last check saw moments that lie beyond the desk's horizon
+    FORBIDDEN = "forbidden"  # robots.txt forbids pages that we ask for
     PART_DOWN = "part_down"  # of health
     PART_DEGRADED = "part_degraded"
     PROVIDER_DOWN = "provider_down"

@@ -8,7 +8,7 @@ from api.models.desk import DeskStatus
 from api.models.notification import State
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
-from configs.world.desk import Desk, Grade, WatchLevel, missing_token
+from configs.world.desk import Desk, WatchLevel, missing_token
 from configs.world.host_rule import Decision
 from configs.world.prefecture import host_rules
 
@@ -134,7 +134,7 @@ def name_website(desk: Desk) -> str:
 
 
 def _explain_unscheduled(desk: Desk) -> LazyString:
-    if desk.grade in (Grade.STALE, Grade.RETIRED):
+    if desk.is_former:
         return _STALE
     if desk.refused:
         rule = host_rules().get(desk.host)

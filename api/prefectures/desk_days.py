@@ -20,7 +20,7 @@ _CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and 
 _SUM = sa.text("""
 WITH seen AS MATERIALIZED (
   SELECT desk_id, started_at, outcome, outcome IN ('slots', 'no_slots') AS proves
-  FROM checks WHERE started_at >= :begins AND started_at < :ends
+  FROM checks WHERE started_at >= :begins AND started_at < :ends AND NOT probe
 ), outcomes AS (
   SELECT desk_id, sum(number) AS checks, sum(number) FILTER (WHERE proves) AS proven,
     jsonb_object_agg(outcome, number) AS outcomes
@@ -74,7 +74,8 @@ ON CONFLICT (desk_id, day) DO UPDATE SET checks = excluded.checks, proven = excl
 _IS_UNSUMMED = sa.text("""
 SELECT EXISTS (
   SELECT FROM (
-    SELECT desk_id, count(*) AS number FROM checks WHERE started_at >= :begins AND started_at < :ends GROUP BY desk_id
+    SELECT desk_id, count(*) AS number FROM checks
+    WHERE started_at >= :begins AND started_at < :ends AND NOT probe GROUP BY desk_id
   ) c LEFT JOIN check_days d ON d.desk_id = c.desk_id AND d.day = :day
   WHERE coalesce(d.checks, 0) < c.number)
 """)

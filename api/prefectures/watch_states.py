@@ -20,10 +20,8 @@ from api.prefectures.schemas import (
 )
 from configs.ground.clock import clock
 from configs.world.desk import Desk
-from configs.world.prefecture import Grade
 
 Announcer = Literal["page", "source"]
-_PAST_GRADES = {Grade.STALE, Grade.RETIRED}
 _ALIAS = re.compile(r"(?P<town>.+?)-(?P<code>\d{5})(?:-(?P<number>\d+))?")
 _NOT_CHECKED = "not checked yet"
 _WATCHED = "watched"
@@ -141,7 +139,7 @@ def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
 
 def list_releases(desk: Desk, now: WatchStates, until: datetime) -> list[KnownRelease]:
     """Return the releases of a desk that are not over, in their order; none where its page closed or has moved."""
-    if desk.id in now.lost or desk.grade in _PAST_GRADES:
+    if desk.id in now.lost or desk.is_former:
         return []
     windows = desk.list_releases(clock(), until)
     found = [KnownRelease(desk, each.begins, each.ends, "source") for each in windows]

@@ -6,7 +6,7 @@ And the intervals at which desks are checked, and the outcomes of checks, which 
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
@@ -52,6 +52,7 @@ _HEALTH = re.compile(
     r"malad|m[eé]dic|sant[eé]|soin|handicap|h[oô]pita|psych|grossesse|invalid", re.IGNORECASE
 )
 _LOGIN = "its page needs a login that we do not have"
+_UNNAMED = "Démarche non précisée"  # begins the labels of pages of which no source says what they are for
 HOME_ZONE = "Europe/Paris"
 # What is left after blanks around it were removed: at least one letter, no control character.
 _ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
@@ -122,6 +123,14 @@ _FORMER = {
     Grade.STALE: "its address is very old, or known to be dead",
     Grade.RETIRED: "it does not exist any more",
 }
+
+
+_tried: list[frozenset[str]] = [frozenset()]  # as the tables said last (api/models/tried_desks.py)
+
+
+def set_tried_desks(desk_ids: Iterable[str]) -> None:
+    """Let this process know the desks of stale addresses that are being tried, by what probes proved."""
+    _tried[0] = frozenset(desk_ids)
 
 
 class WatchLevel(StrEnum):
@@ -301,6 +310,27 @@ class Desk(DeskEntry):
         return list_windows(self.releases, self.zone, self.department, now, until)
 
     @property
+    def is_named(self) -> bool:
+        """Whether its file says what it is for; what no source names is offered to nobody."""
+        return not self.label.startswith(_UNNAMED)
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether probes have proven its stale address: then it is checked like any other desk."""
+        return self.grade is Grade.STALE and self.id in _tried[0]
+
+    @property
+    def is_former(self) -> bool:
+        """Whether nobody can book at its address any more, as far as is known."""
+        return self.grade in _FORMER and not self.is_tried
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether it is asked once a day if its stale address lives."""
+        is_stale = self.grade is Grade.STALE and not self.is_tried
+        return is_stale and not self.refused and self.watch is not WatchLevel.NONE
+
+    @property
     def shows_slots(self) -> bool:
         """Whether it is checked and a check can see its slots: only then may it be sold."""
         return self.schedulable and self.watch is WatchLevel.FULL
@@ -331,7 +361,7 @@ class Desk(DeskEntry):
     @property
     def unwatched_because(self) -> str | None:
         """Return why it is not checked; None where it is."""
-        if self.grade in _FORMER:
+        if self.is_former:
             return _FORMER[self.grade]
         if self.refused:
             return self.refused

@@ -3,6 +3,7 @@
 A host that one prefecture has alone is ruled in that prefecture's file, one that several share in hosts.yaml.
 """
 
+import datetime as dt
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +75,10 @@ class HostRule(Strict):
         if self.robots is None or self.robots.decision not in _REFUSALS:
             return None
         return f"{_REFUSALS[self.robots.decision]} ({self.robots.date}): {self.robots.reason}"
+
+    def allows_after(self, day: dt.date) -> bool:
+        """Return whether a person allowed the host on a later day than this."""
+        return self.robots is not None and self.robots.decision is Decision.ALLOWED and self.robots.date > day
 
 
 def load_hosts(path: Path) -> dict[str, HostRule]:

@@ -30,7 +30,7 @@ FROM desks d CROSS JOIN LATERAL (
   SELECT min(c.started_at) AS first_at,
     max(c.started_at) FILTER (WHERE c.outcome = 'captcha' AND d.id = ANY(:captcha)) AS captcha_at,
     EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL AND o.reason = 'stopped') AS stopped
-  FROM checks c WHERE c.desk_id = d.id AND c.started_at > :since
+  FROM checks c WHERE c.desk_id = d.id AND c.started_at > :since AND NOT c.probe
 ) c WHERE id = ANY(:desks)
 """)
 

@@ -17,10 +17,11 @@ from api.models.base import session, write_rows
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.settings import Constant
 from configs.world.desk import Outcome, longest_rest_seconds
-from configs.world.prefecture import desks
+from configs.world.prefecture import desks, desks_by_host
 from crawler.items import CheckItem
 from crawler.scheduling import intervals
 from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER, desks_on
+from crawler.scheduling.probes import host_of_visit
 from crawler.visit_state import REFUSALS
 
 # A check from before the outage ends nothing: it may be written later than the block that overtook it.
@@ -198,7 +199,7 @@ def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> 
     Raises:
         sqlalchemy.exc.DBAPIError: the server is in trouble.
     """
-    by_host = {desks()[check.desk_id].host: check for check in refused}
+    by_host = {host_of_visit(check.desk_id): check for check in refused}
     for host, check in by_host.items():
         _rest_desks(rows, host, refusal_of(check) or check.outcome, check.started_at)
     rows.execute(
@@ -206,7 +207,7 @@ def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> 
     )
     states = _lock_hosts(rows, by_host)
     for check in refused:
-        state = states[desks()[check.desk_id].host]
+        state = states[host_of_visit(check.desk_id)]
         share = state.budget_share
         after_refusal(
             state,
@@ -217,9 +218,9 @@ def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> 
             lot=intervals.stable_random(state.host, state.rests_in_a_row, check.started_at),
         )
         state.updated_at = now
-        if state.budget_share != share:
-            for desk in desks_on(state.host)[:1]:
-                rows.add(DeskChange(desk_id=desk.id, reason="its host's budget is less"))
+        if state.budget_share != share or any(desk.is_probed for desk in desks_by_host()[state.host]):
+            for desk in desks_by_host()[state.host][:1]:
+                rows.add(DeskChange(desk_id=desk.id, reason="its host rests, or its budget is less"))
     return {host: state.rests_until for host, state in states.items() if state.rests_until}
 
 

@@ -19,7 +19,7 @@ from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.bounds import BEYOND, REFUSED
-from crawler.incidents import moved_pages, outage_notices, release_reminders, watchable_notices
+from crawler.incidents import moved_pages, outage_notices, release_reminders, robots_bans, watchable_notices
 from crawler.scheduling.intervals import captcha_expected
 
 # How often troubles are looked for of which operators and subscribers are notified
@@ -45,7 +45,8 @@ _OUTAGES = sa.text(
 _RUNS = sa.text("""
 SELECT d.id AS desk_id, d.last_outcome AS outcome, d.last_check_at AS last_at, min(c.started_at) AS since,
   count(*) AS times, bool_or(c.evidence = :refused) AS refused
-FROM desks d JOIN checks c ON c.desk_id = d.id AND c.outcome = d.last_outcome AND c.started_at > coalesce(
+FROM desks d JOIN checks c ON c.desk_id = d.id AND NOT c.probe AND c.outcome = d.last_outcome
+  AND c.started_at > coalesce(
   (SELECT max(o.started_at) FROM checks o WHERE o.desk_id = d.id AND o.started_at > :since
    AND CASE d.last_outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
      ELSE o.outcome <> d.last_outcome END), :since)
@@ -53,7 +54,7 @@ WHERE d.last_outcome IN ('overloaded', 'unreadable') AND d.last_check_at > :sinc
 """)
 _BEYOND = sa.text("""
 SELECT d.id AS desk_id, c.started_at AS since FROM desks d CROSS JOIN LATERAL (
-  SELECT started_at, evidence FROM checks WHERE desk_id = d.id AND started_at > :since
+  SELECT started_at, evidence FROM checks WHERE desk_id = d.id AND started_at > :since AND NOT probe
   ORDER BY started_at DESC LIMIT 1) c
 WHERE d.last_check_at > :since AND c.evidence LIKE :words
 """)
@@ -100,7 +101,11 @@ def _find_incidents(session: Session, now: datetime) -> DesksInTrouble:
     found: DesksInTrouble = defaultdict(dict)
     for desk_id, reason, since in _find_signs(session, now - _LOOK_BACK):
         desk = desks().get(desk_id)
-        if not desk or not desk.schedulable or (reason is IncidentReason.CAPTCHA and captcha_expected(desk)):
+        if (
+            not desk
+            or not (desk.schedulable or desk.is_probed)
+            or (reason is IncidentReason.CAPTCHA and captcha_expected(desk))
+        ):
             continue
         together = found[desk.id if reason.of_desk else desk.host, reason]
         together[desk.id] = min(since, together.get(desk.id, since))
@@ -119,6 +124,8 @@ def _find_signs(session: Session, since: datetime) -> Iterator[tuple[str, Incide
     # The last check saw moments beyond the desk's horizon: it may be too short, or they are misread.
     for desk_id, at in session.execute(_BEYOND, {"since": since, "words": f"%{BEYOND}%"}):
         yield desk_id, IncidentReason.HORIZON, at
+    for desk_id, at in robots_bans.find_banned(session).items():
+        yield desk_id, IncidentReason.FORBIDDEN, at
     for drift in moved_pages.find_open_drifts(session):
         yield drift.desk_id, IncidentReason(drift.reason.value), drift.starts_at
 

@@ -5,7 +5,7 @@ is written in a savepoint.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,10 +25,11 @@ from crawler.incidents import backoff
 from crawler.items import CheckItem
 from crawler.proofs.selection import Proof, of_trouble
 from crawler.reading import Outcome
-from crawler.recording import desk_state_update, slot_writer
+from crawler.recording import desk_state_update, probe_results, slot_writer
 from crawler.recording.desk_state_update import CheckOutcome
 from crawler.scheduling.due_queue import VisitEnd
 from crawler.scheduling.intervals import budget_of, captcha_expected, cost_of, host_floor
+from crawler.scheduling.probes import find_visited, host_of_visit, is_robots, next_robots
 from crawler.visit_state import VisitResult
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,9 @@ log = logging.getLogger(__name__)
 # The row type of the table has the types of the columns.
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,
-                    process, error, proof_key)
+                    process, error, proof_key, probe)
 SELECT started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered, process, error,
-       proof_key
+       proof_key, probe
 FROM json_populate_recordset(CAST(NULL AS checks), :rows)
 """)
 # Classes of SQLSTATE: a value that does not fit, a constraint, a limit of the server, an error that a trigger raised.
@@ -74,6 +75,7 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
     checks = [_by_database(check, now, step) for check in checks]
     checks = backoff.reclassify_page_refusals(session, checks, now)
     rows = desk_state_update.update_desks(session, checks, now)
+    dues = probe_results.write_probes(session, [check for check in checks if check.probe])
     ends = [
         CheckOutcome(desk, check, rows.get(desk.id))
         for check in checks
@@ -92,7 +94,7 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
     backoff.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
     refused = [end.check for end in ends if backoff.refusal_of(end.check)]  # also late ones: the site said so
     rests = backoff.rest_hosts(session, refused, now) if refused else {}
-    visits = [_visit_end(end, rests.get(end.desk.host), now) for end in ends]
+    visits = [_visit_end(end, dues.get(end.desk.id, end.due), rests.get(end.desk.host), now) for end in ends]
     return Written([detection for detection, _ in found.values()], visits, proofs)
 
 
@@ -140,6 +142,7 @@ def _check_row(check: CheckItem, proof_key: str | None) -> dict[str, Any]:
         "process": check.process,
         "error": check.error,
         "proof_key": proof_key,
+        "probe": check.probe,
     }
 
 
@@ -153,13 +156,13 @@ def _outage_changes(end: CheckOutcome) -> list[backoff.OutageChange]:
     return [backoff.OutageChange(end.desk.id, check.started_at, reason)] if changed else []
 
 
-def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
+def _visit_end(end: CheckOutcome, due: datetime, rest: datetime | None, now: datetime) -> VisitEnd:
     check, desk = end.check, end.desk
     paid = check.started_at + timedelta(seconds=host_floor(check.requests, budget_of(desk)))
     return VisitEnd(
         desk.id,
         check.token or 0,
-        max(end.due, now, rest or now),
+        max(due, now, rest or now),
         desk.host,
         max(paid, now),
         rest,
@@ -167,12 +170,40 @@ def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> Visit
     )
 
 
-def record_checks(checks: Sequence[CheckItem]) -> Written:
+def record_checks(items: Sequence[CheckItem]) -> Written:
     """Write checks of different desks in one transaction; where one of them is refused, each in a savepoint.
 
+    Readings of robots.txt come first, in a transaction of their own: they lock desks of their hosts.
+
     Raises:
-        Exception: no check is at fault; nothing was written.
+        Exception: no check is at fault; nothing was written but robots.txt.
     """
+    readings = [each for each in items if is_robots(each.desk_id)]
+    written = _record_robots(readings) if readings else Written()
+    if checks := [each for each in items if not is_robots(each.desk_id)]:
+        written.add(_write_together(checks))
+    return written
+
+
+def _record_robots(readings: Sequence[CheckItem]) -> Written:
+    with session() as rows:
+        now = database_clock(rows)
+        probe_results.write_robots(rows, readings, now)
+        refused = [each for each in readings if backoff.refusal_of(each)]
+        rests = backoff.rest_hosts(rows, refused, now) if refused else {}
+    return Written(visits=[_robots_end(each, rests, now) for each in readings])
+
+
+def _robots_end(reading: CheckItem, rests: Mapping[str, datetime], now: datetime) -> VisitEnd:
+    host, started = host_of_visit(reading.desk_id), reading.started_at
+    desk, due = find_visited(reading.desk_id), next_robots(host, started)
+    floor = host_floor(reading.requests, budget_of(desk)) if desk else 0
+    between = max(started + timedelta(seconds=floor), now)
+    unused = max(0, 1 - reading.requests)
+    return VisitEnd(reading.desk_id, reading.token or 0, due, host, between, rests.get(host), unused)
+
+
+def _write_together(checks: Sequence[CheckItem]) -> Written:
     try:
         with session() as rows:
             return write_batch(rows, checks)

@@ -43,6 +43,7 @@ UPDATE desks d SET
   last_outcome = n.outcome,
   last_proven_at = CASE WHEN n.proven THEN n.started_at ELSE d.last_proven_at END,
   last_slot_at = CASE WHEN n.slots > 0 THEN n.seen_at ELSE d.last_slot_at END,
+  page_title = coalesce(n.title, d.page_title),
   refused_at = CASE WHEN n.refused THEN n.started_at ELSE d.refused_at END,
   whole_at = CASE WHEN n.whole THEN n.seen_at ELSE d.whole_at END,
   coverage = CASE WHEN n.whole THEN NULL ELSE d.coverage END,
@@ -64,9 +65,9 @@ UPDATE desks d SET
     WHEN n.counts > 0 AND d.inconclusive + n.counts >= :pause
     THEN d.inconclusive + n.counts || ' checks in a row proved nothing: ' || n.reason ELSE n.reason END
 FROM json_to_recordset(:rows) AS n(
-  desk_id text, token bigint, started_at timestamptz, seen_at timestamptz, outcome text, proven boolean, whole boolean,
-  refused boolean, slots int, counts int, requests float8, releases_at timestamptz, status text, reason text,
-  own float8)
+  desk_id text, token bigint, started_at timestamptz, seen_at timestamptz, outcome text, proven boolean,
+  whole boolean, refused boolean, slots int, title text, counts int, requests float8, releases_at timestamptz,
+  status text, reason text, own float8)
 LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 0
   AND NOT (n.proven AND f.reason <> 'unlinked')
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
@@ -133,9 +134,10 @@ class CheckOutcome:
 
 
 def update_desks(session: Session, checks: Sequence[CheckItem], now: datetime) -> dict[str, Any]:
-    """Bring desks up to their checks; return the rows of those whose check still counted."""
+    """Bring desks up to their checks; return the rows of those whose check still counted. Probes' desks are locked."""
     session.execute(_LOCK, {"desk_id": [check.desk_id for check in checks]})
-    given = {"rows": write_rows(map(_columns, checks)), "now": now, "pause": PAUSE_AFTER, "lately": _LATELY}
+    counted = [check for check in checks if not check.probe]
+    given = {"rows": write_rows(map(_columns, counted)), "now": now, "pause": PAUSE_AFTER, "lately": _LATELY}
     return {row.id: row for row in session.execute(_DESKS, given)}
 
 
@@ -167,6 +169,7 @@ def _columns(check: CheckItem) -> dict[str, Any]:
         "whole": desk is not None and _covers_all(desk, check),
         "refused": check.refused,
         "slots": len(check.slots),
+        "title": check.title,
         # Where there always is a captcha, that is all that can be seen.
         "counts": int(check.outcome in COUNTED and not (usual and check.outcome is Outcome.CAPTCHA)),
         "requests": check.requests,

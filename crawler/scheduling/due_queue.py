@@ -121,6 +121,7 @@ class DeskClaim:
     """A desk that is ours to check until its hold ends.
 
     `paid` requests of its host's bucket are taken already. `turn` counts the desk's claims, without a gap.
+    `probe`: it is asked only whether its stale address lives.
     """
 
     desk_id: str
@@ -128,6 +129,7 @@ class DeskClaim:
     paid: int = 0
     host: str = ""
     turn: int = 0
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class DueEntry:
     hurry: bool = False  # whether a desk that is in the queue may move forward to `due`
     waits: bool = True  # whether an entitled subscriber waits; desks without go last
     need: float = 0  # requests of a visit that proves something: a claim waits until the bucket holds them
+    probe: bool = False  # whether it is asked only if its stale address lives
     lost: bool = False  # whether Redis lost what the host was asked a moment ago: its bucket begins empty
 
     @property
@@ -258,8 +261,8 @@ def _claimed(answer: Any) -> ClaimResult:
     claims, wake, refused = answer
     return ClaimResult(
         tuple(
-            DeskClaim(desk, int(token), int(paid), host, int(turn))
-            for desk, token, paid, host, turn in claims
+            DeskClaim(desk, int(token), int(paid), host, int(turn), bool(probe))
+            for desk, token, paid, host, turn, probe in claims
         ),
         _instant(wake) if wake else None,
         tuple(refused),

@@ -16,10 +16,9 @@ import redis
 
 from configs.ground.logs import OutageLog
 from configs.settings import Constant, settings
-from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
-from crawler.scheduling.due_queue import queue_of
+from crawler.scheduling.probes import used_queues
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
 # How often the keeper compares what runs with what should
@@ -136,5 +135,4 @@ class Keeper:
 
 def wanted_processes() -> dict[str, int]:
     """Return how many spiders each queue needs on each scrapyd, by its name: none where no desk is to be checked."""
-    used = {queue_of(desk) for desk in desks().values() if desk.schedulable}
-    return {str(queue): queue.processes for queue in sorted(used)}
+    return {str(queue): queue.processes for queue in sorted(used_queues())}

@@ -50,7 +50,8 @@ _STYLES = {
 # Slots that a page does not show are listed once it has not shown them twice: pages flap. Where an outage begins as
 # another ends, only its reason has changed: the desk is not watched again.
 _EVENTS = sa.text("""
-SELECT id::text AS key, started_at AS at, 'check' AS what, desk_id AS place, outcome AS word,
+SELECT id::text AS key, started_at AS at, CASE WHEN probe THEN 'probe' ELSE 'check' END AS what,
+  desk_id AS place, outcome AS word,
   milliseconds || ' ms' AS took, evidence AS why
 FROM checks WHERE started_at >= :since
 UNION ALL SELECT id::text, committed_at, 'DETECTION', desk_id,

@@ -40,6 +40,7 @@ WITH gaps AS (
     greatest(d.wished_seconds, d.share_seconds) * (1 + %(jitter)s) AS planned
   FROM checks c JOIN desks d ON d.id = c.desk_id
   WHERE c.started_at >= %(now)s - interval '10 minutes' AND c.started_at < %(now)s + interval '1 minute'
+    AND NOT c.probe
   WINDOW w AS (PARTITION BY c.desk_id ORDER BY c.started_at)
 ), late AS (
   SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY greatest(0, gap - planned)) AS seconds

@@ -87,6 +87,10 @@ class SandboxControl:
         """Set how a site, or one of its forms, answers; ``count`` requests long, or for good."""
         ask(f"{self._controls(code)}/mode", {"mode": mode, "form": form, "count": count, **parameters})
 
+    def robots(self, code: str | int, text: str = "", status: int = 200) -> None:
+        """Let a site show this robots.txt."""
+        ask(f"{self._controls(code)}/robots", {"text": text, "status": status})
+
     def requests(self, code: str | int) -> list[SeenRequest]:
         """Return what a site was asked since its start or reset, oldest first."""
         return [SeenRequest(**each) for each in ask(f"{self._controls(code)}/requests")]

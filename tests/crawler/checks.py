@@ -93,6 +93,11 @@ def take(
     return due_queue.send(client, due_queue.claim_desks(system, now=now, places=places, hold=HOLD))
 
 
+def queued_desks(client: redis.Redis, system: str) -> set[str]:
+    """Return the desks in a queue; each host's robots.txt waits there, too."""
+    return {each for each in due_queue.members(client, system) if not each.startswith("robots/")}
+
+
 def refusal(
     code: str | None, *, kind: type[sa.exc.DBAPIError] = sa.exc.OperationalError
 ) -> sa.exc.DBAPIError:

@@ -57,6 +57,7 @@ class Spider:
         token: int | None,
         *,
         turn: int,
+        probe: bool,
         budget: RequestBudget,
         hand_over: Callable[[CheckItem], object],
     ) -> CheckItem:

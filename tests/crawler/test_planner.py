@@ -24,7 +24,7 @@ from crawler import planner
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import CrawlQueue
-from tests.crawler.checks import HOST, NOW, take
+from tests.crawler.checks import HOST, NOW, queued_desks, take
 from tests.factories import add_alert, add_grant, add_user, change, get, rows, save, save_all
 from tests.waiting import until
 
@@ -185,7 +185,7 @@ def test_a_desk_that_is_not_scheduled_leaves_the_queue_and_says_why(
     plan.run_once(NOW)
     desk_files(grade=grade, a="127.77.0.91:8800")
     assert Planner(client).run_once(NOW) == 0
-    assert due_queue.members(client, SYSTEM) == set()
+    assert queued_desks(client, SYSTEM) == set()
     assert (state("a").status, state("a").due_queue) == (DeskStatus.PAUSED, None)
     assert state("a").status_reason in (
         "its address is very old, or known to be dead",
@@ -235,7 +235,7 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     client.flushdb()
     later = NOW + timedelta(seconds=5)
     assert plan.run_once(later) == 3
-    assert due_queue.members(client, SYSTEM) == {"evry_91/a", "evry_91/b", "evry_91/c"}
+    assert queued_desks(client, SYSTEM) == {"evry_91/a", "evry_91/b", "evry_91/c"}
     assert score(client, "a") == NOW + timedelta(seconds=60)
     b = score(client, "b")
     assert b
@@ -281,7 +281,7 @@ def test_two_planners_do_no_harm(plan: Planner, client: redis.Redis) -> None:
             other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
             second = pool.submit(plan.run_once, NOW)
             until(lambda: other.scalar(_WAITING) == 1)
-            assert due_queue.members(client, SYSTEM) == set()
+            assert queued_desks(client, SYSTEM) == set()
         assert second.result() == 3
 
 
@@ -405,4 +405,4 @@ def test_a_check_that_somebody_asks_for_is_due_at_once(settled: Planner, client:
 def test_what_redis_lost_in_part_is_planned_anew(settled: Planner, client: redis.Redis) -> None:
     client.zrem(f"crawler:due:{SYSTEM}", DESK)
     settled.run_once(LATER)
-    assert due_queue.members(client, SYSTEM) == {f"evry_91/{slug}" for slug in "abc"}
+    assert queued_desks(client, SYSTEM) == {f"evry_91/{slug}" for slug in "abc"}

@@ -34,7 +34,7 @@ WITH asked AS (
   SELECT a.id, a.wished, a.planned, c.outcome,
     extract(epoch FROM lead(c.started_at) OVER (PARTITION BY a.id ORDER BY c.started_at) - c.started_at) AS gap
   FROM asked a CROSS JOIN LATERAL (
-    SELECT started_at, outcome FROM checks WHERE desk_id = a.id AND started_at >= :since
+    SELECT started_at, outcome FROM checks WHERE desk_id = a.id AND started_at >= :since AND NOT probe
     ORDER BY started_at DESC LIMIT :most_checks
   ) c
 )

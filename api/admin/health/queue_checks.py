@@ -111,7 +111,7 @@ def _check_queues(since: Mapping[str, datetime]) -> dict[str, PartFinding]:
             if desk.id in desks():
                 queues[desk.due_queue].append(desk)
         hosts = {host.host: host for host in rows.execute(_HOSTS)}
-        first = rows.scalar(sa.select(sa.func.min(Check.started_at)))
+        first = rows.scalar(sa.select(sa.func.min(Check.started_at)).where(~Check.probe))
     begins = {name: at for name, at in since.items() if at <= now + CLOCKS_DIFFER}
     return {
         name: _judge_queue(each, hosts, (first or now, begins.get(name)), now)

@@ -2,7 +2,7 @@
 --
 -- KEYS    due, desks, pushed, stopped, waits, idle (of one queue; `stopped` is of all)
 -- ARGV    now, places, hold (seconds), late (seconds)
--- Result  {{desk, token, requests paid, host, turn}…, wake ('' where nothing is scheduled), refused pushes}
+-- Result  {{desk, token, requests paid, host, turn, probe}…, wake ('' where nothing is scheduled), refused pushes}
 -- Changes pushed desks become due now; each claimed desk gets the next token and turn and is due again at now + hold,
 --         its host is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
 --         A due desk whose host is not free is put off in waits or idle, until that may be so.
@@ -50,7 +50,7 @@ local function take(name, desk, left, at)
   keep('crawler:floor:' .. name, text(now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   local turn = redis.call('HINCRBY', 'crawler:turns', name, 1) -- tokens leave numbers out: they begin with the time
-  claims[#claims + 1] = {name, token, desk.cost, desk.host, turn}
+  claims[#claims + 1] = {name, token, desk.cost, desk.host, turn, desk.probe and 1 or 0}
 end
 
 local function put_off(name, due, desk, free, seconds)

@@ -122,6 +122,17 @@ class SeenRequest:
     status: int = 0
 
 
+class RobotsFile(Body):
+    """The robots.txt that a site shows in place of its platform's own."""
+
+    text: str = ""
+    status: int = 200
+
+    async def answer(self, _: web.Request) -> web.StreamResponse:
+        """Return the file."""
+        return web.Response(text=self.text, status=self.status)
+
+
 class Site:
     """The state of one booking site.
 
@@ -143,6 +154,7 @@ class Site:
         for forget in self.forget:
             forget()
         self.modes = Modes()
+        self.robots: RobotsFile | None = None
         self.asked = self.reservations = 0  # from the start, or the last reset
         self.requests: deque[SeenRequest] = deque(maxlen=_KEPT)
 
@@ -203,7 +215,8 @@ def make_site_app(site: Site) -> web.Application:
         site.requests.append(seen)
         mode = site.modes.met_by(site.platform.form_asked(request))
         request[MODE] = mode
-        response = await answer(mode, request, site, handler)
+        shown = site.robots.answer if site.robots and request.path == "/robots.txt" else handler
+        response = await answer(mode, request, site, shown)
         seen.status = response.status
         return response
 
@@ -243,8 +256,13 @@ async def act(site: Site, request: web.Request) -> dict[str, object]:
             return {"slots": [as_paris(slot) for slot in slots]}
         case "mode":
             return site.set_mode(await read_body(request, ModeBody)).to_json()
+        case "robots":
+            site.robots = await read_body(request, RobotsFile)
+            return site.robots.model_dump()
         case "reset":
             site.reset()
             return site.to_json()
         case other:
-            raise Refusal(f"no such action {other!r}", known=("open", "take", "mode", "reset"), status=404)
+            raise Refusal(
+                f"no such action {other!r}", known=("open", "take", "mode", "robots", "reset"), status=404
+            )

@@ -14,7 +14,7 @@ from crawler.incidents import backoff as outage_rows
 from crawler.incidents import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from tests.crawler.checks import HOST, NOW, take
+from tests.crawler.checks import HOST, NOW, queued_desks, take
 from tests.crawler.commanded import command
 from tests.factories import change, get, rows, save
 
@@ -40,7 +40,7 @@ def claimed(client: redis.Redis, seconds: float) -> set[str]:
 
 
 def queued(client: redis.Redis) -> set[str]:
-    return {each.partition("/")[2] for each in due_queue.members(client, SYSTEM)}
+    return {each.partition("/")[2] for each in queued_desks(client, SYSTEM)}
 
 
 def outages() -> list[tuple[str, OutageReason, datetime, datetime | None]]:

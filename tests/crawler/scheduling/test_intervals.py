@@ -16,6 +16,7 @@ from crawler.scheduling import due_queue, intervals
 from crawler.scheduling.due_queue import queue_names, queue_of
 from crawler.scheduling.rounds import plan_rounds
 from crawler.spider_processes.keeper import wanted_processes
+from tests.crawler.checks import queued_desks
 from tests.in_turn import in_turn
 from tests.sample_desk_files import desk_entry, prefecture_file
 
@@ -135,7 +136,7 @@ def test_each_desk_waits_in_its_own_lane(
     assert wanted_processes() == {"custom-browser": 1, "prefenligne": 1}
     with due_queue.connect() as client:
         Planner(client).run_once(clock())
-        sizes = {queue: size for queue in queue_names() if (size := due_queue.size(client, queue))}
+        sizes = {queue: len(found) for queue in queue_names() if (found := queued_desks(client, queue))}
     assert sizes == {"custom-browser": 1, "prefenligne": 1}
 
 

@@ -92,7 +92,7 @@ def test_each_system_with_a_desk_to_check_gets_its_processes(
 def test_a_system_without_such_a_desk_gets_none(
     kept: Keeper, fake: Fake, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:
-    desk_files(grade="stale", a="127.77.0.91:8800")
+    desk_files(grade="retired", a="127.77.0.91:8800")
     assert wanted_processes() == {}
     kept.run_once(NOW)
     assert fake.running == {}

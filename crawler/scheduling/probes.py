@@ -1,0 +1,150 @@
+"""Probes of stale addresses, and readings of robots.txt: which hosts are asked, and when.
+
+Both wait in the due queues of checks, after all others: a probe is claimed only while its host's bucket is full.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.desk import DeskState, HostState
+from configs.settings import Constant
+from configs.world.desk import Desk, interval_jitter
+from configs.world.host_rule import Decision
+from configs.world.prefecture import desks, desks_by_host, host_rules
+from crawler.scheduling.due_queue import CrawlQueue, DueEntry, queue_of
+from crawler.scheduling.intervals import bucket_of, cost_of, first_due, stable_random
+
+# How often a stale address is asked whether it lives, and each host for its robots.txt
+probe_seconds = Constant("PROBE_SECONDS", 86400.0)
+PROVEN_DAYS = 3  # with a proof by a probe, after which a desk is being tried
+_GONE_PROBES = 3  # in a row, after which a page that is gone is asked for rarely
+_GONE_DAYS = 30  # times probe_seconds
+_CALM = timedelta(days=1)  # without a rest of the host
+_ROBOTS_STAND = timedelta(days=7)  # that a robots.txt counts which cannot be read again
+_GAP = 60.0  # seconds between two visits for the same thing
+_ROBOTS = "robots/"  # begins the name of a host's robots.txt in the due queue; no prefecture's id
+
+
+def entry_of(host: str) -> str:
+    """Return the name of a host's robots.txt in the due queue."""
+    return f"{_ROBOTS}{host}"
+
+
+def is_robots(name: str) -> bool:
+    """Tell whether a name of the due queue is that of a robots.txt, and not a desk's."""
+    return name.startswith(_ROBOTS)
+
+
+def host_of_visit(name: str) -> str:
+    """Return the host of a desk or of a robots.txt, by its name in the due queue.
+
+    Raises:
+        KeyError: there is no such desk.
+    """
+    return name.removeprefix(_ROBOTS) if is_robots(name) else desks()[name].host
+
+
+def find_visited(name: str) -> Desk | None:
+    """Return the desk of that name in the due queue; of a robots.txt any desk of its host."""
+    if is_robots(name):
+        return next(iter(desks_by_host().get(host_of_visit(name), ())), None)
+    return desks().get(name)
+
+
+def may_ask(host: HostState | None, now: datetime) -> bool:
+    """Return whether a host may be asked for what nobody waits for, a probe or a candidate.
+
+    It has not rested for a day, has its whole budget, is not stopped, and its robots.txt was read.
+    """
+    if host is None or host.robots_read_at is None or host.stopped_at:
+        return False
+    is_calm = host.rests_until is None or host.rests_until + _CALM <= now
+    return is_calm and host.budget_share >= 1 and host.robots_read_at + _ROBOTS_STAND > now
+
+
+def find_probed(
+    hosts: Mapping[str, HostState], releasing: Collection[str], forbidden: Collection[str], now: datetime
+) -> list[Desk]:
+    """Return the desks that may be probed now; `releasing`: desks in whose hours of release nothing else is asked."""
+    busy = {desks()[each].host for each in releasing if each in desks()}
+    return [
+        desk
+        for desk in desks().values()
+        if desk.is_probed and desk.id not in forbidden and desk.host not in busy
+        and may_ask(hosts.get(desk.host), now)
+    ]  # fmt: skip
+
+
+def find_robots_hosts(hosts: Mapping[str, HostState]) -> dict[str, list[Desk]]:
+    """Return the hosts whose robots.txt is read, with their desks: none that is refused or stopped."""
+    stopped = {host for host, state in hosts.items() if state.stopped_at}
+    return {
+        host: found
+        for host, found in desks_by_host().items()
+        if host not in stopped and any(_is_asked(desk) for desk in found)
+    }
+
+
+def _is_asked(desk: Desk) -> bool:
+    rule = host_rules().get(desk.host)
+    undecided = rule is not None and rule.robots is not None and rule.robots.decision is Decision.UNDECIDED
+    return undecided or desk.schedulable or desk.is_probed
+
+
+def plan_beside(
+    rows: Session,
+    hosts: Mapping[str, HostState],
+    releasing: Collection[str],
+    forbidden: Collection[str],
+    now: datetime,
+) -> list[tuple[str, DueEntry]]:
+    """Return the entries of probes and of robots.txt, each with its queue; spiders of any queue read robots.txt."""
+    probed = find_probed(hosts, releasing, forbidden, now)
+    query = sa.select(DeskState).where(DeskState.id.in_([desk.id for desk in probed]))
+    states = {state.id: state for state in rows.scalars(query)}
+    found = [(str(queue_of(desk)), build_probe(desk, states[desk.id], now)) for desk in probed]
+    if used := sorted(used_queues(), key=lambda each: (each.browser, str(each))):
+        asked = find_robots_hosts(hosts).items()
+        found += [(str(used[0]), build_robots(host, there, hosts.get(host), now)) for host, there in asked]
+    return found
+
+
+def used_queues() -> set[CrawlQueue]:
+    """Return the queues in which desks wait."""
+    return {queue_of(desk) for desk in desks().values() if desk.schedulable or desk.is_probed}
+
+
+def build_probe(desk: Desk, state: DeskState, now: datetime) -> DueEntry:
+    """Return a probe's entry; the first are spread over a quarter of a day."""
+    due = first_due(desk.id, probe_seconds() / 4, now)
+    if state.probed_at:
+        due = max(now, next_probe(desk.id, state.probed_at, state.gone_probes))
+    bucket = bucket_of(desks_by_host()[desk.host])
+    cost, need = cost_of(desk), bucket.capacity
+    return DueEntry(desk.id, desk.host, _GAP, due, cost, bucket, waits=False, need=need, probe=True)
+
+
+def next_probe(desk_id: str, at: datetime, gone: int) -> datetime:
+    """Return when a desk is probed again after a probe, the `gone`-th in a row that found its page gone."""
+    return _again(desk_id, at, probe_seconds() * (_GONE_DAYS if gone >= _GONE_PROBES else 1))
+
+
+def build_robots(host: str, found: Collection[Desk], state: HostState | None, now: datetime) -> DueEntry:
+    """Return the entry of a host's robots.txt; the first are spread over an hour, after the first checks."""
+    due = first_due(entry_of(host), probe_seconds() / 24, now + timedelta(seconds=probe_seconds() / 144))
+    if state and state.robots_asked_at:
+        due = max(now, next_robots(host, state.robots_asked_at))
+    bucket = bucket_of(found, state.budget_share if state else 1)
+    return DueEntry(entry_of(host), host, _GAP, due, 1, bucket, waits=False)
+
+
+def next_robots(host: str, at: datetime) -> datetime:
+    """Return when a host's robots.txt is asked for again."""
+    return _again(entry_of(host), at, probe_seconds())
+
+
+def _again(name: str, at: datetime, seconds: float) -> datetime:
+    return at + timedelta(seconds=seconds * (1 + interval_jitter() * stable_random(name, at)))
