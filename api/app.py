@@ -5,12 +5,11 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from api.accounts.auth import routes as auth
-from api.accounts.users import routes as users
 from api.admin import routes as admin
 from api.admin.health.live_report import register_health
 from api.alerts import routes as alerts
 from api.alerts.notifications import routes as notifications
+from api.auth import routes as auth
 from api.bot import routes as bot
 from api.ground.schemas import Problem
 from api.models.base import engine
@@ -20,6 +19,8 @@ from api.payments.billing import routes as billing
 from api.payments.declarations import routes as declarations
 from api.payments.invoices import routes as invoices
 from api.prefectures import routes as prefectures
+from api.privacy import routes as privacy
+from api.users import routes as users
 from api.web import openapi
 from api.web.auth import register_auth
 from api.web.gunicorn_hooks import BEFORE_FORK
@@ -32,7 +33,8 @@ from configs.ground.logs import set_up_logs
 
 # In the order of the document.
 _BLUEPRINTS = (
-    auth.blueprint, auth.logins_blueprint, users.blueprint, users.devices, billing.blueprint, invoices.blueprint,
+    auth.blueprint, auth.logins_blueprint, users.blueprint, privacy.blueprint, users.devices,
+    billing.blueprint, invoices.blueprint,
     declarations.blueprint, alerts.blueprint, prefectures.blueprint, prefectures.calendar_blueprint,
     prefectures.candidates_blueprint,
     prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,

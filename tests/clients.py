@@ -15,7 +15,7 @@ from lxml import etree
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
-from api.accounts.auth.logins import LoginChange, open_login
+from api.auth.logins import LoginChange, open_login
 from api.models.base import session
 from api.models.user import Role, User
 from api.web.auth import issue_tokens

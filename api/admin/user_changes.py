@@ -8,13 +8,13 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.auth import factor_end
 from api.accounts.queries import find_mailbox, has_confirmed_mailbox
 from api.accounts.service import choose_length, report_move
 from api.admin.audit import Actor, write_instant
 from api.admin.users import describe_grants, get_user
 from api.alerts.plan_limits import pause_excess_alerts, start_plan
 from api.alerts.service import wake_alerts
+from api.auth import factor_end
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body
 from api.models.audit import ActorKind
@@ -98,7 +98,7 @@ def end_factor(session: Session, actor: Actor, user_id: UUID) -> dict[str, Any]:
 
     Raises:
         ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
-            operator's own, or as api.accounts.auth.factor_end.request_end.
+            operator's own, or as api.auth.factor_end.request_end.
     """
     user = get_user(session, user_id, lock=True)
     if user.id == actor.id:

@@ -11,8 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import lock_user
-from api.accounts.users.contact_ownership import drop_contact
-from api.accounts.users.telegram_links import note_start
 from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
 from api.alerts.answers import FINAL, store_answers
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
@@ -36,6 +34,8 @@ from api.models.contact_lookup import find_contact, hash_address
 from api.models.notification import Match, Notification
 from api.models.slot import Detection
 from api.models.user import Channel, User
+from api.users.contact_ownership import drop_contact
+from api.users.telegram_links import note_start
 from configs.ground.bot_buttons import ALL, BACK, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, read_language

@@ -15,11 +15,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.auth import factor_end
 from api.accounts.service import write_to_admins
 from api.admin.health import dead_mans_switch, watch
 from api.alerts import appointment_reminders, appointments, false_alarms, plan_limits
 from api.alerts.notifications import weekly_summaries
+from api.auth import factor_end
 from api.ground import alarms
 from api.ground.messages import ask_deliver_later, get_effects
 from api.ground.separate_parts import do_each

@@ -94,7 +94,7 @@ class User(Base):
     totp_used_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # 30-second step of the last code taken
     # Recovery codes that are left, as HMACs whose key is the factor's secret.
     recovery_hashes: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
-    # When a lost second factor ends, unless somebody objects (api/accounts/auth/factor_end.py).
+    # When a lost second factor ends, unless somebody objects (api/auth/factor_end.py).
     factor_ends_at: Mapped[datetime | None]
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)

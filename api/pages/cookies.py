@@ -29,8 +29,8 @@ from jwt import PyJWTError
 from markupsafe import Markup
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.accounts.auth.access import rotate_login
-from api.accounts.auth.logins import LoginChange, list_login_ids
+from api.auth.access import rotate_login
+from api.auth.logins import LoginChange, list_login_ids
 from api.ground.errors import ApiError
 from api.models.base import autocommit_session
 from api.models.user import User

@@ -14,8 +14,8 @@ from flask import Flask, Response, current_app, g, make_response, redirect, rend
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BuildError
 
-from api.accounts.auth.schemas import LoginBody, ProofBody
 from api.admin.access import check_operator
+from api.auth.schemas import LoginBody, ProofBody
 from api.ground.errors import ApiError, not_found
 from api.pages.cookies import FORM_FIELD as TOKEN
 from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, Sessions, send_login

@@ -12,8 +12,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from api.accounts.auth.mailbox_claims import drop_former_addresses
-from api.accounts.users.push_devices import drop_ended_devices
+from api.auth.mailbox_claims import drop_former_addresses
 from api.ground.separate_parts import do_each
 from api.models.alert import Alert
 from api.models.all import RECORDS
@@ -36,6 +35,7 @@ from api.privacy.retention_batches import (
     forget_givers,
     forget_wishes,
 )
+from api.users.push_devices import drop_ended_devices
 from configs.ground.clock import clock
 from configs.ground.signing import LINK_SECONDS
 from configs.world.retention import (

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
-from api.accounts.auth.logins import open_login
+from api.auth.logins import open_login
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User

@@ -14,9 +14,6 @@ import sqlalchemy as sa
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import OperationalError
 
-from api.accounts.users.preference_schemas import NotificationChanges
-from api.accounts.users.schemas import ProfileChange
-from api.accounts.users.service import change_notifications, change_profile
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import stop_alerts
 from api.models.base import session
@@ -24,6 +21,9 @@ from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, SlotRhythm, User
 from api.privacy.access import _delete
+from api.users.preference_schemas import NotificationChanges
+from api.users.schemas import ProfileChange
+from api.users.service import change_notifications, change_profile
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key
 from notifier.channels.provider_base import NotAttempted

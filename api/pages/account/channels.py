@@ -8,22 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.accounts.auth.browser_names import name_browser
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
-from api.accounts.users import push_devices
-from api.accounts.users.preference_schemas import NotificationChanges, NotificationFlags
-from api.accounts.users.preferences import read_channel_states, read_stopped_groups
-from api.accounts.users.push_devices import NewDevice, list_devices
-from api.accounts.users.schemas import CodeOfPhone, LinkState, ProfileChange
-from api.accounts.users.service import (
-    change_notifications,
-    change_profile,
-    confirm_number,
-    link_chat,
-    restart_groups,
-)
-from api.accounts.users.telegram_links import read_link, start_link
+from api.auth.browser_names import name_browser
 from api.ground.errors import ApiError
 from api.ground.schemas import Body
 from api.models.base import autocommit_session, read_once, session, write_once
@@ -32,6 +19,19 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
+from api.users import push_devices
+from api.users.preference_schemas import NotificationChanges, NotificationFlags
+from api.users.preferences import read_channel_states, read_stopped_groups
+from api.users.push_devices import NewDevice, list_devices
+from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
+from api.users.service import (
+    change_notifications,
+    change_profile,
+    confirm_number,
+    link_chat,
+    restart_groups,
+)
+from api.users.telegram_links import read_link, start_link
 from api.web.auth import current_user_id
 from configs.settings import settings
 from configs.world.plan import PlanName, plan

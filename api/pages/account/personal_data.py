@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.accounts.users.schemas import DeletionWish
 from api.ground.background_nudges import ask_job
 from api.ground.errors import ApiError
 from api.models.base import read_once, write_once
@@ -16,6 +15,7 @@ from api.pages.forms import Form, Texts
 from api.privacy.access import delete_signed_in
 from api.privacy.deletion import read_losses
 from api.privacy.exports import open_file, read_export, start_export
+from api.privacy.schemas import DeletionWish
 from api.web.auth import current_identity, current_user_id
 from api.web.public_answers import send_export
 from configs.settings import settings

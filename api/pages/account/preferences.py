@@ -14,11 +14,19 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import ValidationInfo, field_validator
 
-from api.accounts.auth.mailbox_claims import find_contact
-from api.accounts.auth.schemas import EmailBody
-from api.accounts.auth.service import confirm_address
 from api.accounts.queries import read_account
-from api.accounts.users.preference_schemas import (
+from api.alerts.schemas import Hour
+from api.auth.mailbox_claims import find_contact
+from api.auth.schemas import EmailBody
+from api.auth.service import confirm_address
+from api.ground.schemas import Body, Flag
+from api.models.base import read_once, session, write_once
+from api.models.user import CONTACT_CHANNELS, Channel, OutageCredit, SlotRhythm
+from api.pages.area import Access, Area
+from api.pages.cookies import lead_to
+from api.pages.forms import Form, Texts
+from api.pages.words import CHANNEL_NAMES
+from api.users.preference_schemas import (
     DeskChange,
     GroupChange,
     NewsChange,
@@ -28,20 +36,12 @@ from api.accounts.users.preference_schemas import (
     SummaryChange,
     refuse_same_hours,
 )
-from api.accounts.users.preferences import read_preferences
-from api.accounts.users.schemas import ProfileChange, TimeZone, list_time_zones
-from api.accounts.users.service import (
+from api.users.preferences import read_preferences
+from api.users.schemas import ProfileChange, TimeZone, list_time_zones
+from api.users.service import (
     change_notifications,
     change_profile,
 )
-from api.alerts.schemas import Hour
-from api.ground.schemas import Body, Flag
-from api.models.base import read_once, session, write_once
-from api.models.user import CONTACT_CHANNELS, Channel, OutageCredit, SlotRhythm
-from api.pages.area import Access, Area
-from api.pages.cookies import lead_to
-from api.pages.forms import Form, Texts
-from api.pages.words import CHANNEL_NAMES
 from api.web.auth import current_user_id
 from api.web.languages import read_language, use_account_language
 from api.web.stranger_mail import count_new_email

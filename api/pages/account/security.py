@@ -7,19 +7,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.accounts.auth import service as accounts
-from api.accounts.auth.access import hash_chosen_password
-from api.accounts.auth.factor_end import keep_factor as keep_lost_factor
-from api.accounts.auth.logins import end_one_login, end_other_logins, read_logins
-from api.accounts.auth.schemas import PasswordBody, TotpConfirmation, TotpSetup
-from api.accounts.auth.second_factor import (
+from api.accounts.queries import read_account
+from api.auth import service as accounts
+from api.auth.access import hash_chosen_password
+from api.auth.factor_end import keep_factor as keep_lost_factor
+from api.auth.logins import end_one_login, end_other_logins, read_logins
+from api.auth.schemas import PasswordBody, TotpConfirmation, TotpSetup
+from api.auth.second_factor import (
     begin_setup,
     confirm_setup,
     remove_second_factor,
     renew_recovery_codes,
     resume_setup,
 )
-from api.accounts.queries import read_account
 from api.ground.errors import ApiError
 from api.models.base import autocommit_session, session, write_once
 from api.models.user import User

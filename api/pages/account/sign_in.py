@@ -7,13 +7,13 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from api.accounts.auth import service as accounts
-from api.accounts.auth.access import check_code, check_password, open_login, prove_identity
-from api.accounts.auth.factor_end import WAITING_TIME
-from api.accounts.auth.login_challenges import sign_challenge
-from api.accounts.auth.logins import end_login
-from api.accounts.auth.schemas import EmailBody, LoginBody, ProofBody, TotpLoginBody
 from api.accounts.schemas import RegistrationForm
+from api.auth import service as accounts
+from api.auth.access import check_code, check_password, open_login, prove_identity
+from api.auth.factor_end import WAITING_TIME
+from api.auth.login_challenges import sign_challenge
+from api.auth.logins import end_login
+from api.auth.schemas import EmailBody, LoginBody, ProofBody, TotpLoginBody
 from api.models.base import new_id, write_once
 from api.models.login import EndedBecause
 from api.models.user import User

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from flask import url_for
 
-from api.accounts.auth.factor_end import ASKED, WAITING_TIME
 from api.admin.access import audited
 from api.admin.desk_orders import Reason
 from api.admin.user_changes import (
@@ -18,6 +17,7 @@ from api.admin.user_changes import (
     send_return_mail,
 )
 from api.admin.users import UserDetails, describe_grants, get_grant, read_user
+from api.auth.factor_end import ASKED, WAITING_TIME
 from api.models.user import Role
 from api.pages.admin.area import REASON, Confirmation, NoFields, NotNow, add_action
 from api.pages.admin.page_data import Field, number_field

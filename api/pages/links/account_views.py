@@ -5,17 +5,17 @@ from http import HTTPStatus
 
 from flask import g, render_template, request
 
-from api.accounts.auth.factor_end import FactorState, keep_by_link, read_link
-from api.accounts.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
-from api.accounts.auth.service import confirm_address, read_new_password, reset_by_token
-from api.accounts.users.contact_ownership import drop_contacts_since
 from api.admin.incidents import acknowledge_by_link, find_alarm
+from api.auth.factor_end import FactorState, keep_by_link, read_link
+from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
+from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.ground.alarms import list_unanswered, name_incident
 from api.ground.errors import ApiError
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import User
 from api.pages.links.area import use_language_of
+from api.users.contact_ownership import drop_contacts_since
 from api.web.known_places import made_registration, remember_place
 from api.web.languages import use_account_language
 from api.web.rate_limits import may_take_kept_turn

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from api.accounts.auth.mailbox_claims import find_contact
+from api.auth.mailbox_claims import find_contact
 from api.ground.errors import ApiError
 from api.models.base import autocommit_session, read_once, session
 from api.models.declaration import Declaration, DeclaredBy

@@ -9,7 +9,6 @@ from pydantic import Field, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.accounts.queries import read_account
-from api.accounts.users.preferences import read_channel_states
 from api.alerts.health_consent import find_revealing_desks
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery, NewAlert
@@ -30,6 +29,7 @@ from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentE
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.prefectures.outlook import read_outlook
 from api.prefectures.outlook_schemas import Outlook
+from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
 from api.web.public_answers import read_cached
 from configs.ground.clock import clock

@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.accounts.queries import read_account
-from api.accounts.users.preferences import read_channel_states
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
 from api.alerts.service import has_stopped_last
@@ -56,6 +55,7 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.payments.declarations.withdrawals import read_order
 from api.payments.invoices.queries import list_payment_invoices
+from api.users.preferences import read_channel_states
 from api.web.auth import current_identity, current_user, current_user_id
 from configs.ground.text import choose_page_language
 from configs.world.plan import PlanName, name_plan

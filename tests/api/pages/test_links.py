@@ -11,7 +11,6 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.accounts.consents import give_consent, give_news_consent
-from api.accounts.users.service import restart_groups
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
@@ -21,6 +20,7 @@ from api.models.desk import DeskChange
 from api.models.incident import Incident
 from api.models.notification import Match, Notification
 from api.models.user import Channel, Contact, Role, User
+from api.users.service import restart_groups
 from api.web import rate_limits
 from configs.ground.addresses import digest
 from configs.ground.clock import clock

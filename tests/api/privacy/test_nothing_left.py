@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 import notifier
-from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.passwords import hash_password
+from api.auth.mailbox_claims import sign_reset
 from api.models.alert import Alert
 from api.models.base import session, write_once
 from api.models.contact_linking import TelegramLink

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.accounts.auth.logins import rotate_login
+from api.auth.logins import rotate_login
 from api.jobs import schedule as jobs
 from api.jobs.schedule import list_jobs
 from api.models.alert import Alert, ClosedBecause

@@ -17,8 +17,8 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 from werkzeug.test import TestResponse
 
-from api.accounts.auth.login_challenges import sign_challenge
-from api.accounts.auth.mailbox_claims import sign_reset
+from api.auth.login_challenges import sign_challenge
+from api.auth.mailbox_claims import sign_reset
 from api.ground import limit_counters
 from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit

@@ -10,13 +10,13 @@ import pytest
 import time_machine
 
 import notifier
-from api.accounts.users.preference_schemas import NotificationChanges
-from api.accounts.users.preferences import wake_held
-from api.accounts.users.service import change_notifications
 from api.admin.health.status_report import read_messages, read_providers
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, Grant, SlotRhythm, User
+from api.users.preference_schemas import NotificationChanges
+from api.users.preferences import wake_held
+from api.users.service import change_notifications
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from notifier.delivery import nudges, reader_wishes

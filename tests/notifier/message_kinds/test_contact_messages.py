@@ -8,8 +8,6 @@ import pytest
 import time_machine
 
 import notifier
-from api.accounts.users.preference_schemas import NotificationChanges
-from api.accounts.users.service import change_notifications
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import new_id, session
 from api.models.contact_linking import PhoneCode
@@ -17,6 +15,8 @@ from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
+from api.users.preference_schemas import NotificationChanges
+from api.users.service import change_notifications
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt

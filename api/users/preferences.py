@@ -9,7 +9,11 @@ from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_news_consent, withdraw_news_consent
 from api.accounts.queries import index_contacts
-from api.accounts.users.preference_schemas import (
+from api.ground.errors import ApiError
+from api.models.base import database_clock
+from api.models.notification import Notification, waits_as_wished
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
+from api.users.preference_schemas import (
     CallHoursState,
     GroupChanges,
     GroupState,
@@ -18,10 +22,6 @@ from api.accounts.users.preference_schemas import (
     NotificationState,
     QuietHoursState,
 )
-from api.ground.errors import ApiError
-from api.models.base import database_clock
-from api.models.notification import Notification, waits_as_wished
-from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 

@@ -3,14 +3,13 @@
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
-from api.ground.schemas import Answer, Body, Flag, clean_text, name_rule
-from api.models.export import Export
+from api.ground.schemas import Answer, Body, clean_text, name_rule
 from api.models.user import OutageCredit
 from configs.ground.text import Language, join_code
 
@@ -60,45 +59,6 @@ class ProfileChange(Body):
     outage_credit: OutageCredit | None = Field(
         None, description="For paid time without watching: `credit` (time, or a lower invoice) or `refund`."
     )
-
-
-class DeletionWish(Body):
-    """A deletion; without a body it says that nothing is understood yet."""
-
-    understood: Flag = Field(
-        default=False, description="What a running plan loses was read: `lost` of the 409."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_missing_body(cls, found: Any) -> Any:
-        return {} if found is None else found
-
-
-class ExportState(StrEnum):
-    """How far an export is."""
-
-    PREPARING = "preparing"
-    READY = "ready"
-
-
-class ExportAnswer(Answer):
-    """An export. Its file, a ZIP with a JSON file for each table, is at `/api/users/export/file` once it is ready."""
-
-    state: ExportState
-    requested_at: datetime
-    expires_at: datetime | None
-    size_bytes: int | None
-
-    @classmethod
-    def of(cls, export: Export) -> Self:
-        """Return an export as its user sees it."""
-        return cls(
-            state=ExportState.READY if export.ready_at else ExportState.PREPARING,
-            requested_at=export.requested_at,
-            expires_at=export.expires_at,
-            size_bytes=export.size_bytes,
-        )
 
 
 class CodeOfPhone(Body):

@@ -11,9 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import notifier
-from api.accounts.auth.mailbox_claims import sign_reset
 from api.accounts.queries import lock_user
-from api.accounts.users.phone_codes import send_code
+from api.auth.mailbox_claims import sign_reset
 from api.ground.errors import ApiError
 from api.jobs import schedule as jobs
 from api.models.base import session
@@ -22,6 +21,7 @@ from api.models.contact_lookup import find_contact
 from api.models.login import Login
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, User
+from api.users.phone_codes import send_code
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
 from configs.ground.encryption import decrypt

@@ -14,14 +14,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.auth.logins import LoginChange, end_all_logins, renew_login
-from api.accounts.auth.mailbox_claims import (
-    add_wished_alert,
-    find_contact,
-    find_unconfirmed,
-    rebuild_account,
-    sign_reset,
-)
 from api.accounts.consents import give_consent
 from api.accounts.mail_counts import BETWEEN, count_mails, write_mail
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
@@ -31,6 +23,14 @@ from api.accounts.service import apply_new_email, register_account
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.watchability import check_wish
+from api.auth.logins import LoginChange, end_all_logins, renew_login
+from api.auth.mailbox_claims import (
+    add_wished_alert,
+    find_contact,
+    find_unconfirmed,
+    rebuild_account,
+    sign_reset,
+)
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError

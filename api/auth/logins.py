@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.auth.schemas import LoginItem, LoginList
+from api.auth.schemas import LoginItem, LoginList
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import write_message
 from api.models.login import EndedBecause, Login, recent_proof_seconds

@@ -17,12 +17,12 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.accounts.auth.logins import end_all_logins
 from api.accounts.queries import find_entitlement, has_address
 from api.accounts.service import report_move, tell_stripe_address
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
+from api.auth.logins import end_all_logins
 from api.ground.errors import ApiError
 from api.models.base import Base
 from api.models.login import EndedBecause, PendingRegistration

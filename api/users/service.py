@@ -8,17 +8,17 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.queries import find_entitlement, list_plans_above
 from api.accounts.service import request_new_email
-from api.accounts.users.phone_codes import confirm_phone, send_code
-from api.accounts.users.preference_schemas import NotificationChanges
-from api.accounts.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
-from api.accounts.users.schemas import ProfileChange
-from api.accounts.users.telegram_links import confirm_link
 from api.alerts.service import wake_alerts
 from api.ground.errors import ApiError
 from api.ground.schemas import PlanAnswer
 from api.models.base import session as open_session
 from api.models.contact_lookup import lock_messages
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
+from api.users.phone_codes import confirm_phone, send_code
+from api.users.preference_schemas import NotificationChanges
+from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
+from api.users.schemas import ProfileChange
+from api.users.telegram_links import confirm_link
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import PlanName

@@ -68,7 +68,7 @@ def test_neither_the_answer_nor_its_time_tells_whether_there_is_an_account(
 ) -> None:
     settings_env(EVEN_ANSWER_SECONDS="60")
     waits: list[float] = []
-    monkeypatch.setattr("api.accounts.auth.service.time.sleep", waits.append)
+    monkeypatch.setattr("api.auth.service.time.sleep", waits.append)
     known, unknown = forget(client), forget(client, "nobody@example.org")
     assert (known.status_code, known.json) == (unknown.status_code, unknown.json)
     assert known.status_code == 202

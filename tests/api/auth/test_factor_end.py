@@ -14,8 +14,8 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.accounts.auth import factor_end
-from api.accounts.auth.totp import hash_recovery_code
+from api.auth import factor_end
+from api.auth.totp import hash_recovery_code
 from api.jobs import schedule as jobs
 from api.models.audit import AuditEntry
 from api.models.base import session

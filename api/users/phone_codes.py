@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.users.contact_ownership import free_address, take_address
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
@@ -19,6 +18,7 @@ from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.network_addresses import group_network_address
+from api.users.contact_ownership import free_address, take_address
 from configs.ground.addresses import receives_sms, shorten_address
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt, lookup_hashes

@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import api.models.all  # noqa: F401 -- every table
-from api.accounts.auth.mailbox_claims import GOES, RULES, STAYS
 from api.accounts.service import give_plan
+from api.auth.mailbox_claims import GOES, RULES, STAYS
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import Base, session

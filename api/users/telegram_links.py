@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.users.contact_ownership import free_address, take_address
-from api.accounts.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.models.contact_linking import TelegramLink
 from api.models.user import Channel, Contact, ContactState, User
+from api.users.contact_ownership import free_address, take_address
+from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from configs.ground.addresses import shorten_address
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt

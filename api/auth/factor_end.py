@@ -13,8 +13,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from api.accounts.auth.second_factor import remove_second_factor
 from api.accounts.queries import find_mailbox
+from api.auth.second_factor import remove_second_factor
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.models.audit import ActorKind, AuditEntry

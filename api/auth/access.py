@@ -6,14 +6,14 @@ from uuid import UUID
 import structlog
 from flask import request
 
-from api.accounts.auth import logins as service
-from api.accounts.auth.browser_names import name_browser
-from api.accounts.auth.login_challenges import read_challenge
-from api.accounts.auth.logins import LoginChange
-from api.accounts.auth.schemas import LoginBody, ProofBody, TotpLoginBody
-from api.accounts.auth.second_factor import take_code
 from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
+from api.auth import logins as service
+from api.auth.browser_names import name_browser
+from api.auth.login_challenges import read_challenge
+from api.auth.logins import LoginChange
+from api.auth.schemas import LoginBody, ProofBody, TotpLoginBody
+from api.auth.second_factor import take_code
 from api.ground.errors import ApiError
 from api.models.base import read_once, session, write_once
 from api.models.user import User

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from api.accounts.auth import logins, service
-from api.accounts.auth.access import (
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account, Registered
+from api.auth import logins, service
+from api.auth.access import (
     check_code,
     check_password,
     hash_chosen_password,
@@ -13,8 +15,8 @@ from api.accounts.auth.access import (
     prove_identity,
     rotate_login,
 )
-from api.accounts.auth.login_challenges import sign_challenge
-from api.accounts.auth.schemas import (
+from api.auth.login_challenges import sign_challenge
+from api.auth.schemas import (
     Confirmed,
     EmailBody,
     LoginAnswer,
@@ -34,14 +36,12 @@ from api.accounts.auth.schemas import (
     TotpRequired,
     TotpSetup,
 )
-from api.accounts.auth.second_factor import (
+from api.auth.second_factor import (
     begin_setup,
     confirm_setup,
     remove_second_factor,
     renew_recovery_codes,
 )
-from api.accounts.queries import read_account
-from api.accounts.schemas import Account, Registered
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import IdPath
 from api.models.base import read_once, session, write_once

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.accounts.auth.schemas import TotpSetup
-from api.accounts.auth.totp import build_address, create_secret, find_step, hash_recovery_code
+from api.auth.schemas import TotpSetup
+from api.auth.totp import build_address, create_secret, find_step, hash_recovery_code
 from api.ground.errors import ApiError
 from api.models.user import User
 from configs.ground.clock import clock

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import request
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.accounts.users.preference_schemas import NotificationChanges, NotificationState
-from api.accounts.users.preferences import read_preferences
-from api.accounts.users.push_devices import (
+from api.ground.schemas import IdPath
+from api.models.base import read_once, write_once
+from api.users.preference_schemas import NotificationChanges, NotificationState
+from api.users.preferences import read_preferences
+from api.users.push_devices import (
     DeviceAnswer,
     DeviceList,
     NewDevice,
@@ -16,31 +18,17 @@ from api.accounts.users.push_devices import (
     list_devices,
     remove_device,
 )
-from api.accounts.users.schemas import (
+from api.users.schemas import (
     CodeOfPhone,
-    DeletionWish,
-    ExportAnswer,
     ProfileChange,
     TelegramLinkState,
     TelegramUrl,
 )
-from api.accounts.users.service import change_notifications, change_profile, confirm_number, link_chat
-from api.accounts.users.telegram_links import read_link, start_link
-from api.ground.background_nudges import ask_job
-from api.ground.schemas import IdPath
-from api.models.base import read_once, write_once
-from api.models.job import MAINTENANCE
-from api.privacy.access import delete_signed_in
-from api.privacy.exports import open_file, read_export, start_export
-from api.web.auth import current_user_id, require_confirmed_address, require_recent_proof
+from api.users.service import change_notifications, change_profile, confirm_number, link_chat
+from api.users.telegram_links import read_link, start_link
+from api.web.auth import current_user_id, require_recent_proof
 from api.web.openapi import BODY, declare_errors, make_blueprint
-from api.web.public_answers import send_export
 from api.web.stranger_mail import count_new_email
-
-_ZIP = {
-    "description": "The archive",
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-}
 
 blueprint = make_blueprint(
     "users",
@@ -84,39 +72,6 @@ def verify_phone(body: CodeOfPhone) -> dict[str, Any]:
     """Confirm the new phone number by the code that the SMS had; five tries."""
     confirm_number(current_user_id(), body.code)
     return _show_account()
-
-
-@blueprint.get("/export", responses={200: ExportAnswer, 202: ExportAnswer, **declare_errors(401, 403)})
-def export_data() -> tuple[dict[str, Any], int]:
-    """Get a copy of everything about the account: the first call has it made, 202 until it is, 200 for a day.
-
-    A mail says when it is ready. A day after that the next call has another one made.
-    """
-    require_confirmed_address()
-    export = write_once(start_export, current_user_id())
-    if export.ready_at is None and not export.attempts:
-        ask_job(MAINTENANCE, "make_exports")
-    return ExportAnswer.of(export).as_json(), 200 if export.ready_at else 202
-
-
-@blueprint.get("/export/file", responses={200: _ZIP, **declare_errors(401, 403, 404)})
-def download_export() -> Response:
-    """Download the export that is ready. Needs a recent proof: it can reveal a person's immigration status."""
-    require_recent_proof()
-    export = read_once(read_export, current_user_id())
-    return send_export(open_file(export))
-
-
-@blueprint.delete("/me", responses={204: None, **declare_errors(*BODY, 401, 403, 409)})
-def delete_me(body: DeletionWish) -> tuple[str, int]:
-    """Delete the account and everything that names its owner, at once. Needs a recent proof.
-
-    While a plan runs the answer is 409 with what is `lost`, until the body says `understood`. A subscription is
-    cancelled. Payments stay for the accounts, without a name.
-    """
-    require_recent_proof()
-    delete_signed_in(understood=body.understood)
-    return "", 204
 
 
 @blueprint.post("/telegram-link", responses={200: TelegramUrl, **declare_errors(401, 403)})
