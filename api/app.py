@@ -14,6 +14,7 @@ from api.bot import routes as bot
 from api.ground.schemas import Problem
 from api.models.base import engine
 from api.models.revision import check_tables
+from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.payments.billing import routes as billing
 from api.payments.declarations import routes as declarations
@@ -34,9 +35,8 @@ from configs.ground.logs import set_up_logs
 # In the order of the document.
 _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, privacy.blueprint, users.devices,
-    billing.blueprint, invoices.blueprint,
-    declarations.blueprint, alerts.blueprint, prefectures.blueprint, prefectures.calendar_blueprint,
-    prefectures.candidates_blueprint,
+    billing.blueprint, invoices.blueprint, declarations.blueprint, alerts.blueprint, prefectures.blueprint,
+    outlook.blueprint, prefectures.calendar_blueprint, prefectures.candidates_blueprint,
     prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
     prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, bot.blueprint,
     admin.blueprint,

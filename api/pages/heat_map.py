@@ -11,7 +11,7 @@ from babel.dates import format_time, get_day_names
 from babel.numbers import format_decimal
 from flask_babel import get_locale
 
-from api.prefectures.outlook_schemas import HeatCell
+from api.outlook.schemas import HeatCell
 
 _LEVELS = 4
 _BUSIEST = 3

@@ -21,8 +21,6 @@ from api.prefectures.detections import (
     read_own_detection,
 )
 from api.prefectures.figure_schemas import AnswerStats, AnswerStatsQuery, PublicStats, WatchLevels
-from api.prefectures.outlook import read_outlook
-from api.prefectures.outlook_schemas import Outlook, OutlookQuery
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.release_calendar import (
     CalendarQuery,
@@ -77,14 +75,6 @@ def show_prefecture(path: PrefecturePath) -> Response:
     """Show one prefecture, with its recent detections, which are published with a delay."""
     place = ensure_found(prefectures().get(path.id), "prefecture: GET /api/prefectures lists them")
     return answer_cached(f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))
-
-
-@blueprint.get("/<id>/outlook", responses={200: Outlook, **declare_errors(404, 422)})
-def show_outlook(path: PrefecturePath, query: OutlookQuery) -> Response:
-    """Show for a procedure what is watched, how often slots opened, what an alert costs, and what else there is."""
-    place = ensure_found(prefectures().get(path.id), "prefecture: GET /api/prefectures lists them")
-    key = f"outlook:{place.id}:{query.procedure}"
-    return answer_cached(key, lambda s: read_outlook(s, place, query.procedure))
 
 
 calendar_blueprint = make_blueprint(

@@ -20,6 +20,8 @@ from api.ground.schemas import Body, Flag
 from api.models.base import autocommit_session, read_once
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
+from api.outlook.queries import read_outlook
+from api.outlook.schemas import Outlook
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
@@ -27,8 +29,6 @@ from api.payments.billing.queries import list_history
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
-from api.prefectures.outlook import read_outlook
-from api.prefectures.outlook_schemas import Outlook
 from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
 from api.web.public_answers import read_cached

@@ -8,6 +8,8 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import LazyString, lazy_gettext
 
+from api.outlook.queries import read_outlook
+from api.outlook.schemas import OpeningHistory, Outlook, OutlookDesk
 from api.pages.area import Access, Area
 from api.pages.choices import (
     PROCEDURE_NAMES,
@@ -21,8 +23,6 @@ from api.pages.choices import (
 )
 from api.pages.heat_map import build_heat_map
 from api.pages.words import CLASSES, classify_desk, classify_watch, explain_desk, name_website
-from api.prefectures.outlook import read_outlook
-from api.prefectures.outlook_schemas import OpeningHistory, Outlook, OutlookDesk
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from api.web.languages import find_linked_language

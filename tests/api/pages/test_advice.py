@@ -21,6 +21,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import User
+from api.outlook.schemas import HeatCell
 from api.pages.choices import search_places
 from api.pages.heat_map import build_heat_map
 from api.pages.words import (
@@ -33,7 +34,6 @@ from api.pages.words import (
     explain_desk,
     name_website,
 )
-from api.prefectures.outlook_schemas import HeatCell
 from configs.ground.clock import clock
 from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.plan import PlanName

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
 from api.models.slot import GoneReason, SlotRow
-from api.prefectures.outlook import list_offers
+from api.outlook.queries import list_offers
 from api.prefectures.watch_states import WatchStates, read_watch_states
 from configs.ground.clock import clock
 from configs.world.desk import Outcome

@@ -16,10 +16,7 @@ from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
-from api.prefectures.answer_figures import read_desk_rates
-from api.prefectures.detections import get_public_cutoff
-from api.prefectures.figure_schemas import AnswerRates
-from api.prefectures.outlook_schemas import (
+from api.outlook.schemas import (
     HeatCell,
     OpeningHistory,
     OtherPlace,
@@ -29,6 +26,9 @@ from api.prefectures.outlook_schemas import (
     ReleaseTime,
     UnwatchedAnswer,
 )
+from api.prefectures.answer_figures import read_desk_rates
+from api.prefectures.detections import get_public_cutoff
+from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.queries import find_best_level, list_serving_desks
 from api.prefectures.watch_states import WatchStates, list_releases, read_watch_states
 from configs.ground.clock import clock
