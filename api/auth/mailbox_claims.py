@@ -121,6 +121,7 @@ STAYS = (
     "payments",
     "subscriptions",
     "declarations",
+    "candidates",  # an account that was never confirmed can name none
     "support_requests",
     "notifications",  # they went to the mailbox itself, and count how many it got
 )
