@@ -140,11 +140,13 @@ def _exposed(settings: "Settings") -> Iterator[str]:
 
 def _missing(settings: "Settings") -> Iterator[str]:
     folder, secrets = folder_in_use(settings.secrets_dir), list_secrets(type(settings).model_fields)
-    own_database = settings.program and _text(settings, f"database_url_{settings.program}")
+    own = f"database_url_{settings.program}"
     for name in _list_needed(settings):
-        if not split_words(_text(settings, name) or "") and not (name == "database_url" and own_database):
-            where = f": write it into {folder / name}" if folder and name in secrets else ""
-            yield f"{name.upper()} is not set{where}"
+        # The login of a program is in a file of its own; what is run by hand may have the owner's
+        asked = own if name == "database_url" and folder and own in secrets else name
+        if not any(split_words(_text(settings, each) or "") for each in (name, asked)):
+            where = f": write it into {folder / asked}" if folder and asked in secrets else ""
+            yield f"{asked.upper()} is not set{where}"
 
 
 def _list_needed(settings: "Settings") -> list[str]:
