@@ -24,7 +24,7 @@ from crawler.bounds import LONGEST_ERROR, LONGEST_REASON, clean_text
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of
 from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
-from crawler.fetching.identity import Proxies, agent_for
+from crawler.fetching.identity import Identities
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import Session, human_delay
 from crawler.items import (
@@ -83,7 +83,7 @@ class BookingSpider(Spider):
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.checked: list[tuple[Desk, CheckItem]] = []
-        self.proxies = Proxies(settings().proxy_list)
+        self.identities = Identities(settings().proxy_list)
         self.readings = ReadingCache()
 
     @classmethod
@@ -218,14 +218,15 @@ class BookingSpider(Spider):
         if fetch is Fetch.BROWSER:
             from crawler.browser.page import BrowserSession  # noqa: PLC0415 -- loaded only for browser desks
 
-            return BrowserSession(desk, self.crawler, budget, self.proxies)
+            return BrowserSession(desk, self.crawler, budget, self.identities)
         return Session(
             partial(send_request, self.crawler),
             deadline=http_deadline_seconds(),
             largest=largest,
             budget=budget,
-            agent=agent_for(desk.host),
-            proxies=self.proxies,
+            identities=self.identities,
+            host=desk.host,
+            named=desk.proxy,
         )
 
 

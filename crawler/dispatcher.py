@@ -79,7 +79,7 @@ class Dispatcher:
         self._queue = str(spider.queue)
         self._writer = spider.writer
         self._client = due_queue.connect_async()
-        spider.proxies.client = self._client
+        spider.identities.client = self._client
         self._entry = f"crawler:process:{process_name()}"
         self._started = clock().isoformat()
         self._state = ""  # as last published

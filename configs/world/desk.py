@@ -268,13 +268,14 @@ class Desk(DeskEntry):
     """One bookable page: its entry, and what comes from the file around it.
 
     `position`: latitude and longitude of its prefecture's town, in degrees; `refused`: why its host is not to be
-    asked, by what its rule decided.
+    asked, by what its rule decided; `proxy`: the entry of PROXY_LIST that its prefecture's checks go by.
     """
 
     prefecture_id: str
     time_zone: ZoneName = HOME_ZONE
     position: tuple[float, float] | None = None
     refused: str | None = None
+    proxy: str | None = None
 
     @property
     def id(self) -> str:

@@ -36,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 class PrefectureFile(Strict):
-    """What a file says. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone."""
+    """What a file says. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone.
+
+    `proxy`: its checks go by this entry of PROXY_LIST, `host:port`, of several `host:port#number`.
+    """
 
     name: Text
     department: Annotated[str, Field(pattern=r"^([0-9]{2,3}|2[AB])$")]
@@ -47,6 +50,7 @@ class PrefectureFile(Strict):
     site: WebAddress
     time_zone: ZoneName
     tier: Annotated[Whole, Field(ge=1, le=3)]
+    proxy: Annotated[str, Field(pattern=r"^[^\s@/#]+:[0-9]+(#[0-9]+)?$")] | None = None
     desks: tuple[DeskEntry, ...]
     hosts: dict[str, HostRule] = Field(default_factory=dict)
 
@@ -118,6 +122,7 @@ def _complete(name: str, file: PrefectureFile, rules: Mapping[str, HostRule]) ->
         "prefecture_id": name,
         "time_zone": file.time_zone,
         "position": (file.latitude, file.longitude),
+        "proxy": file.proxy,
     }
     desks = tuple(
         Desk.model_construct(**dict(each), **around, refused=refusals.get(each.host)) for each in file.desks

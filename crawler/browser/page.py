@@ -22,7 +22,7 @@ from scrapy.http import Headers, HtmlResponse, Response
 from configs.ground.addresses import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import Desk
-from configs.world.host_rule import Agent, HostRule
+from configs.world.host_rule import HostRule
 from configs.world.prefecture import host_rules
 from crawler.browser import browser_deadline_seconds, browser_wait_seconds
 from crawler.browser.actions import ActionResult, perform
@@ -32,7 +32,7 @@ from crawler.browser.request_policy import RequestPolicy
 from crawler.classification import find_captcha, find_wall
 from crawler.fetching.download_handler import headers_of
 from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, TooLarge, to_fetch_error
-from crawler.fetching.identity import Proxies, honest, pool
+from crawler.fetching.identity import HttpAgent, Identities, honest, pool
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.request_builder import RequestStep, first_step
 from crawler.fetching.session import Session, human_delay
@@ -78,10 +78,18 @@ class BrowserSession(Session):
         desk: Desk,
         crawler: Crawler,
         budget: RequestBudget,
-        proxies: Proxies | None = None,
+        identities: Identities | None = None,
     ) -> None:
         largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
-        super().__init__(_by_page_only, browser_deadline_seconds(), largest, budget, proxies=proxies)
+        super().__init__(
+            _by_page_only,
+            browser_deadline_seconds(),
+            largest,
+            budget,
+            identities=identities or Identities(()),
+            host=desk.host,
+            named=desk.proxy,
+        )
         self._desk = desk
         self._browsers = browsers_of(crawler)
         self._egress = EgressProxy(crawler.settings.getfloat("DNS_TIMEOUT"))
@@ -150,7 +158,7 @@ class BrowserSession(Session):
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
-        if proxy := await self.choose_proxy():
+        if proxy := (await self.identify()).proxy:
             self._egress.via = proxy.url
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(left) as limit:
@@ -170,7 +178,8 @@ class BrowserSession(Session):
         """
         assert self._browser and self._ask  # noqa: S101, PT018 -- set by fetch
         self._egress.troubles.clear()
-        options = _context_options(self._desk, self._address, self._browser.version)
+        agent = (await self.identify()).agent
+        options = _context_options(self._desk, agent, self._address, self._browser.version)
         meta = {
             "playwright": True,
             "playwright_context": self._name,
@@ -192,7 +201,7 @@ class BrowserSession(Session):
 
     async def _watch_page(self, page: PlaywrightPage, _request: Request) -> None:
         if page is not self._tab:
-            if _is_hidden(self._desk):
+            if _is_hidden(self._desk, (await self.identify()).agent):
                 await _DISGUISE.apply_stealth_async(page.context)
             page.set_default_timeout(browser_wait_seconds() * 1000)
             await self._traffic.watch(page)
@@ -237,17 +246,12 @@ async def _by_page_only(request: Request) -> Response:
     raise NotSupported(f"a browser's page asks for {request.url}")
 
 
-def _rule_of(desk: Desk) -> HostRule:
-    return host_rules().get(desk.host, HostRule())
+def _is_hidden(desk: Desk, agent: HttpAgent) -> bool:
+    """Whether a desk's checks hide that the browser is automated: never where we say who we are."""
+    return (desk.stealth or host_rules().get(desk.host, HostRule()).stealth) and agent != honest()
 
 
-def _is_hidden(desk: Desk) -> bool:
-    """Whether a desk's checks hide that the browser is automated."""
-    rule = _rule_of(desk)
-    return (desk.stealth or rule.stealth) and rule.agent is not Agent.HONEST
-
-
-def _context_options(desk: Desk, proxy: str, version: str) -> dict[str, Any]:
+def _context_options(desk: Desk, agent: HttpAgent, proxy: str, version: str) -> dict[str, Any]:
     """Return the options of a check's context: French locale, the desk's time zone, stealth only where configured.
 
     `version`: the browser's. One that hides is Chrome of that version on Linux: its own words name its headless build.
@@ -262,9 +266,9 @@ def _context_options(desk: Desk, proxy: str, version: str) -> dict[str, Any]:
         "service_workers": "block",  # their requests bypass routes
         "accept_downloads": False,
     }
-    if _rule_of(desk).agent is Agent.HONEST:
-        options["user_agent"] = honest().name
-    elif _is_hidden(desk):
+    if agent == honest():
+        options["user_agent"] = agent.name
+    elif _is_hidden(desk, agent):
         major, like = version.partition(".")[0], next(agent for agent in pool() if "Linux" in agent.name)
         options["user_agent"] = _MAJOR.sub(major, like.name)
         options["extra_http_headers"] = {"sec-ch-ua": _MAJOR.sub(major, like.words["brands"])}

@@ -25,7 +25,7 @@ from crawler.discovery.draft import DeskDraft, name_page
 from crawler.discovery.identify import by_address, identify_page, own_addresses, page_of
 from crawler.discovery.links import BOOKING, find_links
 from crawler.fetching.errors import FetchError, to_fetch_error
-from crawler.fetching.identity import agent_for
+from crawler.fetching.identity import Identities
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
@@ -112,7 +112,8 @@ class PageFetcher:
             deadline=http_deadline_seconds(),
             largest=DOWNLOAD_MAXSIZE,
             budget=self._budget,
-            agent=agent_for(host_of(ask.url)),
+            identities=Identities(()),
+            host=host_of(ask.url),
             stays=lambda _here, _there: True,
         )
         try:

@@ -1,9 +1,9 @@
 """Identity of a check, the same to its end: its User-Agent and headers, and its proxy.
 
-It is a browser of the pool (configs/world/user_agents.yaml), or ourselves where the host's rule says `agent: honest`.
-
-A proxy is a random one for each check, and none that failed within the last minute. Budgets count a host's requests by
-whatever proxy, and a host that refuses us rests for all of them: a proxy is never an answer to a block.
+It is a browser of the pool (configs/world/user_agents.yaml) by a random proxy, none that failed within the last minute.
+Neither is an answer to a block: budgets count a host's requests by whatever proxy, a host that refuses us rests for all
+of them, and for a day after it we come under our own name, by the way that it knows. Where the host's rule says `agent:
+honest`, we always are ourselves, without a proxy.
 """
 
 import logging
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Literal
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,89 +22,20 @@ import redis.asyncio
 from scrapy import Request
 from scrapy.http import Response
 
-from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import load_file
-from configs.settings import PREFECTURES, settings
+from configs.settings import settings
 from configs.settings.proxies import Proxy
 from configs.world.host_rule import Agent as Rule
 from configs.world.prefecture import host_rules
+from configs.world.user_agents import Headers, Kind, user_agents
 from crawler.fetching.errors import ProxyFailed
 
 # How long a proxy may take to accept a connection
 PROXY_CONNECT_SECONDS = 5
 _REST_SECONDS = 60  # of a proxy that failed
+_LAST_SECONDS = 7 * 86400  # how long it is known by which proxy a host was asked last: longer than any rest
 
-log = logging.getLogger(__name__)
-
-_AGENTS = PREFECTURES.parent / "world" / "user_agents.yaml"
 ENCODINGS = "gzip, deflate"  # what is asked for: what crawler/fetching/download_handler.py unpacks
-Kind = Literal["page", "script", "socket"]
-# What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket. Values have
-# words in braces, and are empty where a request fills in.
-Headers = Mapping[Kind, Mapping[str, str]]
-
-
-class Proxies:
-    """The configured proxies. By `client` all processes know which ones rest; the dispatcher sets it."""
-
-    def __init__(self, configured: Sequence[Proxy]) -> None:
-        self.client: redis.asyncio.Redis | None = None
-        self._all = configured
-
-    async def choose(self) -> Proxy | None:
-        """Return a proxy for a check: one that does not rest, any where all rest; None where none is configured."""
-        resting: Sequence[object] = [None] * len(self._all)
-        if self._all and self.client:
-            with suppress(redis.RedisError):
-                resting = await self.client.mget([_key(proxy.name) for proxy in self._all])
-        well = [proxy for proxy, rests in zip(self._all, resting, strict=True) if not rests] or self._all
-        return random.choice(well) if well else None  # noqa: S311 -- no secret
-
-    async def rest(self, name: str) -> None:
-        """Let a proxy that failed rest; while Redis is away it does not."""
-        log.warning("proxy %s rests for %d s", name, _REST_SECONDS)
-        if self.client:
-            with suppress(redis.RedisError):  # the dispatcher says that it is away
-                await self.client.set(_key(name), "1", ex=_REST_SECONDS)
-
-
-async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-    """Ask by the request's proxy.
-
-    Raises:
-        crawler.fetching.errors.ProxyFailed: it is the proxy that failed. All else as it came: that is the site's.
-    """
-    try:
-        return await ask(request)
-    except aiohttp.ClientHttpProxyError as error:
-        said = " ".join(error.message.split())
-        if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            said = "it asks for another user and password"
-        raise ProxyFailed(f"opened no tunnel: {error.status}, {said}") from None
-    except (aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError) as error:
-        raise ProxyFailed(f"could not be reached: {error.os_error.strerror or error.os_error}") from None
-    except aiohttp.ConnectionTimeoutError:
-        raise ProxyFailed("accepted no connection in time") from None
-
-
-def _key(name: str) -> str:
-    return f"crawler:proxy:rest:{name}"
-
-
-class Agents(Strict):
-    """All of user_agents.yaml: the headers of browsers, those of who says who they are, and the browsers of checks.
-
-    A browser is one release of one: its User-Agent (`agent`), and its client hints (`brands`, `system`).
-    """
-
-    browser: Headers
-    honest: Headers
-    browsers: tuple[Mapping[str, str], ...]
-
-
-@lru_cache(maxsize=1)
-def _load_agents() -> Agents:
-    return load_file(_AGENTS, Agents)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,26 +65,121 @@ class HttpAgent:
         return sent | {name: value for name, value in own.items() if name.lower() in given}
 
 
-def agent_for(host: str) -> HttpAgent:
-    """Return the identity for a check of this host (`name:port`): drawn from the pool, or ourselves."""
-    rule = host_rules().get(host)
-    if rule and rule.agent is Rule.HONEST:
-        return honest()
-    return random.choice(pool())  # noqa: S311 -- no secret
+class Identity(NamedTuple):
+    """Who a check says it is, and the proxy that it goes by; None: by none."""
+
+    agent: HttpAgent
+    proxy: Proxy | None = None
+
+
+class Identities:
+    """Chooses identities, by the configured proxies.
+
+    By `client`, which the dispatcher sets, all processes know which proxies rest, which hosts refused us, and the proxy
+    that each was asked by last. Without it this process knows that proxy alone.
+    """
+
+    def __init__(self, proxies: Sequence[Proxy]) -> None:
+        self.client: redis.asyncio.Redis | None = None
+        self._proxies = proxies
+        self._last: dict[str, str] = {}  # names of proxies by host
+
+    async def choose(self, host: str, named: str | None = None) -> Identity:
+        """Return the identity for a check of this host (`name:port`); `named`: the proxy of its prefecture.
+
+        Raises:
+            crawler.fetching.errors.ProxyFailed: no such proxy is configured.
+        """
+        rule = host_rules().get(host)
+        if rule and rule.agent is Rule.HONEST:
+            return Identity(honest())
+        refused, last, resting = await self._recall(host)
+        if refused:
+            return Identity(honest(), next((each for each in self._proxies if each.name == last), None))
+        proxy = self._draw(named, last, resting)
+        if proxy:
+            await self._keep_last(host, proxy.name)
+        return Identity(random.choice(pool()), proxy)  # noqa: S311 -- no secret
+
+    async def rest(self, name: str) -> None:
+        """Let a proxy that failed rest; while Redis is away it does not."""
+        log.warning("proxy %s rests for %d s", name, _REST_SECONDS)
+        if self.client:
+            with suppress(redis.RedisError):  # the dispatcher says that it is away
+                await self.client.set(_rest_key(name), "1", ex=_REST_SECONDS)
+
+    async def _recall(self, host: str) -> tuple[bool, str | None, set[str]]:
+        """Return whether the host refused us lately, its last proxy, and the proxies that rest."""
+        last = self._last.get(host)
+        if not self.client:
+            return False, last, set()
+        names = [each.name for each in self._proxies]
+        keys = [f"crawler:refused:{host}", _last_key(host), *map(_rest_key, names)]
+        try:
+            refused, shared, *rests = await self.client.mget(keys)
+        except redis.RedisError:  # unknown is no leave to come as somebody else
+            return True, last, set()
+        resting = {name for name, rest in zip(names, rests, strict=True) if rest}
+        return bool(refused), str(shared) if shared else last, resting
+
+    def _draw(self, named: str | None, last: str | None, resting: set[str]) -> Proxy | None:
+        """Return a proxy that neither rests nor was the host's last, as far as there is one."""
+        known = [each for each in self._proxies if named in (None, each.name, each.name.partition("#")[0])]
+        if named and not known:
+            raise ProxyFailed(
+                f"{named} is not in PROXY_LIST: add it, or change `proxy` in the prefecture's file"
+            )
+        well = [each for each in known if each.name not in resting] or known
+        others = [each for each in well if each.name != last] or well
+        return random.choice(others) if others else None  # noqa: S311 -- no secret
+
+    async def _keep_last(self, host: str, name: str) -> None:
+        self._last[host] = name
+        if self.client:
+            with suppress(redis.RedisError):
+                await self.client.set(_last_key(host), name, ex=_LAST_SECONDS)
+
+
+async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Ask by the request's proxy.
+
+    Raises:
+        crawler.fetching.errors.ProxyFailed: it is the proxy that failed. All else as it came: that is the site's.
+    """
+    try:
+        return await ask(request)
+    except aiohttp.ClientHttpProxyError as error:
+        said = " ".join(error.message.split())
+        if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            said = "it asks for another user and password"
+        raise ProxyFailed(f"opened no tunnel: {error.status}, {said}") from None
+    except (aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError) as error:
+        raise ProxyFailed(f"could not be reached: {error.os_error.strerror or error.os_error}") from None
+    except aiohttp.ConnectionTimeoutError:
+        raise ProxyFailed("accepted no connection in time") from None
+
+
+def _rest_key(name: str) -> str:
+    return f"crawler:proxy:rest:{name}"
+
+
+def _last_key(host: str) -> str:
+    return f"crawler:proxy:last:{host}"
 
 
 def honest() -> HttpAgent:
     """Return our own identity, with a contact address (AGENT_CONTACT)."""
     name = f"RDVPriority/1.0 (+{settings().agent_contact})"
-    return HttpAgent(name, _load_agents().honest, {"agent": name, "encodings": ENCODINGS})
+    return HttpAgent(name, user_agents().honest, {"agent": name, "encodings": ENCODINGS})
 
 
 @lru_cache(maxsize=1)
 def pool() -> tuple[HttpAgent, ...]:
     """Return the browsers of user_agents.yaml."""
-    found = _load_agents()
     return tuple(
-        HttpAgent(each["agent"], found.browser, {**each, "encodings": ENCODINGS}) for each in found.browsers
+        HttpAgent(words["agent"], engine.headers, {**words, "encodings": ENCODINGS})
+        for engine in user_agents().engines.values()
+        for words in engine.list_words()
     )
 
 

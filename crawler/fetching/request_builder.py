@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from scrapy import Request
 
 from configs.settings import settings
+from configs.world.user_agents import Kind
 from crawler.fetching.download_handler import HEADERS
-from crawler.fetching.identity import HttpAgent, Kind
+from crawler.fetching.identity import HttpAgent
 from crawler.reading import PageRequest
 
 _MOVED_AS_GET = (301, 302, 303)  # what browsers do, https://fetch.spec.whatwg.org/#http-redirect-fetch

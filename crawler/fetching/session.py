@@ -14,11 +14,10 @@ from w3lib.url import safe_url_string
 
 from configs.ground.addresses import host_of, resolve_stand_in, same_site
 from configs.settings import settings
-from configs.settings.proxies import Proxy
 from configs.world.desk import find_step_gap
 from crawler.fetching.download_handler import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
-from crawler.fetching.identity import HttpAgent, Proxies, honest
+from crawler.fetching.identity import Identities, Identity, honest
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.request_builder import RequestStep, first_step, follow_redirect
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
@@ -68,8 +67,8 @@ class Session:
 
     `download` ends within a request's `download_timeout` (seconds), by its own watch. `deadline` is in seconds,
     `largest` in bytes, unpacked; `budget` pays for each request, redirects and second
-    tries too; `agent`: who we say we are in all of them (None: ourselves); by one of `proxies`, if there are any, all
-    of them go; `stays` says which redirects (from, to) are followed.
+    tries too; `identities` choose who we say we are in all of them at this `host`, and by which proxy they go (None: we
+    are ourselves, by none); `named`: the proxy of the prefecture; `stays` says which redirects (from, to) are followed.
     """
 
     def __init__(
@@ -79,8 +78,9 @@ class Session:
         largest: int,
         budget: RequestBudget,
         *,
-        agent: HttpAgent | None = None,
-        proxies: Proxies | None = None,
+        identities: Identities | None = None,
+        host: str = "",
+        named: str | None = None,
         stays: Callable[[str, str], bool] = same_site,
     ) -> None:
         self.clock = Clock(deadline)
@@ -88,9 +88,8 @@ class Session:
         self._stays = stays
         self._download = download
         self._budget = budget
-        self._agent = agent or honest()
-        self._proxies = proxies
-        self._proxy: Proxy | None = None
+        self._identities, self._host, self._named = identities, host, named
+        self._identity: Identity | None = None
         self._largest = largest
         self._cookies = CookieJar()
         self._retries = RETRIES
@@ -136,29 +135,32 @@ class Session:
                 await asyncio.sleep(pause)
                 pause *= 2
 
-    async def choose_proxy(self) -> Proxy | None:
-        """Return the proxy that the whole check goes by, chosen as it is first asked for; None without proxies."""
-        if self._proxies and not self._proxy:
-            self._proxy = await self._proxies.choose()
-        return self._proxy
+    async def identify(self) -> Identity:
+        """Return who the whole check says it is, chosen as it is first asked for; raises as `Identities.choose`."""
+        if not self._identity:
+            chosen = self._identities and await self._identities.choose(self._host, self._named)
+            self._identity = chosen or Identity(honest())
+        return self._identity
 
     async def _rest_proxy(self, failure: ProxyFailed) -> str:
         """Let the check's proxy rest for all checks; return how it failed, with its name."""
-        if not (self._proxies and self._proxy):
-            return str(failure)
-        await self._proxies.rest(self._proxy.name)
-        return f"the proxy {self._proxy.name} {failure}"
+        proxy = self._identity and self._identity.proxy
+        if not (self._identities and proxy):
+            return f"the proxy {failure}"
+        await self._identities.rest(proxy.name)
+        return f"the proxy {proxy.name} {failure}"
 
     async def _send(self, step: RequestStep) -> Response:
         await self._budget.take()
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
-        request = step.request(self._agent, left)
+        identity = await self.identify()
+        request = step.request(identity.agent, left)
         if len(self._cookies):
             self._cookies.add_cookie_header(request)
-        if proxy := await self.choose_proxy():
-            request.meta["proxy"] = proxy.url
+        if identity.proxy:
+            request.meta["proxy"] = identity.proxy.url
         self.requests += 1
         response = await self._download(_routed(request))
         if "Set-Cookie" in response.headers:

@@ -16,7 +16,7 @@ from scrapy.exceptions import CloseSpider
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler import dispatcher
-from crawler.fetching.identity import Proxies
+from crawler.fetching.identity import Identities
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import Writer
@@ -41,7 +41,7 @@ class Spider:
 
     def __init__(self) -> None:
         self.crawler = Crawler()
-        self.proxies = Proxies(())
+        self.identities = Identities(())
         self.writer = Writer(SYSTEM)
         self.handed: list[str] = []
         self.writer.put = lambda check: self.handed.append(check.desk_id)  # type: ignore[method-assign]

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.admin.health import certificate_checks
 from api.admin.health import program_checks as programs
 from api.admin.health import server_checks as servers
+from api.admin.health.agent_checks import check_agents
 from api.admin.health.backup_checks import check_backups
 from api.admin.health.deliveries import check_ceilings, check_delivery, check_messages
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState
@@ -65,6 +66,7 @@ CHECKS = (
     HealthCheck("streams", programs.check_streams, _MINOR, _LATER),
     HealthCheck("backups", check_backups, _MINOR, timedelta(minutes=30)),  # the first ones take their time
     HealthCheck("certificate", certificate_checks.check_certificates, _MINOR, _LATER, kept=60),
+    HealthCheck("agents", check_agents, _MINOR, _LATER),
 )
 
 

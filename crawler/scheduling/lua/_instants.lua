@@ -1,5 +1,7 @@
 -- Instants in keys: "<until> …", in Unix seconds. The instant counts; expiry by Redis only clears litter.
 
+local OWN_NAME = 86400 -- seconds after a host's rest in which it is asked under our own name: crawler/fetching/identity.py
+
 local function text(instant)
   return string.format('%.6f', instant)
 end

@@ -7,7 +7,7 @@
 --           rest (text)                         until when the host rests that refused us (null: it does not)
 --           unused                              requests that the claim paid for and the visit did not make
 -- Result  for each visit 1 where its token was still the desk's own, else 0
--- Changes scores in due, waits and idle, host:<host>, bucket:<host>, rest:<host>; desks that a claim put off
+-- Changes scores in due, waits and idle, host:<host>, bucket:<host>, rest:<host>, refused:<host>; desks that a claim put off
 --         because of this visit are looked at by the next one
 --
 -- A rest is kept whoever holds the host: the site said so.
@@ -45,6 +45,9 @@ for item = 2, #ARGV do
   elseif not holder and between > math.max(now, until_of('crawler:host:' .. visit.host)) then
     keep('crawler:host:' .. visit.host, text(between), between - now)
   end
-  if rest > until_of('crawler:rest:' .. visit.host) then keep('crawler:rest:' .. visit.host, text(rest), rest - now) end
+  if rest > until_of('crawler:rest:' .. visit.host) then
+    keep('crawler:rest:' .. visit.host, text(rest), rest - now)
+    keep('crawler:refused:' .. visit.host, text(rest), rest - now + OWN_NAME)
+  end
 end
 return own

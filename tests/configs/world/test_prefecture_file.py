@@ -65,6 +65,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("tier: 1", "tier: 4", "tier", "less than or equal to 3"),
         ("tier: 1", "teir: 1", "teir", "is no key here"),
         ("tier: 1\n", "", "tier", "is missing"),
+        ("tier: 1\n", "tier: 1\nproxy: http://u:p@gate:1\n", "proxy", "should match"),
         ('"91"', "91", "department", "must be a text: write it in quotes"),
         ('"91"', '"92"', "department", "does not match the file's name evry-courcouronnes_91.yaml"),
         ("name: Essonne", 'name: "Ess\\nonne"', "name", "line break"),

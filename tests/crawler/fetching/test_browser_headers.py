@@ -1,7 +1,12 @@
 """Browser identities: each agrees with itself and is kept to the check's end."""
 
+import asyncio
+import os
 import re
+import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +14,7 @@ import pytest
 
 from configs.programs.browser_binary import arguments, browser_path
 from crawler.browser import page as browser_page
-from crawler.fetching.identity import HttpAgent, agent_for, honest, pool
+from crawler.fetching.identity import HttpAgent, Identities, honest, pool
 from tests.crawler.held import make_desk
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
@@ -27,12 +32,24 @@ def test_an_agent_says_one_thing_in_all_its_headers(agent: HttpAgent) -> None:
     sent = opened(agent)
     hints = {name: value for name, value in sent.items() if name.startswith("sec-ch-ua")}
     chromium = re.search(r"Chrome/(\d+)\.", agent.name)
-    assert chromium
+    if not chromium:
+        assert re.search(r"rv:(\d+)\.0\) Gecko/20100101 Firefox/\1\.0$", agent.name)
+        assert hints == {}
+        return
     maker = "Microsoft Edge" if "Edg/" in agent.name else "Google Chrome"
     assert f'"{maker}";v="{chromium[1]}"' in hints["sec-ch-ua"]
     assert f'"Chromium";v="{chromium[1]}"' in hints["sec-ch-ua"]
     system = hints["sec-ch-ua-platform"].strip('"')
     assert {"Windows": "Windows NT", "macOS": "Mac OS X", "Linux": "Linux x86_64"}[system] in agent.name
+
+
+def test_twenty_browsers_of_engines_that_were_measured_are_named() -> None:
+    assert len({agent.name for agent in pool()}) == len(pool()) >= 20
+    assert not [agent.name for agent in pool() if not re.search(r"Chrome/|Firefox/", agent.name)]
+
+
+def identify(host: str) -> HttpAgent:
+    return asyncio.run(Identities(()).choose(host)).agent
 
 
 @POOL
@@ -81,8 +98,8 @@ def test_a_host_is_told_who_we_are_where_its_rule_says_so(
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text("www.essonne.gouv.fr:443:\n  agent: honest\n", encoding="utf-8")
     settings_env(HOSTS_FILE=hosts, AGENT_CONTACT="mailto:robots@example.org")
-    assert agent_for("www.essonne.gouv.fr:443").name == "RDVPriority/1.0 (+mailto:robots@example.org)"
-    assert agent_for("www.val-doise.gouv.fr:443") in pool()
+    assert identify("www.essonne.gouv.fr:443").name == "RDVPriority/1.0 (+mailto:robots@example.org)"
+    assert identify("www.val-doise.gouv.fr:443") in pool()
     sent = opened(honest())
     assert list(sent) == ["User-Agent", "Accept", "Accept-Language", "Accept-Encoding"]
     handshake = honest().build_headers("socket", "GET", DESK, {}, None)
@@ -95,42 +112,60 @@ def test_nothing_is_hidden_from_a_host_that_is_told_who_we_are(
     hosts = tmp_path / "hosts.yaml"
     hosts.write_text("127.0.0.1:81:\n  agent: honest\n  stealth: true\n", encoding="utf-8")
     settings_env(HOSTS_FILE=hosts)
-    assert browser_page._is_hidden(make_desk("http://127.0.0.1:80", stealth=True))
-    assert not browser_page._is_hidden(make_desk("http://127.0.0.1:81", stealth=True))
+    for port, hidden in ((80, True), (81, False)):
+        desk = make_desk(f"http://127.0.0.1:{port}", stealth=True)
+        assert browser_page._is_hidden(desk, identify(desk.host)) is hidden
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """What the browser of this machine sends as it opens a page, its own version's words left out."""
-    program = browser_path()
-    if program is None:
-        pytest.skip("no browser is installed: make browser")
-    profile = tmp_path_factory.mktemp("profile")
-    with wire(answer(b"<p>bonjour</p>")) as site:
-        command = [str(program), *arguments(), "--headless=new", f"--user-data-dir={profile}", "--dump-dom"]
-        language = ["--lang=fr-FR", "--accept-lang=fr-FR,fr"]
-        subprocess.run([*command, *language, site.address], capture_output=True, timeout=60, check=False)
+@pytest.fixture(scope="module", params=["Chrome", "Firefox"])
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """What a browser of this machine sends as it opens a page, its own version's words left out."""
+    profile, asked = tmp_path_factory.mktemp("profile"), threading.Event()
+    chromium, firefox = browser_path(), shutil.which("firefox-esr") or shutil.which("firefox")
+    language = ["--lang=fr-FR", "--accept-lang=fr-FR,fr"]
+    command: list[object] = [
+        chromium,
+        *arguments(),
+        "--headless=new",
+        f"--user-data-dir={profile}",
+        *language,
+    ]
+    if request.param == "Firefox":
+        (profile / "user.js").write_text('user_pref("intl.accept_languages", "fr, fr-FR, en-US, en");')
+        command = [firefox, "--headless", "--no-remote", "--profile", profile]
+    if command[0] is None:
+        pytest.skip("no such browser is installed: make browser")
+
+    def say(connection: socket.socket, got: bytes) -> None:
+        answer(b"<p>bonjour</p>")(connection, got)
+        asked.set()
+
+    with wire(say) as site:
+        started, home = [*map(str, command), site.address], os.environ | {"HOME": str(profile)}
+        with subprocess.Popen(started, env=home, stderr=subprocess.DEVNULL) as browser:
+            asked.wait(60)
+            browser.terminate()
         if not site.requests:
-            pytest.skip(f"{program} opens no page from a terminal")
+            pytest.skip(f"{command[0]} opens no page from a terminal")
         head = site.requests[0].decode().split("\r\n\r\n")[0].split("\r\n")[1:]
     pairs = [line.partition(": ") for line in head]
     return [(name, value) for name, _, value in pairs]
 
 
 @pytest.mark.journey
-def test_a_real_chromium_sends_the_same_headers_in_the_same_order(chromium: list[tuple[str, str]]) -> None:
-    real = dict(chromium)
-    major = int(re.findall(r"Chrome/(\d+)", real["User-Agent"])[0])
-    ours = opened(
-        next(agent for agent in pool() if "Linux" in agent.name and "Chrome/" in agent.name),
-        "http://127.0.0.1/",
-    )
-    assert list(ours) == [name for name, _ in chromium if name != "Host"]
+def test_a_real_browser_sends_the_same_headers_in_the_same_order(real: list[tuple[str, str]]) -> None:
+    sent = dict(real)
+    found = re.search(r"(Chrome|Firefox)/\d+", sent["User-Agent"])
+    assert found
+    same = [agent for agent in pool() if f"{found[0]}." in agent.name]
+    family = [agent for agent in pool() if "Linux" in agent.name and f"{found[1]}/" in agent.name]
+    ours = opened(family[0], "http://127.0.0.1/")
+    assert list(ours) == [name for name, _ in real if name != "Host"]
     others = {"User-Agent", "sec-ch-ua", "Accept-Encoding"}
-    if not any(f"Chrome/{major}." in agent.name for agent in pool()):
+    if not same:
         others |= {"Accept"}  # what it can show changes with its version
     fixed = [name for name in ours if name not in others]
-    assert {name: ours[name] for name in fixed} == {name: real[name] for name in fixed}
-    if same := [agent for agent in pool() if f"Chrome/{major}." in agent.name]:
+    assert {name: ours[name] for name in fixed} == {name: sent[name] for name in fixed}
+    if same and "sec-ch-ua" in sent:
         odd = next(each for each in same[0].words["brands"].split(", ") if "Not" in each)
-        assert odd in real["sec-ch-ua"]
+        assert odd in sent["sec-ch-ua"]

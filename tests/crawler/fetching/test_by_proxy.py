@@ -5,15 +5,18 @@ import json
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp.connector
 import pytest
 from scrapy import Request
 
+from configs.ground.clock import clock
 from configs.settings.proxies import Proxy, parse_proxies
 from configs.world.desk import Outcome
-from crawler.fetching.identity import Proxies
+from crawler.fetching.identity import Identities, honest, pool
 from crawler.items import CheckItem
 from crawler.scheduling import due_queue
 from tests.crawler.held import Held, make_desk
@@ -21,16 +24,16 @@ from tests.crawler.socket_wire import Talk
 from tests.crawler.wire import Wire, answer, relay, self_signed, serving, wire
 
 HELLO = answer(b"<p>hello</p>")
-Use = Callable[..., Proxies]
+Use = Callable[..., Identities]
 
 
 @pytest.fixture
 def use(held: Held, monkeypatch: pytest.MonkeyPatch) -> Use:
     """Let checks go by these proxies, the first one first."""
 
-    def these(*proxies: Proxy) -> Proxies:
-        made = Proxies(proxies)
-        monkeypatch.setattr(held.spider, "proxies", made)
+    def these(*proxies: Proxy) -> Identities:
+        made = Identities(proxies)
+        monkeypatch.setattr(held.spider, "identities", made)
         monkeypatch.setattr("crawler.fetching.identity.random.choice", lambda proxies: proxies[0])
         return made
 
@@ -128,26 +131,78 @@ def test_a_check_ends_with_its_proxy_which_rests_for_the_next_ones(held: Held, u
 
 ALL = parse_proxies("http://ann:sesame@a:1,http://b:1,http://c:1")
 NAMES = {proxy.name for proxy in ALL}
+SITE = "www.example.fr:443"
 
 
-async def taken(proxies: Proxies) -> set[str]:
-    return {proxy.name for _ in range(40) if (proxy := await proxies.choose())}
+async def taken(
+    identities: Identities, host: str = SITE, named: str | None = None, times: int = 40
+) -> list[str]:
+    chosen = [await identities.choose(host, named) for _ in range(times)]
+    return [each.proxy.name for each in chosen if each.proxy]
 
 
-def test_a_check_has_any_proxy() -> None:
-    assert asyncio.run(taken(Proxies(ALL))) == NAMES
+def test_a_check_has_any_proxy_but_the_one_that_its_host_saw_last() -> None:
+    names = asyncio.run(taken(Identities(ALL)))
+    assert set(names) == NAMES
+    assert [one for one, next_ in pairwise(names) if one == next_] == []
+    assert asyncio.run(taken(Identities(ALL[:1]), times=2)) == ["a:1#1"] * 2
+
+
+def test_a_prefecture_names_its_proxy_and_one_that_is_not_listed_is_no_leave_to_go_without(
+    held: Held, use: Use
+) -> None:
+    proxies = parse_proxies("http://u1:p@gate:1,http://u2:p@gate:1,http://b:1")
+    assert set(asyncio.run(taken(Identities(proxies), named="gate:1"))) == {"gate:1#1", "gate:1#2"}
+    assert set(asyncio.run(taken(Identities(proxies), named="gate:1#2"))) == {"gate:1#2"}
+    use(*proxies)
+    with wire(HELLO) as site:
+        desk = make_desk(f"{site.address}/booking/create/1").model_copy(update={"proxy": "gone:1"})
+        ended = held.check(desk)
+        assert (ended.outcome, ended.requests, site.lines) == (Outcome.UNREACHABLE, 0, [])
+    assert "the proxy gone:1 is not in PROXY_LIST: add it" in ended.reason
+
+
+def test_a_host_that_is_told_who_we_are_is_asked_by_no_proxy(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(f"{SITE}:\n  agent: honest\n", encoding="utf-8")
+    settings_env(HOSTS_FILE=hosts)
+    assert asyncio.run(taken(Identities(ALL), named="a:1")) == []
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.usefixtures("redis_server")
+def test_after_a_block_a_host_is_asked_under_our_own_name_by_the_way_that_it_refused() -> None:
+    async def use() -> None:
+        one, other = Identities(ALL), Identities(ALL)
+        one.client = other.client = due_queue.connect_async()
+        (last,) = await taken(one, times=1)
+        other_host = await other.choose("www.other.fr:443")
+        now = clock()
+        await due_queue.asend(one.client, due_queue.rest({SITE: now + timedelta(minutes=5)}, now=now))
+        await one.rest(last)
+        for each in (one, other, one):
+            assert await each.choose(SITE, "b:1") == (honest(), next(p for p in ALL if p.name == last))
+        assert (await other.choose("www.other.fr:443")).agent in pool()
+        assert other_host.agent in pool()
+        ttl = await one.client.ttl(f"crawler:refused:{SITE}")
+        assert timedelta(days=1) < timedelta(seconds=ttl) <= timedelta(days=1, minutes=5)
+        await one.client.aclose()
+
+    asyncio.run(use())
 
 
 @pytest.mark.usefixtures("redis_server")
 def test_one_that_failed_rests_for_every_process_and_any_is_tried_where_all_rest() -> None:
     async def use() -> None:
-        one, other = Proxies(ALL), Proxies(ALL)
+        one, other = Identities(ALL), Identities(ALL)
         one.client = other.client = due_queue.connect_async()
         await one.rest("a:1#1")
-        assert await taken(other) == {"b:1#2", "c:1#3"}
+        assert set(await taken(other)) == {"b:1#2", "c:1#3"}
         for name in NAMES:
             await one.rest(name)
-        assert await taken(other) == NAMES
+        assert set(await taken(other)) == NAMES
         await one.client.aclose()
 
     asyncio.run(use())

@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from configs.ground.clock import clock
 from configs.programs.jobs import queue
 from configs.world.desk import Outcome
 from configs.world.prefecture import desks
+from configs.world.user_agents import user_agents
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from deploy.backup import database
@@ -403,3 +404,15 @@ def test_without_https_and_outside_production_nothing_is_asked(
 ) -> None:
     settings_env(API_URL=url)
     assert ask("certificate").reason == "none: API_URL is not https"
+
+
+def test_user_agents_are_named_when_their_browsers_are_old(
+    frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    oldest = datetime.combine(user_agents().oldest_day, datetime.min.time(), UTC)
+    frozen.move_to(oldest + 61 * DAY)
+    assert ask("agents").state is PartState.OK  # nobody is asked from here
+    settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
+    assert ask("agents").state is PartState.DEGRADED
+    frozen.move_to(oldest + 60 * DAY)
+    assert ask("agents").state is PartState.OK

@@ -244,7 +244,7 @@ def test_every_check_but_those_of_prometheus_has_its_case_and_alarms_are_few(
 ) -> None:
     cases = [each for stack in list_stacks(healthy, settings_env) for each in stack]
     told = {check.name for check in CHECKS if check.alarm_after is not None}
-    assert {case.check for case in cases} | {"certificate"} == told
+    assert {case.check for case in cases} | {"agents", "certificate"} == told
     assert {case.reason for case in cases} == OF_HEALTH
     theirs = re.findall(r"- alert:", (DEPLOY / "prometheus" / "rules.yaml").read_text("utf-8"))
     raised_elsewhere = {"desk_trouble", "payment_trouble", "checks of the night"}
