@@ -75,6 +75,19 @@ def request_check(session: Session, desk: Desk) -> dict[str, Any]:
     return {"checkRequestedAt": write_instant(state.check_requested_at)}
 
 
+def vouch_for_desk(session: Session, desk: Desk) -> dict[str, Any]:
+    """Note an operator's word that people book at a stale address that answers again; return what changed.
+
+    Raises:
+        ApiError: 409, no such address is being tried.
+    """
+    if not desk.is_tried:
+        raise ApiError(409, "desk-not-tried", "no stale address of this desk is being tried")
+    state = _lock_desk(session, desk)
+    before, state.vouched_at = state.vouched_at, clock()
+    return {"vouchedAt": [write_instant(before), write_instant(state.vouched_at)]}
+
+
 def stop_host(session: Session, host: str, reason: str) -> dict[str, Any]:
     """Have a host asked nothing more, and note the reason; return what changed.
 

@@ -15,12 +15,12 @@ from api.ground.paging import Found, apply_filter, cut_page
 from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
 from api.models.check import Check
-from api.models.desk import DeskState, DeskStatus, HostState
+from api.models.desk import DeskState, DeskStatus, HostState, is_forbidden
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import WatchStates, read_watch_states
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome
-from configs.world.prefecture import desks
+from configs.world.prefecture import desks, desks_by_host, host_rules
 
 DAY, MONTH = 24, 31 * 24  # hours
 _LARGEST_CHECK = 2**63 - 1
@@ -154,9 +154,20 @@ def count_waiting_people(session: Session, chosen: Collection[Desk]) -> int:
     return session.scalar(query) or 0
 
 
+def count_forbidden_desks(session: Session, host: str) -> int:
+    """Return how many desks of a host robots.txt forbids, as far as that counts."""
+    here = {desk.id: desk for desk in desks_by_host().get(host, ())}
+    since = session.execute(sa.select(DeskState.id, DeskState.forbidden_at).where(DeskState.id.in_(here)))
+    return sum(is_forbidden(here[desk_id], at) for desk_id, at in since)
+
+
 def count_watched_desks() -> Counter[str]:
-    """Return how many desks are scheduled, by host."""
-    return Counter(desk.host for desk in desks().values() if desk.schedulable)
+    """Return how many desks are asked, by host; of a host about which an operator is to decide all."""
+    undecided = {host for host, rule in host_rules().items() if rule.is_undecided}
+    every = desks().values()
+    return Counter(
+        desk.host for desk in every if desk.schedulable or desk.is_probed or desk.host in undecided
+    )
 
 
 def list_checks(session: Session, wanted: CheckQuery) -> Found[Check]:

@@ -12,6 +12,7 @@ from api.alerts.schemas import NewAlert
 from api.alerts.targets import build_targets, find_prefecture, find_watched_desks
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
+from api.models.address_doubts import find_doubts
 from api.models.alert import Alert
 from api.models.desk import DeskState
 from api.models.discovery import Drift
@@ -151,7 +152,8 @@ def find_unsold_desks(session: Session, about: Iterable[Desk]) -> Lost:
     closed = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)
     why = _find_long_rounds(session, [desk for desk in known if desk.in_rounds])
     why |= dict.fromkeys(session.scalars(moved), "the prefecture seems to have moved the page")
-    return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
+    why |= dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
+    return why | find_doubts(session, known)
 
 
 def _find_long_rounds(session: Session, about: list[Desk]) -> dict[str, str]:

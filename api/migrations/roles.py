@@ -185,7 +185,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": _READ,
     },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
-    "desk_links": {"crawler": _ALL, "reader": _READ},
+    "desk_links": {"api": _READ, "background": _READ, "crawler": _ALL, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     # Messages
     "matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},

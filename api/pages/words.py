@@ -9,7 +9,6 @@ from api.models.notification import State
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
 from configs.world.desk import Desk, WatchLevel, missing_token
-from configs.world.host_rule import Decision
 from configs.world.prefecture import host_rules
 
 _l = lazy_gettext
@@ -138,6 +137,6 @@ def _explain_unscheduled(desk: Desk) -> LazyString:
         return _STALE
     if desk.refused:
         rule = host_rules().get(desk.host)
-        undecided = rule and rule.robots and rule.robots.decision is Decision.UNDECIDED
+        undecided = rule and rule.is_undecided
         return _UNDECIDED if undecided else _REFUSED
     return _LACKING if desk.because or missing_token(desk.platform) or desk.fetch == "browser" else _LOGIN

@@ -76,6 +76,11 @@ class HostRule(Strict):
             return None
         return f"{_REFUSALS[self.robots.decision]} ({self.robots.date}): {self.robots.reason}"
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a person is to decide before it is asked for anything but its robots.txt."""
+        return self.robots is not None and self.robots.decision is Decision.UNDECIDED
+
     def allows_after(self, day: dt.date) -> bool:
         """Return whether a person allowed the host on a later day than this."""
         return self.robots is not None and self.robots.decision is Decision.ALLOWED and self.robots.date > day

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from api.models.desk import DeskState, HostState
 from configs.settings import Constant
 from configs.world.desk import Desk, interval_jitter
-from configs.world.host_rule import Decision
 from configs.world.prefecture import desks, desks_by_host, host_rules
 from crawler.scheduling.due_queue import CrawlQueue, DueEntry, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, first_due, stable_random
@@ -90,8 +89,7 @@ def find_robots_hosts(hosts: Mapping[str, HostState]) -> dict[str, list[Desk]]:
 
 def _is_asked(desk: Desk) -> bool:
     rule = host_rules().get(desk.host)
-    undecided = rule is not None and rule.robots is not None and rule.robots.decision is Decision.UNDECIDED
-    return undecided or desk.schedulable or desk.is_probed
+    return (rule is not None and rule.is_undecided) or desk.schedulable or desk.is_probed
 
 
 def plan_beside(

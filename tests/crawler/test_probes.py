@@ -2,30 +2,36 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 import time_machine
 
+from api.models.address_doubts import find_doubts
+from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.check import Check, CheckDay
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
-from api.models.incident import Incident
+from api.models.discovery import DeskLink
+from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.slot import Detection
+from api.models.user import Role
 from api.prefectures.desk_days import sum_day
 from configs.ground.clock import clock
-from configs.world.desk import Desk, set_tried_desks
+from configs.world.desk import Desk, Outcome, set_tried_desks
+from configs.world.plan import PlanName
 from configs.world.prefecture import desks
 from crawler.fetching.request_budget import RequestBudget
 from crawler.incidents import loop
 from crawler.planner import Planner
 from crawler.recording.check_transaction import record_checks
 from crawler.scheduling import due_queue
+from crawler.scheduling.probes import find_visited, is_robots
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held
-from tests.factories import change, get, rows
+from tests.factories import add_alert, add_grant, add_user, change, get, give_role, rows, save
 from tests.sample_desk_files import desk_entry, host_entry, prefecture_file
 
 if TYPE_CHECKING:
@@ -62,11 +68,12 @@ class Crawl:
         return [claim.desk_id for claim in claims]
 
     def _make(self, claim: due_queue.DeskClaim) -> None:
-        spider = self.held.spider
-        if claim.desk_id.startswith("robots/"):
-            item = self.held.run(spider.read_robots(desks()[DESK], claim.token, RequestBudget(10)))
+        desk, spider = find_visited(claim.desk_id), self.held.spider
+        assert desk
+        if is_robots(claim.desk_id):
+            item = self.held.run(spider.read_robots(desk, claim.token, RequestBudget(10)))
         else:
-            item = self.held.check(desks()[claim.desk_id], claim.token, probe=claim.probe)
+            item = self.held.check(desk, claim.token, probe=claim.probe)
         ends = record_checks([item]).visits
         due_queue.send(self.client, due_queue.finish(SYSTEM, ends, now=clock()))
 
@@ -84,14 +91,17 @@ def stale(
 ) -> Iterator[Callable[..., Desk]]:
     """Write a desk file of one stale address; return the desk."""
 
-    def write(label: str = "Naturalisation", robots: str = "", url: str = "") -> Desk:
+    def write(
+        label: str = "Naturalisation", robots: str = "", url: str = "", *, beside: bool = False
+    ) -> Desk:
         site = url or f"{sandbox.site('91')}/booking/create/{FORM}"
         entry = desk_entry("naturalisation", site, NOW.date(), label=label, grade="stale")
+        others = [desk_entry("b", f"{sandbox.site('77')}/booking/create/48803", NOW.date())] if beside else []
         host = host_entry(site.split("/")[2], 6, f"a stand-in{robots}")
         folder = tmp_path / "prefectures"
         folder.mkdir(exist_ok=True)
         (folder / "evry-courcouronnes_91.yaml").write_text(
-            prefecture_file(tier=1, hosts=[host], desks=[entry])
+            prefecture_file(tier=1, hosts=[host], desks=[entry, *others])
         )
         settings_env(PREFECTURES_DIR=folder)
         return desks()[DESK]
@@ -194,3 +204,120 @@ def test_what_no_source_names_is_never_tried(crawl: Crawl, stale: Callable[..., 
         crawl.visit_until(DESK)
     assert (state().proven_days, state().tried_at) == (4, None)
     assert state().page_title
+
+
+FORBIDS = "User-agent: *\nDisallow: /booking/"
+
+
+def test_what_robots_txt_forbids_is_not_probed_and_operators_are_told(
+    crawl: Crawl, sandbox: "Running"
+) -> None:
+    operator = add_user()
+    give_role(operator.id, Role.ADMIN)
+    sandbox.robots("91", FORBIDS)
+    with pytest.raises(AssertionError, match="was not visited"):
+        crawl.visit_until(DESK)
+    assert set(asked(sandbox)) == {"/robots.txt"}
+    loop.run_once(clock())
+    (incident,) = rows(Incident)
+    assert (incident.reason, incident.subject) == (IncidentReason.FORBIDDEN, desks()[DESK].host)
+    assert {each.kind for each in rows(Notification)} == {"desk_trouble"}
+    sandbox.robots("91", "User-agent: RDVPriority\nAllow: /\n\n" + FORBIDS)
+    crawl.visit_until(DESK)
+    assert state().forbidden_at is None
+
+
+@pytest.mark.parametrize(("days", "is_probed"), [(0, False), (1, True)])
+def test_an_allowance_counts_where_it_is_of_a_later_day_than_the_prohibition(
+    days: int, is_probed: bool, crawl: Crawl, stale: Callable[..., Desk], sandbox: "Running"
+) -> None:
+    day = NOW.date() + timedelta(days=days)
+    stale(robots=f", robots: {{decision: allowed, date: {day}, reason: its terms}}")
+    sandbox.robots("91", FORBIDS)
+    crawl.visit_until(f"robots/{desks()[DESK].host}")
+    assert state().forbidden_at
+    assert (DESK in [each for _ in range(12) for each in crawl.visit(hours=1)]) is is_probed
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_no_probe_goes_out_before_robots_txt_was_read(status: int, crawl: Crawl, sandbox: "Running") -> None:
+    sandbox.robots("91", status=status)
+    with pytest.raises(AssertionError, match="was not visited"):
+        crawl.visit_until(DESK, days=1)
+    (host,) = rows(HostState)
+    assert (host.robots_read_at, bool(host.rests_until)) == (None, status == 403)
+    assert host.robots_error
+
+
+def test_a_robots_txt_that_is_silent_again_stands_for_seven_days(crawl: Crawl, sandbox: "Running") -> None:
+    crawl.visit_until(DESK)
+    sandbox.robots("91", status=503)
+    change(HostState, robots_read_at=clock() - timedelta(days=5))
+    crawl.visit_until(DESK)
+    crawl.visit(days=2)
+    with pytest.raises(AssertionError, match="was not visited"):
+        crawl.visit_until(DESK)
+
+
+@pytest.mark.parametrize(("decision", "found"), [("undecided", {"/robots.txt"}), ("refused", set())])
+def test_of_an_undecided_host_robots_txt_alone_is_read_and_of_a_refused_one_nothing(
+    decision: str, found: set[str], crawl: Crawl, stale: Callable[..., Desk], sandbox: "Running"
+) -> None:
+    stale(robots=f", robots: {{decision: {decision}, date: {NOW.date()}, reason: its terms}}", beside=True)
+    for _ in range(12):
+        crawl.visit(hours=1)
+    assert set(asked(sandbox)) == found
+
+
+def test_a_paid_desk_that_is_forbidden_goes_on_for_two_days_then_counts_as_closed(
+    crawl: Crawl, sandbox: "Running"
+) -> None:
+    stale_at = NOW - timedelta(days=4)
+    crawl.plan()
+    change(DeskState, tried_at=stale_at, last_proven_at=NOW)
+    user = add_user().id
+    add_grant(user, PlanName.URGENCE_7J, days=7)
+    add_alert(user, AlertTarget(desk_id=DESK))
+    sandbox.robots("91", FORBIDS)
+    crawl.visit_until(f"robots/{desks()[DESK].host}")
+    since = state().forbidden_at
+    assert since
+    crawl.now.move_to(since + timedelta(hours=45))
+    crawl.visit_until(DESK, days=0.05)
+    crawl.now.move_to(since + timedelta(hours=48))
+    crawl.visit()
+    (outage,) = rows(Outage, Outage.ends_at.is_(None))
+    assert (outage.reason, state().last_outcome, state().due_queue) == ("closed", Outcome.CLOSED, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({}, "the page's title does not say"),
+        ({"page_title": "Naturalisation par décret"}, "nothing proves yet that people book"),
+        ({"page_title": "Permis de conduire", "last_slot_at": NOW}, "the page's title does not say"),
+        ({"page_title": "Demande de naturalisation", "last_slot_at": NOW}, None),
+        ({"page_title": "Demande de naturalisation", "vouched_at": NOW}, None),
+        ({"page_title": "Naturalisation", "vouched_at": NOW, "forbidden_at": NOW}, "robots.txt forbids"),
+    ],
+)
+def test_a_tried_desk_is_sold_where_its_title_fits_and_something_proves_that_people_book(
+    facts: dict[str, Any], why: str | None, crawl: Crawl
+) -> None:
+    crawl.plan()
+    change(DeskState, tried_at=NOW, **facts)
+    set_tried_desks([DESK])
+    with session() as opened:
+        assert (why or "") in find_doubts(opened, [desks()[DESK]]).get(DESK, "")
+        assert bool(find_doubts(opened, [desks()[DESK]])) is bool(why)
+
+
+def test_a_link_of_the_prefectures_own_site_of_today_proves_it(crawl: Crawl) -> None:
+    crawl.plan()
+    change(DeskState, tried_at=NOW, page_title="Naturalisation")
+    set_tried_desks([DESK])
+    save(DeskLink(desk_id=DESK, page_url="https://a.example", first_seen_at=NOW, seen_at=NOW))
+    for later, doubts in ((0, 0), (3, 1)):
+        crawl.now.move_to(NOW + timedelta(days=later))
+        with session() as opened:
+            assert len(find_doubts(opened, [desks()[DESK]])) == doubts

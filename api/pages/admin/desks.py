@@ -4,7 +4,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from api.admin.access import audited
-from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk
+from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk, vouch_for_desk
 from api.admin.desks import (
     DAY,
     CheckQuery,
@@ -19,7 +19,7 @@ from api.admin.desks import (
 )
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.models.check import Check
-from api.models.desk import DeskStatus
+from api.models.desk import DeskState, DeskStatus
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.incidents import COLUMNS as INCIDENT_COLUMNS
@@ -46,7 +46,7 @@ from api.pages.admin.words import (
 )
 from api.pages.area import Access
 from api.prefectures.schemas import DeskAnswer
-from configs.world.desk import Outcome
+from configs.world.desk import Grade, Outcome
 
 _ONE = "/admin/guichets/<prefecture>/<slug>"
 _LATEST = 20  # checks
@@ -205,6 +205,19 @@ def _list_facts(found: WatchedDesk, people: int) -> list[tuple[Cell, object]]:
         ("Échecs de suite", desk.consecutive_errors),
         ("Vérification demandée", state.check_requested_at or False),
         ("En pause par un opérateur", state.paused_at is not None and paused),
+        ("robots.txt interdit sa page", state.forbidden_at or False),
+        *(_list_address_facts(state) if find_desk(found.id).grade is Grade.STALE else ()),
+    ]
+
+
+def _list_address_facts(state: DeskState) -> list[tuple[Cell, object]]:
+    """Return what probes found at a stale address."""
+    return [
+        ("Adresse périmée, sondée", state.probed_at),
+        ("Jours de preuve, absences de suite", f"{state.proven_days}, {state.gone_probes}"),
+        ("À l’essai", state.tried_at or False),
+        ("Titre de la page", state.page_title is not None and cells.own(state.page_title)),
+        ("Un opérateur s’en porte garant", state.vouched_at or False),
     ]
 
 
@@ -219,6 +232,8 @@ def _list_actions(found: WatchedDesk) -> list[Cell]:
     else:
         check = cells.button("Vérifier maintenant", "admin.ask_request_check", **at)
         orders = [check, cells.second_button("Mettre en pause", "admin.ask_pause_desk", **at)]
+        if find_desk(found.id).is_tried:
+            orders.append(cells.second_button("On y prend rendez-vous", "admin.ask_vouch_for_desk", **at))
     return [*orders, checks, cells.audit_link(found.id)]
 
 
@@ -283,6 +298,27 @@ def _describe_check(prefecture: str, slug: str) -> Confirmation:
     )
 
 
+def _describe_vouching(prefecture: str, slug: str) -> Confirmation:
+    desk = find_desk(f"{prefecture}/{slug}")
+    return Confirmation(
+        title=f"Se porter garant de {desk.id} ?",
+        effects=(
+            "Vous avez ouvert la page : des gens y prennent rendez-vous aujourd’hui.",
+            f"« {desk.label} » peut être vendu, si le titre de la page va avec ce nom.",
+        ),
+        button="On y prend rendez-vous",
+        back=build_desk_url(desk.id),
+        texts={"desk-not-tried": "Son adresse n’est pas à l’essai : il n’y a rien à dire."},
+    )
+
+
+def _vouch(_: NoFields, prefecture: str, slug: str) -> str:
+    desk = find_desk(f"{prefecture}/{slug}")
+    with audited("desk.vouch", "desk", desk.id) as work:
+        work.changes.update(vouch_for_desk(work.session, desk))
+    return f"C’est noté pour {desk.id}."
+
+
 def _pause(wanted: Reason, prefecture: str, slug: str) -> str:
     desk = find_desk(f"{prefecture}/{slug}")
     with audited("desk.pause", "desk", desk.id) as work:
@@ -306,4 +342,5 @@ def _request_check(_: NoFields, prefecture: str, slug: str) -> str:
 
 add_action(f"{_ONE}/pause", "pause_desk", _describe_pause, _pause, form=Reason)
 add_action(f"{_ONE}/reprise", "resume_desk", _describe_resume, _resume)
+add_action(f"{_ONE}/garantie", "vouch_for_desk", _describe_vouching, _vouch)
 add_action(f"{_ONE}/verification", "request_check", _describe_check, _request_check)

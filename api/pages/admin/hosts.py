@@ -8,6 +8,7 @@ from api.admin.desks import (
     HostQuery,
     KnownHost,
     WatchedDesk,
+    count_forbidden_desks,
     count_waiting_people,
     list_host_desks,
     list_hosts,
@@ -22,7 +23,8 @@ from api.pages.admin.page_data import Block, Cell, Column, Facts, ListPage, Tabl
 from api.pages.admin.words import REASON_TEXTS, count
 from api.pages.area import Access
 from api.pages.context import write_percent
-from configs.world.prefecture import desks
+from configs.world.host_rule import HostRule
+from configs.world.prefecture import desks, desks_by_host, host_rules
 
 _ONE = "/admin/sites/<host>"
 _LATEST = 10  # incidents
@@ -71,10 +73,13 @@ def show_host(host: str) -> str:
         found = read_host(work.session, host)
         incidents = list_incidents(work.session, IncidentQuery(subject=host, limit=_LATEST)).items
         its_desks = list_host_desks(work.session, host)
+        waiting = count_waiting_people(work.session, desks_by_host().get(host, ()))
+        forbidden = count_forbidden_desks(work.session, host)
     facts = [
         ("Guichets vérifiés", found.desks),
         ("Débit permis", write_percent(found.state.budget_share)),
         ("Repos de suite", found.state.rests_in_a_row),
+        *_list_robots_facts(found, forbidden, waiting),
     ]
     blocks: list[Block] = [
         Facts(facts, _show_state(found), _list_actions(found)),
@@ -82,6 +87,19 @@ def show_host(host: str) -> str:
         Table("Guichets de ce site", _DESK_COLUMNS, its_desks, title="Guichets"),
     ]
     return render_page(host, blocks, crumb=("admin.list_hosts", "Sites"))
+
+
+def _list_robots_facts(found: KnownHost, forbidden: int, waiting: int) -> list[tuple[Cell, object]]:
+    """Return what a person decided of the host, what its robots.txt says, and what an allowance would gain."""
+    rule, state = host_rules().get(found.host, HostRule()).robots, found.state
+    every = desks_by_host().get(found.host, [])
+    read = cells.row(state.robots_read_at, ":", f"{forbidden} sur {len(every)} guichets interdits")
+    return [
+        ("Décision (robots.txt, conditions)", rule and f"{rule.decision}, {rule.date} : {rule.reason}"),
+        ("robots.txt lu", state.robots_read_at is not None and read),
+        ("robots.txt, dernier échec", state.robots_error is not None and cells.english(state.robots_error)),
+        ("À gagner : guichets, personnes qui attendent", f"{len(every)}, {waiting}"),
+    ]
 
 
 def _list_actions(found: KnownHost) -> list[Cell]:
