@@ -15,7 +15,7 @@ from api.ground.errors import ApiError, ensure_found, invalid
 from api.ground.messages import write_message
 from api.ground.paging import Found, cut_page
 from api.ground.schemas import Body, FieldError
-from api.models.candidate import Candidate, CandidateSource, CandidateState
+from api.models.candidate import Candidate, CandidateSource, CandidateState, build_replan
 from api.models.candidate_entry import draft_entry, write_entry
 from api.prefectures.unmet_demand import count_unmet
 from configs.ground.clock import clock
@@ -154,6 +154,7 @@ def _decide(work: AuditedWork, row: Candidate, state: CandidateState, reason: st
     row.state, row.decided_at, row.decided_by, row.decision = state, clock(), work.actor.id, reason
     changed: dict[str, Any] = {"state": ["open", state.value], "reason": mask_text(reason)}
     work.changes.update(changed | ({"slug": row.entry["slug"]} if row.entry else {}))
+    work.session.add(build_replan(row, "an operator decided about a booking page"))
     if row.user_id:
         params = {"candidate": str(row.id)}
         write_message(work.session, row.user_id, _KIND, params, f"{_KIND}:{row.id}", priority="scheduled")

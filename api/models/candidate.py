@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
+from api.models.desk import DeskChange
 from configs.world.booking_address import BookingAddress
 from configs.world.desk import Outcome
 
@@ -72,6 +73,11 @@ class Candidate(Base):
         sa.Index("ix_candidates_state_host", "state", "host"),
         sa.Index("ix_candidates_user_id", "user_id", postgresql_where=sa.text("user_id IS NOT NULL")),
     )
+
+
+def build_replan(found: Candidate, reason: str) -> DeskChange:
+    """Return the line that has the planner look at candidates again; add it in the transaction of the change."""
+    return DeskChange(desk_id=f"candidate/{found.url}", reason=reason)
 
 
 def describe_address(address: BookingAddress) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from api.accounts.queries import lock_user
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import Answer, Body, FieldError
 from api.models.base import new_id
-from api.models.candidate import Candidate, CandidateSource, CandidateState, describe_address
+from api.models.candidate import Candidate, CandidateSource, CandidateState, build_replan, describe_address
 from configs.ground.clock import clock
 from configs.world.booking_address import BookingAddress, parse_booking_address
 from configs.world.booking_hosts import explain_unasked, find_owner
@@ -63,6 +63,7 @@ def give_candidate(session: Session, user_id: UUID, given: NewCandidate) -> Cand
     if found is None:
         _check_given_today(session, user_id, now)
         found = _add(session, user_id, address, given.prefecture_id, now)
+        session.add(build_replan(found, "a user gave a booking page"))
     elif found.state is not CandidateState.OPEN:
         raise ApiError(409, f"candidate-{found.state}", _DECIDED[found.state])
     elif found.user_id is None:

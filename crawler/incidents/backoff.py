@@ -218,8 +218,9 @@ def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> 
             lot=intervals.stable_random(state.host, state.rests_in_a_row, check.started_at),
         )
         state.updated_at = now
-        if state.budget_share != share or any(desk.is_probed for desk in desks_by_host()[state.host]):
-            for desk in desks_by_host()[state.host][:1]:
+        here = desks_by_host().get(state.host, [])  # none where a candidate is
+        if state.budget_share != share or any(desk.is_probed for desk in here):
+            for desk in here[:1]:
                 rows.add(DeskChange(desk_id=desk.id, reason="its host rests, or its budget is less"))
     return {host: state.rests_until for host, state in states.items() if state.rests_until}
 

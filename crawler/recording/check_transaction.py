@@ -25,8 +25,9 @@ from crawler.incidents import backoff
 from crawler.items import CheckItem
 from crawler.proofs.selection import Proof, of_trouble
 from crawler.reading import Outcome
-from crawler.recording import desk_state_update, probe_results, slot_writer
+from crawler.recording import candidate_results, desk_state_update, probe_results, slot_writer
 from crawler.recording.desk_state_update import CheckOutcome
+from crawler.scheduling.candidates import is_candidate
 from crawler.scheduling.due_queue import VisitEnd
 from crawler.scheduling.intervals import budget_of, captcha_expected, cost_of, host_floor
 from crawler.scheduling.probes import find_visited, host_of_visit, is_robots, next_robots
@@ -173,34 +174,41 @@ def _visit_end(end: CheckOutcome, due: datetime, rest: datetime | None, now: dat
 def record_checks(items: Sequence[CheckItem]) -> Written:
     """Write checks of different desks in one transaction; where one of them is refused, each in a savepoint.
 
-    Readings of robots.txt come first, in a transaction of their own: they lock desks of their hosts.
+    Candidates and readings of robots.txt come first, in a transaction of their own: they lock desks of their hosts.
 
     Raises:
         Exception: no check is at fault; nothing was written but robots.txt.
     """
-    readings = [each for each in items if is_robots(each.desk_id)]
-    written = _record_robots(readings) if readings else Written()
-    if checks := [each for each in items if not is_robots(each.desk_id)]:
+    beside = [each for each in items if _is_beside(each)]
+    written = _record_beside(beside) if beside else Written()
+    if checks := [each for each in items if not _is_beside(each)]:
         written.add(_write_together(checks))
     return written
 
 
-def _record_robots(readings: Sequence[CheckItem]) -> Written:
+def _is_beside(item: CheckItem) -> bool:
+    return is_robots(item.desk_id) or is_candidate(item.desk_id)
+
+
+def _record_beside(visits: Sequence[CheckItem]) -> Written:
     with session() as rows:
         now = database_clock(rows)
-        probe_results.write_robots(rows, readings, now)
-        refused = [each for each in readings if backoff.refusal_of(each)]
+        probe_results.write_robots(rows, [each for each in visits if is_robots(each.desk_id)], now)
+        candidate_results.write_visits(rows, [each for each in visits if is_candidate(each.desk_id)])
+        refused = [each for each in visits if backoff.refusal_of(each)]
         rests = backoff.rest_hosts(rows, refused, now) if refused else {}
-    return Written(visits=[_robots_end(each, rests, now) for each in readings])
+    return Written(visits=[_end_beside(each, rests, now) for each in visits])
 
 
-def _robots_end(reading: CheckItem, rests: Mapping[str, datetime], now: datetime) -> VisitEnd:
-    host, started = host_of_visit(reading.desk_id), reading.started_at
-    desk, due = find_visited(reading.desk_id), next_robots(host, started)
-    floor = host_floor(reading.requests, budget_of(desk)) if desk else 0
+def _end_beside(visit: CheckItem, rests: Mapping[str, datetime], now: datetime) -> VisitEnd:
+    """Return when what is no desk of a file is due again: a robots.txt, or a candidate, whose plan says it better."""
+    host, started = host_of_visit(visit.desk_id), visit.started_at
+    desk, due = find_visited(visit.desk_id), next_robots(host, started)
+    floor = host_floor(visit.requests, budget_of(desk)) if desk else 0
     between = max(started + timedelta(seconds=floor), now)
-    unused = max(0, 1 - reading.requests)
-    return VisitEnd(reading.desk_id, reading.token or 0, due, host, between, rests.get(host), unused)
+    paid = cost_of(desk) if desk and is_candidate(visit.desk_id) else 1
+    unused = max(0, paid - visit.requests)
+    return VisitEnd(visit.desk_id, visit.token or 0, due, host, between, rests.get(host), unused)
 
 
 def _write_together(checks: Sequence[CheckItem]) -> Written:

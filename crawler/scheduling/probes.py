@@ -13,7 +13,8 @@ from api.models.desk import DeskState, HostState
 from configs.settings import Constant
 from configs.world.desk import Desk, interval_jitter
 from configs.world.prefecture import desks, desks_by_host, host_rules
-from crawler.scheduling.due_queue import CrawlQueue, DueEntry, queue_of
+from crawler.scheduling.candidates import find_candidate, find_home, is_candidate
+from crawler.scheduling.due_queue import CrawlQueue, DueEntry, HostBucket, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, first_due, stable_random
 
 # How often a stale address is asked whether it lives, and each host for its robots.txt
@@ -23,7 +24,9 @@ _GONE_PROBES = 3  # in a row, after which a page that is gone is asked for rarel
 _GONE_DAYS = 30  # times probe_seconds
 _CALM = timedelta(days=1)  # without a rest of the host
 _ROBOTS_STAND = timedelta(days=7)  # that a robots.txt counts which cannot be read again
-_GAP = 60.0  # seconds between two visits for the same thing
+_GAP = 60.0  # seconds between two readings of a host's robots.txt
+# How long after a probe or a visit to a candidate its host is asked for none of them
+probe_gap_seconds = Constant("PROBE_GAP_SECONDS", 3600.0)
 _ROBOTS = "robots/"  # begins the name of a host's robots.txt in the due queue; no prefecture's id
 
 
@@ -43,14 +46,18 @@ def host_of_visit(name: str) -> str:
     Raises:
         KeyError: there is no such desk.
     """
-    return name.removeprefix(_ROBOTS) if is_robots(name) else desks()[name].host
+    if is_robots(name):
+        return name.removeprefix(_ROBOTS)
+    candidate = find_candidate(name) if is_candidate(name) else None
+    return candidate.host if candidate else desks()[name].host
 
 
 def find_visited(name: str) -> Desk | None:
     """Return the desk of that name in the due queue; of a robots.txt any desk of its host."""
     if is_robots(name):
-        return next(iter(desks_by_host().get(host_of_visit(name), ())), None)
-    return desks().get(name)
+        host = host_of_visit(name)
+        return next(iter(desks_by_host().get(host, ())), None) or find_home(host)
+    return find_candidate(name) if is_candidate(name) else desks().get(name)
 
 
 def may_ask(host: HostState | None, now: datetime) -> bool:
@@ -104,10 +111,16 @@ def plan_beside(
     query = sa.select(DeskState).where(DeskState.id.in_([desk.id for desk in probed]))
     states = {state.id: state for state in rows.scalars(query)}
     found = [(str(queue_of(desk)), build_probe(desk, states[desk.id], now)) for desk in probed]
-    if used := sorted(used_queues(), key=lambda each: (each.browser, str(each))):
+    if queue := choose_robots_queue():
         asked = find_robots_hosts(hosts).items()
-        found += [(str(used[0]), build_robots(host, there, hosts.get(host), now)) for host, there in asked]
+        found += [(queue, build_robots(host, there, hosts.get(host), now)) for host, there in asked]
     return found
+
+
+def choose_robots_queue() -> str | None:
+    """Return the queue in which robots.txt of all hosts wait; None where nothing is checked."""
+    used = sorted(used_queues(), key=lambda each: (each.browser, str(each)))
+    return str(used[0]) if used else None
 
 
 def used_queues() -> set[CrawlQueue]:
@@ -120,9 +133,13 @@ def build_probe(desk: Desk, state: DeskState, now: datetime) -> DueEntry:
     due = first_due(desk.id, probe_seconds() / 4, now)
     if state.probed_at:
         due = max(now, next_probe(desk.id, state.probed_at, state.gone_probes))
-    bucket = bucket_of(desks_by_host()[desk.host])
-    cost, need = cost_of(desk), bucket.capacity
-    return DueEntry(desk.id, desk.host, _GAP, due, cost, bucket, waits=False, need=need, probe=True)
+    return build_entry(desk, due, cost_of(desk), bucket_of(desks_by_host()[desk.host]))
+
+
+def build_entry(desk: Desk, due: datetime, cost: int, bucket: HostBucket) -> DueEntry:
+    """Return the entry of a probe or of a candidate, which waits until the host's bucket is full."""
+    gap, need = probe_gap_seconds(), bucket.capacity
+    return DueEntry(desk.id, desk.host, gap, due, cost, bucket, waits=False, need=need, probe=True)
 
 
 def next_probe(desk_id: str, at: datetime, gone: int) -> datetime:

@@ -37,6 +37,11 @@ for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   end
 end
 
+-- Probes of a host have one floor together.
+local function floor_of(name, desk)
+  return 'crawler:floor:' .. (desk.probe and 'probes/' .. desk.host or name)
+end
+
 local function take(name, desk, left, at)
   local key, time = 'crawler:token:' .. name, redis.call('TIME')
   -- Newer than all that were given, also where Redis was emptied or restored: microseconds, exact below 2^53.
@@ -47,7 +52,7 @@ local function take(name, desk, left, at)
   redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], limit, name)
   wake = math.min(wake, now + hold)
   keep('crawler:host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
-  keep('crawler:floor:' .. name, text(now + desk.gap), desk.gap)
+  keep(floor_of(name, desk), text(now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   local turn = redis.call('HINCRBY', 'crawler:turns', name, 1) -- tokens leave numbers out: they begin with the time
   claims[#claims + 1] = {name, token, desk.cost, desk.host, turn, desk.probe and 1 or 0}
@@ -73,7 +78,7 @@ local function try(name, due)
   end
   local host = 'crawler:host:' .. desk.host
   local held = string.find(redis.call('GET', host) or '', ' ') and until_of(host) > now
-  local free = math.max(until_of(host), until_of('crawler:rest:' .. desk.host), until_of('crawler:floor:' .. name))
+  local free = math.max(until_of(host), until_of('crawler:rest:' .. desk.host), until_of(floor_of(name, desk)))
   local left, at = left_in(desk, now)
   if left + SLIP < desk.need then free = math.max(free, at + (desk.need - left) / desk.rate) end
   if free <= now then return take(name, desk, left, at) end
