@@ -8,8 +8,6 @@ it. 404 and 410: no rules; 401 and 403: as a block of the host; 5xx or silence: 
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from protego import Protego
-
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler.bounds import LONGEST_REASON, clean_text
@@ -18,12 +16,12 @@ from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.session import Session
 from crawler.items import CheckItem, process_name
+from crawler.parsing.robots_rules import allows
 from crawler.platforms import platform
 from crawler.reading import Outcome, Page, PageRequest
 from crawler.scheduling.probes import entry_of
 from crawler.visit_state import visit_of
 
-NAME = "RDVPriority"
 _LONGEST = 512_000  # characters; https://www.rfc-editor.org/rfc/rfc9309#section-2.5
 _REFUSED = (401, 403)
 _TOO_MANY, _SERVER_ERROR, _ERROR = 429, 500, 400
@@ -34,11 +32,6 @@ def forbids(text: str, desk: Desk) -> bool:
     first = platform(desk.platform).first_request(visit_of(desk)).url
     pages = {desk.url, first if urlsplit(first).netloc == urlsplit(desk.url).netloc else desk.url}
     return not all(allows(text, url) for url in pages)
-
-
-def allows(text: str, url: str) -> bool:
-    """Tell whether a robots.txt allows us an address of its host."""
-    return bool(Protego.parse(text).can_fetch(url, NAME))
 
 
 async def read(desk: Desk, token: int, session: Session) -> CheckItem:

@@ -9,7 +9,7 @@ from api.models.candidate import Candidate
 from api.models.desk import HostState
 from configs.world.desk import Desk
 from configs.world.prefecture import desks, desks_by_host
-from crawler.robots_txt import allows
+from crawler.parsing.robots_rules import allows
 from crawler.scheduling import probes
 from crawler.scheduling.candidates import find_asked
 from crawler.scheduling.due_queue import DueEntry, queue_of
