@@ -46,6 +46,7 @@ UNFORESEEN = {
     "push_key": "not every text is a point of the curve",
     "time_zone": "the list of IANA changes several times a year",
     "unknown": "prefectures, desks and sites are in the desk files",
+    "no_booking_page": "each platform has its own form of addresses",
     "old_terms": "new terms come by a new version",
     "past": "depends on the day",
     "too_far": "depends on the day",
