@@ -106,7 +106,7 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
     hosts = {entry["host"] for entry in entries.values()}
     stopped = cast("set[bytes]", client.smembers("crawler:stopped"))
     keys = [f"crawler:{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket")]
-    keys += [f"crawler:floor:{desk}" for desk in desks]
+    keys += [_floor_of(desk, entry) for desk, entry in entries.items()]
     stands = {
         key: (text or b"").decode() for key, text in zip(keys, cast("Any", client.mget(keys)), strict=True)
     }
@@ -117,12 +117,17 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
     ]
 
 
+def _floor_of(desk: str, entry: Mapping[str, Any]) -> str:
+    """Return the key of what holds two visits apart: probes of a host have one together."""
+    return f"crawler:floor:{'probes/' + entry['host'] if entry.get('probe') else desk}"
+
+
 def _from(desk: str, entry: Mapping[str, Any], stands: Mapping[str, str], now: float) -> float:
     """Return the unix second from which on a desk could be claimed; `entry` as `crawler:desks:<system>` has it."""
     host = entry["host"]
     untils = (
         stands[key].split()[:1]
-        for key in (f"crawler:host:{host}", f"crawler:rest:{host}", f"crawler:floor:{desk}")
+        for key in (f"crawler:host:{host}", f"crawler:rest:{host}", _floor_of(desk, entry))
     )
     free = max((float(until) for (until,) in filter(None, untils)), default=-math.inf)
     if not (bucket := stands[f"crawler:bucket:{host}"].split()):
