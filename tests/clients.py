@@ -20,6 +20,7 @@ from api.models.base import session
 from api.models.user import Role, User
 from api.web.auth import issue_tokens
 from configs.world.plan import PlanName
+from tests.desk_proofs import prove_desks
 from tests.factories import EMAIL, PASSWORD, add_account, add_grant, give_role
 
 COOKIES = ("__Host-access", "__Host-refresh", "__Host-session")
@@ -97,7 +98,8 @@ class Person:
         return self.send("DELETE", path, body)
 
     def holds(self, plan: PlanName, days: float = 1, starts: float = 0) -> None:
-        """Grant a plan from `starts` days from now on."""
+        """Grant a plan from `starts` days from now on; checks prove all desks."""
+        prove_desks()
         add_grant(self.id, plan, days, starts)
 
 

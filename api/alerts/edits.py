@@ -12,21 +12,14 @@ from api.alerts.health_consent import list_revealing, note_health_consent
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import get_open, record_desk_changes
-from api.alerts.targets import (
-    build_targets,
-    describe_targets,
-    find_watched_desks,
-    get_prefecture_id,
-    read_limits,
-)
+from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, read_limits
 from api.alerts.unwatched import record_unwatched
-from api.alerts.watchability import must_wait_for_watch
+from api.alerts.wishes import resolve_wish
 from api.ground.errors import invalid
 from api.ground.messages import ask_catch_up_later
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
 from configs.ground.clock import clock
-from configs.world.prefecture import prefecture
 
 _WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
 
@@ -54,18 +47,24 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
 
 
 def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
-    """Replace targets and limits where they differ; an alert that waited for a watch is enabled as a new one is."""
-    targets = build_targets(wish)
+    """Replace targets and limits where they differ; an alert that waited for a watch is enabled as a new one is.
+
+    One that runs goes on with other limits at the same desks, whatever their state.
+    """
+    found = resolve_wish(session, wish)
+    targets = found.targets
     if describe_targets(targets) == describe_targets(alert.targets):
         return
-    place = get_prefecture_id(targets)
-    waiting = must_wait_for_watch(session, wish, prefecture(place))
+    goes_on = alert.enabled and _list_desk_ids(targets) == _list_desk_ids(alert.targets)
+    if not goes_on:
+        found.check()
+    waiting = found.must_wait and not goes_on
     enabled = not waiting and (alert.enabled or alert.awaits_watch)
     if enabled:
-        check_plan(session, alert.user_id, place, besides=alert.id)
+        check_plan(session, alert.user_id, found.place.id, besides=alert.id)
     record_unwatched(session, alert.user_id, clock())
     record_desk_changes(session, alert, "alert changed")
-    if not (alert.enabled and _list_desk_ids(targets) == _list_desk_ids(alert.targets)):
+    if not goes_on:
         alert.watched_since = clock()
     consented = list_revealing(alert.targets) if alert.consented_at else set()
     alert.targets = targets

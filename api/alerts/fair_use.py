@@ -23,6 +23,7 @@ fair_use_prefectures = Constant("FAIR_USE_PREFECTURES", 10)
 fair_use_alerts = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
+_FREE = 3  # alerts that wait for a desk to be watchable, of who holds no plan
 
 
 def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: UUID | None = None) -> None:
@@ -65,6 +66,24 @@ def check_made_today(session: Session, user_id: UUID) -> None:
         raise ApiError(
             429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
         )
+
+
+def check_waiting_count(session: Session, user_id: UUID) -> None:
+    """Limit the alerts that wait for a desk to be watchable, where no plan is held.
+
+    Raises:
+        ApiError: 409, three wait already.
+    """
+    if find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE:
+        return
+    waiting = sa.select(sa.func.count()).where(
+        Alert.user_id == user_id, Alert.awaits_watch, Alert.closed_at.is_(None)
+    )
+    if session.scalars(waiting).one() >= _FREE:
+        detail = (
+            f"{_FREE} alerts that wait for a desk need no plan, and you keep them already: delete one first"
+        )
+        raise ApiError(409, "fair-use", detail)
 
 
 def check_alert_count(session: Session, user_id: UUID) -> None:

@@ -12,10 +12,10 @@ from api.accounts.queries import find_entitlement, lock_user
 from api.accounts.service import give_plan, write_to_admins
 from api.alerts.fair_use import fair_use_prefectures
 from api.alerts.health_consent import note_health_consent
-from api.alerts.schemas import NewAlert
 from api.alerts.service import record_desk_changes, wake_alerts
-from api.alerts.targets import build_targets, get_prefecture_id, select_waiting
+from api.alerts.targets import get_prefecture_id, select_waiting
 from api.alerts.unwatched import record_unwatched
+from api.alerts.wishes import ResolvedWish
 from api.ground.messages import write_message
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id
@@ -61,18 +61,17 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> None:
     _report(session, user_id, paused, held.alerts)
 
 
-def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
+def add_paused_alert(session: Session, user_id: UUID, found: ResolvedWish) -> Alert:
     """Add an alert that the plan cannot carry beside the others, and tell its user."""
-    targets = build_targets(wish)
     alert = Alert(
         user_id=user_id,
-        name=wish.name,
-        language=wish.language,
-        targets=targets,
+        name=found.wish.name,
+        language=found.wish.language,
+        targets=found.targets,
         created_at=clock(),
         enabled=False,
     )
-    note_health_consent(alert, targets)
+    note_health_consent(alert, found.targets)
     session.add(alert)
     held = find_entitlement(session, user_id, clock()).plan
     _report(session, user_id, [alert], held.alerts or fair_use_prefectures())

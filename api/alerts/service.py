@@ -9,26 +9,30 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import find_entitlement, lock_user
 from api.alerts.calls import change_voice
-from api.alerts.fair_use import check_alert_count, check_made_today, check_plan, drop_oldest_closed
+from api.alerts.fair_use import (
+    check_alert_count,
+    check_made_today,
+    check_plan,
+    check_waiting_count,
+    drop_oldest_closed,
+)
 from api.alerts.health_consent import note_health_consent
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import (
-    build_targets,
     describe_targets,
     find_watched_desks,
     get_prefecture_id,
     select_waiting,
 )
 from api.alerts.unwatched import record_unwatched
-from api.alerts.watchability import ensure_watchable, must_wait_for_watch
+from api.alerts.wishes import ResolvedWish, ensure_watchable, resolve_wish
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import ask_catch_up_later, write_message
-from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
+from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.desk import DeskChange
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from configs.world.prefecture import prefecture
 
 _KIND = "last_way_stopped"
 _REPEATED = timedelta(minutes=10)  # in which the same wish is a form or a request that was sent twice
@@ -80,33 +84,29 @@ def take_wish(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
     The user's row is locked, so that of two requests at once the second finds the alert of the first.
 
     Raises:
-        ApiError: as for `build_targets`, `create_alert` and `change_voice`.
+        ApiError: as for `resolve_wish`, `create_alert` and `change_voice`.
     """
-    targets = build_targets(wish)
+    found = resolve_wish(session, wish)
     lock_user(session, user_id)
-    alert = _find_repeated(session, user_id, wish.name, targets) or create_alert(
-        session, user_id, wish, targets
-    )
+    alert = _find_repeated(session, user_id, found) or create_alert(session, user_id, found)
     alert.language = wish.language or alert.language
     if wish.voice.enabled:
         change_voice(session, alert, wish.voice)
     return alert
 
 
-def _find_repeated(
-    session: Session, user_id: UUID, name: str | None, targets: list[AlertTarget]
-) -> Alert | None:
+def _find_repeated(session: Session, user_id: UUID, found: ResolvedWish) -> Alert | None:
     lately = sa.select(Alert).where(
         Alert.user_id == user_id,
         Alert.closed_at.is_(None),
         sa.or_(Alert.enabled, Alert.awaits_watch),  # one that was paused does not watch, so it is no answer
         Alert.created_at > clock() - _REPEATED,
     )
-    wanted = describe_targets(targets)
+    wanted = describe_targets(found.targets)
     same = (
         each
         for each in session.scalars(lately.options(selectinload(Alert.targets)))
-        if each.name == name and describe_targets(each.targets) == wanted
+        if each.name == found.wish.name and describe_targets(each.targets) == wanted
     )
     return next(same, None)
 
@@ -114,23 +114,26 @@ def _find_repeated(
 def create_alert(
     session: Session,
     user_id: UUID,
-    wish: NewAlert,
-    targets: list[AlertTarget],
+    found: ResolvedWish,
     *,
     paused: bool = False,
     needs_plan: bool = True,
 ) -> Alert:
-    """Add an alert. Where no desk of it can be watched, it waits for one if the request accepts that.
+    """Add an alert. Where no desk of it can be watched, it waits for one if the wish accepts that.
 
     One that is `paused` needs no plan, nor does one whose plan was bought and begins later.
 
     Raises:
-        ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`; 429, too many today.
+        ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan` and `check_waiting_count`; 429, too
+            many today.
     """
-    waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
+    found.check()
+    wish, waiting = found.wish, found.must_wait
     lock_user(session, user_id)
-    if needs_plan and not waiting and not paused:
-        check_plan(session, user_id, get_prefecture_id(targets))
+    if waiting:
+        check_waiting_count(session, user_id)
+    elif needs_plan and not paused:
+        check_plan(session, user_id, found.place.id)
     check_alert_count(session, user_id)
     check_made_today(session, user_id)
     drop_oldest_closed(session, user_id)
@@ -138,12 +141,12 @@ def create_alert(
         user_id=user_id,
         name=wish.name,
         language=wish.language,
-        targets=targets,
+        targets=found.targets,
         created_at=clock(),
         enabled=not waiting and not paused,
         awaits_watch=waiting,
     )
-    note_health_consent(alert, targets)
+    note_health_consent(alert, found.targets)
     session.add(alert)
     record_desk_changes(session, alert, "alert created")
     session.flush()

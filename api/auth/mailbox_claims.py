@@ -21,7 +21,7 @@ from api.accounts.queries import find_entitlement, has_address
 from api.accounts.service import report_move, tell_stripe_address
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
-from api.alerts.targets import build_targets
+from api.alerts.wishes import resolve_wish
 from api.auth.logins import end_all_logins
 from api.ground.errors import ApiError
 from api.models.base import Base
@@ -160,7 +160,7 @@ def add_wished_alert(session: Session, user: User, found: object) -> None:
     wish = NewAlert.model_validate_json(json.dumps(found)).model_copy(update={"accept_waiting": True})
     has_plan = find_entitlement(session, user.id, clock()).plan.name is not PlanName.NONE
     try:
-        create_alert(session, user.id, wish, build_targets(wish), paused=not has_plan)
+        create_alert(session, user.id, resolve_wish(session, wish), paused=not has_plan)
     except ApiError as error:  # its desks are not what they were when it was wished
         log.info("the wish of a registration became no alert", because=error.word, user=str(user.id))
 

@@ -22,7 +22,7 @@ from api.accounts.schemas import RegistrationForm
 from api.accounts.service import apply_new_email, register_account
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
-from api.alerts.watchability import check_wish
+from api.alerts.wishes import check_wish
 from api.auth.logins import LoginChange, end_all_logins, renew_login
 from api.auth.mailbox_claims import (
     add_wished_alert,

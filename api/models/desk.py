@@ -36,6 +36,8 @@ class DeskState(Base):
     last_check_at: Mapped[datetime | None]
     last_outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome, "last_outcome"))
     last_proven_at: Mapped[datetime | None]  # the last conclusive check
+    # the one before, if its watch was not lost in between; of the first ever that one itself
+    proven_before_at: Mapped[datetime | None]
     last_slot_at: Mapped[datetime | None]
     # inconclusive checks in a row
     inconclusive: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -45,7 +47,10 @@ class DeskState(Base):
     # interval that the host's budget allows by the recent cost of visits: the schedule
     share_seconds: Mapped[float | None]
     achieved_seconds: Mapped[float | None]
+    slowest_seconds: Mapped[float | None]  # the promise once all desks of the host are waited for
+    fast_since: Mapped[datetime | None]  # since when it wishes to be asked more often than at the heartbeat
     check_requested_at: Mapped[datetime | None]
+    order_check_at: Mapped[datetime | None]  # when the page of an order last requested one
     refused_at: Mapped[datetime | None]  # the last plain 403 of its page alone
     # the instant since which all its places were covered at least once (crawler/recording/desk_state_update.py)
     whole_at: Mapped[datetime | None]

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from api.alerts.watchability import Lost, explain_unwatched, find_unsold_desks, list_watchable
+from api.alerts.wishes import explain_unwatched, list_watchable
 from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
+from api.models.watchability import Standings, read_standings
 from api.outlook.schemas import (
     HeatCell,
     OpeningHistory,
@@ -120,7 +121,7 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
     """Return the advice for who wants this procedure at this prefecture."""
     serving = list_serving_desks(place, procedure)
     elsewhere = _list_seen_elsewhere(place, procedure)
-    lost = find_unsold_desks(
+    standings = read_standings(
         session, [*place.desks, *(desk for desks in elsewhere.values() for desk in desks)]
     )
     now = read_watch_states(session, serving)
@@ -128,7 +129,7 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
         _read_histories(session, place, procedure, serving),
         read_desk_rates(session, [desk.id for desk in serving]),
     )
-    desks = [_build_desk(desk, now, lost, past) for desk in serving]
+    desks = [_build_desk(desk, now, past) for desk in serving]
     seen = [desk for desk in desks if desk.is_seen]
     feasible = _find_shortest(desk.feasible_interval for desk in seen)
     return Outlook(
@@ -137,7 +138,7 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
         department=place.department,
         time_zone=place.time_zone,
         procedure=procedure,
-        watch_level=find_best_level(serving, lost),
+        watch_level=find_best_level(serving, now.lost),
         status=min((desk.status for desk in desks), key=_BEST_STATUS.index, default=None),
         last_proven_at=max((desk.last_proven_at for desk in desks if desk.last_proven_at), default=None),
         wished_interval=_find_shortest(desk.wished_interval for desk in seen),
@@ -145,7 +146,7 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
         achieved_interval=_find_shortest(desk.achieved_interval for desk in seen),
         desks=desks,
         plans=list_offers(feasible) if seen else [],
-        unwatched=_build_unwatched(place, procedure, lost, desks, elsewhere),
+        unwatched=_build_unwatched(place, procedure, standings, desks, elsewhere),
     )
 
 
@@ -170,11 +171,11 @@ def _read_histories(
     return _Histories.validate_json(kept.body)
 
 
-def _build_desk(desk: Desk, now: WatchStates, lost: Lost, past: _DeskPast) -> OutlookDesk:
+def _build_desk(desk: Desk, now: WatchStates, past: _DeskPast) -> OutlookDesk:
     releases = list_releases(desk, now, clock() + _AHEAD)
     return OutlookDesk(
         **dict(now.build_public_answer(desk)),
-        is_seen=desk.shows_slots and desk.id not in lost,
+        is_seen=now.standings[desk.id].is_watchable,
         history=past.histories[desk.id],
         answers=past.answers[desk.id],
         next_release=ReleaseTime.model_validate(releases[0]) if releases else None,
@@ -184,11 +185,11 @@ def _build_desk(desk: Desk, now: WatchStates, lost: Lost, past: _DeskPast) -> Ou
 def _build_unwatched(
     place: Prefecture,
     procedure: Procedure,
-    lost: Lost,
+    standings: Standings,
     desks: Sequence[OutlookDesk],
     elsewhere: Mapping[str, Sequence[Desk]],
 ) -> UnwatchedAnswer | None:
-    reason = explain_unwatched(place, procedure, lost)
+    reason = explain_unwatched(place, procedure, standings)
     if reason is None:
         return None
     releases = [desk.next_release for desk in desks if desk.next_release]
@@ -196,8 +197,8 @@ def _build_unwatched(
         reason=reason,
         site=place.site,
         next_release=min(releases, key=lambda each: each.begins_at, default=None),
-        seen_here=sorted(desk.id for desk in list_watchable(place, lost)),
-        other_places=_list_other_places(place, elsewhere, lost),
+        seen_here=sorted(desk.id for desk in list_watchable(place, standings)),
+        other_places=_list_other_places(place, elsewhere, standings),
     )
 
 
@@ -212,10 +213,13 @@ def _list_seen_elsewhere(place: Prefecture, procedure: Procedure) -> dict[str, l
 
 
 def _list_other_places(
-    place: Prefecture, elsewhere: Mapping[str, Sequence[Desk]], lost: Lost
+    place: Prefecture, elsewhere: Mapping[str, Sequence[Desk]], standings: Standings
 ) -> list[OtherPlace]:
     """Return the nearest other prefectures whose slots are seen."""
-    open_now = {key: [desk.id for desk in desks if desk.id not in lost] for key, desks in elsewhere.items()}
+    open_now = {
+        key: [desk.id for desk in desks if standings[desk.id].is_watchable]
+        for key, desks in elsewhere.items()
+    }
     places = [
         OtherPlace(
             prefecture_id=other.id,

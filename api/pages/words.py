@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from flask_babel import LazyString, lazy_gettext
 
-from api.models.desk import DeskStatus
 from api.models.notification import State
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
-from configs.world.desk import Desk, WatchLevel, missing_token
+from api.models.watchability import Hindrance
+from configs.world.desk import Desk, missing_token
 from configs.world.prefecture import host_rules
 
 _l = lazy_gettext
@@ -80,51 +80,67 @@ class WatchClass:
 
 
 SEEN = WatchClass("seen", "good", _l("Créneaux surveillés"))
+TRIED = WatchClass("tried", "info", _l("À l’essai"))
 TROUBLED = WatchClass("troubled", "warn", _l("Surveillance interrompue"))
 HIDDEN = WatchClass("captcha", "info", _l("Créneaux cachés par un captcha"))
 UNWATCHED = WatchClass("unwatched", "", _l("Surveillance impossible"))
 UNKNOWN = WatchClass("unknown", "", _l("Aucune page connue"))
-CLASSES = (SEEN, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
+CLASSES = (SEEN, TRIED, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
 
-_TROUBLES = {
-    DeskStatus.CAPTCHA: _l("Un captcha est apparu : nous n’en résolvons aucun."),
-    DeskStatus.PAUSED: _l("Cette page n’est pas vérifiée pour le moment."),
-    DeskStatus.ERROR: _l("Les dernières vérifications ont échoué. Nous réessayons."),
-}
-_CLOSED = _l("La préfecture a fermé ou déplacé cette page.")
-_ROUND = _l("Un tour de ses mairies prend plus de 15 minutes : il n’est pas vendu, l’alerte ne coûte rien.")
-_CAPTCHA = _l("Un captcha cache les créneaux : nous voyons que la page existe, rien de plus.")
-_STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
 _REFUSED = _l("Le site demande que les programmes ne le consultent pas.")
+_BY_HINDRANCE = {
+    Hindrance.UNPROVEN: TRIED,
+    **dict.fromkeys(
+        (
+            Hindrance.RETURNING,
+            Hindrance.INTERRUPTED,
+            Hindrance.FAILING,
+            Hindrance.SILENT,
+            Hindrance.CAPTCHA,
+            Hindrance.STOPPED,
+        ),
+        TROUBLED,
+    ),
+    Hindrance.HIDDEN: HIDDEN,
+}
+_REASONS = {
+    Hindrance.RETURNING: _l(
+        "Cette page répond de nouveau : nous attendons qu’une deuxième vérification le confirme."
+    ),
+    Hindrance.UNPROVEN: _l(
+        "Nous essayons cette page : aucune vérification n’a encore donné de réponse certaine."
+    ),
+    Hindrance.INTERRUPTED: _l("Cette page n’est pas vérifiée pour le moment."),
+    Hindrance.FAILING: _l("Les dernières vérifications ont échoué. Nous réessayons."),
+    Hindrance.SILENT: _l("La dernière réponse certaine est trop ancienne. Nous réessayons."),
+    Hindrance.CAPTCHA: _l("Un captcha est apparu : nous n’en résolvons aucun."),
+    Hindrance.STOPPED: _l("Nous avons arrêté de vérifier cette page pour le moment."),
+    Hindrance.MOVED: _l("La préfecture a fermé ou déplacé cette page."),
+    Hindrance.FORBIDDEN: _REFUSED,
+    Hindrance.CLOSED: _l("La préfecture a fermé ou déplacé cette page."),
+    Hindrance.LONG_ROUNDS: _l(
+        "Un tour de ses mairies prend plus de 15 minutes : il n’est pas vendu, l’alerte ne coûte rien."
+    ),
+    Hindrance.HIDDEN: _l("Un captcha cache les créneaux : nous voyons que la page existe, rien de plus."),
+}
+_STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
 _UNDECIDED = _l("Nous n’avons pas encore vérifié que ce site accepte d’être consulté par un programme.")
 _LOGIN = _l("Il faut un compte personnel pour voir cette page.")
 _LACKING = _l("Il nous manque un accès que ce site demande.")
 
 
-def classify_watch(desks: int, level: WatchLevel, status: DeskStatus | None) -> WatchClass:
-    """Return the class of a place by its number of desks, the best of their levels and of their statuses."""
-    if level is WatchLevel.FULL:
-        return SEEN if status is DeskStatus.ACTIVE else TROUBLED
-    if level is WatchLevel.PRESENCE:
-        return HIDDEN
-    return UNWATCHED if desks else UNKNOWN
+def classify_watch(desks: int, hindrance: Hindrance | None) -> WatchClass:
+    """Return the class of a place by its number of desks, and what hinders the one that is nearest to be watchable."""
+    if not desks:
+        return UNKNOWN
+    return SEEN if hindrance is None else _BY_HINDRANCE.get(hindrance, UNWATCHED)
 
 
-def classify_desk(desk: Desk, status: DeskStatus, *, is_seen: bool) -> WatchClass:
-    """Return the class of a desk; `is_seen`: checks can see its slots now."""
-    if is_seen:
-        return classify_watch(1, WatchLevel.FULL, status)
-    is_hidden = desk.schedulable and desk.watch is WatchLevel.PRESENCE
-    return HIDDEN if is_hidden else UNWATCHED
-
-
-def explain_desk(desk: Desk, status: DeskStatus, *, is_seen: bool) -> LazyString | None:
-    """Return why no slots of a desk are seen, or not just now; None where all is well."""
-    if is_seen:
-        return _TROUBLES.get(status)
-    if desk.schedulable:
-        return _CAPTCHA if not desk.shows_slots else _ROUND if desk.in_rounds else _CLOSED
-    return _explain_unscheduled(desk)
+def explain_desk(desk: Desk, hindrance: Hindrance | None) -> LazyString | None:
+    """Return why no slots of a desk are seen now; None where they are."""
+    if hindrance is None:
+        return None
+    return _REASONS.get(hindrance) or _explain_unscheduled(desk)
 
 
 def name_website(desk: Desk) -> str:

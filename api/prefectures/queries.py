@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import DeskStatus
 from api.models.slot import Detection
+from api.models.watchability import find_slightest
 from api.prefectures.detections import get_public_cutoff, list_public_detections
 from api.prefectures.schemas import (
     DeskAnswer,
@@ -89,6 +90,7 @@ def _build_tile(
     code: str, tile: Tile, place: Prefecture | None, desks: list[Desk], now: WatchStates
 ) -> MapTile:
     statuses = [now.build_public_answer(desk).status for desk in desks]
+    nearest = find_slightest(now.standings[desk.id] for desk in desks)
     return MapTile(
         department=code,
         row=tile.row,
@@ -97,6 +99,7 @@ def _build_tile(
         name=place.name if place else None,
         desks=len(desks),
         watch_level=find_best_level(desks, now.lost),
+        not_watchable=nearest.hindrance if nearest else None,
         status=min(statuses, key=_BEST_STATUS.index, default=None),
     )
 

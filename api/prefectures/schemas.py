@@ -9,6 +9,7 @@ from api.ground.paging import PageQuery
 from api.ground.schemas import Answer, Body
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason
+from api.models.watchability import Hindrance
 from configs.world.prefecture import Grade, Procedure, WatchLevel
 
 
@@ -112,6 +113,7 @@ class DeskAnswer(Answer):
     `feasibleInterval` is what the site allows while slots are open too, which takes more requests: with the wished one,
     the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
     last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
+    `notWatchable`: why nothing may be begun about it now, null where an alert can; an `unproven` one is being tried.
     `releasesAt` is when the prefecture says that it will put more slots on line. `townHalls` are those of a department
     that answered lately, null for a desk that is one page; `feasibleInterval` is then what asking all of them takes.
     """
@@ -123,6 +125,7 @@ class DeskAnswer(Answer):
     booking_url: str
     grade: Grade
     watch_level: WatchLevel
+    not_watchable: Hindrance | None
     status: DeskStatus
     status_reason: str
     wished_interval: float | None
@@ -172,8 +175,9 @@ class PrefectureList(Answer):
 class MapTile(Answer):
     """One department: its place on the tile map, and the best of its desks now.
 
-    `watchLevel` is what a check of them can prove now; `none` where nothing can be watched. `status` is null where no
-    desk is known. `prefectureId` and `name` are null where this installation has no file of the prefecture.
+    `watchLevel` is what a check of them can prove now; `none` where nothing can be watched. `notWatchable` is of the
+    desk that is nearest to being watchable. Both it and `status` are null where no desk is known. `prefectureId` and
+    `name` are null where this installation has no file of the prefecture.
     """
 
     department: str = Field(examples=["93"])
@@ -183,6 +187,7 @@ class MapTile(Answer):
     name: str | None
     desks: int
     watch_level: WatchLevel
+    not_watchable: Hindrance | None
     status: DeskStatus | None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from api.models.desk import DeskState, DeskStatus, Publication, is_current
 from api.models.discovery import is_page_lost
 from api.models.slot import Detection
+from api.models.watchability import Standings, read_standings
 from api.prefectures.detections import get_public_cutoff
 from api.prefectures.schemas import (
     DeskAnswer,
@@ -39,13 +40,14 @@ class KnownRelease:
 
 @dataclass(frozen=True, slots=True)
 class WatchStates:
-    """State of some desks, and when slots were last found, as far as that is public.
+    """State of some desks, what may be begun about them, and when slots were last found, as far as that is public.
 
     `lost`: desks whose page is closed or has moved.
     """
 
     states: Mapping[str, DeskState]
     found: Mapping[str, datetime]
+    standings: Standings
     lost: Collection[str] = ()
     announced: Mapping[str, Collection[datetime]] = field(
         default_factory=dict
@@ -60,6 +62,7 @@ class WatchStates:
             procedures=sorted(desk.procedures),
             booking_url=desk.url,
             watch_level=desk.watch,
+            not_watchable=self.standings[desk.id].hindrance,
             status=status,
             status_reason=reason,
             wished_interval=state.wished_seconds,
@@ -89,12 +92,14 @@ class WatchStates:
 
 
 def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
-    """Read the rows of these desks in one query."""
-    given = {"ids": [desk.id for desk in desks], "cutoff": get_public_cutoff(), "now": clock()}
+    """Read the rows of these desks in two queries."""
+    known = list(desks)
+    given = {"ids": [desk.id for desk in known], "cutoff": get_public_cutoff(), "now": clock()}
     rows = session.execute(_select_states(), given).all()
     return WatchStates(
         states={state.id: state for state, _, _, _ in rows},
         found={state.id: found for state, _, found, _ in rows if found},
+        standings=read_standings(session, known),
         lost=[state.id for state, is_lost, _, _ in rows if is_lost],
         announced={state.id: ahead for state, _, _, ahead in rows if ahead},
     )

@@ -27,6 +27,8 @@ TIERS = {
     2: Constant("TIER_2_SECONDS", 60.0),
     3: Constant("TIER_3_SECONDS", 120.0),
 }
+# Interval of a desk that no entitled alert waits for: its checks show whether it can be watched, and so be sold
+heartbeat_seconds = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 # Interval of a desk whose page asks for a captcha
 captcha_probe_seconds = Constant("CAPTCHA_PROBE_SECONDS", 900.0)
 # Interval of a desk whose site is under maintenance

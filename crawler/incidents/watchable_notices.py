@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.alert import Alert
-from api.models.desk import DeskState
-from api.models.discovery import is_page_lost
+from api.models.watchability import read_standings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.incidents.recipients import AT_ONCE, MEANT, list_targets
@@ -43,12 +42,5 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
 
 
 def _find_watchable_desks(rows: Session) -> list[Desk]:
-    """Return the desks whose slots were looked for, that are for sale: neither closed nor moved, nor too slow."""
-    query = sa.select(DeskState.id, DeskState.feasible_seconds)
-    proven = rows.execute(query.where(DeskState.last_proven_at.is_not(None), ~is_page_lost()))
-    known = dict(proven.all())
-    return [
-        desk
-        for desk in desks().values()
-        if desk.shows_slots and desk.id in known and not desk.is_round_too_long(known[desk.id])
-    ]
+    seen = (desk for desk in desks().values() if desk.shows_slots)
+    return [each.desk for each in read_standings(rows, seen).values() if each.is_watchable]

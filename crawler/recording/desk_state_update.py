@@ -42,6 +42,8 @@ UPDATE desks d SET
   last_check_at = n.started_at,
   last_outcome = n.outcome,
   last_proven_at = CASE WHEN n.proven THEN n.started_at ELSE d.last_proven_at END,
+  proven_before_at = CASE WHEN NOT n.proven THEN d.proven_before_at WHEN d.last_proven_at IS NULL THEN n.started_at
+    WHEN d.status = 'ACTIVE' THEN d.last_proven_at END,
   last_slot_at = CASE WHEN n.slots > 0 THEN n.seen_at ELSE d.last_slot_at END,
   page_title = coalesce(n.title, d.page_title),
   refused_at = CASE WHEN n.refused THEN n.started_at ELSE d.refused_at END,

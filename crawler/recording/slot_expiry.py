@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
+from configs.world.desk import heartbeat_seconds
 from configs.world.prefecture import desks
 from crawler.recording.coverage_tracking import EVERYWHERE, INTERVALS, lapse_seconds
-from crawler.scheduling.planning import heartbeat_seconds
 from crawler.scheduling.rounds import PROVEN_ROUNDS
 
 # A desk that a writer holds is left to the next look. Desks for which no entitled user waits are asked at the

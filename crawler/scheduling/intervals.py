@@ -54,6 +54,17 @@ def share_budget(wished: Mapping[str, float], costs: Mapping[str, float], budget
     return {desk: wished[desk] * load for desk in costs}
 
 
+def promise_waited(
+    own: Mapping[str, float], wished: Mapping[str, float], costs: Mapping[str, float], budget: float
+) -> dict[str, float]:
+    """Return, as `share_budget`, what each desk of `own` would get if it alone began to wish that interval."""
+    load = sum(cost / wished[desk] for desk, cost in costs.items())
+    return {
+        desk: (seconds * (load - costs[desk] / wished[desk]) + costs[desk]) * MINUTE / budget
+        for desk, seconds in own.items()
+    }
+
+
 def effective_interval(wish: float | None, possible: float | None, fallback: float) -> float:
     """Return the slower of the two, `fallback` while the planner has decided neither."""
     return max((each for each in (wish, possible) if each), default=fallback)

@@ -11,16 +11,12 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from api.models.desk import DeskChange, DeskState
-from configs.settings import Constant
-from configs.world.desk import FASTEST, Desk
+from configs.world.desk import FASTEST, Desk, heartbeat_seconds
 from configs.world.plan import PlanName, plan
 from crawler.scheduling import intervals
 from crawler.scheduling.due_queue import DueEntry, HostBucket, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.rounds import count_visits, plan_rounds
-
-# Interval of desks without entitled subscribers
-heartbeat_seconds = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,10 @@ class DeskPlan(NamedTuple):
 
     wished: float
     share: float  # what the host's budget allows at the costs of recent visits
-    feasible: float  # what it allows while all of its desks show slots: what is promised
+    feasible: (
+        float  # what it allows while all of its desks show slots, to one that is waited for: the promise
+    )
+    slowest: float  # the same once all of them are waited for
     waits: bool  # whether it has an entitled alert
     bucket: HostBucket
 
@@ -62,11 +61,9 @@ def plan_desks(
     plans: dict[str, DeskPlan] = {}
     for host, sharing in by_host(watched).items():
         plans |= _plan_host(sharing, promised, shares.get(host, 1.0), states, now)
-    written = [
-        {"id": each, "wished": plan.wished, "share": plan.share, "feasible": plan.feasible}
-        for each, plan in plans.items()
-    ]
-    session.execute(_INTERVALS, {"rows": write_rows(written)})
+    names = ("wished", "share", "feasible", "slowest")
+    written = [{"id": each} | {name: getattr(plan, name) for name in names} for each, plan in plans.items()]
+    session.execute(_INTERVALS, {"rows": write_rows(written), "now": now, "heartbeat": heartbeat_seconds()})
     return [(desk, _build_entry(desk, states[desk.id], plans[desk.id], task, now)) for desk in watched]
 
 
@@ -111,9 +108,20 @@ def _plan_host(
         )
         waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
     share = intervals.share_budget(wished, usual, budget)
-    feasible = intervals.share_budget(wished, seeing, budget) | rounds
+    feasible = intervals.share_budget(wished, seeing, budget)
+    # A desk that nobody waits for yet is offered at what it would get, not at its share of a heartbeat.
+    idle = {desk.id: interval_at(desk, now) for desk in sharing if desk.id not in promised}
+    feasible |= intervals.promise_waited(idle, wished, seeing, budget) | rounds
+    crowded = intervals.share_budget(dict.fromkeys(wished, float(FASTEST)), seeing, budget)
     return {
-        desk: DeskPlan(wished[desk], share[desk], feasible[desk], desk in waited_for, bucket)
+        desk: DeskPlan(
+            wished[desk],
+            share[desk],
+            feasible[desk],
+            max(feasible[desk], crowded[desk]),
+            desk in waited_for,
+            bucket,
+        )
         for desk in wished
     }
 
@@ -222,10 +230,15 @@ def by_host(desks: Iterable[Desk]) -> dict[str, list[Desk]]:
 
 # Rows are locked in the order of their ids, as everywhere: two writers never wait for each other in a circle.
 _INTERVALS = sa.text("""
-UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_seconds = n.feasible FROM (
+UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_seconds = n.feasible,
+  slowest_seconds = n.slowest,
+  fast_since = CASE WHEN n.wished < :heartbeat THEN coalesce(d.fast_since, :now) END
+FROM (
   SELECT n.*
-  FROM desks o JOIN json_to_recordset(:rows) AS n(id text, wished float8, share float8, feasible float8) ON n.id = o.id
-  WHERE (o.wished_seconds, o.share_seconds, o.feasible_seconds) IS DISTINCT FROM (n.wished, n.share, n.feasible)
+  FROM desks o JOIN json_to_recordset(:rows)
+    AS n(id text, wished float8, share float8, feasible float8, slowest float8) ON n.id = o.id
+  WHERE (o.wished_seconds, o.share_seconds, o.feasible_seconds, o.slowest_seconds)
+    IS DISTINCT FROM (n.wished, n.share, n.feasible, n.slowest)
   ORDER BY o.id FOR NO KEY UPDATE OF o
 ) n WHERE d.id = n.id
 """)

@@ -1,20 +1,24 @@
 """The people of the sandbox: Camille, with three verified contacts, the largest plan and two alerts; an operator."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import requests
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_lookup import claim_address
+from api.models.desk import DeskState
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import PushSubscription
 from configs.world.plan import PlanName
-from deploy.local.processes import StartFailed
+from configs.world.prefecture import desks
+from deploy.local.processes import StartFailed, wait_until
 from deploy.local.stack import Stack
 from deploy.sandbox.providers.push import make_subscription
 from notifier.telegram_bot import register_commands, register_webhook
@@ -37,11 +41,12 @@ class SeedFailed(StartFailed):
 
 
 def seed(stack: Stack) -> None:
-    """Register Camille through the API, grant the plan, and create the alerts that are missing.
+    """Have each desk asked once, register Camille through the API, grant the plan, and create the missing alerts.
 
     Raises:
         SeedFailed: a route answered something else than expected.
     """
+    _ask_desks()
     if not _is_known():  # a second registration sends a mail: at each start that would be noise
         account = {"email": EMAIL, "password": PASSWORD, "plan": "URGENCE_TOTAL"}
         _call(stack, "POST", "/api/auth/register", account)
@@ -53,6 +58,25 @@ def seed(stack: Stack) -> None:
         token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]
         for wish in _WISHES:
             _call(stack, "POST", "/api/alerts", wish, token)
+
+
+def _ask_desks() -> None:
+    """Have each desk asked once, as no alert can be had before: wait for the answers, a minute at most."""
+    began = clock()
+    asked = [{"id": each.id, "check_requested_at": began} for each in desks().values() if each.shows_slots]
+    with session() as s:
+        made = insert(DeskState).values(asked)
+        wanted = {"check_requested_at": made.excluded.check_requested_at}
+        s.execute(made.on_conflict_do_update(index_elements=["id"], set_=wanted))
+    ids = [each["id"] for each in asked]
+    answered = sa.select(sa.func.count()).where(DeskState.id.in_(ids), DeskState.last_check_at >= began)
+
+    def are_asked() -> bool:
+        with session() as s:
+            return s.scalar(answered) == len(ids)
+
+    with suppress(StartFailed):
+        wait_until(are_asked, what="a check of each desk", seconds=_PATIENCE)
 
 
 def _is_known() -> bool:

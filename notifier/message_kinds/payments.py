@@ -49,6 +49,7 @@ from configs.world.sales_terms import (
 )
 from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import location_of, write_day, write_moment
+from notifier.content.desk_pace import describe_pace
 from notifier.content.message_kind_base import (
     ADDRESS,
     PAYERS_MAIL,
@@ -326,6 +327,7 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
         "begins_later": payment.begins_later,
         "later": starts > (payment.paid_at or starts) + _AT_ONCE,
         "unwatched": not has_alert(due.session, payment.user_id),
+        **describe_pace(due.session, payment.user_id, plan(payment.plan), due.language),
         "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),
         "mediator": names["mediator"],
         "starts": write_instant(starts, due.zone, due.language),

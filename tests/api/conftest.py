@@ -110,7 +110,7 @@ def client(app: Flask) -> FlaskClient:
 def person(app: Flask) -> People:
     """Make a user who is signed in: `person("camille@example.org", plan=PlanName.URGENCE_24H)`.
 
-    `confirmed`: the address is; without that a login changes nothing.
+    `confirmed`: the address is; without that a login changes nothing. With a plan, checks prove all desks.
     """
 
     def make(email: str = EMAIL, plan: PlanName | None = None, *, confirmed: bool = True) -> Person:

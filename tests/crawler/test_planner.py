@@ -142,6 +142,21 @@ def test_desks_of_one_host_share_its_budget(
     assert state("c").feasible_seconds == seeing * 60 / 6
 
 
+def test_a_desk_is_offered_at_what_it_would_get_and_with_the_slowest_that_may_follow(
+    plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
+) -> None:
+    desk_files(budget=6, a=HOST, b=HOST, c=HOST)
+    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a", lasts=timedelta(hours=2))
+    plan.run_once(NOW)
+    # Six requests a visit: 12 a minute for a, and 6 for b, of which 6 a minute are allowed.
+    assert state("b").feasible_seconds == pytest.approx((12 + 6) * 10, rel=0.01)
+    assert state("a").slowest_seconds == pytest.approx(3 * 6 * 10, rel=0.01)
+    plan.run_once(NOW + timedelta(hours=1))
+    assert (state("a").fast_since, state("b").fast_since) == (NOW, None)
+    plan.run_once(NOW + timedelta(hours=2))
+    assert state("a").fast_since is None
+
+
 def test_what_is_feasible_holds_while_slots_are_open_and_the_share_goes_by_what_visits_take(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:

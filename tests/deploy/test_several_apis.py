@@ -33,6 +33,7 @@ from deploy.local.processes import answers, free_port, start, stop, wait_until, 
 from tests.deploy.compose_files import services
 from tests.deploy.nginx_copy import write_nginx_copy
 from tests.deploy.test_nginx import NAME
+from tests.desk_proofs import prove_desks
 from tests.factories import PASSWORD
 from tests.waiting import PATIENCE, until, wait_for_port
 
@@ -182,6 +183,7 @@ def visitors(tmp_path: Path, apis: list[Api]) -> Iterator[Visitors]:
 
 def write_people() -> None:
     now, password = clock(), hash_password(PASSWORD)
+    prove_desks()
     with session() as s:
         for number in range(PEOPLE):
             email = f"visitor{number}@example.org"

@@ -15,12 +15,13 @@ from pydantic import Field, ValidationError
 
 from api.alerts.calls import CallOffer, read_call_offer
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
-from api.alerts.watchability import find_watchable, must_wait_for_watch
+from api.alerts.wishes import ResolvedWish, list_watchable, resolve_wish
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body, Flag, PlanAnswer
 from api.models.base import autocommit_session, read_once
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
+from api.pages.words import UNKNOWN, explain_desk
 from configs.ground.clock import clock
 from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.desk import Desk, Procedure, Text, zone_of
@@ -86,6 +87,7 @@ class WishPage:
     plans: list[PlanAnswer] = field(default_factory=list)  # that carry it, where the present one does not
     calls: CallOffer | None = None  # whether they may be chosen, on the page of who has a plan with calls
     watchable: Sequence[Desk] | None = None  # where what was wished is not: the desks here that are
+    reasons: Sequence[str] = ()  # and why it is not
 
     def offer_calls(self, user_id: UUID, alert: AlertAnswer | None) -> None:
         """Show the calls to who has a plan with them, or an alert that wants some."""
@@ -101,7 +103,8 @@ class WishPage:
         self.form.refuse(error)
         self.plans = error.plans
         if _is_unwatched(error):
-            self.watchable = read_once(find_watchable, self.place)
+            found = read_once(resolve_wish, self.form.value)
+            self.watchable, self.reasons = list_watchable(self.place, found.standings), _list_reasons(found)
 
     def offer_waiting(self) -> None:
         """Say before the form is sent that what an address names cannot be watched, and offer to wait for that."""
@@ -111,10 +114,10 @@ class WishPage:
             return
         wish = NewAlert.model_validate({"prefectureId": self.place.id} | wished)
         with autocommit_session() as s:
-            try:
-                must_wait_for_watch(s, wish, self.place)
-            except ApiError as error:
-                self.watchable = find_watchable(s, self.place) if _is_unwatched(error) else None
+            found = resolve_wish(s, wish)
+            if found.must_wait:
+                self.watchable = list_watchable(self.place, found.standings)
+                self.reasons = _list_reasons(found)
 
     def build_plan_url(self, plan: PlanName) -> str:
         """Return the page that orders a plan, with the wish: the alert is created when the plan is paid."""
@@ -243,6 +246,12 @@ def _find_disorder(typed: dict[str, Any]) -> str | None:
 
 def _is_unwatched(error: ApiError) -> bool:
     return any(each.rule == "not_watched" for each in error.errors)
+
+
+def _list_reasons(found: ResolvedWish) -> list[str]:
+    """Return why the desks of a wish are not watchable, each reason once."""
+    why = (explain_desk(each.desk, each.hindrance) for each in found.unwatchable)
+    return list(dict.fromkeys(str(each) for each in why if each)) or [str(UNKNOWN.text)]
 
 
 def _name_desk(desk: Desk) -> str:

@@ -17,7 +17,7 @@ from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
-from api.pages.words import CHANNEL_NAMES, classify_desk, describe_state, explain_desk
+from api.pages.words import CHANNEL_NAMES, classify_watch, describe_state, explain_desk
 from api.prefectures.detections import list_alert_detections
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
@@ -132,12 +132,10 @@ def _find_state(alert: AlertAnswer) -> str:
 
 def _describe_desk(answer: DeskAnswer) -> dict[str, Any]:
     """Return a desk of an alert: its answer, how it is watched, and why not where it is not."""
-    desk = desks()[answer.id]
-    is_seen = desk.shows_slots and not desk.is_round_too_long(answer.feasible_interval)
     return {
         "answer": answer,
-        "watch": classify_desk(desk, answer.status, is_seen=is_seen),
-        "reason": explain_desk(desk, answer.status, is_seen=is_seen),
+        "watch": classify_watch(1, answer.not_watchable),
+        "reason": explain_desk(desks()[answer.id], answer.not_watchable),
     }
 
 

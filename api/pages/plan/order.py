@@ -1,6 +1,7 @@
 """The page of an order: its form, the alert that the payment creates, the note, and the return from Checkout."""
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from flask import request
@@ -12,19 +13,22 @@ from api.accounts.queries import read_account
 from api.alerts.health_consent import find_revealing_desks
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery, NewAlert
-from api.alerts.targets import build_targets, find_prefecture
-from api.alerts.watchability import must_wait_for_watch
+from api.alerts.wishes import find_prefecture, find_user_standings
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.ground.schemas import Body, Flag
-from api.models.base import autocommit_session, read_once
+from api.models.base import autocommit_session, read_once, write_once
+from api.models.desk import DeskState
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
+from api.models.watchability import Interval, Standing
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
+from api.pages.words import classify_watch, explain_desk
+from api.payments.billing.offers import read_offer
 from api.payments.billing.queries import list_history
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
@@ -52,6 +56,9 @@ TEXTS: Texts = {
     ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
     ("alert", "unknown"): _NO_ALERT,
     ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
+    ("withoutAlert", "not_watched"): _l(
+        "Choisissez une alerte : aucun guichet des vôtres n’est surveillé en ce moment."
+    ),
     "address-unconfirmed": _l("Confirmez d’abord votre adresse e-mail."),
     "plan-held": _l("Votre formule en cours comprend déjà celle-ci."),
     AFTER_WITHDRAWAL: _l(
@@ -68,7 +75,7 @@ TEXTS: Texts = {
         "Cette commande ne peut pas être payée pour le moment. C’est notre faute : écrivez-nous."
     ),
 }
-_HIDDEN = ("consent.termsVersion", "alert", "plan", "paid")  # hidden fields
+_HIDDEN = ("consent.termsVersion", "alert", "withoutAlert", "plan", "paid")  # hidden fields
 _OWED_FROM = 2500  # cents
 _RECENT = PageQuery(limit=20)
 
@@ -191,12 +198,15 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
     with autocommit_session() as s:
         account = read_account(s, user_id)
         alerts = read_alert_page(s, user_id, AlertQuery()).items
+        mine = find_user_standings(s, user_id)
         states = read_channel_states(s, user_id)
         try:
             quote = build_quote(s, current_user(), name)
         except ApiError as error:
             held_until, after_withdrawal = error.available_from, error.word == AFTER_WITHDRAWAL
+    described = describe_wish(wish) if wish else None
     version, language = find_newest_version(), account.language if account.language == "en" else "fr"
+    has_watchable = any(each.is_watchable for each in mine)
     return {
         "plan": plan(name),
         "is_month_after_withdrawal": after_withdrawal,  # why it cannot be ordered
@@ -205,8 +215,11 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         "has_bounced": states.get(Channel.EMAIL) is ContactState.BOUNCED,
         "quote": quote,  # without one the plan cannot be ordered, at the earliest from `held_until` on
         "held_until": held_until,
-        "wish": describe_wish(wish) if wish else None,
+        "wish": described,
         "alerts": alerts,  # that wait already
+        "has_watchable": has_watchable,  # one of them has a desk that can be watched: an order needs no other
+        "is_sold": described["is_watched"] if described else has_watchable,
+        "interval": Interval.of(plan(name), _list_states(described["standings"] if described else mine)),
         "terms_version": version,
         "sentences": read_consent(version, language),
         "sentences_language": language,
@@ -226,31 +239,40 @@ def find_newest_paid() -> str:
 def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
     """Return the alert that the payment creates, as the page shows it; None where its place does not exist."""
     try:
-        place = find_prefecture(wish)
-        build_targets(wish)
+        offer = write_once(read_offer, wish)
     except ApiError:
         return None
-    is_watched = _can_be_watched(wish, place)
+    place, is_watched = offer.found.place, not offer.found.must_wait
     return {
         "json": json.dumps(wish.model_dump(mode="json", by_alias=True)),  # as the form's field carries it
         "place": place,
         "procedures": [str(PROCEDURE_NAMES[each]) for each in wish.procedures],
-        # Labels of those that are waited for by name
-        "desks": [desk.label for desk in place.desks if desk.id in wish.desk_ids],
         "is_watched": is_watched,  # else it cannot be sold: what there is instead
         "outlook": None if is_watched else _read_outlook(wish, place),
+        "desks": [_describe_desk(each) for each in offer.standings],
+        "is_asked": offer.is_asked,  # the page changes by itself when a check has come
+        "standings": offer.standings,
         # Labels of its desks that reveal health: it needs explicit consent
         "revealing": sorted({desk.label for desk in find_revealing_desks(wish, place)}),
     }
 
 
-def _can_be_watched(wish: NewAlert, place: Prefecture) -> bool:
-    asked = {"accept_waiting": False, "accept_health": True}  # for consent the page asks itself
-    try:
-        with autocommit_session() as s:
-            return not must_wait_for_watch(s, wish.model_copy(update=asked), place)
-    except ApiError:
-        return False
+def _list_states(standings: Iterable[Standing]) -> list[DeskState]:
+    """Return the states of those that are watchable."""
+    return [each.state for each in standings if each.is_watchable and each.state]
+
+
+def _describe_desk(standing: Standing) -> dict[str, Any]:
+    """Return a desk of the wish: its name, how it is watched, since when that is known, and why not where it is not."""
+    return {
+        "label": standing.desk.label,
+        "site": standing.desk.site,
+        "zone": standing.desk.time_zone,
+        "watch": classify_watch(1, standing.hindrance),
+        "reason": explain_desk(standing.desk, standing.hindrance),
+        "proven_at": standing.state.last_proven_at if standing.state else None,
+        "is_overloaded": standing.is_overloaded,
+    }
 
 
 def _read_outlook(wish: NewAlert, place: Prefecture) -> Outlook | None:

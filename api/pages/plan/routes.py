@@ -15,7 +15,7 @@ from api.accounts.queries import read_account
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
 from api.alerts.service import has_stopped_last
-from api.ground.errors import ApiError
+from api.ground.errors import ApiError, not_found
 from api.models.base import autocommit_session, read_once
 from api.models.declaration import DeclaredBy
 from api.models.user import Channel, ContactState
@@ -30,6 +30,7 @@ from api.pages.plan.order import (
     BUTTON,
     OrderForm,
     build_order,
+    describe_wish,
     find_newest_paid,
     is_settled,
     read_order_form,
@@ -117,6 +118,17 @@ def show_order() -> ResponseReturnValue:
         wish: dict[str, Any] = {**read_wish_arguments()}
         return lead_to("plan.show_plan", **wish)
     return _render_order(Form(OrderForm), name)
+
+
+@area.page("/formule/commande/guichets", Access.PERSONAL, polled=True)
+def show_offer() -> Response:
+    """Answer the live part of an order that waits for a check of its desks."""
+    wish = read_wish()
+    described = describe_wish(wish) if wish else None
+    if described is None:
+        raise not_found("alert")
+    part = render_template("plan/_offer.html", wish=described)
+    return answer_live({"offer": part}, stop=not described["is_asked"])
 
 
 @area.action("/formule/commande", Access.PERSONAL)

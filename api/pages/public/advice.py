@@ -1,12 +1,11 @@
 """Pages of departments, and of the advice for a wish."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import LazyString, lazy_gettext
+from flask_babel import lazy_gettext
 
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import OpeningHistory, Outlook, OutlookDesk
@@ -22,12 +21,12 @@ from api.pages.choices import (
     write_slug,
 )
 from api.pages.heat_map import build_heat_map
-from api.pages.words import CLASSES, classify_desk, classify_watch, explain_desk, name_website
+from api.pages.words import CLASSES, UNKNOWN, classify_watch, explain_desk, name_website
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from api.web.languages import find_linked_language
 from api.web.public_answers import read_cached
-from configs.world.desk import Desk, Procedure, WatchLevel
+from configs.world.desk import Desk, Procedure
 from configs.world.plan import PlanName
 from configs.world.prefecture import Prefecture, desks
 
@@ -35,11 +34,6 @@ _l = lazy_gettext
 _FEW_OPENINGS = 10
 _FEW_DAYS = 14
 _NONE_KNOWN = _l("Aucune page de rendez-vous n’est connue pour cette démarche dans ce département.")
-_CLOSED = _l("La préfecture a fermé ou déplacé la page de rendez-vous.")
-_CAPTCHA = _l(
-    "Un captcha cache les créneaux de cette démarche. Nous n’en résolvons aucun : nous ne pouvons avertir personne."
-)
-_UNWATCHED = _l("Aucune page de cette démarche ne peut être surveillée pour le moment.")
 area = Area("advice", __name__)
 
 
@@ -48,13 +42,15 @@ def read_advice(place: Prefecture, procedure: Procedure) -> dict[str, Any]:
     found = read_cached(
         Outlook, f"outlook:{place.id}:{procedure}", lambda s: read_outlook(s, place, procedure)
     )
-    views = sorted(map(_build_desk, found.desks), key=lambda view: not view["answer"].is_seen)
+    views = sorted(map(_build_desk, found.desks), key=lambda view: CLASSES.index(view["watch"]))
     return {
         "outlook": found,
-        "watch": classify_watch(len(found.desks), found.watch_level, found.status),
-        "desks": views,  # those that are seen first
+        "watch": views[0]["watch"] if views else UNKNOWN,
+        "desks": views,  # those that are nearest to be watchable first
         "openings": sum(each.history.openings for each in found.desks),  # of all desks
-        "reason": _explain(found.desks) if found.unwatched else None,  # why no slots are seen
+        "reason": (views[0]["reason"] if views else _NONE_KNOWN)
+        if found.unwatched
+        else None,  # why none are seen
         "waiting_url": build_register_url(place, procedure),  # where to ask to be told when they are
     }
 
@@ -66,14 +62,12 @@ def read_place(place: Prefecture) -> PrefecturePage:
 
 def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str, Any]]:
     """Return all procedures with how they are watched at a department, those with desks first."""
-    statuses = {desk.id: desk.status for desk in page.desks}
+    hindrances = {desk.id: desk.not_watchable for desk in page.desks}
     views = []
     for procedure, name in PROCEDURE_NAMES.items():
         serving = list_serving_desks(place, procedure)
-        classes = [classify_desk(desk, statuses[desk.id], is_seen=desk.shows_slots) for desk in serving] or [
-            classify_watch(0, WatchLevel.NONE, None)
-        ]
-        best = min(classes, key=CLASSES.index)
+        classes = [classify_watch(1, hindrances[desk.id]) for desk in serving]
+        best = min(classes, key=CLASSES.index, default=UNKNOWN)
         views.append({"slug": write_slug(procedure), "name": name, "desks": len(serving), "watch": best})
     return sorted(views, key=lambda view: not view["desks"])
 
@@ -93,8 +87,8 @@ def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
     desk: Desk = desks()[answer.id]
     return {
         "answer": answer,
-        "watch": classify_desk(desk, answer.status, is_seen=answer.is_seen),
-        "reason": explain_desk(desk, answer.status, is_seen=answer.is_seen),  # why it is not seen
+        "watch": classify_watch(1, answer.not_watchable),
+        "reason": explain_desk(desk, answer.not_watchable),  # why it is not seen
         "website": name_website(desk),
         "heat": build_heat_map(answer.history.cells),
         "is_thin": _is_thin(answer.history),  # its figures rest on few observations
@@ -103,15 +97,6 @@ def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
 
 def _is_thin(history: OpeningHistory) -> bool:
     return history.openings < _FEW_OPENINGS or history.watched_days < _FEW_DAYS
-
-
-def _explain(answers: Sequence[OutlookDesk]) -> LazyString:
-    known = [desks()[each.id] for each in answers]
-    if not known:
-        return _NONE_KNOWN
-    if any(desk.shows_slots for desk in known):
-        return _CLOSED
-    return _CAPTCHA if any(desk.schedulable for desk in known) else _UNWATCHED
 
 
 @area.page("/departements", Access.PUBLIC)

@@ -41,7 +41,7 @@ def _build_tile(tile: MapTile, build_url: Callable[[str], str]) -> dict[str, Any
         "tile": tile,
         "x": PITCH * (tile.column - 1) + 2,  # the corner of its tile
         "y": PITCH * (tile.row - 1) + 2,
-        "watch": classify_watch(tile.desks, tile.watch_level, tile.status),
+        "watch": classify_watch(tile.desks, tile.not_watchable),
         "url": build_url(tile.prefecture_id) if tile.prefecture_id else "",  # if it has a file here
     }
 

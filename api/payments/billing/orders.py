@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import lock_user
 from api.alerts.fair_use import fair_use_alerts
 from api.alerts.schemas import NewAlert
-from api.alerts.watchability import check_wish
+from api.alerts.wishes import ResolvedWish, check_wish, find_user_standings
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.models.alert import Alert
@@ -57,8 +57,8 @@ class PlacedOrder:
     replaced: Sequence[tuple[UUID, str | None]] = ()
 
 
-def check_order(session: Session, wish: NewOrder) -> None:
-    """Refuse an order for old terms, or with an alert whose desks cannot be watched.
+def check_order(session: Session, user_id: UUID, wish: NewOrder) -> ResolvedWish | None:
+    """Refuse an order for old terms, or for which nothing could be watched; return the alert that it brings.
 
     Raises:
         ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
@@ -68,8 +68,22 @@ def check_order(session: Session, wish: NewOrder) -> None:
         detail = f"these terms are not the newest: show those of {newest}, and send that version"
         raise invalid(FieldError(path="consent.termsVersion", rule="old_terms", detail=detail))
     if wish.alert is None:
+        _check_own_alerts(session, user_id)
+        return None
+    return check_wish(session, wish.alert.model_copy(update={"accept_waiting": False}))
+
+
+def _check_own_alerts(session: Session, user_id: UUID) -> None:
+    """Refuse an order without an alert of a user none of whose alerts has a desk that can be watched."""
+    mine = find_user_standings(session, user_id)
+    if any(each.is_watchable for each in mine):
         return
-    check_wish(session, wish.alert.model_copy(update={"accept_waiting": False}))
+    why = "; ".join(f"{each.desk.id}: {each.reason}" for each in mine) or "you have none"
+    detail = (
+        f"no alert of yours has a desk that can be watched now ({why}): send `alert` with what can be "
+        "(GET /api/prefectures/{id}/outlook), or POST /api/alerts with acceptWaiting: true to be told when it can"
+    )
+    raise invalid(FieldError(path="withoutAlert", rule="not_watched", detail=detail))
 
 
 def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:

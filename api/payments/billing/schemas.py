@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from api.alerts.schemas import NewAlert
 from api.ground.schemas import Answer, Body, Flag, PlanAnswer
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
+from api.models.watchability import Hindrance, Standing
 from configs.ground.strict_model import IsoDate
 from configs.world.desk import Text
 from configs.world.plan import PlanName
@@ -127,8 +128,24 @@ class NewOrder(Body):
         return self
 
 
+class UnwatchedDesk(Answer):
+    """A desk of the ordered alert whose slots are not watched now, and why."""
+
+    desk_id: str
+    because: Hindrance
+    detail: str
+
+    @classmethod
+    def of_standing(cls, standing: Standing) -> Self:
+        """Return one; its desk is not watchable."""
+        found = {"desk_id": standing.desk.id, "because": standing.hindrance, "detail": standing.reason}
+        return cls.model_validate(found)
+
+
 class CheckoutAnswer(Answer):
     """Where to pay until `expiresAt`, and how many desks are watched now.
+
+    `notWatched`: the desks of the alert that are not.
 
     `beginsAt`: the day on which a plan begins that the quote says `beginsLater` of; null of all others.
     """
@@ -137,6 +154,7 @@ class CheckoutAnswer(Answer):
     payment_id: UUID
     expires_at: datetime
     desks_watched: int
+    not_watched: list[UnwatchedDesk]
     begins_at: datetime | None
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from api.alerts.watchability import count_watched_desks
+from api.alerts.wishes import count_watched_desks
 from api.ground.errors import ApiError
 from api.models.base import session as open_session
 from api.models.base import write_once
@@ -22,7 +22,7 @@ from api.payments.billing.orders import (
     note_session,
     place_order,
 )
-from api.payments.billing.schemas import CheckoutAnswer, NewOrder
+from api.payments.billing.schemas import CheckoutAnswer, NewOrder, UnwatchedDesk
 from api.payments.exchange import checkout_calls
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
@@ -45,7 +45,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
             with Retry-After, Stripe does not answer.
     """
     with open_session() as s:
-        check_order(s, wish)
+        found = check_order(s, user_id, wish)
         watched = count_watched_desks(s)
     # A month whose days of grace are over must not be paid beside an order: the outbox asks Stripe within a second.
     if write_once(end_unpaid_plans, clock(), user_id):
@@ -59,6 +59,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
                 payment_id=order.payment.id,
                 expires_at=checkout_calls.find_expiry(order.payment),
                 desks_watched=watched,
+                not_watched=[UnwatchedDesk.of_standing(each) for each in found.unwatchable] if found else [],
                 begins_at=order.begins_at,
             )
     raise ApiError(409, "order-expired", "this order's page has expired: send the order again")

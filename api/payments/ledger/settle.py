@@ -1,10 +1,12 @@
 """Results of payments: paid, failed or expired. Each applies once, in any order of the events."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -15,8 +17,8 @@ from api.alerts.health_consent import note_ordered_consent
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
-from api.alerts.targets import build_targets
 from api.alerts.unwatched import Hole, add_hole
+from api.alerts.wishes import resolve_wish
 from api.ground.errors import ApiError
 from api.models.payment import (
     Payment,
@@ -206,25 +208,34 @@ def give_up_draft(session: Session, invoice_id: str) -> None:
 
 
 def _add_ordered_alert(session: Session, payment: Payment) -> bool:
-    """Create the alert that was ordered with the plan; False where its desks can no longer be watched."""
+    """Create the alert that was ordered with the plan; False where its desks can no longer be watched: it waits."""
     if payment.alert_wish is None or payment.alert_id or payment.user_id is None:
         return True
+    wish = NewAlert.model_validate_json(json.dumps(payment.alert_wish))
     try:
-        wish = NewAlert.model_validate_json(json.dumps(payment.alert_wish))
+        found = resolve_wish(session, wish)
         with session.begin_nested():
-            alert = create_alert(
-                session, payment.user_id, wish, build_targets(wish), needs_plan=not payment.begins_later
-            )
+            alert = create_alert(session, payment.user_id, found, needs_plan=not payment.begins_later)
             note_ordered_consent(alert, payment.consented_at or payment.created_at)
             session.flush()
     except ApiError as refused:
         if refused.status == _NOT_WATCHED:
+            _keep_waiting(session, payment, payment.user_id, wish)
             return False
         log.warning("an ordered alert is paused", payment=str(payment.id), because=refused.word)
-        alert = add_paused_alert(session, payment.user_id, wish)
+        alert = add_paused_alert(session, payment.user_id, resolve_wish(session, wish))
         note_ordered_consent(alert, payment.consented_at or payment.created_at)
     payment.alert_id, payment.alert_wish = alert.id, None  # what a person waits for is not kept with accounts
     return True
+
+
+def _keep_waiting(session: Session, payment: Payment, user_id: UUID, wish: NewAlert) -> None:
+    """Keep the alert of an order whose money goes back, as one that waits for its desks."""
+    waiting = wish.model_copy(update={"accept_waiting": True})
+    with suppress(ApiError), session.begin_nested():
+        alert = create_alert(session, user_id, resolve_wish(session, waiting))
+        note_ordered_consent(alert, payment.consented_at or payment.created_at)
+        payment.alert_id, payment.alert_wish = alert.id, None
 
 
 def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from flask import Flask
 
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
+from api.alerts.wishes import resolve_wish
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import new_id, session
@@ -89,7 +90,7 @@ def test_an_edit_keeps_the_time_of_the_consent_and_drops_one_that_is_needed_no_m
 def test_an_ordered_alert_that_is_added_paused_keeps_its_consent(camille: Person) -> None:
     wish = NewAlert.model_validate(BY_NAME | {"acceptHealth": True})
     with session() as s:
-        add_paused_alert(s, camille.id, wish)
+        add_paused_alert(s, camille.id, resolve_wish(s, wish))
     assert rows(Alert)[0].consented_at is not None
 
 

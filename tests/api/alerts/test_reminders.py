@@ -21,6 +21,7 @@ from notifier.content.messages import render
 from tests.api.messages import find_newest_wish, read_again
 from tests.api.world import Door
 from tests.clients import People, Person, problem
+from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_contact, change, one, remove, rows
 
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
@@ -36,6 +37,7 @@ def camille(frozen: time_machine.Traveller, person: People) -> Person:
 
 def find(person: Person, **body: Any) -> str:
     """Close a new alert with an appointment; return the alert."""
+    prove_desks()
     made = person.post("/api/alerts", {"deskIds": [BOBIGNY]}).json
     said = {"at": AT.isoformat(), "place": "Bobigny, guichet <4>"} | body
     answer = person.post(f"/api/alerts/{made['id']}/found", said)

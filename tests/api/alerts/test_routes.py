@@ -17,6 +17,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem, read_json
+from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_message, change, remove, rows, see
 from tests.in_turn import in_turn
 from tests.waiting import at_once
@@ -323,6 +324,7 @@ def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched_beside
     person: People,
 ) -> None:
     robin = person("robin@example.org")
+    prove_desks()
     made = robin.post("/api/alerts", HIDDEN | {"acceptWaiting": True}).json
     assert edit(robin, made["id"], procedures=["TITRE_SEJOUR"])[0] == 402
     assert rows(Alert)[0].awaits_watch

@@ -1,20 +1,23 @@
 """Targets of alerts: wrong targets are named, and those whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from pydantic import ValidationError
 
 from api.alerts.schemas import NewAlert
-from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id
+from api.alerts.targets import find_watched_desks, get_prefecture_id
+from api.alerts.wishes import resolve_wish
 from api.ground.errors import ApiError
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session
-from api.models.desk import DeskState
+from api.models.desk import DeskState, HostState
 from api.models.discovery import Drift, DriftReason
 from api.web.problems import list_field_errors
 from configs.ground.clock import clock
@@ -23,7 +26,8 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from tests.api.world import PREFECTURES, TOWN_HALLS, Door, add_town_halls, watch_town_halls
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_desk, change, rows, save
+from tests.desk_proofs import prove_desks
+from tests.factories import BOBIGNY, add_desk, change, remove, rows, save
 from tests.in_turn import in_turn
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
@@ -98,13 +102,13 @@ def test_a_page_that_the_prefecture_closed_is_out_of_sale_until_it_answers_again
     assert wish(camille, {"deskIds": [BOBIGNY]})[0] == 201
 
 
-def test_one_desk_whose_slots_are_seen_is_enough_but_nothing_unchecked_is_sold_beside_it(
-    camille: Person,
-) -> None:
+def test_one_desk_whose_slots_are_seen_is_enough_but_not_for_what_has_no_page(camille: Person) -> None:
     assert wish(camille, HIDDEN | {"deskIds": [BOBIGNY]})[0] == 201
+    assert wish(camille, {"deskIds": [BOBIGNY, "bobigny_93/visa"]})[0] == 201
     for more in ({}, {"acceptWaiting": True}):
-        status, said = wish(camille, {"deskIds": [BOBIGNY, "bobigny_93/visa"]} | more)
-        assert (status, [each["path"] for each in said["errors"]]) == (422, ["deskIds.1"])
+        nowhere = {"prefectureId": "bobigny_93", "procedures": ["PASSEPORT"], "deskIds": [BOBIGNY]}
+        status, said = wish(camille, nowhere | more)
+        assert (status, [each["path"] for each in said["errors"]]) == (422, ["procedures.0"])
 
 
 def test_who_accepts_to_wait_is_kept_without_a_plan_and_counted_by_none(person: People, door: Door) -> None:
@@ -119,6 +123,7 @@ def test_who_accepts_to_wait_is_kept_without_a_plan_and_counted_by_none(person: 
 
 def test_a_wish_that_can_be_watched_is_no_other_for_accepting_to_wait(person: People) -> None:
     body = {"deskIds": [BOBIGNY], "acceptWaiting": True}
+    prove_desks()
     assert wish(person(), body)[0] == 402
     paying = person("dominique@example.org", plan=PlanName.URGENCE_24H)
     assert wish(paying, body)[1]["awaitsWatch"] is False
@@ -146,18 +151,99 @@ def test_a_page_that_seems_to_have_moved_is_out_of_sale_until_it_is_found(person
     assert wish(someone, {"deskIds": [BOBIGNY]})[0] == 201
 
 
+def stop_host() -> None:
+    change(HostState, stopped_at=clock(), stop_reason="they wrote to us")  # of the host that refused us
+
+
+def fail() -> None:
+    for _ in range(5):
+        prove_desks(BOBIGNY, outcome=Outcome.UNREADABLE, times=1)
+
+
+def pause() -> None:
+    change(DeskState, DeskState.id == BOBIGNY, paused_at=clock(), pause_reason="they wrote to us")
+
+
+@in_turn(
+    "lose, reason",
+    [
+        (lambda: remove(DeskState), "it is being tried, and no check has proven anything yet"),
+        (fail, "its last checks proved nothing"),
+        (
+            lambda: prove_desks(BOBIGNY, outcome=Outcome.CAPTCHA, times=1),
+            "a captcha has appeared on its page",
+        ),
+        (lambda: prove_desks(BOBIGNY, outcome=Outcome.BLOCKED, times=1), "its checks are interrupted"),
+        (stop_host, "an operator has stopped its checks"),
+        (pause, "an operator has stopped its checks"),
+    ],
+)
+def test_nothing_is_begun_about_a_desk_that_its_own_checks_do_not_prove(
+    camille: Person, lose: Callable[[], None], reason: str
+) -> None:
+    prove_desks()
+    assert wish(camille, {"deskIds": [BOBIGNY]})[0] == 201
+    lose()
+    status, said = wish(camille, {"deskIds": [BOBIGNY], "name": "another"})
+    assert status == 422
+    assert said["errors"][0]["detail"].startswith(f"{reason} for {BOBIGNY}; no slots of bobigny_93 are seen")
+
+
+def test_a_proof_lasts_two_heartbeats_and_a_desk_that_was_lost_needs_two(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(timedelta(hours=12))
+    assert wish(camille, {"deskIds": [BOBIGNY]})[0] == 201
+    frozen.shift(timedelta(seconds=1))
+    status, said = wish(camille, {"deskIds": [BOBIGNY], "name": "b"})
+    assert (status, "its last proof is too old" in str(said)) == (422, True)
+    prove_desks(BOBIGNY, times=1)
+    status, said = wish(camille, {"deskIds": [BOBIGNY], "name": "b"})
+    assert (status, "one more proof is waited for" in str(said)) == (422, True)
+    prove_desks(BOBIGNY, times=1)
+    assert wish(camille, {"deskIds": [BOBIGNY], "name": "b"})[0] == 201
+
+
+def test_where_somebody_waits_a_proof_lasts_an_hour_or_twenty_intervals_and_overload_stops_nothing(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    begun = clock() - timedelta(hours=1)
+    change(DeskState, wished_seconds=60, share_seconds=240, fast_since=begun)
+    frozen.shift(timedelta(minutes=80))
+    prove_desks(BOBIGNY, outcome=Outcome.OVERLOADED, times=1)
+    assert wish(camille, {"deskIds": [BOBIGNY]})[0] == 201
+    frozen.shift(timedelta(seconds=1))
+    assert wish(camille, {"deskIds": [BOBIGNY], "name": "b"})[0] == 422
+
+
+def test_an_alert_that_runs_takes_other_limits_whatever_the_state_of_its_desks(camille: Person) -> None:
+    _, made = wish(camille, {"deskIds": [BOBIGNY]})
+    fail()
+    answer = camille.patch(f"/api/alerts/{made['id']}", {"limits": {"weekdays": [1]}})
+    assert (answer.status_code, answer.json["isActive"]) == (200, True)
+
+
+def test_three_alerts_that_wait_need_no_plan(person: People) -> None:
+    camille = person()
+    for name in "abc":
+        assert wish(camille, HIDDEN | {"acceptWaiting": True, "name": name})[0] == 201
+    status, said = wish(camille, HIDDEN | {"acceptWaiting": True, "name": "d"})
+    assert (status, said["type"].rpartition(":")[2]) == (409, "fair-use")
+
+
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
 
 @pytest.fixture(autouse=True)
-def world(settings_env: Callable[..., None]) -> None:
+def world(database: str, settings_env: Callable[..., None]) -> None:
     settings_env(PREFECTURES_DIR=PREFECTURES)
 
 
 def refused(body: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong with a body, by path."""
     try:
-        build_targets(NewAlert.model_validate(body))
+        with session() as s:
+            resolve_wish(s, NewAlert.model_validate(body))
     except ValidationError as error:
         return {each.path: each.detail for each in list_field_errors(error)}
     except ApiError as error:
@@ -202,7 +288,9 @@ def test_every_wrong_field_is_named_at_once() -> None:
 
 def test_what_is_named_twice_is_one_target() -> None:
     wish = NewAlert.model_validate(WISH | {"procedures": ["TITRE_SEJOUR"] * 2, "deskIds": [BOBIGNY] * 2})
-    assert [(target.procedure, target.desk_id) for target in build_targets(wish)] == [
+    with session() as s:
+        targets = resolve_wish(s, wish).targets
+    assert [(target.procedure, target.desk_id) for target in targets] == [
         (Procedure.TITRE_SEJOUR, None),
         (None, BOBIGNY),
     ]
@@ -229,8 +317,8 @@ def test_a_round_of_a_quarter_of_an_hour_is_sold_and_shown_with_its_town_halls(
     offer: Callable[..., None], person: People
 ) -> None:
     offer()
-    watch_town_halls(15)
     camille = person(plan=PlanName.URGENCE_7J)
+    watch_town_halls(15)
     assert wish(camille, ROUND)[0] == 201
     found = {desk["id"]: desk for desk in camille.get("/api/prefectures/bobigny_93").json["desks"]}
     assert found[ID]["townHalls"] == ["Aubervilliers (93300) n° 2"]

@@ -21,16 +21,18 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import User
+from api.models.watchability import Hindrance
 from api.outlook.schemas import HeatCell
 from api.pages.choices import search_places
 from api.pages.heat_map import build_heat_map
 from api.pages.words import (
     HIDDEN,
     SEEN,
+    TRIED,
     TROUBLED,
     UNWATCHED,
     WatchClass,
-    classify_desk,
+    classify_watch,
     explain_desk,
     name_website,
 )
@@ -41,6 +43,7 @@ from configs.world.prefecture import desks
 from tests import factories
 from tests.api.world import TOWN_HALLS, add_town_halls, watch_town_halls
 from tests.clients import Browser, Page
+from tests.desk_proofs import prove_desks
 from tests.in_turn import in_turn
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -68,6 +71,7 @@ def open_slots(openings: int) -> None:
 
 def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor: Browser) -> None:
     open_slots(10)
+    prove_desks()
     factories.add_desk(
         status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
         wished_seconds=30, feasible_seconds=75, achieved_seconds=80,
@@ -88,9 +92,10 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
 
 
 def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
+    prove_desks()
     factories.add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     page = visitor.get("/departements/bobigny_93/naturalisation")
-    assert "Un captcha cache les créneaux de cette démarche" in page.text
+    assert "Un captcha cache les créneaux" in page.text
     assert "22 novembre 2026" in page.text
     assert list_register_links(page) == [{"prefecture": ["bobigny_93"], "procedure": ["NATURALISATION"]}]
     factories.add_desk(last_outcome=Outcome.CLOSED)
@@ -122,6 +127,7 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
 def test_it_shows_what_became_of_alerts_here_and_each_plan_leads_to_an_account_with_the_wish(
     visitor: Browser,
 ) -> None:
+    prove_desks()
     day = clock().date() - timedelta(days=1)
     factories.add_day(factories.BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
     text = " ".join(visitor.get(WISH).text.split())
@@ -202,26 +208,30 @@ def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: s
     assert [form["attributes"]["action"] for form in page.forms] == ["/departements", "/departements"]
 
 
-@in_turn("changes, status, is_seen, watch, said", [
-        ({}, DeskStatus.ACTIVE, True, SEEN, "None"),
-        ({}, DeskStatus.ERROR, True, TROUBLED, "ont échoué"),
-        ({}, DeskStatus.CAPTCHA, True, TROUBLED, "nous n’en résolvons aucun"),
-        ({}, DeskStatus.PAUSED, True, TROUBLED, "pas vérifiée"),
-        ({}, DeskStatus.ERROR, False, UNWATCHED, "fermé ou déplacé"),
-        ({"watch": WatchLevel.PRESENCE}, DeskStatus.ACTIVE, False, HIDDEN, "captcha cache"),
-        ({"watch": WatchLevel.NONE}, DeskStatus.PAUSED, False, UNWATCHED, "compte personnel"),
-        ({"watch": WatchLevel.NONE, "because": "x"}, DeskStatus.PAUSED, False, UNWATCHED, "manque un accès"),
-        ({"watch": WatchLevel.NONE, "platform": "ants"}, DeskStatus.PAUSED, False, UNWATCHED, "manque un accès"),
-        ({"refused": "x"}, DeskStatus.PAUSED, False, UNWATCHED, "programmes"),
-        ({"grade": Grade.STALE}, DeskStatus.PAUSED, False, UNWATCHED, "très ancienne"),
+@in_turn("changes, hindrance, watch, said", [
+        ({}, None, SEEN, "None"),
+        ({}, Hindrance.UNPROVEN, TRIED, "Nous essayons cette page"),
+        ({}, Hindrance.RETURNING, TROUBLED, "deuxième vérification"),
+        ({}, Hindrance.FAILING, TROUBLED, "ont échoué"),
+        ({}, Hindrance.SILENT, TROUBLED, "trop ancienne"),
+        ({}, Hindrance.CAPTCHA, TROUBLED, "nous n’en résolvons aucun"),
+        ({}, Hindrance.INTERRUPTED, TROUBLED, "pas vérifiée"),
+        ({}, Hindrance.STOPPED, TROUBLED, "arrêté de vérifier"),
+        ({}, Hindrance.MOVED, UNWATCHED, "fermé ou déplacé"),
+        ({}, Hindrance.HIDDEN, HIDDEN, "captcha cache"),
+        ({"watch": WatchLevel.NONE}, Hindrance.UNWATCHED, UNWATCHED, "compte personnel"),
+        ({"watch": WatchLevel.NONE, "because": "x"}, Hindrance.UNWATCHED, UNWATCHED, "manque un accès"),
+        ({"watch": WatchLevel.NONE, "platform": "ants"}, Hindrance.UNWATCHED, UNWATCHED, "manque un accès"),
+        ({"refused": "x"}, Hindrance.UNWATCHED, UNWATCHED, "programmes"),
+        ({"grade": Grade.STALE}, Hindrance.UNWATCHED, UNWATCHED, "très ancienne"),
     ])  # fmt: skip
 def test_each_reason_has_its_words(
-    app: Flask, changes: dict[str, Any], status: DeskStatus, *, is_seen: bool, watch: WatchClass, said: str
+    app: Flask, changes: dict[str, Any], hindrance: Hindrance | None, watch: WatchClass, said: str
 ) -> None:
     desk = desks()[factories.BOBIGNY].model_copy(update=changes)
     with app.test_request_context("/"):
-        assert classify_desk(desk, status, is_seen=is_seen) is watch
-        assert said in str(explain_desk(desk, status, is_seen=is_seen))
+        assert classify_watch(1, hindrance) is watch
+        assert said in str(explain_desk(desk, hindrance))
 
 
 def test_the_national_site_has_its_name_and_others_their_host(app: Flask) -> None:
@@ -303,11 +313,11 @@ def find_tile(page: Page, place: str) -> str:
 
 
 def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browser) -> None:
-    factories.add_desk(status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock())
+    prove_desks(factories.BOBIGNY)
     page = visitor.get("/carte")
     assert (find_tile(page, "bobigny_93"), find_tile(page, "melun_77"), find_tile(page, "cergy_95")) == (
         "seen",
-        "troubled",
+        "tried",
         "unknown",
     )
     tags = Counter(tag for tag, _ in page.tags)

@@ -21,6 +21,7 @@ from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.plan import PlanName
 from tests.api.world import Door, reveal_health
 from tests.clients import Browser
+from tests.desk_proofs import prove_desks
 from tests.factories import (
     BOBIGNY,
     add_alert,
@@ -43,6 +44,7 @@ OFFER = "Appelez-moi quand un créneau s’ouvre"
 
 
 def hold(plan: PlanName = PlanName.URGENCE_24H) -> None:
+    prove_desks()
     add_grant(one(User).id, plan)
 
 
@@ -115,6 +117,7 @@ def test_sent_twice_at_once_it_creates_one(camille: Browser) -> None:
 
 
 def test_without_a_plan_it_shows_plans_and_keeps_what_was_typed(camille: Browser) -> None:
+    prove_desks()
     camille.get(WISH)
     page = camille.send(NEW, **{"name": "Maman", "limits.weekdays[]": "3"})
     assert camille.status == 422
@@ -138,6 +141,7 @@ def test_without_a_plan_it_shows_plans_and_keeps_what_was_typed(camille: Browser
 
 
 def test_what_nobody_sees_shows_what_is_seen_and_is_kept_on_request(camille: Browser) -> None:
+    prove_desks()
     page = camille.get(f"{NEW}?prefecture=bobigny_93&procedure=NATURALISATION")
     assert "Nous pouvons vous écrire le jour où ils deviennent visibles." in page.text
     page = camille.send(NEW, name="Maman", acceptWaiting="")

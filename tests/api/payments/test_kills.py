@@ -48,7 +48,7 @@ Act = Callable[[Life], object]
 
 def buy(name: PlanName, *, alert: bool = False) -> Act:
     def act(life: Life) -> None:
-        answer = life.ask(lambda: life.till.order(name, **({"alert": ALERT} if alert else {})))
+        answer = life.ask(lambda: life.till.order(name, **({"alert": ALERT} if alert else dict[str, Any]())))
         assert answer.status_code == 200, answer.json
         life.till.shop.control.pay(answer.json["checkoutUrl"].rpartition("/")[2])
         life.deliver()

@@ -11,6 +11,7 @@ from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version
 from tests.api.payments.shop import Shop, find_customer
 from tests.clients import Answer, Person, sign_in
+from tests.desk_proofs import make_ready_to_order
 from tests.factories import change
 
 ALERT = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
@@ -52,9 +53,13 @@ class Till:
     def post(self, path: str, body: dict[str, Any]) -> Answer:
         return self.person.post(f"/api/billing/{path}", body)
 
-    def order(self, name: PlanName = PlanName.URGENCE_7J, **changes: Any) -> Answer:
-        """Ask for a checkout; without an alert unless one is given."""
+    def order(
+        self, name: PlanName = PlanName.URGENCE_7J, *, is_proven: bool = True, **changes: Any
+    ) -> Answer:
+        """Ask for a checkout; without an alert unless one is given. `is_proven`: after what lets both be ordered."""
         body: dict[str, Any] = {"plan": name.value, "consent": make_consent()} | changes
+        if is_proven:
+            make_ready_to_order(self.person.id, has_alert="alert" in body)
         return self.post("checkout", body if "alert" in body else {"withoutAlert": True} | body)
 
     def sessions(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
 from api.models.slot import GoneReason, SlotRow
+from api.models.watchability import Standing
 from api.outlook.queries import list_offers
 from api.prefectures.watch_states import WatchStates, read_watch_states
 from configs.ground.clock import clock
@@ -188,7 +189,7 @@ def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) ->
 )
 def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, reason: str) -> None:
     state = DeskState(id=desk.id, status=DeskStatus.ACTIVE, status_reason="checked", inconclusive=0)
-    answer = WatchStates({desk.id: state}, {}).build_answer(desk)
+    answer = WatchStates({desk.id: state}, {}, {desk.id: Standing(desk, None)}).build_answer(desk)
     assert (answer.status, answer.status_reason) == (status, reason)
 
 
@@ -208,7 +209,7 @@ def test_the_public_does_not_read_off_the_reason_whether_slots_are_open_now(
         id=desk.id, status=DeskStatus.ACTIVE, status_reason=text, inconclusive=failures, last_check_at=now,
         last_proven_at=now - timedelta(minutes=failures),
     )  # fmt: skip
-    seen = WatchStates({desk.id: state}, {})
+    seen = WatchStates({desk.id: state}, {}, {desk.id: Standing(desk, None)})
     assert seen.build_public_answer(desk).status_reason == told
     assert seen.build_answer(desk).status_reason == text
 
@@ -217,7 +218,12 @@ def test_a_release_is_told_until_it_has_been() -> None:
     desk, now = made(), clock()
     for ahead, told in ((60, now + timedelta(seconds=60)), (-1, None)):
         state = DeskState(id=desk.id, inconclusive=0, releases_at=now + timedelta(seconds=ahead))
-        assert WatchStates({desk.id: state}, {}).build_public_answer(desk).releases_at == told
+        assert (
+            WatchStates({desk.id: state}, {}, {desk.id: Standing(desk, None)})
+            .build_public_answer(desk)
+            .releases_at
+            == told
+        )
 
 
 def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) -> None:

@@ -24,6 +24,7 @@ from deploy.sandbox.providers.push import make_subscription
 from notifier.jobs import deliver, match
 from tests.api.payments.shop import Shop
 from tests.api.privacy.traces import find, read_files, read_redis, read_tables
+from tests.desk_proofs import prove_desks
 from tests.factories import rows, see
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Life:
 
     def wait_for_slot(self) -> None:
         wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"], "name": ALERT}
+        prove_desks()
         alert = self.ask("POST", "/api/alerts", wish, 201)
         detection, _ = see("2099-01-05T09:00:00+01:00")
         match(str(detection))

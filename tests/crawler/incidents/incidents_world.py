@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from api.models.alert import AlertTarget
-from api.models.desk import DeskState, Outage, OutageReason
+from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role
@@ -40,7 +40,8 @@ def checked(slug: str, *ends: tuple[Outcome, datetime], evidence: str = "test") 
     """Write checks, oldest first, and what they make of the desk's row."""
     for outcome, at in ends:
         add_check(desk(slug), started_at=at, outcome=outcome, evidence=evidence)
-        proven = {"last_proven_at": at} if outcome.conclusive else {}
+        since = {"last_proven_at": at, "proven_before_at": at, "status": DeskStatus.ACTIVE}
+        proven = since if outcome.conclusive else {}
         change(DeskState, DeskState.id == desk(slug), last_check_at=at, last_outcome=outcome, **proven)
 
 

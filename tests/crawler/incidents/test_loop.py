@@ -296,6 +296,7 @@ def test_a_desk_whose_page_has_moved_is_not_watchable_until_it_is_found() -> Non
     assert still_kept(alert)
     with session() as rows:
         moved_pages.end_drifts(rows, [A["desk_id"]], NOW)
+    checked("a", (Outcome.NO_SLOTS, NOW))
     assert [row.kind for row in told(NOW + HOUR)] == ["desk_watchable"]
 
 

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from api.models.alert import AlertTarget
 from api.models.user import Contact, Role
 from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version
@@ -21,7 +22,7 @@ from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.request_body import Refusal
-from tests.factories import add_user, give_role, one
+from tests.factories import add_alert, add_user, give_role, one
 from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, Refused, ShopApi, click
 from tests.lab.chaos.subscribers import SHOPPERS
 
@@ -36,7 +37,8 @@ _OFTEN = (10, 3, 1, 1, 4, 3, 3, 2)
 _ASK_ANOTHER = (
     HTTPStatus.CONFLICT,
     HTTPStatus.UNAUTHORIZED,
-)  # the plan does not go; the account went meanwhile
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)  # the plan does not go; the account went meanwhile; no check proves the desk just now
 _TRIES = 5  # shoppers that are asked in turn: some have a plan beside which this one cannot be bought
 RETRIES = [1, 2, 4, *[5] * 200]  # seconds until Stripe sends an event again
 _PAYS_LATE, _WITHDRAWS_FIRST = 0.3, 0.5  # of those who leave
@@ -190,6 +192,7 @@ class Shop:
 def _add_buyer(number: int, email: str) -> Buyer:
     """Write a buyer; return it with a name, and with the ids of the account and its contact."""
     user = add_user(email, password=PASSWORD).id
+    add_alert(user, AlertTarget(prefecture_id="melun_77", procedure="NATURALISATION"), enabled=False)
     ids = user, one(Contact, Contact.user_id == user).id
     return Buyer(email, f"{_NAME}{number:02}", frozenset(map(str, ids)))
 

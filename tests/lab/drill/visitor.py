@@ -88,7 +88,9 @@ class Visitor:
             "acknowledgesLoss": True,
             "acceptsHourThreshold": False,
         }
-        order = {"plan": PLAN, "withoutAlert": True, "consent": consent}
+        outlook = f"/prefectures/{_WISH['prefectureId']}/outlook?procedure={_WISH['procedures'][0]}"
+        wait_for(lambda: self.ask("GET", outlook)["plans"], "a desk that checks prove")
+        order = {"plan": PLAN, "alert": _WISH, "consent": consent}
         page = self.ask("POST", "/billing/checkout", order)["checkoutUrl"]
         paid = STRIPE.pay(page.rpartition("/")[2])
         if paid["error"]:
@@ -96,9 +98,8 @@ class Visitor:
         wait_for(lambda: self.ask("GET", "/auth/me")["plan"] == PLAN, "the plan that was paid")
 
     def watch(self) -> None:
-        """Create an alert, and wait until its desk was checked."""
-        alert: str = self.ask("POST", "/alerts", _WISH)["id"]
-        wait_for(lambda: self.ask("GET", f"/alerts/{alert}")["lastProvenAt"], "the first proven check")
+        """Wait until the desk of the ordered alert was checked."""
+        wait_for(lambda: self.ask("GET", "/alerts")["items"][0]["lastProvenAt"], "the first proven check")
 
     def await_alert(self, before: int = 0) -> dict[str, Any]:
         """Wait until more mails about slots have arrived than before; return the newest."""

@@ -9,6 +9,7 @@ from api.models.user import User
 from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop
 from tests.clients import Browser, Page
+from tests.desk_proofs import make_ready_to_order
 from tests.factories import add_account
 
 TICKED = {
@@ -31,6 +32,7 @@ class Buyer:
         return self.browser.get(url)
 
     def open_order(self, name: PlanName = PlanName.URGENCE_7J, wish: str = "") -> Page:
+        make_ready_to_order(self.user.id, has_alert=bool(wish))
         return self.get(f"/formule/commande?plan={name}{wish}")
 
     def press(self, **changes: Any) -> Page:

@@ -12,15 +12,18 @@ import time_machine
 
 from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert
+from api.models.desk import DeskState
 from api.models.payment import Payment
 from api.models.user import Contact
 from configs.ground.clock import clock
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from tests.api.pages.plan.conftest import Buyer
 from tests.api.pages.plan.test_plan import buy
 from tests.api.payments.invoices.documents import issue
 from tests.api.world import reveal_health
 from tests.clients import Browser
+from tests.desk_proofs import make_ready_to_order, prove_desks
 from tests.factories import BOBIGNY, PASSWORD, add_account, add_alert, add_desk, change, rows
 from tests.in_turn import in_turn
 
@@ -47,6 +50,38 @@ def test_an_order_leads_to_checkout_and_its_payment_creates_the_alert(buyer: Buy
     assert "je perds mon droit de rétractation" in payment.consent_text
 
 
+def test_an_order_says_which_desks_are_watched_asks_an_old_proof_again_and_shows_the_answer(
+    buyer: Buyer, frozen: time_machine.Traveller
+) -> None:
+    prove_desks()
+    change(DeskState, feasible_seconds=240, slowest_seconds=1800)
+    frozen.shift(timedelta(minutes=16))
+    page = buyer.get(f"/formule/commande?plan=URGENCE_7J{WISH}")
+    text = " ".join(page.text.split())
+    assert "Aujourd’hui, une vérification en 4 minutes environ. Au plus lent 30 minutes" in text
+    assert "Un captcha cache les créneaux" in text  # of the other desk, before the price
+    assert "Nous vérifions cette page maintenant" in text
+    requested = {each.id: each.check_requested_at for each in rows(DeskState)}
+    assert requested[BOBIGNY] == clock()
+    change(DeskState, check_requested_at=None)  # the planner took it
+    frozen.shift(timedelta(minutes=9))
+    buyer.get(f"/formule/commande?plan=URGENCE_7J{WISH}")
+    assert {each.check_requested_at for each in rows(DeskState)} == {None}
+    for _ in range(5):
+        prove_desks(BOBIGNY, outcome=Outcome.UNREADABLE, times=1)
+    live = buyer.browser.client.get(f"/formule/commande/guichets?plan=URGENCE_7J{WISH}").get_json()
+    assert (live["stop"], "Les dernières vérifications ont échoué" in live["parts"]["offer"]) == (True, True)
+    page = buyer.get(f"/formule/commande?plan=URGENCE_7J{WISH}")
+    assert BUTTON not in page.html
+    assert "Me prévenir quand ce sera possible" in page.text
+
+
+def test_without_a_desk_to_watch_no_plan_is_offered(buyer: Buyer) -> None:
+    page = buyer.get("/formule/commande?plan=URGENCE_7J")
+    assert BUTTON not in page.html
+    assert "Choisissez ce qui est à surveiller" in page.text
+
+
 LABELS = {
     "fr": "commande avec obligation de paiement",
     "en": "order with obligation to pay",
@@ -58,7 +93,7 @@ LABELS = {
 def test_the_button_says_the_obligation_to_pay_and_the_line_before_it_what_price_and_duration(
     language: str, browse: Callable[..., Browser]
 ) -> None:
-    add_account(language=language)
+    make_ready_to_order(add_account(language=language).id)
     browser = browse(language)
     browser.sign_in()
     page = browser.get("/formule/commande?plan=URGENCE_TOTAL")
@@ -241,7 +276,7 @@ def patient(buyer: Buyer, settings_env: Callable[..., None], tmp_path: Path) -> 
 def test_the_order_asks_for_explicit_consent(patient: Buyer) -> None:
     page = patient.open_order(wish=HEALTH_WISH)
     assert read_consent_text("health", "fr") in page.text
-    assert "<li><bdi>Étrangers malades</bdi></li>" in page.html, "the desk is named as people know it"
+    assert "<bdi>Étrangers malades" in page.html, "the desk is named as people know it"
     (box,) = (at for tag, at in page.tags if at.get("name") == "acceptHealth")
     assert "checked" not in box, "an address ticks no box"
     page = patient.press()
@@ -305,7 +340,7 @@ def test_it_is_bought_and_each_page_says_that_the_plan_waits(withdrawn: Buyer) -
     withdrawn.pay()
     order = max(rows(Payment), key=lambda each: each.id)
     assert (order.consent["startNow"], order.consent_text) == (False, "")
-    (alert,) = rows(Alert)
+    (alert,) = rows(Alert, Alert.enabled)
     for url in ("/formule", "/dashboard", f"/alertes/{alert.id}"):
         assert "commence le 5 décembre 2026, 00:00" in withdrawn.get(url).text, url
     assert "du 5 décembre 2026, 00:00 au 12 décembre 2026, 00:00" in (

@@ -55,6 +55,7 @@ PAGES = {
     "links.show_link went": "/l/{went}",
     "links.show_link answer": "/l/{answer}?value=found",
     "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
+    "plan.show_offer": "/formule/commande/guichets?prefecture=melun_77&procedure=titre-sejour",
     "plan.show_payment": "/formule/paiements/{payment}",
     "plan.show_withdrawal": "/formule/retractation/{payment}",
     "preferences.show_new_email": "/profil/nouvelle-adresse/{verify}",

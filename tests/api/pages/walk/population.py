@@ -25,6 +25,7 @@ from configs.ground.message_groups import MessageGroup
 from configs.ground.proofs import new_key
 from tests import factories
 from tests.clients import Browser
+from tests.desk_proofs import prove_desks
 
 ROLES = ("visitor", "newcomer", "anna", "neighbour", "support", "admin")
 # What Anna's own pages show, and no page of another person.
@@ -85,7 +86,7 @@ def populate(app: Flask) -> Population:
 
 
 def _write_alerts(user_id: UUID) -> dict[str, str]:
-    factories.add_desk(last_check_at=clock(), last_proven_at=clock())
+    prove_desks()
     detection, slots = factories.see("2099-01-05T09:00:00+01:00")
     alert, closed = factories.add_alert(user_id), factories.add_alert(user_id)
     found = factories.add_match(alert, detection, slots)

@@ -24,6 +24,7 @@ from tests.api.pages.walk.addresses import (
 from tests.api.pages.walk.population import SECRETS, Population
 from tests.api.pages.walk.test_forms import find_token
 from tests.clients import Browser
+from tests.desk_proofs import make_ready_to_order
 from tests.factories import change
 from tests.in_turn import in_turn
 
@@ -314,6 +315,7 @@ def test_cookies_of_another_kind_open_nothing(population: Population, anna: Brow
 
 
 def test_the_form_says_which_plan_is_ordered_not_its_address(population: Population) -> None:
+    make_ready_to_order(population.users["support"])
     buyer = population.browse("support")  # without a plan
     data = {"plan": "URGENCE_TOTAL", "csrf_token": find_token(buyer, "plan.order"), "button_code": "order"}
     address = "/formule/commande?plan=URGENCE_24H&prefecture=melun_77&procedure=visa"

@@ -14,18 +14,20 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.models.alert import Alert
-from api.models.payment import Payment, PaymentStatus, PlanCredit
+from api.models.payment import Payment, PaymentStatus, PlanCredit, Refund, RefundReason
 from api.models.stripe_event import CommandKind
 from api.models.user import Contact, ContactState, User
 from api.payments.exchange.commands import carry_out
 from api.payments.gateway.client import call
 from configs.ground.clock import clock
 from configs.world import sales_terms
+from configs.world.desk import Outcome
 from configs.world.plan import PlanName, plans
 from tests.api.payments.shop import find_intent, list_messages, order_refund
 from tests.api.payments.till import ALERT, Till, make_consent
 from tests.clients import problem
-from tests.factories import add_desk, change, rows
+from tests.desk_proofs import prove_desks
+from tests.factories import BOBIGNY, add_desk, change, rows
 from tests.in_turn import in_turn
 
 _SESSIONS = "/v1/checkout/sessions"
@@ -62,6 +64,13 @@ def test_an_order_is_written_with_its_consent_and_its_payment_creates_the_alert(
         "paymentId": str(payment.id),
         "expiresAt": "2026-11-20T10:00:00Z",
         "desksWatched": 2,
+        "notWatched": [
+            {
+                "deskId": "bobigny_93/naturalisation",
+                "because": "hidden",
+                "detail": "a captcha stands before the slots",
+            }
+        ],
         "beginsAt": None,
     }
     assert (payment.status, payment.amount_cents) == (PaymentStatus.PENDING, 1499)
@@ -82,6 +91,35 @@ def test_an_order_is_written_with_its_consent_and_its_payment_creates_the_alert(
     assert (alert.user_id, alert.enabled) == (till.person.id, True)
     assert (payment.alert_id, payment.alert_wish) == (alert.id, None)
     assert till.shop.door.caught_up == [alert.id]
+
+
+def test_nothing_is_sold_that_no_check_proves_nor_a_plan_for_alerts_that_only_wait(till: Till) -> None:
+    for change_of in ({"alert": ALERT}, {"withoutAlert": True}):
+        answer = till.order(is_proven=False, **change_of)
+        (error,) = answer.json["errors"]
+        assert (answer.status_code, error["rule"]) == (422, "not_watched")
+    waiting = till.person.post("/api/alerts", ALERT | {"acceptWaiting": True})
+    assert waiting.json["awaitsWatch"] is True
+    (error,) = till.order(is_proven=False).json["errors"]
+    assert (error["path"], "bobigny_93/titre-sejour: it is being tried" in error["detail"]) == (
+        "withoutAlert",
+        True,
+    )
+    prove_desks()
+    assert till.order(is_proven=False).json["desksWatched"] == 2
+
+
+def test_an_order_of_which_some_is_not_watched_says_so_and_what_went_until_it_was_paid_waits(
+    till: Till,
+) -> None:
+    answer = till.order(alert=ALERT)
+    assert [each["deskId"] for each in answer.json["notWatched"]] == ["bobigny_93/naturalisation"]
+    for _ in range(5):
+        prove_desks(BOBIGNY, outcome=Outcome.UNREADABLE, times=1)
+    till.pay(answer)
+    (alert,) = rows(Alert)
+    assert (alert.awaits_watch, alert.enabled, till.read_plan()) == (True, False, PlanName.NONE)
+    assert [each.reason for each in rows(Refund)] == [RefundReason.NOT_WATCHED]
 
 
 def test_an_alert_that_the_plan_cannot_carry_by_then_is_paused_and_told(till: Till) -> None:

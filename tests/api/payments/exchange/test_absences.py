@@ -87,6 +87,7 @@ def test_what_is_too_long_ago_to_be_listed_is_for_operators(shop: Shop, camille:
     )
 
 
+@pytest.mark.months
 def test_who_ended_a_subscription_during_an_absence_can_buy_again(till: Till) -> None:
     till.buy(PlanName.URGENCE_TOTAL)
     till.shop.pass_time(days=25)

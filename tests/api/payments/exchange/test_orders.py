@@ -30,6 +30,7 @@ from tests.api.payments.shop import (
     order_refund,
 )
 from tests.clients import Person
+from tests.desk_proofs import prove_desks
 from tests.factories import add_alert, change, rows
 from tests.waiting import at_once
 
@@ -79,6 +80,7 @@ def test_a_plan_starts_when_a_bank_debit_is_paid_and_not_where_it_fails_or_nobod
 
 
 def test_the_ordered_alert_is_created_or_the_money_goes_back(shop: Shop, camille: Person) -> None:
+    prove_desks()
     wishes = ({"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}, {"deskIds": ["gone"]})
     bought = [shop.buy(camille.id, PlanName.URGENCE_24H, alert_wish=wish) for wish in wishes]
     shop.deliver()

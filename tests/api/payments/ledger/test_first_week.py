@@ -89,6 +89,7 @@ def test_an_order_under_earlier_terms_ends_on_any_day(again: Till) -> None:
     assert cancel_today(again) == "2026-11-21T23:00:00Z"
 
 
+@pytest.mark.months
 def test_after_90_days_it_is_a_first_one_again(till: Till) -> None:
     till.buy(TOTAL)
     hand_over()

@@ -1,5 +1,6 @@
 """Paid time without watching is given back, never twice; a desk that closes for good leaves a choice of desk or money; a notice of the end of a plan."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ import time_machine
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.desk import Outage, OutageReason
+from api.models.desk import DeskState, HostState, Outage, OutageReason
 from api.models.notification import HeldFor, Notification, State
 from api.models.payment import CreditForm, Payment, Refund, RefundReason, Subscription, WatchCredit
 from api.models.user import Channel, Contact, Grant, User
@@ -27,6 +28,7 @@ from tests.api.messages import read_again
 from tests.api.payments.shop import list_grants, list_messages
 from tests.api.payments.till import ALERT, Till, make_consent
 from tests.clients import People, Person, problem
+from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_checks, add_contact, add_desk, change, one, remove, rows, save
 from tests.refused_writes import broken_row
 from tests.waiting import at_once
@@ -52,6 +54,38 @@ def test_a_short_plan_lasts_longer_by_a_hole_of_two_hours(till: Till) -> None:
     assert list_messages().count("credited") == 1
     (entry,) = till.get("history").json["items"][0]["credits"]
     assert (entry["reason"], entry["seconds"]) == ("outage", 7200)
+
+
+def fail() -> None:
+    for _ in range(5):
+        prove_desks(BOBIGNY, outcome=Outcome.UNREACHABLE, times=1)
+
+
+def pause() -> None:
+    change(DeskState, paused_at=clock(), pause_reason="they wrote to us")
+
+
+def stop_host() -> None:
+    host = prefecture("bobigny_93").desks[0].host
+    save(HostState(host=host, stopped_at=clock(), stop_reason="they wrote to us"))
+
+
+@pytest.mark.parametrize("lose", [fail, pause, stop_host])
+def test_what_may_not_be_sold_any_more_closes_nothing_that_was_sold(
+    till: Till, lose: Callable[[], None]
+) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    check(30, 60)
+    till.shop.pass_time(hours=1)
+    lose()
+    assert till.order(PlanName.URGENCE_24H, is_proven=False, alert=ALERT).status_code == 422
+    for hours in (4, 20):  # in the hole, and after the end of the plan
+        till.shop.pass_time(hours=hours)
+        jobs.credit_outages()
+        (alert,) = till.person.get("/api/alerts").json["items"]
+        assert (alert["isActive"], alert["awaitsWatch"], rows(Refund)) == (True, False, [])
+    (row,) = rows(WatchCredit)
+    assert (row.seconds // 3600, till.read_plan()) == (23, PlanName.URGENCE_24H)
 
 
 def test_an_account_that_fails_keeps_no_other_from_its_credit(till: Till, person: People) -> None:
@@ -222,7 +256,7 @@ def test_a_subscription_is_cancelled_too_and_that_is_confirmed(till: Till) -> No
 
 
 def test_an_extension_that_has_not_begun_goes_back_whole(closed: Till) -> None:
-    closed.buy(PlanName.URGENCE_7J)
+    closed.shop.buy(closed.person.id, PlanName.URGENCE_7J)
     assert closed.post(ROUTE, {"alertId": read_alert_id(closed)}).json["refund"] == 1285 + 1499
     assert [each.ends_at for each in list_grants(closed.person.id)] == [clock()]
 
@@ -237,6 +271,7 @@ def test_neither_somebody_elses_alert_nor_rubbish_nor_one_that_names_another_des
     for body in ({}, {"alertId": 7}, {"alertId": "x" * 4000}, {"alertId": None}):
         assert closed.post(ROUTE, body).status_code == 422
     wish = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
+    prove_desks("melun_77/titre-sejour")
     answer = closed.person.patch(f"/api/alerts/{alert_id}", wish)
     assert answer.status_code == 200, answer.json
     assert problem(closed.post(ROUTE, {"alertId": alert_id})) == (409, "desk-open")

@@ -1,0 +1,197 @@
+"""Watchability of desks: what may be begun about a desk now, by the state that its checks left.
+
+Alerts, orders, offers and words on pages follow it. What runs follows the desk files alone: checks, intervals, holes,
+refunds, running plans.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import ceil
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.address_doubts import find_doubts
+from api.models.desk import DeskState, DeskStatus, HostState, is_forbidden
+from api.models.discovery import Drift
+from configs.ground.clock import clock
+from configs.world.desk import ROUND_SECONDS, Desk, Outcome, WatchLevel, heartbeat_seconds
+from configs.world.plan import Plan
+
+_HOUR = timedelta(hours=1)
+_MINUTE = 60
+_HEARTBEATS, _INTERVALS = 2, 20  # a proof lasts so many, the second at the faster pace; an hour at least
+
+
+class Hindrance(StrEnum):
+    """Why the slots of a desk cannot be watched now, the slightest first."""
+
+    RETURNING = "returning"  # it was lost and is proven again, once: the second proof is waited for
+    UNPROVEN = "unproven"  # being tried: no check has proven anything yet, or not that people book there
+    INTERRUPTED = "interrupted"  # the site refuses us, or is under maintenance
+    FAILING = "failing"  # checks in a row proved nothing
+    SILENT = "silent"  # the last proof is too old
+    CAPTCHA = "captcha"  # a captcha appeared on a page that had none
+    STOPPED = "stopped"  # by an operator, with its host or alone
+    MOVED = "moved"
+    FORBIDDEN = "forbidden"  # by its host's robots.txt
+    CLOSED = "closed"
+    LONG_ROUNDS = "long_rounds"
+    HIDDEN = "hidden"  # its page always asks for a captcha
+    UNWATCHED = "unwatched"  # its file says that it is not checked
+
+
+_WORDS = {
+    Hindrance.RETURNING: "its checks prove it again, and one more proof is waited for",
+    Hindrance.UNPROVEN: "it is being tried, and no check has proven anything yet",
+    Hindrance.INTERRUPTED: "its checks are interrupted",
+    Hindrance.FAILING: "its last checks proved nothing",
+    Hindrance.SILENT: "its last proof is too old",
+    Hindrance.CAPTCHA: "a captcha has appeared on its page",
+    Hindrance.STOPPED: "an operator has stopped its checks",
+    Hindrance.MOVED: "the prefecture seems to have moved the page",
+    Hindrance.FORBIDDEN: "its site asks programs not to read the page",
+    Hindrance.CLOSED: "the prefecture has closed the page",
+}
+_BY_STATUS = {
+    DeskStatus.ERROR: Hindrance.FAILING,
+    DeskStatus.CAPTCHA: Hindrance.CAPTCHA,
+    DeskStatus.PAUSED: Hindrance.INTERRUPTED,
+}
+_ORDER = tuple(Hindrance)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What may be begun about a desk; `hindrance`: None where it is watchable."""
+
+    desk: Desk
+    hindrance: Hindrance | None
+    state: DeskState | None = None
+    doubt: str | None = None  # why it is not for sale whatever its checks prove, in English
+
+    @property
+    def is_watchable(self) -> bool:
+        """Whether its own checks prove the desk now: only then may it be sold."""
+        return self.hindrance is None
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether nothing lasting hinders it: a paused alert goes on, and time without watching is given back."""
+        return rank_standing(self) < _ORDER.index(Hindrance.MOVED)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether its site was overloaded at the last check, within the hour: that is said, and stops nothing."""
+        at = self.state.last_check_at if self.state else None
+        return bool(
+            self.state and self.state.last_outcome is Outcome.OVERLOADED and at and at > clock() - _HOUR
+        )
+
+    @property
+    def reason(self) -> str:
+        """Return why it is not watchable, in English; empty where it is."""
+        if self.doubt and self.hindrance in (Hindrance.UNPROVEN, Hindrance.FORBIDDEN):
+            return self.doubt
+        if self.hindrance is None or self.hindrance in _WORDS:
+            return _WORDS[self.hindrance] if self.hindrance else ""
+        if self.hindrance is not Hindrance.LONG_ROUNDS:
+            return self.desk.unwatched_because or "a captcha stands before the slots"
+        seconds = self.state.feasible_seconds if self.state else None
+        if not seconds:
+            return "how long asking all its town halls takes is not known yet"
+        limit = ROUND_SECONDS // _MINUTE
+        return f"asking all its town halls takes {ceil(seconds / _MINUTE)} minutes, more than {limit}"
+
+
+Standings = Mapping[str, Standing]  # by id of the desk
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Seconds between checks: those of today, and the most that may follow once all desks of a host are waited for."""
+
+    today: float
+    slowest: float
+
+    @classmethod
+    def of(cls, plan: Plan, states: Iterable[DeskState]) -> Self:
+        """Return what a plan gives at these desks: that of the slowest of them."""
+        known = list(states)
+        today = max([float(plan.interval_seconds or 0), *(each.feasible_seconds or 0 for each in known)])
+        return cls(today, max([today, *(each.slowest_seconds or 0 for each in known)]))
+
+
+def read_standings(session: Session, about: Iterable[Desk]) -> dict[str, Standing]:
+    """Return by id what may be begun about these desks, by two queries."""
+    known = {desk.id: desk for desk in about}
+    moved = sa.exists().where(Drift.desk_id == DeskState.id, Drift.ends_at.is_(None))
+    stopped = sa.select(sa.func.array_agg(HostState.host)).where(HostState.stopped_at.is_not(None))
+    query = sa.select(DeskState, moved, stopped.scalar_subquery()).where(DeskState.id.in_(known))
+    doubts = find_doubts(session, known.values())
+    found = {}
+    for state, has_moved, hosts in session.execute(query):
+        desk, doubt = known[state.id], doubts.get(state.id)
+        hindrance = _judge(desk, state, has_moved, hosts or (), is_doubted=doubt is not None)
+        found[state.id] = Standing(desk, hindrance, state, doubt)
+    return {key: found.get(key) or Standing(desk, _judge_file(desk)) for key, desk in known.items()}
+
+
+def find_slightest(standings: Iterable[Standing]) -> Standing | None:
+    """Return the standing that hinders least, a watchable one first; None without any."""
+    return min(standings, key=rank_standing, default=None)
+
+
+def rank_standing(standing: Standing) -> int:
+    """Return the rank of what hinders a desk: -1 where it is watchable."""
+    return _ORDER.index(standing.hindrance) if standing.hindrance else -1
+
+
+def _judge_file(desk: Desk) -> Hindrance:
+    """Return what hinders a desk of which no check is known."""
+    if not desk.schedulable:
+        return Hindrance.UNWATCHED
+    if desk.watch is not WatchLevel.FULL:
+        return Hindrance.HIDDEN
+    return Hindrance.LONG_ROUNDS if desk.in_rounds else Hindrance.UNPROVEN
+
+
+def _judge(
+    desk: Desk, state: DeskState, has_moved: bool, stopped: Iterable[str], *, is_doubted: bool
+) -> Hindrance | None:
+    if not desk.shows_slots:
+        return _judge_file(desk)
+    lasting = {
+        Hindrance.CLOSED: state.last_outcome is Outcome.CLOSED,
+        Hindrance.MOVED: has_moved,
+        Hindrance.FORBIDDEN: is_forbidden(desk, state.forbidden_at),
+        Hindrance.LONG_ROUNDS: desk.is_round_too_long(state.feasible_seconds),
+        Hindrance.STOPPED: state.paused_at is not None or desk.host in stopped,
+        Hindrance.UNPROVEN: is_doubted,
+    }
+    return next((each for each, is_true in lasting.items() if is_true), None) or _judge_checks(state)
+
+
+def _judge_checks(state: DeskState) -> Hindrance | None:
+    if state.last_proven_at is None:
+        return Hindrance.FAILING if state.status is DeskStatus.ERROR else Hindrance.UNPROVEN
+    return _BY_STATUS.get(state.status) or _judge_proofs(state, state.last_proven_at)
+
+
+def _judge_proofs(state: DeskState, proven_at: datetime) -> Hindrance | None:
+    lasts = find_proof_life(state)
+    if clock() - proven_at > lasts:
+        return Hindrance.SILENT
+    before = state.proven_before_at
+    return Hindrance.RETURNING if before is None or proven_at - before > lasts else None
+
+
+def find_proof_life(state: DeskState) -> timedelta:
+    """Return for how long a proof of a desk counts: two heartbeats, or shorter once it was asked fast for an hour."""
+    interval = max(state.wished_seconds or 0, state.share_seconds or 0)
+    is_fast = state.fast_since is not None and clock() - state.fast_since >= _HOUR
+    seconds = _INTERVALS * interval if is_fast else _HEARTBEATS * max(heartbeat_seconds(), interval)
+    return max(_HOUR, timedelta(seconds=seconds))
