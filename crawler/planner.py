@@ -44,6 +44,7 @@ _LOCK = 0x72647670  # an advisory lock: one plans, others wait; PostgreSQL ends 
 # Between two runs; after a longer one, or a step of the clock, slots are not lapsed at once
 _LONGEST_PAUSE = FRESH
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
+_OWN_NAME = timedelta(days=1)  # as in crawler/scheduling/lua/_instants.lua
 _AT_ONCE = 500  # desks in one script
 
 
@@ -149,7 +150,8 @@ class Planner:
         planned = planning.plan_desks(rows, chosen, shares, task, now)
         # What is not to be watched is not paid for.
         backoff.end_outages(rows, [*paused, *forbidden.closed, *queues], now)
-        rests = {host: until for host, each in hosts.items() if (until := each.rests_until) and until > now}
+        rests = {host: until for host, each in hosts.items() if (until := each.rests_until)}
+        rests = {host: until for host, until in rests.items() if until > now - _OWN_NAME}
         due_queue.send(self._client, due_queue.rest(rests, now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk, entry in planned:

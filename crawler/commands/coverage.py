@@ -18,16 +18,26 @@ What the desk files of `configs/prefectures/` hold. Written by `scrapy coverage 
 it current.
 
 * **Grade**: how sure the address is. `confirmed` (opened and seen by an operator), `unconfirmed` (from a public source,
-  never opened), `stale` (known dead or very old: not checked), `retired` (kept for history).
+  never opened), `stale` (known dead or very old: asked once a day if it lives), `retired` (kept for history).
 * **Watch level**: what a check can prove. `full` (slots), `presence` (only that the procedure exists: a captcha hides
   the slots), `none` (not checked: a token, a login, something of its page or
   an operator's decision on its host is missing)."""
+
+_BY_STATE = """\
+## By state
+
+Desks; and wishes, each procedure at each prefecture, by the nearest of their desks. What can be sold is sold while its
+own checks prove it, and is being tried before. What is probed is an old address that is asked once a day if it lives.
+What is waited for has a page that is not asked, or that shows no slots. `make bench ARGS='--only wishes'` asks the API
+for each wish."""
 
 _LEVELS = (
     (WatchLevel.FULL, "slots are seen"),
     (WatchLevel.PRESENCE, "only its existence is seen"),
     (WatchLevel.NONE, "not watched"),
 )
+# Of desks, and of wishes by their nearest desk; what is known of a desk beyond its file is in the table `desks`
+_STATES = ("can be sold", "probed", "waited for", "unknown")
 
 
 class Command(OperatorCommand, ScrapyCommand):
@@ -58,6 +68,8 @@ def page(found: Mapping[str, Prefecture]) -> str:
     parts = (
         _OPENING,
         summary,
+        _BY_STATE,
+        _table(("", *_STATES), _states(places)),
         "## By platform\n\n"
         + _table(
             ("system", "platform", "grade", "watch level", "desks"),
@@ -68,6 +80,25 @@ def page(found: Mapping[str, Prefecture]) -> str:
         + _table(("procedure", *(text for _, text in _LEVELS)), _procedures(places)),
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _states(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:
+    """Yield how many desks are in each state, how many wishes of each procedure, and how many of all."""
+    desks = Counter(_state_of(desk) for each in places for desk in each.desks)
+    yield ("desks", *(desks[state] for state in _STATES))
+    wishes = Counter[str]()
+    for procedure in Procedure:
+        served = ([_state_of(desk) for desk in each.desks if procedure in desk.procedures] for each in places)
+        found = Counter(min(states, key=_STATES.index, default="unknown") for states in served)
+        wishes += found
+        yield (procedure, *(found[state] for state in _STATES))
+    yield ("wishes", *(wishes[state] for state in _STATES))
+
+
+def _state_of(desk: Desk) -> str:
+    if desk.shows_slots:
+        return "can be sold"
+    return "probed" if desk.is_probed and desk.is_named else "waited for"
 
 
 def _procedures(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:

@@ -149,6 +149,15 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
     )  # what was asked since is unknown
 
 
+def test_an_emptied_redis_learns_anew_which_hosts_refused_us_within_a_day(
+    client: redis.Redis, planned_desks: Callable[..., dict[str, Desk]]
+) -> None:
+    planned_desks(a=HOST)
+    save(HostState(host=HOST, rests_until=NOW - timedelta(hours=23)))
+    Planner(client).run_once(NOW)
+    assert [client.exists(f"crawler:{key}:{HOST}") for key in ("refused", "rest")] == [1, 0]
+
+
 DAY = timedelta(days=1)
 
 

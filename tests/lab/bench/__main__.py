@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.lab.bench import crawl, crowd, delay, idle, lateness, payments, reads, restore
+from tests.lab.bench import crawl, crowd, delay, idle, lateness, payments, reads, restore, wishes
 from tests.lab.bench.figures import Effort, Figure, Part, forget, keep, show
 
 PARTS: dict[str, tuple[str, Part]] = {
@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "payments": ("payments: the webhook, paid → told, many events beside alerts", payments.run),
     "reads": ("reads of the API on a million detections", reads.run),
     "restore": ("a database restored from its encrypted backup", restore.run),
+    "wishes": ("the wishes of the shipped desk files, as the API answers them", wishes.run),
     "idle": ("the whole stack, idle", idle.run),
 }
 
