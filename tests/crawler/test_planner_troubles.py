@@ -79,7 +79,7 @@ def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_
     again = Planner(client)
     again.run_once(later)
     assert report(client).queues == {SYSTEM: later}
-    desk_files(grade="stale", a=HOST)
+    desk_files(grade="retired", a=HOST)
     Planner(client).run_once(later)
     assert report(client).queues == {}
 
