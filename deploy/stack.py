@@ -115,8 +115,8 @@ def _place(name: str, service: Yaml, values: Mapping[str, str], label: str) -> Y
     once = service.get("restart") == "on-failure:3"
     replicas = int(values.get(_REPLICAS.get(name, ""), "1"))
     # One that writes to a volume, or has a port of its machine, ends before the next begins; and one of several, or all
-    # would go to a machine that came back empty: the swarm counts those that are about to end
-    order = "stop-first" if replicas > 1 or (label == "data" and name not in _REPLICAS) else "start-first"
+    # would go to a machine that came back empty: not an API, which visitors would miss
+    order = "stop-first" if name != "api-1" and (label == "data" or replicas > 1) else "start-first"
     return {
         "endpoint_mode": "dnsrr",
         "mode": "replicated-job" if once else "replicated",
