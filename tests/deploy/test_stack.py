@@ -105,10 +105,11 @@ def test_replicas_are_the_numbers_of_the_settings() -> None:
     assert made["nginx"]["environment"]["API_ADDRESSES"] == "api-1:4000"
 
 
-def test_one_of_several_ends_before_the_next_begins_so_that_they_stay_on_both_machines() -> None:
+def test_one_of_several_ends_before_the_next_begins_but_for_apis_which_visitors_would_miss() -> None:
     made = make({"NOTIFIER_REPLICAS": "2"})["services"]
     orders = {name: made[name]["deploy"]["update_config"]["order"] for name in made if name != "migrate"}
     assert {name for name, order in orders.items() if order == "start-first"} == {
+        "api-1",
         "planner",
         "scrapyd",
         "stream",
