@@ -30,6 +30,7 @@ from api.models.base import replace_database_clock
 from configs import settings as settings_module
 from configs.ground.database import database_seconds
 from configs.ground.push_keys import draw_keys
+from configs.world.desk import set_tried_desks
 from crawler.scheduling import due_queue
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.short_periods import VARIABLE, gather, list_constants
@@ -343,6 +344,7 @@ def database(request: pytest.FixtureRequest, settings_env: Callable[..., None]) 
     _read_anew("database_url", url)
     yield url
     forget()
+    set_tried_desks(())
 
 
 @pytest.fixture

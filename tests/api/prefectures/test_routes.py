@@ -23,6 +23,7 @@ from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
 from tests.clients import People, read_json
+from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_day, add_desk, change, save, see
 from tests.in_turn import in_turn
 
@@ -112,7 +113,7 @@ def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskCl
     assert list(tiles) == sorted(tiles)
     assert tiles["2A"] == {
         "department": "2A", "row": 15, "column": 12, "prefectureId": None, "name": None, "desks": 0,
-        "watchLevel": "none", "status": None,
+        "watchLevel": "none", "status": None, "notWatchable": None,
     }  # fmt: skip
     assert (tiles["95"]["prefectureId"], tiles["95"]["desks"]) == ("cergy_95", 0)
 
@@ -276,6 +277,7 @@ def history(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_it_shows_how_the_desks_for_the_wish_are_watched(outlook: Callable[..., dict[str, Any]]) -> None:
+    prove_desks()
     add_desk(
         status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock(), wished_seconds=30,
         feasible_seconds=75, achieved_seconds=80,
@@ -293,6 +295,7 @@ def test_it_shows_how_the_desks_for_the_wish_are_watched(outlook: Callable[..., 
 def test_plans_show_what_an_alert_costs_and_the_interval_to_expect(
     outlook: Callable[..., dict[str, Any]],
 ) -> None:
+    prove_desks()
     add_desk(feasible_seconds=75)
     plans = [(each["plan"], each["amount"], each["expectedInterval"]) for each in outlook()["plans"]]
     assert plans == [("URGENCE_24H", 499, 120), ("URGENCE_7J", 1499, 75), ("URGENCE_TOTAL", 2999, 75)]
@@ -356,6 +359,7 @@ def test_it_says_on_how_much_watching_that_rests(outlook: Callable[..., dict[str
 def test_where_nothing_is_seen_it_says_why_as_the_alert_would(
     client: FlaskClient, person: People, outlook: Callable[..., dict[str, Any]]
 ) -> None:
+    prove_desks()
     for procedure in ("NATURALISATION", "VISA", "PASSEPORT"):
         found = outlook(procedure)
         assert found["plans"] == []
@@ -372,6 +376,7 @@ def test_where_nothing_is_seen_it_says_why_as_the_alert_would(
 def test_other_places_are_those_whose_slots_are_seen_the_nearest_first(
     outlook: Callable[..., dict[str, Any]],
 ) -> None:
+    prove_desks()
     places = outlook(place="cergy_95")["unwatched"]["otherPlaces"]
     assert [(each["prefectureId"], each["deskIds"]) for each in places] == [
         ("bobigny_93", [BOBIGNY]),
@@ -383,6 +388,7 @@ def test_other_places_are_those_whose_slots_are_seen_the_nearest_first(
 def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_closed_is_no_longer_sold(
     outlook: Callable[..., dict[str, Any]],
 ) -> None:
+    prove_desks()
     add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     add_desk("bobigny_93/visa", releases_at=clock() + timedelta(days=2))  # its address is stale
     told = {"beginsAt": "2026-11-22T09:00:00Z", "endsAt": None, "announcedBy": "page"}

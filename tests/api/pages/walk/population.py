@@ -23,10 +23,12 @@ from configs.ground.addresses import digest
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from configs.ground.proofs import new_key
+from configs.world.desk import set_tried_desks
 from tests import factories
 from tests.clients import Browser
 from tests.desk_proofs import prove_desks
 
+TRIED = "bobigny_93/visa"
 ROLES = ("visitor", "newcomer", "anna", "neighbour", "support", "admin")
 # What Anna's own pages show, and no page of another person.
 SECRETS = {
@@ -87,6 +89,8 @@ def populate(app: Flask) -> Population:
 
 def _write_alerts(user_id: UUID) -> dict[str, str]:
     prove_desks()
+    factories.add_desk(TRIED, tried_at=clock())
+    set_tried_desks([TRIED])
     detection, slots = factories.see("2099-01-05T09:00:00+01:00")
     alert, closed = factories.add_alert(user_id), factories.add_alert(user_id)
     found = factories.add_match(alert, detection, slots)
