@@ -29,7 +29,8 @@ from notifier.content.message_kind_base import TemplateContext
 from tests.api.messages import list_tokens, prepare
 from tests.api.world import Door
 from tests.clients import People, Person, problem
-from tests.factories import BOBIGNY, add_alert, add_desk, change, get, remove, rows, save
+from tests.desk_proofs import prove_desks
+from tests.factories import BOBIGNY, add_alert, change, get, remove, rows, save
 from tests.waiting import at_once
 
 EMAIL = "camille@example.org"
@@ -137,7 +138,7 @@ def test_an_unconfirmed_login_changes_nothing(client: FlaskClient, camille: Pers
 
 
 def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: FlaskClient, door: Door) -> None:
-    add_desk()
+    prove_desks()
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"], "name": "Appelez le 0899 000 000"}
     register(client, OWNER, alert=wish, language="en", phone="06 12 34 56 78")
     assert rows(Alert) == []
@@ -152,7 +153,7 @@ def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: Fla
 
 
 def test_a_wish_waits_at_once_where_the_address_has_a_plan(client: FlaskClient, door: Door) -> None:
-    add_desk()
+    prove_desks()
     body = {"email": EMAIL, "password": OWNER, "alert": {"deskIds": ["nowhere_00/none"]}}
     answer = client.post("/api/auth/register", json=body)
     assert (answer.status_code, rows(User)) == (422, []), "it can be no alert"

@@ -117,6 +117,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "plan_expiring": {"url": "http://localhost:3000/formule", "plan": "URGENCE 7J", "day": "27 novembre 2026",
         "hour": "10:00"},
     "order": BILLING | {"starts": "20 novembre", "ends": "27 novembre", "ordered": "20 novembre", "monthly": True,
+        "every": "2 minutes", "slowest": "4 minutes",
         "later": False, "begins_later": False, "unwatched": False, "agreed": ["L’accès commence tout de suite."],
         "declined": "Les coupures de moins d’une heure ne comptent pas.",
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",

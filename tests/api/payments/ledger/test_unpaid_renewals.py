@@ -21,6 +21,8 @@ from tests.api.payments.till import Till
 from tests.clients import problem
 from tests.factories import rows
 
+pytestmark = pytest.mark.months
+
 DAY, WEEK, TOTAL, NONE = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL, PlanName.NONE
 
 
