@@ -34,7 +34,7 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
         alert = rows.get_one(Alert, alert_id)
         alert.awaits_watch = False
         params = {"alert": str(alert.id), "desks": sorted(mine)}
-        key = f"desk_watchable:{alert.id}"
+        key = f"desk_watchable:{alert.id}:{alert.limits_version}"  # it may wait for something else later
         written += notifier.create_notifications(
             rows, alert.user_id, "desk_watchable", params, key, priority="scheduled"
         )

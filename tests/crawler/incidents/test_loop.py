@@ -276,6 +276,14 @@ def test_it_is_told_once_when_slots_were_looked_for(target: dict[str, str]) -> N
     assert told(NOW + HOUR) == []
 
 
+def test_an_alert_that_waits_for_something_else_since_is_told_again() -> None:
+    alert = keeps(A)
+    checked("a", (Outcome.NO_SLOTS, NOW))
+    assert len(told(NOW)) == 1
+    change(Alert, Alert.id == alert, awaits_watch=True, limits_version=2)
+    assert [row.kind for row in told(NOW + HOUR)] == ["desk_watchable"]
+
+
 @pytest.mark.parametrize(
     "outcomes",
     [[Outcome.CAPTCHA], [Outcome.CLOSED], [Outcome.UNREADABLE], [Outcome.NO_SLOTS, Outcome.CLOSED]],
