@@ -16,6 +16,7 @@ from configs.world.desk import set_tried_desks
 
 _EVERY = 10.0  # seconds
 _TRIED = "SELECT id FROM desks WHERE tried_at IS NOT NULL"
+_NO_WAIT = "SET LOCAL lock_timeout = '200ms';"  # whoever is handed the connection may need no desk: a migration has it
 _next = [0.0]  # by time.monotonic()
 
 
@@ -31,7 +32,7 @@ def refresh_tried_desks(connection: Any, _record: object, _proxy: object) -> Non
     _next[0] = time.monotonic() + _EVERY
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_TRIED)
+            cursor.execute(_NO_WAIT + _TRIED)
             set_tried_desks(desk_id for (desk_id,) in cursor)
     except psycopg2.Error:  # no tables yet, or no right to read them: such a program has no desks
         pass

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from configs.ground.addresses import host_of, is_loopback
 from configs.world.desk import check_web_address
 
-_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?")
+_HOST = re.compile(r"([a-z0-9-]+\.)+[a-z][a-z0-9-]*")  # a name without a port: each port would be a host of its own
 _ID = r"[0-9]{1,10}"
 _NAME = r"[\w-]{1,80}"
 _LONGEST_PATH = 300
@@ -140,4 +140,5 @@ def _clean_origin(text: str) -> str | None:
     host = parts.netloc.lower()
     scheme = parts.scheme if is_loopback(parts.hostname or "") else "https"
     ordinary = {"http": ":80", "https": ":443"}
-    return f"{scheme}://{host.removesuffix(ordinary[parts.scheme])}" if _HOST.fullmatch(host) else None
+    name = host.removesuffix(ordinary[parts.scheme])
+    return f"{scheme}://{name}" if _HOST.fullmatch(name) or is_loopback(parts.hostname or "") else None

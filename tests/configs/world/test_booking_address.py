@@ -25,6 +25,8 @@ SERVICE = "https://rdv.anct.gouv.fr/prendre_rdv"
         ("https://www.nord.gouv.fr/booking/cancel/12?code=secret", None),
         ("https://www.doctolib.fr/account/appointments/secret", None),
         ("https://camille:secret@www.nord.gouv.fr/booking/create/12", None),
+        ("https://www.nord.gouv.fr:22/booking/create/12", None),
+        ("http://10.0.0.93/booking/create/12", None),
         ("camille@example.org", None),
     ],
 )  # fmt: skip
