@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from configs.ground.addresses import host_of, is_loopback
 from configs.world.desk import check_web_address
 
-_HOST = re.compile(r"([a-z0-9-]+\.)+[a-z][a-z0-9-]*")  # a name without a port: each port would be a host of its own
+_HOST = re.compile(r"([a-z0-9-]+\.)+[a-z][a-z0-9-]*")  # without a port: each would be a host of its own
 _ID = r"[0-9]{1,10}"
 _NAME = r"[\w-]{1,80}"
 _LONGEST_PATH = 300
