@@ -45,8 +45,11 @@ _IN_PROSE = str.maketrans(_QUOTES)
 _IN_VALUES = str.maketrans({**_QUOTES, **_DOTS, **_SLASHES, "\u2019": "'", "\u060c": ","})
 _DAY = re.compile(r"(\d{1,2}) ?[ /.-] ?(\d{1,2}) ?[ /.-] ?(\d{4})")  # as France writes it
 _ISO_DAY = re.compile(r"(\d{4}) ?[ /.-] ?(\d{1,2}) ?[ /.-] ?(\d{1,2})")
-# Of French's months, in full and short
-_FIRST = re.compile(r"\b1(?= (?:janv|févr|mars|avr|mai|juin|juil|août|sept|oct|nov|déc))")
+# Of French's months, in full and short: Spanish has `1 sept 2026`
+_FIRST = re.compile(
+    r"\b1(?= (?:mars|mai|juin|août|(?:janv|févr)(?:ier|\.)|avr(?:il|\.)|juil(?:let|\.)|oct(?:obre|\.)"
+    r"|(?:sept|nov|déc)(?:embre|\.))(?!\w))"
+)
 _HOUR = re.compile(r"(\d{1,2}) ?(?:[:.] ?(?=\d)|h ?)(\d\d)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s'\",()./_-]+")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))

@@ -1,6 +1,6 @@
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read
 from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text
-from notifier.content.desk_location import location_of, name_city
+from notifier.content.desk_location import location_of, name_city, write_day
 from notifier.content.message_kind_base import Choices, RenderedMessage, TemplateContext
 from notifier.content.messages import render, shorten
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
@@ -231,3 +231,11 @@ def test_of_several_matches_each_has_a_button(answer: str) -> None:
     labels = [each.label for row in choices for each in row]
     assert labels[0] == "1. Essonne (91) · Maman"
     assert max(map(len, labels)) < 50
+
+
+@in_turn("form", ["medium", "long", "full"])
+def test_only_french_writes_the_first_of_a_month_as_an_ordinal(form: str) -> None:
+    days = [(date(2026, month, day), day == 1) for month in range(1, 13) for day in (1, 11, 21)]
+    for language in MESSAGE_LANGUAGES:
+        for day, is_first in days:
+            assert ("1er " in write_day(day, language, form)) is (is_first and language == "fr")
