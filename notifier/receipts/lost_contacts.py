@@ -64,15 +64,16 @@ def apply_to_contact(opened: Session, event: ProviderEvent, now: datetime) -> da
 
 def _are_too_many(opened: Session, provider: str, now: datetime) -> bool:
     """Return whether a provider's answers are in doubt: too many contacts would end, or some are held already."""
-    if opened.scalar(sa.select(sa.exists().where(is_held(), ProviderEvent.provider == provider))):
-        return True
     asked_of = {"provider": provider, "lately": now - BOUNCE_WAIT - _HOUR}
     number, since = opened.execute(_COUNT_LOST, asked_of).one()
-    if number <= _MOST:
-        return False
-    # A message leaves within a day after it was written.
-    bounds = {"since": since, "first": first_id_at(since - _DAY)}
-    return bool(number > _MOST_SHARE * opened.execute(_COUNT_ASKED, asked_of | bounds).scalar_one())
+    if number > _MOST:
+        # A message leaves within a day after it was written.
+        bounds = {"since": since, "first": first_id_at(since - _DAY)}
+        if number > _MOST_SHARE * opened.execute(_COUNT_ASKED, asked_of | bounds).scalar_one():
+            return True
+    # Asked last: what another job held before we counted is seen here.
+    held = sa.select(sa.exists().where(is_held(), ProviderEvent.provider == provider))
+    return bool(opened.scalar(held))
 
 
 def _hold(opened: Session, event: ProviderEvent, now: datetime) -> datetime:
