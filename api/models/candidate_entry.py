@@ -13,7 +13,7 @@ from configs.world.desk import Grade, Procedure, WatchLevel
 # Of platforms whose desks have more than an address, or whose pages show a captcha before their slots
 _WATCH = {
     "rdvpref": WatchLevel.PRESENCE,
-    **dict.fromkeys(("citopia", "doctolib", "keldoc", "maiia", "orion", "synbird"), WatchLevel.NONE),
+    "orion": WatchLevel.NONE,
 }
 _FOUND = {
     CandidateSource.DISCOVERY: "linked by the prefecture's own site, {linked}",

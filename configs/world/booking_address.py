@@ -1,7 +1,7 @@
 """Booking address: what a platform's own pattern makes of an address that somebody met or pasted.
 
 Only host, number and known parameters are kept, and each of these has a pattern: people paste links that cancel their
-own appointment. The crawler's platforms request more forms of an address (ADDRESS in crawler/platforms/), none fewer.
+own appointment. Of platforms that need parameters, which no address tells, only the shipped desks' forms are known.
 """
 
 import re
@@ -15,9 +15,6 @@ _HOST = re.compile(r"([a-z0-9-]+\.)+[a-z][a-z0-9-]*")  # without a port: each wo
 _ID = r"[0-9]{1,10}"
 _NAME = r"[\w-]{1,80}"
 _LONGEST_PATH = 300
-_TOWN_PAGE = (
-    rf"/((?:sous-)?prefecture|mairie)/({_NAME})/({_NAME})"  # other kinds of pages may be a person's own
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +26,10 @@ class _Form:
     page: str  # the path to keep, of the groups of `path`
     parameters: dict[str, str] = field(default_factory=dict)  # the pattern of each value
     homes: tuple[str, ...] = ()  # the platform's own hosts
-    only_home: bool = False  # whether such a path means something there only
 
 
-def _form(
-    platform: str, path: str, page: str, *homes: str, only_home: bool = False, **parameters: str
-) -> _Form:
-    return _Form(platform, re.compile(path, re.ASCII), page, parameters, homes, only_home)
+def _form(platform: str, path: str, page: str, *homes: str, **parameters: str) -> _Form:
+    return _Form(platform, re.compile(path, re.ASCII), page, parameters, homes)
 
 
 _FORMS = (
@@ -73,11 +67,6 @@ _FORMS = (
         sitekey=r"\w{1,40}",
         preselectservice=r"\w{1,40}",
     ),
-    _form("doctolib", _TOWN_PAGE, "/{0}/{1}/{2}", "www.doctolib.fr", only_home=True),
-    _form("keldoc", _TOWN_PAGE, "/{0}/{1}/{2}", "www.keldoc.com", only_home=True),
-    _form("maiia", _TOWN_PAGE, "/{0}/{1}/{2}", "www.maiia.com", only_home=True),
-    _form("synbird", rf"/([0-9]{{5}}-{_NAME})", "/{0}", "app.synbird.com", only_home=True),
-    _form("citopia", rf"/alias/({_NAME})", "/alias/{0}", "rendezvousonline.fr", only_home=True),
 )
 # Hosts of platforms, `name:port`: candidates there may be asked without a word of an operator.
 PLATFORM_HOSTS = frozenset(f"{home}:443" for form in _FORMS for home in form.homes)
@@ -108,8 +97,7 @@ def parse_booking_address(text: str) -> BookingAddress | None:
         return None
     parts = urlsplit(text.strip())
     for form in _FORMS:
-        found = form.path.match(parts.path)
-        if found and (not form.only_home or origin.partition("://")[2] in form.homes):
+        if found := form.path.match(parts.path):
             groups, given = found.groups(), dict(parse_qsl(parts.query))
             kept = {
                 name: given[name]
