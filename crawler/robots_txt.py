@@ -2,7 +2,7 @@
 
 It is read once a day for the name RDVPriority, whatever a check calls itself; rules for `*` count where that has none:
 https://www.rfc-editor.org/rfc/rfc9309. A reading is one request of its host's budget, made by whichever spider claims
-it. 404 and 410: no rules; 401 and 403: as a block of the host; 5xx or silence: the one before stands for a while.
+it. 404 and 410: no rules; 401, 403, a block page: as a block of the host; 5xx, silence: the one before stands a while.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler.bounds import LONGEST_REASON, clean_text
-from crawler.classification import classify_page
+from crawler.classification import classify_page, find_wall
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.session import Session
@@ -78,5 +78,8 @@ def _judge(item: CheckItem, page: Page, desk: Desk) -> CheckItem:
         outcome = told.outcome if told.outcome and not told.outcome.conclusive else Outcome.UNREACHABLE
         reason = f"HTTP {page.status}: {told.reason}"
         return replace(item, outcome=outcome, reason=reason, retry_after=told.retry_after)
+    wall = find_wall(page)  # one that answers 200 in its place says nothing of rules
+    if wall and wall.outcome and wall.outcome is not Outcome.UNREADABLE and page.status < _ERROR:
+        return replace(item, outcome=wall.outcome, reason=wall.reason, retry_after=wall.retry_after)
     text = "" if page.status >= _ERROR else page.body.decode("utf-8", "replace").replace("\0", "")
     return replace(item, outcome=Outcome.NO_SLOTS, reason="it was read", robots_text=text[:_LONGEST])

@@ -239,6 +239,18 @@ def test_an_allowance_counts_where_it_is_of_a_later_day_than_the_prohibition(
     assert (DESK in [each for _ in range(4) for each in crawl.visit(hours=3)]) is is_probed
 
 
+@pytest.mark.rule("3.9")
+def test_a_block_page_in_the_place_of_robots_txt_lifts_no_prohibition(
+    crawl: Crawl, sandbox: "Running"
+) -> None:
+    sandbox.robots("91", FORBIDS)
+    crawl.visit_until(f"robots/{desks()[DESK].host}")
+    sandbox.robots("91", "<!doctype html><html><title>Just a moment...</title><body>Cloudflare Ray ID: 1")
+    crawl.visit_until(f"robots/{desks()[DESK].host}")
+    (host,) = rows(HostState)
+    assert (bool(state().forbidden_at), bool(host.rests_until)) == (True, True)
+
+
 @pytest.mark.parametrize("status", [500, 403])
 def test_no_probe_goes_out_before_robots_txt_was_read(status: int, crawl: Crawl, sandbox: "Running") -> None:
     sandbox.robots("91", status=status)
