@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from api.models.candidate import Candidate, CandidateSource
-from configs.world.desk import Grade, Procedure, WatchLevel
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 
 # Of platforms whose desks have more than an address, or whose pages show a captcha before their slots
 _WATCH = {
@@ -48,7 +48,9 @@ def draft_entry(
 
 def write_entry(entry: dict[str, Any], day: date) -> str:
     """Return an entry as text under `desks:` of a prefecture's file; `day`: of the decision."""
+    whole = entry | {"date": day}
+    ordered = {key: whole[key] for key in Desk.model_fields if key in whole}  # JSONB keeps no order
     text: str = yaml.safe_dump(
-        [entry | {"date": day}], allow_unicode=True, sort_keys=False, default_flow_style=None, width=10_000
+        [ordered], allow_unicode=True, sort_keys=False, default_flow_style=None, width=10_000
     )
     return textwrap.indent(text, "  ")
