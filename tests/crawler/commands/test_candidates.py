@@ -51,7 +51,9 @@ def test_accepted_candidates_are_written_once_sorted_with_source_and_date(
     assert scrapy(capsys, "candidates", "--write")[0] == 0
     text = (folder / "bobigny_93.yaml").read_text("utf-8")
     assert text.startswith(before)
-    assert text[len(before) :].lstrip().startswith("- slug: visa-4443\n    label: Visas\n"), "as people write one"
+    assert text[len(before) :].lstrip().startswith("- slug: visa-4443\n    label: Visas\n"), (
+        "as people write one"
+    )
     *_, first, second = load_prefectures(folder)["bobigny_93"].desks
     assert (first.slug, second.slug) == ("visa-4443", "visa-4500")
     assert (first.date, first.source, first.watch) == (
