@@ -8,6 +8,8 @@ it. 404 and 410: no rules; 401, 403, a block page: as a block of the host; 5xx, 
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler.bounds import LONGEST_REASON, clean_text
@@ -29,9 +31,16 @@ _TOO_MANY, _SERVER_ERROR, _ERROR = 429, 500, 400
 
 def forbids(text: str, desk: Desk) -> bool:
     """Tell whether a robots.txt forbids a desk's page, or the first that is asked for it on the same host."""
-    first = platform(desk.platform).first_request(visit_of(desk)).url
-    pages = {desk.url, first if urlsplit(first).netloc == urlsplit(desk.url).netloc else desk.url}
-    return not all(allows(text, url) for url in pages)
+    return not all(allows(text, url) for url in {desk.url, _first_url(desk)})
+
+
+def _first_url(desk: Desk) -> str:
+    """Return the address that a visit asks first, where it is on the desk's host; else the desk's own."""
+    try:
+        first = platform(desk.platform).first_request(visit_of(desk)).url
+    except ValidationError:  # it is not watched, and its file lacks what the platform needs to know
+        return desk.url
+    return first if urlsplit(first).netloc == urlsplit(desk.url).netloc else desk.url
 
 
 async def read(desk: Desk, token: int, session: Session) -> CheckItem:

@@ -53,10 +53,14 @@ def host_of_visit(name: str) -> str:
 
 
 def find_visited(name: str) -> Desk | None:
-    """Return the desk of that name in the due queue; of a robots.txt any desk of its host."""
+    """Return the desk of that name in the due queue; of a robots.txt one that is asked on its host, if there is any.
+
+    One that is not watched may lack what its platform needs to know.
+    """
     if is_robots(name):
         host = host_of_visit(name)
-        return next(iter(desks_by_host().get(host, ())), None) or find_home(host)
+        asked = (each for each in desks_by_host().get(host, ()) if each.schedulable or each.is_probed)
+        return next(asked, None) or find_home(host)
     return find_candidate(name) if is_candidate(name) else desks().get(name)
 
 

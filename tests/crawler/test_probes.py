@@ -31,7 +31,7 @@ from crawler.scheduling import due_queue
 from crawler.scheduling.probes import find_visited, is_robots
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held
-from tests.factories import add_alert, add_grant, add_user, change, get, give_role, rows, save
+from tests.factories import add_alert, add_grant, add_user, change, get, give_role, one, rows, save
 from tests.sample_desk_files import desk_entry, host_entry, prefecture_file
 
 if TYPE_CHECKING:
@@ -92,16 +92,24 @@ def stale(
     """Write a desk file of one stale address; return the desk."""
 
     def write(
-        label: str = "Naturalisation", robots: str = "", url: str = "", *, beside: bool = False
+        label: str = "Naturalisation",
+        robots: str = "",
+        url: str = "",
+        *,
+        beside: bool = False,
+        unread: bool = False,
     ) -> Desk:
         site = url or f"{sandbox.site('91')}/booking/create/{FORM}"
         entry = desk_entry("naturalisation", site, NOW.date(), label=label, grade="stale")
         others = [desk_entry("b", f"{sandbox.site('77')}/booking/create/48803", NOW.date())] if beside else []
+        if unread:  # its file lacks what its platform needs to know
+            page = f"{site.partition('/booking')[0]}/orion-reservation/slots"
+            others.append(desk_entry("a", page, NOW.date(), watch="none").replace("ezbooking", "orion"))
         host = host_entry(site.split("/")[2], 6, f"a stand-in{robots}")
         folder = tmp_path / "prefectures"
         folder.mkdir(exist_ok=True)
         (folder / "evry-courcouronnes_91.yaml").write_text(
-            prefecture_file(tier=1, hosts=[host], desks=[entry, *others])
+            prefecture_file(tier=1, hosts=[host], desks=[*others, entry])
         )
         settings_env(PREFECTURES_DIR=folder)
         return desks()[DESK]
@@ -259,6 +267,14 @@ def test_no_probe_goes_out_before_robots_txt_was_read(status: int, crawl: Crawl,
     (host,) = rows(HostState)
     assert (host.robots_read_at, bool(host.rests_until)) == (None, status == 403)
     assert host.robots_error
+
+
+def test_robots_txt_is_read_where_a_desk_of_the_host_lacks_what_its_platform_needs(
+    crawl: Crawl, stale: Callable[..., Desk]
+) -> None:
+    stale(unread=True)
+    crawl.visit_until(DESK)
+    assert one(HostState).robots_read_at
 
 
 def test_a_robots_txt_that_is_silent_again_stands_for_seven_days(crawl: Crawl, sandbox: "Running") -> None:
