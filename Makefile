@@ -16,7 +16,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test tests journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench lock clean
+.PHONY: help setup browser run demo status test tests journeys drill compiled coverage fuzz chaos simulate lint style types format texts messages screenshots bench lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, ot
 
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
 	@$(BIN)/python -m tests.lab.chaos $(ARGS)
+
+simulate: setup ## Run the shipped desk files for five days against stand-ins in ten minutes: what is sold, tried, told, asked
+	@$(BIN)/python -m pytest --quiet --capture no --timeout 1200 tests/lab/simulation.py
 
 lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, secrets, the desk files
 
