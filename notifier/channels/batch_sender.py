@@ -300,6 +300,7 @@ class BatchSender:
     def _call(self, provider: Provider, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         answers: list[Answer] = []
         failure: DeliveryError
+        may_have_left.set(True)  # until this provider knows better: what an earlier call knew is over
         try:
             answers.extend(provider.hand_over(messages))
         except DeliveryError as error:

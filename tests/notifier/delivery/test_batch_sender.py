@@ -32,6 +32,7 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     TemporaryError,
+    may_have_left,
 )
 from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.delivery import nudges
@@ -126,6 +127,7 @@ def test_a_call_has_one_text_each_address_once_and_what_passes_lists_alone(
 
 
 def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: Answering) -> None:
+    may_have_left.set(False)  # as the call before knew
     refusing.answer = JobTimeoutException("too long")
     answers = list(BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(1_250)))
     assert refusing.calls == [500]
