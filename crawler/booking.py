@@ -18,7 +18,6 @@ from configs.ground.addresses import resolve_stand_in
 from configs.ground.clock import clock
 from configs.settings import Constant, settings
 from configs.world.desk import Desk, Fetch, Grade
-from crawler import robots_txt
 from crawler.address_signs import AddressSigns
 from crawler.bounds import LONGEST_ERROR, LONGEST_REASON, clean_text
 from crawler.catalogue import check_catalogue, choose_desks, fetch_of
@@ -39,6 +38,7 @@ from crawler.items import (
 from crawler.platforms import Platform, platform
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.reading_cache import ReadingCache
+from crawler.robots_txt import read_robots
 from crawler.scheduling.due_queue import CrawlQueue, http_deadline_seconds, visit_requests
 from crawler.scheduling.intervals import (
     budget_of,
@@ -211,7 +211,7 @@ class BookingSpider(Spider):
 
     async def read_robots(self, desk: Desk, token: int, budget: RequestBudget) -> CheckItem:
         """Read the robots.txt of a desk's host, by HTTP."""
-        return await robots_txt.read(desk, token, self._session(desk, budget, Fetch.HTTP))
+        return await read_robots(desk, token, self._session(desk, budget, Fetch.HTTP))
 
     def _session(self, desk: Desk, budget: RequestBudget, fetch: Fetch) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")

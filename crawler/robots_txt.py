@@ -43,7 +43,7 @@ def _first_url(desk: Desk) -> str:
     return first if urlsplit(first).netloc == urlsplit(desk.url).netloc else desk.url
 
 
-async def read(desk: Desk, token: int, session: Session) -> CheckItem:
+async def read_robots(desk: Desk, token: int, session: Session) -> CheckItem:
     """Ask for the robots.txt of a desk's host; `robots_text` is None where it was not read.
 
     What was read is `no_slots`, for want of another word for an answer that proves something.

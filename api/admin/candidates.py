@@ -47,7 +47,7 @@ class Acceptance(Body):
 
 @dataclass(frozen=True, slots=True)
 class WeighedCandidate:
-    """A candidate, how many people wait in vain at its prefecture, and why its host is not asked, if it is not."""
+    """A candidate with the number of people who wait at its prefecture; `unasked`: why its host is not asked."""
 
     row: Candidate
     waiting: int

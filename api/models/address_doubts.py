@@ -23,22 +23,9 @@ _LINKED = timedelta(days=2)  # since the walk that saw a link, of which there is
 _WORD = re.compile(r"[a-z]{4,}")
 _STEM = 6  # letters that forms of a word share: renouvellement, renouveler
 # Words of every such page, and of none in particular
-_GENERAL = {
-    *(
-        "avec",
-        "dans",
-        "demande",
-        "depot",
-        "guichet",
-        "page",
-        "pour",
-        "prefecture",
-        "prendre",
-        "prise",
-        "rendez",
-    ),
-    *("reservation", "selon", "votre", "vous"),
-}
+_GENERAL = re.compile(
+    "avec|dans|demande|depot|guichet|page|pour|prefecture|prendre|prise|rendez|reservation|selon|votre|vous"
+)
 
 
 def find_doubts(session: Session, about: Iterable[Desk]) -> dict[str, str]:
@@ -73,4 +60,4 @@ def fits_label(title: str, label: str) -> bool:
 def _stems(text: str) -> set[str]:
     plain = unicodedata.normalize("NFKD", text.lower())
     letters = "".join(each for each in plain if not unicodedata.combining(each))
-    return {word[:_STEM] for word in _WORD.findall(letters) if word not in _GENERAL}
+    return {word[:_STEM] for word in _WORD.findall(letters) if not _GENERAL.fullmatch(word)}

@@ -16,7 +16,7 @@ from configs.world.desk import set_tried_desks
 
 _EVERY = 10.0  # seconds
 _TRIED = "SELECT id FROM desks WHERE tried_at IS NOT NULL"
-_NO_WAIT = "SET LOCAL lock_timeout = '200ms';"  # whoever is handed the connection may need no desk: a migration has it
+_NO_WAIT = "SET LOCAL lock_timeout = '200ms';"  # the connection's user may need no desk: a migration has it
 _next = [0.0]  # by time.monotonic()
 
 

@@ -85,7 +85,7 @@ class Standing:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether its site was overloaded at the last check, within the hour: that is said, and stops nothing."""
+        """Whether its site was overloaded at the last check, within the hour: pages say so, and nothing stops."""
         at = self.state.last_check_at if self.state else None
         return bool(
             self.state and self.state.last_outcome is Outcome.OVERLOADED and at and at > clock() - _HOUR

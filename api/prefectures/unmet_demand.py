@@ -1,4 +1,4 @@
-"""What people ask for in vain: alerts that wait until a desk of theirs can be watched, by prefecture and procedure."""
+"""Unmet demand: people whose alerts wait until a desk can be watched, by prefecture and procedure."""
 
 from collections import defaultdict
 
@@ -9,7 +9,7 @@ from api.models.alert import Alert, AlertTarget
 from configs.world.desk import Procedure
 from configs.world.prefecture import desks
 
-FEW = 10  # below which nothing is said in public
+FEW = 10  # people; the public reads no smaller number
 
 
 def count_unmet(session: Session) -> dict[tuple[str, Procedure], int]:

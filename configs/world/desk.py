@@ -314,7 +314,7 @@ class Desk(DeskEntry):
 
     @property
     def is_named(self) -> bool:
-        """Whether its file says what it is for; what no source names is offered to nobody."""
+        """Whether its file says what it is for; a desk without a name is not offered."""
         return not self.label.startswith(_UNNAMED)
 
     @property
@@ -324,7 +324,7 @@ class Desk(DeskEntry):
 
     @property
     def is_former(self) -> bool:
-        """Whether nobody can book at its address any more, as far as is known."""
+        """Whether its address is known to take no bookings any more."""
         return self.grade in _FORMER and not self.is_tried
 
     @property

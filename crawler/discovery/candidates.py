@@ -1,4 +1,4 @@
-"""Candidates that nobody gave: those of the list, and the pages that a walk met."""
+"""Candidates from the list of public sources, and from links that a walk met."""
 
 from collections.abc import Iterable
 from datetime import datetime

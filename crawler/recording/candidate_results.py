@@ -10,9 +10,8 @@ from api.models.candidate import Candidate, CandidateState
 from configs.world.desk import Procedure
 from crawler.items import CheckItem
 from crawler.parsing.normal_form import normalize
-from crawler.reading import Outcome
+from crawler.recording.probe_results import proves_life
 from crawler.scheduling.candidates import find_candidate
-from crawler.scheduling.intervals import captcha_expected
 
 # Words of a title that name a procedure; texts are folded.
 _WORDS = {
@@ -31,14 +30,12 @@ def write_visits(rows: Session, visits: Iterable[CheckItem]) -> None:
     for each in visits:
         if not (desk := find_candidate(each.desk_id)):
             continue
-        exists = each.outcome is Outcome.CAPTCHA and captcha_expected(desk)
-        proven = not each.gone and (each.outcome.conclusive or exists)
         values = {
             "asked_at": each.started_at,
             "outcome": each.outcome,
             "reading": each.reason,
             "visits": Candidate.visits + 1,
-            "proofs": Candidate.proofs + int(proven),
+            "proofs": Candidate.proofs + int(proves_life(desk, each)),
         }
         if each.title:
             values |= {"title": each.title, "procedures": name_procedures(each.title)}

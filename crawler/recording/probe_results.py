@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_rows
 from api.models.desk import DeskChange, HostState
+from configs.world.desk import Desk
 from configs.world.prefecture import desks, desks_by_host
 from crawler.items import CheckItem
 from crawler.reading import Outcome
@@ -24,7 +25,7 @@ from crawler.scheduling.probes import PROVEN_DAYS, host_of_visit, next_probe
 
 log = logging.getLogger(__name__)
 
-# A day without a proof between two counts for nothing; a page that is gone begins anew.
+# Days between two proofs are no matter; a page that is gone sets the count of days to zero.
 _PROBED = sa.text("""
 UPDATE desks d SET
   last_token = n.token, probed_at = n.started_at, page_title = coalesce(n.title, d.page_title),
@@ -68,16 +69,21 @@ def write_probes(rows: Session, probes: Sequence[CheckItem]) -> dict[str, dateti
     }
 
 
+def proves_life(desk: Desk, visit: CheckItem) -> bool:
+    """Return whether a visit proves that an address lives: by its answer, or by a captcha that always stands there."""
+    exists = visit.outcome is Outcome.CAPTCHA and captcha_expected(desk)
+    return not visit.gone and (visit.outcome.conclusive or exists)
+
+
 def _columns(probe: CheckItem) -> dict[str, Any]:
     desk = desks().get(probe.desk_id)
-    exists = desk is not None and probe.outcome is Outcome.CAPTCHA and captcha_expected(desk)
     return {
         "desk_id": probe.desk_id,
         "token": probe.token,
         "started_at": probe.started_at,
         "seen_at": probe.seen_at,
         "day": probe.started_at.date(),
-        "proven": not probe.gone and (probe.outcome.conclusive or exists),
+        "proven": desk is not None and proves_life(desk, probe),
         "gone": probe.gone,
         "named": desk is not None and desk.is_named,
         "slots": len(probe.slots),

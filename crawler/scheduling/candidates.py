@@ -81,5 +81,5 @@ def _may_be_asked_here(desk: Desk) -> bool:
 
 
 def list_hosts(found: Mapping[str, list[tuple[Desk, Candidate]]]) -> dict[str, list[Desk]]:
-    """Return the desks that stand for candidates, by host."""
+    """Return by host the desks that candidates are visited as."""
     return {host: [desk for desk, _ in pairs] for host, pairs in found.items()}

@@ -109,7 +109,7 @@ def _plan_host(
         waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
     share = intervals.share_budget(wished, usual, budget)
     feasible = intervals.share_budget(wished, seeing, budget)
-    # A desk that nobody waits for yet is offered at what it would get, not at its share of a heartbeat.
+    # A desk without waiting people is offered at the interval that it would get, not at its share of a heartbeat.
     idle = {desk.id: interval_at(desk, now) for desk in sharing if desk.id not in promised}
     feasible |= intervals.promise_waited(idle, wished, seeing, budget) | rounds
     crowded = intervals.share_budget(dict.fromkeys(wished, float(FASTEST)), seeing, budget)

@@ -20,8 +20,8 @@ from crawler.scheduling.intervals import bucket_of, cost_of, first_due, stable_r
 # How often a stale address is asked whether it lives, and each host for its robots.txt
 probe_seconds = Constant("PROBE_SECONDS", 86400.0)
 PROVEN_DAYS = 3  # with a proof by a probe, after which a desk is being tried
-_GONE_PROBES = 3  # in a row, after which a page that is gone is asked for rarely
-_GONE_DAYS = 30  # times probe_seconds
+_OFTEN = 3  # times that a page is asked for each day which is gone, or which an operator has to decide about
+_RARE_DAYS = 30  # times probe_seconds, from then on
 _CALM = timedelta(days=1)  # without a rest of the host
 _ROBOTS_STAND = timedelta(days=7)  # that a robots.txt counts which cannot be read again
 _GAP = 60.0  # seconds between two readings of a host's robots.txt
@@ -65,7 +65,7 @@ def find_visited(name: str) -> Desk | None:
 
 
 def may_ask(host: HostState | None, now: datetime) -> bool:
-    """Return whether a host may be asked for what nobody waits for, a probe or a candidate.
+    """Return whether a probe or a candidate of a host may be asked: no person waits for their answer.
 
     It has not rested for a day, has its whole budget, is not stopped, and its robots.txt was read.
     """
@@ -146,9 +146,12 @@ def build_entry(desk: Desk, due: datetime, cost: int, bucket: HostBucket) -> Due
     return DueEntry(desk.id, desk.host, gap, due, cost, bucket, waits=False, need=need, probe=True)
 
 
-def next_probe(desk_id: str, at: datetime, gone: int) -> datetime:
-    """Return when a desk is probed again after a probe, the `gone`-th in a row that found its page gone."""
-    return _again(desk_id, at, probe_seconds() * (_GONE_DAYS if gone >= _GONE_PROBES else 1))
+def next_probe(name: str, at: datetime, number: int) -> datetime:
+    """Return when a desk or candidate is asked again: rarely from the third time on, or a day later.
+
+    `number`: of probes in a row that found the desk's page gone, or of all visits to the candidate.
+    """
+    return _again(name, at, probe_seconds() * (_RARE_DAYS if number >= _OFTEN else 1))
 
 
 def build_robots(host: str, found: Collection[Desk], state: HostState | None, now: datetime) -> DueEntry:

@@ -16,13 +16,9 @@ from api.models.desk import DeskState, HostState
 from configs.ground.clock import clock
 from configs.world.booking_address import parse_booking_address
 from configs.world.desk import Outcome
-from crawler.fetching.request_budget import RequestBudget
-from crawler.planner import Planner
-from crawler.recording.check_transaction import record_checks
-from crawler.scheduling import due_queue
-from crawler.scheduling.probes import find_visited, is_robots
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held
+from tests.crawler.planned_visits import SYSTEM, PlannedVisits
 from tests.factories import change, get, rows, save
 from tests.sample_desk_files import desk_entry, host_entry, prefecture_file
 
@@ -31,35 +27,13 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.running import Running
 
-SYSTEM = "prefenligne"
 DESK = "evry-courcouronnes_91/naturalisation"
 FORM = 23014  # of the stand-in
 
 
-class Visits:
-    """A planner, and a spider that makes each visit that is none of a desk."""
-
-    def __init__(self, held: Held, client: redis.Redis, now: time_machine.Traveller) -> None:
-        self.held, self.client, self.now, self.planner = held, client, now, Planner(client)
-
-    def pass_hour(self) -> list[str]:
-        """Let an hour pass, and make all visits that are due; return the candidates that were visited."""
-        self.now.shift(timedelta(hours=1))
-        self.planner.run_once(clock())
-        claim = due_queue.claim_desks(SYSTEM, now=clock(), places=10, hold=60)
-        claims = due_queue.send(self.client, claim).claims
-        return [each.desk_id for each in claims if self._make(each)]
-
-    def _make(self, claim: due_queue.DeskClaim) -> bool:
-        desk, spider = find_visited(claim.desk_id), self.held.spider
-        assert desk
-        if is_robots(claim.desk_id):
-            item = self.held.run(spider.read_robots(desk, claim.token, RequestBudget(10)))
-        else:
-            item = self.held.check(desk, claim.token, probe=claim.probe)
-        ends = record_checks([item]).visits
-        due_queue.send(self.client, due_queue.finish(SYSTEM, ends, now=clock()))
-        return claim.desk_id.startswith("candidate/")
+def pass_hour(visits: PlannedVisits) -> list[str]:
+    """Let an hour pass, and make all visits that are due; return the candidates that were visited."""
+    return [name for name in visits.visit(hours=1) if name.startswith("candidate/")]
 
 
 @pytest.fixture
@@ -84,8 +58,8 @@ def files(sandbox: "Running", tmp_path: "Path", settings_env: Callable[..., None
 @pytest.fixture
 def visits(
     files: object, held: Held, database: str, client: redis.Redis, frozen: time_machine.Traveller
-) -> Visits:
-    return Visits(held, client, frozen)
+) -> PlannedVisits:
+    return PlannedVisits(held, client, frozen)
 
 
 def add(url: str) -> UUID:
@@ -95,10 +69,10 @@ def add(url: str) -> UUID:
 
 
 def test_a_candidate_is_visited_and_shows_its_title_and_procedures(
-    visits: Visits, sandbox: "Running"
+    visits: PlannedVisits, sandbox: "Running"
 ) -> None:
     id_ = add(f"{sandbox.site('91')}/booking/create/{FORM}")
-    asked = [name for _ in range(12) for name in visits.pass_hour()]
+    asked = [name for _ in range(12) for name in pass_hour(visits)]
     assert asked == [f"candidate/{sandbox.site('91')}/booking/create/{FORM}"], "once a day"
     row = get(Candidate, id_)
     assert (row.visits, row.proofs, row.outcome) == (1, 1, Outcome.NO_SLOTS)
@@ -108,12 +82,14 @@ def test_a_candidate_is_visited_and_shows_its_title_and_procedures(
     assert not [each.id for each in rows(DeskState) if each.id.startswith("candidate")]
 
 
-def test_a_host_has_five_open_candidates_and_one_visit_an_hour(visits: Visits, sandbox: "Running") -> None:
+def test_a_host_has_five_open_candidates_and_one_visit_an_hour(
+    visits: PlannedVisits, sandbox: "Running"
+) -> None:
     for number in range(FORM, FORM + 7):
         add(f"{sandbox.site('91')}/booking/create/{number}")
     hours = []
     for _ in range(14):
-        hours.append(visits.pass_hour())
+        hours.append(pass_hour(visits))
         visits.now.shift(timedelta(minutes=2))  # the host's bucket is full again
         late = [each["overdue"] for each in read_due() if each["system"] == SYSTEM]
         assert max(late) <= 1, "those that the host's floor holds back are not late"
@@ -121,25 +97,25 @@ def test_a_host_has_five_open_candidates_and_one_visit_an_hour(visits: Visits, s
     assert len({name for each in hours for name in each}) == 5
 
 
-def test_what_an_operator_refused_is_asked_no_more(visits: Visits, sandbox: "Running") -> None:
+def test_what_an_operator_refused_is_asked_no_more(visits: PlannedVisits, sandbox: "Running") -> None:
     id_ = add(f"{sandbox.site('91')}/booking/create/{FORM}")
     visits.planner.run_once(clock())
     change(Candidate, Candidate.id == id_, state="refused", decided_at=clock(), decision="no")
     with session() as s:
         s.add(build_replan(get(Candidate, id_), "an operator decided"))
-    assert [name for _ in range(30) for name in visits.pass_hour()] == []
+    assert [name for _ in range(30) for name in pass_hour(visits)] == []
 
 
 def test_a_host_that_is_stopped_undecided_or_named_nowhere_is_asked_nothing(
-    visits: Visits, sandbox: "Running", files: Callable[[str], None]
+    visits: PlannedVisits, sandbox: "Running", files: Callable[[str], None]
 ) -> None:
     elsewhere = add("http://127.88.1.1:9/booking/create/1")
     known = add(f"{sandbox.site('91')}/booking/create/{FORM}")
     files("\n    robots: {decision: undecided, date: 2026-11-20, reason: nobody has looked}")
-    assert [name for _ in range(8) for name in visits.pass_hour()] == []
+    assert [name for _ in range(8) for name in pass_hour(visits)] == []
     files("")
     host = get(Candidate, known).host
     with session() as s:
         s.merge(HostState(host=host, stopped_at=clock(), stop_reason="a test", updated_at=clock()))
-    assert [name for _ in range(8) for name in visits.pass_hour()] == []
+    assert [name for _ in range(8) for name in pass_hour(visits)] == []
     assert {get(Candidate, each).visits for each in (elsewhere, known)} == {0}

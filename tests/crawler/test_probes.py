@@ -23,14 +23,10 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome, set_tried_desks
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks
-from crawler.fetching.request_budget import RequestBudget
 from crawler.incidents import loop
-from crawler.planner import Planner
-from crawler.recording.check_transaction import record_checks
-from crawler.scheduling import due_queue
-from crawler.scheduling.probes import find_visited, is_robots
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held
+from tests.crawler.planned_visits import PlannedVisits
 from tests.factories import add_alert, add_grant, add_user, change, get, give_role, one, rows, save
 from tests.sample_desk_files import desk_entry, host_entry, prefecture_file
 
@@ -42,47 +38,6 @@ if TYPE_CHECKING:
 DESK = "evry-courcouronnes_91/naturalisation"
 SYSTEM = "prefenligne"
 FORM = 23014
-
-
-class Crawl:
-    """A planner, and a spider that makes the visits which it plans, at an hour that only this moves."""
-
-    def __init__(self, held: Held, client: redis.Redis, now: time_machine.Traveller) -> None:
-        self.held, self.client, self.now = held, client, now
-        self.planner = Planner(client)
-
-    def plan(self, **later: float) -> None:
-        self.now.shift(timedelta(**later))
-        self.planner.run_once(clock())
-
-    def claim(self) -> list[due_queue.DeskClaim]:
-        claim = due_queue.claim_desks(SYSTEM, now=clock(), places=10, hold=60)
-        return list(due_queue.send(self.client, claim).claims)
-
-    def visit(self, **later: float) -> list[str]:
-        """Plan, then make all visits that are due; return what was visited."""
-        self.plan(**later)
-        claims = self.claim()
-        for claim in claims:
-            self._make(claim)
-        return [claim.desk_id for claim in claims]
-
-    def _make(self, claim: due_queue.DeskClaim) -> None:
-        desk, spider = find_visited(claim.desk_id), self.held.spider
-        assert desk
-        if is_robots(claim.desk_id):
-            item = self.held.run(spider.read_robots(desk, claim.token, RequestBudget(10)))
-        else:
-            item = self.held.check(desk, claim.token, probe=claim.probe)
-        ends = record_checks([item]).visits
-        due_queue.send(self.client, due_queue.finish(SYSTEM, ends, now=clock()))
-
-    def visit_until(self, wanted: str, days: float = 2) -> None:
-        """Visit what is due every three hours until that was visited."""
-        for _ in range(round(days * 8)):
-            if wanted in self.visit(hours=3):
-                return
-        raise AssertionError(f"{wanted} was not visited")
 
 
 @pytest.fixture
@@ -121,9 +76,9 @@ def stale(
 @pytest.fixture
 def crawl(
     stale: Callable[..., Desk], held: Held, database: str, client: redis.Redis, frozen: time_machine.Traveller
-) -> Crawl:
+) -> PlannedVisits:
     stale()
-    return Crawl(held, client, frozen)
+    return PlannedVisits(held, client, frozen)
 
 
 def state() -> DeskState:
@@ -135,7 +90,7 @@ def asked(sandbox: "Running") -> list[str]:
 
 
 def test_a_stale_address_is_asked_once_a_day_and_tried_after_proofs_of_three_days(
-    crawl: Crawl, sandbox: "Running"
+    crawl: PlannedVisits, sandbox: "Running"
 ) -> None:
     crawl.visit_until(DESK)
     assert asked(sandbox)[0] == "/robots.txt", "before it is read nothing else is asked"
@@ -152,7 +107,9 @@ def test_a_stale_address_is_asked_once_a_day_and_tried_after_proofs_of_three_day
     assert [each.probe for each in rows(Check)] == [True, True, True, False]
 
 
-def test_a_probe_of_an_open_desk_tells_nobody_and_counts_in_nothing(crawl: Crawl, sandbox: "Running") -> None:
+def test_a_probe_of_an_open_desk_tells_nobody_and_counts_in_nothing(
+    crawl: PlannedVisits, sandbox: "Running"
+) -> None:
     for planning in (23018, 23198, 23199):
         sandbox.open_slots("91", FORM, count=3, planning=planning)
     crawl.visit_until(DESK)
@@ -168,7 +125,7 @@ def test_a_probe_of_an_open_desk_tells_nobody_and_counts_in_nothing(crawl: Crawl
 
 
 def test_a_page_that_is_gone_three_times_is_asked_once_a_month(
-    crawl: Crawl, stale: Callable[..., Desk], sandbox: "Running"
+    crawl: PlannedVisits, stale: Callable[..., Desk], sandbox: "Running"
 ) -> None:
     stale(url=f"{sandbox.site('91')}/booking/create/1")
     for _ in range(3):
@@ -179,7 +136,9 @@ def test_a_page_that_is_gone_three_times_is_asked_once_a_month(
 
 
 @pytest.mark.rule("3.9")
-def test_a_refusal_rests_the_host_and_no_probe_follows_for_a_day(crawl: Crawl, sandbox: "Running") -> None:
+def test_a_refusal_rests_the_host_and_no_probe_follows_for_a_day(
+    crawl: PlannedVisits, sandbox: "Running"
+) -> None:
     crawl.visit_until(DESK)
     sandbox.mode("91", "block", form=FORM)
     crawl.visit_until(DESK)
@@ -192,7 +151,7 @@ def test_a_refusal_rests_the_host_and_no_probe_follows_for_a_day(crawl: Crawl, s
     crawl.visit_until(DESK)
 
 
-def test_no_probe_goes_to_a_host_whose_budget_is_short_or_used(crawl: Crawl) -> None:
+def test_no_probe_goes_to_a_host_whose_budget_is_short_or_used(crawl: PlannedVisits) -> None:
     crawl.visit_until(f"robots/{desks()[DESK].host}")
     change(HostState, budget_share=0.5)
     with pytest.raises(AssertionError, match="was not visited"):
@@ -206,7 +165,7 @@ def test_no_probe_goes_to_a_host_whose_budget_is_short_or_used(crawl: Crawl) -> 
     crawl.visit_until(DESK)
 
 
-def test_what_no_source_names_is_never_tried(crawl: Crawl, stale: Callable[..., Desk]) -> None:
+def test_what_no_source_names_is_never_tried(crawl: PlannedVisits, stale: Callable[..., Desk]) -> None:
     stale(label="Démarche non précisée par la source (2616)")
     for _ in range(4):
         crawl.visit_until(DESK)
@@ -218,7 +177,7 @@ FORBIDS = "User-agent: *\nDisallow: /booking/"
 
 
 def test_what_robots_txt_forbids_is_not_probed_and_operators_are_told(
-    crawl: Crawl, sandbox: "Running"
+    crawl: PlannedVisits, sandbox: "Running"
 ) -> None:
     operator = add_user()
     give_role(operator.id, Role.ADMIN)
@@ -237,7 +196,7 @@ def test_what_robots_txt_forbids_is_not_probed_and_operators_are_told(
 
 @pytest.mark.parametrize(("days", "is_probed"), [(0, False), (1, True)])
 def test_an_allowance_counts_where_it_is_of_a_later_day_than_the_prohibition(
-    days: int, is_probed: bool, crawl: Crawl, stale: Callable[..., Desk], sandbox: "Running"
+    days: int, is_probed: bool, crawl: PlannedVisits, stale: Callable[..., Desk], sandbox: "Running"
 ) -> None:
     day = NOW.date() + timedelta(days=days)
     stale(robots=f", robots: {{decision: allowed, date: {day}, reason: its terms}}")
@@ -249,7 +208,7 @@ def test_an_allowance_counts_where_it_is_of_a_later_day_than_the_prohibition(
 
 @pytest.mark.rule("3.9")
 def test_a_block_page_in_the_place_of_robots_txt_lifts_no_prohibition(
-    crawl: Crawl, sandbox: "Running"
+    crawl: PlannedVisits, sandbox: "Running"
 ) -> None:
     sandbox.robots("91", FORBIDS)
     crawl.visit_until(f"robots/{desks()[DESK].host}")
@@ -260,7 +219,9 @@ def test_a_block_page_in_the_place_of_robots_txt_lifts_no_prohibition(
 
 
 @pytest.mark.parametrize("status", [500, 403])
-def test_no_probe_goes_out_before_robots_txt_was_read(status: int, crawl: Crawl, sandbox: "Running") -> None:
+def test_no_probe_goes_out_before_robots_txt_was_read(
+    status: int, crawl: PlannedVisits, sandbox: "Running"
+) -> None:
     sandbox.robots("91", status=status)
     with pytest.raises(AssertionError, match="was not visited"):
         crawl.visit_until(DESK, days=1)
@@ -270,14 +231,16 @@ def test_no_probe_goes_out_before_robots_txt_was_read(status: int, crawl: Crawl,
 
 
 def test_robots_txt_is_read_where_a_desk_of_the_host_lacks_what_its_platform_needs(
-    crawl: Crawl, stale: Callable[..., Desk]
+    crawl: PlannedVisits, stale: Callable[..., Desk]
 ) -> None:
     stale(unread=True)
     crawl.visit_until(DESK)
     assert one(HostState).robots_read_at
 
 
-def test_a_robots_txt_that_is_silent_again_stands_for_seven_days(crawl: Crawl, sandbox: "Running") -> None:
+def test_a_robots_txt_that_is_silent_again_stands_for_seven_days(
+    crawl: PlannedVisits, sandbox: "Running"
+) -> None:
     crawl.visit_until(DESK)
     sandbox.robots("91", status=503)
     change(HostState, robots_read_at=clock() - timedelta(days=5))
@@ -289,7 +252,7 @@ def test_a_robots_txt_that_is_silent_again_stands_for_seven_days(crawl: Crawl, s
 
 @pytest.mark.parametrize(("decision", "found"), [("undecided", {"/robots.txt"}), ("refused", set())])
 def test_of_an_undecided_host_robots_txt_alone_is_read_and_of_a_refused_one_nothing(
-    decision: str, found: set[str], crawl: Crawl, stale: Callable[..., Desk], sandbox: "Running"
+    decision: str, found: set[str], crawl: PlannedVisits, stale: Callable[..., Desk], sandbox: "Running"
 ) -> None:
     stale(robots=f", robots: {{decision: {decision}, date: {NOW.date()}, reason: its terms}}", beside=True)
     for _ in range(3):
@@ -298,7 +261,7 @@ def test_of_an_undecided_host_robots_txt_alone_is_read_and_of_a_refused_one_noth
 
 
 def test_a_paid_desk_that_is_forbidden_goes_on_for_two_days_then_counts_as_closed(
-    crawl: Crawl, sandbox: "Running"
+    crawl: PlannedVisits, sandbox: "Running"
 ) -> None:
     stale_at = NOW - timedelta(days=4)
     crawl.plan()
@@ -330,7 +293,7 @@ def test_a_paid_desk_that_is_forbidden_goes_on_for_two_days_then_counts_as_close
     ],
 )
 def test_a_tried_desk_is_sold_where_its_title_fits_and_something_proves_that_people_book(
-    facts: dict[str, Any], why: str | None, crawl: Crawl
+    facts: dict[str, Any], why: str | None, crawl: PlannedVisits
 ) -> None:
     crawl.plan()
     change(DeskState, tried_at=NOW, **facts)
@@ -340,7 +303,7 @@ def test_a_tried_desk_is_sold_where_its_title_fits_and_something_proves_that_peo
         assert bool(find_doubts(opened, [desks()[DESK]])) is bool(why)
 
 
-def test_a_link_of_the_prefectures_own_site_of_today_proves_it(crawl: Crawl) -> None:
+def test_a_link_of_the_prefectures_own_site_of_today_proves_it(crawl: PlannedVisits) -> None:
     crawl.plan()
     change(DeskState, tried_at=NOW, page_title="Naturalisation")
     set_tried_desks([DESK])

@@ -293,7 +293,9 @@ class Report:
     def print(self) -> None:
         """Print it as tables."""
         print(
-            "\n| desks | number | visits | sold | tried | told | wait | found anew |\n" + "| --- " * 8 + "|"
+            "\n| desks | number | visits | sold | tried | told | wait | candidate proven |\n"
+            + "| --- " * 8
+            + "|"
         )
         for fate in Fate:
             self._print_group(fate, {each for each, is_of in self.world.fates.items() if is_of is fate})

@@ -1,4 +1,4 @@
-"""Health of the user agents that checks call themselves by: nobody has a browser of some months ago."""
+"""Health of user agents: the age of the measured headers, as browsers of some months ago are rare."""
 
 from datetime import timedelta
 

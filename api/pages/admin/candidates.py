@@ -125,8 +125,7 @@ add_list(
 @area.page(_ONE, Access.OPERATOR)
 def show_candidate(id: UUID) -> str:
     """Show one candidate with the YAML entry that it becomes."""
-    with audited("candidate.view", "candidate", id) as work:
-        found = read_candidate(work.session, id)
+    found = _find(id)
     tone, text = _STATES[found.row.state]
     entry = Markup("<pre><code>{}</code></pre>").format(preview_entry(found.row) or "Aucun logiciel connu.")
     blocks: list[Block] = [
@@ -167,17 +166,17 @@ def _list_actions(found: WeighedCandidate) -> list[Cell]:
     return [*(decisions if found.row.state is CandidateState.OPEN else []), cells.audit_link(found.id)]
 
 
-def _read(id: UUID) -> WeighedCandidate:
+def _find(id: UUID) -> WeighedCandidate:
     with audited("candidate.view", "candidate", id) as work:
         return read_candidate(work.session, id)
 
 
-def _tell(found: WeighedCandidate) -> tuple[str, ...]:
+def _describe_giver(found: WeighedCandidate) -> tuple[str, ...]:
     return ("La personne qui l’a donnée est prévenue.",) if found.row.user_id else ()
 
 
 def _describe_acceptance(id: UUID) -> Confirmation:
-    found = _read(id)
+    found = _find(id)
     mine = found.row.prefecture_id
     places = sorted(list_prefecture_options(), key=lambda option: option[0] != mine)
     return Confirmation(
@@ -186,7 +185,7 @@ def _describe_acceptance(id: UUID) -> Confirmation:
             f"{found.row.url} devient un guichet : scrapy candidates --write l’écrit dans son fichier.",
             "Le titre de la page ne suffit pas : écrivez le nom que les gens connaissent.",
             f"{count(found.waiting, 'personne attend', 'personnes attendent')} dans cette préfecture.",
-            *_tell(found),
+            *_describe_giver(found),
         ),
         button="Accepter",
         back=url_for("admin.show_candidate", id=id),
@@ -210,10 +209,10 @@ def _accept(wanted: Acceptance, id: UUID) -> str:
 
 
 def _describe_refusal(id: UUID) -> Confirmation:
-    found = _read(id)
+    found = _find(id)
     return Confirmation(
         title="Refuser cette page ?",
-        effects=(f"{found.row.url} n’est plus jamais consultée ni proposée.", *_tell(found)),
+        effects=(f"{found.row.url} n’est plus jamais consultée ni proposée.", *_describe_giver(found)),
         button="Refuser",
         back=url_for("admin.show_candidate", id=id),
         version=found.row.state,

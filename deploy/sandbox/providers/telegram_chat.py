@@ -29,7 +29,6 @@ Update = dict[str, Any]
 _BOT: Final = r"/{bot:[A-Za-z]\w{4,31}}"
 _HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
 _AGAIN: Final = 1.0  # seconds between two tries to call the webhook
-_MOST: Final = 100  # updates in one answer
 _message_ids: Final = itertools.count(1_000_000)  # of what people write; those of the bot are smaller
 
 
@@ -71,7 +70,7 @@ def build_pressed(chat: Chat, message: Message, data: str) -> Update:
 
 
 class UpdateDesk:
-    """The bot's updates: made by people, kept until the bot fetches them or its webhook takes them.
+    """The bot's updates: made by people, kept until its webhook takes them.
 
     ``perform`` carries out the call of the Bot API that a webhook's answer may be.
     https://core.telegram.org/bots/api#making-requests-when-getting-updates
@@ -80,7 +79,6 @@ class UpdateDesk:
     def __init__(self, perform: Callable[[dict[str, Any]], None]) -> None:
         self._perform = perform
         self._calls = OutgoingCalls("the webhook of Telegram")
-        self._came = asyncio.Event()
         # From this second on: a bot takes a number that it knows from before a restart for a repetition.
         self._numbers = itertools.count(int(now().timestamp()))
         self._forget()
@@ -93,7 +91,6 @@ class UpdateDesk:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the methods of the Bot API, and the page of a bot."""
-        app.router.add_post("/bot{token}/getUpdates", self._get_updates)
         app.router.add_post("/bot{token}/setWebhook", self._set_webhook)
         app.router.add_post("/bot{token}/deleteWebhook", self._set_webhook)
         app.router.add_post("/bot{token}/getWebhookInfo", self._show_webhook)
@@ -106,7 +103,6 @@ class UpdateDesk:
         update = {"update_id": next(self._numbers), **happened}
         if self._allowed is None or self._allowed & happened.keys():
             self._waiting.append(update)
-            self._came.set()
             self._send_soon()
         return update
 
@@ -144,21 +140,6 @@ class UpdateDesk:
         if (kinds := asked.get("allowed_updates")) is not None:
             self._allowed = frozenset(map(str, kinds)) or None
         return asked
-
-    async def _get_updates(self, request: web.Request) -> web.Response:
-        if self._hook:
-            return make_error(409, "Conflict: can't use getUpdates method while webhook is active")
-        asked = await self._read_kinds(request)
-        offset = int(asked.get("offset") or 0)
-        self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
-        if not self._waiting:
-            self._came.clear()
-            try:
-                async with asyncio.timeout(float(asked.get("timeout") or 0)):
-                    await self._came.wait()
-            except TimeoutError:
-                pass  # as Telegram: an empty list when nothing came in time
-        return make_result(self._waiting[:_MOST])
 
     async def _set_webhook(self, request: web.Request) -> web.Response:
         """Set where updates go; without an address the webhook is deleted."""

@@ -220,8 +220,3 @@ def test_telegram_says_which_bot_it_is(telegram: Post) -> None:
 def test_telegram_refuses_commands_that_nobody_could_type(telegram: Post) -> None:
     for wrong in ([{"command": "Alerts", "description": "x"}], [{"command": "a"}], "x"):
         assert telegram("setMyCommands", {"commands": wrong})[0] == 400
-
-
-def test_telegram_gives_no_updates_beside_a_webhook(telegram: Post) -> None:
-    telegram("setWebhook", {"url": "http://127.0.0.1:9/hook"})
-    assert telegram("getUpdates", {})[0] == 409
