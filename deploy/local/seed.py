@@ -69,7 +69,9 @@ def _ask_desks() -> None:
         wanted = {"check_requested_at": made.excluded.check_requested_at}
         s.execute(made.on_conflict_do_update(index_elements=["id"], set_=wanted))
     ids = [each["id"] for each in asked]
-    answered = sa.select(sa.func.count()).where(DeskState.id.in_(ids), DeskState.last_check_at >= began)
+    # A check that began just before answers as well: none of its desk follows for half a minute.
+    lately = DeskState.last_check_at >= began - timedelta(seconds=_PATIENCE)
+    answered = sa.select(sa.func.count()).where(DeskState.id.in_(ids), lately)
 
     def are_asked() -> bool:
         with session() as s:
