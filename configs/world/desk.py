@@ -54,7 +54,7 @@ _HEALTH = re.compile(
     r"malad|m[eé]dic|sant[eé]|soin|handicap|h[oô]pita|psych|grossesse|invalid", re.IGNORECASE
 )
 _LOGIN = "its page needs a login that we do not have"
-_UNNAMED = "Démarche non précisée"  # begins the labels of pages of which no source says what they are for
+UNNAMED = "Page de rendez-vous n°"  # begins the labels of pages of which no source says what they are for
 HOME_ZONE = "Europe/Paris"
 # What is left after blanks around it were removed: at least one letter, no control character.
 _ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
@@ -315,7 +315,7 @@ class Desk(DeskEntry):
     @property
     def is_named(self) -> bool:
         """Whether its file says what it is for; a desk without a name is not offered."""
-        return not self.label.startswith(_UNNAMED)
+        return not self.label.startswith(UNNAMED)
 
     @property
     def is_tried(self) -> bool:

@@ -11,14 +11,13 @@ import yaml
 
 from configs.ground.clock import clock
 from configs.ground.text import truncate_line
-from configs.world.desk import Grade, Procedure
+from configs.world.desk import UNNAMED, Grade, Procedure
 from crawler.discovery.identify import PlatformMatch
 from crawler.parsing.html_text import title, visible_text
 from crawler.parsing.normal_form import normalize
 from crawler.platforms import platform
 from crawler.reading import Page
 
-UNNAMED = "Démarche non précisée par la source"  # begins the label of a desk whose procedure is not known
 _LONGEST = 120  # characters of a label; a longer text is no name of a procedure
 _SLUG = 60
 _HEADINGS = 20
@@ -40,7 +39,7 @@ class DeskDraft:
         """Return the YAML entry, unwatched while parameters are missing; `taken` are the slugs of other desks."""
         missing, name = self.sign.missing, self.sign.platform
         *_, number = "?", *re.findall(r"\d+", urlsplit(self.url).path)
-        label = trim_label(self.label) or f"{UNNAMED} ({number})"
+        label = trim_label(self.label) or f"{UNNAMED} {number}"
         entry = {
             "slug": slug(label, taken),
             "label": label,

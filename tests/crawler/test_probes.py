@@ -166,7 +166,7 @@ def test_no_probe_goes_to_a_host_whose_budget_is_short_or_used(crawl: PlannedVis
 
 
 def test_what_no_source_names_is_never_tried(crawl: PlannedVisits, stale: Callable[..., Desk]) -> None:
-    stale(label="Démarche non précisée par la source (2616)")
+    stale(label="Page de rendez-vous n° 2616")
     for _ in range(4):
         crawl.visit_until(DESK)
     assert (state().proven_days, state().tried_at) == (4, None)

@@ -210,6 +210,14 @@ def test_no_address_is_two_desks(shipped: dict[str, Prefecture]) -> None:
     assert [address for address, times in addresses.items() if times > 1] == []
 
 
+def test_labels_are_for_customers_and_none_stands_twice_on_a_page(shipped: dict[str, Prefecture]) -> None:
+    notes = re.compile(r"\bsource\b|précisé|\bcité|inconnu|\?|watcher|stale", re.IGNORECASE)
+    assert [desk.id for desk in every_desk(shipped) if notes.search(desk.label)] == []
+    for place in shipped.values():
+        names = Counter((desk.label.casefold(), desk.site) for desk in place.desks)
+        assert [name for name, times in names.items() if times > 1] == [], place.id
+
+
 def test_shipped_desk_ids_never_change(shipped: dict[str, Prefecture]) -> None:
     with IDS.open(encoding="utf-8", newline="") as file:
         known = {row["desk"]: row["procedures"] for row in csv.DictReader(file)}

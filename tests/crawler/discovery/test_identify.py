@@ -123,7 +123,7 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
         ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "# choose its procedures", "grade: unconfirmed"]),
         ("Titre de séjour : première demande", "rdvpref", {}, ["watch: presence"]),
         ("012: #{[yes", "ezbooking", {}, ["procedures: [AUTRE]"]),
-        ("", "ezbooking", {}, ["Démarche non précisée par la source (23014)"]),
+        ("", "ezbooking", {}, ["Page de rendez-vous n° 23014"]),
         ("Passeport", "ants", {"parameters": {"department_code": "01"}}, ["parameters: {department_code: '01'}"]),
         ("é" * 5000, "ezbooking", {}, ["source: found by scrapy detect from a page"]),
     ],
