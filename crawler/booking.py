@@ -39,6 +39,7 @@ from crawler.platforms import Platform, platform
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.reading_cache import ReadingCache
 from crawler.robots_txt import read_robots
+from crawler.scheduling.candidates import is_candidate
 from crawler.scheduling.due_queue import CrawlQueue, http_deadline_seconds, visit_requests
 from crawler.scheduling.intervals import (
     budget_of,
@@ -219,8 +220,9 @@ class BookingSpider(Spider):
             from crawler.browser.page import BrowserSession  # noqa: PLC0415 -- loaded only for browser desks
 
             return BrowserSession(desk, self.crawler, budget, self.identities)
+        # A name that somebody gave may lead into a private network; one of a desk file may, in a drill.
         return Session(
-            partial(send_request, self.crawler),
+            partial(send_request, self.crawler, way="outside" if is_candidate(desk.id) else None),
             deadline=http_deadline_seconds(),
             largest=largest,
             budget=budget,

@@ -85,6 +85,7 @@ DOWNLOAD_HANDLERS: dict[str, Any] = {
     "https": "crawler.fetching.download_handler.AiohttpHandler",
     "ws": "crawler.fetching.websocket_handler.SocketHandler",
     "wss": "crawler.fetching.websocket_handler.SocketHandler",
+    "outside": "crawler.fetching.ssrf_guard.OutsideHandler",  # of visits to candidates
 }
 
 # Checks go into the tables; a spider with arguments takes this away (crawler/booking.py): it needs no database.

@@ -226,11 +226,12 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
     return response
 
 
-async def send_request(crawler: Crawler, request: Request) -> Response:
+async def send_request(crawler: Crawler, request: Request, *, way: str | None = None) -> Response:
     """Send a request through a crawl's middlewares and handler, past its engine's queue; return the response.
 
-    It saves CPU: for each request the engine makes two Deferreds, a task and a signal, and the manager of
-    middlewares a coroutine for each call. Our middlewares only look at requests.
+    `way`: the handler's name in DOWNLOAD_HANDLERS; None: that of the address's scheme. It saves CPU: for each request
+    the engine makes two Deferreds, a task and a signal, and the manager of middlewares a coroutine for each call. Our
+    middlewares only look at requests.
 
     Raises:
         TypeError: a middleware returned a response or another request.
@@ -239,8 +240,7 @@ async def send_request(crawler: Crawler, request: Request) -> Response:
     for look_at in downloader.middleware.methods["process_request"]:
         if look_at and (instead := look_at(request=request)) is not None:
             raise TypeError(f"a middleware answers {request} by {instead}: a check follows redirects itself")
-    scheme = request.url.partition(":")[0]
-    handler = downloader.handlers._get_handler(scheme)  # noqa: SLF001 -- there is no public way
+    handler = downloader.handlers._get_handler(way or request.url.partition(":")[0])  # noqa: SLF001 -- there is no public way
     ask = handler.download_request if handler else downloader.handlers.download_request_async
     answer = await ask(request)
     log.debug("%d %s %s", answer.status, request.method, request.url)

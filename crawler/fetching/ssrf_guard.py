@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp.abc import ResolveResult
 from pydantic import TypeAdapter, ValidationError
 from scrapy import Request
+from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from configs.ground.addresses import is_loopback, resolve_stand_in
@@ -82,10 +83,23 @@ class OutsideHandler(AiohttpHandler):
 
     names = PublicNames
 
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._public = PublicNames(crawler.settings.getfloat("DNS_TIMEOUT"))
+        self._proxied = AiohttpHandler(crawler)  # an operator chose the proxy: it may be in a private network
+
     async def download_request(self, request: Request) -> Response:
         """Ask for a public address; raises AddressRefused for any other, and what AiohttpHandler raises."""
         refuse_private(request.url)
-        return await super().download_request(request)
+        if "proxy" not in request.meta:
+            return await super().download_request(request)
+        await self._public.resolve(urlsplit(request.url).hostname or "")  # the proxy would ask a private one
+        return await self._proxied.download_request(request)
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self._proxied.close()
+        await super().close()
 
 
 def _private(host: str, address: str) -> str:

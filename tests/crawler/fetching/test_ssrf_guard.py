@@ -9,12 +9,17 @@ import pytest
 
 from configs.ground.addresses import same_site
 from configs.settings import load
+from configs.settings.proxies import parse_proxies
 from crawler.commands.detect import PageFetcher
 from crawler.fetching import ssrf_guard
 from crawler.fetching.errors import FetchError
+from crawler.fetching.identity import Identities
+from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.ssrf_guard import is_public, refuse_private
 from crawler.reading import Page
+from crawler.scheduling.candidates import find_home
 from crawler.url_policy import AddressRefused, ensure_allowed
+from tests.crawler.held import Held
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 
@@ -105,6 +110,25 @@ def test_no_redirect_leads_into_a_private_network(looked_up: dict[str, list[str]
         ):
             opened(site.address)
         assert inner.requests == []
+
+
+def test_no_visit_to_a_candidate_leads_into_a_private_network(
+    held: Held,
+    looked_up: dict[str, list[str]],
+    settings_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings_env(APP_ENV="development", ALLOW_LIVE_SITES="1")
+    home = find_home("rdv.example.gouv.fr:443")
+    assert home
+    looked_up["rdv.example.gouv.fr"] = [INNER]
+    with wire(answer(b"secret"), host=INNER) as inner:
+        for proxies in ("", inner.address):
+            monkeypatch.setattr(held.spider, "identities", Identities(parse_proxies(proxies)))
+            robots = held.run(held.spider.read_robots(home, 1, RequestBudget(10)))
+            for item in (held.check(home, probe=True), robots):
+                assert "is not on the public internet" in item.reason
+    assert inner.requests == []
 
 
 def test_what_any_platform_says_takes_a_slot_is_never_opened() -> None:
