@@ -41,7 +41,8 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_folders_have_three_to_twenty_modules_but_for_those_with_a_reason() -> None:
-    modules = Counter(str(file.parent) for file in PRODUCT if file.name != "__init__.py")
+    counted = (file for file in PRODUCT if file.name != "__init__.py")
+    modules = Counter(str(file.parent) for file in counted if file.parent.name != "versions")  # Alembic's
     found = {folder for folder, number in modules.items() if not LEAST_FILES <= number <= MOST_FILES}
     assert found == OTHER_FOLDERS.keys()
 
