@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
 from api.alerts.calls import change_voice
-from api.alerts.fair_use import check_plan
+from api.alerts.fair_use import check_plan, check_waiting_count
 from api.alerts.health_consent import list_revealing, note_health_consent
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import AlertChange, NewAlert
@@ -60,6 +60,8 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
         found.check()
     waiting = found.must_wait and not goes_on
     enabled = not waiting and (alert.enabled or alert.awaits_watch)
+    if waiting and not alert.awaits_watch:
+        check_waiting_count(session, alert.user_id)
     if enabled:
         check_plan(session, alert.user_id, found.place.id, besides=alert.id)
     record_unwatched(session, alert.user_id, clock())

@@ -231,6 +231,8 @@ def open_again(session: Session, alert: Alert) -> None:
         ApiError: as for `reopen_alert`.
     """
     check_alert_count(session, alert.user_id)
+    if alert.awaits_watch:
+        check_waiting_count(session, alert.user_id)
     if alert.enabled:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
     alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()

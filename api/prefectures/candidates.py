@@ -37,17 +37,22 @@ class NewCandidate(Body):
 
 
 class CandidateAnswer(Answer):
-    """What was kept of the address. `isAsked`: whether we may open the page ourselves, before an operator decides."""
+    """What was kept of the address.
+
+    `isAsked`: whether we may open the page ourselves, before an operator decides. `isTold`: whether this user is told
+    of that decision; the one who gave the page first is.
+    """
 
     address: str
     platform: str
     prefecture_id: str
     state: CandidateState
     is_asked: bool
+    is_told: bool
 
 
 def give_candidate(session: Session, user_id: UUID, given: NewCandidate) -> CandidateAnswer:
-    """Keep the page of an address that a user gives; they are told once what becomes of it.
+    """Keep the page of an address that a user gives; who gave it first is told once what becomes of it.
 
     Raises:
         ApiError: 422, it is no booking page's, or the prefecture is unknown; 409, a desk has it, or an operator has
@@ -71,7 +76,7 @@ def give_candidate(session: Session, user_id: UUID, given: NewCandidate) -> Cand
         found.user_id, found.given_at = user_id, now
         found.prefecture_id = found.prefecture_id or given.prefecture_id
     found.last_seen_at = max(now, found.last_seen_at)
-    return _answer(found)
+    return _answer(found, user_id)
 
 
 _DECIDED = {
@@ -125,11 +130,12 @@ def _add(
     return session.scalars(sa.select(Candidate).where(Candidate.key == address.key)).one()
 
 
-def _answer(found: Candidate) -> CandidateAnswer:
+def _answer(found: Candidate, user_id: UUID) -> CandidateAnswer:
     return CandidateAnswer(
         address=found.url,
         platform=found.platform or "",
         prefecture_id=found.prefecture_id or "",
         state=found.state,
         is_asked=explain_unasked(found.host) is None,
+        is_told=found.user_id == user_id,
     )

@@ -45,7 +45,8 @@ def send_candidate(id: str) -> ResponseReturnValue:
     if kept is None:
         return _render(place, form), _INVALID
     text = _("Merci. Nous regardons cette page, et nous vous écrirons une fois ce qu’il en est.")
-    return lead_to("candidate_pages.ask_candidate", text, id=place.id)
+    known = _("Merci. Une autre personne nous a déjà donné cette page : nous la regardons.")
+    return lead_to("candidate_pages.ask_candidate", text if kept.is_told else known, id=place.id)
 
 
 def _find(id: str) -> Prefecture:

@@ -19,13 +19,14 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.desk import DeskState, HostState
 from api.models.discovery import Drift, DriftReason
+from api.models.user import Grant
 from api.web.problems import list_field_errors
 from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from tests.api.world import PREFECTURES, TOWN_HALLS, Door, add_town_halls, watch_town_halls
-from tests.clients import People, Person
+from tests.clients import People, Person, problem
 from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_desk, change, remove, rows, save
 from tests.in_turn import in_turn
@@ -223,12 +224,17 @@ def test_an_alert_that_runs_takes_other_limits_whatever_the_state_of_its_desks(c
     assert (answer.status_code, answer.json["isActive"]) == (200, True)
 
 
-def test_three_alerts_that_wait_need_no_plan(person: People) -> None:
-    camille = person()
-    for name in "abc":
-        assert wish(camille, HIDDEN | {"acceptWaiting": True, "name": name})[0] == 201
-    status, said = wish(camille, HIDDEN | {"acceptWaiting": True, "name": "d"})
-    assert (status, said["type"].rpartition(":")[2]) == (409, "fair-use")
+def test_three_alerts_that_wait_need_no_plan_and_neither_a_new_nor_a_changed_one_is_a_fourth(
+    camille: Person,
+) -> None:
+    _, ran = wish(camille, {"deskIds": [BOBIGNY]})
+    remove(Grant)
+    waits = HIDDEN | {"acceptWaiting": True}
+    made = [wish(camille, waits | {"name": name}) for name in "abc"]
+    assert [status for status, _ in made] == [201] * 3
+    assert problem(camille.post("/api/alerts", waits | {"name": "d"})) == (409, "fair-use")
+    assert problem(camille.patch(f"/api/alerts/{ran['id']}", waits | {"deskIds": []})) == (409, "fair-use")
+    assert camille.patch(f"/api/alerts/{made[0][1]['id']}", {"limits": {"weekdays": [1]}}).status_code == 200
 
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}

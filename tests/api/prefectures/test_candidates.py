@@ -27,7 +27,7 @@ def test_of_a_link_that_cancels_an_appointment_only_its_page_is_kept(person: Peo
     said = read_json(user.post("/api/candidates", give(f"{RDVPREF}/4443/cgu/?token=secret#moi")), 201)
     assert said == {
         "address": f"{RDVPREF}/4443/", "platform": "rdvpref", "prefectureId": "cergy_95", "state": "open",
-        "isAsked": True,
+        "isAsked": True, "isTold": True,
     }  # fmt: skip
     row = one(Candidate)
     assert (row.source, row.user_id, row.number) == (CandidateSource.PERSON, user.id, "4443")
@@ -43,7 +43,7 @@ def test_three_addresses_a_day_are_taken_and_one_is_kept_once(
     for number in (1, 2, 3, 3):
         assert user.post("/api/candidates", give(f"{PAGE}/{number}")).status_code == 201
     assert problem(user.post("/api/candidates", give(f"{PAGE}/4"))) == (429, "too-many-requests")
-    assert other.post("/api/candidates", give(f"{PAGE}/3")).status_code == 201
+    assert not read_json(other.post("/api/candidates", give(f"{PAGE}/3")), 201)["isTold"]
     assert [each.user_id for each in rows(Candidate)] == [user.id] * 3, "the first one is told"
     frozen.shift(timedelta(days=1, seconds=1))
     assert user.post("/api/candidates", give(f"{PAGE}/4")).status_code == 201
@@ -92,6 +92,11 @@ def test_a_departments_page_leads_to_the_field_for_an_address(app: Flask) -> Non
     camille.send(link, address=f"{RDVPREF}/4443/creneau/?id=secret")
     assert one(Candidate).url == f"{RDVPREF}/4443/"
     assert "nous vous écrirons une fois" in camille.get(link).text
+    robin = Browser(app)
+    robin.give_login(add_account("robin@example.org").id)
+    robin.get(link)
+    robin.send(link, address=f"{RDVPREF}/4443/")
+    assert "Une autre personne nous a déjà donné cette page" in robin.get(link).text
 
 
 def test_what_ten_people_ask_for_in_vain_is_said_in_public_in_tens(
