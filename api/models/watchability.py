@@ -6,7 +6,7 @@ refunds, running plans.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import ceil
 from typing import Self
@@ -24,6 +24,7 @@ from configs.world.plan import Plan
 _HOUR = timedelta(hours=1)
 _MINUTE = 60
 _HEARTBEATS, _INTERVALS = 2, 20  # a proof lasts so many, the second at the faster pace; an hour at least
+_SURE_INTERVALS = 5  # after so many without a proof pages say that the last one is old
 
 
 class Hindrance(StrEnum):
@@ -84,6 +85,11 @@ class Standing:
         return rank_standing(self) < _ORDER.index(Hindrance.MOVED)
 
     @property
+    def sure_until(self) -> datetime | None:
+        """Until when its last proof says how it is watched."""
+        return find_sure_until(self.state) if self.state else None
+
+    @property
     def is_overloaded(self) -> bool:
         """Whether its site was overloaded at the last check, within the hour: pages say so, and nothing stops."""
         at = self.state.last_check_at if self.state else None
@@ -141,8 +147,10 @@ def read_standings(session: Session, about: Iterable[Desk]) -> dict[str, Standin
 
 
 def find_slightest(standings: Iterable[Standing]) -> Standing | None:
-    """Return the standing that hinders least, a watchable one first; None without any."""
-    return min(standings, key=rank_standing, default=None)
+    """Return the standing that hinders least, of several the one whose proof holds longest; None without any."""
+    never = datetime.min.replace(tzinfo=UTC)
+    ages = sorted(standings, key=lambda each: each.sure_until or never, reverse=True)
+    return min(ages, key=rank_standing, default=None)
 
 
 def rank_standing(standing: Standing) -> int:
@@ -195,3 +203,16 @@ def find_proof_life(state: DeskState) -> timedelta:
     is_fast = state.fast_since is not None and clock() - state.fast_since >= _HOUR
     seconds = _INTERVALS * interval if is_fast else _HEARTBEATS * max(heartbeat_seconds(), interval)
     return max(_HOUR, timedelta(seconds=seconds))
+
+
+def find_sure_until(state: DeskState) -> datetime | None:
+    """Return until when the last proof of a desk says how it is watched; later, pages say how old that proof is.
+
+    That is five expected intervals. Where the desk is asked faster since a moment ago, they begin then.
+    """
+    if state.last_proven_at is None:
+        return None
+    wished = state.wished_seconds or heartbeat_seconds()
+    interval = max(wished, state.feasible_seconds or 0, state.share_seconds or 0)
+    since = max(state.last_proven_at, state.fast_since or state.last_proven_at)
+    return since + timedelta(seconds=_SURE_INTERVALS * interval)

@@ -1,13 +1,18 @@
 """Words for channels, states of messages and payments, and how well a place or a desk is watched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from flask_babel import LazyString, lazy_gettext
+from flask_babel import gettext as _
 
 from api.models.notification import State
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
 from api.models.watchability import Hindrance
+from api.pages.context import write_duration
+from api.prefectures.schemas import DeskAnswer, MapTile
+from configs.ground.clock import clock
 from configs.world.desk import Desk, missing_token
 from configs.world.prefecture import host_rules
 
@@ -76,16 +81,17 @@ class WatchClass:
 
     key: str
     tone: str
-    text: LazyString
+    text: LazyString | str = field(compare=False)
 
 
 SEEN = WatchClass("seen", "good", _l("Créneaux surveillés"))
+DOUBTED = WatchClass("doubted", "warn", _l("Pas de réponse sûre en ce moment"))
 TRIED = WatchClass("tried", "info", _l("À l’essai"))
 TROUBLED = WatchClass("troubled", "warn", _l("Surveillance interrompue"))
 HIDDEN = WatchClass("captcha", "info", _l("Créneaux cachés par un captcha"))
 UNWATCHED = WatchClass("unwatched", "", _l("Surveillance impossible"))
 UNKNOWN = WatchClass("unknown", "", _l("Aucune page connue"))
-CLASSES = (SEEN, TRIED, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
+CLASSES = (SEEN, DOUBTED, TRIED, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
 
 _REFUSED = _l("Le site demande que les programmes ne le consultent pas.")
 _BY_HINDRANCE = {
@@ -129,11 +135,32 @@ _LOGIN = _l("Il faut un compte personnel pour voir cette page.")
 _LACKING = _l("Il nous manque un accès que ce site demande.")
 
 
-def classify_watch(desks: int, hindrance: Hindrance | None) -> WatchClass:
-    """Return the class of a place by its number of desks, and what hinders the one that is nearest to be watchable."""
+def classify_watch(
+    desks: int, hindrance: Hindrance | None, sure_until: datetime | None, proven_at: datetime | None
+) -> WatchClass:
+    """Return the class of a place by its number of desks, and what hinders the one that is nearest to be watchable.
+
+    Of one that nothing hinders its last proof counts, and until when that is sure: the page's clock decides, for
+    answers are kept in caches.
+    """
     if not desks:
         return UNKNOWN
-    return SEEN if hindrance is None else _BY_HINDRANCE.get(hindrance, UNWATCHED)
+    if hindrance is not None:
+        return _BY_HINDRANCE.get(hindrance, UNWATCHED)
+    if proven_at is None or sure_until is None or sure_until > clock():
+        return SEEN
+    age = write_duration((clock() - proven_at).total_seconds())
+    return replace(DOUBTED, text=_("Pas de réponse sûre depuis %(age)s", age=age))
+
+
+def classify_tile(tile: MapTile) -> WatchClass:
+    """Return the class of a department."""
+    return classify_watch(tile.desks, tile.not_watchable, tile.sure_until, tile.last_proven_at)
+
+
+def classify_desk(desk: DeskAnswer) -> WatchClass:
+    """Return the class of one desk."""
+    return classify_watch(1, desk.not_watchable, desk.sure_until, desk.last_proven_at)
 
 
 def explain_desk(desk: Desk, hindrance: Hindrance | None) -> LazyString | None:

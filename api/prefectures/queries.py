@@ -100,6 +100,8 @@ def _build_tile(
         desks=len(desks),
         watch_level=find_best_level(desks, now.lost),
         not_watchable=nearest.hindrance if nearest else None,
+        last_proven_at=nearest.state.last_proven_at if nearest and nearest.state else None,
+        sure_until=nearest.sure_until if nearest else None,
         status=min(statuses, key=_BEST_STATUS.index, default=None),
     )
 

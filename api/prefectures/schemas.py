@@ -114,6 +114,7 @@ class DeskAnswer(Answer):
     the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
     last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
     `notWatchable`: why nothing may be begun about it now, null where an alert can; an `unproven` one is being tried.
+    `sureUntil`: five intervals after the last proof; afterwards it is not sure how the desk is watched.
     `releasesAt` is when the prefecture says that it will put more slots on line. `townHalls` are those of a department
     that answered lately, null for a desk that is one page; `feasibleInterval` is then what asking all of them takes.
     """
@@ -133,6 +134,7 @@ class DeskAnswer(Answer):
     achieved_interval: float | None
     last_checked_at: dt.datetime | None
     last_proven_at: dt.datetime | None
+    sure_until: dt.datetime | None
     last_slot_found_at: dt.datetime | None
     consecutive_errors: int
     releases_at: dt.datetime | None
@@ -176,8 +178,8 @@ class MapTile(Answer):
     """One department: its place on the tile map, and the best of its desks now.
 
     `watchLevel` is what a check of them can prove now; `none` where nothing can be watched. `notWatchable` is of the
-    desk that is nearest to being watchable. Both it and `status` are null where no desk is known. `prefectureId` and
-    `name` are null where this installation has no file of the prefecture.
+    desk that is nearest to being watchable, as are `lastProvenAt` and `sureUntil`. It and `status` are null where no
+    desk is known. `prefectureId` and `name` are null where this installation has no file of the prefecture.
     """
 
     department: str = Field(examples=["93"])
@@ -188,6 +190,8 @@ class MapTile(Answer):
     desks: int
     watch_level: WatchLevel
     not_watchable: Hindrance | None
+    last_proven_at: dt.datetime | None
+    sure_until: dt.datetime | None
     status: DeskStatus | None
 
 

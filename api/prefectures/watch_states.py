@@ -72,6 +72,7 @@ class WatchStates:
             else state.achieved_seconds,  # of a visit, not of a round
             last_checked_at=state.last_check_at,
             last_proven_at=state.last_proven_at,
+            sure_until=self.standings[desk.id].sure_until,
             last_slot_found_at=self.found.get(desk.id),
             consecutive_errors=state.inconclusive,
             releases_at=self._get_releases_at(desk, state),

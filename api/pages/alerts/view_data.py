@@ -17,7 +17,16 @@ from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
-from api.pages.words import CHANNEL_NAMES, classify_watch, describe_state, explain_desk
+from api.pages.words import (
+    CHANNEL_NAMES,
+    CLASSES,
+    DOUBTED,
+    TROUBLED,
+    WatchClass,
+    classify_desk,
+    describe_state,
+    explain_desk,
+)
 from api.prefectures.detections import list_alert_detections
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
@@ -73,6 +82,8 @@ def describe_alert(alert: AlertAnswer) -> dict[str, Any]:
     title = f"{place.name} ({place.department})"
     state = _find_state(alert)
     tone, text = _STATES[state]
+    if state == "active" and (lost := _find_trouble(alert)):
+        tone, text = lost.tone, lost.text
     return {
         "answer": alert,
         "title": alert.name or title,
@@ -124,6 +135,12 @@ def write_freshness(at: datetime) -> str:
     return write_duration(0, ago_from=at)
 
 
+def _find_trouble(alert: AlertAnswer) -> WatchClass | None:
+    """Return how the best of its desks is watched, where that is not as promised."""
+    best = min(map(classify_desk, alert.desks), key=CLASSES.index, default=None)
+    return best if best in (DOUBTED, TROUBLED) else None
+
+
 def _find_state(alert: AlertAnswer) -> str:
     if alert.closed_at:
         return "closed"
@@ -134,7 +151,7 @@ def _describe_desk(answer: DeskAnswer) -> dict[str, Any]:
     """Return a desk of an alert: its answer, how it is watched, and why not where it is not."""
     return {
         "answer": answer,
-        "watch": classify_watch(1, answer.not_watchable),
+        "watch": classify_desk(answer),
         "reason": explain_desk(desks()[answer.id], answer.not_watchable),
     }
 

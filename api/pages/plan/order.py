@@ -268,7 +268,12 @@ def _describe_desk(standing: Standing) -> dict[str, Any]:
         "label": standing.desk.label,
         "site": standing.desk.site,
         "zone": standing.desk.time_zone,
-        "watch": classify_watch(1, standing.hindrance),
+        "watch": classify_watch(
+            1,
+            standing.hindrance,
+            standing.sure_until,
+            standing.state.last_proven_at if standing.state else None,
+        ),
         "reason": explain_desk(standing.desk, standing.hindrance),
         "proven_at": standing.state.last_proven_at if standing.state else None,
         "is_overloaded": standing.is_overloaded,

@@ -21,7 +21,7 @@ from api.pages.choices import (
     write_slug,
 )
 from api.pages.heat_map import build_heat_map
-from api.pages.words import CLASSES, UNKNOWN, classify_watch, explain_desk, name_website
+from api.pages.words import CLASSES, UNKNOWN, classify_desk, explain_desk, name_website
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from api.web.languages import find_linked_language
@@ -62,11 +62,11 @@ def read_place(place: Prefecture) -> PrefecturePage:
 
 def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str, Any]]:
     """Return all procedures with how they are watched at a department, those with desks first."""
-    hindrances = {desk.id: desk.not_watchable for desk in page.desks}
+    answers = {desk.id: classify_desk(desk) for desk in page.desks}
     views = []
     for procedure, name in PROCEDURE_NAMES.items():
         serving = list_serving_desks(place, procedure)
-        classes = [classify_watch(1, hindrances[desk.id]) for desk in serving]
+        classes = [answers[desk.id] for desk in serving]
         best = min(classes, key=CLASSES.index, default=UNKNOWN)
         views.append({"slug": write_slug(procedure), "name": name, "desks": len(serving), "watch": best})
     return sorted(views, key=lambda view: not view["desks"])
@@ -87,7 +87,7 @@ def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
     desk: Desk = desks()[answer.id]
     return {
         "answer": answer,
-        "watch": classify_watch(1, answer.not_watchable),
+        "watch": classify_desk(answer),
         "reason": explain_desk(desk, answer.not_watchable),  # why it is not seen
         "website": name_website(desk),
         "heat": build_heat_map(answer.history.cells),

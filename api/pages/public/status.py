@@ -10,6 +10,11 @@ from api.admin.health.findings import PartState
 from api.admin.health.live_report import Health, read_live_report
 from api.ground.cache import answer_cache
 from api.pages.area import Access, Area, answer_live
+from api.pages.words import DOUBTED, classify_tile
+from api.prefectures.queries import build_map_key, read_map
+from api.prefectures.schemas import TileMap
+from api.web.public_answers import read_cached
+from configs.ground.database_errors import is_away
 
 _l = lazy_gettext
 _ORDER = list(PartState)
@@ -101,4 +106,16 @@ def _read_status() -> dict[str, Any]:
         "sends": _find_worst(SENDING, health) is PartState.OK,  # only then alerts leave as usual
         "parts": health.parts,  # as health names them
         "at": found.built_at,
+        "doubted": _count_doubted(),  # departments without a sure answer
     }
+
+
+def _count_doubted() -> int:
+    """Return in how many departments the last proof of what is watched is old; 0 while the database is away."""
+    try:
+        tiles = read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).items
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return 0
+    return sum(classify_tile(each) == DOUBTED for each in tiles)

@@ -91,6 +91,36 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
     assert len(visitor.response.data) < 30_000
 
 
+@pytest.mark.parametrize("path", [
+    WISH, "/departements/bobigny_93", "/carte?procedure=titre-sejour", "/statut", "/dashboard", "/alertes/{alert}",
+])  # fmt: skip
+def test_a_proof_older_than_five_intervals_is_said_with_its_age_wherever_it_says_watched(
+    visitor: Browser, path: str, frozen: time_machine.Traveller
+) -> None:
+    user = factories.add_account()
+    factories.add_grant(user.id, PlanName.URGENCE_7J)
+    address = path.format(alert=factories.add_alert(user.id))
+    prove_desks()
+    factories.add_desk(
+        status=DeskStatus.ACTIVE,
+        wished_seconds=60,
+        feasible_seconds=90,
+        fast_since=clock() - timedelta(days=1),
+    )
+    visitor.sign_in()
+    frozen.shift(timedelta(seconds=5 * 90 - 1))
+    assert "réponse sûre depuis" not in visitor.get(address).text
+    frozen.shift(
+        timedelta(minutes=26, seconds=31)
+    )  # of what the cache keeps the page decides by its own clock
+    said = (
+        "1 département, la page de rendez-vous"
+        if path == "/statut"
+        else "Pas de réponse sûre depuis 34 minutes"
+    )
+    assert said in visitor.get(address).text.replace("\xa0", " ")
+
+
 def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
     prove_desks()
     factories.add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
@@ -230,7 +260,7 @@ def test_each_reason_has_its_words(
 ) -> None:
     desk = desks()[factories.BOBIGNY].model_copy(update=changes)
     with app.test_request_context("/"):
-        assert classify_watch(1, hindrance) is watch
+        assert classify_watch(1, hindrance, None, None) is watch
         assert said in str(explain_desk(desk, hindrance))
 
 
