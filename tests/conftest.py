@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     import time_machine
 
-    from deploy.sandbox.control_client import StripeControl
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
+    from tests.sandbox_controls import StripeControl
 
 _VAPID = draw_keys()
 _FIXED = {
@@ -361,7 +361,7 @@ def redis_server(settings_env: Callable[..., None]) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="session")
 def _sandbox() -> Iterator["Running"]:
-    from deploy.sandbox.running import running
+    from tests.running_sandbox import running
 
     with running() as world:
         yield world

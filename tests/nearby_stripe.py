@@ -11,10 +11,10 @@ import pytest
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from deploy.sandbox.control_client import StripeControl
-from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.api import ApiAnswer, ApiCall
 from deploy.sandbox.stripe.controls import CONTROLS, run_control
+from tests.running_sandbox import Running
+from tests.sandbox_controls import StripeControl
 
 
 class NearbyStripe(StripeControl):

@@ -16,8 +16,8 @@ import pytest
 from api.models.notification import queue_of
 from api.models.user import Channel
 from configs.programs.jobs import push
-from deploy.sandbox.running import Running
 from tests.api.world import PREFECTURES
+from tests.running_sandbox import Running
 from tests.waiting import until, wait_for_port
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from tests.factories import EMAIL, add_user
 
 if TYPE_CHECKING:
     from configs.ground.object_store import Blobs
-    from deploy.sandbox.control_client import StripeControl
     from tests.api.payments.shop import Shop
     from tests.api.payments.till import Till
+    from tests.sandbox_controls import StripeControl
 
 _KEPT_APPS = 6  # tests of a few environments take turns: with Stripe's stand-in and without, with the others and without
 _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}

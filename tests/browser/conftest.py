@@ -20,7 +20,7 @@ from tests.browser.site import MakeContext, Server, Site, keep_page
 from tests.browser.watch import Watch
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 _LOCALES = {"fr": "fr-FR", "en": "en-GB", "ar": "ar-MA"}
 _PATIENCE = 60_000  # ms; a busy machine

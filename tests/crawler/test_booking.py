@@ -20,7 +20,7 @@ from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 def broken(*_: Any) -> Any:

@@ -12,7 +12,7 @@ from tests.crawler.held import Held, make_desk
 from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 FORM = 23014
 PLANNINGS = (23018, 23198, 23199)

@@ -33,7 +33,7 @@ from tests.sample_desk_files import desk_entry, host_entry, prefecture_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 DESK = "evry-courcouronnes_91/naturalisation"
 SYSTEM = "prefenligne"

@@ -32,7 +32,7 @@ from tests.model.model import Limits
 from tests.model.world import DESKS, FILE, World
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
 DESK, OPEN = DESKS[0], Slot(Place("1"), None)

@@ -21,7 +21,7 @@ from notifier.channels.provider_base import Acceptance, Answer, Provider
 from notifier.content.message_kind_base import OutgoingMessage
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 @pytest.fixture

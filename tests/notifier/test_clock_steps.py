@@ -34,7 +34,7 @@ from tests.notifier.receipts.receipts_world import SECRET, event_of, send_events
 from tests.refused_writes import REFUSALS, disk_full, read_only
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole", "frozen")
 STEPS = [timedelta(minutes=10), timedelta(minutes=-10)]

@@ -29,7 +29,7 @@ from tests.notifier.program import Program
 from tests.samples import try_first
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
 

@@ -31,7 +31,7 @@ from tests.notifier import world
 from tests.samples import try_first
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole", "frozen")
 HOUR = timedelta(hours=1)

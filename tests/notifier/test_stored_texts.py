@@ -32,7 +32,7 @@ from tests.notifier import world
 from tests.notifier.content.message_samples import SampleSize, list_samples
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 TOKEN = "stop.eyJhIjoxfQ.c2lnbmVk.dG9rZW4"

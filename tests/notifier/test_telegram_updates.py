@@ -14,7 +14,7 @@ from notifier.message_kinds.telegram import COMMANDS
 from notifier.telegram_bot import telegram_command
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 HOOK = "http://127.0.0.1:9/api/telegram/webhook"

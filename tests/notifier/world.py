@@ -36,7 +36,7 @@ from tests.browser_keys import browser_address
 from tests.factories import add_alert, add_grant, add_with, make_contact, select_announced_slots
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"

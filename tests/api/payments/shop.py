@@ -38,7 +38,6 @@ from api.payments.ledger.payment_events import find_stripe_id, link_id, lock_pay
 from api.payments.ledger.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
-from deploy.sandbox.control_client import Delivery, StripeControl
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.objects import blank
 from deploy.sandbox.stripe.objects import new_id as new_stripe_id
@@ -46,6 +45,7 @@ from deploy.sandbox.stripe.resources.money_back import build_dispute
 from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.world import Door
 from tests.factories import get, rows, save
+from tests.sandbox_controls import Delivery, StripeControl
 
 CONSENT = {
     "termsVersion": "2026-11",

@@ -29,7 +29,6 @@ from api.payments.ledger.refunds import plan_refund
 from api.payments.ledger.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.control_client import Delivery
 from tests import databases
 from tests.api.payments.killing import Killer, Life, read_end_state
 from tests.api.payments.ledger.test_outage_credits import check
@@ -37,6 +36,7 @@ from tests.api.payments.shop import list_messages, list_open_events, order_refun
 from tests.api.payments.till import ALERT, Till
 from tests.clients import People, Person
 from tests.factories import add_desk, change, rows
+from tests.sandbox_controls import Delivery
 from tests.waiting import at_once
 
 BEGINNING = "2026-11-20T09:00:00+00:00"

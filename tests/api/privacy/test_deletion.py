@@ -39,7 +39,7 @@ from tests.factories import add_alert, add_match, add_payment, change, get, rows
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 def test_an_account_without_a_plan_is_deleted_at_once_and_others_keep_everything(

@@ -28,7 +28,7 @@ from tests.desk_proofs import prove_desks
 from tests.factories import rows, see
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -74,7 +74,7 @@ from tests.clients import People, Person, problem
 from tests.factories import PASSWORD, add_alert, change
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 EMAIL, NEW_EMAIL = "camille.lefevre@example.org", "lefevre.camille@example.net"

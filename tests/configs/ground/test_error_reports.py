@@ -17,9 +17,9 @@ import structlog
 from configs.ground import logs
 from configs.ground.logs import build_report, remove_personal_data, set_up_logs
 from configs.settings import SettingsRefused, load
-from deploy.sandbox.running import Running
 from tests.configs.settings.test_settings import PRODUCTION
 from tests.in_turn import in_turn
+from tests.running_sandbox import Running
 from tests.waiting import until
 
 Put = Callable[..., None]

@@ -20,7 +20,7 @@ from tests.in_turn import in_turn
 from tests.sample_desk_files import prefecture_file
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 NOBODYS = "selectors"  # its stand-in is a page that no known software serves

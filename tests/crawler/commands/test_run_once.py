@@ -20,7 +20,7 @@ from tests.in_turn import in_turn
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 ROOT = Path(__file__).parents[3]

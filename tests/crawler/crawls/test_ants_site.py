@@ -13,7 +13,7 @@ from tests.crawler.held import Held, make_desk
 from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 ESSONNE, REUNION = 880091, 880974
 SOCKET: dict[str, Any] = {"department_code": "91"}

@@ -13,7 +13,7 @@ from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 DESKS = Path(__file__).parents[3] / "deploy" / "sandbox" / "prefectures"
 

@@ -21,7 +21,7 @@ from tests.factories import add_desk, rows
 from tests.sample_desk_files import desk_entry, prefecture_file
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 PARIS = ZoneInfo("Europe/Paris")
 SITE, FORM = "rdvpref", 991092

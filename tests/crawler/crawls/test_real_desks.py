@@ -13,8 +13,8 @@ from crawler.platforms import platform
 from crawler.scheduling.intervals import captcha_expected
 from crawler.visit_state import visit_of
 from deploy.sandbox.platforms import stand_ins as list_stand_ins
-from deploy.sandbox.running import Running, running
 from tests.crawler.held import Held
+from tests.running_sandbox import Running, running
 
 
 @pytest.fixture(scope="module")

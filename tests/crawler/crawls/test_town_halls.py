@@ -28,7 +28,7 @@ from tests.sample_desk_files import prefecture_file
 if TYPE_CHECKING:
     import redis
 
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 ID = "evry_91/mairies"
 ENTRY = """\

@@ -33,7 +33,7 @@ from tests.factories import get, one, rows
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 ROOT = Path(__file__).parents[3]
 SITE = "own_site"

@@ -33,7 +33,7 @@ from tests.factories import rows
 from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 LATER = HOUR + timedelta(days=1)
 INCONCLUSIVE = [each for each in Outcome if not each.conclusive]

@@ -28,7 +28,7 @@ from tests.sample_desk_files import only
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 ROOT = Path(__file__).parents[3]

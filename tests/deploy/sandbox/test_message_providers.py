@@ -18,8 +18,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from deploy.sandbox.outbox import Message
-from deploy.sandbox.running import Running
 from tests.in_turn import in_turn
+from tests.running_sandbox import Running
 
 Post = Callable[[str, object], tuple[int, Any]]
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"

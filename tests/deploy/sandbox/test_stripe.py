@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import stripe
 
-from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.stripe.objects import blank, read_shapes
 from tests.in_turn import in_turn
+from tests.sandbox_controls import StripeControl
 
 Checkout = Callable[..., stripe.checkout.Session]
 OK, NO = "http://127.0.0.1:4000/ok?session={CHECKOUT_SESSION_ID}", "http://127.0.0.1:4000/no"

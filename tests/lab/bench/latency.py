@@ -21,9 +21,9 @@ from deploy.local.processes import free_port
 from deploy.local.seed import EMAIL, seed
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.sandbox.clock import PARIS
-from deploy.sandbox.control_client import SandboxControl
 from tests.lab.bench.figures import forget
 from tests.sample_desk_files import only
+from tests.sandbox_controls import SandboxControl
 
 CODE, FORM = "91", 23014  # the site and the form of the desk that Camille waits for
 _PATIENCE = 20.0

@@ -18,11 +18,12 @@ import notifier
 from deploy.local.ports import StackPorts
 from deploy.local.processes import wait_until
 from deploy.local.programs import commands, database_programs
-from deploy.sandbox.control_client import SandboxControl, ask
+from deploy.sandbox.control_client import ask
 from notifier.workers import CHILDREN
 from tests.lab.bench.figures import forget
 from tests.lab.bench.people import detection
 from tests.lab.bench.servers import child, servers
+from tests.sandbox_controls import SandboxControl
 
 CROWD_DESK = "evry-courcouronnes_91/bench-crowd"
 _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"

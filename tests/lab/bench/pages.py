@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 
-from deploy.sandbox.running import running
+from tests.running_sandbox import running
 
 FORM = 48803
 ACCEPTED = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}

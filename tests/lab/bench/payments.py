@@ -27,11 +27,11 @@ from configs.world.sales_terms import find_newest_version
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import STRIPE, url
-from deploy.sandbox.control_client import Delivery, StripeControl
 from tests.lab.bench import latency
 from tests.lab.bench.figures import Effort, Figure, Say, percentile, percentiles_ms
 from tests.lab.bench.open_loop import LoadGenerator, Reply, build_request
 from tests.lab.bench.people import Crowd
+from tests.sandbox_controls import Delivery, StripeControl
 
 _WEBHOOK = "/api/billing/webhook"
 _ALERT = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}  # where slots open

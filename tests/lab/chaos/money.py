@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from configs.world.plan import PlanName, plan
-from deploy.sandbox.control_client import StripeControl
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.books import Book
 from tests.lab.chaos.inbox import InboxMessage, InboxReader
 from tests.lab.chaos.journal import OpeningJournal
+from tests.sandbox_controls import StripeControl
 
 RECEIPTS = ("Accusé de réception de votre rétractation", "Your withdrawal was received")  # subjects
 DELIVERS = ("payments-worker", "background", "gunicorn")  # mails to buyers, beside the notifier's workers

@@ -14,8 +14,9 @@ import requests
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from deploy.local.ports import StackPorts
-from deploy.sandbox import control_client
+from deploy.sandbox.control_client import ask
 from deploy.sandbox.platforms import platforms
+from tests import sandbox_controls
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal
 
 _HEALTH_EVERY, _HEALTH_PATIENCE = 0.5, 5.0  # seconds
@@ -42,7 +43,7 @@ def form_of(desk: Desk) -> int:
     return int(found[1])
 
 
-class SandboxControl(control_client.SandboxControl):
+class SandboxControl(sandbox_controls.SandboxControl):
     """Sites and providers of one stack. What it opens it notes in the journal."""
 
     def __init__(self, ports: StackPorts, journal: OpeningJournal) -> None:
@@ -79,7 +80,7 @@ class SandboxControl(control_client.SandboxControl):
 
     def provider_mode_now(self, name: str) -> str:
         """Return how a provider answers now; of a channel its first."""
-        providers = control_client.ask(f"{self.inbox}/api/state")["providers"]
+        providers = ask(f"{self.inbox}/api/state")["providers"]
         return next(str(each["mode"]) for each in providers if name in (each["provider"], each["channel"]))
 
     def _next_instant(self) -> datetime:

@@ -20,11 +20,11 @@ from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
-from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.request_body import Refusal
 from tests.factories import add_alert, add_user, give_role, one
 from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, Refused, ShopApi, click
 from tests.lab.chaos.subscribers import SHOPPERS
+from tests.sandbox_controls import StripeControl
 
 # Many, because each ends with the monthly plan, beside which nothing more can be bought.
 BUYERS = tuple(f"shopper{number}{SHOPPERS}" for number in range(60))

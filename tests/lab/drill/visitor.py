@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from deploy.sandbox.control_client import StripeControl
 from tests.lab.drill.engine import StepFailed
 from tests.lab.drill.server_files import NAME
+from tests.sandbox_controls import StripeControl
 
 T = TypeVar("T")
 PLAN = "URGENCE_TOTAL"

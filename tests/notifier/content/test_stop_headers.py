@@ -30,7 +30,7 @@ from tests.notifier.content.message_samples import SampleSize, list_samples
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)

@@ -45,7 +45,7 @@ from tests.notifier.receipts.receipts_world import wanted_call
 from tests.notifier.world import alert, detection, get, matched, person, slots
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("redis_server")
 SAID = RenderedMessage(text="Arrêter : %stop0%", subject="Créneau")

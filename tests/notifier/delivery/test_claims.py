@@ -33,7 +33,7 @@ from tests.in_turn import in_turn
 from tests.notifier import world
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 

@@ -42,7 +42,7 @@ from tests.notifier import world
 from tests.notifier.conftest import Answering
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)

@@ -39,7 +39,7 @@ from tests.notifier.receipts.receipts_world import callee
 from tests.samples import try_first
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 REFUSES, HANGS, IS_SLOW, IS_TOO_SLOW, BREAKS_OFF = "refuses", "hangs", "is slow", "is too slow", "breaks off"
 _SECONDS = {HANGS: 3600.0, IS_SLOW: 3.5, IS_TOO_SLOW: 6.0}

@@ -28,7 +28,7 @@ from tests.notifier import world
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 NIGHT: dict[str, Any] = {"quiet_from": time(22), "quiet_until": time(7), "quiet_slots": True}

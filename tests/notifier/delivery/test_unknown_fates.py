@@ -29,7 +29,7 @@ from tests.notifier.conftest import Answering, Posts
 from tests.notifier.receipts.receipts_world import calls, missed_sms
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 Put = Callable[..., None]

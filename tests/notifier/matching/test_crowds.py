@@ -31,7 +31,7 @@ from tests.notifier import world
 from tests.notifier.receipts.receipts_world import callee, planned
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 Queued = Callable[[str], list[tuple[str, list[Any]]]]

@@ -18,7 +18,7 @@ from notifier.jobs import catch_up, deliver
 from tests.notifier import world
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 

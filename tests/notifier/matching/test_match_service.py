@@ -18,7 +18,7 @@ from notifier.message_kinds import kind_of
 from tests.notifier import world
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("database")
 

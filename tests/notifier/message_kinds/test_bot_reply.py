@@ -31,7 +31,7 @@ from tests.notifier.content.test_messages import FACTS
 
 if TYPE_CHECKING:
     from deploy.sandbox.outbox import Message
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 VIEWS = ["alerts", "pause", "resume", "stop", "language", "help"]

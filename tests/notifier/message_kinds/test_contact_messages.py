@@ -31,7 +31,7 @@ from tests import factories
 from tests.notifier import world
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 NEW_PHONE = "+33639980099"

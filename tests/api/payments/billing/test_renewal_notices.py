@@ -8,11 +8,11 @@ from api.models.base import session
 from api.models.user import Contact
 from api.payments.exchange import jobs as payment_jobs
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from tests.api.payments.declarations.orders import hand_over, list_mails
 from tests.api.payments.shop import find_customer
 from tests.api.payments.till import Till
 from tests.factories import change, one
+from tests.running_sandbox import Running
 
 TOTAL = PlanName.URGENCE_TOTAL
 

@@ -22,7 +22,6 @@ from api.payments.declarations.service import cancel_own
 from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.payments.declarations.orders import buy, count_mails, hand_over, list_amounts, list_mails
@@ -32,6 +31,7 @@ from tests.api.payments.till import ALERT, Till, make_consent
 from tests.clients import People, problem
 from tests.desk_proofs import prove_desks
 from tests.factories import add_alert, add_desk, change, get, one, remove, rows
+from tests.running_sandbox import Running
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 

@@ -19,7 +19,6 @@ from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.resources.balance import book_movement
 from tests.api.payments.shop import (
@@ -34,6 +33,7 @@ from tests.api.payments.shop import (
 from tests.api.payments.till import Till
 from tests.clients import Person
 from tests.factories import change, give_role, rows
+from tests.running_sandbox import Running
 
 
 def _find_job() -> Job:

@@ -34,7 +34,6 @@ from api.payments.ledger.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.ground.redis import redis
 from configs.world.plan import PlanName
-from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Shop,
     find_intent,
@@ -47,6 +46,7 @@ from tests.api.payments.shop import (
 )
 from tests.clients import People, Person
 from tests.factories import change, give_role, rows, save
+from tests.sandbox_controls import Delivery
 
 
 def list_differences() -> list[tuple[dict[str, Any], dict[str, Any], bool]]:

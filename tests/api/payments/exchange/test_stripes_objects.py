@@ -22,13 +22,13 @@ from api.payments.ledger.book import read_balances
 from api.payments.ledger.notices import WINDOW, count_failures
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.payments import shop
 from tests.api.payments.till import Till
 from tests.factories import rows
 from tests.in_turn import in_turn
+from tests.running_sandbox import Running
 from tests.samples import try_first
 
 TOTAL = PlanName.URGENCE_TOTAL

@@ -21,7 +21,6 @@ from api.payments.exchange.events import claim_object, hold_claim
 from api.payments.exchange.objects import OBJECT_TYPES
 from api.payments.gateway.client import API_VERSION, call
 from configs.ground.clock import clock
-from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     WEBHOOK,
     Shop,
@@ -33,6 +32,7 @@ from tests.api.payments.shop import (
 )
 from tests.clients import Person
 from tests.factories import give_role, rows
+from tests.sandbox_controls import Delivery
 from tests.waiting import at_once
 
 

@@ -16,7 +16,6 @@ from api.payments.exchange.commands import carry_out
 from api.payments.gateway.outbox import find_due_commands
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.parameters import Parameters
 from deploy.sandbox.stripe.resources.subscriptions import delete_customer
 from tests import databases
@@ -27,6 +26,7 @@ from tests.api.payments.till import ALERT, Till
 from tests.clients import Browser, People, seat_operator
 from tests.factories import add_desk, rows
 from tests.fuzz import FUZZ
+from tests.running_sandbox import Running
 from tests.samples import try_first
 
 

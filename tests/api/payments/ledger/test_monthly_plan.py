@@ -23,7 +23,6 @@ from api.payments.ledger.refunds import plan_refund
 from api.payments.ledger.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from tests.api.payments.shop import (
     Shop,
     find_customer,
@@ -39,6 +38,7 @@ from tests.api.payments.shop import (
 )
 from tests.clients import Person
 from tests.factories import get, give_role, remove, rows
+from tests.running_sandbox import Running
 
 TOTAL = PlanName.URGENCE_TOTAL
 

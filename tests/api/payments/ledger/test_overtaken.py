@@ -24,7 +24,6 @@ from configs.ground.clock import clock
 from configs.ground.redis import redis
 from configs.programs.jobs import queue
 from configs.world.plan import PlanName
-from deploy.sandbox.control_client import Delivery
 from notifier.sweep import Sweep
 from tests.api.payments.shop import (
     Order,
@@ -44,12 +43,13 @@ from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import add_alert, add_contact, change, rows, see
 from tests.samples import try_first
+from tests.sandbox_controls import Delivery
 from tests.waiting import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 _DAY = timedelta(days=1)

@@ -22,7 +22,6 @@ from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from tests.api.messages import read_text
 from tests.api.payments.declarations.orders import buy, hand_over, withdraw
@@ -30,6 +29,7 @@ from tests.api.payments.shop import find_intent
 from tests.api.payments.till import Till
 from tests.clients import Browser
 from tests.factories import rows
+from tests.running_sandbox import Running
 
 PRICE, USED, BACK = 1499, 89, 1410  # of a week: of ten hours, and of all else
 NOTHING_PAYS = "owed, and nothing will pay it"

@@ -22,10 +22,10 @@ from api.payments.declarations.withdrawals import read_order
 from api.payments.exchange import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from deploy.sandbox.running import Running
 from tests.api.payments.shop import list_grants
 from tests.api.payments.till import ALERT, Till
 from tests.factories import BOBIGNY, add_checks, add_desk, change, rows, save
+from tests.running_sandbox import Running
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 pytestmark = pytest.mark.months

@@ -29,7 +29,7 @@ from tests.in_turn import in_turn
 from tests.notifier.conftest import Posts
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 
 SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)

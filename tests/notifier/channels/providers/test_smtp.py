@@ -37,8 +37,8 @@ from tests.in_turn import in_turn
 from tests.notifier.conftest import hand_over_in_job
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
     from notifier.channels.provider_base import Answer
+    from tests.running_sandbox import Running
 
 SILENCE, HANG_UP, TRICKLE, FLOOD = "", "hang up", "250-more", f"250-{'x' * 4000}"  # replies that are none
 _USUAL = {

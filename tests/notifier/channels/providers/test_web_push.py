@@ -35,7 +35,7 @@ from tests.in_turn import in_turn
 from tests.notifier.conftest import hand_over_in_job
 
 if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
+    from tests.running_sandbox import Running
 
 pytestmark = pytest.mark.usefixtures("redis_server")
 CONTENT = RenderedMessage(text="Réservez vite.", subject="Créneau détecté", path="/dashboard")

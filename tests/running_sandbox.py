@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deploy.sandbox.control_client import SandboxControl
 from deploy.sandbox.server import Ports, Sandbox
+from tests.sandbox_controls import SandboxControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
