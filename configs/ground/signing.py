@@ -201,6 +201,12 @@ class AnswerAlert(Link, word="answer"):
     notification: UUID
 
 
+class ShowSlots(Link, word="places"):  # its page says when it is too late
+    """Shows what is open of the slots that a message announced; it signs nobody in."""
+
+    notification: UUID
+
+
 class MoveReminders(Link, word="reminder"):
     """Moves the reminders of an appointment."""
 

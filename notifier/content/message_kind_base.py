@@ -72,7 +72,7 @@ class RenderedMessage:
     html: str = ""
     subject: str = ""
     brief: str = ""  # the same in fewer words, for an SMS
-    path: str = ""  # of our page that a message by push opens
+    path: str = ""  # of our page that a message by push opens, or its address
     button: LinkButton | None = None
     choices: Choices = ()
     language: str = ""  # that the texts are in
@@ -113,6 +113,7 @@ class OutgoingMessage:
             text=self._fill(texts.text),
             html=self._fill(texts.html),
             brief=self._fill(texts.brief),
+            path=self._fill(texts.path),
             choices=tuple(
                 tuple(replace(each, data=self._fill(each.data)) for each in row) for row in texts.choices
             ),

@@ -21,10 +21,11 @@ from configs.ground.signing import StopAlerts, write_address, write_token
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
 from notifier.content.message_kind_base import TemplateContext, sms_stop_page
-from notifier.content.slot_answer_buttons import ANSWER_TAGS, UNSIGNED, list_answer_choices
+from notifier.content.slot_answer_buttons import ANSWER_TAGS, SLOTS_TAG, UNSIGNED, list_answer_choices
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
+_MOST_DAYS = 12  # named in a mail
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
 
 
@@ -91,6 +92,7 @@ class SlotOpening:
             "since_hour": since_hour,
             "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
             **first_moment(moments, where, language),
+            **_list_days(moments, language),
         }
 
     def find_place(self) -> tuple[str | None, str]:
@@ -125,6 +127,7 @@ class ContentCache:
                 "openings": [self.values_of(opening, language) for opening in openings],
                 "stops": [(name, f"%stop{number}%") for number, name in enumerate(names)],
                 "answers": ANSWER_TAGS,
+                "slots_page": SLOTS_TAG,
                 "sms_stop_page": sms_stop_page(),
             }
             url = openings[0].find_place()[1] if len(openings) == 1 else None
@@ -190,6 +193,13 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
         "first_day_short": shorten_day(day, language),
         "first_hour": format_time(instant, "short", locale=language, tzinfo=where.zone) if hour else None,
     }
+
+
+def _list_days(moments: Iterable[Moment], language: str) -> dict[str, Any]:
+    """Return the days in few characters, where there are several, and how many of them are left out."""
+    days = sorted({moment.day for moment in moments if moment.day})
+    named = [shorten_day(day, language) for day in days[:_MOST_DAYS]] if len(days) > 1 else []
+    return {"days": named, "more_days": max(0, len(days) - _MOST_DAYS)}
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 from api.models.answer import AnswerValue
 from api.models.user import Channel
 from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
-from configs.ground.signing import AnswerAlert, write_link
+from configs.ground.signing import AnswerAlert, ShowSlots, write_link
 from configs.ground.text import truncate_line
 from notifier.content.message_kind_base import SLOT_DETECTED, ChoiceButton, Choices, ClaimedRow
 from notifier.content.messages import write_words
@@ -20,7 +20,8 @@ _KIND = "slot_answered"
 ANSWERED = "%answered%"  # the tag: the notification that a button answers
 # Placeholder of each answer's address in a text that many readers share.
 ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
-UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
+SLOTS_TAG = "%slots%"  # placeholder of the page that shows what is open
+UNSIGNED = dict.fromkeys((*ANSWER_TAGS.values(), SLOTS_TAG), "")
 _ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
 _CHOSEN = "\N{CHECK MARK} "
 _LONGEST = 40  # characters of a name in a label
@@ -59,6 +60,11 @@ def name_answered(row: ClaimedRow) -> dict[str, str]:
     """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
     is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
     return {ANSWERED: shorten_id(row.id)} if is_alert else {}
+
+
+def write_slots_link(notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return the address by its tag of the page that shows what of a message's slots is open."""
+    return {SLOTS_TAG: write_link(ShowSlots(notification_ids[0]))}
 
 
 def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:

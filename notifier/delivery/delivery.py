@@ -45,7 +45,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
 )
 from notifier.content.messages import render, write_stored_text
-from notifier.content.slot_answer_buttons import name_answered, write_answer_links
+from notifier.content.slot_answer_buttons import name_answered, write_answer_links, write_slots_link
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import lock_contacts, refuse_contact
@@ -223,8 +223,10 @@ def render_message(message: ClaimedMessage, contents: Contents) -> OutgoingMessa
     ids = [each.id for each in message.rows]
     is_mail = row.channel is Channel.EMAIL
     headers = write_stop_headers(context) if is_mail else {}
-    answers = write_answer_links(ids) if is_mail and row.kind == SLOT_DETECTED else {}
-    substitutions = {**name_answered(row), **context.substitutions, **answers}
+    is_alert = row.kind == SLOT_DETECTED
+    answers = write_answer_links(ids) if is_mail and is_alert else {}
+    slots_page = write_slots_link(ids) if is_alert and row.channel is not Channel.SMS else {}
+    substitutions = {**name_answered(row), **context.substitutions, **answers, **slots_page}
     return OutgoingMessage(
         content, message.address, ids, substitutions, message.seen_at, headers,
         passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,

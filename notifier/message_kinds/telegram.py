@@ -47,6 +47,7 @@ from notifier.content.slot_answer_buttons import (
     list_answer_choices,
     list_option_choices,
     write_answer_links,
+    write_slots_link,
 )
 
 COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
@@ -199,7 +200,7 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
         shown,
         values=shown.values | said,
         url=write_answer_links(alerts)[ANSWER_TAGS["found"]] if is_found else shown.url,
-        substitutions=shown.substitutions | {ANSWERED: shorten_id(alerts[0])},
+        substitutions=shown.substitutions | {ANSWERED: shorten_id(alerts[0])} | write_slots_link(alerts),
         key=None,
         stop_token="",
         replaces=due.params["message"],

@@ -119,7 +119,7 @@ def _post(message: OutgoingMessage) -> None:
     shown = {
         "title": content.subject[:_LONGEST_TITLE],
         "body": " ".join(content.text.split())[:_LONGEST_BODY],
-        "url": account_page(content.path.strip("/")),
+        "url": content.path if "://" in content.path else account_page(content.path.strip("/")),
         "tag": str(message.ids[0]),
     }
     contact = f"mailto:{now.support_email or split_sender()[1]}"  # where a service may complain

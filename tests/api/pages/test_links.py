@@ -19,6 +19,7 @@ from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.incident import Incident
 from api.models.notification import Match, Notification
+from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, Role, User
 from api.users.service import restart_groups
 from api.web import rate_limits
@@ -28,6 +29,7 @@ from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import (
     AcknowledgeIncident,
     AnswerAlert,
+    ShowSlots,
     StopAlerts,
     StopGroup,
     VerifyAddress,
@@ -38,7 +40,18 @@ from tests.api.alerts.test_answers import read_answer
 from tests.api.messages import add_operator
 from tests.api.world import Door, count_more
 from tests.clients import People, Person
-from tests.factories import Announcement, add_alert, add_incident, announce, change, one, rows
+from tests.factories import (
+    Announcement,
+    add_alert,
+    add_incident,
+    add_match,
+    add_message,
+    announce,
+    change,
+    one,
+    rows,
+    see,
+)
 from tests.in_turn import in_turn
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
@@ -303,6 +316,52 @@ def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient) -
             assert "sendgrid" not in answer.text
     assert one(Incident).acknowledged_at is None
     assert rows(AuditEntry) == []
+
+
+def test_a_link_shows_all_open_hours_by_day_and_ends_a_day_after_the_last_slot(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    alert = add_alert(camille.id, name="Mon titre")
+    moments = ("2026-12-21T08:00:00+00:00", "2026-12-21T09:30:00+00:00", "2026-12-23", "open")
+    detection, slots = see(*moments)
+    told = add_message(camille.id, add_match(alert, detection, slots), kind="slot_detected")
+    link = f"/l/{write_token(ShowSlots(told))}"
+    see("2026-12-24T09:00:00+00:00")  # announced to nobody
+    frozen.shift(timedelta(days=3))  # as long as one is open it is shown
+    page = client.get(link)
+    main = page.text.partition("<main")[2]
+    text = " ".join(re.sub(r"<[^>]+>", " ", main).split())
+    assert page.status_code == 200
+    assert "Set-Cookie" not in page.headers
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert "Seine-Saint-Denis (93)" in main
+    assert "lundi 21 décembre 2026 : 09:00 · 10:30" in text
+    assert "mercredi 23 décembre 2026" in text
+    assert "Jour et heure inconnus" in text
+    assert "24 décembre" not in text
+    assert "titre" not in main.lower(), "the procedure, or the only alert"
+    assert main.index("https://example.org/book") < main.index("21 décembre"), "the button comes first"
+    change(SlotRow, SlotRow.id.in_(slots), gone_at=clock(), gone_reason=GoneReason.TAKEN)
+    for hours, status, words in ((23, 200, "Il n’y a plus de place"), (2, 410, "Ce lien a expiré")):
+        frozen.shift(timedelta(hours=hours))
+        page = client.get(link)
+        assert page.status_code == status
+        assert words in page.text
+        assert "/dashboard" in page.text.partition("<main")[2]
+    assert client.post(link).status_code == 405
+
+
+def test_where_an_unknown_hour_was_announced_the_hours_that_are_known_now_are_shown(
+    client: FlaskClient, camille: Person
+) -> None:
+    alert = add_alert(camille.id)
+    detection, slots = see("open")
+    told = add_message(camille.id, add_match(alert, detection, slots), kind="slot_detected")
+    _, known = see("2026-12-21T08:00:00+00:00")
+    change(SlotRow, SlotRow.id.in_(known), place_key=one(SlotRow, SlotRow.id.in_(slots)).place_key)
+    change(SlotRow, SlotRow.id.in_(slots), gone_at=clock(), gone_reason=GoneReason.SUPERSEDED)
+    assert "09:00" in client.get(f"/l/{write_token(ShowSlots(told))}").text
 
 
 VALUES = ("found", "too_late", "nothing_there", "stopped")

@@ -42,7 +42,10 @@ SLOT: dict[str, Any] = {
     "first_day": "jeudi 26 novembre 2026",
     "first_day_short": "26/11",
     "first_hour": "09:30",
+    "days": ["26/11", "01/12"],
+    "more_days": 0,
 }
+SLOTS_PAGE = "http://localhost:4000/l/places.abc.def"
 SPOTS = [DeskInfo("Val-d'Oise (95)", LABEL, URL), DeskInfo("Essonne (91)", "Naturalisation", URL)]
 SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
 WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None,
@@ -74,13 +77,14 @@ ALERT_WEEK: dict[str, Any] = {
 }  # fmt: skip
 STOP_PAGE = "rdvpriority.fr/alertes"
 OWN_FACTS: dict[str, dict[str, Any]] = {
-    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "answers": ANSWERS, "sms_stop_page": STOP_PAGE},
+    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "answers": ANSWERS, "sms_stop_page": STOP_PAGE,
+        "slots_page": SLOTS_PAGE},
     "slot_call": {"openings": [SLOT]},
     "call_missed": {"openings": [SLOT], "sms_stop_page": STOP_PAGE},
     "slot_gone": {"openings": [SLOT], "gone_hour": "10:04", "given": [{"value": "too_late", "name": None}],
         "is_found": False, "asks": None},
     "slot_answered": {"openings": [SLOT], "stops": [(None, STOP)], "is_gone": False, "given": [{"value": "found",
-        "name": "Maman"}], "asks": "stopped", "is_found": False},
+        "name": "Maman"}], "asks": "stopped", "is_found": False, "slots_page": SLOTS_PAGE},
     "bot_reply": {"event": "linked", "account": "c…@example.org", "view": "alerts", "alerts": [{"number": 1,
         "place": "Essonne (91)", "name": "Maman", "state": "active"}], "more": True, "commands": COMMANDS},
     "desk_trouble": TROUBLE,
@@ -279,6 +283,17 @@ def test_a_slot_alert_says_everything_it_must(channel: str) -> None:
     assert f'href="{STOP}"' in made.html
     assert made.button is not None
     assert (made.button.label, made.button.url) == ("Réserver maintenant", URL)
+    assert made.html.count(f'href="{SLOTS_PAGE}"') == 1
+    if channel == "email":  # where the official page is the first link
+        assert made.html.index(URL) < made.html.index(SLOTS_PAGE)
+        assert "Jours : 26/11, 01/12" in said
+        many = slot("email", days=[f"{each:02}/12" for each in range(1, 13)], more_days=3).text
+        assert "12/12 et 3 autres" in many
+
+
+def test_an_sms_keeps_its_one_link_and_a_push_opens_the_page_of_the_slots() -> None:
+    assert SLOTS_PAGE not in slot("sms").text + slot("sms").brief
+    assert slot("push").path == SLOTS_PAGE
 
 
 @in_turn("kind, language", MAILS)

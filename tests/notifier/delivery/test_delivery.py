@@ -221,7 +221,7 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
     shown = json.loads(message.custom["payload"])
     assert shown.keys() == {"title", "body", "url", "tag"}
     assert shown["title"] == "Créneau détecté"
-    assert shown["url"] == f"{str(settings().frontend_url).rstrip('/')}/dashboard"
+    assert shown["url"].startswith(f"{str(settings().api_url).rstrip('/')}/l/places.")
     assert shown["tag"] == str(key)
     assert not [word for word in SECRETS if word in f"{shown['title']} {shown['body']}".lower()]
     assert message.draft.headers["Urgency"] == "high"

@@ -54,6 +54,7 @@ PAGES = {
     "links.show_link reminder": "/l/{reminder}",
     "links.show_link went": "/l/{went}",
     "links.show_link answer": "/l/{answer}?value=found",
+    "links.show_link places": "/l/{places}",
     "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
     "plan.show_offer": "/formule/commande/guichets?prefecture=melun_77&procedure=titre-sejour",
     "plan.show_payment": "/formule/paiements/{payment}",

@@ -106,6 +106,7 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         "reminder": signing.write_token(signing.MoveReminders(appointment.id)),
         "went": signing.write_token(signing.TellHowItWent(appointment.id, well=True)),
         "answer": signing.write_token(signing.AnswerAlert(message)),
+        "places": signing.write_token(signing.ShowSlots(message)),
     }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
 
