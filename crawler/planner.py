@@ -28,7 +28,7 @@ from crawler.discovery import candidates
 from crawler.incidents import backoff, kill_switch, robots_bans
 from crawler.recording.coverage_tracking import lapse_seconds
 from crawler.recording.slot_expiry import close_unproven
-from crawler.scheduling import candidate_plan, due_queue, planning, probes
+from crawler.scheduling import due_queue, planning, probes
 from crawler.scheduling.due_queue import DueEntry, queue_names, queue_of
 from crawler.scheduling.intervals import desks_releasing
 from crawler.scheduling.planning import PlanningTask
@@ -157,7 +157,6 @@ class Planner:
         for desk, entry in planned:
             entries[queues[desk.id]].append(entry)
         beside = probes.plan_beside(rows, hosts, self._releasing, forbidden.every, now)
-        beside += candidate_plan.plan_candidates(rows, hosts, self._releasing, now)
         for queue, entry in beside:
             entries[queue].append(entry)
         waiting = queues | {entry.desk_id: queue for queue, entry in beside}

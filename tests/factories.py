@@ -14,7 +14,7 @@ from api.accounts.passwords import hash_password
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import first_id_at, new_id, session
-from api.models.candidate import Candidate, CandidateSource, describe_address
+from api.models.candidate import Candidate, CandidateSource, build_columns
 from api.models.check import Check, CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
@@ -169,8 +169,8 @@ def add_candidate(number: str | None = None, **columns: Any) -> UUID:
         f"https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/{number}/"
     )
     assert address
-    known = {"source": CandidateSource.LIST, "first_seen_at": clock(), "last_seen_at": clock()}
-    return save(Candidate(**describe_address(address) | known | columns)).id
+    known = build_columns(address, CandidateSource.LIST, clock(), None)
+    return save(Candidate(**known | columns)).id
 
 
 def add_alert(user_id: UUID, *targets: AlertTarget, **columns: Any) -> UUID:

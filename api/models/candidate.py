@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, enum_column, new_id
 from api.models.desk import DeskChange
 from configs.world.booking_address import BookingAddress
+from configs.world.booking_hosts import find_owner
 from configs.world.desk import Outcome
 
 
@@ -80,12 +81,19 @@ def build_replan(found: Candidate, reason: str) -> DeskChange:
     return DeskChange(desk_id=f"candidate/{found.url}", reason=reason)
 
 
-def describe_address(address: BookingAddress) -> dict[str, str | None]:
-    """Return the columns that an address has, by name."""
+def build_columns(
+    address: BookingAddress, source: CandidateSource, now: datetime, prefecture_id: str | None
+) -> dict[str, Any]:
+    """Return the columns of a candidate that is met now; `prefecture_id` counts where its host tells no other."""
     return {
+        "id": new_id(),
         "key": address.key,
         "url": address.url,
         "host": address.host,
         "platform": address.platform,
         "number": address.number,
+        "source": source,
+        "prefecture_id": find_owner(address.host) or prefecture_id,
+        "first_seen_at": now,
+        "last_seen_at": now,
     }

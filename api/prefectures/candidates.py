@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import lock_user
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import Answer, Body, FieldError
-from api.models.base import new_id
-from api.models.candidate import Candidate, CandidateSource, CandidateState, build_replan, describe_address
+from api.models.candidate import Candidate, CandidateSource, CandidateState, build_columns, build_replan
 from configs.ground.clock import clock
 from configs.world.booking_address import BookingAddress, parse_booking_address
-from configs.world.booking_hosts import explain_unasked, find_owner
-from configs.world.prefecture import desks, prefectures
+from configs.world.booking_hosts import explain_unasked, find_desk_at
+from configs.world.prefecture import prefectures
 
 GIVEN_A_DAY = 3
 _DAY = timedelta(days=1)
@@ -58,23 +57,21 @@ def give_candidate(session: Session, user_id: UUID, given: NewCandidate) -> Cand
         ApiError: 422, it is no booking page's, or the prefecture is unknown; 409, a desk has it, or an operator has
             decided about it; 429, the user gave GIVEN_A_DAY today.
     """
-    address = _read_address(given)
-    _refuse_desk(address)
-    now = clock()
+    address, now = _read_address(given), clock()
+    if desk := find_desk_at(address):
+        raise ApiError(409, "known-desk", f"we have this page already: it is the desk {desk.id}")
     lock_user(session, user_id)
-    found = session.scalars(
-        sa.select(Candidate).where(Candidate.key == address.key).with_for_update()
-    ).one_or_none()
-    if found is None:
-        _check_given_today(session, user_id, now)
-        found = _add(session, user_id, address, given.prefecture_id, now)
-        session.add(build_replan(found, "a user gave a booking page"))
-    elif found.state is not CandidateState.OPEN:
+    new = build_columns(address, CandidateSource.PERSON, now, given.prefecture_id)
+    session.execute(insert(Candidate).values(new).on_conflict_do_nothing(index_elements=["key"]))
+    query = sa.select(Candidate).where(Candidate.key == address.key)
+    found = session.scalars(query.with_for_update()).one()
+    if found.state is not CandidateState.OPEN:
         raise ApiError(409, f"candidate-{found.state}", _DECIDED[found.state])
-    elif found.user_id is None:
+    if found.user_id is None:
         _check_given_today(session, user_id, now)
         found.user_id, found.given_at = user_id, now
         found.prefecture_id = found.prefecture_id or given.prefecture_id
+        session.add(build_replan(found, "a user gave a booking page"))
     found.last_seen_at = max(now, found.last_seen_at)
     return _answer(found, user_id)
 
@@ -98,36 +95,12 @@ def _read_address(given: NewCandidate) -> BookingAddress:
     return address
 
 
-def _refuse_desk(address: BookingAddress) -> None:
-    for desk in desks().values():
-        known = parse_booking_address(desk.url)
-        if known and known.key == address.key:
-            raise ApiError(409, "known-desk", f"we have this page already: it is the desk {desk.id}")
-
-
 def _check_given_today(session: Session, user_id: UUID, now: datetime) -> None:
     today = (Candidate.user_id == user_id, Candidate.given_at > now - _DAY)
     if session.scalars(sa.select(sa.func.count()).where(*today)).one() >= GIVEN_A_DAY:
         detail = f"{GIVEN_A_DAY} addresses a day can be given: wait until tomorrow"
         headers = {"Retry-After": str(int(_DAY.total_seconds()))}
         raise ApiError(429, "too-many-requests", detail, headers=headers)
-
-
-def _add(
-    session: Session, user_id: UUID, address: BookingAddress, prefecture_id: str, now: datetime
-) -> Candidate:
-    """Add a candidate; where another transaction has just added it, return that one."""
-    values = describe_address(address) | {
-        "id": new_id(),
-        "source": CandidateSource.PERSON,
-        "prefecture_id": find_owner(address.host) or prefecture_id,
-        "user_id": user_id,
-        "given_at": now,
-        "first_seen_at": now,
-        "last_seen_at": now,
-    }
-    session.execute(insert(Candidate).values(values).on_conflict_do_nothing(index_elements=["key"]))
-    return session.scalars(sa.select(Candidate).where(Candidate.key == address.key)).one()
 
 
 def _answer(found: Candidate, user_id: UUID) -> CandidateAnswer:

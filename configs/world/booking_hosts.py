@@ -1,10 +1,11 @@
-"""Hosts of candidates: whose they are, and whether a visit may ask them."""
+"""Where candidates are: whose a host is, whether a visit may ask it, and which desk has an address already."""
 
 from urllib.parse import urlsplit
 
-from configs.world.booking_address import PLATFORM_HOSTS
+from configs.world.booking_address import PLATFORM_HOSTS, BookingAddress, parse_booking_address
+from configs.world.desk import Desk
 from configs.world.host_rule import Decision
-from configs.world.prefecture import desks_by_host, host_rules, prefectures
+from configs.world.prefecture import desks, desks_by_host, host_rules, prefectures
 
 
 def find_owner(host: str) -> str | None:
@@ -27,3 +28,12 @@ def explain_unasked(host: str) -> str | None:
     if is_allowed or host in PLATFORM_HOSTS or host in desks_by_host() or find_owner(host):
         return None
     return "no desk file, prefecture's domain or platform names this host: allow it in configs/hosts.yaml"
+
+
+def find_desk_at(address: BookingAddress) -> Desk | None:
+    """Return the desk of a file that an address is a spelling of, if there is one."""
+    for desk in desks().values():
+        known = parse_booking_address(desk.url)
+        if known and known.key == address.key:
+            return desk
+    return None

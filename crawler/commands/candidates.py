@@ -15,8 +15,9 @@ from configs.ground.database import database_url
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import settings
 from configs.world.booking_address import parse_booking_address
+from configs.world.booking_hosts import find_desk_at
 from configs.world.host_rule import load_hosts
-from configs.world.prefecture import desks, load_prefectures, reload_desk_files
+from configs.world.prefecture import load_prefectures, reload_desk_files
 from crawler.catalogue import check_catalogue
 from crawler.commands import OperatorCommand, aligned, show
 
@@ -57,8 +58,8 @@ def write_accepted(found: Sequence[Candidate]) -> None:
     Raises:
         ConfigFileError: an entry does not fit: no file was changed; it names what is wrong.
     """
-    known = {address.key for desk in desks().values() if (address := parse_booking_address(desk.url))}
-    new = [each for each in found if each.key not in known]
+    addresses = ((each, parse_booking_address(each.url)) for each in found)
+    new = [each for each, address in addresses if address and find_desk_at(address) is None]
     folder = settings().prefectures_dir
     groups = groupby(new, key=lambda each: folder / f"{each.prefecture_id}.yaml")
     _replace_files({path: _append(path, entries) for path, entries in groups})

@@ -28,8 +28,8 @@ _BY_STATE = """\
 
 Desks; and wishes, each procedure at each prefecture, by the nearest of their desks. What can be sold is sold while its
 own checks prove it, and is being tried before. What is probed is an old address that is asked once a day if it lives.
-What is waited for has a page that is not asked, or that shows no slots. `make bench ARGS='--only wishes'` asks the API
-for each wish."""
+What is waited for has a page that is not asked, that shows no slots, or of which no file says what it is for (asked
+once a day, never sold). `make bench ARGS='--only wishes'` asks the API for each wish."""
 
 _LEVELS = (
     (WatchLevel.FULL, "slots are seen"),

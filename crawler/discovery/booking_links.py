@@ -14,11 +14,10 @@ from crawler.discovery.site_links import resolve_on_site
 
 
 class Booking(NamedTuple):
-    """A link to a booking page. `platform`: None if it is unknown."""
+    """A link to a booking page."""
 
     url: str
     text: str
-    platform: str | None
 
 
 class Listed(NamedTuple):
@@ -50,7 +49,7 @@ def find_booking(link: Link, page: str, listed: Listed) -> Booking | None:
     elsewhere = resolve_on_site(link.url, page) is None
     leaves_to_book = elsewhere and (_bare(link.url) in listed.hosts or BOOKING.search(link.text))
     if sign or leaves_to_book or simplify_address(link.url) in listed.keys:
-        return Booking(link.url, link.text, sign.platform if sign else None)
+        return Booking(link.url, link.text)
     return None
 
 

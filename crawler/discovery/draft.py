@@ -1,14 +1,12 @@
 """Draft of a desk's YAML entry, which an operator reviews before the desk is put in service."""
 
 import re
-import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from api.models.candidate_entry import write_entry
 from configs.ground.clock import clock
 from configs.ground.text import truncate_line
 from configs.world.desk import UNNAMED, Grade, Procedure
@@ -51,18 +49,13 @@ class DeskDraft:
             "because": missing and truncate_line(_UNWHOLE.format(name, missing), _REASON),
             "grade": Grade.UNCONFIRMED.value,
             "source": f"found by scrapy detect from {truncate_line(self.start, _REASON)}",
-            "date": clock().date(),
         }
         return {key: value for key, value in entry.items() if value}
 
     def block(self, taken: Collection[str] = ()) -> str:
         """Return the entry as text under `desks:` of a desk file; a comment says what is left to choose."""
-        entry = [self.entry(taken)]
-        text: str = yaml.safe_dump(
-            entry, allow_unicode=True, sort_keys=False, default_flow_style=None, width=10_000
-        )
         known = ", ".join(sorted(Procedure))
-        return textwrap.indent(f"# choose its procedures: {known}\n{text}", "  ")
+        return f"  # choose its procedures: {known}\n{write_entry(self.entry(taken), clock().date())}"
 
 
 def name_page(page: Page) -> str:

@@ -3,7 +3,7 @@
 The name of such an entry holds the page's address, so that a spider makes a desk of it without a table.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date
 from functools import lru_cache
 from itertools import groupby
@@ -78,8 +78,3 @@ def _may_be_asked_here(desk: Desk) -> bool:
     except AddressRefused:
         return False
     return True
-
-
-def list_hosts(found: Mapping[str, list[tuple[Desk, Candidate]]]) -> dict[str, list[Desk]]:
-    """Return by host the desks that candidates are visited as."""
-    return {host: [desk for desk, _ in pairs] for host, pairs in found.items()}

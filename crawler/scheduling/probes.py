@@ -1,6 +1,7 @@
-"""Probes of stale addresses, and readings of robots.txt: which hosts are asked, and when.
+"""Probes of stale addresses, visits to candidates, readings of robots.txt: which hosts are asked, and when.
 
-Both wait in the due queues of checks, after all others: a probe is claimed only while its host's bucket is full.
+They wait in the due queues of checks, after all others: a probe is claimed only while its host's bucket is full. One
+visit of a host an hour is for stale addresses and candidates together.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,11 +10,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.candidate import Candidate
 from api.models.desk import DeskState, HostState
 from configs.settings import Constant
 from configs.world.desk import Desk, interval_jitter
 from configs.world.prefecture import desks, desks_by_host, host_rules
-from crawler.scheduling.candidates import find_candidate, find_home, is_candidate
+from crawler.parsing.robots_rules import allows
+from crawler.scheduling.candidates import find_asked, find_candidate, find_home, is_candidate
 from crawler.scheduling.due_queue import CrawlQueue, DueEntry, HostBucket, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, first_due, stable_random
 
@@ -79,7 +82,7 @@ def find_probed(
     hosts: Mapping[str, HostState], releasing: Collection[str], forbidden: Collection[str], now: datetime
 ) -> list[Desk]:
     """Return the desks that may be probed now; `releasing`: desks in whose hours of release nothing else is asked."""
-    busy = {desks()[each].host for each in releasing if each in desks()}
+    busy = _find_busy(releasing)
     return [
         desk
         for desk in desks().values()
@@ -110,15 +113,33 @@ def plan_beside(
     forbidden: Collection[str],
     now: datetime,
 ) -> list[tuple[str, DueEntry]]:
-    """Return the entries of probes and of robots.txt, each with its queue; spiders of any queue read robots.txt."""
+    """Return the entries of probes, candidates and robots.txt, each with its queue; spiders of any read robots.txt.
+
+    In the hours of release of a desk (`releasing`) its host is asked nothing else, nor is one that is stopped.
+    """
     probed = find_probed(hosts, releasing, forbidden, now)
     query = sa.select(DeskState).where(DeskState.id.in_([desk.id for desk in probed]))
     states = {state.id: state for state in rows.scalars(query)}
     found = [(str(queue_of(desk)), build_probe(desk, states[desk.id], now)) for desk in probed]
+    robots = find_robots_hosts(hosts)
+    closed = {host for host, state in hosts.items() if state.stopped_at} | _find_busy(releasing)
+    for host, pairs in find_asked(rows, closed).items():
+        robots.setdefault(host, [pairs[0][0]])
+        state = hosts.get(host)
+        if state and may_ask(state, now):
+            text = state.robots_text or ""
+            found += [
+                (str(queue_of(desk)), _build_visit(desk, row, now))
+                for desk, row in pairs
+                if allows(text, desk.url)
+            ]
     if queue := choose_robots_queue():
-        asked = find_robots_hosts(hosts).items()
-        found += [(queue, build_robots(host, there, hosts.get(host), now)) for host, there in asked]
+        found += [(queue, build_robots(host, there, hosts.get(host), now)) for host, there in robots.items()]
     return found
+
+
+def _find_busy(releasing: Collection[str]) -> set[str]:
+    return {desks()[each].host for each in releasing if each in desks()}
 
 
 def choose_robots_queue() -> str | None:
@@ -138,6 +159,14 @@ def build_probe(desk: Desk, state: DeskState, now: datetime) -> DueEntry:
     if state.probed_at:
         due = max(now, next_probe(desk.id, state.probed_at, state.gone_probes))
     return build_entry(desk, due, cost_of(desk), bucket_of(desks_by_host()[desk.host]))
+
+
+def _build_visit(desk: Desk, row: Candidate, now: datetime) -> DueEntry:
+    """Return a candidate's entry: it is visited on three days, then once a month until it is decided."""
+    due = first_due(desk.id, probe_seconds() / 24, now)
+    if row.asked_at:
+        due = max(now, next_probe(desk.id, row.asked_at, row.visits))
+    return build_entry(desk, due, cost_of(desk), bucket_of(desks_by_host().get(desk.host) or [desk]))
 
 
 def build_entry(desk: Desk, due: datetime, cost: int, bucket: HostBucket) -> DueEntry:

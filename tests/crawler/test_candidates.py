@@ -11,7 +11,7 @@ import time_machine
 
 from api.admin.health.lateness import read_due
 from api.models.base import session
-from api.models.candidate import Candidate, CandidateSource, build_replan, describe_address
+from api.models.candidate import Candidate, CandidateSource, build_columns, build_replan
 from api.models.desk import DeskState, HostState
 from configs.ground.clock import clock
 from configs.world.booking_address import parse_booking_address
@@ -65,7 +65,9 @@ def visits(
 def add(url: str) -> UUID:
     address = parse_booking_address(url)
     assert address
-    return save(Candidate(**describe_address(address), source=CandidateSource.PERSON, given_at=clock())).id
+    return save(
+        Candidate(**build_columns(address, CandidateSource.PERSON, clock(), None), given_at=clock())
+    ).id
 
 
 def test_a_candidate_is_visited_and_shows_its_title_and_procedures(

@@ -153,7 +153,7 @@ class World:
             desk = desks()[desk_id]
             if fate in (Fate.LINKED, Fate.MOVED):
                 url = _moved_url(desk) if fate is Fate.MOVED else desk.url
-                links[desk.prefecture_id].append(Booking(url, desk.label, desk.platform))
+                links[desk.prefecture_id].append(Booking(url, desk.label))
         walks = {name: SiteWalk(place) for name, place in prefectures().items()}
         for name, each in walks.items():
             each.record(PageSeen(name, each.place.site, ObservedPage.READ, bookings=tuple(links[name])))

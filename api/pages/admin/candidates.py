@@ -65,8 +65,10 @@ def _link(each: WeighedCandidate) -> Cell:
 def _show_page(each: WeighedCandidate) -> Cell:
     row = each.row
     title = Markup("<q>{}</q>").format(row.title) if row.title else cells.NOTHING
-    outcome = f"{OUTCOMES[row.outcome]} ({row.proofs} / {row.visits})" if row.outcome else None
-    return cells.lines(title, cells.hint(outcome or each.unasked or "pas encore consultée"))
+    outcome = (
+        f"{OUTCOMES[row.outcome]} ({row.proofs} / {row.visits})" if row.outcome else "pas encore consultée"
+    )
+    return cells.lines(title, cells.hint(outcome), each.unasked and cells.english(each.unasked))
 
 
 def _name_procedures(names: list[str]) -> str:
@@ -143,15 +145,8 @@ def _list_facts(found: WeighedCandidate) -> list[tuple[Cell, object]]:
         ("Personnes qui attendent là", found.waiting),
         ("Connue par", cells.lines(_SOURCES[row.source], row.note, row.linked_by)),
         ("Donnée le", row.given_at or False),
-        ("Site", row.host),
-        ("N’est pas consultée", cells.english(found.unasked) if found.unasked else False),
         ("Dernière visite", row.asked_at),
-        ("Titre de la page", Markup("<q>{}</q>").format(row.title) if row.title else None),
-        (
-            "Lecture",
-            cells.lines(row.outcome and OUTCOMES[row.outcome], row.reading and cells.english(row.reading)),
-        ),
-        ("Visites, dont probantes", f"{row.visits}, {row.proofs}"),
+        ("Ce que la page dit", cells.lines(_show_page(found), row.reading and cells.english(row.reading))),
         ("Raison", row.decision or False),
     ]
 

@@ -54,7 +54,7 @@ def test_a_link_that_is_back_ends_the_drift_of_a_missing_link_and_no_other(
     with session() as rows:
         moved_pages.open_drifts(rows, [(a, DriftReason.UNLINKED, "x"), (b, DriftReason.SILENT, "x")], NOW)
         run = daily_schedule.begin(rows, NOW)
-    links = tuple(Booking(desks()[each].url, "x", "ezbooking") for each in (a, b))
+    links = tuple(Booking(desks()[each].url, "x") for each in (a, b))
     site = SiteWalk(prefecture("evry_91"))
     site.record(PageSeen("evry_91", PAGE, ObservedPage.READ, bookings=links))
     results.finish(run, {"evry_91": site}, NOW + HOUR)

@@ -29,11 +29,7 @@ def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
       <a href="/Prendre-rendez-vous">Prendre rendez-vous</a><a href="{HOME}/plan.pdf">Plan</a>"""
     came = come(body)
     assert came.seen is ObservedPage.READ
-    assert [(each.platform, each.text) for each in came.bookings] == [
-        ("ezbooking", "Naturalisation"),
-        ("rdvpref", "Titre"),
-        (None, "Prendre rendez-vous"),
-    ]
+    assert [each.text for each in came.bookings] == ["Naturalisation", "Titre", "Prendre rendez-vous"]
     assert [each.url for each in came.onward] == [f"{HOME}/Prendre-rendez-vous"]
 
 
@@ -97,7 +93,7 @@ def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None
 
 def test_a_booking_page_is_noted_never_walked_though_a_redirect_leads_to_it() -> None:
     came = come("", 302, HTML | {"location": f"{HOME}/booking/create/23014/0"})
-    assert ([each.platform for each in came.bookings], came.onward) == (["ezbooking"], ())
+    assert ([each.url for each in came.bookings], came.onward) == ([f"{HOME}/booking/create/23014/0"], ())
 
 
 @in_turn(

@@ -67,8 +67,8 @@ def came(*facts: PageSeen, before: Mapping[str, Collection[str]] = NOTHING) -> R
 
 def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
     found = came(
-        page(Booking(NEW, "Titre", "rdvpref")),
-        page(Booking(f"{NEW}cgu/", "ici", "rdvpref"), url=f"{SITE}/autre"),
+        page(Booking(NEW, "Titre")),
+        page(Booking(f"{NEW}cgu/", "ici"), url=f"{SITE}/autre"),
     ).found
     assert [(each.url, each.text, pages) for _, each, pages in found] == [
         (NEW, "Titre", [PAGE, f"{SITE}/autre"])
@@ -76,7 +76,7 @@ def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
 
 
 def test_a_former_desk_that_is_linked_is_no_new_page_and_does_not_drift() -> None:
-    outcome = came(page(Booking(f"{SITE}/booking/create/2", "x", "ezbooking")))
+    outcome = came(page(Booking(f"{SITE}/booking/create/2", "x")))
     assert (outcome.found, outcome.drifted) == ([], [])
 
 
