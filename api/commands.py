@@ -31,8 +31,9 @@ from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, is_held
 from api.models.user import Contact, Role, User
 from api.payments.ledger.book import read_balances
-from api.payments.ledger.payment_events import lock_payment, read_id
+from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import record_transfer
+from api.payments.ledger.stripe_ids import read_id
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from configs.ground.clock import clock
 from configs.world.desk import Desk
+from crawler.block_pages import find_wall
 from crawler.bounds import LONGEST_REASON, clean_text
-from crawler.classification import classify_page, find_wall
+from crawler.classification import classify_page
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.session import Session

@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 import notifier
-from api.admin.desks import DAY, MONTH
+from api.admin.checks import DAY, MONTH
 from api.admin.messages import Kind, Part
 from api.alerts.notifications.reasons import UNKNOWN
 from api.ground.messages import ask_deliver_later

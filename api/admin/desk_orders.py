@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.admin.audit import write_instant
-from api.admin.desks import count_watched_desks
+from api.admin.hosts import count_watched_desks
 from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
 from api.models.desk import DeskChange, DeskState, HostState

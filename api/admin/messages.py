@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.admin.desks import DAY, MONTH
+from api.admin.checks import DAY, MONTH
 from api.ground.paging import (
     Found,
     PageQuery,

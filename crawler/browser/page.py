@@ -24,12 +24,12 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.host_rule import HostRule
 from configs.world.prefecture import host_rules
+from crawler.block_pages import find_captcha, find_wall
 from crawler.browser import browser_deadline_seconds, browser_wait_seconds
 from crawler.browser.actions import ActionResult, perform
 from crawler.browser.browser_process import Browser, browsers_of
 from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.request_policy import RequestPolicy
-from crawler.classification import find_captcha, find_wall
 from crawler.fetching.download_handler import headers_of
 from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, TooLarge, to_fetch_error
 from crawler.fetching.identity import HttpAgent, Identities, honest, pool
@@ -208,7 +208,7 @@ class BrowserSession(Session):
             self._tab = page
 
     async def _perform_acts(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> ActionResult:
-        """Do a request's actions, unless the page is a block page (crawler/classification.py) or an error."""
+        """Do a request's actions, unless the page is a block page (crawler/block_pages.py) or an error."""
         await self._traffic.document()
         await self._traffic.rest()
         response = await self._response()

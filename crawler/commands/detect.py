@@ -18,8 +18,8 @@ from scrapy.settings import Settings
 from configs.ground.addresses import host_of
 from configs.ground.text import truncate_line
 from configs.world.prefecture import desks, prefectures
+from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument
-from crawler.classification import detect_block_page
 from crawler.commands import OperatorCommand
 from crawler.discovery.draft import DeskDraft, name_page
 from crawler.discovery.identify import by_address, identify_page, own_addresses, page_of

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from pydantic import TypeAdapter
 
 from configs.settings import Constant
-from crawler.classification import detect_block_page
+from crawler.block_pages import detect_block_page
 from crawler.discovery.booking_links import Booking, Listed, find_booking
 from crawler.discovery.links import Link, find_links
 from crawler.discovery.site_links import rate_link, resolve_on_site, worth_walking

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from configs.world.desk import Outcome
-from crawler.classification import classify_page, detect_block_page
+from crawler.block_pages import detect_block_page
+from crawler.classification import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from crawler.reading import CoveredWindow, Page, Reading

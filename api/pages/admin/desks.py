@@ -4,19 +4,17 @@ from flask import url_for
 from markupsafe import Markup
 
 from api.admin.access import audited
+from api.admin.checks import DAY, CheckQuery, list_checks
 from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk, vouch_for_desk
 from api.admin.desks import (
-    DAY,
-    CheckQuery,
     DeskQuery,
     WatchedDesk,
     count_waiting_people,
-    count_watched_desks,
     find_desk,
-    list_checks,
     list_desks,
     read_desk,
 )
+from api.admin.hosts import count_watched_desks
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus

@@ -4,13 +4,11 @@ from flask import url_for
 
 from api.admin.access import audited
 from api.admin.desk_orders import Reason, release_host, stop_host
-from api.admin.desks import (
+from api.admin.desks import WatchedDesk, count_waiting_people, list_host_desks
+from api.admin.hosts import (
     HostQuery,
     KnownHost,
-    WatchedDesk,
     count_forbidden_desks,
-    count_waiting_people,
-    list_host_desks,
     list_hosts,
     read_host,
 )

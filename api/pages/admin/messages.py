@@ -8,6 +8,7 @@ from flask import request, url_for
 
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
+from api.admin.checks import DAY
 from api.admin.dead_letters import (
     MOST_REPLAYED,
     Cause,
@@ -18,7 +19,6 @@ from api.admin.dead_letters import (
     list_dead_letters,
     replay_dead_letters,
 )
-from api.admin.desks import DAY
 from api.admin.messages import MessageQuery, list_messages
 from api.ground.errors import ApiError, not_found
 from api.models.notification import Notification, State

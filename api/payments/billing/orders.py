@@ -22,14 +22,8 @@ from api.models.user import Channel, Contact, User
 from api.payments.billing.quotes import build_quote
 from api.payments.billing.schemas import Consent, NewOrder, QuoteAnswer
 from api.payments.exchange.checkout_calls import CHECKOUT_SECONDS, find_expiry
-from api.payments.ledger.payment_events import (
-    SESSION,
-    add_event,
-    find_stripe_id,
-    link_id,
-    list_credits,
-    lock_payment,
-)
+from api.payments.ledger.payment_events import add_event, list_credits, lock_payment
+from api.payments.ledger.stripe_ids import SESSION, find_stripe_id, link_id
 from api.payments.ledger.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.ground.clock import clock
 from configs.ground.text import choose_page_language, pluralize

@@ -30,7 +30,7 @@ from api.payments.billing.schemas import (
     Words,
 )
 from api.payments.ledger.book import Balances, list_transactions, read_balances
-from api.payments.ledger.payment_events import INTENT, SESSION
+from api.payments.ledger.stripe_ids import INTENT, SESSION
 from api.payments.ledger.subscriptions import find_agreed_end, find_standing_notice
 from api.payments.ledger.withdrawal_rules import list_periods
 from configs.world.plan import PlanName, plans

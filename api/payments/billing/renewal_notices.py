@@ -20,7 +20,7 @@ from api.models.payment import Subscription
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import InvoiceFacts
-from api.payments.ledger.payment_events import CREDIT_KEY, find_stripe_id
+from api.payments.ledger.stripe_ids import CREDIT_KEY, find_stripe_id
 from api.payments.ledger.subscriptions import RENEWING, goes_on
 from configs.ground.clock import clock
 

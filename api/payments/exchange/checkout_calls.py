@@ -16,7 +16,7 @@ from api.models.user import User
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
-from api.payments.ledger.payment_events import PAYMENT_KEY
+from api.payments.ledger.stripe_ids import PAYMENT_KEY
 from configs.ground.text import FRENCH, choose_page_language
 from configs.settings import settings
 from configs.world.plan import Plan, PlanName, name_plan, plan

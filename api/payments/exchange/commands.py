@@ -20,17 +20,17 @@ from api.payments.gateway.errors import MISSING, NO_INTENT, StripeAway, StripeRe
 from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
 from api.payments.gateway.outbox import end_command, put_off, take_attempt
 from api.payments.ledger import notices
-from api.payments.ledger.payment_events import (
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import note_refusal, record_refund
+from api.payments.ledger.stripe_ids import (
     CREDIT_KEY,
     PAYMENT_KEY,
     REFUND_KEY,
     find_refund_id,
     find_stripe_id,
     list_intents,
-    lock_payment,
     read_customers,
 )
-from api.payments.ledger.refunds import note_refusal, record_refund
 from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_invoice_wish
 from configs.ground.clock import clock
 

@@ -36,21 +36,7 @@ from api.payments.gateway.outbox import is_asked
 from api.payments.ledger import notices
 from api.payments.ledger.book import post_dispute, post_owed_again, read_lines
 from api.payments.ledger.grants import end_early_grace, end_repaid_plan, find_paid_end
-from api.payments.ledger.payment_events import (
-    CREDIT_KEY,
-    INTENT,
-    SESSION,
-    add_event,
-    find_payment_id,
-    find_refund_id,
-    find_subscription_id,
-    link_customer,
-    link_id,
-    link_intent,
-    lock_owner,
-    lock_payment,
-    read_id,
-)
+from api.payments.ledger.payment_events import add_event, lock_payment
 from api.payments.ledger.refunds import (
     give_up_disputed,
     note_returned_money,
@@ -59,6 +45,19 @@ from api.payments.ledger.refunds import (
     settle_debt,
 )
 from api.payments.ledger.settle import PaidFacts, bridge_renewal, give_up_draft, settle_failed, settle_paid
+from api.payments.ledger.stripe_ids import (
+    CREDIT_KEY,
+    INTENT,
+    SESSION,
+    find_payment_id,
+    find_refund_id,
+    find_subscription_id,
+    link_customer,
+    link_id,
+    link_intent,
+    lock_owner,
+    read_id,
+)
 from api.payments.ledger.subscriptions import ensure_subscription, undo_notices
 from api.payments.ledger.watch_credits import ask_again, note_borne
 from configs.ground.clock import clock

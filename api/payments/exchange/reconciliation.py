@@ -39,14 +39,13 @@ from api.payments.gateway.errors import IdConflict, StripeAway, StripeForbidden,
 from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, SessionFacts
 from api.payments.ledger import notices
 from api.payments.ledger.book import read_balances
-from api.payments.ledger.payment_events import (
+from api.payments.ledger.payment_events import add_event, lock_payment
+from api.payments.ledger.stripe_ids import (
     PAYMENT_KEY,
     SESSION,
-    add_event,
     find_payment_id,
     find_refund_id,
     find_stripe_id,
-    lock_payment,
 )
 from api.payments.ledger.subscriptions import COLLECTED
 from configs.ground.clock import clock

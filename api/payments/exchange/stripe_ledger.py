@@ -20,7 +20,7 @@ from api.models.base import session as open_session
 from api.models.book import Account, BookLine, BookTransaction
 from api.payments.gateway.client import call
 from api.payments.gateway.facts import Facts, read_list
-from api.payments.ledger.payment_events import INTENT, find_payment_id, list_intents
+from api.payments.ledger.stripe_ids import INTENT, find_payment_id, list_intents
 
 _PAGE = 100
 _PENDING = ("pending", "requires_action")  # of a refund

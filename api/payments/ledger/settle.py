@@ -43,13 +43,13 @@ from api.payments.ledger.grants import (
 )
 from api.payments.ledger.payment_events import (
     add_event,
-    find_payment_id,
     has_event,
     list_credits,
     lock_payment,
     read_asked,
 )
 from api.payments.ledger.refunds import note_whole_refund, plan_refunds
+from api.payments.ledger.stripe_ids import find_payment_id
 from api.payments.ledger.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation
 from api.payments.ledger.withdrawal_rules import was_overtaken_by_withdrawal
 from configs.ground.clock import clock

@@ -10,7 +10,7 @@ from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKin
 from api.models.payment import Payment, Subscription
 from api.models.stripe_event import CommandKind
 from api.payments.gateway.outbox import add_command, is_asked
-from api.payments.ledger.payment_events import find_subscription_id, link_id
+from api.payments.ledger.stripe_ids import find_subscription_id, link_id
 from configs.ground.clock import clock
 
 RENEWING = ("active", "trialing")  # Stripe's words

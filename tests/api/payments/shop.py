@@ -34,8 +34,9 @@ from api.payments.gateway.client import call
 from api.payments.gateway.outbox import find_due_commands
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.early_ends import withdraw
-from api.payments.ledger.payment_events import find_stripe_id, link_id, lock_payment
+from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund
+from api.payments.ledger.stripe_ids import find_stripe_id, link_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from deploy.sandbox.stripe.account import Account

@@ -17,7 +17,7 @@ from api.models.notification import Notification
 from api.models.payment import Payment, PlanCredit
 from api.models.user import Channel, Contact, ContactState
 from api.payments.exchange import jobs as payment_jobs
-from api.payments.ledger.payment_events import link_intent
+from api.payments.ledger.stripe_ids import link_intent
 from configs.ground.clock import clock
 from configs.ground.signing import WithdrawOrder, read_token
 from configs.world.plan import PlanName

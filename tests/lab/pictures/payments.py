@@ -21,7 +21,7 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import post_ordered, post_paid, post_settled
-from api.payments.ledger.payment_events import link_id
+from api.payments.ledger.stripe_ids import link_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from configs.world.sales_terms import find_newest_version

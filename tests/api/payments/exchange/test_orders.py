@@ -13,7 +13,7 @@ from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatu
 from api.models.stripe_event import CommandKind
 from api.payments.exchange.commands import carry_out
 from api.payments.exchange.jobs import work_off
-from api.payments.ledger.payment_events import find_stripe_id
+from api.payments.ledger.stripe_ids import find_stripe_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import (

@@ -13,7 +13,7 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, 
 from api.payments.gateway.facts import DisputeFacts
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import post_dispute, post_ordered, post_paid, post_settled
-from api.payments.ledger.payment_events import link_id
+from api.payments.ledger.stripe_ids import link_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.factories import rows

@@ -11,7 +11,7 @@ from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments.ledger.notices import WINDOW, count_failures
-from api.payments.ledger.payment_events import link_intent
+from api.payments.ledger.stripe_ids import link_intent
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
