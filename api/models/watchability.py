@@ -31,7 +31,8 @@ class Hindrance(StrEnum):
     """Why the slots of a desk cannot be watched now, the slightest first."""
 
     RETURNING = "returning"  # it was lost and is proven again, once: the second proof is waited for
-    UNPROVEN = "unproven"  # being tried: no check has proven anything yet, or not that people book there
+    UNPROVEN = "unproven"  # being tried: no check has proven anything yet
+    DOUBTED = "doubted"  # being tried: nothing proves yet that people book at its old address
     INTERRUPTED = "interrupted"  # the site refuses us, or is under maintenance
     FAILING = "failing"  # checks in a row proved nothing
     SILENT = "silent"  # the last proof is too old
@@ -100,7 +101,7 @@ class Standing:
     @property
     def reason(self) -> str:
         """Return why it is not watchable, in English; empty where it is."""
-        if self.doubt and self.hindrance in (Hindrance.UNPROVEN, Hindrance.FORBIDDEN):
+        if self.doubt and self.hindrance in (Hindrance.DOUBTED, Hindrance.FORBIDDEN):
             return self.doubt
         if self.hindrance is None or self.hindrance in _WORDS:
             return _WORDS[self.hindrance] if self.hindrance else ""
@@ -178,7 +179,7 @@ def _judge(
         Hindrance.FORBIDDEN: is_forbidden(desk, state.forbidden_at),
         Hindrance.LONG_ROUNDS: desk.is_round_too_long(state.feasible_seconds),
         Hindrance.STOPPED: state.paused_at is not None or desk.host in stopped,
-        Hindrance.UNPROVEN: is_doubted,
+        Hindrance.DOUBTED: is_doubted,
     }
     return next((each for each, is_true in lasting.items() if is_true), None) or _judge_checks(state)
 

@@ -96,6 +96,7 @@ CLASSES = (SEEN, DOUBTED, TRIED, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
 _REFUSED = _l("Le site demande que les programmes ne le consultent pas.")
 _BY_HINDRANCE = {
     Hindrance.UNPROVEN: TRIED,
+    Hindrance.DOUBTED: TRIED,
     **dict.fromkeys(
         (
             Hindrance.RETURNING,
@@ -116,6 +117,9 @@ _REASONS = {
     Hindrance.UNPROVEN: _l(
         "Nous essayons cette page : aucune vérification n’a encore donné de réponse certaine."
     ),
+    Hindrance.DOUBTED: _l(
+        "Cette ancienne page répond de nouveau : nous cherchons à savoir si l’on y prend encore ce rendez-vous."
+    ),
     Hindrance.INTERRUPTED: _l("Cette page n’est pas vérifiée pour le moment."),
     Hindrance.FAILING: _l("Les dernières vérifications ont échoué. Nous réessayons."),
     Hindrance.SILENT: _l("La dernière réponse certaine est trop ancienne. Nous réessayons."),
@@ -130,6 +134,7 @@ _REASONS = {
     Hindrance.HIDDEN: _l("Un captcha cache les créneaux : nous voyons que la page existe, rien de plus."),
 }
 _STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
+_PROBED = _l("L’adresse connue est ancienne : nous regardons chaque jour si elle sert encore.")
 _UNDECIDED = _l("Nous n’avons pas encore vérifié que ce site accepte d’être consulté par un programme.")
 _LOGIN = _l("Il faut un compte personnel pour voir cette page.")
 _LACKING = _l("Il nous manque un accès que ce site demande.")
@@ -177,7 +182,7 @@ def name_website(desk: Desk) -> str:
 
 def _explain_unscheduled(desk: Desk) -> LazyString:
     if desk.is_former:
-        return _STALE
+        return _PROBED if desk.is_probed else _STALE
     if desk.refused:
         rule = host_rules().get(desk.host)
         undecided = rule and rule.is_undecided

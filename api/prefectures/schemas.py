@@ -113,7 +113,8 @@ class DeskAnswer(Answer):
     `feasibleInterval` is what the site allows while slots are open too, which takes more requests: with the wished one,
     the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
     last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
-    `notWatchable`: why nothing may be begun about it now, null where an alert can; an `unproven` one is being tried.
+    `notWatchable`: why nothing may be begun about it now, null where an alert can; an `unproven` or `doubted` one
+    is being tried.
     `sureUntil`: five intervals after the last proof; afterwards it is not sure how the desk is watched.
     `releasesAt` is when the prefecture says that it will put more slots on line. `townHalls` are those of a department
     that answered lately, null for a desk that is one page; `feasibleInterval` is then what asking all of them takes.

@@ -14,7 +14,9 @@ from configs.ground.clock import clock
 
 _PROVEN_LATELY = timedelta(minutes=15)  # an older proof is renewed while the order's page is open
 _ASKED_LATELY = timedelta(minutes=10)  # one check for each desk in this time, however many open the page
-_MAY_ANSWER = {None, Hindrance.RETURNING, Hindrance.UNPROVEN, Hindrance.FAILING, Hindrance.SILENT}
+_MAY_ANSWER = {
+    None, Hindrance.RETURNING, Hindrance.UNPROVEN, Hindrance.DOUBTED, Hindrance.FAILING, Hindrance.SILENT,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

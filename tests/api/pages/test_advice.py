@@ -241,6 +241,7 @@ def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: s
 @in_turn("changes, hindrance, watch, said", [
         ({}, None, SEEN, "None"),
         ({}, Hindrance.UNPROVEN, TRIED, "Nous essayons cette page"),
+        ({}, Hindrance.DOUBTED, TRIED, "si l’on y prend encore ce rendez-vous"),
         ({}, Hindrance.RETURNING, TROUBLED, "deuxième vérification"),
         ({}, Hindrance.FAILING, TROUBLED, "ont échoué"),
         ({}, Hindrance.SILENT, TROUBLED, "trop ancienne"),
@@ -253,7 +254,8 @@ def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: s
         ({"watch": WatchLevel.NONE, "because": "x"}, Hindrance.UNWATCHED, UNWATCHED, "manque un accès"),
         ({"watch": WatchLevel.NONE, "platform": "ants"}, Hindrance.UNWATCHED, UNWATCHED, "manque un accès"),
         ({"refused": "x"}, Hindrance.UNWATCHED, UNWATCHED, "programmes"),
-        ({"grade": Grade.STALE}, Hindrance.UNWATCHED, UNWATCHED, "très ancienne"),
+        ({"grade": Grade.STALE}, Hindrance.UNWATCHED, UNWATCHED, "chaque jour si elle sert encore"),
+        ({"grade": Grade.RETIRED}, Hindrance.UNWATCHED, UNWATCHED, "très ancienne"),
     ])  # fmt: skip
 def test_each_reason_has_its_words(
     app: Flask, changes: dict[str, Any], hindrance: Hindrance | None, watch: WatchClass, said: str
