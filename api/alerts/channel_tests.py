@@ -27,18 +27,18 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _SMS_A_DAY = 3
 
 
-def write_test(session: Session, user_id: UUID, alert_id: UUID) -> SentTest:
-    """Write a test message for each linked channel.
+def write_test(session: Session, user_id: UUID, alert_id: UUID, only: Channel | None = None) -> SentTest:
+    """Write a test message for each linked channel, or for one.
 
     By SMS, which costs us, only while a plan lasts, an hour after an order was paid, three a day, and none once the
     day's SMS cost SMS_DAY_STOP.
 
     Raises:
-        ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour.
+        ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour by a channel.
     """
     lock_user(session, user_id)
     alert = get_open(session, user_id, alert_id)
-    _check_rate(session, user_id)
+    _check_rate(session, user_id, only)
     test = str(new_id())
     sms_from = _find_quiet_end(session, user_id)
     by_sms = sms_from is None and _may_cost(session, user_id)
@@ -48,7 +48,7 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> SentTest:
         KIND,
         {"alert": str(alert.id), "test": test},
         f"test:{test}",
-        channels=[each for each in Channel if by_sms or each is not Channel.SMS],
+        channels=[each for each in ([only] if only else Channel) if by_sms or each is not Channel.SMS],
         language=alert.language,
     )
     if not ids and sms_from:
@@ -86,7 +86,7 @@ def _may_cost(session: Session, user_id: UUID) -> bool:
     return session.scalars(today).one() < _SMS_A_DAY and sum_of_day(session, now) < settings().sms_day_stop
 
 
-def _check_rate(session: Session, user_id: UUID) -> None:
+def _check_rate(session: Session, user_id: UUID, only: Channel | None) -> None:
     test = Notification.params["test"].astext
     began = (
         sa.select(sa.func.min(Notification.created_at))
@@ -94,6 +94,7 @@ def _check_rate(session: Session, user_id: UUID) -> None:
             Notification.user_id == user_id,
             Notification.created_at > clock() - _HOUR,
             Notification.kind == KIND,
+            Notification.channel == only if only else sa.true(),
         )
         .group_by(test)
     )

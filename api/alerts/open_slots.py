@@ -50,8 +50,12 @@ class LinkedSlots:
     places: list[str]
 
 
-def read_open_desks(session: Session, is_its: sa.ColumnElement[bool]) -> dict[UUID, list[OpenDesk]]:
+def read_open_desks(
+    session: Session, is_its: sa.ColumnElement[bool], *, together: bool = False
+) -> dict[UUID | None, list[OpenDesk]]:
     """Return by alert what is open of the slots that its matches announced; `is_its`: the condition on matches.
+
+    `together`: of all alerts as one, whose key is None.
 
     Of a slot of unknown hour also the hours that its place shows meanwhile.
     """
@@ -71,18 +75,19 @@ def read_open_desks(session: Session, is_its: sa.ColumnElement[bool]) -> dict[UU
         .where(is_its, Match.slots.contains(SlotRow.id) | is_superseded)
         .order_by(Detection.id)
     )
-    found: defaultdict[UUID, defaultdict[str, dict[int, SlotRow]]] = defaultdict(lambda: defaultdict(dict))
+    found: defaultdict[UUID | None, defaultdict[str, dict[int, SlotRow]]]
+    found = defaultdict(lambda: defaultdict(dict))
     newest: dict[str, Detection] = {}
     for alert_id, detection, slot in session.execute(query):
         newest[slot.desk_id] = detection
-        found[alert_id][slot.desk_id][slot.id] = slot
+        found[None if together else alert_id][slot.desk_id][slot.id] = slot
     return {
-        alert_id: sorted(
+        key: sorted(
             (_build_desk(newest[desk_id], list(slots.values())) for desk_id, slots in its.items()),
             key=lambda each: each.seen_at,
             reverse=True,
         )
-        for alert_id, its in found.items()
+        for key, its in found.items()
     }
 
 
@@ -92,9 +97,8 @@ def find_linked_slots(session: Session, notification_id: UUID) -> LinkedSlots | 
     if not matches:
         return None
     is_its = is_any_of(Match.id, [each.match_id for each in matches])
-    found = read_open_desks(session, is_its)
-    once = {each.desk_id: each for its in found.values() for each in its}
-    if not once and _find_last_end(session, is_its) <= clock() - KEPT_FOR:
+    found = read_open_desks(session, is_its, together=True).get(None, [])
+    if not found and _find_last_end(session, is_its) <= clock() - KEPT_FOR:
         return None
     ids = session.scalars(
         sa.select(Detection.prefecture_id)
@@ -103,7 +107,7 @@ def find_linked_slots(session: Session, notification_id: UUID) -> LinkedSlots | 
         .distinct()
     )
     language = session.get_one(User, matches[0].user_id).language
-    return LinkedSlots(language, list(once.values()), sorted(map(name_prefecture, ids)))
+    return LinkedSlots(language, found, sorted(map(name_prefecture, ids)))
 
 
 def name_prefecture(prefecture_id: str) -> str:

@@ -1,6 +1,6 @@
 """Queries of a user's alerts and how well each is served: as many for one alert as for a hundred."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from api.ground.errors import ensure_found
 from api.ground.paging import cut_page
 from api.models.alert import Alert
 from api.models.appointment import Appointment
+from api.models.base import is_any_of
 from api.models.notification import Match, Notification, read_ranges
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import read_watch_states
@@ -29,6 +30,13 @@ def read_alert_page(session: Session, user_id: UUID, page: AlertQuery) -> AlertP
     found = session.execute(_select_page(page.before is not None), given).unique().all()
     rows, more = cut_page(found, page.limit)
     return AlertPage(items=_build_answers(session, rows), next=rows[-1].Alert.id if more else None)
+
+
+def list_closed_alerts(session: Session, user_id: UUID, most: int) -> list[AlertAnswer]:
+    """Return the user's alerts that were closed last, with the appointments that were found."""
+    newest = _select_alerts().where(Alert.closed_at.is_not(None)).order_by(Alert.closed_at.desc()).limit(most)
+    rows = session.execute(newest, {"user": user_id}).unique().all()
+    return _add_appointments(session, _build_answers(session, rows))
 
 
 def read_own_alert(session: Session, user_id: UUID, alert_id: UUID) -> AlertAnswer:
@@ -88,12 +96,18 @@ def _select_alerts() -> sa.Select[Alert, str | None, int]:
 
 def _build_details(session: Session, row: Row) -> AlertAnswer:
     """Return one alert; a closed one with its appointment."""
-    (answer,) = _build_answers(session, [row])
-    if answer.closed_at is None:
-        return answer
-    kept = session.scalars(sa.select(Appointment).where(Appointment.alert_id == answer.id)).one_or_none()
-    told = kept if kept and (kept.at or kept.place) else None
-    return answer.model_copy(update={"appointment": told and AppointmentAnswer.model_validate(told)})
+    answers = _build_answers(session, [row])
+    return (_add_appointments(session, answers) if row.Alert.closed_at else answers)[0]
+
+
+def _add_appointments(session: Session, answers: Sequence[AlertAnswer]) -> list[AlertAnswer]:
+    its = sa.select(Appointment).where(is_any_of(Appointment.alert_id, [each.id for each in answers]))
+    told = {
+        each.alert_id: AppointmentAnswer.model_validate(each)
+        for each in session.scalars(its)
+        if each.at or each.place
+    }
+    return [each.model_copy(update={"appointment": told.get(each.id)}) for each in answers]
 
 
 def _build_answers(session: Session, rows: Iterable[Row]) -> list[AlertAnswer]:

@@ -39,6 +39,7 @@ from configs.ground.signing import (
     ResetPassword,
     ReturnAddress,
     ShowProof,
+    ShowSlots,
     StopGroup,
     TellHowItWent,
     VerifyAddress,
@@ -120,6 +121,7 @@ def _list_links(ids: dict[str, str]) -> Iterator[Link]:
     told = rows(Notification, Notification.user_id == camille.id, Notification.channel == Channel.EMAIL)
     yield from (
         AnswerAlert(told[0].id),
+        ShowSlots(told[0].id),
         StopGroup(*sent, MessageGroup.REMINDERS),
         VerifyAddress(*sent),
         OpenPortal(*sent),

@@ -8,11 +8,12 @@ from playwright.sync_api import Page, expect
 
 from api.models.base import session
 from api.models.user import Channel, Contact
+from configs.ground.signing import ShowSlots, write_token
 from configs.settings import settings
 from tests.browser.chromium_with_profile import replace_push
 from tests.browser.site import MakeContext, Site
 from tests.browser_keys import subscribe
-from tests.factories import add_account, add_grant
+from tests.factories import add_account, add_alert, add_grant, add_match, add_message, see
 
 pytestmark = pytest.mark.xdist_group("browser")
 OpenChannels = Callable[..., Page]
@@ -39,6 +40,25 @@ def open_channels(site: Site, make_context: MakeContext) -> OpenChannels:
         return page
 
     return open_page
+
+
+@pytest.mark.journey
+def test_what_a_push_opens_has_button_and_hours_in_the_first_screen_of_a_phone(
+    site: Site, make_context: MakeContext
+) -> None:
+    camille = add_account().id
+    detection, slots = see("2099-12-21T08:00:00+00:00", "2099-12-22T09:30:00+00:00")
+    told = add_message(camille, add_match(add_alert(camille), detection, slots), kind="slot_detected")
+    page = make_context(site.url, width=390, height=844).new_page()
+    page.goto(f"/l/{write_token(ShowSlots(told))}")
+    for shown in (
+        page.get_by_role("heading", name="Seine-Saint-Denis (93)"),
+        page.get_by_role("link", name="Réserver sur le site officiel"),
+        page.get_by_text("10:30"),
+    ):
+        box = shown.bounding_box()
+        assert box
+        assert box["y"] + box["height"] < 844
 
 
 def count_devices() -> int:

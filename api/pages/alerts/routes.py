@@ -15,6 +15,7 @@ from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.models.base import read_once, session, write_once
+from api.models.user import Channel
 from api.pages.alerts.forms import (
     TEXTS,
     AlertForm,
@@ -46,7 +47,7 @@ from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)
 _INVALID = 422
-_PARTS = ("watch", "slots", "messages")
+_PARTS = ("open", "watch", "slots", "messages")
 
 
 @area.page("/alertes", Access.PERSONAL)
@@ -176,9 +177,10 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
 
 @area.action("/alertes/<uuid:id>/essai", Access.PERSONAL)
 def test_alert(id: UUID) -> ResponseReturnValue:
-    """Send a test message on each linked channel."""
+    """Send a test message on each linked channel, or on the one that the form names."""
+    only = next((each for each in Channel if each.value == request.form.get("channel")), None)
     try:
-        written = write_once(write_test, current_user_id(), id)
+        written = write_once(write_test, current_user_id(), id, only)
     except ApiError as error:
         return _refuse(id, error)
     names = ", ".join(str(CHANNEL_NAMES[each]) for each in written.channels)

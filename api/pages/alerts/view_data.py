@@ -1,20 +1,23 @@
 """View data of alerts: their state, desks, slots and messages, in the words of the page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from babel.dates import format_time, get_day_names
-from flask_babel import get_locale, lazy_gettext
+from flask_babel import LazyString, get_locale, lazy_gettext
 from flask_babel import gettext as _
 
 from api.accounts.queries import find_entitlement
 from api.alerts.appointments import find_appointment_to_come
+from api.alerts.open_slots import read_open_desks
 from api.alerts.queries import list_sent_messages, read_own_alert
 from api.alerts.schemas import AlertAnswer, Limits, SentMessage
 from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
+from api.models.notification import Match
+from api.models.user import Channel
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
 from api.pages.words import (
@@ -27,11 +30,13 @@ from api.pages.words import (
     describe_state,
     explain_desk,
 )
+from api.payments.declarations.cancellations import read_end_offer
 from api.prefectures.detections import list_alert_detections
 from api.prefectures.schemas import DeskAnswer
+from api.users.channel_setup import ChannelSetup, read_channel_setup
 from configs.ground.clock import clock
 from configs.ground.signing import MoveReminders, write_token
-from configs.world.plan import PlanName
+from configs.world.plan import Plan, PlanName
 from configs.world.prefecture import desks, prefectures
 
 _l = lazy_gettext
@@ -60,20 +65,37 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
         answer = read_own_alert(s, user_id, alert_id)
         detections = list_alert_detections(s, user_id, alert_id, _MOST)
         messages = list_sent_messages(s, alert_id, _MOST)
+        open_desks = read_open_desks(s, Match.alert_id == alert_id)
         held = find_entitlement(s, user_id, clock())
         appointment_id = find_appointment_to_come(s, alert_id)
+        setup = read_channel_setup(s, user_id, held.plan)
+        is_found = answer.closed_because is ClosedBecause.FOUND
+        end_offer = read_end_offer(s, user_id) if is_found else None
     return {
         "alert": describe_alert(answer),
         "desks": [_describe_desk(each) for each in answer.desks],
+        "open": [] if answer.closed_at else open_desks.get(alert_id, []),
         "limits": list(describe_limits(answer.limits)),
         # Those with open slots first, then the newest
         "detections": sorted(detections, key=lambda each: not each.slots_open),
         "messages": [_describe_message(each) for each in messages],
+        "end_offer": end_offer,  # the subscription, where nothing is waited for any more
+        "setup": setup,  # of the plan's channels
+        "channels": list(_name_channels(setup, answer, held.plan)),  # by which its messages go
         "has_plan": held.plan.name is not PlanName.NONE,  # without one nothing is sent
         "next_plan_starts_at": held.next_starts_at,  # where one was bought that begins later
         # Of the page of an appointment's reminders
         "reminder_token": write_token(MoveReminders(appointment_id)) if appointment_id else None,
     }
+
+
+def _name_channels(setup: Sequence[ChannelSetup], alert: AlertAnswer, plan: Plan) -> Iterator[LazyString]:
+    for each in setup:
+        if each.is_used:
+            yield CHANNEL_NAMES[each.channel]
+    may_call = alert.voice.enabled and Channel.VOICE.value in plan.channels
+    if may_call and any(each.channel is Channel.SMS and each.is_ready for each in setup):
+        yield CHANNEL_NAMES[Channel.VOICE]
 
 
 def describe_alert(alert: AlertAnswer) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import render_template, request
+from flask import render_template, request, url_for
 
 from api.alerts.answers import StoredAnswer
 from api.alerts.appointment_reminders import CHOICES, move_reminders
@@ -17,11 +17,20 @@ from api.alerts.links.asked_messages import (
 )
 from api.alerts.links.linked_appointments import LinkedAppointment, find_appointment
 from api.ground.errors import ApiError
+from api.models.answer import AnswerValue
 from api.models.appointment import Step
 from api.models.base import session
+from api.payments.declarations.cancellations import Contract, read_end_offer
 from api.web.languages import read_language, use_account_language
 from configs.ground.clock import clock
-from configs.ground.signing import AnswerAlert, MoveReminders, TellHowItWent, read_token
+from configs.ground.signing import (
+    AnswerAlert,
+    CancelOrder,
+    MoveReminders,
+    TellHowItWent,
+    read_token,
+    write_token,
+)
 
 
 def ask_answer(token: str) -> str:
@@ -41,12 +50,13 @@ def answer_alert(token: str) -> tuple[str, int]:
                 return _render_question(None, token, form), HTTPStatus.OK
             stored = store_form(s, asked, form)
             shown = find_asked(s, notification_id) or asked
+            offer = read_end_offer(s, asked.user.id) if stored.value is AnswerValue.FOUND else None
     except ApiError as error:  # nothing is stored: the page shows why
         mistake = error.word if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
         with session() as s:
             page = _render_question(find_asked(s, notification_id), token, form, mistake)
         return page, error.status if mistake else HTTPStatus.CONFLICT
-    return _render_stored(shown, stored), HTTPStatus.OK
+    return _render_stored(shown, stored, offer), HTTPStatus.OK
 
 
 def _read_answer_form() -> AnswerForm:
@@ -74,13 +84,16 @@ def _render_question(
     )
 
 
-def _render_stored(asked: AskedMessage, stored: StoredAnswer) -> str:
+def _render_stored(asked: AskedMessage, stored: StoredAnswer, offer: Contract | None) -> str:
     use_account_language(asked.user.language)
+    may_end = offer and offer.order_id
     return render_template(
         "links/answer.html",
         state="done",
         asked=asked,
         given=stored.value.value,
+        contract=offer if may_end else None,
+        end_url=url_for("links.show_link", token=write_token(CancelOrder(may_end))) if may_end else None,
         until=asked.write_end(stored, read_language()),
     )
 

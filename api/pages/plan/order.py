@@ -26,10 +26,9 @@ from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
-from api.pages.plan.view_data import find_newest_order
 from api.pages.words import classify_watch, explain_desk
 from api.payments.billing.offers import read_offer
-from api.payments.billing.queries import list_history
+from api.payments.billing.queries import find_newest_order, list_history
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
@@ -291,7 +290,7 @@ def _read_outlook(wish: NewAlert, place: Prefecture) -> Outlook | None:
 
 def read_returned_order() -> PaymentEntry | None:
     """Return the newest order of the plan that Checkout's address names."""
-    return find_newest_order(read_plan_name())
+    return read_once(find_newest_order, current_user_id(), read_plan_name())
 
 
 def is_settled(entry: PaymentEntry | None) -> bool:

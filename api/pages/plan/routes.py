@@ -11,20 +11,17 @@ from flask import Response, make_response, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from api.accounts.queries import read_account
-from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
-from api.alerts.service import has_stopped_last
 from api.ground.errors import ApiError, not_found
-from api.models.base import autocommit_session, read_once
+from api.models.base import read_once
 from api.models.declaration import DeclaredBy
-from api.models.user import Channel, ContactState
-from api.pages.alerts.view_data import describe_alert, write_freshness
+from api.pages.alerts.view_data import write_freshness
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import list_place_options, list_procedures
 from api.pages.context import write_end, write_money
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, read_page_query
+from api.pages.plan.dashboard import read_dashboard
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.plan.order import (
     BUTTON,
@@ -56,7 +53,6 @@ from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.payments.declarations.withdrawals import read_order
 from api.payments.invoices.queries import list_payment_invoices
-from api.users.preferences import read_channel_states
 from api.web.auth import current_identity, current_user, current_user_id
 from configs.ground.text import choose_page_language
 from configs.world.plan import PlanName, name_plan
@@ -78,25 +74,14 @@ def find_paid_plan() -> str | None:
 @dashboard.page("/dashboard", Access.PERSONAL)
 def show_dashboard() -> str:
     """Show the plan and the alerts; Checkout leads back here."""
-    with autocommit_session() as s:
-        account = read_account(s, current_user_id())
-        page = read_alert_page(s, current_user_id(), read_page_query(AlertQuery))
-        states = read_channel_states(s, current_user_id())
-        is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
-        stopped_last = not is_served and has_stopped_last(s, current_user_id())
     paid = request.args.get("payment") == "success"
-    payment = read_returned_order() if paid else None
+    view = read_dashboard(read_page_query(AlertQuery), read_plan_name(), paid=paid)
     return render_template(
         "dashboard/dashboard.html",
-        account=account,
-        has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
-        stopped_last=stopped_last,
-        alerts=[describe_alert(each) for each in page.items],
-        next=page.next,
+        **view,
         fresh=write_freshness,
         paid=paid,
-        payment=payment,
-        payment_is_settled=is_settled(payment),
+        payment_is_settled=is_settled(view["payment"]),
         confirmation_url=url_for("plan.show_confirmation", plan=request.args.get("plan", "")[:40]),
         paid_plan=find_paid_plan(),
     )

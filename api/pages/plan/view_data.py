@@ -27,7 +27,6 @@ from api.payments.billing.schemas import HistoryPage, PaymentEntry
 from api.payments.declarations.cancellations import read_own_notice
 from api.payments.declarations.withdrawals import list_open_orders
 from api.web.auth import current_user, current_user_id
-from configs.world.plan import PlanName
 
 _l = lazy_gettext
 _USED = _l("Temps utilisé")
@@ -122,12 +121,6 @@ def read_own_payment(payment_id: UUID) -> tuple[PaymentEntry, OrderBook]:
     """
     with autocommit_session() as s:
         return read_payment(s, current_user_id(), payment_id), read_order_book(s, payment_id)
-
-
-def find_newest_order(name: PlanName | None) -> PaymentEntry | None:
-    """Return the newest order of a plan, or of any, by who is signed in."""
-    found = (each for each in read_payments(None).items if not each.renewal)
-    return next((each for each in found if name is None or each.plan is name), None)
 
 
 def _build_offer(each: PlanAnswer, account: Account) -> dict[str, Any]:

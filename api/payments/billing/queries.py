@@ -99,6 +99,13 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
     return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
 
 
+def find_newest_order(session: Session, user_id: UUID, name: PlanName | None) -> PaymentEntry | None:
+    """Return the user's newest order of a plan, or of any, among the last payments."""
+    history = list_history(session, user_id, PageQuery())
+    found = (each for each in history.items if not each.renewal)
+    return next((each for each in found if name is None or each.plan is name), None)
+
+
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
     """Return payments with their time, credits and refunds, in six statements whatever their number."""
     ids = [each.id for each in payments]

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
+from api.alerts.service import has_waiting
 from api.ground.errors import ApiError
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
@@ -50,7 +51,7 @@ from api.payments.ledger.subscriptions import (
     undo_notices,
 )
 from configs.ground.clock import clock
-from configs.world.plan import PlanName
+from configs.world.plan import PlanName, plan
 
 NOTICED = "cancel_noticed"  # the kind of the receipt
 
@@ -206,6 +207,12 @@ class Contract:
     choices: list[EndChoice]
     notice: NoticeState | None
     ends_at: datetime | None  # also where it was cancelled at Stripe
+    order_id: UUID | None
+
+    @property
+    def price(self) -> int:
+        """What a month costs, in cents."""
+        return plan(self.plan).price_cents
 
     def find_choice(self, wished: str | None) -> EndChoice | None:
         """Return the end that was wished; None where it is none of these."""
@@ -229,7 +236,14 @@ def read_own_contract(session: Session, user_id: UUID) -> Contract | None:
         choices=list(_list_choices(session, row, paid_until, zone)),
         notice=notice,
         ends_at=notice.ends_at if notice and notice.row.confirmed_at else known,
+        order_id=order.id if order else None,
     )
+
+
+def read_end_offer(session: Session, user_id: UUID) -> Contract | None:
+    """Return the subscription that goes on although nothing is waited for any more; None where there is none."""
+    contract = read_own_contract(session, user_id)
+    return contract if contract and not contract.ends_at and not has_waiting(session, user_id) else None
 
 
 def read_own_notice(session: Session, user_id: UUID) -> NoticeState | None:

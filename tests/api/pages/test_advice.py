@@ -397,6 +397,21 @@ def test_it_shows_the_alerts_of_its_user_only(visitor: Browser) -> None:
     assert "0 créneau trouvé" in page.text
 
 
+def test_what_is_open_now_stands_first_with_its_hours_and_its_button(visitor: Browser) -> None:
+    user = factories.add_account()
+    first = factories.add_alert(user.id, name="Ouverte")
+    factories.add_alert(user.id, name="Rien")
+    detection, slots = factories.see("2026-12-21T09:00:00+00:00", "2026-12-22T09:00:00+00:00")
+    factories.add_match(first, detection, slots)
+    page = visitor.sign_in().page
+    order = [
+        page.html.index(each) for each in ("Ouverte", "https://example.org/book", "22 décembre 2026", "Rien")
+    ]
+    assert order == sorted(order)
+    page = visitor.get(f"/alertes/{first}")
+    assert page.html.index("https://example.org/book") < page.html.index("Dernière vérification")
+
+
 def test_without_an_alert_it_says_what_to_do_and_thanks_for_a_payment(camille: Browser) -> None:
     page = camille.get("/dashboard")
     assert "Aucune alerte pour l’instant" in page.text

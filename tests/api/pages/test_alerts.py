@@ -1,5 +1,6 @@
 """Pages of alerts: a new one, the page of one, calls, the appointment that was found, consent."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -189,14 +190,17 @@ def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
     show(camille, alert)
     status, before, etag = ask_parts(camille, alert)
     assert (status, ask_parts(camille, alert, etag)[0]) == (200, 304)
-    assert set(before) == {"watch", "slots", "messages"}
+    assert set(before) == {"open", "watch", "slots", "messages"}
     detection, slots = see("2026-12-21T09:00:00+00:00", "2026-12-21T09:30:00+00:00")
     add_match(alert, detection, slots)
     _, after, _ = ask_parts(camille, alert, etag)
     assert "2 encore ouverts" in after["slots"]
     assert "lundi 21 décembre 2026" in after["slots"]
     assert "10:00" in after["slots"]
-    assert "https://example.org/book" in after["slots"]
+    assert "https://example.org/book" in after["open"]
+    assert "lundi 21 décembre 2026 : <bdi>10:00 · 10:30</bdi>" in " ".join(
+        re.sub("</?time[^>]*>", "", after["open"]).split()
+    )
     assert after["slots"].strip() in camille.get(f"/alertes/{alert}").html
 
 

@@ -352,6 +352,13 @@ def test_a_link_shows_all_open_hours_by_day_and_ends_a_day_after_the_last_slot(
     assert client.post(link).status_code == 405
 
 
+def test_a_message_of_two_alerts_shows_the_hours_of_both(client: FlaskClient, camille: Person) -> None:
+    detection, slots = see("2026-12-21T08:00:00+00:00", "2026-12-21T09:30:00+00:00")
+    matches = [add_match(add_alert(camille.id), detection, [slot]) for slot in slots]
+    told = add_message(camille.id, *matches, kind="slot_detected")
+    assert "09:00 · 10:30" in client.get(f"/l/{write_token(ShowSlots(told))}").text
+
+
 def test_where_an_unknown_hour_was_announced_the_hours_that_are_known_now_are_shown(
     client: FlaskClient, camille: Person
 ) -> None:

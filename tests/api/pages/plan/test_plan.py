@@ -1,6 +1,7 @@
 """Pages of the plan and its payments, also of their end: the return from Checkout, where money is, cancellation, withdrawal."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
 
@@ -8,16 +9,18 @@ import pytest
 from flask import Flask
 
 from api.jobs import schedule as jobs
+from api.models.alert import Alert
 from api.models.declaration import Declaration
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund, Subscription
-from api.models.user import User
+from api.models.user import Channel, User
 from configs.ground.clock import clock
+from configs.ground.signing import AnswerAlert, write_token
 from configs.world.plan import PlanName
 from tests.api.pages.plan.conftest import Buyer
 from tests.api.payments.shop import find_intent
 from tests.clients import Browser, Page, seat_operator
-from tests.factories import add_account, add_payment, change, rows
+from tests.factories import add_account, add_payment, announce, change, rows
 
 BACK = "/dashboard?payment=success&plan=URGENCE_7J"
 TWIN = "/formule/confirmation?plan=URGENCE_7J"
@@ -102,6 +105,8 @@ def test_the_page_waits_until_the_plan_is_there(buyer: Buyer) -> None:
     assert f'data-live="{TWIN}"' in page.html
     assert "data-live-reload" in page.html  # plan and alerts are new then
     assert "Actualiser la page" in page.text
+    assert "Vous n’avez pas de formule" not in page.text  # one truth, whenever the event comes
+    assert "/alertes/nouvelle" not in page.html.partition("<main")[2]
     part, stops = ask(buyer.browser)
     assert ("est en route" in part, stops) == (True, False)
     buyer.shop.deliver()
@@ -111,6 +116,53 @@ def test_the_page_waits_until_the_plan_is_there(buyer: Buyer) -> None:
     page = buyer.get(BACK)
     assert "Votre paiement est confirmé." in page.text
     assert "data-live" not in page.html
+    assert "Vous n’avez pas de formule" not in page.text
+
+
+def test_after_payment_channels_of_the_plan_are_offered_and_tried_one_by_one(
+    buyer: Buyer, settings_env: Callable[..., None]
+) -> None:
+    settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
+    buyer.buy(PlanName.URGENCE_7J)
+    change(Alert, enabled=True)
+    (alert,) = rows(Alert)
+    for path in (BACK, "/dashboard", f"/alertes/{alert.id}"):
+        page = buyer.get(path)
+        assert "Par où vous prévenir ?" in page.text
+        assert "Lier Telegram" in page.text
+        assert "/canaux#sms" not in page.html, "not of this plan"
+    assert "Vous serez prévenu parE-mail" in page.text
+    page.forms = [each for each in page.forms if each["fields"].get("channel") == ["email"]]
+    buyer.browser.send(f"/alertes/{alert.id}/essai")
+    assert [each.channel for each in rows(Notification, Notification.kind == "test_message")] == [
+        Channel.EMAIL
+    ]
+
+
+def test_a_subscription_says_that_it_goes_on_and_after_found_one_press_ends_it(buyer: Buyer) -> None:
+    buyer.buy(PlanName.URGENCE_TOTAL)
+    change(Alert, enabled=True)
+    (alert,) = rows(Alert)
+    shown = plain(buyer.get("/dashboard"))
+    assert "se renouvelle le 20 décembre 2026" in shown
+    assert "29,99 €" in shown
+    told = announce(buyer.user.id, alert.id)
+    answer = f"/l/{write_token(AnswerAlert(told.message))}"
+    said = buyer.browser.client.post(
+        answer, data={"value": "found", "day": "2026-12-01", "hour": "09:30"}
+    ).text
+    assert "Votre abonnement URGENCE TOTAL continue" in said
+    assert "notification de la résiliation" in said
+    page = buyer.get(f"/alertes/{alert.id}")
+    assert "Votre abonnement URGENCE TOTAL continue" in page.text
+    page = buyer.get("/dashboard")  # where the alert stays reachable, with its appointment
+    assert "Alertes fermées" in page.text
+    assert f"/alertes/{alert.id}/rendez-vous.ics" in page.html
+    (link,) = re.findall(r'action="(?:http://[^/"]+)?(/l/cancel\.[^"]+)"', said)
+    assert buyer.browser.client.post(link, data={"wished": "periodEnd"}).status_code == 200
+    assert rows(Subscription)[0].cancel_wanted_at is not None
+    assert "se renouvelle" not in buyer.get("/dashboard").text
+    assert "continue :" not in buyer.get(f"/alertes/{alert.id}").text
 
 
 def test_an_order_that_was_not_paid_has_no_book_and_leads_to_another_one(buyer: Buyer) -> None:

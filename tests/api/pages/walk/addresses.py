@@ -173,7 +173,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "alert_pages.edit_alert": ("/alertes/{alert}/modifier", _WISH),
     "alert_pages.pause_alert": ("/alertes/{alert}/pause", {}),
     "alert_pages.resume_alert": ("/alertes/{alert}/reprendre", {}),
-    "alert_pages.test_alert": ("/alertes/{alert}/essai", {}),
+    "alert_pages.test_alert": ("/alertes/{alert}/essai", {"channel": "email"}),
     "candidate_pages.send_candidate": (
         "/departements/bobigny_93/page-de-rendez-vous",
         {"address": "https://www.nord.gouv.fr/booking/create/12", "prefectureId": "bobigny_93"},

@@ -1,0 +1,39 @@
+"""Channels of a person's plan: which are set up for slot alerts, which would be used now, and which are asked for."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
+from configs.ground.message_groups import MessageGroup
+from configs.settings import settings
+from configs.world.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSetup:
+    """A channel that a plan has; a call goes to the number of SMS."""
+
+    channel: Channel
+    is_ready: bool  # its owner has set it up, whether or not it is switched on
+    is_used: bool  # slot alerts go there
+    is_open: bool  # its owner is asked to set it up
+
+
+def read_channel_setup(session: Session, user_id: UUID, plan: Plan) -> list[ChannelSetup]:
+    """Return the channels of a plan that this installation can offer."""
+    user, known = session.get_one(User, user_id), settings()
+    needs = {Channel.TELEGRAM: known.telegram_bot_name, Channel.PUSH: known.vapid_public_key}
+    contacts: defaultdict[Channel, list[Contact]] = defaultdict(list)
+    for each in user.contacts:
+        contacts[each.channel].append(each)
+    found = []
+    for channel in CONTACT_CHANNELS:
+        own = contacts[channel]
+        if channel.value in plan.channels and (own or needs.get(channel, True)):
+            is_ready = any(one.is_linked and not one.is_lost for one in own)
+            is_used = any(one.reachable and MessageGroup.SLOTS not in one.stopped_groups for one in own)
+            found.append(ChannelSetup(channel, is_ready, is_used, is_open=not is_ready))
+    return found
