@@ -54,8 +54,9 @@ _ACCEPT_TEXTS: Texts = {
 
 
 def _link(each: WeighedCandidate) -> Cell:
+    address = Markup('<span class="address" dir="ltr">{}</span>').format(each.row.url.partition("://")[2])
     return cells.lines(
-        cells.link(each.row.url.partition("://")[2], "admin.show_candidate", id=each.id),
+        cells.link(address, "admin.show_candidate", id=each.id),
         cells.hint(
             _SOURCES[each.row.source], each.row.given_at is not None and "· quelqu’un attend la réponse"
         ),

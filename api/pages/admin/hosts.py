@@ -74,7 +74,7 @@ def show_host(host: str) -> str:
         waiting = count_waiting_people(work.session, desks_by_host().get(host, ()))
         forbidden = count_forbidden_desks(work.session, host)
     facts = [
-        ("Guichets vérifiés", found.desks),
+        ("Guichets vérifiés ou sondés", found.desks),
         ("Débit permis", write_percent(found.state.budget_share)),
         ("Repos de suite", found.state.rests_in_a_row),
         *_list_robots_facts(found, forbidden, waiting),
