@@ -220,7 +220,8 @@ class Browser:
             return sorted(pool.map(send, range(2)))
 
     def sign_in(self, email: str = EMAIL) -> "Browser":
-        """Sign in by the form, and follow to the page after it."""
+        """Sign in by the form, and follow to the page after it; who was signed in is no more."""
+        self.cookies = {}
         self.get("/login")
         self.send("/login", email=email, password=PASSWORD)
         self.follow()

@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.mail_counts import count_mails, write_mail
+from api.accounts.mail_counts import MailCount, count_mails, write_mail
 from api.accounts.queries import has_address
 from api.accounts.schemas import RegistrationForm
+from api.accounts.sent_codes import make_code
 from api.ground.alarms import open_alarm
 from api.ground.errors import ApiError
 from api.ground.messages import write_message, write_to_address
@@ -23,9 +24,11 @@ from api.models.stripe_event import CommandKind, StripeCommand
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.addresses import digest, fold_address, shorten_address
 from configs.ground.clock import clock
+from configs.ground.encryption import encrypt
 from configs.settings import settings
 from configs.world.plan import PlanName, plan
 
+CODE_PURPOSE = "confirmation"  # of the code in a mail that confirms an address
 _KIND = "verify_new_email"
 _DAY = 86400  # seconds
 _MONTH = timedelta(days=30)
@@ -134,34 +137,38 @@ def register_account(
     wish: RegistrationForm,
     password_hash: str,
     alert_wish: dict[str, Any] | None = None,
+    *,
     registration_id: UUID | None = None,
-) -> None:
-    """Create the account unless the address has one.
+    wished_page: str | None = None,
+) -> UUID:
+    """Create the account unless the address has one; return the id of the registration.
 
     A mail is sent in both cases: an unconfirmed address is asked to confirm, a confirmed one is reminded of its
     account. Each registration of an unconfirmed address is kept: the account is made of the one whose mail is
     confirmed, and a stranger who registers the address first does not keep it.
     """
+    registration_id = registration_id or new_id()
     _add_user(session, wish, password_hash)
     contact = _lock_mailbox(session, wish.email)
     if contact is None:
-        return
+        return registration_id
     if contact.verified_at is not None:
         mails = count_mails(session, contact, "account_exists")
         if mails.may_repeat:
             write_mail(session, contact, "account_exists", mails, {})
-        return
+        return registration_id
     kept = PendingRegistration(
-        id=registration_id or new_id(),
+        id=registration_id,
         user_id=contact.user_id,
         password_hash=password_hash,
         wished_plan=wish.plan,
         language=wish.language or "fr",
         phone=wish.phone,
         alert_wish=alert_wish,
+        wished_page=wished_page,
         created_at=clock(),
     )
-    _keep_registration(session, contact, kept)
+    return _keep_registration(session, contact, kept)
 
 
 def _add_user(session: Session, wish: RegistrationForm, password_hash: str) -> None:
@@ -196,25 +203,38 @@ def _lock_mailbox(session: Session, email: str) -> Contact | None:
     ).one_or_none()
 
 
-def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> None:
-    """Keep a registration and write its mail. The same password again is the same registration again."""
+def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> UUID:
+    """Keep a registration and write its mail. The same password again is the same registration again: return its id."""
     mails = count_mails(session, contact, "verify_email")
     mine = PendingRegistration.user_id == contact.user_id
     same = session.scalars(
         sa.select(PendingRegistration).where(mine, PendingRegistration.password_hash == kept.password_hash)
     ).first()
     if same:
+        same.wished_page = kept.wished_page or same.wished_page
         if mails.may_repeat:
-            write_mail(session, contact, "verify_email", mails, {"registration": str(same.id)})
-    elif mails.may_follow:
-        session.add(kept)
-        write_mail(session, contact, "verify_email", mails, {"registration": str(kept.id)})
+            write_confirmation(session, contact, mails, same)
+        return same.id
+    if mails.may_follow:
+        kept = session.merge(kept)  # an earlier try of it, without a mail
+        write_confirmation(session, contact, mails, kept)
     else:
         # It gets no mail: it only tells that an earlier mail may be about someone else's registration.
         session.execute(
             sa.delete(PendingRegistration).where(mine, PendingRegistration.password_hash.is_(None))
         )
         session.add(PendingRegistration(id=kept.id, user_id=kept.user_id, created_at=kept.created_at))
+    return kept.id
+
+
+def write_confirmation(
+    session: Session, contact: Contact, mails: MailCount, kept: PendingRegistration, **params: Any
+) -> None:
+    """Write the mail that confirms an address by its link, or by a code in the browser that registered."""
+    code, kept.code_hash = make_code(CODE_PURPOSE, kept.id)
+    kept.code_sent_at, kept.wrong_tries = clock(), 0
+    params |= {"registration": str(kept.id), "code": encrypt(code)}
+    write_mail(session, contact, "verify_email", mails, params)
 
 
 def choose_length(name: PlanName, days: int | None) -> timedelta:

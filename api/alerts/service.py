@@ -31,6 +31,7 @@ from api.ground.errors import ApiError, not_found
 from api.ground.messages import ask_catch_up_later, write_message
 from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.desk import DeskChange
+from api.models.user import User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
@@ -130,6 +131,8 @@ def create_alert(
     found.check()
     wish, waiting = found.wish, found.must_wait
     lock_user(session, user_id)
+    begun = sa.update(User).where(User.id == user_id, User.wished_page.is_not(None))
+    session.execute(begun.values(wished_page=None))
     if waiting:
         check_waiting_count(session, user_id)
     elif needs_plan and not paused:

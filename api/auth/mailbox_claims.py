@@ -102,7 +102,7 @@ class ColumnRules:
 RULES: Mapping[str, ColumnRules] = {
     "users": ColumnRules(
         stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
-        given="password_hash language wished_plan",
+        given="password_hash language wished_plan wished_page",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
         " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until",
     ),
@@ -137,6 +137,7 @@ def rebuild_account(
     language = registration.language if registration else None
     phone = registration.phone if registration else None
     plan = registration.wished_plan if registration else None
+    wished_page = registration.wished_page if registration else None
     if password_hash is None or password_hash != user.password_hash:
         end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
     session.flush()
@@ -150,9 +151,36 @@ def rebuild_account(
         session.execute(sa.update(tables[name]).where(mine).values(fresh))
     session.expire_all()
     user.password_hash, user.wished_plan = password_hash, plan
+    user.wished_page = wished_page
     user.language = language or "fr"
     if phone:
         session.add(Contact(user_id=user.id, channel=Channel.SMS, address=phone, enabled=False))
+
+
+def find_wished_page(session: Session, contact: Contact, registration_id: UUID | None) -> str | None:
+    """Return the target at which the wish of an account goes on, or of a registration that waits to be confirmed."""
+    kept = session.get(PendingRegistration, registration_id) if registration_id else None
+    return kept.wished_page if kept and kept.user_id == contact.user_id else contact.user.wished_page
+
+
+def withdraw_registration(session: Session, registration_id: UUID) -> None:
+    """Delete a registration whose address was mistyped; with the last one goes the account that nobody confirmed."""
+    kept = session.get(PendingRegistration, registration_id)
+    user = session.get(User, kept.user_id, with_for_update={"key_share": True}) if kept else None
+    kept = session.get(
+        PendingRegistration, registration_id, populate_existing=True
+    )  # as it is behind the lock
+    if user is None or kept is None:
+        return
+    if user.password_hash == kept.password_hash:
+        user.password_hash = None
+    session.delete(kept)
+    session.flush()
+    if (
+        session.scalar(sa.select(PendingRegistration.id).where(PendingRegistration.user_id == user.id))
+        is None
+    ):
+        _drop_unconfirmed(session, user.email)
 
 
 def add_wished_alert(session: Session, user: User, found: object) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +18,8 @@ from api.accounts.mail_counts import BETWEEN, count_mails, write_mail
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
 from api.accounts.schemas import RegistrationForm
-from api.accounts.service import apply_new_email, register_account
+from api.accounts.sent_codes import TRIES, is_code, refuse_wrong_code
+from api.accounts.service import CODE_PURPOSE, apply_new_email, register_account, write_confirmation
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.wishes import check_wish
@@ -30,14 +30,16 @@ from api.auth.mailbox_claims import (
     find_unconfirmed,
     rebuild_account,
     sign_reset,
+    withdraw_registration,
 )
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
 from api.models.base import read_once, write_once
 from api.models.base import session as open_session
-from api.models.login import EndedBecause, PendingRegistration
+from api.models.login import CONFIRMATION_CODE_SECONDS, EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
+from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
 from configs.ground.signing import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
 from configs.settings import Constant
@@ -54,6 +56,15 @@ class AccountChange:
 
     contact: Contact | None  # None: no account has the token's address any more
     reset_token: str | None = None  # where the owner must choose a password
+    user: User | None = None  # whose account was built now, by its first confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRegistration:
+    """A registration as the browser that made it goes on with it, whether or not its address has an account."""
+
+    id: UUID
+    password_hash: str
 
 
 def confirm_address(
@@ -95,23 +106,25 @@ def send_confirmation(session: Session, user_id: UUID) -> None:
     contact = _find_mailbox(session, Contact.user_id == user_id)
     if contact is None or contact.confirmed:
         return
-    mine = sa.select(PendingRegistration.id).where(
-        PendingRegistration.user_id == user_id, PendingRegistration.password_hash == user.password_hash
-    )
-    params: dict[str, Any] = {"asked": True}
-    if registration := session.scalar(mine):
-        params["registration"] = str(registration)
     mails = count_mails(session, contact, "verify_email")
-    if mails.may_repeat:
-        write_mail(session, contact, "verify_email", mails, params)
+    if mails.may_repeat and (registration := find_own_registration(session, user)):
+        write_confirmation(session, contact, mails, registration, asked=True)
+    elif mails.may_repeat:
+        write_mail(session, contact, "verify_email", mails, {"asked": True})
+
+
+def find_own_registration(session: Session, user: User) -> PendingRegistration | None:
+    """Return the registration from which a user who is not confirmed has their password."""
+    mine = (PendingRegistration.user_id == user.id, PendingRegistration.password_hash == user.password_hash)
+    return session.scalars(sa.select(PendingRegistration).where(*mine)).first()
 
 
 def register(
-    wish: RegistrationForm, alert: NewAlert | None = None, registration_id: UUID | None = None
-) -> None:
+    wish: RegistrationForm, alert: NewAlert | None = None, wished_page: str | None = None
+) -> OpenedRegistration:
     """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
 
-    No transaction is open while the password is hashed. `registration_id`: by which a browser is known again.
+    No transaction is open while the password is hashed. `wished_page`: where the wish goes on.
 
     Raises:
         ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
@@ -124,7 +137,60 @@ def register(
     hashed = hash_new_password(wish.password.get_secret_value(), wish.email, pending)
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
-    write_once(register_account, wish, hashed, kept, registration_id)
+    return OpenedRegistration(
+        write_once(register_account, wish, hashed, kept, wished_page=wished_page), hashed
+    )
+
+
+def repeat_registration(
+    session: Session, wish: RegistrationForm, opened: OpenedRegistration, wished_page: str | None
+) -> None:
+    """Send the mail of a registration again; to another address than before it is withdrawn from that one.
+
+    Whether the address is known never shows.
+    """
+    kept = session.get(PendingRegistration, opened.id)
+    before = session.get(User, kept.user_id) if kept else None
+    if before and before.email_folded != fold_address(wish.email):
+        withdraw_registration(session, opened.id)
+    register_account(session, wish, opened.password_hash, registration_id=opened.id, wished_page=wished_page)
+
+
+def confirm_by_code(registration_id: UUID, code: str) -> User:
+    """Confirm the address of a registration by the code in its mail; the account takes its password.
+
+    Only the browser that registered may try: its user typed the password there, and reads the mails to the address.
+    A refusal takes EVEN_ANSWER_SECONDS at least, and does not tell whether a code waits.
+
+    Raises:
+        ApiError: 422 wrong-code.
+    """
+    until = time.monotonic() + _even_answer_seconds()
+    user = write_once(_try_code, registration_id, code)
+    if user is None:
+        time.sleep(max(0.0, until - time.monotonic()))
+        raise refuse_wrong_code(0)
+    return user
+
+
+def _try_code(session: Session, registration_id: UUID, code: str) -> User | None:
+    """Return the user whose account a code built. Commit in any case: a wrong one costs a try."""
+    kept = session.get(PendingRegistration, registration_id)
+    user = session.get(User, kept.user_id, with_for_update={"key_share": True}) if kept else None
+    kept = session.get(
+        PendingRegistration, registration_id, populate_existing=True
+    )  # as it is behind the lock
+    contact = _find_mailbox(session, Contact.user_id == user.id) if user else None
+    if user is None or kept is None or contact is None or kept.code_hash is None or kept.code_sent_at is None:
+        return None
+    oldest = clock() - timedelta(seconds=CONFIRMATION_CODE_SECONDS)
+    if kept.code_sent_at <= oldest or kept.wrong_tries >= TRIES:
+        return None
+    if not is_code(CODE_PURPOSE, kept.id, code, kept.code_hash):
+        kept.wrong_tries += 1
+        return None
+    _confirm_first(session, user, contact, kept.password_hash, kept)
+    return user
 
 
 def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
@@ -233,7 +299,7 @@ def _take_registration(
         kept = None
     _confirm_first(session, user, contact, kept, chosen)
     must_choose = kept is None and (drops_password or bool(pending))
-    return AccountChange(contact, sign_reset(contact, user) if must_choose else None)
+    return AccountChange(contact, sign_reset(contact, user) if must_choose else None, user)
 
 
 def _confirm_first(

@@ -109,8 +109,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "users": {
         "api": _ALL,
         "background": (  # it ends a second factor
-            "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
-            " recovery_hashes, factor_ends_at), DELETE"
+            "SELECT, UPDATE (stripe_customer_id, wished_page, updated_at, totp_secret, totp_confirmed_at,"
+            " totp_used_step, recovery_hashes, factor_ends_at), DELETE"
         ),
         "crawler": "SELECT (id, role, language, time_zone, quiet_from, quiet_until)",
         # a link's digest is of the hash

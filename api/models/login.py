@@ -19,6 +19,10 @@ recent_proof_seconds = Constant("RECENT_PROOF_SECONDS", 300.0)
 stranger_mails_a_day = Constant("STRANGER_MAILS_A_DAY", 1000)
 
 
+# How long the code of a mail that confirms an address is good for
+CONFIRMATION_CODE_SECONDS = 900
+
+
 class EndedBecause(StrEnum):
     """Why a login ended before it expired."""
 
@@ -79,6 +83,10 @@ class PendingRegistration(Base):
     alert_wish: Mapped[
         dict[str, Any] | None
     ]  # body of POST /api/alerts: the alert that the account begins with
+    wished_page: Mapped[str | None]  # as of users
+    code_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary)  # keyed; of the code in its newest mail
+    code_sent_at: Mapped[datetime | None]
+    wrong_tries: Mapped[int] = mapped_column(default=0, server_default="0")  # at that code
     created_at: Mapped[datetime]
 
     __table_args__ = (

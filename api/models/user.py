@@ -97,6 +97,8 @@ class User(Base):
     # When a lost second factor ends, unless somebody objects (api/auth/factor_end.py).
     factor_ends_at: Mapped[datetime | None]
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
+    # Where the wish of its registration goes on, a target of api/pages/lost_sessions.py: until an alert is created.
+    wished_page: Mapped[str | None]
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     outage_credit: Mapped[OutageCredit] = mapped_column(
         enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"

@@ -35,6 +35,7 @@ from api.ground.errors import ApiError
 from api.models.base import autocommit_session
 from api.models.user import User
 from api.web.auth import (
+    Identity,
     current_identity,
     current_user,
     derive_form_token,
@@ -186,6 +187,23 @@ def _read_login() -> None:
             raise
         g.login_is_over = True
         raise LoginNeeded from None
+
+
+def find_login() -> Identity | None:
+    """Return who is signed in on a page that visitors see, too; None without a login that lives. For GET only."""
+    try:
+        _read_login()
+    except LoginNeeded:
+        return None
+    return current_identity()
+
+
+def has_login_of_another(user_id: UUID) -> bool:
+    """Return whether the browser is signed in to another account than this one, which nothing unasked may replace."""
+    for name in (ACCESS_COOKIE, "__Host-refresh"):
+        with suppress(JWTExtendedException, PyJWTError):
+            return bool(decode_token(request.cookies.get(name, ""))["sub"] != str(user_id))
+    return False
 
 
 def require_proof() -> None:

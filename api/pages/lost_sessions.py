@@ -5,13 +5,16 @@ in another account nothing of it is shown. Where a page leads on to is a target:
 never an address.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 from werkzeug.routing import BuildError
 
 from api.admin.access import check_operator
@@ -32,6 +35,7 @@ _SCOPE = "resumed-form"
 _SECONDS = 3600
 _LONGEST = 16 * 1024  # bytes, signed
 _LONGEST_TOKEN = 64  # characters
+_LONGEST_SHOWN = 80  # characters of what a question repeats
 _UNTYPED = (RESUMED_FIELD, "next", "challenge", "alert", "paid", "consent.termsVersion")  # hidden fields
 _SECRET = (
     "password",
@@ -41,6 +45,19 @@ _SECRET = (
     "challenge",
     "setup",
 )  # in the name of a field that is never kept
+
+
+# After a proof a form asks for its own last press, by its route; `%(typed)s` is what was typed into it.
+_QUESTIONS: Mapping[str, LazyString] = {
+    "channels.send_phone_code": _l("Envoyer un code au %(typed)s ?"),
+    "channels.start_telegram": _l("Lier Telegram ?"),
+    "preferences.change_address": _l("Changer l’adresse pour %(typed)s ?"),
+    "security.change_password": _l("Changer le mot de passe ?"),
+    "security.take_setup": _l("Ajouter le second facteur ?"),
+    "security.renew_codes": _l("Remplacer les codes de secours ?"),
+    "security.remove_factor": _l("Retirer le second facteur ?"),
+    "personal_data.delete_account": _l("Supprimer le compte ?"),
+}
 
 
 def describe_target() -> str:
@@ -84,6 +101,7 @@ class ResumedForm:
     url: str
     fields: list[tuple[str, str]]
     token: str = ""
+    endpoint: str = ""
 
 
 def hold_form() -> str | None:
@@ -108,17 +126,22 @@ def read_held_form(text: str | None) -> ResumedForm | None:
     try:
         target, sent, token = unsign(_SCOPE, text, _SECONDS)
         url, fields = build_target_url(target, "POST"), [(str(name), str(value)) for name, value in sent]
-        return ResumedForm(url, fields, str(token)) if url else None
+        return ResumedForm(url, fields, str(token), str(target).partition("?")[0]) if url else None
     except (LinkRefused, TypeError, ValueError):
         return None
 
 
-def render_held_form(form: ResumedForm) -> str:
-    """Return the page with the button that sends a held form, with a token of this login."""
+def render_held_form(form: ResumedForm, why: Literal["proof", "login", "token"] = "token") -> str:
+    """Return the page with the button that sends a held form, with a token of this login.
+
+    `why`: it waited for a proof or a login; or its own token was not that of who is signed in.
+    """
     shown = [
         value for name, value in form.fields if value.strip() not in ("", "true") and name not in _UNTYPED
     ]
-    return render_template("resumed.html", held=form, shown=shown)
+    question = _QUESTIONS.get(form.endpoint, _l("Continuer ?")) if why == "proof" else None
+    asked = str(question) % {"typed": shown[0][:_LONGEST_SHOWN] if shown else ""} if question else None
+    return render_template("resumed.html", held=form, shown=shown, why=why, question=asked)
 
 
 def register_lost_sessions(app: Flask) -> None:

@@ -159,7 +159,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
         PendingRegistration,
         mark("Les inscriptions dont l’adresse n’est pas confirmée"),
-        left_out=("password_hash",),
+        left_out=("password_hash", "code_hash"),
     ),
     ExportedTable(Alert, mark("Les alertes")),
     ExportedTable(

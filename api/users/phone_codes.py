@@ -1,7 +1,5 @@
 """Codes by SMS that prove a phone number, with limits of a day."""
 
-import hmac
-import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
+from api.accounts.sent_codes import TRIES, is_code, make_code, refuse_wrong_code
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
@@ -27,10 +26,10 @@ from configs.settings import Constant, settings
 # Most codes sent by SMS in 24 hours, all accounts together: a bound on what abuse can cost
 _sms_codes_a_day = Constant("SMS_CODES_A_DAY", 200)
 
-_TRIES = 5
 _CODES_A_DAY = 3  # per number, per account, per network address
 _ASKED_PER_LEFT = 3  # how many times these may be asked for, where the SMS of most could not be sent
 _DAY = timedelta(days=1)
+_PURPOSE = "phone-code"
 _KEY = "phone_code:"  # begins the dedupe key of a code's SMS
 _LOCK = 0x5F0D_C0DE  # of an advisory lock, so that two requests cannot both count and then both add
 
@@ -48,14 +47,15 @@ def send_code(session: Session, contact: Contact, network_address: str) -> None:
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     network = f"network:{group_network_address(network_address)}"
     _check_limits(session, contact.user_id, number, network)
-    code, code_id = f"{secrets.randbelow(1_000_000):06}", new_id()
+    code_id = new_id()
+    code, code_hash = make_code(_PURPOSE, code_id)
     session.add(
         PhoneCode(
             id=code_id,
             user_id=contact.user_id,
             number_hash=hash_address(Channel.SMS, number)[0],
             network_hash=lookup_hashes(network)[0],
-            code_hash=lookup_hashes(_salt(code_id, code))[0],
+            code_hash=code_hash,
             created_at=clock(),
         )
     )
@@ -109,12 +109,11 @@ def confirm_phone(session: Session, user_id: UUID, code: str) -> ApiError | None
     contact = session.scalars(mine.with_for_update(key_share=True)).one_or_none()
     number = contact.unconfirmed_address if contact else None
     sent = _find_newest_code(session, user_id, number) if number else None
-    if contact is None or number is None or sent is None or sent.wrong_tries >= _TRIES:
+    if contact is None or number is None or sent is None or sent.wrong_tries >= TRIES:
         return ApiError(409, "no-code", "no code waits for this number any more: ask for a new one")
-    hashes = lookup_hashes(_salt(sent.id, code))
-    if not any(hmac.compare_digest(sent.code_hash, each) for each in hashes):
+    if not is_code(_PURPOSE, sent.id, code, sent.code_hash):
         sent.wrong_tries += 1
-        return _refuse_wrong_code(_TRIES - sent.wrong_tries)
+        return refuse_wrong_code(TRIES - sent.wrong_tries)
     sent.used_at = clock()
     free_address(session, user_id, Channel.SMS, number)
     _take_number(session, contact, number)
@@ -134,17 +133,6 @@ def _find_newest_code(session: Session, user_id: UUID, number: str) -> PhoneCode
         .limit(1)
         .with_for_update()
     ).one_or_none()
-
-
-def _salt(code_id: UUID, code: str) -> str:
-    return f"phone-code:{code_id}:{code}"
-
-
-def _refuse_wrong_code(left: int) -> ApiError:
-    detail = f"this is not the code: {left} more tries" if left else "this is not the code: ask for a new one"
-    return ApiError(
-        422, "wrong-code", detail, errors=[FieldError(path="code", rule="wrong_code", detail=detail)]
-    )
 
 
 def _take_number(session: Session, contact: Contact, number: str) -> None:

@@ -73,6 +73,7 @@ class Identity:
     expires_at: datetime
     ended_at: datetime | None
     verified_at: datetime | None  # since when the mailbox has confirmed the account
+    has_password: bool  # none yet where a mail's link in another browser confirmed it
 
 
 class _TokenManager(JWTManager):
@@ -314,7 +315,8 @@ def _select_identity() -> sa.Select[*tuple[Any, ...]]:
         User.time_zone,
     )
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
-    query = sa.select(*user, *login, Contact.verified_at).join(Login, Login.user_id == User.id)
+    found = (Contact.verified_at, User.password_hash.is_not(None))
+    query = sa.select(*user, *login, *found).join(Login, Login.user_id == User.id)
     query = query.outerjoin(Contact, sa.and_(Contact.user_id == User.id, Contact.channel == Channel.EMAIL))
     return query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
 

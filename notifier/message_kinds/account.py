@@ -9,6 +9,7 @@ from sqlalchemy.orm import load_only
 from api.models.alert import Alert
 from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
+from api.models.login import CONFIRMATION_CODE_SECONDS
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.addresses import digest, shorten_address
@@ -139,13 +140,16 @@ def _check_confirmation(due: DueMessage) -> Skip | None:
 
 
 def _confirm_address(due: DueMessage) -> TemplateContext:
-    """Return the signed link. `registration` of the params: whose password the account takes with it.
+    """Return the signed link, and the code while it is good. `registration`: whose password the account takes with it.
 
     With `asked` it was asked for by the signed-in owner, and goes to an address that bounced, too.
     """
     registration = UUID(due.params["registration"]) if "registration" in due.params else None
     url = write_link(VerifyAddress(due.contact.id, digest(due.contact.address), registration))
-    return TemplateContext({"url": url, "days": LINK_SECONDS // _DAY})
+    is_good = due.now < due.row.created_at + timedelta(seconds=CONFIRMATION_CODE_SECONDS)
+    code = decrypt(due.params["code"]) if is_good and "code" in due.params else ""
+    values = {"url": url, "days": LINK_SECONDS // _DAY, "code": code}
+    return TemplateContext(values | {"minutes": CONFIRMATION_CODE_SECONDS // _MINUTE})
 
 
 def _confirm_new_address(due: DueMessage) -> TemplateContext | Skip:

@@ -33,6 +33,10 @@ pytestmark = STACK_JOURNEY
 DESK, TITLE = "evry-courcouronnes_91/naturalisation", "Essonne (91)"
 WIDE, NARROW = 1280, 390  # pixels
 _DAY = date(2027, 1, 1)
+_GO_ON = "Confirmer et continuer ma commande"
+_MOST_PRESSES = (
+    8  # from the first page to Stripe's, choices of lists and the mail's link too; boxes are the law's
+)
 _NAME = "Maman <b>& moi</b> “été” ١٢"
 _PATIENCE = PATIENCE * 1000  # milliseconds, for a page of a busy machine
 _MOUSE = Hands()
@@ -160,13 +164,36 @@ def buy_from_the_first_page(person: Person) -> None:
     home.choose_wish(person, "91", "Naturalisation")
     home.choose_plan(person, "URGENCE 7J")
     sign_in.register(person)
-    sign_in.confirm_address(person)
-    sign_in.open_sign_in(person)
-    sign_in.write_credentials(person)
+    sign_in.confirm_address(person, _GO_ON)
     plan.arrive_at_order(person, "URGENCE 7J")
     plan.order(person)
     plan.pay(person)
     plan.see_plan(person, "URGENCE 7J")
+
+
+@each(FRENCH_NARROW_BARE, ARABIC_NARROW)
+@pytest.mark.parametrize("way", ["link", "link elsewhere", "code"])
+def test_from_the_first_page_to_checkout_takes_few_presses(
+    make_person: MakePerson, seat: Seat, way: str
+) -> None:
+    person = make_person(seat)
+    person.hands.presses = 0
+    home.open_home(person)
+    home.choose_wish(person, "91", "Naturalisation")
+    home.choose_plan(person, "URGENCE 7J")
+    sign_in.register(person)
+    if way == "code":
+        sign_in.write_code(person)
+    else:
+        if way == "link elsewhere":
+            visitor, person = person.visitor, make_person(seat)
+            person.visitor = visitor
+        sign_in.confirm_address(person, _GO_ON)
+    plan.arrive_at_order(person, "URGENCE 7J")
+    plan.order(person)
+    assert person.hands.presses <= _MOST_PRESSES
+    plan.pay(person)
+    expect(person.link("Choisir un mot de passe")).to_be_visible(visible=way == "link elsewhere")
 
 
 @each(FRENCH_WIDE, ARABIC_NARROW, FRENCH_NARROW_BARE)
@@ -192,9 +219,7 @@ def test_a_wish_that_cannot_be_watched_waits_for_free_also_when_the_session_ende
     home.see_unwatched(person, elsewhere="(93)")
     home.ask_to_be_told(person)
     sign_in.register(person)
-    sign_in.confirm_address(person)
-    sign_in.open_sign_in(person)
-    sign_in.write_credentials(person)
+    sign_in.confirm_address(person, "Confirmer et continuer")
     person.arrive("Nouvelle alerte")
     alerts.wait_for_watch(person)
     person.open("/dashboard", "Mes alertes")

@@ -107,6 +107,13 @@ class Visitor:
         assert link, mail["text"]
         return link[0]
 
+    def find_code(self) -> str:
+        """Return the code of the mail that asks to confirm the address."""
+        mail = until(lambda: self.messages("email"))[0]
+        code = re.search(r"\b\d{6}\b", re.sub(r"http\S+", "", mail["text"]))
+        assert code, mail["text"]
+        return code[0]
+
     def sign_in(self) -> Any:
         """Sign in by password, and by a code where there is a second factor; return the answer with the tokens."""
         self.token = ""

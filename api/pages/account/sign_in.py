@@ -1,25 +1,30 @@
 """Pages around a sign-in: signing in and out, registering, confirming, a forgotten password, a recent proof."""
 
+import json
+from collections.abc import Callable
+from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from api.accounts.schemas import RegistrationForm
 from api.auth import service as accounts
-from api.auth.access import check_code, check_password, open_login, prove_identity
+from api.auth.access import check_code, check_password, hash_chosen_password, open_login, prove_identity
 from api.auth.factor_end import WAITING_TIME
 from api.auth.login_challenges import sign_challenge
-from api.auth.logins import end_login
-from api.auth.schemas import EmailBody, LoginBody, ProofBody, TotpLoginBody
-from api.models.base import new_id, write_once
+from api.auth.logins import end_login, note_proof
+from api.auth.schemas import EmailBody, LoginBody, PasswordBody, ProofBody, TotpLoginBody
+from api.ground.errors import ApiError
+from api.models.base import read_once, write_once
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.pages.area import Access, Area
-from api.pages.cookies import add_notice, drop_login, keep_login, lead_to, owns_form_token
-from api.pages.forms import Form
+from api.pages.cookies import add_notice, drop_login, find_login, keep_login, lead_to, owns_form_token
+from api.pages.forms import Form, Texts
 from api.pages.lost_sessions import (
     RESUMED_FIELD,
     build_target_url,
@@ -27,6 +32,12 @@ from api.pages.lost_sessions import (
     read_target,
     render_held_form,
 )
+from api.pages.registration_state import (
+    RegistrationState,
+    describe_choice,
+    forget_registration,
+)
+from api.users.schemas import CodeOfPhone
 from api.web.auth import current_identity, current_login_id, current_user, current_user_id
 from api.web.doors import Door
 from api.web.known_places import remember_registration
@@ -36,9 +47,22 @@ from configs.world.plan import PlanName
 
 _NEW_ALERT = "alert_pages.show_new_alert"
 _ORDER = "plan.show_order"
-_WISH = ("prefecture", "procedure")
+_WISH = ("prefecture", "procedure")  # in addresses
+_LONGEST_WISH = 1000  # characters
+CODE_TEXTS: Texts = {
+    ("code", "string_pattern_mismatch"): _l("Le code a six chiffres."),
+    ("code", "wrong_code"): _l(
+        "Ce code est faux, ou il a plus de 15 minutes. Après cinq essais, il faut un nouveau message."
+    ),
+    "too-many-tries": _l("Trop d’essais aujourd’hui. Ouvrez le message, et appuyez sur son bouton."),
+}
 area = Area("sign_in", __name__)
 _INVALID = 422
+_TOO_MANY = 429
+
+
+class CodeOfMail(CodeOfPhone):
+    """The code that the mail had."""
 
 
 def find_wished_plan() -> str:
@@ -50,14 +74,21 @@ def find_wished_plan() -> str:
 def find_next_target() -> str | None:
     """Return the target after the sign-in: the order of a wished plan, or the form of a new alert, with the wish."""
     wish = {name: request.args[name][:200] for name in _WISH if request.args.get(name)}
-    if plan := find_wished_plan():
+    plan, desk, alert = find_wished_plan(), request.args.get("desk", "")[:200], request.args.get("alert", "")
+    if desk:
+        wish = {"alert": json.dumps({"deskIds": [desk]})} if plan else {"desk": desk}
+    elif alert and len(alert) <= _LONGEST_WISH:
+        wish = {"alert": alert}
+    if plan:
         return f"{_ORDER}?{urlencode({'plan': plan} | wish)}"
     return f"{_NEW_ALERT}?{urlencode(wish)}" if wish else request.args.get("next")
 
 
 @area.page("/login", Access.VISITOR)
-def show_sign_in() -> str:
-    """Show the form for address and password."""
+def show_sign_in() -> ResponseReturnValue:
+    """Show the form for address and password; who is signed in is led on."""
+    if find_login():
+        return _lead_to(request.args.get("next"))
     return render_template("sign_in/sign_in.html", form=Form(LoginBody), next=request.args.get("next"))
 
 
@@ -92,11 +123,13 @@ def sign_out() -> ResponseReturnValue:
 
 
 @area.page("/register", Access.VISITOR)
-def show_registration() -> str:
-    """Show the form for a new account; Checkout leads back here where it was left."""
+def show_registration() -> ResponseReturnValue:
+    """Show the form for a new account; who is signed in is led on. Checkout leads back here where it was left."""
     form = Form(RegistrationForm, {"plan": find_wished_plan()})
     cancelled = request.args.get("payment") == "cancelled"
-    return render_template("sign_in/register.html", form=form, cancelled=cancelled, next=find_next_target())
+    if not cancelled and find_login():
+        return _lead_to(find_next_target())
+    return _render_registration(form, find_next_target(), cancelled=cancelled)
 
 
 @area.action("/register", Access.VISITOR, door=Door.REGISTRATION)
@@ -107,15 +140,49 @@ def register() -> ResponseReturnValue:
         count_mail(form.value.email)
     form.submit(_register, "password")
     if form.errors:
-        return render_template("sign_in/register.html", form=form, next=request.form.get("next")), _INVALID
-    target = read_target(request.form.get("next"))
-    return lead_to("sign_in.show_confirmation", next=target)
+        return _render_registration(form, request.form.get("next")), _INVALID
+    return lead_to("sign_in.show_confirmation", next=read_target(request.form.get("next")))
 
 
 @area.page("/confirm", Access.VISITOR)
-def show_confirmation() -> str:
-    """Say that a mail is on its way, and what to do with it."""
-    return render_template("sign_in/confirm.html", next=request.args.get("next"))
+def show_confirmation() -> ResponseReturnValue:
+    """Say where a mail is on its way to, and take the code that it has; who is confirmed is led on."""
+    login = find_login()
+    if login and login.verified_at:
+        return _lead_to(request.args.get("next"))
+    if login and RegistrationState.read() is None:
+        _keep_own_registration()
+    return _render_confirmation(Form(CodeOfMail))
+
+
+@area.action("/confirm/code", Access.VISITOR, door=Door.CONFIRMATION)
+def take_code() -> ResponseReturnValue:
+    """Confirm the address by the code in the mail, and go on as signed in."""
+    form, state = Form.read(CodeOfMail, CODE_TEXTS), RegistrationState.read()
+    if state is None:
+        return lead_to("sign_in.show_confirmation", str(CODE_TEXTS["code", "wrong_code"]), "problem")
+    user = form.submit(lambda typed: _confirm(state, typed), "code")
+    if user is None:
+        return _render_confirmation(form), _INVALID
+    forget_registration()
+    keep_login(user, open_login(user))
+    add_notice("done", _("Votre adresse est confirmée."))
+    return _lead_to(user.wished_page or state.target)
+
+
+@area.action("/confirm/renvoi", Access.VISITOR, door=Door.REGISTRATION)
+def repeat_mail() -> ResponseReturnValue:
+    """Send the mail of this browser's registration again."""
+    return _repeat(lambda state: state)
+
+
+@area.action("/confirm/adresse", Access.VISITOR, door=Door.REGISTRATION)
+def correct_address() -> ResponseReturnValue:
+    """Send the mail of this browser's registration to another address: the first one was mistyped."""
+    form = Form.read(EmailBody)
+    if form.errors and RegistrationState.read():
+        return _render_confirmation(form), _INVALID
+    return _repeat(lambda state: state.correct(form.value.email))
 
 
 @area.action("/confirm", Access.PERSONAL, unconfirmed=True)
@@ -147,24 +214,83 @@ def send_reset() -> ResponseReturnValue:
 
 @area.page("/prove", Access.PERSONAL)
 def show_proof() -> str:
-    """Ask for the password once more."""
+    """Ask for the password once more, or for a first one."""
     return _render_proof(Form(ProofBody), next=request.args.get("next"))
 
 
 @area.action("/prove", Access.PERSONAL)
 def prove() -> ResponseReturnValue:
-    """Take the password once more, and go on to the page that needed it."""
-    form = Form.read(ProofBody)
-    form.submit(prove_identity, "password")
+    """Take the password once more, or a first one, and go on to the page that needed it."""
+    form: Form[Any] = Form.read(ProofBody if current_identity().has_password else PasswordBody)
+    form.submit(prove_identity if current_identity().has_password else _choose_password, "password")
     if form.errors:
         return _render_proof(form, **_read_way_on()), _INVALID
-    return _lead_on(current_user_id())
+    return _lead_on(current_user_id(), "proof")
 
 
 def _register(form: RegistrationForm) -> None:
-    wish, registration_id = form.model_copy(update={"language": read_language()}), new_id()
-    accounts.register(wish, registration_id=registration_id)
-    remember_registration(registration_id)
+    wish = form.model_copy(update={"language": read_language()})
+    target = read_target(request.form.get("next"))
+    opened = accounts.register(wish, wished_page=_choose_stored(target))
+    remember_registration(opened.id)
+    RegistrationState(str(opened.id), form.email, opened.password_hash, form.plan, target).keep()
+
+
+def _choose_stored(target: str | None) -> str | None:
+    choice = describe_choice(target)
+    return target if choice is None or choice.may_be_stored else None
+
+
+def _confirm(state: RegistrationState, typed: CodeOfMail) -> User:
+    try:
+        state.count_try()
+    except ApiError as error:
+        raise ApiError(422, "too-many-tries", error.detail) from None
+    return accounts.confirm_by_code(state.opened.id, typed.code)
+
+
+def _repeat(change: Callable[[RegistrationState], RegistrationState]) -> ResponseReturnValue:
+    """Send the mail of this browser's registration, in the same words for every address."""
+    state, text = (
+        RegistrationState.read(),
+        _("Un message est en route. Ouvrez-le pour confirmer votre adresse."),
+    )
+    if state is None:
+        return lead_to("sign_in.show_registration")
+    try:
+        state = change(state)
+        state.count_mail()
+    except ApiError as error:
+        if error.status != _TOO_MANY:
+            raise
+        text = _("C’est assez de messages pour aujourd’hui. Cherchez le dernier, ou réessayez demain.")
+        return lead_to("sign_in.show_confirmation", text, "problem", next=state.target)
+    write_once(accounts.repeat_registration, state.form, state.opened, _choose_stored(state.target))
+    state.keep()
+    return lead_to("sign_in.show_confirmation", text, next=state.target)
+
+
+def _render_registration(form: Form[Any], target: str | None, *, cancelled: bool = False) -> str:
+    choice = describe_choice(read_target(target))
+    return render_template(
+        "sign_in/register.html", form=form, cancelled=cancelled, next=target, choice=choice
+    )
+
+
+def _render_confirmation(form: Form[Any]) -> str:
+    state = RegistrationState.read()
+    target = state.target if state else request.args.get("next")
+    return render_template("sign_in/confirm.html", form=form, state=state, next=target)
+
+
+def _keep_own_registration() -> None:
+    """Have the browser know the registration of who is signed in there, so that its address can be corrected."""
+    user = current_user()
+    kept = read_once(accounts.find_own_registration, user)
+    if kept and kept.password_hash:
+        RegistrationState(
+            str(kept.id), user.email, kept.password_hash, user.wished_plan, kept.wished_page
+        ).keep()
 
 
 def _render_code(form: Form[TotpLoginBody], challenge: str) -> str:
@@ -173,7 +299,15 @@ def _render_code(form: Form[TotpLoginBody], challenge: str) -> str:
     )
 
 
-def _render_proof(form: Form[ProofBody], **way_on: str | None) -> str:
+def _choose_password(wish: PasswordBody) -> None:
+    """Set the first password of an account, whose login came by the link of a mail: that is a proof, too."""
+    hashed = hash_chosen_password(wish.password.get_secret_value())
+    user, change = write_once(accounts.change_password, current_user_id(), current_login_id(), hashed)
+    write_once(note_proof, current_login_id())
+    keep_login(user, change)
+
+
+def _render_proof(form: Form[Any], **way_on: str | None) -> str:
     needs_code = current_identity().totp_confirmed_at is not None
     return render_template("sign_in/proof.html", form=form, needs_code=needs_code, **way_on)
 
@@ -185,13 +319,16 @@ def _read_way_on() -> dict[str, str | None]:
 
 def _go_on(user: User) -> ResponseReturnValue:
     keep_login(user, open_login(user))
-    return _lead_on(user.id)
+    return _lead_on(user.id, "login", user.wished_page)
 
 
-def _lead_on(user_id: UUID) -> ResponseReturnValue:
+def _lead_on(user_id: UUID, why: Literal["proof", "login"], wished: str | None = None) -> ResponseReturnValue:
     if held := read_held_form(request.form.get(RESUMED_FIELD)):
         if owns_form_token(user_id, held.token):
-            return render_held_form(held)
+            return render_held_form(held, why)
         add_notice("problem", _("Le formulaire gardé venait d’un autre compte : il n’a pas été envoyé."))
-    target = build_target_url(request.form.get("next"))
-    return redirect(target or url_for("dashboard.show_dashboard"), 303)
+    return _lead_to(request.form.get("next") or wished)
+
+
+def _lead_to(target: str | None) -> ResponseReturnValue:
+    return redirect(build_target_url(target) or url_for("dashboard.show_dashboard"), 303)

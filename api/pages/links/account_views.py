@@ -3,18 +3,31 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from flask import g, render_template, request
+from flask import g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from api.admin.incidents import acknowledge_by_link, find_alarm
+from api.auth.access import open_login
 from api.auth.factor_end import FactorState, keep_by_link, read_link
-from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
+from api.auth.mailbox_claims import (
+    find_contact,
+    find_former,
+    find_unconfirmed,
+    find_wished_page,
+    take_address_back,
+)
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.ground.alarms import list_unanswered, name_incident
 from api.ground.errors import ApiError
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import User
+from api.pages.area import Access
+from api.pages.cookies import add_notice, comes_from_elsewhere, has_login_of_another, keep_login
 from api.pages.links.area import use_language_of
+from api.pages.lost_sessions import build_target_url
+from api.pages.registration_state import forget_registration
 from api.users.contact_ownership import drop_contacts_since
 from api.web.known_places import made_registration, remember_place
 from api.web.languages import use_account_language
@@ -37,22 +50,35 @@ def ask_verify(token: str) -> str:
         address = unconfirmed or (contact.address if contact else None)
         is_first = contact is not None and contact.verified_at is None
         chooses = is_first and not made_registration(claims.registration)
-        return _render_verify_page(address, done=unconfirmed is None, chooses=chooses)
+        page = find_wished_page(s, contact, claims.registration) if contact else None
+        return _render_verify_page(address, page, done=unconfirmed is None, chooses=chooses)
 
 
-def verify(token: str) -> str:
+def verify(token: str) -> ResponseReturnValue:
     """Confirm the address, and catch up on slots that are open now. A new one: see the account's own page.
 
-    The form of a browser that did not register sends `choose`: its user may be pressing a stranger's registration, and
-    chooses a password instead of taking the stranger's. A program that posts nothing keeps the registration's.
+    Who reads the mail is signed in by the first confirmation, and led on to the wish. The form of a browser that did
+    not register sends `choose`: its user may be pressing a stranger's registration. The account has no password then,
+    and its user is asked for one. A program that posts nothing keeps the registration's.
     """
     if read_token(VerifyAddress, token).new is not None:
         return ask_verify(token)
     with session() as s:
         change = confirm_address(s, token, drops_password="choose" in request.form)
         use_language_of(change.contact)
-    address = change.contact.address if change.contact else None
-    return _render_verify_page(address, done=True, reset_token=change.reset_token)
+    if change.user and not comes_from_elsewhere() and not has_login_of_another(change.user.id):
+        return _let_in(change.user)
+    page = change.user.wished_page if change.user else None
+    return _render_verify_page(change.contact.address if change.contact else None, page, done=True)
+
+
+def _let_in(user: User) -> ResponseReturnValue:
+    """Sign in who confirmed an address by the mail to it, and lead on."""
+    g.access = Access.PERSONAL  # the answer carries the cookies of the login
+    keep_login(user, open_login(user))
+    forget_registration()
+    add_notice("done", gettext("Votre adresse est confirmée."))
+    return redirect(build_target_url(user.wished_page) or url_for("dashboard.show_dashboard"), 303)
 
 
 def ask_return(token: str) -> str:
@@ -125,11 +151,14 @@ def _render_factor(state: FactorState, user: User | None) -> str:
     return render_template("links/factor.html", state=state, ends_at=user.factor_ends_at, zone=user.time_zone)
 
 
-def _render_verify_page(
-    address: str | None, *, done: bool, chooses: bool = False, reset_token: str | None = None
-) -> str:
+def _render_verify_page(address: str | None, page: str | None, *, done: bool, chooses: bool = False) -> str:
     return render_template(
-        "links/verify.html", address=address, done=done, chooses=chooses, reset_token=reset_token
+        "links/verify.html",
+        address=address,
+        page_url=build_target_url(page),
+        orders=(page or "").startswith("plan."),
+        done=done,
+        chooses=chooses,
     )
 
 

@@ -188,18 +188,6 @@ def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
     assert log_in(client, "chosen by the owner now").status_code == 200
 
 
-def test_the_link_leads_on_to_a_password_where_none_is_clear(
-    client: FlaskClient, frozen: time_machine.Traveller
-) -> None:
-    for number in range(4):
-        register(client, f"{STRANGER} {number}")
-    page = client.post(f"/l/{list_tokens()[2]}").text
-    (path,) = [each for each in page.split('"') if each.startswith("/l/reset.")]
-    assert "Choisissez un nouveau mot de passe" in client.get(path).text
-    assert "Votre mot de passe a changé" in client.post(path, data={"password": OWNER}).text
-    assert log_in(client, OWNER).status_code == 200
-
-
 def test_three_registrations_at_once_are_one_account_and_each_mail_fits_one(
     app: Flask, client: FlaskClient
 ) -> None:

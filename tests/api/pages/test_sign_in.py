@@ -4,33 +4,17 @@ from datetime import timedelta
 
 import flask
 import pyotp
-import sqlalchemy as sa
 import time_machine
 from flask import Flask, Response, g
 
-from api.models.base import session
-from api.models.login import Login, PendingRegistration
+from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from api.pages.cookies import add_notice
-from configs.ground.addresses import digest
 from configs.ground.clock import clock
-from configs.ground.signing import VerifyAddress, write_token
 from tests.api.world import Door
 from tests.clients import Browser, Page, People
-from tests.factories import EMAIL, PASSWORD, add_account, change, one, rows
-
-
-def test_a_registration_keeps_the_plan_and_the_wish(visitor: Browser, door: Door) -> None:
-    visitor.get("/register?plan=URGENCE_7J&prefecture=bobigny_93&procedure=TITRE_SEJOUR")
-    visitor.send("/register", email=EMAIL, password=PASSWORD)
-    page = visitor.follow()
-    assert page.headings == ["Confirmez votre adresse"]
-    assert "plan.show_order" in page.html
-    assert "bobigny_93" in page.html
-    (kept,) = rows(PendingRegistration)
-    assert kept.wished_plan == "URGENCE_7J"
-    assert len(door.nudged) == 1
+from tests.factories import EMAIL, PASSWORD, add_account, change, rows
 
 
 def test_an_account_changes_nothing_before_its_address_is_confirmed(visitor: Browser, door: Door) -> None:
@@ -53,41 +37,6 @@ def test_checkout_leads_back_here_when_it_was_left_and_a_wish_without_a_plan_to_
     assert visitor.get("/register?payment=cancelled%0d%0aSet-Cookie:%20a=b").headings == ["Créer un compte"]
     page = visitor.get("/register?prefecture=bobigny_93&procedure=TITRE_SEJOUR")
     assert "alert_pages.show_new_alert" in page.html
-
-
-def write_verify_link() -> str:
-    """Return the link in the mail about the oldest registration."""
-    with session() as s:
-        registration = s.scalars(
-            sa.select(PendingRegistration).order_by(PendingRegistration.created_at)
-        ).first()
-        contact = s.scalars(sa.select(Contact)).one()
-    assert registration
-    return f"/l/{write_token(VerifyAddress(contact.id, digest(contact.address), registration.id))}"
-
-
-def test_the_browser_that_registered_keeps_its_password_and_its_language(visitor: Browser) -> None:
-    visitor.headers["Accept-Language"] = "ar"
-    visitor.get("/register")
-    visitor.send("/register", email="camille@example.org", password=PASSWORD)
-    visitor.get(write_verify_link())
-    page = visitor.send("")
-    assert (visitor.status, dict(page.tags)["html"]["lang"]) == (200, "ar")
-    assert one(Contact).verified_at
-    assert (one(User).language, one(User).password_hash is None) == ("ar", False)
-
-
-def test_a_press_in_another_browser_takes_no_password_of_a_stranger(app: Flask, visitor: Browser) -> None:
-    """A stranger registers the address first; its owner, who registered too, presses the first mail."""
-    for each, password in ((Browser(app), "a strangers long password"), (visitor, PASSWORD)):
-        each.get("/register")
-        each.send("/register", email="camille@example.org", password=password)
-    page = visitor.get(write_verify_link())
-    assert "ce mot de passe ne sera pas retenu" in page.text
-    page = visitor.send("")
-    assert rows(User)[0].password_hash is None
-    (form,) = (each for each in page.forms if "/l/reset." in each["attributes"]["action"])
-    assert "Choisissez un nouveau mot de passe" in visitor.get(form["attributes"]["action"]).text
 
 
 def test_a_user_signs_in_and_out(visitor: Browser) -> None:
@@ -210,7 +159,8 @@ def test_a_page_asks_for_the_password_where_it_was_given_long_ago(
     page = camille.send("/profil/adresse", email="new@example.org")
     assert (camille.status, page.headings) == (403, ["Confirmez que c’est vous"])
     page = camille.send("/prove", password=PASSWORD)
-    assert "new@example.org" in page.text
+    assert page.headings == ["Changer l’adresse pour new@example.org ?"]
+    assert "autre compte" not in page.text
     camille.send("/profil/adresse")
     assert "new@example.org la remplacera" in camille.follow().text
 
@@ -265,6 +215,7 @@ def test_a_form_whose_session_ended_goes_through_the_sign_in(visitor: Browser) -
     assert page.headings == ["Envoyez encore une fois"]
     assert "à garder" in page.text
     assert "never kept" not in page.html
+    assert "autre compte" not in page.text
     visitor.send("/confirm")
     assert "Un message est en route" in visitor.follow().text
 

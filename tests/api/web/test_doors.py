@@ -35,6 +35,9 @@ KNOCKS: dict[str, tuple[str, dict[str, str]]] = {
     "sign_in.register": ("/register", _REGISTRATION),
     "auth.forgot_password": ("/api/auth/forgot-password", _MAIL),
     "sign_in.send_reset": ("/forgot", _MAIL),
+    "sign_in.take_code": ("/confirm/code", {"code": "123456"}),
+    "sign_in.repeat_mail": ("/confirm/renvoi", _MAIL),
+    "sign_in.correct_address": ("/confirm/adresse", _MAIL),
     "auth.verify_email": ("/api/auth/verify-email", {"token": "x"}),
     "auth.reset_password": ("/api/auth/reset-password", _CHOICE),
     "support.ask_support": ("/api/support", {"email": EMAIL, "message": "Bonjour"}),
@@ -102,7 +105,7 @@ def test_each_door_that_needs_no_login_declares_its_limits_and_each_of_them_bite
 
 def _read_token(visitor: Browser, path: str) -> dict[str, str]:
     """Return the token that the form of a visitor's page carries."""
-    if path.startswith(("/api/", "/l/", "/login/code")):
+    if path.startswith(("/api/", "/l/", "/login/code", "/confirm/")):
         return {}
     token: list[str] = visitor.get(path).find_form(path)["fields"]["csrf_token"]
     return {"csrf_token": token[0]}

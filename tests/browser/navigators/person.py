@@ -66,10 +66,13 @@ _SHOWS_FOCUS = """element => [element, element.closest('label')].some(each => {
 
 
 class Hands:
-    """Mouse or finger: elements are pressed where they stand."""
+    """Mouse or finger: elements are pressed where they stand. `presses` counts buttons, links and choices."""
+
+    presses = 0
 
     def press(self, target: Locator) -> None:
         """Press a button or follow a link."""
+        self.presses += 1
         target.click()
 
     def write(self, target: Locator, text: str) -> None:
@@ -78,6 +81,7 @@ class Hands:
 
     def choose(self, target: Locator, label: str) -> None:
         """Choose an option by the beginning of its text."""
+        self.presses += 1
         option = target.locator("option").filter(has_text=label).first
         target.select_option(option.get_attribute("value"))
 
@@ -98,6 +102,7 @@ class Keyboard(Hands):
     """Keys only: Tab until the element has the focus, which must be visible, then what opens or fills it."""
 
     def press(self, target: Locator) -> None:
+        self.presses += 1
         self._reach(target).keyboard.press("Enter")
 
     def write(self, target: Locator, text: str) -> None:
@@ -107,6 +112,7 @@ class Keyboard(Hands):
         expect(target).to_have_value(text)
 
     def choose(self, target: Locator, label: str) -> None:
+        self.presses += 1
         self._reach(target).keyboard.type(label)
         expect(target.locator("option:checked")).to_contain_text(label)
 
@@ -198,9 +204,3 @@ class Person:
         """Wait for a page by its heading, and check its width."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
         check_width(self.page)
-
-    def open_tab(self) -> "Person":
-        """Return the same person in front of another tab."""
-        return Person(
-            self.page.context.new_page(), self.words, self.visitor, self.address, self.hands, self.has_scripts
-        )

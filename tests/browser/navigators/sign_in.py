@@ -11,21 +11,18 @@ def register(person: Person) -> None:
     person.arrive("Confirmez votre adresse")
 
 
-def confirm_address(person: Person) -> str:
-    """Open the mail's link in a tab of its own, as mail programs do, and press its button; return the link."""
-    link = person.visitor.find_link()
-    tab = person.open_tab()
-    tab.page.goto(link)
-    tab.arrive("Confirmer votre adresse ?")
-    tab.press("Oui, confirmer mon adresse")
-    tab.arrive("Votre adresse est confirmée")
-    return link
+def confirm_address(person: Person, button: str) -> None:
+    """Open the mail's link, and press its button; the caller waits for the page that it leads on to."""
+    person.page.goto(person.visitor.find_link())
+    person.hands.presses += 1
+    person.arrive("Confirmer votre adresse ?")
+    person.press(button)
 
 
-def open_sign_in(person: Person) -> None:
-    """Go from the page that waits for the confirmation to the sign-in."""
-    person.follow("Se connecter")
-    person.arrive("Se connecter")
+def write_code(person: Person) -> None:
+    """Write the code of the mail into the page that waits for it; the caller waits for what it leads on to."""
+    person.write("Code", person.visitor.find_code())
+    person.press("Continuer")
 
 
 def write_credentials(person: Person) -> None:
