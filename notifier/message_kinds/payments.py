@@ -44,7 +44,6 @@ from configs.world.sales_terms import (
     WITHDRAW_PATH,
     find_newest_version,
     name_seller,
-    read_consent,
     read_terms,
 )
 from configs.world.withdrawal_period import ZONE
@@ -315,9 +314,7 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
     names = name_seller(due.language if due.language in LANGUAGES else BINDING)
     cancel_url = write_link(CancelOrder(payment.id)) if payment.subscription_id else ""
     price = due.params.get("price", plan(payment.plan).price_cents)
-    version, declined = payment.terms_version or find_newest_version(), ""
-    if payment.consent is not None and not payment.consent.get("acceptsHourThreshold"):
-        declined = read_consent(version, due.language).accepts_hour_threshold  # the box that was left open
+    version = payment.terms_version or find_newest_version()
     # The terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds.
     shown = dict.fromkeys([due.language, BINDING]) if due.language in LANGUAGES else [BINDING]
     return {
@@ -334,7 +331,6 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
         "ends": write_instant(ends, due.zone, due.language),
         "ordered": write_moment(ordered, due.zone, due.language)[0],
         "agreed": (payment.consent_text or "").splitlines(),
-        "declined": declined,
         "terms_text": "\n\n".join(read_terms(version, each) for each in shown),
     }
 

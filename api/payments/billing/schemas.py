@@ -93,14 +93,15 @@ class QuoteAnswer(Answer):
 class Consent(Body):
     """What the user agrees to, stored with its time and text.
 
-    Without `acceptsHourThreshold` every minute without watching is given back, not only more than an hour. `startNow`
-    and `acknowledgesLoss` must be true, unless the quote says `beginsLater`: they count for nothing then.
+    Every minute without watching is given back, unless a front end of its own asks for `acceptsHourThreshold`: only
+    more than an hour then. Our pages do not. `startNow` and `acknowledgesLoss` must be true, unless the quote says
+    `beginsLater`: they count for nothing then.
     """
 
     terms_version: Annotated[str, Field(max_length=20, examples=["2026-11-21"])]
     start_now: Flag = Field(default=False, examples=[True])
     acknowledges_loss: Flag = Field(default=False, examples=[True])
-    accepts_hour_threshold: Flag
+    accepts_hour_threshold: Flag = False
 
 
 def _either(name: str, kind: str, flag: str) -> JsonDict:

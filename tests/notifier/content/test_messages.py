@@ -123,7 +123,6 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "order": BILLING | {"starts": "20 novembre", "ends": "27 novembre", "ordered": "20 novembre", "monthly": True,
         "every": "2 minutes", "slowest": "4 minutes",
         "later": False, "begins_later": False, "unwatched": False, "agreed": ["L’accès commence tout de suite."],
-        "declined": "Les coupures de moins d’une heure ne comptent pas.",
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",
         "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example", "terms_text": "# Conditions",
         "form_url": "http://localhost:4000/l/retractation", "signed_url": "http://localhost:4000/l/withdraw.abc",

@@ -15,7 +15,6 @@ from tests.factories import add_account
 TICKED = {
     "consent.startNow": "true",
     "consent.acknowledgesLoss": "true",
-    "consent.acceptsHourThreshold": "true",
     "button_code": "order",
 }
 

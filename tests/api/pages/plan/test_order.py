@@ -31,7 +31,7 @@ WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 UNWATCHED = "&prefecture=cergy_95&procedure=TITRE_SEJOUR"
 BUTTON = "commande avec obligation de paiement"
 HEALTH_WISH = "&alert=" + quote(json.dumps({"deskIds": [BOBIGNY], "acceptHealth": True}))
-BOXES = ["consent.startNow", "consent.acknowledgesLoss", "consent.acceptsHourThreshold"]
+BOXES = ["consent.startNow", "consent.acknowledgesLoss"]
 
 
 def test_an_order_leads_to_checkout_and_its_payment_creates_the_alert(buyer: Buyer) -> None:
@@ -46,7 +46,7 @@ def test_an_order_leads_to_checkout_and_its_payment_creates_the_alert(buyer: Buy
     buyer.pay()
     (payment,), (alert,) = rows(Payment), rows(Alert)
     assert (payment.status, payment.plan, alert.user_id) == ("COMPLETED", "URGENCE_7J", buyer.user.id)
-    assert payment.consent["acceptsHourThreshold"] is True
+    assert payment.consent["acceptsHourThreshold"] is False
     assert "je perds mon droit de rétractation" in payment.consent_text
 
 
@@ -125,7 +125,7 @@ def test_each_consent_is_a_box_of_its_own_that_nobody_ticks_for_the_user(buyer: 
     boxes = [at for tag, at in page.tags if at.get("type") == "checkbox"]
     assert [at["name"] for at in boxes] == BOXES
     assert not any("checked" in at for at in boxes)
-    for left_out in BOXES[:2]:
+    for left_out in BOXES:
         page = buyer.press(**{left_out: ""})
         assert buyer.browser.status == 422
         boxes = [at for tag, at in page.tags if at.get("type") == "checkbox"]
@@ -135,8 +135,6 @@ def test_each_consent_is_a_box_of_its_own_that_nobody_ticks_for_the_user(buyer: 
         assert f"{wrong['id']}-error" in wrong["aria-describedby"]
         assert "Cochez cette case pour commander" in page.text
         assert rows(Payment) == []
-    assert buyer.press(**{"consent.acceptsHourThreshold": ""}) is not None
-    assert [each.consent["acceptsHourThreshold"] for each in rows(Payment)] == [False]
 
 
 def test_back_after_the_payment_the_old_form_orders_nothing_unseen(buyer: Buyer) -> None:
@@ -162,7 +160,7 @@ def test_a_lost_session_does_not_order_by_another_button(buyer: Buyer) -> None:
     page = buyer.browser.send("/formule/commande")
     assert "Relisez votre commande" in page.text
     assert "Seine-Saint-Denis (93)" in page.text
-    assert len([at for tag, at in page.tags if "checked" in at]) == 3
+    assert len([at for tag, at in page.tags if "checked" in at]) == 2
     assert rows(Payment) == []
     buyer.press()
     assert buyer.browser.status == 303
@@ -211,7 +209,7 @@ def test_while_stripe_is_away_the_page_says_when_to_come_back(buyer: Buyer) -> N
     assert int(buyer.browser.response.headers["Retry-After"]) > 0
     assert "Rien n’a été prélevé." in page.text
     assert "Réessayez dans" in page.text
-    assert len([at for tag, at in page.tags if "checked" in at]) == 3
+    assert len([at for tag, at in page.tags if "checked" in at]) == 2
 
 
 def test_an_upgrade_shows_its_credit_and_a_smaller_plan_is_not_sold(

@@ -159,7 +159,7 @@ _DEVICE = {
 _PASSWORD = {"password": "correct horse battery staple"}
 _ORDER = {
     "plan": "URGENCE_TOTAL", "paid": "", "alert": "", "clientName": "Anna Cliente", "consent.termsVersion": "2026-11-01", "consent.startNow": "true",
-    "consent.acknowledgesLoss": "true", "consent.acceptsHourThreshold": "true", "button_code": "order",
+    "consent.acknowledgesLoss": "true", "button_code": "order",
 }  # fmt: skip
 # By endpoint: where a form posts to, and its fields. Those that end the alert, the channels or the login come last.
 FORMS: dict[str, tuple[str, dict[str, str]]] = {

@@ -39,7 +39,6 @@ _SESSIONS = "/v1/checkout/sessions"
         ({"consent": make_consent(startNow=False)}, "consent.startNow"),
         ({"consent": make_consent(acknowledgesLoss=False)}, "consent.acknowledgesLoss"),
         ({"consent": make_consent(termsVersion="2020-01-01")}, "consent.termsVersion"),
-        ({"consent": make_consent(acceptsHourThreshold=None)}, "consent.acceptsHourThreshold"),
         ({"plan": "NONE"}, "plan"),
         ({"alert": {"deskIds": ["nowhere/no-desk"]}}, "alert.deskIds.0"),
         ({"withoutAlert": False}, ""),
