@@ -83,7 +83,7 @@ class Standing:
     @property
     def may_resume(self) -> bool:
         """Whether nothing lasting hinders it: a paused alert goes on, and time without watching is given back."""
-        return rank_standing(self) < _ORDER.index(Hindrance.MOVED)
+        return not is_lasting(self.hindrance)
 
     @property
     def sure_until(self) -> datetime | None:
@@ -152,6 +152,11 @@ def find_slightest(standings: Iterable[Standing]) -> Standing | None:
     never = datetime.min.replace(tzinfo=UTC)
     ages = sorted(standings, key=lambda each: each.sure_until or never, reverse=True)
     return min(ages, key=rank_standing, default=None)
+
+
+def is_lasting(hindrance: Hindrance | None) -> bool:
+    """Return whether what hinders a desk does not end by itself."""
+    return hindrance is not None and _ORDER.index(hindrance) >= _ORDER.index(Hindrance.MOVED)
 
 
 def rank_standing(standing: Standing) -> int:

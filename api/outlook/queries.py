@@ -27,22 +27,22 @@ from api.outlook.schemas import (
     ReleaseTime,
     UnwatchedAnswer,
 )
+from api.outlook.watch_facts import HISTORY_SECONDS, PERIOD, REAL_ENDS, read_watch_facts
 from api.prefectures.answer_figures import read_desk_rates
 from api.prefectures.detections import get_public_cutoff
 from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.queries import find_best_level, list_serving_desks
+from api.prefectures.unmet_demand import round_for_public
 from api.prefectures.watch_states import WatchStates, list_releases, read_watch_states
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Prefecture, Procedure, prefectures
 
-_PERIOD = timedelta(days=90)
-# The other reasons say when we stopped looking, not when the slot went.
-_REAL_ENDS = (GoneReason.TAKEN, GoneReason.PAST)
 _MOST_PLACES = 5
+# What may be asked for in any department; the rest is bound to where a person lives.
+_ANYWHERE = {Procedure.CARTE_IDENTITE, Procedure.PASSEPORT}
 _AHEAD = timedelta(days=30)  # how far ahead releases are named
-_HISTORY_SECONDS = 600.0  # 90 days change little in that time
 _BEST_STATUS = tuple(DeskStatus)
 _Histories = TypeAdapter(dict[str, OpeningHistory])
 
@@ -50,7 +50,7 @@ _Histories = TypeAdapter(dict[str, OpeningHistory])
 def read_opening_histories(session: Session, desks: Sequence[Desk]) -> dict[str, OpeningHistory]:
     """Return by id how often slots of these desks opened. They are of one prefecture, and so of one time zone."""
     ends = get_public_cutoff()
-    begins = ends - _PERIOD
+    begins = ends - PERIOD
     if not desks:
         return {}
     ids = [desk.id for desk in desks]
@@ -96,7 +96,7 @@ def _read_lives(
     seconds = sa.extract("epoch", SlotRow.gone_at - SlotRow.opened_at)
     median = sa.cast(sa.func.percentile_cont(0.5).within_group(seconds), sa.Float)
     query = sa.select(SlotRow.desk_id, sa.func.count(), median).where(opened)
-    over = query.where(SlotRow.gone_at <= ends, SlotRow.gone_reason.in_(_REAL_ENDS))
+    over = query.where(SlotRow.gone_at <= ends, SlotRow.gone_reason.in_(REAL_ENDS))
     rows = session.execute(over.group_by(SlotRow.desk_id))
     return {key: {"lives": number, "median_life": life} for key, number, life in rows}
 
@@ -131,7 +131,12 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
     )
     desks = [_build_desk(desk, now, past) for desk in serving]
     seen = [desk for desk in desks if desk.is_seen]
-    feasible = _find_shortest(desk.feasible_interval for desk in seen)
+    facts = read_watch_facts(session, (standings[desk.id] for desk in serving))
+    others = _list_other_places(place, elsewhere, standings)
+    unwatched = _build_unwatched(place, procedure, standings, desks, others)
+    if unwatched:
+        waiting = round_for_public(session, place.id).get(procedure)
+        unwatched = unwatched.model_copy(update={"people_waiting": waiting})
     return Outlook(
         prefecture_id=place.id,
         name=place.name,
@@ -142,11 +147,12 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
         status=min((desk.status for desk in desks), key=_BEST_STATUS.index, default=None),
         last_proven_at=max((desk.last_proven_at for desk in desks if desk.last_proven_at), default=None),
         wished_interval=_find_shortest(desk.wished_interval for desk in seen),
-        feasible_interval=feasible,
+        feasible_interval=_find_shortest(desk.feasible_interval for desk in seen),
         achieved_interval=_find_shortest(desk.achieved_interval for desk in seen),
+        facts=facts,
         desks=desks,
-        plans=list_offers(feasible) if seen else [],
-        unwatched=_build_unwatched(place, procedure, standings, desks, elsewhere),
+        plans=list_offers(facts.feasible_interval) if facts and seen else [],
+        unwatched=unwatched,
     )
 
 
@@ -167,7 +173,7 @@ def _read_histories(
     def build() -> bytes:
         return _Histories.dump_json(read_opening_histories(session, desks))
 
-    kept = answer_cache().get(f"openings:{place.id}:{procedure}", build, _HISTORY_SECONDS)
+    kept = answer_cache().get(f"openings:{place.id}:{procedure}", build, HISTORY_SECONDS)
     return _Histories.validate_json(kept.body)
 
 
@@ -187,7 +193,7 @@ def _build_unwatched(
     procedure: Procedure,
     standings: Standings,
     desks: Sequence[OutlookDesk],
-    elsewhere: Mapping[str, Sequence[Desk]],
+    other_places: list[OtherPlace],
 ) -> UnwatchedAnswer | None:
     reason = explain_unwatched(place, procedure, standings)
     if reason is None:
@@ -196,14 +202,20 @@ def _build_unwatched(
     return UnwatchedAnswer(
         reason=reason,
         site=place.site,
+        people_waiting=None,
         next_release=min(releases, key=lambda each: each.begins_at, default=None),
         seen_here=sorted(desk.id for desk in list_watchable(place, standings)),
-        other_places=_list_other_places(place, elsewhere, standings),
+        other_places=other_places,
     )
 
 
 def _list_seen_elsewhere(place: Prefecture, procedure: Procedure) -> dict[str, list[Desk]]:
-    """Return by prefecture the desks of others that serve the procedure and can be seen if their page is open."""
+    """Return by prefecture the desks of others that serve the procedure and can be seen if their page is open.
+
+    None where the law binds the procedure to the department of residence: advice to go elsewhere would never help.
+    """
+    if procedure not in _ANYWHERE:
+        return {}
     found = {
         other.id: [desk for desk in list_serving_desks(other, procedure) if desk.shows_slots]
         for other in prefectures().values()

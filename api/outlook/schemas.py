@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.ground.schemas import Answer, Body, PlanAnswer
 from api.models.desk import DeskStatus
+from api.models.watchability import Hindrance
 from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import Announcer
@@ -44,6 +45,34 @@ class OpeningHistory(Answer):
     watched_days: int
     proven_checks: int
     cells: list[HeatCell]
+
+
+class OpeningRecord(Answer):
+    """How often slots of one or more desks opened in ninety days, told with the delay of all public pages.
+
+    `medianLife` (seconds) is that of `lives` slots, as in a history. `openedWeeks` of `watchedWeeks` had an opening.
+    """
+
+    openings: int
+    slots: int
+    lives: int
+    median_life: float | None
+    watched_weeks: int
+    opened_weeks: int
+
+
+class WatchFacts(Answer):
+    """How desks are watched that a person may wait for together, as advice and order say it before a price.
+
+    `notWatchable` hinders the best of them; `feasibleInterval` (seconds) is that of the slowest that is watched.
+    """
+
+    not_watchable: Hindrance | None
+    sure_until: datetime | None
+    last_proven_at: datetime | None
+    is_overloaded: bool
+    feasible_interval: float | None
+    record: OpeningRecord
 
 
 class ReleaseTime(Answer):
@@ -92,6 +121,9 @@ class UnwatchedAnswer(Answer):
     reason: str
     site: str = Field(description="Where the prefecture itself says how to book")
     next_release: ReleaseTime | None
+    people_waiting: int | None = Field(
+        description="How many wait for that here, rounded down to tens; null below ten"
+    )
     seen_here: list[str] = Field(
         description="Desks of this prefecture that are watched, for other procedures"
     )
@@ -115,6 +147,7 @@ class Outlook(Answer):
     wished_interval: float | None
     feasible_interval: float | None
     achieved_interval: float | None
+    facts: WatchFacts | None
     desks: list[OutlookDesk]
     plans: list[PlanOffer]
     unwatched: UnwatchedAnswer | None

@@ -4,7 +4,16 @@ from babel import Locale
 from flask import Blueprint, Flask
 
 from api.ground.translations import LANGUAGES, load_translations
-from api.pages.account import candidates, channels, messages, personal_data, preferences, security, sign_in
+from api.pages.account import (
+    candidates,
+    channels,
+    messages,
+    personal_data,
+    preferences,
+    security,
+    sign_in,
+    waiting,
+)
 from api.pages.admin.area import area as admin
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
@@ -32,6 +41,7 @@ AREAS: tuple[Area, ...] = (
     plan.dashboard,
     alerts.area,
     candidates.area,
+    waiting.area,
     channels.area,
     messages.area,
     preferences.area,

@@ -63,6 +63,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("admin.list_desks", "Guichets"),
         ("admin.list_checks", "Vérifications"),
         ("admin.list_candidates", "Pages proposées"),
+        ("admin.list_facts", "Faits à lire"),
         ("admin.list_hosts", "Sites"),
         ("admin.list_detections", "Détections"),
         ("admin.list_alerts", "Alertes"),

@@ -9,7 +9,8 @@ from flask_babel import gettext as _
 from api.models.notification import State
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
-from api.models.watchability import Hindrance
+from api.models.watchability import Hindrance, Standing
+from api.outlook.schemas import WatchFacts
 from api.pages.context import write_duration
 from api.prefectures.schemas import DeskAnswer, MapTile
 from configs.ground.clock import clock
@@ -166,6 +167,19 @@ def classify_tile(tile: MapTile) -> WatchClass:
 def classify_desk(desk: DeskAnswer) -> WatchClass:
     """Return the class of one desk."""
     return classify_watch(1, desk.not_watchable, desk.sure_until, desk.last_proven_at)
+
+
+def classify_standing(standing: Standing) -> WatchClass:
+    """Return the class of one desk by its standing."""
+    proven_at = standing.state.last_proven_at if standing.state else None
+    return classify_watch(1, standing.hindrance, standing.sure_until, proven_at)
+
+
+def classify_facts(facts: WatchFacts | None) -> WatchClass:
+    """Return the class of the desks that facts are about."""
+    return (
+        classify_watch(1, facts.not_watchable, facts.sure_until, facts.last_proven_at) if facts else UNKNOWN
+    )
 
 
 def explain_desk(desk: Desk, hindrance: Hindrance | None) -> LazyString | None:

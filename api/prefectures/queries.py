@@ -1,7 +1,8 @@
 """Reads of prefectures: the map, the list, a page of each; the best status of their desks."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,20 +17,17 @@ from api.prefectures.schemas import (
     PrefectureAnswer,
     PrefectureList,
     PrefecturePage,
-    ProvenDesks,
+    SeenDesks,
     TileMap,
 )
 from api.prefectures.unmet_demand import round_for_public
 from api.prefectures.watch_states import WatchStates, read_watch_states
-from configs.ground.clock import clock
 from configs.world.desk import TIERS, Desk
 from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
 from configs.world.tile_grid import Tile, load_tiles
 
 _BEST_STATUS = tuple(DeskStatus)
 _BEST_LEVEL = tuple(WatchLevel)
-_PROCEDURES = tuple(Procedure)
-_PROVEN_WITHIN = timedelta(hours=24)
 RECENT = 20
 _BEST = tuple(DeskStatus)
 
@@ -46,7 +44,7 @@ def read_map(session: Session, procedure: Procedure | None) -> TileMap:
     now = read_watch_states(session, [desk for desks in serving.values() for desk in desks])
     return TileMap(
         procedure=procedure,
-        proven=_count_proven(serving.values(), now),
+        seen=_count_seen(serving.values(), now),
         items=[
             _build_tile(code, tile, places.get(code), serving.get(code, []), now)
             for code, tile in load_tiles().items()
@@ -69,21 +67,15 @@ def find_best_level(desks: Collection[Desk], lost: Collection[str]) -> WatchLeve
     return min(levels, key=_BEST_LEVEL.index, default=WatchLevel.NONE)
 
 
-def _count_proven(serving: Iterable[Collection[Desk]], now: WatchStates) -> ProvenDesks:
-    since = clock() - _PROVEN_WITHIN
-    proven = [[desk for desk in desks if _is_proven(desk, now, since)] for desks in serving]
-    all_proven = [desk for desks in proven for desk in desks]
-    return ProvenDesks(
-        desks=len(all_proven),
-        departments=sum(map(bool, proven)),
-        procedures=sorted({each for desk in all_proven for each in desk.procedures}, key=_PROCEDURES.index),
+def _count_seen(serving: Iterable[Collection[Desk]], now: WatchStates) -> SeenDesks:
+    seen = [[desk for desk in desks if now.standings[desk.id].is_watchable] for desks in serving]
+    served = [{each for desk in desks for each in desk.procedures} for desks in seen]
+    departments = Counter(each for procedures in served for each in procedures)
+    return SeenDesks(
+        desks=sum(map(len, seen)),
+        departments=sum(map(bool, seen)),
+        by_procedure={each: departments[each] for each in Procedure if departments[each]},
     )
-
-
-def _is_proven(desk: Desk, now: WatchStates, since: datetime) -> bool:
-    state = now.states.get(desk.id)
-    at = state.last_proven_at if state and desk.schedulable and desk.id not in now.lost else None
-    return at is not None and at >= since
 
 
 def _build_tile(

@@ -196,17 +196,17 @@ class MapTile(Answer):
     status: DeskStatus | None
 
 
-class ProvenDesks(Answer):
-    """How many desks were proven in the last 24 hours: their page said clearly whether slots are open. And for what."""
+class SeenDesks(Answer):
+    """At how many desks checks see slots now, in how many departments, and in how many of those for each procedure."""
 
     desks: int
     departments: int
-    procedures: list[Procedure]
+    by_procedure: dict[Procedure, int]
 
 
 class TileMap(Answer):
     """All 101 departments in the order of their codes; `procedure`: only desks that serve it are counted."""
 
     procedure: Procedure | None
-    proven: ProvenDesks
+    seen: SeenDesks
     items: list[MapTile]

@@ -19,6 +19,6 @@ login_kept_for = Constant("LOGIN_KEPT_FOR", timedelta(days=90))
 # How long a proof is kept
 PROOFS_KEPT_FOR = timedelta(days=30)
 # Age at which an account whose address was never confirmed is deleted
-UNVERIFIED_KEPT_FOR = timedelta(days=30)
+UNVERIFIED_KEPT_FOR = timedelta(days=7)
 # Time without use after which an account is deleted; two mails warn 60 and 14 days before
 ACCOUNT_UNUSED_FOR = timedelta(days=730)

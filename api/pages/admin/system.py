@@ -1,4 +1,4 @@
-"""Operators' pages of the system: background jobs, the audit, and the settings of this process."""
+"""Operators' pages of the system: background jobs, the audit, settings of this process, facts that nobody has read."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from api.admin.audit import AuditedWork, AuditQuery, list_audit, name_actors, sh
 from api.admin.background_jobs import JobQuery, list_job_names, list_jobs
 from api.admin.process_settings import SettingQuery, list_settings
 from api.ground.paging import Found
+from api.ground.schemas import Body
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult, JobState
 from api.pages.admin import cells
@@ -18,6 +19,7 @@ from api.pages.admin.page_data import Cell, Column, Field, ListPage, name_field
 from api.pages.admin.words import count
 from api.pages.context import write_moment
 from api.web.auth import current_identity
+from configs.world.other_ways import load_other_ways
 
 _KINDS = {ActorKind.ADMIN: "Administration", ActorKind.SUPPORT: "Assistance", ActorKind.COMMAND: "Commande"}
 _PAIR = 2  # a value before and after
@@ -175,5 +177,28 @@ add_list(
             ),
             Column("Donné", lambda each: "oui" if each.is_set else "non"),
         ),
+    ),
+)
+
+
+class FactQuery(Body):
+    """The list has no filter."""
+
+
+add_list(
+    "/admin/faits",
+    "list_facts",
+    ListPage(
+        title="Faits à lire",
+        lead="Démarches sans rendez-vous, de configs/other_ways.yaml. Sans jour de lecture, un fait n’est pas publié.",
+        query=FactQuery,
+        audit=("facts.list", "fact"),
+        read=lambda _, __: Found([each for each in load_other_ways() if each.read_on is None]),
+        columns=(
+            Column("Fait", lambda each: f"{each.permit.fr} {each.fr}" if each.permit else each.fr, "head"),
+            Column("À lire", lambda each: cells.lines(cells.english(each.to_read), cells.code(each.link))),
+            Column("Repose sur", lambda each: cells.english(each.source)),
+        ),
+        empty="Tout a été lu.",
     ),
 )

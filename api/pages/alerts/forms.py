@@ -8,10 +8,10 @@ from uuid import UUID
 
 from babel.dates import get_day_names
 from flask import url_for
-from flask_babel import LazyString, get_locale, lazy_gettext
+from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
 from icalendar import Calendar, Event
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from api.alerts.calls import CallOffer, read_call_offer
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
@@ -19,8 +19,10 @@ from api.alerts.wishes import ResolvedWish, list_watchable, resolve_wish
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body, Flag, PlanAnswer
 from api.models.base import autocommit_session, read_once
+from api.models.watchability import read_standings
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
+from api.pages.targets import Target, list_targets, list_watched, read_target, write_target
 from api.pages.words import UNKNOWN, explain_desk
 from configs.ground.clock import clock
 from configs.ground.text import MESSAGE_LANGUAGES
@@ -53,6 +55,9 @@ TEXTS: Texts = {
     "sms-later": _l("Par SMS, un essai est possible une heure après une commande."),
     "too-many-requests": _l("Trois essais par heure au plus : attendez un peu."),
 }
+_LONGEST = 4000  # characters of a target
+_TARGET = "target"
+_PARTS = ("procedures[]", "deskIds[]")
 _DOMAIN = "rdvpriority.fr"
 _LASTS = timedelta(minutes=30)  # no prefecture says it
 _PLACE_TOO_LONG = _l("200 caractères au plus.")
@@ -65,9 +70,16 @@ _TEXTS: Texts = {
 
 
 class AlertForm(NewAlert):
-    """The fields of the form: a wish, and whether it could choose calls."""
+    """The fields of the form: a wish, whose `target` says what it is for, and whether it could choose calls."""
 
+    target: Annotated[str, Field(max_length=_LONGEST)] | None = None
     calls_shown: Flag = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_target(cls, given: Any) -> Any:
+        target = given.get("target") if isinstance(given, dict) else None
+        return given | read_target(target) if isinstance(target, str) else given
 
     def as_change(self, *, with_calls: bool) -> AlertChange:
         """Return the change that makes an alert what the form says. Its parts were validated.
@@ -88,6 +100,7 @@ class WishPage:
     calls: CallOffer | None = None  # whether they may be chosen, on the page of who has a plan with calls
     watchable: Sequence[Desk] | None = None  # where what was wished is not: the desks here that are
     reasons: Sequence[str] = ()  # and why it is not
+    needs_plan: bool = False  # nothing is wrong with it: a plan is chosen next
 
     def offer_calls(self, user_id: UUID, alert: AlertAnswer | None) -> None:
         """Show the calls to who has a plan with them, or an alert that wants some."""
@@ -101,16 +114,17 @@ class WishPage:
             ApiError: it is no refusal of what was typed.
         """
         self.form.refuse(error)
+        _move_errors(self.form)
         self.plans = error.plans
+        self.needs_plan = error.word == "plan-needed"
         if _is_unwatched(error):
             found = read_once(resolve_wish, self.form.value)
             self.watchable, self.reasons = list_watchable(self.place, found.standings), _list_reasons(found)
 
     def offer_waiting(self) -> None:
         """Say before the form is sent that what an address names cannot be watched, and offer to wait for that."""
-        names = {"procedures": "procedures[]", "deskIds": "deskIds[]"}
-        wished = {key: chosen for key, name in names.items() if (chosen := self.form.typed.get(name))}
-        if not wished:
+        wished = read_target(self.form.typed.get(_TARGET) or "")
+        if not any(wished.values()):
             return
         wish = NewAlert.model_validate({"prefectureId": self.place.id} | wished)
         with autocommit_session() as s:
@@ -119,28 +133,22 @@ class WishPage:
                 self.watchable = list_watchable(self.place, found.standings)
                 self.reasons = _list_reasons(found)
 
-    def build_plan_url(self, plan: PlanName) -> str:
-        """Return the page that orders a plan, with the wish: the alert is created when the plan is paid."""
+    def build_plan_url(self, plan: PlanName | None = None) -> str:
+        """Return the page that orders a plan, or lets choose one: the alert is created when the plan is paid."""
         wish = NewAlert.model_construct(**{**dict(self.form.value), "name": None})
         text = wish.model_dump_json(by_alias=True, exclude_defaults=True, include=set(NewAlert.model_fields))
-        return url_for("plan.show_order", plan=plan.value, alert=text)
+        return url_for("plan.show_order" if plan else "plan.show_plan", plan=plan and plan.value, alert=text)
 
-    @property
-    def procedures(self) -> list[tuple[str, LazyString]]:
-        """The procedures to choose from: those of the desks here, and those that are chosen."""
-        chosen = self.form.typed.get("procedures[]") or []
-        served = {each for desk in self.place.desks for each in desk.procedures}
-        return [
-            (each.value, name)
-            for each, name in PROCEDURE_NAMES.items()
-            if each in served or each.value in chosen
-        ]
-
-    @property
-    def desks(self) -> list[tuple[str, str]]:
-        """The desks to choose from, those whose slots are seen first."""
-        ordered = sorted(self.place.desks, key=lambda desk: (not desk.shows_slots, desk.label))
-        return [(desk.id, _name_desk(desk)) for desk in ordered]
+    def list_targets(self) -> list[Target]:
+        """Return what the alert can be for: the procedures of the desks here, their desks, and what is chosen."""
+        wished = read_target(self.form.typed.get(_TARGET) or "")
+        known = tuple(each for each in PROCEDURE_NAMES if each.value in wished["procedures"])
+        served = {each for desk in self.place.desks for each in desk.procedures} | {*known}
+        ids = {desk.id for desk in self.place.desks}
+        chosen = known, tuple(each for each in wished["deskIds"] if each in ids)
+        self.form.typed[_TARGET] = write_target(*chosen)  # as the choice writes it
+        watched = list_watched(read_once(read_standings, self.place.desks))
+        return list_targets(self.place, [each for each in PROCEDURE_NAMES if each in served], watched, chosen)
 
     @property
     def revealing_desks(self) -> list[str]:
@@ -178,22 +186,31 @@ def read_wish_form() -> Form[AlertForm]:
     form = Form.read(AlertForm, TEXTS)
     typed = form.typed
     if "" in form.errors:
-        if not typed.get("procedures[]") and not typed.get("deskIds[]"):
-            form.errors["procedures[]"] = str(_NOTHING)
+        if not any(typed.get(name) for name in (_TARGET, *_PARTS)):
+            form.errors[_TARGET] = str(_NOTHING)
             del form.errors[""]
         elif name := _find_disorder(typed):
             form.errors[name] = form.errors.pop("")
+    typed[_TARGET] = typed.get(_TARGET) or ",".join(part for name in _PARTS for part in typed.get(name) or ())
+    _move_errors(form)
     return form
+
+
+def _move_errors(form: Form[AlertForm]) -> None:
+    """Have errors of what an alert is for stand at its one question."""
+    for name in _PARTS:
+        if text := form.errors.pop(name, None):
+            form.errors.setdefault(_TARGET, text)
 
 
 def prefill(place: Prefecture, wish: str, desk_id: str) -> Form[AlertForm]:
     """Return the form of a new alert with what an address names."""
     procedure = find_procedure(wish)
     desk_ids = [desk.id for desk in place.desks if desk.id == desk_id]
+    named = [] if desk_ids else [procedure] if procedure else _find_only(place)
     typed = {
         "prefectureId": place.id,
-        "procedures[]": [procedure.value] if procedure else _find_only(place) if not desk_ids else [],
-        "deskIds[]": desk_ids,
+        _TARGET: write_target(named, desk_ids),
         **{f"voice.{name}": value for name, value in Voice().model_dump(mode="json", by_alias=True).items()},
     }
     return Form(AlertForm, typed, TEXTS)
@@ -204,8 +221,7 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
     limits = alert.limits.model_dump(mode="json", by_alias=True)
     typed: dict[str, Any] = {
         "prefectureId": alert.prefecture_id,
-        "procedures[]": [each.value for each in alert.procedures],
-        "deskIds[]": alert.desk_ids,
+        _TARGET: write_target(alert.procedures, alert.desk_ids),
         "name": alert.name,
         "language": alert.language,
         **{
@@ -230,9 +246,9 @@ def has_calls(form: Form[AlertForm]) -> bool:
     return bool(form.typed.get("callsShown"))
 
 
-def _find_only(place: Prefecture) -> list[str]:
+def _find_only(place: Prefecture) -> list[Procedure]:
     served: set[Procedure] = {each for desk in place.desks for each in desk.procedures}
-    return [each.value for each in served] if len(served) == 1 else []
+    return [*served] if len(served) == 1 else []
 
 
 def _find_disorder(typed: dict[str, Any]) -> str | None:
@@ -252,10 +268,6 @@ def _list_reasons(found: ResolvedWish) -> list[str]:
     """Return why the desks of a wish are not watchable, each reason once."""
     why = (explain_desk(each.desk, each.hindrance) for each in found.unwatchable)
     return list(dict.fromkeys(str(each) for each in why if each)) or [str(UNKNOWN.text)]
-
-
-def _name_desk(desk: Desk) -> str:
-    return f"{desk.label} ({desk.site})" if desk.site else desk.label
 
 
 class AppointmentForm(Body):

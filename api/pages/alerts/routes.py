@@ -78,6 +78,8 @@ def create_alert() -> ResponseReturnValue:
         return _render_places("", unknown=True), _INVALID
     page = WishPage(place, form)
     answer = _try_to_create(page) if not form.errors else None
+    if page.needs_plan:
+        return redirect(page.build_plan_url(), 303)
     if answer is None:
         return _render_wish(page), _INVALID
     if answer.is_active:
@@ -278,7 +280,14 @@ def _render_wish(page: WishPage, alert: AlertAnswer | None = None) -> str:
     form: Form[AlertForm] = page.form
     # The order of an alert that exists carries no wish: it would be created once more.
     plan_url = _build_plan_url if alert else page.build_plan_url
-    return render_template("alerts/wish.html", page=page, form=form, alert=shown, plan_url=plan_url)
+    return render_template(
+        "alerts/wish.html",
+        page=page,
+        form=form,
+        alert=shown,
+        plan_url=plan_url,
+        value_of=lambda target: target.value,
+    )
 
 
 def _build_plan_url(plan: PlanName) -> str:

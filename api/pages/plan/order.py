@@ -24,14 +24,16 @@ from api.models.user import Channel, ContactState
 from api.models.watchability import Interval, Standing
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook
-from api.pages.choices import PROCEDURE_NAMES
+from api.outlook.watch_facts import read_watch_facts
 from api.pages.forms import Form, Texts
-from api.pages.words import classify_watch, explain_desk
+from api.pages.targets import Key, list_targets, list_watched
+from api.pages.words import CHANNEL_NAMES, classify_facts, classify_standing, explain_desk
 from api.payments.billing.offers import read_offer
 from api.payments.billing.queries import find_newest_order, list_history
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
+from api.users.channel_setup import read_channel_setup
 from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
 from api.web.public_answers import read_cached
@@ -44,12 +46,15 @@ from configs.world.sales_terms import find_newest_version, read_consent
 _l = lazy_gettext
 _LONGEST = 4000  # characters of an alert
 BUTTON = "button_code"  # forms that go on through a sign-in lose it: an order is sent by its own button only
-_UNTICKED = _l("Cochez cette case pour commander : sans cet accord, la surveillance ne peut pas commencer.")
 _OLD_TERMS = _l("Les conditions de vente ont changé : lisez-les, puis commandez.")
 _NO_ALERT = _l("Cette alerte n’est plus possible : choisissez-la de nouveau.")
 TEXTS: Texts = {
-    ("consent.startNow", "literal_error"): _UNTICKED,
-    ("consent.acknowledgesLoss", "literal_error"): _UNTICKED,
+    ("consent.startNow", "literal_error"): _l(
+        "Cochez « Je demande expressément que le service commence tout de suite » pour commander."
+    ),
+    ("consent.acknowledgesLoss", "literal_error"): _l(
+        "Cochez « Je reconnais que je perds mon droit de rétractation » pour commander."
+    ),
     ("consent.termsVersion", "old_terms"): _OLD_TERMS,
     ("consent.termsVersion", "missing"): _OLD_TERMS,
     ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
@@ -198,7 +203,8 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         account = read_account(s, user_id)
         alerts = read_alert_page(s, user_id, AlertQuery()).items
         mine = find_user_standings(s, user_id)
-        states = read_channel_states(s, user_id)
+        facts = read_watch_facts(s, mine)
+        states, setup = read_channel_states(s, user_id), read_channel_setup(s, user_id, plan(name))
         try:
             quote = build_quote(s, current_user(), name)
         except ApiError as error:
@@ -215,9 +221,14 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         "quote": quote,  # without one the plan cannot be ordered, at the earliest from `held_until` on
         "held_until": held_until,
         "wish": described,
+        "facts": facts,  # of the alerts that wait already
+        "watch": classify_facts(facts),
         "alerts": alerts,  # that wait already
         "has_watchable": has_watchable,  # one of them has a desk that can be watched: an order needs no other
         "is_sold": described["is_watched"] if described else has_watchable,
+        # By which slot alerts would reach the person as things are set up, and which are not set up yet
+        "ready": [CHANNEL_NAMES[each.channel] for each in setup if each.is_used],
+        "unready": [CHANNEL_NAMES[each.channel] for each in setup if not each.is_used],
         "interval": Interval.of(plan(name), _list_states(described["standings"] if described else mine)),
         "terms_version": version,
         "sentences": read_consent(version, language),
@@ -226,6 +237,15 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         "newest_paid": find_newest_paid(),  # id of the newest paid order
         "note": build_note(quote) if quote else None,
     }
+
+
+def read_wished_plans() -> dict[str, Any] | None:
+    """Return the alert that an address asks for, with the interval (seconds) of each plan; None without one."""
+    wish = read_wish()
+    if wish is None or (described := describe_wish(wish)) is None:
+        return None
+    states = _list_states(described["standings"])
+    return described | {"intervals": {name: Interval.of(plan(name), states).today for name in PlanName}}
 
 
 def find_newest_paid() -> str:
@@ -242,10 +262,19 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
     except ApiError:
         return None
     place, is_watched = offer.found.place, not offer.found.must_wait
+    facts = read_once(read_watch_facts, offer.standings)
+    chosen: Key = (tuple(wish.procedures), tuple(wish.desk_ids))
+    procedures = wish.procedures or sorted({each for desk in offer.found.desks for each in desk.procedures})
+    targets = list_targets(place, procedures, list_watched(offer.found.standings), chosen)
     return {
-        "json": json.dumps(wish.model_dump(mode="json", by_alias=True)),  # as the form's field carries it
+        "json": _write_wish(wish, chosen),  # as the form's field carries it
+        "text": next(each.text for each in targets if each.key == chosen),
+        "facts": facts,
+        "watch": classify_facts(facts),
+        # What else it can be for, each with its JSON
+        "targets": targets,
+        "write": lambda target: _write_wish(wish, target.key),
         "place": place,
-        "procedures": [str(PROCEDURE_NAMES[each]) for each in wish.procedures],
         "is_watched": is_watched,  # else it cannot be sold: what there is instead
         "outlook": None if is_watched else _read_outlook(wish, place),
         "desks": [_describe_desk(each) for each in offer.standings],
@@ -254,6 +283,14 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
         # Labels of its desks that reveal health: it needs explicit consent
         "revealing": sorted({desk.label for desk in find_revealing_desks(wish, place)}),
     }
+
+
+def _write_wish(wish: NewAlert, key: Key) -> str:
+    """Return an alert as JSON, for what is chosen in place of what it is for."""
+    changed = wish.model_copy(
+        update={"prefecture_id": find_prefecture(wish).id, "procedures": [*key[0]], "desk_ids": [*key[1]]}
+    )
+    return json.dumps(changed.model_dump(mode="json", by_alias=True))
 
 
 def _list_states(standings: Iterable[Standing]) -> list[DeskState]:
@@ -267,12 +304,7 @@ def _describe_desk(standing: Standing) -> dict[str, Any]:
         "label": standing.desk.label,
         "site": standing.desk.site,
         "zone": standing.desk.time_zone,
-        "watch": classify_watch(
-            1,
-            standing.hindrance,
-            standing.sure_until,
-            standing.state.last_proven_at if standing.state else None,
-        ),
+        "watch": classify_standing(standing),
         "reason": explain_desk(standing.desk, standing.hindrance),
         "proven_at": standing.state.last_proven_at if standing.state else None,
         "is_overloaded": standing.is_overloaded,

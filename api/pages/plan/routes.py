@@ -36,6 +36,7 @@ from api.pages.plan.order import (
     read_returned_order,
     read_wish,
     read_wish_arguments,
+    read_wished_plans,
     refuse_order,
 )
 from api.pages.plan.view_data import (
@@ -91,7 +92,11 @@ def show_dashboard() -> str:
 def show_plan() -> str:
     """Show the plan, what could be ordered, and the newest payments."""
     return render_template(
-        "plan/plan.html", page=read_plan_page(), statuses=PAYMENT_STATUSES, wish=read_wish_arguments()
+        "plan/plan.html",
+        page=read_plan_page(),
+        statuses=PAYMENT_STATUSES,
+        wish=read_wish_arguments(),
+        wished=read_wished_plans(),
     )
 
 

@@ -1,12 +1,12 @@
 """Pages of departments, and of the advice for a wish."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 
+from api.models.watchability import is_lasting
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import OpeningHistory, Outlook, OutlookDesk
 from api.pages.area import Access, Area
@@ -21,16 +21,18 @@ from api.pages.choices import (
     write_slug,
 )
 from api.pages.heat_map import build_heat_map
-from api.pages.words import CLASSES, UNKNOWN, classify_desk, explain_desk, name_website
+from api.pages.targets import list_targets
+from api.pages.words import CLASSES, UNKNOWN, classify_desk, classify_facts, explain_desk, name_website
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from api.web.languages import find_linked_language
 from api.web.public_answers import read_cached
 from configs.world.desk import Desk, Procedure
-from configs.world.plan import PlanName
+from configs.world.other_ways import list_other_ways
 from configs.world.prefecture import Prefecture, desks
 
 _l = lazy_gettext
+_FOREIGNERS = {Procedure.TITRE_SEJOUR, Procedure.NATURALISATION, Procedure.VISA, Procedure.AUTRE}
 _FEW_OPENINGS = 10
 _FEW_DAYS = 14
 _NONE_KNOWN = _l("Aucune page de rendez-vous n’est connue pour cette démarche dans ce département.")
@@ -47,11 +49,18 @@ def read_advice(place: Prefecture, procedure: Procedure) -> dict[str, Any]:
         "outlook": found,
         "watch": views[0]["watch"] if views else UNKNOWN,
         "desks": views,  # those that are nearest to be watchable first
-        "openings": sum(each.history.openings for each in found.desks),  # of all desks
+        "facts_watch": classify_facts(found.facts),  # of all its desks
+        "targets": list_targets(
+            place, [procedure], {each.id: (classify_desk(each), each.not_watchable) for each in found.desks}
+        ),
         "reason": (views[0]["reason"] if views else _NONE_KNOWN)
         if found.unwatched
         else None,  # why none are seen
-        "waiting_url": build_register_url(place, procedure),  # where to ask to be told when they are
+        # What helps without a watch
+        "ways": list_other_ways(procedure) if found.unwatched else [],
+        "is_foreigners": procedure in _FOREIGNERS,
+        # Where to ask to be told when they are
+        "waiting_url": url_for("waiting.ask_address", id=place.id, procedure=write_slug(procedure)),
     }
 
 
@@ -72,15 +81,10 @@ def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str
     return sorted(views, key=lambda view: not view["desks"])
 
 
-def build_register_url(place: Prefecture, procedure: Procedure, plan: PlanName | None = None) -> str:
-    """Return the page that opens an account, which keeps wish and plan."""
-    wish = {
-        "prefecture": place.id,
-        "procedure": procedure.value,
-        "plan": plan,
-        "lang": find_linked_language(),
-    }
-    return f"/register?{urlencode({name: value for name, value in wish.items() if value})}"
+def list_wish_fields(place: Prefecture, procedure: Procedure) -> dict[str, str]:
+    """Return what the page that opens an account keeps of the wish."""
+    wish = {"prefecture": place.id, "procedure": procedure.value, "lang": find_linked_language()}
+    return {name: value for name, value in wish.items() if value}
 
 
 def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
@@ -88,6 +92,7 @@ def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
     return {
         "answer": answer,
         "watch": classify_desk(answer),
+        "is_folded": is_lasting(answer.not_watchable),  # nobody watches it: one of a folded list
         "reason": explain_desk(desk, answer.not_watchable),  # why it is not seen
         "website": name_website(desk),
         "heat": build_heat_map(answer.history.cells),
@@ -149,7 +154,8 @@ def show_advice(id: str, procedure: str) -> ResponseReturnValue:
         name=PROCEDURE_NAMES[wish],
         names=PROCEDURE_NAMES,
         advice=read_advice(place, wish),
-        register_url=lambda plan: build_register_url(place, wish, plan),
+        wish_fields=list_wish_fields(place, wish),
+        desk_of=lambda target: "".join(target.key[1]),  # none for all of them
     )
 
 

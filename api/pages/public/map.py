@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from api.ground.errors import not_found
 from api.pages.area import Access, Area, answer_live
-from api.pages.choices import find_procedure, list_procedures, write_slug
+from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_procedures, write_slug
 from api.pages.words import CLASSES, classify_tile
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import MapTile, TileMap
@@ -33,6 +33,7 @@ def read_map_view(procedure: Procedure | None) -> dict[str, Any]:
         "width": PITCH * max(tile.column for tile in found.items),
         "height": PITCH * max(tile.row for tile in found.items),
         "counts": [(each, counts[each.key]) for each in CLASSES],
+        "by_procedure": found.seen.by_procedure,
     }
 
 
@@ -57,13 +58,16 @@ def _prepare_urls(procedure: Procedure | None) -> Callable[[str], str]:
 
 @area.page("/carte", Access.PUBLIC)
 def show_map() -> ResponseReturnValue:
-    """Show what can be watched in each department, for one procedure or all."""
+    """Ask for the procedure, with where slots are seen for each; show the map of the one that is chosen."""
     procedure = _read_filter()
     slug = write_slug(procedure) if procedure else ""
     return render_template(
         "map/map.html",
         map=read_map_view(procedure),
         procedures=list_procedures(),
+        names=PROCEDURE_NAMES,
+        procedure=procedure,
+        slug_of=write_slug,
         chosen=slug,
         live_url=url_for("map.show_parts", procedure=slug or None),
     )

@@ -17,7 +17,7 @@ from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, list_department_options, list_procedures, write_slug
 from api.pages.context import build_public_url
 from api.prefectures.queries import build_map_key, list_serving_desks, read_map
-from api.prefectures.schemas import ProvenDesks, TileMap
+from api.prefectures.schemas import SeenDesks, TileMap
 from api.web.public_answers import read_cached
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away
@@ -34,22 +34,21 @@ files = Area("open_web", __name__)
 @area.page("/", Access.PUBLIC)
 def show_home() -> str:
     """Show what the service is, and the form of a wish."""
-    proven = _read_proven()
     sold = [plan for name, plan in plans().items() if name is not PlanName.NONE]
     return render_template(
         "home/home.html",
         places=list_department_options(),
         procedures=list_procedures(),
-        proven=proven,
-        names=[PROCEDURE_NAMES[each] for each in proven.procedures] if proven else [],
+        seen=_read_seen(),
+        names=PROCEDURE_NAMES,
         cheapest=min(sold, key=lambda plan: plan.price_cents),
     )
 
 
-def _read_proven() -> ProvenDesks | None:
-    """Return what was proven of late, as the map has it; None while the database is away: the rest needs none."""
+def _read_seen() -> SeenDesks | None:
+    """Return where slots are seen, as the map has it; None while the database is away: the rest needs none."""
     try:
-        return read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).proven
+        return read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).seen
     except Exception as error:
         if not is_away(error):
             raise

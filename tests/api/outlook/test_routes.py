@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,19 +11,19 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.ground import cache
-from api.models.desk import DeskStatus
+from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.queries import list_offers
 from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.plan import PlanName
+from tests.api.world import TOWN_HALLS, add_town_halls
 from tests.clients import People, read_json
 from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_day, add_desk, change, see
 
 # a Friday, 10:00 in Paris: the public sees what is an hour old
 pytestmark = pytest.mark.usefixtures("frozen")
-MELUN = "melun_77/titre-sejour"
 
 
 @pytest.fixture
@@ -147,16 +148,32 @@ def test_where_nothing_is_seen_it_says_why_as_the_alert_would(
         assert found["unwatched"]["site"] == "https://www.seine-saint-denis.gouv.fr"
 
 
-def test_other_places_are_those_whose_slots_are_seen_the_nearest_first(
-    outlook: Callable[..., dict[str, Any]],
+def test_other_departments_are_named_only_for_what_is_not_bound_to_residence(
+    outlook: Callable[..., dict[str, Any]], tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:
+    add_town_halls(tmp_path, settings_env)
     prove_desks()
-    places = outlook(place="cergy_95")["unwatched"]["otherPlaces"]
-    assert [(each["prefectureId"], each["deskIds"]) for each in places] == [
-        ("bobigny_93", [BOBIGNY]),
-        ("melun_77", [MELUN]),
-    ]
-    assert places[0]["distance"] == pytest.approx(33, abs=3)
+    change(DeskState, DeskState.id == TOWN_HALLS, feasible_seconds=600)
+    assert outlook(place="cergy_95")["unwatched"]["otherPlaces"] == []  # a residence permit
+    (place,) = outlook("PASSEPORT", "cergy_95")["unwatched"]["otherPlaces"]
+    assert (place["prefectureId"], place["deskIds"]) == ("bobigny_93", [TOWN_HALLS])
+    assert place["distance"] == pytest.approx(33, abs=3)
+
+
+def test_desks_waited_for_together_have_one_record(outlook: Callable[..., dict[str, Any]]) -> None:
+    prove_desks()
+    add_desk(feasible_seconds=75)
+    see("2026-12-01", "2026-12-02", at=at("2026-11-16 23:30"))
+    see("2026-12-03", at=at("2026-11-03 08:00"))
+    for days in range(1, 62):
+        if days not in (8, 9, 10):  # a week with four watched days is not counted
+            add_day(BOBIGNY, clock().date() - timedelta(days=days), checks=720, proven=700)
+    facts = outlook()["facts"]
+    assert (facts["notWatchable"], facts["feasibleInterval"]) == (None, 75)
+    assert facts["record"] == {
+        "openings": 2, "slots": 3, "lives": 0, "medianLife": None, "watchedWeeks": 8, "openedWeeks": 2,
+    }  # fmt: skip
+    assert outlook("VISA")["facts"]["record"]["openings"] == 0
 
 
 def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_closed_is_no_longer_sold(
@@ -173,7 +190,7 @@ def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_clo
     found = outlook()
     assert (found["desks"][0]["isSeen"], found["plans"]) == (False, [])
     assert found["unwatched"]["reason"].startswith("the prefecture has closed the page")
-    assert [each["prefectureId"] for each in found["unwatched"]["otherPlaces"]] == ["melun_77"]
+    assert found["unwatched"]["otherPlaces"] == []
 
 
 def test_each_desk_has_how_its_alerts_of_a_year_ended(outlook: Callable[..., dict[str, Any]]) -> None:

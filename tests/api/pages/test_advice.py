@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,11 +15,12 @@ from flask import Flask
 
 from api.alerts.service import stop_alerts
 from api.ground import cache
-from api.models.alert import AlertTarget
+from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
+from api.models.notification import Notification
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import User
+from api.models.user import Contact, User
 from api.models.watchability import Hindrance
 from api.outlook.schemas import HeatCell
 from api.pages.choices import search_places
@@ -37,6 +37,7 @@ from api.pages.words import (
     name_website,
 )
 from configs.ground.clock import clock
+from configs.ground.signing import VerifyAddress, write_token
 from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks
@@ -44,6 +45,7 @@ from tests import factories
 from tests.api.world import TOWN_HALLS, add_town_halls, watch_town_halls
 from tests.clients import Browser, Page
 from tests.desk_proofs import prove_desks
+from tests.factories import rows
 from tests.in_turn import in_turn
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -53,11 +55,6 @@ WISH = "/departements/bobigny_93/titre-sejour"
 @pytest.fixture(autouse=True)
 def _no_cache(redis_server: redis.Redis, frozen: time_machine.Traveller) -> None:
     cache._open_cache.cache_clear()
-
-
-def list_register_links(page: Page) -> list[dict[str, list[str]]]:
-    links = [at["href"] for tag, at in page.tags if tag == "a" and at.get("href", "").startswith("/register")]
-    return [parse_qs(urlsplit(link).query) for link in links]
 
 
 def open_slots(openings: int) -> None:
@@ -127,14 +124,60 @@ def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Brows
     page = visitor.get("/departements/bobigny_93/naturalisation")
     assert "Un captcha cache les créneaux" in page.text
     assert "22 novembre 2026" in page.text
-    assert list_register_links(page) == [{"prefecture": ["bobigny_93"], "procedure": ["NATURALISATION"]}]
+    assert "/departements/bobigny_93/naturalisation/prevenir" in page.html
     factories.add_desk(last_outcome=Outcome.CLOSED)
     factories.add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
     cache._open_cache.cache_clear()
     page = visitor.get("/departements/cergy_95/titre-sejour")
     assert "Aucune page de rendez-vous n’est connue" in page.text
-    links = [at["href"] for tag, at in page.tags if tag == "a" and "melun_77" in at.get("href", "")]
-    assert links == ["/departements/melun_77/titre-sejour"]
+    assert "melun_77" not in page.html, "a residence permit is bound to the department of residence"
+
+
+def show_ways(browse: Callable[..., Browser], language: str = "fr", procedure: str = "titre-sejour") -> str:
+    return " ".join(browse(language).get(f"/departements/cergy_95/{procedure}").text.split())
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("fr", "Écrivez à la préfecture"), ("en", "ANEF"), ("ar", "ANEF")]
+)
+def test_who_cannot_be_watched_is_helped_anyway(
+    browse: Callable[..., Browser], language: str, said: str
+) -> None:
+    text = show_ways(browse, language)
+    assert said in text
+    assert "ANEF" in text
+    assert "ants.gouv.fr" not in text  # a fact about other procedures
+
+
+def test_an_address_alone_asks_to_be_told_once_its_mail_is_pressed(visitor: Browser) -> None:
+    visitor.get("/departements/cergy_95/titre-sejour/prevenir")
+    assert "pas valable" in visitor.send("/prevenir", email="nobody").text
+    for _ in range(2):
+        visitor.get("/departements/cergy_95/titre-sejour/prevenir")
+        visitor.send("/prevenir", email="new@example.org")
+        assert "Un message est en route" in visitor.follow().text
+    mails = [each.kind for each in rows(Notification)]
+    assert set(mails) == {"verify_email"}
+    assert rows(Alert) == []
+    (user,) = rows(User)
+    token = write_token(
+        VerifyAddress(factories.one(Contact, Contact.user_id == user.id).id, "new@example.org")
+    )
+    visitor.client.post(f"/l/{token}")
+    ((target, alert),) = zip(rows(AlertTarget), rows(Alert), strict=True)
+    assert (target.prefecture_id, target.procedure) == ("cergy_95", "TITRE_SEJOUR")
+    assert (alert.awaits_watch, alert.enabled) == (True, False)
+
+
+def test_help_names_who_waits_from_ten_on(visitor: Browser) -> None:
+    for number in range(12):
+        person = factories.add_account(f"p{number}@example.org")
+        target = AlertTarget(prefecture_id="cergy_95", procedure="TITRE_SEJOUR")
+        factories.add_alert(person.id, target, enabled=False, awaits_watch=True)
+    page = visitor.get("/departements/cergy_95/titre-sejour")
+    assert "Au moins 10 personnes attendent" in page.text
+    assert "/departements/cergy_95/page-de-rendez-vous" in page.html
+    assert "personnes attendent" not in visitor.get("/departements/cergy_95/visa").text
 
 
 def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None:
@@ -163,9 +206,52 @@ def test_it_shows_what_became_of_alerts_here_and_each_plan_leads_to_an_account_w
     text = " ".join(visitor.get(WISH).text.split())
     assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
     assert "Fausses alertes pour mille : 5." in text
-    links = list_register_links(visitor.get(f"{WISH}?lang=en"))
+    page = visitor.get(f"{WISH}?lang=en")
+    form = page.find_form("/register")
     wish = {"prefecture": ["bobigny_93"], "procedure": ["TITRE_SEJOUR"], "lang": ["en"]}
-    assert links == [wish | {"plan": [plan]} for plan in ("URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL")]
+    assert (form["attributes"]["method"], form["fields"]) == (
+        "get",
+        wish | {"desk": [""]},
+    )  # all of its desks
+    plans = [at["value"] for tag, at in page.tags if tag == "button" and at.get("name") == "plan"]
+    assert plans == ["URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL"]
+    offered = [at["value"] for _, at in page.tags if at.get("type") == "radio"]
+    assert offered == ["", factories.BOBIGNY, "bobigny_93/naturalisation"]
+
+
+def test_advice_and_order_say_the_same_before_a_price(camille: Browser) -> None:
+    open_slots(9)
+    prove_desks()
+    factories.change(DeskState, feasible_seconds=240)
+    for days in range(1, 85):
+        if days not in range(57, 66):  # one week of them is not watched
+            day = clock().date() - timedelta(days=days)
+            factories.add_day(factories.BOBIGNY, day, checks=9, proven=8)
+    (user,) = rows(User)
+    factories.change(Contact, Contact.user_id == user.id, verified_at=clock())
+    order = "/formule/commande?plan=URGENCE_7J&prefecture=bobigny_93&procedure=titre-sejour"
+    for url in (WISH, order):
+        text = " ".join(camille.get(url).text.replace("\xa0", " ").split())
+        before = text.partition("14,99")[0]
+        for said in (
+            "une vérification en 4 minutes", "ouverts 9 fois (9 en tout)", "pendant 8 des 11 semaines surveillées",
+            "moins de 5 minutes (9 créneaux", "Dernière réponse certaine",
+        ):  # fmt: skip
+            assert said in before, (url, said)
+    factories.change(DeskState, last_proven_at=clock() - timedelta(minutes=34), wished_seconds=60)
+    cache._open_cache.cache_clear()
+    for url in (WISH, order):
+        text = " ".join(camille.get(url).text.replace("\xa0", " ").split())
+        assert "Pas de réponse sûre depuis 34 minutes. Tant que le site ne répond pas" in text, url
+
+
+def test_without_eight_watched_weeks_it_says_nothing_of_weeks(visitor: Browser) -> None:
+    open_slots(4)
+    prove_desks()
+    for days in range(1, 50):
+        factories.add_day(factories.BOBIGNY, clock().date() - timedelta(days=days), checks=9, proven=8)
+    text = visitor.get(WISH).text
+    assert ("ouverts 4 fois" in text, "semaines surveillées" in text) == (True, False)
 
 
 def list_places(page: Page) -> list[str]:
@@ -317,18 +403,21 @@ def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(vis
     assert len(visitor.response.data) < 20_000
 
 
-def test_it_tells_how_many_desks_were_proven_within_a_day(
+def test_it_tells_where_slots_are_seen_for_each_procedure(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
-    assert "Aucun guichet n’a été vérifié" in visitor.get("/").text
-    factories.add_desk(last_proven_at=clock())
-    factories.add_desk("melun_77/titre-sejour", last_proven_at=clock() - timedelta(hours=23))
+    assert "nous ne voyons de créneaux dans aucun département" in visitor.get("/").text
+    prove_desks(factories.BOBIGNY, "melun_77/titre-sejour", times=2)
+    factories.add_desk(
+        "bobigny_93/naturalisation", last_proven_at=clock()
+    )  # a captcha: its slots are not seen
     frozen.shift(timedelta(minutes=2))
     page = visitor.get("/")
     (description,) = re.findall(r'name="description" content="([^"]+)"', page.html)
     for text in (page.text, description):  # search engines read the same
-        said = "24 heures : 2. Départements : 2. Démarches : Titre de séjour."
+        said = "Créneaux visibles en ce moment : Titre de séjour, dans 2 départements."
         assert said in text.replace("\u00a0", " ")
+        assert "Naturalisation" not in said
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
@@ -346,7 +435,7 @@ def find_tile(page: Page, place: str) -> str:
 
 def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browser) -> None:
     prove_desks(factories.BOBIGNY)
-    page = visitor.get("/carte")
+    page = visitor.get("/carte?procedure=titre-sejour")
     assert (find_tile(page, "bobigny_93"), find_tile(page, "melun_77"), find_tile(page, "cergy_95")) == (
         "seen",
         "tried",
@@ -356,6 +445,16 @@ def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browse
     assert (tags["text"], tags["tr"]) == (101, 102)
     assert "Créneaux surveillés" in page.text
     assert len(visitor.response.data) < 40_000
+
+
+def test_the_map_asks_for_the_procedure_first(visitor: Browser) -> None:
+    prove_desks(factories.BOBIGNY)
+    page = visitor.get("/carte")
+    assert not [at for tag, at in page.tags if tag == "table"]
+    text = " ".join(page.text.split())
+    assert "Titre de séjour créneaux visibles dans 1 département" in text
+    assert "Naturalisation créneaux visibles nulle part en ce moment" in text  # behind a captcha
+    assert "/carte?procedure=titre-sejour" in page.html
 
 
 def test_the_filter_counts_only_desks_of_the_procedure(visitor: Browser) -> None:

@@ -14,6 +14,7 @@ from api.accounts.consents import list_versions, read_consent_text
 from api.alerts.schemas import NewAlert
 from api.models.alert import Alert, AlertTarget
 from api.models.appointment import Appointment
+from api.models.desk import DeskState
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
@@ -72,13 +73,17 @@ def test_the_choice_of_a_department_keeps_the_procedure_of_its_address(camille: 
         ("prefecture=93&procedure=titre-sejour", ["TITRE_SEJOUR"]),
         ("prefecture=bobigny_93&procedure=PASSEPORT", ["PASSEPORT"]),  # no desk serves it
         (f"desk={BOBIGNY}", [BOBIGNY]),
+        (
+            f"prefecture=bobigny_93&procedure=TITRE_SEJOUR&desk={BOBIGNY}",
+            [BOBIGNY],
+        ),  # in place of its procedure
         (f"prefecture=bobigny_93&procedure={MARKUP}", []),
     ],
 )
 def test_it_is_filled_from_its_address(camille: Browser, query: str, checked: list[str]) -> None:
     camille.get(f"{NEW}?{query}")
     fields = camille.page.find_form(NEW)["fields"]
-    assert [*fields.get("procedures[]", ()), *fields.get("deskIds[]", ())] == checked
+    assert fields.get("target", []) == checked
 
 
 def test_an_alert_with_all_its_limits_is_created(camille: Browser, door: Door) -> None:
@@ -117,12 +122,35 @@ def test_sent_twice_at_once_it_creates_one(camille: Browser) -> None:
     assert len(rows(Alert)) == 1
 
 
-def test_without_a_plan_it_shows_plans_and_keeps_what_was_typed(camille: Browser) -> None:
-    prove_desks()
+def test_a_desk_replaces_its_procedure(camille: Browser) -> None:
+    hold()
     camille.get(WISH)
-    page = camille.send(NEW, **{"name": "Maman", "limits.weekdays[]": "3"})
-    assert camille.status == 422
-    assert "il faut une formule" in page.text
+    camille.send(NEW, target=BOBIGNY)
+    (target,) = rows(AlertTarget)
+    assert (target.desk_id, target.procedure) == (BOBIGNY, None)
+    page = camille.get(f"/alertes/{target.alert_id}/modifier")
+    assert page.find_form("modifier")["fields"]["target"] == [BOBIGNY]
+
+
+def test_pages_that_nobody_watches_are_one_folded_line(camille: Browser) -> None:
+    page = camille.get(WISH)
+    folded = page.html.partition("<details>")[2].partition("</details>")[0]
+    assert "1 page que nous ne pouvons pas surveiller" in folded
+    assert 'value="bobigny_93/naturalisation"' in folded
+    assert f'value="{BOBIGNY}"' not in folded
+
+
+def test_without_a_plan_it_leads_to_the_plans_with_what_was_typed(camille: Browser) -> None:
+    prove_desks()
+    change(DeskState, feasible_seconds=240)
+    camille.get(WISH)
+    camille.send(NEW, **{"name": "Maman", "limits.weekdays[]": "3"})
+    assert camille.status == 303
+    page = camille.follow()
+    text = " ".join(page.text.split())
+    assert "Votre alerte : Seine-Saint-Denis (93) · Titre de séjour" in text
+    assert text.count("Aujourd’hui, une vérification en 4 minutes environ") == 3  # as slow as its site
+    assert "Par e-mail, Telegram, SMS" in text
     (link,) = (
         at["href"] for name, at in page.tags if name == "a" and "plan=URGENCE_24H" in at.get("href", "")
     )
@@ -134,10 +162,6 @@ def test_without_a_plan_it_shows_plans_and_keeps_what_was_typed(camille: Browser
     )
     assert "Maman" not in link
     assert "Seine-Saint-Denis" in camille.get(link).text
-    camille.get(WISH)
-    page = camille.send(NEW, **{"name": "Maman", "limits.weekdays[]": "3"})
-    fields = page.find_form(NEW)["fields"]
-    assert (fields["name"], fields["limits.weekdays[]"]) == (["Maman"], ["3"])
     assert rows(Alert) == []
 
 

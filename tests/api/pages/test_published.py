@@ -351,7 +351,7 @@ def test_the_mediator_is_named_with_address_and_site(
 def test_the_privacy_page_says_the_times_that_jobs_enforce(visitor: Browser) -> None:
     text = visitor.get("/vie-privee").text
     kept = {
-        "UNVERIFIED_KEPT_FOR": (30, "Sans adresse confirmée, il est supprimé après 30 jours"),
+        "UNVERIFIED_KEPT_FOR": (7, "Sans adresse confirmée, il est supprimé après 7 jours"),
         "ACCOUNT_UNUSED_FOR": (730, "sans être utilisé, après deux ans"),
         "messages_kept_for": (90, "Texte et adresse des messages envoyés : 90 jours"),
         "support_kept_for": (365, "Messages à notre assistance : un an"),

@@ -18,6 +18,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
 from tests.clients import read_json
+from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_desk, change, save, see
 from tests.in_turn import in_turn
 
@@ -144,23 +145,21 @@ def test_a_page_that_closed_or_moved_cannot_be_watched(
     assert read(client)["93"]["watchLevel"] == "full"
 
 
-def test_what_was_proven_within_a_day_is_counted(client: FlaskClient, frozen: time_machine.Traveller) -> None:
-    def count(query: str = "") -> tuple[int, int, list[str]]:
+def test_desks_whose_slots_are_seen_are_counted_by_procedure(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    def count(query: str = "") -> tuple[int, int, dict[str, int]]:
         answer: Any = client.get(f"/api/prefectures/map{query}").json
-        return tuple(answer["proven"].values())
+        return tuple(answer["seen"].values())
 
-    assert count() == (0, 0, [])
-    day = timedelta(days=1)
-    add_desk(last_proven_at=clock() - day)
+    assert count() == (0, 0, {})
+    prove_desks()  # also the one behind a captcha answers, and is not counted
     add_desk("bobigny_93/naturalisation", last_proven_at=clock())
-    add_desk("melun_77/titre-sejour", last_proven_at=clock() - day - timedelta(seconds=1))
-    both = ["TITRE_SEJOUR", "NATURALISATION"]
-    assert count("?procedure=TITRE_SEJOUR") == (2, 1, both)
-    assert count("?procedure=NATURALISATION") == (1, 1, both), "what its one desk is for"
-    assert count("?procedure=PASSEPORT") == (0, 0, [])
-    add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    assert count("?procedure=TITRE_SEJOUR") == (2, 2, {"TITRE_SEJOUR": 2})
+    assert count("?procedure=NATURALISATION") == (0, 0, {})
+    add_desk(last_outcome=Outcome.CLOSED)
     frozen.shift(timedelta(seconds=6))
-    assert count() == (0, 0, []), "a page that closed is watched no more, and the other one is a day old"
+    assert count() == (1, 1, {"TITRE_SEJOUR": 1})
 
 
 def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) -> Desk:

@@ -24,21 +24,22 @@ def choose_plan(person: Person, plan: str) -> None:
     """Choose a plan of the advice; it leads to a new account."""
     person.see("Ce que coûte une alerte")
     person.hands.press(
-        person.main.get_by_role("link", name=person.words.match_start("Choisir", rest=plan)).first
+        person.main.get_by_role("button", name=person.words.match_start("Choisir", rest=plan)).first
     )
     person.arrive("Créer un compte")
 
 
 def ask_to_be_told(person: Person) -> None:
-    """Ask to be told when the wish can be watched; it leads to a new account."""
+    """Ask to be told when the wish can be watched; an address alone is enough for that."""
     person.follow("Me prévenir quand ce sera possible")
-    person.arrive("Créer un compte")
+    person.arrive("Me prévenir quand ce sera possible")
+    expect(person.field("Adresse e-mail")).to_be_visible()
 
 
-def see_unwatched(person: Person, elsewhere: str) -> None:
-    """Wait until the advice says that nothing can be watched, and names another place that is."""
+def see_unwatched(person: Person) -> None:
+    """Wait until the advice says that nothing can be watched, and what helps anyway."""
     person.see(_CAPTCHA)
     person.see("Nous ne vendons pas d’alerte pour cette démarche ici.")
-    expect(person.main.get_by_role("listitem").filter(has_text=elsewhere).get_by_role("link")).to_be_visible()
+    person.see("Sans attendre un rendez-vous en ligne")
     site = person.words.match_start("Regarder sur le site de la préfecture")
     expect(person.main.get_by_role("link", name=site)).to_be_visible()

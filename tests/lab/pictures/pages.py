@@ -25,7 +25,8 @@ PAGES = {
         home / · departments /departements · departments-search /departements?q=saint
         departments-unknown /departements/atlantis_00 · place /departements/bobigny_93
         advice /departements/bobigny_93/titre-sejour · advice-long /departements/digne-les-bains_04/carte-identite
-        advice-unwatched /departements/nanterre_92/titre-sejour · map /carte · map-filtered /carte?procedure=titre-sejour
+        advice-unwatched /departements/nanterre_92/titre-sejour
+        waiting /departements/nanterre_92/titre-sejour/prevenir · map /carte · map-filtered /carte?procedure=titre-sejour
         calendar /calendrier · calendar-place /calendrier?prefecture=nanterre_92&procedure=TITRE_SEJOUR
         calendar-empty /calendrier?prefecture=gueret_23 · ledger /fiabilite · status /statut · terms /conditions
         terms-version /textes/conditions/{find_newest_version()} · privacy /vie-privee · notice /mentions-legales

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from api.accounts.consents import list_versions, read_consent_text
-from api.models.alert import Alert
+from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
 from api.models.payment import Payment
 from api.models.user import Contact
@@ -31,6 +31,10 @@ WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 UNWATCHED = "&prefecture=cergy_95&procedure=TITRE_SEJOUR"
 BUTTON = "commande avec obligation de paiement"
 HEALTH_WISH = "&alert=" + quote(json.dumps({"deskIds": [BOBIGNY], "acceptHealth": True}))
+NAMED = {  # an error names its box
+    "consent.startNow": "Cochez « Je demande expressément que le service commence",
+    "consent.acknowledgesLoss": "Cochez « Je reconnais que je perds mon droit",
+}
 BOXES = ["consent.startNow", "consent.acknowledgesLoss"]
 
 
@@ -133,7 +137,7 @@ def test_each_consent_is_a_box_of_its_own_that_nobody_ticks_for_the_user(buyer: 
         (wrong,) = (at for at in boxes if "aria-invalid" in at)
         assert wrong["name"] == left_out
         assert f"{wrong['id']}-error" in wrong["aria-describedby"]
-        assert "Cochez cette case pour commander" in page.text
+        assert NAMED[left_out] in page.text
         assert rows(Payment) == []
 
 
@@ -344,3 +348,34 @@ def test_it_is_bought_and_each_page_says_that_the_plan_waits(withdrawn: Buyer) -
     assert "du 5 décembre 2026, 00:00 au 12 décembre 2026, 00:00" in (
         withdrawn.get("/dashboard?payment=success&plan=URGENCE_7J").text
     )
+
+
+def test_it_says_by_which_channels_alerts_leave_as_set_up_today(buyer: Buyer) -> None:
+    text = " ".join(buyer.open_order(wish=WISH).text.split())
+    assert "Vos alertes partent parE-mail" in text
+    change(Contact, Contact.user_id == buyer.user.id, enabled=False)
+    text = " ".join(buyer.open_order(wish=WISH).text.split())
+    assert "aucun canal : rien ne vous parviendrait" in text
+
+
+def test_one_desk_replaces_its_procedure(buyer: Buyer) -> None:
+    page = buyer.open_order(wish=WISH)
+    (choice,) = (each for each in page.forms if each["attributes"]["method"] == "get")
+    (chosen,) = choice["fields"]["alert"]
+    offered = [json.loads(at["value"]) for _, at in page.tags if at.get("type") == "radio"]
+    assert json.loads(chosen)["procedures"] == ["TITRE_SEJOUR"]
+    assert [each["deskIds"] for each in offered] == [[], [BOBIGNY], ["bobigny_93/naturalisation"]]
+    buyer.get(f"/formule/commande?plan=URGENCE_7J&alert={quote(json.dumps(offered[1]))}")
+    assert "Seulement : Titre de séjour" in buyer.browser.page.text
+    buyer.press()
+    buyer.pay()
+    (alert,) = rows(Alert)
+    assert [(each.desk_id, each.procedure) for each in rows(AlertTarget)] == [(BOBIGNY, None)]
+    assert alert.enabled
+
+
+def test_what_is_not_watched_is_not_offered_without_its_alert(buyer: Buyer) -> None:
+    page = buyer.open_order(wish=UNWATCHED)
+    add_alert(buyer.user.id)
+    assert "Commander sans cette alerte" not in buyer.open_order(wish=UNWATCHED).text
+    assert "Me prévenir quand ce sera possible" in page.text

@@ -61,6 +61,7 @@ PAGES = {
     "plan.show_withdrawal": "/formule/retractation/{payment}",
     "preferences.show_new_email": "/profil/nouvelle-adresse/{verify}",
     "sign_in.show_registration": "/register?plan=URGENCE_7J",
+    "waiting.ask_address": "/departements/cergy_95/titre-sejour/prevenir",
 }
 # Of operators' pages the same, and what their forms send, with ids of Population in addresses and fields.
 OPERATOR_PAGES = {
@@ -138,7 +139,7 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
     ),
 }  # fmt: skip
 _WISH = {
-    "prefectureId": "bobigny_93", "procedures[]": "TITRE_SEJOUR", "deskIds[]": "bobigny_93/titre-sejour", "name": "Papa",
+    "prefectureId": "bobigny_93", "target": "TITRE_SEJOUR,bobigny_93/titre-sejour", "name": "Papa",
     "language": "en", "limits.dateFrom": "2026-12-01", "limits.dateTo": "2026-12-30", "limits.weekdays[]": "1",
     "limits.hourFrom": "09:00", "limits.hourTo": "12:00", "limits.sites[]": "Bobigny",
 }  # fmt: skip
@@ -166,6 +167,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "sign_in.sign_in": ("/login", {"email": "nobody@example.org", "password": "wrong", "next": "", "resumed": ""}),
     "sign_in.sign_in_with_code": ("/login/code", {"challenge": "x", "code": "123456", "next": "", "resumed": ""}),
     "sign_in.register": ("/register", _EMAIL | _PASSWORD | {"plan": "URGENCE_7J", "next": ""}),
+    "waiting.take_address": ("/departements/cergy_95/titre-sejour/prevenir", {"email": "anna.secret@example.org"}),
     "sign_in.send_reset": ("/forgot", {"email": "anna.secret@example.org"}),
     "sign_in.prove": ("/prove", {"password": "wrong", "code": "123456", "next": "", "resumed": ""}),
     "sign_in.send_confirmation": ("/confirm", {}),

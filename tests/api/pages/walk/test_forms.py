@@ -201,8 +201,8 @@ _SUBSCRIPTION: dict[str, object] = {
 }
 # The page with the form, what its action ends with, what is typed, and the words beside the field that is typed last.
 OF_USERS: tuple[tuple[str, str, dict[str, object], str], ...] = (
-    (WISH, NEW, {"procedures[]": []}, "Choisissez au moins une démarche"),
-    (WISH, NEW, {"deskIds[]": "melun_77/x"}, "n’est pas valable"),
+    (WISH, NEW, {"target": []}, "Choisissez au moins une démarche"),
+    (WISH, NEW, {"target": "melun_77/x"}, "n’est pas valable"),
     (WISH, NEW, {"name": "A" * 10_000}, "80 caractères"),
     (WISH, NEW, {"limits.weekdays[]": "9" * 10_000}, "nombre entier"),
     (WISH, NEW, {"limits.dateFrom": "2027-02-01", "limits.dateTo": "2027-01-01"}, "précéder"),

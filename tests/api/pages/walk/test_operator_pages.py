@@ -59,6 +59,7 @@ ROWS = {
     "admin.list_jobs": ("jobs.list", "job", None),
     "admin.list_audit": ("audit.list", "audit", None),
     "admin.list_settings": ("settings.view", "settings", None),
+    "admin.list_facts": ("facts.list", "fact", None),
 }
 POLLED = {"admin.show_live"}  # by a page whose view was audited
 _LOGS = ("audit", "logins", "users")  # views are audited; a login of the staff notes its use

@@ -1,0 +1,71 @@
+"""Page on which a visitor asks to be told when a wish can be watched: a registration by an address alone."""
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+from pydantic import SecretStr
+
+from api.accounts.schemas import RegistrationForm
+from api.alerts.schemas import NewAlert
+from api.auth import service as accounts
+from api.auth.schemas import EmailBody
+from api.ground.errors import ensure_found
+from api.pages.area import Access, Area
+from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure, write_slug
+from api.pages.cookies import find_login, lead_to
+from api.pages.forms import Form
+from api.web.doors import Door
+from api.web.languages import read_language
+from api.web.stranger_mail import count_mail
+from configs.ground.addresses import fold_address
+from configs.ground.encryption import lookup_hashes
+from configs.world.desk import Procedure
+from configs.world.prefecture import Prefecture
+
+area = Area("waiting", __name__)
+_RULE = "/departements/<id>/<procedure>/prevenir"
+_INVALID = 422
+
+
+@area.page(_RULE, Access.VISITOR)
+def ask_address(id: str, procedure: str) -> ResponseReturnValue:
+    """Ask for the address; who is signed in needs none."""
+    place, wish = _find(id, procedure)
+    if find_login():
+        return lead_to("alert_pages.show_new_alert", prefecture=place.id, procedure=wish.value)
+    return _render(Form(EmailBody), place, wish)
+
+
+@area.action(_RULE, Access.VISITOR, door=Door.REGISTRATION)
+def take_address(id: str, procedure: str) -> ResponseReturnValue:
+    """Send the one mail. Until its link is pressed there is no alert, and nothing is left after a week.
+
+    The password is one that nobody knows, so that the address' owner chooses one. The answer never tells whether the
+    address was known.
+    """
+    place, wish = _find(id, procedure)
+    form = Form.read(EmailBody)
+    if form.errors:
+        return _render(form, place, wish), _INVALID
+    count_mail(form.value.email)
+    alert = NewAlert.model_validate({"prefectureId": place.id, "procedures": [wish], "acceptWaiting": True})
+    # The same wish again is the same registration again, so that no second one puts the first in doubt.
+    kept = f"waiting:{place.id}:{wish}:{fold_address(form.value.email)}"
+    unknown = SecretStr(lookup_hashes(kept)[0].hex())
+    accounts.register(
+        RegistrationForm(email=form.value.email, password=unknown, language=read_language()), alert
+    )
+    return lead_to("sign_in.show_confirmation")
+
+
+def _find(id: str, procedure: str) -> tuple[Prefecture, Procedure]:
+    return ensure_found(find_place(id), "department"), ensure_found(find_procedure(procedure), "procedure")
+
+
+def _render(form: Form[EmailBody], place: Prefecture, procedure: Procedure) -> str:
+    return render_template(
+        "advice/waiting.html",
+        form=form,
+        place=place,
+        name=PROCEDURE_NAMES[procedure],
+        slug=write_slug(procedure),
+    )

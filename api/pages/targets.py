@@ -1,0 +1,81 @@
+"""The question what an alert is for: a procedure as a whole, or one desk in its place."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+
+from api.models.watchability import Hindrance, Standings, is_lasting
+from api.pages.choices import PROCEDURE_NAMES
+from api.pages.words import CLASSES, UNKNOWN, WatchClass, classify_standing
+from configs.world.desk import Desk, Procedure
+from configs.world.prefecture import Prefecture
+
+Key = tuple[tuple[Procedure, ...], tuple[str, ...]]  # procedures, and ids of desks
+Watched = Mapping[str, tuple[WatchClass, Hindrance | None]]  # how desks are watched, by id
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A choice. `is_folded`: a desk that nobody watches, for a lasting reason."""
+
+    key: Key
+    text: str
+    watch: WatchClass
+    is_folded: bool = False
+
+    @property
+    def value(self) -> str:
+        """The choice as a form sends it."""
+        return write_target(*self.key)
+
+
+def write_target(procedures: Iterable[Procedure], desk_ids: Iterable[str]) -> str:
+    """Return what an alert is for as the value of a field."""
+    return ",".join((*procedures, *desk_ids))
+
+
+def read_target(text: str) -> dict[str, list[str]]:
+    """Return what the value of a field names, as an alert's JSON has it; ids of desks have a slash."""
+    parts = [each for each in text.split(",") if each]
+    return {
+        "procedures": [each for each in parts if "/" not in each],
+        "deskIds": [each for each in parts if "/" in each],
+    }
+
+
+def list_targets(
+    place: Prefecture, procedures: Sequence[Procedure], watched: Watched, chosen: Key = ((), ())
+) -> list[Target]:
+    """Return the choices for these procedures of a prefecture, each desk once, and what is chosen in any case."""
+    found: dict[Key, Target] = {}
+    for procedure in procedures:
+        serving = [desk for desk in place.desks if procedure in desk.procedures and desk.id in watched]
+        key: Key = ((procedure,), ())
+        found[key] = _build_target(key, str(PROCEDURE_NAMES[procedure]), serving, watched)
+        for desk in serving if len(serving) > 1 else ():
+            text = _("Seulement : %(desk)s", desk=name_desk(desk))
+            found.setdefault(((), (desk.id,)), _build_target(((), (desk.id,)), text, [desk], watched))
+    if any(chosen) and chosen not in found:
+        named = [desk for desk in place.desks if desk.id in chosen[1]]
+        text = " + ".join([*(str(PROCEDURE_NAMES[each]) for each in chosen[0]), *map(name_desk, named)])
+        others = [desk for desk in place.desks if desk.procedures & {*chosen[0]}]
+        found = {chosen: _build_target(chosen, text, named + others, watched)} | found
+    return list(found.values())
+
+
+def name_desk(desk: Desk) -> str:
+    """Return a desk's name: its label and its site, which no other desk of the prefecture has."""
+    return f"{desk.label} ({desk.site})" if desk.site else desk.label
+
+
+def list_watched(standings: Standings) -> Watched:
+    """Return how desks are watched by their standings."""
+    return {key: (classify_standing(each), each.hindrance) for key, each in standings.items()}
+
+
+def _build_target(key: Key, text: str, about: Sequence[Desk], watched: Watched) -> Target:
+    found = [watched[desk.id] for desk in about]
+    best = min((watch for watch, _why in found), key=CLASSES.index, default=UNKNOWN)
+    is_folded = not key[0] and all(is_lasting(hindrance) for _watch, hindrance in found)
+    return Target(key, text, best, is_folded)
