@@ -118,6 +118,8 @@ class User(Base):
     # When calls may be made, in `time_zone`; from a later hour to an earlier one over midnight.
     calls_from: Mapped[time] = mapped_column(default=CALLS_FROM, server_default="08:00")
     calls_until: Mapped[time] = mapped_column(default=CALLS_UNTIL, server_default="22:00")
+    # which they do not want to set up now
+    declined_channels: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)

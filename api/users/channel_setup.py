@@ -19,7 +19,7 @@ class ChannelSetup:
     channel: Channel
     is_ready: bool  # its owner has set it up, whether or not it is switched on
     is_used: bool  # slot alerts go there
-    is_open: bool  # its owner is asked to set it up
+    is_open: bool  # it is not set up, and its owner has not said: not now
 
 
 def read_channel_setup(session: Session, user_id: UUID, plan: Plan) -> list[ChannelSetup]:
@@ -35,5 +35,12 @@ def read_channel_setup(session: Session, user_id: UUID, plan: Plan) -> list[Chan
         if channel.value in plan.channels and (own or needs.get(channel, True)):
             is_ready = any(one.is_linked and not one.is_lost for one in own)
             is_used = any(one.reachable and MessageGroup.SLOTS not in one.stopped_groups for one in own)
-            found.append(ChannelSetup(channel, is_ready, is_used, is_open=not is_ready))
+            is_open = not is_ready and channel.value not in user.declined_channels
+            found.append(ChannelSetup(channel, is_ready, is_used, is_open))
     return found
+
+
+def decline_channel(session: Session, user_id: UUID, channel: Channel) -> None:
+    """Ask no more to set up a channel; repeated, nothing changes."""
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
+    user.declined_channels = sorted({*user.declined_channels, channel.value})

@@ -11,15 +11,15 @@ from flask_babel import lazy_gettext as _l
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
 from api.auth.browser_names import name_browser
-from api.ground.errors import ApiError
+from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
 from api.models.base import autocommit_session, read_once, session, write_once
-from api.models.user import Channel, ContactState
+from api.models.user import CONTACT_CHANNELS, Channel, ContactState
 from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
-from api.users import push_devices
+from api.users import channel_setup, push_devices
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.push_devices import NewDevice, list_devices
@@ -255,6 +255,15 @@ def remove_device(id: UUID) -> ResponseReturnValue:
         if error.status != _GONE:
             raise
     return lead_to("channels.show_channels", _("Ce navigateur est retiré."))
+
+
+@area.action("/canaux/<channel>/plus-tard", Access.PERSONAL)
+def decline_channel(channel: str) -> ResponseReturnValue:
+    """Ask no more to set up a channel, and lead back to the alert or to the list of alerts."""
+    named = next((each for each in CONTACT_CHANNELS if each.value == channel), None)
+    write_once(channel_setup.decline_channel, current_user_id(), ensure_found(named, "channel"))
+    alert_id = request.form.get("alert", type=UUID)
+    return lead_to("alert_pages.show_alert", id=alert_id) if alert_id else lead_to("dashboard.show_dashboard")
 
 
 def _render_channels(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:

@@ -119,7 +119,7 @@ def test_the_page_waits_until_the_plan_is_there(buyer: Buyer) -> None:
     assert "Vous n’avez pas de formule" not in page.text
 
 
-def test_after_payment_channels_of_the_plan_are_offered_and_tried_one_by_one(
+def test_after_payment_channels_are_offered_until_each_is_set_up_or_declined(
     buyer: Buyer, settings_env: Callable[..., None]
 ) -> None:
     settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
@@ -130,13 +130,19 @@ def test_after_payment_channels_of_the_plan_are_offered_and_tried_one_by_one(
         page = buyer.get(path)
         assert "Par où vous prévenir ?" in page.text
         assert "Lier Telegram" in page.text
-        assert "/canaux#sms" not in page.html, "not of this plan"
+        assert "/canaux/sms/plus-tard" not in page.html, "not of this plan"
     assert "Vous serez prévenu parE-mail" in page.text
     page.forms = [each for each in page.forms if each["fields"].get("channel") == ["email"]]
     buyer.browser.send(f"/alertes/{alert.id}/essai")
     assert [each.channel for each in rows(Notification, Notification.kind == "test_message")] == [
         Channel.EMAIL
     ]
+    buyer.get("/dashboard")
+    for channel in ("push", "telegram"):
+        buyer.browser.send(f"/canaux/{channel}/plus-tard")
+        page = buyer.browser.follow()
+    assert "Par où vous prévenir ?" not in page.text
+    assert "Par où vous prévenir ?" not in buyer.get(f"/alertes/{alert.id}").text
 
 
 def test_a_subscription_says_that_it_goes_on_and_after_found_one_press_ends_it(buyer: Buyer) -> None:

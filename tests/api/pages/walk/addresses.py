@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from api.models.base import Base, engine
 from api.pages.assets import compute_version
 from api.pages.public.legal import list_versions
-from configs.ground.signing import LINK_KINDS, ShowProof, find_kind
+from configs.ground.signing import LINK_KINDS, ShowProof, ShowSlots, find_kind
 from tests.browser_keys import subscribe
 from tests.clients import Page, check_page
 
@@ -201,6 +201,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "channels.add_device": ("/canaux/navigateurs", _DEVICE),
     "channels.remove_device": ("/canaux/navigateurs/{device}/retirer", {}),
     "channels.remove_phone": ("/canaux/sans-numero", {}),
+    "channels.decline_channel": ("/canaux/sms/plus-tard", {}),
     "plan.order": ("/formule/commande", _ORDER),
     "plan.open_portal": ("/formule/portail", {}),
     "plan.cancel": ("/formule/resiliation", {"wished": "2026-11-25"}),
@@ -274,14 +275,14 @@ def _list_plain(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def list_samples(samples: Iterable[str]) -> set[str]:
-    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/prefectures.
+    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/prefectures; that of slots has no form.
 
     Raises:
         AssertionError: a kind of link has none.
     """
     named = {tuple(each.split()) for each in samples}
     kinds = {each[1] for each in named if len(each) > 1}
-    assert {find_kind(each) for each in kinds} == set(LINK_KINDS.values()) - {ShowProof}
+    assert {find_kind(each) for each in kinds} | {ShowProof, ShowSlots} == set(LINK_KINDS.values())
     return {each[0] for each in named}
 
 
