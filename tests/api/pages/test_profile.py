@@ -313,7 +313,7 @@ def test_the_worker_serves_the_whole_site_and_loads_nothing(client: FlaskClient)
 
 
 def test_a_phone_can_put_the_site_on_its_home_screen(client: FlaskClient, camille: Browser) -> None:
-    for page in ("/", "/login", "/canaux"):
+    for page in ("/", "/forgot", "/canaux"):
         html = camille.get(page).html
         assert 'rel="manifest"' in html, "whichever page is put there"
         touch = re.search(r'<link rel="apple-touch-icon" href="([^"]+)">', html)
