@@ -143,7 +143,7 @@ def test_what_is_a_persons_own_is_never_packed(app: Flask, client: FlaskClient, 
     def check(answer: TestResponse) -> None:
         assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, False), answer.request.path
 
-    for path in ("/dashboard", "/profil", "/securite", "/alertes/nouvelle?prefecture=bobigny_93", "/login"):
+    for path in ("/dashboard", "/profil", "/securite", "/alertes/nouvelle?prefecture=bobigny_93", "/forgot"):
         check(camille.client.get(path, headers=TAKES | {"Accept": "text/html"}))
     headers = TAKES | person("ada@example.org").headers
     for path in ("/api/alerts", "/api/auth/me"):
