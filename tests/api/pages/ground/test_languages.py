@@ -144,7 +144,7 @@ def read_form(app: Flask, data: dict[str, object]) -> Form[NewAlert]:
 )
 def test_days_hours_and_figures_are_read_as_people_write_them(app: Flask, day: str, hour: str) -> None:
     form = read_form(app, {
-        "prefectureId": "bobigny_93", "target": "TITRE_SEJOUR", "limits.weekdays[]": ["\u0661", " 3 "],
+        "prefectureId": "bobigny_93", "procedures[]": "TITRE_SEJOUR", "limits.weekdays[]": ["\u0661", " 3 "],
         "limits.dateTo": day, "limits.hourFrom": hour, "limits.hourTo": "18 h",
     })  # fmt: skip
     assert form.errors == {}
