@@ -1,6 +1,6 @@
 """Orders of operators about desks and hosts: rows, which the planner carries out within a second or two.
 
-What `scrapy hosts` and `scrapy check` do; the API never calls the crawler.
+What `scrapy hosts` and `scrapy desks` order, and checks at once; the API never calls the crawler.
 """
 
 from typing import Annotated, Any
@@ -73,19 +73,6 @@ def request_check(session: Session, desk: Desk) -> dict[str, Any]:
         raise ApiError(409, "host-stopped", f"an operator has stopped {desk.host}: let it go first")
     state.check_requested_at = clock()
     return {"checkRequestedAt": write_instant(state.check_requested_at)}
-
-
-def vouch_for_desk(session: Session, desk: Desk) -> dict[str, Any]:
-    """Note an operator's word that people book at a stale address that answers again; return what changed.
-
-    Raises:
-        ApiError: 409, no such address is being tried.
-    """
-    if not desk.is_tried:
-        raise ApiError(409, "desk-not-tried", "no stale address of this desk is being tried")
-    state = _lock_desk(session, desk)
-    before, state.vouched_at = state.vouched_at, clock()
-    return {"vouchedAt": [write_instant(before), write_instant(state.vouched_at)]}
 
 
 def stop_host(session: Session, host: str, reason: str) -> dict[str, Any]:

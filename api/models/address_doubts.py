@@ -1,8 +1,9 @@
 """Doubts about desks whose checks prove them: what must be known before anybody may pay for one.
 
 "No slots" for ever is no proof that people book at a stale address, which an abandoned page says for years. Such a desk
-is sold only once slots were seen there, or a page of the prefecture's own site links it today, or an operator said so;
-and only if the page's own title fits the desk's label. What robots.txt forbids is sold nowhere.
+is sold only once slots were seen there, or a page of the prefecture's own site links it today; and only if the
+page's own title fits the desk's label. What robots.txt forbids is sold nowhere. An operator who knows better grades it
+`confirmed` in its file, with the date: then it is not stale any more.
 """
 
 import re
@@ -46,7 +47,7 @@ def _doubt(desk: Desk, state: Any, linked: bool) -> str | None:
         return None
     if not fits_label(state.page_title or "", desk.label):
         return "its old address answers again, but the page's title does not say that it is for this"
-    if not (linked or state.last_slot_at or state.vouched_at):
+    if not (linked or state.last_slot_at):
         return "its old address answers again, and nothing proves yet that people book there"
     return None
 

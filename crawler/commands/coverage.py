@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scrapy.commands import ScrapyCommand
 
-from configs.world.desk import Desk, Grade, Procedure, WatchLevel
+from configs.world.desk import Desk, Procedure, WatchLevel
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
 from crawler.commands import OperatorCommand
@@ -31,11 +31,6 @@ own checks prove it, and is being tried before. What is probed is an old address
 What is waited for has a page that is not asked, that shows no slots, or of which no file says what it is for (asked
 once a day, never sold). `make bench ARGS='--only wishes'` asks the API for each wish."""
 
-_LEVELS = (
-    (WatchLevel.FULL, "slots are seen"),
-    (WatchLevel.PRESENCE, "only its existence is seen"),
-    (WatchLevel.NONE, "not watched"),
-)
 # Of desks, and of wishes by their nearest desk; what is known of a desk beyond its file is in the table `desks`
 _STATES = ("can be sold", "probed", "waited for", "unknown")
 
@@ -44,7 +39,7 @@ class Command(OperatorCommand, ScrapyCommand):
     """Prints the page."""
 
     requires_project = True
-    SHORT = "Say what of the country can be watched, by platform and procedure"
+    SHORT = "Say what of the country can be watched, by state and platform"
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Print it; desk files that are wrong are named."""
@@ -75,9 +70,6 @@ def page(found: Mapping[str, Prefecture]) -> str:
             ("system", "platform", "grade", "watch level", "desks"),
             ((*key, number) for key, number in sorted(counted.items())),
         ),
-        "## By procedure\n\nDepartments with a desk; stale and retired addresses are left out. "
-        "`scrapy desks` lists the desks.\n\n"
-        + _table(("procedure", *(text for _, text in _LEVELS)), _procedures(places)),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -99,23 +91,6 @@ def _state_of(desk: Desk) -> str:
     if desk.shows_slots:
         return "can be sold"
     return "probed" if desk.is_probed and desk.is_named else "waited for"
-
-
-def _procedures(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:
-    """Yield, for each procedure, the departments that have a present desk of it at each level."""
-    present = {
-        (place.department, procedure, _level_of(desk))
-        for place in places
-        for desk in place.desks
-        if desk.grade not in (Grade.STALE, Grade.RETIRED)
-        for procedure in desk.procedures
-    }
-    for procedure in Procedure:
-        cells = []
-        for level, _ in _LEVELS:
-            there = [each.department for each in places if (each.department, procedure, level) in present]
-            cells.append(f"all {len(there)}" if len(there) == len(places) else " ".join(there) or "-")
-        yield (procedure, *cells)
 
 
 def _level_of(desk: Desk) -> WatchLevel:

@@ -288,8 +288,7 @@ def test_a_paid_desk_that_is_forbidden_goes_on_for_two_days_then_counts_as_close
         ({"page_title": "Naturalisation par décret"}, "nothing proves yet that people book"),
         ({"page_title": "Permis de conduire", "last_slot_at": NOW}, "the page's title does not say"),
         ({"page_title": "Demande de naturalisation", "last_slot_at": NOW}, None),
-        ({"page_title": "Demande de naturalisation", "vouched_at": NOW}, None),
-        ({"page_title": "Naturalisation", "vouched_at": NOW, "forbidden_at": NOW}, "robots.txt forbids"),
+        ({"page_title": "Naturalisation", "last_slot_at": NOW, "forbidden_at": NOW}, "robots.txt forbids"),
     ],
 )
 def test_a_tried_desk_is_sold_where_its_title_fits_and_something_proves_that_people_book(

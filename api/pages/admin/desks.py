@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from api.admin.access import audited
 from api.admin.checks import DAY, CheckQuery, list_checks
-from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk, vouch_for_desk
+from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk
 from api.admin.desks import (
     DeskQuery,
     WatchedDesk,
@@ -215,7 +215,6 @@ def _list_address_facts(state: DeskState) -> list[tuple[Cell, object]]:
         ("Jours de preuve, absences de suite", f"{state.proven_days}, {state.gone_probes}"),
         ("À l’essai", state.tried_at or False),
         ("Titre de la page", state.page_title is not None and cells.own(state.page_title)),
-        ("Un opérateur s’en porte garant", state.vouched_at or False),
     ]
 
 
@@ -230,8 +229,6 @@ def _list_actions(found: WatchedDesk) -> list[Cell]:
     else:
         check = cells.button("Vérifier maintenant", "admin.ask_request_check", **at)
         orders = [check, cells.second_button("Mettre en pause", "admin.ask_pause_desk", **at)]
-        if find_desk(found.id).is_tried:
-            orders.append(cells.second_button("On y prend rendez-vous", "admin.ask_vouch_for_desk", **at))
     return [*orders, checks, cells.audit_link(found.id)]
 
 
@@ -296,27 +293,6 @@ def _describe_check(prefecture: str, slug: str) -> Confirmation:
     )
 
 
-def _describe_vouching(prefecture: str, slug: str) -> Confirmation:
-    desk = find_desk(f"{prefecture}/{slug}")
-    return Confirmation(
-        title=f"Se porter garant de {desk.id} ?",
-        effects=(
-            "Vous avez ouvert la page : des gens y prennent rendez-vous aujourd’hui.",
-            f"« {desk.label} » peut être vendu, si le titre de la page va avec ce nom.",
-        ),
-        button="On y prend rendez-vous",
-        back=build_desk_url(desk.id),
-        texts={"desk-not-tried": "Son adresse n’est pas à l’essai : il n’y a rien à dire."},
-    )
-
-
-def _vouch(_: NoFields, prefecture: str, slug: str) -> str:
-    desk = find_desk(f"{prefecture}/{slug}")
-    with audited("desk.vouch", "desk", desk.id) as work:
-        work.changes.update(vouch_for_desk(work.session, desk))
-    return f"C’est noté pour {desk.id}."
-
-
 def _pause(wanted: Reason, prefecture: str, slug: str) -> str:
     desk = find_desk(f"{prefecture}/{slug}")
     with audited("desk.pause", "desk", desk.id) as work:
@@ -340,5 +316,4 @@ def _request_check(_: NoFields, prefecture: str, slug: str) -> str:
 
 add_action(f"{_ONE}/pause", "pause_desk", _describe_pause, _pause, form=Reason)
 add_action(f"{_ONE}/reprise", "resume_desk", _describe_resume, _resume)
-add_action(f"{_ONE}/garantie", "vouch_for_desk", _describe_vouching, _vouch)
 add_action(f"{_ONE}/verification", "request_check", _describe_check, _request_check)

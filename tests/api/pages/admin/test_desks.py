@@ -5,7 +5,7 @@ from datetime import timedelta
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
 from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
-from configs.world.desk import Outcome, set_tried_desks
+from configs.world.desk import Outcome
 from tests.api.pages.admin.conftest import act, audit, walk
 from tests.clients import Browser
 from tests.factories import (
@@ -130,21 +130,6 @@ def test_a_check_is_asked_for_and_refused_while_the_host_is_stopped(admin: Brows
     page = admin.send("/verification")
     assert "Ce guichet n’est pas surveillé" in page.text
     assert len(audit("desk.check")) == 1
-
-
-def test_an_operator_vouches_for_a_stale_address_that_is_being_tried(admin: Browser) -> None:
-    visa = "bobigny_93/visa"
-    add_desk(visa, tried_at=clock(), proven_days=3, page_title="Visa : prise de rendez-vous")
-    admin.get(f"/admin/guichets/{visa}/garantie")
-    assert "n’est pas à l’essai" in admin.send("/garantie").text
-    set_tried_desks([visa])
-    admin.get(f"/admin/guichets/{visa}/garantie")
-    admin.send("/garantie")
-    page = admin.follow()
-    set_tried_desks(())
-    assert "Visa : prise de rendez-vous" in page.text
-    assert get(DeskState, visa).vouched_at
-    assert len(audit("desk.vouch")) == 1
 
 
 def test_a_host_shows_its_robots_txt_and_what_it_forbids(admin: Browser) -> None:

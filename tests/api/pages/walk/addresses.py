@@ -73,7 +73,6 @@ OPERATOR_PAGES = {
     "admin.ask_pause_desk": "/admin/guichets/bobigny_93/titre-sejour/pause",
     "admin.ask_resume_desk": "/admin/guichets/bobigny_93/titre-sejour/reprise",
     "admin.ask_request_check": "/admin/guichets/bobigny_93/titre-sejour/verification",
-    "admin.ask_vouch_for_desk": "/admin/guichets/bobigny_93/visa/garantie",
     "admin.list_candidates": "/admin/pages-proposees?state=open",
     "admin.show_candidate": "/admin/pages-proposees/{candidate}",
     "admin.ask_accept_candidate": "/admin/pages-proposees/{candidate}/acceptation",
@@ -108,7 +107,6 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "admin.pause_desk": ("/admin/guichets/bobigny_93/titre-sejour/pause", {"reason": "a test"}),
     "admin.resume_desk": ("/admin/guichets/bobigny_93/titre-sejour/reprise", {}),
     "admin.request_check": ("/admin/guichets/bobigny_93/titre-sejour/verification", {}),
-    "admin.vouch_for_desk": ("/admin/guichets/bobigny_93/visa/garantie", {}),
     "admin.accept_candidate": (
         "/admin/pages-proposees/{candidate}/acceptation",
         {"prefectureId": "bobigny_93", "label": "Titre de séjour", "procedures[]": "TITRE_SEJOUR"},
