@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
-from babel.dates import format_date, format_time
+from babel.dates import format_date
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
@@ -21,6 +21,7 @@ from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
+from configs.ground.text import write_time
 from configs.programs.jobs import run_worker
 from configs.programs.matching_queues import CRITICAL, MANY
 from configs.programs.startup import exit_on_config_error
@@ -55,7 +56,7 @@ def preload() -> None:
     configure_mappers()
     messages.warm_up()
     format_date(clock(), "full", locale=messages.FALLBACK)
-    format_time(clock(), "medium", locale=messages.FALLBACK)
+    write_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()
     plans()
     kinds()

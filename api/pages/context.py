@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
+from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.support import Translations
 from flask import Flask, current_app, g, request, url_for
@@ -21,7 +21,7 @@ from api.pages.assets import build_asset_url
 from api.pages.cookies import take_notice, write_token_field
 from api.web.languages import choose_language, read_direction, read_language
 from configs.ground.clock import clock
-from configs.ground.text import write_first
+from configs.ground.text import write_first, write_time
 from configs.settings import settings
 from configs.world.desk import zone_or_home
 
@@ -190,13 +190,13 @@ def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:
     local, locale = moment.astimezone(zone_or_home(zone)), _locale()
     if style != "long":
         return write_first(format_datetime(local, style, locale=locale))
-    day, hour = format_date(local, "long", locale=locale), format_time(local, "short", locale=locale)
+    day, hour = format_date(local, "long", locale=locale), write_time(local, "short", locale=locale)
     return str(locale.datetime_formats["long"]).format(hour, write_first(day)).replace("'", "")
 
 
 def write_hour(moment: datetime, zone: str) -> str:
     """Return the hour of an instant in a zone: `10:00`."""
-    return format_time(moment, "short", tzinfo=zone_or_home(zone), locale=_locale())
+    return write_time(moment, "short", tzinfo=zone_or_home(zone), locale=_locale())
 
 
 def write_duration(seconds: float, *, ago_from: datetime | None = None) -> str:

@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_time, get_day_names
+from babel.dates import get_day_names
 from babel.numbers import format_decimal
 from flask_babel import get_locale
 
 from api.outlook.schemas import HeatCell
+from configs.ground.text import write_time
 
 _LEVELS = 4
 _BUSIEST = 3
@@ -72,7 +73,7 @@ def _describe(cell: HeatCell, words: _Words) -> dict[str, Any]:
 def _list_words(locale: Locale) -> _Words:
     """Return names of weekdays and hours: a page of many desks has thousands of them, and Babel takes its time."""
     names = get_day_names("wide", locale=locale)
-    hours = [format_time(time(hour), "short", locale=locale) for hour in range(24)]
+    hours = [write_time(time(hour), "short", locale=locale) for hour in range(24)]
     return _Words([names[index] for index in range(7)], hours)
 
 

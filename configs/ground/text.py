@@ -3,9 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
+
+from babel import Locale
+from babel.dates import format_time
 
 FRENCH = "fr"  # the fallback
 MESSAGE_LANGUAGES = {
@@ -50,6 +53,7 @@ _FIRST = re.compile(
     r"\b1(?= (?:mars|mai|juin|août|(?:janv|févr)(?:ier|\.)|avr(?:il|\.)|juil(?:let|\.)|oct(?:obre|\.)"
     r"|(?:sept|nov|déc)(?:embre|\.))(?!\w))"
 )
+_BY_24_HOURS = {"short": "HH:mm", "medium": "HH:mm:ss"}
 _HOUR = re.compile(r"(\d{1,2}) ?(?:[:.] ?(?=\d)|h ?)(\d\d)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s'\",()./_-]+")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
@@ -86,6 +90,14 @@ def join_code(text: str) -> str:
 def write_first(date: str) -> str:
     """Return a date in words with `1er mars` for French's first of a month, of which Babel makes `1 mars`."""
     return _FIRST.sub("1er", date)
+
+
+def write_time(
+    moment: datetime | time, style: str, *, locale: Locale | str, tzinfo: tzinfo | None = None
+) -> str:
+    """Return an hour as its language writes it; in Arabic by 24 hours, as the official pages do."""
+    pattern = _BY_24_HOURS.get(style, style) if str(locale).startswith("ar") else style
+    return format_time(moment, pattern, tzinfo=tzinfo, locale=locale)
 
 
 def normalize_day(text: str) -> str:

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time, get_timezone_location
+from babel.dates import format_date, get_timezone_location
 
 from api.models.alert import AlertTarget
-from configs.ground.text import write_first
+from configs.ground.text import write_first, write_time
 from configs.world.desk import HOME_ZONE, reveals_health, zone_of
 from configs.world.prefecture import desks, prefectures
 
@@ -92,7 +92,7 @@ def write_day(day: date, language: str, form: str = "long") -> str:
 def write_moment(at: datetime | str, zone: ZoneInfo, language: str) -> tuple[str, str]:
     """Return in words the day and the hour of an instant (ISO 8601), in that zone."""
     local = (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone(zone)
-    return write_day(local, language), format_time(local, "short", locale=language)
+    return write_day(local, language), write_time(local, "short", locale=language)
 
 
 def since_values(at: str, zone: ZoneInfo, language: str) -> dict[str, str]:

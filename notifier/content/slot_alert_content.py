@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
 from configs.ground.signing import StopAlerts, write_address, write_token
+from configs.ground.text import write_time
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
 from notifier.content.message_kind_base import TemplateContext, sms_stop_page
@@ -78,7 +79,7 @@ class SlotOpening:
         seen, since_hour = self.seen_at.astimezone(where.zone), None
         if self.since and _WHILE <= self.seen_at - self.since < _TODAY:
             pattern = "H 'h' mm" if language == "fr" else "short"
-            since_hour = format_time(self.since, pattern, locale=language, tzinfo=where.zone)
+            since_hour = write_time(self.since, pattern, locale=language, tzinfo=where.zone)
         return {
             "prefecture": where.name,
             "department": where.department,
@@ -90,7 +91,7 @@ class SlotOpening:
             "city": name_city(where.zone, language),
             "seen_day": write_day(seen, language),
             "since_hour": since_hour,
-            "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
+            "seen_hour": write_time(seen, "medium", locale=language, tzinfo=where.zone),
             **first_moment(moments, where, language),
             **_list_days(moments, language),
         }
@@ -191,7 +192,7 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
     return {
         "first_day": write_day(day, language, "full"),
         "first_day_short": shorten_day(day, language),
-        "first_hour": format_time(instant, "short", locale=language, tzinfo=where.zone) if hour else None,
+        "first_hour": write_time(instant, "short", locale=language, tzinfo=where.zone) if hour else None,
     }
 
 

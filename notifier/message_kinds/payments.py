@@ -13,7 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from babel.dates import format_time, format_timedelta
+from babel.dates import format_timedelta
 from babel.numbers import format_currency
 from sqlalchemy.orm import Session, aliased
 
@@ -34,7 +34,7 @@ from configs.ground.signing import (
     WithdrawOrder,
     write_link,
 )
-from configs.ground.text import FRENCH
+from configs.ground.text import FRENCH, write_time
 from configs.settings import settings
 from configs.world.plan import PlanName, name_plan, plan
 from configs.world.prefecture import prefectures
@@ -360,7 +360,7 @@ def _describe_declaration(due: DueMessage, declared: Declaration) -> dict[str, A
         "email": declared.email or "",
         **_name_order(known, due.language),
         "made_day": _write_day(declared.made_at, due.language),
-        "made_hour": format_time(declared.made_at, "medium", tzinfo=ZONE, locale=due.language),
+        "made_hour": write_time(declared.made_at, "medium", tzinfo=ZONE, locale=due.language),
     }
 
 

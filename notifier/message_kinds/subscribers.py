@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from babel.dates import format_time, format_timedelta
+from babel.dates import format_timedelta
 from sqlalchemy.orm import load_only
 
 from api.models.alert import Alert
@@ -18,7 +18,7 @@ from api.models.incident import Incident
 from api.models.notification import Notification, State
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import MoveReminders, TellHowItWent, write_link
-from configs.ground.text import FRENCH
+from configs.ground.text import FRENCH, write_time
 from configs.world.prefecture import desks
 from notifier.content.desk_location import (
     HOME,
@@ -117,8 +117,8 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
     words = {
         "city": name_city(desk.zone, due.language),
         "day": write_day(begins, due.language, "EEEE d MMMM" if due.language == FRENCH else "full"),
-        "begins": format_time(begins, "short", locale=due.language),
-        "ends": ends and format_time(ends, "short", locale=due.language),
+        "begins": write_time(begins, "short", locale=due.language),
+        "ends": ends and write_time(ends, "short", locale=due.language),
         "is_tomorrow": begins.date() - due.now.astimezone(desk.zone).date() == _DAY,
     }
     return TemplateContext({"spot": spot, **words}, desk.url)
@@ -161,7 +161,7 @@ def _describe_appointment(due: DueMessage) -> TemplateContext | Skip:
         "where": home.where,
         "place": found.place or "",
         "day": write_day(local, due.language, "full"),
-        "hour": format_time(local, "short", locale=due.language),
+        "hour": write_time(local, "short", locale=due.language),
         "url": write_link(MoveReminders(found.id)),
     }
     return TemplateContext(values)

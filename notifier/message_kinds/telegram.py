@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from babel.dates import format_time
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import REOPENS, Alert, ClosedBecause
@@ -20,7 +19,7 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from configs.ground.bot_buttons import ALL, shorten_id, write_alert_button, write_language_button
-from configs.ground.text import MESSAGE_LANGUAGES
+from configs.ground.text import MESSAGE_LANGUAGES, write_time
 from notifier.content.desk_location import location_of, name_desk, name_place
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
@@ -289,7 +288,7 @@ def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateCo
         return replace(shown, values=shown.values | {"is_gone": False})
     first, at = told[0].detection, datetime.fromisoformat(edit["at"])
     zone = location_of(first.desk_id, first.prefecture_id).zone
-    gone_hour = format_time(at, "short", locale=due.language, tzinfo=zone)
+    gone_hour = write_time(at, "short", locale=due.language, tzinfo=zone)
     values = {"openings": shown.values["openings"], "gone_hour": gone_hour, "is_gone": True}
     return replace(shown, values=values, url=None)
 

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Literal
 from uuid import UUID
 
-from babel.dates import format_time
 from sqlalchemy.orm import Session
 
 from api.alerts.answer_matches import AnnouncedMatch, list_announced
@@ -19,6 +18,7 @@ from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.user import User
 from configs.ground.clock import clock
+from configs.ground.text import write_time
 from configs.world.desk import zone_of, zone_or_home
 from configs.world.prefecture import Prefecture, prefectures
 
@@ -65,7 +65,7 @@ class AskedMessage:
         """Return until when an answer may change: the hour on its reader's clock; empty once that is over."""
         zone = zone_or_home(self.user.time_zone)
         end = stored.changeable_until
-        return format_time(end, "short", locale=language, tzinfo=zone) if end > clock() else ""
+        return write_time(end, "short", locale=language, tzinfo=zone) if end > clock() else ""
 
 
 @dataclass(frozen=True, slots=True)

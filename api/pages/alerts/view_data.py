@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from babel.dates import format_time, get_day_names
+from babel.dates import get_day_names
 from flask_babel import LazyString, get_locale, lazy_gettext
 from flask_babel import gettext as _
 
@@ -36,6 +36,7 @@ from api.prefectures.schemas import DeskAnswer
 from api.users.channel_setup import ChannelSetup, read_channel_setup
 from configs.ground.clock import clock
 from configs.ground.signing import MoveReminders, write_token
+from configs.ground.text import write_time
 from configs.world.plan import Plan, PlanName
 from configs.world.prefecture import desks, prefectures
 
@@ -142,7 +143,7 @@ def _describe_days(limits: Limits) -> str:
 
 def _describe_hours(limits: Limits) -> str:
     begins, ends = (
-        each and format_time(each, "short", locale=get_locale() or "fr")
+        each and write_time(each, "short", locale=get_locale() or "fr")
         for each in (limits.hour_from, limits.hour_to)
     )
     if begins and ends:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from babel.dates import format_date, format_time
+from babel.dates import format_date
 from babel.numbers import format_currency
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from api.payments.ledger.grants import find_plan_end, price_use
 from api.payments.ledger.subscriptions import RENEWING
 from api.payments.ledger.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.ground.clock import clock
-from configs.ground.text import write_first
+from configs.ground.text import write_first, write_time
 from configs.world.desk import zone_or_home
 from configs.world.plan import Plan, PlanName, name_plan, plan, rank_plan
 
@@ -221,5 +221,5 @@ def _choose_parts(quote: QuoteAnswer) -> list[str]:
 
 
 def _write_moment(moment: datetime, language: str) -> str:
-    day, hour = format_date(moment, "long", locale=language), format_time(moment, "short", locale=language)
+    day, hour = format_date(moment, "long", locale=language), write_time(moment, "short", locale=language)
     return _TEXTS[language]["at"].format(day=write_first(day), hour=hour)
