@@ -27,8 +27,37 @@ from configs.world.desk import zone_or_home
 
 _l = lazy_gettext
 _SOURCE = "fr"  # the language of templates and code
-Place = Literal["head", "account", "foot", "operators"]
-# (endpoint, text). Operators' pages are French only.
+Place = Literal["head", "account", "settings", "foot", "operators"]
+# (endpoint, text).
+OPERATORS = {  # by group; their pages are French only
+    "Veille": (
+        ("admin.show_status", "État"),
+        ("admin.list_incidents", "Incidents"),
+        ("admin.list_desks", "Guichets"),
+        ("admin.list_checks", "Vérifications"),
+        ("admin.list_candidates", "Pages proposées"),
+        ("admin.list_hosts", "Sites"),
+        ("admin.list_detections", "Détections"),
+    ),
+    "Messages": (
+        ("admin.list_alerts", "Alertes"),
+        ("admin.list_answers", "Réponses"),
+        ("admin.list_messages", "Messages"),
+        ("admin.list_dead_letters", "Messages échoués"),
+        ("admin.list_delivery", "Distribution"),
+    ),
+    "Clients": (
+        ("admin.list_users", "Utilisateurs"),
+        ("admin.list_payments", "Paiements"),
+        ("admin.list_declarations", "Déclarations"),
+        ("admin.list_events", "Événements Stripe"),
+    ),
+    "Système": (
+        ("admin.list_jobs", "Tâches"),
+        ("admin.list_audit", "Journal"),
+        ("admin.list_settings", "Réglages"),
+    ),
+}
 LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
     "head": (
         ("home.show_home", _l("Accueil")),
@@ -37,14 +66,17 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("ledger.show_ledger", _l("Fiabilité")),
     ),
     "account": (
-        ("dashboard.show_dashboard", _l("Mes alertes")),
-        ("channels.show_channels", _l("Canaux")),
-        ("messages.show_notices", _l("Notifications")),
-        ("messages.show_messages", _l("Messages")),
+        ("dashboard.show_dashboard", _l("Alertes")),
         ("plan.show_plan", _l("Formule")),
+        ("channels.show_channels", _l("Réglages")),
+        ("messages.show_notices", _l("Notifications")),  # the bell
+    ),
+    "settings": (
+        ("channels.show_channels", _l("Canaux")),
         ("preferences.show_profile", _l("Profil")),
         ("security.show_security", _l("Sécurité")),
         ("personal_data.show_data", _l("Mes données")),
+        ("messages.show_messages", _l("Messages envoyés")),
     ),
     "foot": (
         ("status.show_status", _l("État du service")),
@@ -57,29 +89,9 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("declaration_pages.show_withdrawal", _l("renoncer au contrat ici")),
         ("declaration_pages.show_cancellation", _l("résilier votre contrat")),
     ),
-    "operators": (
-        ("admin.show_status", "État"),
-        ("admin.list_incidents", "Incidents"),
-        ("admin.list_desks", "Guichets"),
-        ("admin.list_checks", "Vérifications"),
-        ("admin.list_candidates", "Pages proposées"),
-        ("admin.list_facts", "Faits à lire"),
-        ("admin.list_hosts", "Sites"),
-        ("admin.list_detections", "Détections"),
-        ("admin.list_alerts", "Alertes"),
-        ("admin.list_answers", "Réponses"),
-        ("admin.list_messages", "Messages"),
-        ("admin.list_dead_letters", "Messages échoués"),
-        ("admin.list_delivery", "Distribution"),
-        ("admin.list_users", "Utilisateurs"),
-        ("admin.list_payments", "Paiements"),
-        ("admin.list_declarations", "Déclarations"),
-        ("admin.list_events", "Événements Stripe"),
-        ("admin.list_jobs", "Tâches"),
-        ("admin.list_audit", "Journal"),
-        ("admin.list_settings", "Réglages"),
-    ),
+    "operators": tuple(link for links in OPERATORS.values() for link in links),
 }
+_AREAS = {endpoint.partition(".")[0] for endpoint, _ in LINKS["settings"]} - {"messages"}
 Style = Literal["short", "medium", "long", "full"]
 _READS = ("GET", "HEAD")
 
@@ -106,12 +118,25 @@ def list_links(place: Place) -> list[dict[str, Any]]:
     ]
 
 
+def list_operator_groups() -> list[dict[str, Any]]:
+    """Return the groups of operators' links, and which of them has this page."""
+    links = {str(each["text"]): each for each in list_links("operators")}
+    groups = [{"title": title, "links": [links[text] for _, text in its]} for title, its in OPERATORS.items()]
+    return [each | {"open": any(link["current"] for link in each["links"])} for each in groups]
+
+
 def _compare(endpoint: str, place: Place) -> Literal["page", "true", ""]:
     if request.endpoint == endpoint:
         return "page"
     above = f"{url_for(endpoint)}/"  # of the status it would be above everything
     is_within = place == "operators" and above != "/admin/" and request.path.startswith(above)
-    return "true" if is_within else ""
+    is_setting = (place, endpoint) == ("account", "channels.show_channels") and is_of_settings()
+    return "true" if is_within or is_setting else ""
+
+
+def is_of_settings() -> bool:
+    """Return whether this page is one of those below the link « Réglages »."""
+    return request.blueprint in _AREAS or request.endpoint == "messages.show_messages"
 
 
 class PoDomain(Domain):  # type: ignore[misc] # Flask-Babel has no types
@@ -142,6 +167,8 @@ def register_context(app: Flask) -> None:
         write_duration=write_duration,
         list_languages=list_languages,
         nav=list_links,
+        operator_groups=list_operator_groups,
+        is_of_settings=is_of_settings,
         consent_text=lambda subject: read_consent_text(subject, read_language()),
         csrf_field=write_token_field,
     )
