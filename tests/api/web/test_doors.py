@@ -38,6 +38,7 @@ KNOCKS: dict[str, tuple[str, dict[str, str]]] = {
     "sign_in.take_code": ("/confirm/code", {"code": "123456"}),
     "sign_in.repeat_mail": ("/confirm/renvoi", _MAIL),
     "sign_in.correct_address": ("/confirm/adresse", _MAIL),
+    "waiting.take_address": ("/departements/cergy_95/titre-sejour/prevenir", _MAIL),
     "auth.verify_email": ("/api/auth/verify-email", {"token": "x"}),
     "auth.reset_password": ("/api/auth/reset-password", _CHOICE),
     "support.ask_support": ("/api/support", {"email": EMAIL, "message": "Bonjour"}),

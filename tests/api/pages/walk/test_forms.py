@@ -32,7 +32,7 @@ from tests.in_turn import in_turn
 
 VISITORS = (
     "sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.register", "sign_in.send_reset", "sign_in.take_code",
-    "sign_in.repeat_mail", "sign_in.correct_address",
+    "sign_in.repeat_mail", "sign_in.correct_address", "waiting.take_address",
 )  # fmt: skip
 FEW = (
     "alert_pages.create_alert",
@@ -301,7 +301,12 @@ def read_access(app: Flask, endpoint: str) -> str:
 
 
 # Pages of visitors that lead on who is signed in.
-AROUND_SIGN_IN = ("sign_in.show_sign_in", "sign_in.show_registration", "sign_in.show_confirmation")
+AROUND_SIGN_IN = (
+    "sign_in.show_sign_in",
+    "sign_in.show_registration",
+    "sign_in.show_confirmation",
+    "waiting.ask_address",
+)
 
 
 def expect_status(role: str, endpoint: str, access: str) -> int:
