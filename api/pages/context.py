@@ -29,7 +29,7 @@ _l = lazy_gettext
 _SOURCE = "fr"  # the language of templates and code
 Place = Literal["head", "account", "settings", "foot", "operators"]
 # (endpoint, text).
-OPERATORS = {  # by group; their pages are French only
+OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages are French only
     "Veille": (
         ("admin.show_status", "État"),
         ("admin.list_incidents", "Incidents"),
@@ -121,8 +121,11 @@ def list_links(place: Place) -> list[dict[str, Any]]:
 def list_operator_groups() -> list[dict[str, Any]]:
     """Return the groups of operators' links, and which of them has this page."""
     links = {str(each["text"]): each for each in list_links("operators")}
-    groups = [{"title": title, "links": [links[text] for _, text in its]} for title, its in OPERATORS.items()]
-    return [each | {"open": any(link["current"] for link in each["links"])} for each in groups]
+    groups = {title: [links[text] for _, text in its] for title, its in OPERATORS.items()}
+    return [
+        {"title": title, "links": its, "open": any(each["current"] for each in its)}
+        for title, its in groups.items()
+    ]
 
 
 def _compare(endpoint: str, place: Place) -> Literal["page", "true", ""]:
