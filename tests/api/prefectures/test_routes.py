@@ -110,7 +110,7 @@ def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskCl
     assert list(tiles) == sorted(tiles)
     assert tiles["2A"] == {
         "department": "2A", "row": 15, "column": 12, "prefectureId": None, "name": None, "desks": 0,
-        "watchLevel": "none", "status": None, "notWatchable": None,
+        "watchLevel": "none", "status": None, "notWatchable": None, "lastProvenAt": None, "sureUntil": None,
     }  # fmt: skip
     assert (tiles["95"]["prefectureId"], tiles["95"]["desks"]) == ("cergy_95", 0)
 

@@ -258,10 +258,10 @@ def emails() -> set[str]:
     return {each.email for each in factories.rows(User)}
 
 
-def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
+def test_an_account_that_nobody_confirmed_goes_after_seven_days(
     frozen: time_machine.Traveller, person: People
 ) -> None:
-    for name, days in {"young": 29, "old": 31}.items():
+    for name, days in {"young": 6, "old": 8}.items():
         age(person(f"{name}@example.org", confirmed=False), days)
     age(person("confirmed@example.org", confirmed=True), 400)
     assert jobs.apply_retention()["users"] == 1
