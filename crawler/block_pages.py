@@ -79,7 +79,7 @@ _BOT_HINTS = (
 _WIDGET_HINTS = (b"captcha", b"captchetat", b"turnstile", b"cf-norobot", b"challenges.cloudflare")
 _ANY_WIDGET = f"{_WIDGET}[1]"  # libxml2 stops at the first
 _STANDING = f"{_WIDGET}[not({_UNSEEN}) and not(ancestor::footer)]"
-_FORMS_BESIDE = f"descendant::form[{_BESIDE}]"  # found once: for each widget anew, 2 MB of them took minutes
+_FORMS_BESIDE = f"descendant::form[{_BESIDE}]"  # forms, found once: for each widget anew, 2 MB took minutes
 _IN_THE_WAY = f"{POST_FORM}[not({_BESIDE})]"
 
 

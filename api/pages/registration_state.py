@@ -28,9 +28,9 @@ from configs.world.plan import Plan, PlanName, plan
 from configs.world.prefecture import Prefecture, desks
 
 _KEY = "registration"  # in the session
-_MAILS = "5 per day"  # of one registration, to whichever address
+_MAILS = "5 per day"  # mails of one registration, whatever its address
 _CORRECTIONS = "3 per day"
-_TRIES = "10 per day"  # of codes, at one address, whatever the registration
+_TRIES = "10 per day"  # tries of codes for one address, whatever the registration
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ Watched = Mapping[str, tuple[WatchClass, Hindrance | None]]  # how desks are wat
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A choice. `is_folded`: a desk that nobody watches, for a lasting reason."""
+    """A choice of the question. `is_folded`: its desk is not watched, for a lasting reason."""
 
     key: Key
     text: str

@@ -1,4 +1,4 @@
-"""Where candidates are: whose a host is, whether a visit may ask it, and which desk has an address already."""
+"""Hosts of candidates: whose a host is, whether a visit may ask it, and which desk has an address already."""
 
 from urllib.parse import urlsplit
 

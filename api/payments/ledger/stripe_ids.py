@@ -1,4 +1,4 @@
-"""Whose an object of Stripe's is: by the table of its ids, or by the ids of ours that our metadata carries."""
+"""Owners of Stripe's objects: found by the table of Stripe's ids, or by the ids of ours that metadata carries."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
