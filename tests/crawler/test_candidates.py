@@ -94,7 +94,8 @@ def test_a_host_has_five_open_candidates_and_one_visit_an_hour(
         hours.append(pass_hour(visits))
         visits.now.shift(timedelta(minutes=2))  # the host's bucket is full again
         late = [each["overdue"] for each in read_due() if each["system"] == SYSTEM]
-        assert max(late) <= 1, "those that the host's floor holds back are not late"
+        # What the host's name chose may be due as well: its desk and its robots.txt.
+        assert max(late) <= 3, "the other candidates, which the host's floor holds back, are not late"
     assert max(map(len, hours)) == 1
     assert len({name for each in hours for name in each}) == 5
 
