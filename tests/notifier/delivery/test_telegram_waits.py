@@ -95,14 +95,14 @@ def test_a_bot_that_is_told_to_wait_makes_a_call_a_minute_and_tells_all_once_it_
     chats.usual = flood(600)
     opened = world.slots()
     world.match(str(world.detection(opened)))
-    for _ in range(40):
-        frozen.shift(timedelta(seconds=15))
+    for _ in range(20):
+        frozen.shift(timedelta(seconds=30))
         world.confirm(opened)
         world.sweep()
     assert 10 <= len(chats.paths) <= 14
     chats.usual = YES
-    for _ in range(60):
-        frozen.shift(timedelta(seconds=15))
+    for _ in range(20):
+        frozen.shift(timedelta(seconds=30))
         world.confirm(opened)
         world.sweep()
     assert len(world.notifications(State.DELIVERED)) == 12
