@@ -162,7 +162,8 @@ def under_load(drill: Drill, check: Callable[[], None]) -> str:
             each.join()
     if faults:
         raise StepFailed(f"{len(faults)} requests failed under load: {'; '.join(faults[:5])}")
-    return f"{', '.join(took)}; {drill.settle()}"
+    put_off = sum(person.put_off for person in drill.people)
+    return f"{', '.join(took)}; {put_off} requests were asked to come back; {drill.settle()}"
 
 
 def stop_all(drill: Drill) -> str:

@@ -27,6 +27,7 @@ _STEP = 1.0  # seconds between two looks: the API counts requests
 _PATIENCE = (
     420.0  # a desk is due again once the deadline of a check that died is over, a bad release goes back
 )
+_TRIES = 4  # a 5xx that says when to come back is no failure: docs/operations.md promises no more
 
 
 @dataclass
@@ -36,17 +37,30 @@ class Visitor:
     authority: Path
     email: str
     token: str = ""
+    put_off: int = 0  # answers that asked to come back
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request to /api…; return the answer's JSON; raises as `open` does."""
         return json.loads(self.open(method, f"/api{path}", body) or "null")
 
     def open(self, method: str, path: str, body: object = None) -> str:
-        """Send a request; return the answer's text.
+        """Send a request, again where the answer says when to come back; return the answer's text.
 
         Raises:
             StepFailed: it is refused, or there is no answer.
         """
+        for _ in range(_TRIES):
+            answer = self._send(method, path, body)
+            if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or "Retry-After" not in answer.headers:
+                break
+            self.put_off += 1
+            time.sleep(float(answer.headers["Retry-After"]))
+        text = answer.data.decode("utf-8", "replace")
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise StepFailed(f"{method} {path} answered {answer.status}: {text[:500]}")
+        return text
+
+    def _send(self, method: str, path: str, body: object) -> urllib3.BaseHTTPResponse:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         data = json.dumps(body) if body is not None else None
@@ -54,13 +68,9 @@ class Visitor:
             "127.0.0.1", server_hostname=NAME, assert_hostname=NAME, ca_certs=str(self.authority), timeout=60
         )
         try:
-            answer = server.request(method, path, body=data, headers={"Host": NAME, **headers}, retries=False)
+            return server.request(method, path, body=data, headers={"Host": NAME, **headers}, retries=False)
         except urllib3.exceptions.HTTPError as error:
             raise StepFailed(f"{method} {path} got no answer: {error!r}") from None
-        text = answer.data.decode("utf-8", "replace")
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise StepFailed(f"{method} {path} answered {answer.status}: {text[:500]}")
-        return text
 
     def join(self) -> None:
         """Register, confirm the address by the button behind the mail's link, sign in, pay, watch the desk."""
