@@ -156,8 +156,10 @@ def repeat_registration(
     register_account(session, wish, opened.password_hash, registration_id=opened.id, wished_page=wished_page)
 
 
-def confirm_by_code(registration_id: UUID, code: str) -> User:
+def confirm_by_code(registration_id: UUID, email: str, code: str) -> User:
     """Confirm the address of a registration by the code in its mail; the account takes its password.
+
+    `email` is where the caller counted the try: a registration that went to another address has no code there.
 
     Only the browser that registered may try: its user typed the password there, and reads the mails to the address.
     A refusal takes EVEN_ANSWER_SECONDS at least, and does not tell whether a code waits.
@@ -166,14 +168,14 @@ def confirm_by_code(registration_id: UUID, code: str) -> User:
         ApiError: 422 wrong-code.
     """
     until = time.monotonic() + _even_answer_seconds()
-    user = write_once(_try_code, registration_id, code)
+    user = write_once(_try_code, registration_id, email, code)
     if user is None:
         time.sleep(max(0.0, until - time.monotonic()))
         raise refuse_wrong_code(0)
     return user
 
 
-def _try_code(session: Session, registration_id: UUID, code: str) -> User | None:
+def _try_code(session: Session, registration_id: UUID, email: str, code: str) -> User | None:
     """Return the user whose account a code built. Commit in any case: a wrong one costs a try."""
     kept = session.get(PendingRegistration, registration_id)
     user = session.get(User, kept.user_id, with_for_update={"key_share": True}) if kept else None
@@ -182,6 +184,9 @@ def _try_code(session: Session, registration_id: UUID, code: str) -> User | None
     )  # as it is behind the lock
     contact = _find_mailbox(session, Contact.user_id == user.id) if user else None
     if user is None or kept is None or contact is None or kept.code_hash is None or kept.code_sent_at is None:
+        return None
+    # Confirmed already: a registration that was under way meanwhile may be a stranger's.
+    if user.email_folded != fold_address(email) or contact.verified_at is not None:
         return None
     oldest = clock() - timedelta(seconds=CONFIRMATION_CODE_SECONDS)
     if kept.code_sent_at <= oldest or kept.wrong_tries >= TRIES:

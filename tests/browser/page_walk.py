@@ -121,7 +121,7 @@ def _list_links(ids: dict[str, str]) -> Iterator[Link]:
     told = rows(Notification, Notification.user_id == camille.id, Notification.channel == Channel.EMAIL)
     yield from (
         AnswerAlert(told[0].id),
-        ShowSlots(told[0].id),
+        ShowSlots(max(told, key=lambda each: each.created_at).id),
         StopGroup(*sent, MessageGroup.REMINDERS),
         VerifyAddress(*sent),
         OpenPortal(*sent),

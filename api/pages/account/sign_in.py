@@ -246,7 +246,7 @@ def _confirm(state: RegistrationState, typed: CodeOfMail) -> User:
         state.count_try()
     except ApiError as error:
         raise ApiError(422, "too-many-tries", error.detail) from None
-    return accounts.confirm_by_code(state.opened.id, typed.code)
+    return accounts.confirm_by_code(state.opened.id, state.email, typed.code)
 
 
 def _repeat(change: Callable[[RegistrationState], RegistrationState]) -> ResponseReturnValue:

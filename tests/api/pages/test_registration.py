@@ -328,3 +328,30 @@ def test_the_browser_that_registered_keeps_its_password_and_its_language(visitor
     assert (visitor.status, dict(page.tags)["html"]["lang"]) == (200, "ar")
     assert one(Contact).verified_at
     assert (one(User).language, one(User).password_hash is None) == ("ar", False)
+
+
+def keep_cookies(browser: Browser) -> str:
+    """Return the session of a browser as it is now."""
+    found = browser.client.get_cookie("__Host-session")
+    assert found
+    return found.value
+
+
+def take_cookies(browser: Browser, kept: str) -> None:
+    """Give a browser the session that it had before."""
+    browser.client.set_cookie("__Host-session", kept, secure=True)
+
+
+def test_an_earlier_session_of_a_stranger_brings_no_more_tries_at_an_address(app: Flask) -> None:
+    """Tries count at the address that the code went to, also where the browser claims the address before."""
+    stranger = Browser(app)
+    register(stranger, "mine@example.org", STRANGER)
+    before = keep_cookies(stranger)
+    stranger.send("/confirm/adresse", email=EMAIL)
+    stranger.follow()
+    code = read_code()
+    take_cookies(stranger, before)
+    stranger.get("/confirm")
+    stranger.send("/confirm/code", code=code)
+    assert stranger.status == 422
+    assert one(Contact).verified_at is None

@@ -45,7 +45,8 @@ PAGES = {
         security-error /securite · factor-setup /securite/application · data /donnees · plan-new /formule
         order {_ORDER}&{_WISH} · order-error {_ORDER}&{_WISH} · order-no-wish {_ORDER}
         order-unwatched {_ORDER}&{_HIDDEN_WISH} · payments-empty /formule/paiements
-        invoices-empty /formule/factures · cancellation-none /formule/resiliation""",
+        invoices-empty /formule/factures · cancellation-none /formule/resiliation
+        candidate /departements/bobigny_93/page-de-rendez-vous""",
     Who.UNCONFIRMED: f"""
         dashboard-unconfirmed /dashboard · channels-unconfirmed /canaux · order-unconfirmed {_ORDER}&{_WISH}""",
     Who.LONG: f"""
@@ -75,12 +76,13 @@ PAGES = {
         admin-user-grant-end {{user}}/formules/{{grant}}/fin · admin-user-role {{user}}/role
         admin-user-return {{user}}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
         admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
-        admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
+        admin-candidate {{candidate}} · admin-candidate-accept {{candidate}}/acceptation
+        admin-candidate-refuse {{candidate}}/refus · admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
 }
 
 NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
-    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
+    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts", "plan.show_offer",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
     "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "security.show_codes", "status.show_live",
 }  # fmt: skip

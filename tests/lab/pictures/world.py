@@ -16,6 +16,7 @@ from configs.ground.signing import (
     WithdrawOrder,
     write_token,
 )
+from tests import factories
 from tests.lab.bench.figures import forget
 from tests.lab.bench.servers import Servers
 from tests.lab.pictures.accounts import write_people
@@ -52,7 +53,13 @@ def write_rows() -> dict[str, str]:
         "withdraw": WithdrawOrder(payment),
         "confirm": ConfirmDeclaration(payment),
     }
-    user = f"/admin/utilisateurs/{CUSTOMER}"
+    user, candidate = f"/admin/utilisateurs/{CUSTOMER}", f"/admin/pages-proposees/{factories.add_candidate()}"
     given = {"payment": payment, "invoice": invoice, "detection": DETECTION, "grant": GRANT, **alerts}
     tokens = {name: write_token(link) for name, link in links.items()}
-    return {**{name: str(each) for name, each in given.items()}, **tokens, "user": user, "event": EVENT}
+    return {
+        **{name: str(each) for name, each in given.items()},
+        **tokens,
+        "user": user,
+        "event": EVENT,
+        "candidate": candidate,
+    }
