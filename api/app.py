@@ -21,6 +21,7 @@ from api.payments.declarations import routes as declarations
 from api.payments.invoices import routes as invoices
 from api.prefectures import routes as prefectures
 from api.privacy import routes as privacy
+from api.reports import routes as reports
 from api.users import routes as users
 from api.web import openapi
 from api.web.auth import register_auth
@@ -37,7 +38,7 @@ _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, privacy.blueprint, users.devices,
     billing.blueprint, invoices.blueprint, declarations.blueprint, alerts.blueprint, prefectures.blueprint,
     outlook.blueprint, prefectures.calendar_blueprint, prefectures.candidates_blueprint,
-    prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
+    reports.blueprint, prefectures.detections_blueprint, notifications.blueprint, notifications.notices_blueprint,
     prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, bot.blueprint,
     admin.blueprint,
 )  # fmt: skip

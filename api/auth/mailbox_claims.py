@@ -102,9 +102,10 @@ class ColumnRules:
 RULES: Mapping[str, ColumnRules] = {
     "users": ColumnRules(
         stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
-        given="password_hash language wished_plan wished_page",
+        given="password_hash language wished_plan wished_page registered_from",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
-        " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until declined_channels",
+        " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until declined_channels"
+        " told_in_doubt may_be_asked",
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(
@@ -121,7 +122,12 @@ STAYS = (
     "payments",
     "subscriptions",
     "declarations",
-    "candidates",  # an account that was never confirmed can name none
+    # an account that was never confirmed can name no candidate, and report nothing
+    "candidates",
+    "page_openings",
+    "reporters",
+    "reports",
+    "vouches",
     "support_requests",
     "notifications",  # they went to the mailbox itself, and count how many it got
 )
@@ -138,6 +144,7 @@ def rebuild_account(
     phone = registration.phone if registration else None
     plan = registration.wished_plan if registration else None
     wished_page = registration.wished_page if registration else None
+    registered_from = list(registration.registered_from) if registration else []
     if password_hash is None or password_hash != user.password_hash:
         end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
     session.flush()
@@ -152,6 +159,7 @@ def rebuild_account(
     session.expire_all()
     user.password_hash, user.wished_plan = password_hash, plan
     user.wished_page = wished_page
+    user.registered_from = registered_from
     user.language = language or "fr"
     if phone:
         session.add(Contact(user_id=user.id, channel=Channel.SMS, address=phone, enabled=False))

@@ -91,6 +91,7 @@ _RECIPIENT = "id, user_id, channel, verified_at, enabled, state"
 _MESSAGE_TIMES = (
     "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots, calls_from, calls_until"
 )
+_REPORT_WISHES = "told_in_doubt, may_be_asked"
 # A message to write, without the address of somebody who has no account.
 _NEW_MESSAGE = (
     "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
@@ -112,15 +113,17 @@ RIGHTS: dict[str, dict[Program, str]] = {
             "SELECT, UPDATE (stripe_customer_id, wished_page, updated_at, totp_secret, totp_confirmed_at,"
             " totp_used_step, recovery_hashes, factor_ends_at), DELETE"
         ),
-        "crawler": "SELECT (id, role, language, time_zone, quiet_from, quiet_until)",
+        "crawler": (
+            "SELECT (id, role, language, time_zone, quiet_from, quiet_until, created_at, registered_from)"
+        ),
         # a link's digest is of the hash
         "notifier": (
-            f"SELECT (id, role, language, password_hash, factor_ends_at, {_MESSAGE_TIMES}),"
+            f"SELECT (id, role, language, password_hash, factor_ends_at, {_REPORT_WISHES}, {_MESSAGE_TIMES}),"
             " UPDATE (updated_at)"  # to lock a row; it changes none
         ),
         "reader": (
             f"SELECT (id, role, language, wished_plan, outage_credit, last_used_at, created_at, updated_at,"
-            f" {_MESSAGE_TIMES})"
+            f" {_REPORT_WISHES}, {_MESSAGE_TIMES})"
         ),
         "stream": "SELECT (id, role, token_version)",
     },
@@ -183,6 +186,17 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "crawler": _CHANGE,
         "notifier": "SELECT (id, prefecture_id, url, state)",
         "reader": _READ,
+    },
+    # What people report; `background` parts it from them
+    "reports": {
+        "api": _ADD, "background": "SELECT, UPDATE (user_id, networks), DELETE", "crawler": "SELECT, UPDATE",
+        "reader": _READ,
+    },
+    "page_openings": {"api": _ADD, "background": _DROP},
+    "network_salts": {"api": _ADD, "crawler": _DROP},
+    "reporters": {"api": _CHANGE, "background": _READ, "crawler": _READ, "notifier": _READ, "reader": _READ},
+    "vouches": {
+        "api": _DROP, "background": "SELECT, UPDATE (opening_id), DELETE", "crawler": _ADD, "reader": _READ,
     },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_links": {"api": _READ, "background": _READ, "crawler": _ALL, "reader": _READ},

@@ -155,7 +155,7 @@ class Outage(Base):
 
 
 class Source(StrEnum):
-    """Where a detection or a release was seen: by a check, or later in what a person's browser reports."""
+    """Where a slot, a detection or a release was seen: by a check, or in what people report."""
 
     CHECK = "check"
     REPORT = "report"

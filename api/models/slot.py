@@ -33,6 +33,7 @@ class SlotRow(Base):
     """A bookable moment of a desk, from its first sight to its end.
 
     `moment` is an ISO instant, a date or `open`. It is never null: to a unique index two nulls are different.
+    `source`: seen by checks, or by people alone. `in_doubt`: one untrusted person saw it, nobody corroborated it.
     `gone_told_at` is when messages and notices were told that it is gone: after RETURN_SECONDS, where a check has shown
     it to be (`taken`, `past`). From then on it does not return.
     """
@@ -52,10 +53,15 @@ class SlotRow(Base):
     gone_at: Mapped[datetime | None]
     gone_reason: Mapped[GoneReason | None] = mapped_column(enum_column(GoneReason, "gone_reason"))
     gone_told_at: Mapped[datetime | None]
+    source: Mapped[Source] = mapped_column(
+        enum_column(Source, "source"), default=Source.CHECK, server_default="check"
+    )
+    in_doubt: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     __table_args__ = (
         sa.CheckConstraint("(gone_at IS NULL) = (gone_reason IS NULL)", name="gone_with_reason"),
         sa.CheckConstraint("seen_at >= opened_at", name="seen_after_opened"),
+        sa.CheckConstraint("NOT in_doubt OR source = 'report'", name="doubt"),
         sa.CheckConstraint(r"moment = 'open' OR moment ~ '^\d{4}-\d\d-\d\d'", name="moment"),
         sa.Index(
             "uq_slots_open",
@@ -80,7 +86,11 @@ class SlotRow(Base):
 
 
 class Detection(Base):
-    """Slots that one check saw and that were not open before, with a copy of the desk's attributes then."""
+    """Slots that one check saw and that were not open before, with a copy of the desk's attributes then.
+
+    Of `source` report: what people saw. `in_doubt` is told to those who asked for it; once it is corroborated, another
+    detection tells all.
+    """
 
     __tablename__ = "detections"
 
@@ -98,11 +108,13 @@ class Detection(Base):
     next_nudge_at: Mapped[datetime | None]
     nudges: Mapped[int] = mapped_column(default=0, server_default="0")
     proof_key: Mapped[str | None]
+    in_doubt: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     slots: Mapped[list[SlotRow]] = relationship(secondary="detection_slots", order_by=SlotRow.moment)
 
     __table_args__ = (
         sa.CheckConstraint("cardinality(procedures) > 0", name="procedures"),
+        sa.CheckConstraint("NOT in_doubt OR source = 'report'", name="doubt"),
         sa.Index("ix_detections_desk_id_seen_at", "desk_id", sa.text("seen_at DESC")),
         sa.Index("ix_detections_prefecture_id_seen_at", "prefecture_id", sa.text("seen_at DESC")),
         # Covering index: public statistics count the last days without reading the table.

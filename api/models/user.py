@@ -120,6 +120,13 @@ class User(Base):
     calls_until: Mapped[time] = mapped_column(default=CALLS_UNTIL, server_default="22:00")
     # which they do not want to set up now
     declined_channels: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
+    # Of what people report: told also what one untrusted person saw; may be asked to look at a desk.
+    told_in_doubt: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    may_be_asked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    # the network of its registration, as those of reports
+    registered_from: Mapped[list[bytes]] = mapped_column(
+        ARRAY(sa.LargeBinary), default=list, server_default="{}"
+    )
     last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)

@@ -42,6 +42,7 @@ from api.models.payment import (
     WatchCredit,
 )
 from api.models.provider_event import ProviderEvent
+from api.models.report import PageOpening, Report, Reporter, Vouch
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
@@ -140,7 +141,14 @@ EXPORTED: tuple[ExportedTable, ...] = (
         User,
         mark("Le compte : adresse, langue, fuseau horaire, rôle"),
         ("id",),
-        ("password_hash", "totp_secret", "totp_used_step", "recovery_hashes", "token_version"),
+        (
+            "password_hash",
+            "totp_secret",
+            "totp_used_step",
+            "recovery_hashes",
+            "token_version",
+            "registered_from",
+        ),
     ),
     ExportedTable(
         Contact,
@@ -159,7 +167,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
         PendingRegistration,
         mark("Les inscriptions dont l’adresse n’est pas confirmée"),
-        left_out=("password_hash", "code_hash"),
+        left_out=("password_hash", "code_hash", "registered_from"),
     ),
     ExportedTable(Alert, mark("Les alertes")),
     ExportedTable(
@@ -213,6 +221,16 @@ EXPORTED: tuple[ExportedTable, ...] = (
         Candidate,
         mark("Les pages de rendez-vous que vous avez signalées, et ce qu’elles sont devenues"),
         left_out=("key", "decided_by", "decision", "entry"),
+    ),
+    ExportedTable(
+        Report,
+        mark("Ce que vous avez vu sur les pages de rendez-vous, depuis sept jours"),
+        left_out=("networks", "corroborates_id"),
+    ),
+    ExportedTable(PageOpening, mark("Les pages de rendez-vous que vous avez ouvertes depuis un jour")),
+    ExportedTable(Reporter, mark("Ce que nos opérateurs ont décidé de vos signalements")),
+    ExportedTable(
+        Vouch, mark("Vos signalements que d’autres ont confirmés"), ("user_id",), ("voucher_id", "opening_id")
     ),
     ExportedTable(SupportRequest, mark("Vos messages à l’assistance")),
     ExportedTable(Export, mark("Les demandes d’export, celle-ci comprise"), left_out=("file_key",)),

@@ -26,6 +26,7 @@ from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
+from api.models.report import PageOpening, Report
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.privacy.retention_batches import (
@@ -35,6 +36,7 @@ from api.privacy.retention_batches import (
     forget_givers,
     forget_wishes,
 )
+from api.reports.retention import drop_lapsed_trust, part_reports
 from api.users.push_devices import drop_ended_devices
 from configs.ground.clock import clock
 from configs.ground.signing import LINK_SECONDS
@@ -175,6 +177,12 @@ RULES: dict[str, Rule] = {
         "a row for each booking page; who gave one is forgotten with the account, or a year after"
     ),
     "candidates.user_id": DroppedBy(forget_givers),
+    "reports": Dropped(lambda now: Report.seen_at < now - _YEAR),
+    "reports.user_id": DroppedBy(partial(write_once, part_reports)),
+    "page_openings": Dropped(lambda now: PageOpening.opened_at < now - _DAY),
+    "network_salts": DroppedBy("planner"),
+    "reporters": OwnedBy("users"),
+    "vouches": DroppedBy(partial(write_once, drop_lapsed_trust)),
     "discovery_runs": Kept("one a day"),
     "desk_links": Kept("the links to each desk's page, as the last walks saw them"),
     "drifts": _TROUBLES,

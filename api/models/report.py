@@ -1,0 +1,139 @@
+"""Reports: what people saw of a desk's page, when they opened it, and who is trusted. A report is no check."""
+
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, enum_column, new_id
+
+MOST_DAYS = 5  # that a report names
+# A `none` counts where the person had opened the page, or got a message about the desk, that long before.
+READING_TIME = timedelta(seconds=10), timedelta(minutes=15)
+ANSWER_TIME = timedelta(minutes=5)  # after its message an answer counts as a look
+REPORTER_AGE = timedelta(days=1)  # of an account that may report
+TRUSTED_LOOKS = 3
+TRUST_LASTS = timedelta(days=60)  # after the last look that gave some
+
+
+class ReportKind(StrEnum):
+    """What a look saw; `unseen`: the captcha failed, an error, the page was away."""
+
+    SLOTS = "slots"
+    NONE = "none"
+    UNSEEN = "unseen"
+
+
+class ReportVia(StrEnum):
+    """How a report arrived; an `answer` to a message opens nothing."""
+
+    PAGE = "page"
+    LINK = "link"
+    TELEGRAM = "telegram"
+    API = "api"
+    ANSWER = "answer"
+
+
+class ReportState(StrEnum):
+    """What became of a report."""
+
+    WAITING = "waiting"  # for the crawler's loop
+    COUNTED = "counted"
+    IDLE = "idle"  # counts for nothing: nothing was seen, or a `none` without an opening
+    KEPT = "kept"  # for operators: at a desk whose slots checks see
+
+
+class Report(Base):
+    """One look of one person at a desk's page. Person and report part after 7 days."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+    desk_id: Mapped[str]
+    kind: Mapped[ReportKind] = mapped_column(enum_column(ReportKind, "kind"))
+    days: Mapped[list[date]] = mapped_column(ARRAY(sa.Date), default=list, server_default="{}")
+    via: Mapped[ReportVia] = mapped_column(enum_column(ReportVia, "via"))
+    seen_at: Mapped[datetime]  # the press
+    opened_at: Mapped[datetime | None]  # the opening or the message that it followed in READING_TIME
+    # Its network by the salts of that day, and until 00:15 of the day before (api/reports/networks.py)
+    networks: Mapped[list[bytes]] = mapped_column(ARRAY(sa.LargeBinary), default=list, server_default="{}")
+    state: Mapped[ReportState] = mapped_column(
+        enum_column(ReportState, "state"), default=ReportState.WAITING, server_default="waiting"
+    )
+    is_trusted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # the person, then
+    corroborates_id: Mapped[UUID | None]  # the other person's report that it corroborated
+    opening_id: Mapped[UUID | None]  # the first detection of the opening that it saw
+
+    __table_args__ = (
+        sa.CheckConstraint(f"cardinality(days) <= {MOST_DAYS}", name="days"),
+        sa.CheckConstraint("opened_at < seen_at", name="opened_before"),
+        sa.Index("ix_reports_waiting", "id", postgresql_where=sa.text("state = 'waiting'")),
+        sa.Index("ix_reports_desk_id_seen_at", "desk_id", "seen_at"),
+        sa.Index("ix_reports_user_id_seen_at", "user_id", "seen_at"),
+    )
+
+
+class PageOpening(Base):
+    """When a person opened a desk's page by our redirect. Kept for a day."""
+
+    __tablename__ = "page_openings"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    desk_id: Mapped[str]
+    opened_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.Index("ix_page_openings_user_id_desk_id_opened_at", "user_id", "desk_id", "opened_at"),
+        sa.Index("ix_page_openings_opened_at", "opened_at"),
+    )
+
+
+class NetworkSalt(Base):
+    """The salt of a day's hashes of networks. That of yesterday goes at 00:15."""
+
+    __tablename__ = "network_salts"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    salt: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
+class Reporter(Base):
+    """What an operator decided about a person who reports: named as trusted, or ended."""
+
+    __tablename__ = "reporters"
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    named_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="ended_with_reason"),
+    )
+
+
+class Vouch(Base):
+    """A look of a person at an opening that a check, or another, trusted person (`voucher_id`) saw too.
+
+    `opening_id` keeps one opening from counting twice, and goes when person and report part: what is left says neither
+    desk nor hour.
+    """
+
+    __tablename__ = "vouches"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    voucher_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    vouched_on: Mapped[date]
+    opening_id: Mapped[UUID | None]
+
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "opening_id"),
+        sa.Index("ix_vouches_voucher_id", "voucher_id"),
+        sa.Index("ix_vouches_vouched_on", "vouched_on"),
+    )
