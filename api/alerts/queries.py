@@ -1,6 +1,6 @@
 """Queries of a user's alerts and how well each is served: as many for one alert as for a hundred."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from uuid import UUID
 
@@ -71,14 +71,18 @@ def _select_one() -> sa.Select[Alert, str | None, int]:
     return _select_alerts().where(Alert.id == sa.bindparam("alert")).limit(1)
 
 
-def list_sent_messages(session: Session, alert_id: UUID, most: int) -> list[SentMessage]:
-    """Return the newest messages about slots of an alert; the caller has checked that it is the user's."""
-    its = sa.select(Match.announcement_id).where(Match.alert_id == alert_id)
-    columns = (
-        Notification.channel, Notification.state, Notification.created_at, Notification.accepted_at
-    )  # fmt: skip
-    query = sa.select(*columns).where(Notification.announcement_id.in_(its)).order_by(Notification.id.desc())
-    return [SentMessage.model_validate(row) for row in session.execute(query.limit(most))]
+def list_sent_messages(
+    session: Session, alert_id: UUID, detection_ids: Collection[UUID]
+) -> list[SentMessage]:
+    """Return the messages about detections of an alert, the newest first; the caller has checked whose it is."""
+    is_its = (Match.alert_id == alert_id, is_any_of(Match.detection_id, detection_ids))
+    query = (
+        sa.select(Match.detection_id, Notification.channel, Notification.state)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
+        .where(*is_its)
+        .order_by(Notification.id.desc())
+    )
+    return [SentMessage.model_validate(row) for row in session.execute(query)]
 
 
 def _select_alerts() -> sa.Select[Alert, str | None, int]:

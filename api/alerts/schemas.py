@@ -286,12 +286,11 @@ class AlertPage(Answer):
 
 
 class SentMessage(Answer):
-    """A message about slots of an alert. `acceptedAt`: when its provider took it; null where it did not, or not yet."""
+    """A message about slots of an alert."""
 
+    detection_id: UUID
     channel: Channel
     state: State
-    created_at: dt.datetime
-    accepted_at: dt.datetime | None
 
 
 class SentTest(Answer):

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.admin.payments.stripe_events import StripeName
+from api.admin.users import search_users
 from api.ground.errors import ensure_found
 from api.ground.paging import (
     Found,
@@ -19,8 +18,10 @@ from api.ground.paging import (
     read_moments,
     read_page,
 )
-from api.ground.schemas import clean_text
+from api.ground.schemas import Body
+from api.models.base import is_any_of
 from api.models.declaration import Declaration
+from api.models.invoice import Invoice
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -35,17 +36,22 @@ from api.payments.declarations.records import DOUBTFUL
 from api.payments.declarations.schemas import find_number
 from api.payments.gateway.former_customers import find_customer
 from api.payments.ledger.book import read_balances
+from configs.world.desk import Text
 
-OrderNumber = Annotated[str, clean_text(find_number), Field(pattern="^[2-9A-HJ-NP-Z]{10}$")]
+_MOST_FOUND = 100
 
 
 class PaymentQuery(PageQuery):
-    """Payments of a user, of a status, or the one with an order number, or that an id of Stripe's belongs to."""
+    """Payments of a user, or of a status."""
 
     user_id: UUID | None = None
     status: PaymentStatus | None = None
-    order_number: OrderNumber | None = None
-    stripe_id: StripeName | None = None
+
+
+class PaymentSearch(Body):
+    """Search by the payer's whole address, or a number: of an order, an invoice, or one of Stripe's."""
+
+    wanted: Text = Field(max_length=255)
 
 
 class DeclarationQuery(MomentQuery):
@@ -81,14 +87,25 @@ class PaymentDetails(OperatorPayment):
 
 def list_payments(session: Session, wanted: PaymentQuery) -> Found[OperatorPayment]:
     """Return a page of payments, the newest first."""
-    columns = {name: getattr(Payment, name) for name in ("user_id", "status", "order_number")}
-    query = apply_filter(sa.select(Payment), wanted, **columns)
-    if wanted.stripe_id:
-        named = sa.select(StripeId.payment_id).where(StripeId.id == wanted.stripe_id)
-        query = query.where(Payment.id.in_(named))
+    query = apply_filter(sa.select(Payment), wanted, user_id=Payment.user_id, status=Payment.status)
     rows, following = read_page(session, query, Payment.id, wanted)
+    return Found(_describe(session, rows), following)
+
+
+def search_payments(session: Session, text: str) -> list[OperatorPayment]:
+    """Return the payments that an address or a number names, the newest first, a hundred at most."""
+    documents = sa.select(Invoice.payment_id).where(Invoice.number == text.upper())
+    names = sa.select(StripeId.payment_id).where(StripeId.id == text)
+    is_it = [Payment.order_number == find_number(text), Payment.id.in_(documents), Payment.id.in_(names)]
+    if "@" in text:
+        is_it = [is_any_of(Payment.user_id, [each.id for each in search_users(session, text)])]
+    query = sa.select(Payment).where(sa.or_(*is_it)).order_by(Payment.id.desc()).limit(_MOST_FOUND)
+    return _describe(session, session.scalars(query).all())
+
+
+def _describe(session: Session, rows: Sequence[Payment]) -> list[OperatorPayment]:
     pairs = zip(list_entries(session, rows), rows, strict=True)
-    return Found([OperatorPayment(entry, row.user_id) for entry, row in pairs], following)
+    return [OperatorPayment(entry, row.user_id) for entry, row in pairs]
 
 
 def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) -> PaymentDetails:

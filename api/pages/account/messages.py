@@ -1,6 +1,6 @@
 """Pages of the messages to a user: what was sent or held back, and why; and the notices of the account itself."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from api.web.languages import read_language
 from configs.ground.clock import clock
 from configs.ground.text import RIGHT_TO_LEFT
 from configs.settings import settings
+from configs.world.desk import zone_of
 from configs.world.prefecture import desks
 
 _l = lazy_gettext
@@ -109,13 +110,23 @@ def read_messages() -> dict[str, Any]:
     if page.next:
         following = url_for("messages.show_messages", channel=query.channel, state=group, before=page.next)
     return {
-        "messages": [_describe(each) for each in page.items],
+        "openings": _group_openings(page.items, who.time_zone),
         "time_zone": who.time_zone,
         "channel": query.channel,
         "group": group,
         "is_filtered": query.channel is not None or group is not None,  # only some messages were asked for
         "following": following,  # address of the page after this one
     }
+
+
+def _group_openings(messages: Sequence[OwnMessage], zone: str) -> list[list[dict[str, Any]]]:
+    """Return messages about openings of one desk on one day as one, by any channel; others stand alone."""
+    groups: dict[object, list[dict[str, Any]]] = {}
+    for each in messages:
+        day, about = each.created_at.astimezone(zone_of(zone)).date(), each.metadata
+        key: object = (about.desk_id, day) if about.desk_id and about.detection_id else each.id
+        groups.setdefault(key, []).append(_describe(each))
+    return list(groups.values())
 
 
 def _read_group() -> StateGroup | None:

@@ -2,13 +2,13 @@
 
 from flask import render_template
 from flask.typing import ResponseReturnValue
-from pydantic import SecretStr
 
 from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
 from api.auth import service as accounts
 from api.auth.schemas import EmailBody
-from api.ground.errors import ensure_found
+from api.ground.errors import ApiError, ensure_found
+from api.ground.limit_counters import hit_limit
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure, write_slug
 from api.pages.cookies import find_login, lead_to
@@ -47,13 +47,15 @@ def take_address(id: str, procedure: str) -> ResponseReturnValue:
     if form.errors:
         return _render(form, place, wish), _INVALID
     count_mail(form.value.email)
-    alert = NewAlert.model_validate({"prefectureId": place.id, "procedures": [wish], "acceptWaiting": True})
     # The same wish again is the same registration again, so that no second one puts the first in doubt.
-    kept = f"waiting:{place.id}:{wish}:{fold_address(form.value.email)}"
-    unknown = SecretStr(lookup_hashes(kept)[0].hex())
-    accounts.register(
-        RegistrationForm(email=form.value.email, password=unknown, language=read_language()), alert
-    )
+    unknown = lookup_hashes(f"waiting:{place.id}:{wish}:{fold_address(form.value.email)}")[0].hex()
+    try:
+        hit_limit("1 per hour", "waiting", unknown)
+    except ApiError:  # its mail is on its way
+        return lead_to("sign_in.show_confirmation")
+    alert = NewAlert.model_validate({"prefectureId": place.id, "procedures": [wish], "acceptWaiting": True})
+    typed = {"email": form.value.email, "password": unknown, "language": read_language()}
+    accounts.register(RegistrationForm.model_validate(typed), alert)
     return lead_to("sign_in.show_confirmation")
 
 

@@ -5,16 +5,20 @@ from typing import Annotated
 from uuid import UUID
 
 from flask import request, url_for
+from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
+from api.admin.audit import shorten_email
 from api.admin.payments.queries import (
     OperatorPayment,
     PaymentDetails,
     PaymentQuery,
+    PaymentSearch,
     list_payments,
     read_payment,
+    search_payments,
 )
 from api.admin.payments.refunds import NewRefund, describe_refund, refund_payment
 from api.ground.schemas import Body
@@ -44,6 +48,7 @@ from configs.ground.text import clean_typed
 from configs.world.plan import name_plan
 
 _ONE = "/admin/paiements/<uuid:id>"
+_INVALID = 422
 _EUROS = re.compile(r"(\d{1,5})(?:[.,](\d{1,2}))?€?")
 _NO_REASON = "Écrivez la raison, pour les autres opérateurs."
 _TEXTS: Texts = {
@@ -85,14 +90,34 @@ def _show_status(payment: OperatorPayment) -> Cell:
     return cells.badge(text, tone)
 
 
-def _link_more() -> list[Block]:
+_COLUMNS: tuple[Column[OperatorPayment], ...] = (
+    Column("Commande", _show_number, "head"),
+    Column("Formule", "entry.plan"),
+    Column("Montant", _show_amount, "number"),
+    Column("État", _show_status),
+    Column("Créé", "entry.created_at"),
+    Column("Compte", lambda each: cells.user_link(each.user_id, hidden=f"de {words.name_payment(each)}")),
+)
+_EMPTY = "Aucun paiement ne correspond."
+
+
+def _offer_search(form: Form[PaymentSearch] | None = None) -> list[Block]:
     ways = (
+        cells.link("Tous les paiements", "admin.list_payments"),
         cells.link("Événements Stripe", "admin.list_events"),
         cells.link("Écarts avec Stripe", "admin.list_differences"),
         cells.link("Totaux des factures", "admin.list_totals"),
         cells.link("Rétractations et résiliations", "admin.list_declarations"),
     )
-    return [Text(Markup(" · ").join(ways))]
+    search = Html.render(
+        "admin/_search.html",
+        form=form or Form(PaymentSearch),
+        url=url_for("admin.find_payments"),
+        name="wanted",
+        label="Adresse e-mail entière du client, ou un numéro",
+        hint="De commande, de facture (F2026-000001), ou de Stripe. Rien n’apparaît dans une adresse de page.",
+    )
+    return [Text(Markup(" · ").join(ways)), search]
 
 
 add_list(
@@ -106,24 +131,29 @@ add_list(
         notes_seen=True,
         filters=(
             Field("status", "État", [(each.value, PAYMENT_STATUSES[each][1]) for each in PaymentStatus]),
-            name_field("orderNumber", "Numéro de commande", maxlength="200"),
-            name_field("stripeId", "Identifiant de Stripe", maxlength="255"),
             name_field("userId", "Identifiant du compte", maxlength="36"),
         ),
-        above=_link_more,
-        columns=(
-            Column("Commande", _show_number, "head"),
-            Column("Formule", "entry.plan"),
-            Column("Montant", _show_amount, "number"),
-            Column("État", _show_status),
-            Column("Créé", "entry.created_at"),
-            Column(
-                "Compte", lambda each: cells.user_link(each.user_id, hidden=f"de {words.name_payment(each)}")
-            ),
-        ),
-        empty="Aucun paiement ne correspond.",
+        above=_offer_search,
+        columns=_COLUMNS,
+        empty=_EMPTY,
     ),
 )
+
+
+@area.action("/admin/paiements/recherche", Access.OPERATOR)
+def find_payments() -> ResponseReturnValue:
+    """Find payments by the payer's address or a number. It is in the body: logs keep URLs."""
+    form, found = Form.read(PaymentSearch, {("wanted", "missing"): "Écrivez une adresse ou un numéro."}), []
+    if not form.errors:
+        with audited("payments.search", "payment") as work:
+            text = form.value.wanted
+            found = search_payments(work.session, text)
+            work.changes["searched"] = shorten_email(text) if "@" in text else text
+            work.note_seen(each.id for each in found)
+    table = Table("Paiements", _COLUMNS, found, _EMPTY)
+    return render_page(
+        "Paiements", [*_offer_search(form), table], form=form
+    ), _INVALID if form.errors else 200
 
 
 @area.page(_ONE, Access.OPERATOR)

@@ -16,6 +16,7 @@ from api.models.desk import DeskStatus
 from api.models.notification import State
 from api.pages.admin.area import area
 from api.pages.admin.desks import build_desk_url
+from api.pages.admin.incidents import find_place
 from api.pages.admin.words import DESK_STATUSES, INCIDENT_REASONS
 from api.pages.area import Access, answer_live
 from api.pages.words import CHANNEL_NAMES, STATE_WORDS
@@ -124,10 +125,13 @@ def build_words() -> Words:
     )  # fmt: skip
 
 
-def _build_piece(part: str, piece: Piece) -> dict[str, Any]:
-    """Return a piece of a line with its link, which leads to the thing."""
+def _build_piece(part: str, piece: Piece, line: Line) -> dict[str, Any]:
+    """Return a piece of a line with its link, which leads to the thing; of an alarm to where it is dealt with."""
     is_detail = piece.field in _DETAILS or (part, piece.field) == ("health", "reason")
     url = _find_url(part, piece.field, piece.value)
+    if part == "alarms" and piece.field in ("subject", "reason"):
+        values = {each.field: each.value for each in line}
+        url = find_place(values["reason"], values["subject"])
     return {"text": piece.text, "tone": piece.tone, "is_detail": is_detail, "url": url}
 
 
@@ -162,7 +166,7 @@ def build_view(parts: Parts) -> dict[str, Any]:
 def _show(part: str, found: Any, words: Words) -> list[list[dict[str, Any]]]:
     try:
         lines: list[Line] = list_lines(part, found, words, _SHOWN)
-        return [[_build_piece(part, piece) for piece in line] for line in lines]
+        return [[_build_piece(part, piece, line) for piece in line] for line in lines]
     except Exception as error:
         log.exception("a part of the status cannot be shown: `make status` shows it", part=part)
         text = f"Ne peut pas être affiché, voyez `make status` : {type(error).__name__}"

@@ -72,7 +72,15 @@ _EMPTY = "Aucun compte ne correspond."
 
 
 def _offer_search(form: Form[UserSearch] | None = None) -> list[Block]:
-    return [Html.render("admin/_search.html", form=form or Form(UserSearch))]
+    search = Html.render(
+        "admin/_search.html",
+        form=form or Form(UserSearch),
+        url=url_for("admin.find_users"),
+        name="email",
+        label="Adresse e-mail entière",
+        hint="Elle n’apparaît dans aucune adresse de page ni aucun journal.",
+    )
+    return [search]
 
 
 add_list(

@@ -47,7 +47,7 @@ from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)
 _INVALID = 422
-_PARTS = ("open", "watch", "slots", "messages")
+_PARTS = ("open", "watch", "slots")
 
 
 @area.page("/alertes", Access.PERSONAL)

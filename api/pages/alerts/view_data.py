@@ -1,7 +1,7 @@
 """View data of alerts: their state, desks, slots and messages, in the words of the page."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,16 +32,17 @@ from api.pages.words import (
 )
 from api.payments.declarations.cancellations import read_end_offer
 from api.prefectures.detections import list_alert_detections
-from api.prefectures.schemas import DeskAnswer
+from api.prefectures.schemas import AlertDetection, DeskAnswer
 from api.users.channel_setup import ChannelSetup, read_channel_setup
 from configs.ground.clock import clock
 from configs.ground.signing import MoveReminders, write_token
 from configs.ground.text import write_time
+from configs.world.desk import zone_of
 from configs.world.plan import Plan, PlanName
 from configs.world.prefecture import desks, prefectures
 
 _l = lazy_gettext
-_MOST = 20  # detections and messages on the page
+_MOST = 20  # detections on the page
 _NOW = 60  # seconds: what is younger is told as "just now", so that the page stays the same for a while
 _STATES = {
     "active": ("good", _l("Surveillée")),
@@ -65,7 +66,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
     with autocommit_session() as s:
         answer = read_own_alert(s, user_id, alert_id)
         detections = list_alert_detections(s, user_id, alert_id, _MOST)
-        messages = list_sent_messages(s, alert_id, _MOST)
+        messages = list_sent_messages(s, alert_id, [each.id for each in detections])
         open_desks = read_open_desks(s, Match.alert_id == alert_id)
         held = find_entitlement(s, user_id, clock())
         appointment_id = find_appointment_to_come(s, alert_id)
@@ -77,9 +78,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
         "desks": [_describe_desk(each) for each in answer.desks],
         "open": [] if answer.closed_at else open_desks.get(alert_id, []),
         "limits": list(describe_limits(answer.limits)),
-        # Those with open slots first, then the newest
-        "detections": sorted(detections, key=lambda each: not each.slots_open),
-        "messages": [_describe_message(each) for each in messages],
+        "openings": _group_openings(detections, messages, prefectures()[answer.prefecture_id].time_zone),
         "end_offer": end_offer,  # the subscription, where nothing is waited for any more
         "setup": setup,  # of the plan's channels
         "channels": list(_name_channels(setup, answer, held.plan)),  # by which its messages go
@@ -179,8 +178,28 @@ def _describe_desk(answer: DeskAnswer) -> dict[str, Any]:
     }
 
 
-def _describe_message(message: SentMessage) -> dict[str, Any]:
-    """Return a message that was sent: channel, how it went, and when."""
-    tone, text = describe_state(message.channel, message.state)
-    at = message.accepted_at or message.created_at
-    return {"channel": CHANNEL_NAMES[message.channel], "tone": tone, "text": text, "at": at}
+def _group_openings(
+    detections: Sequence[AlertDetection], messages: Sequence[SentMessage], zone: str
+) -> list[dict[str, Any]]:
+    """Return what was found and told by desk and day: those with open slots first, then the newest."""
+    found: dict[tuple[str, str | None, date], list[AlertDetection]] = {}
+    for each in sorted(detections, key=lambda each: not each.slots_open):
+        day = each.detected_at.astimezone(zone_of(zone)).date()
+        found.setdefault((each.desk_id, each.site, day), []).append(each)
+    return [
+        {
+            "day": day,
+            "detections": its,
+            "slots_open": sum(each.slots_open for each in its),
+            "messages": _describe_channels(messages, {each.id for each in its}),
+        }
+        for (_desk_id, _site, day), its in found.items()
+    ]
+
+
+def _describe_channels(
+    messages: Sequence[SentMessage], detection_ids: Collection[UUID]
+) -> dict[LazyString, Any]:
+    """Return by channel how the newest message about these detections went: tone and text of its badge."""
+    its = [each for each in reversed(messages) if each.detection_id in detection_ids]
+    return {CHANNEL_NAMES[each.channel]: describe_state(each.channel, each.state) for each in its}

@@ -17,7 +17,7 @@ from configs.ground.object_store import Blobs, StoreAway
 from tests.api.alerts.test_notifications import announce, write, write_notice
 from tests.api.payments.invoices.documents import issue, pay, refund
 from tests.clients import Browser
-from tests.factories import EMAIL, add_account, change, one, remove, rows
+from tests.factories import BOBIGNY, EMAIL, add_account, change, one, remove, rows
 from tests.in_turn import in_turn
 
 PAGE = "/messages"
@@ -39,6 +39,11 @@ def test_a_slot_alert_says_what_it_said(camille: Browser) -> None:
     assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
     assert "mardi 1er décembre 2026" in page.text
     assert "tient la place d’un lien personnel" in page.text
+    detection = one(Notification).params["detection_id"]
+    for channel in (Channel.SMS, Channel.PUSH):
+        write(one(User), "slot_detected", channel=channel, detection_id=detection, desk_id=BOBIGNY)
+    page = camille.get(PAGE)
+    assert [page.html.count(each) for each in ("<article", "SMS ·", "E-mail ·")] == [1, 1, 1]
 
 
 @in_turn("language, direction", [("fr", "ltr"), ("ar", "rtl"), ("ru", "ltr")])

@@ -409,3 +409,4 @@ def test_every_version_has_its_languages_and_placeholders() -> None:
             for language in ("fr", "en"):
                 text = read_document(name[1:], version, language)
                 assert (text.language, "${" in text.html) == (language, False)
+    assert read_document("vie-privee", None, "ar").language == "ar"

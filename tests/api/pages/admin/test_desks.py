@@ -216,12 +216,15 @@ def test_incidents_are_chosen_and_lead_to_their_subject(admin: Browser) -> None:
     ):
         page = admin.get(f"/admin/incidents?{query}")
         assert {each for each in (first, second, third) if f'/admin/incidents/{each}"' in page.html} == shown
-    links = {first: f"/admin/sites/{HOST}", second: f"/admin/guichets/{BOBIGNY}", third: None}
+    links = {
+        first: f"/admin/sites/{HOST}",
+        second: f"/admin/guichets/{BOBIGNY}",
+        third: "/admin/distribution",
+    }
     for incident, link in links.items():
         page = admin.get(f"/admin/incidents/{incident}")
         assert page.headings[0].startswith(f"Incident {incident} :")
-        if link:
-            assert f'href="{link}"' in page.html
+        assert f'href="{link}"' in page.html
     for unknown in (99999, 2**63 - 1, 2**63, 10**30):
         admin.get(f"/admin/incidents/{unknown}")
         assert admin.status == 404, unknown

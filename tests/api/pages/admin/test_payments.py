@@ -169,20 +169,32 @@ def test_two_at_once_give_back_once(shop: Shop, treasurer: Browser, camille_id: 
     assert [each.amount_cents for each in list_refunds(payment_id)] == [500]
 
 
-def test_payments_are_found_by_number_state_account_and_stripe_s_id(
+def test_payments_are_found_by_the_payer_s_address_and_by_any_number(
     shop: Shop, treasurer: Browser, camille_id: UUID
 ) -> None:
     order, paid = shop.order(camille_id), shop.buy(add_account("other@example.org").id)
     numbers = {each: find_number(each) for each in (order.payment_id, paid)}
-    for query, expected in {
-        f"orderNumber={numbers[paid]}": paid,
-        "status=PENDING": order.payment_id,
-        f"userId={camille_id}": order.payment_id,
-        f"stripeId={order.session_id}": order.payment_id,
+    (invoice,) = issue()
+    pages = {
+        f"{PAYMENTS}?status=PENDING": order.payment_id,
+        f"{PAYMENTS}?userId={camille_id}": order.payment_id,
+    }
+    for address, expected in pages.items():
+        page = treasurer.get(address)
+        assert [each for each, number in numbers.items() if f"<bdi>{number}</bdi>" in page.html] == [expected]
+    for wanted, found in {
+        " Other@example.org": [paid],
+        f"commande {numbers[paid].lower()}": [paid],
+        invoice.number.lower(): [paid],
+        order.session_id: [order.payment_id],
+        "nobody@example.org": [],
     }.items():
-        page = treasurer.get(f"{PAYMENTS}?{query}")
-        found = [each for each, number in numbers.items() if f"<bdi>{number}</bdi>" in page.html]
-        assert found == [expected], query
+        treasurer.get(PAYMENTS)
+        page = treasurer.send("/recherche", wanted=wanted)
+        assert [each for each, number in numbers.items() if f"<bdi>{number}</bdi>" in page.html] == found, (
+            wanted
+        )
+    assert "other@" not in str([each.changes for each in audit("payments.search")])
 
 
 def test_of_a_deleted_account_nobody_is_told(treasurer: Browser, camille_id: UUID) -> None:

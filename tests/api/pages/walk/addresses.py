@@ -124,6 +124,7 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
         {"cents": "100", "left": "1499", "note": "a test", "typed": "{order}"},
     ),
     "admin.replay_event": ("/admin/evenements-stripe/{event}/rejeu", {}),
+    "admin.find_payments": ("/admin/paiements/recherche", {"wanted": "anna.secret@example.org"}),
     "admin.find_users": ("/admin/utilisateurs/recherche", {"email": "anna.secret@example.org"}),
     "admin.give_grant": (
         "/admin/utilisateurs/{user}/formule", {"plan": "URGENCE_7J", "seen": "1 {grant}"},

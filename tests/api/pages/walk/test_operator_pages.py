@@ -21,7 +21,7 @@ from tests.in_turn import in_turn
 QUERY_NAMES = (
     "prefectureId", "deskId", "status", "subject", "subjectType", "subjectId", "action", "actorId", "job", "after", "before",
     "limit", "hours", "userId", "reason", "q", "amount", "channel", "first", "flag", "kind", "months", "objectId", "open",
-    "orderNumber", "role", "stripeId", "type",
+    "role", "type",
 )  # fmt: skip
 LEADING = {"admin.show_proof": 303}  # pages that lead to another one
 # By page: the row that it leaves, as action, subject's kind, and its id where there is one; of asked actions the view.
