@@ -5,7 +5,7 @@ from enum import StrEnum
 from heapq import nlargest
 from http import HTTPStatus
 from operator import attrgetter
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from pydantic import TypeAdapter
 
@@ -18,6 +18,7 @@ from crawler.reading import GONE, MOVED, Outcome, Page
 
 # How many pages of one site a walk asks for
 discovery_pages = Constant("DISCOVERY_PAGES", 100)
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)  # of a home page: of the whole site
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
 
 
@@ -49,7 +50,8 @@ class PageSeen:
     detail: str = ""
     bookings: tuple[Booking, ...] = ()  # its links to booking pages
     onward: tuple[Onward, ...] = ()  # the pages that it leads to
-    refused: bool = False  # the whole site refuses us, not this page only
+    refusal: Outcome | None = None  # the whole site refuses us, not this page only
+    retry_after: float | None = None  # seconds in which it wants us back
     asked: bool = True  # False where robots.txt forbade it, or did not come
 
 
@@ -67,10 +69,13 @@ def observe(page: Page, prefecture_id: str, steps: int, listed: Listed) -> PageS
     if page.status in GONE:
         return replace(doubt, seen=ObservedPage.GONE, detail=f"HTTP {page.status}")
     if found := detect_block_page(page):
-        refused = found.outcome in _REFUSALS
-        return replace(doubt, detail=f"{found.outcome}: {found.reason}", refused=refused)
+        refusal = found.outcome if found.outcome in _REFUSALS else None
+        detail = f"{found.outcome}: {found.reason}"
+        return replace(doubt, detail=detail, refusal=refusal, retry_after=found.retry_after)
     if page.status != HTTPStatus.OK:
-        return replace(doubt, detail=f"HTTP {page.status}")
+        is_home = urlsplit(page.url).path in ("", "/")
+        refusal = Outcome.BLOCKED if is_home and page.status in _REFUSED else None
+        return replace(doubt, detail=f"HTTP {page.status}", refusal=refusal)
     if "html" not in page.headers.get("content-type", "text/html").lower():
         return replace(doubt, detail="no HTML")
     bookings, onward = [], []

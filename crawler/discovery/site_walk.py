@@ -25,7 +25,7 @@ class SiteWalk:
 
     place: Prefecture
     pages: dict[str, PageSeen] = field(default_factory=dict)  # those seen, by address
-    left: bool = False  # it refused us, or failed ENOUGH times in a row
+    left: bool = False  # it refused us, rests, is not to be asked, or failed ENOUGH times in a row
     _under_way: str = ""  # address of the page that is asked now
     _waiting: dict[str, Onward] = field(default_factory=dict)  # by address
     _doubts: int = 0
@@ -55,7 +55,7 @@ class SiteWalk:
         self._under_way = ""
         if page.asked:
             self._doubts = self._doubts + 1 if page.seen is ObservedPage.DOUBT else 0
-        self.left = self.left or page.refused or self._doubts >= ENOUGH
+        self.left = self.left or page.refusal is not None or self._doubts >= ENOUGH
         return replace(page, onward=self.add(page.onward))
 
     def take(self) -> Onward | None:

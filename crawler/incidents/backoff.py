@@ -77,6 +77,15 @@ class OutageChange(NamedTuple):
     reason: OutageReason | None
 
 
+class Refusal(NamedTuple):
+    """A host that refused us by one of `RESTING`, when it was asked, and in how many seconds it wants us back."""
+
+    host: str
+    outcome: Outcome
+    at: datetime
+    retry_after: float | None = None
+
+
 def outage_reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
     """Return why a desk is not watched after this outcome, the `inconclusive`-th that counts; None: it is, still."""
     paused = outcome in COUNTED and inconclusive >= PAUSE_AFTER
@@ -180,6 +189,15 @@ def refusal_of(check: CheckItem) -> Outcome | None:
     return told if told in RESTING else None
 
 
+def find_refusals(checks: Iterable[CheckItem]) -> list[Refusal]:
+    """Return those of checks, visits to candidates and readings of robots.txt."""
+    return [
+        Refusal(host_of_visit(check.desk_id), told, check.started_at, check.retry_after)
+        for check in checks
+        if (told := refusal_of(check))
+    ]
+
+
 def _only_this(rows: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
     desk = desks().get(check.desk_id)
     others = {each.id for each in desks_on(desk.host)} - {check.desk_id} if desk else set()
@@ -193,29 +211,31 @@ def _only_this(rows: Session, check: CheckItem, checks: Sequence[CheckItem], now
     return all(last > refusal for refusal in refusals if refusal)
 
 
-def rest_hosts(rows: Session, refused: Collection[CheckItem], now: datetime) -> dict[str, datetime]:
-    """Let the hosts of refused checks rest, with all their desks; return until when.
+def rest_hosts(rows: Session, refusals: Collection[Refusal], now: datetime) -> dict[str, datetime]:
+    """Let hosts that refused us rest, with all their desks; return until when.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the server is in trouble.
     """
-    by_host = {host_of_visit(check.desk_id): check for check in refused}
-    for host, check in by_host.items():
-        _rest_desks(rows, host, refusal_of(check) or check.outcome, check.started_at)
+    if not refusals:
+        return {}
+    by_host = {each.host: each for each in refusals}
+    for host, last in by_host.items():
+        _rest_desks(rows, host, last.outcome, last.at)
     rows.execute(
         insert(HostState).values([{"host": host} for host in sorted(by_host)]).on_conflict_do_nothing()
     )
     states = _lock_hosts(rows, by_host)
-    for check in refused:
-        state = states[host_of_visit(check.desk_id)]
+    for each in refusals:
+        state = states[each.host]
         share = state.budget_share
         after_refusal(
             state,
-            refusal_of(check) or check.outcome,
-            started_at=check.started_at,
+            each.outcome,
+            started_at=each.at,
             now=now,
-            retry_after=check.retry_after,
-            lot=intervals.stable_random(state.host, state.rests_in_a_row, check.started_at),
+            retry_after=each.retry_after,
+            lot=intervals.stable_random(state.host, state.rests_in_a_row, each.at),
         )
         state.updated_at = now
         here = desks_by_host().get(state.host, [])  # none where a candidate is

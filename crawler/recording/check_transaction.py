@@ -93,8 +93,8 @@ def write_batch(session: Session, checks: Sequence[CheckItem]) -> Written:
         _CHECKS, {"rows": write_rows(_check_row(check, keys.get(check.desk_id)) for check in checks)}
     )
     backoff.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
-    refused = [end.check for end in ends if backoff.refusal_of(end.check)]  # also late ones: the site said so
-    rests = backoff.rest_hosts(session, refused, now) if refused else {}
+    refusals = backoff.find_refusals(end.check for end in ends)  # also late ones: the site said so
+    rests = backoff.rest_hosts(session, refusals, now)
     visits = [_visit_end(end, dues.get(end.desk.id, end.due), rests.get(end.desk.host), now) for end in ends]
     return Written([detection for detection, _ in found.values()], visits, proofs)
 
@@ -195,8 +195,7 @@ def _record_beside(visits: Sequence[CheckItem]) -> Written:
         now = database_clock(rows)
         probe_results.write_robots(rows, [each for each in visits if is_robots(each.desk_id)], now)
         candidate_results.write_visits(rows, [each for each in visits if is_candidate(each.desk_id)])
-        refused = [each for each in visits if backoff.refusal_of(each)]
-        rests = backoff.rest_hosts(rows, refused, now) if refused else {}
+        rests = backoff.rest_hosts(rows, backoff.find_refusals(visits), now)
     return Written(visits=[_end_beside(each, rests, now) for each in visits])
 
 

@@ -323,6 +323,15 @@ def replace_stopped(client: "redis.Redis", hosts: Sequence[str]) -> None:
         calls.execute()
 
 
+def is_left_alone(client: "redis.Redis", host: str) -> bool:
+    """Tell whether nothing is asked of a host now: an operator stopped it, or it rests.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return bool(client.sismember(STOPPED, host) or client.exists(f"crawler:rest:{host}"))
+
+
 def members(client: "redis.Redis", system: str) -> set[str]:
     """Return the ids of the desks in the queue."""
     return set(cast("list[str]", client.zrange(_keys_of(system)[0], 0, -1)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 import redis
+import sqlalchemy as sa
 from pydantic import ValidationError
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
@@ -17,9 +18,10 @@ from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from api.models.base import session
-from configs.ground.addresses import resolve_stand_in
+from configs.ground.addresses import host_of, resolve_stand_in
 from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.booking_hosts import explain_unasked
 from configs.world.prefecture import desks
 from crawler.catalogue import WrongArgument, check_catalogue
 from crawler.discovery import daily_schedule, results
@@ -32,6 +34,7 @@ from crawler.discovery.site_links import resolve_on_site
 from crawler.discovery.site_walk import SiteWalk, bounded_pause
 from crawler.fetching.download_handler import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
+from crawler.incidents import backoff
 from crawler.scheduling import due_queue
 
 if TYPE_CHECKING:
@@ -159,21 +162,34 @@ class DiscoverySpider(Spider):
         """Keep a page's result, then ask for the site's next page.
 
         Raises:
-            CloseSpider: Redis is away, or scrapyd; the walk stays open for the next process.
+            CloseSpider: Redis, the database or scrapyd is away; the walk stays open for the next process.
         """
         if os.getppid() != self._parent:
             raise CloseSpider("its parent process died")
         site = self.sites[seen.prefecture_id]
         try:
+            if seen.refusal in backoff.RESTING:
+                self._rest_host(backoff.Refusal(host_of(seen.url), seen.refusal, clock(), seen.retry_after))
             self._redis.rpush(f"{self.key}:facts", SEEN.dump_json(site.record(seen)))
             self._redis.expire(f"{self.key}:facts", _KEPT_SECONDS)
-        except redis.RedisError as error:
-            raise CloseSpider(f"Redis is away: {error}") from error
+        except (redis.RedisError, sa.exc.DBAPIError) as error:
+            raise CloseSpider(f"Redis or the database is away: {error}") from error
         yield from self._ask_next(site)
 
+    def _rest_host(self, refusal: backoff.Refusal) -> None:
+        """Let a host rest that refused us under our own name: checks and probes come under no other one."""
+        with session() as rows:
+            rests = backoff.rest_hosts(rows, [refusal], refusal.at)
+        due_queue.send(self._redis, due_queue.rest(rests, now=refusal.at))
+
     def _ask_next(self, site: SiteWalk) -> Iterator[Request]:
-        """Yield the request of the site's best page, if one waits: to its stand-in where the site has one."""
-        if page := site.take():
+        """Yield the request of the site's best page, if one waits: to its stand-in where the site has one.
+
+        A site that is stopped, refused or at rest is left for the day.
+        """
+        if (page := site.take()) and (host := host_of(page.url)):
+            site.left = bool(explain_unasked(host)) or due_queue.is_left_alone(self._redis, host)
+        if page and not site.left:
             meta = {"prefecture_id": site.place.id, "address": page.url, "steps": page.steps}
             url = resolve_stand_in(page.url, settings().sandbox_hosts)
             yield Request(url, self.page, errback=self.trouble, meta=meta, priority=page.promise)

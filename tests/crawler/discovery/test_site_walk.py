@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from configs.world.desk import Outcome
 from configs.world.prefecture import Prefecture
 from crawler.discovery.booking_links import Listed
 from crawler.discovery.identify import page_of
@@ -66,7 +67,7 @@ def test_a_page_is_asked_once_and_not_too_far_from_home(site: SiteWalk) -> None:
 
 def test_a_refusal_ends_the_walk_of_a_site(site: SiteWalk) -> None:
     site.add([page("a"), page("b")])
-    assert (walk(site, refused=True), site.is_cut) == (["a"], True)
+    assert (walk(site, refusal=Outcome.BLOCKED), site.is_cut) == (["a"], True)
 
 
 def test_so_do_some_pages_in_a_row_that_did_not_come(

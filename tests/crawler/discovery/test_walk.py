@@ -22,11 +22,12 @@ import redis
 
 from api.models.base import session
 from api.models.candidate import Candidate
-from api.models.desk import DeskState, DeskStatus
+from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.discovery import DeskLink, DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
 from configs.ground.clock import clock
 from configs.world.prefecture import desk
+from crawler.scheduling import due_queue
 from crawler.scheduling.planning import write_desks
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.factories import get, one, rows
@@ -216,6 +217,25 @@ def test_a_site_that_is_under_maintenance_is_left_alone_and_pauses_are_made_as_a
     walked(walks)
     assert len(asked(sandbox)) <= seen + 2
     assert "not walked to their end: melun_77" in walks.log(len(walks.started) - 1)
+
+
+def test_a_site_that_refuses_a_walk_rests_for_checks_too_and_one_that_rests_or_is_stopped_is_not_walked(
+    walks: Walks, sandbox: "Running", redis_server: redis.Redis
+) -> None:
+    host = sandbox.site(SITE).removeprefix("http://")
+    sandbox.mode(SITE, "block")
+    walked(walks)
+    state = get(HostState, host)
+    assert state.rests_until is not None
+    assert state.rests_until > clock()
+    asked_before = asked(sandbox)
+    assert 0 < redis_server.ttl(f"crawler:rest:{host}") < redis_server.ttl(f"crawler:refused:{host}")
+    sandbox.mode(SITE, "normal")
+    walked(walks)
+    redis_server.delete(f"crawler:rest:{host}")
+    due_queue.replace_stopped(redis_server, [host])
+    walked(walks)
+    assert asked(sandbox) == asked_before
 
 
 # All sites at once
