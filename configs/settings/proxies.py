@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
+from urllib.parse import unquote
 
 from pydantic import SecretStr
 
 from configs.settings.value_types import PORT, split_words
 
 _ADDRESS = re.compile(
-    r"http://(?:[^\s/?#\[\]\x00-\x1f\x7f]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>" + PORT + r")/?"
+    r"http://(?:(?P<login>[^\s/?#\[\]\\\x00-\x1f\x7f]+)@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>" + PORT + r")/?"
 )
 
 
@@ -25,6 +28,15 @@ class Proxy:
         return self.address.get_secret_value()
 
 
+def _can_be_sent(login: str, host: str) -> bool:
+    """Return whether HTTP's Basic has signs for a login, and a look-up for a host: else each check would be lost."""
+    try:
+        unquote(login).encode("latin-1")
+        return bool(IPv6Address(host[1:-1]) if host.startswith("[") else host.encode("idna"))
+    except ValueError:
+        return False
+
+
 def parse_proxies(text: str) -> tuple[Proxy, ...]:
     """Read `http://user:password@host:port,http://host:port`.
 
@@ -36,7 +48,7 @@ def parse_proxies(text: str) -> tuple[Proxy, ...]:
     found = []
     for number, address in enumerate(split_words(text), 1):
         match = _ADDRESS.fullmatch(address)
-        if not match:
+        if not (match and _can_be_sent(match["login"] or "", match["host"])):
             raise ValueError(
                 f"entry {number} is no proxy's address: write it as http://user:password@host:port"
             )

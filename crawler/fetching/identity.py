@@ -1,6 +1,6 @@
 """Identity of a check, the same to its end: its User-Agent and headers, and its proxy.
 
-It is a browser of the pool (configs/world/user_agents.yaml) by a random proxy, none that failed within the last minute.
+It is a browser of the pool (configs/world/user_agents.yaml) by a random proxy, none that failed lately.
 Neither is an answer to a block: budgets count a host's requests by whatever proxy, a host that refuses us rests for all
 of them, and for a day after it we come under our own name, by the way that it knows. Where the host's rule says `agent:
 honest`, we always are ourselves, without a proxy.
@@ -31,7 +31,7 @@ from crawler.fetching.errors import ProxyFailed
 
 # How long a proxy may take to accept a connection
 PROXY_CONNECT_SECONDS = 5
-_REST_SECONDS = 60  # of a proxy that failed
+_REST_SECONDS, _LONGEST_REST_SECONDS = 60, 3600  # of a proxy that failed
 _LAST_SECONDS = 7 * 86400  # how long it is known by which proxy a host was asked last: longer than any rest
 
 ENCODINGS = "gzip, deflate"  # what is asked for: what crawler/fetching/download_handler.py unpacks
@@ -96,17 +96,20 @@ class Identities:
         refused, last, resting = await self._recall(host)
         if refused:
             return Identity(honest(), next((each for each in self._proxies if each.name == last), None))
-        proxy = self._draw(named, last, resting)
+        proxy = self._draw(named, self._last.get(host), last, resting)
         if proxy:
             await self._keep_last(host, proxy.name)
         return Identity(random.choice(pool()), proxy)  # noqa: S311 -- no secret
 
     async def rest(self, name: str) -> None:
-        """Let a proxy that failed rest; while Redis is away it does not."""
-        log.warning("proxy %s rests for %d s", name, _REST_SECONDS)
+        """Let a proxy that failed rest, twice as long where it fails right after; while Redis is away it does not."""
         if self.client:
             with suppress(redis.RedisError):  # the dispatcher says that it is away
-                await self.client.set(_rest_key(name), "1", ex=_REST_SECONDS)
+                before = int(await self.client.get(_failed_key(name)) or _REST_SECONDS / 2)
+                seconds = min(2 * before, _LONGEST_REST_SECONDS)
+                if await self.client.set(_rest_key(name), "1", ex=seconds, nx=True):
+                    await self.client.set(_failed_key(name), seconds, ex=2 * seconds)
+                    log.warning("proxy %s rests for %d s", name, seconds)
 
     async def _recall(self, host: str) -> tuple[bool, str | None, set[str]]:
         """Return whether the host refused us lately, its last proxy, and the proxies that rest."""
@@ -117,20 +120,23 @@ class Identities:
         keys = [f"crawler:refused:{host}", _last_key(host), *map(_rest_key, names)]
         try:
             refused, shared, *rests = await self.client.mget(keys)
+            if refused:  # for weeks, maybe: its way is not forgotten meanwhile
+                await self.client.expire(_last_key(host), _LAST_SECONDS)
         except redis.RedisError:  # unknown is no leave to come as somebody else
             return True, last, set()
         resting = {name for name, rest in zip(names, rests, strict=True) if rest}
         return bool(refused), str(shared) if shared else last, resting
 
-    def _draw(self, named: str | None, last: str | None, resting: set[str]) -> Proxy | None:
-        """Return a proxy that neither rests nor was the host's last, as far as there is one."""
+    def _draw(self, named: str | None, own: str | None, last: str | None, resting: set[str]) -> Proxy | None:
+        """Return a proxy that neither rests nor was the host's last, of this process (`own`) or of all, if any."""
         known = [each for each in self._proxies if named in (None, each.name, each.name.partition("#")[0])]
         if named and not known:
             raise ProxyFailed(
                 f"{named} is not in PROXY_LIST: add it, or change `proxy` in the prefecture's file"
             )
         well = [each for each in known if each.name not in resting] or known
-        others = [each for each in well if each.name != last] or well
+        others = [each for each in well if each.name != own] or well
+        others = [each for each in others if each.name != last] or others
         return random.choice(others) if others else None  # noqa: S311 -- no secret
 
     async def _keep_last(self, host: str, name: str) -> None:
@@ -161,6 +167,10 @@ async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: R
 
 def _rest_key(name: str) -> str:
     return f"crawler:proxy:rest:{name}"
+
+
+def _failed_key(name: str) -> str:
+    return f"crawler:proxy:failed:{name}"
 
 
 def _last_key(host: str) -> str:

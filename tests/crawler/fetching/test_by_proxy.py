@@ -188,7 +188,24 @@ def test_after_a_block_a_host_is_asked_under_our_own_name_by_the_way_that_it_ref
         assert other_host.agent in pool()
         ttl = await one.client.ttl(f"crawler:refused:{SITE}")
         assert timedelta(days=1) < timedelta(seconds=ttl) <= timedelta(days=1, minutes=5)
+        await one.client.expire(way := f"crawler:proxy:last:{SITE}", 60)
+        await other.choose(SITE)
+        assert await one.client.ttl(way) > 86400, "it is known for as long as the host refuses us"
         await one.client.aclose()
+
+    asyncio.run(use())
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_no_process_takes_its_own_last_proxy_again_whatever_others_take() -> None:
+    async def use() -> None:
+        spiders, client = [Identities(ALL[:2]), Identities(ALL[:2])], due_queue.connect_async()
+        for each in spiders:
+            each.client = client
+        turns = [[name for each in spiders for name in await taken(each, times=1)] for _ in range(20)]
+        for names in zip(*turns, strict=True):
+            assert [one for one, next_ in pairwise(names) if one == next_] == []
+        await client.aclose()
 
     asyncio.run(use())
 
@@ -198,8 +215,15 @@ def test_one_that_failed_rests_for_every_process_and_any_is_tried_where_all_rest
     async def use() -> None:
         one, other = Identities(ALL), Identities(ALL)
         one.client = other.client = due_queue.connect_async()
+        rests, now = [], "crawler:proxy:rest:a:1#1"
+        for _ in range(3):
+            for each in (one, other):  # several checks that fail at once count as one
+                await each.rest("a:1#1")
+            rests.append(round(await one.client.ttl(now), -1))
+            assert set(await taken(other)) == {"b:1#2", "c:1#3"}
+            await one.client.delete(now)
+        assert rests == [60, 120, 240], "one that fails for hours takes few checks"
         await one.rest("a:1#1")
-        assert set(await taken(other)) == {"b:1#2", "c:1#3"}
         for name in NAMES:
             await one.rest(name)
         assert set(await taken(other)) == NAMES
