@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from scrapy.commands import ScrapyCommand
 
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.models.base import session
 from api.models.candidate import Candidate, CandidateState
 from api.models.candidate_entry import write_entry

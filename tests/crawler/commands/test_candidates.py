@@ -1,6 +1,8 @@
 """`scrapy candidates`: what operators accepted is written into the prefectures' files, whole or not at all."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,15 @@ def test_accepted_candidates_are_written_once_sorted_with_source_and_date(
     )  # fmt: skip
     assert {get(Candidate, each).state for each in ids} == {CandidateState.WRITTEN}
     assert "no accepted candidate waits" in scrapy(capsys, "candidates", "--write")[1]
+
+
+@pytest.mark.journey
+def test_a_process_of_its_own_writes_them_too(folder: Path) -> None:
+    id_ = accept("4500")
+    ended = subprocess.run(
+        [sys.executable, "-m", "scrapy", "candidates", "--write"], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, get(Candidate, id_).state) == (0, CandidateState.WRITTEN), ended.stderr
 
 
 def test_an_entry_that_its_platform_refuses_changes_no_file(folder: Path) -> None:
