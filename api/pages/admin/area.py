@@ -47,13 +47,14 @@ class Confirmation:
     # A text that is another one once the effects are: what another operator did meanwhile is shown before it is undone
     version: str = ""
     fields: tuple[Field, ...] = ()
+    typed: dict[str, Any] = field(default_factory=dict)  # what stands in them at first
     hidden: dict[str, Any] = field(default_factory=dict)  # fields that go along as they are
     texts: Texts = field(default_factory=dict)  # for errors and refusals by the service, as of Form
 
 
 def ask_confirmation(confirmation: Confirmation, model: type[M]) -> str:
     """Return the page of an action."""
-    return _render(confirmation, Form(model))
+    return _render(confirmation, Form(model, confirmation.typed))
 
 
 def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str]) -> ResponseReturnValue:

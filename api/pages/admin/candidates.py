@@ -54,12 +54,12 @@ _ACCEPT_TEXTS: Texts = {
 
 
 def _link(each: WeighedCandidate) -> Cell:
-    address = Markup('<span class="address" dir="ltr">{}</span>').format(each.row.url.partition("://")[2])
+    row = each.row
+    address = Markup('<span class="address" dir="ltr">{}</span>').format(row.url.partition("://")[2])
+    is_awaited = row.state is CandidateState.OPEN and row.given_at is not None
     return cells.lines(
         cells.link(address, "admin.show_candidate", id=each.id),
-        cells.hint(
-            _SOURCES[each.row.source], each.row.given_at is not None and "· quelqu’un attend la réponse"
-        ),
+        cells.hint(_SOURCES[row.source], is_awaited and "· quelqu’un attend la réponse"),
     )
 
 
@@ -70,10 +70,6 @@ def _show_page(each: WeighedCandidate) -> Cell:
         f"{OUTCOMES[row.outcome]} ({row.proofs} / {row.visits})" if row.outcome else "pas encore consultée"
     )
     return cells.lines(title, cells.hint(outcome), each.unasked and cells.english(each.unasked))
-
-
-def _name_procedures(names: list[str]) -> str:
-    return ", ".join(str(PROCEDURE_NAMES[Procedure(each)]) for each in names)
 
 
 def _name_place(prefecture_id: str | None) -> str:
@@ -89,7 +85,8 @@ def _show_unmet(work: AuditedWork, form: Form[CandidateQuery], _: object) -> lis
         Column("Démarche", lambda each: str(PROCEDURE_NAMES[each[0][1]])),
         Column("Personnes", lambda each: each[1], "number"),
     )
-    rows = list(count_unmet(work.session).items())
+    place = form.value.prefecture_id
+    rows = [each for each in count_unmet(work.session).items() if place in (None, each[0][0])]
     return [Table("Attendu en vain", columns, rows, "Personne n’attend en vain.", title="Attendu en vain")]
 
 
@@ -116,7 +113,10 @@ add_list(
             Column("Préfecture", lambda each: _name_place(each.row.prefecture_id)),
             Column("Attendent", "waiting", "number"),
             Column("Ce que la page dit", _show_page),
-            Column("Démarches", lambda each: _name_procedures(each.row.procedures)),
+            Column(
+                "Démarches",
+                lambda each: ", ".join(str(PROCEDURE_NAMES[Procedure(name)]) for name in each.row.procedures),
+            ),
         ),
         empty="Aucune page à décider.",
         heading="Pages",
@@ -130,11 +130,12 @@ def show_candidate(id: UUID) -> str:
     """Show one candidate with the YAML entry that it becomes."""
     found = _find(id)
     tone, text = _STATES[found.row.state]
-    entry = Markup("<pre><code>{}</code></pre>").format(preview_entry(found.row) or "Aucun logiciel connu.")
-    blocks: list[Block] = [
-        Facts(_list_facts(found), cells.badge(text, tone), _list_actions(found)),
-        Text(entry, "L’entrée de son fichier"),
-    ]
+    blocks: list[Block] = [Facts(_list_facts(found), cells.badge(text, tone), _list_actions(found))]
+    if found.row.state is not CandidateState.REFUSED:
+        entry = Markup("<pre><code>{}</code></pre>").format(
+            preview_entry(found.row) or "Aucun logiciel connu."
+        )
+        blocks.append(Text(entry, "L’entrée de son fichier"))
     return render_page("Page proposée", blocks, crumb=("admin.list_candidates", "Pages proposées"))
 
 
@@ -186,6 +187,7 @@ def _describe_acceptance(id: UUID) -> Confirmation:
         button="Accepter",
         back=url_for("admin.show_candidate", id=id),
         version=found.row.state,
+        typed={"procedures[]": found.row.procedures},
         fields=(
             Field("prefectureId", "Préfecture", places, blank="" if mine else "Choisir…", is_required=True),
             Field("label", "Nom du guichet", is_required=True, attributes={"maxlength": "500"}),

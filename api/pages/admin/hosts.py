@@ -5,13 +5,7 @@ from flask import url_for
 from api.admin.access import audited
 from api.admin.desk_orders import Reason, release_host, stop_host
 from api.admin.desks import WatchedDesk, count_waiting_people, list_host_desks
-from api.admin.hosts import (
-    HostQuery,
-    KnownHost,
-    count_forbidden_desks,
-    list_hosts,
-    read_host,
-)
+from api.admin.hosts import HostQuery, KnownHost, count_forbidden_desks, list_hosts, read_host
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
@@ -41,7 +35,8 @@ def _show_state(host: KnownHost) -> Cell:
     if host.rests_until:
         until = cells.hint("jusqu’au", host.rests_until, ":", cells.english(state.rest_reason))
         return cells.row(cells.badge("Au repos", "warn"), until)
-    return cells.badge("Consulté", "good")
+    is_refused = host_rules().get(host.host, HostRule()).refusal
+    return cells.badge("Pas consulté", "warn") if is_refused else cells.badge("Consulté", "good")
 
 
 add_list(
@@ -74,7 +69,7 @@ def show_host(host: str) -> str:
         waiting = count_waiting_people(work.session, desks_by_host().get(host, ()))
         forbidden = count_forbidden_desks(work.session, host)
     facts = [
-        ("Guichets vérifiés ou sondés", found.desks),
+        ("Guichets", found.desks),
         ("Débit permis", write_percent(found.state.budget_share)),
         ("Repos de suite", found.state.rests_in_a_row),
         *_list_robots_facts(found, forbidden, waiting),
@@ -91,12 +86,13 @@ def _list_robots_facts(found: KnownHost, forbidden: int, waiting: int) -> list[t
     """Return what a person decided of the host, what its robots.txt says, and what an allowance would gain."""
     rule, state = host_rules().get(found.host, HostRule()).robots, found.state
     every = desks_by_host().get(found.host, [])
+    people = count(waiting, "personne attend", "personnes attendent")
     read = cells.row(state.robots_read_at, ":", f"{forbidden} sur {len(every)} guichets interdits")
     return [
         ("Décision (robots.txt, conditions)", rule and f"{rule.decision}, {rule.date} : {rule.reason}"),
         ("robots.txt lu", state.robots_read_at is not None and read),
         ("robots.txt, dernier échec", state.robots_error is not None and cells.english(state.robots_error)),
-        ("À gagner : guichets, personnes qui attendent", f"{len(every)}, {waiting}"),
+        ("Ce qu’une autorisation ouvre", f"{count(len(every), 'guichet', 'guichets')}, {people}"),
     ]
 
 
