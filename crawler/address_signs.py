@@ -26,13 +26,11 @@ class AddressSigns:
     """Titles of a visit's pages, in their order; `gone`: the first page is gone, or its domain is parked."""
 
     titles: dict[str, None] = field(default_factory=dict)
-    gone: bool = False
-    _pages: int = 0
+    gone: bool | None = None
 
     def add(self, page: Page) -> None:
         """Add the next page of the visit."""
-        first, self._pages = not self._pages, self._pages + 1
-        if first:
+        if self.gone is None:
             self.gone = page.status in GONE or _is_parked(page)
         if page.is_html and not page.is_error:
             headings = map(rendered_text, page.root.xpath(_HEADINGS))

@@ -206,7 +206,7 @@ class BookingSpider(Spider):
             process=process_name(),
             probe=probe,
             title=signs.title if signs else None,
-            gone=signs is not None and signs.gone,
+            gone=bool(signs and signs.gone),
             captures=buffer.select(result.outcome),
         )
 

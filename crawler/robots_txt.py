@@ -14,7 +14,6 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk
 from crawler.block_pages import find_wall
 from crawler.bounds import LONGEST_REASON, clean_text
-from crawler.classification import classify_page
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted
 from crawler.fetching.session import Session
@@ -67,29 +66,26 @@ async def read_robots(desk: Desk, token: int, session: Session) -> CheckItem:
     try:
         page = await session.fetch(PageRequest(url), visit_of(desk), lambda _url, _method: False)
     except FetchError as failure:
-        item = replace(
-            item, outcome=failure.reading.outcome or Outcome.UNREACHABLE, reason=failure.reading.reason
-        )
+        told = failure.reading
+        item = replace(item, outcome=told.outcome or Outcome.UNREACHABLE, reason=told.reason)
     except BudgetExhausted:
         pass
     else:
-        item = _judge(item, page, desk)
+        item = _judge(item, page)
     finally:
         await session.close()
     reason = clean_text(item.reason, LONGEST_REASON)
     return replace(item, reason=reason, seen_at=clock(), requests=session.requests)
 
 
-def _judge(item: CheckItem, page: Page, desk: Desk) -> CheckItem:
+def _judge(item: CheckItem, page: Page) -> CheckItem:
     if page.status in _REFUSED:
         return replace(item, outcome=Outcome.BLOCKED, reason=f"HTTP {page.status}")
-    if page.status == _TOO_MANY or page.status >= _SERVER_ERROR:
-        told = classify_page(platform(desk.platform), page)
-        outcome = told.outcome if told.outcome and not told.outcome.conclusive else Outcome.UNREACHABLE
-        reason = f"HTTP {page.status}: {told.reason}"
-        return replace(item, outcome=outcome, reason=reason, retry_after=told.retry_after)
+    is_missing = _ERROR <= page.status < _SERVER_ERROR and page.status != _TOO_MANY
     wall = find_wall(page)  # one that answers 200 in its place says nothing of rules
-    if wall and wall.outcome and wall.outcome is not Outcome.UNREADABLE and page.status < _ERROR:
+    if wall and wall.outcome and wall.outcome is not Outcome.UNREADABLE and not is_missing:
         return replace(item, outcome=wall.outcome, reason=wall.reason, retry_after=wall.retry_after)
-    text = "" if page.status >= _ERROR else page.body.decode("utf-8", "replace").replace("\0", "")
+    if page.status >= _SERVER_ERROR:
+        return replace(item, reason=f"HTTP {page.status}")
+    text = "" if is_missing else page.body.decode("utf-8", "replace").replace("\0", "")
     return replace(item, outcome=Outcome.NO_SLOTS, reason="it was read", robots_text=text[:_LONGEST])

@@ -114,14 +114,11 @@ def accept_candidate(work: AuditedWork, candidate_id: UUID, wanted: Acceptance) 
             409, "unknown-platform", "no platform is known for it: scrapy detect names one, or refuse it"
         )
     place = prefectures().get(wanted.prefecture_id)
-    errors = []
     if place is None:
-        errors.append(FieldError(path="prefectureId", rule="unknown", detail="no such prefecture"))
+        raise invalid(FieldError(path="prefectureId", rule="unknown", detail="no such prefecture"))
     if reveals_health(wanted.label) and (not wanted.neutral_label or reveals_health(wanted.neutral_label)):
         detail = "the label reveals health: give a name that does not"
-        errors.append(FieldError(path="neutralLabel", rule="health", detail=detail))
-    if errors or place is None:
-        raise invalid(*errors)
+        raise invalid(FieldError(path="neutralLabel", rule="health", detail=detail))
     accepted = sa.select(Candidate.entry["slug"].astext).where(
         Candidate.prefecture_id == place.id, Candidate.entry.is_not(None)
     )

@@ -16,14 +16,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.watchability import Hindrance, Standing, Standings, find_slightest, read_standings
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Procedure, zone_of
-from configs.world.prefecture import (
-    Prefecture,
-    UnknownDesk,
-    UnknownPrefecture,
-    desk,
-    desks,
-    prefecture,
-)
+from configs.world.prefecture import Prefecture, UnknownDesk, UnknownPrefecture, desk, prefecture
 
 _WAIT = "POST /api/alerts with acceptWaiting: true to be told when that changes"
 
@@ -164,12 +157,6 @@ def explain_unwatched(place: Prefecture, procedure: Procedure, standings: Standi
 def list_watchable(place: Prefecture, standings: Standings) -> list[Desk]:
     """Return the desks of a prefecture that are watchable by these standings."""
     return [each for each in place.desks if standings[each.id].is_watchable]
-
-
-def count_watched_desks(session: Session) -> int:
-    """Return how many desks have slots that checks can see now."""
-    seen = read_standings(session, (each for each in desks().values() if each.shows_slots))
-    return sum(each.is_watchable for each in seen.values())
 
 
 def ensure_watchable(session: Session, alert: Alert) -> None:

@@ -8,19 +8,19 @@ page's own title fits the desk's label. What robots.txt forbids is sold nowhere.
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState, is_forbidden
 from api.models.discovery import DeskLink
-from configs.ground.clock import clock
 from configs.world.desk import Desk
 
-_LINKED = timedelta(days=2)  # since the walk that saw a link, of which there is one a day
+# Whether a page of the prefecture's own site linked a desk at `now`, within two days: there is a walk a day
+IS_LINKED = sa.exists().where(
+    DeskLink.desk_id == DeskState.id,
+    DeskLink.seen_at >= sa.bindparam("now", type_=sa.DateTime(timezone=True)) - timedelta(days=2),
+)
 _WORD = re.compile(r"[a-z]{4,}")
 _STEM = 6  # letters that forms of a word share: renouvellement, renouveler
 # Words of every such page, and of none in particular
@@ -29,33 +29,20 @@ _GENERAL = re.compile(
 )
 
 
-def find_doubts(session: Session, about: Iterable[Desk]) -> dict[str, str]:
-    """Return why desks are not for sale whatever their checks prove, by id; by one query."""
-    known = {desk.id: desk for desk in about}
-    is_linked = sa.exists().where(DeskLink.desk_id == DeskState.id, DeskLink.seen_at >= clock() - _LINKED)
-    query = sa.select(DeskState, is_linked).where(
-        DeskState.id.in_(known), sa.or_(DeskState.forbidden_at.is_not(None), DeskState.tried_at.is_not(None))
-    )
-    rows = session.execute(query)
-    return {state.id: why for state, linked in rows if (why := _doubt(known[state.id], state, linked))}
-
-
-def _doubt(desk: Desk, state: Any, linked: bool) -> str | None:
+def describe_doubt(desk: Desk, state: DeskState, *, is_linked: bool) -> str | None:
+    """Return why a desk is not for sale whatever its checks prove; `is_linked`: IS_LINKED of its row."""
     if is_forbidden(desk, state.forbidden_at):
         return "its site's robots.txt forbids us the page"
     if not desk.is_tried:
         return None
-    if not fits_label(state.page_title or "", desk.label):
+    wanted = _stems(desk.label)
+    if not wanted or 2 * len(wanted & _stems(state.page_title or "")) < len(
+        wanted
+    ):  # at least half of its words
         return "its old address answers again, but the page's title does not say that it is for this"
-    if not (linked or state.last_slot_at):
+    if not (is_linked or state.last_slot_at):
         return "its old address answers again, and nothing proves yet that people book there"
     return None
-
-
-def fits_label(title: str, label: str) -> bool:
-    """Return whether a page's title names at least half of what a desk's label says that it is for."""
-    wanted = _stems(label)
-    return bool(wanted) and 2 * len(wanted & _stems(title)) >= len(wanted)
 
 
 def _stems(text: str) -> set[str]:

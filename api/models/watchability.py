@@ -14,12 +14,13 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.address_doubts import find_doubts
+from api.models.address_doubts import IS_LINKED, describe_doubt
 from api.models.desk import DeskState, DeskStatus, HostState, is_forbidden
 from api.models.discovery import Drift
 from configs.ground.clock import clock
 from configs.world.desk import ROUND_SECONDS, Desk, Outcome, WatchLevel, heartbeat_seconds
 from configs.world.plan import Plan
+from configs.world.prefecture import desks
 
 _HOUR = timedelta(hours=1)
 _MINUTE = 60
@@ -133,18 +134,24 @@ class Interval:
 
 
 def read_standings(session: Session, about: Iterable[Desk]) -> dict[str, Standing]:
-    """Return by id what may be begun about these desks, by two queries."""
+    """Return by id what may be begun about these desks, by one query."""
     known = {desk.id: desk for desk in about}
     moved = sa.exists().where(Drift.desk_id == DeskState.id, Drift.ends_at.is_(None))
     stopped = sa.select(sa.func.array_agg(HostState.host)).where(HostState.stopped_at.is_not(None))
-    query = sa.select(DeskState, moved, stopped.scalar_subquery()).where(DeskState.id.in_(known))
-    doubts = find_doubts(session, known.values())
+    query = sa.select(DeskState, moved, stopped.scalar_subquery(), IS_LINKED).where(DeskState.id.in_(known))
     found = {}
-    for state, has_moved, hosts in session.execute(query):
-        desk, doubt = known[state.id], doubts.get(state.id)
+    for state, has_moved, hosts, is_linked in session.execute(query, {"now": clock()}):
+        desk = known[state.id]
+        doubt = describe_doubt(desk, state, is_linked=is_linked)
         hindrance = _judge(desk, state, has_moved, hosts or (), is_doubted=doubt is not None)
         found[state.id] = Standing(desk, hindrance, state, doubt)
     return {key: found.get(key) or Standing(desk, _judge_file(desk)) for key, desk in known.items()}
+
+
+def find_watchable_desks(session: Session) -> list[Desk]:
+    """Return the desks whose slots checks can see now."""
+    seen = (desk for desk in desks().values() if desk.shows_slots)
+    return [each.desk for each in read_standings(session, seen).values() if each.is_watchable]
 
 
 def find_slightest(standings: Iterable[Standing]) -> Standing | None:

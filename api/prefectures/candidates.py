@@ -73,7 +73,14 @@ def give_candidate(session: Session, user_id: UUID, given: NewCandidate) -> Cand
         found.prefecture_id = found.prefecture_id or given.prefecture_id
         session.add(build_replan(found, "a user gave a booking page"))
     found.last_seen_at = max(now, found.last_seen_at)
-    return _answer(found, user_id)
+    return CandidateAnswer(
+        address=found.url,
+        platform=found.platform or "",
+        prefecture_id=found.prefecture_id or "",
+        state=found.state,
+        is_asked=explain_unasked(found.host) is None,
+        is_told=found.user_id == user_id,
+    )
 
 
 _DECIDED = {
@@ -101,14 +108,3 @@ def _check_given_today(session: Session, user_id: UUID, now: datetime) -> None:
         detail = f"{GIVEN_A_DAY} addresses a day can be given: wait until tomorrow"
         headers = {"Retry-After": str(int(_DAY.total_seconds()))}
         raise ApiError(429, "too-many-requests", detail, headers=headers)
-
-
-def _answer(found: Candidate, user_id: UUID) -> CandidateAnswer:
-    return CandidateAnswer(
-        address=found.url,
-        platform=found.platform or "",
-        prefecture_id=found.prefecture_id or "",
-        state=found.state,
-        is_asked=explain_unasked(found.host) is None,
-        is_told=found.user_id == user_id,
-    )

@@ -35,39 +35,22 @@ def _form(platform: str, path: str, page: str, *homes: str, **parameters: str) -
 _FORMS = (
     _form("ezbooking", rf"(/index\.php|)/booking/create/({_ID})(?![\w-])", "{0}/booking/create/{1}"),
     _form(
-        "rdvpref",
-        rf"(/rdvpref|)/reservation/demarche/({_ID})(?![\w-])",
-        "{0}/reservation/demarche/{1}/",
+        "rdvpref", rf"(/rdvpref|)/reservation/demarche/({_ID})(?![\w-])", "{0}/reservation/demarche/{1}/",
         "www.rdv-prefecture.interieur.gouv.fr",
     ),
     _form(
-        "rdv_service_public",
-        r"/prendre_rdv/?$",
-        "/prendre_rdv",
-        "rdv.anct.gouv.fr",
-        public_link_organisation_id=_ID,
-        motif_name_with_location_type=r"[\w-]{1,200}",
-        departement=r"[0-9AB]{2,3}",
-        service_id=_ID,
+        "rdv_service_public", r"/prendre_rdv/?$", "/prendre_rdv", "rdv.anct.gouv.fr", public_link_organisation_id=_ID,
+        motif_name_with_location_type=r"[\w-]{1,200}", departement=r"[0-9AB]{2,3}", service_id=_ID,
     ),
     _form(
-        "orion",
-        r"/orion-reservation/slots/?$",
-        "/orion-reservation/slots",
-        "esii-orion.com",
-        account=r"\w{1,40}",
-        config=r"\w{1,40}",
-        usemode=r"\w{1,20}",
-        code=r"\w{1,20}",
+        "orion", r"/orion-reservation/slots/?$", "/orion-reservation/slots", "esii-orion.com", account=r"\w{1,40}",
+        config=r"\w{1,40}", usemode=r"\w{1,20}", code=r"\w{1,20}",
     ),
     _form(
-        "esirius",
-        rf"/({_NAME})/(?:appointment\.do|element/jsp/)",
-        "/{0}/appointment.do",
-        sitekey=r"\w{1,40}",
+        "esirius", rf"/({_NAME})/(?:appointment\.do|element/jsp/)", "/{0}/appointment.do", sitekey=r"\w{1,40}",
         preselectservice=r"\w{1,40}",
     ),
-)
+)  # fmt: skip
 # Hosts of platforms, `name:port`: candidates there may be asked without a word of an operator.
 PLATFORM_HOSTS = frozenset(f"{home}:443" for form in _FORMS for home in form.homes)
 

@@ -1,6 +1,5 @@
 """User agents of checks, as user_agents.yaml says: engines that were measured, and the names that go with each."""
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -43,11 +42,6 @@ class UserAgents(Strict):
 
     engines: Mapping[str, Engine]
     honest: Headers
-
-    @property
-    def oldest_day(self) -> dt.date:
-        """Return the day of the engine that was not measured for longest."""
-        return min(each.measured for each in self.engines.values())
 
 
 @lru_cache(maxsize=1)

@@ -55,7 +55,10 @@ def page(found: Mapping[str, Prefecture]) -> str:
     desks = [desk for each in places for desk in each.desks]
     checked = [desk for desk in desks if desk.schedulable]
     watched = {desk.prefecture_id for desk in checked if desk.shows_slots}
-    counted = Counter((system_of(desk), desk.platform, desk.grade, _level_of(desk)) for desk in desks)
+    counted = Counter(
+        (system_of(desk), desk.platform, desk.grade, WatchLevel.NONE if desk.refused else desk.watch)
+        for desk in desks
+    )
     summary = (
         f"{len(places)} prefectures, {len(desks)} desks, {len(checked)} of them checked. "
         f"{len(watched)} prefectures have a desk whose slots are seen."
@@ -91,11 +94,6 @@ def _state_of(desk: Desk) -> str:
     if desk.shows_slots:
         return "can be sold"
     return "probed" if desk.is_probed and desk.is_named else "waited for"
-
-
-def _level_of(desk: Desk) -> WatchLevel:
-    """Return what is seen of a desk: nothing while its host is not to be asked."""
-    return WatchLevel.NONE if desk.refused else desk.watch
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

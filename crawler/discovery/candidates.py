@@ -10,8 +10,8 @@ from api.models.candidate import Candidate, CandidateSource, build_columns
 from configs.ground.text import truncate_line
 from configs.world.booking_address import cut_address, parse_booking_address
 from configs.world.booking_hosts import find_desk_at
-from configs.world.candidate_list import load_candidate_list
 from crawler.discovery.booking_links import Booking
+from crawler.discovery.candidate_list import load_candidate_list
 
 _LONGEST = 300  # characters of a note
 

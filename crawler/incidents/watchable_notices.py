@@ -7,9 +7,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.alert import Alert
-from api.models.watchability import read_standings
-from configs.world.desk import Desk
-from configs.world.prefecture import desks
+from api.models.watchability import find_watchable_desks
 from crawler.incidents.recipients import AT_ONCE, MEANT, list_targets
 
 _KEPT = sa.text(f"""
@@ -29,7 +27,7 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
     if not rows.scalar(sa.select(anybody)):  # an index answers, so that most runs read no desk
         return []
     written: list[UUID] = []
-    targets = list_targets(_find_watchable_desks(rows))
+    targets = list_targets(find_watchable_desks(rows))
     for alert_id, mine in rows.execute(_KEPT, {"targets": targets, "most": AT_ONCE}).all():
         alert = rows.get_one(Alert, alert_id)
         alert.awaits_watch = False
@@ -39,8 +37,3 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
             rows, alert.user_id, "desk_watchable", params, key, priority="scheduled"
         )
     return written
-
-
-def _find_watchable_desks(rows: Session) -> list[Desk]:
-    seen = (desk for desk in desks().values() if desk.shows_slots)
-    return [each.desk for each in read_standings(rows, seen).values() if each.is_watchable]

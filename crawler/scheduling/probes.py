@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.candidate import Candidate
 from api.models.desk import DeskState, HostState
 from configs.settings import Constant
 from configs.world.desk import Desk, interval_jitter
 from configs.world.prefecture import desks, desks_by_host, host_rules
 from crawler.parsing.robots_rules import allows
 from crawler.scheduling.candidates import find_asked, find_candidate, find_home, is_candidate
-from crawler.scheduling.due_queue import CrawlQueue, DueEntry, HostBucket, queue_of
+from crawler.scheduling.due_queue import CrawlQueue, DueEntry, queue_of
 from crawler.scheduling.intervals import bucket_of, cost_of, first_due, stable_random
 
 # How often a stale address is asked whether it lives, and each host for its robots.txt
@@ -78,34 +77,6 @@ def may_ask(host: HostState | None, now: datetime) -> bool:
     return is_calm and host.budget_share >= 1 and host.robots_read_at + _ROBOTS_STAND > now
 
 
-def find_probed(
-    hosts: Mapping[str, HostState], releasing: Collection[str], forbidden: Collection[str], now: datetime
-) -> list[Desk]:
-    """Return the desks that may be probed now; `releasing`: desks in whose hours of release nothing else is asked."""
-    busy = _find_busy(releasing)
-    return [
-        desk
-        for desk in desks().values()
-        if desk.is_probed and desk.id not in forbidden and desk.host not in busy
-        and may_ask(hosts.get(desk.host), now)
-    ]  # fmt: skip
-
-
-def find_robots_hosts(hosts: Mapping[str, HostState]) -> dict[str, list[Desk]]:
-    """Return the hosts whose robots.txt is read, with their desks: none that is refused or stopped."""
-    stopped = {host for host, state in hosts.items() if state.stopped_at}
-    return {
-        host: found
-        for host, found in desks_by_host().items()
-        if host not in stopped and any(_is_asked(desk) for desk in found)
-    }
-
-
-def _is_asked(desk: Desk) -> bool:
-    rule = host_rules().get(desk.host)
-    return (rule is not None and rule.is_undecided) or desk.schedulable or desk.is_probed
-
-
 def plan_beside(
     rows: Session,
     hosts: Mapping[str, HostState],
@@ -115,37 +86,48 @@ def plan_beside(
 ) -> list[tuple[str, DueEntry]]:
     """Return the entries of probes, candidates and robots.txt, each with its queue; spiders of any read robots.txt.
 
-    In the hours of release of a desk (`releasing`) its host is asked nothing else, nor is one that is stopped.
+    In the hours of release of a desk (`releasing`) its host is asked nothing else, nor is one that is stopped. First
+    probes are spread over a quarter of a day, first visits to candidates over an hour.
     """
-    probed = find_probed(hosts, releasing, forbidden, now)
-    query = sa.select(DeskState).where(DeskState.id.in_([desk.id for desk in probed]))
-    states = {state.id: state for state in rows.scalars(query)}
-    found = [(str(queue_of(desk)), build_probe(desk, states[desk.id], now)) for desk in probed]
-    robots = find_robots_hosts(hosts)
-    closed = {host for host, state in hosts.items() if state.stopped_at} | _find_busy(releasing)
-    for host, pairs in find_asked(rows, closed).items():
+    busy = {desks()[each].host for each in releasing if each in desks()}
+    probed = {
+        desk.id: desk
+        for desk in desks().values()
+        if desk.is_probed and desk.id not in forbidden and desk.host not in busy
+        and may_ask(hosts.get(desk.host), now)
+    }  # fmt: skip
+    found = [
+        (str(queue_of(desk)), _build_entry(desk, state.probed_at, state.gone_probes, 4, now))
+        for state in rows.scalars(sa.select(DeskState).where(DeskState.id.in_(probed)))
+        for desk in [probed[state.id]]
+    ]
+    stopped = {host for host, state in hosts.items() if state.stopped_at}
+    robots = find_robots_hosts(stopped)
+    for host, pairs in find_asked(rows, stopped | busy).items():
         robots.setdefault(host, [pairs[0][0]])
         state = hosts.get(host)
         if state and may_ask(state, now):
-            text = state.robots_text or ""
             found += [
-                (str(queue_of(desk)), _build_visit(desk, row, now))
+                (str(queue_of(desk)), _build_entry(desk, row.asked_at, row.visits, 24, now))
                 for desk, row in pairs
-                if allows(text, desk.url)
+                if allows(state.robots_text or "", desk.url)
             ]
-    if queue := choose_robots_queue():
-        found += [(queue, build_robots(host, there, hosts.get(host), now)) for host, there in robots.items()]
+    if used := sorted(used_queues(), key=lambda each: (each.browser, str(each))):
+        found += [
+            (str(used[0]), _build_robots(host, there, hosts.get(host), now)) for host, there in robots.items()
+        ]
     return found
 
 
-def _find_busy(releasing: Collection[str]) -> set[str]:
-    return {desks()[each].host for each in releasing if each in desks()}
-
-
-def choose_robots_queue() -> str | None:
-    """Return the queue in which robots.txt of all hosts wait; None where nothing is checked."""
-    used = sorted(used_queues(), key=lambda each: (each.browser, str(each)))
-    return str(used[0]) if used else None
+def find_robots_hosts(stopped: Collection[str]) -> dict[str, list[Desk]]:
+    """Return the hosts whose robots.txt is read, with their desks: none that is refused or `stopped`."""
+    undecided = {host for host, rule in host_rules().items() if rule.is_undecided}
+    return {
+        host: found
+        for host, found in desks_by_host().items()
+        if host not in stopped
+        and (host in undecided or any(desk.schedulable or desk.is_probed for desk in found))
+    }
 
 
 def used_queues() -> set[CrawlQueue]:
@@ -153,26 +135,18 @@ def used_queues() -> set[CrawlQueue]:
     return {queue_of(desk) for desk in desks().values() if desk.schedulable or desk.is_probed}
 
 
-def build_probe(desk: Desk, state: DeskState, now: datetime) -> DueEntry:
-    """Return a probe's entry; the first are spread over a quarter of a day."""
-    due = first_due(desk.id, probe_seconds() / 4, now)
-    if state.probed_at:
-        due = max(now, next_probe(desk.id, state.probed_at, state.gone_probes))
-    return build_entry(desk, due, cost_of(desk), bucket_of(desks_by_host()[desk.host]))
+def _build_entry(desk: Desk, at: datetime | None, number: int, part: int, now: datetime) -> DueEntry:
+    """Return the entry of a probe or of a candidate, which waits until the host's bucket is full.
 
-
-def _build_visit(desk: Desk, row: Candidate, now: datetime) -> DueEntry:
-    """Return a candidate's entry: it is visited on three days, then once a month until it is decided."""
-    due = first_due(desk.id, probe_seconds() / 24, now)
-    if row.asked_at:
-        due = max(now, next_probe(desk.id, row.asked_at, row.visits))
-    return build_entry(desk, due, cost_of(desk), bucket_of(desks_by_host().get(desk.host) or [desk]))
-
-
-def build_entry(desk: Desk, due: datetime, cost: int, bucket: HostBucket) -> DueEntry:
-    """Return the entry of a probe or of a candidate, which waits until the host's bucket is full."""
-    gap, need = probe_gap_seconds(), bucket.capacity
-    return DueEntry(desk.id, desk.host, gap, due, cost, bucket, waits=False, need=need, probe=True)
+    `at`, `number`: as `next_probe` takes them; the first is due within that `part` of a day.
+    """
+    first = first_due(desk.id, probe_seconds() / part, now)
+    due = max(now, next_probe(desk.id, at, number)) if at else first
+    bucket = bucket_of(desks_by_host().get(desk.host) or [desk])
+    need, cost = bucket.capacity, cost_of(desk)
+    return DueEntry(
+        desk.id, desk.host, probe_gap_seconds(), due, cost, bucket, waits=False, need=need, probe=True
+    )
 
 
 def next_probe(name: str, at: datetime, number: int) -> datetime:
@@ -183,7 +157,7 @@ def next_probe(name: str, at: datetime, number: int) -> datetime:
     return _again(name, at, probe_seconds() * (_RARE_DAYS if number >= _OFTEN else 1))
 
 
-def build_robots(host: str, found: Collection[Desk], state: HostState | None, now: datetime) -> DueEntry:
+def _build_robots(host: str, found: Collection[Desk], state: HostState | None, now: datetime) -> DueEntry:
     """Return the entry of a host's robots.txt; the first are spread over an hour, after the first checks."""
     due = first_due(entry_of(host), probe_seconds() / 24, now + timedelta(seconds=probe_seconds() / 144))
     if state and state.robots_asked_at:

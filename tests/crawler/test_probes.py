@@ -8,7 +8,6 @@ import pytest
 import redis
 import time_machine
 
-from api.models.address_doubts import find_doubts
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.check import Check, CheckDay
@@ -18,6 +17,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.slot import Detection
 from api.models.user import Role
+from api.models.watchability import read_standings
 from api.prefectures.desk_days import sum_day
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Outcome, set_tried_desks
@@ -298,8 +298,9 @@ def test_a_tried_desk_is_sold_where_its_title_fits_and_something_proves_that_peo
     change(DeskState, tried_at=NOW, **facts)
     set_tried_desks([DESK])
     with session() as opened:
-        assert (why or "") in find_doubts(opened, [desks()[DESK]]).get(DESK, "")
-        assert bool(find_doubts(opened, [desks()[DESK]])) is bool(why)
+        doubt = read_standings(opened, [desks()[DESK]])[DESK].doubt or ""
+    assert (why or "") in doubt
+    assert bool(doubt) is bool(why)
 
 
 def test_a_link_of_the_prefectures_own_site_of_today_proves_it(crawl: PlannedVisits) -> None:
@@ -310,4 +311,4 @@ def test_a_link_of_the_prefectures_own_site_of_today_proves_it(crawl: PlannedVis
     for later, doubts in ((0, 0), (3, 1)):
         crawl.now.move_to(NOW + timedelta(days=later))
         with session() as opened:
-            assert len(find_doubts(opened, [desks()[DESK]])) == doubts
+            assert bool(read_standings(opened, [desks()[DESK]])[DESK].doubt) == doubts

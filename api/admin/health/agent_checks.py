@@ -14,7 +14,7 @@ _OLD = timedelta(days=60)
 
 def check_agents(_: Redis) -> str:
     """Return the day on which the browsers were measured; outside production it does not matter."""
-    day = user_agents().oldest_day
+    day = min(each.measured for each in user_agents().engines.values())
     if not settings().loopback_only and clock().date() - day > _OLD:
         raise PartDown(
             f"browsers were measured on {day}, more than 60 days ago: renew configs/world/user_agents.yaml"

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import structlog
 
-from api.alerts.wishes import count_watched_desks
 from api.ground.errors import ApiError
 from api.models.base import session as open_session
 from api.models.base import write_once
 from api.models.payment import PaymentEventKind
 from api.models.user import User
+from api.models.watchability import find_watchable_desks
 from api.payments.billing.orders import (
     PlacedOrder,
     check_order,
@@ -46,7 +46,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
     """
     with open_session() as s:
         found = check_order(s, user_id, wish)
-        watched = count_watched_desks(s)
+        watched = len(find_watchable_desks(s))
     # A month whose days of grace are over must not be paid beside an order: the outbox asks Stripe within a second.
     if write_once(end_unpaid_plans, clock(), user_id):
         raise refuse_away(StripeAway("a subscription that was not paid is still to end"))

@@ -1,17 +1,17 @@
 """The list of booking pages that public sources name without their prefecture: configs/candidates.yaml."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import PlainValidator
 
 from configs.ground.strict_model import IsoDate, Strict
 from configs.ground.strict_yaml import load_file
+from configs.settings import PREFECTURES
 from configs.world.booking_address import BookingAddress, parse_booking_address
 from configs.world.desk import Text
 
-_FILE = Path(__file__).parents[1] / "candidates.yaml"
+_FILE = PREFECTURES.parent / "candidates.yaml"
 
 
 def _read_address(text: object) -> BookingAddress:
