@@ -195,18 +195,18 @@ def _build_part(path: str, place: Prefecture, procedure: Procedure) -> _Part:
 
 
 def _check_desks(wish: NewAlert, place: Prefecture) -> Iterator[FieldError]:
-    known = sorted(each.id for each in place.desks)
+    known = {each.id for each in place.desks}
     for index, desk_id in enumerate(wish.desk_ids):
         if desk_id not in known:
-            detail = f"{desk_id!r} is no desk of {place.id}; {_enumerate('its desks', known)}"
+            detail = f"{desk_id!r} is no desk of {place.id}; its desks: {_enumerate(known)}"
             yield FieldError(path=f"deskIds.{index}", rule="unknown", detail=detail)
 
 
 def _check_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Iterator[FieldError]:
-    sites = sorted({known.site for known in about if known.site})
+    sites = {known.site for known in about if known.site}
     for index, site in enumerate(limits.sites):
         if site not in sites:
-            detail = f"these desks are not at {site!r}; {_enumerate('their sites', sites)}"
+            detail = f"these desks are not at {site!r}; their sites: {_enumerate(sites)}"
             yield FieldError(path=f"limits.sites.{index}", rule="unknown", detail=detail)
     today = clock().astimezone(zone_of(place.time_zone)).date()
     if limits.date_to and limits.date_to < today:
@@ -216,16 +216,12 @@ def _check_limits(limits: Limits, place: Prefecture, about: list[Desk]) -> Itera
         yield FieldError(path="limits.weekdays", rule="excludes_everything", detail=detail)
 
 
-def _enumerate(what: str, values: Iterable[str]) -> str:
-    return f"{what}: {', '.join(values) or 'none'}"
+def _enumerate(values: Iterable[str]) -> str:
+    return ", ".join(sorted(set(values))) or "none"
 
 
 def _name_alternatives(seen: list[Desk], place: Prefecture) -> str:
     if not seen:
         return f"no slots of {place.id} are seen; where to look: {place.site}"
-    served = _list_names("procedures", (procedure for each in seen for procedure in each.procedures))
-    return f"watched there: {_list_names('desks', (each.id for each in seen))}, {served}"
-
-
-def _list_names(what: str, names: Iterable[str]) -> str:
-    return f"{what} {', '.join(sorted(set(names)))}"
+    served = _enumerate(procedure for each in seen for procedure in each.procedures)
+    return f"watched there: desks {_enumerate(each.id for each in seen)}, procedures {served}"
