@@ -1,19 +1,56 @@
-"""Candidates from the list of public sources, and from links that a walk met."""
+"""Candidates from the list of public sources (configs/candidates.yaml), and from links that a walk met."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
+from typing import Annotated
 
+from pydantic import PlainValidator
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.candidate import Candidate, CandidateSource, build_columns
+from configs.ground.strict_model import IsoDate, Strict
+from configs.ground.strict_yaml import load_file
 from configs.ground.text import truncate_line
-from configs.world.booking_address import cut_address, parse_booking_address
+from configs.settings import PREFECTURES
+from configs.world.booking_address import BookingAddress, cut_address, parse_booking_address
 from configs.world.booking_hosts import find_desk_at
+from configs.world.desk import Text
 from crawler.discovery.booking_links import Booking
-from crawler.discovery.candidate_list import load_candidate_list
 
 _LONGEST = 300  # characters of a note
+_FILE = PREFECTURES.parent / "candidates.yaml"
+
+
+def _read_address(text: object) -> BookingAddress:
+    if found := parse_booking_address(str(text)):
+        return found
+    raise ValueError("has the form of no platform's address (configs/world/booking_address.py)")
+
+
+class ListedPage(Strict):
+    """A page, who names it and when; `prefecture`: whose it probably is."""
+
+    address: Annotated[BookingAddress, PlainValidator(_read_address)]
+    date: IsoDate
+    source: Text
+    note: Text | None = None
+    prefecture: Text | None = None
+
+
+class _CandidateList(Strict):
+    pages: tuple[ListedPage, ...]
+
+
+@lru_cache(maxsize=1)
+def load_candidate_list() -> tuple[ListedPage, ...]:
+    """Return the pages of the list.
+
+    Raises:
+        configs.ground.strict_yaml.ConfigFileError: names everything that is wrong in it.
+    """
+    return load_file(_FILE, _CandidateList).pages
 
 
 def add_listed(rows: Session, now: datetime) -> None:

@@ -5,7 +5,7 @@ import pytest
 from configs.world.booking_address import cut_address, parse_booking_address
 from configs.world.booking_hosts import explain_unasked, find_owner
 from configs.world.prefecture import desks
-from crawler.discovery.candidate_list import load_candidate_list
+from crawler.discovery.candidates import load_candidate_list
 
 RDVPREF = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/4443/"
 SERVICE = "https://rdv.anct.gouv.fr/prendre_rdv"
