@@ -183,18 +183,13 @@ def _put_down_to_page(check: CheckItem) -> CheckItem:
     return replace(check, outcome=Outcome.CLOSED, reason=f"{check.reason}, {why}")
 
 
-def refusal_of(check: CheckItem) -> Outcome | None:
-    """Return why a check's host is left alone (`RESTING`), also where slots were seen before; None: it is not."""
-    told = check.trouble if check.outcome is Outcome.SLOTS else check.outcome
-    return told if told in RESTING else None
-
-
 def find_refusals(checks: Iterable[CheckItem]) -> list[Refusal]:
-    """Return those of checks, visits to candidates and readings of robots.txt."""
+    """Return those of checks, visits to candidates and readings of robots.txt, also where slots were seen before."""
+    told = ((each, each.trouble if each.outcome is Outcome.SLOTS else each.outcome) for each in checks)
     return [
-        Refusal(host_of_visit(check.desk_id), told, check.started_at, check.retry_after)
-        for check in checks
-        if (told := refusal_of(check))
+        Refusal(host_of_visit(each.desk_id), outcome, each.started_at, each.retry_after)
+        for each, outcome in told
+        if outcome in RESTING
     ]
 
 
