@@ -140,12 +140,14 @@ def register_account(
     *,
     registration_id: UUID | None = None,
     wished_page: str | None = None,
+    takes_code: bool = False,
 ) -> UUID:
     """Create the account unless the address has one; return the id of the registration.
 
     A mail is sent in both cases: an unconfirmed address is asked to confirm, a confirmed one is reminded of its
     account. Each registration of an unconfirmed address is kept: the account is made of the one whose mail is
-    confirmed, and a stranger who registers the address first does not keep it.
+    confirmed, and a stranger who registers the address first does not keep it. `takes_code`: where it was made, the
+    code of its mail can be typed.
     """
     registration_id = registration_id or new_id()
     _add_user(session, wish, password_hash)
@@ -168,7 +170,7 @@ def register_account(
         wished_page=wished_page,
         created_at=clock(),
     )
-    return _keep_registration(session, contact, kept)
+    return _keep_registration(session, contact, kept, takes_code=takes_code)
 
 
 def _add_user(session: Session, wish: RegistrationForm, password_hash: str) -> None:
@@ -203,7 +205,9 @@ def _lock_mailbox(session: Session, email: str) -> Contact | None:
     ).one_or_none()
 
 
-def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> UUID:
+def _keep_registration(
+    session: Session, contact: Contact, kept: PendingRegistration, *, takes_code: bool
+) -> UUID:
     """Keep a registration and write its mail. The same password again is the same registration again: return its id."""
     mails = count_mails(session, contact, "verify_email")
     mine = PendingRegistration.user_id == contact.user_id
@@ -213,11 +217,11 @@ def _keep_registration(session: Session, contact: Contact, kept: PendingRegistra
     if same:
         same.wished_page = kept.wished_page or same.wished_page
         if mails.may_repeat:
-            write_confirmation(session, contact, mails, same)
+            write_confirmation(session, contact, mails, same, takes_code=takes_code)
         return same.id
     if mails.may_follow:
         kept = session.merge(kept)  # an earlier try of it, without a mail
-        write_confirmation(session, contact, mails, kept)
+        write_confirmation(session, contact, mails, kept, takes_code=takes_code)
     else:
         # It gets no mail: it only tells that an earlier mail may be about someone else's registration.
         session.execute(
@@ -228,12 +232,20 @@ def _keep_registration(session: Session, contact: Contact, kept: PendingRegistra
 
 
 def write_confirmation(
-    session: Session, contact: Contact, mails: MailCount, kept: PendingRegistration, **params: Any
+    session: Session,
+    contact: Contact,
+    mails: MailCount,
+    kept: PendingRegistration,
+    *,
+    takes_code: bool,
+    **params: Any,
 ) -> None:
     """Write the mail that confirms an address by its link, or by a code in the browser that registered."""
-    code, kept.code_hash = make_code(CODE_PURPOSE, kept.id)
-    kept.code_sent_at, kept.wrong_tries = clock(), 0
-    params |= {"registration": str(kept.id), "code": encrypt(code)}
+    params["registration"] = str(kept.id)
+    if takes_code:
+        code, kept.code_hash = make_code(CODE_PURPOSE, kept.id)
+        kept.code_sent_at, kept.wrong_tries = clock(), 0
+        params["code"] = encrypt(code)
     write_mail(session, contact, "verify_email", mails, params)
 
 

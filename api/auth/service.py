@@ -108,7 +108,7 @@ def send_confirmation(session: Session, user_id: UUID) -> None:
         return
     mails = count_mails(session, contact, "verify_email")
     if mails.may_repeat and (registration := find_own_registration(session, user)):
-        write_confirmation(session, contact, mails, registration, asked=True)
+        write_confirmation(session, contact, mails, registration, takes_code=True, asked=True)
     elif mails.may_repeat:
         write_mail(session, contact, "verify_email", mails, {"asked": True})
 
@@ -120,11 +120,16 @@ def find_own_registration(session: Session, user: User) -> PendingRegistration |
 
 
 def register(
-    wish: RegistrationForm, alert: NewAlert | None = None, wished_page: str | None = None
+    wish: RegistrationForm,
+    alert: NewAlert | None = None,
+    wished_page: str | None = None,
+    *,
+    takes_code: bool = False,
 ) -> OpenedRegistration:
     """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
 
-    No transaction is open while the password is hashed. `wished_page`: where the wish goes on.
+    No transaction is open while the password is hashed. `wished_page`: where the wish goes on. `takes_code`: the
+    browser that registers has a page for the code of the mail.
 
     Raises:
         ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
@@ -137,9 +142,8 @@ def register(
     hashed = hash_new_password(wish.password.get_secret_value(), wish.email, pending)
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
-    return OpenedRegistration(
-        write_once(register_account, wish, hashed, kept, wished_page=wished_page), hashed
-    )
+    opened = write_once(register_account, wish, hashed, kept, wished_page=wished_page, takes_code=takes_code)
+    return OpenedRegistration(opened, hashed)
 
 
 def repeat_registration(
@@ -153,7 +157,8 @@ def repeat_registration(
     before = session.get(User, kept.user_id) if kept else None
     if before and before.email_folded != fold_address(wish.email):
         withdraw_registration(session, opened.id)
-    register_account(session, wish, opened.password_hash, registration_id=opened.id, wished_page=wished_page)
+    hashed, kept_as = opened.password_hash, opened.id
+    register_account(session, wish, hashed, registration_id=kept_as, wished_page=wished_page, takes_code=True)
 
 
 def confirm_by_code(registration_id: UUID, email: str, code: str) -> User:

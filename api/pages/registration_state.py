@@ -115,7 +115,7 @@ class Choice:
 
 def describe_choice(target: str | None) -> Choice | None:
     """Return what the target after a registration names; None where it names no wish."""
-    given = {name: values[0] for name, values in parse_qs((target or "").partition("?")[2]).items()}
+    given = {name: values[-1] for name, values in parse_qs((target or "").partition("?")[2]).items()}
     try:
         wish = NewAlert.model_validate_json(given.get("alert", ""))
         ids, place_id, procedures = wish.desk_ids, wish.prefecture_id or "", list(wish.procedures)

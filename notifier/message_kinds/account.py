@@ -25,6 +25,7 @@ from configs.ground.signing import (
     write_link,
 )
 from configs.settings import settings
+from configs.world.retention import UNVERIFIED_KEPT_FOR
 from notifier.content.desk_location import HOME, name_place, since_values, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
@@ -148,7 +149,8 @@ def _confirm_address(due: DueMessage) -> TemplateContext:
     url = write_link(VerifyAddress(due.contact.id, digest(due.contact.address), registration))
     is_good = due.now < due.row.created_at + timedelta(seconds=CONFIRMATION_CODE_SECONDS)
     code = decrypt(due.params["code"]) if is_good and "code" in due.params else ""
-    values = {"url": url, "days": LINK_SECONDS // _DAY, "code": code}
+    works = UNVERIFIED_KEPT_FOR.days if due.contact.verified_at is None else LINK_SECONDS // _DAY
+    values = {"url": url, "days": works, "code": code}
     return TemplateContext(values | {"minutes": CONFIRMATION_CODE_SECONDS // _MINUTE})
 
 

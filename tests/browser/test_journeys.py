@@ -3,10 +3,11 @@
 A whole stack, and people in front of real browsers, each in a seat: language, width, scripts, mouse or keyboard.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 from uuid import uuid4
 
 import pytest
@@ -23,7 +24,7 @@ from tests.browser.navigators import alerts, home, plan, sign_in
 from tests.browser.navigators.person import Hands, Keyboard, Person, Words
 from tests.browser.site import MakeContext
 from tests.browser.watch import Watch
-from tests.lab.bench.latency import hasty, open_slot, take_all
+from tests.lab.bench.latency import control, hasty, open_slot, take_all
 from tests.sample_desk_files import only
 from tests.waiting import PATIENCE, until
 from tests.whole.conftest import STACK_JOURNEY, quiet_stack
@@ -34,12 +35,8 @@ DESK, TITLE = "evry-courcouronnes_91/naturalisation", "Essonne (91)"
 WIDE, NARROW = 1280, 390  # pixels
 _DAY = date(2027, 1, 1)
 _GO_ON = "Confirmer et continuer ma commande"
-_MOST_PRESSES = (
-    8  # from the first page to Stripe's, choices of lists and the mail's link too; boxes are the law's
-)
 _NAME = "Maman <b>& moi</b> “été” ١٢"
 _PATIENCE = PATIENCE * 1000  # milliseconds, for a page of a busy machine
-_MOUSE = Hands()
 
 
 @dataclass(frozen=True)
@@ -49,19 +46,20 @@ class Seat:
     language: str
     width: int
     javascript: bool = True
-    hands: Hands = _MOUSE
+    hands: type[Hands] = Hands
 
     def __str__(self) -> str:
         scripts = "" if self.javascript else "-no-scripts"
-        keys = "-keyboard" if isinstance(self.hands, Keyboard) else ""
+        keys = "-keyboard" if self.hands is Keyboard else ""
         return f"{self.language}-{self.width}{scripts}{keys}"
 
 
 FRENCH_WIDE: Final = Seat("fr", WIDE)
 ARABIC_NARROW: Final = Seat("ar", NARROW)
+FRENCH_NARROW: Final = Seat("fr", NARROW)
 FRENCH_NARROW_BARE: Final = Seat("fr", NARROW, javascript=False)
 ARABIC_WIDE_BARE: Final = Seat("ar", WIDE, javascript=False)
-FRENCH_KEYBOARD: Final = Seat("fr", WIDE, hands=Keyboard())
+FRENCH_KEYBOARD: Final = Seat("fr", WIDE, hands=Keyboard)
 MakePerson = Callable[[Seat], Person]
 
 
@@ -98,7 +96,7 @@ def make_person(stack: Stack, make_context: MakeContext, watch: Watch) -> MakePe
         context.set_default_timeout(_PATIENCE)
         visitor = Visitor(stack, f"{uuid4().hex}@example.org")
         words = Words(seat.language)
-        return Person(context.new_page(), words, visitor, front, seat.hands, seat.javascript)
+        return Person(context.new_page(), words, visitor, front, seat.hands(), seat.javascript)
 
     return make
 
@@ -171,29 +169,77 @@ def buy_from_the_first_page(person: Person) -> None:
     plan.see_plan(person, "URGENCE 7J")
 
 
-@each(FRENCH_NARROW_BARE, ARABIC_NARROW)
-@pytest.mark.parametrize("way", ["link", "link elsewhere", "code"])
-def test_from_the_first_page_to_checkout_takes_few_presses(
-    make_person: MakePerson, seat: Seat, way: str
+@dataclass(frozen=True)
+class Road:
+    """A way from the first page to Checkout; where nothing can be watched, to an alert that waits.
+
+    `most`: presses, choices of lists and the mail's link too; the boxes of the order are the law's, and not counted.
+    """
+
+    seat: Seat
+    by: Literal["link", "link elsewhere", "code"] = "link"  # how the address is confirmed
+    wish: tuple[str, str] = ("91", "Naturalisation")
+    is_watched: bool = True
+    outage: str = ""  # a mode of the wish's site
+    most: int = 8
+
+
+ROADS = {
+    "same browser": Road(FRENCH_WIDE),
+    "other browser by link": Road(FRENCH_NARROW, "link elsewhere"),
+    "other browser by code": Road(FRENCH_NARROW, "code"),
+    "no JavaScript": Road(FRENCH_NARROW_BARE, "link elsewhere"),
+    "keyboard": Road(FRENCH_KEYBOARD, "code"),
+    "Arabic": Road(ARABIC_NARROW, "link elsewhere"),
+    "Arabic without JavaScript": Road(ARABIC_WIDE_BARE, "code"),
+    "not watchable": Road(FRENCH_NARROW, "link elsewhere", ("77", "Visa"), is_watched=False, most=7),
+    "not watchable in Arabic": Road(ARABIC_WIDE_BARE, wish=("77", "Visa"), is_watched=False, most=7),
+    "outage while ordering": Road(FRENCH_NARROW, "code", ("93", "Titre de séjour"), outage="overload"),
+}
+
+
+@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS)
+def test_a_road_takes_few_presses_and_no_field_is_typed_twice(
+    stack: Stack, make_person: MakePerson, road: Road
 ) -> None:
-    person = make_person(seat)
-    person.hands.presses = 0
+    person = make_person(road.seat)
     home.open_home(person)
-    home.choose_wish(person, "91", "Naturalisation")
-    home.choose_plan(person, "URGENCE 7J")
-    sign_in.register(person)
-    if way == "code":
-        sign_in.write_code(person)
+    home.choose_wish(person, *road.wish)
+    if road.is_watched:
+        home.choose_plan(person, "URGENCE 7J")
+        sign_in.register(person)
     else:
-        if way == "link elsewhere":
-            visitor, person = person.visitor, make_person(seat)
-            person.visitor = visitor
-        sign_in.confirm_address(person, _GO_ON)
-    plan.arrive_at_order(person, "URGENCE 7J")
-    plan.order(person)
-    assert person.hands.presses <= _MOST_PRESSES
-    plan.pay(person)
-    expect(person.link("Choisir un mot de passe")).to_be_visible(visible=way == "link elsewhere")
+        home.ask_to_be_told(person)
+        sign_in.give_address(person)
+    if road.outage:
+        control(stack).mode(road.wish[0], road.outage)
+    person = confirm(make_person, person, road)
+    if not road.is_watched:
+        person.arrive("Mes alertes")
+        person.see("En attente")
+    else:
+        plan.arrive_at_order(person, "URGENCE 7J")
+        if road.outage:
+            plan.wait_until_it_says(person, "Ce site était surchargé à la dernière vérification.")
+            control(stack).mode(road.wish[0], "normal")
+        plan.order(person)
+    assert person.hands.presses <= road.most
+    assert [each for each, number in Counter(person.hands.typed).items() if number > 1] == []
+    if road.is_watched:
+        plan.pay(person)
+        expect(person.link("Choisir un mot de passe")).to_be_visible(visible=road.by == "link elsewhere")
+
+
+def confirm(make_person: MakePerson, person: Person, road: Road) -> Person:
+    """Confirm the address; return who goes on: the same person, in another browser where the link was opened there."""
+    if road.by == "code":
+        sign_in.write_code(person)
+        return person
+    if road.by == "link elsewhere":
+        before, person = person, make_person(road.seat)
+        person.visitor, person.hands = before.visitor, before.hands
+    sign_in.confirm_address(person, _GO_ON if road.is_watched else "Oui, confirmer mon adresse")
+    return person
 
 
 @each(FRENCH_WIDE, ARABIC_NARROW, FRENCH_NARROW_BARE)

@@ -152,7 +152,8 @@ def show_confirmation() -> ResponseReturnValue:
         return _lead_to(request.args.get("next"))
     if login and RegistrationState.read() is None:
         _keep_own_registration()
-    return _render_confirmation(Form(CodeOfMail))
+    state = RegistrationState.read()
+    return _render_confirmation(Form(CodeOfMail, {"email": state.email} if state else None))
 
 
 @area.action("/confirm/code", Access.VISITOR, door=Door.CONFIRMATION)
@@ -231,7 +232,7 @@ def prove() -> ResponseReturnValue:
 def _register(form: RegistrationForm) -> None:
     wish = form.model_copy(update={"language": read_language()})
     target = read_target(request.form.get("next"))
-    opened = accounts.register(wish, wished_page=_choose_stored(target))
+    opened = accounts.register(wish, wished_page=_choose_stored(target), takes_code=True)
     remember_registration(opened.id)
     RegistrationState(str(opened.id), form.email, opened.password_hash, form.plan, target).keep()
 

@@ -2,6 +2,7 @@
 
 from flask import render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
 from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
@@ -13,6 +14,7 @@ from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure, write_slug
 from api.pages.cookies import find_login, lead_to
 from api.pages.forms import Form
+from api.pages.registration_state import forget_registration
 from api.web.doors import Door
 from api.web.languages import read_language
 from api.web.stranger_mail import count_mail
@@ -49,14 +51,22 @@ def take_address(id: str, procedure: str) -> ResponseReturnValue:
     count_mail(form.value.email)
     # The same wish again is the same registration again, so that no second one puts the first in doubt.
     unknown = lookup_hashes(f"waiting:{place.id}:{wish}:{fold_address(form.value.email)}")[0].hex()
+    if _is_first(unknown):
+        wished = {"prefectureId": place.id, "procedures": [wish], "acceptWaiting": True}
+        typed = {"email": form.value.email, "password": unknown, "language": read_language()}
+        accounts.register(RegistrationForm.model_validate(typed), NewAlert.model_validate(wished))
+    forget_registration()  # an earlier one of this browser: the page is about this mail
+    text = _("Le message est parti vers %(email)s.", email=form.value.email)
+    return lead_to("sign_in.show_confirmation", text)
+
+
+def _is_first(wish: str) -> bool:
+    """Return whether no mail about this wish is on its way already."""
     try:
-        hit_limit("1 per hour", "waiting", unknown)
-    except ApiError:  # its mail is on its way
-        return lead_to("sign_in.show_confirmation")
-    alert = NewAlert.model_validate({"prefectureId": place.id, "procedures": [wish], "acceptWaiting": True})
-    typed = {"email": form.value.email, "password": unknown, "language": read_language()}
-    accounts.register(RegistrationForm.model_validate(typed), alert)
-    return lead_to("sign_in.show_confirmation")
+        hit_limit("1 per hour", "waiting", wish)
+    except ApiError:
+        return False
+    return True
 
 
 def _find(id: str, procedure: str) -> tuple[Prefecture, Procedure]:

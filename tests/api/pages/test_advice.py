@@ -44,6 +44,7 @@ from configs.world.desk import Grade, Outcome, WatchLevel
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks
 from tests import factories
+from tests.api.messages import read_text
 from tests.api.world import TOWN_HALLS, add_town_halls, watch_town_halls
 from tests.clients import Browser, Page
 from tests.desk_proofs import prove_desks
@@ -82,7 +83,7 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
     assert page.headings == ["Titre de séjour – Seine-Saint-Denis (93)"]
     for said in (
         "il y a 3 minutes", "30 secondes", "75 secondes", "80 secondes", "ouverts 10 fois (10 en tout)",
-        "moins de 5 minutes (10 créneaux", "mardi entre 08:00 et 09:00 : 10 ouvertures", "pendant 14 jours, par 112",
+        "moins de 5 minutes (10 créneaux", "mardi entre 08:00 et 09:00 : 10 ouvertures", "pendant 14 jours. Réponses certaines : 112",
         "Un captcha cache les créneaux", "4,99 €",
     ):  # fmt: skip
         assert said in text, said
@@ -159,9 +160,14 @@ def test_an_address_alone_asks_to_be_told_once_its_mail_is_pressed(
     for _ in range(2):
         visitor.get("/departements/cergy_95/titre-sejour/prevenir")
         visitor.send("/prevenir", email="new@example.org")
-        assert "Un message est en route" in visitor.follow().text
+        page = visitor.follow()
+        assert "Un message est en route" in page.text
+        assert "new@example.org" in page.text, "a mistyped address is seen"
         frozen.shift(timedelta(minutes=6))
-    assert [each.kind for each in rows(Notification)] == ["verify_email"]
+    (mail,) = rows(Notification)
+    assert mail.kind == "verify_email"
+    assert "7 jours" in read_text(mail)
+    assert "code" not in read_text(mail), "no page would take it"
     (kept,), (mailbox,) = rows(PendingRegistration), rows(Contact)
     link = f"/l/{write_token(VerifyAddress(mailbox.id, digest(mailbox.address), kept.id))}"
     visitor.get(link)

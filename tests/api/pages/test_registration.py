@@ -1,7 +1,9 @@
 """From a wish to a confirmed account: by the code or the link of the mail, in whichever browser; a mistyped address."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,7 +16,7 @@ from api.models.user import Contact, User
 from configs.world.plan import PlanName
 from notifier.content.message_kind_base import TemplateContext
 from tests.api.messages import list_tokens, read_again, read_text
-from tests.api.world import Door
+from tests.api.world import Door, reveal_health
 from tests.clients import Browser, Page
 from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, EMAIL, PASSWORD, add_account, add_grant, one, rows
@@ -189,6 +191,25 @@ def test_ten_codes_a_day_are_tried_at_an_address_whatever_the_registration(
     assert one(Contact).verified_at
 
 
+def test_tries_that_come_together_are_counted_one_by_one(visitor: Browser) -> None:
+    register(visitor)
+    code = read_code()
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    for _ in range(4):
+        assert visitor.send_twice("/confirm/code", code=wrong) == [422, 422]
+    assert one(PendingRegistration).wrong_tries == 5
+    visitor.send("/confirm/code", code=code)
+    assert visitor.status == 422
+
+
+def test_a_link_that_is_pressed_again_signs_nobody_in(app: Flask, visitor: Browser) -> None:
+    register(visitor)
+    press_link(visitor)
+    later = Browser(app)
+    press_link(later)
+    assert "__Host-access" not in later.cookies
+
+
 def test_a_strangers_password_never_becomes_the_accounts(app: Flask, visitor: Browser) -> None:
     stranger, phone = Browser(app), Browser(app)
     register(stranger, password=STRANGER)
@@ -355,3 +376,25 @@ def test_an_earlier_session_of_a_stranger_brings_no_more_tries_at_an_address(app
     stranger.send("/confirm/code", code=code)
     assert stranger.status == 422
     assert one(Contact).verified_at is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"desk={BOBIGNY}",
+        f"plan=URGENCE_7J&desk={BOBIGNY}",
+        f"next=alert_pages.show_new_alert%3Fdesk%3Dnone%26desk%3D{BOBIGNY}",
+    ],
+)
+def test_a_wish_that_reveals_health_is_not_kept_without_consent(
+    visitor: Browser, tmp_path: Path, settings_env: Callable[..., None], query: str
+) -> None:
+    reveal_health(tmp_path, settings_env)
+    register(visitor, at=f"/register?{query}")
+    (kept,) = rows(PendingRegistration)
+    assert kept.wished_page is None
+    assert kept.alert_wish is None
+    visitor.send("/confirm/code", code=read_code())
+    assert BOBIGNY in parse_qs(urlsplit(visitor.location).query).get("desk", []) or BOBIGNY in json.dumps(
+        parse_qs(urlsplit(visitor.location).query)
+    ), "the browser goes on with it"

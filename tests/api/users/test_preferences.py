@@ -199,7 +199,7 @@ def test_messages_that_wait_are_looked_at_again_by_what_holds_now(
 
 
 MINUTE = timedelta(minutes=1)
-VERSION = "2026-11-24"
+VERSION = "2026-11-30"
 _SINCE = {consents.NEWS: "2026-11-23", Channel.PUSH: "2026-11-24"}  # subjects that came later
 
 

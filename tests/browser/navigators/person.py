@@ -66,9 +66,14 @@ _SHOWS_FOCUS = """element => [element, element.closest('label')].some(each => {
 
 
 class Hands:
-    """Mouse or finger: elements are pressed where they stand. `presses` counts buttons, links and choices."""
+    """Mouse or finger: elements are pressed where they stand.
 
-    presses = 0
+    `presses` counts buttons, links and choices; `typed` names the labels of the fields that were written into.
+    """
+
+    def __init__(self) -> None:
+        self.presses = 0
+        self.typed: list[str] = []
 
     def press(self, target: Locator) -> None:
         """Press a button or follow a link."""
@@ -186,6 +191,7 @@ class Person:
 
     def write(self, french: str, text: str) -> None:
         """Write into the field with this label."""
+        self.hands.typed.append(french)
         self.hands.write(self.field(french), text)
 
     def see(self, french: str) -> None:

@@ -11,6 +11,14 @@ def register(person: Person) -> None:
     person.arrive("Confirmez votre adresse")
 
 
+def give_address(person: Person) -> None:
+    """Give the address alone; the page says that a mail is on its way there."""
+    person.write("Adresse e-mail", person.visitor.email)
+    person.press("Recevoir le message")
+    person.arrive("Confirmez votre adresse")
+    person.see_notice("Le message est parti vers %(email)s.")
+
+
 def confirm_address(person: Person, button: str) -> None:
     """Open the mail's link, and press its button; the caller waits for the page that it leads on to."""
     person.page.goto(person.visitor.find_link())
