@@ -1,8 +1,9 @@
 """Links of slot alerts by which people answer, and of the appointments that follow: reminders, and how it went."""
 
 from http import HTTPStatus
+from uuid import UUID
 
-from flask import render_template, request, url_for
+from flask import render_template, request
 
 from api.alerts.answers import StoredAnswer
 from api.alerts.appointment_reminders import CHOICES, move_reminders
@@ -19,18 +20,16 @@ from api.alerts.links.linked_appointments import LinkedAppointment, find_appoint
 from api.ground.errors import ApiError
 from api.models.answer import AnswerValue
 from api.models.appointment import Step
-from api.models.base import session
-from api.payments.declarations.cancellations import Contract, read_end_offer
+from api.models.base import read_once, session
+from api.models.declaration import DeclaredBy
+from api.payments.declarations.cancellations import Contract, read_end_offer, read_own_contract
+from api.payments.declarations.records import Author
+from api.payments.declarations.schemas import CancellationChoice
+from api.payments.declarations.service import cancel_own
 from api.web.languages import read_language, use_account_language
 from configs.ground.clock import clock
-from configs.ground.signing import (
-    AnswerAlert,
-    CancelOrder,
-    MoveReminders,
-    TellHowItWent,
-    read_token,
-    write_token,
-)
+from configs.ground.signing import AnswerAlert, MoveReminders, TellHowItWent, read_token
+from configs.ground.text import choose_page_language
 
 
 def ask_answer(token: str) -> str:
@@ -43,6 +42,8 @@ def ask_answer(token: str) -> str:
 def answer_alert(token: str) -> tuple[str, int]:
     """Store an answer to a slot alert; a repetition changes nothing."""
     notification_id, form = read_token(AnswerAlert, token).notification, _read_answer_form()
+    if "wished" in request.form:
+        return _end_contract(notification_id)
     try:
         with session() as s:
             asked = find_asked(s, notification_id)
@@ -86,16 +87,32 @@ def _render_question(
 
 def _render_stored(asked: AskedMessage, stored: StoredAnswer, offer: Contract | None) -> str:
     use_account_language(asked.user.language)
-    may_end = offer and offer.order_id
     return render_template(
         "links/answer.html",
         state="done",
         asked=asked,
         given=stored.value.value,
-        contract=offer if may_end else None,
-        end_url=url_for("links.show_link", token=write_token(CancelOrder(may_end))) if may_end else None,
+        contract=offer,
         until=asked.write_end(stored, read_language()),
     )
+
+
+def _end_contract(notification_id: UUID) -> tuple[str, int]:
+    """End the subscription of whoever answered « Trouvé », at the end of what is paid; a repetition changes nothing.
+
+    People forward slot alerts: their link chooses no other end, and leads to no order.
+    """
+    with session() as s:
+        asked = find_asked(s, notification_id)
+        has_found = asked and asked.given and asked.given.value is AnswerValue.FOUND
+        offer = read_end_offer(s, asked.user.id) if asked and has_found else None
+    if asked and offer:
+        use_account_language(asked.user.language)
+        wish = CancellationChoice(wished=offer.choices[0].wished).choice
+        cancel_own(asked.user.id, wish, Author(DeclaredBy.LINK, choose_page_language(read_language())))
+    contract = read_once(read_own_contract, asked.user.id) if asked and has_found else None
+    shown = contract if contract and contract.notice else None
+    return render_template("cancellations/contract.html", contract=shown), HTTPStatus.OK
 
 
 def ask_reminders(token: str) -> str:

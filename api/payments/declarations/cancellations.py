@@ -207,7 +207,6 @@ class Contract:
     choices: list[EndChoice]
     notice: NoticeState | None
     ends_at: datetime | None  # also where it was cancelled at Stripe
-    order_id: UUID | None
 
     @property
     def price(self) -> int:
@@ -236,7 +235,6 @@ def read_own_contract(session: Session, user_id: UUID) -> Contract | None:
         choices=list(_list_choices(session, row, paid_until, zone)),
         notice=notice,
         ends_at=notice.ends_at if notice and notice.row.confirmed_at else known,
-        order_id=order.id if order else None,
     )
 
 

@@ -164,8 +164,10 @@ def test_a_subscription_says_that_it_goes_on_and_after_found_one_press_ends_it(b
     page = buyer.get("/dashboard")  # where the alert stays reachable, with its appointment
     assert "Alertes fermées" in page.text
     assert f"/alertes/{alert.id}/rendez-vous.ics" in page.html
-    (link,) = re.findall(r'action="(?:http://[^/"]+)?(/l/cancel\.[^"]+)"', said)
-    assert buyer.browser.client.post(link, data={"wished": "periodEnd"}).status_code == 200
+    assert "/l/cancel" not in said, "people forward alerts: it leads to no order, and to no other end"
+    said = buyer.browser.client.post(answer, data={"wished": "2026-11-21"}).text
+    assert "Résiliation notifiée" in said
+    assert rows(Declaration)[0].wished_on is None
     assert rows(Subscription)[0].cancel_wanted_at is not None
     assert "se renouvelle" not in buyer.get("/dashboard").text
     assert "continue :" not in buyer.get(f"/alertes/{alert.id}").text
