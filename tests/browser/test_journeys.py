@@ -187,14 +187,16 @@ class Road:
 ROADS = {
     "same browser": Road(FRENCH_WIDE),
     "other browser by link": Road(FRENCH_NARROW, "link elsewhere"),
-    "other browser by code": Road(FRENCH_NARROW, "code"),
+    "other browser by code": Road(FRENCH_NARROW, "code", most=7),
     "no JavaScript": Road(FRENCH_NARROW_BARE, "link elsewhere"),
-    "keyboard": Road(FRENCH_KEYBOARD, "code"),
+    "keyboard": Road(FRENCH_KEYBOARD, "code", most=7),
     "Arabic": Road(ARABIC_NARROW, "link elsewhere"),
-    "Arabic without JavaScript": Road(ARABIC_WIDE_BARE, "code"),
+    "Arabic without JavaScript": Road(ARABIC_WIDE_BARE, "code", most=7),
     "not watchable": Road(FRENCH_NARROW, "link elsewhere", ("77", "Visa"), is_watched=False, most=7),
     "not watchable in Arabic": Road(ARABIC_WIDE_BARE, wish=("77", "Visa"), is_watched=False, most=7),
-    "outage while ordering": Road(FRENCH_NARROW, "code", ("93", "Titre de séjour"), outage="overload"),
+    "outage while ordering": Road(
+        FRENCH_NARROW, "code", ("93", "Titre de séjour"), outage="overload", most=7
+    ),
 }
 
 

@@ -14,7 +14,7 @@ _BUTTON = re.compile("Payer|S’abonner")  # the stand-in speaks French
 def arrive_at_order(person: Person, plan: str) -> None:
     """Wait for the order of a plan."""
     person.arrive("Votre commande")
-    expect(person.main.locator("dl").first).to_contain_text(plan)  # the second one is the note before payment
+    expect(person.main.locator("dl").filter(has_text=plan).first).to_be_visible()
 
 
 def open_order(person: Person, plan: str) -> None:
