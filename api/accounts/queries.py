@@ -84,6 +84,12 @@ def find_mailbox(session: Session, user_id: UUID) -> Contact | None:
     return session.scalars(mine).one_or_none()
 
 
+def lock_mailbox(session: Session, email: str) -> Contact | None:
+    """Return the contact of an address, its user's row locked: mails are counted also where several requests arrive."""
+    mine = sa.select(Contact).join(User).where(has_address(email), Contact.channel == Channel.EMAIL)
+    return session.scalars(mine.with_for_update(of=User, key_share=True)).one_or_none()
+
+
 def has_confirmed_mailbox(session: Session, user_id: UUID) -> bool:
     """Return whether a user has proven to read the mails to the account's address."""
     contact = find_mailbox(session, user_id)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
 from api.accounts.mail_counts import MailCount, count_mails, write_mail
-from api.accounts.queries import has_address
+from api.accounts.queries import lock_mailbox
 from api.accounts.schemas import RegistrationForm
 from api.accounts.sent_codes import make_code
 from api.ground.alarms import open_alarm
@@ -61,11 +61,8 @@ def request_new_email(session: Session, user: User, email: str) -> None:
     Raises:
         ApiError: 429 too-many-mails.
     """
-    contact = session.scalars(
-        sa.select(Contact)
-        .where(Contact.user_id == user.id, Contact.channel == Channel.EMAIL)
-        .with_for_update(key_share=True)
-    ).one()
+    mine = sa.select(Contact).where(Contact.user_id == user.id, Contact.channel == Channel.EMAIL)
+    contact = session.scalars(mine.with_for_update(key_share=True)).one()
     if fold_address(email) == user.email_folded:
         contact.new_address = None
         return
@@ -151,7 +148,7 @@ def register_account(
     """
     registration_id = registration_id or new_id()
     _add_user(session, wish, password_hash)
-    contact = _lock_mailbox(session, wish.email)
+    contact = lock_mailbox(session, wish.email)
     if contact is None:
         return registration_id
     if contact.verified_at is not None:
@@ -193,16 +190,6 @@ def _add_user(session: Session, wish: RegistrationForm, password_hash: str) -> N
         give_consent(mailbox, "registration")
         session.add(mailbox)
         session.flush()
-
-
-def _lock_mailbox(session: Session, email: str) -> Contact | None:
-    """Return the contact of an address, locked: mails are counted also where several registrations arrive at once."""
-    return session.scalars(
-        sa.select(Contact)
-        .join(User)
-        .where(has_address(email), Contact.channel == Channel.EMAIL)
-        .with_for_update(of=User, key_share=True)
-    ).one_or_none()
 
 
 def _keep_registration(

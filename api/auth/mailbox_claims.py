@@ -28,7 +28,7 @@ from api.models.base import Base
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.payment import Payment, Subscription
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
-from configs.ground.addresses import digest
+from configs.ground.addresses import digest, fold_address
 from configs.ground.clock import clock
 from configs.ground.signing import (
     AddressLink,
@@ -140,11 +140,10 @@ def rebuild_account(
 
     Its logins go on only where the password is the one that they were opened with.
     """
-    language = registration.language if registration else None
-    phone = registration.phone if registration else None
-    plan = registration.wished_plan if registration else None
-    wished_page = registration.wished_page if registration else None
-    registered_from = list(registration.registered_from) if registration else []
+    language, phone, plan, wished_page, networks = "fr", None, None, None, list[bytes]()
+    if r := registration:
+        language, phone, plan, wished_page = r.language, r.phone, r.wished_plan, r.wished_page
+        networks = list(r.registered_from)
     if password_hash is None or password_hash != user.password_hash:
         end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
     session.flush()
@@ -157,10 +156,8 @@ def rebuild_account(
         fresh = dict.fromkeys(rules.reset.split(), sa.text("DEFAULT"))
         session.execute(sa.update(tables[name]).where(mine).values(fresh))
     session.expire_all()
-    user.password_hash, user.wished_plan = password_hash, plan
-    user.wished_page = wished_page
-    user.registered_from = registered_from
-    user.language = language or "fr"
+    user.password_hash, user.language = password_hash, language
+    user.wished_plan, user.wished_page, user.registered_from = plan, wished_page, networks
     if phone:
         session.add(Contact(user_id=user.id, channel=Channel.SMS, address=phone, enabled=False))
 
@@ -171,23 +168,29 @@ def find_wished_page(session: Session, contact: Contact, registration_id: UUID |
     return kept.wished_page if kept and kept.user_id == contact.user_id else contact.user.wished_page
 
 
-def withdraw_registration(session: Session, registration_id: UUID) -> None:
-    """Delete a registration whose address was mistyped; with the last one goes the account that nobody confirmed."""
+def lock_registration(
+    session: Session, registration_id: UUID
+) -> tuple[User | None, PendingRegistration | None]:
+    """Return the user of a registration, whose row is locked, and the registration as it is behind the lock."""
     kept = session.get(PendingRegistration, registration_id)
     user = session.get(User, kept.user_id, with_for_update={"key_share": True}) if kept else None
-    kept = session.get(
-        PendingRegistration, registration_id, populate_existing=True
-    )  # as it is behind the lock
-    if user is None or kept is None:
+    return user, session.get(PendingRegistration, registration_id, populate_existing=True)
+
+
+def withdraw_registration(session: Session, registration_id: UUID, *, but: str) -> None:
+    """Delete a registration whose address was mistyped; with the last one goes the account that nobody confirmed.
+
+    `but`: the address that it has now.
+    """
+    user, kept = lock_registration(session, registration_id)
+    if user is None or kept is None or user.email_folded == fold_address(but):
         return
     if user.password_hash == kept.password_hash:
         user.password_hash = None
     session.delete(kept)
     session.flush()
-    if (
-        session.scalar(sa.select(PendingRegistration.id).where(PendingRegistration.user_id == user.id))
-        is None
-    ):
+    others = sa.select(PendingRegistration.id).where(PendingRegistration.user_id == user.id)
+    if session.scalar(others) is None:
         _drop_unconfirmed(session, user.email)
 
 

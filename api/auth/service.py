@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent
 from api.accounts.mail_counts import BETWEEN, count_mails, write_mail
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
-from api.accounts.queries import find_pending_hash, has_address
+from api.accounts.queries import find_mailbox, find_pending_hash, lock_mailbox
 from api.accounts.schemas import RegistrationForm
 from api.accounts.sent_codes import TRIES, is_code, refuse_wrong_code
 from api.accounts.service import CODE_PURPOSE, apply_new_email, register_account, write_confirmation
@@ -28,6 +28,7 @@ from api.auth.mailbox_claims import (
     add_wished_alert,
     find_contact,
     find_unconfirmed,
+    lock_registration,
     rebuild_account,
     sign_reset,
     withdraw_registration,
@@ -38,7 +39,7 @@ from api.ground.schemas import FieldError
 from api.models.base import read_once, write_once
 from api.models.base import session as open_session
 from api.models.login import CONFIRMATION_CODE_SECONDS, EndedBecause, PendingRegistration
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Contact, ContactState, User
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
 from configs.ground.signing import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
@@ -57,14 +58,6 @@ class AccountChange:
     contact: Contact | None  # None: no account has the token's address any more
     reset_token: str | None = None  # where the owner must choose a password
     user: User | None = None  # whose account was built now, by its first confirmation
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedRegistration:
-    """A registration as the browser that made it goes on with it, whether or not its address has an account."""
-
-    id: UUID
-    password_hash: str
 
 
 def confirm_address(
@@ -103,7 +96,7 @@ def confirm_address(
 def send_confirmation(session: Session, user_id: UUID) -> None:
     """Write the mail that confirms the address of a signed-in user once more; nothing where it needs none."""
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
-    contact = _find_mailbox(session, Contact.user_id == user_id)
+    contact = find_mailbox(session, user_id)
     if contact is None or contact.confirmed:
         return
     mails = count_mails(session, contact, "verify_email")
@@ -125,11 +118,12 @@ def register(
     wished_page: str | None = None,
     *,
     takes_code: bool = False,
-) -> OpenedRegistration:
+) -> tuple[UUID, str]:
     """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
 
     No transaction is open while the password is hashed. `wished_page`: where the wish goes on. `takes_code`: the
-    browser that registers has a page for the code of the mail.
+    browser that registers has a page for the code of the mail. Return the id and the password's hash, with which it
+    goes on.
 
     Raises:
         ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
@@ -142,23 +136,21 @@ def register(
     hashed = hash_new_password(wish.password.get_secret_value(), wish.email, pending)
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
-    opened = write_once(register_account, wish, hashed, kept, wished_page=wished_page, takes_code=takes_code)
-    return OpenedRegistration(opened, hashed)
+    id = write_once(register_account, wish, hashed, kept, wished_page=wished_page, takes_code=takes_code)
+    return id, hashed
 
 
 def repeat_registration(
-    session: Session, wish: RegistrationForm, opened: OpenedRegistration, wished_page: str | None
+    session: Session, wish: RegistrationForm, id: UUID, password_hash: str, wished_page: str | None
 ) -> None:
     """Send the mail of a registration again; to another address than before it is withdrawn from that one.
 
     Whether the address is known never shows.
     """
-    kept = session.get(PendingRegistration, opened.id)
-    before = session.get(User, kept.user_id) if kept else None
-    if before and before.email_folded != fold_address(wish.email):
-        withdraw_registration(session, opened.id)
-    hashed, kept_as = opened.password_hash, opened.id
-    register_account(session, wish, hashed, registration_id=kept_as, wished_page=wished_page, takes_code=True)
+    withdraw_registration(session, id, but=wish.email)
+    register_account(
+        session, wish, password_hash, registration_id=id, wished_page=wished_page, takes_code=True
+    )
 
 
 def confirm_by_code(registration_id: UUID, email: str, code: str) -> User:
@@ -182,19 +174,15 @@ def confirm_by_code(registration_id: UUID, email: str, code: str) -> User:
 
 def _try_code(session: Session, registration_id: UUID, email: str, code: str) -> User | None:
     """Return the user whose account a code built. Commit in any case: a wrong one costs a try."""
-    kept = session.get(PendingRegistration, registration_id)
-    user = session.get(User, kept.user_id, with_for_update={"key_share": True}) if kept else None
-    kept = session.get(
-        PendingRegistration, registration_id, populate_existing=True
-    )  # as it is behind the lock
-    contact = _find_mailbox(session, Contact.user_id == user.id) if user else None
-    if user is None or kept is None or contact is None or kept.code_hash is None or kept.code_sent_at is None:
+    user, kept = lock_registration(session, registration_id)
+    contact = find_mailbox(session, user.id) if user else None
+    oldest = clock() - timedelta(seconds=CONFIRMATION_CODE_SECONDS)
+    if user is None or kept is None or contact is None or kept.code_hash is None:
         return None
     # Confirmed already: a registration that was under way meanwhile may be a stranger's.
     if user.email_folded != fold_address(email) or contact.verified_at is not None:
         return None
-    oldest = clock() - timedelta(seconds=CONFIRMATION_CODE_SECONDS)
-    if kept.code_sent_at <= oldest or kept.wrong_tries >= TRIES:
+    if kept.code_sent_at is None or kept.code_sent_at <= oldest or kept.wrong_tries >= TRIES:
         return None
     if not is_code(CODE_PURPOSE, kept.id, code, kept.code_hash):
         kept.wrong_tries += 1
@@ -217,7 +205,7 @@ def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
 
 def ask_reset(session: Session, email: str, may_mail: Callable[[str], bool]) -> None:
     """Write the mail with a link to choose a new password; nothing for an address without an account."""
-    contact = _find_mailbox(session, has_address(email), lock=True)
+    contact = lock_mailbox(session, email)
     if contact is None:
         return
     mails = count_mails(session, contact, "password_reset")
@@ -342,13 +330,6 @@ def _choose_registration(
     if chosen is None or any(at >= chosen.created_at for at in without_mail):
         return None
     return chosen
-
-
-def _find_mailbox(
-    session: Session, condition: sa.ColumnElement[bool], *, lock: bool = False
-) -> Contact | None:
-    query = sa.select(Contact).join(User).where(condition, Contact.channel == Channel.EMAIL)
-    return session.scalars(query.with_for_update(of=User, key_share=True) if lock else query).one_or_none()
 
 
 def _report_password(session: Session, user: User) -> None:

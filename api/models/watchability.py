@@ -87,6 +87,16 @@ class Standing:
         return not is_lasting(self.hindrance)
 
     @property
+    def not_watchable(self) -> Hindrance | None:
+        """What hinders it, by the name that answers have."""
+        return self.hindrance
+
+    @property
+    def last_proven_at(self) -> datetime | None:
+        """When a check last proved anything of it."""
+        return self.state.last_proven_at if self.state else None
+
+    @property
     def sure_until(self) -> datetime | None:
         """Until when its last proof says how it is watched."""
         return find_sure_until(self.state) if self.state else None

@@ -1,8 +1,7 @@
 """Reads of the advice for a wish: a procedure at a prefecture."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +13,6 @@ from api.alerts.wishes import explain_unwatched, list_watchable
 from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
-from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.models.watchability import Standings, read_standings
 from api.outlook.schemas import (
@@ -31,7 +29,7 @@ from api.outlook.watch_facts import HISTORY_SECONDS, PERIOD, REAL_ENDS, read_wat
 from api.prefectures.answer_figures import read_desk_rates
 from api.prefectures.detections import get_public_cutoff
 from api.prefectures.figure_schemas import AnswerRates
-from api.prefectures.queries import find_best_level, list_serving_desks
+from api.prefectures.queries import list_serving_desks
 from api.prefectures.unmet_demand import round_for_public
 from api.prefectures.watch_states import WatchStates, list_releases, read_watch_states
 from configs.ground.clock import clock
@@ -43,7 +41,6 @@ _MOST_PLACES = 5
 # What may be asked for in any department; the rest is bound to where a person lives.
 _ANYWHERE = {Procedure.CARTE_IDENTITE, Procedure.PASSEPORT}
 _AHEAD = timedelta(days=30)  # how far ahead releases are named
-_BEST_STATUS = tuple(DeskStatus)
 _Histories = TypeAdapter(dict[str, OpeningHistory])
 
 
@@ -109,14 +106,6 @@ def _read_days(session: Session, ids: Sequence[str], begins: datetime) -> dict[s
     return {key: {"watched_days": watched, "proven_checks": proven} for key, watched, proven in rows}
 
 
-@dataclass(frozen=True, slots=True)
-class _DeskPast:
-    """What is known of desks' past, by id."""
-
-    histories: Mapping[str, OpeningHistory]
-    answers: Mapping[str, AnswerRates]
-
-
 def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> Outlook:
     """Return the advice for who wants this procedure at this prefecture."""
     serving = list_serving_desks(place, procedure)
@@ -125,12 +114,9 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
         session, [*place.desks, *(desk for desks in elsewhere.values() for desk in desks)]
     )
     now = read_watch_states(session, serving)
-    past = _DeskPast(
-        _read_histories(session, place, procedure, serving),
-        read_desk_rates(session, [desk.id for desk in serving]),
-    )
-    desks = [_build_desk(desk, now, past) for desk in serving]
-    seen = [desk for desk in desks if desk.is_seen]
+    histories = _read_histories(session, place, procedure, serving)
+    rates = read_desk_rates(session, [desk.id for desk in serving])
+    desks = [_build_desk(desk, now, histories[desk.id], rates[desk.id]) for desk in serving]
     facts = read_watch_facts(session, (standings[desk.id] for desk in serving))
     others = _list_other_places(place, elsewhere, standings)
     unwatched = _build_unwatched(place, procedure, standings, desks, others)
@@ -143,15 +129,9 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
         department=place.department,
         time_zone=place.time_zone,
         procedure=procedure,
-        watch_level=find_best_level(serving, now.lost),
-        status=min((desk.status for desk in desks), key=_BEST_STATUS.index, default=None),
-        last_proven_at=max((desk.last_proven_at for desk in desks if desk.last_proven_at), default=None),
-        wished_interval=_find_shortest(desk.wished_interval for desk in seen),
-        feasible_interval=_find_shortest(desk.feasible_interval for desk in seen),
-        achieved_interval=_find_shortest(desk.achieved_interval for desk in seen),
         facts=facts,
         desks=desks,
-        plans=list_offers(facts.feasible_interval) if facts and seen else [],
+        plans=[] if facts is None or facts.not_watchable else list_offers(facts.feasible_interval),
         unwatched=unwatched,
     )
 
@@ -177,13 +157,12 @@ def _read_histories(
     return _Histories.validate_json(kept.body)
 
 
-def _build_desk(desk: Desk, now: WatchStates, past: _DeskPast) -> OutlookDesk:
+def _build_desk(desk: Desk, now: WatchStates, history: OpeningHistory, answers: AnswerRates) -> OutlookDesk:
     releases = list_releases(desk, now, clock() + _AHEAD)
     return OutlookDesk(
         **dict(now.build_public_answer(desk)),
-        is_seen=now.standings[desk.id].is_watchable,
-        history=past.histories[desk.id],
-        answers=past.answers[desk.id],
+        history=history,
+        answers=answers,
         next_release=ReleaseTime.model_validate(releases[0]) if releases else None,
     )
 
@@ -244,7 +223,3 @@ def _list_other_places(
         if open_now.get(other.id)
     ]
     return sorted(places, key=lambda each: each.distance)[:_MOST_PLACES]
-
-
-def _find_shortest(intervals: Iterable[float | None]) -> float | None:
-    return min((each for each in intervals if each is not None), default=None)

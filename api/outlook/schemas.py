@@ -5,12 +5,11 @@ from datetime import datetime
 from pydantic import Field
 
 from api.ground.schemas import Answer, Body, PlanAnswer
-from api.models.desk import DeskStatus
 from api.models.watchability import Hindrance
 from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import Announcer
-from configs.world.prefecture import Procedure, WatchLevel
+from configs.world.prefecture import Procedure
 
 
 class OutlookQuery(Body):
@@ -84,12 +83,8 @@ class ReleaseTime(Answer):
 
 
 class OutlookDesk(DeskAnswer):
-    """One desk that serves the wish. `isSeen`: checks can see its slots now, so an alert for it can be had.
+    """One desk that serves the wish. `answers`: how its alerts of the last twelve months ended."""
 
-    `answers`: how its alerts of the last twelve months ended.
-    """
-
-    is_seen: bool
     history: OpeningHistory
     answers: AnswerRates
     next_release: ReleaseTime | None
@@ -131,22 +126,13 @@ class UnwatchedAnswer(Answer):
 
 
 class Outlook(Answer):
-    """Advice for a wish. Intervals are in seconds, the shortest of the desks whose slots are seen.
-
-    `unwatched` is null where an alert can be had; otherwise `plans` is empty.
-    """
+    """Advice for a wish. `unwatched` is null where an alert can be had; otherwise `plans` is empty."""
 
     prefecture_id: str
     name: str
     department: str
     time_zone: str
     procedure: Procedure
-    watch_level: WatchLevel
-    status: DeskStatus | None
-    last_proven_at: datetime | None
-    wished_interval: float | None
-    feasible_interval: float | None
-    achieved_interval: float | None
     facts: WatchFacts | None
     desks: list[OutlookDesk]
     plans: list[PlanOffer]

@@ -37,7 +37,7 @@ def read_watch_facts(session: Session, standings: Iterable[Standing]) -> WatchFa
     return WatchFacts(
         not_watchable=best.hindrance,
         sure_until=best.sure_until,
-        last_proven_at=best.state.last_proven_at if best.state else None,
+        last_proven_at=best.last_proven_at,
         is_overloaded=any(each.is_overloaded for each in seen),
         feasible_interval=max(feasible, default=None),
         record=_keep_record(session, sorted(each.desk.id for each in seen)),

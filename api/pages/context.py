@@ -33,7 +33,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
     "Veille": (
         ("admin.show_status", "État"),
         ("admin.list_incidents", "Incidents"),
-        ("admin.list_desks", "Guichets"),
+        ("admin.list_desks", "Pages de rendez-vous"),
         ("admin.list_checks", "Vérifications"),
         ("admin.list_candidates", "Pages proposées"),
         ("admin.list_hosts", "Sites"),
@@ -56,6 +56,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
         ("admin.list_jobs", "Tâches"),
         ("admin.list_audit", "Journal"),
         ("admin.list_settings", "Réglages"),
+        ("admin.list_facts", "Faits à lire"),
     ),
 }
 LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
@@ -67,7 +68,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
     ),
     "account": (
         ("dashboard.show_dashboard", _l("Alertes")),
-        ("plan.show_plan", _l("Formule")),
+        ("plan.show_plan", _l("Offre")),
         ("channels.show_channels", _l("Réglages")),
         ("messages.show_notices", _l("Notifications")),  # the bell
     ),

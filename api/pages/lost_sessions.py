@@ -44,7 +44,7 @@ _SECRET = (
     "secret",
     "challenge",
     "setup",
-)  # in the name of a field that is never kept
+)  # in names of fields that are never kept
 
 
 # After a proof a form asks for its own last press, by its route; `%(typed)s` is what was typed into it.
@@ -111,7 +111,7 @@ def hold_form() -> str | None:
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)
-        if name != RESUMED_FIELD and not any(each in name.lower() for each in _SECRET)
+        if name != RESUMED_FIELD and not _is_secret(name)
     ]
     if sum(len(name) + len(value) for name, value in fields) > _LONGEST:
         return None
@@ -189,7 +189,7 @@ def _ask_again(_: FormRefused) -> ResponseReturnValue:
 
 
 def _is_secret(name: str) -> bool:
-    return any(each in name.lower() for each in ("password", "code", "csrf", "setup"))
+    return any(each in name.lower() for each in _SECRET)
 
 
 def _send_cookies(response: Response) -> Response:

@@ -5,10 +5,9 @@ or not it has an account, and nothing of that is stored here.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from flask import session
 from flask_babel import LazyString
@@ -16,21 +15,14 @@ from pydantic import ValidationError
 
 from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
-from api.auth.service import OpenedRegistration
-from api.ground.limit_counters import hit_limit
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
-from api.web.known_places import digest_account
 from api.web.languages import read_language
-from api.web.stranger_mail import count_mail
 from configs.ground.encryption import decrypt, encrypt
 from configs.world.desk import Desk
 from configs.world.plan import Plan, PlanName, plan
 from configs.world.prefecture import Prefecture, desks
 
 _KEY = "registration"  # in the session
-_MAILS = "5 per day"  # mails of one registration, whatever its address
-_CORRECTIONS = "3 per day"
-_TRIES = "10 per day"  # tries of codes for one address, whatever the registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +46,6 @@ class RegistrationState:
     def keep(self) -> None:
         """Have the browser keep it, in place of an earlier one."""
         session[_KEY] = encrypt(json.dumps(asdict(self)))
-
-    def correct(self, email: str) -> Self:
-        """Return it with another address.
-
-        Raises:
-            ApiError: 429, it was corrected three times today.
-        """
-        hit_limit(_CORRECTIONS, "corrections", self.id)
-        return replace(self, email=email)
-
-    def count_mail(self) -> None:
-        """Count a mail to its address.
-
-        Raises:
-            ApiError: 429, there were too many today.
-        """
-        hit_limit(_MAILS, "registration-mails", self.id)
-        count_mail(self.email)
-
-    def count_try(self) -> None:
-        """Count a try at the code of a mail to its address.
-
-        Raises:
-            ApiError: 429, there were too many today.
-        """
-        hit_limit(_TRIES, "confirmation-code", digest_account(self.email))
-
-    @property
-    def opened(self) -> OpenedRegistration:
-        """The registration as the service knows it."""
-        return OpenedRegistration(UUID(self.id), self.password_hash)
 
     @property
     def form(self) -> RegistrationForm:

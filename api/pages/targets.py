@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from flask_babel import gettext as _
 
-from api.models.watchability import Hindrance, Standings, is_lasting
+from api.models.watchability import Standing, is_lasting
+from api.outlook.schemas import OutlookDesk
 from api.pages.choices import PROCEDURE_NAMES
-from api.pages.words import CLASSES, UNKNOWN, WatchClass, classify_standing
+from api.pages.words import CLASSES, UNKNOWN, WatchClass, classify_watch
 from configs.world.desk import Desk, Procedure
 from configs.world.prefecture import Prefecture
 
 Key = tuple[tuple[Procedure, ...], tuple[str, ...]]  # procedures, and ids of desks
-Watched = Mapping[str, tuple[WatchClass, Hindrance | None]]  # how desks are watched, by id
+Watched = Mapping[str, Standing] | Mapping[str, OutlookDesk]  # how desks are watched, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,8 @@ def name_desk(desk: Desk) -> str:
     return f"{desk.label} ({desk.site})" if desk.site else desk.label
 
 
-def list_watched(standings: Standings) -> Watched:
-    """Return how desks are watched by their standings."""
-    return {key: (classify_standing(each), each.hindrance) for key, each in standings.items()}
-
-
 def _build_target(key: Key, text: str, about: Sequence[Desk], watched: Watched) -> Target:
     found = [watched[desk.id] for desk in about]
-    best = min((watch for watch, _why in found), key=CLASSES.index, default=UNKNOWN)
-    is_folded = not key[0] and all(is_lasting(hindrance) for _watch, hindrance in found)
+    best = min(map(classify_watch, found), key=CLASSES.index, default=UNKNOWN)
+    is_folded = not key[0] and all(is_lasting(each.not_watchable) for each in found)
     return Target(key, text, best, is_folded)

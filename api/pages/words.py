@@ -1,7 +1,6 @@
 """Words for channels, states of messages and payments, and how well a place or a desk is watched."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
@@ -56,9 +55,9 @@ REFUND_STATUSES: dict[RefundStatus, LazyString] = {
     RefundStatus.FAILED: _l("n’a pas pu partir"),
 }
 CREDIT_REASONS: dict[str, LazyString] = {
-    "upgrade": _l("Reste de la formule précédente, déduit du prix"),
+    "upgrade": _l("Reste de l’offre précédente, déduit du prix"),
     "outage": _l("Temps non surveillé, rendu"),
-    "withdrawal": _l("La formule précédente reprend"),
+    "withdrawal": _l("L’offre précédente reprend"),
     "grace": _l("Jours en attendant le paiement"),
 }
 _OF_CALLS: dict[State, tuple[str, LazyString]] = {
@@ -85,11 +84,11 @@ class WatchClass:
     text: LazyString | str = field(compare=False)
 
 
-SEEN = WatchClass("seen", "good", _l("Créneaux surveillés"))
+SEEN = WatchClass("seen", "good", _l("Places surveillées"))
 DOUBTED = WatchClass("doubted", "warn", _l("Pas de réponse sûre en ce moment"))
 TRIED = WatchClass("tried", "info", _l("À l’essai"))
 TROUBLED = WatchClass("troubled", "warn", _l("Surveillance interrompue"))
-HIDDEN = WatchClass("captcha", "info", _l("Créneaux cachés par un captcha"))
+HIDDEN = WatchClass("captcha", "info", _l("Places cachées par un captcha"))
 UNWATCHED = WatchClass("unwatched", "", _l("Surveillance impossible"))
 UNKNOWN = WatchClass("unknown", "", _l("Aucune page connue"))
 CLASSES = (SEEN, DOUBTED, TRIED, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
@@ -116,14 +115,14 @@ _REASONS = {
         "Cette page répond de nouveau : nous attendons qu’une deuxième vérification le confirme."
     ),
     Hindrance.UNPROVEN: _l(
-        "Nous essayons cette page : aucune vérification n’a encore donné de réponse certaine."
+        "Nous essayons cette page : aucune vérification n’a encore donné de réponse sûre."
     ),
     Hindrance.DOUBTED: _l(
         "Cette ancienne page répond de nouveau : nous cherchons à savoir si l’on y prend encore ce rendez-vous."
     ),
     Hindrance.INTERRUPTED: _l("Cette page n’est pas vérifiée pour le moment."),
     Hindrance.FAILING: _l("Les dernières vérifications ont échoué. Nous réessayons."),
-    Hindrance.SILENT: _l("La dernière réponse certaine est trop ancienne. Nous réessayons."),
+    Hindrance.SILENT: _l("La dernière réponse sûre est trop ancienne. Nous réessayons."),
     Hindrance.CAPTCHA: _l("Un captcha est apparu : nous n’en résolvons aucun."),
     Hindrance.STOPPED: _l("Nous avons arrêté de vérifier cette page pour le moment."),
     Hindrance.MOVED: _l("La préfecture a fermé ou déplacé cette page."),
@@ -132,7 +131,7 @@ _REASONS = {
     Hindrance.LONG_ROUNDS: _l(
         "Un tour de ses mairies prend plus de 15 minutes : il n’est pas vendu, l’alerte ne coûte rien."
     ),
-    Hindrance.HIDDEN: _l("Un captcha cache les créneaux : nous voyons que la page existe, rien de plus."),
+    Hindrance.HIDDEN: _l("Un captcha cache les places : nous voyons que la page existe, rien de plus."),
 }
 _STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
 _PROBED = _l("L’adresse connue est ancienne : nous regardons chaque jour si elle sert encore.")
@@ -141,45 +140,20 @@ _LOGIN = _l("Il faut un compte personnel pour voir cette page.")
 _LACKING = _l("Il nous manque un accès que ce site demande.")
 
 
-def classify_watch(
-    desks: int, hindrance: Hindrance | None, sure_until: datetime | None, proven_at: datetime | None
-) -> WatchClass:
-    """Return the class of a place by its number of desks, and what hinders the one that is nearest to be watchable.
+def classify_watch(found: DeskAnswer | MapTile | WatchFacts | Standing | None) -> WatchClass:
+    """Return the class of a place or a desk, by what hinders the one of its desks that is nearest to be watchable.
 
     Of one that nothing hinders its last proof counts, and until when that is sure: the page's clock decides, for
     answers are kept in caches.
     """
-    if not desks:
+    if found is None or (isinstance(found, MapTile) and not found.desks):
         return UNKNOWN
-    if hindrance is not None:
-        return _BY_HINDRANCE.get(hindrance, UNWATCHED)
-    if proven_at is None or sure_until is None or sure_until > clock():
+    if found.not_watchable is not None:
+        return _BY_HINDRANCE.get(found.not_watchable, UNWATCHED)
+    if found.last_proven_at is None or found.sure_until is None or found.sure_until > clock():
         return SEEN
-    age = write_duration((clock() - proven_at).total_seconds())
+    age = write_duration((clock() - found.last_proven_at).total_seconds())
     return replace(DOUBTED, text=_("Pas de réponse sûre depuis %(age)s", age=age))
-
-
-def classify_tile(tile: MapTile) -> WatchClass:
-    """Return the class of a department."""
-    return classify_watch(tile.desks, tile.not_watchable, tile.sure_until, tile.last_proven_at)
-
-
-def classify_desk(desk: DeskAnswer) -> WatchClass:
-    """Return the class of one desk."""
-    return classify_watch(1, desk.not_watchable, desk.sure_until, desk.last_proven_at)
-
-
-def classify_standing(standing: Standing) -> WatchClass:
-    """Return the class of one desk by its standing."""
-    proven_at = standing.state.last_proven_at if standing.state else None
-    return classify_watch(1, standing.hindrance, standing.sure_until, proven_at)
-
-
-def classify_facts(facts: WatchFacts | None) -> WatchClass:
-    """Return the class of the desks that facts are about."""
-    return (
-        classify_watch(1, facts.not_watchable, facts.sure_until, facts.last_proven_at) if facts else UNKNOWN
-    )
 
 
 def explain_desk(desk: Desk, hindrance: Hindrance | None) -> LazyString | None:

@@ -34,7 +34,7 @@ def write_feed(
     """Return the feed of one prefecture and procedure."""
     calendar = Calendar.new(
         prodid=f"-//RDVPriority//{_DOMAIN}//{language.upper()}",
-        name=translate(mark("Mises en ligne de créneaux : "), language) + place.name,
+        name=translate(mark("Mises en ligne de places : "), language) + place.name,
         uid=f"{place.id}-{procedure.value.lower()}@{_DOMAIN}",
     )
     # its type has no default (RFC 7986, 5.7), and the library names none
@@ -57,7 +57,7 @@ def _build_event(release: KnownRelease, place: Prefecture, language: FeedLanguag
         stamp=datetime.combine(clock().astimezone(UTC).date(), time(), UTC),
         start=release.begins_at.astimezone(UTC),
         end=(release.ends_at or release.begins_at + _NO_END).astimezone(UTC),
-        summary=translate(mark("Mise en ligne de créneaux : "), language) + desk.message_label,
+        summary=translate(mark("Mise en ligne de places : "), language) + desk.message_label,
         description=f"{translate(_ANNOUNCED[release.announced_by], language)}\n{desk.url}",
         location=desk.site or place.name,
         url=desk.url,

@@ -29,7 +29,6 @@ from configs.world.tile_grid import Tile, load_tiles
 _BEST_STATUS = tuple(DeskStatus)
 _BEST_LEVEL = tuple(WatchLevel)
 RECENT = 20
-_BEST = tuple(DeskStatus)
 
 
 def build_map_key(procedure: Procedure | None) -> str:
@@ -92,7 +91,7 @@ def _build_tile(
         desks=len(desks),
         watch_level=find_best_level(desks, now.lost),
         not_watchable=nearest.hindrance if nearest else None,
-        last_proven_at=nearest.state.last_proven_at if nearest and nearest.state else None,
+        last_proven_at=nearest.last_proven_at if nearest else None,
         sure_until=nearest.sure_until if nearest else None,
         status=min(statuses, key=_BEST_STATUS.index, default=None),
     )
@@ -121,7 +120,7 @@ def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
 
 def _build_answer(place: Prefecture, now: WatchStates) -> PrefectureAnswer:
     desks = [now.build_public_answer(desk) for desk in place.desks if desk.grade is not Grade.RETIRED]
-    best = min(desks, key=lambda desk: _BEST.index(desk.status), default=None)
+    best = min(desks, key=lambda desk: _BEST_STATUS.index(desk.status), default=None)
     paused = place.paused_because
     return PrefectureAnswer.of_row(
         place,

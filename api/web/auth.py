@@ -306,14 +306,7 @@ def _load_identity(claims: dict[str, Any]) -> Identity | None:
 @cache
 def _select_identity() -> sa.Select[*tuple[Any, ...]]:
     """Return the query for the columns of Identity."""
-    user = (
-        User.id,
-        User.role,
-        User.token_version,
-        User.totp_confirmed_at,
-        User.language,
-        User.time_zone,
-    )
+    user = (User.id, User.role, User.token_version, User.totp_confirmed_at, User.language, User.time_zone)
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
     found = (Contact.verified_at, User.password_hash.is_not(None))
     query = sa.select(*user, *login, *found).join(Login, Login.user_id == User.id)

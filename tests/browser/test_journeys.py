@@ -273,7 +273,7 @@ def test_a_wish_that_cannot_be_watched_waits_for_free_also_when_the_session_ende
     alerts.wait_for_watch(person)
     person.open("/dashboard", "Mes alertes")
     person.see("En attente")
-    person.see("Vous n’avez pas de formule en cours.")
+    person.see("Vous n’avez pas d’offre en cours.")
     expect(person.main.get_by_role("listitem")).to_contain_text(["Hauts-de-Seine (92)"])
     alerts.open_waiting_form(person)
     person.visitor.sign_in()

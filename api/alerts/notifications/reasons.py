@@ -74,9 +74,9 @@ TEXTS: Mapping[Reason, str] = {
     ),
     Reason.TRIED_AGAIN: mark("Le premier envoi n’a pas abouti : nous réessayons."),
     Reason.UNCONFIRMED: mark(
-        "Ces créneaux n’ont pas été revus depuis un moment : nous attendons la prochaine visite de la page."
+        "Ces places n’ont pas été revues depuis un moment : nous attendons la prochaine visite de la page."
     ),
-    Reason.SLOTS_GONE: mark("Les créneaux étaient déjà pris au moment de l’envoi."),
+    Reason.SLOTS_GONE: mark("Les places étaient déjà prises au moment de l’envoi."),
     Reason.ALERT_STOPPED: mark("L’alerte était arrêtée ou fermée au moment de l’envoi."),
     Reason.OUTDATED: mark("Ce message n’avait plus d’objet au moment de l’envoi."),
     Reason.UNSUBSCRIBED: mark("Vous avez demandé à ne plus recevoir de tels messages."),
@@ -87,7 +87,7 @@ TEXTS: Mapping[Reason, str] = {
     ),
     Reason.BLOCKED: mark("Vous avez bloqué notre robot Telegram."),
     Reason.NO_ADDRESS: mark("Il n’y avait plus d’adresse ni de numéro pour ce canal."),
-    Reason.SMS_BUDGET: mark("Les SMS qui n’annoncent pas de créneau étaient suspendus ce jour-là."),
+    Reason.SMS_BUDGET: mark("Les SMS qui n’annoncent pas de place libre étaient suspendus ce jour-là."),
     Reason.MAY_HAVE_ARRIVED: mark(
         "Il est peut-être arrivé : le service d’envoi n’a pas répondu. Nous ne l’envoyons pas une fois de plus."
     ),
@@ -95,12 +95,12 @@ TEXTS: Mapping[Reason, str] = {
     Reason.QUIET_HOURS: mark(
         "Il attend la fin de vos heures calmes. Ensuite nous vérifions s’il est encore utile."
     ),
-    Reason.DIGEST: mark("Il attend votre récapitulatif, qui n’annonce que les créneaux encore ouverts."),
-    Reason.GONE_IN_QUIET_HOURS: mark("Les créneaux ont été pris pendant vos heures calmes."),
-    Reason.GONE_BEFORE_DIGEST: mark("Les créneaux ont été pris avant votre récapitulatif."),
+    Reason.DIGEST: mark("Il attend votre récapitulatif, qui n’annonce que les places encore libres."),
+    Reason.GONE_IN_QUIET_HOURS: mark("Les places ont été prises pendant vos heures calmes."),
+    Reason.GONE_BEFORE_DIGEST: mark("Les places ont été prises avant votre récapitulatif."),
     Reason.NO_CONSENT: mark("Vous n’avez pas demandé de nouvelles ni d’offres."),
     Reason.NOBODY_ANSWERED: mark("Personne n’a décroché, ou un répondeur."),
-    Reason.CALLS_ENDED: mark("Vous aviez déjà répondu au sujet de ces créneaux."),
+    Reason.CALLS_ENDED: mark("Vous aviez déjà répondu au sujet de ces places."),
     Reason.OUTSIDE_CALL_HOURS: mark("Vos heures d’appel étaient passées."),
 }
 

@@ -22,7 +22,7 @@ _TEXTS: Texts = {
     ("address", "missing"): _l("Collez l’adresse de la page de rendez-vous."),
     ("address", "no_booking_page"): _l(
         "Ce n’est pas l’adresse d’une page de rendez-vous que nous savons lire. Copiez celle de la page où l’on choisit"
-        " la démarche ou le créneau, jamais un lien reçu par e-mail."
+        " la démarche ou l’heure, jamais un lien reçu par e-mail."
     ),
     "known-desk": _l("Nous connaissons déjà cette page : elle est dans la liste du département."),
     "candidate-accepted": _l("Cette page a été acceptée : elle sera bientôt surveillée."),

@@ -40,7 +40,7 @@ PHONE_TEXTS: Texts = {
     ("phone", "missing"): _l("Écrivez votre numéro."),
     ("phone", "string_pattern_mismatch"): _l("Ce numéro n’est pas valable. Exemple : 06 12 34 56 78"),
     ("phone", "no_sms"): _l("Les codes vont aux numéros mobiles de France, outre-mer compris."),
-    "plan-needed": _l("Les SMS demandent une formule en cours."),
+    "plan-needed": _l("Les SMS demandent une offre en cours."),
 }
 CODE_TEXTS: Texts = {
     ("code", "string_pattern_mismatch"): _l("Le code a six chiffres."),
@@ -55,7 +55,7 @@ _NO_SUBSCRIPTION = _l(
 )
 DEVICE_TEXTS: Texts = {
     ("name", "missing"): _l("Donnez un nom à ce navigateur."),
-    "plan-needed": _l("Les notifications demandent une formule en cours."),
+    "plan-needed": _l("Les notifications demandent une offre en cours."),
     "too-many-devices": _l("Vous avez déjà autant de navigateurs que possible : retirez-en un d’abord."),
     "device-taken": _l("Ce navigateur sert à un autre compte. Ajoutez-le encore une fois."),
 }

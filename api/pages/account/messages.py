@@ -46,21 +46,13 @@ class StateGroup(StrEnum):
     FAILED = "failed"
 
 
-GROUP_NAMES: dict[StateGroup, LazyString] = {
-    StateGroup.ARRIVED: _l("Reçus"),
-    StateGroup.SENT: _l("Envoyés"),
-    StateGroup.UNCONFIRMED: _l("Réception non confirmée"),
-    StateGroup.UNDER_WAY: _l("En route"),
-    StateGroup.HELD_BACK: _l("Retenus"),
-    StateGroup.FAILED: _l("Non remis"),
-}
-_STATES: dict[StateGroup, Collection[State]] = {
-    StateGroup.ARRIVED: (State.DELIVERED,),
-    StateGroup.SENT: (State.SENT,),
-    StateGroup.UNCONFIRMED: (State.NO_RECEIPT,),
-    StateGroup.UNDER_WAY: (State.PENDING, State.SENDING),
-    StateGroup.HELD_BACK: (State.EXPIRED, State.SKIPPED),
-    StateGroup.FAILED: (State.FAILED, State.BOUNCED),
+_GROUPS: dict[StateGroup, tuple[LazyString, Collection[State]]] = {
+    StateGroup.ARRIVED: (_l("Reçus"), (State.DELIVERED,)),
+    StateGroup.SENT: (_l("Envoyés"), (State.SENT,)),
+    StateGroup.UNCONFIRMED: (_l("Réception non confirmée"), (State.NO_RECEIPT,)),
+    StateGroup.UNDER_WAY: (_l("En route"), (State.PENDING, State.SENDING)),
+    StateGroup.HELD_BACK: (_l("Retenus"), (State.EXPIRED, State.SKIPPED)),
+    StateGroup.FAILED: (_l("Non remis"), (State.FAILED, State.BOUNCED)),
 }
 _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "slot_detected": _l("Créneau détecté"),
@@ -68,11 +60,11 @@ _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "slot_call": _l("Appel : créneau détecté"),
     "call_missed": _l("SMS après un appel"),
     "more_messages": _l("D’autres alertes attendent"),
-    "desk_unwatched": _l("Guichet qui n’est plus surveillé"),
-    "desk_watched": _l("Guichet de nouveau surveillé"),
+    "desk_unwatched": _l("Page de rendez-vous qui n’est plus surveillée"),
+    "desk_watched": _l("Page de rendez-vous de nouveau surveillée"),
     "page_decided": _l("Page de rendez-vous que vous avez indiquée"),
-    "desk_watchable": _l("Guichet que nous pouvons surveiller"),
-    "release_soon": _l("Publication prochaine de créneaux"),
+    "desk_watchable": _l("Page de rendez-vous que nous pouvons surveiller"),
+    "release_soon": _l("Publication prochaine de places"),
 }
 _WITHHELD = {
     "secret": _l(
@@ -104,7 +96,7 @@ def read_messages() -> dict[str, Any]:
     """Return the page of messages that the address asks for; what it does not understand is left out."""
     who, query, group = current_identity(), read_page_query(MessagePageQuery, _PER_PAGE), _read_group()
     with autocommit_session() as s:
-        states = _STATES[group] if group else ()
+        states = _GROUPS[group][1] if group else ()
         page = list_own_messages(s, who.user_id, read_language(), query, states)
     following = None
     if page.next:
@@ -158,7 +150,7 @@ def _explain_content(message: OwnMessage) -> LazyString | None:
     """Return why there is no text; what did not leave never had one, and says why it did not."""
     if not _has_no_text_yet(message):
         return _WITHHELD.get(message.content)
-    is_under_way = message.status in _STATES[StateGroup.UNDER_WAY]
+    is_under_way = message.status in _GROUPS[StateGroup.UNDER_WAY][1]
     return _l("Son texte est écrit au moment où il part.") if is_under_way else None
 
 
@@ -213,7 +205,10 @@ def count_title(unread: int) -> str:
 def show_messages() -> str:
     """List the messages, the newest first."""
     return render_template(
-        "messages/messages.html", view=read_messages(), channels=CHANNEL_NAMES, groups=GROUP_NAMES
+        "messages/messages.html",
+        view=read_messages(),
+        channels=CHANNEL_NAMES,
+        groups={group: name for group, (name, _states) in _GROUPS.items()},
     )
 
 

@@ -41,7 +41,7 @@ KNOWN = (
     ),
     (
         _l(
-            "Alertes, créneaux trouvés, rendez-vous signalés. Ils peuvent révéler votre situation administrative"
+            "Alertes, places trouvées, rendez-vous signalés. Ils peuvent révéler votre situation administrative"
         ),
         _l("Surveiller ce que vous attendez : le contrat"),
         _l("Jusqu’à la suppression du compte ; un rendez-vous signalé, 90 jours après sa date"),
@@ -73,7 +73,7 @@ KNOWN = (
     ),
 )
 DELETION_TEXTS: Texts = {
-    "plan-running": _l("Cochez la case : une formule est en cours, et elle serait perdue."),
+    "plan-running": _l("Cochez la case : une offre est en cours, et elle serait perdue."),
     "operator": _l(
         "Ce compte agit pour d’autres : un administrateur doit d’abord en faire un compte ordinaire."
     ),

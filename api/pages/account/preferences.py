@@ -197,13 +197,17 @@ def _change(change: ProfileChange) -> None:
 
 
 _GROUPS: dict[str, tuple[LazyString, LazyString]] = {  # by field: legend and hint
-    "slots": (_l("Alertes de créneaux"), _l("Sur les canaux de votre formule.")),
-    "desk": (_l("État des guichets"), _l("Quand un guichet ne peut plus être surveillé, puis de nouveau.")),
-    "reminders": (_l("Rappels"), _l("Par exemple quand des créneaux sont publiés bientôt.")),
+    "slots": (_l("Alertes de places libres"), _l("Sur les canaux de votre offre.")),
+    "desk": (
+        _l("État des pages de rendez-vous"),
+        _l("Quand une page de rendez-vous ne peut plus être surveillée, puis de nouveau."),
+    ),
+    "reminders": (_l("Rappels"), _l("Par exemple quand des places sont publiées bientôt.")),
     "summary": (
         _l("Résumé de la semaine"),
         _l(
-            "Ce qui s’est passé à vos guichets, chaque lundi à 8 h de votre fuseau. Seulement si vous le demandez."
+            "Ce qui s’est passé sur vos pages de rendez-vous, chaque lundi à 8 h de votre fuseau."
+            " Seulement si vous le demandez."
         ),
     ),
     "news": (_l("Nouvelles et offres"), _l("Seulement si vous le demandez.")),

@@ -1,7 +1,7 @@
 """Pages around a sign-in: signing in and out, registering, confirming, a forgotten password, a recent proof."""
 
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -19,6 +19,7 @@ from api.auth.login_challenges import sign_challenge
 from api.auth.logins import end_login, note_proof
 from api.auth.schemas import EmailBody, LoginBody, PasswordBody, ProofBody, TotpLoginBody
 from api.ground.errors import ApiError
+from api.ground.limit_counters import hit_limit
 from api.models.base import read_once, write_once
 from api.models.login import EndedBecause
 from api.models.user import User
@@ -32,18 +33,14 @@ from api.pages.lost_sessions import (
     read_target,
     render_held_form,
 )
-from api.pages.registration_state import (
-    RegistrationState,
-    describe_choice,
-    forget_registration,
-)
+from api.pages.plan.order import read_plan_name
+from api.pages.registration_state import RegistrationState, describe_choice, forget_registration
 from api.users.schemas import CodeOfPhone
 from api.web.auth import current_identity, current_login_id, current_user, current_user_id
 from api.web.doors import Door
-from api.web.known_places import remember_registration
+from api.web.known_places import digest_account, remember_registration
 from api.web.languages import read_language
 from api.web.stranger_mail import count_mail, count_mail_from_network, may_mail_to
-from configs.world.plan import PlanName
 
 _NEW_ALERT = "alert_pages.show_new_alert"
 _ORDER = "plan.show_order"
@@ -58,23 +55,20 @@ CODE_TEXTS: Texts = {
 }
 area = Area("sign_in", __name__)
 _INVALID = 422
-_TOO_MANY = 429
+_ON_ITS_WAY = _l("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
+_MAILS = "5 per day"  # mails of one registration, whatever its address
+_CORRECTIONS = "3 per day"
+_TRIES = "10 per day"  # tries of codes for one address, whatever the registration
 
 
 class CodeOfMail(CodeOfPhone):
     """The code that the mail had."""
 
 
-def find_wished_plan() -> str:
-    """Return the plan that the address names; the empty text without one of ours."""
-    named = request.args.get("plan", "")
-    return named if named in {each.value for each in PlanName if each is not PlanName.NONE} else ""
-
-
 def find_next_target() -> str | None:
     """Return the target after the sign-in: the order of a wished plan, or the form of a new alert, with the wish."""
     wish = {name: request.args[name][:200] for name in _WISH if request.args.get(name)}
-    plan, desk, alert = find_wished_plan(), request.args.get("desk", "")[:200], request.args.get("alert", "")
+    plan, desk, alert = read_plan_name(), request.args.get("desk", "")[:200], request.args.get("alert", "")
     if desk:
         wish = {"alert": json.dumps({"deskIds": [desk]})} if plan else {"desk": desk}
     elif alert and len(alert) <= _LONGEST_WISH:
@@ -125,7 +119,7 @@ def sign_out() -> ResponseReturnValue:
 @area.page("/register", Access.VISITOR)
 def show_registration() -> ResponseReturnValue:
     """Show the form for a new account; who is signed in is led on. Checkout leads back here where it was left."""
-    form = Form(RegistrationForm, {"plan": find_wished_plan()})
+    form = Form(RegistrationForm, {"plan": read_plan_name() or ""})
     cancelled = request.args.get("payment") == "cancelled"
     if not cancelled and find_login():
         return _lead_to(find_next_target())
@@ -174,7 +168,7 @@ def take_code() -> ResponseReturnValue:
 @area.action("/confirm/renvoi", Access.VISITOR, door=Door.REGISTRATION)
 def repeat_mail() -> ResponseReturnValue:
     """Send the mail of this browser's registration again."""
-    return _repeat(lambda state: state)
+    return _repeat(None)
 
 
 @area.action("/confirm/adresse", Access.VISITOR, door=Door.REGISTRATION)
@@ -183,7 +177,7 @@ def correct_address() -> ResponseReturnValue:
     form = Form.read(EmailBody)
     if form.errors and RegistrationState.read():
         return _render_confirmation(form), _INVALID
-    return _repeat(lambda state: state.correct(form.value.email))
+    return _repeat(None if form.errors else form.value.email)
 
 
 @area.action("/confirm", Access.PERSONAL, unconfirmed=True)
@@ -191,8 +185,7 @@ def send_confirmation() -> ResponseReturnValue:
     """Send the mail that confirms the address once more."""
     count_mail(current_user().email)
     write_once(accounts.send_confirmation, current_user_id())
-    text = _("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
-    return lead_to("dashboard.show_dashboard", text)
+    return lead_to("dashboard.show_dashboard", str(_ON_ITS_WAY))
 
 
 @area.page("/forgot", Access.VISITOR)
@@ -232,9 +225,9 @@ def prove() -> ResponseReturnValue:
 def _register(form: RegistrationForm) -> None:
     wish = form.model_copy(update={"language": read_language()})
     target = read_target(request.form.get("next"))
-    opened = accounts.register(wish, wished_page=_choose_stored(target), takes_code=True)
-    remember_registration(opened.id)
-    RegistrationState(str(opened.id), form.email, opened.password_hash, form.plan, target).keep()
+    id, password_hash = accounts.register(wish, wished_page=_choose_stored(target), takes_code=True)
+    remember_registration(id)
+    RegistrationState(str(id), form.email, password_hash, form.plan, target).keep()
 
 
 def _choose_stored(target: str | None) -> str | None:
@@ -244,31 +237,30 @@ def _choose_stored(target: str | None) -> str | None:
 
 def _confirm(state: RegistrationState, typed: CodeOfMail) -> User:
     try:
-        state.count_try()
+        hit_limit(_TRIES, "confirmation-code", digest_account(state.email))
     except ApiError as error:
         raise ApiError(422, "too-many-tries", error.detail) from None
-    return accounts.confirm_by_code(state.opened.id, state.email, typed.code)
+    return accounts.confirm_by_code(UUID(state.id), state.email, typed.code)
 
 
-def _repeat(change: Callable[[RegistrationState], RegistrationState]) -> ResponseReturnValue:
-    """Send the mail of this browser's registration, in the same words for every address."""
-    state, text = (
-        RegistrationState.read(),
-        _("Un message est en route. Ouvrez-le pour confirmer votre adresse."),
-    )
+def _repeat(email: str | None) -> ResponseReturnValue:
+    """Send the mail of this browser's registration, also to another address, in the same words for every address."""
+    state = RegistrationState.read()
     if state is None:
         return lead_to("sign_in.show_registration")
     try:
-        state = change(state)
-        state.count_mail()
-    except ApiError as error:
-        if error.status != _TOO_MANY:
-            raise
+        if email:
+            hit_limit(_CORRECTIONS, "corrections", state.id)
+            state = replace(state, email=email)
+        hit_limit(_MAILS, "registration-mails", state.id)
+        count_mail(state.email)
+    except ApiError:
         text = _("C’est assez de messages pour aujourd’hui. Cherchez le dernier, ou réessayez demain.")
         return lead_to("sign_in.show_confirmation", text, "problem", next=state.target)
-    write_once(accounts.repeat_registration, state.form, state.opened, _choose_stored(state.target))
+    page = _choose_stored(state.target)
+    write_once(accounts.repeat_registration, state.form, UUID(state.id), state.password_hash, page)
     state.keep()
-    return lead_to("sign_in.show_confirmation", text, next=state.target)
+    return lead_to("sign_in.show_confirmation", str(_ON_ITS_WAY), next=state.target)
 
 
 def _render_registration(form: Form[Any], target: str | None, *, cancelled: bool = False) -> str:

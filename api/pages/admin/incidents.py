@@ -12,7 +12,7 @@ from api.admin.incidents import (
     read_incident,
     write_proof_links,
 )
-from api.models.incident import Incident, IncidentReason
+from api.models.incident import Incident
 from api.pages.admin import cells
 from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.page_data import Cell, Column, Facts, Field, ListPage, name_field, render_page
@@ -21,30 +21,16 @@ from api.pages.area import Access
 from configs.world.prefecture import desks
 
 _ONE = "/admin/incidents/<int:id>"
-_DELIVERY, _MESSAGES, _PAYMENTS = "admin.list_delivery", "admin.list_messages", "admin.list_payments"
 # Pages on which alarms of our operations are dealt with, by reason or by the part of health that they are about.
-_PLACES: dict[str, str] = {
-    IncidentReason.PROVIDER_DOWN: _DELIVERY,
-    IncidentReason.QUOTA: _DELIVERY,
-    IncidentReason.LOW_DELIVERY: _DELIVERY,
-    IncidentReason.SPAM_REPORTS: _DELIVERY,
-    IncidentReason.HELD_BOUNCES: _DELIVERY,
-    IncidentReason.DEAD_LETTERS: "admin.list_dead_letters",
-    IncidentReason.OLD_QUEUE: _MESSAGES,
-    IncidentReason.SMS_CEILING: _MESSAGES,
-    IncidentReason.MAIL_CEILING: _MESSAGES,
-    IncidentReason.FAILURES_RISING: _PAYMENTS,
-    IncidentReason.FRAUD_WARNING: _PAYMENTS,
-    IncidentReason.REFUND_BLOCKED: _PAYMENTS,
-    IncidentReason.SELF_CHECK: "admin.list_jobs",
-    "background": "admin.list_jobs",
-    "checks": "admin.list_desks",
-    "delivery": _DELIVERY,
-    "messages": _MESSAGES,
-    "payments": _PAYMENTS,
-    "planner": "admin.list_desks",
-    "providers": _DELIVERY,
+_DEALT_WITH = {
+    "admin.list_delivery": "provider_down quota low_delivery spam_reports held_bounces delivery providers",
+    "admin.list_dead_letters": "dead_letters",
+    "admin.list_messages": "old_queue sms_ceiling mail_ceiling messages",
+    "admin.list_payments": "failures_rising fraud_warning refund_blocked payments",
+    "admin.list_jobs": "self_check background",
+    "admin.list_desks": "checks planner",
 }
+_PLACES = {word: page for page, words in _DEALT_WITH.items() for word in words.split()}
 
 
 def _name(incident: Incident) -> Cell:
@@ -113,7 +99,10 @@ def show_incident(id: int) -> str:
         for number, url in enumerate(write_proof_links(incident), start=1)
     ]
     facts: list[tuple[Cell, object]] = [
-        ("Objet", Markup('<a href="{}">{}</a>').format(place, incident.subject)),
+        (
+            "Objet",
+            Markup('<a href="{}">{}</a>').format(place, incident.subject) if place else incident.subject,
+        ),
         ("Début", incident.starts_at),
         ("Vu pour la dernière fois", incident.seen_at),
         ("Fin", incident.ends_at),
@@ -130,14 +119,15 @@ def show_incident(id: int) -> str:
     )
 
 
-def find_place(reason: str, subject: str) -> str:
+def find_place(reason: str, subject: str) -> str | None:
     """Return the address of the page on which an incident is dealt with: of its desk, its host, or its subject."""
     if subject in desks():
         prefecture, _, slug = subject.partition("/")
         return url_for("admin.show_desk", prefecture=prefecture, slug=slug)
     if count_watched_desks()[subject]:
         return url_for("admin.show_host", host=subject)
-    return url_for(_PLACES.get(reason) or _PLACES.get(subject) or "admin.show_status")
+    page = _PLACES.get(reason) or _PLACES.get(subject)
+    return url_for(page) if page else None
 
 
 def _describe(id: int) -> Confirmation:

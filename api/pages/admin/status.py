@@ -129,9 +129,11 @@ def _build_piece(part: str, piece: Piece, line: Line) -> dict[str, Any]:
     """Return a piece of a line with its link, which leads to the thing; of an alarm to where it is dealt with."""
     is_detail = piece.field in _DETAILS or (part, piece.field) == ("health", "reason")
     url = _find_url(part, piece.field, piece.value)
+    values = {each.field: each.value for each in line}
     if part == "alarms" and piece.field in ("subject", "reason"):
-        values = {each.field: each.value for each in line}
         url = find_place(values["reason"], values["subject"])
+    elif (part, piece.field) == ("health", "name"):
+        url = find_place("", piece.value)
     return {"text": piece.text, "tone": piece.tone, "is_detail": is_detail, "url": url}
 
 

@@ -54,12 +54,7 @@ add_list(
         audit=("jobs.list", "job"),
         read=lambda work, wanted: list_jobs(work.session, wanted),
         filters=(
-            Field(
-                "job",
-                "Tâche",
-                lambda: [(name, name) for name in list_job_names()],
-                blank="Toutes",
-            ),
+            Field("job", "Tâche", lambda: [(name, name) for name in list_job_names()], blank="Toutes"),
             Field("result", "Fin", [("done", "Terminées"), ("failed", "Échouées")], blank="Toutes"),
         ),
         columns=(

@@ -22,7 +22,7 @@ from api.models.base import autocommit_session, read_once
 from api.models.watchability import read_standings
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
-from api.pages.targets import Target, list_targets, list_watched, read_target, write_target
+from api.pages.targets import Target, list_targets, read_target, write_target
 from api.pages.words import UNKNOWN, explain_desk
 from configs.ground.clock import clock
 from configs.ground.text import MESSAGE_LANGUAGES
@@ -31,25 +31,25 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Prefecture, prefectures
 
 _l = lazy_gettext
-_NOT_WATCHED = _l("Ici, aucun créneau n’est visible pour nous en ce moment.")
+_NOT_WATCHED = _l("Ici, nous ne voyons aucune place en ce moment.")
 _NAME_TOO_LONG = _l("80 caractères au plus.")
-_NOTHING = _l("Choisissez au moins une démarche ou un guichet.")
+_NOTHING = _l("Choisissez au moins une démarche ou une page de rendez-vous.")
 TEXTS: Texts = {
     ("procedures[]", "not_watched"): _NOT_WATCHED,
     ("deskIds[]", "not_watched"): _NOT_WATCHED,
-    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
+    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre cette page de rendez-vous."),
     ("name", "too_long"): _NAME_TOO_LONG,
     ("name", "string_too_long"): _NAME_TOO_LONG,
     ("limits.dateTo", "past"): _l("Ce jour est passé : choisissez-en un plus tard."),
     ("limits.weekdays[]", "excludes_everything"): _l("Aucun de ces jours n’arrive avant la dernière date."),
     "not-linked": _l("Pour être appelé, confirmez d’abord un numéro de téléphone dans « Mes canaux »."),
-    "plan-needed": _l("Pour surveiller, il faut une formule : choisissez-en une ci-dessous."),
+    "plan-needed": _l("Pour surveiller, il faut une offre : choisissez-en une ci-dessous."),
     "plan-limit": _l(
-        "Votre formule n’a pas de place pour une alerte de plus : "
-        "mettez-en une en pause, ou choisissez une formule plus grande."
+        "Votre offre ne porte pas une alerte de plus : mettez-en une en pause, ou choisissez une "
+        "offre plus grande."
     ),
     "fair-use": _l("Vous avez déjà beaucoup d’alertes : fermez-en une d’abord."),
-    "not-watched": _l("Les créneaux de cette alerte ne sont pas visibles en ce moment."),
+    "not-watched": _l("Nous ne voyons pas les places de cette alerte en ce moment."),
     "alert-closed": _l("Cette alerte est fermée : créez-en une autre."),
     "no-channel": _l("Aucun canal n’est prêt : confirmez d’abord votre adresse e-mail."),
     "sms-later": _l("Par SMS, un essai est possible une heure après une commande."),
@@ -147,8 +147,10 @@ class WishPage:
         ids = {desk.id for desk in self.place.desks}
         chosen = known, tuple(each for each in wished["deskIds"] if each in ids)
         self.form.typed[_TARGET] = write_target(*chosen)  # as the choice writes it
-        watched = list_watched(read_once(read_standings, self.place.desks))
-        return list_targets(self.place, [each for each in PROCEDURE_NAMES if each in served], watched, chosen)
+        standings = read_once(read_standings, self.place.desks)
+        return list_targets(
+            self.place, [each for each in PROCEDURE_NAMES if each in served], standings, chosen
+        )
 
     @property
     def revealing_desks(self) -> list[str]:
@@ -239,11 +241,6 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
 def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
     """Return the prefecture that a form is about; None where it does not exist."""
     return find_place(form.typed.get("prefectureId") or "")
-
-
-def has_calls(form: Form[AlertForm]) -> bool:
-    """Return whether a form that was sent showed the calls."""
-    return bool(form.typed.get("callsShown"))
 
 
 def _find_only(place: Prefecture) -> list[Procedure]:

@@ -24,7 +24,6 @@ from api.pages.alerts.forms import (
     build_appointment,
     fill,
     find_form_place,
-    has_calls,
     prefill,
     read_appointment,
     read_wish_form,
@@ -83,9 +82,9 @@ def create_alert() -> ResponseReturnValue:
     if answer is None:
         return _render_wish(page), _INVALID
     if answer.is_active:
-        text = _("Votre alerte est créée. Nous vous prévenons dès qu’un créneau s’ouvre.")
+        text = _("Votre alerte est créée. Nous vous prévenons dès qu’une place se libère.")
     else:
-        text = _("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles.")
+        text = _("C’est noté : nous vous prévenons dès que nous voyons ces places.")
     return _lead_to(answer.id, text)
 
 
@@ -144,7 +143,7 @@ def edit_alert(id: UUID) -> ResponseReturnValue:
     if not form.errors:
         try:
             with session() as s:
-                change = form.value.as_change(with_calls=has_calls(form))
+                change = form.value.as_change(with_calls=form.value.calls_shown)
                 answer = read_alert(s, change_alert(s, current_user_id(), id, change))
         except ApiError as error:
             page.refuse(error)

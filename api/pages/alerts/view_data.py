@@ -26,7 +26,7 @@ from api.pages.words import (
     DOUBTED,
     TROUBLED,
     WatchClass,
-    classify_desk,
+    classify_watch,
     describe_state,
     explain_desk,
 )
@@ -159,7 +159,7 @@ def write_freshness(at: datetime) -> str:
 
 def _find_trouble(alert: AlertAnswer) -> WatchClass | None:
     """Return how the best of its desks is watched, where that is not as promised."""
-    best = min(map(classify_desk, alert.desks), key=CLASSES.index, default=None)
+    best = min(map(classify_watch, alert.desks), key=CLASSES.index, default=None)
     return best if best in (DOUBTED, TROUBLED) else None
 
 
@@ -173,7 +173,7 @@ def _describe_desk(answer: DeskAnswer) -> dict[str, Any]:
     """Return a desk of an alert: its answer, how it is watched, and why not where it is not."""
     return {
         "answer": answer,
-        "watch": classify_desk(answer),
+        "watch": classify_watch(answer),
         "reason": explain_desk(desks()[answer.id], answer.not_watchable),
     }
 
@@ -199,7 +199,10 @@ def _group_openings(
 
 def _describe_channels(
     messages: Sequence[SentMessage], detection_ids: Collection[UUID]
-) -> dict[LazyString, Any]:
-    """Return by channel how the newest message about these detections went: tone and text of its badge."""
-    its = [each for each in reversed(messages) if each.detection_id in detection_ids]
-    return {CHANNEL_NAMES[each.channel]: describe_state(each.channel, each.state) for each in its}
+) -> dict[tuple[str, LazyString], list[LazyString]]:
+    """Return by tone and words of a state the channels whose newest message about these detections went so."""
+    newest = {each.channel: each for each in reversed(messages) if each.detection_id in detection_ids}
+    found: dict[tuple[str, LazyString], list[LazyString]] = {}
+    for channel in (each for each in Channel if each in newest):
+        found.setdefault(describe_state(channel, newest[channel].state), []).append(CHANNEL_NAMES[channel])
+    return found

@@ -32,12 +32,13 @@ WITHDRAWAL_TEXTS = _list_texts("order")
 REFUSALS: Mapping[str, LazyString] = {
     Refusal.PERIOD_OVER: _l("Le délai pour se rétracter de cette commande est passé."),
     Refusal.PERFORMED: _l(
-        "La formule a été utilisée jusqu’à sa fin. Vous aviez demandé qu’elle commence tout de suite, et reconnu que "
-        "le droit de rétractation se perd lorsque le service a été entièrement exécuté."
+        "L’offre a été utilisée jusqu’à sa fin. Vous aviez demandé qu’elle commence tout de suite, "
+        "et reconnu que le droit de rétractation se perd lorsque le service a été entièrement "
+        "exécuté."
     ),
     Refusal.CREDITED: _l(
-        "Le reste de cette commande a été déduit du prix d’une formule plus grande : rétractez-vous d’abord de "
-        "celle-ci."
+        "Le reste de cette commande a été déduit du prix d’une offre plus grande : rétractez-vous "
+        "d’abord de celle-ci."
     ),
     Refusal.MONEY_BACK: _l("Le prix de cette commande vous a déjà été remboursé."),
     Refusal.WITHDRAWN_BEFORE: _l("Vous vous êtes déjà rétracté de cette commande."),

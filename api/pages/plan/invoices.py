@@ -24,7 +24,7 @@ _l = lazy_gettext
 LINE_NAMES: dict[LineKind, LazyString] = {  # with the plan's name behind
     LineKind.PLAN: _l("Surveillance de créneaux de rendez-vous, formule"),
     LineKind.RENEWAL: _l("Surveillance de créneaux de rendez-vous, mois suivant, formule"),
-    LineKind.UPGRADE_CREDIT: _l("Reste de la formule précédente, déduit :"),
+    LineKind.UPGRADE_CREDIT: _l("Reste de l’offre précédente, déduit :"),
     LineKind.DISCOUNT: _l("Remise, formule"),
     LineKind.OUTAGE: _l("Temps sans surveillance du mois précédent, déduit, formule"),
     LineKind.REFUND: _l("Remboursement, formule"),

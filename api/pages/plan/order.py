@@ -22,25 +22,21 @@ from api.models.desk import DeskState
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
 from api.models.watchability import Interval, Standing
-from api.outlook.queries import read_outlook
-from api.outlook.schemas import Outlook
 from api.outlook.watch_facts import read_watch_facts
 from api.pages.forms import Form, Texts
-from api.pages.targets import Key, list_targets, list_watched
-from api.pages.words import CHANNEL_NAMES, classify_facts, classify_standing, explain_desk
+from api.pages.targets import Key, list_targets
+from api.pages.words import CHANNEL_NAMES, classify_watch, explain_desk
 from api.payments.billing.offers import read_offer
-from api.payments.billing.queries import find_newest_order, list_history
+from api.payments.billing.queries import list_history
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.users.channel_setup import read_channel_setup
 from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
-from api.web.public_answers import read_cached
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.plan import PlanName, plan
-from configs.world.prefecture import Prefecture
 from configs.world.sales_terms import find_newest_version, read_consent
 
 _l = lazy_gettext
@@ -57,18 +53,18 @@ TEXTS: Texts = {
     ),
     ("consent.termsVersion", "old_terms"): _OLD_TERMS,
     ("consent.termsVersion", "missing"): _OLD_TERMS,
-    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
+    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre cette page de rendez-vous."),
     ("alert", "unknown"): _NO_ALERT,
     ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
     ("withoutAlert", "not_watched"): _l(
-        "Choisissez une alerte : aucun guichet des vôtres n’est surveillé en ce moment."
+        "Choisissez une alerte : aucune de vos pages de rendez-vous n’est surveillée en ce moment."
     ),
     "address-unconfirmed": _l("Confirmez d’abord votre adresse e-mail."),
-    "plan-held": _l("Votre formule en cours comprend déjà celle-ci."),
+    "plan-held": _l("Votre offre en cours comprend déjà celle-ci."),
     AFTER_WITHDRAWAL: _l(
         "Après une rétractation, l’abonnement mensuel ne peut pas être commandé tout de suite."
     ),
-    "plan-limit": _l("Cette formule ne porte pas une alerte de plus : mettez-en une en pause d’abord."),
+    "plan-limit": _l("Cette offre ne porte pas une alerte de plus : mettez-en une en pause d’abord."),
     "fair-use": _l("Vous avez trop d’alertes : supprimez-en une d’abord."),
     "too-many-checkouts": _l(
         "Plusieurs de vos commandes attendent leur paiement : réessayez dans une heure."
@@ -222,7 +218,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         "held_until": held_until,
         "wish": described,
         "facts": facts,  # of the alerts that wait already
-        "watch": classify_facts(facts),
+        "watch": classify_watch(facts),
         "alerts": alerts,  # that wait already
         "has_watchable": has_watchable,  # one of them has a desk that can be watched: an order needs no other
         "is_sold": described["is_watched"] if described else has_watchable,
@@ -265,18 +261,18 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
     facts = read_once(read_watch_facts, offer.standings)
     chosen: Key = (tuple(wish.procedures), tuple(wish.desk_ids))
     procedures = wish.procedures or sorted({each for desk in offer.found.desks for each in desk.procedures})
-    targets = list_targets(place, procedures, list_watched(offer.found.standings), chosen)
+    targets = list_targets(place, procedures, offer.found.standings, chosen)
     return {
         "json": _write_wish(wish, chosen),  # as the form's field carries it
         "text": next(each.text for each in targets if each.key == chosen),
         "facts": facts,
-        "watch": classify_facts(facts),
+        "watch": classify_watch(facts),
         # What else it can be for, each with its JSON
         "targets": targets,
         "write": lambda target: _write_wish(wish, target.key),
         "place": place,
         "is_watched": is_watched,  # else it cannot be sold: what there is instead
-        "outlook": None if is_watched else _read_outlook(wish, place),
+        "procedure": wish.procedures[0] if wish.procedures else None,
         "desks": [_describe_desk(each) for each in offer.standings],
         "is_asked": offer.is_asked,  # the page changes by itself when a check has come
         "standings": offer.standings,
@@ -304,25 +300,11 @@ def _describe_desk(standing: Standing) -> dict[str, Any]:
         "label": standing.desk.label,
         "site": standing.desk.site,
         "zone": standing.desk.time_zone,
-        "watch": classify_standing(standing),
+        "watch": classify_watch(standing),
         "reason": explain_desk(standing.desk, standing.hindrance),
-        "proven_at": standing.state.last_proven_at if standing.state else None,
+        "proven_at": standing.last_proven_at,
         "is_overloaded": standing.is_overloaded,
     }
-
-
-def _read_outlook(wish: NewAlert, place: Prefecture) -> Outlook | None:
-    if not wish.procedures:
-        return None
-    procedure = wish.procedures[0]
-    return read_cached(
-        Outlook, f"outlook:{place.id}:{procedure}", lambda s: read_outlook(s, place, procedure)
-    )
-
-
-def read_returned_order() -> PaymentEntry | None:
-    """Return the newest order of the plan that Checkout's address names."""
-    return read_once(find_newest_order, current_user_id(), read_plan_name())
 
 
 def is_settled(entry: PaymentEntry | None) -> bool:

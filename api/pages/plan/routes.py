@@ -33,21 +33,15 @@ from api.pages.plan.order import (
     read_order_form,
     read_order_page,
     read_plan_name,
-    read_returned_order,
     read_wish,
     read_wish_arguments,
     read_wished_plans,
     refuse_order,
 )
-from api.pages.plan.view_data import (
-    list_sums,
-    name_movement,
-    read_own_payment,
-    read_payments,
-    read_plan_page,
-)
+from api.pages.plan.view_data import list_sums, name_movement, read_own_payment, read_payments, read_plan_page
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
 from api.payments.billing import service
+from api.payments.billing.queries import find_newest_order
 from api.payments.declarations import service as declarations
 from api.payments.declarations.cancellations import read_own_contract
 from api.payments.declarations.records import Author
@@ -66,25 +60,19 @@ _INVALID = 422
 _CONFLICT = 409
 
 
-def find_paid_plan() -> str | None:
-    """Return the name of the plan that Checkout's return names, if it is one of ours."""
-    named = request.args.get("plan", "")
-    return name_plan(PlanName(named)) if named in set(PlanName) and named != PlanName.NONE else None
-
-
 @dashboard.page("/dashboard", Access.PERSONAL)
 def show_dashboard() -> str:
     """Show the plan and the alerts; Checkout leads back here."""
-    paid = request.args.get("payment") == "success"
-    view = read_dashboard(read_page_query(AlertQuery), read_plan_name(), paid=paid)
+    paid, ordered = request.args.get("payment") == "success", read_plan_name()
+    view = read_dashboard(read_page_query(AlertQuery), ordered, paid=paid)
     return render_template(
         "dashboard/dashboard.html",
         **view,
         fresh=write_freshness,
         paid=paid,
         payment_is_settled=is_settled(view["payment"]),
-        confirmation_url=url_for("plan.show_confirmation", plan=request.args.get("plan", "")[:40]),
-        paid_plan=find_paid_plan(),
+        confirmation_url=url_for("plan.show_confirmation", plan=ordered),
+        paid_plan=ordered and name_plan(ordered),
     )
 
 
@@ -145,7 +133,7 @@ def order() -> ResponseReturnValue:
 @area.page("/formule/confirmation", Access.PERSONAL, polled=True)
 def show_confirmation() -> Response:
     """Answer the live part of the dashboard that waits for a payment."""
-    entry = read_returned_order()
+    entry = read_once(find_newest_order, current_user_id(), read_plan_name())
     part = render_template("plan/_confirmation.html", entry=entry, zone=current_identity().time_zone)
     return answer_live({"payment": part}, stop=is_settled(entry))
 

@@ -45,14 +45,14 @@ _MOVEMENTS: Mapping[BookKind, LazyString] = {
     BookKind.DISPUTE_CLOSED: _l("Contestation close sans suite"),
 }
 _RECEIVED: Mapping[BookKind, LazyString] = {  # from another payment
-    BookKind.UPGRADED: _l("Reste de la formule précédente, déduit du prix"),
-    BookKind.REVIVED: _l("Reste revenu de la formule suivante"),
+    BookKind.UPGRADED: _l("Reste de l’offre précédente, déduit du prix"),
+    BookKind.REVIVED: _l("Reste revenu de l’offre suivante"),
     BookKind.BORNE: _l("Temps non surveillé, déduit du prix"),
     BookKind.OWED: _l("Remboursement demandé pour une autre commande"),
 }
 _PASSED: Mapping[BookKind, LazyString] = {  # to another payment
-    BookKind.UPGRADED: _l("Reste passé à une formule plus grande"),
-    BookKind.REVIVED: _l("Reste rendu à la formule précédente"),
+    BookKind.UPGRADED: _l("Reste passé à une offre plus grande"),
+    BookKind.REVIVED: _l("Reste rendu à l’offre précédente"),
     BookKind.BORNE: _l("Temps non surveillé, déduit du prélèvement suivant"),
     BookKind.OWED: _l("Remboursement demandé sur un paiement précédent"),
 }
@@ -78,7 +78,7 @@ def list_sums(book: OrderBook) -> list[tuple[LazyString, int]]:
     sums = [
         (_l("Payé"), book.paid),
         (_l("Déduit du prix"), book.lowered),
-        (_l("Formule en cours, pas encore comptée"), -held.unearned - at_bank),
+        (_l("Offre en cours, pas encore comptée"), -held.unearned - at_bank),
         (_USED, -held.earned - max(at_bank + held.unearned, 0)),
         (_l("Compté dans une autre commande"), book.passed_on),
         (_l("Remboursé"), book.given_back),

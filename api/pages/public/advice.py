@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext
 
 from api.models.watchability import is_lasting
 from api.outlook.queries import read_outlook
-from api.outlook.schemas import OpeningHistory, Outlook, OutlookDesk
+from api.outlook.schemas import Outlook, OutlookDesk
 from api.pages.area import Access, Area
 from api.pages.choices import (
     PROCEDURE_NAMES,
@@ -22,12 +22,12 @@ from api.pages.choices import (
 )
 from api.pages.heat_map import build_heat_map
 from api.pages.targets import list_targets
-from api.pages.words import CLASSES, UNKNOWN, classify_desk, classify_facts, explain_desk, name_website
+from api.pages.words import CLASSES, UNKNOWN, classify_watch, explain_desk, name_website
 from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from api.web.languages import find_linked_language
 from api.web.public_answers import read_cached
-from configs.world.desk import Desk, Procedure
+from configs.world.desk import Procedure
 from configs.world.other_ways import list_other_ways
 from configs.world.prefecture import Prefecture, desks
 
@@ -49,13 +49,10 @@ def read_advice(place: Prefecture, procedure: Procedure) -> dict[str, Any]:
         "outlook": found,
         "watch": views[0]["watch"] if views else UNKNOWN,
         "desks": views,  # those that are nearest to be watchable first
-        "facts_watch": classify_facts(found.facts),  # of all its desks
-        "targets": list_targets(
-            place, [procedure], {each.id: (classify_desk(each), each.not_watchable) for each in found.desks}
-        ),
-        "reason": (views[0]["reason"] if views else _NONE_KNOWN)
-        if found.unwatched
-        else None,  # why none are seen
+        "facts_watch": classify_watch(found.facts),  # of all its desks
+        "targets": list_targets(place, [procedure], {each.id: each for each in found.desks}),
+        # Why none are seen
+        "reason": (views[0]["reason"] if views else _NONE_KNOWN) if found.unwatched else None,
         # What helps without a watch
         "ways": list_other_ways(procedure) if found.unwatched else [],
         "is_foreigners": procedure in _FOREIGNERS,
@@ -71,7 +68,7 @@ def read_place(place: Prefecture) -> PrefecturePage:
 
 def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str, Any]]:
     """Return all procedures with how they are watched at a department, those with desks first."""
-    answers = {desk.id: classify_desk(desk) for desk in page.desks}
+    answers = {desk.id: classify_watch(desk) for desk in page.desks}
     views = []
     for procedure, name in PROCEDURE_NAMES.items():
         serving = list_serving_desks(place, procedure)
@@ -81,27 +78,18 @@ def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str
     return sorted(views, key=lambda view: not view["desks"])
 
 
-def list_wish_fields(place: Prefecture, procedure: Procedure) -> dict[str, str]:
-    """Return what the page that opens an account keeps of the wish."""
-    wish = {"prefecture": place.id, "procedure": procedure.value, "lang": find_linked_language()}
-    return {name: value for name, value in wish.items() if value}
-
-
 def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
-    desk: Desk = desks()[answer.id]
+    desk, history = desks()[answer.id], answer.history
     return {
         "answer": answer,
-        "watch": classify_desk(answer),
+        "watch": classify_watch(answer),
         "is_folded": is_lasting(answer.not_watchable),  # nobody watches it: one of a folded list
         "reason": explain_desk(desk, answer.not_watchable),  # why it is not seen
         "website": name_website(desk),
-        "heat": build_heat_map(answer.history.cells),
-        "is_thin": _is_thin(answer.history),  # its figures rest on few observations
+        "heat": build_heat_map(history.cells),
+        # Its figures rest on few observations
+        "is_thin": history.openings < _FEW_OPENINGS or history.watched_days < _FEW_DAYS,
     }
-
-
-def _is_thin(history: OpeningHistory) -> bool:
-    return history.openings < _FEW_OPENINGS or history.watched_days < _FEW_DAYS
 
 
 @area.page("/departements", Access.PUBLIC)
@@ -143,7 +131,7 @@ def show_advice(id: str, procedure: str) -> ResponseReturnValue:
     place, wish = find_place(id), find_procedure(procedure)
     if place is None or wish is None:
         return _answer_unknown(id if place is None else "")
-    slug = write_slug(wish)
+    slug, language = write_slug(wish), find_linked_language()
     if (place.id, slug) != (id, procedure):
         return redirect(url_for("advice.show_advice", id=place.id, procedure=slug), 301)
     return render_template(
@@ -154,7 +142,9 @@ def show_advice(id: str, procedure: str) -> ResponseReturnValue:
         name=PROCEDURE_NAMES[wish],
         names=PROCEDURE_NAMES,
         advice=read_advice(place, wish),
-        wish_fields=list_wish_fields(place, wish),
+        # What the page that opens an account keeps of it
+        wish_fields={"prefecture": place.id, "procedure": wish.value}
+        | ({"lang": language} if language else {}),
         desk_of=lambda target: "".join(target.key[1]),  # none for all of them
     )
 

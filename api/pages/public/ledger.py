@@ -33,7 +33,7 @@ REASON_NAMES: dict[OutageReason, LazyString] = {
     OutageReason.STOPPED: _l("Arrêté par nous"),
 }
 FORM_NAMES: dict[CreditForm, LazyString] = {
-    CreditForm.TIME: _l("Formules prolongées"),
+    CreditForm.TIME: _l("Offres prolongées"),
     CreditForm.INVOICE: _l("Déduit de la facture suivante"),
     CreditForm.REFUND: _l("Remboursé"),
 }

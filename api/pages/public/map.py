@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from api.ground.errors import not_found
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_procedures, write_slug
-from api.pages.words import CLASSES, classify_tile
+from api.pages.words import CLASSES, classify_watch
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import MapTile, TileMap
 from api.web.public_answers import read_cached
@@ -42,7 +42,7 @@ def _build_tile(tile: MapTile, build_url: Callable[[str], str]) -> dict[str, Any
         "tile": tile,
         "x": PITCH * (tile.column - 1) + 2,  # the corner of its tile
         "y": PITCH * (tile.row - 1) + 2,
-        "watch": classify_tile(tile),
+        "watch": classify_watch(tile),
         "url": build_url(tile.prefecture_id) if tile.prefecture_id else "",  # if it has a file here
     }
 

@@ -10,7 +10,7 @@ from api.admin.health.findings import PartState
 from api.admin.health.live_report import Health, read_live_report
 from api.ground.cache import answer_cache
 from api.pages.area import Access, Area, answer_live
-from api.pages.words import DOUBTED, classify_tile
+from api.pages.words import DOUBTED, classify_watch
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import TileMap
 from api.web.public_answers import read_cached
@@ -33,19 +33,9 @@ class Service:
 
 SENDING = Service(
     _l("Envoi des alertes"),
-    _l("Un créneau vu part aussitôt par e-mail, notification, Telegram, SMS ou appel."),
+    _l("Une place vue part aussitôt par e-mail, notification, Telegram, SMS ou appel."),
     frozenset(
-        {
-            "workers",
-            "providers",
-            "messages",
-            "delivery",
-            "ceilings",
-            "keys",
-            "eviction",
-            "database",
-            "redis",
-        }
+        {"workers", "providers", "messages", "delivery", "ceilings", "keys", "eviction", "database", "redis"}
     ),
 )
 SERVICES = (
@@ -118,4 +108,4 @@ def _count_doubted() -> int:
         if not is_away(error):
             raise
         return 0
-    return sum(classify_tile(each) == DOUBTED for each in tiles)
+    return sum(classify_watch(each) == DOUBTED for each in tiles)

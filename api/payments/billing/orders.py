@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import lock_user
+from api.accounts.queries import find_mailbox, lock_user
 from api.alerts.fair_use import fair_use_alerts
 from api.alerts.schemas import NewAlert
 from api.alerts.wishes import ResolvedWish, check_wish, find_user_standings
@@ -18,7 +18,7 @@ from api.ground.schemas import FieldError
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit
-from api.models.user import Channel, Contact, User
+from api.models.user import User
 from api.payments.billing.quotes import build_quote
 from api.payments.billing.schemas import Consent, NewOrder, QuoteAnswer
 from api.payments.exchange.checkout_calls import CHECKOUT_SECONDS, find_expiry
@@ -199,8 +199,7 @@ def _find_replaced(
 
 def _check_address(session: Session, user_id: UUID) -> None:
     """Refuse an account that would pay and get no alert by mail: docs/decisions.md#orders-need-an-address."""
-    mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
-    contact = session.scalars(mine).one_or_none()
+    contact = find_mailbox(session, user_id)
     if contact is None or not contact.confirmed:
         detail = (
             "no alert would reach your e-mail address: open the link in our mail, or have another one sent by "

@@ -61,10 +61,9 @@ def test_it_shows_how_the_desks_for_the_wish_are_watched(outlook: Callable[..., 
     add_desk("bobigny_93/naturalisation", wished_seconds=10, feasible_seconds=10, achieved_seconds=10)
     found = outlook()
     assert [desk["id"] for desk in found["desks"]] == [BOBIGNY, "bobigny_93/naturalisation"]
-    assert [desk["isSeen"] for desk in found["desks"]] == [True, False]
-    assert (found["wishedInterval"], found["feasibleInterval"], found["achievedInterval"]) == (30, 75, 80)
-    assert (found["watchLevel"], found["status"], found["unwatched"]) == ("full", "ACTIVE", None)
-    assert found["lastProvenAt"] == "2026-11-20T09:00:00Z"
+    assert [desk["notWatchable"] for desk in found["desks"]] == [None, "hidden"]
+    assert (found["facts"]["feasibleInterval"], found["unwatched"]) == (75, None)
+    assert found["facts"]["lastProvenAt"] == "2026-11-20T09:00:00Z"
 
 
 def test_plans_show_what_an_alert_costs_and_the_interval_to_expect(
@@ -188,7 +187,7 @@ def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_clo
     assert outlook("VISA")["unwatched"]["nextRelease"] is None
     add_desk(last_outcome=Outcome.CLOSED)
     found = outlook()
-    assert (found["desks"][0]["isSeen"], found["plans"]) == (False, [])
+    assert (found["desks"][0]["notWatchable"], found["plans"]) == ("closed", [])
     assert found["unwatched"]["reason"].startswith("the prefecture has closed the page")
     assert found["unwatched"]["otherPlaces"] == []
 

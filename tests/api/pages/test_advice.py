@@ -22,7 +22,7 @@ from api.models.login import PendingRegistration
 from api.models.notification import Notification
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Contact, User
-from api.models.watchability import Hindrance
+from api.models.watchability import Hindrance, Standing
 from api.outlook.schemas import HeatCell
 from api.pages.choices import search_places
 from api.pages.heat_map import build_heat_map
@@ -82,9 +82,9 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
     text = " ".join(page.text.replace("\xa0", " ").split())
     assert page.headings == ["Titre de séjour – Seine-Saint-Denis (93)"]
     for said in (
-        "il y a 3 minutes", "30 secondes", "75 secondes", "80 secondes", "ouverts 10 fois (10 en tout)",
-        "moins de 5 minutes (10 créneaux", "mardi entre 08:00 et 09:00 : 10 ouvertures", "pendant 14 jours. Réponses certaines : 112",
-        "Un captcha cache les créneaux", "4,99 €",
+        "il y a 3 minutes", "30 secondes", "75 secondes", "80 secondes", "libérées 10 fois (10 en tout)",
+        "moins de 5 minutes (10 places", "mardi entre 08:00 et 09:00 : 10 ouvertures", "pendant 14 jours. Réponses sûres : 112",
+        "Un captcha cache les places", "4,99 €",
     ):  # fmt: skip
         assert said in text, said
     assert "trop peu" not in text
@@ -125,7 +125,7 @@ def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Brows
     prove_desks()
     factories.add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     page = visitor.get("/departements/bobigny_93/naturalisation")
-    assert "Un captcha cache les créneaux" in page.text
+    assert "Un captcha cache les places" in page.text
     assert "22 novembre 2026" in page.text
     assert "/departements/bobigny_93/naturalisation/prevenir" in page.html
     factories.add_desk(last_outcome=Outcome.CLOSED)
@@ -245,8 +245,8 @@ def test_advice_and_order_say_the_same_before_a_price(
         text = " ".join(camille.get(url).text.replace("\xa0", " ").split())
         before = text.partition("14,99")[0]
         for said in (
-            "une vérification en 4 minutes", "ouverts 9 fois (9 en tout)", "pendant 8 des 11 semaines surveillées",
-            "moins de 5 minutes (9 créneaux", "Dernière réponse certaine",
+            "une vérification en 4 minutes", "libérées 9 fois (9 en tout)", "pendant 8 des 11 semaines surveillées",
+            "moins de 5 minutes (9 places", "Dernière réponse sûre",
         ):  # fmt: skip
             assert said in before, (url, said)
     factories.change(DeskState, wished_seconds=60)
@@ -262,7 +262,7 @@ def test_without_eight_watched_weeks_it_says_nothing_of_weeks(visitor: Browser) 
     for days in range(1, 50):
         factories.add_day(factories.BOBIGNY, clock().date() - timedelta(days=days), checks=9, proven=8)
     text = visitor.get(WISH).text
-    assert ("ouverts 4 fois" in text, "semaines surveillées" in text) == (True, False)
+    assert ("libérées 4 fois" in text, "semaines surveillées" in text) == (True, False)
 
 
 def list_places(page: Page) -> list[str]:
@@ -275,8 +275,8 @@ def test_a_department_shows_its_procedures_and_what_was_seen_an_hour_ago(visitor
     page = visitor.get("/departements/bobigny_93")
     assert page.headings == ["Seine-Saint-Denis (93)"]
     assert list_places(page)[:3] == ["titre-sejour", "naturalisation", "visa"]
-    assert page.text.count("1 créneau") == 1
-    assert "2 créneaux" not in page.text
+    assert page.text.count("1 place libre") == 1
+    assert "2 places libres" not in page.text
 
 
 def test_other_spellings_lead_to_the_one_address(visitor: Browser) -> None:
@@ -359,7 +359,7 @@ def test_each_reason_has_its_words(
 ) -> None:
     desk = desks()[factories.BOBIGNY].model_copy(update=changes)
     with app.test_request_context("/"):
-        assert classify_watch(1, hindrance, None, None) is watch
+        assert classify_watch(Standing(desk, hindrance)) is watch
         assert said in str(explain_desk(desk, hindrance))
 
 
@@ -417,7 +417,7 @@ def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(vis
 def test_it_tells_where_slots_are_seen_for_each_procedure(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
-    assert "nous ne voyons de créneaux dans aucun département" in visitor.get("/").text
+    assert "nous ne voyons de places dans aucun département" in visitor.get("/").text
     prove_desks(factories.BOBIGNY, "melun_77/titre-sejour", times=2)
     factories.add_desk(
         "bobigny_93/naturalisation", last_proven_at=clock()
@@ -426,7 +426,7 @@ def test_it_tells_where_slots_are_seen_for_each_procedure(
     page = visitor.get("/")
     (description,) = re.findall(r'name="description" content="([^"]+)"', page.html)
     for text in (page.text, description):  # search engines read the same
-        said = "Créneaux visibles en ce moment : Titre de séjour, dans 2 départements."
+        said = "Places visibles en ce moment : Titre de séjour, dans 2 départements."
         assert said in text.replace("\u00a0", " ")
         assert "Naturalisation" not in said
 
@@ -454,7 +454,7 @@ def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browse
     )
     tags = Counter(tag for tag, _ in page.tags)
     assert (tags["text"], tags["tr"]) == (101, 102)
-    assert "Créneaux surveillés" in page.text
+    assert "Places surveillées" in page.text
     assert len(visitor.response.data) < 40_000
 
 
@@ -463,8 +463,8 @@ def test_the_map_asks_for_the_procedure_first(visitor: Browser) -> None:
     page = visitor.get("/carte")
     assert not [at for tag, at in page.tags if tag == "table"]
     text = " ".join(page.text.split())
-    assert "Titre de séjour créneaux visibles dans 1 département" in text
-    assert "Naturalisation créneaux visibles nulle part en ce moment" in text  # behind a captcha
+    assert "Titre de séjour places visibles dans 1 département" in text
+    assert "Naturalisation places visibles nulle part en ce moment" in text  # behind a captcha
     assert "/carte?procedure=titre-sejour" in page.html
 
 
@@ -504,7 +504,7 @@ def test_it_shows_the_alerts_of_its_user_only(visitor: Browser) -> None:
     page = visitor.sign_in().page
     assert "Seine-Saint-Denis (93)" in page.text
     assert "Seine-et-Marne" not in page.text
-    assert "0 créneau trouvé" in page.text
+    assert "0 place libre trouvée" in page.text
 
 
 def test_what_is_open_now_stands_first_with_its_hours_and_its_button(visitor: Browser) -> None:
@@ -525,7 +525,7 @@ def test_what_is_open_now_stands_first_with_its_hours_and_its_button(visitor: Br
 def test_without_an_alert_it_says_what_to_do_and_thanks_for_a_payment(camille: Browser) -> None:
     page = camille.get("/dashboard")
     assert "Aucune alerte pour l’instant" in page.text
-    assert "Vous n’avez pas de formule en cours." in page.text
+    assert "Vous n’avez pas d’offre en cours." in page.text
     for plan, text in (("URGENCE_7J", "URGENCE 7J"), ("<script>", "Merci"), ("%00%ff%ed%a0%80", "Merci")):
         page = camille.get(f"/dashboard?payment=success&plan={plan}")
         assert text in page.text

@@ -42,7 +42,7 @@ from tests.in_turn import in_turn
 NEW = "/alertes/nouvelle"
 WISH = f"{NEW}?prefecture=bobigny_93&procedure=TITRE_SEJOUR"
 MARKUP = "<script>alert('x')</script>\"><b>"
-OFFER = "Appelez-moi quand un créneau s’ouvre"
+OFFER = "Appelez-moi quand une place se libère"
 
 
 def hold(plan: PlanName = PlanName.URGENCE_24H) -> None:
@@ -168,12 +168,12 @@ def test_without_a_plan_it_leads_to_the_plans_with_what_was_typed(camille: Brows
 def test_what_nobody_sees_shows_what_is_seen_and_is_kept_on_request(camille: Browser) -> None:
     prove_desks()
     page = camille.get(f"{NEW}?prefecture=bobigny_93&procedure=NATURALISATION")
-    assert "Nous pouvons vous écrire le jour où ils deviennent visibles." in page.text
+    assert "Nous pouvons vous écrire le jour où nous les voyons." in page.text
     page = camille.send(NEW, name="Maman", acceptWaiting="")
-    assert "aucun créneau n’est visible" in page.text
+    assert "nous ne voyons aucune place" in page.text
     assert f"desk={BOBIGNY.replace('/', '%2F')}" in page.html or f"desk={BOBIGNY}" in page.html
     camille.send(NEW, acceptWaiting="true")
-    assert "dès que ces créneaux deviennent visibles" in camille.follow().text
+    assert "dès que nous voyons ces places" in camille.follow().text
     (alert,) = rows(Alert)
     assert (alert.name, alert.awaits_watch, alert.enabled) == ("Maman", True, False)
 
@@ -203,10 +203,10 @@ def test_it_shows_what_is_watched_and_when_it_was_last_proven(camille: Browser, 
     assert "Titre de séjour : vie privée et familiale (Bobigny)" in text
     assert "Dernière vérificationil y a moins d’une minute" in text
     assert "Dernière réponse sûreil y a 5 minutes" in text
-    assert "Pas encore de créneau" in text
-    assert "Sans formule en cours" in text
+    assert "Pas encore de place" in text
+    assert "Sans offre en cours" in text
     hold()
-    assert "Sans formule en cours" not in show(camille, alert)
+    assert "Sans offre en cours" not in show(camille, alert)
 
 
 def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
@@ -217,7 +217,7 @@ def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
     detection, slots = see("2026-12-21T09:00:00+00:00", "2026-12-21T09:30:00+00:00")
     add_match(alert, detection, slots)
     _, after, _ = ask_parts(camille, alert, etag)
-    assert "2 encore ouverts" in after["slots"]
+    assert "2 encore libres" in after["slots"]
     assert "lundi 21 décembre 2026" in after["slots"]
     assert "10:00" in after["slots"]
     assert "https://example.org/book" in after["open"]
@@ -382,7 +382,7 @@ def test_a_box_must_be_ticked(camille: Browser, settings_env: Callable[..., None
     reveal_health(tmp_path, settings_env)
     hold(PlanName.URGENCE_7J)
     assert read_consent_text("health", "fr") in camille.get(f"{NEW}?desk={BOBIGNY}").text
-    assert "Cochez cette case pour attendre ce guichet." in camille.send(NEW).text
+    assert "Cochez cette case pour attendre cette page de rendez-vous." in camille.send(NEW).text
     assert (camille.status, rows(Alert)) == (422, [])
     camille.send(NEW, acceptHealth="true")
     (alert,) = rows(Alert)

@@ -95,7 +95,7 @@ def test_what_was_held_back_says_where_and_why(camille: Browser) -> None:
     page = camille.get(PAGE)
     assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
     assert "L’alerte était arrêtée ou fermée" in page.text
-    assert "Guichet : Titre de séjour" in page.text.replace("\u00a0", " ")
+    assert "Page de rendez-vous : Titre de séjour" in page.text.replace("\u00a0", " ")
     assert "plus disponible" not in page.text
 
 
@@ -104,7 +104,7 @@ def test_what_lost_its_text_says_so_and_a_password_s_link_is_not_shown_again(cam
     write(one(User), "password_reset")
     page = camille.get(PAGE)
     assert "il a été effacé" in page.text
-    assert "Guichet" not in page.text
+    assert "Page de rendez-vous" not in page.text
     assert "Nous ne les montrons pas une seconde fois." in page.text
     assert "<details" not in page.html
 

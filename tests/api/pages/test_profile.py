@@ -202,7 +202,7 @@ def test_mails_that_a_link_stopped_start_again(camille: Browser) -> None:
     change(Contact, stopped_groups=["reminders", "desk"])
     text = camille.get("/canaux").text
     assert "les e-mails de rappel" in text
-    assert "si un guichet est surveillé" in text
+    assert "si une page de rendez-vous est surveillée" in text
     camille.send("/canaux/e-mails-arretes")
     assert "Vous recevrez de nouveau ces e-mails." in camille.follow().text
     assert find_contact(Channel.EMAIL).stopped_groups == []
@@ -234,7 +234,7 @@ def test_a_channel_that_the_plan_does_not_have_is_not_taken_for_one(camille: Bro
     del camille.get("/canaux").find_form("/canaux/choix")["fields"]["notifyEmail"]
     camille.send("/canaux/choix")
     assert "aucune alerte ne peut vous parvenir" in camille.follow().text
-    assert "Votre formule n’envoie pas d’alertes de créneaux par ce canal." in camille.page.text
+    assert "Votre offre n’envoie pas d’alertes de places libres par ce canal." in camille.page.text
 
 
 def test_a_number_is_removed_also_where_the_access_cookie_is_too_old(subscriber: Browser) -> None:
@@ -293,9 +293,9 @@ def test_without_a_plan_or_a_key_the_page_says_so(
     settings_env: Callable[..., None], camille: Browser
 ) -> None:
     page = camille.get("/canaux")
-    assert "Les SMS demandent une formule en cours." in page.text
+    assert "Les SMS demandent une offre en cours." in page.text
     assert "/canaux/numero" not in page.html
-    assert "Les notifications demandent une formule en cours." in page.text
+    assert "Les notifications demandent une offre en cours." in page.text
     assert not [each for each in page.forms if _ADD in each["attributes"]["action"]]
     settings_env(VAPID_PUBLIC_KEY="")
     assert "Les notifications ne sont pas disponibles en ce moment." in camille.get("/canaux").text

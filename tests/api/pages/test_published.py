@@ -68,7 +68,7 @@ def test_a_feed_is_one_of_a_prefecture_and_a_procedure_in_its_language(visitor: 
         assert (answer.status_code, answer.mimetype) == (200, "text/calendar")
         (event,) = Calendar.from_ical(answer.data).events
         titles[language] = str(event["SUMMARY"]).partition(":")[0].strip()
-    assert titles == {"fr": "Mise en ligne de créneaux", "en": "Slots are released", "ar": "نشر مواعيد جديدة"}
+    assert titles == {"fr": "Mise en ligne de places", "en": "Slots are released", "ar": "نشر مواعيد جديدة"}
 
 
 def test_many_releases_are_shown_page_by_page(visitor: Browser) -> None:
@@ -117,7 +117,7 @@ def test_it_shows_a_usual_day_first_and_each_day_after(visitor: Browser) -> None
     page = visitor.get("/fiabilite")
     assert "0,6 s" in page.text
     assert "95 % le sont en 4 s" in " ".join(page.text.split())
-    assert "2 ne sont pas parties alors que le créneau était ouvert" in page.text
+    assert "2 ne sont pas parties alors que la place était libre" in page.text
     assert "17 novembre 2026" in page.text
     (paths,) = (
         [at["d"] for tag, at in page.tags if tag == "path" and at["class"] == name] for name in ["most"]

@@ -25,7 +25,7 @@ def wait_watched(person: Person) -> None:
     """Wait on an alert's page until its desk gave a sure answer, without a slot."""
     fresh = person.main.get_by_text(person.words.match("il y a moins d’une minute"))
     _wait_for(person, fresh.nth(1))
-    person.see("Pas encore de créneau. Ils apparaîtront ici dès qu’ils s’ouvrent.")
+    person.see("Pas encore de place libre. Elles apparaîtront ici dès qu’elles s’ouvrent.")
 
 
 def wait_for_slot(person: Person, opens: Callable[[], None]) -> None:
@@ -81,7 +81,7 @@ def report_found(person: Person, day: date, hour: str, place: str) -> None:
 def open_waiting_form(person: Person) -> None:
     """Open the form of a new alert with a wish that cannot be watched: the page says so."""
     person.open("/alertes/nouvelle?prefecture=nanterre_92&procedure=TITRE_SEJOUR", "Nouvelle alerte")
-    person.see("Nous ne voyons pas ces créneaux.")
+    person.see("Nous ne voyons pas ces places.")
 
 
 def ask_to_wait(person: Person, name: str) -> None:
@@ -97,12 +97,12 @@ def arrive_at(person: Person, title: str) -> None:
 
 def wait_for_watch(person: Person) -> None:
     """Ask on the form of a new alert to be told when its slots can be seen; the alert waits."""
-    person.see("Nous ne voyons pas ces créneaux.")
+    person.see("Nous ne voyons pas ces places.")
     person.press("Me prévenir quand ce sera possible")
-    person.see_notice("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles.")
+    person.see_notice("C’est noté : nous vous prévenons dès que nous voyons ces places.")
     person.see("En attente")
     person.see(
-        "Ces créneaux ne sont pas encore visibles pour nous. Nous vous écrivons le jour où ils le deviennent :"
+        "Nous ne voyons pas encore ces places. Nous vous écrivons le jour où nous les voyons :"
         " d’ici là, rien n’est à payer."
     )
 

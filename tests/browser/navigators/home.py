@@ -4,12 +4,12 @@ from playwright.sync_api import expect
 
 from tests.browser.navigators.person import Person
 
-_CAPTCHA = "Un captcha cache les créneaux de cette démarche. Nous n’en résolvons aucun : nous ne pouvons avertir personne."
+_CAPTCHA = "Un captcha cache les places de cette démarche. Nous n’en résolvons aucun : nous ne pouvons avertir personne."
 
 
 def open_home(person: Person) -> None:
     """Open the first page."""
-    person.open("/", "Un créneau s’ouvre en préfecture : vous le savez aussitôt")
+    person.open("/", "Une place se libère en préfecture : vous le savez aussitôt")
 
 
 def choose_wish(person: Person, department: str, procedure: str) -> None:

@@ -82,14 +82,14 @@ def see_plan(person: Person, plan: str) -> None:
 def open_plans(person: Person) -> None:
     """Open the page of the plan by the navigation."""
     person.hands.press(
-        person.page.get_by_role("navigation").get_by_role("link", name=person.words.match("Formule"))
+        person.page.get_by_role("navigation").get_by_role("link", name=person.words.match("Offre"))
     )
-    person.arrive("Formule")
+    person.arrive("Offre")
 
 
 def choose_plan(person: Person, plan: str) -> None:
     """Choose a plan on the page of plans; its order comes."""
-    name = person.words.match_start("Choisir cette formule", rest=plan)
+    name = person.words.match_start("Choisir cette offre", rest=plan)
     person.hands.press(person.main.get_by_role("link", name=name).first)
     arrive_at_order(person, plan)
 
@@ -109,5 +109,5 @@ def _give_notice(person: Person) -> None:
     person.hands.press(person.button("Choisir la fin de la période, %(end)s").first)
     person.arrive("Résilier votre contrat")
     person.hands.press(person.button("notification de la résiliation").first)
-    person.arrive("Formule")
+    person.arrive("Offre")
     person.see_notice("Votre résiliation est notifiée. Le contrat prend fin le %(end)s.")

@@ -116,6 +116,7 @@ def _add_message(user_id: UUID, channel: Channel, opening: Opening, match: UUID)
         user_id, match, channel=channel, state=state, next_attempt_at=opening.at, created_at=opening.at,
         accepted_at=None if is_lost else opening.at, failed_at=opening.at if is_lost else None,
         reason="the provider refused it" if is_lost else None,
+        params={"detection_id": str(opening.detection_id), "desk_id": opening.desk.id},
         title=f"Créneau détecté – {place.name} ({place.department})",
         text=f"Créneaux ouverts : {opening.count}\n\nRéserver maintenant : {opening.desk.url}\n\nArrêter : […]",
     )  # fmt: skip

@@ -157,7 +157,7 @@ def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
     assert found == {
         "/admin/incidents/7", f"/admin/guichets/{factories.BOBIGNY}", f"/admin/sites/{HOST}", "/admin/sites/rest:443",
         "/admin/sites/slow:443", "/admin/guichets?status=ACTIVE", "/admin/guichets?status=ERROR",
-        "/admin/taches?job=sum_days", "/admin/taches?job=drop_exports",
+        "/admin/taches?job=sum_days", "/admin/taches?job=drop_exports", "/admin/guichets",
     }  # fmt: skip
 
 

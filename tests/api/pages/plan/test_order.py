@@ -63,7 +63,7 @@ def test_an_order_says_which_desks_are_watched_asks_an_old_proof_again_and_shows
     page = buyer.get(f"/formule/commande?plan=URGENCE_7J{WISH}")
     text = " ".join(page.text.split())
     assert "Aujourd’hui, une vérification en 4 minutes environ. Au plus lent 30 minutes" in text
-    assert "Un captcha cache les créneaux" in text  # of the other desk, before the price
+    assert "Un captcha cache les places" in text  # of the other desk, before the price
     assert "Nous vérifions cette page maintenant" in text
     requested = {each.id: each.check_requested_at for each in rows(DeskState)}
     assert requested[BOBIGNY] == clock()
@@ -148,7 +148,7 @@ def test_back_after_the_payment_the_old_form_orders_nothing_unseen(buyer: Buyer)
     page = buyer.press()
     assert buyer.browser.status == 422
     assert "Une commande a été payée entre-temps" in page.text
-    assert "Votre formule est prolongée jusqu’au" in page.text
+    assert "Votre offre est prolongée jusqu’au" in page.text
     assert len(rows(Payment)) == 1
     buyer.press()
     assert buyer.browser.status == 303
@@ -226,10 +226,10 @@ def test_an_upgrade_shows_its_credit_and_a_smaller_plan_is_not_sold(
     page = buyer.open_order(PlanName.URGENCE_7J)
     assert "2,50" in page.text
     assert "12,49" in page.text
-    assert "Votre formule est prolongée" in buyer.open_order(PlanName.URGENCE_24H).text
+    assert "Votre offre est prolongée" in buyer.open_order(PlanName.URGENCE_24H).text
     buyer.buy(PlanName.URGENCE_7J)
     page = buyer.open_order(PlanName.URGENCE_24H)
-    assert "Votre formule en cours comprend déjà celle-ci." in page.text
+    assert "Votre offre en cours comprend déjà celle-ci." in page.text
     assert BUTTON not in page.text
 
 
@@ -284,7 +284,7 @@ def test_the_order_asks_for_explicit_consent(patient: Buyer) -> None:
     (box,) = (at for tag, at in page.tags if at.get("name") == "acceptHealth")
     assert "checked" not in box, "an address ticks no box"
     page = patient.press()
-    assert "Cochez cette case pour attendre ce guichet." in page.text
+    assert "Cochez cette case pour attendre cette page de rendez-vous." in page.text
     assert (patient.browser.status, rows(Payment)) == (422, [])
 
 
@@ -336,7 +336,7 @@ def test_the_order_says_when_it_begins_and_asks_for_no_beginning_at_once(withdra
 def test_it_is_bought_and_each_page_says_that_the_plan_waits(withdrawn: Buyer) -> None:
     add_desk()
     page = withdrawn.get("/formule")
-    assert "Après une rétractation, cette formule commence le 5 décembre 2026, 00:00." in page.text
+    assert "Après une rétractation, cette offre commence le 5 décembre 2026, 00:00." in page.text
     assert "Après une rétractation, à partir du 18 février 2027" in page.text
     withdrawn.open_order(wish=WISH)
     withdrawn.browser.page.forms = [each for each in withdrawn.browser.page.forms if "paid" in each["fields"]]

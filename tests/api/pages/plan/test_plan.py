@@ -30,7 +30,7 @@ _TITLE = "Où est l’argent"
 
 def test_without_a_plan_it_shows_what_is_sold(camille: Browser) -> None:
     page = camille.get("/formule?prefecture=bobigny_93&procedure=VISA")
-    assert "Aucune formule en cours" in page.text
+    assert "Aucune offre en cours" in page.text
     for price in ("4,99", "14,99", "29,99"):
         assert price in page.text
     assert "plan=URGENCE_7J&amp;prefecture=bobigny_93&amp;procedure=VISA" in page.html
@@ -46,10 +46,10 @@ def test_it_shows_the_plan_its_end_and_what_it_could_become(buyer: Buyer) -> Non
     assert "27 novembre 2026" in page.text
     assert "Aucun : elle finit d’elle-même" in page.text
     assert "Prolonger" in page.text
-    assert "14,99 € déduits pour le reste de votre formule : 15,00 € à payer maintenant" in " ".join(
+    assert "14,99 € déduits pour le reste de votre offre : 15,00 € à payer maintenant" in " ".join(
         page.text.split()
     )
-    assert "Votre formule en cours comprend déjà celle-ci." in page.text
+    assert "Votre offre en cours comprend déjà celle-ci." in page.text
     assert "Résilier" not in page.text
 
 
@@ -73,7 +73,7 @@ def test_it_lists_the_users_payments_and_leads_to_each(buyer: Buyer) -> None:
     assert str(stranger) not in page.html
     link = next(at["href"] for tag, at in page.tags if "/formule/paiements/" in at.get("href", ""))
     page = buyer.get(link)
-    assert "Reste de la formule précédente, déduit du prix" in page.text
+    assert "Reste de l’offre précédente, déduit du prix" in page.text
     assert "Conditions acceptées" in page.text
     assert "Reçus et factures" in page.text
 
@@ -105,7 +105,7 @@ def test_the_page_waits_until_the_plan_is_there(buyer: Buyer) -> None:
     assert f'data-live="{TWIN}"' in page.html
     assert "data-live-reload" in page.html  # plan and alerts are new then
     assert "Actualiser la page" in page.text
-    assert "Vous n’avez pas de formule" not in page.text  # one truth, whenever the event comes
+    assert "Vous n’avez pas d’offre" not in page.text  # one truth, whenever the event comes
     assert "/alertes/nouvelle" not in page.html.partition("<main")[2]
     part, stops = ask(buyer.browser)
     assert ("est en route" in part, stops) == (True, False)
@@ -116,7 +116,7 @@ def test_the_page_waits_until_the_plan_is_there(buyer: Buyer) -> None:
     page = buyer.get(BACK)
     assert "Votre paiement est confirmé." in page.text
     assert "data-live" not in page.html
-    assert "Vous n’avez pas de formule" not in page.text
+    assert "Vous n’avez pas d’offre" not in page.text
 
 
 def test_after_payment_channels_are_offered_until_each_is_set_up_or_declined(
@@ -217,10 +217,10 @@ def test_an_upgrade_moves_the_rest(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_7J)
     book = read_book(buyer)
     assert "Payé 4,99 € Temps utilisé 2,49 € Compté dans une autre commande 2,50 €" in book
-    assert "Reste passé à une formule plus grande 20/11/2026 22:00 2,50 €" in book
+    assert "Reste passé à une offre plus grande 20/11/2026 22:00 2,50 €" in book
     book = read_book(buyer, 1)
-    assert "Payé 12,49 € Déduit du prix 2,50 € Formule en cours, pas encore comptée 14,99 €" in book
-    assert "Reste de la formule précédente, déduit du prix 20/11/2026 22:00 2,50 €" in book
+    assert "Payé 12,49 € Déduit du prix 2,50 € Offre en cours, pas encore comptée 14,99 €" in book
+    assert "Reste de l’offre précédente, déduit du prix 20/11/2026 22:00 2,50 €" in book
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_operators_read_the_same_with_their_reasons(buyer: Buyer, app: Flask) ->
     assert "Remboursé · Par notre équipe 20/11/2026 10:00 5,00 €" in read_book(buyer)
     (payment,) = rows(Payment)
     page = plain(seat_operator(app).get(f"/admin/paiements/{payment.id}"))
-    assert "Payé 14,99 € Formule en cours, pas encore comptée 9,99 € Remboursé 5,00 €" in page
+    assert "Payé 14,99 € Offre en cours, pas encore comptée 9,99 € Remboursé 5,00 €" in page
     assert "Remboursé · Fait dans Stripe 20/11/2026 10:00 5,00 €" in page
 
 
@@ -352,7 +352,7 @@ def test_it_stays_visible_when_the_plan_is_over_says_why_nothing_is_left_and_goe
     buyer.shop.pass_time(days=2)
     (link,) = list_links(buyer.get("/formule"))
     page = buyer.get(link)
-    assert "La formule a été utilisée jusqu’à sa fin." in page.text
+    assert "L’offre a été utilisée jusqu’à sa fin." in page.text
     assert "confirmer la rétractation" not in page.text
     buyer.shop.clock.shift(timedelta(days=13))
     buyer.browser.sign_in()
