@@ -128,7 +128,8 @@ def _is_shown(person: Person, shown: Locator) -> bool:
 def read_slot_alert(person: Person, place: str) -> None:
     """Read the newest slot alert about a place once more, and come back to the page before."""
     before = person.page.url
-    _follow_navigation(person, "Messages")
+    _follow_navigation(person, "Réglages", "Canaux")
+    _follow_navigation(person, "Messages envoyés", "Messages")
     alert = person.main.get_by_role("article").filter(has_text=place).first
     person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
     expect(alert.get_by_text(BOOK_NOW[person.words.language])).to_be_visible()
@@ -146,7 +147,7 @@ def open_notices(person: Person) -> None:
     _follow_navigation(person, "Notifications")
 
 
-def _follow_navigation(person: Person, name: str) -> None:
+def _follow_navigation(person: Person, name: str, heading: str = "") -> None:
     link = person.page.get_by_role("navigation").get_by_role("link", name=person.words.match(name))
     person.hands.press(link)
-    person.arrive(name)
+    person.arrive(heading or name)
