@@ -81,7 +81,7 @@ def report_found(person: Person, day: date, hour: str, place: str) -> None:
 def open_waiting_form(person: Person) -> None:
     """Open the form of a new alert with a wish that cannot be watched: the page says so."""
     person.open("/alertes/nouvelle?prefecture=nanterre_92&procedure=TITRE_SEJOUR", "Nouvelle alerte")
-    person.see("Nous ne voyons pas ces places.")
+    person.see("Nous ne voyons pas ces places pour le moment.")
 
 
 def ask_to_wait(person: Person, name: str) -> None:
@@ -97,7 +97,7 @@ def arrive_at(person: Person, title: str) -> None:
 
 def wait_for_watch(person: Person) -> None:
     """Ask on the form of a new alert to be told when its slots can be seen; the alert waits."""
-    person.see("Nous ne voyons pas ces places.")
+    person.see("Nous ne voyons pas ces places pour le moment.")
     person.press("Me prévenir quand ce sera possible")
     person.see_notice("C’est noté : nous vous prévenons dès que nous voyons ces places.")
     person.see("En attente")
