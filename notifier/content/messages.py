@@ -32,7 +32,7 @@ from notifier.content.message_kind_base import LinkButton, RenderedMessage, Stor
 from notifier.content.sms_text import fit_text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-WORDS, LAYOUT = "words", "layout"
+WORDS, LAYOUT, SUMMARY = "words", "layout", "summary"
 _HEADER = re.compile(r"^=== (.+)\n", re.MULTILINE)
 # What can turn the direction of the text behind it, and control characters but tab and line ends.
 # https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
@@ -308,13 +308,24 @@ class _KindTexts:
         title = self.fill_line("subject")
         return title or f"{self.fill_line(_TITLE)}{_BRAND}"
 
+    def fill_body(self, *, escaping: bool = False) -> str:
+        """Return the part `email`, below a summary for a reader whose language it does not have."""
+        body, reader = self.fill(_MAIL, escaping=escaping), self.values.get(SUMMARY)
+        if not reader or f"{SUMMARY}/{reader['language']}/{self.kind}" not in read_parts():
+            return body
+        marks = read_marks(reader["language"], escaping=escaping)
+        lead, text = (
+            get_template(f"{SUMMARY}/{reader['language']}/{name}", escaping=escaping).render(reader, **marks)
+            for name in ("lead", self.kind)
+        )
+        return f"{marks[SUMMARY](Markup(lead), Markup(text))}\n\n{body}"  # noqa: S704 -- rendered by us
+
     def write_mail(self) -> tuple[str, str]:
         """Return a mail's text and page, of the same parts."""
-        title, body, foot = (self.fill(each) for each in (_TITLE, _MAIL, "foot"))
+        title, body, foot = self.fill(_TITLE), self.fill_body(), self.fill("foot")
         text = self._lay_out("email.txt", title=title, body=body, foot=foot)
-        title, preview, body, foot = (
-            self.fill(each, escaping=True) for each in (_TITLE, "preview", _MAIL, "foot")
-        )
+        title, preview, foot = (self.fill(each, escaping=True) for each in (_TITLE, "preview", "foot"))
+        body = self.fill_body(escaping=True)
         page = self._lay_out(
             "email.html",
             title=_write(title, self.language),

@@ -6,6 +6,7 @@ params have the name and the address then, which the declaration has lost.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -15,13 +16,13 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from babel.dates import format_timedelta
 from babel.numbers import format_currency
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, load_only
 
 from api.models.alert import Alert
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import Payment, PlanCredit, Refund, Subscription
-from api.models.user import Grant
+from api.models.user import Grant, User
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
@@ -60,6 +61,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
     account_page,
 )
+from notifier.content.messages import SUMMARY, languages_of
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"
@@ -92,8 +94,21 @@ def _fill(describe: Describe, sign_url: SignUrl | None, due: DueMessage) -> Temp
     url = str(settings().frontend_url)
     signed_url = sign_url(due) if sign_url and due.contact.confirmed else ""
     values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
-    paid = describe_payment(due, due.params["payment"]) if "payment" in due.params else {}
-    return TemplateContext(values | paid | describe(due), signed_url or url)
+
+    def write(due: DueMessage) -> dict[str, Any]:
+        paid = describe_payment(due, due.params["payment"]) if "payment" in due.params else {}
+        return values | paid | describe(due)
+
+    return TemplateContext(write(due) | _summarize(due, due.contact.user_id, write), signed_url or url)
+
+
+def _summarize(due: DueMessage, user_id: UUID | None, write: Describe) -> dict[str, Any]:
+    """Return the values of a summary in the language of the reader, where that has summaries."""
+    reader = due.session.get(User, user_id, options=[load_only(User.language)]) if user_id else None
+    if reader is None or reader.language not in languages_of(SUMMARY):
+        return {}
+    in_own = replace(due, row=replace(due.row, language=reader.language))
+    return {SUMMARY: write(in_own) | {"language": reader.language}}
 
 
 def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
@@ -345,9 +360,12 @@ def _fill_declared(describe: DescribeDeclared, due: DueMessage) -> TemplateConte
     if declared is None:
         return Skip(State.SKIPPED, "declaration deleted")
     values = {"support_email": settings().support_email or ""}
-    values |= _describe_declaration(due, declared)
     values |= {name: text for name, text in due.params.items() if name in ("name", "email")}
-    return TemplateContext(values | describe(due, declared))
+
+    def write(due: DueMessage) -> dict[str, Any]:
+        return _describe_declaration(due, declared) | values | describe(due, declared)
+
+    return TemplateContext(write(due) | _summarize(due, declared.user_id, write))
 
 
 def _describe_declaration(due: DueMessage, declared: Declaration) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PlanCredit
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, User
 from api.payments.exchange import jobs as payment_jobs
 from api.payments.ledger.stripe_ids import link_intent
 from configs.ground.clock import clock
@@ -124,6 +124,15 @@ def test_orders_without_an_alert_and_of_more_time(till: Till) -> None:
     compare("order:order_without_alert")
     till.buy(PlanName.URGENCE_7J)
     compare("order:order_extension")
+
+
+def test_an_arabic_reader_has_a_summary_in_arabic_above_the_order(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J)
+    french = _render("order", "fr").partition("\n\n")[2]
+    change(User, language="ar")
+    mail = _render("order", "fr")
+    assert mail.endswith(french.partition("\n\n")[2])
+    assert "27 نوفمبر 2026" in mail.partition("Formule")[0]
 
 
 def test_an_order_after_a_withdrawal(till: Till) -> None:

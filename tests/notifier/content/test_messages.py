@@ -218,9 +218,23 @@ class _Words(HTMLParser):
 
 
 def test_every_kind_speaks_french_and_every_file_is_a_kind() -> None:
-    files = {path.stem for path in TEMPLATES.iterdir()} - {"layout"}
+    files = {path.stem for path in TEMPLATES.iterdir()} - {"layout", "summary"}
     assert files == set(kinds())
     assert all("fr" in languages_of(kind) for kind in kinds())
+
+
+SUMMARIES = [name.split("/") for name in read_parts() if name.startswith("summary/") and "lead" not in name]
+
+
+@pytest.mark.parametrize(("language", "kind"), [each[1:] for each in SUMMARIES])
+def test_a_summary_stands_above_the_french_text_which_stays_whole(language: str, kind: str) -> None:
+    values = FACTS[kind]
+    alone = render(kind, "email", "fr", TemplateContext(values, URL))
+    context = TemplateContext(values | {"summary": values | {"language": language}}, URL)
+    made = render(kind, "email", language, context)
+    assert made.text.endswith(alone.text.removeprefix(made.text.partition("\n")[0]))
+    assert len(made.text) > len(alone.text)
+    assert f'lang="{language}" dir="rtl"' in made.html
 
 
 def test_previews_keep_the_capitals_of_names_and_months() -> None:
