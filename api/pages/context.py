@@ -3,6 +3,7 @@
 The texts in templates and code are French (api/ground/translations.py).
 """
 
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -19,11 +20,13 @@ from api.accounts.consents import read_consent_text
 from api.ground.translations import LANGUAGES, load_translations
 from api.pages.assets import build_asset_url
 from api.pages.cookies import take_notice, write_token_field
+from api.pages.desk_labels import write_label
 from api.web.languages import choose_language, read_direction, read_language
 from configs.ground.clock import clock
 from configs.ground.text import write_first, write_time
 from configs.settings import settings
 from configs.world.desk import zone_or_home
+from configs.world.plan import PlanName, name_plan
 
 _l = lazy_gettext
 _SOURCE = "fr"  # the language of templates and code
@@ -77,7 +80,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("preferences.show_profile", _l("Profil")),
         ("security.show_security", _l("Sécurité")),
         ("personal_data.show_data", _l("Mes données")),
-        ("messages.show_messages", _l("Messages envoyés")),
+        ("messages.show_messages", _l("Messages")),
     ),
     "foot": (
         ("status.show_status", _l("État du service")),
@@ -95,6 +98,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
 _AREAS = {endpoint.partition(".")[0] for endpoint, _ in LINKS["settings"]} - {"messages"}
 Style = Literal["short", "medium", "long", "full"]
 _READS = ("GET", "HEAD")
+_ARABIC_DUAL = re.compile("ان$")  # of two minutes, as after "every" and "for"
 
 
 def build_canonical_url(language: str | None = None) -> str:
@@ -163,6 +167,8 @@ def register_context(app: Flask) -> None:
         money=write_money,
         number=write_number,
         percent=write_percent,
+        desk_label=write_label,
+        plan_name=lambda name: name_plan(PlanName(name)),
         write_date=write_date,
         write_end=write_end,
         write_month=write_month,
@@ -234,7 +240,8 @@ def write_duration(seconds: float, *, ago_from: datetime | None = None) -> str:
     """Return a length of time in one unit: `2 minutes`; with `ago_from` how long that instant is ago."""
     if ago_from is not None:
         return format_timedelta(ago_from - clock(), add_direction=True, locale=_locale())
-    return format_timedelta(seconds, threshold=1.5, locale=_locale())  # type: ignore[arg-type]
+    text = format_timedelta(seconds, threshold=1.5, locale=_locale())  # type: ignore[arg-type]
+    return _ARABIC_DUAL.sub("ين", text)
 
 
 def list_languages() -> list[dict[str, Any]]:

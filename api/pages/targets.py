@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from markupsafe import Markup, escape
 
 from api.models.watchability import Standing, is_lasting
 from api.outlook.schemas import OutlookDesk
 from api.pages.choices import PROCEDURE_NAMES
+from api.pages.desk_labels import write_label
 from api.pages.words import CLASSES, UNKNOWN, WatchClass, classify_watch
 from configs.world.desk import Desk, Procedure
 from configs.world.prefecture import Prefecture
@@ -55,19 +57,21 @@ def list_targets(
         key: Key = ((procedure,), ())
         found[key] = _build_target(key, str(PROCEDURE_NAMES[procedure]), serving, watched)
         for desk in serving if len(serving) > 1 else ():
-            text = _("Seulement : %(desk)s", desk=name_desk(desk))
+            text = escape(_("Seulement : %(desk)s")) % {"desk": name_desk(desk)}
             found.setdefault(((), (desk.id,)), _build_target(((), (desk.id,)), text, [desk], watched))
     if any(chosen) and chosen not in found:
         named = [desk for desk in place.desks if desk.id in chosen[1]]
-        text = " + ".join([*(str(PROCEDURE_NAMES[each]) for each in chosen[0]), *map(name_desk, named)])
+        text = Markup(" + ").join(
+            [*(str(PROCEDURE_NAMES[each]) for each in chosen[0]), *map(name_desk, named)]
+        )
         others = [desk for desk in place.desks if desk.procedures & {*chosen[0]}]
         found = {chosen: _build_target(chosen, text, named + others, watched)} | found
     return list(found.values())
 
 
-def name_desk(desk: Desk) -> str:
+def name_desk(desk: Desk) -> Markup:
     """Return a desk's name: its label and its site, which no other desk of the prefecture has."""
-    return f"{desk.label} ({desk.site})" if desk.site else desk.label
+    return write_label(desk.label, desk.site)
 
 
 def _build_target(key: Key, text: str, about: Sequence[Desk], watched: Watched) -> Target:

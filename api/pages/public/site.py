@@ -11,13 +11,22 @@ from xml.sax.saxutils import escape
 from flask import Response, current_app, render_template
 from werkzeug.routing import Rule
 
+import notifier
 from api.ground.errors import not_found
 from api.ground.translations import LANGUAGES
 from api.pages.area import Access, Area
-from api.pages.choices import PROCEDURE_NAMES, list_department_options, list_procedures, write_slug
-from api.pages.context import build_public_url
+from api.pages.choices import (
+    PROCEDURE_NAMES,
+    find_place,
+    list_department_options,
+    list_places,
+    list_procedures,
+    write_slug,
+)
+from api.pages.context import build_public_url, write_date
 from api.prefectures.queries import build_map_key, list_serving_desks, read_map
 from api.prefectures.schemas import SeenDesks, TileMap
+from api.web.languages import read_language
 from api.web.public_answers import read_cached
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away
@@ -25,6 +34,7 @@ from configs.settings import settings
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Procedure, prefectures
 
+_AHEAD = timedelta(days=9)
 _VALID_FOR = timedelta(days=90)  # https://www.rfc-editor.org/rfc/rfc9116#name-expires: less than a year
 _XML = "http://www.sitemaps.org/schemas/sitemap/0.9"
 area = Area("home", __name__)
@@ -42,7 +52,20 @@ def show_home() -> str:
         seen=_read_seen(),
         names=PROCEDURE_NAMES,
         cheapest=min(sold, key=lambda plan: plan.price_cents),
+        sample_place=find_place("93") or list_places()[0],
+        sample=_write_sample(),
     )
+
+
+def _write_sample() -> dict[str, str]:
+    """Return what an alert of a slot says, of three made-up slots."""
+    day = write_date(clock().date() + _AHEAD, "full")
+    slots = {"countable": True, "count": 3, "since_hour": None, "first_day": day, "first_hour": "09:40"}
+    said = {"open": (slots,), "lead": (slots,), "first": (slots,), "book": (), "leave": ()}
+    return {
+        name: notifier.write_words("slot_detected", read_language(), name, *given)
+        for name, given in said.items()
+    }
 
 
 def _read_seen() -> SeenDesks | None:

@@ -149,8 +149,8 @@ def test_without_a_plan_it_leads_to_the_plans_with_what_was_typed(camille: Brows
     page = camille.follow()
     text = " ".join(page.text.split())
     assert "Votre alerte : Seine-Saint-Denis (93) · Titre de séjour" in text
-    assert text.count("Aujourd’hui, une vérification en 4 minutes environ") == 3  # as slow as its site
-    assert "Par e-mail, Telegram, SMS" in text
+    assert text.count("Une vérification en 4 minutes environ, aujourd’hui") == 3  # as slow as its site
+    assert "E-mail · notification · Telegram · SMS" in text
     (link,) = (
         at["href"] for name, at in page.tags if name == "a" and "plan=URGENCE_24H" in at.get("href", "")
     )

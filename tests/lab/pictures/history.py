@@ -88,10 +88,11 @@ def _build_state(desk: Desk, random: Random) -> Row:
     wished = random.choice((30, 60, 120))
     feasible = wished if desk.platform != "ants" else random.choice((180, 240, 420))
     checked_at = now - timedelta(seconds=random.randrange(5, 50))
+    proven_at = checked_at - timedelta(hours=7) if trouble else checked_at
     return {
         "id": desk.id, "status": status, "status_reason": reason, "wished_seconds": wished,
         "last_outcome": Outcome.UNREACHABLE if trouble else Outcome.NO_SLOTS, "last_check_at": checked_at,
-        "last_proven_at": checked_at - timedelta(hours=7) if trouble else checked_at,
+        "last_proven_at": proven_at, "proven_before_at": proven_at,
         "feasible_seconds": feasible, "share_seconds": feasible,
         "achieved_seconds": round(feasible * random.uniform(0.95, 1.3)),
         "releases_at": now + random.randrange(1, 20) * _DAY if drawn % 9 == 0 else None,

@@ -33,7 +33,7 @@ PAGES = {
         accessibility /accessibilite · contact /contact · mediation /mediation · not-found /nowhere
         login /login · login-error /login · login-code /login
         register /register?prefecture=bobigny_93&procedure=TITRE_SEJOUR&plan=URGENCE_7J · register-error /register
-        register-cancelled /register?payment=cancelled · confirm /confirm · forgot /forgot
+        register-cancelled /register?payment=cancelled · confirm /confirm · confirm-code /register · forgot /forgot
         link-stop /l/{{stop}} · link-unsubscribe /l/{{unsubscribe}} · link-refused /l/stop.nonsense
         withdrawal-form /l/retractation · cancellation-form /l/resilier · cancellation-link /l/{{cancel}}
         cancellation-notice /l/{{confirm_cancel}} · withdrawal-form-error /l/retractation
@@ -127,6 +127,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "login-error": sign_in_as(Who.NEW, "a wrong password"),
     "login-code": sign_in_as(Who.LONG),
     "register-error": (_uncheck, _fill("email", "camille@"), _fill("password", "short"), _press("/register")),
+    "confirm-code": (_fill("email", "nadia@example.org"), _fill("password", PASSWORD), _press("/register")),
     "login-lost": _LOSE_SESSION,
     "resumed": (*_LOSE_SESSION, *sign_in_as(Who.NEW)),
     "alert-new-error": (

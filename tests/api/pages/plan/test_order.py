@@ -280,7 +280,7 @@ def patient(buyer: Buyer, settings_env: Callable[..., None], tmp_path: Path) -> 
 def test_the_order_asks_for_explicit_consent(patient: Buyer) -> None:
     page = patient.open_order(wish=HEALTH_WISH)
     assert read_consent_text("health", "fr") in page.text
-    assert "<bdi>Étrangers malades" in page.html, "the desk is named as people know it"
+    assert '<bdi lang="fr">Étrangers malades' in page.html, "the desk is named as people know it"
     (box,) = (at for tag, at in page.tags if at.get("name") == "acceptHealth")
     assert "checked" not in box, "an address ticks no box"
     page = patient.press()

@@ -30,7 +30,7 @@ _TITLE = "Où est l’argent"
 
 def test_without_a_plan_it_shows_what_is_sold(camille: Browser) -> None:
     page = camille.get("/formule?prefecture=bobigny_93&procedure=VISA")
-    assert "Aucune offre en cours" in page.text
+    assert "Vous n’avez pas d’offre en cours." in page.text
     for price in ("4,99", "14,99", "29,99"):
         assert price in page.text
     assert "plan=URGENCE_7J&amp;prefecture=bobigny_93&amp;procedure=VISA" in page.html
