@@ -18,8 +18,9 @@ def arrive_at_order(person: Person, plan: str) -> None:
 
 
 def open_order(person: Person, plan: str) -> None:
-    """Open the order of a plan by its address."""
-    person.open(f"/formule/commande?plan={plan}", "Votre commande")
+    """Open the order of a plan, for a wish that is watched, by its address."""
+    wish = "prefecture=evry-courcouronnes_91&procedure=NATURALISATION"
+    person.open(f"/formule/commande?plan={plan}&{wish}", "Votre commande")
 
 
 def wait_until_it_says(person: Person, french: str) -> None:
@@ -88,9 +89,13 @@ def open_plans(person: Person) -> None:
 
 
 def choose_plan(person: Person, plan: str) -> None:
-    """Choose a plan on the page of plans; its order comes."""
+    """Choose a plan on the page of plans; its order comes, and asks what is to be watched."""
     name = person.words.match_start("Choisir cette offre", rest=plan)
     person.hands.press(person.main.get_by_role("link", name=name).first)
+    person.arrive("Votre commande")
+    person.hands.choose(person.field("Département"), "91")
+    person.hands.choose(person.field("Démarche"), person.words.say("Naturalisation"))
+    person.press("Ajouter cette alerte")
     arrive_at_order(person, plan)
 
 
