@@ -51,9 +51,14 @@ def _problems(desk: Desk) -> Iterator[str]:
         first = platform(desk.platform).first_request(visit)
         if visit.browser and not first.awaits:
             yield _line(desk, ("fetch",), f"no {desk.platform} page is opened in a browser: leave it out")
-        if desk.watch is WatchLevel.FULL and platform(desk.platform).WATCH == WatchLevel.PRESENCE:
-            text = f"a captcha stands before the slots of every {desk.platform} page: write `watch: presence`"
+        level = platform(desk.platform).WATCH
+        if desk.watch is WatchLevel.FULL and level == WatchLevel.PEOPLE:
+            text = f"a captcha stands before the slots of every {desk.platform} page: write `watch: people`"
             yield _line(desk, ("watch",), text)
+        if desk.watch is WatchLevel.PEOPLE and level != WatchLevel.PEOPLE:
+            yield _line(
+                desk, ("watch",), f"no captcha precedes a slot page of {desk.platform}: write `presence`"
+            )
     except UnknownPlatform as error:
         yield _line(desk, ("platform",), str(error))
     except ValidationError as error:

@@ -58,11 +58,12 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     goes_on = alert.enabled and _list_desk_ids(targets) == _list_desk_ids(alert.targets)
     if not goes_on:
         found.check()
-    waiting = found.must_wait and not goes_on
+    waiting = found.must_wait and not goes_on and not found.is_free
     enabled = not waiting and (alert.enabled or alert.awaits_watch)
-    if waiting and not alert.awaits_watch:
-        check_waiting_count(session, alert.user_id)
-    if enabled:
+    is_free = enabled and (alert.is_free if goes_on else found.is_free)
+    if (waiting or is_free) and not (alert.awaits_watch or alert.is_free):
+        check_waiting_count(session, alert.user_id, is_free=is_free)
+    if enabled and not is_free:
         check_plan(session, alert.user_id, found.place.id, besides=alert.id)
     record_unwatched(session, alert.user_id, clock())
     record_desk_changes(session, alert, "alert changed")
@@ -74,7 +75,7 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     if consented - list_revealing(targets):
         erase_health_texts(session, alert.user_id)
     alert.limits_version += 1
-    alert.enabled, alert.awaits_watch = enabled, waiting
+    alert.enabled, alert.awaits_watch, alert.is_free = enabled, waiting, is_free
     record_desk_changes(session, alert, "alert changed")
 
 

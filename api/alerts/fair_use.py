@@ -23,7 +23,7 @@ fair_use_prefectures = Constant("FAIR_USE_PREFECTURES", 10)
 fair_use_alerts = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
-_FREE = 3  # alerts that wait for a desk to be watchable, of who holds no plan
+_FREE = 3  # alerts of a person that need no plan: people's reports serve them, or they wait for a watch
 
 
 def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: UUID | None = None) -> None:
@@ -36,7 +36,8 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
     offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
     if held.name is PlanName.NONE:
         raise ApiError(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
-    waiting = session.scalars(select_waiting(user_id).where(Alert.id != besides)).all()
+    mine = select_waiting(user_id).where(Alert.id != besides, ~Alert.is_free)
+    waiting = session.scalars(mine).all()
     if held.alerts is not None and len(waiting) >= held.alerts:
         detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
         raise ApiError(402, "plan-limit", detail, plans=offers)
@@ -68,21 +69,21 @@ def check_made_today(session: Session, user_id: UUID) -> None:
         )
 
 
-def check_waiting_count(session: Session, user_id: UUID) -> None:
-    """Limit the alerts that wait for a desk to be watchable, where no plan is held.
+def check_waiting_count(session: Session, user_id: UUID, *, is_free: bool = False) -> None:
+    """Limit the alerts that need no plan; those that wait for a desk to be watchable only where no plan is held.
+
+    `is_free`: one more is to be served by people's reports.
 
     Raises:
-        ApiError: 409, three wait already.
+        ApiError: 409, there are three already.
     """
-    if find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE:
+    if not is_free and find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE:
         return
     waiting = sa.select(sa.func.count()).where(
-        Alert.user_id == user_id, Alert.awaits_watch, Alert.closed_at.is_(None)
+        Alert.user_id == user_id, Alert.awaits_watch | Alert.is_free, Alert.closed_at.is_(None)
     )
     if session.scalars(waiting).one() >= _FREE:
-        detail = (
-            f"{_FREE} alerts that wait for a desk need no plan, and you keep them already: delete one first"
-        )
+        detail = f"{_FREE} alerts need no plan, and you keep them already: delete one first"
         raise ApiError(409, "fair-use", detail)
 
 

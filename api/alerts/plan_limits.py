@@ -49,7 +49,7 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> None:
     held = find_entitlement(session, user_id, clock()).plan
     if held.name is PlanName.NONE or held.alerts is None:
         return
-    carried = select_waiting(user_id).where(~_has_later_plan(clock()))
+    carried = select_waiting(user_id).where(~Alert.is_free, ~_has_later_plan(clock()))
     waiting = session.scalars(carried.order_by(Alert.created_at, Alert.id)).all()
     paused = waiting[held.alerts :]
     if not paused:
@@ -94,7 +94,7 @@ def find_users_over_limit(session: Session) -> list[UUID]:
     query = (
         sa.select(Alert.user_id)
         .join(held, held.c.user_id == Alert.user_id)
-        .where(Alert.enabled, Alert.closed_at.is_(None), ~_has_later_plan(now))
+        .where(Alert.enabled, ~Alert.is_free, Alert.closed_at.is_(None), ~_has_later_plan(now))
         .group_by(Alert.user_id, held.c.most)
         .having(sa.func.count() > held.c.most)
     )

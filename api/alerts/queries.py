@@ -21,7 +21,7 @@ from api.prefectures.watch_states import read_watch_states
 from configs.world.prefecture import WatchLevel
 
 Row = sa.Row[Alert, str | None, int]
-_BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)
+_BEST = tuple(WatchLevel)
 
 
 def read_alert_page(session: Session, user_id: UUID, page: AlertQuery) -> AlertPage:

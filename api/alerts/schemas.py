@@ -147,7 +147,8 @@ _FOR_SOMETHING: JsonDict = {
 class NewAlert(Body):
     """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
 
-    `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
+    `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it. A desk
+    of level `people` needs neither this nor a plan: the user is told what others report.
     `language`: of its messages; the account's without one.
     `voice`: of a wish that is ordered with a plan it is left out; calls are chosen afterwards.
     `acceptHealth`: the user's explicit consent to an alert for desks whose names reveal health.
@@ -247,7 +248,8 @@ class AppointmentAnswer(Answer):
 class AlertAnswer(Answer):
     """An alert and how well it is served. Intervals in seconds: the shortest of its desks.
 
-    `awaitsWatch`: none of its desks can be watched yet; it is kept, and its user told when one can. `limitsVersion`
+    `awaitsWatch`: none of its desks can be watched yet; it is kept, and its user told when one can. `isFree`: none can,
+    but its user is told what people report, without a plan. `limitsVersion`
     grows with each change of what is watched. A closed alert says when and why, and the appointment that was found.
     """
 
@@ -260,6 +262,7 @@ class AlertAnswer(Answer):
     voice: Voice
     is_active: bool
     awaits_watch: bool
+    is_free: bool
     limits_version: int
     language: Language | None
     created_at: dt.datetime

@@ -26,7 +26,7 @@ from api.alerts.targets import (
     select_waiting,
 )
 from api.alerts.unwatched import record_unwatched
-from api.alerts.wishes import ResolvedWish, ensure_watchable, resolve_wish
+from api.alerts.wishes import ResolvedWish, is_free_to_enable, resolve_wish
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import ask_catch_up_later, write_message
 from api.models.alert import REOPENS, Alert, ClosedBecause
@@ -120,7 +120,7 @@ def create_alert(
     paused: bool = False,
     needs_plan: bool = True,
 ) -> Alert:
-    """Add an alert. Where no desk of it can be watched, it waits for one if the wish accepts that.
+    """Add an alert. Where no check can watch it, people's reports serve it, or it waits if the wish accepts that.
 
     One that is `paused` needs no plan, nor does one whose plan was bought and begins later.
 
@@ -129,12 +129,13 @@ def create_alert(
             many today.
     """
     found.check()
-    wish, waiting = found.wish, found.must_wait
+    wish, is_free = found.wish, found.is_free
+    waiting = found.must_wait and not is_free
     lock_user(session, user_id)
     begun = sa.update(User).where(User.id == user_id, User.wished_page.is_not(None))
     session.execute(begun.values(wished_page=None))
-    if waiting:
-        check_waiting_count(session, user_id)
+    if found.must_wait:
+        check_waiting_count(session, user_id, is_free=is_free)
     elif needs_plan and not paused:
         check_plan(session, user_id, found.place.id)
     check_alert_count(session, user_id)
@@ -146,8 +147,9 @@ def create_alert(
         language=wish.language,
         targets=found.targets,
         created_at=clock(),
-        enabled=not waiting and not paused,
+        enabled=is_free or not (waiting or paused),
         awaits_watch=waiting,
+        is_free=is_free,
     )
     note_health_consent(alert, found.targets)
     session.add(alert)
@@ -184,11 +186,13 @@ def switch_alert(session: Session, user_id: UUID, alert_id: UUID, *, enabled: bo
 
 
 def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
-    if enabled:
-        ensure_watchable(session, alert)
+    is_free = enabled and is_free_to_enable(session, alert)
+    if is_free and not alert.awaits_watch:
+        check_waiting_count(session, alert.user_id, is_free=True)
+    if enabled and not is_free:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
     record_unwatched(session, alert.user_id, clock())
-    alert.enabled, alert.awaits_watch = enabled, False
+    alert.enabled, alert.awaits_watch, alert.is_free = enabled, False, is_free
     alert.watched_since = clock()
     record_desk_changes(session, alert, "alert enabled" if enabled else "alert paused")
     if enabled:
@@ -234,9 +238,9 @@ def open_again(session: Session, alert: Alert) -> None:
         ApiError: as for `reopen_alert`.
     """
     check_alert_count(session, alert.user_id)
-    if alert.awaits_watch:
-        check_waiting_count(session, alert.user_id)
-    if alert.enabled:
+    if alert.awaits_watch or alert.is_free:
+        check_waiting_count(session, alert.user_id, is_free=alert.is_free)
+    if alert.enabled and not alert.is_free:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
     alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()
     record_desk_changes(session, alert, "alert reopened")

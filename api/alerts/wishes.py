@@ -34,7 +34,7 @@ class _Part:
         found = find_slightest(standings[each.id] for each in self.desks)
         if found is None:
             return f"no page for {self.name} is known"
-        if found.hindrance is Hindrance.HIDDEN:
+        if found.hindrance in (Hindrance.HIDDEN, Hindrance.PEOPLE):
             return f"{found.reason} for {self.name}: we see that the page exists, and no more"
         if found.hindrance is not Hindrance.UNWATCHED:
             return f"{found.reason} for {self.name}"
@@ -64,12 +64,17 @@ class ResolvedWish:
         return not self.watchable
 
     @property
+    def is_free(self) -> bool:
+        """Whether no check can watch it, but people report what they see at a desk of it: it needs no plan."""
+        return self.must_wait and any(self.standings[each.id].is_reported for each in self.desks)
+
+    @property
     def unwatchable(self) -> list[Standing]:
         """Return the standings of its other desks."""
         return [found for each in self.desks if not (found := self.standings[each.id]).is_watchable]
 
-    def check(self) -> None:
-        """Refuse a wish that nothing can be begun about, unless it accepts to wait.
+    def check(self, *, is_sold: bool = False) -> None:
+        """Refuse a wish that nothing can be begun about, unless it accepts to wait; `is_sold`: by checks.
 
         Where one desk is watchable it is taken with those that are not, but not with a part of which no page is known.
 
@@ -78,7 +83,7 @@ class ResolvedWish:
                 but that is missing: for an alert that cannot be had it is good for nothing.
         """
         nowhere = [each for each in self.parts if not each.desks]
-        if self.must_wait and not self.wish.accept_waiting:
+        if self.must_wait and not self.wish.accept_waiting and (is_sold or not self.is_free):
             raise self._refuse(self.parts)
         if nowhere and not self.must_wait:
             raise self._refuse(nowhere)
@@ -115,14 +120,14 @@ def resolve_wish(session: Session, wish: NewAlert) -> ResolvedWish:
 
 
 def check_wish(session: Session, wish: NewAlert) -> ResolvedWish:
-    """Resolve a wish that stands in another body, as its field `alert`, and refuse one that cannot be had.
+    """Resolve a wish that stands in an order, as its field `alert`, and refuse one that no check can watch.
 
     Raises:
         ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
     """
     try:
         found = resolve_wish(session, wish)
-        found.check()
+        found.check(is_sold=True)
     except ApiError as error:
         below = [
             each.model_copy(update={"path": f"alert.{each.path}" if each.path else "alert"})
@@ -159,18 +164,23 @@ def list_watchable(place: Prefecture, standings: Standings) -> list[Desk]:
     return [each for each in place.desks if standings[each.id].is_watchable]
 
 
-def ensure_watchable(session: Session, alert: Alert) -> None:
-    """Refuse to enable an alert whose slots no check can see; one that waits for that needs a watchable desk.
+def is_free_to_enable(session: Session, alert: Alert) -> bool:
+    """Return whether an alert that is to be enabled needs no plan, for people's reports alone serve it now.
 
     Raises:
-        ApiError: 409, with the reason.
+        ApiError: 409, with the reason: nobody sees its slots. One that waits for a watch needs a watchable desk.
     """
     about = find_desks(alert.targets)
     standings = read_standings(session, about)
+    if any(each.is_watchable for each in standings.values()):
+        return False
+    if any(each.is_reported for each in standings.values()):
+        return True
     is_enough = (each.is_watchable if alert.awaits_watch else each.may_resume for each in standings.values())
     if not any(is_enough):
         whole = _Part("", "this alert", tuple(about))
         raise ApiError(409, "not-watched", whole.explain(standings))
+    return False
 
 
 def find_user_standings(session: Session, user_id: UUID) -> list[Standing]:

@@ -14,6 +14,7 @@ from api.accounts.queries import lock_user
 from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
 from api.alerts.answers import FINAL, store_answers
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
+from api.bot.looks import REFUSED, offer_looks, press_look
 from api.bot.updates import (
     BotCall,
     ButtonPress,
@@ -30,13 +31,21 @@ from api.ground.limit_counters import hit_limit
 from api.models.alert import REOPENS, Alert
 from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import is_any_of, session, write_once
+from api.models.bot_buttons import (
+    ALL,
+    BACK,
+    AlertButton,
+    AnswerButton,
+    LanguageButton,
+    LookButton,
+    read_button,
+)
 from api.models.contact_lookup import find_contact, hash_address
 from api.models.notification import Match, Notification
 from api.models.slot import Detection
 from api.models.user import Channel, User
 from api.users.contact_ownership import drop_contact
 from api.users.telegram_links import note_start
-from configs.ground.bot_buttons import ALL, BACK, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, read_language
 
@@ -195,7 +204,7 @@ def _change(chat: LinkedChat, action: str, alert: Alert) -> None:
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w{1,64})?(?:\s+(.*))?", re.ASCII | re.DOTALL)
 _RULE = "30 per minute"  # commands and presses of one chat
 _VIEWS = frozenset({"alerts", "language", "help"})
-_UNLINK = "unlink"
+_UNLINK, _VU = "unlink", "vu"
 
 
 def handle_update(body: bytes) -> BotCall | None:
@@ -224,7 +233,11 @@ def _handle_command(message: IncomingMessage, key: str) -> BotCall | None:
         return None
     language = message.sender.language if message.sender else FRENCH
     if not chat.is_private:
-        return write_to_chat(chat, language, "not_private") if command in {*DONE, *_VIEWS, _UNLINK} else None
+        return (
+            write_to_chat(chat, language, "not_private")
+            if command in {*DONE, *_VIEWS, _UNLINK, _VU}
+            else None
+        )
     if not _has_turn(chat):
         return None
     return _answer_command(chat, command, key, language)
@@ -244,6 +257,9 @@ def _answer_command(chat: Chat, command: str, key: str, language: str) -> BotCal
 
 def _obey(chat: LinkedChat, command: str, key: str) -> None:
     """Carry a command out, and reply. Where it may be about several alerts, the reply asks which."""
+    if command == _VU:
+        offer_looks(chat, key)
+        return
     if command not in DONE:
         chat.reply(command if command in _VIEWS else "help", key)
         return
@@ -288,6 +304,9 @@ def _carry_out(chat: LinkedChat, press: ButtonPress, message: PressedMessage) ->
         chat.reply("alerts", press.id, event=word, replaces=message.message_id)
         is_refused = word not in DONE.values()
         return answer_press(press, language, word, line="event", is_alert=is_refused)
+    if isinstance(button, LookButton):
+        word = press_look(chat, button, press.id, message.message_id)
+        return answer_press(press, language, word, line="event", is_alert=word == REFUSED)
     if isinstance(button, LanguageButton) and button.language in MESSAGE_LANGUAGES:
         chat.user.language = button.language
         chat.reply("help", press.id, event="language", replaces=message.message_id)

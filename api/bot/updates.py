@@ -6,6 +6,7 @@ that is for a linked chat is a notification, so that it is not lost while Telegr
 https://core.telegram.org/bots/api#update, …#making-requests-when-getting-updates
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -138,9 +139,16 @@ class LinkedChat:
     session: Session
     user: User
 
-    def reply(self, view: str, key: str, *, event: str = "", replaces: int | None = None) -> None:
-        """Write a reply to the chat, or one that takes the place of another; once for each `key`."""
+    def reply(
+        self, view: str, key: str, *, event: str = "", replaces: int | None = None, desks: Iterable[str] = ()
+    ) -> None:
+        """Write a reply to the chat, or one that takes the place of another; once for each `key`.
+
+        `desks`: that the person may look at, of the views `vu` (which one?) and `look`.
+        """
         params: dict[str, Any] = {"view": view}
+        if named := sorted(desks):
+            params["desks"] = named
         if event:
             params["event"] = event
         if replaces is not None:

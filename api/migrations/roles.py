@@ -151,8 +151,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "audit": {"api": _ADD, "background": "SELECT, INSERT, DELETE"},
     # Alerts
     "alerts": {
-        "api": _ALL, "background": _ALL, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)", "notifier": _READ,
-        "reader": _READ,
+        "api": _ALL, "background": _ALL, "notifier": _READ, "reader": _READ,
+        "crawler": "SELECT, UPDATE (awaits_watch, enabled, is_free, people_asked_at, watched_since, updated_at)",
     },
     "alert_targets": {
         "api": _ALL, "background": _ADD, "crawler": _READ, "notifier": _READ, "reader": _READ,
@@ -160,7 +160,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "appointments": {"api": _ALL, "background": _KEEP, "notifier": _READ},
     # What is watched
     "desks": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
-    "hosts": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    "hosts": {
+        "api": _CHANGE, "background": _READ, "crawler": _CHANGE, "reader": _READ,
+        "notifier": "SELECT (host, stopped_at)",
+    },
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
     "outages": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},
     "publications": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},

@@ -73,6 +73,7 @@ class Alert(Base):
     """One user's alert. `limits_version` grows with every change of targets or limits.
 
     `awaits_watch`: none of its desks can be watched. It stays paused, and no plan counts it, until one can be.
+    `is_free`: no check can watch it either, but people report what they see at a desk of it; no plan counts it.
     """
 
     __tablename__ = "alerts"
@@ -83,6 +84,9 @@ class Alert(Base):
     language: Mapped[str | None]
     enabled: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     awaits_watch: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    is_free: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    # when its user was asked, once, if people's reports are wanted while it waits for a watch
+    people_asked_at: Mapped[datetime | None]
     limits_version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     # since when these targets wait without a pause: no check ran for this alert before
@@ -107,6 +111,7 @@ class Alert(Base):
         sa.Index(
             "ix_alerts_awaits_watch", "id", postgresql_where=sa.text("awaits_watch AND closed_at IS NULL")
         ),
+        sa.Index("ix_alerts_free", "id", postgresql_where=sa.text("is_free AND closed_at IS NULL")),
         sa.Index("ix_alerts_user_id_created_at", "user_id", "created_at"),
         sa.Index("ix_alerts_open", "user_id", postgresql_where=sa.text("closed_at IS NULL AND enabled")),
         # Pages of a user's list: closed alerts, which may be many, are not in it.

@@ -11,7 +11,7 @@ from api.models.candidate import Candidate, CandidateSource
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 
 # Of platforms whose desks have more than an address, or whose pages show a captcha before their slots
-_WATCH = {"rdvpref": WatchLevel.PRESENCE, "orion": WatchLevel.NONE}
+_WATCH = {"rdvpref": WatchLevel.PEOPLE, "orion": WatchLevel.NONE}
 _FOUND = {
     CandidateSource.DISCOVERY: "linked by the prefecture's own site, {linked}",
     CandidateSource.PERSON: "named by a user",

@@ -39,11 +39,12 @@ class Hindrance(StrEnum):
     SILENT = "silent"  # the last proof is too old
     CAPTCHA = "captcha"  # a captcha appeared on a page that had none
     STOPPED = "stopped"  # by an operator, with its host or alone
+    PEOPLE = "people"  # a captcha precedes its slots, and people report what they see
     MOVED = "moved"
     FORBIDDEN = "forbidden"  # by its host's robots.txt
     CLOSED = "closed"
     LONG_ROUNDS = "long_rounds"
-    HIDDEN = "hidden"  # its page always asks for a captcha
+    HIDDEN = "hidden"  # its page always asks for a captcha, and nobody reports what stands behind it
     UNWATCHED = "unwatched"  # its file says that it is not checked
 
 
@@ -55,6 +56,7 @@ _WORDS = {
     Hindrance.SILENT: "its last proof is too old",
     Hindrance.CAPTCHA: "a captcha has appeared on its page",
     Hindrance.STOPPED: "an operator has stopped its checks",
+    Hindrance.PEOPLE: "a captcha stands before the slots, of which people tell what they see",
     Hindrance.MOVED: "the prefecture seems to have moved the page",
     Hindrance.FORBIDDEN: "its site asks programs not to read the page",
     Hindrance.CLOSED: "the prefecture has closed the page",
@@ -80,6 +82,17 @@ class Standing:
     def is_watchable(self) -> bool:
         """Whether its own checks prove the desk now: only then may it be sold."""
         return self.hindrance is None
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether people may look at the desk and report what they see: an operator's stop ends that, too."""
+        return self.hindrance is Hindrance.PEOPLE
+
+    @property
+    def watch_level(self) -> WatchLevel:
+        """What can be known of the desk: of one that people may not look at now, that it exists."""
+        is_people = self.desk.watch is WatchLevel.PEOPLE
+        return WatchLevel.PRESENCE if is_people and not self.is_reported else self.desk.watch
 
     @property
     def may_resume(self) -> bool:
@@ -173,7 +186,12 @@ def find_slightest(standings: Iterable[Standing]) -> Standing | None:
 
 def is_lasting(hindrance: Hindrance | None) -> bool:
     """Return whether what hinders a desk does not end by itself."""
-    return hindrance is not None and _ORDER.index(hindrance) >= _ORDER.index(Hindrance.MOVED)
+    return hindrance is not None and _ORDER.index(hindrance) >= _ORDER.index(Hindrance.PEOPLE)
+
+
+def is_unseen(hindrance: Hindrance | None) -> bool:
+    """Return whether neither checks nor people see what is open at a desk, and that does not end by itself."""
+    return is_lasting(hindrance) and hindrance is not Hindrance.PEOPLE
 
 
 def rank_standing(standing: Standing) -> int:
@@ -186,15 +204,16 @@ def _judge_file(desk: Desk) -> Hindrance:
     if not desk.schedulable:
         return Hindrance.UNWATCHED
     if desk.watch is not WatchLevel.FULL:
-        return Hindrance.HIDDEN
+        return Hindrance.PEOPLE if desk.watch is WatchLevel.PEOPLE else Hindrance.HIDDEN
     return Hindrance.LONG_ROUNDS if desk.in_rounds else Hindrance.UNPROVEN
 
 
 def _judge(
     desk: Desk, state: DeskState, has_moved: bool, stopped: Iterable[str], *, is_doubted: bool
 ) -> Hindrance | None:
-    if not desk.shows_slots:
-        return _judge_file(desk)
+    by_file = None if desk.shows_slots else _judge_file(desk)
+    if by_file not in (None, Hindrance.PEOPLE):
+        return by_file
     lasting = {
         Hindrance.CLOSED: state.last_outcome is Outcome.CLOSED,
         Hindrance.MOVED: has_moved,
@@ -203,7 +222,8 @@ def _judge(
         Hindrance.STOPPED: state.paused_at is not None or desk.host in stopped,
         Hindrance.DOUBTED: is_doubted,
     }
-    return next((each for each, is_true in lasting.items() if is_true), None) or _judge_checks(state)
+    found = next((each for each, is_true in lasting.items() if is_true), None)
+    return found or by_file or _judge_checks(state)
 
 
 def _judge_checks(state: DeskState) -> Hindrance | None:

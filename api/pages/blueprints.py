@@ -7,6 +7,7 @@ from api.ground.translations import LANGUAGES, load_translations
 from api.pages.account import (
     candidates,
     channels,
+    looks,
     messages,
     personal_data,
     preferences,
@@ -43,6 +44,7 @@ AREAS: tuple[Area, ...] = (
     candidates.area,
     waiting.area,
     channels.area,
+    looks.area,
     messages.area,
     preferences.area,
     personal_data.area,

@@ -81,6 +81,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("security.show_security", _l("Sécurité")),
         ("personal_data.show_data", _l("Mes données")),
         ("messages.show_messages", _l("Messages")),
+        ("looks.show_looks", _l("Ce que je vois")),
     ),
     "foot": (
         ("status.show_status", _l("État du service")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
-from api.models.watchability import Standing, is_lasting
+from api.models.watchability import Standing, is_unseen
 from api.outlook.schemas import OutlookDesk
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.desk_labels import write_label
@@ -77,5 +77,5 @@ def name_desk(desk: Desk) -> Markup:
 def _build_target(key: Key, text: str, about: Sequence[Desk], watched: Watched) -> Target:
     found = [watched[desk.id] for desk in about]
     best = min(map(classify_watch, found), key=CLASSES.index, default=UNKNOWN)
-    is_folded = not key[0] and all(is_lasting(each.not_watchable) for each in found)
+    is_folded = not key[0] and all(is_unseen(each.not_watchable) for each in found)
     return Target(key, text, best, is_folded)

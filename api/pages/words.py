@@ -1,6 +1,7 @@
 """Words for channels, states of messages and payments, and how well a place or a desk is watched."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
@@ -88,10 +89,11 @@ SEEN = WatchClass("seen", "good", _l("Places surveillées"))
 DOUBTED = WatchClass("doubted", "warn", _l("Pas de réponse sûre en ce moment"))
 TRIED = WatchClass("tried", "info", _l("À l’essai"))
 TROUBLED = WatchClass("troubled", "warn", _l("Surveillance interrompue"))
+READ = WatchClass("read", "info", _l("Lu par ceux qui attendent"))
 HIDDEN = WatchClass("captcha", "info", _l("Places cachées par un captcha"))
 UNWATCHED = WatchClass("unwatched", "", _l("Surveillance impossible"))
 UNKNOWN = WatchClass("unknown", "", _l("Aucune page connue"))
-CLASSES = (SEEN, DOUBTED, TRIED, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
+CLASSES = (SEEN, DOUBTED, TRIED, TROUBLED, READ, HIDDEN, UNWATCHED, UNKNOWN)
 
 _REFUSED = _l("Le site demande que les programmes ne le consultent pas.")
 _BY_HINDRANCE = {
@@ -108,6 +110,7 @@ _BY_HINDRANCE = {
         ),
         TROUBLED,
     ),
+    Hindrance.PEOPLE: READ,
     Hindrance.HIDDEN: HIDDEN,
 }
 _REASONS = {
@@ -131,6 +134,7 @@ _REASONS = {
     Hindrance.LONG_ROUNDS: _l(
         "Un tour de ses mairies prend plus de 15 minutes : il n’est pas vendu, l’alerte ne coûte rien."
     ),
+    Hindrance.PEOPLE: _l("Un captcha cache les places : ceux qui attendent ici se disent ce qu’ils voient."),
     Hindrance.HIDDEN: _l("Un captcha cache les places : nous voyons que la page existe, rien de plus."),
 }
 _STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
@@ -144,16 +148,25 @@ def classify_watch(found: DeskAnswer | MapTile | WatchFacts | Standing | None) -
     """Return the class of a place or a desk, by what hinders the one of its desks that is nearest to be watchable.
 
     Of one that nothing hinders its last proof counts, and until when that is sure: the page's clock decides, for
-    answers are kept in caches.
+    answers are kept in caches. Of one that people watch their last look counts, with its age.
     """
     if found is None or (isinstance(found, MapTile) and not found.desks):
         return UNKNOWN
+    if found.not_watchable is Hindrance.PEOPLE and (look_at := _find_look(found)):
+        return replace(READ, text=_("Lu %(ago)s", ago=write_duration(0, ago_from=look_at)))
     if found.not_watchable is not None:
         return _BY_HINDRANCE.get(found.not_watchable, UNWATCHED)
     if found.last_proven_at is None or found.sure_until is None or found.sure_until > clock():
         return SEEN
     age = write_duration((clock() - found.last_proven_at).total_seconds())
     return replace(DOUBTED, text=_("Pas de réponse sûre depuis %(age)s", age=age))
+
+
+def _find_look(found: DeskAnswer | MapTile | WatchFacts | Standing) -> datetime | None:
+    """Return when people looked last, where that is known."""
+    if isinstance(found, MapTile):
+        return found.last_look_at
+    return found.looks.last_at if isinstance(found, DeskAnswer) and found.looks else None
 
 
 def explain_desk(desk: Desk, hindrance: Hindrance | None) -> LazyString | None:

@@ -148,9 +148,10 @@ class ChannelDelivery(Answer):
 
 
 class WatchLevels(Answer):
-    """How many desks are watched: `full` (slots are seen), `presence` (a captcha hides them), `none`."""
+    """How many desks are watched: `full` (slots are seen), `people` (they report them), `presence`, `none`."""
 
     full: int
+    people: int
     presence: int
     none: int
 

@@ -60,9 +60,10 @@ def list_serving_desks(place: Prefecture, procedure: Procedure | None) -> list[D
     ]
 
 
-def find_best_level(desks: Collection[Desk], lost: Collection[str]) -> WatchLevel:
-    """Return the best that checks of these desks can prove now; `lost`: ids of those whose page closed or moved."""
-    levels = [desk.watch for desk in desks if desk.schedulable and desk.id not in lost]
+def find_best_level(desks: Collection[Desk], now: WatchStates) -> WatchLevel:
+    """Return the best that can be known of these desks now: nothing of those whose page closed or moved."""
+    open_desks = (desk for desk in desks if desk.schedulable and desk.id not in now.lost)
+    levels = [now.standings[desk.id].watch_level for desk in open_desks]
     return min(levels, key=_BEST_LEVEL.index, default=WatchLevel.NONE)
 
 
@@ -89,10 +90,11 @@ def _build_tile(
         prefecture_id=place.id if place else None,
         name=place.name if place else None,
         desks=len(desks),
-        watch_level=find_best_level(desks, now.lost),
+        watch_level=find_best_level(desks, now),
         not_watchable=nearest.hindrance if nearest else None,
         last_proven_at=nearest.last_proven_at if nearest else None,
         sure_until=nearest.sure_until if nearest else None,
+        last_look_at=_find_latest(looks.last_at for desk in desks if (looks := now.get_looks(desk))),
         status=min(statuses, key=_BEST_STATUS.index, default=None),
     )
 

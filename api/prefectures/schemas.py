@@ -107,17 +107,28 @@ class MapQuery(Body):
     procedure: Procedure | None = None
 
 
+class DeskLooks(Answer):
+    """Looks of people at a desk behind a captcha: the last one, and how many people looked within a day.
+
+    `people` is null below five.
+    """
+
+    last_at: dt.datetime
+    people: int | None
+
+
 class DeskAnswer(Answer):
     """One desk and what the watching says of it now. Intervals are in seconds, null while nothing was planned.
 
     `feasibleInterval` is what the site allows while slots are open too, which takes more requests: with the wished one,
-    the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
+    the slower of the two is what can be promised. `watchLevel` is what can be known; `lastProvenAt` when a check
     last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
     `notWatchable`: why nothing may be begun about it now, null where an alert can; an `unproven` or `doubted` one
     is being tried.
     `sureUntil`: five intervals after the last proof; afterwards it is not sure how the desk is watched.
     `releasesAt` is when the prefecture says that it will put more slots on line. `townHalls` are those of a department
     that answered lately, null for a desk that is one page; `feasibleInterval` is then what asking all of them takes.
+    `looks`: of people, where `watchLevel` is `people` and somebody looked within a week.
     """
 
     id: str
@@ -140,6 +151,7 @@ class DeskAnswer(Answer):
     consecutive_errors: int
     releases_at: dt.datetime | None
     town_halls: list[str] | None = None
+    looks: DeskLooks | None = None
 
 
 class PrefectureAnswer(Answer):
@@ -178,8 +190,9 @@ class PrefectureList(Answer):
 class MapTile(Answer):
     """One department: its place on the tile map, and the best of its desks now.
 
-    `watchLevel` is what a check of them can prove now; `none` where nothing can be watched. `notWatchable` is of the
-    desk that is nearest to being watchable, as are `lastProvenAt` and `sureUntil`. It and `status` are null where no
+    `watchLevel` is what can be known of them now; `none` where nothing can be watched. `notWatchable` is of the
+    desk that is nearest to being watchable, as are `lastProvenAt` and `sureUntil`; `lastLookAt` is people's last one at
+    a desk there. It and `status` are null where no
     desk is known. `prefectureId` and `name` are null where this installation has no file of the prefecture.
     """
 
@@ -193,6 +206,7 @@ class MapTile(Answer):
     not_watchable: Hindrance | None
     last_proven_at: dt.datetime | None
     sure_until: dt.datetime | None
+    last_look_at: dt.datetime | None
     status: DeskStatus | None
 
 

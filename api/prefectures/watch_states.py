@@ -15,10 +15,9 @@ from api.models.desk import DeskState, DeskStatus, Publication, is_current
 from api.models.discovery import is_page_lost
 from api.models.slot import Detection
 from api.models.watchability import Standings, read_standings
+from api.prefectures.desk_looks import read_desk_looks
 from api.prefectures.detections import get_public_cutoff
-from api.prefectures.schemas import (
-    DeskAnswer,
-)
+from api.prefectures.schemas import DeskAnswer, DeskLooks
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 
@@ -52,6 +51,11 @@ class WatchStates:
     announced: Mapping[str, Collection[datetime]] = field(
         default_factory=dict
     )  # releases ahead, by their pages
+    looks: Mapping[str, DeskLooks] = field(default_factory=dict)  # of people
+
+    def get_looks(self, desk: Desk) -> DeskLooks | None:
+        """Return people's looks at a desk, where they may look at it."""
+        return self.looks.get(desk.id) if self.standings[desk.id].is_reported else None
 
     def build_answer(self, desk: Desk) -> DeskAnswer:
         """Return one desk for its subscribers."""
@@ -61,7 +65,7 @@ class WatchStates:
             desk,
             procedures=sorted(desk.procedures),
             booking_url=desk.url,
-            watch_level=desk.watch,
+            watch_level=self.standings[desk.id].watch_level,
             not_watchable=self.standings[desk.id].hindrance,
             status=status,
             status_reason=reason,
@@ -77,6 +81,7 @@ class WatchStates:
             consecutive_errors=state.inconclusive,
             releases_at=self._get_releases_at(desk, state),
             town_halls=_list_town_halls(state) if desk.in_rounds else None,
+            looks=self.get_looks(desk),
         )
 
     def _get_releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
@@ -103,6 +108,7 @@ def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
         standings=read_standings(session, known),
         lost=[state.id for state, is_lost, _, _ in rows if is_lost],
         announced={state.id: ahead for state, _, _, ahead in rows if ahead},
+        looks=read_desk_looks(session, known),
     )
 
 

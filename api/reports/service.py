@@ -125,8 +125,9 @@ def _find_desk(session: Session, desk_id: str) -> Desk:
     desk = desks().get(desk_id)
     if desk is None:
         raise not_found("desk: GET /api/prefectures lists them")
-    hindrance = read_standings(session, [desk])[desk_id].hindrance
-    if not desk.shows_slots and hindrance is not Hindrance.HIDDEN:
+    standing = read_standings(session, [desk])[desk_id]
+    is_checked = desk.shows_slots and standing.hindrance is not Hindrance.STOPPED
+    if not is_checked and not standing.is_reported:
         raise ApiError(409, "desk-not-reported", "nobody is asked to look at this desk's page now")
     return desk
 

@@ -1,6 +1,7 @@
 """Channels of a person's plan: which are set up for slot alerts, which would be used now, and which are asked for."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +10,6 @@ from sqlalchemy.orm import Session
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.ground.message_groups import MessageGroup
 from configs.settings import settings
-from configs.world.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class ChannelSetup:
     is_open: bool  # it is not set up, and its owner has not said: not now
 
 
-def read_channel_setup(session: Session, user_id: UUID, plan: Plan) -> list[ChannelSetup]:
-    """Return the channels of a plan that this installation can offer."""
+def read_channel_setup(session: Session, user_id: UUID, channels: Collection[str]) -> list[ChannelSetup]:
+    """Return those of these channels (of a plan) that this installation can offer."""
     user, known = session.get_one(User, user_id), settings()
     needs = {Channel.TELEGRAM: known.telegram_bot_name, Channel.PUSH: known.vapid_public_key}
     contacts: defaultdict[Channel, list[Contact]] = defaultdict(list)
@@ -32,7 +32,7 @@ def read_channel_setup(session: Session, user_id: UUID, plan: Plan) -> list[Chan
     found = []
     for channel in CONTACT_CHANNELS:
         own = contacts[channel]
-        if channel.value in plan.channels and (own or needs.get(channel, True)):
+        if channel.value in channels and (own or needs.get(channel, True)):
             is_ready = any(one.is_linked and not one.is_lost for one in own)
             is_used = any(one.reachable and MessageGroup.SLOTS not in one.stopped_groups for one in own)
             is_open = not is_ready and channel.value not in user.declined_channels

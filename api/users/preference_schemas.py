@@ -138,6 +138,12 @@ class NotificationChanges(NotificationFlags):
         None, description="Of the rhythm `daily`: the local time of the message.", examples=["07:00"]
     )
     call_hours: CallHours | None = None
+    told_in_doubt: Flag | None = Field(
+        None, description="Be told at once what one person reports, before another one confirms it."
+    )
+    may_be_asked: Flag | None = Field(
+        None, description="Be asked, three times a day at most, to look at a page where one person saw slots."
+    )
 
 
 class GroupState(Answer):
@@ -189,3 +195,5 @@ class NotificationState(Answer):
     digest_at: str = Field(examples=[f"{DIGEST_AT:%H:%M}"])
     call_hours: CallHoursState
     time_zone: str
+    told_in_doubt: bool
+    may_be_asked: bool

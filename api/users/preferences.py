@@ -51,6 +51,8 @@ def change_times(session: Session, user: User, flags: NotificationChanges) -> No
     user.digest_at = flags.digest_at or user.digest_at
     if flags.call_hours:
         user.calls_from, user.calls_until = flags.call_hours.begins, flags.call_hours.until
+    user.told_in_doubt = user.told_in_doubt if flags.told_in_doubt is None else flags.told_in_doubt
+    user.may_be_asked = user.may_be_asked if flags.may_be_asked is None else flags.may_be_asked
     if "quiet_hours" in named:
         quiet = flags.quiet_hours
         user.quiet_from, user.quiet_until = (quiet.begins, quiet.until) if quiet else (None, None)
@@ -144,6 +146,8 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
         digest_at=_write_hour(user.digest_at),
         call_hours=CallHoursState(begins=_write_hour(user.calls_from), until=_write_hour(user.calls_until)),
         time_zone=user.time_zone,
+        told_in_doubt=user.told_in_doubt,
+        may_be_asked=user.may_be_asked,
     )
 
 

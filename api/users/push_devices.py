@@ -9,10 +9,9 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.queries import find_entitlement
 from api.alerts.service import wake_alerts
 from api.ground.errors import ApiError, not_found
-from api.ground.schemas import Answer, Body, PlanAnswer, name_rule
+from api.ground.schemas import Answer, Body, name_rule
 from api.models.contact_lookup import claim_address, find_contact, lock_messages
 from api.models.notification import Notification
 from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
@@ -29,7 +28,6 @@ from configs.ground.push_subscriptions import (
 )
 from configs.settings import settings
 from configs.world.desk import Text
-from configs.world.plan import plans
 
 
 def _check_endpoint(endpoint: str) -> str:
@@ -114,14 +112,13 @@ def add_device(session: Session, user_id: UUID, wish: NewDevice) -> tuple[Device
     A browser that another account of ours used is that account's no more: its messages would be shown here.
 
     Raises:
-        ApiError: 402 without a plan that has push, 409 too-many-devices, 409 device-taken where another
+        ApiError: 409 too-many-devices, 409 device-taken where another
             account has the endpoint with other keys, 503 where no push is set up.
     """
     if settings().vapid_public_key is None:
         raise ApiError(503, "unavailable", "there is no web push here: set VAPID_PUBLIC_KEY")
     subscription = wish.subscription
     _lock_owners(session, user_id, subscription)
-    _check_plan(session, user_id)
     known = _free_endpoint(session, user_id, subscription)
     _drop_ended(session, user_id, known)
     contact = known or _build_contact(session, user_id)
@@ -184,14 +181,6 @@ def _lock_owners(session: Session, user_id: UUID, subscription: PushSubscription
     owners = {user_id, *([other.user_id] if other else [])}
     locked = sa.select(User.id).where(User.id.in_(owners)).order_by(User.id)
     session.execute(locked.with_for_update(key_share=True))
-
-
-def _check_plan(session: Session, user_id: UUID) -> None:
-    held = find_entitlement(session, user_id, clock()).plan
-    if Channel.PUSH.value not in held.channels:
-        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.PUSH.value in each.channels]
-        detail = "push needs a plan that has it: choose one of `plans`"
-        raise ApiError(402, "plan-needed", detail, plans=offers)
 
 
 def _free_endpoint(session: Session, user_id: UUID, subscription: PushSubscription) -> Contact | None:

@@ -207,6 +207,12 @@ class ShowSlots(Link, word="places"):  # its page says when it is too late
     notification: UUID
 
 
+class ReportLook(Link, word="look", lifetime=3600.0):
+    """Says what its reader sees of the page of the desk that a message was about."""
+
+    notification: UUID
+
+
 class MoveReminders(Link, word="reminder"):
     """Moves the reminders of an appointment."""
 

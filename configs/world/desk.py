@@ -136,9 +136,10 @@ def set_tried_desks(desk_ids: Iterable[str]) -> None:
 
 
 class WatchLevel(StrEnum):
-    """What a check can prove: slots, only that the procedure exists, or nothing without what we do not have."""
+    """What can be known of it: slots, by checks or by people behind a captcha; that the procedure exists; nothing."""
 
     FULL = "full"
+    PEOPLE = "people"
     PRESENCE = "presence"
     NONE = "none"
 

@@ -19,9 +19,9 @@ it current.
 
 * **Grade**: how sure the address is. `confirmed` (opened and seen by an operator), `unconfirmed` (from a public source,
   never opened), `stale` (known dead or very old: asked once a day if it lives), `retired` (kept for history).
-* **Watch level**: what a check can prove. `full` (slots), `presence` (only that the procedure exists: a captcha hides
-  the slots), `none` (not checked: a token, a login, something of its page or
-  an operator's decision on its host is missing)."""
+* **Watch level**: what can be known. `full` (a check sees slots), `people` (a captcha precedes the slots, and people
+  report what they see), `presence` (only that the procedure exists), `none` (not checked: a token, a login, something
+  of its page or an operator's decision on its host is missing)."""
 
 _BY_STATE = """\
 ## By state

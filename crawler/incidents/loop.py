@@ -86,9 +86,8 @@ def run_once(now: datetime) -> int:
         found = _find_incidents(rows, now)
         _store_incidents(rows, found, now)
         written = _write_notices(rows, found, now) + outage_notices.write_recovery_notices(rows, now)
-        written += watchable_notices.write_watchable_notices(rows) + release_reminders.write_reminders(
-            rows, now
-        )
+        written += watchable_notices.write_watchable_notices(rows, now)
+        written += release_reminders.write_reminders(rows, now)
     notifier.ask_deliver(written)
     return len(written)
 

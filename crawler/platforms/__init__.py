@@ -35,7 +35,7 @@ class Platform(ABC):
     EXAMPLE: ClassVar[str]  # a desk's address, used for saved pages that name none
     EXAMPLE_PARAMETERS: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # the example desk's `parameters`
     Parameters: ClassVar[type[Strict]] = Strict  # the model of a desk's `parameters` in YAML
-    WATCH: ClassVar[str] = "full"  # what a check can prove: the level of a newly drafted desk
+    WATCH: ClassVar[str] = "full"  # what can be known: the level of a newly drafted desk
 
     # How its pages are recognised (crawler/discovery/identify.py).
     # Matches whole desk addresses of this platform only, on any host.

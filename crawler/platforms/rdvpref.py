@@ -74,7 +74,7 @@ class Rdvpref(Platform):
     SYSTEM = "prefenligne"
     COST = 2  # the landing page and the captcha's
     EXAMPLE = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/1/"
-    WATCH = "presence"
+    WATCH = "people"
     ADDRESS = _ADDRESS
     MARKS = (
         "//rdv-captchetat",

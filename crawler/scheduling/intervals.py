@@ -188,8 +188,8 @@ def is_real(desk: Desk) -> bool:
 
 
 def captcha_expected(desk: Desk) -> bool:
-    """Whether the page always asks for a captcha: it proves that the procedure exists, and no more can be seen."""
-    return desk.watch is WatchLevel.PRESENCE
+    """Whether the page always asks for a captcha: it proves that the procedure exists, and a check sees no more."""
+    return desk.watch in (WatchLevel.PEOPLE, WatchLevel.PRESENCE)
 
 
 def visit_limit(desk: Desk) -> float:

@@ -55,7 +55,7 @@ class LinkButton:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceButton:
-    """A button by which a reader answers: `data` comes back when it is pressed (configs.ground.bot_buttons)."""
+    """A button by which a reader answers: `data` comes back when it is pressed (api.models.bot_buttons)."""
 
     label: str
     data: str

@@ -19,10 +19,17 @@ from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
 from configs.ground.signing import StopAlerts, write_address, write_token
 from configs.ground.text import write_time
+from configs.world.desk import WatchLevel
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
 from notifier.content.message_kind_base import TemplateContext, sms_stop_page
-from notifier.content.slot_answer_buttons import ANSWER_TAGS, SLOTS_TAG, UNSIGNED, list_answer_choices
+from notifier.content.slot_answer_buttons import (
+    ANSWER_TAGS,
+    LOOK_TAG,
+    SLOTS_TAG,
+    UNSIGNED,
+    list_answer_choices,
+)
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
@@ -96,6 +103,12 @@ class SlotOpening:
             **_list_days(moments, language),
         }
 
+    @property
+    def is_read(self) -> bool:
+        """Whether people watch the desk: the reader of a message may say what they see."""
+        desk = desks().get(self.detection.desk_id)
+        return desk is not None and desk.watch is WatchLevel.PEOPLE and desk.schedulable
+
     def find_place(self) -> tuple[str | None, str]:
         """Return where one goes, and the page where one books: of a department the town halls of these slots.
 
@@ -129,6 +142,7 @@ class ContentCache:
                 "stops": [(name, f"%stop{number}%") for number, name in enumerate(names)],
                 "answers": ANSWER_TAGS,
                 "slots_page": SLOTS_TAG,
+                "look_page": LOOK_TAG if any(each.is_read for each in openings) else "",
                 "sms_stop_page": sms_stop_page(),
             }
             url = openings[0].find_place()[1] if len(openings) == 1 else None

@@ -9,9 +9,9 @@ from functools import cache
 from uuid import UUID
 
 from api.models.answer import AnswerValue
+from api.models.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from api.models.user import Channel
-from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
-from configs.ground.signing import AnswerAlert, ShowSlots, write_link
+from configs.ground.signing import AnswerAlert, ReportLook, ShowSlots, write_link
 from configs.ground.text import truncate_line
 from notifier.content.message_kind_base import SLOT_DETECTED, ChoiceButton, Choices, ClaimedRow
 from notifier.content.messages import write_words
@@ -21,7 +21,8 @@ ANSWERED = "%answered%"  # the tag: the notification that a button answers
 # Placeholder of each answer's address in a text that many readers share.
 ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
 SLOTS_TAG = "%slots%"  # placeholder of the page that shows what is open
-UNSIGNED = dict.fromkeys((*ANSWER_TAGS.values(), SLOTS_TAG), "")
+LOOK_TAG = "%look%"  # placeholder of the page where its reader says what a desk's page shows
+UNSIGNED = dict.fromkeys((*ANSWER_TAGS.values(), SLOTS_TAG, LOOK_TAG), "")
 _ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
 _CHOSEN = "\N{CHECK MARK} "
 _LONGEST = 40  # characters of a name in a label
@@ -63,8 +64,9 @@ def name_answered(row: ClaimedRow) -> dict[str, str]:
 
 
 def write_slots_link(notification_ids: Sequence[UUID]) -> dict[str, str]:
-    """Return the address by its tag of the page that shows what of a message's slots is open."""
-    return {SLOTS_TAG: write_link(ShowSlots(notification_ids[0]))}
+    """Return by tag the pages that show what of a message's slots is open, and take what its reader sees."""
+    first = notification_ids[0]
+    return {SLOTS_TAG: write_link(ShowSlots(first)), LOOK_TAG: write_link(ReportLook(first))}
 
 
 def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert
 from api.models.base import new_id
+from api.models.desk import Source
 from api.models.notification import HeldFor, Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
@@ -97,12 +98,14 @@ def match_open_slots(
     inline: InlineClaim | None = None,
 ) -> list[UUID]:
     """Match a desk's open slots with some alerts; return the notifications to deliver."""
-    newest = _find_newest(session, desk_id)
-    if newest is None or not candidates(session, newest, now, alerts):
-        return []  # who waits for other desks waits for no lock of this one
-    session.execute(sa.select(_lock(sa.literal(desk_id))))
-    waiting = candidates(session, newest, now, alerts)
-    return _write(session, _find_untold(session, newest, waiting, now, is_round=True), now, inline)
+    written = []
+    for newest in _list_newest(session, desk_id):
+        if not candidates(session, newest, now, alerts):
+            continue  # who waits for other desks waits for no lock of this one
+        session.execute(sa.select(_lock(sa.literal(desk_id))))
+        waiting = candidates(session, newest, now, alerts)
+        written += _write(session, _find_untold(session, newest, waiting, now, is_round=True), now, inline)
+    return written
 
 
 def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID]]:
@@ -110,19 +113,23 @@ def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID
 
     It takes no lock, so the result may be out of date.
     """
-    newest = _find_newest(session, desk_id)
-    if newest is None:
-        return []
-    waiting = candidates(session, newest, now)
-    untold = _find_untold(session, newest, waiting, now, is_round=True, is_patient=True)
-    ranks = {each.user_id: each.plan_rank for each in untold.recipients}
-    wishes = sorted(untold.wishes, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
+    found = []
+    for newest in _list_newest(session, desk_id):
+        waiting = candidates(session, newest, now)
+        found.append(_find_untold(session, newest, waiting, now, is_round=True, is_patient=True))
+    ranks = {to.user_id: to.plan_rank for each in found for to in each.recipients}
+    untold = chain.from_iterable(each.wishes for each in found)
+    wishes = sorted(untold, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
     return _split_by_person((wish.alert.user_id, wish.alert.alert_id) for wish in wishes)
 
 
-def _find_newest(session: Session, desk_id: str) -> Detection | None:
+def _list_newest(session: Session, desk_id: str) -> list[Detection]:
+    """Return the newest detection of each source that has seen open slots of a desk."""
+    is_open = SlotRow.desk_id == desk_id, SlotRow.gone_at.is_(None)
     newest = sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc())
-    return session.scalar(newest.limit(1))
+    sources = session.scalars(sa.select(SlotRow.source).where(*is_open).distinct()).all()
+    found = [session.scalar(newest.where(Detection.source == each).limit(1)) for each in sorted(sources)]
+    return [each for each in found if each]
 
 
 def _find_untold(
@@ -150,16 +157,17 @@ def _find_untold(
     if not wishes:
         return nothing
     entitled_at = now if is_round else detection.seen_at
-    reached = recipients(session, {wish.alert.user_id for wish in wishes}, entitled_at)
+    is_report = detection.source is Source.REPORT
+    reached = recipients(session, {wish.alert.user_id for wish in wishes}, entitled_at, is_report=is_report)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
     return replace(nothing, wishes=wishes, recipients=reached)
 
 
 def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
-    """Return in a round a desk's open slots that were seen lately; of a detection its own."""
+    """Return in a round a desk's open slots that its source saw lately; of a detection its own."""
     confirmed = now - timedelta(seconds=unconfirmed_seconds())
-    given = {"desk_id": detection.desk_id, "confirmed": confirmed}
+    given = {"desk_id": detection.desk_id, "source": detection.source, "confirmed": confirmed}
     if not is_round:
         given = {"detection_id": detection.id, "at": detection.seen_at}
     rows = session.execute(_select_open(is_round=is_round), given).all()
@@ -176,7 +184,9 @@ def _select_open(*, is_round: bool) -> sa.Select[SlotRow, list[int]]:
     """Return a query that a process composes once: that took longer than its answer."""
     if is_round:
         chosen = sa.and_(
-            SlotRow.desk_id == sa.bindparam("desk_id"), SlotRow.seen_at > sa.bindparam("confirmed")
+            SlotRow.desk_id == sa.bindparam("desk_id"),
+            SlotRow.source == sa.bindparam("source"),
+            SlotRow.seen_at > sa.bindparam("confirmed"),
         )
     else:
         mine = sa.bindparam("detection_id", type_=sa.Uuid())
@@ -258,8 +268,12 @@ def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
     """Return all alerts that wait for a detection, in parts; higher plans are in the first, which leave first."""
     at, rank = detection.seen_at, sa.case({name: rank_plan(name) for name in PlanName}, value=Grant.plan)
     mine = Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at
-    highest = sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
-    waiting = select_waiting((sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)))
+    highest = (
+        sa.select(sa.func.coalesce(sa.func.max(rank), 0)).where(*mine).correlate(Alert).scalar_subquery()
+    )
+    is_report = detection.source is Source.REPORT
+    columns = sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)
+    waiting = select_waiting(columns, is_report=is_report)
     found = session.execute(waiting.order_by(highest.desc(), Alert.user_id), of_waiting(detection, at)).all()
     return _split_by_person(((row[0], row[1]) for row in found), _FEWEST)
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray
+from api.models.desk import DeskState, HostState, Source
 from api.models.notification import (
     PAID_CHANNELS,
     Match,
@@ -29,8 +30,8 @@ from api.models.notification import (
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import AFTER_REPORT, Channel, Contact, ContactState, Grant, User
 from configs.ground.message_groups import MessageGroup
-from configs.world.plan import plan, rank_plan
-from configs.world.prefecture import Procedure
+from configs.world.plan import PlanName, plan, rank_plan
+from configs.world.prefecture import Procedure, WatchLevel, desks
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
 from notifier.delivery.reader_wishes import CHOSE_TIMES
@@ -126,10 +127,14 @@ def candidates(
 ) -> list[Candidate]:
     """Return the targets that name the desk or one of its procedures, of alerts that wait and whose user is entitled.
 
+    What people report needs no plan, and is told while they may look at the desk: an operator's stop ends that.
     `alert_ids` asks for those alerts only. Ordered by alert. At most `most` + 1 targets are returned; if
     there are more, which ones is undefined.
     """
-    query = _select_candidates(some=alert_ids is not None, ordered=most is None)
+    is_report = detection.source is Source.REPORT
+    if is_report and not _is_reported(session, detection.desk_id):
+        return []
+    query = _select_candidates(some=alert_ids is not None, ordered=most is None, is_report=is_report)
     given = of_waiting(detection, entitled_at) | {"alert_ids": alert_ids, "most": (most or 0) + 1}
     found = [
         Candidate(alert_id, user_id, version, language, Limits(*limits), name, wants_call)
@@ -138,10 +143,22 @@ def candidates(
     return found if most is None else sorted(found, key=lambda each: each.alert_id)
 
 
-@lru_cache(maxsize=4)
-def _select_candidates(*, some: bool, ordered: bool) -> sa.Select[*tuple[Any, ...]]:
+def _is_reported(session: Session, desk_id: str) -> bool:
+    """Return whether people watch a desk, and no operator has stopped it or its host."""
+    desk = desks().get(desk_id)
+    if desk is None or not desk.schedulable or desk.watch is not WatchLevel.PEOPLE:
+        return False
+    stopped = sa.select(HostState.host).where(HostState.host == desk.host, HostState.stopped_at.is_not(None))
+    is_paused = sa.exists().where(DeskState.id == desk_id, DeskState.paused_at.is_not(None))
+    return not session.scalar(sa.select(sa.or_(stopped.exists(), is_paused)))
+
+
+@lru_cache(maxsize=8)
+def _select_candidates(*, some: bool, ordered: bool, is_report: bool) -> sa.Select[*tuple[Any, ...]]:
     first = Alert.id, Alert.user_id, Alert.limits_version, Alert.language
-    query = select_waiting((*first, *_LIMITS, Alert.name, Alert.voice_enabled), some=some)
+    query = select_waiting(
+        (*first, *_LIMITS, Alert.name, Alert.voice_enabled), some=some, is_report=is_report
+    )
     return query.order_by(Alert.id, AlertTarget.id) if ordered else query.limit(sa.bindparam("most"))
 
 
@@ -155,8 +172,12 @@ def of_waiting(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
     }
 
 
-def select_waiting(columns: Sequence[Any], *, some: bool = False) -> sa.Select[*tuple[Any, ...]]:
+def select_waiting(
+    columns: Sequence[Any], *, some: bool = False, is_report: bool = False
+) -> sa.Select[*tuple[Any, ...]]:
     """Return the query for alerts (all, or `some` that are named) that wait at a desk and whose user is entitled.
+
+    To what people report (`is_report`) everybody is.
 
     Most users who wait hold no plan, so targets and grants are found by indexes alone, and rows are read of the few
     entitled only. For `some`, a part of a crowd, only the targets of these alerts are read.
@@ -178,9 +199,12 @@ def select_waiting(columns: Sequence[Any], *, some: bool = False) -> sa.Select[*
         # A target names a desk or a procedure, never both: none comes twice.
         here = sa.union_all(ids.where(at_desk), ids.where(by_procedure)).subquery()
         query = query.join(here, here.c.alert_id == Alert.id).join(target, target.id == here.c.id)
+    query = query.where(Alert.enabled, Alert.closed_at.is_(None))
+    if is_report:
+        return query
     at: sa.BindParameter[datetime] = given("entitled_at")
     entitled = sa.exists().where(Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at)
-    return query.where(Alert.enabled, Alert.closed_at.is_(None), entitled)
+    return query.where(entitled)
 
 
 @lru_cache(maxsize=1)
@@ -314,27 +338,30 @@ class Recipient(NamedTuple):
     plan_rank: int = 0  # of the highest plan that covers the moment
 
 
-def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
+def recipients(
+    session: Session, user_ids: Collection[UUID], moment: datetime, *, is_report: bool = False
+) -> list[Recipient]:
     """Return the reachable contacts of these users on the channels of the plans that cover the moment.
 
-    Those of higher plans come first.
+    Those of higher plans come first. What people report goes by the channels that need no plan, too.
     """
+    free = plan(PlanName.NONE).channels if is_report else frozenset()
     given = {"user_ids": user_ids, "moment": moment}
     reached = [
         Recipient(
             contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
-            max(map(rank_plan, plans)),
+            max(map(rank_plan, filter(None, plans)), default=0),
         )
         for contact_id, user_id, channel, language, address, needs_claim, plans in session.execute(
-            _select_reachable(), given
+            _select_reachable(is_report=is_report), given
         )
-        if any(channel.value in plan(name).channels for name in plans)
+        if channel.value in free or any(channel.value in plan(name).channels for name in plans if name)
     ]  # fmt: skip
     return sorted(reached, key=lambda each: -each.plan_rank)
 
 
-@lru_cache(maxsize=1)
-def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
+@lru_cache(maxsize=2)
+def _select_reachable(*, is_report: bool) -> sa.Select[*tuple[Any, ...]]:
     moment: sa.BindParameter[datetime] = sa.bindparam("moment")
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
     waiting = sa.exists().where(
@@ -353,7 +380,7 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
             sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
         )
         .join(User, User.id == Contact.user_id)
-        .join(Grant, covering)
+        .join(Grant, covering, isouter=is_report)
         .where(Contact.user_id == sa.any_(sa.bindparam("user_ids", type_=UuidArray())))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
         .where(sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))

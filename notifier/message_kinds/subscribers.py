@@ -90,6 +90,11 @@ def _check_saved_alert(due: DueMessage) -> Skip | None:
     return Skip(State.SKIPPED, "alert waits already") if alert.enabled else None
 
 
+def _ask_for_reports(due: DueMessage) -> TemplateContext:
+    alert_id = due.params["alert"]
+    return TemplateContext(list_spots(due.params["desks"]) | {"url": account_page(f"alertes/{alert_id}")})
+
+
 def _say_decision(due: DueMessage) -> TemplateContext | Skip:
     """Return what became of a booking page that the reader gave."""
     query = sa.select(Candidate.prefecture_id, Candidate.url, Candidate.state)
@@ -277,6 +282,8 @@ KINDS = {
         lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")}),
         _check_saved_alert,
     ),
+    # For the same, once: people report what they see at a desk of it, behind a captcha.
+    "desk_reported": _kind(_ask_for_reports, _check_saved_alert),
     # To who gave a candidate's address, once.
     "page_decided": MessageKind(
         to=REACHABLE_MAIL,

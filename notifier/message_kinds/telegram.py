@@ -16,10 +16,17 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.answer import AnswerValue, MatchAnswer, find_last_change
 from api.models.base import is_any_of
+from api.models.bot_buttons import (
+    ALL,
+    shorten_id,
+    write_alert_button,
+    write_language_button,
+    write_look_button,
+)
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
-from configs.ground.bot_buttons import ALL, shorten_id, write_alert_button, write_language_button
 from configs.ground.text import MESSAGE_LANGUAGES, write_time
+from configs.world.prefecture import desks
 from notifier.content.desk_location import location_of, name_desk, name_place
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
@@ -49,12 +56,13 @@ from notifier.content.slot_answer_buttons import (
     write_slots_link,
 )
 
-COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
+COMMANDS = ("alerts", "vu", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"
 REPLIES = (_KIND, "slot_answered")  # to commands and buttons
 _LANGUAGES_IN_ROW = 3
 _MOST = 10  # alerts in one message
 _LONGEST = 200  # alerts that are read: a user keeps fewer, but may have stopped some within the day
+_LOOKS = ("vu", "look")  # views
 _ACTIONS = ("pause", "resume", "stop")
 # By what state an alert has, what may be done with it.
 _POSSIBLE = {
@@ -133,6 +141,8 @@ def _reply(due: DueMessage) -> TemplateContext:
     """
     view = due.params["view"]
     alerts: list[ListedAlert] = []
+    if view in _LOOKS:
+        return _describe_looks(due, view)
     if view not in ("language", "help"):
         found = _list_alerts(due.session, due.contact.user_id, due.now)
         alerts = [each for each in found if each.allows(view)] if view in _ACTIONS else found
@@ -156,6 +166,33 @@ def _describe(view: str, alerts: Sequence[ListedAlert], language: str) -> Templa
         return TemplateContext(values, choices=rows)
     actions = (view,) if view in _ACTIONS else _ACTIONS
     return TemplateContext(values, account_page("dashboard"), choices=_list_buttons(shown, actions, language))
+
+
+def _describe_looks(due: DueMessage, view: str) -> TemplateContext:
+    """Return the desks that the reader may look at: which one, or one with its page and what may be seen there."""
+    found = [desks()[each] for each in due.params.get("desks", ()) if each in desks()][:_MOST]
+    values: dict[str, Any] = {
+        "view": view if found else "vu",
+        "read_desks": [
+            {"where": location_of(each.id, each.prefecture_id).where, "label": each.message_label[:_LONGEST]}
+            for each in found
+        ],
+        "event": due.params.get("event"),
+        "account": None,
+    }
+    if values["view"] == "vu":
+        data = [(str(number), write_look_button("open", each.id)) for number, each in enumerate(found, 1)]
+        return TemplateContext(
+            values, account_page("regards"), choices=tuple((ChoiceButton(*each),) for each in data)
+        )
+    buttons = [
+        ChoiceButton(write_words(_KIND, due.language, "act", seen), write_look_button(seen, found[0].id))
+        for seen in ("slots", "none", "unseen")
+    ]
+    replaces = due.params.get("replaces", "")
+    return TemplateContext(
+        values, found[0].url, choices=tuple((each,) for each in buttons), replaces=replaces
+    )
 
 
 def name_edit(contact_id: UUID | None, message: str) -> str:

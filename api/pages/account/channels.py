@@ -94,7 +94,6 @@ def read_channels() -> dict[str, Any]:
         "has_bot": settings().telegram_bot_name is not None,  # Telegram can be linked here
         "plan_url": url_for("plan.show_plan"),  # where SMS and push need a plan first
         "push": push,
-        "may_push": Channel.PUSH.value in plan(account.plan).channels,
         "beyond": _list_beyond(account),
     }
 

@@ -64,6 +64,7 @@ _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "desk_watched": _l("Page de rendez-vous de nouveau surveillée"),
     "page_decided": _l("Page de rendez-vous que vous avez indiquée"),
     "desk_watchable": _l("Page de rendez-vous que nous pouvons surveiller"),
+    "desk_reported": _l("Page lue par ceux qui attendent"),
     "release_soon": _l("Publication prochaine de places"),
 }
 _WITHHELD = {

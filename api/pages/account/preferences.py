@@ -245,6 +245,8 @@ class MessageSettings(Body):
     quiet_slots: Flag
     calls_from: Hour
     calls_until: Hour
+    told_in_doubt: Flag
+    may_be_asked: Flag
 
     @field_validator("quiet_until")
     @classmethod
@@ -293,6 +295,8 @@ def fill_settings(state: NotificationState) -> dict[str, Any]:
         "quietSlots": bool(quiet and quiet.slots),
         "callsFrom": state.call_hours.begins,
         "callsUntil": state.call_hours.until,
+        "toldInDoubt": state.told_in_doubt,
+        "mayBeAsked": state.may_be_asked,
     }
 
 
@@ -311,7 +315,7 @@ def build_changes(wish: MessageSettings, state: NotificationState) -> Notificati
             for name in _GROUPS
         },
         "slotRhythm": sent["slotRhythm"],
-        "digestAt": sent["digestAt"],
+        **{name: sent[name] for name in ("digestAt", "toldInDoubt", "mayBeAsked")},
         "quietHours": quiet if wish.is_quiet else None,
         "callHours": {"from": sent["callsFrom"], "until": sent["callsUntil"]},
     })  # fmt: skip

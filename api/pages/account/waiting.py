@@ -15,12 +15,13 @@ from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure, write
 from api.pages.cookies import find_login, lead_to
 from api.pages.forms import Form
 from api.pages.registration_state import forget_registration
+from api.prefectures.queries import list_serving_desks
 from api.web.doors import Door
 from api.web.languages import read_language
 from api.web.stranger_mail import count_mail
 from configs.ground.addresses import fold_address
 from configs.ground.encryption import lookup_hashes
-from configs.world.desk import Procedure
+from configs.world.desk import Procedure, WatchLevel
 from configs.world.prefecture import Prefecture
 
 area = Area("waiting", __name__)
@@ -80,4 +81,5 @@ def _render(form: Form[EmailBody], place: Prefecture, procedure: Procedure) -> s
         place=place,
         name=PROCEDURE_NAMES[procedure],
         slug=write_slug(procedure),
+        is_read=any(each.watch is WatchLevel.PEOPLE for each in list_serving_desks(place, procedure)),
     )

@@ -32,6 +32,7 @@ GRADES: dict[str, str] = {
 }
 WATCH_LEVELS: dict[str, str] = {
     WatchLevel.FULL: "complète",
+    WatchLevel.PEOPLE: "par ceux qui regardent",
     WatchLevel.PRESENCE: "présence seule",
     WatchLevel.NONE: "aucune",
 }

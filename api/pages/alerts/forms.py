@@ -101,6 +101,7 @@ class WishPage:
     watchable: Sequence[Desk] | None = None  # where what was wished is not: the desks here that are
     reasons: Sequence[str] = ()  # and why it is not
     needs_plan: bool = False  # nothing is wrong with it: a plan is chosen next
+    is_free: bool = False  # people's reports alone serve it
 
     def offer_calls(self, user_id: UUID, alert: AlertAnswer | None) -> None:
         """Show the calls to who has a plan with them, or an alert that wants some."""
@@ -129,7 +130,8 @@ class WishPage:
         wish = NewAlert.model_validate({"prefectureId": self.place.id} | wished)
         with autocommit_session() as s:
             found = resolve_wish(s, wish)
-            if found.must_wait:
+            self.is_free = found.is_free
+            if found.must_wait and not found.is_free:
                 self.watchable = list_watchable(self.place, found.standings)
                 self.reasons = _list_reasons(found)
 

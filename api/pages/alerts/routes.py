@@ -81,7 +81,9 @@ def create_alert() -> ResponseReturnValue:
         return redirect(page.build_plan_url(), 303)
     if answer is None:
         return _render_wish(page), _INVALID
-    if answer.is_active:
+    if answer.is_free:
+        text = _("Votre alerte est créée, gratuitement. Nous vous prévenons de ce que d’autres voient ici.")
+    elif answer.is_active:
         text = _("Votre alerte est créée. Nous vous prévenons dès qu’une place se libère.")
     else:
         text = _("C’est noté : nous vous prévenons dès que nous voyons ces places.")
@@ -173,7 +175,7 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
         if not error.plans:
             return _refuse(id, error)
         return _render_alert(read_alert_view(current_user_id(), id), error), _INVALID
-    return _lead_to(id, _("L’alerte est surveillée.") if enabled else _("L’alerte est en pause."))
+    return _lead_to(id, _("L’alerte est active.") if enabled else _("L’alerte est en pause."))
 
 
 @area.action("/alertes/<uuid:id>/essai", Access.PERSONAL)

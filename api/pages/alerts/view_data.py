@@ -18,12 +18,14 @@ from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
 from api.models.notification import Match
 from api.models.user import Channel
+from api.models.watchability import Hindrance
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
 from api.pages.words import (
     CHANNEL_NAMES,
     CLASSES,
     DOUBTED,
+    READ,
     TROUBLED,
     WatchClass,
     classify_watch,
@@ -38,7 +40,7 @@ from configs.ground.clock import clock
 from configs.ground.signing import MoveReminders, write_token
 from configs.ground.text import write_time
 from configs.world.desk import zone_of
-from configs.world.plan import Plan, PlanName
+from configs.world.plan import Plan, PlanName, plan
 from configs.world.prefecture import desks, prefectures
 
 _l = lazy_gettext
@@ -70,7 +72,8 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
         open_desks = read_open_desks(s, Match.alert_id == alert_id)
         held = find_entitlement(s, user_id, clock())
         appointment_id = find_appointment_to_come(s, alert_id)
-        setup = read_channel_setup(s, user_id, held.plan)
+        free_channels = plan(PlanName.NONE).channels if answer.is_free else frozenset()
+        setup = read_channel_setup(s, user_id, held.plan.channels | free_channels)
         is_found = answer.closed_because is ClosedBecause.FOUND
         end_offer = read_end_offer(s, user_id) if is_found else None
     return {
@@ -82,18 +85,26 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> dict[str, Any]:
         "end_offer": end_offer,  # the subscription, where nothing is waited for any more
         "setup": setup,  # of the plan's channels
         "channels": list(_name_channels(setup, answer, held.plan)),  # by which its messages go
-        "has_plan": held.plan.name is not PlanName.NONE,  # without one nothing is sent
+        # Whether anything is sent: by a plan, or of what people report
+        "is_told": held.plan.name is not PlanName.NONE or answer.is_free,
+        # An alert that waits, and could be told what people report
+        "may_be_told": answer.awaits_watch
+        and any(each.not_watchable is Hindrance.PEOPLE for each in answer.desks),
+        # Desks of an open alert at which its reader may look
+        "looked_at": [
+            each for each in answer.desks if each.not_watchable is Hindrance.PEOPLE and not answer.closed_at
+        ],
         "next_plan_starts_at": held.next_starts_at,  # where one was bought that begins later
         # Of the page of an appointment's reminders
         "reminder_token": write_token(MoveReminders(appointment_id)) if appointment_id else None,
     }
 
 
-def _name_channels(setup: Sequence[ChannelSetup], alert: AlertAnswer, plan: Plan) -> Iterator[LazyString]:
+def _name_channels(setup: Sequence[ChannelSetup], alert: AlertAnswer, held: Plan) -> Iterator[LazyString]:
     for each in setup:
         if each.is_used:
             yield CHANNEL_NAMES[each.channel]
-    may_call = alert.voice.enabled and Channel.VOICE.value in plan.channels
+    may_call = alert.voice.enabled and Channel.VOICE.value in held.channels
     if may_call and any(each.channel is Channel.SMS and each.is_ready for each in setup):
         yield CHANNEL_NAMES[Channel.VOICE]
 
@@ -160,7 +171,7 @@ def write_freshness(at: datetime) -> str:
 def _find_trouble(alert: AlertAnswer) -> WatchClass | None:
     """Return how the best of its desks is watched, where that is not as promised."""
     best = min(map(classify_watch, alert.desks), key=CLASSES.index, default=None)
-    return best if best in (DOUBTED, TROUBLED) else None
+    return READ if alert.is_free else best if best in (DOUBTED, TROUBLED) else None
 
 
 def _find_state(alert: AlertAnswer) -> str:

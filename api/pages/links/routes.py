@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.pages.area import Access
-from api.pages.links import account_views, answer_views, contract_views, slot_views, stop_views
+from api.pages.links import account_views, answer_views, contract_views, look_views, slot_views, stop_views
 from api.pages.links.area import area
 from api.web.doors import Door
 from configs.ground.signing import (
@@ -26,6 +26,7 @@ from configs.ground.signing import (
     MoveReminders,
     OpenPortal,
     RefundClosedDesk,
+    ReportLook,
     ResetPassword,
     ReturnAddress,
     ShowProof,
@@ -58,6 +59,7 @@ VIEWS: Mapping[type[Link], tuple[View, View | None, Door]] = {
     TellHowItWent: (answer_views.ask_went, answer_views.take_answer, Door.SIGNED),
     AcknowledgeIncident: (account_views.ask_acknowledge, account_views.acknowledge, Door.SIGNED),
     ShowProof: (stop_views.show_proof, None, Door.SIGNED),
+    ReportLook: (look_views.ask_look, look_views.take_look, Door.SIGNED),
     ShowSlots: (slot_views.show_slots, None, Door.SIGNED),
     ConfirmDeclaration: (contract_views.show_declaration, contract_views.confirm_declaration, Door.SIGNED),
     ConfirmCancellation: (contract_views.show_notice, contract_views.answer_notice, Door.SIGNED),

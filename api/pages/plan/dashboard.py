@@ -34,7 +34,7 @@ def read_dashboard(query: AlertQuery, ordered: PlanName | None, *, paid: bool) -
         open_desks = read_open_desks(s, is_any_of(Match.alert_id, [each.id for each in page.items]))
         closed = list_closed_alerts(s, user_id, _MOST_CLOSED) if query.before is None else []
         states = read_channel_states(s, user_id)
-        setup = read_channel_setup(s, user_id, plan(account.plan))
+        setup = read_channel_setup(s, user_id, plan(account.plan).channels)
         is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
         stopped_last = not is_served and has_stopped_last(s, user_id)
     alerts = [describe_alert(each) | {"open": open_desks.get(each.id, [])} for each in page.items]

@@ -200,7 +200,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         alerts = read_alert_page(s, user_id, AlertQuery()).items
         mine = find_user_standings(s, user_id)
         facts = read_watch_facts(s, mine)
-        states, setup = read_channel_states(s, user_id), read_channel_setup(s, user_id, plan(name))
+        states, setup = read_channel_states(s, user_id), read_channel_setup(s, user_id, plan(name).channels)
         try:
             quote = build_quote(s, current_user(), name)
         except ApiError as error:

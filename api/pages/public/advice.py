@@ -6,7 +6,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 
-from api.models.watchability import is_lasting
+from api.models.watchability import Hindrance, is_unseen
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook, OutlookDesk
 from api.pages.area import Access, Area
@@ -55,6 +55,10 @@ def read_advice(place: Prefecture, procedure: Procedure) -> dict[str, Any]:
         "reason": (views[0]["reason"] if views else _NONE_KNOWN) if found.unwatched else None,
         # What helps without a watch
         "ways": list_other_ways(procedure) if found.unwatched else [],
+        # Desks that people watch, where checks see nothing
+        "read_desks": [each for each in found.desks if each.not_watchable is Hindrance.PEOPLE]
+        if found.unwatched
+        else [],
         "is_foreigners": procedure in _FOREIGNERS,
         # Where to ask to be told when they are
         "waiting_url": url_for("waiting.ask_address", id=place.id, procedure=write_slug(procedure)),
@@ -83,7 +87,7 @@ def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
     return {
         "answer": answer,
         "watch": classify_watch(answer),
-        "is_folded": is_lasting(answer.not_watchable),  # nobody watches it: one of a folded list
+        "is_folded": is_unseen(answer.not_watchable),  # nobody watches it: one of a folded list
         "reason": explain_desk(desk, answer.not_watchable),  # why it is not seen
         "website": name_website(desk),
         "heat": build_heat_map(history.cells),

@@ -161,7 +161,8 @@ def _list_paid_alerts(session: Session, now: datetime) -> list[Alert]:
         .join(Payment, Payment.id == Grant.payment_id)
         .where(Grant.starts_at <= now, Grant.ends_at > now, Payment.status == PaymentStatus.COMPLETED)
     )
-    waiting = sa.select(Alert).where(Alert.enabled, Alert.closed_at.is_(None), Alert.user_id.in_(holders))
+    mine = sa.select(Alert).where(Alert.user_id.in_(holders))
+    waiting = mine.where(Alert.enabled, ~Alert.is_free, Alert.closed_at.is_(None))
     return list(session.scalars(waiting.order_by(Alert.id).options(selectinload(Alert.targets))))
 
 
@@ -187,7 +188,7 @@ def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
 def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[datetime, Sequence[Payment]]:
     now, alert = clock(), get_owned(session, user_id, alert_id)
     closed_at = _find_closing(alert, _list_closed_desks(session, now), now)
-    if closed_at is None:
+    if closed_at is None or alert.is_free:
         raise ApiError(409, "desk-open", "a desk of this alert is open, or closed less than a day ago")
     # What ran before this alert waited there was used, or is given back as time without watching.
     closed_at = max(closed_at, alert.watched_since) if alert.enabled else now

@@ -214,6 +214,7 @@ def _add_ordered_alert(session: Session, payment: Payment) -> bool:
     wish = NewAlert.model_validate_json(json.dumps(payment.alert_wish))
     try:
         found = resolve_wish(session, wish)
+        found.check(is_sold=True)
         with session.begin_nested():
             alert = create_alert(session, payment.user_id, found, needs_plan=not payment.begins_later)
             note_ordered_consent(alert, payment.consented_at or payment.created_at)

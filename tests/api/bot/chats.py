@@ -8,10 +8,10 @@ from uuid import UUID
 
 from flask.testing import FlaskClient
 
+from api.models.bot_buttons import shorten_id, write_answer_button
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.ground.bot_buttons import shorten_id, write_answer_button
 from tests.clients import Person
 from tests.factories import Announcement, add_contact, announce, rows
 

@@ -9,17 +9,19 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
-from api.models.notification import Notification
-from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.ground.bot_buttons import (
+from api.models.bot_buttons import (
     ALL,
     shorten_id,
     write_alert_button,
     write_answer_button,
     write_language_button,
+    write_look_button,
 )
+from api.models.notification import Notification
+from api.models.report import Report, ReportKind, ReportVia
+from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.alerts.test_answers import read_answer
@@ -29,7 +31,8 @@ from tests.clients import People, Person
 from tests.factories import add_alert, add_desk, change, get, remove, rows
 from tests.in_turn import in_turn
 
-COMMANDS = ["/alerts", "/pause", "/resume", "/stop", "/language", "/unlink", "/help"]
+READ = "melun_77/visa"  # people watch it
+COMMANDS = ["/vu", "/alerts", "/pause", "/resume", "/stop", "/language", "/unlink", "/help"]
 
 
 @pytest.fixture
@@ -440,3 +443,33 @@ def chat(client: FlaskClient, contact_id: object) -> BotUser:
 def stranger(client: FlaskClient) -> BotUser:
     """Give a chat without an account."""
     return BotUser(client, 55_555)
+
+
+def test_a_look_is_given_by_vu_which_leads_to_the_page_first(
+    frozen: time_machine.Traveller, chat: BotUser, camille: Person
+) -> None:
+    chat.write("/vu")
+    add_desk(READ)
+    add_alert(camille.id, AlertTarget(desk_id=READ), is_free=True)
+    change(User, created_at=clock() - timedelta(days=2))
+    chat.write("/vu")
+    frozen.shift(timedelta(seconds=30))
+    answer = chat.press(write_look_button("none", READ))
+    assert answer["text"] == "Merci, c’est noté."
+    assert replies() == [
+        {"view": "vu"},
+        {"view": "look", "desks": [READ]},
+        {"view": "look", "event": "look_noted", "replaces": "77", "desks": [READ]},
+    ]
+    (report,) = rows(Report)
+    assert (report.kind, report.via, report.opened_at) == (
+        ReportKind.NONE, ReportVia.TELEGRAM, clock() - timedelta(seconds=30),
+    )  # fmt: skip
+
+
+def test_a_look_by_who_may_not_report_or_at_another_desk_is_refused(chat: BotUser, camille: Person) -> None:
+    add_desk(READ)
+    add_alert(camille.id, AlertTarget(desk_id=READ), is_free=True)  # the account is younger than a day
+    for desk_id in (READ, "bobigny_93/titre-sejour"):
+        assert chat.press(write_look_button("slots", desk_id))["show_alert"]
+    assert rows(Report) == []

@@ -244,7 +244,7 @@ def test_two_tabs_pause_once_and_resume_once(camille: Browser, alert: UUID, door
     hold()
     for action, text, enabled in (
         ("pause", "L’alerte est en pause.", False),
-        ("reprendre", "L’alerte est surveillée.", True),
+        ("reprendre", "L’alerte est active.", True),
     ):
         camille.get(f"/alertes/{alert}")
         tab = camille.page

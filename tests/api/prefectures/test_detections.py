@@ -200,7 +200,7 @@ def test_a_prefecture_that_left_the_files_still_counts_and_figures_for_everybody
     assert {"prefectureId": "gone_99", "total": 1, "today": 0} in found["byPrefecture"]
     found = stats(client, "/api/stats")
     assert (found["total"], found["today"], len(found["byPrefecture"])) == (1, 0, 4)
-    assert found["desks"] == {"full": 2, "presence": 1, "none": 1}
+    assert found["desks"] == {"full": 2, "people": 1, "presence": 1, "none": 1}
 
 
 PAGE = "<html><script>alert(1)</script>Évry".encode("latin-1")

@@ -111,6 +111,7 @@ def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskCl
     assert tiles["2A"] == {
         "department": "2A", "row": 15, "column": 12, "prefectureId": None, "name": None, "desks": 0,
         "watchLevel": "none", "status": None, "notWatchable": None, "lastProvenAt": None, "sureUntil": None,
+        "lastLookAt": None,
     }  # fmt: skip
     assert (tiles["95"]["prefectureId"], tiles["95"]["desks"]) == ("cergy_95", 0)
 
@@ -139,7 +140,7 @@ def test_a_page_that_closed_or_moved_cannot_be_watched(
     add_desk("melun_77/titre-sejour")
     save(Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.SILENT, detail="x", starts_at=clock()))
     tiles = read(client)
-    assert (tiles["93"]["watchLevel"], tiles["77"]["watchLevel"]) == ("presence", "none")
+    assert (tiles["93"]["watchLevel"], tiles["77"]["watchLevel"]) == ("presence", "people")
     add_desk(last_outcome=Outcome.NO_SLOTS)
     frozen.shift(timedelta(seconds=6))
     assert read(client)["93"]["watchLevel"] == "full"

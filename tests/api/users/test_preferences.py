@@ -82,6 +82,7 @@ def test_at_first_all_arrives_at_once_but_news(subscriber: Person) -> None:
             "payment": {"email": True, "sms": None, "telegram": None, "push": None},
         },
         "quietHours": None, "slotRhythm": "at_once", "digestAt": "07:00", "timeZone": "Europe/Paris",
+        "toldInDoubt": False, "mayBeAsked": False,
     }  # fmt: skip
 
 

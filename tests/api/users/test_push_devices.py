@@ -234,10 +234,8 @@ def test_what_leads_elsewhere_cannot_encrypt_or_has_no_name_is_refused(
     assert devices() == []
 
 
-def test_without_a_plan_push_is_refused_with_the_plans_that_have_it(person: People) -> None:
-    answer = add(person())
-    assert problem(answer) == (402, "plan-needed")
-    assert [each["plan"] for each in answer.json["plans"]] == ["URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL"]
+def test_push_needs_no_plan_for_what_people_report_costs_nothing(person: People) -> None:
+    assert add(person()).status_code == 201
 
 
 def test_where_no_keys_are_set_up_none_is_added(camille: Person, settings_env: Callable[..., None]) -> None:

@@ -10,7 +10,8 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.ground import bot_buttons, encryption, signing
+from api.models import bot_buttons
+from configs.ground import encryption, signing
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import SettingMissing
@@ -31,6 +32,7 @@ PURPOSES: list[tuple[signing.Link, str, timedelta | None]] = [
     (signing.StopAlerts((ID,)), "stop", 30 * DAY),
     (signing.StopAlerts((ID, uuid4())), "stop", 30 * DAY),
     (signing.AnswerAlert(ID), "answer", 30 * DAY),
+    (signing.ReportLook(ID), "look", HOUR),
     (signing.MoveReminders(ID), "reminder", 30 * DAY),
     (signing.TellHowItWent(ID, well=False), "went", 30 * DAY),
     (signing.AcknowledgeIncident(1, ID), "incident", 30 * DAY),
@@ -142,6 +144,14 @@ def test_an_answer_is_read_as_it_was_written(answer: str, key: UUID, match: UUID
 def test_an_action_is_read_as_it_was_written(action: str, alert: UUID | str) -> None:
     data = bot_buttons.write_alert_button(action, alert)
     assert bot_buttons.read_button(data) == bot_buttons.AlertButton(action, alert)
+    assert len(data.encode()) <= bot_buttons.MOST_BYTES
+
+
+@pytest.mark.parametrize("seen", ["open", "slots", "none", "unseen"])
+@given(desk=st.text(max_size=200))
+def test_a_look_is_read_as_it_was_written(seen: str, desk: str) -> None:
+    data = bot_buttons.write_look_button(seen, desk)
+    assert bot_buttons.read_button(data) == bot_buttons.LookButton(seen, bot_buttons.digest_desk(desk))
     assert len(data.encode()) <= bot_buttons.MOST_BYTES
 
 

@@ -37,6 +37,7 @@ def _desk(**changed: Any) -> Desk:
 def test_stale_retired_and_unwatchable_desks_are_not_scheduled(grade: Grade, watch: WatchLevel) -> None:
     expected = grade in (Grade.CONFIRMED, Grade.UNCONFIRMED) and watch in (
         WatchLevel.FULL,
+        WatchLevel.PEOPLE,
         WatchLevel.PRESENCE,
     )
     assert _desk(grade=grade, watch=watch).schedulable is expected

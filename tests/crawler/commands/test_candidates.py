@@ -31,7 +31,7 @@ def accept(number: str, **entry: Any) -> Any:
     url = f"https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/{number}/"
     desk = {
         "slug": f"visa-{number}", "label": "Visas", "procedures": ["VISA"], "platform": "rdvpref", "url": url,
-        "watch": "presence", "grade": "unconfirmed", "source": "named by a user; accepted by an operator",
+        "watch": "people", "grade": "unconfirmed", "source": "named by a user; accepted by an operator",
     }  # fmt: skip
     return add_candidate(
         number,
@@ -59,7 +59,7 @@ def test_accepted_candidates_are_written_once_sorted_with_source_and_date(
     *_, first, second = load_prefectures(folder)["bobigny_93"].desks
     assert (first.slug, second.slug) == ("visa-4443", "visa-4500")
     assert (first.date, first.source, first.watch) == (
-        clock().date(), "named by a user; accepted by an operator", WatchLevel.PRESENCE,
+        clock().date(), "named by a user; accepted by an operator", WatchLevel.PEOPLE,
     )  # fmt: skip
     assert {get(Candidate, each).state for each in ids} == {CandidateState.WRITTEN}
     assert "no accepted candidate waits" in scrapy(capsys, "candidates", "--write")[1]
@@ -77,6 +77,6 @@ def test_a_process_of_its_own_writes_them_too(folder: Path) -> None:
 def test_an_entry_that_its_platform_refuses_changes_no_file(folder: Path) -> None:
     id_ = accept("4443", watch="full")
     before = (folder / "bobigny_93.yaml").read_text("utf-8")
-    assert "write `watch: presence`" in str(command("candidates", "--write"))
+    assert "write `watch: people`" in str(command("candidates", "--write"))
     assert (folder / "bobigny_93.yaml").read_text("utf-8") == before
     assert get(Candidate, id_).state is CandidateState.ACCEPTED

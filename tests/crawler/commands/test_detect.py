@@ -77,7 +77,7 @@ def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_loads(
     if name not in COMPLETE:
         assert f"docs/platforms/{name}.md" in (desk.because or "")
         return
-    wanted = {Outcome.CAPTCHA} if desk.watch == "presence" else CONCLUSIVE
+    wanted = {Outcome.CAPTCHA} if desk.watch == "people" else CONCLUSIVE
     assert held.check(desk).outcome in wanted
 
 

@@ -29,7 +29,7 @@ PAGE = f"/rdvpref/reservation/demarche/{FORM}/"
 
 
 def check(held: Held, sandbox: "Running", page: str = PAGE) -> CheckItem:
-    desk = make_desk(f"{sandbox.site(SITE)}{page}", platform="rdvpref", watch="presence")
+    desk = make_desk(f"{sandbox.site(SITE)}{page}", platform="rdvpref", watch="people")
     item = held.check(desk)
     assert isinstance(item, CheckItem)
     return item
@@ -67,7 +67,7 @@ def test_where_no_captcha_stands_the_hours_are_read(held: Held, sandbox: "Runnin
 def listed(sandbox: "Running", database: str, tmp_path: Path, settings_env: Callable[..., None]) -> Desk:
     """Give the stand-in's procedure as the desk of a file, with its row."""
     url = f"{sandbox.site(SITE)}{PAGE}"
-    entry = desk_entry("titre", url, clock().date(), watch="presence").replace("ezbooking", SITE)
+    entry = desk_entry("titre", url, clock().date(), watch="people").replace("ezbooking", SITE)
     (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[entry], capital="Évry"))
     settings_env(PREFECTURES_DIR=tmp_path, HTTP_DEADLINE_SECONDS=20)
     (desk,) = desks().values()

@@ -121,7 +121,7 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
     "label, platform, how, said",
     [
         ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "# choose its procedures", "grade: unconfirmed"]),
-        ("Titre de séjour : première demande", "rdvpref", {}, ["watch: presence"]),
+        ("Titre de séjour : première demande", "rdvpref", {}, ["watch: people"]),
         ("012: #{[yes", "ezbooking", {}, ["procedures: [AUTRE]"]),
         ("", "ezbooking", {}, ["Page de rendez-vous n° 23014"]),
         ("Passeport", "ants", {"parameters": {"department_code": "01"}}, ["parameters: {department_code: '01'}"]),

@@ -12,7 +12,7 @@ import yaml
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.desk import DeskState, OutageReason
+from api.models.desk import DeskState, HostState, OutageReason
 from api.models.discovery import DriftReason
 from api.models.user import Channel, Role
 from configs.world.desk import Outcome
@@ -36,7 +36,7 @@ from tests.crawler.incidents.incidents_world import (
     waits,
     watched,
 )
-from tests.factories import change, get
+from tests.factories import change, get, save
 from tests.waiting import until
 
 _WAITING = sa.text(
@@ -324,3 +324,56 @@ def test_a_department_is_told_when_its_round_is_short_enough(
     for seconds, kinds in ((None, []), (901, []), (900, ["desk_watchable"])):
         change(DeskState, DeskState.id == "evry_91/mairies", feasible_seconds=seconds)
         assert [each.kind for each in told(NOW)] == kinds
+
+
+# Desks that people watch: waiting alerts are asked once; free ones wait again when checks see the desk.
+
+
+@pytest.fixture
+def people_at_a(
+    three_desks: object, tmp_path: Path, settings_env: Callable[..., None]
+) -> Callable[[str], None]:
+    """Set the watch level of desk a."""
+    file = tmp_path / "prefectures" / "evry_91.yaml"
+    entry = yaml.safe_load(file.read_text())
+
+    def write(level: str) -> None:
+        entry["desks"][0] |= {"watch": level}
+        file.write_text(yaml.safe_dump(entry))
+        settings_env(PREFECTURES_DIR=file.parent)
+        reload_desk_files()
+
+    write("people")
+    return write
+
+
+@pytest.mark.usefixtures("people_at_a")
+def test_who_waits_is_asked_once_about_reports_and_not_enrolled() -> None:
+    alert = keeps(A)
+    desk("a")
+    assert [row.kind for row in told(NOW)] == ["desk_reported"]
+    assert still_kept(alert)
+    assert told(NOW + HOUR) == []
+
+
+@pytest.mark.usefixtures("people_at_a")
+def test_nobody_is_asked_where_the_host_was_stopped() -> None:
+    keeps(A)
+    desk("a")
+    save(HostState(host="127.77.0.91:8800", stopped_at=NOW, stop_reason="asked to", updated_at=NOW))
+    assert told(NOW) == []
+
+
+@pytest.mark.parametrize("has_plan", [False, True])
+def test_a_free_alert_of_a_desk_that_checks_see_now_is_told_once_and_waits_or_goes_on_by_the_plan(
+    people_at_a: Callable[[str], None], has_plan: bool
+) -> None:
+    alert = waits(person(), A, ends=NOW + HOUR if has_plan else NOW - HOUR)
+    change(Alert, Alert.id == alert, is_free=True)
+    desk("a")
+    assert told(NOW) == []
+    people_at_a("full")
+    checked("a", (Outcome.NO_SLOTS, NOW))
+    assert [row.kind for row in told(NOW)] == ([] if has_plan else ["desk_watchable"])
+    assert told(NOW + MINUTE) == []
+    assert (get(Alert, alert).enabled, get(Alert, alert).is_free) == (has_plan, False)

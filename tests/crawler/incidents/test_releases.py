@@ -123,7 +123,7 @@ def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., No
     for each in (with_sms, without):
         waits(each, A, ends=BEGINS + timedelta(days=30))
     smaller = next(
-        each.name for each in plans().values() if each.channels and Channel.SMS.value not in each.channels
+        each.name for each in plans().values() if each.alerts and Channel.SMS.value not in each.channels
     )
     change(Grant, Grant.user_id == without, plan=smaller)
     made = reminded(BEGINS - MINUTE)

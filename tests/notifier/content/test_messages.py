@@ -46,6 +46,7 @@ SLOT: dict[str, Any] = {
     "more_days": 0,
 }
 SLOTS_PAGE = "http://localhost:4000/l/places.abc.def"
+LOOK_PAGE = "http://localhost:4000/l/look.abc.def"
 SPOTS = [DeskInfo("Val-d'Oise (95)", LABEL, URL), DeskInfo("Essonne (91)", "Naturalisation", URL)]
 SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
 WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None,
@@ -78,13 +79,14 @@ ALERT_WEEK: dict[str, Any] = {
 STOP_PAGE = "rdvpriority.fr/alertes"
 OWN_FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "answers": ANSWERS, "sms_stop_page": STOP_PAGE,
-        "slots_page": SLOTS_PAGE},
+        "slots_page": SLOTS_PAGE, "look_page": LOOK_PAGE},
     "slot_call": {"openings": [SLOT]},
     "call_missed": {"openings": [SLOT], "sms_stop_page": STOP_PAGE},
     "slot_gone": {"openings": [SLOT], "gone_hour": "10:04", "given": [{"value": "too_late", "name": None}],
         "is_found": False, "asks": None},
     "slot_answered": {"openings": [SLOT], "stops": [(None, STOP)], "is_gone": False, "given": [{"value": "found",
-        "name": "Maman"}], "asks": "stopped", "is_found": False, "slots_page": SLOTS_PAGE},
+        "name": "Maman"}], "asks": "stopped", "is_found": False, "slots_page": SLOTS_PAGE,
+        "look_page": LOOK_PAGE},
     "bot_reply": {"event": "linked", "account": "c…@example.org", "view": "alerts", "alerts": [{"number": 1,
         "place": "Essonne (91)", "name": "Maman", "state": "active"}], "more": True, "commands": COMMANDS},
     "desk_trouble": TROUBLE,

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from api.models.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
 from api.models.slot import Detection, SlotRow
-from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
 from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text

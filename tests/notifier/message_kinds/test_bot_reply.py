@@ -13,9 +13,9 @@ import notifier
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
+from api.models.bot_buttons import ALL, AlertButton, AnswerButton, LanguageButton, read_button
 from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.ground.bot_buttons import ALL, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
 from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.prefecture import Procedure

@@ -40,7 +40,7 @@ BOUNCED, STOPPED = {"state": ContactState.BOUNCED}, {"state": ContactState.UNSUB
 # Contacts that get messages of these kinds, and those that do not.
 RECIPIENTS: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]] = [
     (
-        "slot_detected desk_trouble desk_unwatched desk_watched desk_watchable operations test_message alerts_paused",
+        "slot_detected desk_trouble desk_unwatched desk_watched desk_watchable desk_reported operations test_message alerts_paused",
         [{}, TELEGRAM], [OFF, UNCONFIRMED, STOPPED],
     ),
     ("weekly_summary page_decided", [{}], [OFF, TELEGRAM]),
@@ -254,6 +254,14 @@ def test_no_sms_is_spent_on_it() -> None:
 def kept(who: Person, **values: Any) -> str:
     """Let a person keep an alert for a desk that could not be watched; return its id."""
     return str(add_alert(who.id, AlertTarget(desk_id=ESSONNE), **values))
+
+
+def test_who_waits_is_asked_about_reports_with_the_page_of_the_alert() -> None:
+    who = person()
+    alert = kept(who, enabled=False, awaits_watch=True)
+    mail = said(write(who, "desk_reported", alert=alert))
+    assert mail.subject == "Votre guichet est lu par ceux qui attendent – Essonne (91)"
+    assert f"/alertes/{alert}" in mail.text
 
 
 def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> None:

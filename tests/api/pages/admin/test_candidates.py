@@ -51,7 +51,7 @@ def test_an_accepted_candidate_becomes_an_entry_and_who_gave_it_is_told_once(adm
         "slug: visa-4443",
         "label: Visas",
         "procedures: [VISA, AUTRE]",
-        "watch: presence",
+        "watch: people",
         "source: a list; ",
     ):
         assert line in done

@@ -55,6 +55,9 @@ PAGES = {
     "links.show_link went": "/l/{went}",
     "links.show_link answer": "/l/{answer}?value=found",
     "links.show_link places": "/l/{places}",
+    "links.show_link look": "/l/{look}",
+    "looks.show_desk": "/guichets/melun_77/visa",
+    "looks.open_page": "/guichets/melun_77/visa/ouvrir",
     "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
     "plan.show_offer": "/formule/commande/guichets?prefecture=melun_77&procedure=titre-sejour",
     "plan.show_payment": "/formule/paiements/{payment}",
@@ -149,6 +152,7 @@ _MESSAGES = {
     "summary.email": "true",
     "slotRhythm": "hourly", "digestAt": "07:00", "isQuiet": "true", "quietFrom": "22:00", "quietUntil": "07:00",
     "quietSlots": "true", "callsFrom": "08:00", "callsUntil": "21:00",
+    "toldInDoubt": "true", "mayBeAsked": "true",
     "boxes": "slots.email slots.telegram desk.email reminders.email summary.email news.email",
 }  # fmt: skip
 _SUBSCRIPTION = subscribe()
@@ -177,6 +181,9 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "alert_pages.edit_alert": ("/alertes/{alert}/modifier", _WISH),
     "alert_pages.pause_alert": ("/alertes/{alert}/pause", {}),
     "alert_pages.resume_alert": ("/alertes/{alert}/reprendre", {}),
+    "looks.take_look": (
+        "/guichets/melun_77/visa/vu", {"kind": "slots", "days[]": "2026-12-01"},
+    ),
     "alert_pages.test_alert": ("/alertes/{alert}/essai", {"channel": "email"}),
     "candidate_pages.send_candidate": (
         "/departements/bobigny_93/page-de-rendez-vous",
@@ -232,6 +239,7 @@ LINKS: dict[str, tuple[str, dict[str, str]]] = {
     "links.act reminder": ("/l/{reminder}", {"first": "2880", "last": "60"}),
     "links.act went": ("/l/{went}", {}),
     "links.act answer": ("/l/{answer}", {"value": "too_late"}),
+    "links.act look": ("/l/{look}", {"kind": "none", "days[]": "2026-12-01"}),
     "links.act reset": ("/l/{reset}", _PASSWORD),
     "links.act stop": ("/l/{stop}", {"List-Unsubscribe": "One-Click"}),
     "links.act unsubscribe": ("/l/{unsubscribe}", {"List-Unsubscribe": "One-Click"}),

@@ -63,6 +63,7 @@ class Population:
 def populate(app: Flask) -> Population:
     """Write everybody, and everything of Anna's."""
     users = {"anna": factories.add_account(SECRETS["address"]).id}
+    factories.change(User, created_at=clock() - timedelta(days=2))  # old enough to report
     for role in ("newcomer", "neighbour", "support", "admin"):
         users[role] = factories.add_account(f"{role}@example.org", confirmed=role != "newcomer").id
     factories.give_role(users["support"], Role.SUPPORT, second_factor=False)
@@ -102,7 +103,10 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         Appointment(alert_id=closed, at=at, place=SECRETS["place"], dropped_at=at + timedelta(days=90))
     )
     message = factories.add_message(user_id, found, kind="slot_alert", state=State.SENT, accepted_at=clock())
+    factories.add_desk("melun_77/visa")
+    about = factories.add_message(user_id, kind="slot_alert", params={"desk_id": "melun_77/visa"})
     links = {
+        "look": signing.write_token(signing.ReportLook(about)),
         "reminder": signing.write_token(signing.MoveReminders(appointment.id)),
         "went": signing.write_token(signing.TellHowItWent(appointment.id, well=True)),
         "answer": signing.write_token(signing.AnswerAlert(message)),

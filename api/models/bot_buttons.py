@@ -5,6 +5,7 @@ looks up whose chat it is. https://core.telegram.org/bots/api#inlinekeyboardbutt
 """
 
 import base64
+import hashlib
 import re
 from typing import NamedTuple
 from uuid import UUID
@@ -14,11 +15,14 @@ BACK = "back"  # in place of an answer: the answers are offered again
 MOST_BYTES = 64
 _ANSWERS = {"found": "f", "too_late": "l", "nothing_there": "n", "stopped": "s", BACK: "b"}
 _ACTIONS = {"pause": "p", "resume": "r", "stop": "s"}
+_LOOKS = {"open": "o", "slots": "s", "none": "n", "unseen": "u"}
 _ANSWER_OF = {code: name for name, code in _ANSWERS.items()}
 _ACTION_OF = {code: name for name, code in _ACTIONS.items()}
 _ID = r"[A-Za-z0-9_-]{22}"
 _ANSWER = re.compile(rf"a:([flnsb]):({_ID})(?::({_ID}|\*))?", re.ASCII)
 _ALERT = re.compile(rf"d:([prs]):({_ID}|\*)", re.ASCII)
+_LOOK_OF = {code: name for name, code in _LOOKS.items()}
+_LOOK = re.compile(r"v:([osnu]):([0-9a-f]{16})", re.ASCII)
 _LANGUAGE = re.compile(r"l:([a-z]{2})", re.ASCII)
 
 
@@ -43,7 +47,14 @@ class LanguageButton(NamedTuple):
     language: str
 
 
-BotButton = AnswerButton | AlertButton | LanguageButton
+class LookButton(NamedTuple):
+    """What a person sees of a desk's page, or `open`: they are about to look; the desk by its digest."""
+
+    seen: str
+    desk: str
+
+
+BotButton = AnswerButton | AlertButton | LanguageButton | LookButton
 
 
 def shorten_id(key: UUID) -> str:
@@ -67,6 +78,16 @@ def write_language_button(language: str) -> str:
     return f"l:{language}"
 
 
+def write_look_button(seen: str, desk_id: str) -> str:
+    """Return the data of a look at a desk."""
+    return f"v:{_LOOKS[seen]}:{digest_desk(desk_id)}"
+
+
+def digest_desk(desk_id: str) -> str:
+    """Return what stands for a desk whose id is too long for a button."""
+    return hashlib.sha256(desk_id.encode()).hexdigest()[:16]
+
+
 def read_button(data: str) -> BotButton | None:
     """Return the button with this data; None for any other data."""
     if found := _ANSWER.fullmatch(data):
@@ -76,6 +97,8 @@ def read_button(data: str) -> BotButton | None:
         return AlertButton(_ACTION_OF[found[1]], _read_id(found[2]))
     if found := _LANGUAGE.fullmatch(data):
         return LanguageButton(found[1])
+    if found := _LOOK.fullmatch(data):
+        return LookButton(_LOOK_OF[found[1]], found[2])
     return None
 
 

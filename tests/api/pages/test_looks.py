@@ -1,0 +1,165 @@
+"""Desks that people watch, on pages: found after a search, looked at in two presses, by a message's link, in Telegram."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert, AlertTarget
+from api.models.desk import DeskStatus, HostState
+from api.models.report import PageOpening, Report, ReportKind, ReportVia
+from api.models.user import User
+from configs.ground.clock import clock
+from configs.ground.signing import ReportLook, write_token
+from tests.clients import Browser, read_json
+from tests.factories import add_alert, add_desk, add_message, add_user, change, one, remove, rows, save
+
+DESK = "melun_77/visa"
+PAGE = f"/guichets/{DESK}"
+HOST = "127.77.9.77:8800"
+ADVICE = "/departements/melun_77/visa"
+OFFER = {
+    "fr": "Ici, ceux qui attendent se disent ce qu’ils voient.",
+    "en": "Here, those who wait tell each other what they see.",
+    "ar": "هنا يخبر المنتظرون بعضهم بعضًا بما يرون.",
+}
+
+
+@pytest.fixture(autouse=True)
+def behind_captcha(database: str) -> None:
+    add_desk(DESK, status=DeskStatus.CAPTCHA)
+
+
+@pytest.fixture
+def camille(camille: Browser) -> Browser:
+    """Her account is old enough to report."""
+    change(User, created_at=clock() - timedelta(days=2))
+    return camille
+
+
+def stop_host() -> None:
+    save(HostState(host=HOST, stopped_at=clock(), stop_reason="asked to", updated_at=clock()))
+
+
+def test_who_searches_finds_this_way_on_the_first_page_in_three_languages(visitor: Browser) -> None:
+    for language, text in OFFER.items():
+        page = visitor.get(f"{ADVICE}?lang={language}")
+        assert text in page.text, language
+        assert any("/prevenir" in at.get("href", "") for _, at in page.tags)
+
+
+def test_it_says_when_it_was_read_and_from_five_people_on_how_many(
+    visitor: Browser, client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    def look() -> None:
+        who = add_user(None).id
+        save(Report(user_id=who, desk_id=DESK, kind=ReportKind.SLOTS, via=ReportVia.API, seen_at=clock()))
+
+    for people in (4, 5):
+        remove(Report)
+        for _ in range(people):
+            look()
+        frozen.shift(timedelta(seconds=40))
+        page = visitor.get(ADVICE)
+        assert "Lu il y a 40 secondes" in page.text
+        assert ("5 personnes ont regardé en 24 heures" in page.text) is (people == 5)
+        (desk, _) = read_json(client.get("/api/prefectures/melun_77"))["desks"]
+        assert desk["looks"]["people"] == (5 if people == 5 else None)
+    assert "Lu il y a 40 secondes" in visitor.get("/carte?procedure=visa").text
+
+
+def test_two_presses_give_a_look(frozen: time_machine.Traveller, camille: Browser) -> None:
+    camille.get(PAGE)
+    camille.get(f"{PAGE}/ouvrir")
+    headers = camille.response.headers
+    assert (camille.status, headers["Location"], headers["Referrer-Policy"]) == (
+        303, f"http://{HOST}/rdvpref/reservation/demarche/48803/", "no-referrer",
+    )  # fmt: skip
+    frozen.shift(timedelta(seconds=30))
+    camille.get(PAGE)
+    camille.send("/vu", kind="none")
+    assert "Merci, c’est noté." in camille.follow().text
+    report = one(Report)
+    assert (report.kind, report.via, report.opened_at) == (
+        ReportKind.NONE,
+        ReportVia.PAGE,
+        one(PageOpening).opened_at,
+    )
+
+
+def test_a_none_without_an_opening_is_said_to_count_for_nothing(camille: Browser) -> None:
+    camille.get(PAGE)
+    camille.send("/vu", kind="none")
+    assert "cela ne compte pas" in camille.follow().text
+
+
+def test_days_are_optional_and_others_are_refused(camille: Browser) -> None:
+    today = clock().date()
+    for days, text in (([today + timedelta(9)], "Merci"), ([today - timedelta(9)], "jours à venir")):
+        camille.get(PAGE)
+        camille.send("/vu", **{"kind": "slots", "days[]": [each.isoformat() for each in days]})
+        assert text in camille.follow().text
+    assert one(Report).days == [today + timedelta(9)]
+
+
+def test_the_page_of_an_alert_takes_looks_and_comes_back(camille: Browser) -> None:
+    alert = add_alert(one(User).id, AlertTarget(desk_id=DESK), is_free=True)
+    camille.get(f"/alertes/{alert}")
+    camille.send("/vu", kind="unseen")
+    assert camille.response.headers["Location"].endswith(f"/alertes/{alert}")
+
+
+def test_another_sites_link_notes_nothing(camille: Browser) -> None:
+    camille.headers |= {"Sec-Fetch-Site": "cross-site"}
+    camille.get(f"{PAGE}/ouvrir")
+    assert rows(PageOpening) == []
+
+
+def test_one_switch_ends_looks_and_links(camille: Browser) -> None:
+    link = write_link()
+    stop_host()
+    assert "J’ouvre la page" not in camille.get(PAGE).text
+    camille.get(f"{PAGE}/ouvrir")
+    assert HOST not in camille.response.headers["Location"]
+    assert "J’ouvre la page" not in camille.get(link).text
+    assert OFFER["fr"] not in camille.get(ADVICE).text
+    assert rows(PageOpening) == []
+
+
+def write_link() -> str:
+    """Write a message about the desk to Camille; return the path of the link under it."""
+    message = add_message(one(User).id, params={"desk_id": DESK}, accepted_at=clock())
+    return f"/l/{write_token(ReportLook(message))}"
+
+
+def test_the_link_under_a_message_takes_a_look_and_opening_it_changes_nothing(camille: Browser) -> None:
+    link = write_link()
+    camille.get(link)
+    assert rows(Report) == []
+    camille.send("", kind="slots")
+    assert "Merci." in camille.response.text
+    assert (one(Report).via, one(Report).user_id) == (ReportVia.LINK, one(User).id)
+
+
+def test_a_person_sees_what_they_gave(camille: Browser) -> None:
+    camille.get(PAGE)
+    camille.send("/vu", kind="slots")
+    page = camille.get("/regards")
+    assert "Des places" in page.text
+    assert "Visa" in page.text
+
+
+def test_both_boxes_are_off_until_they_are_ticked(camille: Browser) -> None:
+    camille.get("/preferences")
+    assert (one(User).told_in_doubt, one(User).may_be_asked) == (False, False)
+    camille.send("/preferences", toldInDoubt="true", mayBeAsked="true")
+    assert (one(User).told_in_doubt, one(User).may_be_asked) == (True, True)
+
+
+def test_an_alert_there_is_made_without_a_plan(camille: Browser) -> None:
+    page = camille.get(f"/alertes/nouvelle?prefecture=melun_77&desk={DESK}")
+    assert "Gratuit, sans offre" in page.text
+    camille.send("/alertes/nouvelle")
+    assert "gratuitement" in camille.follow().text
+    assert one(Alert).is_free
