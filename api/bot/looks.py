@@ -1,6 +1,6 @@
 """What people say by the bot of a desk's page: /vu answers with the way there first, then three buttons."""
 
-from api.alerts.own_looks import list_reported_desks
+from api.alerts.notifications.own_looks import list_reported_desks
 from api.bot.updates import LinkedChat
 from api.ground.errors import ApiError
 from api.models.bot_buttons import LookButton, digest_desk

@@ -6,7 +6,7 @@ from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
-from api.alerts.own_looks import list_own_looks, list_seen_openings, name_reported_desk
+from api.alerts.notifications.own_looks import list_own_looks, list_seen_openings, name_reported_desk
 from api.ground.errors import ApiError, ensure_found
 from api.models.base import read_once, write_once
 from api.models.report import Report, ReportKind, ReportState, ReportVia
