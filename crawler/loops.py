@@ -1,4 +1,4 @@
-"""`python -m crawler.loops`: the loops of the planner: planning, keeping the spiders, incidents.
+"""`python -m crawler.loops`: the loops of the planner: planning, keeping the spiders, incidents, reports.
 
 None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 """
@@ -45,6 +45,7 @@ def plan() -> None:
     from api.models.base import database_clock  # noqa: PLC0415
     from crawler.incidents import loop as incidents  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
+    from crawler.reports.loop import ReportLoop  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
     from crawler.spider_processes.keeper import Keeper, keeper_seconds  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import find_scrapyds  # noqa: PLC0415
@@ -67,6 +68,8 @@ def plan() -> None:
             ("keeper", lambda: keeper.run_once(clock()), keeper_seconds),
         )
         threads = [threading.Thread(target=run, args=each, name=each[0], daemon=True) for each in loops]
+        reports = ReportLoop(client, planner.failures)
+        threads.append(threading.Thread(target=reports.run, args=(stop,), name="reports", daemon=True))
         for each in threads:
             each.start()
         planner.run(stop)

@@ -22,6 +22,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
 from api.models.notification import Match, Notification, Priority, State, write_ranges
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
+from api.models.report import Report, ReportKind, ReportVia
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -34,6 +35,7 @@ from tests.browser_keys import browser_address
 
 Row = TypeVar("Row")
 BOBIGNY = "bobigny_93/titre-sejour"
+PEOPLE_S = "melun_77/visa"  # of tests/api/prefectures: people watch it
 EMAIL, PASSWORD = "camille@example.org", "correct horse battery"
 DAY = timedelta(days=1)
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -206,6 +208,13 @@ def _make_slot(desk_id: str, moment: str, seen_at: datetime, seats: int | None) 
         desk_id=desk_id, place_key=f"{next(_numbers)}", moment=moment, starts_at=starts_at, seats=seats,
         url="https://example.org/book", opened_at=seen_at, seen_at=seen_at,
     )  # fmt: skip
+
+
+def add_report(user_id: UUID, kind: str = "slots", desk_id: str = PEOPLE_S, **columns: Any) -> UUID:
+    """Write a report of now that waits for the loop; a `none` followed an opening by a minute."""
+    opened_at = clock() - DAY / 24 / 60 if kind == "none" else None
+    known = {"seen_at": clock(), "via": ReportVia.API, "opened_at": opened_at, "networks": [user_id.bytes]}
+    return save(Report(user_id=user_id, desk_id=desk_id, kind=ReportKind(kind), **known | columns)).id
 
 
 def add_match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:

@@ -45,6 +45,7 @@ RULES = {
     "6.6": "A nudge that fails breaks nothing; a job whose database is away is one line",
     "6.7": "No contact is sent more slot alerts in an hour than its cap; what waits leaves as one message",
     "6.8": "No second holds more messages than the provider's rate, and none of lower priority delays a critical one",
+    "11.1": "What one untrusted person saw is told to those who asked for doubt; all are told what a trusted person or two unrelated ones saw; nobody alone ends or corroborates",
     "6.9": "An SMS is never longer than its provider takes, and cuts no link",
 }
 

@@ -17,6 +17,7 @@ from api.accounts.sent_codes import make_code
 from api.ground.alarms import open_alarm
 from api.ground.errors import ApiError
 from api.ground.messages import write_message, write_to_address
+from api.ground.network_hashes import hash_networks
 from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
@@ -138,6 +139,7 @@ def register_account(
     registration_id: UUID | None = None,
     wished_page: str | None = None,
     takes_code: bool = False,
+    address: str | None = None,
 ) -> UUID:
     """Create the account unless the address has one; return the id of the registration.
 
@@ -165,6 +167,7 @@ def register_account(
         phone=wish.phone,
         alert_wish=alert_wish,
         wished_page=wished_page,
+        registered_from=hash_networks(session, address, clock()) if address else [],
         created_at=clock(),
     )
     return _keep_registration(session, contact, kept, takes_code=takes_code)

@@ -11,7 +11,7 @@ from api.admin.desks import DeskId, PrefectureId
 from api.ground.errors import ensure_found
 from api.ground.paging import Found, PageQuery, apply_filter, read_page
 from api.models.notification import Match, Notification, State
-from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.slot import Detection, DetectionSlot, SlotRow, is_from_check
 from api.prefectures.detections import make_proof_link
 
 MOST_SLOTS = 200
@@ -44,7 +44,7 @@ class CountedDetection:
 def list_detections(session: Session, wanted: DetectionQuery) -> Found[CountedDetection]:
     """Return a page of detections, the newest first."""
     columns = {"prefecture_id": Detection.prefecture_id, "desk_id": Detection.desk_id}
-    query = apply_filter(sa.select(Detection), wanted, **columns)
+    query = apply_filter(sa.select(Detection).where(is_from_check(Detection)), wanted, **columns)
     found, following = read_page(session, query, Detection.id, wanted)
     return Found(_count(session, found), following)
 

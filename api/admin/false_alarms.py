@@ -17,7 +17,7 @@ from api.ground.paging import (
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.check import CheckDay
 from api.models.notification import Match
-from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.slot import Detection, DetectionSlot, SlotRow, is_from_check
 from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
 
 _MOST_DESKS = 100
@@ -58,7 +58,7 @@ def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> Found[Any]:
         sa.select(page, Detection.id.label("detection_id"), Detection.desk_id, Detection.seen_at)
         .add_columns(is_open.exists().label("still_open"))
         .join(Match, Match.id == page.c.match_id)
-        .join(Detection, Detection.id == Match.detection_id)
+        .join(Detection, sa.and_(Detection.id == Match.detection_id, is_from_check(Detection)))
         .order_by(page.c.answered_at.desc(), page.c.match_id.desc())
     )
     items, more = cut_page(session.execute(query).all(), wanted.limit)

@@ -22,6 +22,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match
+from api.reports.service import take_answers
 from configs.ground.clock import clock
 
 FINAL = "answer-final"  # the word of a refusal: another answer stands, and its hour is over
@@ -82,6 +83,7 @@ def store_answers(
         given = MatchAnswer(match_id=match_id, value=value, answered_at=now, via=via)
         _write(session, before.get(match_id), given)
     session.flush()
+    take_answers(session, user_id, list(storable), value)
     reopened = [
         _apply(session, each, previous[each], value, found, since=now - CHANGEABLE)
         for each in sorted(set(storable.values()))

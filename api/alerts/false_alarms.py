@@ -17,7 +17,7 @@ import notifier
 from api.ground.messages import ask_deliver_later
 from api.models.base import is_any_of
 from api.models.incident import Incident, IncidentReason
-from api.models.slot import Detection
+from api.models.slot import Detection, is_from_check
 from configs.ground.clock import clock
 
 _PEOPLE = 3
@@ -37,7 +37,7 @@ FROM answers r
 CROSS JOIN LATERAL (SELECT coalesce(r.changed_at, r.answered_at) AS at) g
 JOIN matches m ON m.id = r.match_id
 JOIN alerts a ON a.id = m.alert_id
-JOIN detections d ON d.id = m.detection_id
+JOIN detections d ON d.id = m.detection_id AND d.source = 'check'
 WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since AND g.at <= :until
   AND NOT EXISTS (
     SELECT FROM incidents i WHERE i.subject = d.desk_id AND i.reason = 'false_alarms' AND i.seen_at <= :until
@@ -67,7 +67,7 @@ def report_false_alarms(session: Session) -> None:
 def _list_proofs(session: Session, detection_ids: Sequence[UUID]) -> list[dict[str, str]]:
     """Return the detections that were reported and have a proof, the newest first."""
     proven = sa.select(Detection.id, Detection.seen_at).where(
-        is_any_of(Detection.id, detection_ids), Detection.proof_key.is_not(None)
+        is_any_of(Detection.id, detection_ids), Detection.proof_key.is_not(None), is_from_check(Detection)
     )
     rows = session.execute(proven.order_by(Detection.seen_at.desc()).limit(_PROOFS))
     return [{"detection": str(row.id), "seen_at": row.seen_at.isoformat()} for row in rows]

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from flask import request
+
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered
 from api.auth import logins, service
@@ -74,7 +76,7 @@ blueprint = make_blueprint(
 def register(body: Registration) -> tuple[dict[str, Any], int]:
     """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
     count_mail(body.email)
-    service.register(body, body.alert)
+    service.register(body, body.alert, address=request.remote_addr)
     return Registered().as_json(), 202
 
 

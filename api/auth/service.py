@@ -118,12 +118,13 @@ def register(
     wished_page: str | None = None,
     *,
     takes_code: bool = False,
+    address: str | None = None,
 ) -> tuple[UUID, str]:
     """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
 
     No transaction is open while the password is hashed. `wished_page`: where the wish goes on. `takes_code`: the
-    browser that registers has a page for the code of the mail. Return the id and the password's hash, with which it
-    goes on.
+    browser that registers has a page for the code of the mail. `address`: of the network. Return the id and the
+    password's hash, with which it goes on.
 
     Raises:
         ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
@@ -136,12 +137,21 @@ def register(
     hashed = hash_new_password(wish.password.get_secret_value(), wish.email, pending)
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
-    id = write_once(register_account, wish, hashed, kept, wished_page=wished_page, takes_code=takes_code)
+    id = write_once(
+        register_account, wish, hashed, kept,
+        wished_page=wished_page, takes_code=takes_code, address=address,
+    )  # fmt: skip
     return id, hashed
 
 
 def repeat_registration(
-    session: Session, wish: RegistrationForm, id: UUID, password_hash: str, wished_page: str | None
+    session: Session,
+    wish: RegistrationForm,
+    id: UUID,
+    password_hash: str,
+    wished_page: str | None,
+    *,
+    address: str | None = None,
 ) -> None:
     """Send the mail of a registration again; to another address than before it is withdrawn from that one.
 
@@ -149,8 +159,9 @@ def repeat_registration(
     """
     withdraw_registration(session, id, but=wish.email)
     register_account(
-        session, wish, password_hash, registration_id=id, wished_page=wished_page, takes_code=True
-    )
+        session, wish, password_hash,
+        registration_id=id, wished_page=wished_page, takes_code=True, address=address,
+    )  # fmt: skip
 
 
 def confirm_by_code(registration_id: UUID, email: str, code: str) -> User:

@@ -18,7 +18,7 @@ from api.models.incident import Incident
 from api.models.job import JobState
 from api.models.notification import Notification, State
 from api.models.payment import Payment, Refund, RefundStatus
-from api.models.slot import Detection
+from api.models.slot import Detection, is_from_check
 from api.models.support import SupportRequest
 from api.models.user import Channel, Role, User
 
@@ -131,7 +131,7 @@ def measure_day(session: Session, since: datetime, until: datetime) -> dict[str,
         "since": since.isoformat(),
         "until": until.isoformat(),
         "accounts": _count(session, User.created_at, since, until),
-        "detections": _count(session, Detection.seen_at, since, until),
+        "detections": _count(session, Detection.seen_at, since, until, is_from_check(Detection)),
         **_measure_sales(session, since, until),
         **_measure_messages(session, since, until),
         # By when it was given up: that may be a day after it was written.

@@ -193,7 +193,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # What people report; `background` parts it from them
     "reports": {
         "api": _ADD, "background": "SELECT, UPDATE (user_id, networks), DELETE", "crawler": "SELECT, UPDATE",
-        "reader": _READ,
+        "notifier": "SELECT (user_id, desk_id, seen_at)", "reader": _READ,
     },
     "page_openings": {"api": _ADD, "background": _DROP},
     "network_salts": {"api": _ADD, "crawler": _DROP},
@@ -205,7 +205,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "desk_links": {"api": _READ, "background": _READ, "crawler": _ALL, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     # Messages
-    "matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
+    "matches": {
+        "api": _READ, "background": _READ, "crawler": "SELECT (alert_id, detection_id, decided_at)", "notifier": _ADD,
+        "reader": _READ,
+    },
     "notifications": {
         "api": _ALL,
         "background": _ALL,  # it hands over order confirmations itself, and deletes accounts

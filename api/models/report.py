@@ -1,6 +1,7 @@
 """Reports: what people saw of a desk's page, when they opened it, and who is trusted. A report is no check."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -9,13 +10,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
+from configs.world.desk import HOME_ZONE, zone_of
 
+LOOK_REQUESTED = "look_requested"  # the kind of the message that asks a person to look
 MOST_DAYS = 5  # that a report names
 # A `none` counts where the person had opened the page, or got a message about the desk, that long before.
 READING_TIME = timedelta(seconds=10), timedelta(minutes=15)
 ANSWER_TIME = timedelta(minutes=5)  # after its message an answer counts as a look
 REPORTER_AGE = timedelta(days=1)  # of an account that may report
 TRUSTED_LOOKS = 3
+SALT_ENDS = time(0, 15)  # of the day after, in HOME_ZONE
 TRUST_LASTS = timedelta(days=60)  # after the last look that gave some
 
 
@@ -59,7 +63,8 @@ class Report(Base):
     via: Mapped[ReportVia] = mapped_column(enum_column(ReportVia, "via"))
     seen_at: Mapped[datetime]  # the press
     opened_at: Mapped[datetime | None]  # the opening or the message that it followed in READING_TIME
-    # Its network by the salts of that day, and until 00:15 of the day before (api/reports/networks.py)
+    # Of its network and payers, by the salt of that day, until 00:15 also that before (api/ground/network_hashes.py).
+    # Without any it is near everybody.
     networks: Mapped[list[bytes]] = mapped_column(ARRAY(sa.LargeBinary), default=list, server_default="{}")
     state: Mapped[ReportState] = mapped_column(
         enum_column(ReportState, "state"), default=ReportState.WAITING, server_default="waiting"
@@ -86,6 +91,11 @@ class PageOpening(Base):
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     desk_id: Mapped[str]
     opened_at: Mapped[datetime]
+    networks: Mapped[list[bytes]] = (
+        mapped_column(  # as of reports: a chat that reports then has none of its own
+            ARRAY(sa.LargeBinary), default=list, server_default="{}"
+        )
+    )
 
     __table_args__ = (
         sa.Index("ix_page_openings_user_id_desk_id_opened_at", "user_id", "desk_id", "opened_at"),
@@ -137,3 +147,11 @@ class Vouch(Base):
         sa.Index("ix_vouches_voucher_id", "voucher_id"),
         sa.Index("ix_vouches_vouched_on", "vouched_on"),
     )
+
+
+def list_salt_days(now: datetime) -> Iterator[date]:
+    """Yield the days whose salts are kept."""
+    here = now.astimezone(zone_of(HOME_ZONE))
+    yield here.date()
+    if here.time() < SALT_ENDS:
+        yield here.date() - timedelta(days=1)

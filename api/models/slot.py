@@ -85,6 +85,11 @@ class SlotRow(Base):
     )
 
 
+def is_from_check(row: type["SlotRow"] | type["Detection"]) -> sa.ColumnElement[bool]:
+    """Return the condition that a check saw a slot or a detection: all that measures, proves or sells names it."""
+    return row.source == Source.CHECK
+
+
 class Detection(Base):
     """Slots that one check saw and that were not open before, with a copy of the desk's attributes then.
 

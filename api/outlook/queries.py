@@ -13,7 +13,7 @@ from api.alerts.wishes import explain_unwatched, list_watchable
 from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
-from api.models.slot import GoneReason, SlotRow
+from api.models.slot import GoneReason, SlotRow, is_from_check
 from api.models.watchability import Standings, read_standings
 from api.outlook.schemas import (
     HeatCell,
@@ -75,7 +75,11 @@ def _read_cells(session: Session, opened: sa.ColumnElement[bool], zone: str) -> 
     # A place that is "open" counts again when its hours are shown: as one opening at most.
     shown = SlotRow.gone_reason.is_distinct_from(GoneReason.SUPERSEDED)
     counts = sa.select(SlotRow.desk_id, SlotRow.opened_at, sa.func.count().label("slots"))
-    each = counts.where(opened, shown).group_by(SlotRow.desk_id, SlotRow.opened_at).subquery()
+    each = (
+        counts.where(opened, shown, is_from_check(SlotRow))
+        .group_by(SlotRow.desk_id, SlotRow.opened_at)
+        .subquery()
+    )
     local = sa.func.timezone(zone, each.c.opened_at)
     weekday, hour = (sa.cast(sa.extract(part, local), sa.Integer) for part in ("isodow", "hour"))
     keys = (each.c.desk_id, weekday.label("weekday"), hour.label("hour"))
@@ -92,7 +96,7 @@ def _read_lives(
 ) -> dict[str, dict[str, Any]]:
     seconds = sa.extract("epoch", SlotRow.gone_at - SlotRow.opened_at)
     median = sa.cast(sa.func.percentile_cont(0.5).within_group(seconds), sa.Float)
-    query = sa.select(SlotRow.desk_id, sa.func.count(), median).where(opened)
+    query = sa.select(SlotRow.desk_id, sa.func.count(), median).where(opened, is_from_check(SlotRow))
     over = query.where(SlotRow.gone_at <= ends, SlotRow.gone_reason.in_(REAL_ENDS))
     rows = session.execute(over.group_by(SlotRow.desk_id))
     return {key: {"lives": number, "median_life": life} for key, number, life in rows}

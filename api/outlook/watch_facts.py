@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.ground.cache import answer_cache
 from api.models.check import CheckDay
-from api.models.slot import GoneReason, SlotRow
+from api.models.slot import GoneReason, SlotRow, is_from_check
 from api.models.watchability import Standing, find_slightest
 from api.outlook.schemas import OpeningRecord, WatchFacts
 from api.prefectures.detections import get_public_cutoff
@@ -56,7 +56,7 @@ def read_opening_record(session: Session, ids: Sequence[str]) -> OpeningRecord:
     """Return how often slots of these desks opened in ninety days, told with the delay of all public pages."""
     ends = get_public_cutoff()
     begins = ends - PERIOD
-    mine = sa.and_(SlotRow.desk_id.in_(ids), SlotRow.opened_at.between(begins, ends))
+    mine = sa.and_(SlotRow.desk_id.in_(ids), SlotRow.opened_at.between(begins, ends), is_from_check(SlotRow))
     day = sa.cast(sa.func.timezone("UTC", SlotRow.opened_at), sa.Date)
     times = sa.func.count(sa.distinct(sa.tuple_(SlotRow.desk_id, SlotRow.opened_at)))
     # A place that is "open" counts again when its hours are shown: as one opening at most.

@@ -36,7 +36,7 @@ FROM (
     CAST(extract(epoch FROM s.gone_at - s.opened_at) AS float8) AS seconds
   FROM slots s LEFT JOIN unnest(CAST(:desks AS text[]), CAST(:platforms AS text[])) AS p(desk_id, platform)
     ON p.desk_id = s.desk_id
-  WHERE s.gone_at >= :begins AND s.gone_at < :ends AND s.gone_reason = 'taken'
+  WHERE s.gone_at >= :begins AND s.gone_at < :ends AND s.gone_reason = 'taken' AND s.source = 'check'
     AND (CAST(:prefecture_id AS text) IS NULL OR split_part(s.desk_id, '/', 1) = :prefecture_id)
 ) lives GROUP BY 1, 2, 3
 """)

@@ -82,7 +82,7 @@ WITH alerts AS (
     {", ".join(_subtract(stage) for stage in _STAGES)}
   FROM notifications n
   WHERE id >= :first AND id < :last AND created_at >= :begins AND created_at < :ends
-    AND kind = 'slot_detected' AND seen_at IS NOT NULL AND committed_at IS NOT NULL
+    AND kind = 'slot_detected' AND params ->> 'source' IS NULL AND seen_at IS NOT NULL AND committed_at IS NOT NULL
     AND (CAST(:channel AS text) IS NULL OR channel = :channel)
 )
 SELECT :day AS day, :now AS updated_at, {", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())}

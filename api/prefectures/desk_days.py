@@ -32,20 +32,22 @@ WITH seen AS MATERIALIZED (
       AS seconds FROM seen WHERE proves
   ) each WHERE seconds IS NOT NULL GROUP BY desk_id
 ), opened AS (
-  SELECT desk_id, count(*) AS openings FROM detections WHERE seen_at >= :begins AND seen_at < :ends GROUP BY desk_id
+  SELECT desk_id, count(*) AS openings FROM detections
+  WHERE seen_at >= :begins AND seen_at < :ends AND source = 'check' GROUP BY desk_id
 ), accepted AS (
   SELECT announcement_id FROM notifications
   WHERE id >= :first AND id < :last AND kind = 'slot_detected' AND accepted_at < :ends
   GROUP BY announcement_id HAVING min(accepted_at) >= :begins
 ), alerted AS (
   SELECT d.desk_id, count(*) AS alerts FROM accepted a JOIN matches m ON m.announcement_id = a.announcement_id
-  JOIN detections d ON d.id = m.detection_id GROUP BY d.desk_id
+  JOIN detections d ON d.id = m.detection_id AND d.source = 'check' GROUP BY d.desk_id
 ), answered AS (
   SELECT d.desk_id, count(*) FILTER (WHERE value = 'found') AS found,
     count(*) FILTER (WHERE value = 'too_late') AS too_late,
     count(*) FILTER (WHERE value = 'nothing_there') AS nothing_there,
     count(*) FILTER (WHERE value = 'stopped') AS stopped
-  FROM answers a JOIN matches m ON m.id = a.match_id JOIN detections d ON d.id = m.detection_id
+  FROM answers a JOIN matches m ON m.id = a.match_id
+  JOIN detections d ON d.id = m.detection_id AND d.source = 'check'
   WHERE a.answered_at >= :begins AND a.answered_at < :ends GROUP BY d.desk_id
 ), scheduled AS (
   SELECT id, greatest(wished_seconds, feasible_seconds) AS promised FROM desks WHERE due_queue IS NOT NULL AND :today

@@ -17,7 +17,7 @@ from api.ground.paging import cut_page
 from api.models.alert import Alert
 from api.models.base import is_any_of, write_array
 from api.models.notification import Match
-from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.slot import Detection, DetectionSlot, SlotRow, is_from_check
 from api.prefectures.schemas import (
     AlertDetection,
     DetectionDetail,
@@ -279,7 +279,7 @@ def _count_detections(session: Session) -> DetectionStats:
     late = sa.func.count().filter(Detection.seen_at >= today)
     rows = session.execute(
         sa.select(Detection.prefecture_id, sa.func.count(), late)
-        .where(Detection.seen_at <= get_public_cutoff())
+        .where(Detection.seen_at <= get_public_cutoff(), is_from_check(Detection))
         .group_by(Detection.prefecture_id)
     )
     found = dict.fromkeys(prefectures(), (0, 0)) | {each: (total, late) for each, total, late in rows}

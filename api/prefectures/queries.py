@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskStatus
-from api.models.slot import Detection
+from api.models.slot import Detection, is_from_check
 from api.models.watchability import find_slightest
 from api.prefectures.detections import get_public_cutoff, list_public_detections
 from api.prefectures.schemas import (
@@ -111,7 +111,8 @@ def read_prefecture_page(session: Session, place: Prefecture) -> PrefecturePage:
     answer = _build_answer(place, read_watch_states(session, place.desks))
     query = (
         sa.select(Detection)
-        .where(Detection.prefecture_id == place.id, Detection.seen_at <= get_public_cutoff())
+        .where(Detection.prefecture_id == place.id, is_from_check(Detection))
+        .where(Detection.seen_at <= get_public_cutoff())
         .order_by(Detection.seen_at.desc())
         .limit(RECENT)
     )

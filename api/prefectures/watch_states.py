@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState, DeskStatus, Publication, is_current
 from api.models.discovery import is_page_lost
-from api.models.slot import Detection
+from api.models.slot import Detection, is_from_check
 from api.models.watchability import Standings, read_standings
 from api.prefectures.desk_looks import read_desk_looks
 from api.prefectures.detections import get_public_cutoff
@@ -117,7 +117,8 @@ def _select_states() -> sa.Select[DeskState, bool, datetime | None, list[datetim
     """Return the query for states, lost pages, last public detections and announced releases of the desks `ids`."""
     last = (
         sa.select(Detection.seen_at)
-        .where(Detection.desk_id == DeskState.id, Detection.seen_at <= sa.bindparam("cutoff"))
+        .where(Detection.desk_id == DeskState.id, is_from_check(Detection))
+        .where(Detection.seen_at <= sa.bindparam("cutoff"))
         .order_by(Detection.seen_at.desc())
         .limit(1)
         .scalar_subquery()

@@ -227,7 +227,11 @@ EXPORTED: tuple[ExportedTable, ...] = (
         mark("Ce que vous avez vu sur les pages de rendez-vous, depuis sept jours"),
         left_out=("networks", "corroborates_id"),
     ),
-    ExportedTable(PageOpening, mark("Les pages de rendez-vous que vous avez ouvertes depuis un jour")),
+    ExportedTable(
+        PageOpening,
+        mark("Les pages de rendez-vous que vous avez ouvertes depuis un jour"),
+        left_out=("networks",),
+    ),
     ExportedTable(Reporter, mark("Ce que nos opérateurs ont décidé de vos signalements")),
     ExportedTable(
         Vouch, mark("Vos signalements que d’autres ont confirmés"), ("user_id",), ("voucher_id", "opening_id")

@@ -1,5 +1,7 @@
 """Reports: who may give one, its limits, its row and the nudge of the loop that reads it (crawler/reports)."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -11,10 +13,15 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import has_confirmed_mailbox
 from api.ground.errors import ApiError, invalid, not_found
 from api.ground.limit_counters import hit_limit
+from api.ground.network_hashes import group_reporting_network, hash_networks
 from api.ground.schemas import Answer, Body, FieldError
-from api.models.base import do_after_commit
+from api.models.answer import AnswerValue
+from api.models.base import do_after_commit, is_any_of
 from api.models.notification import Match, Notification
+from api.models.payment import Payment
 from api.models.report import (
+    ANSWER_TIME,
+    LOOK_REQUESTED,
     MOST_DAYS,
     READING_TIME,
     REPORTER_AGE,
@@ -24,12 +31,11 @@ from api.models.report import (
     ReportKind,
     ReportVia,
 )
+from api.models.report_nudges import ask_read_reports
 from api.models.slot import Detection
 from api.models.user import User
 from api.models.watchability import Hindrance, read_standings
-from api.reports.networks import group_reporting_network, hash_networks
 from configs.ground.clock import clock
-from configs.programs.report_nudges import ask_read_reports
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 
@@ -39,6 +45,11 @@ DESK = "600 per minute"  # reports of one desk, by everybody
 NETWORK = "120 per 10 minutes"  # from one /24 or /56
 OPENINGS = "60 per 10 minutes"  # of pages by one person
 _YEAR = timedelta(days=366)
+_LOOKS = {
+    AnswerValue.FOUND: ReportKind.SLOTS,
+    AnswerValue.TOO_LATE: ReportKind.NONE,
+    AnswerValue.NOTHING_THERE: ReportKind.NONE,
+}
 
 
 class NewReport(Body):
@@ -60,8 +71,10 @@ class ReportAnswer(Answer):
     counts: bool
 
 
-def note_opening(session: Session, user_id: UUID, desk_id: str) -> Desk:
+def note_opening(session: Session, user_id: UUID, desk_id: str, address: str | None = None) -> Desk:
     """Note that a person opens a desk's page now; return the desk, whose `url` is the redirect's.
+
+    `address`: the network's, which a report in a chat has from here.
 
     Raises:
         ApiError: as `take_report`, but for days and the limits by desk and network.
@@ -69,7 +82,8 @@ def note_opening(session: Session, user_id: UUID, desk_id: str) -> Desk:
     _check_reporter(session, user_id)
     desk = _find_desk(session, desk_id)
     hit_limit(OPENINGS, "openings", str(user_id))
-    session.add(PageOpening(user_id=user_id, desk_id=desk_id, opened_at=clock()))
+    networks = _hash_networks(session, user_id, address)
+    session.add(PageOpening(user_id=user_id, desk_id=desk_id, opened_at=clock(), networks=networks))
     return desk
 
 
@@ -84,10 +98,55 @@ def take_report(
             or network.
     """
     _check_reporter(session, user_id)
-    desk, now = _find_desk(session, given.desk_id), clock()
-    _check_days(desk, given, now)
+    desk = _find_desk(session, given.desk_id)
+    _check_days(desk, given, clock())
     _count_report(user_id, desk, address)
-    networks = hash_networks(session, address, now) if address else []
+    return _write_report(session, user_id, given, via, _hash_networks(session, user_id, address))
+
+
+def take_answers(
+    session: Session, user_id: UUID, match_ids: Sequence[UUID], value: AnswerValue, address: str | None = None
+) -> None:
+    """Write an answer to messages of the last ANSWER_TIME as looks at their desks, where people report.
+
+    That an appointment was found corroborates what is open, and opens nothing.
+    """
+    kind, now = _LOOKS.get(value), clock()
+    if kind is None:
+        return
+    told = (
+        sa.select(Detection.desk_id)
+        .join(Match, Match.detection_id == Detection.id)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
+        .where(is_any_of(Match.id, match_ids), Notification.accepted_at > now - ANSWER_TIME)
+    )
+    for desk_id in session.scalars(told.distinct()).all():
+        given = NewReport.model_validate({"deskId": desk_id, "kind": kind})
+        with suppress(ApiError):
+            _check_reporter(session, user_id)
+            if not _find_desk(session, desk_id).shows_slots:
+                networks = _hash_networks(session, user_id, address)
+                _write_report(session, user_id, given, ReportVia.ANSWER, networks)
+
+
+def _hash_networks(session: Session, user_id: UUID, address: str | None) -> list[bytes]:
+    if address is None:
+        return []
+    names = sa.select(Payment.client_name).where(Payment.user_id == user_id, Payment.client_name.is_not(None))
+    payers = [name for name in session.scalars(names.distinct()) if name]
+    return hash_networks(session, address, clock(), payers)
+
+
+def _write_report(
+    session: Session, user_id: UUID, given: NewReport, via: ReportVia, networks: list[bytes]
+) -> Report:
+    """Write the row; a report without a network has that of its person's last opening."""
+    now = clock()
+    lately = sa.select(PageOpening.networks).where(
+        PageOpening.user_id == user_id, PageOpening.desk_id == given.desk_id,
+        PageOpening.opened_at > now - READING_TIME[1],
+    )  # fmt: skip
+    networks = networks or session.scalar(lately.order_by(PageOpening.opened_at.desc()).limit(1)) or []
     made = Report(
         user_id=user_id, desk_id=given.desk_id, kind=given.kind, via=via, seen_at=now, networks=networks,
         days=sorted(set(given.days)) if given.kind is ReportKind.SLOTS else [],
@@ -162,4 +221,9 @@ def _find_opening(session: Session, user_id: UUID, desk_id: str, now: datetime) 
         .where(Notification.user_id == user_id, Notification.accepted_at.between(first, last))
         .where(Detection.desk_id == desk_id)
     )
-    return session.scalar(sa.select(sa.func.greatest(opened.scalar_subquery(), told.scalar_subquery())))
+    asked = sa.select(sa.func.max(Notification.accepted_at)).where(
+        Notification.user_id == user_id, Notification.accepted_at.between(first, last),
+        Notification.kind == LOOK_REQUESTED, Notification.params["desk"].astext == desk_id,
+    )  # fmt: skip
+    found = (each.scalar_subquery() for each in (opened, told, asked))
+    return session.scalar(sa.select(sa.func.greatest(*found)))

@@ -77,7 +77,7 @@ WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
 RETURNING d.id, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
-  EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
+  EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL AND s.source = 'check') AS has_open,
   (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
 """)
 _COVERAGE = sa.text("""

@@ -24,7 +24,8 @@ SELECT d.id, :now - make_interval(secs => CASE WHEN d.wished_seconds >= :heartbe
   ELSE greatest(:least, CASE WHEN d.id = ANY(:in_rounds) THEN :rounds ELSE :intervals END
     * greatest(d.wished_seconds, d.feasible_seconds, 0)) END) AS since
 FROM desks d
-WHERE d.id IN (SELECT desk_id FROM slots WHERE gone_at IS NULL AND seen_at <= :now - make_interval(secs => :least))
+WHERE d.id IN (SELECT desk_id FROM slots WHERE gone_at IS NULL AND source = 'check'
+  AND seen_at <= :now - make_interval(secs => :least))
 FOR UPDATE SKIP LOCKED
 """)
 
@@ -38,7 +39,7 @@ WITH unseen AS (
     coalesce(t.day, CAST(:now AT TIME ZONE n.zone AS date) + n.horizon) AS last
   FROM json_to_recordset(:rows) AS n(desk_id text, since timestamptz, zone text, horizon int)
   JOIN desks d ON d.id = n.desk_id
-  JOIN slots s ON s.desk_id = d.id AND s.gone_at IS NULL AND s.seen_at <= n.since
+  JOIN slots s ON s.desk_id = d.id AND s.gone_at IS NULL AND s.source = 'check' AND s.seen_at <= n.since
   CROSS JOIN LATERAL (SELECT CASE WHEN s.moment <> 'open' THEN
     coalesce(CAST(s.starts_at AT TIME ZONE n.zone AS date), CAST(left(s.moment, 10) AS date)) END) AS t(day)
 )
@@ -60,6 +61,7 @@ UPDATE slots s SET gone_at = NULL, gone_reason = NULL
 FROM json_to_recordset(:rows) AS n(desk_id text, place_key text, since timestamptz)
 CROSS JOIN LATERAL (
   SELECT o.id, o.gone_at FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.moment = 'open'
+    AND o.source = 'check'
   ORDER BY o.id DESC LIMIT 1
 ) AS newest
 WHERE s.id = newest.id AND s.gone_reason = 'superseded' AND s.seen_at > n.since

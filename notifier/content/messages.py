@@ -390,11 +390,13 @@ def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | N
 
 def write_title(kind: str, language: str, params: object) -> str | None:
     """Return the title of a message that has not left, as far as its `params` (any JSON) tell it."""
-    desk_id = params.get("desk_id") if isinstance(params, dict) else None
-    values = {}
+    known = params if isinstance(params, dict) else {}
+    desk_id, values = known.get("desk_id"), {}
     if isinstance(desk_id, str):
         home = location_of(desk_id, desk_id.partition("/")[0])
-        values = {"openings": [{"prefecture": home.name, "department": home.department}]}
+        witness = "people" if known.get("source") else ""
+        place = {"prefecture": home.name, "department": home.department, "witness": witness}
+        values = {"openings": [place]}
     return render_title(kind, language, values)
 
 

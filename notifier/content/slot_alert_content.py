@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import is_any_of
+from api.models.desk import Source
 from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
 from configs.ground.signing import StopAlerts, write_address, write_token
@@ -83,9 +84,9 @@ class SlotOpening:
         detection = self.detection
         where = location_of(detection.desk_id, detection.prefecture_id)
         moments, (site, url) = [slot_moment(slot, where.zone, None) for slot in self.slots], self.find_place()
-        seen, since_hour = self.seen_at.astimezone(where.zone), None
-        if self.since and _WHILE <= self.seen_at - self.since < _TODAY:
-            pattern = "H 'h' mm" if language == "fr" else "short"
+        seen, since_hour, witness = self.seen_at.astimezone(where.zone), None, self.find_witness()
+        pattern = "H 'h' mm" if language == "fr" else "short"
+        if self.since and _WHILE <= self.seen_at - self.since < _TODAY and not witness:
             since_hour = write_time(self.since, pattern, locale=language, tzinfo=where.zone)
         return {
             "prefecture": where.name,
@@ -93,7 +94,9 @@ class SlotOpening:
             "label": name_desk(detection.desk_id, detection.label)[:_LONGEST_NAME],
             "site": site and site[:_LONGEST_NAME],
             "count": len(moments),
-            "countable": all(moment.day for moment in moments),
+            "countable": all(moment.day for moment in moments) and not witness,
+            "witness": witness,
+            "said_hour": write_time(seen, pattern, locale=language, tzinfo=where.zone),
             "url": url,
             "city": name_city(where.zone, language),
             "seen_day": write_day(seen, language),
@@ -108,6 +111,12 @@ class SlotOpening:
         """Whether people watch the desk: the reader of a message may say what they see."""
         desk = desks().get(self.detection.desk_id)
         return desk is not None and desk.watch is WatchLevel.PEOPLE and desk.schedulable
+
+    def find_witness(self) -> str:
+        """Return who saw the slots: "" a check, `person` one whom nobody corroborated, `people` others."""
+        if not all(slot.source is Source.REPORT for slot in self.slots):
+            return ""
+        return "person" if all(slot.in_doubt for slot in self.slots) else "people"
 
     def find_place(self) -> tuple[str | None, str]:
         """Return where one goes, and the page where one books: of a department the town halls of these slots.

@@ -51,6 +51,10 @@ class MessageTimes:
             due, held_for = ends, HeldFor.QUIET_HOURS
         return Skip(State.PENDING, "", due, held_for) if due > now else None
 
+    def is_quiet(self, at: datetime) -> bool:
+        """Return whether an instant is in quiet hours."""
+        return bool(self.quiet and _find_end(at, self.quiet, self.zone))
+
     def keeps_slots_quiet(self, at: datetime) -> bool:
         """Return whether an instant is in quiet hours that slot alerts keep, too."""
         return bool(self.quiet and self.quiet_slots and _find_end(at, self.quiet, self.zone))

@@ -27,6 +27,7 @@ from configs.settings import Constant
 from configs.world.plan import PlanName, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
+from notifier.matching.look_requests import ask_to_look
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
     Candidate,
@@ -79,15 +80,17 @@ def match_detection(
     if part:
         session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     most = crowd_alerts() if not part else None
-    found = candidates(session, detection, detection.seen_at, part or None, most)
+    found = candidates(session, detection, detection.seen_at, part or None, most, in_doubt=detection.in_doubt)
     if most is None or len(found) <= most:
         untold = _find_untold(session, detection, found, now, is_round=False)
         has_returned = any(slot.opened_at < detection.seen_at for slot in untold.slots.values())
         held = _wake_held(session, detection, now) if has_returned else []
-        return _write(session, untold, now, inline) + held, []
+        written = _write(session, untold, now, inline) + held
+        asked = ask_to_look(session, detection, now) if detection.in_doubt and not part else []
+        return written + asked, []
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
-    return [], parts
+    return ask_to_look(session, detection, now) if detection.in_doubt else [], parts
 
 
 def match_open_slots(
@@ -157,15 +160,16 @@ def _find_untold(
     if not wishes:
         return nothing
     entitled_at = now if is_round else detection.seen_at
-    is_report = detection.source is Source.REPORT
-    reached = recipients(session, {wish.alert.user_id for wish in wishes}, entitled_at, is_report=is_report)
+    is_report, in_doubt = detection.source is Source.REPORT, detection.in_doubt and not is_round
+    users = {wish.alert.user_id for wish in wishes}
+    reached = recipients(session, users, entitled_at, is_report=is_report, in_doubt=in_doubt)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
     return replace(nothing, wishes=wishes, recipients=reached)
 
 
 def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
-    """Return in a round a desk's open slots that its source saw lately; of a detection its own."""
+    """Return in a round a desk's open slots that its source saw lately, none in doubt; of a detection its own."""
     confirmed = now - timedelta(seconds=unconfirmed_seconds())
     given = {"desk_id": detection.desk_id, "source": detection.source, "confirmed": confirmed}
     if not is_round:
@@ -187,6 +191,7 @@ def _select_open(*, is_round: bool) -> sa.Select[SlotRow, list[int]]:
             SlotRow.desk_id == sa.bindparam("desk_id"),
             SlotRow.source == sa.bindparam("source"),
             SlotRow.seen_at > sa.bindparam("confirmed"),
+            ~SlotRow.in_doubt,
         )
     else:
         mine = sa.bindparam("detection_id", type_=sa.Uuid())
@@ -235,9 +240,8 @@ def _wake_held(session: Session, detection: Detection, now: datetime) -> list[UU
 def open_desks(session: Session, now: datetime) -> list[str]:
     """Return the desks that have slots which were confirmed lately."""
     confirmed = now - timedelta(seconds=unconfirmed_seconds())
-    query = (
-        sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed).distinct()
-    )
+    lately = SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed, ~SlotRow.in_doubt
+    query = sa.select(SlotRow.desk_id).where(*lately).distinct()
     return list(session.scalars(query.order_by(SlotRow.desk_id)))
 
 
@@ -273,7 +277,7 @@ def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
     )
     is_report = detection.source is Source.REPORT
     columns = sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)
-    waiting = select_waiting(columns, is_report=is_report)
+    waiting = select_waiting(columns, is_report=is_report, in_doubt=detection.in_doubt)
     found = session.execute(waiting.order_by(highest.desc(), Alert.user_id), of_waiting(detection, at)).all()
     return _split_by_person(((row[0], row[1]) for row in found), _FEWEST)
 

@@ -1,7 +1,8 @@
 """Edits of delivered messages: those in Telegram all of whose slots are gone, and the notices that say the same.
 
 A slot is gone once a conclusive check of its place that began RETURN_SECONDS after it went did not show it either; what
-lapsed is not, as no check has shown it. An edit is a notification of its own.
+lapsed is not, as no check has shown it. What one person saw is, once two others saw none. An edit is a notification of
+its own.
 """
 
 from collections import defaultdict
@@ -26,7 +27,8 @@ _CLOSE = sa.text("""
 WITH closed AS (
   UPDATE slots SET gone_told_at = :now WHERE id = ANY(ARRAY(
     SELECT g.id FROM slots g
-    WHERE g.gone_reason IN ('taken', 'past') AND g.gone_told_at IS NULL AND (g.gone_at <= :earliest OR EXISTS (
+    WHERE g.gone_reason IN ('taken', 'past') AND g.gone_told_at IS NULL
+      AND (g.gone_at <= :earliest OR g.source = 'report' OR EXISTS (
       SELECT FROM desks d, LATERAL (SELECT g.gone_at + make_interval(secs => :returns)) AS late (since)
       WHERE d.id = g.desk_id AND d.last_proven_at >= late.since AND ((d.coverage -> g.place_key) IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements((d.coverage -> g.place_key) || coalesce(d.coverage -> '*', '[]')) AS w (days)

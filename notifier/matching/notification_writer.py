@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import UNREADABLE_ADDRESS, database_clock, is_any_of, new_id, read_stored_address
+from api.models.desk import Source
 from api.models.notification import Notification, Priority, State, write_ranges
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
@@ -205,7 +206,7 @@ def write_matches(
     ]  # fmt: skip
     of_all: dict[str, Any] = {
         "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
-        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
+        "params": _build_params(detection, slots.values()),
         "seen_at": seen_at, "committed_at": None if result.late else detection.committed_at, "matched_at": now,
     }  # fmt: skip
     contents = inline.contents if inline else ContentCache()
@@ -222,8 +223,19 @@ def write_matches(
             wishes = wishes_of[to.user_id]
             inline.add(of_all | row, read_stored_address(to.stored_address), find_opening(wishes), wishes)
     waiting = [row["id"] for row in rows if row["id"] in new and not row["leased"]]
-    calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
+    calling = {
+        wish.alert.user_id: wish.alert.language
+        for wish in result.wishes
+        if wish.alert.wants_call and not (detection.in_doubt and not result.late)
+    }
     return waiting + _write_calls(session, detection, calling, announcements, now)
+
+
+def _build_params(detection: Detection, slots: Iterable[SlotRow]) -> dict[str, str]:
+    """Return the params of a slot alert; `source`, where people saw the slots: no figure of ours counts it."""
+    params = {"detection_id": str(detection.id), "desk_id": detection.desk_id}
+    is_reported = any(slot.source is Source.REPORT for slot in slots)
+    return params | ({"source": Source.REPORT.value} if is_reported else {})
 
 
 def _build_notification(

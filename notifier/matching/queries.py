@@ -124,17 +124,21 @@ def candidates(
     entitled_at: datetime,
     alert_ids: Collection[UUID] | None = None,
     most: int | None = None,
+    *,
+    in_doubt: bool = False,
 ) -> list[Candidate]:
     """Return the targets that name the desk or one of its procedures, of alerts that wait and whose user is entitled.
 
     What people report needs no plan, and is told while they may look at the desk: an operator's stop ends that.
-    `alert_ids` asks for those alerts only. Ordered by alert. At most `most` + 1 targets are returned; if
-    there are more, which ones is undefined.
+    `alert_ids` asks for those alerts only, `in_doubt` for those whose users are told what is. Ordered by alert. At most
+    `most` + 1 targets are returned; if there are more, which ones is undefined.
     """
     is_report = detection.source is Source.REPORT
     if is_report and not _is_reported(session, detection.desk_id):
         return []
-    query = _select_candidates(some=alert_ids is not None, ordered=most is None, is_report=is_report)
+    query = _select_candidates(
+        some=alert_ids is not None, ordered=most is None, is_report=is_report, in_doubt=in_doubt
+    )
     given = of_waiting(detection, entitled_at) | {"alert_ids": alert_ids, "most": (most or 0) + 1}
     found = [
         Candidate(alert_id, user_id, version, language, Limits(*limits), name, wants_call)
@@ -154,10 +158,15 @@ def _is_reported(session: Session, desk_id: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _select_candidates(*, some: bool, ordered: bool, is_report: bool) -> sa.Select[*tuple[Any, ...]]:
+def _select_candidates(
+    *, some: bool, ordered: bool, is_report: bool, in_doubt: bool
+) -> sa.Select[*tuple[Any, ...]]:
     first = Alert.id, Alert.user_id, Alert.limits_version, Alert.language
     query = select_waiting(
-        (*first, *_LIMITS, Alert.name, Alert.voice_enabled), some=some, is_report=is_report
+        (*first, *_LIMITS, Alert.name, Alert.voice_enabled),
+        some=some,
+        is_report=is_report,
+        in_doubt=in_doubt,
     )
     return query.order_by(Alert.id, AlertTarget.id) if ordered else query.limit(sa.bindparam("most"))
 
@@ -173,7 +182,7 @@ def of_waiting(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
 
 
 def select_waiting(
-    columns: Sequence[Any], *, some: bool = False, is_report: bool = False
+    columns: Sequence[Any], *, some: bool = False, is_report: bool = False, in_doubt: bool = False
 ) -> sa.Select[*tuple[Any, ...]]:
     """Return the query for alerts (all, or `some` that are named) that wait at a desk and whose user is entitled.
 
@@ -200,6 +209,9 @@ def select_waiting(
         here = sa.union_all(ids.where(at_desk), ids.where(by_procedure)).subquery()
         query = query.join(here, here.c.alert_id == Alert.id).join(target, target.id == here.c.id)
     query = query.where(Alert.enabled, Alert.closed_at.is_(None))
+    if in_doubt:
+        wishes_it = sa.select(User.id).where(User.id == Alert.user_id, User.told_in_doubt)
+        query = query.where(wishes_it.exists())
     if is_report:
         return query
     at: sa.BindParameter[datetime] = given("entitled_at")
@@ -339,11 +351,17 @@ class Recipient(NamedTuple):
 
 
 def recipients(
-    session: Session, user_ids: Collection[UUID], moment: datetime, *, is_report: bool = False
+    session: Session,
+    user_ids: Collection[UUID],
+    moment: datetime,
+    *,
+    is_report: bool = False,
+    in_doubt: bool = False,
 ) -> list[Recipient]:
     """Return the reachable contacts of these users on the channels of the plans that cover the moment.
 
-    Those of higher plans come first. What people report goes by the channels that need no plan, too.
+    Those of higher plans come first. What people report goes by the channels that need no plan, too; no SMS says what
+    is `in_doubt`.
     """
     free = plan(PlanName.NONE).channels if is_report else frozenset()
     given = {"user_ids": user_ids, "moment": moment}
@@ -357,6 +375,7 @@ def recipients(
         )
         if channel.value in free or any(channel.value in plan(name).channels for name in plans if name)
     ]  # fmt: skip
+    reached = [each for each in reached if not (in_doubt and each.channel in PAID_CHANNELS)]
     return sorted(reached, key=lambda each: -each.plan_rank)
 
 

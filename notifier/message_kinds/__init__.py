@@ -12,12 +12,13 @@ def kinds() -> dict[str, MessageKind]:
         account,
         operators,
         payments,
+        reports,
         slots,
         subscribers,
         telegram,
     )
 
-    themes = account, operators, payments, slots, subscribers, telegram
+    themes = account, operators, payments, reports, slots, subscribers, telegram
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 
 

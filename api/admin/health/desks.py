@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from api.admin.health.reading import read_session
 from api.models.alert import Alert
 from api.models.desk import DeskState, DeskStatus
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, SlotRow, is_from_check
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
 
@@ -23,9 +23,11 @@ def read_desks() -> dict[str, Any]:
     """Return all desks of the desk files; `unwatched` ones are stale, retired, or behind a login."""
     known = {desk.id: desk for desk in desks().values() if desk.schedulable}
     opened = sa.select(sa.func.count(), sa.func.count(SlotRow.desk_id.distinct())).where(
-        SlotRow.gone_at.is_(None)
+        SlotRow.gone_at.is_(None), is_from_check(SlotRow)
     )
-    recent = sa.select(sa.func.count(Detection.id)).where(Detection.seen_at >= clock() - _HOUR)
+    recent = sa.select(sa.func.count(Detection.id)).where(
+        Detection.seen_at >= clock() - _HOUR, is_from_check(Detection)
+    )
     waiting = sa.select(sa.func.count(Alert.id)).where(Alert.enabled, Alert.closed_at.is_(None))
     with read_session() as s:
         rows = [row for row in s.scalars(sa.select(DeskState).order_by(DeskState.id)) if row.id in known]

@@ -41,6 +41,7 @@ _OPENINGS = sa.text("""
 SELECT p.desk_id, p.since, count(*) AS number
 FROM unnest(CAST(:desks AS text[]), CAST(:since AS timestamptz[])) AS p(desk_id, since)
 JOIN detections d ON d.desk_id = p.desk_id AND d.seen_at >= p.since AND d.seen_at < :until
+  AND d.source = 'check'
 GROUP BY p.desk_id, p.since
 """)
 SPREAD = timedelta(minutes=10)

@@ -65,6 +65,7 @@ _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "page_decided": _l("Page de rendez-vous que vous avez indiquée"),
     "desk_watchable": _l("Page de rendez-vous que nous pouvons surveiller"),
     "desk_reported": _l("Page lue par ceux qui attendent"),
+    "look_requested": _l("Demande de regarder une page"),
     "release_soon": _l("Publication prochaine de places"),
 }
 _WITHHELD = {

@@ -225,7 +225,8 @@ def prove() -> ResponseReturnValue:
 def _register(form: RegistrationForm) -> None:
     wish = form.model_copy(update={"language": read_language()})
     target = read_target(request.form.get("next"))
-    id, password_hash = accounts.register(wish, wished_page=_choose_stored(target), takes_code=True)
+    page, address = _choose_stored(target), request.remote_addr
+    id, password_hash = accounts.register(wish, wished_page=page, takes_code=True, address=address)
     remember_registration(id)
     RegistrationState(str(id), form.email, password_hash, form.plan, target).keep()
 
@@ -258,7 +259,10 @@ def _repeat(email: str | None) -> ResponseReturnValue:
         text = _("C’est assez de messages pour aujourd’hui. Cherchez le dernier, ou réessayez demain.")
         return lead_to("sign_in.show_confirmation", text, "problem", next=state.target)
     page = _choose_stored(state.target)
-    write_once(accounts.repeat_registration, state.form, UUID(state.id), state.password_hash, page)
+    write_once(
+        accounts.repeat_registration, state.form, UUID(state.id), state.password_hash, page,
+        address=request.remote_addr,
+    )  # fmt: skip
     state.keep()
     return lead_to("sign_in.show_confirmation", str(_ON_ITS_WAY), next=state.target)
 

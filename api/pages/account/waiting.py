@@ -1,6 +1,6 @@
 """Page on which a visitor asks to be told when a wish can be watched: a registration by an address alone."""
 
-from flask import render_template
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -55,7 +55,8 @@ def take_address(id: str, procedure: str) -> ResponseReturnValue:
     if _is_first(unknown):
         wished = {"prefectureId": place.id, "procedures": [wish], "acceptWaiting": True}
         typed = {"email": form.value.email, "password": unknown, "language": read_language()}
-        accounts.register(RegistrationForm.model_validate(typed), NewAlert.model_validate(wished))
+        form_of, alert = RegistrationForm.model_validate(typed), NewAlert.model_validate(wished)
+        accounts.register(form_of, alert, address=request.remote_addr)
     forget_registration()  # an earlier one of this browser: the page is about this mail
     text = _("Le message est parti vers %(email)s.", email=form.value.email)
     return lead_to("sign_in.show_confirmation", text)

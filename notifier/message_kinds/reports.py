@@ -1,0 +1,33 @@
+"""The request to look at a desk's page, of which one person says that it shows slots."""
+
+from datetime import datetime, timedelta
+
+from api.models.notification import State
+from api.models.report import LOOK_REQUESTED
+from configs.ground.message_groups import MessageGroup
+from configs.ground.text import write_time
+from configs.world.prefecture import desks
+from notifier.content.desk_location import desk_infos, name_city
+from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
+
+_OF_USE = timedelta(minutes=10)  # after the person saw them
+
+
+def _name_sight(due: DueMessage) -> TemplateContext | Skip:
+    """Return where and when one person saw slots. Params: `desk`, `seen` (ISO 8601)."""
+    desk, seen_at = desks().get(due.params["desk"]), datetime.fromisoformat(due.params["seen"])
+    if desk is None or not desk.schedulable:
+        return Skip(State.SKIPPED, "the desk is not watched any more")
+    if due.now - seen_at > _OF_USE:
+        return Skip(State.EXPIRED, "slots not seen lately")
+    (spot,) = desk_infos([desk.id])
+    pattern = "H 'h' mm" if due.language == "fr" else "short"
+    hour = write_time(seen_at, pattern, locale=due.language, tzinfo=desk.zone)
+    return TemplateContext({"spot": spot, "hour": hour, "city": name_city(desk.zone, due.language)}, desk.url)
+
+
+KINDS = {
+    LOOK_REQUESTED: MessageKind(
+        to=REACHABLE, values=_name_sight, group=MessageGroup.DESK, notice_link="/dashboard"
+    ),
+}

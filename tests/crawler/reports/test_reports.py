@@ -1,0 +1,179 @@
+"""The loop of reports: what waits in the table becomes slots and detections, and nothing else."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import time_machine
+
+from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskState, Outage, Source
+from api.models.report import NetworkSalt, Report, Reporter, ReportState, Vouch
+from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.models.user import Role
+from configs.ground.clock import clock
+from configs.programs.part_failures import PartFailures
+from crawler.reports.loop import ReportLoop
+from tests.api.world import PREFECTURES
+from tests.factories import (
+    BOBIGNY,
+    PEOPLE_S,
+    add_desk,
+    add_report,
+    add_user,
+    give_role,
+    one,
+    remove,
+    rows,
+    save,
+    see,
+)
+
+pytestmark = pytest.mark.usefixtures("database", "frozen")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def loop(redis_server: redis.Redis, settings_env: Callable[..., None]) -> ReportLoop:
+    """Give the loop, at a desk that the planner knows."""
+    settings_env(PREFECTURES_DIR=PREFECTURES)
+    add_desk(PEOPLE_S)
+    return ReportLoop(redis_server, PartFailures())
+
+
+def people(number: int = 2) -> list[UUID]:
+    """Return accounts that are two days old and older."""
+    return [add_user(created_at=clock() - (2 + each) * timedelta(days=1)).id for each in range(number)]
+
+
+def told(loop: ReportLoop) -> list[bool]:
+    """Run the loop; return of each new detection whether it is in doubt."""
+    before = {each.id for each in rows(Detection)}
+    loop.run_once()
+    return [each.in_doubt for each in rows(Detection) if each.id not in before]
+
+
+def test_what_one_saw_is_in_doubt_until_an_unrelated_one_saw_it_too(loop: ReportLoop) -> None:
+    one_of, other = people()
+    add_report(one_of, days=[date(2026, 12, 1)])
+    assert told(loop) == [True]
+    add_report(other)
+    assert told(loop) == [False]
+    slot = one(SlotRow)
+    assert (slot.source, slot.in_doubt, slot.moment) == (Source.REPORT, False, "2026-12-01")
+    assert {each.state for each in rows(Report)} == {ReportState.COUNTED}
+    assert len({each.opening_id for each in rows(Report)}) == 1
+    assert [rows(Check), rows(Outage)] == [[], []]
+    assert one(DeskState).last_slot_at is None
+
+
+def test_days_that_are_ticked_take_the_place_of_an_unknown_one_and_are_no_news(loop: ReportLoop) -> None:
+    one_of, other = people()
+    add_report(one_of)
+    assert told(loop) == [True]
+    add_report(one_of, days=[date(2026, 12, 1), date(2026, 12, 2)])
+    assert told(loop) == []
+    add_report(one_of, days=[date(2026, 12, 3)])
+    assert told(loop) == [True]
+    add_report(other)
+    assert told(loop) == [False]
+    open_now = rows(SlotRow, SlotRow.gone_at.is_(None))
+    assert [each.moment for each in open_now] == ["2026-12-01", "2026-12-02", "2026-12-03"]
+    assert len(rows(DetectionSlot, DetectionSlot.detection_id == rows(Detection)[-1].id)) == 3
+
+
+def test_what_nobody_sees_any_more_lapses_and_is_the_same_for_two_hours(
+    loop: ReportLoop, frozen: time_machine.Traveller
+) -> None:
+    one_of, other = people()
+    for each in (one_of, other):
+        add_report(each)
+    assert told(loop) == [True, False]
+    add_report(one_of, "none")
+    add_report(other, "none")
+    assert told(loop) == []
+    frozen.shift(11 * MINUTE)
+    loop.run_once()
+    slot = one(SlotRow)
+    assert slot.gone_reason is GoneReason.LAPSED
+    frozen.shift(20 * MINUTE)
+    remove(Report, Report.kind == "none")  # as if nobody had denied it
+    add_report(one_of)
+    assert told(loop) == [True]
+    back = one(SlotRow)
+    assert (back.id, back.gone_at, back.in_doubt) == (slot.id, None, True)
+
+
+def test_two_unrelated_people_end_what_is_in_doubt(loop: ReportLoop) -> None:
+    one_of, other, third = people(3)
+    add_report(one_of)
+    assert told(loop) == [True]
+    add_report(other, "none")
+    add_report(third, "none", opened_at=None)  # counts for nothing
+    assert told(loop) == []
+    assert one(SlotRow).gone_at is None
+    add_report(third, "none")
+    assert told(loop) == []
+    assert one(SlotRow).gone_reason is GoneReason.TAKEN
+    add_report(one_of)
+    assert told(loop) == [True]
+    assert len(rows(SlotRow)) == 2
+
+
+COUNTS_FOR_NOTHING: list[dict[str, Any]] = [
+    {"kind": "unseen"},
+    {"via": "answer"},
+    {"seen_at": timedelta(minutes=-11)},
+    {"desk_id": BOBIGNY},
+    {"ended": True},
+]
+
+
+@pytest.mark.parametrize("report", COUNTS_FOR_NOTHING, ids=str)
+def test_what_counts_for_nothing_opens_nothing(loop: ReportLoop, report: dict[str, Any]) -> None:
+    (who,) = people(1)
+    add_desk(BOBIGNY)
+    if report.pop("ended", False):
+        save(Reporter(user_id=who, ended_at=clock(), ended_because="liar"))
+    if "seen_at" in report:
+        report = report | {"seen_at": clock() + report["seen_at"]}
+    add_report(who, **report)
+    assert told(loop) == []
+    assert rows(SlotRow) == []
+    kept = ReportState.KEPT if report.get("desk_id") else ReportState.IDLE
+    assert one(Report).state is kept
+
+
+def test_three_days_of_looks_that_others_vouch_for_make_a_person_trusted(
+    loop: ReportLoop, frozen: time_machine.Traveller
+) -> None:
+    who, operator = people()
+    give_role(operator, Role.ADMIN)
+    add_desk(BOBIGNY)
+    for day in range(3):
+        add_report(who, desk_id=PEOPLE_S if day else BOBIGNY)
+        if day:
+            add_report(operator)
+        else:
+            see("2026-12-01", desk_id=BOBIGNY)
+        told(loop)
+        frozen.shift(timedelta(days=1))
+    vouched = sorted(rows(Vouch, Vouch.user_id == who), key=lambda each: each.vouched_on)
+    assert [each.voucher_id for each in vouched] == [None, operator, operator]
+    add_report(who)
+    assert told(loop) == [False]
+    frozen.shift(timedelta(days=61))
+    add_report(who)
+    assert told(loop) == [True]
+
+
+def test_salts_of_days_that_are_over_go(loop: ReportLoop) -> None:
+    today = clock().date()
+    with session() as s:
+        s.add_all(NetworkSalt(day=today - each * timedelta(days=1), salt=b"x") for each in range(3))
+    loop.run_once()
+    assert [each.day for each in rows(NetworkSalt)] == [today]

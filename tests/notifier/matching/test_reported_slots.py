@@ -1,0 +1,86 @@
+"""What people saw: in doubt it is told to those who asked for that, corroborated to all, and nobody is told twice."""
+
+from datetime import time, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from api.models.desk import Source
+from api.models.notice import Notice
+from api.models.notification import Notification
+from api.models.report import LOOK_REQUESTED
+from api.models.slot import GoneReason, SlotRow
+from api.models.user import Channel, User
+from configs.ground.clock import clock
+from tests.factories import add_report, change, one, rows
+from tests.notifier import world
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+DESK = f"{world.PREFECTURE}/naturalisation-evry"
+REPORTED: dict[str, Any] = {"source": Source.REPORT}
+
+
+def waiting(*channels: Channel, **columns: Any) -> world.Person:
+    who = world.person(channels=channels or (Channel.EMAIL,), addresses=None)
+    world.alert(who, {"desk_id": DESK})
+    change(User, User.id == who.id, **{"told_in_doubt": False, **columns})
+    return who
+
+
+def saw(slots: list[int] | None = None, *, in_doubt: bool) -> list[int]:
+    """Have people see slots, and match what follows; return the slots."""
+    slots = world.slots(["open"], DESK) if slots is None else slots
+    change(SlotRow, SlotRow.id.in_(slots), source=Source.REPORT, in_doubt=in_doubt)
+    world.told(world.matched(world.detection(slots, DESK, in_doubt=in_doubt, **REPORTED)))
+    return slots
+
+
+def told(kind: str = "slot_detected") -> list[tuple[UUID | None, Channel]]:
+    return [(each.user_id, each.channel) for each in rows(Notification, Notification.kind == kind)]
+
+
+@pytest.mark.rule("11.1")
+def test_in_doubt_those_who_asked_for_it_are_told_corroborated_all_others() -> None:
+    doubting = waiting(Channel.EMAIL, Channel.SMS, told_in_doubt=True)
+    usual = waiting(Channel.TELEGRAM, Channel.PUSH)
+    slots = saw(in_doubt=True)
+    assert told() == [(doubting.id, Channel.EMAIL)]
+    assert world.rearm(desk_id=DESK) == [], "no round tells what is in doubt"
+    saw(slots, in_doubt=False)
+    assert set(told()[1:]) == {(usual.id, Channel.TELEGRAM), (usual.id, Channel.PUSH)}
+    late = waiting()
+    world.rearm(desk_id=DESK)
+    assert told()[-1] == (late.id, Channel.EMAIL)
+    assert {each.params["source"] for each in rows(Notification)} == {"report"}
+
+
+def test_at_most_five_who_agreed_are_asked_to_look_awake_three_times_a_day(
+    frozen: time_machine.Traveller,
+) -> None:
+    asked = [waiting(may_be_asked=True) for _ in range(6)]
+    waiting(may_be_asked=True, quiet_from=time(0), quiet_until=time(23, 59))
+    looked = waiting(may_be_asked=True)
+    waiting()
+    for times in range(1, 5):
+        add_report(looked.id, desk_id=DESK)
+        change(SlotRow, gone_at=clock(), gone_reason=GoneReason.LAPSED)
+        saw(in_doubt=True)
+        of_each = [told(LOOK_REQUESTED).count((each.id, Channel.EMAIL)) for each in asked]
+        assert (sum(of_each), max(of_each)) == (min(5 * times, 18), min(times, 3))
+        frozen.shift(timedelta(hours=1))
+    assert {each for each, _ in told(LOOK_REQUESTED)} == {each.id for each in asked}
+
+
+@pytest.mark.parametrize(
+    ("in_doubt", "words"),
+    [
+        (True, "une personne dit avoir vu des créneaux à 10 h 00"),
+        (False, "des personnes ont vu des créneaux à 10 h 00"),
+    ],
+)
+def test_the_words_say_who_saw_them(in_doubt: bool, words: str) -> None:
+    waiting(told_in_doubt=True)
+    saw(in_doubt=in_doubt)
+    assert words in one(Notice).body
