@@ -199,10 +199,7 @@ class Swarm(Server):
     def make_stack(self, release: str) -> dict[str, Any]:
         """Return the stack of a release; raises Refused where it cannot be made."""
         import yaml  # noqa: PLC0415 -- one machine does without
-        from stack import (  # type: ignore[import-not-found]  # noqa: PLC0415 -- as above, and no package on a server
-            StackRefused,
-            make_stack,
-        )
+        from stack import StackRefused, make_stack  # type: ignore[import-not-found]  # noqa: PLC0415 -- as above, and no package on a server
 
         files = [
             yaml.safe_load((_ROOT / each).read_text("utf-8"))

@@ -18,12 +18,7 @@ from api.admin.checks import DAY, MONTH
 from api.admin.messages import Kind, Part
 from api.alerts.notifications.reasons import UNKNOWN
 from api.ground.messages import ask_deliver_later
-from api.ground.paging import (
-    Found,
-    MomentQuery,
-    apply_filter,
-    read_moments,
-)
+from api.ground.paging import Found, MomentQuery, apply_filter, read_moments
 from api.ground.schemas import Body
 from api.models.notification import Notification, State
 from api.models.user import Channel

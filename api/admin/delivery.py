@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.ground.paging import (
-    Found,
-)
+from api.ground.paging import Found
 from api.ground.schemas import Body
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.user import Channel

@@ -7,13 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.ground.paging import (
-    Found,
-    MomentQuery,
-    cut_page,
-    read_cursor,
-    write_cursor,
-)
+from api.ground.paging import Found, MomentQuery, cut_page, read_cursor, write_cursor
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.check import CheckDay
 from api.models.notification import Match

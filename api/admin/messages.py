@@ -9,12 +9,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.admin.checks import DAY, MONTH
-from api.ground.paging import (
-    Found,
-    PageQuery,
-    apply_filter,
-    read_page,
-)
+from api.ground.paging import Found, PageQuery, apply_filter, read_page
 from api.models.base import first_id_at
 from api.models.notification import Notification, State
 from api.models.user import Channel

@@ -11,10 +11,7 @@ from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Procedure
-from configs.world.prefecture import (
-    Prefecture,
-    prefectures,
-)
+from configs.world.prefecture import Prefecture, prefectures
 
 
 def check_health_consent(wish: NewAlert, place: Prefecture) -> None:

@@ -19,12 +19,7 @@ from api.alerts.fair_use import (
 from api.alerts.health_consent import note_health_consent
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import NewAlert
-from api.alerts.targets import (
-    describe_targets,
-    find_watched_desks,
-    get_prefecture_id,
-    select_waiting,
-)
+from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, select_waiting
 from api.alerts.unwatched import record_unwatched
 from api.alerts.wishes import ResolvedWish, is_free_to_enable, resolve_wish
 from api.ground.errors import ApiError, not_found

@@ -38,12 +38,7 @@ from api.auth.schemas import (
     TotpRequired,
     TotpSetup,
 )
-from api.auth.second_factor import (
-    begin_setup,
-    confirm_setup,
-    remove_second_factor,
-    renew_recovery_codes,
-)
+from api.auth.second_factor import begin_setup, confirm_setup, remove_second_factor, renew_recovery_codes
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import IdPath
 from api.models.base import read_once, session, write_once

@@ -10,13 +10,7 @@ from flask_babel import gettext as _
 
 from api.ground.cache import digest_body
 from api.ground.errors import ApiError
-from api.pages.cookies import (
-    check_visitor_token,
-    comes_from_elsewhere,
-    lead_to,
-    require_login,
-    require_proof,
-)
+from api.pages.cookies import check_visitor_token, comes_from_elsewhere, lead_to, require_login, require_proof
 from api.pages.headers import forbid_keeping, keep_for_everybody
 from api.pages.lost_sessions import require_operator
 from api.web.auth import current_identity

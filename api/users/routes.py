@@ -18,12 +18,7 @@ from api.users.push_devices import (
     list_devices,
     remove_device,
 )
-from api.users.schemas import (
-    CodeOfPhone,
-    ProfileChange,
-    TelegramLinkState,
-    TelegramUrl,
-)
+from api.users.schemas import CodeOfPhone, ProfileChange, TelegramLinkState, TelegramUrl
 from api.users.service import change_notifications, change_profile, confirm_number, link_chat
 from api.users.telegram_links import read_link, start_link
 from api.web.auth import current_user_id, require_recent_proof

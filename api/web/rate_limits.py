@@ -41,14 +41,7 @@ from api.web.openapi import needs_token
 from api.web.problems import build_response
 from api.web.request_bodies import is_webhook
 from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
-from configs.ground.signing import (
-    Link,
-    LinkRefused,
-    ResetPassword,
-    VerifyAddress,
-    find_kind,
-    read_token,
-)
+from configs.ground.signing import Link, LinkRefused, ResetPassword, VerifyAddress, find_kind, read_token
 
 GENERAL = "1000 per 15 minutes"  # from one network address, without a login
 LIVE = "10000 per 15 minutes"  # the same, of live twins: an open page asks for its parts by itself

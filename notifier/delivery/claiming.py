@@ -21,15 +21,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import CLOCKS_DIFFER, UNREADABLE_ADDRESS, is_any_of, write_array
-from api.models.notification import (
-    HeldFor,
-    Notification,
-    Priority,
-    State,
-    is_fresh,
-    sum_of_day,
-    waits_untold,
-)
+from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day, waits_untold
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.addresses import digest
 from configs.ground.database_errors import passes

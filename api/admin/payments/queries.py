@@ -10,25 +10,12 @@ from sqlalchemy.orm import Session
 
 from api.admin.users import search_users
 from api.ground.errors import ensure_found
-from api.ground.paging import (
-    Found,
-    MomentQuery,
-    PageQuery,
-    apply_filter,
-    read_moments,
-    read_page,
-)
+from api.ground.paging import Found, MomentQuery, PageQuery, apply_filter, read_moments, read_page
 from api.ground.schemas import Body
 from api.models.base import is_any_of
 from api.models.declaration import Declaration
 from api.models.invoice import Invoice
-from api.models.payment import (
-    Payment,
-    PaymentEvent,
-    PaymentStatus,
-    Refund,
-    StripeId,
-)
+from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, StripeId
 from api.models.stripe_event import PaymentDifference
 from api.payments.billing.queries import list_entries
 from api.payments.billing.schemas import PaymentEntry

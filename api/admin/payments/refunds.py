@@ -11,12 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body
-from api.models.payment import (
-    Payment,
-    Refund,
-    RefundReason,
-    RefundStatus,
-)
+from api.models.payment import Payment, Refund, RefundReason, RefundStatus
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund

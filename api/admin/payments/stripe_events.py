@@ -7,11 +7,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.ground.errors import ApiError, not_found
-from api.ground.paging import (
-    Found,
-    apply_filter,
-    cut_page,
-)
+from api.ground.paging import Found, apply_filter, cut_page
 from api.ground.schemas import Body
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.payments.exchange.events import replay_event

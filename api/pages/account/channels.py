@@ -24,13 +24,7 @@ from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.push_devices import NewDevice, list_devices
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
-from api.users.service import (
-    change_notifications,
-    change_profile,
-    confirm_number,
-    link_chat,
-    restart_groups,
-)
+from api.users.service import change_notifications, change_profile, confirm_number, link_chat, restart_groups
 from api.users.telegram_links import read_link, start_link
 from api.web.auth import current_user_id
 from configs.settings import settings

@@ -38,10 +38,7 @@ from api.users.preference_schemas import (
 )
 from api.users.preferences import read_preferences
 from api.users.schemas import ProfileChange, TimeZone, list_time_zones
-from api.users.service import (
-    change_notifications,
-    change_profile,
-)
+from api.users.service import change_notifications, change_profile
 from api.web.auth import current_user_id
 from api.web.languages import read_language, use_account_language
 from api.web.stranger_mail import count_new_email

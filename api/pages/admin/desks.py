@@ -6,14 +6,7 @@ from markupsafe import Markup
 from api.admin.access import audited
 from api.admin.checks import DAY, CheckQuery, list_checks
 from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk
-from api.admin.desks import (
-    DeskQuery,
-    WatchedDesk,
-    count_waiting_people,
-    find_desk,
-    list_desks,
-    read_desk,
-)
+from api.admin.desks import DeskQuery, WatchedDesk, count_waiting_people, find_desk, list_desks, read_desk
 from api.admin.hosts import count_watched_desks
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.models.check import Check

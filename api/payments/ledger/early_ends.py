@@ -22,13 +22,7 @@ from api.models.user import Grant
 from api.payments.gateway.errors import WithdrawalRefused
 from api.payments.ledger.book import post_end, post_revival, read_balances
 from api.payments.ledger.grants import end_grace, end_paid_plan, measure_use, price_use, revive_rest
-from api.payments.ledger.payment_events import (
-    add_event,
-    has_event,
-    has_plan,
-    is_credited,
-    lock_payment,
-)
+from api.payments.ledger.payment_events import add_event, has_event, has_plan, is_credited, lock_payment
 from api.payments.ledger.refunds import plan_refund, plan_refunds, spread_refund
 from api.payments.ledger.subscriptions import request_cancellation
 from api.payments.ledger.withdrawal_rules import was_informed

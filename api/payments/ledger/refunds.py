@@ -41,12 +41,7 @@ from api.payments.ledger.book import (
     read_balances,
 )
 from api.payments.ledger.grants import end_repaid_plan
-from api.payments.ledger.payment_events import (
-    FOR_TIME,
-    add_event,
-    has_event,
-    lock_payment,
-)
+from api.payments.ledger.payment_events import FOR_TIME, add_event, has_event, lock_payment
 from api.payments.ledger.stripe_ids import link_id
 from api.payments.ledger.subscriptions import find_order
 from configs.ground.clock import clock

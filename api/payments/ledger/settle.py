@@ -41,13 +41,7 @@ from api.payments.ledger.grants import (
     give_paid_plan,
     keep_paid,
 )
-from api.payments.ledger.payment_events import (
-    add_event,
-    has_event,
-    list_credits,
-    lock_payment,
-    read_asked,
-)
+from api.payments.ledger.payment_events import add_event, has_event, list_credits, lock_payment, read_asked
 from api.payments.ledger.refunds import note_whole_refund, plan_refunds
 from api.payments.ledger.stripe_ids import find_payment_id
 from api.payments.ledger.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation

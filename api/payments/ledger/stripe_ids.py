@@ -7,12 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.payment import (
-    Payment,
-    Refund,
-    StripeId,
-    Subscription,
-)
+from api.models.payment import Payment, Refund, StripeId, Subscription
 from api.models.user import User
 from api.payments.gateway.errors import IdConflict, UnknownOwner
 from api.payments.gateway.former_customers import keep_customer

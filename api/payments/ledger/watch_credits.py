@@ -32,12 +32,7 @@ from api.payments.gateway.former_customers import find_customer
 from api.payments.gateway.outbox import add_command
 from api.payments.ledger.book import post_borne, post_reclaimed, post_unwatched, read_balances
 from api.payments.ledger.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use
-from api.payments.ledger.payment_events import (
-    FOR_TIME,
-    has_event,
-    keeps_plan,
-    lock_payment,
-)
+from api.payments.ledger.payment_events import FOR_TIME, has_event, keeps_plan, lock_payment
 from api.payments.ledger.refunds import plan_refunds
 from api.payments.ledger.stripe_ids import find_stripe_id
 from api.payments.ledger.watch_gaps import find_least_cents, list_unwatched
