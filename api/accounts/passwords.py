@@ -91,16 +91,14 @@ def hash_new_password(password: str, email: str, like: str | None = None, *, kep
         return _hash(password, like)
 
 
-def hash_password(password: str, like: str | None = None, *, kept: bool = False) -> str:
+def hash_password(password: str, *, kept: bool = False) -> str:
     """Return the salted hash to store. BCRYPT_COST sets how slow that is (12: 0.2 s).
-
-    With `like`, an earlier hash, the salt is that one's: the same password has the same hash again.
 
     Raises:
         ApiError: 503, see `hold_turn`.
     """
     with hold_turn(kept=kept):
-        return _hash(password, like)
+        return _hash(password)
 
 
 def verify_password(password: str, stored: str | None, *, kept: bool = False) -> bool:
@@ -116,7 +114,7 @@ def verify_password(password: str, stored: str | None, *, kept: bool = False) ->
         return bcrypt.checkpw(_digest(password), stored.encode("ascii"))
 
 
-def _hash(password: str, like: str | None) -> str:
+def _hash(password: str, like: str | None = None) -> str:
     salt = like.encode("ascii") if like else bcrypt.gensalt(settings().bcrypt_cost)
     return bcrypt.hashpw(_digest(password), salt).decode("ascii")
 
