@@ -39,7 +39,7 @@ from api.pages.area import Access
 from api.prefectures.schemas import DeskAnswer
 from configs.world.desk import Grade, Outcome
 
-_ONE = "/admin/guichets/<prefecture>/<slug>"
+_ONE = "/admin/guichets/<path:id>"
 _LATEST = 20  # checks
 _LATEST_INCIDENTS = 5
 _MANY = 10  # people: a pause that so many notice asks for the desk's id
@@ -48,14 +48,7 @@ _NOT_WATCHED = "Ce guichet n’est pas surveillé : son fichier en donne la rais
 
 def link_desk(desk_id: str) -> Cell:
     """Return a desk's id, which leads to its page."""
-    prefecture, _, slug = desk_id.partition("/")
-    return cells.link(desk_id, "admin.show_desk", prefecture=prefecture, slug=slug)
-
-
-def build_desk_url(desk_id: str) -> str:
-    """Return the address of a desk's page."""
-    prefecture, _, slug = desk_id.partition("/")
-    return url_for("admin.show_desk", prefecture=prefecture, slug=slug)
+    return cells.link(desk_id, "admin.show_desk", id=desk_id)
 
 
 def show_status(desk: DeskAnswer) -> Cell:
@@ -145,9 +138,9 @@ add_list(
 
 
 @area.page(_ONE, Access.OPERATOR)
-def show_desk(prefecture: str, slug: str) -> str:
+def show_desk(id: str) -> str:
     """Show one desk with its latest checks."""
-    desk = find_desk(f"{prefecture}/{slug}")
+    desk = find_desk(id)
     with audited("desk.view", "desk", desk.id) as work:
         checks = list_checks(
             work.session, CheckQuery.model_validate({"deskId": desk.id, "limit": _LATEST})
@@ -215,18 +208,16 @@ def _list_actions(found: WatchedDesk) -> list[Cell]:
     checks = cells.link("Ses vérifications", "admin.list_checks", deskId=found.id)
     if not cells.is_admin():
         return [checks]
-    prefecture, _, slug = found.id.partition("/")
-    at = {"prefecture": prefecture, "slug": slug}
     if found.state.paused_at:
-        orders = [cells.button("Faire reprendre", "admin.ask_resume_desk", **at)]
+        orders = [cells.button("Faire reprendre", "admin.ask_resume_desk", id=found.id)]
     else:
-        check = cells.button("Vérifier maintenant", "admin.ask_request_check", **at)
-        orders = [check, cells.second_button("Mettre en pause", "admin.ask_pause_desk", **at)]
+        check = cells.button("Vérifier maintenant", "admin.ask_request_check", id=found.id)
+        orders = [check, cells.second_button("Mettre en pause", "admin.ask_pause_desk", id=found.id)]
     return [*orders, checks, cells.audit_link(found.id)]
 
 
-def _describe_pause(prefecture: str, slug: str) -> Confirmation:
-    desk = find_desk(f"{prefecture}/{slug}")
+def _describe_pause(id: str) -> Confirmation:
+    desk = find_desk(id)
     with audited("desk.view", "desk", desk.id) as work:
         people = count_waiting_people(work.session, [desk])
         found = read_desk(work.session, desk)
@@ -238,7 +229,7 @@ def _describe_pause(prefecture: str, slug: str) -> Confirmation:
             "Le temps sans surveillance est compté, et rendu aux abonnés selon leur formule.",
         ),
         button="Mettre en pause",
-        back=build_desk_url(desk.id),
+        back=url_for("admin.show_desk", id=id),
         subject=desk.id if people >= _MANY else None,
         version=str(found.state.paused_at),
         fields=(REASON,),
@@ -250,8 +241,8 @@ def _describe_pause(prefecture: str, slug: str) -> Confirmation:
     )
 
 
-def _describe_resume(prefecture: str, slug: str) -> Confirmation:
-    desk = find_desk(f"{prefecture}/{slug}")
+def _describe_resume(id: str) -> Confirmation:
+    desk = find_desk(id)
     with audited("desk.view", "desk", desk.id) as work:
         state = read_desk(work.session, desk).state
     effects = [f"« {desk.label} » est vérifié aussitôt que son site le permet, puis à son intervalle."]
@@ -261,14 +252,14 @@ def _describe_resume(prefecture: str, slug: str) -> Confirmation:
         title=f"Faire reprendre {desk.id} ?",
         effects=tuple(effects),
         button="Faire reprendre",
-        back=build_desk_url(desk.id),
+        back=url_for("admin.show_desk", id=id),
         version=str(state.paused_at),
         texts={"desk-not-paused": "Aucun opérateur ne l’a mis en pause : il n’y a rien à reprendre."},
     )
 
 
-def _describe_check(prefecture: str, slug: str) -> Confirmation:
-    desk = find_desk(f"{prefecture}/{slug}")
+def _describe_check(id: str) -> Confirmation:
+    desk = find_desk(id)
     return Confirmation(
         title=f"Vérifier {desk.id} maintenant ?",
         effects=(
@@ -277,7 +268,7 @@ def _describe_check(prefecture: str, slug: str) -> Confirmation:
             "Un créneau nouveau est annoncé à ses abonnés comme d’habitude.",
         ),
         button="Vérifier maintenant",
-        back=build_desk_url(desk.id),
+        back=url_for("admin.show_desk", id=id),
         texts={
             "desk-paused": "Un opérateur a mis ce guichet en pause : faites-le reprendre.",
             "host-stopped": "Un opérateur a arrêté son site : faites-le reprendre d’abord.",
@@ -286,22 +277,22 @@ def _describe_check(prefecture: str, slug: str) -> Confirmation:
     )
 
 
-def _pause(wanted: Reason, prefecture: str, slug: str) -> str:
-    desk = find_desk(f"{prefecture}/{slug}")
+def _pause(wanted: Reason, id: str) -> str:
+    desk = find_desk(id)
     with audited("desk.pause", "desk", desk.id) as work:
         work.changes.update(pause_desk(work.session, desk, wanted.reason))
     return f"{desk.id} est en pause."
 
 
-def _resume(_: NoFields, prefecture: str, slug: str) -> str:
-    desk = find_desk(f"{prefecture}/{slug}")
+def _resume(_: NoFields, id: str) -> str:
+    desk = find_desk(id)
     with audited("desk.resume", "desk", desk.id) as work:
         work.changes.update(resume_desk(work.session, desk))
     return f"{desk.id} reprend : il est vérifié aussitôt que son site le permet."
 
 
-def _request_check(_: NoFields, prefecture: str, slug: str) -> str:
-    desk = find_desk(f"{prefecture}/{slug}")
+def _request_check(_: NoFields, id: str) -> str:
+    desk = find_desk(id)
     with audited("desk.check", "desk", desk.id) as work:
         work.changes.update(request_check(work.session, desk))
     return f"La vérification de {desk.id} est demandée."

@@ -122,8 +122,7 @@ def show_incident(id: int) -> str:
 def find_place(reason: str, subject: str) -> str | None:
     """Return the address of the page on which an incident is dealt with: of its desk, its host, or its subject."""
     if subject in desks():
-        prefecture, _, slug = subject.partition("/")
-        return url_for("admin.show_desk", prefecture=prefecture, slug=slug)
+        return url_for("admin.show_desk", id=subject)
     if count_watched_desks()[subject]:
         return url_for("admin.show_host", host=subject)
     page = _PLACES.get(reason) or _PLACES.get(subject)

@@ -15,7 +15,6 @@ from api.admin.health.status_report import Parts, find_trouble, read_parts
 from api.models.desk import DeskStatus
 from api.models.notification import State
 from api.pages.admin.area import area
-from api.pages.admin.desks import build_desk_url
 from api.pages.admin.incidents import find_place
 from api.pages.admin.words import DESK_STATUSES, INCIDENT_REASONS
 from api.pages.area import Access, answer_live
@@ -140,7 +139,7 @@ def _build_piece(part: str, piece: Piece, line: Line) -> dict[str, Any]:
 def _find_url(part: str, field: str, value: Any) -> str | None:
     if field in ("desk", "desks"):
         desk = value[0] if isinstance(value, list) else value
-        return build_desk_url(desk) if isinstance(desk, str) else None
+        return url_for("admin.show_desk", id=desk) if isinstance(desk, str) else None
     if field == "by_status" and value not in DeskStatus.__members__:
         return None
     leads = {
