@@ -18,6 +18,7 @@ from api.ground.errors import ApiError
 from configs.ground.text import clean_typed, normalize_day, normalize_hour
 
 _l = lazy_gettext
+INVALID = 422  # the status of a form that is shown again with its errors
 Texts = Mapping[tuple[str, str] | str, LazyString]  # by (field, rule), or by the word of a refusal
 
 _RULES: dict[str, LazyString] = {

@@ -10,14 +10,13 @@ from api.models.base import write_once
 from api.pages.area import Access, Area
 from api.pages.choices import find_place
 from api.pages.cookies import lead_to
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.prefectures.candidates import NewCandidate, give_candidate
 from api.web.auth import current_user_id
 from configs.world.prefecture import Prefecture
 
 area = Area("candidate_pages", __name__)
 _RULE = "/departements/<id>/page-de-rendez-vous"
-_INVALID = 422
 _TEXTS: Texts = {
     ("address", "missing"): _l("Collez l’adresse de la page de rendez-vous."),
     ("address", "no_booking_page"): _l(
@@ -43,7 +42,7 @@ def send_candidate(id: str) -> ResponseReturnValue:
     place, form = _find(id), Form.read(NewCandidate, _TEXTS)
     kept = form.submit(lambda given: write_once(give_candidate, current_user_id(), given), "address")
     if kept is None:
-        return _render(place, form), _INVALID
+        return _render(place, form), INVALID
     text = _("Merci. Nous regardons cette page, et nous vous écrirons une fois ce qu’il en est.")
     known = _("Merci. Une autre personne nous a déjà donné cette page : nous la regardons.")
     return lead_to("candidate_pages.ask_candidate", text if kept.is_told else known, id=place.id)

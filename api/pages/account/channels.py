@@ -18,7 +18,7 @@ from api.models.user import CONTACT_CHANNELS, Channel, ContactState
 from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.users import channel_setup, push_devices
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.preferences import read_channel_states, read_stopped_groups
@@ -60,7 +60,6 @@ _FLAGS = {
     Channel.PUSH: "notifyPush",
 }
 area = Area("channels", __name__)
-_INVALID = 422
 _GONE = 404
 
 
@@ -151,7 +150,7 @@ def send_phone_code() -> ResponseReturnValue:
     form = Form.read(PhoneForm, PHONE_TEXTS)
     form.submit(lambda wish: _change(ProfileChange(phone=wish.phone)), "phone")
     if form.errors:
-        return _render_channels(form, phone_form=form), _INVALID
+        return _render_channels(form, phone_form=form), INVALID
     return lead_to(
         "channels.show_channels", _("Un SMS avec un code est en route, si ce numéro n’est pas déjà le vôtre.")
     )
@@ -166,7 +165,7 @@ def take_phone_code() -> ResponseReturnValue:
         return lead_to("channels.show_channels", _("Votre numéro est confirmé."))
     if read_channels()["waiting_number"] is None:  # the form was sent twice
         return lead_to("channels.show_channels")
-    return _render_channels(form, code_form=form), _INVALID
+    return _render_channels(form, code_form=form), INVALID
 
 
 @area.action("/canaux/sans-numero", Access.PERSONAL)
@@ -235,7 +234,7 @@ def add_device() -> ResponseReturnValue:
     form = read_device_form()
     form.submit(lambda device: write_once(push_devices.add_device, current_user_id(), device))
     if form.errors:
-        return _render_channels(form, device_form=form), _INVALID
+        return _render_channels(form, device_form=form), INVALID
     return lead_to("channels.show_channels", _("Ce navigateur recevra nos notifications."))
 
 

@@ -11,7 +11,7 @@ from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
 from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.privacy.access import delete_signed_in
 from api.privacy.deletion import read_losses
 from api.privacy.exports import open_file, read_export, start_export
@@ -21,7 +21,6 @@ from api.web.public_answers import send_export
 from configs.settings import settings
 
 area = Area("personal_data", __name__)
-_INVALID = 422
 
 
 _WITH_ACCOUNT = _l("Jusqu’à la suppression du compte")
@@ -129,7 +128,7 @@ def delete_account() -> ResponseReturnValue:
     form = Form.read(DeletionWish, DELETION_TEXTS)
     form.submit(lambda wish: delete_signed_in(understood=wish.understood), "understood")
     if form.errors:
-        return _render_deletion(form), _INVALID
+        return _render_deletion(form), INVALID
     drop_login()
     return lead_to("sign_in.show_sign_in", _("Votre compte est supprimé. Un dernier message le confirme."))
 

@@ -24,7 +24,7 @@ from api.models.base import read_once, session, write_once
 from api.models.user import CONTACT_CHANNELS, Channel, OutageCredit, SlotRhythm
 from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.pages.words import CHANNEL_NAMES
 from api.users.preference_schemas import (
     DeskChange,
@@ -52,7 +52,6 @@ CREDITS = (
 )
 ADDRESS_TEXTS: Texts = {"too-many-mails": _l("Trop d’adresses ont été essayées aujourd’hui.")}
 area = Area("preferences", __name__)
-_INVALID = 422
 
 
 def list_zone_choices(current: str) -> list[tuple[str, str]]:
@@ -108,7 +107,7 @@ def change_address() -> ResponseReturnValue:
         count_new_email(form.value.email)
     form.submit(lambda wish: _change(ProfileChange(email=wish.email)), "email")
     if form.errors:
-        return _render_profile(form, address_form=form), _INVALID
+        return _render_profile(form, address_form=form), INVALID
     return lead_to(
         "preferences.show_profile",
         _("Si c’est une nouvelle adresse, un message y est en route. Ouvrez-le pour la confirmer."),
@@ -140,7 +139,7 @@ def change_settings() -> ResponseReturnValue:
     """Change language, time zone, and what an outage is made good by."""
     form = Form.read(ProfileSettings)
     if form.errors:
-        return _render_profile(form, settings_form=form), _INVALID
+        return _render_profile(form, settings_form=form), INVALID
     wish = form.value
     _change(ProfileChange.model_validate(wish.model_dump(by_alias=True)))
     use_account_language(wish.language)  # of the notice
@@ -158,7 +157,7 @@ def change_messages() -> ResponseReturnValue:
     """Change which messages arrive where, and when."""
     form = Form.read(MessageSettings, MESSAGE_TEXTS)
     if form.errors:
-        return _render_messages(form), _INVALID
+        return _render_messages(form), INVALID
     with session() as s:
         state = read_preferences(s, current_user_id())
         change_notifications(s, current_user_id(), build_changes(form.value, state))

@@ -26,7 +26,7 @@ from api.models.user import User
 from api.pages.area import Access, Area
 from api.pages.assets import render_qr_code
 from api.pages.cookies import keep_login, lead_to
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.web.auth import current_login_id, current_user, current_user_id
 
 PASSWORD_TEXTS: Texts = {
@@ -42,7 +42,6 @@ REFUSED_SETUPS = {
     "totp-missing": _l("Ce compte n’a pas de second facteur."),
 }
 area = Area("security", __name__)
-_INVALID = 422
 
 
 def group_secret(secret: str) -> str:
@@ -80,7 +79,7 @@ def change_password() -> ResponseReturnValue:
     form = Form.read(PasswordBody, PASSWORD_TEXTS)
     form.submit(_set_password, "password")
     if form.errors:
-        return _render_security(form), _INVALID
+        return _render_security(form), INVALID
     return lead_to(
         "security.show_security",
         _("Votre mot de passe est changé, et toutes les autres connexions sont terminées."),
@@ -109,7 +108,7 @@ def take_setup() -> ResponseReturnValue:
         lambda given: write_once(confirm_setup, current_user_id(), given.setup, given.code), "code"
     )
     if codes is None:
-        return _render_setup(setup, form), _INVALID
+        return _render_setup(setup, form), INVALID
     return render_template("security/codes.html", codes=codes)
 
 

@@ -13,13 +13,12 @@ from api.ground.schemas import Body
 from api.pages.admin.page_data import Field, ListPage, build_list_blocks, render_page
 from api.pages.area import Access, Area
 from api.pages.cookies import add_notice
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 
 M = TypeVar("M", bound=BaseModel)
 _TYPED = "typed"  # the name of the field in which the subject is typed
 _VERSION = "version"  # the name of the hidden field with what the page showed
 _CHANGED = "Entre-temps, cela a changé. Relisez ce qui va se passer, puis confirmez de nouveau."
-_INVALID = 422
 REASON = Field(
     "reason",
     "Raison",
@@ -68,7 +67,7 @@ def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str
     _check_version(confirmation, form)
     done = form.submit(act)
     if done is None:
-        return _render(confirmation, form), _INVALID
+        return _render(confirmation, form), INVALID
     add_notice("done", done)
     return redirect(confirmation.back, 303)
 

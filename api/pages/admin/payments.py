@@ -40,7 +40,7 @@ from api.pages.admin.page_data import (
 )
 from api.pages.area import Access
 from api.pages.context import write_duration, write_money
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.pages.plan.view_data import list_sums, name_movement
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_STATUSES
 from api.payments.billing.queries import OrderBook, read_order_book
@@ -48,7 +48,6 @@ from configs.ground.text import clean_typed
 from configs.world.plan import name_plan
 
 _ONE = "/admin/paiements/<uuid:id>"
-_INVALID = 422
 _EUROS = re.compile(r"(\d{1,5})(?:[.,](\d{1,2}))?€?")
 _NO_REASON = "Écrivez la raison, pour les autres opérateurs."
 _TEXTS: Texts = {
@@ -151,9 +150,7 @@ def find_payments() -> ResponseReturnValue:
             work.changes["searched"] = shorten_email(text) if "@" in text else text
             work.note_seen(each.id for each in found)
     table = Table("Paiements", _COLUMNS, found, _EMPTY)
-    return render_page(
-        "Paiements", [*_offer_search(form), table], form=form
-    ), _INVALID if form.errors else 200
+    return render_page("Paiements", [*_offer_search(form), table], form=form), INVALID if form.errors else 200
 
 
 @area.page(_ONE, Access.OPERATOR)

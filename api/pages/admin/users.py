@@ -36,12 +36,11 @@ from api.pages.admin.page_data import (
     render_page,
 )
 from api.pages.area import Access
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from configs.ground.clock import clock
 
 LIST = "/admin/utilisateurs"
 ONE = f"{LIST}/<uuid:id>"
-_INVALID = 422
 _ROLES: dict[Role, str] = {
     Role.USER: "Utilisateur",
     Role.SUPPORT: "Assistance (consulte)",
@@ -105,7 +104,7 @@ def find_users() -> ResponseReturnValue:
     """Find the user who has an address. It is in the body: logs keep URLs."""
     form = Form.read(UserSearch, _SEARCH_TEXTS)
     if form.errors:
-        return _show_found(form, []), _INVALID
+        return _show_found(form, []), INVALID
     with audited("users.search", "user") as work:
         users = search_users(work.session, form.value.email)
         work.changes["searched"] = shorten_email(form.value.email)

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from api.models.base import new_id, write_once
 from api.pages.area import Access, Area
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, WITHDRAWAL_TEXTS, list_ends
 from api.payments.declarations.forms import store_declaration
 from api.payments.declarations.schemas import CancellationForm, WithdrawalForm
@@ -20,7 +20,6 @@ from configs.ground.text import choose_page_language
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH
 
 area = Area("declaration_pages", __name__)
-_INVALID = 422
 
 
 @area.page(WITHDRAW_PATH, Access.VISITOR)
@@ -53,7 +52,7 @@ def _take_form(
     """Show what was typed once more, then store it. The answer is the same for every address and number."""
     form = Form[WithdrawalForm | CancellationForm].read(kind, texts)
     if form.errors:
-        return render_template(f"{folder}/form.html", form=form, **shown), _INVALID
+        return render_template(f"{folder}/form.html", form=form, **shown), INVALID
     if "change" in request.form:
         return render_template(f"{folder}/form.html", form=form, **shown)
     if "confirmed" not in request.form:

@@ -20,7 +20,7 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.choices import list_place_options, list_procedures
 from api.pages.context import write_end, write_money
 from api.pages.cookies import lead_to
-from api.pages.forms import Form, read_page_query
+from api.pages.forms import INVALID, Form, read_page_query
 from api.pages.plan.dashboard import read_dashboard
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.plan.order import (
@@ -56,7 +56,6 @@ from configs.world.sales_terms import WITHDRAW_PATH
 
 dashboard = Area("dashboard", __name__)
 area = Area("plan", __name__)
-_INVALID = 422
 _CONFLICT = 409
 
 
@@ -123,7 +122,7 @@ def order() -> ResponseReturnValue:
                 "Une commande a été payée entre-temps. Voici ce que celle-ci donnerait de plus."
             )
     if form.errors:
-        return _render_order(form, name), _INVALID
+        return _render_order(form, name), INVALID
     try:
         return redirect(service.start_checkout(current_user_id(), build_order(form)).checkout_url, 303)
     except ApiError as error:
@@ -176,7 +175,7 @@ def cancel() -> ResponseReturnValue:
     """Give notice that the subscription shall end; sent twice it changes nothing."""
     form = Form.read(CancellationChoice, CANCELLATION_TEXTS)
     if form.errors:
-        return _render_cancellation(form, _INVALID)
+        return _render_cancellation(form, INVALID)
     author = Author(DeclaredBy.ACCOUNT, choose_page_language(current_identity().language), form.value.name)
     try:
         done = declarations.cancel_own(current_user_id(), form.value.choice, author)
@@ -210,7 +209,7 @@ def withdraw(id: UUID) -> ResponseReturnValue:
     """Withdraw from an order; sent twice it changes nothing."""
     form = Form.read(LinkedWithdrawal, WITHDRAWAL_TEXTS)
     if form.errors:
-        return _render_withdrawal(id, form, _INVALID)
+        return _render_withdrawal(id, form, INVALID)
     author = Author(DeclaredBy.ACCOUNT, choose_page_language(current_identity().language), form.value.name)
     try:
         declarations.withdraw_order(id, author, current_user_id())
