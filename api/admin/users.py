@@ -1,6 +1,5 @@
 """Users and their grants as operators find them, and the alerts of all users, which operators pause and resume."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +44,7 @@ def list_users(session: Session, wanted: UserQuery) -> Found[User]:
     return Found(*read_page(session, query, User.id, wanted))
 
 
-def search_users(session: Session, email: str) -> Sequence[User]:
+def search_users(session: Session, email: str) -> list[User]:
     """Return the user who has an address, and the one who had it a few days ago."""
     users = (find(session, email) for find in (find_user, find_former_user))
     return [user for user in users if user]

@@ -1,6 +1,5 @@
 """Operators' pages of users: search by address, one account with its grants, and its role."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from flask import url_for
@@ -102,20 +101,16 @@ add_list(
 @area.action(f"{LIST}/recherche", Access.OPERATOR)
 def find_users() -> ResponseReturnValue:
     """Find the user who has an address. It is in the body: logs keep URLs."""
-    form = Form.read(UserSearch, _SEARCH_TEXTS)
-    if form.errors:
-        return _show_found(form, []), INVALID
-    with audited("users.search", "user") as work:
-        users = search_users(work.session, form.value.email)
-        work.changes["searched"] = shorten_email(form.value.email)
-        work.note_seen(each.id for each in users)
-    return _show_found(form, users)
-
-
-def _show_found(form: Form[UserSearch], users: Sequence[User]) -> str:
+    form, users = Form.read(UserSearch, _SEARCH_TEXTS), list[User]()
+    if not form.errors:
+        with audited("users.search", "user") as work:
+            users = search_users(work.session, form.value.email)
+            work.changes["searched"] = shorten_email(form.value.email)
+            work.note_seen(each.id for each in users)
     every = Text(cells.link("Tous les utilisateurs", "admin.list_users"))
     found = Table("Utilisateurs", _COLUMNS, users, _EMPTY)
-    return render_page("Utilisateurs", [*_offer_search(form), every, found], form=form)
+    blocks = [*_offer_search(form), every, found]
+    return render_page("Utilisateurs", blocks, form=form), INVALID if form.errors else 200
 
 
 @area.page(ONE, Access.OPERATOR)

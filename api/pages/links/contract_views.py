@@ -130,14 +130,15 @@ def cancel(token: str) -> ResponseReturnValue:
 
 def show_notice(token: str) -> ResponseReturnValue:
     """Show a notice: what it waits for, or what came of it."""
-    return _render_notice(token)
+    state = read_once(read_notice, read_token(ConfirmCancellation, token).declaration)
+    return render_template("cancellations/notice.html", state=state), 200 if state else _GONE
 
 
 def answer_notice(token: str) -> ResponseReturnValue:
     """Confirm a notice, or undo it; a repetition changes nothing."""
     change = service.undo if "undo" in request.form else service.confirm
     change(read_token(ConfirmCancellation, token).declaration)
-    return _render_notice(token)
+    return show_notice(token)
 
 
 def _render_contract(
@@ -146,11 +147,6 @@ def _render_contract(
     chosen = contract.find_choice(request.args.get("wished")) if contract and not form.errors else None
     page = render_template("cancellations/contract.html", contract=contract, chosen=chosen, form=form)
     return page, status
-
-
-def _render_notice(token: str) -> ResponseReturnValue:
-    state = read_once(read_notice, read_token(ConfirmCancellation, token).declaration)
-    return render_template("cancellations/notice.html", state=state), 200 if state else _GONE
 
 
 def ask_portal(token: str) -> str:
