@@ -22,7 +22,7 @@ TAKE_REPORTS: dict[str, str] = {
     "notifier/sweep.py": "_ask_to_match",
     # An alert's page, a person's own account, the answers of both
     "api/alerts/open_slots.py": "_find_last_end find_linked_slots read_open_desks",
-    "api/alerts/own_looks.py": "list_seen_openings",
+    "api/alerts/notifications/own_looks.py": "list_seen_openings",
     "api/bot/service.py": "_group",
     "api/prefectures/detections.py": (
         "_SEATS _SHOWN _is_within _select_one _select_own _summarize find_proof list_public_detections"
