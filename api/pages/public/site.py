@@ -60,7 +60,14 @@ def show_home() -> str:
 def _write_sample() -> dict[str, str]:
     """Return what an alert of a slot says, of three made-up slots."""
     day = write_date(clock().date() + _AHEAD, "full")
-    slots = {"countable": True, "count": 3, "since_hour": None, "first_day": day, "first_hour": "09:40"}
+    slots = {
+        "countable": True,
+        "count": 3,
+        "since_hour": None,
+        "first_day": day,
+        "first_hour": "09:40",
+        "witness": "",
+    }
     said = {"open": (slots,), "lead": (slots,), "first": (slots,), "book": (), "leave": ()}
     return {
         name: notifier.write_words("slot_detected", read_language(), name, *given)
