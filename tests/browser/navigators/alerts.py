@@ -129,7 +129,7 @@ def read_slot_alert(person: Person, place: str) -> None:
     """Read the newest slot alert about a place once more, and come back to the page before."""
     before = person.page.url
     _follow_navigation(person, "Réglages", "Canaux")
-    _follow_navigation(person, "Messages envoyés", "Messages")
+    _follow_navigation(person, "Messages")
     alert = person.main.get_by_role("article").filter(has_text=place).first
     person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
     expect(alert.get_by_text(BOOK_NOW[person.words.language])).to_be_visible()
