@@ -23,7 +23,7 @@ class Trust:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether what the person saw is told to all at once."""
+        """Whether a report of the person alone is told to all."""
         is_fresh = self.last_on is not None and self.last_on > (clock() - TRUST_LASTS).date()
         return self.ended_because is None and is_fresh and (self.is_named or self.looks >= TRUSTED_LOOKS)
 
@@ -53,7 +53,7 @@ def end_reporting(session: Session, user_id: UUID, because: str) -> None:
 
 
 def resume_reporting(session: Session, user_id: UUID) -> None:
-    """Take reports of a person again, whose trust begins anew."""
+    """Take reports of a person again; trust begins anew."""
     _decide(session, user_id, named_at=None, ended_at=None, ended_because=None)
 
 

@@ -1,4 +1,4 @@
-"""What is forgotten of reports: who gave one, and trust that lapsed."""
+"""Retention of reports: the person of an old one, and trust that lapsed, are forgotten."""
 
 from datetime import timedelta
 

@@ -22,7 +22,7 @@ JOIN alerts a ON a.id = t.alert_id AND a.awaits_watch AND a.closed_at IS NULL
 """  # noqa: S608 -- our own words
 _MOST = " GROUP BY a.id ORDER BY a.id LIMIT :most"
 _WATCHABLE, _REPORTED = sa.text(_KEPT + _MOST), sa.text(_KEPT + "AND a.people_asked_at IS NULL" + _MOST)
-# Alerts that people's reports served: a plan carries them on, otherwise they wait, and their user is told
+# Free alerts of desks that checks see now: a plan carries them on; without one they wait, and a notice is written
 _NO_LONGER_FREE = sa.text(f"""
 UPDATE alerts a SET is_free = false, enabled = {ENTITLED}, awaits_watch = NOT {ENTITLED}, watched_since = :now,
   updated_at = :now

@@ -1,1 +1,1 @@
-"""What people report of desks: read from the table, judged, written as slots and detections."""
+"""Reports of people about desks: read from the table, judged, written as slots and detections."""

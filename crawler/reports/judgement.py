@@ -1,4 +1,4 @@
-"""Judgement of looks: what one more look at a desk's page says of what is open there. Pure: looks in, an action out.
+"""Judgement of looks: the action that follows one more look at a desk's page. Pure: looks in, an action out.
 
 A look that saw slots opens, or confirms. What one untrusted person saw is in doubt until it is corroborated: by a
 trusted person, or by two unrelated ones within CONFIRMED_WITHIN. What is corroborated is closed by nobody's `none`: it
@@ -110,7 +110,7 @@ def judge_look(
 
 
 def has_lapsed(opening: Opening, now: datetime) -> bool:
-    """Return whether nobody has seen an opening for too long."""
+    """Return whether the last look at an opening is too long ago."""
     return now >= opening.seen_at + timedelta(seconds=report_lapse_seconds())
 
 

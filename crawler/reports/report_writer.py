@@ -64,7 +64,7 @@ def list_waiting_desks(session: Session) -> Sequence[str]:
 
 
 def lapse_reported_slots(session: Session, now: datetime) -> int:
-    """Close the slots that nobody saw any more for REPORT_LAPSE_SECONDS; return how many."""
+    """Close the slots that no look confirmed for REPORT_LAPSE_SECONDS; return how many."""
     lasts = report_lapse_seconds()
     given = {"before": now - timedelta(seconds=lasts), "lasts": lasts}
     return len(session.execute(_LAPSE, given).all())

@@ -113,7 +113,7 @@ class SlotOpening:
         return desk is not None and desk.watch is WatchLevel.PEOPLE and desk.schedulable
 
     def find_witness(self) -> str:
-        """Return who saw the slots: "" a check, `person` one whom nobody corroborated, `people` others."""
+        """Return who saw the slots: "" a check, `person` one without corroboration, `people` several."""
         if not all(slot.source is Source.REPORT for slot in self.slots):
             return ""
         return "person" if all(slot.in_doubt for slot in self.slots) else "people"

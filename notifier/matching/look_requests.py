@@ -37,7 +37,7 @@ def ask_to_look(session: Session, detection: Detection, now: datetime) -> list[U
 
 
 def _select_willing(detection: Detection, now: datetime) -> sa.Select[*tuple[object, ...]]:
-    """Return the query for whom to ask, those first whom nobody asked for longest."""
+    """Return the query of the people to ask, the one whose last request is oldest first."""
     row = Notification
     mine = row.user_id == User.id, row.kind == LOOK_REQUESTED
     recent = sa.select(sa.func.count(row.params["seen"].astext.distinct())).where(

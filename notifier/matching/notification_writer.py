@@ -232,7 +232,7 @@ def write_matches(
 
 
 def _build_params(detection: Detection, slots: Iterable[SlotRow]) -> dict[str, str]:
-    """Return the params of a slot alert; `source`, where people saw the slots: no figure of ours counts it."""
+    """Return the params of a slot alert; `source` marks slots of reports, which figures leave out."""
     params = {"detection_id": str(detection.id), "desk_id": detection.desk_id}
     is_reported = any(slot.source is Source.REPORT for slot in slots)
     return params | ({"source": Source.REPORT.value} if is_reported else {})

@@ -1,4 +1,4 @@
-"""What people saw of a desk: it opens, is corroborated, ends and comes back as no liar alone decides."""
+"""Openings of reports: they open, are corroborated, end and come back, and no liar alone decides it."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import combinations

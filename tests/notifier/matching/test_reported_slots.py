@@ -1,4 +1,4 @@
-"""What people saw: in doubt it is told to those who asked for that, corroborated to all, and nobody is told twice."""
+"""Slots of reports: in doubt they are told to those who asked for that, corroborated to all, and nobody is told twice."""
 
 from datetime import time, timedelta
 from typing import Any
