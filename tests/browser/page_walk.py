@@ -36,6 +36,7 @@ from configs.ground.signing import (
     MoveReminders,
     OpenPortal,
     RefundClosedDesk,
+    ReportLook,
     ResetPassword,
     ReturnAddress,
     ShowProof,
@@ -48,8 +49,8 @@ from configs.ground.signing import (
 from tests.browser.arrival import check_arrival
 from tests.browser.site import MakeContext, Site, keep_page
 from tests.browser.watch import Watch
-from tests.factories import add_contact, change, one, rows, save
-from tests.lab.pictures.accounts import WATCHED, Who, ask_for_codes
+from tests.factories import add_contact, add_message, change, one, rows, save
+from tests.lab.pictures.accounts import READ, WATCHED, Who, ask_for_codes
 from tests.lab.pictures.pages import Shot, list_shots
 from tests.lab.pictures.world import write_rows
 
@@ -126,6 +127,8 @@ def _list_links(ids: dict[str, str]) -> Iterator[Link]:
         VerifyAddress(*sent),
         OpenPortal(*sent),
     )
+    looked = add_message(camille.id, kind="slot_alert", params={"desk_id": READ}, accepted_at=clock())
+    yield ReportLook(looked)
     yield from (ResetPassword(*sent, digest(camille.password_hash or "")), KeepSecondFactor(camille.id, 0))
     yield from (ReturnAddress(mail.id, digest(Who.LONG.value)), RefundClosedDesk(*sent, UUID(ids["active"])))
     yield AcknowledgeIncident(1, one(User, User.email == Who.OPERATOR).id)

@@ -32,6 +32,7 @@ from tests.whole.visitor import LOOK, Visitor
 
 pytestmark = STACK_JOURNEY
 DESK, TITLE = "evry-courcouronnes_91/naturalisation", "Essonne (91)"
+_UNWATCHED = ("77", "Visa")
 WIDE, NARROW = 1280, 390  # pixels
 _DAY = date(2027, 1, 1)
 _GO_ON = "Confirmer et continuer ma commande"
@@ -69,9 +70,7 @@ def each(*seats: Seat) -> pytest.MarkDecorator:
 
 
 def keep_few_desks(text: str) -> str:
-    """Keep the desks of one system, and those of Nanterre, one of which a captcha hides; that one alone."""
-    if 'department: "92"' in text:
-        return only("rdvpref", text)
+    """Keep the desks of one system."""
     return only("ezbooking", hasty(text))
 
 
@@ -192,8 +191,8 @@ ROADS = {
     "keyboard": Road(FRENCH_KEYBOARD, "code", most=7),
     "Arabic": Road(ARABIC_NARROW, "link elsewhere"),
     "Arabic without JavaScript": Road(ARABIC_WIDE_BARE, "code", most=7),
-    "not watchable": Road(FRENCH_NARROW, "link elsewhere", ("77", "Visa"), is_watched=False, most=7),
-    "not watchable in Arabic": Road(ARABIC_WIDE_BARE, wish=("77", "Visa"), is_watched=False, most=7),
+    "not watchable": Road(FRENCH_NARROW, "link elsewhere", _UNWATCHED, is_watched=False, most=7),
+    "not watchable in Arabic": Road(ARABIC_WIDE_BARE, wish=_UNWATCHED, is_watched=False, most=7),
     "outage while ordering": Road(
         FRENCH_NARROW, "code", ("93", "Titre de séjour"), outage="overload", most=7
     ),
@@ -263,10 +262,10 @@ def test_a_wish_that_cannot_be_watched_waits_for_free_also_when_the_session_ende
 ) -> None:
     person = make_person(seat)
     home.open_home(person)
-    home.choose_wish(person, "92", "Titre de séjour")
+    home.choose_wish(person, *_UNWATCHED)
     home.see_unwatched(person)
     home.ask_to_be_told(person)
-    person.open("/register?prefecture=nanterre_92&procedure=TITRE_SEJOUR", "Créer un compte")
+    person.open("/register?prefecture=melun_77&procedure=VISA", "Créer un compte")
     sign_in.register(person)
     sign_in.confirm_address(person, "Confirmer et continuer")
     person.arrive("Nouvelle alerte")
@@ -274,7 +273,7 @@ def test_a_wish_that_cannot_be_watched_waits_for_free_also_when_the_session_ende
     person.open("/dashboard", "Mes alertes")
     person.see("En attente")
     person.see("Vous n’avez pas d’offre en cours.")
-    expect(person.main.get_by_role("listitem")).to_contain_text(["Hauts-de-Seine (92)"])
+    expect(person.main.get_by_role("listitem")).to_contain_text(["Seine-et-Marne (77)"])
     alerts.open_waiting_form(person)
     person.visitor.sign_in()
     person.visitor.ask("POST", "/auth/logout-all", expect=204)  # from another device

@@ -80,7 +80,7 @@ def report_found(person: Person, day: date, hour: str, place: str) -> None:
 
 def open_waiting_form(person: Person) -> None:
     """Open the form of a new alert with a wish that cannot be watched: the page says so."""
-    person.open("/alertes/nouvelle?prefecture=nanterre_92&procedure=TITRE_SEJOUR", "Nouvelle alerte")
+    person.open("/alertes/nouvelle?prefecture=melun_77&procedure=VISA", "Nouvelle alerte")
     person.see("Nous ne voyons pas ces places pour le moment.")
 
 

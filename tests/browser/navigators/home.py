@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from tests.browser.navigators.person import Person
 
-_CAPTCHA = "Un captcha cache les places de cette démarche. Nous n’en résolvons aucun : nous ne pouvons avertir personne."
+_NONE_KNOWN = "Aucune page de rendez-vous n’est connue pour cette démarche dans ce département."
 
 
 def open_home(person: Person) -> None:
@@ -38,7 +38,7 @@ def ask_to_be_told(person: Person) -> None:
 
 def see_unwatched(person: Person) -> None:
     """Wait until the advice says that nothing can be watched, and what helps anyway."""
-    person.see(_CAPTCHA)
+    person.see(_NONE_KNOWN)
     person.see("Nous ne vendons pas d’alerte pour cette démarche ici.")
     person.see("Sans attendre un rendez-vous en ligne")
     site = person.words.match_start("Regarder sur le site de la préfecture")

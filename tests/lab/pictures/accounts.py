@@ -8,9 +8,9 @@ from uuid import UUID
 from api.auth.totp import create_secret
 from api.models.alert import AlertTarget, ClosedBecause
 from api.models.appointment import Appointment
-from api.models.desk import DeskStatus
+from api.models.desk import DeskStatus, Source
 from api.models.notification import State
-from api.models.slot import DetectionSlot
+from api.models.slot import DetectionSlot, SlotRow
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -20,6 +20,7 @@ from tests.lab.pictures.history import Opening, write_openings
 
 WATCHED = "bobigny_93/titre-sejour-vie-privee-familiale"
 WATCHED_HOST = "www.seine-saint-denis.gouv.fr:443"  # of the desk WATCHED
+READ = "nanterre_92/titre-sejour-boulogne-billancourt"  # by people
 _LONG_NAME = "Rendez-vous de ma grand-mère Marie-Antoinette, pour l’anniversaire de juin 2027"
 _LONG_DESK = "cayenne_973/passeport-carte-identite-saint-laurent"  # the longest label of a watched desk
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
@@ -62,6 +63,7 @@ def write_people() -> tuple[dict[str, UUID], UUID, UUID]:
     factories.add_grant(users[Who.LONG], PlanName.URGENCE_7J, days=6, starts=-1)
     alerts["long"] = factories.add_alert(users[Who.LONG], AlertTarget(desk_id=_LONG_DESK), name=_LONG_NAME)
     _find_slots(users[Who.CAMILLE], alerts["active"])
+    _look(users[Who.CAMILLE], users[Who.NEW])
     return alerts, users[Who.CAMILLE], users[Who.OPERATOR]
 
 
@@ -79,6 +81,7 @@ def _add_alerts(user_id: UUID) -> dict[str, UUID]:
             _target("digne-les-bains_04", Procedure.PASSEPORT), {"name": "Passeport de Nour", "enabled": False},
         ),
         "waiting": (_target("nanterre_92", Procedure.TITRE_SEJOUR), {"enabled": False, "awaits_watch": True}),
+        "read": (AlertTarget(desk_id=READ), {"is_free": True}),
         "distant": (_target("digne-les-bains_04", Procedure.CARTE_IDENTITE), {}),
         "active": (AlertTarget(desk_id=WATCHED, **_LIMITS), {"name": "Titre de séjour de maman"}),
     }  # fmt: skip
@@ -106,6 +109,17 @@ def _find_slots(user_id: UUID, alert_id: UUID) -> None:
         match = factories.add_match(alert_id, opening.detection_id, [each.slot_id for each in found])
         for channel in Channel:
             _add_message(user_id, channel, opening, match)
+
+
+def _look(*people: UUID) -> None:
+    """Let these people say what they see of the desk READ; what it came to is seen where they wait."""
+    factories.add_report(people[0], "slots", READ, days=[clock().date() + 9 * _DAY])
+    for number, kind in enumerate(("none", "unseen"), 1):
+        factories.add_report(people[0], kind, READ, seen_at=clock() - number * _DAY / 24, opened_at=None)
+    factories.add_report(people[1], "slots", READ, seen_at=clock() - _MINUTE)
+    unsure: dict[str, Any] = {"source": Source.REPORT, "in_doubt": True}
+    factories.see("2027-01-09", desk_id=READ, **unsure)
+    factories.change(SlotRow, SlotRow.desk_id == READ, **unsure)
 
 
 def _add_message(user_id: UUID, channel: Channel, opening: Opening, match: UUID) -> None:

@@ -12,10 +12,11 @@ from playwright.sync_api import Page
 from configs.world.sales_terms import find_newest_version
 from tests.api.pages.walk.addresses import list_rules
 from tests.factories import PASSWORD
-from tests.lab.pictures.accounts import WATCHED, WATCHED_HOST, Who
+from tests.lab.pictures.accounts import READ, WATCHED, WATCHED_HOST, Who
 
 _WISH = "prefecture=bobigny_93&procedure=titre-sejour"
-_HIDDEN_WISH = "prefecture=nanterre_92&procedure=titre-sejour"
+_UNKNOWN_WISH = "prefecture=melun_77&procedure=visa"
+_READ_WISH = "prefecture=nanterre_92&procedure=titre-sejour"  # by people, and of old pages
 _ORDER = "/formule/commande?plan=URGENCE_7J"
 _HOST = f"/admin/sites/{WATCHED_HOST}"
 _DESK = f"/admin/guichets/{WATCHED}"
@@ -25,8 +26,9 @@ PAGES = {
         home / · departments /departements · departments-search /departements?q=saint
         departments-unknown /departements/atlantis_00 · place /departements/bobigny_93
         advice /departements/bobigny_93/titre-sejour · advice-long /departements/digne-les-bains_04/carte-identite
-        advice-unwatched /departements/nanterre_92/titre-sejour
-        waiting /departements/nanterre_92/titre-sejour/prevenir · map /carte · map-filtered /carte?procedure=titre-sejour
+        advice-unwatched /departements/melun_77/visa · advice-read /departements/nanterre_92/titre-sejour
+        waiting /departements/melun_77/visa/prevenir · waiting-read /departements/nanterre_92/titre-sejour/prevenir
+        map /carte · map-filtered /carte?procedure=titre-sejour
         calendar /calendrier · calendar-place /calendrier?prefecture=nanterre_92&procedure=TITRE_SEJOUR
         calendar-empty /calendrier?prefecture=gueret_23 · ledger /fiabilite · status /statut · terms /conditions
         terms-version /textes/conditions/{find_newest_version()} · privacy /vie-privee · notice /mentions-legales
@@ -44,7 +46,7 @@ PAGES = {
         telegram-link /canaux · messages-none /messages · notices-none /notifications · profile-error /profil
         security-error /securite · factor-setup /securite/application · data /donnees · plan-new /formule
         order {_ORDER}&{_WISH} · order-error {_ORDER}&{_WISH} · order-no-wish {_ORDER}
-        order-unwatched {_ORDER}&{_HIDDEN_WISH} · payments-empty /formule/paiements
+        order-unwatched {_ORDER}&{_UNKNOWN_WISH} · order-read {_ORDER}&{_READ_WISH} · payments-empty /formule/paiements
         invoices-empty /formule/factures · cancellation-none /formule/resiliation
         candidate /departements/bobigny_93/page-de-rendez-vous""",
     Who.UNCONFIRMED: f"""
@@ -56,7 +58,8 @@ PAGES = {
     Who.CAMILLE: f"""
         dashboard /dashboard · dashboard-paid /dashboard?payment=success&plan=URGENCE_TOTAL
         alert-places /alertes/nouvelle · alert-new /alertes/nouvelle?{_WISH}
-        alert-new-error /alertes/nouvelle?prefecture=bobigny_93 · alert-new-unwatched /alertes/nouvelle?{_HIDDEN_WISH}
+        alert-new-error /alertes/nouvelle?prefecture=bobigny_93 · alert-new-unwatched /alertes/nouvelle?{_UNKNOWN_WISH}
+        alert-new-read /alertes/nouvelle?{_READ_WISH} · looks-desk /guichets/{READ} · alert-read /alertes/{{read}}
         alert /alertes/{{active}} · alert-paused /alertes/{{paused}} · alert-waiting /alertes/{{waiting}}
         alert-closed /alertes/{{closed}} · alert-edit /alertes/{{active}}/modifier
         alert-found /alertes/{{active}}/trouve · alert-close /alertes/{{active}}/fermer · channels /canaux
@@ -82,7 +85,7 @@ PAGES = {
 
 NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
-    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts", "plan.show_offer",
+    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "plan.show_offer",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
     "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "security.show_codes", "status.show_live",
 }  # fmt: skip
