@@ -221,7 +221,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "notices": {
         "api": _ALL, "background": _ALL, "crawler": f"SELECT ({_NOTICE}), INSERT",
-        "notifier": f"SELECT ({_NOTICE}), INSERT", "reader": f"SELECT ({_NOTICE})", "stream": "SELECT (id, user_id)",
+        "notifier": f"SELECT ({_NOTICE}), INSERT, UPDATE (title, body)",  # of what was in doubt
+        "reader": f"SELECT ({_NOTICE})", "stream": "SELECT (id, user_id)",
     },
     "answers": {
         "api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ,

@@ -223,7 +223,7 @@ def _find_opening(session: Session, user_id: UUID, desk_id: str, now: datetime) 
     )
     asked = sa.select(sa.func.max(Notification.accepted_at)).where(
         Notification.user_id == user_id, Notification.accepted_at.between(first, last),
-        Notification.kind == LOOK_REQUESTED, Notification.params["desk"].astext == desk_id,
+        Notification.kind == LOOK_REQUESTED, Notification.params["desk_id"].astext == desk_id,
     )  # fmt: skip
     found = (each.scalar_subquery() for each in (opened, told, asked))
     return session.scalar(sa.select(sa.func.greatest(*found)))

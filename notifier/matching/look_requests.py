@@ -29,7 +29,7 @@ def ask_to_look(session: Session, detection: Detection, now: datetime) -> list[U
         times = read_times(row)
         if asked == _PEOPLE or (times and times.is_quiet(now)):
             continue
-        params = {"desk": detection.desk_id, "seen": detection.seen_at.isoformat()}
+        params = {"desk_id": detection.desk_id, "seen": detection.seen_at.isoformat()}
         key = f"look:{detection.id}:{row.id}"
         written += create_notifications(session, row.id, LOOK_REQUESTED, params, key)
         asked += 1
@@ -44,7 +44,7 @@ def _select_willing(detection: Detection, now: datetime) -> sa.Select[*tuple[obj
         *mine, row.created_at > now - _DAY
     )
     same = sa.exists().where(
-        *mine, row.created_at > now - _LATELY, row.params["desk"].astext == detection.desk_id
+        *mine, row.created_at > now - _LATELY, row.params["desk_id"].astext == detection.desk_id
     )
     last = sa.select(sa.func.max(row.created_at)).where(*mine)
     here = Report.desk_id == detection.desk_id, Report.seen_at > now - _LATELY

@@ -27,6 +27,7 @@ from configs.settings import Constant
 from configs.world.plan import PlanName, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
+from notifier.matching.corroborated_edits import edit_doubts
 from notifier.matching.look_requests import ask_to_look
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
@@ -79,6 +80,8 @@ def match_detection(
         return [], []
     if part:
         session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
+    is_corroborated = detection.source is Source.REPORT and not detection.in_doubt
+    edits = edit_doubts(session, detection) if is_corroborated and not part else []
     most = crowd_alerts() if not part else None
     found = candidates(session, detection, detection.seen_at, part or None, most, in_doubt=detection.in_doubt)
     if most is None or len(found) <= most:
@@ -87,10 +90,10 @@ def match_detection(
         held = _wake_held(session, detection, now) if has_returned else []
         written = _write(session, untold, now, inline) + held
         asked = ask_to_look(session, detection, now) if detection.in_doubt and not part else []
-        return written + asked, []
+        return written + asked + edits, []
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
-    return ask_to_look(session, detection, now) if detection.in_doubt else [], parts
+    return edits + (ask_to_look(session, detection, now) if detection.in_doubt else []), parts
 
 
 def match_open_slots(

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from api.models.notification import State
 from api.models.report import LOOK_REQUESTED
 from configs.ground.message_groups import MessageGroup
+from configs.ground.signing import ReportLook, write_link
 from configs.ground.text import write_time
 from configs.world.prefecture import desks
 from notifier.content.desk_location import desk_infos, name_city
@@ -14,8 +15,8 @@ _OF_USE = timedelta(minutes=10)  # after the person saw them
 
 
 def _name_sight(due: DueMessage) -> TemplateContext | Skip:
-    """Return where and when one person saw slots. Params: `desk`, `seen` (ISO 8601)."""
-    desk, seen_at = desks().get(due.params["desk"]), datetime.fromisoformat(due.params["seen"])
+    """Return where and when one person saw slots. Params: `desk_id`, `seen` (ISO 8601)."""
+    desk, seen_at = desks().get(due.params["desk_id"]), datetime.fromisoformat(due.params["seen"])
     if desk is None or not desk.schedulable:
         return Skip(State.SKIPPED, "the desk is not watched any more")
     if due.now - seen_at > _OF_USE:
@@ -23,7 +24,13 @@ def _name_sight(due: DueMessage) -> TemplateContext | Skip:
     (spot,) = desk_infos([desk.id])
     pattern = "H 'h' mm" if due.language == "fr" else "short"
     hour = write_time(seen_at, pattern, locale=due.language, tzinfo=desk.zone)
-    return TemplateContext({"spot": spot, "hour": hour, "city": name_city(desk.zone, due.language)}, desk.url)
+    values = {
+        "spot": spot,
+        "hour": hour,
+        "city": name_city(desk.zone, due.language),
+        "look_page": write_link(ReportLook(due.row.id)),
+    }
+    return TemplateContext(values, desk.url)
 
 
 KINDS = {

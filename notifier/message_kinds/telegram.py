@@ -58,7 +58,8 @@ from notifier.content.slot_answer_buttons import (
 
 COMMANDS = ("alerts", "vu", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"
-REPLIES = (_KIND, "slot_answered")  # to commands and buttons
+EDIT = "slot_answered"  # the kind of an edit that shows a slot alert as it is now
+REPLIES = (_KIND, EDIT)  # to commands and buttons
 _LANGUAGES_IN_ROW = 3
 _MOST = 10  # alerts in one message
 _LONGEST = 200  # alerts that are read: a user keeps fewer, but may have stopped some within the day
@@ -333,5 +334,5 @@ def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateCo
 KINDS = {
     "bot_reply": MessageKind(to=LINKED_CHAT, values=_reply),
     GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_edited),
-    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_edited),
+    EDIT: MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_edited),
 }

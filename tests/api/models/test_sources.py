@@ -14,6 +14,7 @@ _OF_CHECKS = re.compile(r"is_from_check\(|source = 'check'|Source\.CHECK")
 TAKE_REPORTS: dict[str, str] = {
     # Matching and its messages
     "notifier/content/slot_alert_content.py": "read_announcements read_slots",
+    "notifier/matching/corroborated_edits.py": "_DOUBTS _edit_notices",
     "notifier/matching/match_service.py": "_list_newest _select_open _take_unmatched match_detection open_desks",
     "notifier/matching/message_edits.py": "_CLOSE _STILL_OPEN _TOUCHED",
     "notifier/matching/queries.py": "_gone_ids _select_matched select_alike",

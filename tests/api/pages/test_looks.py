@@ -1,6 +1,7 @@
 """Desks that people watch, on pages: found after a search, looked at in two presses, by a message's link, in Telegram."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -8,7 +9,7 @@ from flask.testing import FlaskClient
 
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskStatus, HostState
-from api.models.report import PageOpening, Report, ReportKind, ReportVia
+from api.models.report import LOOK_REQUESTED, PageOpening, Report, ReportKind, ReportVia
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import ReportLook, write_token
@@ -127,9 +128,9 @@ def test_one_switch_ends_looks_and_links(camille: Browser) -> None:
     assert rows(PageOpening) == []
 
 
-def write_link() -> str:
+def write_link(**columns: Any) -> str:
     """Write a message about the desk to Camille; return the path of the link under it."""
-    message = add_message(one(User).id, params={"desk_id": DESK}, accepted_at=clock())
+    message = add_message(one(User).id, params={"desk_id": DESK}, **{"accepted_at": clock()} | columns)
     return f"/l/{write_token(ReportLook(message))}"
 
 
@@ -140,6 +141,12 @@ def test_the_link_under_a_message_takes_a_look_and_opening_it_changes_nothing(ca
     camille.send("", kind="slots")
     assert "Merci." in camille.response.text
     assert (one(Report).via, one(Report).user_id) == (ReportVia.LINK, one(User).id)
+
+
+def test_a_request_to_look_is_an_opening(camille: Browser) -> None:
+    camille.get(write_link(kind=LOOK_REQUESTED, accepted_at=clock() - timedelta(minutes=1)))
+    camille.send("", kind="none")
+    assert one(Report).opened_at is not None
 
 
 def test_a_person_sees_what_they_gave(camille: Browser) -> None:

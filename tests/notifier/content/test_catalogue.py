@@ -44,6 +44,7 @@ _MANY_LANGUAGES = {
     "desk_unwatched",
     "release_soon",
     "factor_end",
+    "look_requested",
 }
 _OURS = re.compile(r"RDVPriority|Stop:|\S*://\S*|\S+@\S+|%\w+%|e-?mail", re.IGNORECASE)
 

@@ -98,7 +98,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
         "is_refused": False, "url": "http://localhost:3000/departements/cergy_95"},
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
         "city": "Paris", "is_tomorrow": False},
-    "look_requested": {"spot": SPOTS[0], "hour": "10 h 42", "city": "Paris"},
+    "look_requested": {"spot": SPOTS[0], "hour": "10 h 42", "city": "Paris", "look_page": LOOK_PAGE},
     "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},
     "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
     "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},
