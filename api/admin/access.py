@@ -19,7 +19,7 @@ def check_operator(identity: Identity, *, acts: bool) -> None:
     Raises:
         ApiError: 403: operators-only, admins-only, second-factor-needed or recent-proof-needed.
     """
-    if identity.role is Role.USER:
+    if not identity.role.is_operator:
         raise ApiError(403, "operators-only", "this is for operators: an admin can make you one")
     if identity.role is not Role.ADMIN and acts:
         raise ApiError(403, "admins-only", "support reads: ask an admin to do this")

@@ -14,7 +14,7 @@ from api.ground.paging import Found, apply_filter, cut_page
 from api.ground.schemas import Body
 from api.models.audit import ActorKind
 from api.models.incident import Incident
-from api.models.user import Role, User
+from api.models.user import User
 from configs.ground.signing import AcknowledgeIncident, ShowProof, read_token, write_link
 
 _LARGEST_ID = 2**63 - 1
@@ -79,7 +79,7 @@ def find_alarm(session: Session, token: str) -> tuple[Incident, User] | None:
     """
     link = read_token(AcknowledgeIncident, token)
     user, incident = session.get(User, link.user), session.get(Incident, link.incident)
-    if user is None or incident is None or user.role is Role.USER:
+    if user is None or incident is None or not user.role.is_operator:
         return None
     return incident, user
 

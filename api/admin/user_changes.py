@@ -32,7 +32,7 @@ LONGEST_GRANT = 3650  # days
 class RoleChange(Body):
     """`support` reads, `admin` acts, `user` has no access."""
 
-    role: Role
+    role: Literal[Role.USER, Role.SUPPORT, Role.ADMIN]
 
 
 class NewGrant(Body):
@@ -61,6 +61,8 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
         return {}
     if admins == {user.id}:
         raise ApiError(409, "last-admin", "this is the last admin: make another one first")
+    if user.role is Role.BENEFICIARY:
+        raise ApiError(409, "no-account", "an organisation helps this person, who has no account")
     if user.role is Role.USER and not has_confirmed_mailbox(session, user.id):
         detail = (
             "anybody may have registered this address: its owner confirms it first, by the link in the mail"

@@ -128,6 +128,9 @@ STAYS = (
     "reporters",
     "reports",
     "vouches",
+    # nor be a member of an organisation; of a person helped there nobody confirms the address of users
+    "organisation_members",
+    "beneficiaries",
     "support_requests",
     "notifications",  # they went to the mailbox itself, and count how many it got
 )

@@ -92,6 +92,11 @@ _MESSAGE_TIMES = (
     "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots, calls_from, calls_until"
 )
 _REPORT_WISHES = "told_in_doubt, may_be_asked"
+# Who is told of what an organisation's people wait for.
+_MEMBERSHIP = "id, organisation_id, user_id, role, told_from, told_until"
+_HELP = (
+    "user_id, organisation_id, reference, caseworker_id, told, invited_at, consented_at, stopped_at, ends_at"
+)
 # A message to write, without the address of somebody who has no account.
 _NEW_MESSAGE = (
     "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
@@ -204,6 +209,34 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_links": {"api": _READ, "background": _READ, "crawler": _ALL, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    # Organisations. Who is told, and of whom, the crawler and the notifier ask; names of people they do not see.
+    "organisations": {
+        "api": _CHANGE, "background": _KEEP, "crawler": "SELECT (id, granted_until, ends_at, ends_because)",
+        "notifier": _READ,
+        "reader": (  # without where it is
+            "SELECT (id, name, kind, created_at, opened_at, granted_until, needs_second_factor, contract_version,"
+            " contract_accepted_at, ends_at, ends_because, ended_at)"
+        ),
+    },
+    "organisation_members": {
+        "api": _ALL, "background": _DROP, "crawler": f"SELECT ({_MEMBERSHIP})", "notifier": f"SELECT ({_MEMBERSHIP})",
+        "reader": f"SELECT ({_MEMBERSHIP}, created_at, joined_at)",
+    },
+    "beneficiaries": {
+        "api": _ALL, "background": _KEEP, "crawler": f"SELECT ({_HELP})", "notifier": f"SELECT ({_HELP})",
+        "reader": f"SELECT ({_HELP}, created_at)",
+    },
+    "organisation_keys": {
+        "api": _CHANGE, "background": _DROP,
+        "reader": "SELECT (id, organisation_id, scopes, created_at, last_used_at, ended_at)",
+    },
+    "webhooks": {
+        "api": _CHANGE, "background": _KEEP, "notifier": "SELECT (id, organisation_id, events, ended_at)",
+        "reader": "SELECT (id, organisation_id, events, created_at, ended_at, ended_because)",
+    },
+    "webhook_deliveries": {
+        "api": _ADD, "background": _ALL, "notifier": "SELECT, INSERT", "reader": _READ,
+    },
     # Messages
     "matches": {
         "api": _READ, "background": _READ, "crawler": "SELECT (alert_id, detection_id, decided_at)", "notifier": _ADD,

@@ -1,4 +1,4 @@
-"""Audit: what operators did and which personal data they saw. Rows are only ever added."""
+"""Audit: what operators and members of organisations did, and which personal data they saw. Rows are only added."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,15 +12,17 @@ from api.models.base import Base, enum_column, new_id
 
 
 class ActorKind(StrEnum):
-    """Who acted: a signed-in operator by role, or a command on a server."""
+    """Who acted: a signed-in operator by role, a command on a server, a member of an organisation or its API key."""
 
     SUPPORT = "support"
     ADMIN = "admin"
     COMMAND = "command"
+    MEMBER = "member"
+    KEY = "key"
 
 
 class AuditEntry(Base):
-    """One action or view of an operator, written in its own transaction.
+    """One action or view of an operator or a member, written in its own transaction.
 
     No foreign key: the row outlives the accounts it names. A trigger refuses every change of a row, and its removal
     before three years are over (api/migrations/tables.py).
@@ -30,7 +32,7 @@ class AuditEntry(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime]
-    actor_id: Mapped[UUID | None]  # null for a command
+    actor_id: Mapped[UUID | None]  # a user's, or the key's; null for a command
     actor_kind: Mapped[ActorKind] = mapped_column(enum_column(ActorKind, "actor_kind"))
     action: Mapped[str]  # subject and verb: `host.stop`
     subject_type: Mapped[str]

@@ -23,6 +23,8 @@ PUSH_DEVICES = 5  # that a person has at most
 AFTER_REPORT = "after_report"  # a key of a consent that was given again after a spam report or a STOP
 DIGEST_AT = time(7)  # of a day, in the user's time zone, unless the user says otherwise
 CALLS_FROM, CALLS_UNTIL = time(8), time(22)  # unless the user says otherwise
+# `users.email` of a beneficiary, behind its id: a name that no mail reaches and no form takes (RFC 6761, 6.4)
+NO_ACCOUNT = "@beneficiary.invalid"
 
 
 def _is_protected(column: str) -> str:
@@ -31,11 +33,21 @@ def _is_protected(column: str) -> str:
 
 
 class Role(StrEnum):
-    """What a user may do: `support` reads, and helps with a lost second factor; `admin` acts."""
+    """What a user may do: `support` reads, and helps with a lost second factor; `admin` acts.
+
+    A `beneficiary` is a person whom an organisation helps (api/models/organisation.py), and has no account: the row
+    never signs in.
+    """
 
     USER = "user"
     SUPPORT = "support"
     ADMIN = "admin"
+    BENEFICIARY = "beneficiary"
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it acts for others on the operators' pages."""
+        return self in (Role.SUPPORT, Role.ADMIN)
 
 
 class OutageCredit(StrEnum):
@@ -77,7 +89,7 @@ class SlotRhythm(StrEnum):
 
 
 class User(Base):
-    """A person with an account."""
+    """A person with an account, or one whom an organisation helps: Role.BENEFICIARY."""
 
     __tablename__ = "users"
 
@@ -137,6 +149,11 @@ class User(Base):
     __table_args__ = (
         sa.Index("ix_users_last_used_at", "last_used_at"),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
+        sa.CheckConstraint(
+            f"(role = 'beneficiary') = (email LIKE '%{NO_ACCOUNT}')"
+            " AND (role <> 'beneficiary' OR (password_hash IS NULL AND totp_secret IS NULL))",
+            name="no_account",
+        ),
         sa.CheckConstraint("(totp_confirmed_at IS NULL) = (totp_secret IS NULL)", name="second_factor"),
         sa.CheckConstraint("factor_ends_at IS NULL OR totp_secret IS NOT NULL", name="factor_end"),
         sa.Index(

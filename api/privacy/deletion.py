@@ -18,7 +18,7 @@ from api.models.declaration import Declaration
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, Subscription
 from api.models.support import SupportRequest
-from api.models.user import Contact, Grant, Role, User
+from api.models.user import Contact, Grant, User
 from api.payments.declarations.cancellation_dates import quote_refund
 from api.payments.declarations.cancellations import apply_cancellation
 from api.payments.gateway.former_customers import keep_customers
@@ -168,7 +168,7 @@ def lock_account(session: Session, user_id: UUID) -> User | None:
 
 
 def _check(session: Session, user: User, now: datetime, *, understood: bool) -> None:
-    if user.role is not Role.USER:
+    if user.role.is_operator:
         detail = "an operator's account acts for others: have an admin make it a plain one first"
         raise ApiError(409, "operator", detail)
     lost = list_losses(session, user.id, now)

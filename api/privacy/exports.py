@@ -31,6 +31,7 @@ from api.models.invoice import Invoice
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import Match, Notification
+from api.models.organisation import Beneficiary, Member
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -236,12 +237,18 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
         Vouch, mark("Vos signalements que d’autres ont confirmés"), ("user_id",), ("voucher_id", "opening_id")
     ),
+    ExportedTable(Member, mark("L’organisation dont vous êtes membre")),
+    ExportedTable(
+        Beneficiary, mark("L’aide d’une organisation : référence, nom qu’elle vous donne, votre accord")
+    ),
     ExportedTable(SupportRequest, mark("Vos messages à l’assistance")),
     ExportedTable(Export, mark("Les demandes d’export, celle-ci comprise"), left_out=("file_key",)),
-    # Who looked, by role: the operator's own id, and other users' among the changes, are not the user's data.
+    # Who looked, by role: the own id of who did, and other users' among the changes, are not the user's data.
     ExportedTable(
         AuditEntry,
-        mark("Ce que nos opérateurs ont fait ou consulté à votre sujet : quand et dans quel rôle"),
+        mark(
+            "Ce que nos opérateurs ou votre organisation ont fait ou consulté à votre sujet : quand, dans quel rôle"
+        ),
         (),
         ("actor_id", "request_id", "changes"),
     ),

@@ -24,6 +24,8 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
+from api.models.organisation import NOTICE_PERIOD, Member, Organisation
+from api.models.organisation_access import OrganisationKey, Webhook, WebhookDelivery
 from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.report import PageOpening, Report
@@ -118,6 +120,11 @@ def _is_closed_without_order(now: datetime) -> Condition:
     return sa.and_(Alert.closed_at < now - _YEAR, ~sa.exists().where(Payment.alert_id == Alert.id))
 
 
+def _is_old_invitation(now: datetime) -> Condition:
+    """Return the condition of an invitation to an organisation that nobody accepted while its link worked."""
+    return sa.and_(Member.user_id.is_(None), Member.created_at <= now - NOTICE_PERIOD)
+
+
 def find_books_begin(now: datetime) -> datetime:
     """Return the first instant of the oldest year whose books are still kept."""
     return datetime(now.year - _YEARS, 1, 1, tzinfo=UTC)
@@ -186,6 +193,13 @@ RULES: dict[str, Rule] = {
     "discovery_runs": Kept("one a day"),
     "desk_links": Kept("the links to each desk's page, as the last walks saw them"),
     "drifts": _TROUBLES,
+    # Organisations
+    "organisations": Dropped(lambda now: Organisation.ended_at < now - 5 * _YEAR),  # as claims
+    "organisation_members": Dropped(_is_old_invitation),  # the others as long as the membership lasts
+    "beneficiaries": OwnedBy("users"),
+    "organisation_keys": Dropped(lambda now: OrganisationKey.ended_at < now - _YEAR),
+    "webhooks": Dropped(lambda now: Webhook.ended_at < now - _YEAR),
+    "webhook_deliveries": Dropped(lambda now: WebhookDelivery.created_at < now - 30 * _DAY),
     # Messages
     "matches": OwnedBy("alerts"),
     "notifications": Kept(

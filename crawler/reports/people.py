@@ -15,7 +15,7 @@ PAIRED_FOR = timedelta(days=7)  # in which the same two people corroborate each 
 
 # Operators are trusted, those whom they named, and who saw openings that others saw too.
 _PEOPLE = sa.text("""
-SELECT u.id, u.created_at, u.registered_from, r.ended_at IS NULL AND (u.role <> 'user' OR (
+SELECT u.id, u.created_at, u.registered_from, r.ended_at IS NULL AND (u.role IN ('support', 'admin') OR (
     (r.named_at IS NOT NULL OR v.looks >= :looks)
     AND greatest(v.last, CAST(r.named_at AS date)) > CAST(:now AS date) - CAST(:days AS int))) AS is_trusted
 FROM users u LEFT JOIN reporters r ON r.user_id = u.id

@@ -15,7 +15,7 @@ from sqlalchemy.orm import load_only
 from api.models.incident import Incident
 from api.models.notification import State
 from api.models.support import SupportRequest
-from api.models.user import Role, User
+from api.models.user import User
 from configs.ground.signing import AcknowledgeIncident, ShowProof, write_link
 from notifier.content.desk_location import HOME, desk_infos, since_values, write_moment
 from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
@@ -27,7 +27,7 @@ def _check_operator(due: DueMessage) -> Skip | None:
     if due.row.address is not None:
         return None
     user = due.session.get_one(User, due.contact.user_id, options=[load_only(User.role)])
-    return Skip(State.SKIPPED, "no operator any more") if user.role is Role.USER else None
+    return Skip(State.SKIPPED, "no operator any more") if not user.role.is_operator else None
 
 
 def _check_alarm(due: DueMessage) -> Skip | None:

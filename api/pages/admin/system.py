@@ -21,7 +21,13 @@ from api.pages.context import write_moment
 from api.web.auth import current_identity
 from configs.world.other_ways import load_other_ways
 
-_KINDS = {ActorKind.ADMIN: "Administration", ActorKind.SUPPORT: "Assistance", ActorKind.COMMAND: "Commande"}
+_KINDS = {
+    ActorKind.ADMIN: "Administration",
+    ActorKind.SUPPORT: "Assistance",
+    ActorKind.COMMAND: "Commande",
+    ActorKind.MEMBER: "Membre d’une organisation",
+    ActorKind.KEY: "Clé d’une organisation",
+}
 _PAIR = 2  # a value before and after
 _LISTS = {
     "seen": ("ligne", "lignes"),

@@ -18,7 +18,6 @@ from api.admin.user_changes import (
 )
 from api.admin.users import UserDetails, describe_grants, get_grant, read_user
 from api.auth.factor_end import ASKED, WAITING_TIME
-from api.models.user import Role
 from api.pages.admin.area import REASON, Confirmation, NoFields, NotNow, add_action
 from api.pages.admin.page_data import Field, number_field
 from api.pages.admin.users import ONE
@@ -147,7 +146,7 @@ def _send_return_mail(_: NoFields, id: UUID) -> str:
 
 def _describe_factor_end(id: UUID) -> Confirmation:
     account = _read_account(id)
-    operator = ("C’est le compte d’un opérateur.",) if account.role is not Role.USER else ()
+    operator = ("C’est le compte d’un opérateur.",) if account.role.is_operator else ()
     return Confirmation(
         title="Mettre fin au second facteur ?",
         effects=(

@@ -44,6 +44,7 @@ _ROLES: dict[Role, str] = {
     Role.USER: "Utilisateur",
     Role.SUPPORT: "Assistance (consulte)",
     Role.ADMIN: "Administrateur (agit)",
+    Role.BENEFICIARY: "Personne aidée (sans compte)",
 }
 _SOURCES: dict[str, str] = {
     "admin": "donnée par un opérateur",
@@ -222,13 +223,14 @@ def _describe_role(id: UUID) -> Confirmation:
             Field(
                 "role",
                 "Nouveau rôle",
-                [(each.value, text) for each, text in _ROLES.items()],
+                [(each.value, text) for each, text in _ROLES.items() if each is not Role.BENEFICIARY],
                 blank="Choisir",
                 is_required=True,
             ),
         ),
         texts={
             ("role", "missing"): "Choisissez un rôle.",
+            "no-account": "Une organisation aide cette personne, qui n’a pas de compte.",
             "last-admin": "C’est le dernier administrateur : nommez-en d’abord un autre.",
             "address-unconfirmed": "Cette adresse n’est pas confirmée : n’importe qui a pu l’inscrire.",
             "admins-only": "Votre rôle a changé entre-temps : demandez à un autre administrateur.",
