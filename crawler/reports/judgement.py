@@ -5,7 +5,7 @@ trusted person, or by two unrelated ones within CONFIRMED_WITHIN. What is corrob
 lapses. What is in doubt is ended by two unrelated ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,23 +86,25 @@ def are_unrelated(one: Look, other: Look) -> bool:
 
 
 def judge_look(
-    look: Look, before: Iterable[Look], opening: Opening | None, known_pairs: AbstractSet[Pair] = frozenset()
+    look: Look,
+    before: Collection[Look],
+    opening: Opening | None,
+    known_pairs: AbstractSet[Pair] = frozenset(),
 ) -> Verdict:
     """Return what follows a look, by the looks before it and what was open.
 
     `known_pairs`: people who corroborated each other lately, and may not again.
     """
-    before = list(before)
+    open_now = opening if opening and opening.gone_at is None else None
     if not look.saw_slots:
-        is_doubtful = opening is not None and opening.gone_at is None and opening.in_doubt
-        ended = is_doubtful and opening and _is_denied_twice([*before, look], opening.seen_at)
-        return Verdict(Action.END if ended else Action.NOTHING)
+        ends = open_now and open_now.in_doubt and _is_denied_twice([*before, look], open_now.seen_at)
+        return Verdict(Action.END if ends else Action.NOTHING)
     partner = None if look.person.is_trusted else _find_partner(look, before, known_pairs)
     is_sure = look.person.is_trusted or partner is not None
-    if opening and opening.gone_at is None:
-        if opening.in_doubt and is_sure:
+    if open_now:
+        if open_now.in_doubt and is_sure:
             return Verdict(Action.CORROBORATE, partner=partner)
-        return Verdict(Action.CONFIRM, in_doubt=opening.in_doubt)
+        return Verdict(Action.CONFIRM, in_doubt=open_now.in_doubt)
     if look.is_answer:
         return Verdict(Action.NOTHING)
     is_same = opening is not None and _comes_back(look, before, opening)
@@ -116,18 +118,19 @@ def has_lapsed(opening: Opening, now: datetime) -> bool:
 
 def _find_partner(look: Look, before: Iterable[Look], known_pairs: AbstractSet[Pair]) -> Look | None:
     """Return a look that corroborates this one: any two that saw slots do, whom no trusted look between denied."""
-    since = look.at - CONFIRMED_WITHIN
-    lately = [each for each in before if since <= each.at <= look.at]
-    denied_at = [each.at for each in lately if each.person.is_trusted and not each.saw_slots]
+    lately = [each for each in before if look.at - CONFIRMED_WITHIN <= each.at <= look.at]
+    denied_at = max(
+        (each.at for each in lately if each.person.is_trusted and not each.saw_slots), default=None
+    )
     for each in lately:
         is_met = Pair((each.person.id, look.person.id)) in known_pairs
-        is_denied = any(each.at <= at <= look.at for at in denied_at)
+        is_denied = denied_at is not None and each.at <= denied_at
         if each.saw_slots and not is_met and not is_denied and are_unrelated(each, look):
             return each
     return None
 
 
-def _comes_back(look: Look, before: Iterable[Look], opening: Opening) -> bool:
+def _comes_back(look: Look, before: Collection[Look], opening: Opening) -> bool:
     is_soon = opening.gone_at is not None and look.at - opening.gone_at <= RETURNS_WITHIN
     return is_soon and not _is_denied_twice(before, opening.seen_at)
 

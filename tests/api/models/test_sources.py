@@ -31,7 +31,7 @@ TAKE_REPORTS: dict[str, str] = {
     # Reports themselves, and the writer that is given the source
     "api/reports/service.py": "_find_opening take_answers",
     "crawler/recording/slot_writer.py": "_AGAIN _DETECTED _GONE _OPENED",
-    "crawler/reports/report_writer.py": "_DeskWriter _LAPSE _MINE",
+    "crawler/reports/opening_writer.py": "OpeningWriter _update_open lapse_reported_slots read_opening",
     # Whether all were matched, what is old, what an operator names, what a local stack shows
     "api/admin/detections.py": "_get_detection list_slots",
     "api/admin/health/status_report.py": "read_messages",

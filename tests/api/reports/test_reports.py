@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from api.models.base import session
 from api.models.login import PendingRegistration
 from api.models.report import PageOpening, Report, Reporter, ReportVia
+from api.models.report_trust import read_trust
 from api.models.user import Contact, User
-from api.reports.reporters import end_reporting, name_reporter, read_trust
+from api.reports.reporters import end_reporting, name_reporter
 from api.reports.service import NewReport, note_opening, take_report
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
@@ -97,10 +98,10 @@ def test_operators_name_the_first_who_are_trusted(camille: Person) -> None:
     with session() as s:
         name_reporter(s, camille.id)
         s.flush()
-        assert read_trust(s, camille.id).is_trusted
+        assert read_trust(s, [camille.id])[camille.id].is_trusted
     change(Reporter, named_at=clock() - timedelta(days=61))
     with session() as s:
-        assert not read_trust(s, camille.id).is_trusted
+        assert not read_trust(s, [camille.id])[camille.id].is_trusted
 
 
 def test_a_report_in_a_chat_has_the_network_of_its_opening(camille: Person) -> None:
