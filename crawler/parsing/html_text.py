@@ -150,8 +150,3 @@ def choices(root: html.HtmlElement, name: str) -> dict[str, str | None]:
             its = labels.get(field.get("id", ""))
             offered[key] = None if its is None else visible_text(its)
     return offered
-
-
-def field_value(root: html.HtmlElement, field: str) -> str:
-    """Return the value of the field with this id; empty without such a field."""
-    return next((str(each.value or "") for each in root.xpath("//*[@id=$field]", field=field)), "")

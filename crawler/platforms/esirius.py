@@ -1,12 +1,12 @@
 """eSirius (eAppointment, by ESII): a page of motives, then a DWR call that says whether a motive has availabilities.
 
-The answer has no hours, so a slot is `open`. The calls are those of the site's own script that reserve nothing;
+The answer has no hours, so a slot is `open`. The call is one of the site's own script that reserves nothing;
 `dwr/` has others that do.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
@@ -15,10 +15,9 @@ from configs.ground.strict_model import Strict
 from configs.ground.text import pluralize
 from configs.world.desk import Text
 from crawler.parsing.absence import doubt_of
-from crawler.parsing.dates import day_in_figures
 from crawler.parsing.dwr import CALL_PATH, CallFailed, read_reply, write_call
 from crawler.parsing.error_pages import read_error_status
-from crawler.parsing.html_text import choices, field_value
+from crawler.parsing.html_text import choices
 from crawler.parsing.json_models import Key
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.parsing.normal_form import collapse_whitespace, contains_phrase
@@ -27,25 +26,19 @@ from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Re
 
 _ADDRESS = re.compile(r"(?P<root>https?://[^/?#]+/[^?#;]*?)/(?:appointment\.do|element/jsp/)\S*$")
 _PAGE = "/element/jsp/appointment.jsp"
-_CALLS = {
-    "motives": "AjaxMotive.motiveMultiSiteSubmit",
-    "availabilities": "AjaxSelectionFormFeeder.getUpdatedAvailabilities",
-}
+_CALL = "AjaxMotive.motiveMultiSiteSubmit"
 _MOST = 50  # motives
 _MOTIVES = "selectedMotiveKeyList"
-_FIELDS = ("ISiteBeanKeySelect", "serviceBeanKey", "hourValueSelect", "dayValueId")
 _CAPTCHA = "//img[contains(@src, '/captcha?') or starts-with(@src, 'captcha?')]"
 
 
 class EsiriusParameters(Strict):
     """`motives`: their keys (none: all on the page), each with its own request.
 
-    `call`: which of the two calls tells what is free. `no_slot_text`: this site's own words for no slots, if it has
-    any.
+    `no_slot_text`: this site's own words for no slots, if it has any.
     """
 
     motives: tuple[Annotated[Key, BeforeValidator(str)], ...] = ()
-    call: Literal["motives", "availabilities"] = "motives"
     no_slot_text: Text | None = None
 
 
@@ -71,10 +64,9 @@ class Esirius(Platform):
         return _page(page) if page.is_html else _read_reply(page)
 
     def is_forbidden(self, url: str, method: str) -> bool:
-        """Forbid all requests that send something, except the two calls."""
+        """Forbid all requests that send something, except the call."""
         path = urlsplit(url).path
-        looks = any(path.endswith(f"{CALL_PATH}{name}.dwr") for name in _CALLS.values())
-        return not looks and (method != "GET" or "/dwr/call/" in path)
+        return not path.endswith(f"{CALL_PATH}{_CALL}.dwr") and (method != "GET" or "/dwr/call/" in path)
 
 
 def _root(visit: VisitContext) -> str:
@@ -99,30 +91,20 @@ def _choice(page: Page, offered: Mapping[str, str | None]) -> Reading:
         return Reading(
             Outcome.UNREADABLE, f"of {pluralize(len(offered), 'motive')} {len(keys)} are this desk's"
         )
-    root, name = _root(page.visit), _CALLS[wanted.call]
-    url, caller = f"{root}{CALL_PATH}{name}.dwr", urlsplit(root).path + _PAGE
+    root = _root(page.visit)
+    url, caller = f"{root}{CALL_PATH}{_CALL}.dwr", urlsplit(root).path + _PAGE
     asks = tuple(
         PageRequest(
             url,
             "call",
             "POST",
-            text=write_call(caller, name, *_values(page, key)),
+            text=write_call(caller, _CALL, False, {key: 1}),  # noqa: FBT003 -- the server's own place first
             place=Place(key, offered[key]),
             rank=rank,
         )
         for rank, key in enumerate(page.visit.in_turn(keys))
     )
     return Reading(reason=f"{len(keys)} of {pluralize(len(offered), 'motive')}", asks=asks)
-
-
-def _values(page: Page, motive: str) -> tuple[Any, ...]:
-    """Return the arguments of a call: the server's own places first, then the motive, then the form's values."""
-    if page.visit.parameters.call == "motives":
-        return False, {motive: 1}
-    site, service, hour, day = (field_value(page.root, each) for each in _FIELDS)
-    chosen = {"siteKey": site, "serviceKey": service, "startHour": hour, "endHour": hour}
-    chosen["dateSelected"] = f"{day_in_figures(day) or page.visit.today}"
-    return False, False, {motive: 1}, chosen
 
 
 def _says_own(message: str, own: str) -> bool:
@@ -138,17 +120,13 @@ def _read_reply(page: Page) -> Reading:
     except (ValueError, LookupError, TypeError, RecursionError):
         return Reading()
     found = value.get("foundAvailabilities") if isinstance(value, dict) else None
-    if found is True or (isinstance(value, list) and value and all(isinstance(each, dict) for each in value)):
+    if found is True:
         return Reading(Outcome.SLOTS, "availabilities, no hour named", (Slot(place, None, page.visit.url),))
     words = value.get("msg") if isinstance(value, dict) else None
     message = collapse_whitespace(words) if isinstance(words, str) else ""
     own = page.visit.parameters.no_slot_text
-    if value == [] or (
-        found is False and (says_none(message, every_day=True) or (own and _says_own(message, own)))
-    ):
-        # The list is for one day of the form only.
-        covered = (CoveredWindow(place.key or None, doubtful=value == []),)
-        return Reading(Outcome.NO_SLOTS, message or "an empty list of availabilities", covered=covered)
+    if found is False and (says_none(message, every_day=True) or (own and _says_own(message, own))):
+        return Reading(Outcome.NO_SLOTS, message, covered=(CoveredWindow(place.key or None),))
     if found is False:
         return Reading(Outcome.UNREADABLE, f"finds nothing, and says {message[:200]!r}")
     return Reading()

@@ -11,7 +11,6 @@ ROOT = "https://rdv-etrangers-94.interieur.gouv.fr/eAppointmentpref94"
 DESK = f"{ROOT}/appointment.do?sitekey=P943"
 FORM = f"{ROOT}/element/jsp/appointment.jsp"
 CALL = f"{ROOT}/dwr/call/plaincall/AjaxMotive.motiveMultiSiteSubmit.dwr"
-LIST = f"{ROOT}/dwr/call/plaincall/AjaxSelectionFormFeeder.getUpdatedAvailabilities.dwr"
 Write = Callable[[Any], str]
 MOTIVES = {"20": "Retrait d'un titre", "120": "Première demande"}
 NONE = "Aucun rendez-vous n'est actuellement disponible."

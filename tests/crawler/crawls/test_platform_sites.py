@@ -115,12 +115,11 @@ def test_more_slots_than_one_page_holds_are_all_seen(held: Held, sandbox: "Runni
     assert len(item.covered) == 1
 
 
-@pytest.mark.parametrize("call", ["motives", "availabilities"])
 def test_of_esirius_a_motive_with_availabilities_is_open_and_the_other_is_covered(
-    held: Held, sandbox: "Running", call: str
+    held: Held, sandbox: "Running"
 ) -> None:
     path = "/eAppointment996101/appointment.do?sitekey=S996101"
-    site = Site("esirius", path, {"call": call}, 996101, (996112,), 4)
+    site = Site("esirius", path, {}, 996101, (996112,), 4)
     opened(sandbox, site, day(9))
     item = check(held, sandbox, site)
     assert (item.outcome, item.error, item.requests) == (Outcome.SLOTS, None, 4)

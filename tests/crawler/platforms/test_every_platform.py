@@ -134,7 +134,7 @@ TAKING = {
 }  # fmt: skip
 LOOKING = [
     ("citopia", "GET", "https://pro.rendezvousonline.fr/api-web/structures/1/availabilities/week?date=2026-11-24"),
-    *(("esirius", method, url) for method, url in (("POST", esirius.CALL), ("POST", esirius.LIST), ("GET", esirius.DESK))),
+    *(("esirius", method, url) for method, url in (("POST", esirius.CALL), ("GET", esirius.DESK))),
     ("rdv_service_public", "GET", f"{RDVSP}/prendre_rdv?x=/users/"),
     ("rdvpref", "GET", f"{rdvpref.DESK}creneau/?a=/_b"),
 ]  # fmt: skip
