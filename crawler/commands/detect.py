@@ -1,13 +1,10 @@
 """`scrapy detect URL`: which platform a page belongs to, and its desk's YAML, ready to be read and put in service."""
 
 import asyncio
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Self
 
 from scrapy import Spider
 from scrapy.commands import ScrapyCommand
@@ -17,31 +14,28 @@ from scrapy.settings import Settings
 
 from configs.ground.addresses import host_of
 from configs.ground.text import truncate_line
-from configs.world.prefecture import desks, prefectures
+from configs.world.prefecture import desks
 from crawler.block_pages import detect_block_page
 from crawler.catalogue import WrongArgument
 from crawler.commands import OperatorCommand
 from crawler.discovery.draft import DeskDraft, name_page
 from crawler.discovery.identify import by_address, identify_page, own_addresses, page_of
 from crawler.discovery.links import BOOKING, find_links
-from crawler.fetching.errors import FetchError, to_fetch_error
+from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Identities
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_inside, refuse_private
-from crawler.parsing.json_models import parse_json
 from crawler.platforms import at_home, platforms
-from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
-from crawler.reading import Outcome, Page, PageRequest, VisitContext
+from crawler.reading import Outcome, Page
 from crawler.scheduling.due_queue import http_deadline_seconds
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused
 
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused)
 _MOST = 10  # desks, and links of an unknown page
-_MOST_REQUESTS = 6
+_MOST_REQUESTS = 6  # redirects counted: a host's budget for a minute
 _LONGEST = 300  # characters of an address or a reason
-_ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
 
 
 class Command(OperatorCommand, ScrapyCommand):
@@ -72,54 +66,31 @@ class Command(OperatorCommand, ScrapyCommand):
         self.exitcode = 0 if drafts else 1
 
 
-class PageFetcher:
-    """Fetches the few pages of one command outside of a crawl; redirects are followed to any public address.
+async def fetch_page(url: str) -> Page:
+    """Return the page of an address; redirects are followed to any public address, in _MOST_REQUESTS at most.
 
-    They are six requests at most, redirects counted, which is a host's budget for a minute.
+    Raises:
+        crawler.fetching.errors.FetchError: there is none; it says why.
     """
-
-    def __init__(self) -> None:
-        self._budget = RequestBudget(_MOST_REQUESTS)
-
-    async def __aenter__(self) -> Self:
-        """Create the download handler; nothing is connected yet."""
-        chosen = Settings()
-        chosen.setmodule("crawler.settings")
-        self._pages = OutsideHandler(Crawler(Spider, chosen))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
-        await self._pages.close()
-
-    async def open(self, url: str) -> Page:
-        """Return the page of an address, after redirects.
-
-        Raises:
-            crawler.fetching.errors.FetchError: there is none, or no request is left; it says why.
-        """
-        blank = page_of(url, b"")
-        return await self.ask(blank.ask, blank.visit)
-
-    async def ask(self, ask: PageRequest, visit: VisitContext) -> Page:
-        """Return the answer to one request; raises as `open` does."""
-        try:
-            refuse_private(ask.url)
-        except AddressRefused as refusal:
-            raise to_fetch_error(refusal, ask.url) from refusal
-        session = Session(
-            self._pages.download_request,
-            deadline=http_deadline_seconds(),
-            largest=DOWNLOAD_MAXSIZE,
-            budget=self._budget,
-            identities=Identities(()),
-            host=host_of(ask.url),
-            stays=lambda _here, _there: True,
-        )
-        try:
-            return await session.fetch(ask, visit, takes_a_slot)
-        except BudgetExhausted:
-            raise FetchError(Outcome.UNREACHABLE, "no request is left") from None
+    chosen = Settings()
+    chosen.setmodule("crawler.settings")
+    pages = OutsideHandler(Crawler(Spider, chosen))
+    blank = page_of(url, b"")
+    session = Session(
+        pages.download_request,
+        deadline=http_deadline_seconds(),
+        largest=DOWNLOAD_MAXSIZE,
+        budget=RequestBudget(_MOST_REQUESTS),
+        identities=Identities(()),
+        host=host_of(url),
+        stays=lambda _here, _there: True,
+    )
+    try:
+        return await session.fetch(blank.ask, blank.visit, takes_a_slot)
+    except BudgetExhausted:
+        raise FetchError(Outcome.UNREACHABLE, "no request is left") from None
+    finally:
+        await pages.close()
 
 
 def takes_a_slot(url: str, method: str) -> bool:
@@ -133,51 +104,13 @@ def takes_a_slot(url: str, method: str) -> bool:
 
 async def _inspect_address(url: str) -> tuple[list[DeskDraft], list[str]]:
     """Return the desks at an address and what was seen there."""
-    async with PageFetcher() as fetcher:
-        try:
-            page = await fetcher.open(url)
-        except FetchError as trouble:
-            sign = by_address(url)
-            known = [DeskDraft(sign, sign.url or url, "", url)] if sign else []
-            return known, [f"seen: {url}", str(trouble)]
-        drafts, seen = [], _describe_page(page)
-        for draft in _drafts(page):
-            try:
-                drafts += await _complete(fetcher, draft)
-            except FetchError as trouble:
-                drafts.append(draft)
-                seen.append(f"the ids of {draft.url} were asked for: {trouble}")
-        return drafts[:_MOST], seen
-
-
-async def _complete(fetcher: PageFetcher, draft: DeskDraft) -> list[DeskDraft]:
-    """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell.
-
-    Raises:
-        FetchError: it does not answer.
-    """
-    alias = _ALIAS.search(draft.url) if draft.sign.platform == "citopia" else None
-    department = department_of(alias["alias"]) if alias else ""
-    town = next((each for each in prefectures().values() if each.department == department), None)
-    if not alias or not town:
-        return [draft]
-    around = CitopiaParameters(reason="both", department_code=department)
-    at = (town.latitude, town.longitude)
-    visit = replace(page_of(draft.url, b"").visit, parameters=around, position=at)
-    answer = await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit)
-    found = parse_json(answer, Halls)
-    known = [
-        replace(
-            draft,
-            label=reason.name,
-            sign=replace(draft.sign, parameters={"structure": hall.id, "reason": reason.id}),
-        )
-        for hall in (found.results if found else ())
-        if hall and hall.alias == alias["alias"]
-        for reason in hall.reasons
-        if reason
-    ]
-    return known or [draft]
+    try:
+        page = await fetch_page(url)
+    except FetchError as trouble:
+        sign = by_address(url)
+        known = [DeskDraft(sign, sign.url or url, "", url)] if sign else []
+        return known, [f"seen: {url}", str(trouble)]
+    return _drafts(page), _describe_page(page)
 
 
 def _drafts(page: Page) -> list[DeskDraft]:

@@ -103,9 +103,7 @@ class _Hall(JsonModel):
     reasons: list[OrNone[_Reason]]
 
 
-class Halls(JsonModel):
-    """The town halls that a search found."""
-
+class _Halls(JsonModel):
     results: Annotated[list[OrNone[_Hall]], Field(max_length=1_000)]
 
 
@@ -142,12 +140,12 @@ class Citopia(Platform):
         desk: CitopiaParameters = page.visit.parameters
         if session := parse_json(page, _Session):
             ask = (
-                search_halls(page.visit, session.session_id)
+                _search_halls(page.visit, session.session_id)
                 if desk.department_code
                 else first_window(page.visit, _opens(session.session_id))
             )
             return Reading(reason="a session has begun", asks=(ask,))
-        if desk.department_code and (found := parse_json(page, Halls)):
+        if desk.department_code and (found := parse_json(page, _Halls)):
             return _read_halls(page, found)
         opens = _opens(url_query_parameter(page.ask.url, _SESSION) or "")
         reading = _read_week(page, None if desk.department_code else opens)
@@ -174,23 +172,20 @@ def department_of(alias: str) -> str:
     return _CORSICA.get(code[:3]) or (code[:3] if code.startswith("97") else code[:2])
 
 
-def search_halls(visit: VisitContext, session: str = "", **asked: str | int) -> PageRequest:
-    """Request the town halls around the department's point. The answer's step is the session of their weeks.
-
-    `asked` replaces parameters of the query.
-    """
+def _search_halls(visit: VisitContext, session: str) -> PageRequest:
+    """Request the town halls around the department's point. The answer's step is the session of their weeks."""
     desk: CitopiaParameters = visit.parameters
     latitude, longitude = (
         (desk.position.latitude, desk.position.longitude) if desk.position else visit.position or (0, 0)
     )
     around = f"{desk.department_code}/{latitude}/{longitude}"
-    query = urlencode({**_SEARCH, "radius": desk.radius_km, **asked})
+    query = urlencode({**_SEARCH, "radius": desk.radius_km})
     return PageRequest(
         f"{_api(visit)}/search-structures/{quote(_SERVICE)}/{around}?{query}", session, headers=ACCEPT
     )
 
 
-def _read_halls(page: Page, found: Halls) -> Reading:
+def _read_halls(page: Page, found: _Halls) -> Reading:
     """Request the weeks of the department's town halls, in turn. No list proves that there is none."""
     desk: CitopiaParameters = page.visit.parameters
     own = [hall for hall in found.results if hall and department_of(hall.alias) == desk.department_code]

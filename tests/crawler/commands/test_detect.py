@@ -55,8 +55,8 @@ def in_service(tmp_path: Path, settings_env: Callable[..., None]) -> InService:
     return copy
 
 
-# Platforms whose desks are complete by their address, a prefecture or, of Citopia, what its site tells.
-COMPLETE = {"citopia", "esirius", "ezbooking", "rdv_service_public", "rdvpref"}
+# Platforms whose desks are complete by their address, or a prefecture.
+COMPLETE = {"esirius", "ezbooking", "rdv_service_public", "rdvpref"}
 SOFTWARE = [name for name in sorted(stand_ins()) if name in platforms() and name != NOBODYS]
 CONCLUSIVE = {Outcome.SLOTS, Outcome.NO_SLOTS}
 
@@ -68,8 +68,7 @@ def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_loads(
     url = page_of(sandbox, name)
     code, out, err = detect(url)
     assert code == 0, out + err
-    entry, *others = entries(out)
-    assert len(others) == (2 if name == "citopia" else 0), "what people come for at a town hall"
+    (entry,) = entries(out)
     assert (entry["platform"], entry["grade"]) == (name, "unconfirmed")
     desk = in_service(out)
     assert sum(sandbox.reservations(site.code) for site in stand_ins()[name].sites) == 0

@@ -10,7 +10,7 @@ import pytest
 from configs.ground.addresses import same_site
 from configs.settings import load
 from configs.settings.proxies import parse_proxies
-from crawler.commands.detect import PageFetcher
+from crawler.commands.detect import fetch_page
 from crawler.fetching import ssrf_guard
 from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Identities
@@ -53,11 +53,7 @@ def only_one_is_public(live: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(url: str) -> Page:
-    async def once() -> Page:
-        async with PageFetcher() as opener:
-            return await opener.open(url)
-
-    return asyncio.run(once())
+    return asyncio.run(fetch_page(url))
 
 
 @in_turn(
