@@ -4,8 +4,7 @@
 found, stopped, or open again once the answer changed.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -61,39 +60,30 @@ def store_answers(
     now = clock()
     matches = _find_matches(session, user_id, match_ids)
     before = read_answers(session, list(matches))
-    ends = {
-        each: find_last_change(answer.answered_at, matches[each].decided_at)
-        for each, answer in before.items()
-    }
-    storable = {
-        each: match.alert_id
-        for each, match in matches.items()
-        if each not in before or before[each].value is value or now < ends[each]
-    }
+    last = {key: find_last_change(each.answered_at, matches[key].decided_at) for key, each in before.items()}
+    storable = [key for key in matches if key not in before or before[key].value is value or now < last[key]]
     if not storable:
-        since = max(ends.values()).isoformat()
-        detail = f"another answer stands and cannot change any more since {since}"
+        detail = f"another answer stands and cannot change any more since {max(last.values()).isoformat()}"
         raise ApiError(409, FINAL, detail)
-    previous: dict[UUID, set[AnswerValue]] = defaultdict(set)
-    for match_id, alert_id in storable.items():
-        if match_id in before:
-            previous[alert_id].add(before[match_id].value)
-    first = min([now, *(before[each].answered_at for each in storable if each in before)])
-    for match_id in storable:
-        given = MatchAnswer(match_id=match_id, value=value, answered_at=now, via=via)
-        _write(session, before.get(match_id), given)
+    first = min([now, *(before[key].answered_at for key in storable if key in before)])
+    replaced = _group_by_alert({key: matches[key].alert_id for key in storable}, before)
+    for key in storable:
+        _write(session, before.get(key), MatchAnswer(match_id=key, value=value, answered_at=now, via=via))
     session.flush()
-    take_answers(session, user_id, list(storable), value)
-    reopened = [
-        _apply(session, each, previous[each], value, found, since=now - CHANGEABLE)
-        for each in sorted(set(storable.values()))
-    ]
-    return StoredAnswer(
-        value,
-        first,
-        min(ends.get(each, now + CHANGEABLE) for each in storable),
-        any(reopened),
-    )
+    take_answers(session, user_id, storable, value)
+    since = now - CHANGEABLE
+    reopened = [_apply(session, key, replaced[key], value, found, since=since) for key in sorted(replaced)]
+    return StoredAnswer(value, first, min(last.get(key, now + CHANGEABLE) for key in storable), any(reopened))
+
+
+def _group_by_alert(
+    alerts: Mapping[UUID, UUID], answers: Mapping[UUID, MatchAnswer]
+) -> dict[UUID, set[AnswerValue]]:
+    """Return the values of the answers to matches by alert; `alerts`: by match, those without an answer too."""
+    values: dict[UUID, set[AnswerValue]] = {alert_id: set() for alert_id in alerts.values()}
+    for key in alerts.keys() & answers:
+        values[alerts[key]].add(answers[key].value)
+    return values
 
 
 def read_answers(session: Session, match_ids: Sequence[UUID]) -> dict[UUID, MatchAnswer]:
