@@ -10,7 +10,7 @@ from api.accounts.queries import find_entitlement, list_plans_above
 from api.alerts.targets import get_prefecture_id, select_waiting
 from api.ground.errors import ApiError
 from api.ground.schemas import PlanAnswer
-from api.models.alert import Alert
+from api.models.alert import FREE_ALERTS, Alert
 from api.models.payment import Payment
 from configs.ground.clock import clock
 from configs.ground.text import pluralize
@@ -23,7 +23,6 @@ fair_use_prefectures = Constant("FAIR_USE_PREFECTURES", 10)
 fair_use_alerts = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
-_FREE = 3  # alerts of a person that need no plan: people's reports serve them, or they wait for a watch
 
 
 def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: UUID | None = None) -> None:
@@ -82,8 +81,8 @@ def check_waiting_count(session: Session, user_id: UUID, *, is_free: bool = Fals
     waiting = sa.select(sa.func.count()).where(
         Alert.user_id == user_id, Alert.awaits_watch | Alert.is_free, Alert.closed_at.is_(None)
     )
-    if session.scalars(waiting).one() >= _FREE:
-        detail = f"{_FREE} alerts need no plan, and you keep them already: delete one first"
+    if session.scalars(waiting).one() >= FREE_ALERTS:
+        detail = f"{FREE_ALERTS} alerts need no plan, and you keep them already: delete one first"
         raise ApiError(409, "fair-use", detail)
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
-from api.models.alert import Alert, AlertTarget, Limits, Moment
+from api.models.alert import FREE_ALERTS, Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray
 from api.models.desk import DeskState, HostState, Source
 from api.models.notification import (
@@ -186,7 +186,7 @@ def select_waiting(
 ) -> sa.Select[*tuple[Any, ...]]:
     """Return the query for alerts (all, or `some` that are named) that wait at a desk and whose user is entitled.
 
-    To what people report (`is_report`) everybody is.
+    What people report (`is_report`) needs no plan: three alerts of a person are told of it without one.
 
     Most users who wait hold no plan, so targets and grants are found by indexes alone, and rows are read of the few
     entitled only. For `some`, a part of a crowd, only the targets of these alerts are read.
@@ -212,11 +212,19 @@ def select_waiting(
     if in_doubt:
         wishes_it = sa.select(User.id).where(User.id == Alert.user_id, User.told_in_doubt)
         query = query.where(wishes_it.exists())
-    if is_report:
-        return query
     at: sa.BindParameter[datetime] = given("entitled_at")
     entitled = sa.exists().where(Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at)
-    return query.where(entitled)
+    return query.where(sa.or_(Alert.is_free, entitled, _is_among_free()) if is_report else entitled)
+
+
+def _is_among_free() -> sa.ColumnElement[bool]:
+    """Return whether an alert that outlived its plan is one of its user's FREE_ALERTS, the oldest of such first."""
+    other = aliased(Alert)
+    before = sa.or_(other.is_free, other.awaits_watch, sa.and_(other.enabled, other.id < Alert.id))
+    mine = sa.select(sa.func.count()).where(
+        other.user_id == Alert.user_id, other.id != Alert.id, other.closed_at.is_(None), before
+    )
+    return mine.scalar_subquery() < FREE_ALERTS
 
 
 @lru_cache(maxsize=1)

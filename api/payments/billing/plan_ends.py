@@ -188,7 +188,7 @@ def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
 def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[datetime, Sequence[Payment]]:
     now, alert = clock(), get_owned(session, user_id, alert_id)
     closed_at = _find_closing(alert, _list_closed_desks(session, now), now)
-    if closed_at is None or alert.is_free:
+    if closed_at is None or _was_never_watched(alert):
         raise ApiError(409, "desk-open", "a desk of this alert is open, or closed less than a day ago")
     # What ran before this alert waited there was used, or is given back as time without watching.
     closed_at = max(closed_at, alert.watched_since) if alert.enabled else now
@@ -199,6 +199,13 @@ def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[d
         detail = "no paid plan runs: GET /api/billing/history shows what went back"
         raise ApiError(409, "no-paid-plan", detail)
     return closed_at, payments
+
+
+def _was_never_watched(alert: Alert) -> bool:
+    """Return whether no check served an alert: it waits for that, or only people see its desks, also while paused."""
+    desks = find_watched_desks(alert.targets)
+    is_blind = bool(desks) and not any(desk.shows_slots for desk in desks)
+    return alert.is_free or alert.awaits_watch or (is_blind and not alert.enabled)
 
 
 def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:

@@ -1,5 +1,6 @@
 """Alerts at desks that people watch cost nothing: three per person, told of reports alone; no plan counts them."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from api.alerts.plan_limits import find_users_over_limit
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.desk import DeskStatus, HostState
+from api.models.desk import DeskStatus, HostState, Outage, OutageReason
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.clients import Person, problem, read_json
@@ -90,3 +91,19 @@ def test_a_stopped_host_has_no_desk_that_people_watch(camille: Person) -> None:
         if each["department"] == "77"
     ]
     assert (tile["watchLevel"], tile["notWatchable"]) == ("presence", "stopped")
+
+
+@pytest.mark.parametrize("state", ["free", "paused", "waiting"])
+def test_no_plan_is_refunded_for_an_alert_that_no_check_served(camille: Person, state: str) -> None:
+    add_desk(WATCHED)
+    wish = {"deskIds": [WATCHED if state == "waiting" else PEOPLE], "acceptWaiting": state == "waiting"}
+    made = read_json(camille.post("/api/alerts", wish), 201)
+    assert (made["isFree"], made["awaitsWatch"]) == (state != "waiting", state == "waiting")
+    alert = made["id"]
+    camille.holds(PlanName.URGENCE_TOTAL)
+    if state == "paused":
+        camille.patch(f"/api/alerts/{alert}/toggle")
+    if state == "waiting":
+        past = clock() - timedelta(days=2)
+        save(Outage(desk_id=WATCHED, reason=OutageReason.CLOSED, starts_at=past))
+    assert problem(camille.post("/api/billing/closed-desk-refund", {"alertId": alert})) == (409, "desk-open")

@@ -3,12 +3,13 @@
 import pytest
 
 from api.models.desk import HostState, Source
+from api.models.notification import Match
 from api.models.slot import SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.prefecture import desks
-from tests.factories import change, save
+from tests.factories import change, rows, save
 from tests.notifier import world
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -53,3 +54,19 @@ def test_an_operators_stop_of_the_host_ends_messages_too() -> None:
     world.alert(world.person(None), {"desk_id": DESK})
     save(HostState(host=desks()[DESK].host, stopped_at=clock(), stop_reason="asked to", updated_at=clock()))
     assert see(Source.REPORT) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "waiting", "told"), [(None, 0, 3), (None, 1, 2), (PlanName.URGENCE_TOTAL, 0, 4)]
+)
+def test_alerts_that_outlived_their_plan_are_told_up_to_three(
+    plan: PlanName | None, waiting: int, told: int
+) -> None:
+    """Mixed ones: of a desk that checks see, too."""
+    who = world.person(plan)
+    for _ in range(4):
+        world.alert(who, {"desk_id": DESK}, {"desk_id": world.DESK})
+    for _ in range(waiting):
+        world.alert(who, {"desk_id": DESK}, enabled=False, awaits_watch=True)
+    see(Source.REPORT)
+    assert len(rows(Match)) == told
