@@ -10,13 +10,17 @@ from typing import Any
 
 import yaml
 
-from api.models.user import AFTER_REPORT, Contact, ContactState
+from api.models.user import AFTER_REPORT, Contact, ContactState, User
 from configs.ground.clock import clock
 
 _TEXTS = Path(__file__).parent / "consent_texts"
 _BINDING = "fr"
 HEALTH = "health"  # the subject of a desk whose name reveals health
 _ALERTS = "alerts"  # the purpose of every channel: messages about alerts
+REPORT_WISHES = (
+    "told_in_doubt",
+    "may_be_asked",
+)  # columns of a user, each a purpose of its own, and its subject
 NEWS = "news"  # a purpose of its own, and its subject: marketing
 
 
@@ -76,6 +80,18 @@ def withdraw_news_consent(contact: Contact, place: str) -> None:
     """Note that the consent to news is withdrawn."""
     if contact.wants_news:
         contact.consent = (contact.consent or {}) | {NEWS: _withdraw((contact.consent or {})[NEWS], place)}
+
+
+def switch_report_wish(user: User, name: str, on: bool | None, place: str) -> None:
+    """Note the consent to one of REPORT_WISHES, or its withdrawal, where that changes; None: as it is."""
+    if on is None or on is getattr(user, name):
+        return
+    known = user.report_consent or {}
+    given = (
+        describe_consent(name, place, clock()) if on else _withdraw(known.get(name, {"subject": name}), place)
+    )
+    user.report_consent = known | {name: given}
+    setattr(user, name, on)
 
 
 def _keep_news(contact: Contact) -> dict[str, Any]:

@@ -105,7 +105,7 @@ RULES: Mapping[str, ColumnRules] = {
         given="password_hash language wished_plan wished_page registered_from",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
         " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until declined_channels"
-        " told_in_doubt may_be_asked",
+        " told_in_doubt may_be_asked report_consent",
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(

@@ -135,6 +135,7 @@ class User(Base):
     # Of what people report: told also what one untrusted person saw; may be asked to look at a desk.
     told_in_doubt: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     may_be_asked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    report_consent: Mapped[dict[str, Any] | None]  # to both, by name (api/accounts/consents.py)
     # the network of its registration, as those of reports
     registered_from: Mapped[list[bytes]] = mapped_column(
         ARRAY(sa.LargeBinary), default=list, server_default="{}"

@@ -7,7 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.consents import give_news_consent, withdraw_news_consent
+from api.accounts.consents import (
+    REPORT_WISHES,
+    give_news_consent,
+    switch_report_wish,
+    withdraw_news_consent,
+)
 from api.accounts.queries import index_contacts
 from api.ground.errors import ApiError
 from api.models.base import database_clock
@@ -51,8 +56,8 @@ def change_times(session: Session, user: User, flags: NotificationChanges) -> No
     user.digest_at = flags.digest_at or user.digest_at
     if flags.call_hours:
         user.calls_from, user.calls_until = flags.call_hours.begins, flags.call_hours.until
-    user.told_in_doubt = user.told_in_doubt if flags.told_in_doubt is None else flags.told_in_doubt
-    user.may_be_asked = user.may_be_asked if flags.may_be_asked is None else flags.may_be_asked
+    for wish in REPORT_WISHES:
+        switch_report_wish(user, wish, getattr(flags, wish), "preferences")
     if "quiet_hours" in named:
         quiet = flags.quiet_hours
         user.quiet_from, user.quiet_until = (quiet.begins, quiet.until) if quiet else (None, None)

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
+from api.accounts.consents import list_versions
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskStatus, HostState
 from api.models.report import LOOK_REQUESTED, PageOpening, Report, ReportKind, ReportVia
@@ -162,6 +163,17 @@ def test_both_boxes_are_off_until_they_are_ticked(camille: Browser) -> None:
     assert (one(User).told_in_doubt, one(User).may_be_asked) == (False, False)
     camille.send("/preferences", toldInDoubt="true", mayBeAsked="true")
     assert (one(User).told_in_doubt, one(User).may_be_asked) == (True, True)
+
+
+def test_each_box_keeps_its_consent_text_and_its_withdrawal(camille: Browser) -> None:
+    assert "J’accepte qu’on me demande de regarder" in camille.get("/preferences").text
+    camille.send("/preferences", mayBeAsked="true")
+    assert list(one(User).report_consent or {}) == ["may_be_asked"]
+    camille.get("/preferences")
+    camille.send("/preferences", mayBeAsked="")
+    noted = (one(User).report_consent or {})["may_be_asked"]
+    assert noted["text"] == list_versions()[0]
+    assert noted["given_at"] <= noted["withdrawn_at"]
 
 
 def test_an_alert_there_is_made_without_a_plan(camille: Browser) -> None:
