@@ -10,7 +10,7 @@ from api.models.watchability import Standing, is_unseen
 from api.outlook.schemas import OutlookDesk
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.desk_labels import write_label
-from api.pages.words import CLASSES, UNKNOWN, WatchClass, classify_watch
+from api.pages.words import CLASSES, DOUBTED, SEEN, UNKNOWN, WatchClass, classify_watch
 from configs.world.desk import Desk, Procedure
 from configs.world.prefecture import Prefecture
 
@@ -26,6 +26,11 @@ class Target:
     text: str
     watch: WatchClass
     is_folded: bool = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether checks see its slots: an order of it is taken."""
+        return self.watch in (SEEN, DOUBTED)
 
     @property
     def value(self) -> str:

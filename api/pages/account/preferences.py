@@ -51,6 +51,7 @@ CREDITS = (
     (OutageCredit.REFUND.value, _l("Un remboursement")),
 )
 ADDRESS_TEXTS: Texts = {"too-many-mails": _l("Trop d’adresses ont été essayées aujourd’hui.")}
+_UNLIVED = ("Antarctica/", "Etc/")  # zones that the list spares its readers; an account may have one
 area = Area("preferences", __name__)
 
 
@@ -70,7 +71,9 @@ def name_zone(zone: str) -> str:
 def _list_zones(language: str) -> list[tuple[str, str]]:
     ours = list(dict.fromkeys(str(each.time_zone) for each in prefectures().values()))
     others = (
-        zone for zone in get_global("zone_territories") if zone in list_time_zones() and zone not in ours
+        zone
+        for zone in get_global("zone_territories")
+        if zone in list_time_zones() and zone not in ours and not zone.startswith(_UNLIVED)
     )
     names = {zone: _name_zone(zone, language) for zone in others}
     return [(zone, _name_zone(zone, language)) for zone in ours] + sorted(

@@ -21,7 +21,7 @@ from api.models.base import autocommit_session, read_once, write_once
 from api.models.desk import DeskState
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
-from api.models.watchability import Interval, Standing
+from api.models.watchability import Interval, Standing, is_unseen
 from api.outlook.watch_facts import read_watch_facts
 from api.pages.forms import Form, Texts
 from api.pages.targets import Key, list_targets
@@ -272,7 +272,10 @@ def describe_wish(wish: NewAlert) -> dict[str, Any] | None:
         "write": lambda target: _write_wish(wish, target.key),
         "place": place,
         "is_watched": is_watched,  # else it cannot be sold: what there is instead
+        "is_free": offer.found.is_free,  # people's reports serve it
         "procedure": wish.procedures[0] if wish.procedures else None,
+        # Fields of the form that asks to be told without an order
+        "asks": {"procedure": wish.procedures[0]} if wish.procedures else {"desk": wish.desk_ids[0]},
         "desks": [_describe_desk(each) for each in offer.standings],
         "is_asked": offer.is_asked,  # the page changes by itself when a check has come
         "standings": offer.standings,
@@ -304,6 +307,7 @@ def _describe_desk(standing: Standing) -> dict[str, Any]:
         "reason": explain_desk(standing.desk, standing.hindrance),
         "proven_at": standing.last_proven_at,
         "is_overloaded": standing.is_overloaded,
+        "is_folded": is_unseen(standing.hindrance),
     }
 
 

@@ -1,7 +1,9 @@
 """Desks that people watch, on pages: found after a search, looked at in two presses, by a message's link, in Telegram."""
 
+import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -49,6 +51,17 @@ def test_who_searches_finds_this_way_on_the_first_page_in_three_languages(visito
         page = visitor.get(f"{ADVICE}?lang={language}")
         assert text in page.text, language
         assert any("/prevenir" in at.get("href", "") for _, at in page.tags)
+
+
+def test_who_orders_is_sold_nothing_and_led_to_what_is_free(camille: Browser) -> None:
+    order = "/formule/commande?plan=URGENCE_7J"
+    desk = quote(json.dumps({"deskIds": [DESK]}))
+    for wish in ("&prefecture=melun_77&procedure=visa", f"&alert={desk}"):
+        page = camille.get(order + wish)
+        assert OFFER["fr"] in page.text
+        assert "commande avec obligation de paiement" not in page.text
+        links = [at["href"] for _, at in page.tags if "/alertes/nouvelle" in at.get("href", "")]
+        assert "Gratuit, sans offre" in camille.get(links[0]).text
 
 
 def test_it_says_when_it_was_read_and_from_five_people_on_how_many(

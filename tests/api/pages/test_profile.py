@@ -227,6 +227,19 @@ def test_channels_are_switched_and_the_state_of_the_address_shows(camille: Brows
     assert find_contact(Channel.EMAIL).reachable
 
 
+def test_one_button_of_the_channels_comes_first_whatever_is_set_up(camille: Browser) -> None:
+    account = one(User).id
+    for set_up in (
+        lambda: None,
+        lambda: add_contact(account, Channel.TELEGRAM),
+        lambda: add_contact(account, Channel.SMS, verified_at=None),
+        lambda: change(Contact, Contact.channel == Channel.EMAIL, state=ContactState.BOUNCED),
+    ):
+        set_up()
+        tags = camille.get("/canaux").tags
+        assert len([at for tag, at in tags if tag == "button" and "class" not in at]) == 1
+
+
 def test_a_channel_that_the_plan_does_not_have_is_not_taken_for_one(camille: Browser) -> None:
     account = one(User).id
     add_grant(account, PlanName.URGENCE_24H)

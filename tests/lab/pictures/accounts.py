@@ -51,6 +51,7 @@ def write_people() -> tuple[dict[str, UUID], UUID, UUID]:
         ).id
         for who in list(Who)[1:]
     }
+    factories.change(User, created_at=clock() - 90 * _DAY)
     factories.change(User, User.id == users[Who.OPERATOR], role=Role.ADMIN)
     factories.change(Contact, Contact.user_id == users[Who.LONG], state=ContactState.BOUNCED)
     watched = {"achieved_seconds": 62, "feasible_seconds": 60, "wished_seconds": 30, "share_seconds": 60}

@@ -187,6 +187,7 @@ def test_what_cannot_be_watched_is_not_sold_and_shows_what_is(buyer: Buyer) -> N
     page = buyer.open_order(wish=UNWATCHED)
     assert "Cette démarche ne peut pas être surveillée ici" in page.text
     assert BUTTON not in page.text
+    assert "checked" not in page.html  # no choice among what is not sold
     assert "prefecture=bobigny_93" not in page.html, (
         "a residence permit is bound to the department of residence"
     )

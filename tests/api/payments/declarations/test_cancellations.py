@@ -245,7 +245,9 @@ def test_the_link_of_a_mail_shows_both_choices_and_gives_notice(till: Till) -> N
     assert ">notification de la résiliation</button>" in step.text
     assert rows(Declaration) == []
     for _ in range(2):
-        assert "Résiliation notifiée" in till.shop.client.post(link, data={"wished": "2026-11-25"}).text
+        said = till.shop.client.post(link, data={"wished": "2026-11-25"}).text
+        assert "Résiliation notifiée" in said
+        assert 'href="/dashboard"' in said
     (row,) = read_notices()
     assert (row.made_by, row.confirmed_at) == (DeclaredBy.LINK, row.made_at)
     for other in ("x", write_token(WithdrawOrder(order.id)), write_token(ConfirmCancellation(order.id))):
