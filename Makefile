@@ -75,8 +75,8 @@ fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, ot
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
 	@$(BIN)/python -m tests.lab.chaos $(ARGS)
 
-simulate: setup ## Run the shipped desk files for five days against stand-ins in ten minutes: what is sold, tried, told, asked
-	@$(BIN)/python -m pytest --quiet --capture no --timeout 1200 tests/lab/simulation.py
+simulate: setup ## Run the shipped desk files for five days in ten minutes: what is sold, tried, told (ARGS=liars: false reports)
+	@$(BIN)/python $(if $(ARGS),-m tests.lab.$(ARGS),-m pytest --quiet --capture no --timeout 1200 tests/lab/simulation.py)
 
 lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, secrets, the desk files
 

@@ -2,7 +2,8 @@
 
 A look that saw slots opens, or confirms. What one untrusted person saw is in doubt until it is corroborated: by a
 trusted person, or by two unrelated ones within CONFIRMED_WITHIN. What is corroborated is closed by nobody's `none`: it
-lapses. What is in doubt is ended by two unrelated ones.
+lapses. What is in doubt is ended by two unrelated ones. What one untrusted person says again lasts no longer for it:
+two liars would hold an opening for days, and hide each one that comes meanwhile (tests/lab/liars.py).
 """
 
 from collections.abc import Collection, Iterable
@@ -63,6 +64,7 @@ class Action(Enum):
     OPEN = auto()
     RETURN = auto()  # the same opening is open again
     CONFIRM = auto()  # seen once more
+    REPEAT = auto()  # seen once more, by somebody alone: it lasts no longer for that
     CORROBORATE = auto()  # in doubt no more
     END = auto()
 
@@ -104,7 +106,7 @@ def judge_look(
     if open_now:
         if open_now.in_doubt and is_sure:
             return Verdict(Action.CORROBORATE, partner=partner)
-        return Verdict(Action.CONFIRM, in_doubt=open_now.in_doubt)
+        return Verdict(Action.CONFIRM if is_sure else Action.REPEAT, in_doubt=open_now.in_doubt)
     if look.is_answer:
         return Verdict(Action.NOTHING)
     is_same = opening is not None and _comes_back(look, before, opening)

@@ -67,7 +67,8 @@ class OpeningWriter:
         if verdict.action is Action.END:
             self._close(GoneReason.TAKEN, at)
         elif verdict.action is not Action.NOTHING:
-            self._show(verdict, max(at, self.opening.seen_at) if self.opening else at, days)
+            was_at = self.opening.seen_at if self.opening else at
+            self._show(verdict, was_at if verdict.action is Action.REPEAT else max(at, was_at), days)
 
     def close_lapsed(self, now: datetime) -> None:
         """Close the opening where it was seen too long ago."""
@@ -75,8 +76,13 @@ class OpeningWriter:
             self._close(GoneReason.LAPSED, self.opening.seen_at + timedelta(seconds=report_lapse_seconds()))
 
     def _show(self, verdict: Verdict, at: datetime, days: Collection[str]) -> None:
-        """Write that it was seen. What was seen once more is news only by its days, until it is corroborated."""
+        """Write that it was seen. What was seen once more is news only by its days, until it is corroborated.
+
+        Of what is sure somebody alone names days only where none are known.
+        """
         action, in_doubt = verdict.action, verdict.in_doubt
+        if action is Action.REPEAT and not in_doubt and _OPEN not in self.slots:
+            return
         if action is Action.OPEN:
             self.slots = self._write_slots(days or [_OPEN], at, in_doubt)
         elif action is Action.RETURN:
@@ -84,7 +90,7 @@ class OpeningWriter:
         else:
             _update_open(self.session, SlotRow.desk_id == self.desk.id, seen_at=at, in_doubt=in_doubt)
         news = self._add_days(days, at, in_doubt)
-        if told := news if action is Action.CONFIRM else self.slots.values():
+        if told := news if action in (Action.CONFIRM, Action.REPEAT) else self.slots.values():
             self._detect(told, at, in_doubt)
         key = self.opening.id if self.opening and action is not Action.OPEN else self.detections[-1]
         self.opening = Opening(key, at, in_doubt)

@@ -59,14 +59,16 @@ CASES: dict[str, tuple[Look, list[Look], Opening | None, Action, bool]] = {
     "a trusted one opens for all": (look(1, 0, is_trusted=True), [], None, Action.OPEN, False),
     "an unrelated one corroborates": (look(2, 5), [FIRST], opening(), Action.CORROBORATE, False),
     "a trusted one corroborates": (look(2, 9, is_trusted=True), [FIRST], opening(), Action.CORROBORATE, False),
-    "too late to corroborate": (look(2, 6), [FIRST], opening(), Action.CONFIRM, True),
-    "the same person": (look(1, 3, network=5), [FIRST], opening(), Action.CONFIRM, True),
-    "of one network": (look(2, 3, network=1), [FIRST], opening(), Action.CONFIRM, True),
-    "registered together": (look(2, 3, home=1), [FIRST], opening(), Action.CONFIRM, True),
-    "a trusted look between denied it": (look(2, 3), [FIRST, DENIED], opening(), Action.CONFIRM, True),
+    "too late to corroborate": (look(2, 6), [FIRST], opening(), Action.REPEAT, True),
+    "the same person": (look(1, 3, network=5), [FIRST], opening(), Action.REPEAT, True),
+    "of one network": (look(2, 3, network=1), [FIRST], opening(), Action.REPEAT, True),
+    "registered together": (look(2, 3, home=1), [FIRST], opening(), Action.REPEAT, True),
+    "a trusted look between denied it": (look(2, 3), [FIRST, DENIED], opening(), Action.REPEAT, True),
     "an untrusted one between denies nothing": (
         look(2, 3), [FIRST, look(3, 1, slots=False)], opening(), Action.CORROBORATE, False,
     ),
+    "nor does one alone hold what is sure": (look(2, 9), [FIRST], opening(in_doubt=False), Action.REPEAT, False),
+    "two unrelated hold it": (look(2, 9), [FIRST, look(3, 8)], opening(in_doubt=False), Action.CONFIRM, False),
     "an answer opens nothing": (look(2, 3, is_answer=True), [FIRST], None, Action.NOTHING, False),
     "an answer corroborates": (look(2, 3, is_answer=True), [FIRST], opening(), Action.CORROBORATE, False),
     "one none ends no doubt": (look(2, 3, slots=False), [FIRST], opening(), Action.NOTHING, False),
@@ -99,7 +101,7 @@ def test_a_look_says_what_its_people_are_believed(case: str) -> None:
 
 def test_the_same_two_people_corroborate_each_other_once() -> None:
     known = {Pair((UUID(int=1), UUID(int=2)))}
-    assert judge_look(look(2, 3), [FIRST], opening(), known).action is Action.CONFIRM
+    assert judge_look(look(2, 3), [FIRST], opening(), known).action is Action.REPEAT
     third = judge_look(look(2, 3), [FIRST, look(3, 2)], opening(), known)
     assert (third.action, third.partner and third.partner.person.id) == (Action.CORROBORATE, UUID(int=3))
 
@@ -128,7 +130,7 @@ def play(looks: list[Look]) -> list[tuple[Look, Opening | None, Verdict]]:
             pairs.add(Pair((each.person.id, verdict.partner.person.id)))
         if verdict.action is Action.END and now_open:
             now_open = Opening(now_open.id, now_open.seen_at, now_open.in_doubt, each.at)
-        elif verdict.action is not Action.NOTHING:
+        elif verdict.action not in (Action.NOTHING, Action.REPEAT):
             is_new = now_open is None or verdict.action is Action.OPEN
             now_open = Opening(each.id if is_new or not now_open else now_open.id, each.at, verdict.in_doubt)
     return played
@@ -163,4 +165,6 @@ def test_no_order_of_looks_breaks_what_is_promised(looks: list[Look]) -> None:
         if verdict.action is Action.RETURN:
             assert each.at - ((was and was.gone_at) or NOON) <= RETURNS_WITHIN
         if was and was.gone_at is None and each.saw_slots:
-            assert verdict.action in (Action.CONFIRM, Action.CORROBORATE)
+            assert verdict.action in (Action.CONFIRM, Action.CORROBORATE, Action.REPEAT)
+        if verdict.action is Action.CONFIRM and not each.person.is_trusted:
+            assert any(one.saw_slots and are_unrelated(one, each) for one in before)

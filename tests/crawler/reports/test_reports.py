@@ -108,6 +108,22 @@ def test_what_nobody_sees_any_more_lapses_and_is_the_same_for_two_hours(
     assert (back.id, back.gone_at, back.in_doubt) == (slot.id, None, True)
 
 
+def test_who_is_alone_neither_holds_what_is_sure_nor_adds_days_to_it(
+    loop: ReportLoop, frozen: time_machine.Traveller
+) -> None:
+    one_of, other = people()
+    for each in (one_of, other):
+        add_report(each, days=[date(2026, 12, 1)])
+    assert told(loop) == [True, False]
+    for minutes in (1, 8):
+        frozen.shift(minutes * MINUTE)
+        add_report(one_of, days=[date(2026, 12, minutes + 1)])
+        assert told(loop) == []
+    frozen.shift(2 * MINUTE)
+    loop.run_once()
+    assert one(SlotRow).gone_reason is GoneReason.LAPSED
+
+
 def test_two_unrelated_people_end_what_is_in_doubt(loop: ReportLoop) -> None:
     one_of, other, third = people(3)
     add_report(one_of)
