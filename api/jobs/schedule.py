@@ -31,6 +31,7 @@ from api.models.base import first_id_at, read_once, session, write_once
 from api.models.job import PAYMENTS
 from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
 from api.models.user import Channel
+from api.organisations import ends
 from api.payments.billing import plan_ends, renewal_notices
 from api.payments.declarations import service as declarations
 from api.payments.exchange import reconciliation
@@ -110,6 +111,13 @@ def end_lost_factors() -> Counts:
     users = read_once(factor_end.list_due)
     ended, failed = do_each("end_lost_factors", users, lambda user: write_once(factor_end.end_due, user))
     return {"ended": ended, "failed": failed}
+
+
+@job(every=HOUR)
+def end_organisations() -> Counts:
+    """Delete whom an organisation helps no more, and what is left of one that has ended; tell ends of grants."""
+    write_once(ends.warn_grant_ends)
+    return ends.carry_out_ends()
 
 
 @job(every=DAY)

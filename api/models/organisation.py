@@ -10,7 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, EncryptedText, enum_column, new_id
 from configs.ground.clock import clock
 
-NOTICE_PERIOD = timedelta(days=14)  # from the word that a help ends until it does
+NOTICE_PERIOD = timedelta(
+    days=14
+)  # from the word that a help ends until it does; an invitation lasts as long
+GRANT_SOURCE = "organisation"  # of the grants of its people
 
 
 class OrganisationKind(StrEnum):

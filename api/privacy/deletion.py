@@ -9,16 +9,17 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.ground.errors import ApiError
 from api.ground.messages import write_to_address
 from api.ground.schemas import LostPlan
 from api.models.declaration import Declaration
 from api.models.notification import Notification, State
+from api.models.organisation import Member, MemberRole, Organisation
 from api.models.payment import Payment, PaymentStatus, Refund, Subscription
 from api.models.support import SupportRequest
-from api.models.user import Contact, Grant, User
+from api.models.user import Contact, Grant, Role, User
 from api.payments.declarations.cancellation_dates import quote_refund
 from api.payments.declarations.cancellations import apply_cancellation
 from api.payments.gateway.former_customers import keep_customers
@@ -143,13 +144,14 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool, repeate
     _take_names_from_declarations(session, user_id, addresses)
     _release_mails(session, user_id)
     _delete_letters(session, user_id, addresses)
+    is_helped = user.role is Role.BENEFICIARY
     session.flush()
     session.execute(sa.delete(User).where(User.id == user_id))
     session.expunge(user)
     params = {"at": now.isoformat(), "renewed": renewed, "refund": back}
-    write_to_address(
-        session, email, "account_deleted", params, f"account_deleted:{uuid4()}", language=language
-    )
+    if not is_helped:  # by an organisation: such a person had no account, and no mailbox stands in users
+        key = f"account_deleted:{uuid4()}"
+        write_to_address(session, email, "account_deleted", params, key, language=language)
     return email
 
 
@@ -171,6 +173,7 @@ def _check(session: Session, user: User, now: datetime, *, understood: bool) -> 
     if user.role.is_operator:
         detail = "an operator's account acts for others: have an admin make it a plain one first"
         raise ApiError(409, "operator", detail)
+    _check_owner_left(session, user.id)
     lost = list_losses(session, user.id, now)
     if lost and not understood:
         detail = (
@@ -178,6 +181,21 @@ def _check(session: Session, user: User, now: datetime, *, understood: bool) -> 
             "it first; to delete the account all the same, send `understood: true`"
         )
         raise ApiError(409, "plan-running", detail, lost=lost)
+
+
+def _check_owner_left(session: Session, user_id: UUID) -> None:
+    """Refuse where an organisation that goes on would have no owner any more."""
+    others = aliased(Member)
+    another = sa.exists().where(
+        others.organisation_id == Member.organisation_id, others.role == MemberRole.OWNER,
+        others.user_id != user_id,
+    )  # fmt: skip
+    mine = sa.select(Member.id).join(Organisation).where(
+        Member.user_id == user_id, Member.role == MemberRole.OWNER, Organisation.ends_at.is_(None), ~another
+    )  # fmt: skip
+    if session.scalar(mine):
+        detail = "your organisation has no other owner: make another member one, or end it, first"
+        raise ApiError(409, "last-owner", detail)
 
 
 def _end_subscriptions(session: Session, user_id: UUID, now: datetime) -> bool:

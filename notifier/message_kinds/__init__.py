@@ -11,6 +11,7 @@ def kinds() -> dict[str, MessageKind]:
     from notifier.message_kinds import (  # noqa: PLC0415 -- at the first call
         account,
         operators,
+        organisations,
         payments,
         reports,
         slots,
@@ -18,7 +19,7 @@ def kinds() -> dict[str, MessageKind]:
         telegram,
     )
 
-    themes = account, operators, payments, reports, slots, subscribers, telegram
+    themes = account, operators, organisations, payments, reports, slots, subscribers, telegram
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 
 

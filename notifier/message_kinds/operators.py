@@ -100,5 +100,7 @@ KINDS = {
     "payment_trouble": _alarm(lambda due: due.params),
     # The words of who wrote to support: they go with the request.
     "operations": MessageKind(to=REACHABLE, values=_read_request, secret=True),
-    **dict.fromkeys(("hoarding", "sms_cost", "operations_digest", "operations_report"), _FIGURES),
+    **dict.fromkeys(
+        ("hoarding", "organisation_asked", "sms_cost", "operations_digest", "operations_report"), _FIGURES
+    ),
 }

@@ -72,6 +72,9 @@ KNOWN = (
     ),
 )
 DELETION_TEXTS: Texts = {
+    "last-owner": _l(
+        "Votre organisation n’a pas d’autre responsable : nommez-en un, ou mettez-y fin, d’abord."
+    ),
     "plan-running": _l("Cochez la case : une offre est en cours, et elle serait perdue."),
     "operator": _l(
         "Ce compte agit pour d’autres : un administrateur doit d’abord en faire un compte ordinaire."

@@ -52,6 +52,7 @@ _SOURCES: dict[str, str] = {
     "credit": "temps non surveillé, rendu",
     "revived": "reprise après une rétractation",
     "grace": "en attendant un paiement",
+    "organisation": "par son organisation",
 }
 _SEARCH_TEXTS: Texts = {
     ("email", "missing"): "Écrivez l’adresse.",

@@ -23,6 +23,7 @@ from api.models.base import session as open_session
 from api.models.desk import Outage, OutageReason
 from api.models.discovery import Drift
 from api.models.notification import Notification
+from api.models.organisation import GRANT_SOURCE  # whose ends its members are told of
 from api.models.payment import (
     CreditForm,
     Payment,
@@ -75,7 +76,8 @@ def remind_in_grace(session: Session) -> None:
 
 
 def _write_notices(session: Session, kind: str, due: sa.ColumnElement[bool]) -> None:
-    found = sa.select(Grant).where(due, ~_is_followed(), ~_is_told(kind)).order_by(Grant.id)
+    due = sa.and_(due, ~_is_followed(), ~_is_told(kind), Grant.source != GRANT_SOURCE)
+    found = sa.select(Grant).where(due).order_by(Grant.id)
     for grant in session.scalars(found).all():
         params = {"grant": str(grant.id), "plan": grant.plan.value, "ends": grant.ends_at.isoformat()}
         write_message(session, grant.user_id, kind, params, f"{kind}:{grant.id}")

@@ -1,0 +1,165 @@
+"""Members of an organisation: invitations by mail, accepted by the account of their address, roles, and ends."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.queries import has_confirmed_mailbox, lock_user
+from api.ground.errors import ApiError, ensure_found, invalid, not_found
+from api.ground.limit_counters import hit_limit
+from api.ground.messages import write_message, write_to_address
+from api.ground.schemas import FieldError
+from api.models.audit import ActorKind
+from api.models.organisation import NOTICE_PERIOD, Member, MemberRole, Organisation
+from api.models.user import User
+from api.organisations.callers import Caller, Right, check_alive, find_member, lock_organisation, note_act
+from api.organisations.schemas import Invitation, MemberAnswer, MemberChange, MemberList
+from api.organisations.service import WAITING, most_members
+from configs.ground.addresses import fold_address
+from configs.ground.clock import clock
+
+INVITATIONS = "20 per day"  # of one organisation
+
+
+def list_members(session: Session, caller: Caller) -> MemberList:
+    """Return members and invitations."""
+    caller.require(Right.READ)
+    rows = sa.select(Member, User.email).outerjoin(User, User.id == Member.user_id)
+    mine = rows.where(Member.organisation_id == caller.organisation.id, _is_alive()).order_by(Member.id)
+    items = [
+        MemberAnswer.of_row(member, email=email or member.email, is_self=member.user_id == caller.actor_id)
+        for member, email in session.execute(mine)
+    ]
+    return MemberList(items=items)
+
+
+def invite_member(session: Session, caller: Caller, wish: Invitation) -> Member:
+    """Write an invitation and its mail, in the language of the inviting member. The same address is invited once.
+
+    The mail names the organisation only once an operator has opened it: anybody may ask for one by any name.
+
+    Raises:
+        ApiError: 403; 409 already-invited, too-many-members; 429.
+    """
+    caller.require(Right.MANAGE)
+    organisation = lock_organisation(session, caller)
+    email, now = fold_address(wish.email), clock()
+    session.execute(sa.delete(Member).where(Member.organisation_id == organisation.id, ~_is_alive()))
+    mine = sa.select(sa.func.count()).where(Member.organisation_id == organisation.id)
+    same = mine.outerjoin(User).where((Member.email == email) | (User.email_folded == email))
+    if session.scalars(same.select_from(Member)).one():
+        raise ApiError(409, "already-invited", "this address is invited, or a member, already")
+    if session.scalars(mine).one() >= (most_members() if organisation.opened_at else WAITING):
+        detail = "no more members: an operator opens the organisation first, or end a membership"
+        raise ApiError(409, "too-many-members", detail)
+    hit_limit(INVITATIONS, "organisation-invitations", str(organisation.id))
+    made = Member(organisation_id=organisation.id, email=email, role=wish.role, created_at=now)
+    session.add(made)
+    session.flush()
+    inviting = session.get_one(User, caller.actor_id)
+    named = organisation.name if organisation.opened_at else ""
+    params = {"by": inviting.email, "organisation": named, "ends": (now + NOTICE_PERIOD).isoformat()}
+    key = f"member_invited:{made.id}"
+    write_to_address(session, email, "member_invited", params, key, language=inviting.language)
+    note_act(session, caller, "member.invite", "member", made.id, role=wish.role)
+    return made
+
+
+def find_invitations(session: Session, user_id: UUID) -> list[tuple[Member, Organisation]]:
+    """Return the invitations of the confirmed address of an account."""
+    address = sa.select(User.email_folded).where(User.id == user_id).scalar_subquery()
+    waiting = sa.select(Member, Organisation).join(Organisation).where(Member.email == address, _is_alive())
+    if not has_confirmed_mailbox(session, user_id):
+        return []
+    rows = session.execute(waiting.order_by(Member.id)).all()
+    return [(member, organisation) for member, organisation in rows if not organisation.is_stopped(clock())]
+
+
+def accept_invitation(
+    session: Session, user_id: UUID, member_id: UUID, request_id: str | None = None
+) -> None:
+    """Make a user a member, by an invitation to the account's own address.
+
+    Raises:
+        ApiError: 404; 409 already-member.
+    """
+    lock_user(session, user_id)
+    found = {member.id: (member, organisation) for member, organisation in find_invitations(session, user_id)}
+    if member_id not in found:
+        raise not_found("invitation to your address")
+    if find_member(session, user_id):
+        raise ApiError(409, "already-member", "you are a member of an organisation: leave it first")
+    member, organisation = found[member_id]
+    session.refresh(member, with_for_update=True)
+    check_alive(organisation)
+    member.user_id, member.email, member.joined_at = user_id, None, clock()
+    session.flush()
+    joined = Caller(organisation, ActorKind.MEMBER, user_id, frozenset(), member.id, request_id)
+    note_act(session, joined, "member.join", "member", member.id)
+
+
+def change_member(session: Session, caller: Caller, member_id: UUID, wish: MemberChange) -> None:
+    """Change the role of a member, or the caller's own hours.
+
+    Raises:
+        ApiError: 403; 404; 409 last-owner; 422.
+    """
+    organisation = lock_organisation(session, caller)
+    member = _find(session, caller, member_id)
+    if member.id != caller.member_id or wish.role is not None:
+        caller.require(Right.MANAGE)
+    if wish.role is not None and wish.role is not member.role:
+        if member.role is MemberRole.OWNER:
+            _check_owner_left(session, organisation.id, member)
+        note_act(session, caller, "member.role", "member", member.id, role=[member.role, wish.role])
+        member.role = wish.role
+    if wish.model_fields_set & {"told_from", "told_until"}:
+        if member.id != caller.member_id:
+            raise ApiError(403, "role-too-low", "the hours are the member's own to choose")
+        if (wish.told_from is None) != (
+            wish.told_until is None
+        ) or wish.told_from == wish.told_until is not None:
+            raise invalid(FieldError(path="toldUntil", rule="hours", detail="give both hours, or none"))
+        member.told_from, member.told_until = wish.told_from, wish.told_until
+
+
+def end_member(session: Session, caller: Caller, member_id: UUID) -> None:
+    """End a membership or an invitation: an owner's act, or one's own. Access ends with the next request.
+
+    Raises:
+        ApiError: 403; 404; 409 last-owner.
+    """
+    organisation = lock_organisation(session, caller)
+    member = _find(session, caller, member_id)
+    if member.id != caller.member_id:
+        caller.require(Right.MANAGE)
+    if member.user_id and member.role is MemberRole.OWNER:
+        _check_owner_left(session, organisation.id, member)
+    note_act(session, caller, "member.end", "member", member.id, user=str(member.user_id or ""))
+    session.delete(member)
+    session.flush()
+    if member.user_id and member.id != caller.member_id:
+        params = {"what": "member_ended", "organisation": organisation.name}
+        write_message(session, member.user_id, "organisation_news", params, f"member_ended:{member.id}")
+
+
+def _find(session: Session, caller: Caller, member_id: UUID) -> Member:
+    member = ensure_found(session.get(Member, member_id, with_for_update=True), "member")
+    if member.organisation_id != caller.organisation.id:
+        raise not_found("member")
+    return member
+
+
+def _check_owner_left(session: Session, organisation_id: UUID, but: Member) -> None:
+    owners = sa.select(sa.func.count()).where(
+        Member.organisation_id == organisation_id, Member.role == MemberRole.OWNER,
+        Member.user_id.is_not(None), Member.id != but.id,
+    )  # fmt: skip
+    if not session.scalars(owners).one():
+        raise ApiError(409, "last-owner", "this is the last owner: make another member one first, or end it")
+
+
+def _is_alive() -> sa.ColumnElement[bool]:
+    """Return the condition of a membership, or of an invitation that is not too old."""
+    return Member.user_id.is_not(None) | (Member.created_at > clock() - NOTICE_PERIOD)

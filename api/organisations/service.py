@@ -1,0 +1,99 @@
+"""Organisations as their members see and change them: asked for, described, their contract accepted."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.queries import lock_user
+from api.accounts.service import write_to_admins
+from api.ground.errors import ApiError, ensure_found
+from api.ground.limit_counters import hit_limit
+from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
+from api.models.user import User
+from api.organisations.callers import RIGHTS, Caller, Right, find_member, lock_organisation, note_act
+from api.organisations.contracts import list_versions
+from api.organisations.schemas import Acceptance, NewOrganisation, OrganisationChange, OrganisationState
+from configs.ground.clock import clock
+from configs.settings import Constant
+
+REQUESTS = "3 per day"  # of one person
+WAITING = 2  # members, and people, of an organisation that no operator has opened
+most_members = Constant("ORGANISATION_MEMBERS", 50)
+most_people = Constant("ORGANISATION_PEOPLE", 500)
+
+
+def ask_for_organisation(session: Session, user_id: UUID, wish: NewOrganisation) -> Organisation:
+    """Write an organisation with its first owner; an operator is to open it.
+
+    Raises:
+        ApiError: 409 already-member; 429.
+    """
+    lock_user(session, user_id)
+    if find_member(session, user_id):
+        raise ApiError(409, "already-member", "you are a member of an organisation: leave it first")
+    hit_limit(REQUESTS, "organisations", str(user_id))
+    made = Organisation(**wish.model_dump())
+    session.add(made)
+    session.flush()
+    session.add(Member(organisation_id=made.id, user_id=user_id, role=MemberRole.OWNER, joined_at=clock()))
+    session.flush()
+    params = {"organisation": str(made.id)}
+    write_to_admins(session, "organisation_asked", params, f"organisation_asked:{made.id}")
+    return made
+
+
+def read_state(session: Session, user_id: UUID) -> OrganisationState:
+    """Return the organisation of a member, also one that has stopped.
+
+    Raises:
+        ApiError: 404.
+    """
+    member = ensure_found(find_member(session, user_id), "organisation: you are a member of none")
+    row = session.get_one(Organisation, member.organisation_id)
+    helped = sa.select(sa.func.count()).where(Beneficiary.organisation_id == row.id)
+    return OrganisationState.of_row(
+        row,
+        is_open=row.is_open(clock()),
+        newest_contract=list_versions()[0],
+        role=member.role,
+        rights=sorted(RIGHTS[member.role]),
+        people=session.scalars(helped).one(),
+        most_people=most_people() if row.opened_at else WAITING,
+        most_members=most_members() if row.opened_at else WAITING,
+    )
+
+
+def change_organisation(session: Session, caller: Caller, wish: OrganisationChange) -> None:
+    """Change what an owner may change.
+
+    Raises:
+        ApiError: 403; 409 second-factor-needed, who asks all for it has it.
+    """
+    caller.require(Right.MANAGE)
+    organisation = lock_organisation(session, caller)
+    given = wish.model_dump(exclude_none=True)
+    if given.get("needs_second_factor") and not session.get_one(User, caller.actor_id).has_second_factor:
+        raise ApiError(
+            409, "second-factor-needed", "set up your own second factor first: POST /api/auth/totp"
+        )
+    for name, value in given.items():
+        setattr(organisation, name, value)
+    note_act(session, caller, "organisation.change", "organisation", organisation.id, fields=sorted(given))
+
+
+def accept_contract(session: Session, caller: Caller, wish: Acceptance) -> None:
+    """Note that an owner accepts the newest contract.
+
+    Raises:
+        ApiError: 403; 409 contract-changed, it is not the newest version.
+    """
+    caller.require(Right.MANAGE)
+    newest = list_versions()[0]
+    if wish.version != newest:
+        raise ApiError(409, "contract-changed", f"the contract is that of {newest} now: read it first")
+    organisation = lock_organisation(session, caller)
+    if organisation.contract_version != newest:
+        organisation.contract_version, organisation.contract_accepted_at = newest, clock()
+        organisation.contract_accepted_by = caller.actor_id
+        note_act(session, caller, "organisation.accept", "organisation", organisation.id, version=newest)
