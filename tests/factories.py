@@ -21,11 +21,13 @@ from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
 from api.models.notification import Match, Notification, Priority, State, write_ranges
+from api.models.organisation import Member, MemberRole, Organisation, OrganisationKind
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.report import Report, ReportKind, ReportVia
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
+from api.organisations.contracts import list_versions
 from api.payments.ledger.book import post_paid
 from configs.ground.clock import clock
 from configs.world.booking_address import parse_booking_address
@@ -156,6 +158,18 @@ def add_grant(
     begins = clock() + starts * DAY
     known = {"starts_at": begins, "ends_at": begins + days * DAY, "source": "test"}
     return save(Grant(user_id=user_id, plan=plan, **known | columns))
+
+
+def add_organisation(owner_id: UUID, **columns: Any) -> Organisation:
+    """Write an open organisation with its owner, for a month; its contract is accepted."""
+    known = {
+        "name": "Accueil 93", "kind": OrganisationKind.ASSOCIATION, "address": "1 rue de la Paix, 93000 Bobigny",
+        "purpose": "Nous aidons des familles.", "opened_at": clock(), "granted_until": clock() + 30 * DAY,
+        "contract_version": list_versions()[0], "contract_accepted_at": clock(), "contract_accepted_by": owner_id,
+    }  # fmt: skip
+    made = save(Organisation(**known | columns))
+    save(Member(organisation_id=made.id, user_id=owner_id, role=MemberRole.OWNER, joined_at=clock()))
+    return made
 
 
 def add_desk(desk_id: str = BOBIGNY, **columns: Any) -> None:

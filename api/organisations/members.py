@@ -15,7 +15,7 @@ from api.models.organisation import NOTICE_PERIOD, Member, MemberRole, Organisat
 from api.models.user import User
 from api.organisations.callers import Caller, Right, check_alive, find_member, lock_organisation, note_act
 from api.organisations.schemas import Invitation, MemberAnswer, MemberChange, MemberList
-from api.organisations.service import WAITING, most_members
+from api.organisations.service import WAITING, organisation_members
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
 
@@ -50,7 +50,7 @@ def invite_member(session: Session, caller: Caller, wish: Invitation) -> Member:
     same = mine.outerjoin(User).where((Member.email == email) | (User.email_folded == email))
     if session.scalars(same.select_from(Member)).one():
         raise ApiError(409, "already-invited", "this address is invited, or a member, already")
-    if session.scalars(mine).one() >= (most_members() if organisation.opened_at else WAITING):
+    if session.scalars(mine).one() >= (organisation_members() if organisation.opened_at else WAITING):
         detail = "no more members: an operator opens the organisation first, or end a membership"
         raise ApiError(409, "too-many-members", detail)
     hit_limit(INVITATIONS, "organisation-invitations", str(organisation.id))

@@ -12,7 +12,7 @@ from api.models.user import NO_ACCOUNT, Role, User
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
 from api.organisations.contracts import list_versions
 from api.organisations.grants import apply_grant
-from api.organisations.service import WAITING, most_people
+from api.organisations.service import WAITING, organisation_people
 
 
 def add_person(session: Session, caller: Caller, label: str | None, language: str) -> Beneficiary:
@@ -30,7 +30,7 @@ def add_person(session: Session, caller: Caller, label: str | None, language: st
     if organisation.ends_at is not None:
         raise ApiError(409, "organisation-ending", f"it ends on {organisation.ends_at:%Y-%m-%d}")
     mine = sa.select(sa.func.count()).where(Beneficiary.organisation_id == organisation.id)
-    if session.scalars(mine).one() >= (most_people() if organisation.opened_at else WAITING):
+    if session.scalars(mine).one() >= (organisation_people() if organisation.opened_at else WAITING):
         raise ApiError(409, "too-many-people", "no more people: an operator opens the organisation first")
     user_id = new_id()
     user = User(id=user_id, email=f"{user_id.hex}{NO_ACCOUNT}", role=Role.BENEFICIARY, language=language)

@@ -19,8 +19,8 @@ from configs.settings import Constant
 
 REQUESTS = "3 per day"  # of one person
 WAITING = 2  # members, and people, of an organisation that no operator has opened
-most_members = Constant("ORGANISATION_MEMBERS", 50)
-most_people = Constant("ORGANISATION_PEOPLE", 500)
+organisation_members = Constant("ORGANISATION_MEMBERS", 50)
+organisation_people = Constant("ORGANISATION_PEOPLE", 500)
 
 
 def ask_for_organisation(session: Session, user_id: UUID, wish: NewOrganisation) -> Organisation:
@@ -59,8 +59,8 @@ def read_state(session: Session, user_id: UUID) -> OrganisationState:
         role=member.role,
         rights=sorted(RIGHTS[member.role]),
         people=session.scalars(helped).one(),
-        most_people=most_people() if row.opened_at else WAITING,
-        most_members=most_members() if row.opened_at else WAITING,
+        most_people=organisation_people() if row.opened_at else WAITING,
+        most_members=organisation_members() if row.opened_at else WAITING,
     )
 
 

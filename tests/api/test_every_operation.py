@@ -17,6 +17,7 @@ from api.ground import cache
 from api.models.invoice import Invoice
 from api.models.login import Login
 from api.models.notification import State
+from api.models.organisation import Member, Organisation
 from api.models.user import Channel, User
 from api.payments.invoices.issuing import issue_due
 from api.web.openapi import build_document
@@ -73,7 +74,8 @@ def another_s(person: People) -> list[str]:
     match_id = factories.add_match(alert_id, detection_id, slots)
     payment_id = factories.add_payment(owner.id)
     issue_due(60)
-    made = [factories.rows(record)[0].id for record in (Login, Invoice)]
+    factories.add_organisation(owner.id)
+    made = [factories.rows(record)[0].id for record in (Login, Invoice, Organisation, Member)]
     made += [write_notice(owner.id), factories.add_contact(owner.id, Channel.PUSH).id]
     return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id, *made)]
 
@@ -83,6 +85,7 @@ def test_nobody_reaches_what_is_another_user_s(
 ) -> None:
     """With bodies that the document calls valid, so that nothing is refused before its owner is looked at."""
     stranger = person("stranger@example.org", plan=PlanName.URGENCE_TOTAL)
+    factories.add_organisation(stranger.id)
     schema: Any = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     asked: dict[str, set[int]] = {}
     for each in schema.get_all_operations():
@@ -191,6 +194,7 @@ def test_routes_take_as_many_statements_however_many_rows_there_are(
 ) -> None:
     settings_env(PUBLIC_DELAY_SECONDS="0")
     camille = person()
+    factories.add_organisation(camille.id)
     few = count_each(camille, grow(camille, 1), redis_server)
     assert len(few) > 25
     assert count_each(camille, grow(camille, 9), redis_server) == few

@@ -42,10 +42,9 @@ def camille(person: People) -> Person:
 
 def open_it(until: timedelta = 30 * DAY) -> None:
     """Open the organisation as an operator does, and accept its contract."""
-    change(
-        Organisation, opened_at=clock(), granted_until=clock() + until, contract_version=list_versions()[0],
-        contract_accepted_at=clock(), contract_accepted_by=UUID(int=1),
-    )  # fmt: skip
+    accepted = {"contract_accepted_at": clock(), "contract_accepted_by": UUID(int=1)}
+    opened = {"opened_at": clock(), "granted_until": clock() + until}
+    change(Organisation, contract_version=list_versions()[0], **opened, **accepted)
 
 
 def join(owner: Person, who: Person, role: str = "caseworker") -> str:
@@ -262,7 +261,7 @@ def test_abuse_stops_it_at_once_and_its_people_have_fourteen_days(
     assert read_json(camille.get(URL))["endReason"] == "des rendez-vous vendus"
     assert one(Grant).ends_at == clock()
     jobs.end_organisations()
-    assert get(User, helped)
+    assert rows(User, User.id == helped)
     with session() as s:
         keep_organisation(s, s.get_one(Organisation, one(Organisation).id))
     assert camille.get(f"{URL}/members").status_code == 200
