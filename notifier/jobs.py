@@ -16,6 +16,7 @@ from notifier.delivery import delivery, nudges
 from notifier.matching import match_service
 from notifier.matching.notification_writer import InlineClaim
 from notifier.receipts import applied_receipts
+from notifier.webhooks.delivery import deliver_due
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +112,12 @@ def apply_receipts() -> None:
     applied_receipts.apply_due_receipts(
         database_clock(), except_delivered=applied == applied_receipts.MOST_DELIVERED
     )
+
+
+@_patient
+def deliver_webhooks() -> None:
+    """Deliver events of webhooks that are due; the sweep asks each second while there are some."""
+    deliver_due()
 
 
 @_patient

@@ -39,6 +39,7 @@ from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import WaitingWork, rearm_seconds
 from notifier.matching import match_service
 from notifier.receipts import applied_receipts
+from notifier.webhooks.delivery import has_due
 
 # How often the sweep looks for what was lost
 _sweep_seconds = Constant("SWEEP_SECONDS", 1.0)
@@ -241,8 +242,11 @@ class Sweep:
         applied_receipts.expire_receipts(now)
         with session() as opened:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
+            has_events = has_due(opened, now)
         if waiting:
             nudges.ask_apply_receipts()
+        if has_events:
+            nudges.ask_deliver_webhooks()
         next_round = now + timedelta(seconds=rearm_seconds())
         if self.rearm_at is None or not now < self.rearm_at <= next_round:  # later: the clock was set back
             self.rearm_at = next_round

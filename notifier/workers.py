@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.base import database_clock, engine, session
-from api.models.notification import QUEUES, RECEIPTS
+from api.models.notification import QUEUES, RECEIPTS, WEBHOOKS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
 from configs.ground.logs import set_up_logs
@@ -42,6 +42,7 @@ FUNCTIONS: Mapping[str, Collection[str]] = {
     CRITICAL: ("notifier.jobs.match", "notifier.jobs.catch_up"),
     MANY: ("notifier.jobs.match", "notifier.jobs.rearm"),
     RECEIPTS: ("notifier.jobs.apply_receipts",),
+    WEBHOOKS: ("notifier.jobs.deliver_webhooks",),
 }
 
 _CROWDS_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
@@ -84,13 +85,15 @@ def run(queues: Sequence[str], name: str) -> int:
 
 # The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it
 # when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own, but calls
-# and push share one: a call goes first, and waits for one job of push at most.
+# and push share one: a call goes first, and waits for one job of push at most. Receivers of webhooks may be
+# slow.
 _QUEUES = {
     "worker-critical": ("critical",),
     "worker-many": ("critical", "many", "receipts"),
     "worker-email": ("email-single", "email-rest", "many"),
     "worker-sms": ("sms-single", "sms-rest"),
     "worker-telegram": ("telegram-single", "telegram-rest"),
+    "worker-webhooks": ("webhooks",),
     "worker-voice": ("voice-single", "push-single", "voice-rest", "push-rest"),
 }
 CHILDREN: dict[str, Callable[[], int]] = {

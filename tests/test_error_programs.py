@@ -43,6 +43,7 @@ PARENTS = {
         {
             "worker-critical": ("critical", "notifier.jobs.match"),
             "worker-many": ("receipts", "notifier.jobs.apply_receipts"),
+            "worker-webhooks": ("webhooks", "notifier.jobs.deliver_webhooks"),
             **{
                 f"worker-{each.value}": (queue_of(each, single=False), "notifier.jobs.deliver")
                 for each in _CHANNELS

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+import notifier
 from api.accounts.queries import lock_user
 from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
@@ -21,6 +22,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match
+from api.models.organisation_access import WebhookEvent
 from api.reports.service import take_answers
 from configs.ground.clock import clock
 
@@ -140,6 +142,7 @@ def _apply(
         close_alert(session, alert, ClosedBecause.FOUND)
         if alert.closed_because is ClosedBecause.STOPPED:
             alert.closed_because = ClosedBecause.FOUND
+            notifier.write_event(session, WebhookEvent.PERSON_FOUND, {alert.user_id: alert.id}, clock())
         if found and alert.closed_because is ClosedBecause.FOUND:
             store_appointment(session, alert.id, found)
     elif value is AnswerValue.STOPPED and withdrawn:

@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+import notifier
 from api.accounts.queries import find_entitlement, lock_user
 from api.alerts.calls import change_voice
 from api.alerts.fair_use import (
@@ -26,6 +27,7 @@ from api.ground.errors import ApiError, not_found
 from api.ground.messages import ask_catch_up_later, write_message
 from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.desk import DeskChange
+from api.models.organisation_access import WebhookEvent
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -211,6 +213,8 @@ def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
         alert.closed_at, alert.closed_because = clock(), because
         if alert.consented_at:
             erase_health_texts(session, alert.user_id)
+        if because is ClosedBecause.FOUND:
+            notifier.write_event(session, WebhookEvent.PERSON_FOUND, {alert.user_id: alert.id}, clock())
         record_desk_changes(session, alert, f"alert {because}")
 
 

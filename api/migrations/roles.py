@@ -231,11 +231,11 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": "SELECT (id, organisation_id, scopes, created_at, last_used_at, ended_at)",
     },
     "webhooks": {
-        "api": _CHANGE, "background": _KEEP, "notifier": "SELECT (id, organisation_id, events, ended_at)",
+        "api": _CHANGE, "background": _DROP, "notifier": "SELECT, UPDATE (ended_at, ended_because)",
         "reader": "SELECT (id, organisation_id, events, created_at, ended_at, ended_because)",
     },
     "webhook_deliveries": {
-        "api": _ADD, "background": _ALL, "notifier": "SELECT, INSERT", "reader": _READ,
+        "api": _ADD, "background": _DROP, "notifier": _CHANGE, "reader": _READ,
     },
     # Messages
     "matches": {

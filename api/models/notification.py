@@ -29,7 +29,7 @@ class Priority(StrEnum):
 
 FORGOTTEN = ""  # in place of an erased address
 PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
-RECEIPTS = "receipts"
+RECEIPTS, WEBHOOKS = "receipts", "webhooks"
 
 
 def queue_of(channel: Channel, *, single: bool) -> str:
@@ -37,9 +37,10 @@ def queue_of(channel: Channel, *, single: bool) -> str:
     return f"{channel.value}-{'single' if single else 'rest'}"
 
 
-# All queues: two for matching (single alerts, crowds), that of receipts, then those of each channel.
+# All queues: two for matching (single alerts, crowds), those of receipts and webhooks, then each channel's.
 QUEUES = (
-    *MATCHING, RECEIPTS, *(queue_of(channel, single=single) for channel in Channel for single in (True, False)),
+    *MATCHING, RECEIPTS, WEBHOOKS,
+    *(queue_of(channel, single=single) for channel in Channel for single in (True, False)),
 )  # fmt: skip
 
 

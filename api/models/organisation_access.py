@@ -11,6 +11,24 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, EncryptedText, enum_column, new_id
 from configs.ground.clock import clock
 
+TEST_EVENT = "test"  # which an owner sends, whatever a webhook is told of
+
+
+class KeyScope(StrEnum):
+    """What an API key may do."""
+
+    PEOPLE_READ = "people:read"  # people, their alerts and what was seen for them
+    PEOPLE_WRITE = "people:write"  # enter, change and end
+    ALERTS_WRITE = "alerts:write"  # make, change and delete, and "found"
+
+
+class WebhookEvent(StrEnum):
+    """What a webhook is told of."""
+
+    SLOT_SEEN = "slot.seen"  # for a person
+    PERSON_FOUND = "person.found"  # an appointment
+    CONSENT_GIVEN = "consent.given"
+
 
 class WebhookEnd(StrEnum):
     """Why a webhook ended."""

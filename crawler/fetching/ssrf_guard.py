@@ -4,7 +4,6 @@ A name is resolved once, refused where any of its addresses is not public, and c
 may leave this machine, only loopback is asked.
 """
 
-import ipaddress
 import socket
 from urllib.parse import urlsplit
 
@@ -15,19 +14,13 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from configs.ground.addresses import is_loopback, resolve_stand_in
+from configs.ground.public_addresses import is_public, parse_address
 from configs.settings import settings
 from configs.world.desk import WebAddress
 from crawler.fetching.download_handler import AiohttpHandler, DnsResolver
 from crawler.url_policy import AddressRefused, ensure_allowed
 
 _WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NETWORK = ipaddress.ip_network
-# The last 32 bits are an address of IPv4: NAT64 (RFC 6052), and how sockets write one (RFC 4291).
-_TRANSLATED = (_NETWORK("64:ff9b::/96"), _NETWORK("::ffff:0:0/96"))
-# Global to the standard library, but they carry another address or are a site's own: what RFC 4291 has given up, SIIT
-# (RFC 2765), local NAT64 (RFC 8215), 6to4 (RFC 3056), site-local.
-_APART = [_NETWORK(each) for each in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10")]
 
 
 def refuse_private(url: str) -> None:
@@ -105,18 +98,3 @@ class OutsideHandler(AiohttpHandler):
 def _private(host: str, address: str) -> str:
     where = host if host == address else f"{host} ({address})"
     return f"{where} is not on the public internet: only pages that everybody can open are opened"
-
-
-def parse_address(host: str) -> Address | None:
-    """Return a host that is written as an address; None for a name."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-
-
-def is_public(address: Address) -> bool:
-    """Tell whether an address is of the public internet; an IPv4 address inside one of IPv6 decides."""
-    if any(address in each for each in _TRANSLATED):
-        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return address.is_global and not address.is_multicast and not any(address in each for each in _APART)

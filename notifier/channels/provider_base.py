@@ -316,6 +316,10 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+# Pools of connections whose answers have one deadline, `answer_until`
+POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TlsPool}
+
+
 class _Adapter(HTTPAdapter):
     """Makes connections whose progress is noted, and reads answers of so many bytes."""
 
@@ -325,7 +329,7 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = dict(POOLS)
 
     def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
         answer = super().send(request, *arguments, **options | {"stream": True})

@@ -24,6 +24,7 @@ import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables t
 from api.models.base import UNREADABLE_ADDRESS, database_clock, is_any_of, new_id, read_stored_address
 from api.models.desk import Source
 from api.models.notification import Notification, Priority, State, write_ranges
+from api.models.organisation_access import WebhookEvent
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.programs.circuit_breaker import provider_rest_seconds
@@ -40,6 +41,7 @@ from notifier.delivery.reader_wishes import TIMES, may_call, read_times
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
 from notifier.message_kinds.slots import call_every_seconds, rang, unconfirmed_seconds
+from notifier.webhooks.events import write_event
 
 # How long a call may take on average, before mails are left to their own workers for a while
 _inline_slow_seconds = Constant("INLINE_SLOW_SECONDS", 1.0)
@@ -218,6 +220,7 @@ def write_matches(
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
     link = {"notice_link": kind_of(SLOT_DETECTED).notice_link}
     new = {*session.execute(_WRITE, shared | lease | link | given).scalars()}
+    write_event(session, WebhookEvent.SLOT_SEEN, announcements, seen_at, deskId=detection.desk_id)
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]

@@ -36,7 +36,7 @@ TABLES = ("audit", "jobs", "backup_states", "desk_changes", "incidents")
 Places = Iterator[tuple[str, str]]
 # Rules that are needed where something goes wrong or is done by hand, which the run does not meet: it tells one person by
 # mail. Those of queues and channels are listed once for all programs.
-QUEUES = {f"~rq:*:{each}*" for each in ("critical", "many", "receipts")}
+QUEUES = {f"~rq:*:{each}*" for each in ("critical", "many", "receipts", "webhooks")}
 CHANNELS = {f"~rq:*:{each}-*" for each in ("email", "sms", "telegram", "voice", "push")}
 SCRIPTS = {"+eval", "+script|load", "+script|exists"}
 RARE = {

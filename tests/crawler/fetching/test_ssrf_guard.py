@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from configs.ground.addresses import same_site
+from configs.ground.public_addresses import is_public
 from configs.settings import load
 from configs.settings.proxies import parse_proxies
 from crawler.commands.detect import fetch_page
@@ -15,7 +16,7 @@ from crawler.fetching import ssrf_guard
 from crawler.fetching.errors import FetchError
 from crawler.fetching.identity import Identities
 from crawler.fetching.request_budget import RequestBudget
-from crawler.fetching.ssrf_guard import is_public, refuse_private
+from crawler.fetching.ssrf_guard import refuse_private
 from crawler.reading import Page
 from crawler.scheduling.candidates import find_home
 from crawler.url_policy import AddressRefused, ensure_allowed
