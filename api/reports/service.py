@@ -144,7 +144,7 @@ def _write_report(
     now = clock()
     lately = sa.select(PageOpening.networks).where(
         PageOpening.user_id == user_id, PageOpening.desk_id == given.desk_id,
-        PageOpening.opened_at > now - READING_TIME[1],
+        PageOpening.opened_at > now - READING_TIME[1], sa.func.cardinality(PageOpening.networks) > 0,
     )  # fmt: skip
     networks = networks or session.scalar(lately.order_by(PageOpening.opened_at.desc()).limit(1)) or []
     made = Report(

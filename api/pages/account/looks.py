@@ -70,7 +70,7 @@ def open_page(place: str, slug: str) -> ResponseReturnValue:
     if comes_from_elsewhere():  # a page of another site cannot have a moment noted
         return lead_to("looks.show_desk", place=place, slug=slug)
     try:
-        write_once(note_opening, current_user_id(), desk.id)
+        write_once(note_opening, current_user_id(), desk.id, request.remote_addr)
     except ApiError as error:
         if error.status != _FORBIDDEN:
             return lead_to(

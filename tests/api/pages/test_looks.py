@@ -95,12 +95,13 @@ def test_two_presses_give_a_look(frozen: time_machine.Traveller, camille: Browse
     camille.get(PAGE)
     camille.send("/vu", kind="none")
     assert "Merci, c’est noté." in camille.follow().text
-    report = one(Report)
+    report, opening = one(Report), one(PageOpening)
     assert (report.kind, report.via, report.opened_at) == (
         ReportKind.NONE,
         ReportVia.PAGE,
-        one(PageOpening).opened_at,
+        opening.opened_at,
     )
+    assert opening.networks == report.networks != []
 
 
 def test_a_none_without_an_opening_is_said_to_count_for_nothing(camille: Browser) -> None:
