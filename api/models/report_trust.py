@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of
 from api.models.report import TRUST_LASTS, TRUSTED_LOOKS, Reporter, Vouch
-from api.models.user import Role, User
+from api.models.user import User
 from configs.ground.clock import clock
 
 
@@ -47,6 +47,6 @@ def read_trust(session: Session, user_ids: Collection[UUID]) -> dict[UUID, Trust
     trust = {}
     for key, role, named_at, ended_because, looks, last in session.execute(query):
         days = [each for each in (last, named_at and named_at.date()) if each]
-        named, is_operator = named_at is not None, role in (Role.SUPPORT, Role.ADMIN)
+        named, is_operator = named_at is not None, role.is_operator
         trust[key] = Trust(looks, max(days, default=None), named, ended_because, is_operator)
     return trust
