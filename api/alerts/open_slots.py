@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.alerts.answer_matches import list_announced
 from api.models.base import is_any_of
+from api.models.desk import Source
 from api.models.notification import Match
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import User
@@ -39,6 +40,7 @@ class OpenDesk:
     seen_at: datetime  # when one of them was seen last
     zone: str  # the desk's (IANA)
     days: list[tuple[date | None, list[str]]]
+    witness: str  # who saw it: `person` (one, in doubt) or `people`; empty: a check
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,12 @@ def _build_desk(detection: Detection, slots: Sequence[SlotRow]) -> OpenDesk:
         seen_at=max(each.seen_at for each in slots),
         zone=zone,
         days=_group_days(slots, zone),
+        witness="" if detection.source is Source.CHECK else _name_witness(slots),
     )
+
+
+def _name_witness(slots: Iterable[SlotRow]) -> str:
+    return "person" if all(each.in_doubt for each in slots) else "people"
 
 
 def _group_days(slots: Iterable[SlotRow], zone: str) -> list[tuple[date | None, list[str]]]:

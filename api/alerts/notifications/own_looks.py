@@ -53,7 +53,7 @@ def list_reported_desks(session: Session, user_id: UUID) -> list[Desk]:
 
 
 def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
-    """Return what people saw lately where a person waits, the newest first."""
+    """Return what people saw lately where a person waits, the newest first; not what that person alone saw."""
     alerts = _list_alerts(session, user_id)
     waits = {desk.id: alert.enabled for alert in alerts for desk in find_desks(alert.targets)}
     wants_doubt = session.scalars(sa.select(User.told_in_doubt).where(User.id == user_id)).one()
@@ -64,9 +64,11 @@ def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
     )
     is_mine = sa.and_(Alert.id == Match.alert_id, Alert.user_id == user_id)
     is_matched = sa.exists().where(Match.detection_id == Detection.id, is_mine)
+    own = sa.exists().where(Report.user_id == user_id, Report.desk_id == Detection.desk_id)
+    is_own = sa.and_(Detection.in_doubt, own.where(Report.seen_at == Detection.seen_at))
     query = (
         sa.select(Detection, is_matched, accepted.scalar_subquery())
-        .where(Detection.source == Source.REPORT, Detection.desk_id.in_(waits))
+        .where(Detection.source == Source.REPORT, Detection.desk_id.in_(waits), ~is_own)
         .where(Detection.seen_at > clock() - _SHOWN_FOR)
         .order_by(Detection.seen_at.desc())
     )
