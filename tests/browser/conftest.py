@@ -57,6 +57,8 @@ def make_context(chromium: Browser, watch: Watch, request: pytest.FixtureRequest
         height: int = 900,
         dark: bool = False,
         javascript: bool = True,
+        touch: bool = False,
+        address: str = "",
     ) -> BrowserContext:
         context = chromium.new_context(
             base_url=url,
@@ -66,6 +68,9 @@ def make_context(chromium: Browser, watch: Watch, request: pytest.FixtureRequest
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
             java_script_enabled=javascript,
+            has_touch=touch,
+            is_mobile=touch,
+            extra_http_headers={"X-Forwarded-For": address} if address else None,
         )
         context.set_default_timeout(_PATIENCE)
         made.append(context)

@@ -19,7 +19,10 @@ _KEPT = Path(__file__).parents[2] / ".state" / "browser"
 
 
 class MakeContext(Protocol):
-    """Makes a browser context that is watched; pages of `url` need no address before their path."""
+    """Makes a browser context that is watched; pages of `url` need no address before their path.
+
+    `touch`: a phone; `address`: of its network, as a proxy names it.
+    """
 
     def __call__(
         self,
@@ -30,6 +33,8 @@ class MakeContext(Protocol):
         height: int = 900,
         dark: bool = False,
         javascript: bool = True,
+        touch: bool = False,
+        address: str = "",
     ) -> BrowserContext: ...
 
 

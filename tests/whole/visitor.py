@@ -157,6 +157,19 @@ class Visitor:
         until(lambda: self.ask("GET", "/users/telegram-link")["state"] == "started", pause=LOOK)
         assert self.ask("POST", "/users/telegram-link/confirm")["telegramChatId"]
 
+    def say(self, chat: int, text: str) -> None:
+        """Write to the bot in a chat."""
+        url = f"http://{INBOX}:{self.stack.ports.inbox}/api/telegram/say"
+        body = {"chat": str(chat), "text": text}
+        assert requests.post(url, json=body, timeout=_SECONDS).status_code == 200
+
+    def press(self, message: dict[str, Any], text: str) -> None:
+        """Press the button of a Telegram message with this text."""
+        url = f"http://{INBOX}:{self.stack.ports.inbox}/api/telegram/press"
+        (data,) = (each["data"] for each in message["buttons"] if each["text"] == text)
+        body = {"message": message["number"], "data": data}
+        assert requests.post(url, json=body, timeout=_SECONDS).status_code == 200
+
     def link_phone(self, number: str) -> None:
         """Ask for a code by SMS, and type it in."""
         self.prove()
@@ -208,7 +221,14 @@ def run_job(stack: Stack, name: str) -> dict[str, Any]:
     return row.counts or {}
 
 
-# Plans that are given without a purchase, for journeys that are about something else.
+# What is given without a purchase or a wait, for journeys that are about something else.
+
+
+def age_account(stack: Stack, email: str, days: int) -> None:
+    """Let an account have begun so many days ago."""
+    engine, mine = sa.create_engine(stack.environment["DATABASE_URL"]), User.email == email
+    with Session(engine) as session, session.begin():
+        session.execute(sa.update(User).where(mine).values(created_at=clock() - timedelta(days=days)))
 
 
 def grant_plan(stack: Stack, email: str) -> None:

@@ -103,6 +103,14 @@ class Hands:
         target.fill(hour)
 
 
+class Finger(Hands):
+    """A finger on the screen of a phone."""
+
+    def press(self, target: Locator) -> None:
+        self.presses += 1
+        target.tap()
+
+
 class Keyboard(Hands):
     """Keys only: Tab until the element has the focus, which must be visible, then what opens or fills it."""
 
