@@ -40,6 +40,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
         ("admin.list_checks", "Vérifications"),
         ("admin.list_candidates", "Pages proposées"),
         ("admin.list_hosts", "Sites"),
+        ("admin.list_reports", "Signalements"),
         ("admin.list_detections", "Détections"),
     ),
     "Messages": (

@@ -6,8 +6,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from api.ground.messages import write_message
+from api.models.base import new_id
 from api.models.report import Reporter, Vouch
 from configs.ground.clock import clock
+
+_DECIDED = "reports_decided"  # the kind of message
 
 
 def name_reporter(session: Session, user_id: UUID) -> None:
@@ -16,15 +20,17 @@ def name_reporter(session: Session, user_id: UUID) -> None:
 
 
 def end_reporting(session: Session, user_id: UUID, because: str) -> None:
-    """Take no more reports of a person, and from others the trust that the person's looks gave them."""
+    """Take no more reports of a person, who is told, and from others the trust that the person's looks gave them."""
     _decide(session, user_id, named_at=None, ended_at=clock(), ended_because=because)
     of_person = sa.or_(Vouch.user_id == user_id, Vouch.voucher_id == user_id)
     session.execute(sa.delete(Vouch).where(of_person))
+    write_message(session, user_id, _DECIDED, {"reason": because}, f"{_DECIDED}:{new_id()}")
 
 
 def resume_reporting(session: Session, user_id: UUID) -> None:
-    """Take reports of a person again; trust begins anew."""
+    """Take reports of a person again, who is told; trust begins anew."""
     _decide(session, user_id, named_at=None, ended_at=None, ended_because=None)
+    write_message(session, user_id, _DECIDED, {"reason": None}, f"{_DECIDED}:{new_id()}")
 
 
 def _decide(session: Session, user_id: UUID, **columns: object) -> None:

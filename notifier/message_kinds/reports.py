@@ -1,4 +1,4 @@
-"""The request to look at a desk's page, of which one person says that it shows slots."""
+"""Messages about reports: the request to look where one person says that slots are; what operators decided."""
 
 from datetime import datetime, timedelta
 
@@ -7,9 +7,18 @@ from api.models.report import LOOK_REQUESTED
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import ReportLook, write_link
 from configs.ground.text import write_time
+from configs.settings import settings
 from configs.world.prefecture import desks
 from notifier.content.desk_location import desk_infos, name_city
-from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
+from notifier.content.message_kind_base import (
+    ANY_MAIL,
+    REACHABLE,
+    DueMessage,
+    MessageKind,
+    Skip,
+    TemplateContext,
+    account_page,
+)
 
 _OF_USE = timedelta(minutes=10)  # after the person saw them
 
@@ -33,7 +42,15 @@ def _name_sight(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext(values, desk.url)
 
 
+def _say_decision(due: DueMessage) -> TemplateContext:
+    """Return why an operator ended the reader's reports, and where to object. Params: `reason`; None: resumed."""
+    reason = due.params["reason"]
+    url = account_page("contact" if reason else "regards")
+    return TemplateContext({"reason": reason, "support_email": settings().support_email, "url": url})
+
+
 KINDS = {
+    "reports_decided": MessageKind(to=ANY_MAIL, values=_say_decision, notice_link="/contact"),
     LOOK_REQUESTED: MessageKind(
         to=REACHABLE, values=_name_sight, group=MessageGroup.DESK, notice_link="/dashboard"
     ),

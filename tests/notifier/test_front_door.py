@@ -85,7 +85,7 @@ def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) 
 
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
     who = world.person()
-    with pytest.raises(LookupError, match="release_soon, renewal_soon, slot_answered"):
+    with pytest.raises(LookupError, match="release_soon, renewal_soon, reports_decided, slot_answered"):
         world.in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
 
 

@@ -1,5 +1,6 @@
 """A person's looks; and what others saw at the desks where they wait, with why they were told of it or not."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,16 +9,18 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from api.accounts.queries import find_entitlement
 from api.alerts.targets import find_desks
 from api.models.alert import Alert
 from api.models.desk import Source
 from api.models.notification import Match, Notification
-from api.models.report import Report
+from api.models.report import LOOK_REQUESTED, Report
 from api.models.slot import Detection
 from api.models.user import User
 from api.models.watchability import read_standings
 from configs.ground.clock import clock
 from configs.world.desk import Desk
+from configs.world.plan import PlanName
 from configs.world.prefecture import desks
 
 _SHOWN_FOR = timedelta(days=7)  # afterwards person and report part
@@ -31,7 +34,9 @@ class SeenOpening:
     name: str
     seen_at: datetime
     in_doubt: bool  # one untrusted person saw them
-    why: str  # `told`, `held` (a message was made, and not accepted yet or not sent), `doubt`, `paused` or `limits`
+    # `told`, `quiet` (held for quiet hours or a digest), `held` (a message was made, and not sent), `asked` to look,
+    # `unasked`, `doubt`, `paused`, `plan` or `limits`
+    why: str
 
 
 def name_reported_desk(desk_id: str) -> str:
@@ -55,19 +60,28 @@ def list_reported_desks(session: Session, user_id: UUID) -> list[Desk]:
 def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
     """Return what people saw lately where a person waits, the newest first; not what that person alone saw."""
     alerts = _list_alerts(session, user_id)
-    waits = {desk.id: alert.enabled for alert in alerts for desk in find_desks(alert.targets)}
-    wants_doubt = session.scalars(sa.select(User.told_in_doubt).where(User.id == user_id)).one()
-    accepted = (
-        sa.select(sa.func.max(Notification.accepted_at))
+    user, waits = session.get_one(User, user_id), defaultdict[str, list[Alert]](list)
+    for alert in alerts:
+        for desk in find_desks(alert.targets):
+            waits[desk.id].append(alert)
+    messages = (
+        sa.select(sa.func.max(Notification.accepted_at), sa.func.max(sa.cast(Notification.held_for, sa.Text)))
         .join(Match, Match.announcement_id == Notification.announcement_id)
         .where(Match.detection_id == Detection.id, Notification.user_id == user_id)
+        .lateral("messages")
     )
+    accepted, held_for = messages.c
+    requests = sa.select(Notification.params["desk_id"].astext, Notification.params["seen"].astext).where(
+        Notification.user_id == user_id, Notification.kind == LOOK_REQUESTED
+    )
+    asked, has_plan = {tuple(row) for row in session.execute(requests)}, _has_plan(session, user_id)
     is_mine = sa.and_(Alert.id == Match.alert_id, Alert.user_id == user_id)
     is_matched = sa.exists().where(Match.detection_id == Detection.id, is_mine)
     own = sa.exists().where(Report.user_id == user_id, Report.desk_id == Detection.desk_id)
     is_own = sa.and_(Detection.in_doubt, own.where(Report.seen_at == Detection.seen_at))
     query = (
-        sa.select(Detection, is_matched, accepted.scalar_subquery())
+        sa.select(Detection, is_matched, accepted, held_for)
+        .join(messages, sa.true())
         .where(Detection.source == Source.REPORT, Detection.desk_id.in_(waits), ~is_own)
         .where(Detection.seen_at > clock() - _SHOWN_FOR)
         .order_by(Detection.seen_at.desc())
@@ -75,11 +89,27 @@ def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
     return [
         SeenOpening(
             each.label, each.seen_at, each.in_doubt,
-            "told" if at else "held" if matched else "doubt" if each.in_doubt and not wants_doubt
-            else "limits" if waits[each.desk_id] else "paused",
+            "told" if at else "quiet" if held else "held" if matched
+            else _explain_doubt(user, (each.desk_id, each.seen_at.isoformat()) in asked)
+            if each.in_doubt and not user.told_in_doubt
+            else _explain_silence(waits[each.desk_id], has_plan=has_plan),
         )
-        for each, matched, at in session.execute(query.limit(_MOST))
+        for each, matched, at, held in session.execute(query.limit(_MOST))
     ]  # fmt: skip
+
+
+def _has_plan(session: Session, user_id: UUID) -> bool:
+    return find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE
+
+
+def _explain_doubt(user: User, is_asked: bool) -> str:
+    return "asked" if is_asked else "unasked" if user.may_be_asked else "doubt"
+
+
+def _explain_silence(alerts: Sequence[Alert], *, has_plan: bool) -> str:
+    running = [each for each in alerts if each.enabled]
+    is_served = has_plan or any(each.is_free for each in running)
+    return "paused" if not running else "limits" if is_served else "plan"
 
 
 def _list_alerts(session: Session, user_id: UUID) -> Sequence[Alert]:

@@ -40,6 +40,13 @@ _WHY = {
     "told": _l("Vous avez été prévenu"),
     "held": _l("Un message a été préparé : voyez « Messages »"),
     "doubt": _l("Une seule personne l’a vu, et vous n’avez pas demandé à être prévenu dans le doute"),
+    "quiet": _l("Un message attend la fin de vos heures calmes, ou votre envoi groupé"),
+    "asked": _l("Une seule personne l’a vu : nous vous avons demandé de regarder"),
+    "unasked": _l(
+        "Une seule personne l’a vu. Nous demandons de regarder à cinq personnes, trois fois par jour au plus, hors des"
+        " heures calmes"
+    ),
+    "plan": _l("Sans offre, trois alertes au plus sont prévenues de ce que d’autres voient"),
     "paused": _l("Votre alerte était en pause ou en attente"),
     "limits": _l("Hors de vos jours ou de vos heures, ou déjà annoncé"),
 }

@@ -10,6 +10,7 @@ from api.pages.admin import (  # noqa: F401
     incidents,
     messages,
     payments,
+    reports,
     status,
     system,
     user_actions,

@@ -193,6 +193,7 @@ def _list_actions(account: UserDetails) -> list[Cell]:
         cells.link("Ses paiements", "admin.list_payments", userId=account.id),
         cells.link("Ses alertes", "admin.list_alerts", userId=account.id),
         cells.link("Ses messages", "admin.list_messages", userId=account.id),
+        cells.link("Ses signalements", "admin.show_reporter", **at),
     ]
     if cells.is_admin():
         actions.append(cells.second_button("Donner une formule", "admin.ask_give_grant", **at))

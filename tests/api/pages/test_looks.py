@@ -11,13 +11,26 @@ from flask.testing import FlaskClient
 
 from api.accounts.consents import list_versions
 from api.models.alert import Alert, AlertTarget
-from api.models.desk import DeskStatus, HostState
+from api.models.desk import DeskStatus, HostState, Source
+from api.models.notification import Notification
 from api.models.report import LOOK_REQUESTED, PageOpening, Report, ReportKind, ReportVia
+from api.models.slot import Detection
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import ReportLook, write_token
 from tests.clients import Browser, read_json
-from tests.factories import add_alert, add_desk, add_message, add_user, change, one, remove, rows, save
+from tests.factories import (
+    add_alert,
+    add_desk,
+    add_message,
+    add_user,
+    announce,
+    change,
+    one,
+    remove,
+    rows,
+    save,
+)
 
 DESK = "melun_77/visa"
 PAGE = f"/guichets/{DESK}"
@@ -196,3 +209,29 @@ def test_an_alert_there_is_made_without_a_plan(camille: Browser) -> None:
     camille.send("/alertes/nouvelle")
     assert "gratuitement" in camille.follow().text
     assert one(Alert).is_free
+
+
+@pytest.mark.parametrize(
+    ("columns", "wishes", "text"),
+    [
+        ({}, {}, "n’avez pas demandé à être prévenu dans le doute"),
+        ({}, {"may_be_asked": True}, "trois fois par jour au plus"),
+        ({"kind": LOOK_REQUESTED}, {}, "nous vous avons demandé de regarder"),
+        ({"state": "pending", "held_for": "quiet_hours"}, {}, "la fin de vos heures calmes"),
+        ({}, {"told_in_doubt": True}, "Sans offre, trois alertes"),
+    ],
+)
+def test_the_account_says_why_somebody_was_told_or_not(
+    camille: Browser, columns: dict[str, Any], wishes: dict[str, Any], text: str
+) -> None:
+    user_id = one(User).id
+    change(User, **wishes)
+    alert = add_alert(user_id, AlertTarget(desk_id=DESK))
+    told = announce(user_id, alert, desk_id=DESK) if "held_for" in columns else announce(desk_id=DESK)
+    change(Detection, source=Source.REPORT, in_doubt=True)
+    if "kind" in columns:
+        seen = one(Detection).seen_at.isoformat()
+        add_message(user_id, params={"desk_id": DESK, "seen": seen}, **columns)
+    elif columns:
+        change(Notification, Notification.id == told.message, accepted_at=None, **columns)
+    assert text in camille.get("/regards").text

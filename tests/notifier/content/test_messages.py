@@ -99,6 +99,8 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
         "city": "Paris", "is_tomorrow": False},
     "look_requested": {"spot": SPOTS[0], "hour": "10 h 42", "city": "Paris", "look_page": LOOK_PAGE},
+    "reports_decided": {"reason": "des places que personne n’a vues", "support_email": "aide@example.org",
+        "url": "http://localhost:3000/contact"},
     "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},
     "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
     "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},

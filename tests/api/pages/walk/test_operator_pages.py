@@ -36,6 +36,8 @@ ROWS = {
     "admin.show_candidate": ("candidate.view", "candidate", "{candidate}"),
     "admin.list_hosts": ("hosts.list", "host", None),
     "admin.show_host": ("host.view", "host", "127.77.0.93:8800"),
+    "admin.list_reports": ("reports.list", "report", None),
+    "admin.show_reporter": ("reports.view", "user", "{user}"),
     "admin.list_detections": ("detections.list", "detection", None),
     "admin.show_detection": ("detection.view", "detection", "{detection}"),
     "admin.show_proof": ("detection.proof", "detection", "{detection}"),

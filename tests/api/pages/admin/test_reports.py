@@ -1,0 +1,89 @@
+"""Operators' pages of reports: people whose slots looks nobody else saw stand first; what is decided of a person."""
+
+from typing import Any
+from uuid import UUID
+
+from api.models.base import new_id, session
+from api.models.desk import Source
+from api.models.notice import Notice
+from api.models.notification import Notification
+from api.models.report import ReportState
+from api.models.report_trust import read_trust
+from api.models.slot import Detection
+from tests.api.pages.admin.conftest import act, audit
+from tests.clients import Browser
+from tests.factories import (
+    PEOPLE_S,
+    add_account,
+    add_report,
+    announce,
+    change,
+    one,
+    rows,
+)
+
+LIST = "/admin/signalements"
+
+
+def look(user_id: UUID, **columns: Any) -> UUID:
+    known: dict[str, Any] = {"state": ReportState.COUNTED, "opening_id": new_id()}
+    return add_report(user_id, **known | columns)
+
+
+def test_who_says_slots_that_nobody_else_saw_stands_first_with_what_that_did(admin: Browser) -> None:
+    liar, pair, honest, waiting = (add_account(f"u{number}@example.org").id for number in range(4))
+    announce(waiting, desk_id=PEOPLE_S)
+    opened = one(Detection).id
+    change(Detection, source=Source.REPORT, in_doubt=True)
+    look(liar, opening_id=opened, networks=[b"near"])
+    look(liar)
+    look(liar)
+    first = look(pair, networks=[b"near"])
+    look(honest, corroborates_id=first)
+    look(honest, kind="none")
+    shown = {each: admin.get(f"{LIST}?by={each}").rows for each in ("doubtful", "person", "desk", "network")}
+    ((name, *figures, _),) = shown["doubtful"]
+    assert name == str(liar)[-12:]
+    # looks, slots, corroborated, alone, denied, told in doubt, partners
+    assert figures == ["3", "3", "0", "3", "3", "1", "0"]
+    by_person = {row[0]: row[1:8] for row in shown["person"]}
+    assert by_person[str(pair)[-12:]] == ["1", "1", "1", "0", "1", "0", "1"]
+    assert by_person[str(honest)[-12:]] == ["2", "1", "1", "0", "0", "0", "1"]
+    assert [row[:3] for row in shown["desk"]] == [[PEOPLE_S, "6", "5"]]
+    ((near, *_),) = shown["network"]
+    assert near.startswith(b"near".hex())
+    assert str(pair)[-12:] in near
+    assert str(liar)[-12:] in near
+
+
+def test_a_pair_whose_opening_two_denied_and_no_third_saw_is_on_the_list(admin: Browser) -> None:
+    pair = [add_account(f"p{number}@example.org").id for number in range(2)]
+    opened = new_id()
+    first = look(pair[0], opening_id=opened)
+    look(pair[1], opening_id=opened, corroborates_id=first)
+    assert admin.get(LIST).rows == []
+    for number in range(2):
+        look(add_account(f"n{number}@example.org").id, kind="none", opening_id=None)
+    assert {row[0] for row in admin.get(LIST).rows} == {str(each)[-12:] for each in pair}
+
+
+def test_an_operator_ends_reports_with_a_reason_that_the_person_reads(admin: Browser) -> None:
+    who = add_account().id
+    path = f"{LIST}/{who}"
+    act(admin, f"{path}/confiance")
+    with session() as s:
+        assert read_trust(s, [who])[who].is_trusted
+    assert "Écrivez la raison" in act(admin, f"{path}/arret", reason="")
+    assert "arrêtés" in act(admin, f"{path}/arret", reason="des places que personne n’a vues")
+    assert "des places que personne n’a vues" in admin.get(path).text
+    assert one(Notification).kind == "reports_decided"
+    assert "des places que personne n’a vues" in one(Notice).body
+    assert "écrivez à l’assistance" in one(Notice).body
+    act(admin, f"{path}/reprise")
+    assert [each.kind for each in rows(Notification)] == ["reports_decided"] * 2
+    with session() as s:
+        trust = read_trust(s, [who])[who]
+    assert (trust.ended_because, trust.is_trusted) == (None, False)
+    (ended,) = audit("reports.end")
+    assert (ended.subject_id, ended.changes) == (str(who), {"reason": "des places que personne n’a vues"})
+    assert len(audit("reports.trust")) == len(audit("reports.resume")) == 1
