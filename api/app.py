@@ -59,6 +59,7 @@ def create_app() -> OpenAPI:
         info=Info(title="RDVPriority", version=version("rdvpriority"), description=openapi.INTRODUCTION),
         security_schemes={
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "organisationKey": {"type": "http", "scheme": "bearer", "description": "An API key: `rdv_org_…`"},
             "refresh": {"type": "http", "scheme": "bearer", "description": "The refresh token of a login"},
         },
         validation_error_status=422,

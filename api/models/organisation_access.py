@@ -1,5 +1,6 @@
 """Programs of organisations: API keys, and webhooks with what is delivered to them."""
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, EncryptedText, enum_column, new_id
 from configs.ground.clock import clock
 
+KEY_PREFIX, SECRET_PREFIX = "rdv_org_", "whsec_"  # what keys, and secrets of webhooks, begin with
 TEST_EVENT = "test"  # which an owner sends, whatever a webhook is told of
 
 
@@ -36,6 +38,11 @@ class WebhookEnd(StrEnum):
     MEMBER = "member"
     GONE = "gone"  # it answered 410
     FAILING = "failing"
+
+
+def hash_key(text: str) -> bytes:
+    """Return what is kept of a key."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 class OrganisationKey(Base):

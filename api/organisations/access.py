@@ -6,17 +6,29 @@ from contextlib import contextmanager
 from flask import g
 from sqlalchemy.orm import Session
 
+from api.ground.errors import ApiError
 from api.models.base import session
+from api.models.organisation_access import KeyScope
 from api.organisations.callers import Caller, read_caller
+from api.organisations.programs.keys import read_key_caller
 from api.web.auth import current_user_id
+from api.web.organisation_keys import find_key
 
 
 @contextmanager
-def as_caller() -> Iterator[tuple[Session, Caller]]:
-    """Give a transaction and the signed-in member who acts in it.
+def as_caller(scope: KeyScope | None = None) -> Iterator[tuple[Session, Caller]]:
+    """Give a transaction and who acts in it: the signed-in member, or a key that has the scope.
 
     Raises:
-        ApiError: as `read_caller`.
+        ApiError: as `read_caller` and `read_key_caller`; 403 scope-missing.
     """
+    key = find_key()
+    if key and scope not in key.scopes:
+        raise ApiError(
+            403, "scope-missing", f"this key has not the scope {scope}: an owner makes another one"
+        )
     with session() as s:
-        yield s, read_caller(s, current_user_id(), g.request_id)
+        if key:
+            yield s, read_key_caller(s, key.id, key.organisation_id, key.scopes, g.request_id)
+        else:
+            yield s, read_caller(s, current_user_id(), g.request_id)

@@ -26,6 +26,7 @@ from api.models.login import Login, recent_proof_seconds
 from api.models.user import Channel, Contact, Role, User
 from api.web.doors import View, read_mark
 from api.web.openapi import needs_token
+from api.web.organisation_keys import find_key, verify_key
 from api.web.problems import build_response
 from api.web.rate_limits import count_request_of, count_stranger
 from configs.ground.clock import clock
@@ -177,12 +178,13 @@ def derive_form_tokens(login_id: UUID) -> list[str]:
 
 
 def require_sign_in() -> None:
-    """Refuse the request unless it carries a valid access token of a login that has not ended.
+    """Refuse the request unless it carries a valid access token of a login that has not ended, or a key where it may.
 
     The handlers of register_auth answer its errors with 401.
     """
     if "signed_in" not in g:
-        verify_jwt_in_request()
+        if not verify_key():
+            verify_jwt_in_request()
         g.signed_in = True
 
 
@@ -190,7 +192,7 @@ def _require_declared_sign_in() -> None:
     """Ask for the token before the body is validated, wherever the OpenAPI document asks for one."""
     if needs_token(request.endpoint):
         require_sign_in()
-        if request.method not in _READING and not read_mark(_UNCONFIRMED, default=False):
+        if request.method not in _READING and not (find_key() or read_mark(_UNCONFIRMED, default=False)):
             require_confirmed_address()
 
 

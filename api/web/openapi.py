@@ -47,6 +47,10 @@ _MEANINGS = {
 }
 BODY = (400, 413, 415, 422)
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+KEYED: list[dict[str, list[str]]] = [
+    *BEARER,
+    {"organisationKey": []},
+]  # a token, or the API key of an organisation
 REFRESH: list[dict[str, list[str]]] = [{"refresh": []}]
 
 
@@ -56,11 +60,18 @@ def declare_errors(*statuses: int) -> ResponseDict:
 
 
 def make_blueprint(
-    name: str, module: str, prefix: str, tag: str, about: str, *, signed_in: bool = False
+    name: str,
+    module: str,
+    prefix: str,
+    tag: str,
+    about: str,
+    *,
+    signed_in: bool = False,
+    takes_keys: bool = False,
 ) -> APIBlueprint:
     """Return a blueprint whose routes stand below `prefix`, and in the document under a tag; `about` describes it.
 
-    `signed_in`: all of them need a token.
+    `signed_in`: all of them need a token; `takes_keys`: or the API key of an organisation.
     """
     return APIBlueprint(
         name,
@@ -68,7 +79,7 @@ def make_blueprint(
         url_prefix=prefix,
         operation_id_callback=_make_operation_id,
         abp_tags=[Tag(name=tag, description=about)],
-        abp_security=BEARER if signed_in else None,
+        abp_security=KEYED if takes_keys else BEARER if signed_in else None,
     )
 
 
@@ -88,10 +99,20 @@ def needs_token(endpoint: str | None) -> bool:
     return endpoint in current_app.extensions[_PROTECTED]
 
 
+def takes_key(endpoint: str | None) -> bool:
+    """Return whether an API key of an organisation may stand in for the token at an endpoint."""
+    rules = current_app.url_map.iter_rules(endpoint) if endpoint else ()
+    return any(
+        operation.get("security") == KEYED for rule in rules for operation in find_operations(rule).values()
+    )
+
+
 def _list_protected(app: Flask) -> Iterator[str]:
     for rule in app.url_map.iter_rules():
         described = find_operations(rule)
-        if any(described.get(each.lower(), {}).get("security") == BEARER for each in rule.methods or ()):
+        if any(
+            described.get(each.lower(), {}).get("security") in (BEARER, KEYED) for each in rule.methods or ()
+        ):
             yield rule.endpoint
 
 
@@ -150,7 +171,7 @@ def build_document(app: "OpenAPI") -> dict[str, Any]:
     made: dict[str, Any] = app.api_doc
     for path in made["paths"].values():
         for method, operation in path.items():
-            if method != "get" and operation.get("security") == BEARER:
+            if method != "get" and operation.get("security") in (BEARER, KEYED):
                 operation["responses"].setdefault("403", declare_errors(403)[403])
             declared = operation["responses"].get("422", {})
             if "application/json" in declared.get("content", {}):

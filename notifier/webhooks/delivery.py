@@ -25,11 +25,10 @@ from sqlalchemy.orm import Session
 
 from api.models.base import database_clock, is_any_of, session
 from api.models.organisation import Organisation, OrganisationEnd
-from api.models.organisation_access import Webhook, WebhookDelivery, WebhookEnd
+from api.models.organisation_access import SECRET_PREFIX, Webhook, WebhookDelivery, WebhookEnd
 from configs.ground.clock import clock
 from notifier.webhooks.guarded_post import NotPosted, post, webhook_timeout_seconds
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 -- what a secret begins with
 # Waits after each failed attempt, 24 hours in all; after the last one the event is given up
 WAITS = tuple(
     timedelta(seconds=each) for each in (5, 300, 1800, 2 * 3600, 5 * 3600, 8 * 3600, 8 * 3600 + 1495)

@@ -18,7 +18,7 @@ from api.models.organisation import Beneficiary, Organisation, OrganisationEnd, 
 from api.models.organisation_access import Webhook, WebhookDelivery, WebhookEnd, WebhookEvent
 from api.models.user import NO_ACCOUNT, Role
 from configs.ground.clock import clock
-from notifier import sweep, write_event
+from notifier import sweep, write_event, write_test_event
 from notifier.jobs import deliver_webhooks
 from tests.factories import add_grant, add_user, change, get, one, remove, rows, save
 from tests.in_turn import in_turn
@@ -197,6 +197,14 @@ def test_a_slow_receiver_holds_up_no_other(
         "",
         "no answer: ReadTimeoutError",
     ]
+
+
+def test_an_owner_s_test_event_is_verified(organisation: Organisation, posts: Posts) -> None:
+    hook = add_hook(organisation, posts.url, WebhookEvent.SLOT_SEEN)
+    with session() as s:
+        write_test_event(s, hook, clock())
+    deliver_webhooks()
+    assert verified(posts)["type"] == "test"
 
 
 def test_a_redirect_is_not_followed(organisation: Organisation, posts: Posts) -> None:

@@ -232,6 +232,13 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
         "/alertes/{alert}/trouve", {"day": "2026-12-01", "hour": "09:00", "place": "Bobigny", "mayAsk": "true"},
     ),
     "alert_pages.close_alert": ("/alertes/{alert}/fermer", {}),
+    "programs.make_key": ("/organisation/programmes/cles", {"name": "Tableau", "scopes[]": "people:read"}),
+    "programs.make_webhook": (
+        "/organisation/programmes/webhooks", {"url": "http://127.0.0.1/in", "events[]": "slot.seen"},
+    ),
+    "programs.test_webhook": ("/organisation/programmes/webhooks/{hook}/essai", {}),
+    "programs.end_webhook": ("/organisation/programmes/webhooks/{hook}/fin", {}),
+    "programs.end_key": ("/organisation/programmes/cles/{key}/fin", {}),
     "personal_data.ask_export": ("/donnees/export", {}),
     "personal_data.delete_account": ("/donnees/suppression", {"understood": ""}),
     "sign_in.sign_out": ("/logout", {}),

@@ -14,6 +14,7 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
 from api.models.notice import Notice
 from api.models.notification import State
+from api.models.organisation_access import KeyScope, OrganisationKey, Webhook, WebhookEvent
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -41,6 +42,7 @@ SECRETS = {
     "device": "Téléphone d’Anna",
     "client": "Anna Nom-de-Facture",
     "notice": "Notification pour Anna",
+    "key": "Clé de l’organisation d’Anna",
 }
 
 
@@ -78,6 +80,8 @@ def populate(app: Flask) -> Population:
         "candidate": str(factories.add_candidate()),
         "other_candidate": str(factories.add_candidate()),
     }
+    ids["organisation"] = str(organisation := factories.add_organisation(users["anna"]).id)
+    ids |= _write_programs(organisation)
     ids["grant"] = str(next(each.id for each in factories.rows(Grant) if each.user_id == users["anna"]))
     ids["payment"] = str(factories.add_payment(users["anna"], client_name=SECRETS["client"]))
     ids["order"] = factories.rows(Payment)[0].order_number
@@ -113,6 +117,21 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         "places": signing.write_token(signing.ShowSlots(message)),
     }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
+
+
+def _write_programs(organisation_id: UUID) -> dict[str, str]:
+    """Write an API key and a webhook of Anna's organisation; return their ids."""
+    key = OrganisationKey(
+        organisation_id=organisation_id,
+        name=SECRETS["key"],
+        key_hash=b"x" * 32,
+        scopes=[KeyScope.PEOPLE_READ],
+    )
+    hook = Webhook(
+        organisation_id=organisation_id, url="http://127.0.0.1/", secret="whsec_eA==", events=[WebhookEvent.SLOT_SEEN]
+    )  # fmt: skip
+    factories.save_all([key, hook])
+    return {"key": str(key.id), "hook": str(hook.id)}
 
 
 def _write_letter(user_id: UUID) -> str:

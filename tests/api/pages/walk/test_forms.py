@@ -280,7 +280,7 @@ OWNED = {
     endpoint
     for endpoint, address in PAGES.items()
     if "{" in address and endpoint.startswith(("alert_", "invoice_", "plan."))
-}
+} | {"programs.show_programs"}
 LEADING = {  # pages that lead to another one
     "alert_pages.list_alerts": 302,
     "alert_pages.show_proof": 302,
