@@ -3,7 +3,9 @@
 from functools import lru_cache
 from pathlib import Path
 
-TEXTS = Path(__file__).parent / "contract_texts"
+TEXTS = (
+    Path(__file__).parents[1] / "pages" / "public" / "documents" / "organisations"
+)  # shown with the legal texts
 
 
 @lru_cache(maxsize=1)

@@ -124,6 +124,13 @@ def change_member(session: Session, caller: Caller, member_id: UUID, wish: Membe
         member.told_from, member.told_until = wish.told_from, wish.told_until
 
 
+def change_hours(session: Session, caller: Caller, wish: MemberChange) -> None:
+    """Change the caller's own hours; without any it is always. It raises as `change_member`."""
+    hours = MemberChange.model_construct(told_from=wish.told_from, told_until=wish.told_until)
+    if caller.member_id:
+        change_member(session, caller, caller.member_id, hours)
+
+
 def end_member(session: Session, caller: Caller, member_id: UUID) -> None:
     """End a membership or an invitation: an owner's act, or one's own. Access ends with the next request.
 

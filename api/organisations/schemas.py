@@ -1,12 +1,13 @@
 """Bodies of /api/organisations about the organisation and its members."""
 
-from datetime import date, datetime, time
+from datetime import datetime, time
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from api.accounts.schemas import Email
+from api.alerts.schemas import Hour
 from api.ground.schemas import Answer, Body, Flag, name_rule
 from api.models.organisation import MemberRole, OrganisationEnd, OrganisationKind
 from api.organisations.business_numbers import siren_number, vat_number
@@ -57,8 +58,8 @@ class MemberChange(Body):
     """Changes of a member; what is left out stays. The hours are the member's own: both, or none for always."""
 
     role: MemberRole | None = None
-    told_from: time | None = None
-    told_until: time | None = None
+    told_from: Hour | None = None
+    told_until: Hour | None = None
 
 
 class OrganisationState(Answer):
@@ -104,9 +105,3 @@ class MemberList(Answer):
     """Members and invitations of an organisation, the oldest first."""
 
     items: list[MemberAnswer]
-
-
-class Opening(Body):
-    """The last day of the grant that an operator gives."""
-
-    until: date

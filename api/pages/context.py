@@ -52,6 +52,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
     ),
     "Clients": (
         ("admin.list_users", "Utilisateurs"),
+        ("admin.list_organisations", "Organisations"),
         ("admin.list_payments", "Paiements"),
         ("admin.list_declarations", "Déclarations"),
         ("admin.list_events", "Événements Stripe"),
@@ -83,6 +84,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("personal_data.show_data", _l("Mes données")),
         ("messages.show_messages", _l("Messages")),
         ("looks.show_looks", _l("Ce que je vois")),
+        ("organisation.show_organisation", _l("Organisation")),
     ),
     "foot": (
         ("status.show_status", _l("État du service")),

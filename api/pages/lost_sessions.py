@@ -57,6 +57,7 @@ _QUESTIONS: Mapping[str, LazyString] = {
     "security.renew_codes": _l("Remplacer les codes de secours ?"),
     "security.remove_factor": _l("Retirer le second facteur ?"),
     "personal_data.delete_account": _l("Supprimer le compte ?"),
+    "organisation.end": _l("Mettre fin à l’organisation ?"),
 }
 
 

@@ -9,6 +9,7 @@ from api.pages.admin import (  # noqa: F401
     hosts,
     incidents,
     messages,
+    organisations,
     payments,
     reports,
     status,

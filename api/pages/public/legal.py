@@ -22,6 +22,7 @@ _FOLDERS = {
     "accessibilite": "accessibility",
     "contact": "contact",
     "mediation": "mediation",
+    "contrat-organisations": "organisations",
 }
 _LINKED = re.compile("@|://")  # in values that become links, which browsers isolate by themselves
 _FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"

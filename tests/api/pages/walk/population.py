@@ -14,6 +14,7 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
 from api.models.notice import Notice
 from api.models.notification import State
+from api.models.organisation import Member, MemberRole
 from api.models.organisation_access import KeyScope, OrganisationKey, Webhook, WebhookEvent
 from api.models.payment import Payment
 from api.models.slot import Detection
@@ -82,6 +83,8 @@ def populate(app: Flask) -> Population:
     }
     ids["organisation"] = str(organisation := factories.add_organisation(users["anna"]).id)
     ids |= _write_programs(organisation)
+    invited = Member(organisation_id=organisation, email="invited@example.org", role=MemberRole.VIEWER)
+    ids["member"] = str(factories.save(invited).id)
     ids["grant"] = str(next(each.id for each in factories.rows(Grant) if each.user_id == users["anna"]))
     ids["payment"] = str(factories.add_payment(users["anna"], client_name=SECRETS["client"]))
     ids["order"] = factories.rows(Payment)[0].order_number

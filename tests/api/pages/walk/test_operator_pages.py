@@ -47,6 +47,8 @@ ROWS = {
     "admin.list_messages": ("notifications.list", "notification", None),
     "admin.list_dead_letters": ("dead-letters.list", "notification", None),
     "admin.list_delivery": ("delivery.view", "delivery", None),
+    "admin.list_organisations": ("organisations.list", "organisation", None),
+    "admin.show_organisation": ("organisation.view", "organisation", "{organisation}"),
     "admin.list_users": ("users.search", "user", None),
     "admin.show_user": ("user.view", "user", "{user}"),
     "admin.ask_end_grant": ("user.grants", "user", "{user}"),

@@ -1,0 +1,156 @@
+"""Organisations as operators see them: who asks, what looks like misuse; they open one, end it, or keep it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from api.ground.errors import ApiError, ensure_found, invalid
+from api.ground.paging import Found, PageQuery, read_page
+from api.ground.schemas import Body, FieldError
+from api.models.alert import Alert
+from api.models.organisation import Beneficiary, Member, Organisation, OrganisationEnd
+from api.models.user import Channel, Contact, User
+from api.organisations.ends import end_organisation, keep_organisation, tell_members
+from api.organisations.grants import apply_grant
+from configs.ground.clock import clock
+from configs.world.desk import HOME_ZONE, zone_of
+
+_LONG = timedelta(days=180)  # that an entry may stay without anything found or closed
+_SHARED = 3  # people with one mailbox
+_LONGEST = timedelta(days=3 * 366)  # of a grant
+
+
+class OrganisationStage(StrEnum):
+    """How far an organisation is."""
+
+    ASKED = "asked"
+    OPEN = "open"
+    ENDING = "ending"
+    ENDED = "ended"
+
+
+class OrganisationQuery(PageQuery):
+    """Organisations at a stage."""
+
+    stage: OrganisationStage | None = None
+
+
+class Opening(Body):
+    """The last day of the grant."""
+
+    until: date
+
+
+class EndWish(Body):
+    """Why an organisation ends; `abuse` stops it at once. Its members read the reason."""
+
+    because: Literal[OrganisationEnd.CLOSED, OrganisationEnd.ABUSE]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedOrganisation:
+    """An organisation with its members' addresses, and figures that may tell of misuse."""
+
+    row: Organisation
+    members: list[tuple[UUID, str]]
+    people: int
+    shared: int  # people whose mailbox _SHARED or more of its people have
+    stuck: int  # people for whom nothing was closed for _LONG
+
+
+def list_organisations(session: Session, wanted: OrganisationQuery) -> Found[Organisation]:
+    """Return a page of organisations, the newest first."""
+    row, query = Organisation, sa.select(Organisation)
+    if wanted.stage:
+        goes_on = row.ends_at.is_(None)
+        stages = {
+            OrganisationStage.ASKED: goes_on & row.opened_at.is_(None),
+            OrganisationStage.OPEN: goes_on & row.opened_at.is_not(None),
+            OrganisationStage.ENDING: ~goes_on & row.ended_at.is_(None),
+            OrganisationStage.ENDED: row.ended_at.is_not(None),
+        }
+        query = query.where(stages[wanted.stage])
+    return Found(*read_page(session, query, row.id, wanted))
+
+
+def read_organisation(session: Session, organisation_id: UUID) -> WeighedOrganisation:
+    """Return one organisation.
+
+    Raises:
+        ApiError: 404.
+    """
+    row = ensure_found(session.get(Organisation, organisation_id), "organisation")
+    mine = sa.select(Beneficiary.user_id).where(Beneficiary.organisation_id == row.id)
+    joined = sa.select(User.id, User.email).join(Member, Member.user_id == User.id)
+    members = session.execute(joined.where(Member.organisation_id == row.id).order_by(Member.id)).all()
+    shared = (
+        sa.select(sa.func.count().label("people"))
+        .where(Contact.user_id.in_(mine), Contact.channel == Channel.EMAIL)
+        .group_by(sa.func.lower(sa.cast(Contact.address, sa.Text)))
+        .having(sa.func.count() >= _SHARED)
+        .subquery()
+    )
+    closed = sa.exists().where(Alert.user_id == Beneficiary.user_id, Alert.closed_at > clock() - _LONG)
+    stuck = mine.where(Beneficiary.created_at < clock() - _LONG, ~closed)
+    figures = (
+        sa.select(sa.func.count()).select_from(mine.subquery()).scalar_subquery(),
+        sa.select(sa.func.coalesce(sa.func.sum(shared.c.people), 0)).scalar_subquery(),
+        sa.select(sa.func.count()).select_from(stuck.subquery()).scalar_subquery(),
+    )
+    people, many, old = session.execute(sa.select(*figures)).one()
+    return WeighedOrganisation(row, [(each.id, each.email) for each in members], people, int(many), old)
+
+
+def open_for(session: Session, organisation_id: UUID, wish: Opening) -> dict[str, Any]:
+    """Open an organisation until the end of a day in Paris, or give it another last day; its members are told.
+
+    Return what changed, for the audit.
+
+    Raises:
+        ApiError: 404; 409 organisation-ending; 422, the day is over or too far.
+    """
+    row, now = _lock(session, organisation_id), clock()
+    if row.ends_at is not None:
+        raise ApiError(409, "organisation-ending", "it ends: keep it first")
+    until = datetime.combine(wish.until + timedelta(days=1), time(), zone_of(HOME_ZONE))
+    if not now < until < now + _LONGEST:
+        raise invalid(
+            FieldError(path="until", rule="too_far", detail="a day from today on, within three years")
+        )
+    before = row.granted_until
+    row.opened_at, row.granted_until = row.opened_at or now, until
+    session.flush()
+    apply_grant(session, row)
+    tell_members(session, row, "opened")
+    return {"grantedUntil": [before and before.isoformat(), until.isoformat()]}
+
+
+def end_for(session: Session, organisation_id: UUID, wish: EndWish) -> dict[str, Any]:
+    """End an organisation with a reason, which its members read.
+
+    Raises:
+        ApiError: 404; 409 organisation-ending.
+    """
+    row = _lock(session, organisation_id)
+    end_organisation(session, row, wish.because, wish.reason)
+    return {"because": wish.because.value, "endsAt": row.ends_at and row.ends_at.isoformat()}
+
+
+def keep_for(session: Session, organisation_id: UUID) -> None:
+    """Take an end back that has not come.
+
+    Raises:
+        ApiError: 404; 409 not-ending.
+    """
+    keep_organisation(session, _lock(session, organisation_id))
+
+
+def _lock(session: Session, organisation_id: UUID) -> Organisation:
+    return ensure_found(session.get(Organisation, organisation_id, with_for_update=True), "organisation")

@@ -1,0 +1,55 @@
+"""Pages of an organisation: from the request to the opening by an operator, and an invitation that is accepted."""
+
+from datetime import timedelta
+
+from flask import Flask
+
+from api.models.notification import Notification
+from api.models.organisation import Member, Organisation
+from configs.ground.clock import clock
+from tests.clients import Browser, seat_operator
+from tests.factories import add_account, one, rows
+
+WISH = {
+    "name": "Accueil 93", "kind": "association", "address": "1 rue de la Paix, 93000 Bobigny",
+    "purpose": "Nous aidons des familles.", "siren": "732829320",
+}  # fmt: skip
+
+
+def browse(app: Flask, email: str) -> Browser:
+    browser = Browser(app)
+    browser.give_login(add_account(email).id)
+    return browser
+
+
+def test_an_association_asks_an_operator_opens_it_and_a_colleague_joins(app: Flask) -> None:
+    owner, colleague, admin = (
+        browse(app, "owner@example.org"),
+        browse(app, "robin@example.org"),
+        seat_operator(app),
+    )
+    owner.get("/organisation")
+    owner.send("/organisation", **WISH | {"siren": "732829321"})
+    assert "dont le dernier est une clé" in owner.page.text
+    owner.send("/organisation", **WISH)
+    owner.get("/organisation")
+    owner.send("/organisation/contrat")
+    owner.get("/organisation")
+    owner.send("/organisation/invitations", email="robin@example.org", role="caseworker")
+    assert one(Notification, Notification.kind == "member_invited").address == "robin@example.org"
+    colleague.get("/organisation")
+    invited = one(Member, Member.user_id.is_(None)).id
+    colleague.send(f"/organisation/invitations/{invited}")
+    page = f"/admin/organisations/{one(Organisation).id}"
+    admin.get(f"{page}/ouverture")
+    admin.send(f"{page}/ouverture", until=f"{clock() + timedelta(days=30):%Y-%m-%d}")
+    assert one(Organisation).opened_at
+    colleague.get("/organisation")
+    assert "Accueil 93" in colleague.page.text
+    assert "Contrat" not in colleague.page.text
+    admin.get(f"{page}/fin")
+    admin.send(f"{page}/fin", because="abuse", reason="des rendez-vous vendus", typed="Accueil 93")
+    told = rows(Notification, Notification.kind == "organisation_news")
+    assert sorted(each.params["what"] for each in told) == ["abuse", "abuse", "opened", "opened"]
+    owner.get("/organisation")
+    assert "des rendez-vous vendus" in owner.page.text
