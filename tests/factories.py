@@ -21,12 +21,12 @@ from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
 from api.models.notification import Match, Notification, Priority, State, write_ranges
-from api.models.organisation import Member, MemberRole, Organisation, OrganisationKind
+from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationKind
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.report import Report, ReportKind, ReportVia
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
-from api.models.user import Channel, Contact, Grant, Role, User
+from api.models.user import NO_ACCOUNT, Channel, Contact, Grant, Role, User
 from api.organisations.contracts import list_versions
 from api.payments.ledger.book import post_paid
 from configs.ground.clock import clock
@@ -170,6 +170,17 @@ def add_organisation(owner_id: UUID, **columns: Any) -> Organisation:
     made = save(Organisation(**known | columns))
     save(Member(organisation_id=made.id, user_id=owner_id, role=MemberRole.OWNER, joined_at=clock()))
     return made
+
+
+def add_beneficiary(organisation_id: UUID, **columns: Any) -> UUID:
+    """Write a person whom an organisation helps; return the id of the user."""
+    user_id = new_id()
+    save(User(id=user_id, email=f"{user_id.hex}{NO_ACCOUNT}", role=Role.BENEFICIARY))
+    reference = get(Organisation, organisation_id).next_reference
+    change(Organisation, Organisation.id == organisation_id, next_reference=reference + 1)
+    known = {"organisation_id": organisation_id, "reference": reference, "label": "Madame K."}
+    save(Beneficiary(user_id=user_id, **known | columns))
+    return user_id
 
 
 def add_desk(desk_id: str = BOBIGNY, **columns: Any) -> None:

@@ -22,6 +22,7 @@ from api.models.organisation import (
 from api.models.organisation_access import OrganisationKey, Webhook
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
 from api.organisations.grants import apply_grant
+from api.organisations.person_service import write_end
 from api.privacy.deletion import delete_account, lock_account
 from configs.ground.clock import clock
 
@@ -91,6 +92,10 @@ def tell_members(session: Session, organisation: Organisation, what: str) -> Non
 
 def tell_people(session: Session, organisation: Organisation, ends_at: datetime) -> None:
     """Tell each person whom messages reach that the help ends, with the link to take over."""
+    helped = sa.select(Beneficiary).where(Beneficiary.organisation_id == organisation.id)
+    for person in session.scalars(helped.order_by(Beneficiary.user_id)).all():
+        if person.is_reached():
+            write_end(session, person, str(organisation.ends_because), ends_at.isoformat())
 
 
 def warn_grant_ends(session: Session) -> None:

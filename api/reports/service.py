@@ -18,6 +18,7 @@ from api.ground.schemas import Answer, Body, FieldError
 from api.models.answer import AnswerValue
 from api.models.base import do_after_commit, is_any_of
 from api.models.notification import Match, Notification
+from api.models.organisation import Beneficiary, Member
 from api.models.payment import Payment
 from api.models.report import (
     ANSWER_TIME,
@@ -134,6 +135,12 @@ def _hash_networks(session: Session, user_id: UUID, address: str | None) -> list
         return []
     names = sa.select(Payment.client_name).where(Payment.user_id == user_id, Payment.client_name.is_not(None))
     payers = [name for name in session.scalars(names.distinct()) if name]
+    # An organisation with its members and people is one witness.
+    houses = sa.union(
+        sa.select(Member.organisation_id).where(Member.user_id == user_id),
+        sa.select(Beneficiary.organisation_id).where(Beneficiary.user_id == user_id),
+    )
+    payers += [f"organisation {each}" for each in session.scalars(houses)]
     return hash_networks(session, address, clock(), payers)
 
 

@@ -183,6 +183,15 @@ class RefundClosedDesk(AddressLink, word="closed-desk"):
     alert: UUID
 
 
+class ShowHelp(Link, word="help", lifetime=400 * _DAY):
+    """Shows a person what an organisation keeps, and lets the person agree, stop, take over, or have it deleted.
+
+    The contact that it was sent to goes with each change of its address.
+    """
+
+    contact: UUID
+
+
 class StopGroup(AddressLink, word="unsubscribe"):
     """Stops a group of messages to a contact."""
 

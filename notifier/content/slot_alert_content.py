@@ -17,13 +17,14 @@ from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import is_any_of
 from api.models.desk import Source
 from api.models.notification import Match, Notification, read_ranges
+from api.models.organisation import Beneficiary, Member, MemberRole
 from api.models.slot import Detection, SlotRow
-from configs.ground.signing import StopAlerts, write_address, write_token
+from configs.ground.signing import ShowHelp, StopAlerts, write_address, write_link, write_token
 from configs.ground.text import write_time
 from configs.world.desk import WatchLevel
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
-from notifier.content.message_kind_base import TemplateContext, sms_stop_page
+from notifier.content.message_kind_base import TemplateContext, account_page, sms_stop_page
 from notifier.content.slot_answer_buttons import (
     ANSWER_TAGS,
     LOOK_TAG,
@@ -35,6 +36,7 @@ from notifier.content.slot_answer_buttons import (
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
 _MOST_DAYS = 12  # named in a mail
+_OWN_PAGE_TAG = "%own_page%"
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
 
 
@@ -63,6 +65,9 @@ class StopLink:
 
     alert_id: UUID
     name: str | None
+    # The number of the person helped, in a message to a member of the organisation, which stops nothing by itself
+    reference: int | None = None
+    own_page: str = ""  # where a person helped sees what is kept, and ends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,28 +148,37 @@ class ContentCache:
 
         Those to answer get their addresses when the message is rendered: they name its notification.
         """
+        references = sorted({stop.reference for stop in stops if stop.reference is not None})
+        own_page = next((stop.own_page for stop in stops if stop.own_page), "")
+        origin, stops = (openings, stops), () if references else stops
         names = tuple(stop.name for stop in stops)
-        key = (*(opening.key for opening in openings), names)
+        key = (*(opening.key for opening in openings), names, *references, bool(own_page))
         if (shared := self.shared.get((key, language))) is None:
             values = {
                 "openings": [self.values_of(opening, language) for opening in openings],
                 "stops": [(name, f"%stop{number}%") for number, name in enumerate(names)],
                 "answers": ANSWER_TAGS,
+                "references": [f"#{each}" for each in references],
+                "people_page": account_page("organisation/people"),
+                "own_page": _OWN_PAGE_TAG if own_page else "",
                 "slots_page": SLOTS_TAG,
                 "look_page": LOOK_TAG if any(each.is_read for each in openings) else "",
                 "sms_stop_page": sms_stop_page(),
             }
             url = openings[0].find_place()[1] if len(openings) == 1 else None
-            choices = list_answer_choices(language)
+            choices = () if references else list_answer_choices(language)
             shared = self.shared[key, language] = TemplateContext(values, url, key=key, choices=choices)
         ids = tuple(stop.alert_id for stop in stops[:MOST_STOPS])
         tokens = [write_token(StopAlerts((each,))) for each in ids]
+        stop_token = "" if references else tokens[0] if len(tokens) == 1 else write_token(StopAlerts(ids))
         tags = (tag for _, tag in shared.values["stops"])
         return replace(
             shared,
-            substitutions=UNSIGNED | dict(zip(tags, map(write_address, tokens), strict=False)),
-            origin=(openings, stops),
-            stop_token=tokens[0] if len(tokens) == 1 else write_token(StopAlerts(ids)),
+            substitutions=UNSIGNED
+            | {_OWN_PAGE_TAG: own_page}
+            | dict(zip(tags, map(write_address, tokens), strict=False)),
+            origin=origin,
+            stop_token=stop_token,
         )
 
     def values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
@@ -245,18 +259,29 @@ def read_announcements(
     """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all.
 
     With `read_open`, which returns what is open of some slots, only of the alerts that still wait; of one that was
-    changed since, which takes another query, only what it wants now.
+    changed since, which takes another query, only what it wants now. An alert of a person helped waits for its
+    caseworkers while the organisation helps the person and has them as members.
     """
-    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
+    is_reader = Notification.user_id != Alert.user_id
+    helps = sa.select(Member.id).where(
+        Member.user_id == Notification.user_id,
+        Member.organisation_id == Beneficiary.organisation_id,
+        Member.role != MemberRole.VIEWER,
+    )
+    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None), sa.or_(~is_reader, helps.exists()))
     is_changed = Alert.limits_version > Match.limits_version if read_open else sa.false()
     ranges = sa.cast(Match.slots, sa.Text)
     query = (
-        sa.select(Notification.id, Match.detection_id, Alert.id, Alert.name, waits, ranges, is_changed)
+        sa.select(
+            Notification.id, Match.detection_id, Alert.id, Alert.name, waits, ranges, is_changed,
+            Notification.contact_id, is_reader, Beneficiary.reference,
+        )
         .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
+        .outerjoin(Beneficiary, Beneficiary.user_id == Alert.user_id)
         .where(is_any_of(Notification.id, ids))
         .order_by(Alert.id)
-    )
+    )  # fmt: skip
     found = session.execute(query).all()
     named = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
     detections = {row.id: row for row in session.scalars(named)}
@@ -266,15 +291,27 @@ def read_announcements(
         for each in session.scalars(sa.select(AlertTarget).where(is_any_of(AlertTarget.alert_id, targets))):
             targets[each.alert_id].append(each)
     announced: dict[UUID, Announcement] = {}
-    for key, detection_id, alert_id, name, still_waits, spans, has_changed in found:
+    for key, detection_id, alert_id, name, still_waits, spans, has_changed, *helped in found:
         mine, its = announced.setdefault(key, Announcement(detections[detection_id])), slots[spans]
+        if helped[1] and helped[2] is None:
+            continue  # its reader's organisation helps the person no more
         wanted = _choose_wanted(mine.detection, its, targets[alert_id]) if has_changed else its
         if read_open is None or (still_waits and (wanted or not its)):
-            mine.stops.append(StopLink(alert_id, name))
+            mine.stops.append(_build_stop(alert_id, name, *helped))
             mine.slots = sorted({*mine.slots, *wanted}, key=lambda slot: slot.id)  # alerts share some
         elif still_waits:
             mine.is_changed = True
     return announced
+
+
+def _build_stop(
+    alert_id: UUID, name: str | None, contact_id: UUID | None, is_reader: bool, reference: int | None
+) -> StopLink:
+    """Return what a message can stop; one about a person helped has the number, one to the person the own page."""
+    if is_reader:
+        return StopLink(alert_id, None, reference=reference)
+    own_page = write_link(ShowHelp(contact_id)) if reference is not None and contact_id else ""
+    return StopLink(alert_id, name, own_page=own_page)
 
 
 def _choose_wanted(

@@ -164,10 +164,10 @@ def may_call(
     if zone == HOME_ZONE:
         zones.append(location_of(desk_id, desk_id.partition("/")[0]).zone)
     is_quiet = times is not None and times.keeps_slots_quiet(at)
-    return not is_quiet and all(_is_on(hours, at.astimezone(each).time()) for each in zones)
+    return not is_quiet and all(is_on(hours, at.astimezone(each).time()) for each in zones)
 
 
-def _is_on(hours: tuple[time, time], shown: time) -> bool:
+def is_on(hours: tuple[time, time], shown: time) -> bool:
     """Return whether it is within the hours by a clock on the wall, also in a night in which it is set."""
     begins, ends = hours
     return begins <= shown < ends if begins < ends else shown >= begins or shown < ends

@@ -21,13 +21,15 @@ from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.desk import Source
 from api.models.notification import HeldFor, Match, Notification, State
+from api.models.organisation import Beneficiary
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
 from configs.settings import Constant
-from configs.world.plan import PlanName, rank_plan
+from configs.world.plan import PlanName, plan, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
 from notifier.matching.corroborated_edits import edit_doubts
+from notifier.matching.helped_people import choose_readers
 from notifier.matching.look_requests import ask_to_look
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
@@ -61,6 +63,7 @@ def rehearse(session: Session, now: datetime) -> None:
     candidates(session, nowhere, now, most=crowd_alerts())
     read_matched(session, _read_slots(session, nowhere, now, is_round=False), (), now, tried_since=now)
     recipients(session, (), now)
+    choose_readers(session, (nowhere.id,), (), now, now)
 
 
 def match_detection(
@@ -126,7 +129,10 @@ def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID
     ranks = {to.user_id: to.plan_rank for each in found for to in each.recipients}
     untold = chain.from_iterable(each.wishes for each in found)
     wishes = sorted(untold, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
-    return _split_by_person((wish.alert.user_id, wish.alert.alert_id) for wish in wishes)
+    readers = {to.user_id: to.reader_id for each in found for to in each.recipients if to.reader_id}
+    return _split_by_person(
+        (readers.get(wish.alert.user_id, wish.alert.user_id), wish.alert.alert_id) for wish in wishes
+    )
 
 
 def _list_newest(session: Session, desk_id: str) -> list[Detection]:
@@ -166,6 +172,8 @@ def _find_untold(
     is_report, in_doubt = detection.source is Source.REPORT, detection.in_doubt and not is_round
     users = {wish.alert.user_id for wish in wishes}
     reached = recipients(session, users, entitled_at, is_report=is_report, in_doubt=in_doubt)
+    free = plan(PlanName.NONE).channels if is_report else ()
+    reached = choose_readers(session, users, reached, entitled_at, now, free=free)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
     return replace(nothing, wishes=wishes, recipients=reached)
@@ -279,14 +287,19 @@ def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
         sa.select(sa.func.coalesce(sa.func.max(rank), 0)).where(*mine).correlate(Alert).scalar_subquery()
     )
     is_report = detection.source is Source.REPORT
-    columns = sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)
+    helps = sa.select(Beneficiary.organisation_id).where(Beneficiary.user_id == Alert.user_id)
+    house = sa.func.coalesce(helps.correlate(Alert).scalar_subquery(), Alert.user_id)
+    columns = sa.cast(house, sa.Text), sa.cast(Alert.id, sa.Text)
     waiting = select_waiting(columns, is_report=is_report, in_doubt=detection.in_doubt)
     found = session.execute(waiting.order_by(highest.desc(), Alert.user_id), of_waiting(detection, at)).all()
     return _split_by_person(((row[0], row[1]) for row in found), _FEWEST)
 
 
 def _split_by_person(pairs: Iterable[tuple[Hashable, AlertId]], fewest: int = 1) -> list[list[AlertId]]:
-    """Put alerts, each behind its user, into parts of as many people, those of one person together."""
+    """Put alerts, each behind its user, into parts of as many people, those of one person together.
+
+    So are those of the people whom one organisation helps: their caseworker gets one message.
+    """
     of_user: dict[Hashable, dict[AlertId, None]] = defaultdict(dict)
     for user_id, alert_id in pairs:
         of_user[user_id][alert_id] = None

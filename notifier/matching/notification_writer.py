@@ -225,13 +225,22 @@ def write_matches(
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]
             inline.add(of_all | row, read_stored_address(to.stored_address), find_opening(wishes), wishes)
-    waiting = [row["id"] for row in rows if row["id"] in new and not row["leased"]]
+    waiting = _list_to_nudge(rows, result.recipients, new)
     calling = {
         wish.alert.user_id: wish.alert.language
         for wish in result.wishes
         if wish.alert.wants_call and not (detection.in_doubt and not result.late)
     }
     return waiting + _write_calls(session, detection, calling, announcements, now)
+
+
+def _list_to_nudge(rows: Rows, reached: Sequence[Recipient], new: Collection[UUID]) -> list[UUID]:
+    """Return the rows to deliver: of those about several people for one caseworker the first, which takes all along."""
+    first: dict[Any, UUID] = {}
+    for row, to in zip(rows, reached, strict=True):
+        if row["id"] in new and not row["leased"]:
+            first.setdefault(to.contact_id if to.reader_id else row["id"], row["id"])
+    return list(first.values())
 
 
 def _build_params(detection: Detection, slots: Iterable[SlotRow]) -> dict[str, str]:
@@ -245,12 +254,14 @@ def _build_notification(
     result: MatchResult, to: Recipient, announcement_id: UUID, wishes: Sequence[WantedSlots], *, leased: bool
 ) -> dict[str, Any]:
     """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
-    wanted = wishes[0].alert.language
+    wanted = None if to.reader_id else wishes[0].alert.language
     about = f"open:{announcement_id}" if result.late else f"slot:{result.detection.id}"
+    way = f"{to.contact_id}:{to.user_id}" if to.reader_id else str(to.contact_id)
     return {
-        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
-        "channel": to.channel, "language": choose_language(SLOT_DETECTED, wanted) if wanted else to.language,
-        "dedupe_key": f"{about}:{to.contact_id}", "leased": leased,
+        "id": new_id(), "user_id": to.reader_id or to.user_id, "contact_id": to.contact_id,
+        "announcement_id": announcement_id, "channel": to.channel,
+        "language": choose_language(SLOT_DETECTED, wanted) if wanted else to.language,
+        "dedupe_key": f"{about}:{way}", "leased": leased,
     }  # fmt: skip
 
 
@@ -276,7 +287,7 @@ def _build_notices(
 
     Users who have one of these slots already get none.
     """
-    languages = {each.user_id: each.language for each in result.recipients}
+    languages = {each.user_id: each.language for each in result.recipients if each.reader_id is None}
     if unreached := wishes_of.keys() - languages.keys():
         found = session.execute(sa.select(User.id, User.language).where(is_any_of(User.id, unreached)))
         languages |= {row.id: row.language for row in found}

@@ -348,7 +348,7 @@ class Recipient(NamedTuple):
     """A contact that may get a slot alert; there may be thousands at once."""
 
     contact_id: UUID
-    user_id: UUID
+    user_id: UUID  # of the alert
     channel: Channel
     language: str  # of its user
     stored_address: str  # as in the table, maybe encrypted: most are never decrypted
@@ -356,6 +356,8 @@ class Recipient(NamedTuple):
     # or a STOP, or its user may want messages later
     needs_claim: bool = False
     plan_rank: int = 0  # of the highest plan that covers the moment
+    # Whose contact it is, where the alert's user is not: a member of an organisation that helps the user
+    reader_id: UUID | None = None
 
 
 def recipients(
@@ -409,8 +411,13 @@ def _select_reachable(*, is_report: bool) -> sa.Select[*tuple[Any, ...]]:
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering, isouter=is_report)
         .where(Contact.user_id == sa.any_(sa.bindparam("user_ids", type_=UuidArray())))
-        .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
-        .where(sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))
+        .where(takes_slots())
         .group_by(Contact.id, User.id)
         .order_by(Contact.id)
     )
+
+
+def takes_slots() -> sa.ColumnElement[bool]:
+    """Return the condition that a contact takes slot alerts."""
+    is_reached = sa.and_(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
+    return sa.and_(is_reached, sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))

@@ -10,6 +10,7 @@ def kinds() -> dict[str, MessageKind]:
     """Return all kinds by name, imported at the first call: programs that nudge load none of what they import."""
     from notifier.message_kinds import (  # noqa: PLC0415 -- at the first call
         account,
+        helped_people,
         operators,
         organisations,
         payments,
@@ -19,7 +20,9 @@ def kinds() -> dict[str, MessageKind]:
         telegram,
     )
 
-    themes = account, operators, organisations, payments, reports, slots, subscribers, telegram
+    themes = (
+        account, helped_people, operators, organisations, payments, reports, slots, subscribers, telegram,
+    )  # fmt: skip
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 
 

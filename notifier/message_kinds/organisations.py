@@ -22,12 +22,13 @@ def _write_invitation(due: DueMessage) -> TemplateContext:
 def _tell_news(due: DueMessage) -> TemplateContext:
     """Return what became of an organisation. Params: `what`, `organisation`, `reason`, `ends` (ISO 8601, or none).
 
-    `what`: opened, grant_ends, ends, abuse, kept, member_ended.
+    `what`: opened, grant_ends, ends, abuse, kept, member_ended; with a `reference` person_taken_over, person_deleted.
     """
     ends = due.params.get("ends")
     day = write_moment(ends, due.zone, due.language)[0] if ends else ""
     told = {"what": due.params["what"], "organisation": due.params["organisation"], "ends": day}
     reason = due.params.get("reason", "")
+    told["reference"] = str(due.params.get("reference", ""))
     return TemplateContext(
         told
         | {

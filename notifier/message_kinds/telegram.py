@@ -298,7 +298,11 @@ def _say_edited(due: DueMessage) -> TemplateContext | Skip:
     """
     found = read_announcements(due.session, _list_edited(due))
     told = [each for each in found.values() if each.slots]  # what was deleted is left out
-    return _add_answers(due, _describe_shown(due, told)) if told else _DELETED
+    if not told:
+        return _DELETED
+    shown = _add_answers(due, _describe_shown(due, told))
+    about_helped = any(stop.reference is not None for each in told for stop in each.stops)
+    return replace(shown, choices=()) if about_helped else shown  # members answer by the table of people
 
 
 def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateContext:

@@ -11,7 +11,15 @@ from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.pages.area import Access
-from api.pages.links import account_views, answer_views, contract_views, look_views, slot_views, stop_views
+from api.pages.links import (
+    account_views,
+    answer_views,
+    contract_views,
+    help_views,
+    look_views,
+    slot_views,
+    stop_views,
+)
 from api.pages.links.area import area
 from api.web.doors import Door
 from configs.ground.signing import (
@@ -29,6 +37,7 @@ from configs.ground.signing import (
     ReportLook,
     ResetPassword,
     ReturnAddress,
+    ShowHelp,
     ShowProof,
     ShowSlots,
     StopAlerts,
@@ -60,6 +69,7 @@ VIEWS: Mapping[type[Link], tuple[View, View | None, Door]] = {
     AcknowledgeIncident: (account_views.ask_acknowledge, account_views.acknowledge, Door.SIGNED),
     ShowProof: (stop_views.show_proof, None, Door.SIGNED),
     ReportLook: (look_views.ask_look, look_views.take_look, Door.SIGNED),
+    ShowHelp: (help_views.ask_help, help_views.change_help, Door.CHOICE),
     ShowSlots: (slot_views.show_slots, None, Door.SIGNED),
     ConfirmDeclaration: (contract_views.show_declaration, contract_views.confirm_declaration, Door.SIGNED),
     ConfirmCancellation: (contract_views.show_notice, contract_views.answer_notice, Door.SIGNED),

@@ -13,6 +13,7 @@ _OF_CHECKS = re.compile(r"is_from_check\(|source = 'check'|Source\.CHECK")
 # By file, and there by the name of a function, a class or a constant.
 TAKE_REPORTS: dict[str, str] = {
     # Matching and its messages
+    "api/organisations/person_queries.py": "_read_announced",
     "notifier/content/slot_alert_content.py": "read_announcements read_slots",
     "notifier/matching/corroborated_edits.py": "_DOUBTS _edit_notices",
     "notifier/matching/match_service.py": "_list_newest _select_open _take_unmatched match_detection open_desks",

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from api.models.base import session
 from api.models.login import PendingRegistration
+from api.models.organisation import Member, MemberRole
 from api.models.report import PageOpening, Report, Reporter, ReportVia
 from api.models.report_trust import read_trust
 from api.models.user import Contact, User
@@ -19,7 +20,18 @@ from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from tests.api.world import count_more
 from tests.clients import Answer, People, Person, problem
-from tests.factories import BOBIGNY, PEOPLE_S, add_desk, announce, change, one, remove, rows, save
+from tests.factories import (
+    BOBIGNY,
+    PEOPLE_S,
+    add_desk,
+    add_organisation,
+    announce,
+    change,
+    one,
+    remove,
+    rows,
+    save,
+)
 
 pytestmark = pytest.mark.usefixtures("frozen")
 URL = "/api/reports"
@@ -144,3 +156,15 @@ def test_a_registration_keeps_the_network_that_it_came_from(client: FlaskClient)
         client.post("/api/auth/register", json=body, environ_base={"REMOTE_ADDR": address})
     first, same, other = (each.registered_from for each in rows(PendingRegistration))
     assert first == same != other
+
+
+def test_members_and_people_of_an_organisation_are_one_witness(camille: Person, person: People) -> None:
+    zoe, robin = person("zoe@example.org"), person("robin@example.org")
+    house = add_organisation(camille.id).id
+    save(Member(organisation_id=house, user_id=zoe.id, role=MemberRole.CASEWORKER, joined_at=clock()))
+    with session() as s:
+        for number, each in enumerate((camille, zoe, robin)):
+            s.get_one(User, each.id).created_at = clock() - timedelta(days=2)
+            note_opening(s, each.id, PEOPLE_S, f"203.0.{113 + number}.7")
+    seen = {each.user_id: frozenset(map(bytes, each.networks)) for each in rows(PageOpening)}
+    assert (bool(seen[camille.id] & seen[zoe.id]), bool(seen[camille.id] & seen[robin.id])) == (True, False)

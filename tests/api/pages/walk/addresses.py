@@ -56,8 +56,11 @@ PAGES = {
     "links.show_link answer": "/l/{answer}?value=found",
     "links.show_link places": "/l/{places}",
     "links.show_link look": "/l/{look}",
+    "links.show_link help": "/l/{help}",
     "looks.show_desk": "/guichets/melun_77/visa",
     "looks.open_page": "/guichets/melun_77/visa/ouvrir",
+    "people.show_people": "/organisation/people?state=waiting",
+    "people.show_person": "/organisation/people/{helped}",
     "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
     "plan.show_offer": "/formule/commande/guichets?prefecture=melun_77&procedure=titre-sejour",
     "plan.show_payment": "/formule/paiements/{payment}",
@@ -249,6 +252,8 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "programs.test_webhook": ("/organisation/programmes/webhooks/{hook}/essai", {}),
     "programs.end_webhook": ("/organisation/programmes/webhooks/{hook}/fin", {}),
     "programs.end_key": ("/organisation/programmes/cles/{key}/fin", {}),
+    "people.enter": ("/organisation/people/inscrire", {"label": "Nadia", "language": "ar"}),
+    "people.act": ("/organisation/people/{helped}/change", {"label": "Nadia", "language": "ar", "told": "both"}),
     "organisation.ask": (
         "/organisation",
         {"name": "Accueil", "kind": "association", "address": "1 rue de la Paix, 93000 Bobigny",
@@ -272,6 +277,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
 # Links in messages: the token in their path is the secret, and no cookie is read.
 LINKS: dict[str, tuple[str, dict[str, str]]] = {
     "links.act verify": ("/l/{verify}", {}),
+    "links.act help": ("/l/{help}", {"do": "yes"}),
     "links.act factor": ("/l/{factor}", {}),
     "links.act address": ("/l/{return}", {}),
     "links.act portal": ("/l/{portal}", {}),

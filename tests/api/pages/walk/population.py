@@ -85,6 +85,7 @@ def populate(app: Flask) -> Population:
     ids |= _write_programs(organisation)
     invited = Member(organisation_id=organisation, email="invited@example.org", role=MemberRole.VIEWER)
     ids["member"] = str(factories.save(invited).id)
+    ids["helped"] = str(factories.add_beneficiary(organisation))
     ids["grant"] = str(next(each.id for each in factories.rows(Grant) if each.user_id == users["anna"]))
     ids["payment"] = str(factories.add_payment(users["anna"], client_name=SECRETS["client"]))
     ids["order"] = factories.rows(Payment)[0].order_number
@@ -203,6 +204,7 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         "stop": signing.write_token(signing.StopAlerts((UUID(alert),))),
         "unsubscribe": signing.write_token(signing.StopGroup(*sent, MessageGroup.REMINDERS)),
         "verify": signing.write_token(signing.VerifyAddress(*sent)),
+        "help": signing.write_token(signing.ShowHelp(email.id)),
         "return": signing.write_token(signing.ReturnAddress(*sent)),
         "factor": signing.write_token(signing.KeepSecondFactor(user_id, 0)),
         "reset": signing.write_token(signing.ResetPassword(*sent, password)),

@@ -280,7 +280,7 @@ def test_nobody_sends_a_form_about_what_is_anothers(population: Population) -> N
 OWNED = {
     endpoint
     for endpoint, address in PAGES.items()
-    if "{" in address and endpoint.startswith(("alert_", "invoice_", "plan."))
+    if "{" in address and endpoint.startswith(("alert_", "invoice_", "people.", "plan."))
 } | {"programs.show_programs"}
 LEADING = {  # pages that lead to another one
     "alert_pages.list_alerts": 302,
