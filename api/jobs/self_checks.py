@@ -43,7 +43,9 @@ QUERIES = {
         WHERE state = 'sent' AND receipt_due_at < :settled AND accepted_at BETWEEN :since AND :settled""",
     "somebody without a plan was told of a slot": """
         SELECT n.id FROM notifications n
-        WHERE n.kind = 'slot_detected' AND n.accepted_at BETWEEN :since AND :settled AND NOT EXISTS (
+        WHERE n.kind = 'slot_detected' AND n.accepted_at BETWEEN :since AND :settled
+        AND n.params->>'source' IS DISTINCT FROM 'report' -- which needs no plan
+        AND NOT EXISTS (
           SELECT FROM grants g WHERE g.user_id = n.user_id
           AND n.matched_at BETWEEN g.starts_at - interval '1 hour' AND g.ends_at + interval '1 hour')
         AND NOT EXISTS (

@@ -275,6 +275,11 @@ def test_a_plan_that_a_wrong_clock_ended_before_it_began_broke_no_promise_near_i
         assert "somebody without a plan was told of a slot" in find(), way
 
 
+def test_who_is_told_without_a_plan_of_what_people_report_broke_no_promise(database: str) -> None:
+    plant([message("slot_detected"), 'UPDATE notifications SET params = params || \'{"source": "report"}\''])
+    assert find() == []
+
+
 def test_what_is_younger_than_an_hour_may_still_come_right(database: str) -> None:
     plant(FAULTS["a detection was not matched"], age=timedelta(minutes=50))
     assert find() == []
