@@ -67,10 +67,17 @@ def desk_entry(
     )
 
 
-def only(platform: str, text: str) -> str:
-    """Return a desk file's text with one platform's desks, and the rules of their hosts: one system, one spider."""
+def only(platform: str, text: str, *, with_people: bool = False) -> str:
+    """Return a desk file's text with one platform's desks, and the rules of their hosts: one system, one spider.
+
+    `with_people`: and with the desks that people watch.
+    """
     told = yaml.safe_load(text)
-    told["desks"] = [desk for desk in told["desks"] if desk["platform"] == platform]
+    told["desks"] = [
+        each
+        for each in told["desks"]
+        if each["platform"] == platform or (with_people and each.get("watch") == "people")
+    ]
     kept = {urlsplit(desk["url"]).netloc for desk in told["desks"]}
     told["hosts"] = {host: rule for host, rule in told.get("hosts", {}).items() if host in kept}
     return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False))

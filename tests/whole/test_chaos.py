@@ -38,6 +38,7 @@ WAVES = (
 LEAST = {
     "messages expected": 50, "messages delivered": 50, "without a receipt, allowed": 1, "proofs kept": 10,
     "payments": 10, "order mails": 5, "withdrawals": 1, "accounts deleted": 1, "exports": 1, "cents withdrawn": 1,
+    "looks": 10, "told of looks": 10,
 }  # fmt: skip
 KILLED = {
     "spider", "worker", "sweep", "notifier master", "planner", "gunicorn worker", "scrapyd", "proofs",

@@ -23,19 +23,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from configs.ground.clock import override_clock
+from configs.world.desk import Desk, WatchLevel
 from configs.world.prefecture import desks
 from deploy.local import processes
 from deploy.local.ports import usual
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.local.state_dir import LOGS
-from tests.lab.chaos.books import Book, read_calls, read_messages, read_promises, wait_for
+from tests.lab.chaos.books import Book, read_calls, read_looks, read_messages, read_promises, wait_for
 from tests.lab.chaos.deliveries import described
 from tests.lab.chaos.faults import OFFSET_FILE, faults, save_redis
 from tests.lab.chaos.field import Fault, Field
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpeningJournal
 from tests.lab.chaos.law import read_deletions
+from tests.lab.chaos.looks import Looks, add_people_desks
 from tests.lab.chaos.money import read_payments, read_withdrawals
 from tests.lab.chaos.outside import OPENED, HealthMonitor, SandboxControl
 from tests.lab.chaos.periods import PERIODS, hasty, longest_wait
@@ -130,7 +132,7 @@ def _run(folder: Path, store: ProofStore, options: argparse.Namespace) -> dict[s
     journal = OpeningJournal()
 
     def edit(text: str) -> str:
-        return only(OPENED, hasty(text))
+        return add_people_desks(only(OPENED, hasty(text), with_people=True))
 
     with (
         running(folder / "stack", usual(any_port=True), print, edit=edit) as stack,
@@ -138,17 +140,21 @@ def _run(folder: Path, store: ProofStore, options: argparse.Namespace) -> dict[s
     ):
         os.environ.update(stack.environment)
         wait_ready(stack, _PATIENCE)
-        settle_in(desks().values())
+        settle_in(_checked_desks())
         field, watch = _prepare(stack, store, journal, options.seed)
         took = time.monotonic() - begun
         longest = longest_wait(took)
         print(f"all is well after {took:.0f} s: a message may take {longest:.0f} s", flush=True)
         # A machine that does other things too applies payments more slowly, and shall keep up with them.
-        field.shop.start(random.Random(f"{options.seed} shop"), longest / longest_wait(0))
+        for each in (field.shop, field.looks):
+            each.start(
+                random.Random(f"{options.seed} {type(each).__name__.lower()}"), longest / longest_wait(0)
+            )
         runner = ChaosRunner(field, watch, options.seed, longest, partial(print, flush=True))
         try:
             for wave in _choose_waves(options, field):
                 runner.play(wave)
+            field.looks.stop()
             field.shop.stop()
             return _summarise(runner, field)
         finally:
@@ -168,18 +174,24 @@ def _prepare(
         inbox=InboxReader(stack.ports.inbox),
         victims=ChaosProcesses(stack.supervisor.pid, journal),
         journal=journal,
-        desks=tuple(desks().values()),
+        desks=_checked_desks(),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
         store=store,
         shop=Shop(stack.ports),
+        looks=Looks(stack.ports.api, [each for each in desks().values() if each.watch is WatchLevel.PEOPLE]),
         redis_snapshot=stack.state.parent / "older-redis",
         rng=random.Random(f"{seed} openings"),
         small_disk=_MARK in os.environ,
     )
     wait_until(watch.is_well, what="health", seconds=_PATIENCE)
     field.shop.open()
+    field.looks.open()
     save_redis(stack.state / "redis", field.redis_snapshot)
     return field, watch
+
+
+def _checked_desks() -> tuple[Desk, ...]:
+    return tuple(each for each in desks().values() if each.shows_slots)
 
 
 def _choose_waves(options: argparse.Namespace, field: Field) -> Iterator[list[Fault]]:
@@ -212,6 +224,7 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
         "promises that are broken": partial(read_promises, engine, runner.bound),
         "messages that differ": partial(read_messages, engine, inbox, journal),
         "calls and pushes that differ": partial(read_calls, engine, inbox),
+        "looks that differ": partial(read_looks, engine, field.looks, inbox, journal),
     }
     books = {name: wait_for(read, max(_BOOK_PATIENCE, runner.bound)) for name, read in readers.items()}
     books["proofs lost"] = runner.proven()
@@ -268,6 +281,7 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "lost", "late after an outage", "doubled, not allowed", "told to strangers",
         "proofs lost", "payments that differ", "cents that differ", "withdrawals that differ",
         "deletions that differ", "promises that are broken", "messages that differ", "calls and pushes that differ",
+        "looks that differ",
         "rounds that were not well in time",
     )  # fmt: skip
     return [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]

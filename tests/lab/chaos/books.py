@@ -1,32 +1,44 @@
 """Books of a run: counts, and every difference in words. Each is read until nothing is wrong, or its patience ends."""
 
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.jobs.self_checks import find_broken_promises
 from api.models.notification import Notification, State
-from api.models.slot import Detection
+from api.models.report import Report, ReportKind, ReportState
+from api.models.slot import Detection, is_from_check
 from api.models.user import Channel
 from api.payments.exchange.book_checks import find_book_faults
 from configs.ground.clock import clock
-from notifier.content.message_kind_base import SLOT_CALL
-from tests.lab.chaos.accounting import CLOCKS
-from tests.lab.chaos.inbox import InboxReader
+from notifier.content.message_kind_base import SLOT_CALL, SLOT_DETECTED
+from tests.lab.chaos.accounting import CLOCKS, may_be_unheard
+from tests.lab.chaos.inbox import InboxMessage, InboxReader
 from tests.lab.chaos.journal import OpeningJournal
+from tests.lab.chaos.looks import DOUBTER, FREE, WATCHERS, Looks, Press
 from tests.lab.chaos.periods import CALL_ATTEMPTS
-from tests.lab.chaos.subscribers import PEOPLE
+from tests.lab.chaos.subscribers import PEOPLE, Reached
 
 _RUN = timedelta(hours=12)  # longer than any
 _DOCUMENTS = timedelta(seconds=10)  # which are issued every two seconds
 _HOLDS_A_PAGE = ("spider", "scrapyd")  # who dies with one: a spider, or its parent, which it does not outlive
 # From the commit until the page is stored: a thread of the spider enqueues it, behind others that came at once.
 _IN_HAND = timedelta(seconds=5)
+_LAPSES, _CONFIRMED = timedelta(minutes=10), timedelta(minutes=5)
+_STEPPED = timedelta(seconds=5)  # a program takes a while with what it began in another time
+_UNPAID = frozenset({Channel.EMAIL, Channel.TELEGRAM})
+_OF_CHECKS = sa.text("""
+SELECT 'check ' || id FROM checks WHERE desk_id = ANY(:desks) AND outcome IN ('slots', 'no_slots')
+UNION ALL SELECT 'detection ' || id FROM detections WHERE desk_id = ANY(:desks) AND source <> 'report'
+UNION ALL SELECT 'slot ' || id FROM slots WHERE desk_id = ANY(:desks) AND source <> 'report'""")
+Came = Sequence[tuple[InboxMessage, set[str]]]  # with the desk's notifications
+Told = defaultdict[str, defaultdict[Reached, list[tuple[InboxMessage, set[str]]]]]  # by desk
 _TAKES_PAGES = {
     "fill-the-disk", "restart-redis", "kill-redis", "empty-redis", "restore-older-redis", "stop-redis", "hang-redis",
 }  # fmt: skip
@@ -120,7 +132,9 @@ def read_calls(engine: sa.Engine, inbox: InboxReader) -> Book:
 def read_proofs(engine: sa.Engine, journal: OpeningJournal, holds: Callable[[str], bool]) -> Book:
     """Hold the store beside the rows: each detection's page is there, or died with its spider or with Redis."""
     book = Book()
-    query = sa.select(Detection.desk_id, Detection.committed_at, Detection.proof_key)
+    query = sa.select(Detection.desk_id, Detection.committed_at, Detection.proof_key).where(
+        is_from_check(Detection)
+    )
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(Detection.committed_at)).all()
     for desk_id, committed_at, key in rows:
@@ -134,3 +148,82 @@ def read_proofs(engine: sa.Engine, journal: OpeningJournal, holds: Callable[[str
         else:
             book.differences.append(f"proof lost: {desk_id}, committed at {at:%H:%M:%S}: {key}")
     return book
+
+
+def read_looks(engine: sa.Engine, looks: Looks, inbox: InboxReader, journal: OpeningJournal) -> Book:
+    """Hold rows and messages beside presses. What was pressed while the programs' clock was off promises nothing."""
+    book, told = Book(), _read_told(engine, inbox)
+    presses = [(each, _is_stepped(each, journal)) for each in list(looks.presses)]
+    with engine.connect() as connection:
+        states = dict(connection.execute(sa.select(Report.id, Report.state)).tuples().all())
+        of_checks = connection.scalars(_OF_CHECKS, {"desks": [desk.id for desk in looks.desks]})
+        book.differences += [f"{each}: written by what people say" for each in of_checks]
+    for press, is_stepped in presses:
+        state = states.get(press.row) if press.row else None
+        may_be_idle = press.kind is not ReportKind.SLOTS or is_stepped or clock() - press.began_at > _LAPSES
+        is_final = state is ReportState.COUNTED or (state is ReportState.IDLE and may_be_idle)
+        if press.row and not is_final:
+            book.differences.append(f"{press}: {state.value if state else 'lost after its 202'}")
+    for desk in looks.desks:
+        mine = [press for press, _ in presses if press.desk_id == desk.id]
+        right = [press for press, is_stepped in presses if press in mine and not is_stepped]
+        found = _check_story(mine, right, told[desk.id], journal)
+        book.differences += [f"{desk.id}: {each}" for each in found]
+        book.counts["looks"] += sum(press.row is not None for press in mine)
+        book.counts["told of looks"] += sum(map(len, told[desk.id].values()))
+    return book
+
+
+def _read_told(engine: sa.Engine, inbox: InboxReader) -> Told:
+    query = sa.select(Notification.id, Notification.params["desk_id"].astext)
+    with engine.connect() as connection:
+        rows = connection.execute(query.where(Notification.kind == SLOT_DETECTED))
+        desk_of = {str(key): str(desk) for key, desk in rows}
+    told: Told = defaultdict(lambda: defaultdict(list))
+    for message in inbox.messages():
+        for desk in {desk_of[each] for each in message.notifications & desk_of.keys()}:
+            its = {each for each in message.notifications if desk_of.get(each) == desk}
+            told[desk][message.channel, message.address].append((message, its))
+    return told
+
+
+def _check_story(
+    presses: Sequence[Press], right: Sequence[Press], told: Mapping[Reached, Came], journal: OpeningJournal
+) -> Iterator[str]:
+    """Yield who was told too much or too little; `right`: what was pressed by a clock that was right.
+
+    By a clock that is a day ahead what was open has lapsed, and another opening is told.
+    """
+    kept = [each for each in right if each.row and each.kind is ReportKind.SLOTS]
+    is_sure = bool(_list_sure(kept)) and kept[-1].began_at - kept[0].began_at < _CONFIRMED
+    is_denied = any(each.kind is ReportKind.NONE for each in presses)
+    sure_at = min(_list_sure(presses), default=clock())
+    reached = {to: person for person in WATCHERS for to in person.addresses.items()}
+    for to in reached.keys() | told.keys():
+        channel, person, came = to[0], reached.get(to), told.get(to, ())
+        may = person is not None and (person is not FREE or channel in _UNPAID)
+        may_in_doubt = person is DOUBTER and channel in _UNPAID
+        is_due = is_sure and may and (may_in_doubt or person is not DOUBTER)
+        if not came and (is_due or (may_in_doubt and kept and not is_denied)):
+            yield f"never told to {to[1]}"
+        if came and not (may_in_doubt or (may and came[0][0].received_at >= sure_at - CLOCKS)):
+            yield f"told to {to[1]} at {came[0][0].received_at:%H:%M:%S}, who asked for nothing in doubt"
+        for (one, its), (_, others) in pairwise(came):
+            is_copy, is_unheard = its & others, may_be_unheard(one.received_at, channel.value, journal)
+            if not (is_unheard if is_copy else right != presses):
+                yield f"told twice to {to[1]}"
+
+
+def _list_sure(presses: Sequence[Press]) -> list[datetime]:
+    """Return when slots were pressed that make them sure: by trusted people, and by others than the first."""
+    slots = [each for each in presses if each.kind is ReportKind.SLOTS]
+    return [each.began_at for each in slots if each.is_trusted or each.person != slots[0].person]
+
+
+def _is_stepped(press: Press, journal: OpeningJournal) -> bool:
+    end = press.answered_at or clock()
+    spells = [spell for spell in journal.spells if spell.clock_offset]
+    return any(
+        each.began_at - _STEPPED <= end and press.began_at <= (each.ended_at or end) + _STEPPED
+        for each in spells
+    )

@@ -15,6 +15,7 @@ from deploy.local.processes import wait_until
 from deploy.local.stack import RestartableServer, Stack
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell
+from tests.lab.chaos.looks import Looks
 from tests.lab.chaos.outside import SandboxControl
 from tests.lab.chaos.processes import ChaosProcesses, ProofStore
 from tests.lab.chaos.shop import Shop
@@ -35,6 +36,7 @@ class Field:
     engine: sa.Engine
     store: ProofStore
     shop: Shop
+    looks: Looks
     redis_snapshot: Path
     rng: random.Random
     small_disk: bool

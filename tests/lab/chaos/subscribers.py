@@ -76,10 +76,10 @@ def entitled(desk_id: str) -> set[Reached]:
     return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
 
 
-def settle_in(desks: Iterable[Desk]) -> None:
-    """Write everybody with contacts, grants and alerts, and tell the planner."""
+def settle_in(desks: Iterable[Desk], people: Iterable[Person] = PEOPLE) -> None:
+    """Write people with contacts, grants and alerts, and tell the planner."""
     known = list(desks)
-    for person in PEOPLE:
+    for person in people:
         email, *others = person.addresses.items()
         user = add_user(email[1], calls_from=time(0), calls_until=time(23, 59)).id
         for channel, address in others:
