@@ -9,6 +9,11 @@ READY  := $(VENV)/.ready
 JOBS   ?= 6
 CHAOS   = tests/whole/test_chaos.py
 FUZZ   ?= 30
+EXTRACT = $(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l lazy_gettext mark" \
+            --no-location --omit-header --sort-output
+# What binds: in no catalogue but the English one (api/ground/translations.py)
+LAW    := $(addprefix api/pages/,plan/declaration_words.py $(addprefix templates/,declarations cancellations \
+            $(addsuffix .html,plan/order plan/_boxes plan/_note plan/withdrawal plan/cancellation)))
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
             --custom-compile-command "make lock"
 
@@ -97,10 +102,10 @@ format: setup ## Let ruff mend what it can
 
 texts: setup ## Bring the catalogues of the pages up to date with templates and code
 	@mkdir -p .state
-	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l lazy_gettext mark" \
-	  --no-location --omit-header --sort-output --output-file .state/texts.pot api
-	@for language in en ar; do $(BIN)/pybabel --quiet update --locale $$language --input-file .state/texts.pot \
-	  --output-file api/pages/texts/$$language.po --omit-header --ignore-obsolete --no-fuzzy-matching --width 110; done
+	@$(EXTRACT) --output-file .state/texts.pot api
+	@$(EXTRACT) --output-file api/pages/texts/law.pot $(LAW)
+	@for file in api/pages/texts/*.po; do $(BIN)/pybabel --quiet update --locale $$(basename $$file .po) \
+	  --input-file .state/texts.pot --output-file $$file --omit-header --ignore-obsolete --no-fuzzy-matching --width 110; done
 
 messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer)
 	@$(BIN)/python -m tests.notifier.content.message_page $(ARGS)

@@ -16,6 +16,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from api.auth.logins import LoginChange, open_login
+from api.ground.translations import LANGUAGES, translate
 from api.models.base import session
 from api.models.user import Role, User
 from api.web.auth import issue_tokens
@@ -26,11 +27,8 @@ from tests.factories import EMAIL, PASSWORD, add_account, add_grant, give_role
 COOKIES = ("__Host-access", "__Host-refresh", "__Host-session")
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path", "rect", "circle", "use", "line"}  # fmt: skip
 
-PRIVATE_SERVICE = (
-    "RDVPriority est un service privé, sans lien avec l’administration. Les rendez-vous en préfecture sont gratuits.",
-    "RDVPriority is a private service with no link to the authorities. Appointments at a prefecture are free of charge.",
-    "RDVPriority خدمة خاصة لا صلة لها بالإدارة. المواعيد في المحافظة مجانية.",
-)
+_PRIVATE = "RDVPriority est un service privé, sans lien avec l’administration. Les rendez-vous en préfecture sont gratuits."
+PRIVATE_SERVICE = [translate(_PRIVATE, each) for each in LANGUAGES]
 
 
 @dataclass(frozen=True)
@@ -323,7 +321,7 @@ def check_page(response: TestResponse) -> Page:
 
 def _check_head(page: Page) -> None:
     root = dict(page.tags)["html"]
-    assert root["lang"] in ("fr", "en", "ar")
+    assert root["lang"] in LANGUAGES
     assert root["dir"] == ("rtl" if root["lang"] == "ar" else "ltr")
     assert len(page.headings) == 1, page.headings
     heading, title = (" ".join(each.split()) for each in (page.headings[0], page.title))

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from api.ground.translations import put_beside
 from api.models.user import AFTER_REPORT, Contact, ContactState, User
 from configs.ground.clock import clock
 
@@ -39,9 +40,9 @@ def _read_version(version: str) -> dict[str, dict[str, str]]:
 
 
 def read_consent_text(subject: str, language: str, version: str | None = None) -> str:
-    """Return what is shown about a channel or HEALTH, in French where it is not in the language."""
+    """Return what is shown about a channel or HEALTH: where it is not in the language, in French and English."""
     texts = _read_version(version or list_versions()[0])[subject]
-    return texts.get(language, texts[_BINDING])
+    return texts.get(language) or put_beside(texts[_BINDING], texts["en"])
 
 
 def describe_consent(subject: str, place: str, at: datetime) -> dict[str, Any]:

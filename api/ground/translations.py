@@ -1,18 +1,26 @@
 """Texts that people read on pages and in files: code and templates have the French ones, a catalogue the others.
 
-`pages/texts/<language>.po` is read when first used: nothing is compiled, so that nothing can be out of date.
+`pages/texts/<language>.po` is read when first used: nothing is compiled, so that nothing can be out of date. What
+binds (`law.pot`: order, withdrawal, end of a contract) is in no catalogue but the English one, until a native speaker
+has read a translation: other languages have the French text with the English one beside it.
 """
 
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-LANGUAGES = {"fr": "Français", "en": "English", "ar": "العربية"}  # the first one where nothing else is known
-_SOURCE = "fr"
+from configs.ground.text import FRENCH, FRENCH_AND_ENGLISH, MESSAGE_LANGUAGES
+
+_WHOLE = {"fr", "en", "ar", "es", "pt", "de", "ru", "zh", "hi"}  # whose catalogue has no hole
+# That pages are offered in
+LANGUAGES = {code: name for code, name in MESSAGE_LANGUAGES.items() if code in _WHOLE}
+_ENGLISH = "en"
+_BESIDE = "fr-en"  # English, but for what binds
 _TEXTS = Path(__file__).parents[1] / "pages" / "texts"
 
 
@@ -26,20 +34,39 @@ def translate(text: str, language: str) -> str:
     return str(load_translations(language).gettext(text))
 
 
+def put_beside(french: str, english: str) -> str:
+    """Return what binds with its English translation, in its own direction of writing."""
+    return f"\N{FIRST STRONG ISOLATE}{french} · {english}\N{POP DIRECTIONAL ISOLATE}"
+
+
 def load_translations(language: str) -> Translations:
     """Return all texts in a language; in French where pages have no other."""
-    return _read_texts(language if language in LANGUAGES else _SOURCE)
+    return _read_texts(language if language in LANGUAGES else FRENCH)
 
 
 @cache
 def _read_texts(language: str) -> Translations:
-    is_source = language == _SOURCE  # whose texts are the names of all others
-    path = _TEXTS / f"{'en' if is_source else language}.po"
-    with path.open("rb") as file:
-        catalogue = read_po(file, locale=language, abort_invalid=True)
-    for message in catalogue if is_source else ():
-        message.string = message.id
+    is_own = language not in (FRENCH, _BESIDE)
+    counts_as = language if language != _BESIDE else _ENGLISH
+    catalogue = _read_catalogue(f"{language if is_own else _ENGLISH}.po", counts_as)
+    binding = {each.id for each in _read_catalogue("law.pot", None)} if language == _BESIDE else ()
+    for message in catalogue:
+        if language == FRENCH:  # whose texts are the names of all others
+            message.string = message.id
+        elif message.id in binding:
+            message.string = put_beside(str(message.id), str(message.string))
+        elif not any(message.string or ()):
+            message.string = ""  # left to what is beside
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return Translations(compiled)
+    texts = Translations(compiled)
+    if is_own and language not in FRENCH_AND_ENGLISH:
+        texts.add_fallback(_read_texts(_BESIDE))
+    return texts
+
+
+def _read_catalogue(name: str, language: str | None) -> Catalog:
+    """Read a file; `language` says how its texts count."""
+    with (_TEXTS / name).open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)

@@ -6,7 +6,6 @@ dates, and is an hour off in summer; every program shows an instant in UTC by it
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone
@@ -14,9 +13,8 @@ from icalendar import Calendar, Event, Timezone
 from api.ground.translations import mark, translate
 from api.prefectures.watch_states import KnownRelease
 from configs.ground.clock import clock
+from configs.ground.text import Language
 from configs.world.prefecture import Prefecture, Procedure
-
-FeedLanguage = Literal["fr", "en", "ar"]
 
 CALENDAR_TYPE = "text/calendar"
 _DOMAIN = "rdvpriority.fr"
@@ -29,7 +27,7 @@ _ANNOUNCED = {
 
 
 def write_feed(
-    releases: Sequence[KnownRelease], place: Prefecture, procedure: Procedure, language: FeedLanguage
+    releases: Sequence[KnownRelease], place: Prefecture, procedure: Procedure, language: Language
 ) -> bytes:
     """Return the feed of one prefecture and procedure."""
     calendar = Calendar.new(
@@ -48,7 +46,7 @@ def write_feed(
     return body
 
 
-def _build_event(release: KnownRelease, place: Prefecture, language: FeedLanguage) -> Event:
+def _build_event(release: KnownRelease, place: Prefecture, language: Language) -> Event:
     desk = release.desk
     return Event.new(
         # An announcement that moves is another event, and the old one is no longer in the feed.

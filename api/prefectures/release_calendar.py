@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from api.ground.errors import invalid
 from api.ground.schemas import Answer, Body, FieldError
-from api.prefectures.calendar_feed import FeedLanguage, write_feed
+from api.prefectures.calendar_feed import write_feed
 from api.prefectures.queries import list_serving_desks
 from api.prefectures.watch_states import Announcer, KnownRelease, list_releases, read_watch_states
 from configs.ground.clock import clock
+from configs.ground.text import Language
 from configs.world.prefecture import Prefecture, Procedure, WatchLevel, prefectures
 
 _AHEAD = timedelta(weeks=8)
@@ -29,7 +30,7 @@ class FeedQuery(Body):
     """Which procedure, and the language of the entries."""
 
     procedure: Procedure
-    language: FeedLanguage = "fr"
+    language: Language = "fr"
 
 
 class ReleaseEntry(Answer):
@@ -82,7 +83,7 @@ def build_calendar_key(query: CalendarQuery) -> str:
     return f"calendar:{query.prefecture or 'all'}:{query.procedure or 'all'}"
 
 
-def build_feed_key(place: Prefecture, procedure: Procedure, language: FeedLanguage) -> str:
+def build_feed_key(place: Prefecture, procedure: Procedure, language: Language) -> str:
     """Return under which key a feed is cached."""
     return f"feed:{place.id}:{procedure}:{language}"
 
@@ -99,7 +100,7 @@ def read_calendar(
     return ReleaseCalendar(ends_at=clock() + _AHEAD, items=items)
 
 
-def read_feed(session: Session, place: Prefecture, procedure: Procedure, language: FeedLanguage) -> bytes:
+def read_feed(session: Session, place: Prefecture, procedure: Procedure, language: Language) -> bytes:
     """Return the same for one prefecture as an iCalendar feed."""
     return write_feed(_read_releases(session, [place], procedure), place, procedure, language)
 

@@ -51,7 +51,7 @@ def fix_language(language: str) -> None:
 
 
 def read_language() -> str:
-    """Return the language of this answer: `fr`, `en` or `ar`."""
+    """Return the language of this answer, one of those that pages have."""
     locale = get_locale()
     return locale.language if locale else _DEFAULT
 

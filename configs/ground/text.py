@@ -21,7 +21,7 @@ MESSAGE_LANGUAGES = {
     "ru": "Русский",
     "zh": "中文",
     "hi": "हिन्दी",
-}  # of messages, by the code that accounts and alerts have; docs/messages.md#languages
+}  # by the code that accounts, alerts and pages have; docs/messages.md#languages
 if TYPE_CHECKING:
     Language = str
 else:
@@ -63,7 +63,7 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\
 
 
 def choose_page_language(language: str) -> str:
-    """Return the language of the pages, of what an order agrees to, and of Stripe's pages."""
+    """Return the language of what an order agrees to, and of Stripe's pages."""
     return language if language in FRENCH_AND_ENGLISH else FRENCH
 
 

@@ -16,7 +16,7 @@ Link = Annotated[Text, Field(pattern=r"^https://")]
 
 
 class Words(Strict):
-    """A text in each language of the pages."""
+    """A text: pages in other languages have the English one."""
 
     fr: Text
     en: Text

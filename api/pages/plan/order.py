@@ -35,6 +35,7 @@ from api.users.channel_setup import read_channel_setup
 from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
 from configs.ground.clock import clock
+from configs.ground.text import FRENCH_AND_ENGLISH
 from configs.settings import settings
 from configs.world.plan import PlanName, plan
 from configs.world.sales_terms import find_newest_version, read_consent
@@ -229,6 +230,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         "terms_version": version,
         "sentences": read_consent(version, language),
         "sentences_language": language,
+        "beside": read_consent(version, "en") if account.language not in FRENCH_AND_ENGLISH else {},
         "methods": settings().stripe_payment_methods,
         "newest_paid": find_newest_paid(),  # id of the newest paid order
         "note": build_note(quote) if quote else None,

@@ -2,7 +2,7 @@
 
 from datetime import date
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Response, render_template, request, url_for
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api.ground.errors import not_found
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_place_options, write_slug
-from api.prefectures.calendar_feed import CALENDAR_TYPE, FeedLanguage
+from api.prefectures.calendar_feed import CALENDAR_TYPE
 from api.prefectures.release_calendar import (
     CalendarQuery,
     ReleaseCalendar,
@@ -94,7 +94,7 @@ def send_feed(prefecture: str, procedure: str) -> Response:
     place, wish = prefectures().get(prefecture), find_procedure(procedure)
     if place is None or wish is None:
         raise not_found("calendar: /calendrier leads to those that exist")
-    language = cast("FeedLanguage", read_language())  # the pages have the same ones
+    language = read_language()
     return answer_cached_bytes(
         build_feed_key(place, wish, language),
         lambda s: read_feed(s, place, wish, language),

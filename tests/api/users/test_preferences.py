@@ -234,7 +234,8 @@ def test_each_version_says_each_subject_in_each_language() -> None:
         for subject in _list_subjects(version):
             said = {consents.read_consent_text(subject, each, version) for each in ("fr", "en", "ar")}
             assert len(said) == 3
-    assert consents.read_consent_text("sms", "tlh") == consents.read_consent_text("sms", "fr")
+    both = [consents.read_consent_text("sms", each) for each in ("fr", "en")]
+    assert consents.read_consent_text("sms", "tlh").strip("\u2068\u2069") == " · ".join(both)
 
 
 SECRETS = "new-secret-new-secret,old-secret-old-secret"

@@ -56,6 +56,7 @@ _VARIANTS = (
     Variant("dark", 1280, theme="dark"),
     Variant("ar", 1280, language="ar"),
     Variant("ar-narrow", 390, 844, language="ar", theme="dark"),
+    *(Variant(f"{each}-narrow", 390, 844, language=each) for each in ("de", "ru", "zh", "hi")),
 )
 # The pictures of the documentation: page, window. They show what fits into it.
 _DOCS_SHOTS = {

@@ -17,6 +17,7 @@ from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
+from api.ground.translations import LANGUAGES, translate
 from api.pages.assets import build_asset_url, list_assets, read_asset
 from api.pages.forms import Form
 from api.pages.headers import build_policy, list_payment_hosts
@@ -25,9 +26,15 @@ from configs.ground.brand import BRAND
 from tests.clients import Browser
 from tests.in_turn import in_turn
 
-TRANSLATED = ("en", "ar")
+TRANSLATED = [each for each in LANGUAGES if each != "fr"]
+STATUTORY = {  # https://www.legifrance.gouv.fr/codes/article_lc/LEGIARTI000044142644 and its neighbours
+    "commande avec obligation de paiement",
+    "renoncer au contrat ici",
+    "confirmer la rétractation",
+    "résilier votre contrat",
+    "notification de la résiliation",
+}
 TEXTS = Path("api/pages/texts")
-SOURCES = ("api",)
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%(?!\()|<[^>]*>")
 
 
@@ -37,14 +44,15 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%(?!\()|<[^>]*>")
         ("", "", None, "fr"),
         ("", "en-GB,en;q=0.9", None, "en"),
         ("", "ar-MA", None, "ar"),
-        ("", "de", None, "fr"),
+        ("", "de", None, "de"),
         ("", "fr-FR,en-US;q=0.7,en;q=0.3", None, "fr"),
         ("", "ar-MA,fr;q=0.5", None, "ar"),
         ("", "en-GB,fr;q=0.9", None, "en"),
         ("", "fr-CA, en;q=0.9", None, "fr"),
         ("", "fr;q=0.4, AR_ma;q=0.6", None, "ar"),
-        ("", "de,en;q=0.5", None, "en"),
-        ("", "de-CH,*;q=0.5,ar;q=0", None, "fr"),
+        ("", "it,en;q=0.5", None, "en"),
+        ("", "it-CH,*;q=0.5,ar;q=0", None, "fr"),
+        ("", "zh-Hant-TW", None, "zh"),
         ("", "en", "fr", "fr"),
         ("?lang=ar", "en", "fr", "ar"),
         ("?lang=xx", "en", None, "en"),
@@ -86,32 +94,53 @@ def read(path: Path) -> list[Message]:
 
 @pytest.mark.journey
 def test_the_catalogues_have_the_texts_of_templates_and_code_and_no_others(tmp_path: Path) -> None:
-    found = tmp_path / "texts.pot"
-    options = (
-        "--mapping-file",
-        "pyproject.toml",
-        "--keywords",
-        "_l lazy_gettext mark",
-        "--output-file",
-        str(found),
-    )
-    subprocess.run(
-        [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract", *options, *SOURCES],
-        check=True,
-    )
-    wanted = {str(each.id) for each in read(found)}
+    wanted = extract(tmp_path, "api")
     for language in TRANSLATED:
         assert {str(each.id) for each in read(TEXTS / f"{language}.po")} == wanted, "run `make texts`"
+    law = subprocess.run(
+        ["make", "-s", "--eval", "law: ; @echo $(LAW)", "law"], check=True, capture_output=True, text=True
+    )
+    binding = {str(each.id) for each in read(TEXTS / "law.pot")}
+    assert binding == extract(tmp_path, *law.stdout.split()), "run `make texts`"
+
+
+def extract(folder: Path, *sources: str) -> set[str]:
+    """Return the texts of files and folders."""
+    options = ("--mapping-file", "pyproject.toml", "--keywords", "_l lazy_gettext mark")
+    command = (sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract", *options)
+    found = folder / "texts.pot"
+    subprocess.run([*command, "--output-file", str(found), *sources], check=True)
+    return {str(each.id) for each in read(found)}
 
 
 @in_turn("language", TRANSLATED)
 def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
+    left_french = list_holes("ar") if language != "en" else set()  # the same in each language
+    assert list_holes(language) == left_french
     for message in read(TEXTS / f"{language}.po"):
         assert not message.fuzzy, message.id
+        if str(message.id) in left_french:
+            continue
         wanted = sorted(set(_PLACEHOLDER.findall(parts(message.id)[-1])))
         for text in parts(message.string):
-            assert text, f"{message.id!r} is not translated"
+            assert text, f"a form of {message.id!r} is not translated"
             assert sorted(set(_PLACEHOLDER.findall(text))) == wanted, text
+
+
+def list_holes(language: str) -> set[str]:
+    return {str(each.id) for each in read(TEXTS / f"{language}.po") if not any(each.string or ())}
+
+
+def test_what_binds_is_french_with_english_beside_in_languages_that_no_native_has_read() -> None:
+    binding = {str(each.id) for each in read(TEXTS / "law.pot")}
+    assert list_holes("ar") <= binding
+    assert list_holes("ar") >= STATUTORY
+    for language in set(TRANSLATED) - {"en"}:
+        found = translate("commande avec obligation de paiement", language)
+        assert (
+            found.strip("\u2068\u2069")
+            == "commande avec obligation de paiement · order with obligation to pay"
+        )
 
 
 def test_each_language_counts_in_its_own_way(app: Flask) -> None:
