@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
+from flask import Response
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import Field
@@ -12,6 +13,7 @@ from api.ground.schemas import Body
 from api.models.report import MOST_DAYS, Report, ReportKind
 from api.pages.forms import Texts
 from api.reports.service import counts_for_something
+from configs.world.desk import Desk
 
 _OTHER_DAYS = _l("Écrivez des jours à venir, dans l’année.")
 TEXTS: Texts = {
@@ -36,6 +38,12 @@ class LookForm(Body):
     kind: ReportKind
     days: Annotated[list[date], Field(max_length=MOST_DAYS, default_factory=list)]
     alert: UUID | None = None
+
+
+def lead_away(desk: Desk) -> Response:
+    """Lead to a desk's official page by no page of ours, whose referrer would name us."""
+    away = {"Location": desk.url, "Referrer-Policy": "no-referrer"}
+    return Response(status=303, headers=away, mimetype="text/plain")
 
 
 def thank_for(made: Report) -> str:

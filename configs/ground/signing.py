@@ -222,6 +222,12 @@ class ReportLook(Link, word="look", lifetime=3600.0):
     notification: UUID
 
 
+class OpenPage(Link, word="page", lifetime=3600.0):
+    """Leads to the page of the desk that a reply in a chat names, and notes from which network: it signs nobody in."""
+
+    notification: UUID
+
+
 class MoveReminders(Link, word="reminder"):
     """Moves the reminders of an appointment."""
 

@@ -25,6 +25,7 @@ from api.models.bot_buttons import (
 )
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
+from configs.ground.signing import OpenPage, write_link
 from configs.ground.text import MESSAGE_LANGUAGES, write_time
 from configs.world.prefecture import desks
 from notifier.content.desk_location import location_of, name_desk, name_place
@@ -191,9 +192,8 @@ def _describe_looks(due: DueMessage, view: str) -> TemplateContext:
         for seen in ("slots", "none", "unseen")
     ]
     replaces = due.params.get("replaces", "")
-    return TemplateContext(
-        values, found[0].url, choices=tuple((each,) for each in buttons), replaces=replaces
-    )
+    page = write_link(OpenPage(due.row.id))
+    return TemplateContext(values, page, choices=tuple((each,) for each in buttons), replaces=replaces)
 
 
 def name_edit(contact_id: UUID | None, message: str) -> str:

@@ -33,6 +33,7 @@ PURPOSES: list[tuple[signing.Link, str, timedelta | None]] = [
     (signing.StopAlerts((ID, uuid4())), "stop", 30 * DAY),
     (signing.AnswerAlert(ID), "answer", 30 * DAY),
     (signing.ReportLook(ID), "look", HOUR),
+    (signing.OpenPage(ID), "page", HOUR),
     (signing.MoveReminders(ID), "reminder", 30 * DAY),
     (signing.TellHowItWent(ID, well=False), "went", 30 * DAY),
     (signing.AcknowledgeIncident(1, ID), "incident", 30 * DAY),

@@ -67,6 +67,11 @@ def pressed(message: "Message") -> list[AlertButton]:
     return [each for each in read if isinstance(each, AlertButton)]
 
 
+def test_a_look_leads_to_the_page_by_a_link_that_notes_it(whole: "Running", camille: world.Person) -> None:
+    reply(camille, "look", desks=[f"{world.PREFECTURE}/naturalisation-evry"])
+    assert "/l/page." in str(newest(whole).draft.buttons[0].url)
+
+
 def test_the_alerts_are_listed_with_what_can_be_done(whole: "Running", camille: world.Person) -> None:
     made = [
         world.alert(camille, name="Maman <b>"),

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from api.models.base import Base, engine
 from api.pages.assets import compute_version
 from api.pages.public.legal import list_versions
-from configs.ground.signing import LINK_KINDS, ShowProof, ShowSlots, find_kind
+from configs.ground.signing import LINK_KINDS, OpenPage, ShowProof, ShowSlots, find_kind
 from tests.browser_keys import subscribe
 from tests.clients import Page, check_page
 
@@ -57,6 +57,7 @@ PAGES = {
     "links.show_link places": "/l/{places}",
     "links.show_link look": "/l/{look}",
     "links.show_link help": "/l/{help}",
+    "links.show_link page": "/l/{page}",
     "looks.show_desk": "/guichets/melun_77/visa",
     "looks.open_page": "/guichets/melun_77/visa/ouvrir",
     "people.show_people": "/organisation/people?state=waiting",
@@ -329,14 +330,14 @@ def _list_plain(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def list_samples(samples: Iterable[str]) -> set[str]:
-    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/prefectures; that of slots has no form.
+    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/prefectures; those of slots and of a page have no form.
 
     Raises:
         AssertionError: a kind of link has none.
     """
     named = {tuple(each.split()) for each in samples}
     kinds = {each[1] for each in named if len(each) > 1}
-    assert {find_kind(each) for each in kinds} | {ShowProof, ShowSlots} == set(LINK_KINDS.values())
+    assert {find_kind(each) for each in kinds} | {OpenPage, ShowProof, ShowSlots} == set(LINK_KINDS.values())
     return {each[0] for each in named}
 
 

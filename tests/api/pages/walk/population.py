@@ -115,6 +115,7 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
     about = factories.add_message(user_id, kind="slot_alert", params={"desk_id": "melun_77/visa"})
     links = {
         "look": signing.write_token(signing.ReportLook(about)),
+        "page": signing.write_token(signing.OpenPage(about)),
         "reminder": signing.write_token(signing.MoveReminders(appointment.id)),
         "went": signing.write_token(signing.TellHowItWent(appointment.id, well=True)),
         "answer": signing.write_token(signing.AnswerAlert(message)),
