@@ -198,7 +198,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # What people report; `background` parts it from them
     "reports": {
         "api": _ADD, "background": "SELECT, UPDATE (user_id, networks), DELETE", "crawler": "SELECT, UPDATE",
-        "notifier": "SELECT (user_id, desk_id, seen_at)", "reader": _READ,
+        "notifier": "SELECT (user_id, desk_id, kind, seen_at, state)", "reader": _READ,
     },
     "page_openings": {"api": _ADD, "background": _DROP},
     "network_salts": {"api": _ADD, "crawler": _DROP},

@@ -171,6 +171,16 @@ def read_standings(session: Session, about: Iterable[Desk]) -> dict[str, Standin
     return {key: found.get(key) or Standing(desk, _judge_file(desk)) for key, desk in known.items()}
 
 
+def is_desk_reported(session: Session, desk_id: str) -> bool:
+    """Return whether people watch a desk, and no operator has stopped it or its host: the notifier's part of it."""
+    desk = desks().get(desk_id)
+    if desk is None or not desk.schedulable or desk.watch is not WatchLevel.PEOPLE:
+        return False
+    stopped = sa.select(HostState.host).where(HostState.host == desk.host, HostState.stopped_at.is_not(None))
+    is_paused = sa.exists().where(DeskState.id == desk_id, DeskState.paused_at.is_not(None))
+    return not session.scalar(sa.select(sa.or_(stopped.exists(), is_paused)))
+
+
 def find_watchable_desks(session: Session) -> list[Desk]:
     """Return the desks whose slots checks can see now."""
     seen = (desk for desk in desks().values() if desk.shows_slots)

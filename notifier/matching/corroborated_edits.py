@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.base import is_any_of
 from api.models.notice import Notice
 from api.models.slot import Detection
 from api.models.user import Channel
@@ -68,10 +69,12 @@ def edit_doubts(session: Session, detection: Detection) -> list[UUID]:
 
 def _edit_notices(session: Session, detection: Detection, rows: Any) -> None:
     slots, contents = read_slots(session, {row.slots for row in rows}), ContentCache()
+    alike: dict[tuple[UUID, str, str], list[UUID]] = defaultdict(list)
     for row in rows:
-        doubt = session.get_one(Detection, row.detection_id)
-        opening = SlotOpening(doubt, tuple(slots[row.slots]), detection.seen_at)
-        values = {"openings": [contents.values_of(opening, row.language)]}
-        text = render_notice("slot_detected", row.language, values)
-        edited = sa.update(Notice).where(Notice.id == row.id)
+        alike[row.detection_id, row.slots, row.language].append(row.id)
+    for (doubt_id, named, language), ids in alike.items():
+        doubt = session.get_one(Detection, doubt_id)
+        opening = SlotOpening(doubt, tuple(slots[named]), detection.seen_at)
+        text = render_notice("slot_detected", language, {"openings": [contents.values_of(opening, language)]})
+        edited = sa.update(Notice).where(is_any_of(Notice.id, ids))
         session.execute(edited.values(title=text.title, body=text.body))

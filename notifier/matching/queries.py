@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import FREE_ALERTS, Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray
-from api.models.desk import DeskState, HostState, Source
+from api.models.desk import Source
 from api.models.notification import (
     PAID_CHANNELS,
     Match,
@@ -27,11 +27,13 @@ from api.models.notification import (
     read_ranges,
     write_ranges,
 )
+from api.models.report import Report, ReportKind, ReportState
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import AFTER_REPORT, Channel, Contact, ContactState, Grant, User
+from api.models.watchability import is_desk_reported
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import PlanName, plan, rank_plan
-from configs.world.prefecture import Procedure, WatchLevel, desks
+from configs.world.prefecture import Procedure
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
 from notifier.delivery.reader_wishes import CHOSE_TIMES
@@ -39,6 +41,8 @@ from notifier.delivery.reader_wishes import CHOSE_TIMES
 _PAID_AGAIN = timedelta(hours=5.5)  # bounced SMS and calls are repeated this much later: each costs
 # Matches are searched from this long before a slot opened: the clocks of crawler and database differ.
 _CLOCKS_DIFFER = timedelta(days=1)
+# Whose own look saw the same slots that long before is not told of them.
+_OWN_LOOK = timedelta(minutes=10)
 
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
 
@@ -134,7 +138,7 @@ def candidates(
     `most` + 1 targets are returned; if there are more, which ones is undefined.
     """
     is_report = detection.source is Source.REPORT
-    if is_report and not _is_reported(session, detection.desk_id):
+    if is_report and not is_desk_reported(session, detection.desk_id):
         return []
     query = _select_candidates(
         some=alert_ids is not None, ordered=most is None, is_report=is_report, in_doubt=in_doubt
@@ -145,16 +149,6 @@ def candidates(
         for alert_id, user_id, version, language, *limits, name, wants_call in session.execute(query, given)
     ]
     return found if most is None else sorted(found, key=lambda each: each.alert_id)
-
-
-def _is_reported(session: Session, desk_id: str) -> bool:
-    """Return whether people watch a desk, and no operator has stopped it or its host."""
-    desk = desks().get(desk_id)
-    if desk is None or not desk.schedulable or desk.watch is not WatchLevel.PEOPLE:
-        return False
-    stopped = sa.select(HostState.host).where(HostState.host == desk.host, HostState.stopped_at.is_not(None))
-    is_paused = sa.exists().where(DeskState.id == desk_id, DeskState.paused_at.is_not(None))
-    return not session.scalar(sa.select(sa.or_(stopped.exists(), is_paused)))
 
 
 @lru_cache(maxsize=8)
@@ -178,6 +172,7 @@ def of_waiting(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
         "prefecture_id": detection.prefecture_id,
         "procedures": sorted({*detection.procedures} & {*Procedure}),
         "entitled_at": entitled_at,
+        "looked_since": detection.seen_at - _OWN_LOOK,
     }
 
 
@@ -186,7 +181,8 @@ def select_waiting(
 ) -> sa.Select[*tuple[Any, ...]]:
     """Return the query for alerts (all, or `some` that are named) that wait at a desk and whose user is entitled.
 
-    What people report (`is_report`) needs no plan: three alerts of a person are told of it without one.
+    What people report (`is_report`) needs no plan: three alerts of a person are told of it without one. Who has just
+    reported the same is told nothing.
 
     Most users who wait hold no plan, so targets and grants are found by indexes alone, and rows are read of the few
     entitled only. For `some`, a part of a crowd, only the targets of these alerts are read.
@@ -214,7 +210,13 @@ def select_waiting(
         query = query.where(wishes_it.exists())
     at: sa.BindParameter[datetime] = given("entitled_at")
     entitled = sa.exists().where(Grant.user_id == Alert.user_id, Grant.starts_at <= at, Grant.ends_at > at)
-    return query.where(sa.or_(Alert.is_free, entitled, _is_among_free()) if is_report else entitled)
+    if not is_report:
+        return query.where(entitled)
+    own_look = sa.select(Report.user_id).where(
+        Report.user_id == Alert.user_id, Report.desk_id == given("desk_id"), Report.kind == ReportKind.SLOTS,
+        Report.state == ReportState.COUNTED, Report.seen_at > given("looked_since"),
+    )  # fmt: skip
+    return query.where(sa.or_(Alert.is_free, entitled, _is_among_free()), ~own_look.exists())
 
 
 def _is_among_free() -> sa.ColumnElement[bool]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from api.models.notification import State
 from api.models.report import LOOK_REQUESTED
+from api.models.watchability import is_desk_reported
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import ReportLook, write_link
 from configs.ground.text import write_time
@@ -26,7 +27,7 @@ _OF_USE = timedelta(minutes=10)  # after the person saw them
 def _name_sight(due: DueMessage) -> TemplateContext | Skip:
     """Return where and when one person saw slots. Params: `desk_id`, `seen` (ISO 8601)."""
     desk, seen_at = desks().get(due.params["desk_id"]), datetime.fromisoformat(due.params["seen"])
-    if desk is None or not desk.schedulable:
+    if desk is None or not is_desk_reported(due.session, desk.id):
         return Skip(State.SKIPPED, "the desk is not watched any more")
     if due.now - seen_at > _OF_USE:
         return Skip(State.EXPIRED, "slots not seen lately")

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.answer import MatchAnswer
+from api.models.desk import Source
 from api.models.notification import WISHES, HeldFor, Match, Notification, Priority, State, waits_untold
 from api.models.slot import GoneReason, SlotRow, return_seconds
 from api.models.user import Channel, Contact, ContactState
+from api.models.watchability import is_desk_reported
 from configs.ground.message_groups import MessageGroup
 from configs.settings import Constant
 from notifier.content.message_kind_base import (
@@ -94,9 +96,16 @@ def _returns_until(slot: SlotRow) -> datetime:
 
 
 def read_matched_slots(session: Session, ids: Sequence[UUID], now: datetime) -> dict[UUID, Announcement]:
-    """Return, by notification, the alerts that still wait, and the slots that are still open, or may be again."""
+    """Return, by notification, the alerts that still wait, and the slots that are still open, or may be again.
+
+    What people reported of a desk is none once an operator has stopped it.
+    """
     announced = read_announcements(session, ids, _read_lately_open)
+    about = {each.detection.desk_id for each in announced.values() if each.detection.source is Source.REPORT}
+    read = {desk_id for desk_id in about if is_desk_reported(session, desk_id)}
     for each in announced.values():
+        if each.detection.desk_id in about - read:
+            each.slots = []
         each.missing = [slot for slot in each.slots if slot.gone_at and _returns_until(slot) > now]
         each.slots = [slot for slot in each.slots if slot.gone_at is None]
     return announced

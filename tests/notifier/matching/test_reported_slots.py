@@ -7,15 +7,16 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from api.models.desk import Source
+from api.models.desk import HostState, Source
 from api.models.notice import Notice
-from api.models.notification import Notification
+from api.models.notification import Notification, State
 from api.models.report import LOOK_REQUESTED
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, User
 from configs.ground.clock import clock
+from configs.world.prefecture import desks
 from notifier.jobs import deliver
-from tests.factories import add_report, change, one, rows
+from tests.factories import add_report, change, one, rows, save
 from tests.notifier import world
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ def test_in_doubt_those_who_asked_for_it_are_told_corroborated_all_others() -> N
     assert {each.params["source"] for each in rows(Notification)} == {"report"}
 
 
+def test_who_has_just_reported_them_is_told_nothing_of_it() -> None:
+    reporters = [waiting(told_in_doubt=True) for _ in range(2)]
+    usual = waiting()
+    for each in reporters:
+        add_report(each.id, desk_id=DESK, state="counted")
+    saw(saw(in_doubt=True), in_doubt=False)
+    world.rearm(desk_id=DESK)
+    assert told() == [(usual.id, Channel.EMAIL)]
+
+
 def test_at_most_five_who_agreed_are_asked_to_look_awake_three_times_a_day(
     frozen: time_machine.Traveller,
 ) -> None:
@@ -76,6 +87,24 @@ def test_at_most_five_who_agreed_are_asked_to_look_awake_three_times_a_day(
         assert min(5 * times, 17) <= sum(of_each) <= min(5 * times, 18)
         frozen.shift(timedelta(hours=1))
     assert {each for each, _ in told(LOOK_REQUESTED)} == {each.id for each in asked}
+
+
+def test_no_message_that_waits_leaves_once_an_operator_stopped_the_host() -> None:
+    asleep = {"quiet_from": time(0), "quiet_until": time(23, 59)}
+    for columns in (asleep, {"may_be_asked": True}):
+        waiting(**columns)
+    slots = world.slots(["open"], DESK)
+    change(SlotRow, source=Source.REPORT, in_doubt=True)
+    asked = world.matched(world.detection(slots, DESK, in_doubt=True, **REPORTED))
+    change(SlotRow, in_doubt=False)
+    written = world.matched(world.detection(slots, DESK, **REPORTED))
+    host = desks()[DESK].host
+    save(HostState(host=host, stopped_at=clock(), stop_reason="asked to", updated_at=clock()))
+    change(User, quiet_from=None, quiet_until=None)
+    change(Notification, next_attempt_at=clock(), held_for=None)
+    deliver(*map(str, asked + written))
+    states = [each.state for each in rows(Notification)]
+    assert (len(states), {*states} <= {State.SKIPPED, State.EXPIRED}) == (3, True)
 
 
 @pytest.mark.parametrize(
