@@ -138,6 +138,6 @@ def _comes_back(look: Look, before: Collection[Look], opening: Opening) -> bool:
 
 
 def _is_denied_twice(looks: Iterable[Look], since: datetime) -> bool:
-    """Return whether two unrelated people saw none since then."""
-    denials = [each for each in looks if not each.saw_slots and each.at >= since]
+    """Return whether two unrelated people saw none since then; who has no network is unrelated to nobody."""
+    denials = [each for each in looks if not each.saw_slots and each.at >= since and each.networks]
     return any(are_unrelated(one, other) for one, other in combinations(denials, 2))

@@ -87,7 +87,7 @@ class OpeningWriter:
             self.slots = self._write_slots(days or [_OPEN], at, in_doubt)
         elif action is Action.RETURN:
             self.slots = self._write_slots(self.slots, at, in_doubt, _LATELY)
-        else:
+        elif self.opening is None or (at, in_doubt) != (self.opening.seen_at, self.opening.in_doubt):
             _update_open(self.session, SlotRow.desk_id == self.desk.id, seen_at=at, in_doubt=in_doubt)
         news = self._add_days(days, at, in_doubt)
         if told := news if action in (Action.CONFIRM, Action.REPEAT) else self.slots.values():

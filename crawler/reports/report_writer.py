@@ -49,7 +49,9 @@ def write_reports(session: Session, desk_id: str) -> list[UUID]:
         each.state = ReportState.KEPT if is_kept else ReportState.IDLE
     if desk is None or is_kept or not waiting or not read_standings(session, [desk])[desk_id].is_reported:
         return []
-    return _judge_reports(session, desk, waiting, database_clock(session))
+    now = database_clock(session)
+    with session.no_autoflush:  # thousands of rows change by one statement at the end, not by one each
+        return _judge_reports(session, desk, waiting, now)
 
 
 def _judge_reports(session: Session, desk: Desk, waiting: Sequence[Report], now: datetime) -> list[UUID]:
