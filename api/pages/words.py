@@ -14,7 +14,7 @@ from api.outlook.schemas import WatchFacts
 from api.pages.context import write_duration
 from api.prefectures.schemas import DeskAnswer, MapTile
 from configs.ground.clock import clock
-from configs.world.desk import Desk, missing_token
+from configs.world.desk import Desk, WatchLevel, missing_token
 from configs.world.prefecture import host_rules
 
 _l = lazy_gettext
@@ -137,6 +137,7 @@ _REASONS = {
     Hindrance.PEOPLE: _l("Un captcha cache les places : ceux qui attendent ici se disent ce qu’ils voient."),
     Hindrance.HIDDEN: _l("Un captcha cache les places : nous voyons que la page existe, rien de plus."),
 }
+_UNREAD = _l("Pour le moment, nous ne demandons à personne de regarder cette page.")
 _STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
 _PROBED = _l("L’adresse connue est ancienne : nous regardons chaque jour si elle sert encore.")
 _UNDECIDED = _l("Nous n’avons pas encore vérifié que ce site accepte d’être consulté par un programme.")
@@ -173,6 +174,8 @@ def explain_desk(desk: Desk, hindrance: Hindrance | None) -> LazyString | None:
     """Return why no slots of a desk are seen now; None where they are."""
     if hindrance is None:
         return None
+    if hindrance is Hindrance.STOPPED and desk.watch is WatchLevel.PEOPLE:
+        return _UNREAD
     return _REASONS.get(hindrance) or _explain_unscheduled(desk)
 
 

@@ -153,7 +153,7 @@ def end_by_switch(people: list[Person], reader: Page, link: str, official: str) 
     order_host(official.split("/")[2], "asked to")
     for each in people:
         each.open(PAGE)
-        each.see("Nous avons arrêté de vérifier cette page pour le moment.")
+        each.see("Pour le moment, nous ne demandons à personne de regarder cette page.")
         expect(each.link("J’ouvre la page")).to_have_count(0)
         each.open(f"{PAGE}/ouvrir")
         expect(each.page).to_have_url(re.compile(re.escape(PAGE)))

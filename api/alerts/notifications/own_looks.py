@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from api.accounts.queries import find_entitlement
 from api.alerts.targets import find_desks
 from api.models.alert import Alert
 from api.models.desk import Source
 from api.models.notification import Match, Notification
-from api.models.report import LOOK_REQUESTED, Report
+from api.models.report import LOOK_REQUESTED, Report, ReportKind
 from api.models.slot import Detection
 from api.models.user import User
 from api.models.watchability import read_standings
@@ -25,6 +25,10 @@ from configs.world.prefecture import desks
 
 _SHOWN_FOR = timedelta(days=7)  # afterwards person and report part
 _MOST = 100
+_OWN_LOOK, _SAME = (
+    timedelta(minutes=10),
+    timedelta(hours=2),
+)  # who is told nothing (notifier/matching/queries.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class SeenOpening:
     name: str
     seen_at: datetime
     in_doubt: bool  # one untrusted person saw them
-    # `told`, `quiet` (held for quiet hours or a digest), `held` (a message was made, and not sent), `asked` to look,
+    # `own` (the person saw it, too), `confirmed` (told in doubt before), `told`, `quiet` (held for quiet hours or a
+    # digest), `held` (a message was made, and not sent), `asked` to look,
     # `unasked`, `doubt`, `paused`, `plan` or `limits`
     why: str
 
@@ -78,11 +83,18 @@ def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
     is_mine = sa.and_(Alert.id == Match.alert_id, Alert.user_id == user_id)
     is_matched = sa.exists().where(Match.detection_id == Detection.id, is_mine)
     own = sa.exists().where(Report.user_id == user_id, Report.desk_id == Detection.desk_id)
-    is_own = sa.and_(Detection.in_doubt, own.where(Report.seen_at == Detection.seen_at))
+    is_alone = sa.and_(Detection.in_doubt, own.where(Report.seen_at == Detection.seen_at))
+    just_before = Report.seen_at.between(Detection.seen_at - _OWN_LOOK, Detection.seen_at)
+    is_own = own.where(Report.kind == ReportKind.SLOTS, just_before)
+    doubt = aliased(Detection)
+    lately = doubt.seen_at.between(Detection.seen_at - _SAME, Detection.seen_at)
+    in_doubt = sa.exists().where(Match.detection_id == doubt.id, is_mine, doubt.in_doubt, lately)
+    was_told = sa.and_(~Detection.in_doubt, in_doubt.where(doubt.desk_id == Detection.desk_id))
+    before = sa.case((is_own, "own"), (was_told, "confirmed"), else_="")
     query = (
-        sa.select(Detection, is_matched, accepted, held_for)
+        sa.select(Detection, is_matched, accepted, held_for, before)
         .join(messages, sa.true())
-        .where(Detection.source == Source.REPORT, Detection.desk_id.in_(waits), ~is_own)
+        .where(Detection.source == Source.REPORT, Detection.desk_id.in_(waits), ~is_alone)
         .where(Detection.seen_at > clock() - _SHOWN_FOR)
         .order_by(Detection.seen_at.desc())
     )
@@ -90,11 +102,11 @@ def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
         SeenOpening(
             each.label, each.seen_at, each.in_doubt,
             "told" if at else "quiet" if held else "held" if matched
-            else _explain_doubt(user, (each.desk_id, each.seen_at.isoformat()) in asked)
-            if each.in_doubt and not user.told_in_doubt
+            else known or _explain_doubt(user, (each.desk_id, each.seen_at.isoformat()) in asked)
+            if known or (each.in_doubt and not user.told_in_doubt)
             else _explain_silence(waits[each.desk_id], has_plan=has_plan),
         )
-        for each, matched, at, held in session.execute(query.limit(_MOST))
+        for each, matched, at, held, known in session.execute(query.limit(_MOST))
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
@@ -14,7 +14,7 @@ from api.models.watchability import Hindrance
 from api.pages.area import Access, Area
 from api.pages.cookies import comes_from_elsewhere, lead_to
 from api.pages.forms import Form, write_problem
-from api.pages.look_forms import TEXTS, LookForm, thank_for
+from api.pages.look_forms import TEXTS, LookForm, lead_away, thank_for
 from api.pages.words import classify_watch, explain_desk
 from api.prefectures.watch_states import read_watch_states
 from api.reports.service import NewReport, note_opening, take_report
@@ -33,7 +33,9 @@ KINDS = {
 _BECAME = {
     ReportState.WAITING: _l("Reçu"),
     ReportState.COUNTED: _l("Compté"),
-    ReportState.IDLE: _l("Ne compte pas : rien n’a été vu, ou la page n’a pas été ouverte juste avant"),
+    ReportState.IDLE: _l(
+        "Ne compte pas : rien n’a été vu, la page n’a pas été ouverte juste avant, ou nous l’avons lu trop tard"
+    ),
     ReportState.KEPT: _l("Gardé pour nos opérateurs : nos vérifications lisent cette page"),
 }
 _WHY = {
@@ -48,6 +50,8 @@ _WHY = {
     ),
     "plan": _l("Sans offre, trois alertes au plus sont prévenues de ce que d’autres voient"),
     "paused": _l("Votre alerte était en pause ou en attente"),
+    "own": _l("Vous l’avez signalé vous-même"),
+    "confirmed": _l("Vous étiez déjà prévenu, dans le doute : une autre personne l’a confirmé depuis"),
     "limits": _l("Hors de vos jours ou de vos heures, ou déjà annoncé"),
 }
 
@@ -83,9 +87,7 @@ def open_page(place: str, slug: str) -> ResponseReturnValue:
             return lead_to(
                 "looks.show_desk", write_problem(error.word, TEXTS), "problem", place=place, slug=slug
             )
-    # No page of ours, whose referrer would name us
-    away = {"Location": desk.url, "Referrer-Policy": "no-referrer"}
-    return Response(status=303, headers=away, mimetype="text/plain")
+    return lead_away(desk)
 
 
 @area.action(f"{_RULE}/vu", Access.PERSONAL)

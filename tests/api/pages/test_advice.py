@@ -345,6 +345,7 @@ def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: s
         ({}, Hindrance.CAPTCHA, TROUBLED, "nous n’en résolvons aucun"),
         ({}, Hindrance.INTERRUPTED, TROUBLED, "pas vérifiée"),
         ({}, Hindrance.STOPPED, TROUBLED, "arrêté de vérifier"),
+        ({"watch": WatchLevel.PEOPLE}, Hindrance.STOPPED, TROUBLED, "à personne de regarder"),
         ({}, Hindrance.MOVED, UNWATCHED, "fermé ou déplacé"),
         ({}, Hindrance.HIDDEN, HIDDEN, "captcha cache"),
         ({"watch": WatchLevel.NONE}, Hindrance.UNWATCHED, UNWATCHED, "compte personnel"),

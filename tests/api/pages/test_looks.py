@@ -17,12 +17,13 @@ from api.models.report import LOOK_REQUESTED, PageOpening, Report, ReportKind, R
 from api.models.slot import Detection
 from api.models.user import User
 from configs.ground.clock import clock
-from configs.ground.signing import ReportLook, write_token
+from configs.ground.signing import OpenPage, ReportLook, write_token
 from tests.clients import Browser, read_json
 from tests.factories import (
     add_alert,
     add_desk,
     add_message,
+    add_report,
     add_user,
     announce,
     change,
@@ -30,6 +31,7 @@ from tests.factories import (
     remove,
     rows,
     save,
+    see,
 )
 
 DESK = "melun_77/visa"
@@ -171,6 +173,23 @@ def test_the_link_under_a_message_takes_a_look_and_opening_it_changes_nothing(ca
     assert (one(Report).via, one(Report).user_id) == (ReportVia.LINK, one(User).id)
 
 
+def test_the_link_of_a_chat_leads_to_the_page_and_notes_from_where(
+    camille: Browser, visitor: Browser
+) -> None:
+    message = add_message(one(User).id, kind="bot_reply", params={"view": "look", "desks": [DESK]})
+    link = f"/l/{write_token(OpenPage(message))}"
+    visitor.get(link)
+    headers = visitor.response.headers
+    assert (visitor.status, headers["Location"], headers["Referrer-Policy"]) == (
+        303, f"http://{HOST}/rdvpref/reservation/demarche/48803/", "no-referrer",
+    )  # fmt: skip
+    assert "Set-Cookie" not in headers
+    assert (one(PageOpening).user_id, len(one(PageOpening).networks)) == (one(User).id, 1)
+    stop_host()
+    assert HOST not in visitor.get(link).text
+    assert visitor.status == 409
+
+
 def test_a_request_to_look_is_an_opening(camille: Browser) -> None:
     camille.get(write_link(kind=LOOK_REQUESTED, accepted_at=clock() - timedelta(minutes=1)))
     camille.send("", kind="none")
@@ -235,3 +254,13 @@ def test_the_account_says_why_somebody_was_told_or_not(
     elif columns:
         change(Notification, Notification.id == told.message, accepted_at=None, **columns)
     assert text in camille.get("/regards").text
+
+
+def test_it_says_who_saw_it_themselves_and_who_was_told_in_doubt(camille: Browser) -> None:
+    change(User, told_in_doubt=True)
+    announce(one(User).id, add_alert(one(User).id, AlertTarget(desk_id=DESK)), desk_id=DESK)
+    change(Detection, source=Source.REPORT, in_doubt=True)
+    see("open", desk_id=DESK, at=clock() + timedelta(minutes=1), source=Source.REPORT)
+    assert "Vous étiez déjà prévenu, dans le doute" in camille.get("/regards").text
+    add_report(one(User).id, desk_id=DESK)
+    assert "Vous l’avez signalé vous-même" in camille.get("/regards").text
