@@ -348,7 +348,10 @@ def test_pages_answer_as_expected_and_show_nothing_of_others(population: Populat
     answers = walk(population, browser, role)
     for noted in (PageOpening, NetworkSalt):  # the way to a desk's page notes its moment, and from where
         remove(noted)
-    assert read_digests() == before, "a page that is opened changes nothing"
+    after = read_digests()
+    for each in (before, after):
+        each.pop("audit", None)  # who saw the data of a person helped
+    assert after == before, "a page that is opened changes nothing"
     shown = {
         name: [endpoint for endpoint, answer in answers.items() if secret in answer.get_data(as_text=True)]
         for name, secret in SECRETS.items()
