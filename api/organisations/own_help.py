@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+import notifier
 from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.passwords import hash_new_password
 from api.alerts.health_consent import note_health_consent
@@ -21,6 +22,7 @@ from api.ground.messages import write_message
 from api.models.base import session as open_session
 from api.models.contact_lookup import claim_address
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
+from api.models.organisation_access import WebhookEvent
 from api.models.user import Channel, Contact, ContactState, Role, User
 from api.organisations.grants import end_grants
 from api.organisations.person_queries import describe_person
@@ -83,6 +85,7 @@ def agree(session: Session, token: str) -> None:
         raise ApiError(409, "number-taken", "an account, or another person, has messages sent to this number")
     found.person.consented_at, found.person.stopped_at = now, None
     session.flush()
+    notifier.write_event(session, WebhookEvent.CONSENT_GIVEN, {found.user.id: now}, now)
     wake_alerts(session, found.user.id, "a person agreed to messages")
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.alerts.open_slots import name_prefecture
 from api.alerts.targets import find_desks, get_prefecture_id
 from api.ground.errors import ensure_found
+from api.ground.paging import PageQuery, cut_page
 from api.models.alert import Alert, ClosedBecause
 from api.models.audit import AuditEntry
 from api.models.base import is_any_of
@@ -62,6 +63,24 @@ def list_people(session: Session, caller: Caller, wanted: PeopleFilter) -> Peopl
     items = [each for each in _build_people(session, rows) if _passes(each, wanted)]
     note_act(session, caller, "person.list", "person", None, seen=[str(each.id) for each in items])
     return PeopleAnswer(items=items)
+
+
+def list_page(session: Session, caller: Caller, page: PageQuery) -> tuple[list[PersonAnswer], UUID | None]:
+    """Return a page of people, those entered last first, and the `before` of the next one. What was seen is noted.
+
+    Raises:
+        ApiError: 403.
+    """
+    caller.require(Right.READ)
+    mine = Beneficiary.organisation_id == caller.organisation.id
+    query = sa.select(Beneficiary, User.language).join(User, User.id == Beneficiary.user_id).where(mine)
+    if page.before:
+        query = query.where(Beneficiary.user_id < page.before)
+    newest = query.order_by(Beneficiary.user_id.desc()).limit(page.limit + 1)
+    rows, more = cut_page(session.execute(newest).all(), page.limit)
+    items = _build_people(session, rows)
+    note_act(session, caller, "person.list", "person", None, seen=[str(each.id) for each in items])
+    return items, items[-1].id if more else None
 
 
 def read_person(session: Session, caller: Caller, person_id: UUID) -> PersonAnswer:

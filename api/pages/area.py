@@ -14,7 +14,7 @@ from api.pages.cookies import check_visitor_token, comes_from_elsewhere, lead_to
 from api.pages.headers import forbid_keeping, keep_for_everybody
 from api.pages.lost_sessions import require_operator
 from api.web.auth import current_identity
-from api.web.doors import Door, declare_door
+from api.web.doors import Door, declare_door, read_mark
 from api.web.rate_limits import count_stranger
 
 View = Callable[..., ResponseReturnValue]
@@ -59,11 +59,14 @@ class Area(Blueprint):
         *,
         without_token: bool = False,
         unconfirmed: bool = False,
+        largest: int | None = None,
         door: Door | Callable[..., Door] | None = None,
     ) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
 
         `unconfirmed`: an account whose address is not confirmed may do it.
+
+        `largest`: bytes of its body, where it has a file; nginx has the same bound.
 
         `without_token`: its form reads no cookie, so it carries no token of ours.
 
@@ -74,7 +77,13 @@ class Area(Blueprint):
         if (door is None) is (access in _OPEN):
             raise ValueError(f"{rule}: a door is declared where no login is needed, and only there")
         declare = self._declare(rule, access, "POST", without_token=without_token, unconfirmed=unconfirmed)
-        return lambda view: declare(declare_door(door)(view) if door else view)
+
+        def decorate(view: View) -> View:
+            declared = declare(declare_door(door)(view) if door else view)
+            vars(declared)["largest"] = largest
+            return declared
+
+        return decorate
 
     def _declare(
         self,
@@ -104,6 +113,7 @@ def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unc
         if access is Access.LINK:  # `g.access` stays unset: no cookie is read, and no form carries a token
             return forbid_keeping(make_response(view(**arguments)))
         g.access, g.is_polled = access, polled
+        request.max_content_length = read_mark("largest", default=None) or request.max_content_length
         if access is Access.PUBLIC:
             return keep_for_everybody(make_response(view(**arguments)))
         is_form = request.method == "POST" and not without_token

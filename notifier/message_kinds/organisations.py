@@ -22,7 +22,8 @@ def _write_invitation(due: DueMessage) -> TemplateContext:
 def _tell_news(due: DueMessage) -> TemplateContext:
     """Return what became of an organisation. Params: `what`, `organisation`, `reason`, `ends` (ISO 8601, or none).
 
-    `what`: opened, grant_ends, ends, abuse, kept, member_ended; with a `reference` person_taken_over, person_deleted.
+    `what`: opened, grant_ends, ends, abuse, kept, member_ended, webhook_ended; with a `reference` person_taken_over,
+    person_deleted.
     """
     ends = due.params.get("ends")
     day = write_moment(ends, due.zone, due.language)[0] if ends else ""

@@ -24,9 +24,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import database_clock, is_any_of, session
-from api.models.organisation import Organisation, OrganisationEnd
+from api.models.organisation import Member, MemberRole, Organisation, OrganisationEnd
 from api.models.organisation_access import SECRET_PREFIX, Webhook, WebhookDelivery, WebhookEnd
+from api.models.user import User
 from configs.ground.clock import clock
+from notifier.delivery.message_writer import create_notifications
 from notifier.webhooks.guarded_post import NotPosted, post, webhook_timeout_seconds
 
 # Waits after each failed attempt, 24 hours in all; after the last one the event is given up
@@ -176,6 +178,7 @@ def _record(opened: Session, events: Sequence[_Claimed], outcomes: Sequence[_Out
         _end(opened, last.event.webhook_id, WebhookEnd.GONE, now)
     elif not last.is_taken and last.event.attempts > len(WAITS) and not _was_reached(opened, last.event):
         _end(opened, last.event.webhook_id, WebhookEnd.FAILING, now)
+        _tell_owners(opened, last.event.webhook_id)
 
 
 def _change(opened: Session, events: Iterable[_Claimed], **values: Any) -> None:
@@ -198,3 +201,15 @@ def _end(opened: Session, webhook_id: UUID, because: WebhookEnd, now: datetime) 
     waits = WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.next_attempt_at.is_not(None)
     opened.execute(sa.update(WebhookDelivery).where(*waits).values(next_attempt_at=None))
     log.warning("a webhook ended", webhook=str(webhook_id), because=because)
+
+
+def _tell_owners(opened: Session, webhook_id: UUID) -> None:
+    """Write to the owners, once, that a webhook ended; the sweep delivers it."""
+    of_it = sa.select(User.id, Organisation.name).join(Member, Member.user_id == User.id).join(Organisation)
+    owners = of_it.join(Webhook, Webhook.organisation_id == Organisation.id).where(
+        Webhook.id == webhook_id, Member.role == MemberRole.OWNER
+    )
+    for user_id, name in opened.execute(owners.order_by(User.id)).all():
+        params = {"what": "webhook_ended", "organisation": name}
+        key = f"webhook_ended:{webhook_id}:{user_id}"
+        create_notifications(opened, user_id, "organisation_news", params, key)

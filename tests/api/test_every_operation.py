@@ -74,8 +74,9 @@ def another_s(person: People) -> list[str]:
     match_id = factories.add_match(alert_id, detection_id, slots)
     payment_id = factories.add_payment(owner.id)
     issue_due(60)
-    factories.add_organisation(owner.id)
-    made = [factories.rows(record)[0].id for record in (Login, Invoice, Organisation, Member)]
+    helped = factories.add_beneficiary(factories.add_organisation(owner.id).id)
+    made = [helped, factories.add_alert(helped)]
+    made += [factories.rows(record)[0].id for record in (Login, Invoice, Organisation, Member)]
     made += [write_notice(owner.id), factories.add_contact(owner.id, Channel.PUSH).id]
     return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id, *made)]
 
@@ -129,13 +130,13 @@ def test_each_list_goes_on_page_by_page_the_newest_first_and_shows_nothing_of_so
 
 def _ask_with_valid_bodies(operation: Any, ids: list[str], headers: dict[str, str]) -> set[int]:
     codes: set[int] = set()
-    name = next(iter(re.findall(r"{(\w+)}", operation.path)))
+    names = re.findall(r"{(\w+)}", operation.path)
 
     @settings(max_examples=times(2), suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy(path_parameters={name: ids[0]}))
+    @given(case=operation.as_strategy(path_parameters=dict.fromkeys(names, ids[0])))
     def ask(case: Any) -> None:
         for value in ids:
-            case.path_parameters = {name: value}
+            case.path_parameters = dict.fromkeys(names, value)
             codes.add(case.call(headers=headers).status_code)
 
     ask()
@@ -162,8 +163,11 @@ def grow(person: Person, number: int) -> dict[str, object]:
         factories.add_message(person.id, factories.add_match(alert, detection, slots), **told)
         factories.add_payment(person.id)
         issue_due(60)
+        helped = factories.add_beneficiary(factories.one(Organisation).id)
+        factories.add_match(factories.add_alert(helped), detection, slots)
     invoice = factories.rows(Invoice)[0].id
-    return {"prefectures": "bobigny_93", "alerts": alert, "detections": detection, "invoices": invoice}
+    made = {"alerts": alert, "detections": detection, "invoices": invoice, "people": helped}
+    return made | {"prefectures": "bobigny_93"}
 
 
 def list_paths(app: Flask, ids: dict[str, object]) -> list[str]:

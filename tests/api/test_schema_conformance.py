@@ -19,6 +19,7 @@ from schemathesis.checks import CHECKS
 from api.auth.logins import open_login
 from api.models.base import session
 from api.models.invoice import Invoice
+from api.models.organisation import Beneficiary, Member
 from api.models.user import Grant, Role, User
 from api.payments.invoices.issuing import issue_due
 from api.web.auth import issue_tokens
@@ -205,6 +206,11 @@ def _make_subject(ground: Ground, path: str) -> dict[str, str]:
 def _make_id(path: str, name: str, user_id: UUID) -> str:
     if path.startswith("/api/prefectures/"):
         return "bobigny_93"
+    if path.startswith("/api/organisations/people/"):
+        if name == "id":
+            mine = factories.one(Member, Member.user_id == user_id).organisation_id
+            return str(factories.add_beneficiary(mine))
+        return str(factories.add_alert(max(each.user_id for each in factories.rows(Beneficiary))))
     makers: dict[str, Callable[[UUID], object]] = {
         "/alerts/": factories.add_alert,
         "/detections/": see_for,

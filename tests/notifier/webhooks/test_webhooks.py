@@ -4,7 +4,6 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -14,20 +13,19 @@ import time_machine
 from standardwebhooks.webhooks import Webhook as Receiver
 
 from api.models.base import new_id, session
-from api.models.organisation import Beneficiary, Organisation, OrganisationEnd, OrganisationKind
+from api.models.notification import Notification
+from api.models.organisation import Member, MemberRole, Organisation, OrganisationEnd, OrganisationKind
 from api.models.organisation_access import Webhook, WebhookDelivery, WebhookEnd, WebhookEvent
-from api.models.user import NO_ACCOUNT, Role
 from configs.ground.clock import clock
 from notifier import sweep, write_event, write_test_event
 from notifier.jobs import deliver_webhooks
-from tests.factories import add_grant, add_user, change, get, one, remove, rows, save
+from tests.factories import add_beneficiary, add_grant, add_user, change, get, one, remove, rows, save
 from tests.in_turn import in_turn
 from tests.notifier.conftest import Posts
 from tests.notifier.world import DESK, Person, alert, detection, match
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
-_references = count(100)
 
 
 @pytest.fixture
@@ -47,10 +45,7 @@ def add_hook(organisation: Organisation, url: str, *events: WebhookEvent) -> Web
 
 
 def add_person(organisation: Organisation, reference: int | None = None) -> UUID:
-    user_id, reference = new_id(), reference or next(_references)
-    add_user(f"{user_id.hex}{NO_ACCOUNT}", id=user_id, role=Role.BENEFICIARY)
-    save(Beneficiary(user_id=user_id, organisation_id=organisation.id, reference=reference, label="Mme K."))
-    return user_id
+    return add_beneficiary(organisation.id, **({"reference": reference} if reference else {}))
 
 
 def tell(person: UUID, number: int = 1, event: WebhookEvent = WebhookEvent.PERSON_FOUND) -> None:
@@ -87,7 +82,7 @@ def test_a_slot_for_a_person_is_told_by_reference_and_verified(
     assert posts.headers[0]["webhook-id"] == str(one(WebhookDelivery).id)
     assert states() == [(1, "200", False)]
     assert b"http" not in posts.bodies[0]
-    assert b"Mme" not in posts.bodies[0]
+    assert b"Madame" not in posts.bodies[0]
     assert get(Webhook, hook.id).ended_at is None
 
 
@@ -109,6 +104,9 @@ def test_the_same_is_told_once(organisation: Organisation, posts: Posts) -> None
 
 def test_a_failing_receiver_is_tried_for_a_day_then_ends(organisation: Organisation, posts: Posts) -> None:
     hook, person = add_hook(organisation, posts.url), add_person(organisation)
+    for role in (MemberRole.OWNER, MemberRole.VIEWER):
+        member = {"user_id": add_user().id, "role": role, "joined_at": clock()}
+        save(Member(organisation_id=organisation.id, **member))
     posts.usual = (500, b"")
     with time_machine.travel(START, tick=False) as now:
         tell(person)
@@ -124,6 +122,11 @@ def test_a_failing_receiver_is_tried_for_a_day_then_ends(organisation: Organisat
     assert len(ids) == 1
     assert get(Webhook, hook.id).ended_because is WebhookEnd.FAILING
     assert states() == [(8, "500", False)]
+    told = one(Notification)
+    assert (told.params["what"], told.user_id) == (
+        "webhook_ended",
+        one(Member, Member.role == "owner").user_id,
+    )
 
 
 def test_an_event_that_is_given_up_ends_no_webhook_that_took_others(
