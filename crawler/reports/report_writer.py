@@ -61,9 +61,11 @@ def _judge_reports(session: Session, desk: Desk, waiting: Sequence[Report], now:
     counted = list_counted(session, desk.id, since)
     people = read_people(session, {each.user_id for each in (*counted, *waiting) if each.user_id})
     pairs = read_pairs(session, people, now)
-    looks = {(look.person.id, look.saw_slots): look for each in counted if (look := _read_look(each, people))}
+    looks = {
+        (look.person.id, look.saw_slots): look for each in counted if (look := _read_look(each, people, now))
+    }
     for report in waiting:
-        look = _read_look(report, people)
+        look = _read_look(report, people, now)
         if look is None or now - look.at >= timedelta(seconds=report_lapse_seconds()):
             continue
         writer.close_lapsed(look.at)
@@ -71,7 +73,7 @@ def _judge_reports(session: Session, desk: Desk, waiting: Sequence[Report], now:
         if look.is_answer and verdict.action is Action.NOTHING:
             continue
         looks[look.person.id, look.saw_slots] = look
-        writer.carry_out(verdict, min(look.at, now), [day.isoformat() for day in report.days])
+        writer.carry_out(verdict, look.at, [day.isoformat() for day in report.days])
         report.state, report.is_trusted = ReportState.COUNTED, look.person.is_trusted
         if look.saw_slots and writer.opening:
             report.opening_id = writer.opening.id
@@ -81,12 +83,12 @@ def _judge_reports(session: Session, desk: Desk, waiting: Sequence[Report], now:
     return writer.detections
 
 
-def _read_look(report: Report, people: Mapping[UUID, Person]) -> Look | None:
-    """Return what a report says; None where it counts for nothing."""
+def _read_look(report: Report, people: Mapping[UUID, Person], now: datetime) -> Look | None:
+    """Return what a report says, of now where its clock was ahead; None where it counts for nothing."""
     person = people.get(report.user_id) if report.user_id else None
     saw_slots = report.kind is ReportKind.SLOTS
     is_reading = report.kind is ReportKind.NONE and report.opened_at is not None
     if person is None or not (saw_slots or is_reading):
         return None
     is_answer = report.via is ReportVia.ANSWER
-    return Look(report.id, person, report.seen_at, saw_slots, frozenset(report.networks), is_answer)
+    return Look(report.id, person, min(report.seen_at, now), saw_slots, frozenset(report.networks), is_answer)

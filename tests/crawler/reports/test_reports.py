@@ -140,6 +140,16 @@ def test_two_unrelated_people_end_what_is_in_doubt(loop: ReportLoop) -> None:
     assert len(rows(SlotRow)) == 2
 
 
+def test_a_press_of_a_clock_that_is_ahead_ends_no_opening(loop: ReportLoop) -> None:
+    one_of, other = people()
+    add_report(one_of)
+    assert told(loop) == [True]
+    add_report(other, seen_at=clock() + 11 * MINUTE)
+    assert told(loop) == [False]
+    slot = one(SlotRow)
+    assert (slot.gone_at, slot.in_doubt, slot.seen_at) == (None, False, clock())
+
+
 COUNTS_FOR_NOTHING: list[dict[str, Any]] = [
     {"kind": "unseen"},
     {"via": "answer"},
