@@ -39,6 +39,7 @@ TOKEN = "stop.eyJhIjoxfQ.c2lnbmVk.dG9rZW4"
 SIGNED = re.compile(r"https?://\S+/l/\w[\w-]*\.\S+")
 SECRET = {
     "password_reset", "verify_email", "verify_new_email", "phone_code", "address_changed", "telegram_linked", "operations",
+    "help_invitation", "help_link", "help_ends",
 }  # fmt: skip
 WAYS = [*CONTACT_CHANNELS, Channel.VOICE]
 

@@ -119,10 +119,11 @@ NOTIFIER = Path(__file__).parents[3] / "notifier"
 _LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 # Of these there is nothing more to say than that the message had become pointless.
 POINTLESS = {
-    "acknowledged before", "alert changed", "alert waits already", "already verified", "an alert waits again",
+    "acknowledged before", "alert changed", "alert waits already", "already verified", "an alert waits again", "answered already",
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
     "long after the call", "not decided any more", "nothing waits any more", "number changed meanwhile", "published already", "quiet hours outlast it", "request deleted", "slots not seen lately",
     "the appointment is over", "the days of grace are over", "the password was changed meanwhile", "the change was made, ended or replaced", "the desk is not watched any more",
+    "the organisation helps the person no more",
     "the plan goes on, or ended otherwise", "the reminder was moved", "the second factor was kept, or has ended", "the trouble was not told", "the week is over",
     "too old to be edited", "watched again",
 }  # fmt: skip
@@ -176,7 +177,7 @@ def test_every_reason_that_the_notifier_gives_is_known() -> None:
 def test_every_reason_has_words_in_each_language(reason: Reason) -> None:
     words = {write_reason(reason, language) for language in ("fr", "en", "ar")}
     assert len(words) == 3
-    assert write_reason(reason, "de") == TEXTS[reason]
+    assert write_reason(reason, "it") == TEXTS[reason]
 
 
 URL = "/api/notices"

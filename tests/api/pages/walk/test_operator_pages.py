@@ -170,7 +170,7 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
     change(Login, proven_at=clock() - timedelta(hours=1))
     pages = addresses.list_operator_addresses(staff.app)
     asked = [each for each in pages if read_access(staff, each) in proven]
-    assert len(asked) == 7
+    assert len(asked) == 10
     for endpoint in asked:
         answer = admin.client.get(addresses.fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         assert answer.headers["Location"].startswith(f"/prove?next={endpoint}"), endpoint
