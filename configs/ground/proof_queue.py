@@ -17,7 +17,7 @@ from configs.ground.clock import clock
 QUEUE = "proof-pages"  # not `proofs`: Redis' rule for its keys, rq:*:<queue>*, would match those of workers
 JOB = "crawler.proofs.job.store_page"
 PAGES = "proofs:pages"  # hash: PageName as a text → Meta as JSON, a line feed, the packed body
-TRIES = "proofs:tries"  # hash: PageName as a text → pictures begun
+TRIES = "proofs:tries"  # hash: PageName as a text → pictures begun; 0: its page is stored
 _AWAY = "proofs:away"
 _SEEN = "proofs:seen"
 _COUNTS = "proofs:counts"

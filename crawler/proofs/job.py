@@ -48,18 +48,12 @@ def store_page(name: str) -> None:
 
 def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
     """Store a page, and its picture; return whether nothing is left to do. Storing it again changes nothing."""
-    head, _, body = found.partition(b"\n")
-    try:
-        meta = Meta.model_validate_json(head)
-    except ValidationError:
-        meta = None
-    if meta is None or not is_key(meta.key):
+    page = _store_body(blobs, found)
+    if page is None:
         log.error("%s is no proof and is given up", name)
         proof_queue.count_proof(client, "given_up")
         return True
-    if body:
-        blobs.put(f"{meta.key}/{BODY}", body)
-    blobs.put(f"{meta.key}/{META}", meta.model_dump_json(indent=1).encode())
+    meta, body = page
     if missing_browser() or not body:
         proof_queue.count_proof(client, "pictureless")
         return True
@@ -67,6 +61,7 @@ def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
         log.warning("%s has no picture: the browser failed %d times", meta.key, MOST_TRIES)
         proof_queue.count_proof(client, "pictureless")
         return True
+    _store_others(client, blobs)
     from playwright.sync_api import Error  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
 
     from crawler.proofs.screenshots import take_picture  # noqa: PLC0415
@@ -78,6 +73,30 @@ def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
         log.info("no picture of %s by %s this time: %s", meta.key, browser_path(), said)
         return False
     return True
+
+
+def _store_body(blobs: Blobs, found: bytes) -> tuple[Meta, bytes] | None:
+    """Store a page as it waits; return what it is and its packed body, None where it is no proof."""
+    head, _, body = found.partition(b"\n")
+    try:
+        meta = Meta.model_validate_json(head)
+    except ValidationError:
+        return None
+    if not is_key(meta.key):
+        return None
+    if body:
+        blobs.put(f"{meta.key}/{BODY}", body)
+    blobs.put(f"{meta.key}/{META}", meta.model_dump_json(indent=1).encode())
+    return meta, body
+
+
+def _store_others(client: Redis, blobs: Blobs) -> None:
+    """Store what else waits before a picture is taken, which may last for minutes: each had to wait for all others."""
+    begun = cast("list[bytes]", client.hkeys(TRIES))
+    for name in map(str, proof_queue.list_waiting(client)):
+        found = None if name.encode() in begun else cast("bytes | None", client.hget(PAGES, name))
+        if found and _store_body(blobs, found):
+            client.hsetnx(TRIES, name, 0)
 
 
 def _die() -> None:

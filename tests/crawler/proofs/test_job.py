@@ -58,6 +58,22 @@ def test_a_page_is_stored_pictured_and_forgotten(
     assert camera["asked"] == 1
 
 
+def test_pages_are_stored_before_a_picture_is_taken_that_lasts(
+    blobs: Blobs, camera: dict[str, Any], redis_server: redis.Redis
+) -> None:
+    camera["fails"] = True
+    keys = [f"2026/11/20/{number:032x}" for number in range(3)]
+    for key in keys:
+        enqueue(proof(key))
+    store_page(str(list_waiting(redis_server)[0]))
+    assert [blobs.names(key) for key in keys] == [[BODY, META]] * 3
+    assert (camera["asked"], status(redis_server).waiting) == (1, 3)
+    camera["fails"] = False
+    work(redis_server)
+    assert [blobs.names(key) for key in keys] == [[BODY, META, PICTURE]] * 3
+    assert redis_server.hlen(TRIES) == 0
+
+
 def test_without_a_browser_there_is_no_picture_and_nothing_waits_for_one(
     blobs: Blobs, no_browser: None, redis_server: redis.Redis
 ) -> None:

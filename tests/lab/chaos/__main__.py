@@ -225,9 +225,9 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
         "messages that differ": partial(read_messages, engine, inbox, journal),
         "calls and pushes that differ": partial(read_calls, engine, inbox),
         "looks that differ": partial(read_looks, engine, field.looks, inbox, journal),
+        "proofs lost": runner.proven,
     }
     books = {name: wait_for(read, max(_BOOK_PATIENCE, runner.bound)) for name, read in readers.items()}
-    books["proofs lost"] = runner.proven()
     for name, book in books.items():
         for difference in book.differences[:_SHOWN]:
             print(f"{name}: {difference}")
