@@ -24,18 +24,19 @@ from api.models.user import Channel, Role, User
 
 _LISTED = 10  # open alarms that are named
 _LONGEST_SUBJECT = 80  # characters
+_HAS_ACCOUNT = User.role != Role.BENEFICIARY
 
-# A renewal is no change. Who has another plan at that moment changed plans.
+# A renewal is no change. Who has another plan at that moment changed plans. Whom an organisation helps has its grant.
 _BEGUN = sa.text("""
 SELECT g.plan, count(DISTINCT g.user_id) FROM grants g
-WHERE g.starts_at >= :since AND g.starts_at < :until AND NOT EXISTS (
+WHERE g.source <> 'organisation' AND g.starts_at >= :since AND g.starts_at < :until AND NOT EXISTS (
   SELECT FROM grants b WHERE b.user_id = g.user_id AND b.plan = g.plan AND b.id <> g.id
     AND b.starts_at < g.starts_at AND b.ends_at >= g.starts_at)
 GROUP BY g.plan
 """)
 _ENDED = sa.text("""
 SELECT g.plan, count(DISTINCT g.user_id) FROM grants g
-WHERE g.ends_at >= :since AND g.ends_at < :until AND NOT EXISTS (
+WHERE g.source <> 'organisation' AND g.ends_at >= :since AND g.ends_at < :until AND NOT EXISTS (
   SELECT FROM grants n WHERE n.user_id = g.user_id AND n.id <> g.id AND n.starts_at <= g.ends_at
     AND n.ends_at > g.ends_at)
 GROUP BY g.plan
@@ -55,7 +56,7 @@ def count_events(session: Session, since: datetime, until: datetime) -> dict[str
     return {
         "since": since.isoformat(),
         "until": until.isoformat(),
-        "accounts": _count(session, User.created_at, since, until),
+        "accounts": _count(session, User.created_at, since, until, _HAS_ACCOUNT),
         "support": _count(session, SupportRequest.created_at, since, until),
         "begun": dict(session.execute(_BEGUN, span).all()),
         "ended": dict(session.execute(_ENDED, span).all()),
@@ -130,7 +131,7 @@ def measure_day(session: Session, since: datetime, until: datetime) -> dict[str,
     return {
         "since": since.isoformat(),
         "until": until.isoformat(),
-        "accounts": _count(session, User.created_at, since, until),
+        "accounts": _count(session, User.created_at, since, until, _HAS_ACCOUNT),
         "detections": _count(session, Detection.seen_at, since, until, is_from_check(Detection)),
         **_measure_sales(session, since, until),
         **_measure_messages(session, since, until),

@@ -72,12 +72,14 @@ def find_help(session: Session, token: str, *, lock: bool = False) -> OwnHelp | 
 
 
 def agree(session: Session, token: str) -> None:
-    """Let messages go to the contact of a link; slots that are open now are told.
+    """Let messages go to the contact of a link; slots that are open now are told. A repetition changes nothing.
 
     Raises:
         ApiError: 404; 409 number-taken, the number is another account's or person's.
     """
     found = _find(session, token)
+    if found.agrees:
+        return
     contact, now = found.contact, clock()
     give_consent(contact, _PLACE)
     contact.verified_at, contact.enabled, contact.state = contact.verified_at or now, True, ContactState.OK

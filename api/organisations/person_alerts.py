@@ -31,7 +31,8 @@ def add_alert(session: Session, caller: Caller, person_id: UUID, wish: NewAlert)
     found = resolve_wish(session, wish)
     if list_revealing(found.targets):
         alert = create_alert(session, person_id, found, paused=True)
-        alert.enabled, alert.consent, alert.consented_at = False, None, None
+        # Free no more, either: a desk that checks begin to see would enable it
+        alert.enabled, alert.is_free, alert.consent, alert.consented_at = False, False, None, None
     else:
         alert = take_wish(session, person_id, wish)
     note_act(session, caller, "person.alert", "person", person_id, alert=str(alert.id))

@@ -20,8 +20,8 @@ from configs.ground.addresses import receives_sms
 from configs.ground.clock import clock
 from configs.settings import settings
 
-# Invitations to people of one organisation
-MAILS, TEXTS = "200 per day", "30 per day"
+# Invitations to people of one organisation; of one that no operator has opened, people's addresses change as well
+MAILS, TEXTS, MAILS_UNOPENED = "200 per day", "30 per day", "5 per day"
 _FIELDS = {"email": Channel.EMAIL, "phone": Channel.SMS}
 
 
@@ -89,8 +89,9 @@ def invite_person(session: Session, caller: Caller, person_id: UUID) -> list[UUI
             raise ApiError(409, "not-opened", "SMS are sent once an operator has opened the organisation")
         known = hash_address(contact.channel, contact.address)[0].hex()
         key = f"help_invitation:{caller.organisation.id}:{known}"
+        mails = MAILS if caller.organisation.opened_at else MAILS_UNOPENED
         hit_limit(
-            MAILS if contact.channel is Channel.EMAIL else TEXTS,
+            mails if contact.channel is Channel.EMAIL else TEXTS,
             f"invitations:{contact.channel.value}",
             str(caller.organisation.id),
         )

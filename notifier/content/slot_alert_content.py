@@ -17,7 +17,7 @@ from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import is_any_of
 from api.models.desk import Source
 from api.models.notification import Match, Notification, read_ranges
-from api.models.organisation import Beneficiary, Member, MemberRole
+from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationEnd
 from api.models.slot import Detection, SlotRow
 from configs.ground.signing import ShowHelp, StopAlerts, write_address, write_link, write_token
 from configs.ground.text import write_time
@@ -260,14 +260,15 @@ def read_announcements(
 
     With `read_open`, which returns what is open of some slots, only of the alerts that still wait; of one that was
     changed since, which takes another query, only what it wants now. An alert of a person helped waits for its
-    caseworkers while the organisation helps the person and has them as members.
+    caseworkers while the organisation helps the person and has them as members, and until it is ended for abuse.
     """
     is_reader = Notification.user_id != Alert.user_id
-    helps = sa.select(Member.id).where(
+    helps = sa.select(Member.id).join(Organisation).where(
         Member.user_id == Notification.user_id,
         Member.organisation_id == Beneficiary.organisation_id,
         Member.role != MemberRole.VIEWER,
-    )
+        Organisation.ends_because.is_distinct_from(OrganisationEnd.ABUSE),
+    )  # fmt: skip
     waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None), sa.or_(~is_reader, helps.exists()))
     is_changed = Alert.limits_version > Match.limits_version if read_open else sa.false()
     ranges = sa.cast(Match.slots, sa.Text)

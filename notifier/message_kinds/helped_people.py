@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from api.models.notification import State
 from api.models.organisation import Beneficiary, Organisation, OrganisationEnd
 from api.models.user import Channel, Contact, ContactState
+from configs.ground.clock import clock
 from configs.ground.signing import ShowHelp, write_link
 from notifier.content.desk_location import HOME, write_moment
 from notifier.content.message_kind_base import (
@@ -29,8 +30,11 @@ def _is_unasked(contact: Contact) -> bool:
 def _ask(due: DueMessage) -> TemplateContext | Skip:
     """Return who asks: a name only of an organisation that an operator knows, as anybody may choose one."""
     found = _find_organisation(due)
-    if found is None:
+    if found is None or found.is_stopped(clock()):
         return _OVER
+    stopped = sa.select(Beneficiary.stopped_at).where(Beneficiary.user_id == due.contact.user_id)
+    if due.session.scalar(stopped) is not None:  # by the link to another contact
+        return _ANSWERED
     name = found.name if found.opened_at else ""
     return TemplateContext({"organisation": name, "url": write_link(ShowHelp(due.contact.id))})
 

@@ -80,11 +80,12 @@ def deliver_due() -> None:
 
 
 def _claim(opened: Session, now: datetime) -> dict[UUID, list[_Claimed]]:
-    """Take events that are due, the oldest of each webhook; give up those of webhooks that have ended."""
+    """Take events that are due, the oldest of each webhook; give up those of what has ended, the grant as well."""
     row = WebhookDelivery
-    is_stopped = sa.and_(
-        Organisation.ends_at.is_not(None),
-        sa.or_(Organisation.ends_at <= now, Organisation.ends_because == OrganisationEnd.ABUSE),
+    is_stopped = sa.or_(
+        Organisation.granted_until <= now,
+        Organisation.ends_at <= now,
+        Organisation.ends_because == OrganisationEnd.ABUSE,
     )
     of_ended = (
         sa.select(Webhook.id).join(Organisation).where(sa.or_(Webhook.ended_at.is_not(None), is_stopped))

@@ -23,7 +23,7 @@ from api.models.job import JobResult
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
 from api.models.support import SupportRequest
-from api.models.user import Channel, Role
+from api.models.user import Channel, Grant, Role
 from api.payments.ledger import notices
 from configs.ground.clock import clock
 from configs.programs.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker, provider_rest_seconds
@@ -351,6 +351,18 @@ def test_plans_that_begin_end_and_change_are_counted_and_renewals_are_not() -> N
     hold(PlanName.URGENCE_TOTAL, now - HOUR, now + 30 * DAY, changes)
     assert count()["begun"] == {"URGENCE_24H": 1, "URGENCE_TOTAL": 1}
     assert count()["ended"] == {"URGENCE_24H": 1}
+
+
+def test_people_whom_an_organisation_helps_are_no_accounts_and_buy_no_plan() -> None:
+    owner = user(clock() - 2 * DAY)
+    helped = factories.add_beneficiary(factories.add_organisation(owner).id)
+    factories.save(
+        Grant(
+            user_id=helped, plan=PlanName.URGENCE_TOTAL, source="organisation", starts_at=clock() - HOUR,
+            ends_at=clock() - HOUR / 2,
+        )
+    )  # fmt: skip
+    assert (count()["accounts"], count()["begun"], count()["ended"]) == (0, {}, {})
 
 
 def test_open_alarms_are_listed_until_somebody_acknowledges_them() -> None:

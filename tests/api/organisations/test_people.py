@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 
 from api.alerts.schemas import FoundAppointment, NewAlert
 from api.ground.errors import ApiError
 from api.models.alert import Alert
 from api.models.audit import AuditEntry
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.notification import Notification
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, Told
+from api.models.organisation_access import Webhook, WebhookDelivery, WebhookEvent
 from api.models.user import Channel, Contact, Role, User
 from api.organisations.callers import Caller, read_caller
 from api.organisations.own_help import (
@@ -46,7 +48,7 @@ from tests.api.organisations.test_organisations import act, join, open_it
 from tests.api.world import reveal_health
 from tests.clients import People, Person, read_json
 from tests.desk_proofs import prove_desks
-from tests.factories import BOBIGNY, PASSWORD, change, one, rows
+from tests.factories import BOBIGNY, PASSWORD, change, one, rows, save
 
 pytestmark = pytest.mark.usefixtures("frozen")
 WISH = {
@@ -90,6 +92,10 @@ def end_by(person_id: UUID, s: Any, caller: Caller) -> None:
     end_help(s, caller, person_id)
 
 
+def change_by(person_id: UUID, wish: PersonChange, s: Any, caller: Caller) -> None:
+    change_person(s, caller, person_id, wish)
+
+
 def link(person_id: UUID, channel: Channel = Channel.EMAIL) -> str:
     """Return the token of the link in a message to a person."""
     return write_token(ShowHelp(one(Contact, Contact.user_id == person_id, Contact.channel == channel).id))
@@ -119,6 +125,32 @@ def test_a_person_is_asked_once_per_address_and_told_only_after_a_yes(camille: P
     assert not any(each.reachable for each in rows(Contact, Contact.user_id == fatou))
     with pytest.raises(ApiError, match="alone"):
         invite(camille, fatou)
+
+
+def test_who_agrees_twice_is_told_of_once(camille: Person, frozen: time_machine.Traveller) -> None:
+    fatou = enter(camille, email=MAIL)
+    hook = Webhook(
+        id=new_id(), organisation_id=one(Organisation).id, url="https://example.org/", secret="whsec_",
+        events=[WebhookEvent.CONSENT_GIVEN],
+    )  # fmt: skip
+    save(hook)
+    for _ in range(2):
+        by_link(agree, link(fatou))
+        frozen.shift(timedelta(seconds=1))
+    assert len(rows(WebhookDelivery)) == 1
+
+
+def test_before_it_is_opened_changed_addresses_get_few_invitations(camille: Person) -> None:
+    change(Organisation, opened_at=None, granted_until=None)
+    fatou = enter(camille)
+    for number in range(6):
+        changed = PersonChange(email=f"stranger{number}@example.org")
+        act(camille, partial(change_by, fatou, changed))
+        if number < 5:
+            assert invite(camille, fatou) == 1
+    with pytest.raises(ApiError) as refused:
+        invite(camille, fatou)
+    assert refused.value.status == 429
 
 
 def test_a_new_address_is_asked_anew_and_the_link_to_the_former_one_is_dead(camille: Person) -> None:
@@ -235,6 +267,21 @@ def test_a_member_cannot_consent_for_a_person_to_what_reveals_health(
     assert refused.value.word == "health-consent"
     by_link(agree_to_alert, link(fatou), alert)
     assert [each.state for each in see(camille, fatou).alerts] == [AlertState.WAITING]
+
+
+def test_nor_where_people_report_the_desk_which_checks_see_later(
+    camille: Person, settings_env: Callable[..., None], tmp_path: Path
+) -> None:
+    reveal_health(tmp_path, settings_env)
+    file = tmp_path / "prefectures" / "bobigny_93.yaml"
+    watched = file.read_text(encoding="utf-8").replace(
+        "    neutral_label", "    watch: people\n    neutral_label"
+    )
+    file.write_text(watched, encoding="utf-8")
+    settings_env(PREFECTURES_DIR=tmp_path / "prefectures")
+    wait_for(camille, enter(camille, email=MAIL))
+    alert = one(Alert)
+    assert (alert.enabled, alert.is_free, alert.consented_at) == (False, False, None)
 
 
 def test_an_ended_member_and_a_demoted_one_act_no_more(camille: Person, person: People) -> None:

@@ -7,13 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.models.alert import Alert, ClosedBecause
-from api.models.base import new_id
+from api.models.base import new_id, session
 from api.models.notification import Notification, State
-from api.models.organisation import Beneficiary, Member, MemberRole, Told
+from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationEnd, Told
 from api.models.user import NO_ACCOUNT, Channel, Grant, Role, User
 from configs.ground.clock import clock
 from configs.world.desk import zone_or_home
 from configs.world.plan import PlanName
+from notifier import create_notifications
 from notifier.jobs import deliver
 from tests.factories import add_organisation, add_with, change, make_contact, remove, rows, save
 from tests.notifier import world
@@ -44,7 +45,7 @@ def enter(told: Told = Told.CASEWORKER, caseworker: UUID | None = None, *, agree
     member = rows(Member)[0]
     user = User(id=new_id(), role=Role.BENEFICIARY)
     user.email = f"{user.id.hex}{NO_ACCOUNT}"
-    state = {"verified_at": clock() if agrees else None, "enabled": agrees}
+    state = {"verified_at": clock() if agrees else None}
     mailbox = make_contact(user.id, Channel.EMAIL, f"{user.id.hex}@example.org", **state)
     lasts = {"starts_at": clock() - timedelta(days=1), "ends_at": clock() + timedelta(days=3)}
     held = Grant(user_id=user.id, plan=PlanName.URGENCE_TOTAL, source="organisation", **lasts)
@@ -145,3 +146,25 @@ def test_what_waits_for_an_ended_member_or_about_who_took_over_is_not_sent(
     deliver(*map(str, written))
     about = {each.state for each in rows(Notification, Notification.dedupe_key.contains(str(taken)))}
     assert about == {State.SKIPPED}
+
+
+def test_what_waits_for_a_caseworker_or_asks_a_person_is_not_sent_after_abuse(
+    camille: Person, sandbox: "Running"
+) -> None:
+    fatou = enter()
+    waiting = matched(open_slot())
+    with session() as s:
+        waiting += create_notifications(s, fatou, "help_invitation", {}, "asked", channels=["email"])
+    change(Organisation, ends_at=clock() + timedelta(days=14), ends_because=OrganisationEnd.ABUSE)
+    deliver(*map(str, waiting))
+    assert {each.state for each in rows(Notification)} == {State.SKIPPED}
+    assert sandbox.messages() == []
+
+
+def test_who_said_no_by_one_link_is_not_asked_at_another_contact(camille: Person, sandbox: "Running") -> None:
+    fatou = enter()
+    with session() as s:
+        waiting = create_notifications(s, fatou, "help_invitation", {}, "asked", channels=["email"])
+    change(Beneficiary, Beneficiary.user_id == fatou, stopped_at=clock())
+    deliver(*map(str, waiting))
+    assert sandbox.messages() == []

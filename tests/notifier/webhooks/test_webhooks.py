@@ -158,7 +158,7 @@ def test_410_ends_a_webhook_and_what_waits_for_it(organisation: Organisation, po
     assert [waits for _, _, waits in states()] == [False] * 3
 
 
-@in_turn("ends", ["member", "abuse"])
+@in_turn("ends", ["member", "grant", "abuse"])
 def test_nothing_leaves_once_the_webhook_or_the_organisation_ended(
     organisation: Organisation, posts: Posts, ends: str
 ) -> None:
@@ -167,11 +167,14 @@ def test_nothing_leaves_once_the_webhook_or_the_organisation_ended(
     tell(add_person(organisation))
     if ends == "member":
         change(Webhook, Webhook.id == hook.id, ended_at=clock(), ended_because=WebhookEnd.MEMBER)
+    elif ends == "grant":
+        change(Organisation, Organisation.id == organisation.id, granted_until=clock())
     else:
         later = clock() + timedelta(days=14)
         change(
             Organisation,
             Organisation.id == organisation.id,
+            granted_until=later,
             ends_at=later,
             ends_because=OrganisationEnd.ABUSE,
         )
