@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.lab.bench import crawl, crowd, delay, idle, lateness, payments, reads, restore, wishes
+from tests.lab.bench import crawl, crowd, delay, idle, lateness, looks, payments, reads, restore, wishes
 from tests.lab.bench.figures import Effort, Figure, Part, forget, keep, show
 
 PARTS: dict[str, tuple[str, Part]] = {
@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "mix": ("a crowd by e-mail, Telegram and SMS at the allowed rates", crowd.run_mix),
     "latency": ("crowds by Telegram and SMS, by providers that answer late", crowd.run_latency),
     "payments": ("payments: the webhook, paid → told, many events beside alerts", payments.run),
+    "looks": ("looks: 202 → told, beside page read → told; presses at once", looks.run),
     "reads": ("reads of the API on a million detections", reads.run),
     "restore": ("a database restored from its encrypted backup", restore.run),
     "wishes": ("the wishes of the shipped desk files, as the API answers them", wishes.run),

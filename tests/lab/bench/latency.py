@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,11 +36,14 @@ Ledger = dict[str, float]  # milliseconds since the page was read, by stage
 
 
 @contextmanager
-def run_stack(say: Callable[[str], None], edit: Callable[[str], str] = str) -> Iterator[Stack]:
+def run_stack(
+    say: Callable[[str], None], edit: Callable[[str], str] = str, *, with_people: bool = False
+) -> Iterator[Stack]:
     """Run a whole stack of EZBooking's desks while the block lasts; this process has its settings. `edit`: desk files."""
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = StackPorts(*(free_port() for _ in range(5)))
-        with running(Path(folder), usual, say, edit=lambda text: only("ezbooking", edit(text))) as stack:
+        kept = partial(only, "ezbooking", with_people=with_people)
+        with running(Path(folder), usual, say, edit=lambda text: kept(edit(text))) as stack:
             os.environ.update(stack.environment)
             forget()  # the stack before
             wait_ready(stack, 180)
