@@ -27,7 +27,6 @@ from tests.lab.bench.people import Crowd
 _DESK = "nanterre_92/titre-sejour-premiere-demande"
 _LOOKERS, _PASSWORD = 150, "a password of the benchmark"
 _RATE = 5  # looks a second
-_STAGES = ("committed", "accepted")
 _STORED, _LIMITED = 202, 429
 _PATIENCE = 120.0  # seconds
 # By the day that each look is about.
@@ -76,11 +75,11 @@ class _Lookers:
         wait_until(lambda: len(self.read(_TOLD, stored)) >= len(stored), what="mails", seconds=_PATIENCE)
         rows, unit = self.read(_TOLD, stored), timedelta(milliseconds=1)
         return [
-            {name: (at - stored[row[0]]) / unit for name, at in zip(_STAGES, row[1:], strict=True)}
-            for row in rows
+            {"committed": (one - stored[key]) / unit, "accepted": (other - stored[key]) / unit}
+            for key, one, other in rows
         ]
 
-    def read(self, query: str, ids: Iterable[str]) -> Sequence[sa.Row[Any]]:
+    def read(self, query: str, ids: Iterable[str]) -> Sequence[Any]:
         """Return what a query says about some reports."""
         with self.engine.connect() as connection:
             return connection.execute(sa.text(query), {"ids": list(ids)}).all()
@@ -115,7 +114,8 @@ def _compare(found: Mapping[str, Sequence[Sequence[latency.Ledger]]], say: Say) 
     told: dict[str, list[float]] = {}
     for name, since in (("checks", "page read"), ("looks", "202")):
         commits, told[name] = (
-            [median(each[stage] for each in ledgers) for ledgers in found[name]] for stage in _STAGES
+            [median(each[stage] for each in ledgers) for ledgers in found[name]]
+            for stage in ("committed", "accepted")
         )
         say(f"{name}, {since} → told: {', '.join(f'{each:.0f}' for each in told[name])} ms")
         yield Figure(f"{name}, {since} → told, p50 ms", median(told[name]))
