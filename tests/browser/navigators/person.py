@@ -52,7 +52,11 @@ class Words:
 @cache
 def _read_texts(language: str) -> dict[str, str]:
     """Return the texts of a language by their French source, in which all spaces count alike."""
-    catalogue: dict[Any, str] = vars(load_translations(language))["_catalog"]
+    catalogue: dict[Any, str] = {}
+    layer = vars(load_translations(language))
+    while layer:  # what binds is in the last one: in French, with English beside
+        catalogue = layer["_catalog"] | catalogue
+        layer = vars(layer["_fallback"]) if layer["_fallback"] else {}
     return {" ".join(french.split()): text for french, text in catalogue.items() if isinstance(french, str)}
 
 
