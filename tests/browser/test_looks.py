@@ -112,8 +112,8 @@ def test_what_a_person_sees_reaches_those_who_wait_until_one_switch_ends_it(
     expect(anna.main).not_to_contain_text(alone)  # her own look is nothing that others saw
 
     look(dora)
-    for each in (carol, anna):
-        until(partial(read_told, each))
+    until(partial(read_told, carol))
+    assert [read_told(each) for each in (anna, dora)] == [[], []]  # they saw it themselves
     see_alert(carol, "Des personnes ont vu des places libres")
     see_alert(bilal, "Des personnes ont vu des places libres")
     assert len(read_told(bilal)) == 1
