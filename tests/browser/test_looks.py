@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
 from configs.ground.clock import clock
@@ -135,7 +136,10 @@ def say_in_chat(person: Person, official: str) -> None:
     person.visitor.link_telegram(CHAT)
     person.visitor.say(CHAT, "/vu")
     offered = until(lambda: find_offer(person), pause=LOOK)
-    assert (offered["buttons"][0]["text"], offered["buttons"][0]["url"]) == ("J’ouvre la page", official)
+    first = offered["buttons"][0]
+    assert first["text"] == "J’ouvre la page"
+    led = requests.get(first["url"], allow_redirects=False, timeout=PATIENCE)  # our link notes the opening
+    assert (led.status_code, led.headers["Location"]) == (303, official)
     person.visitor.press(offered, "Des créneaux")
     until(lambda: any("Merci, c’est noté." in each["text"] for each in read_chat(person)), pause=LOOK)
 
