@@ -14,6 +14,7 @@ from api.models.user import Channel
 from notifier.content.messages import render_notice
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, read_slots
 from notifier.delivery.message_writer import write_to_contacts
+from notifier.matching.message_edits import describe_edit, group_by_message
 from notifier.message_kinds.telegram import EDIT
 
 # Told of slots in doubt that are in doubt no more: days that were ticked later took the place of "open".
@@ -47,22 +48,9 @@ def edit_doubts(session: Session, detection: Detection) -> list[UUID]:
     """
     given = {"desk": detection.desk_id, "seen": detection.seen_at}
     _edit_notices(session, detection, session.execute(_NOTICES, given).all())
-    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
-    for row in session.execute(_MESSAGES, given):
-        messages[row.contact_id, row.provider_id].append(row)
     edits = [
-        {
-            "user_id": rows[0].user_id,
-            "contact_id": contact_id,
-            "language": rows[0].language,
-            "params": {
-                "message": message,
-                "alerts": sorted(str(row.id) for row in rows),
-                "sent": rows[0].accepted_at.isoformat(),
-            },
-            "dedupe_key": f"corroborated:{contact_id}:{message}",
-        }
-        for (contact_id, message), rows in messages.items()
+        describe_edit(rows, f"corroborated:{contact_id}:{message}")
+        for (contact_id, message), rows in group_by_message(session.execute(_MESSAGES, given)).items()
     ]
     return write_to_contacts(session, EDIT, Channel.TELEGRAM, edits)
 

@@ -6,6 +6,7 @@ its own.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -136,24 +137,31 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     session.execute(_MARK_NOTICES, given | {"open": still, "now": now})
     ids = write_array(row.id for row in told)
     still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
-    # The rows of alerts that left as one message
-    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
-    for row in told:
-        messages[row.contact_id, row.provider_id].append(row)
     edits = [
-        {
-            "user_id": rows[0].user_id,
-            "contact_id": contact_id,
-            "language": rows[0].language,
-            "params": {
-                "message": message,
-                "alerts": sorted(str(row.id) for row in rows),
-                "sent": rows[0].accepted_at.isoformat(),
-                "at": now.isoformat(),
-            },
-            "dedupe_key": name_edit(contact_id, message),
-        }
-        for (contact_id, message), rows in messages.items()
+        describe_edit(rows, name_edit(contact_id, message), at=now.isoformat())
+        for (contact_id, message), rows in group_by_message(told).items()
         if not any(row.id in still_open for row in rows)
     ]
     return write_to_contacts(session, GONE, Channel.TELEGRAM, edits)
+
+
+def group_by_message(told: Iterable[Any]) -> dict[tuple[UUID, str], list[Any]]:
+    """Return the rows of alerts that left as one message, by contact and the provider's id."""
+    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
+    for row in told:
+        messages[row.contact_id, row.provider_id].append(row)
+    return messages
+
+
+def describe_edit(rows: Sequence[Any], dedupe_key: str, **params: str) -> dict[str, Any]:
+    """Return the notification that edits the message of these rows."""
+    first = rows[0]
+    alerts = sorted(str(row.id) for row in rows)
+    sent = {"message": first.provider_id, "alerts": alerts, "sent": first.accepted_at.isoformat()}
+    return {
+        "user_id": first.user_id,
+        "contact_id": first.contact_id,
+        "language": first.language,
+        "params": sent | params,
+        "dedupe_key": dedupe_key,
+    }
