@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.alerts.open_slots import name_prefecture
 from api.alerts.targets import find_desks, get_prefecture_id
-from api.ground.errors import ensure_found
 from api.ground.paging import PageQuery, cut_page
 from api.models.alert import Alert, ClosedBecause
 from api.models.audit import AuditEntry
@@ -98,17 +97,6 @@ def describe_person(session: Session, person: Beneficiary) -> PersonAnswer:
     """Return what is kept of a person, also for the person."""
     session.flush()
     return _build_people(session, [(person, session.get_one(User, person.user_id).language)])[0]
-
-
-def find_by_reference(session: Session, caller: Caller, reference: int) -> Beneficiary:
-    """Return a person by the number that stands in messages.
-
-    Raises:
-        ApiError: 403; 404.
-    """
-    caller.require(Right.READ)
-    mine = Beneficiary.organisation_id == caller.organisation.id, Beneficiary.reference == reference
-    return ensure_found(session.scalars(sa.select(Beneficiary).where(*mine)).one_or_none(), "person")
 
 
 def _passes(person: PersonAnswer, wanted: PeopleFilter) -> bool:
