@@ -2,6 +2,7 @@
 
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from tests.in_turn import in_turn
 from tests.notifier.conftest import Posts
 from tests.notifier.world import DESK, Person, alert, detection, match
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRET = "whsec_" + b64encode(b"a webhook of tests, 24 by").decode()
 START = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 
 
