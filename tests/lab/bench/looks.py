@@ -62,7 +62,7 @@ class _Lookers:
 
     async def look(self, many: int, rate: float) -> dict[str, datetime]:
         """Press so often, each time by another person about another day; return when each 202 came, by its id."""
-        load, begun = LoadGenerator(self.stack.ports.api), clock()
+        load, begun = LoadGenerator(self.stack.ports.api, _PATIENCE), clock()
         replies = await load.run_open((self._press() for _ in range(many)), rate, many / rate)
         await load.close()
         self.statuses = Counter(each.status for each in replies)

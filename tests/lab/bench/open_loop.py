@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from tests.lab.bench.figures import percentile
 
-_PATIENCE = 30.0
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -34,6 +33,7 @@ class LoadGenerator:
     """Connections to one server on loopback, each used again when it is free."""
 
     port: int
+    patience: float = 30.0  # seconds for an answer
     free: list[Stream] = field(default_factory=list)
 
     async def run_open(self, requests: Iterator[bytes], rate: float, seconds: float) -> list[Reply]:
@@ -63,7 +63,7 @@ class LoadGenerator:
         """Send one request and read its response; again where the server closed an idle connection meanwhile."""
         for new in (False, True):
             with suppress(OSError, EOFError, TimeoutError):
-                async with asyncio.timeout(_PATIENCE), self._stream(new=new) as (reader, writer):
+                async with asyncio.timeout(self.patience), self._stream(new=new) as (reader, writer):
                     writer.write(request)
                     head = (await reader.readuntil(b"\r\n\r\n")).lower()
                     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
