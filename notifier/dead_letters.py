@@ -1,4 +1,4 @@
-"""Dead letters: notifications that failed for good, made pending again from the panel (api/admin/dead_letters.py)."""
+"""Dead letters: notifications that failed for good, made pending again from the panel (api/admin/messages.py)."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID

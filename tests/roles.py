@@ -28,7 +28,7 @@ _ROLES = {
     "api/": "rdvpriority_api",
     "api/admin/health/": "rdvpriority_background",  # on threads of its own; the API asks it too, and may do more
     "api/admin/health/status_report.py": "rdvpriority_api",
-    "api/admin/health/reading.py": None,  # the thread, whose function says whose it is
+    "api/admin/health/findings.py": None,  # the thread, whose function says whose it is
     "api/jobs/": "rdvpriority_background",
     "api/privacy/export_": "rdvpriority_background",
     "api/prefectures/desk_days.py": "rdvpriority_background",

@@ -44,8 +44,8 @@ from api.payments.ledger.watch_gaps import list_watched_users
 from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
 from api.privacy import export_files as exports
-from api.privacy import message_erasure, unused_accounts
 from api.privacy import retention as rules
+from api.privacy import retention_batches, unused_accounts
 from configs.ground.clock import clock
 from configs.settings import Constant, settings
 
@@ -102,7 +102,7 @@ def pause_excess_alerts() -> Counts:
 def erase_addresses() -> Counts:
     """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
     with session() as s:
-        return {"erased": message_erasure.erase_addresses(s)}
+        return {"erased": retention_batches.erase_addresses(s)}
 
 
 @job(every=HOUR)
@@ -123,7 +123,7 @@ def end_organisations() -> Counts:
 @job(every=DAY)
 def apply_retention() -> Counts:
     """Delete what is older than its table's rule allows, and empty the texts of messages after MESSAGES_KEPT_FOR."""
-    return rules.apply_rules() | message_erasure.erase_messages()
+    return rules.apply_rules() | retention_batches.erase_messages()
 
 
 @job(every=DAY, queue=PAYMENTS)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
@@ -13,18 +13,34 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState, DeskStatus, Publication, is_current
 from api.models.discovery import is_page_lost
+from api.models.report import Report, ReportKind, ReportState
 from api.models.slot import Detection, is_from_check
 from api.models.watchability import Standings, read_standings
-from api.prefectures.desk_looks import read_desk_looks
 from api.prefectures.detections import get_public_cutoff
 from api.prefectures.schemas import DeskAnswer, DeskLooks
 from configs.ground.clock import clock
-from configs.world.desk import Desk
+from configs.world.desk import Desk, WatchLevel
 
+_WEEK, _DAY = timedelta(days=7), timedelta(days=1)
+_FEWEST = 5  # people: below, a number would say who looks
 Announcer = Literal["page", "source"]
 _ALIAS = re.compile(r"(?P<town>.+?)-(?P<code>\d{5})(?:-(?P<number>\d+))?")
 _NOT_CHECKED = "not checked yet"
 _WATCHED = "watched"
+
+
+def read_desk_looks(session: Session, about: Iterable[Desk]) -> dict[str, DeskLooks]:
+    """Return by id the looks of the last week at those of these desks that people watch."""
+    ids = [desk.id for desk in about if desk.watch is WatchLevel.PEOPLE]
+    if not ids:
+        return {}
+    now = clock()
+    people = sa.func.count(Report.user_id.distinct()).filter(Report.seen_at > now - _DAY)
+    # One that counts for nothing, as a `none` without an opening, is no news of the page.
+    read = Report.kind != ReportKind.UNSEEN, Report.state != ReportState.IDLE, Report.seen_at > now - _WEEK
+    query = sa.select(Report.desk_id, sa.func.max(Report.seen_at), people).where(*read)
+    rows = session.execute(query.where(Report.desk_id.in_(ids)).group_by(Report.desk_id)).all()
+    return {key: DeskLooks(last_at=at, people=n if n >= _FEWEST else None) for key, at, n in rows}
 
 
 @dataclass(frozen=True, slots=True)

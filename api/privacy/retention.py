@@ -38,7 +38,7 @@ from api.privacy.retention_batches import (
     forget_givers,
     forget_wishes,
 )
-from api.reports.retention import drop_lapsed_trust, part_reports
+from api.reports.service import drop_lapsed_trust, part_reports
 from api.users.push_devices import drop_ended_devices
 from configs.ground.clock import clock
 from configs.ground.signing import LINK_SECONDS

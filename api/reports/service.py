@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.accounts.queries import has_confirmed_mailbox
 from api.ground.errors import ApiError, invalid, not_found
@@ -26,11 +26,13 @@ from api.models.report import (
     MOST_DAYS,
     READING_TIME,
     REPORTER_AGE,
+    TRUST_LASTS,
     PageOpening,
     Report,
     Reporter,
     ReportKind,
     ReportVia,
+    Vouch,
 )
 from api.models.report_nudges import ask_read_reports
 from api.models.slot import Detection
@@ -40,6 +42,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 
+PARTED_AFTER = timedelta(days=7)
 PERSON = "30 per 10 minutes"  # reports of one person
 PERSON_AT_DESK = "10 per 10 minutes"  # the same at one desk
 DESK = "600 per minute"  # reports of one desk, by everybody
@@ -51,6 +54,25 @@ _LOOKS = {
     AnswerValue.TOO_LATE: ReportKind.NONE,
     AnswerValue.NOTHING_THERE: ReportKind.NONE,
 }
+
+
+def part_reports(session: Session) -> int:
+    """Part old reports from their persons, and what vouched from its openings; return how many reports."""
+    old = clock() - PARTED_AFTER
+    openings = sa.update(Vouch).where(Vouch.vouched_on < old.date(), Vouch.opening_id.is_not(None))
+    session.execute(openings.values(opening_id=None))
+    whose = sa.update(Report).where(Report.seen_at < old, Report.user_id.is_not(None))
+    parted = whose.values(user_id=None, networks=[]).returning(Report.id)
+    return len(session.scalars(parted).all())
+
+
+def drop_lapsed_trust(session: Session) -> int:
+    """Forget the looks of people none of whose looks gave trust for TRUST_LASTS; return how many."""
+    last = (clock() - TRUST_LASTS).date()
+    later = aliased(Vouch)
+    alive = sa.exists().where(later.user_id == Vouch.user_id, later.vouched_on >= last)
+    dropped = sa.delete(Vouch).where(Vouch.vouched_on < last, ~alive).returning(Vouch.id)
+    return len(session.scalars(dropped).all())
 
 
 class NewReport(Body):

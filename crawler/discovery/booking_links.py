@@ -9,8 +9,7 @@ from w3lib.url import canonicalize_url
 from configs.ground.addresses import host_of
 from configs.world.desk import Desk
 from crawler.discovery.identify import by_address
-from crawler.discovery.links import BOOKING, Link
-from crawler.discovery.site_links import resolve_on_site
+from crawler.discovery.links import BOOKING, Link, resolve_on_site
 
 
 class Booking(NamedTuple):

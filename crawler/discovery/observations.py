@@ -12,8 +12,7 @@ from pydantic import TypeAdapter
 from configs.settings import Constant
 from crawler.block_pages import detect_block_page
 from crawler.discovery.booking_links import Booking, Listed, find_booking
-from crawler.discovery.links import Link, find_links
-from crawler.discovery.site_links import rate_link, resolve_on_site, worth_walking
+from crawler.discovery.links import Link, find_links, rate_link, resolve_on_site, worth_walking
 from crawler.reading import GONE, MOVED, Outcome, Page
 
 # How many pages of one site a walk asks for

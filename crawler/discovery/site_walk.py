@@ -7,8 +7,8 @@ from operator import attrgetter
 
 from configs.settings import Constant
 from configs.world.prefecture import Prefecture
+from crawler.discovery.links import replace_numbers
 from crawler.discovery.observations import ObservedPage, Onward, PageSeen, discovery_pages
-from crawler.discovery.site_links import replace_numbers
 
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
 ENOUGH = 5  # failed pages in a row

@@ -26,7 +26,7 @@ from crawler.reports.judgement import (
     report_lapse_seconds,
 )
 from crawler.reports.opening_writer import OpeningWriter, read_opening
-from crawler.reports.people import list_counted, read_pairs, read_people
+from crawler.reports.trust import list_counted, read_pairs, read_people
 
 _AT_ONCE = 1000  # reports in one transaction
 

@@ -29,8 +29,8 @@ from crawler.discovery.booking_links import Listed
 from crawler.discovery.crawl_settings import walk_settings
 from crawler.discovery.daily_schedule import allowed_sites, discovery_seconds
 from crawler.discovery.identify import page_of
+from crawler.discovery.links import resolve_on_site
 from crawler.discovery.observations import SEEN, ObservedPage, Onward, PageSeen, observe
-from crawler.discovery.site_links import resolve_on_site
 from crawler.discovery.site_walk import SiteWalk, bounded_pause
 from crawler.fetching.download_handler import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from api.admin.health.reading import PartAway, read_each
+from api.admin.health.findings import PartAway, read_each
 from api.admin.health.status_report import HEALTH, READS, find_trouble
 from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session

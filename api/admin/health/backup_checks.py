@@ -10,8 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from redis import Redis
 
-from api.admin.health.findings import raise_troubles
-from api.admin.health.reading import read_session
+from api.admin.health.findings import raise_troubles, read_session
 from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from configs.ground.clock import clock
 from configs.ground.text import format_duration

@@ -17,18 +17,31 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.admin.health import certificate_checks
 from api.admin.health import program_checks as programs
 from api.admin.health import server_checks as servers
-from api.admin.health.agent_checks import check_agents
 from api.admin.health.backup_checks import check_backups
 from api.admin.health.deliveries import check_ceilings, check_delivery, check_messages
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState
 from api.admin.health.payments import check_payments
 from api.admin.health.providers import check_providers
 from api.admin.health.queue_checks import check_checks
+from configs.ground.clock import clock
+from configs.settings import settings
+from configs.world.user_agents import user_agents
 
+_OLD = timedelta(days=60)
 PATIENCE = 1.5  # seconds
 _NO_REPORT = (AttributeError, LookupError, TypeError, ValueError)  # a key holds something else
 _SOON, _LATER = timedelta(minutes=1), timedelta(minutes=5)
 log = structlog.get_logger(__name__)
+
+
+def check_agents(_: Redis) -> str:
+    """Return the day on which the browsers were measured; outside production it does not matter."""
+    day = min(each.measured for each in user_agents().engines.values())
+    if not settings().loopback_only and clock().date() - day > _OLD:
+        raise PartDown(
+            f"browsers were measured on {day}, more than 60 days ago: renew configs/world/user_agents.yaml"
+        )
+    return f"measured on {day}"
 
 
 class HealthCheck(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api.admin.health.reading import read_session
+from api.admin.health.findings import read_session
 from api.models.alert import Alert
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import Detection, SlotRow, is_from_check

@@ -14,7 +14,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from redis import Redis
 
-from api.admin.health.reading import read_session
+from api.admin.health.findings import read_session
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
 from configs.world.desk import interval_jitter

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from api.admin.health.findings import PartState
-from api.admin.health.reading import PartAway
+from api.admin.health.findings import PartAway, PartState
 from configs.ground.clock import clock
 from configs.ground.text import format_duration
 

@@ -8,9 +8,8 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-from api.admin.health.findings import raise_troubles
+from api.admin.health.findings import raise_troubles, read_session
 from api.admin.health.queue_checks import health_age_seconds
-from api.admin.health.reading import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
 from api.models.job import JobState

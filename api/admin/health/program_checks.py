@@ -10,9 +10,15 @@ from redis import Redis
 from rq import Worker
 from rq.registry import FailedJobRegistry
 
-from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, raise_troubles
+from api.admin.health.findings import (
+    HealthAnswer,
+    PartDown,
+    PartFinding,
+    PartState,
+    raise_troubles,
+    read_session,
+)
 from api.admin.health.queue_checks import health_age_seconds, measure_age
-from api.admin.health.reading import read_session
 from api.models.backup_state import BackupPart, BackupState
 from api.models.job import JobResult, JobState
 from api.models.notification import QUEUES

@@ -8,8 +8,7 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 from api.admin.health.deliveries import LEAST_AWAITED, OLD
-from api.admin.health.findings import Trouble, raise_troubles
-from api.admin.health.reading import read_session
+from api.admin.health.findings import Trouble, raise_troubles, read_session
 from api.models.base import first_id_at
 from api.models.incident import IncidentReason as Reason
 from api.models.notification import Notification, State

@@ -14,12 +14,11 @@ from rq.serializers import JSONSerializer
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.desks import read_desks
-from api.admin.health.findings import PartFinding, PartState
+from api.admin.health.findings import PartAway, PartFinding, PartState, read_each, read_session
 from api.admin.health.lateness import read_due, read_lateness
 from api.admin.health.payments import measure_seconds, read_payments
 from api.admin.health.program_checks import read_job_states
 from api.admin.health.providers import read_left_alone
-from api.admin.health.reading import PartAway, read_each, read_session
 from api.ground.alarms import list_unanswered
 from api.models.desk import HostState, Outage
 from api.models.discovery import DiscoveryRun, Drift

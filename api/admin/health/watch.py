@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.health.checks import CHECKS, HealthChecks
-from api.admin.health.findings import PartDown, PartState, Trouble
+from api.admin.health.findings import PartDown, PartState, Trouble, read_session
 from api.admin.health.program_checks import check_workers
-from api.admin.health.reading import read_session
 from api.ground.alarms import open_alarm
 from api.ground.messages import ask_deliver_later
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason

@@ -7,8 +7,14 @@ from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.delivery import MOST_DAYS, DeliveryQuery, read_figures
-from api.admin.false_alarms import FalseAlarmQuery, list_false_alarms, read_overview
+from api.admin.figures import (
+    MOST_DAYS,
+    DeliveryQuery,
+    FalseAlarmQuery,
+    list_false_alarms,
+    read_figures,
+    read_overview,
+)
 from api.models.answer import AnswerVia
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel

@@ -9,17 +9,18 @@ from flask import request, url_for
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
 from api.admin.checks import DAY
-from api.admin.dead_letters import (
+from api.admin.messages import (
     MOST_REPLAYED,
     Cause,
     DeadLetterQuery,
+    MessageQuery,
     Replay,
     count_dead_letters,
     list_causes,
     list_dead_letters,
+    list_messages,
     replay_dead_letters,
 )
-from api.admin.messages import MessageQuery, list_messages
 from api.ground.errors import ApiError, not_found
 from api.models.notification import Notification, State
 from api.models.user import Channel

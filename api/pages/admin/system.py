@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from api.admin.audit import AuditedWork, AuditQuery, list_audit, name_actors, shorten_email
-from api.admin.background_jobs import JobQuery, list_job_names, list_jobs
-from api.admin.process_settings import SettingQuery, list_settings
+from api.admin.system import JobQuery, SettingQuery, list_job_names, list_jobs, list_settings
 from api.ground.paging import Found
 from api.ground.schemas import Body
 from api.models.audit import ActorKind, AuditEntry

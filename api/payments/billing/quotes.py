@@ -19,9 +19,8 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.billing.schemas import CreditAnswer, QuoteAnswer, Words
 from api.payments.ledger.book import read_balances
-from api.payments.ledger.first_week import begins_again, end_week
 from api.payments.ledger.grants import find_plan_end, price_use
-from api.payments.ledger.subscriptions import RENEWING
+from api.payments.ledger.subscriptions import RENEWING, begins_again, end_week
 from api.payments.ledger.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.ground.clock import clock
 from configs.ground.text import write_first, write_time

@@ -19,9 +19,8 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.billing.schemas import Cancellation
 from api.payments.ledger.early_ends import quote_ends
-from api.payments.ledger.first_week import find_earliest_end
 from api.payments.ledger.grants import find_paid_end
-from api.payments.ledger.subscriptions import find_order_of
+from api.payments.ledger.subscriptions import find_earliest_end, find_order_of
 from configs.world.desk import zone_or_home
 from configs.world.withdrawal_period import ZONE
 

@@ -1,7 +1,8 @@
-"""Subscriptions: our row of one, and when it shall end, or that it goes on; the outbox asks Stripe until it agrees."""
+"""Subscriptions: our row of one, its first week, when it shall end or go on; the outbox asks Stripe until it agrees."""
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -9,14 +10,42 @@ from sqlalchemy.orm import Session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
 from api.models.stripe_event import CommandKind
+from api.models.user import Grant
 from api.payments.gateway.outbox import add_command, is_asked
 from api.payments.ledger.stripe_ids import find_subscription_id, link_id
+from api.payments.ledger.withdrawal_rules import REMEMBERED
 from configs.ground.clock import clock
 
+_WEEK = timedelta(days=7)  # the day on which it begins is the first one
+_NAMED = "2026-11-29"  # the first version of the terms that names it
 RENEWING = ("active", "trialing")  # Stripe's words
 COLLECTED = (*RENEWING, "past_due")  # whose next month is asked for, or was
 # Not paid, so that no plan follows from it once the days of grace are over; a payment that comes late may revive it.
 LAPSING = ("past_due", "unpaid", "paused", "incomplete")
+
+
+def find_earliest_end(session: Session, order: Payment | None, zone: ZoneInfo) -> datetime | None:
+    """Return when a cancellation of an order's subscription takes effect at the earliest; None: at any time."""
+    if order is None or order.paid_at is None or (order.terms_version or "") < _NAMED:
+        return None
+    return end_week(order.paid_at, zone) if begins_again(session, order.user_id, order.paid_at) else None
+
+
+def begins_again(session: Session, user_id: UUID | None, at: datetime) -> bool:
+    """Return whether another subscription of a user began within 90 days before this instant."""
+    earlier = (
+        sa.select(Payment.id)
+        .join(Grant, Grant.payment_id == Payment.id)
+        .where(Payment.user_id == user_id, Payment.subscription_id.is_not(None))
+        .where(Payment.consented_at.is_not(None), Payment.paid_at < at, Payment.paid_at > at - REMEMBERED)
+    )
+    return session.scalar(earlier.limit(1)) is not None
+
+
+def end_week(begins_at: datetime, zone: ZoneInfo) -> datetime:
+    """Return the end of the seventh day of what begins at this instant."""
+    after = begins_at.astimezone(zone).date() + _WEEK
+    return datetime.combine(after, time(), zone).astimezone(ZoneInfo("UTC"))
 
 
 def ensure_subscription(session: Session, order: Payment, stripe_id: str) -> Subscription:

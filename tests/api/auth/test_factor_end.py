@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.auth import factor_end
-from api.auth.totp import hash_recovery_code
+from api.auth.second_factor import hash_recovery_code
 from api.jobs import schedule as jobs
 from api.models.audit import AuditEntry
 from api.models.base import session

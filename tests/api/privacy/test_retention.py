@@ -28,7 +28,7 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Role, User
 from api.payments.declarations.forms import name_declaration
-from api.privacy import message_erasure, unused_accounts
+from api.privacy import retention_batches, unused_accounts
 from api.privacy.retention import RULES, Dropped, DroppedBy, OwnedBy
 from api.privacy.unused_accounts import Step, UnusedAccount
 from configs.ground.clock import clock
@@ -204,8 +204,8 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
 
 def add_run(age: float, kept_days: int | None) -> None:
     """Write that the job was done for so many days ago, and how long messages were kept then."""
-    counts = {} if kept_days is None else {message_erasure.KEPT_SECONDS: kept_days * 86400}
-    factories.add_job(message_erasure.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
+    counts = {} if kept_days is None else {retention_batches.KEPT_SECONDS: kept_days * 86400}
+    factories.add_job(retention_batches.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
 
 
 @pytest.mark.parametrize("kept_days", [90, None])
@@ -215,12 +215,12 @@ def test_none_is_skipped_where_the_time_became_shorter(
     add_run(1, kept_days)
     settings_env(MESSAGES_KEPT_FOR="30d")
     made = [write(age) for age in (89, 60, 31, 29)]
-    assert jobs.apply_retention() == {"read": 3, message_erasure.KEPT_SECONDS: 30 * 86400, "failed": 0}
+    assert jobs.apply_retention() == {"read": 3, retention_batches.KEPT_SECONDS: 30 * 86400, "failed": 0}
     assert [texts(each)[1] for each in made] == ["", "", "", "visitor@example.org"]
 
 
 def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_erasure, "BATCH", 2)
+    monkeypatch.setattr(retention_batches, "BATCH", 2)
     made = [write(age) for age in (300, 200, 120, 99, 98, 91)]
     add_run(3, kept_days=90)
     factories.change(JobState, failed_at=clock(), ended_at=clock())

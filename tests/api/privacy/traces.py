@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from api.models.base import engine, session
 from api.models.login import Login
-from api.privacy.message_erasure import erase_addresses
+from api.privacy.retention_batches import erase_addresses
 from configs.ground.clock import clock
 from tests.clients import Answer, Person
 from tests.factories import change

@@ -9,9 +9,8 @@ from configs.world.desk import Outcome
 from configs.world.prefecture import Prefecture
 from crawler.discovery.booking_links import Listed
 from crawler.discovery.identify import page_of
-from crawler.discovery.links import BOOKING, find_links
+from crawler.discovery.links import BOOKING, find_links, resolve_on_site, worth_walking
 from crawler.discovery.observations import ObservedPage, Onward, PageSeen, observe
-from crawler.discovery.site_links import resolve_on_site, worth_walking
 from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause
 from tests.in_turn import in_turn
 

@@ -19,7 +19,7 @@ from uuid import UUID
 from api.models.report import TRUST_LASTS, TRUSTED_LOOKS
 from crawler.reports import judgement
 from crawler.reports.judgement import Action, Look, Opening, Pair, Person, Verdict, are_unrelated
-from crawler.reports.people import PAIRED_FOR
+from crawler.reports.trust import PAIRED_FOR
 
 _BEGIN = datetime(2026, 11, 30, tzinfo=UTC)
 _MINUTE, _DAY, _WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from api.auth.totp import create_secret
+from api.auth.second_factor import create_secret
 from api.models.alert import AlertTarget, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.desk import DeskStatus, Source

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from api.admin.health.reading import PartAway
+from api.admin.health.findings import PartAway
 from api.admin.health.status_report import HEALTH, READS
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult

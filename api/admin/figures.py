@@ -1,20 +1,28 @@
-"""False alarms that users report, by desk and one by one."""
+"""Figures as operators see them: deliveries by provider or prefecture, false alarms that users report."""
 
 from collections.abc import Sequence
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.ground.paging import Found, MomentQuery, cut_page, read_cursor, write_cursor
+from api.ground.schemas import Body
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.check import CheckDay
+from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow, is_from_check
+from api.models.user import Channel
 from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
+from api.prefectures.delivery_figures import FigureChoice, compute_day, read_days
+from configs.ground.clock import clock
 
 _MOST_DESKS = 100
+MOST_DAYS, MOST_DAYS_BY_PREFECTURE = 31, 7
+_DAY = timedelta(days=1)
 
 
 class FalseAlarmQuery(MomentQuery):
@@ -57,3 +65,30 @@ def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> Found[Any]:
     )
     items, more = cut_page(session.execute(query).all(), wanted.limit)
     return Found(items, write_cursor(items[-1].answered_at, items[-1].match_id) if more else None)
+
+
+class DeliveryQuery(Body):
+    """Figures of the last `days`, today's among them: of one channel, provider or prefecture, or of all.
+
+    `by`: all together and each provider, or each prefecture; of prefectures the last seven days at most. The provider
+    `none` stands for messages that no provider accepted.
+    """
+
+    days: int = Field(7, ge=1, le=MOST_DAYS)
+    channel: Channel | None = None
+    provider: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    prefecture: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    by: Literal["provider", "prefecture"] = "provider"
+
+
+def read_figures(session: Session, wanted: DeliveryQuery) -> Found[DeliveryFigure]:
+    """Return today's figures, computed now, then the stored ones of past days."""
+    now = clock()
+    if wanted.by == "prefecture":
+        days = min(wanted.days, MOST_DAYS_BY_PREFECTURE)
+        choice = FigureChoice(wanted.channel, wanted.provider or ALL, wanted.prefecture)
+    else:
+        days = wanted.days
+        choice = FigureChoice(wanted.channel, wanted.provider, wanted.prefecture or ALL)
+    today, first = now.date(), now.date() - (days - 1) * _DAY
+    return Found(compute_day(session, today, now, choice) + read_days(session, first, today - _DAY, choice))
