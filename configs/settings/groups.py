@@ -243,6 +243,22 @@ class LegalNames(BaseSettings):
     mediator: Annotated[_OneLine, checked(split_mediator)] | None = None
 
 
+def _name_all_accounts(accounts: dict[str, str]) -> dict[str, str]:
+    if missing := {"clients", "sales", "vat"} - accounts.keys():
+        raise ValueError(f"has no {', '.join(sorted(missing))}: write clients=411000,sales=706000,vat=445710")
+    return accounts
+
+
+_LedgerAccounts = Annotated[
+    dict[
+        Literal["clients", "sales", "vat"], Annotated[str, like(r"\d{3,20}", "is no account: write digits")]
+    ],
+    NoDecode,
+    from_text(split_pairs),
+    AfterValidator(_name_all_accounts),
+]
+
+
 class ServingSettings(BaseSettings):
     """What the API serves, to whom, and Stripe."""
 
@@ -273,6 +289,7 @@ class ServingSettings(BaseSettings):
         tuple[str, ...], NoDecode, from_text(split_words), AfterValidator(_settle_at_once)
     ] = ("card", "paypal")
     stripe_promotion_codes: bool = False
+    ledger_accounts: _LedgerAccounts = {"clients": "411000", "sales": "706000", "vat": "445710"}
 
 
 class StoreSettings(BaseSettings):

@@ -1,4 +1,4 @@
-"""Operators' pages around payments: Stripe's events, differences with Stripe, declarations, totals of invoices."""
+"""Operators' pages around payments: Stripe's events, differences, declarations, totals of invoices, sales journal."""
 
 import json
 import re
@@ -8,7 +8,13 @@ from markupsafe import Markup
 
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
-from api.admin.payments.daily_totals import DailyTotal, TotalsQuery, read_daily_totals, write_csv
+from api.admin.payments.accounting import (
+    DailyTotal,
+    TotalsQuery,
+    read_daily_totals,
+    write_csv,
+    write_sales_journal,
+)
 from api.admin.payments.queries import DeclarationQuery, list_declarations, list_differences
 from api.admin.payments.stripe_events import StripeEventQuery, apply_event_again, list_events, read_event
 from api.ground.errors import not_found
@@ -237,7 +243,10 @@ def _name_days(_: AuditedWork, form: Form[TotalsQuery], totals: object) -> list[
     first, last = form.value.days
     days = cells.row("Du", first, "au", last)
     file = bool(totals) and cells.link("Le même en CSV", "admin.send_totals", first=first, last=last)
-    return [Text(cells.row(days, file))]
+    journal = bool(totals) and cells.link(
+        "Journal des ventes, à importer", "admin.send_sales_journal", first=first, last=last
+    )
+    return [Text(cells.row(days, file, journal))]
 
 
 add_list(
@@ -277,6 +286,23 @@ def send_totals() -> Response:
         raise not_found(f"{request.path} of these days")
     with audited("invoice-totals.export", "invoice") as work:
         totals = _read_totals(work, form.value).items
-    answer = Response(write_csv(totals), mimetype="text/csv")
-    answer.headers.set("Content-Disposition", "attachment", filename="invoice-totals.csv")
+    return _send_file(write_csv(totals), "text/csv", "invoice-totals.csv")
+
+
+@area.page("/admin/paiements/journal.txt", Access.OPERATOR)
+def send_sales_journal() -> Response:
+    """Send the sales journal of these days, for accounting software."""
+    form = Form.read_query(TotalsQuery)
+    if form.errors:
+        raise not_found(f"{request.path} of these days")
+    first, last = form.value.days
+    with audited("sales-journal.export", "invoice") as work:
+        work.changes.update({"first": first.isoformat(), "last": last.isoformat()})
+        journal = write_sales_journal(work.session, first, last)
+    return _send_file(journal, "text/plain", f"journal-des-ventes-{first}-{last}.txt")
+
+
+def _send_file(text: str, mimetype: str, name: str) -> Response:
+    answer = Response(text, mimetype=mimetype)
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
     return answer

@@ -126,6 +126,7 @@ def test_dotenv_is_read_by_developers_and_production(
         ("SMS_PRICE", "11", "less than or equal to 10"),
         ("SMS_PRICE", "NaN", "finite number"),
         ("SMS_DAY_STOP", "0", "greater than 0"),
+        ("LEDGER_ACCOUNTS", "clients=411000", "has no sales, vat"),
         ("SMS_COUNTRIES", "BE,XX", "names no country: XX"),
         ("TELEGRAM_BOT_NAME", "@rdv bot", "should match"),
         ("STAND_INS", "paypal=http://127.0.0.1:9", "names no provider"),

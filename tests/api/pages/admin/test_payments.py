@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -321,3 +322,38 @@ def test_days_that_make_no_sense_are_refused(support: Browser, days: str) -> Non
     assert support.get(f"{TOTALS}?{days}").title.startswith("Erreur")
     support.get(f"{TOTALS}.csv?{days}")
     assert support.status == 404
+
+
+def test_the_sales_journal_has_the_columns_of_the_fec_and_balances(
+    frozen: time_machine.Traveller, app: Flask, settings_env: Callable[..., None]
+) -> None:
+    """Exported for a month, its numbers go on behind those of the year before it."""
+    settings_env(SELLER_VAT="FR12345678901", LEDGER_ACCOUNTS="clients=411100,sales=706000,vat=445711")
+    frozen.move_to(datetime(2026, 10, 31, 22, 59, tzinfo=UTC))
+    returned = pay(cents=1499)
+    issue()
+    frozen.move_to(datetime(2026, 11, 20, 23, 0, tzinfo=UTC))
+    pay(cents=499)
+    refund(returned, 500)
+    issue()
+    browser = seat_operator(app, Role.SUPPORT)
+    answer = browser.client.get("/admin/paiements/journal.txt?first=2026-11-01&last=2026-11-30")
+    assert "journal-des-ventes-2026-11-01-2026-11-30.txt" in answer.headers["Content-Disposition"]
+    head, *lines = (line.split("\t") for line in answer.text.split("\r\n")[:-1])
+    assert head[:5] == ["JournalCode", "JournalLib", "EcritureNum", "EcritureDate", "CompteNum"]
+    assert head[-3:] == ["ValidDate", "Montantdevise", "Idevise"]
+    assert len(head) == 18
+    shown = [(row[0], row[2], row[3], row[4], row[8], row[11], row[12]) for row in lines]
+    sale, credit = ("VE", "2", "20261121"), ("AV", "1", "20261121")
+    assert shown == [
+        (*sale, "411100", "F2026-000002", "4,99", "0,00"),
+        (*sale, "706000", "F2026-000002", "0,00", "4,16"),
+        (*sale, "445711", "F2026-000002", "0,00", "0,83"),
+        (*credit, "411100", "A2026-000001", "0,00", "5,00"),
+        (*credit, "706000", "A2026-000001", "4,17", "0,00"),
+        (*credit, "445711", "A2026-000001", "0,83", "0,00"),
+    ]
+    assert audit("sales-journal.export")[-1].changes == {"first": "2026-11-01", "last": "2026-11-30"}
+    assert "journal.txt" in browser.get(f"{TOTALS}?first=2026-11-01&last=2026-11-30").html
+    browser.get("/admin/paiements/journal.txt?first=2026-11-02&last=2026-11-01")
+    assert browser.status == 404

@@ -57,6 +57,7 @@ ROWS = {
     "admin.list_declarations": ("declarations.list", "declaration", None),
     "admin.list_differences": ("payment-differences.list", "payment-difference", None),
     "admin.list_totals": ("invoice-totals.export", "invoice", None),
+    "admin.send_sales_journal": ("sales-journal.export", "invoice", None),
     "admin.send_totals": ("invoice-totals.export", "invoice", None),
     "admin.list_events": ("stripe-events.list", "stripe-event", None),
     "admin.ask_replay_event": ("stripe-event.view", "stripe-event", "{event}"),
