@@ -23,6 +23,7 @@ from psycopg2.extensions import connection
 from redis import Redis, RedisError
 from rq import Queue
 
+from api.admin.health.certificate_checks import read_days_left
 from api.admin.health.lateness import read_due_of
 from configs.ground.clock import clock
 from configs.ground.database import database_url
@@ -70,6 +71,7 @@ class ProductCollector(Collector):
             "database": _read_database,
             "redis": _read_alone("redis", partial(_read_redis, client)),
             "health": _read_alone("health", _read_health),
+            "settings": _read_alone("settings", _read_settings),
         }
         self._threads = ThreadPoolExecutor(len(self._sources), thread_name_prefix="metrics")
         self._running: dict[str, Future[list[Read]]] = {}
@@ -212,6 +214,12 @@ def _read_health() -> list[Family]:
     except (OSError, ValueError, KeyError, TypeError):
         states = {"api": _STATES["down"]}
     return [build_family("health_part_state", states.items())]
+
+
+def _read_settings() -> Iterator[Family]:
+    if settings().backup_url:
+        yield build_family("backup_hour", [(settings().backup_hour,)])
+    yield build_family("certificate_days", read_days_left().items())
 
 
 def _ask_api(address: str) -> Any:

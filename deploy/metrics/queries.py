@@ -116,6 +116,8 @@ METRICS = (
     _M("backup_last_success_timestamp_seconds", ("kind",), "unix seconds", "end of the newest complete backup",
        "SELECT part, extract(epoch FROM finished_at) FROM backup_states WHERE finished_at IS NOT NULL"),
     _M("health_part_state", ("part",), "", "a part of /api/health: 0 ok, 1 degraded, 2 down"),
+    _M("backup_hour", (), "hours", "BACKUP_HOUR, on a server with backups"),
+    _M("certificate_days", ("host",), "days", "how long the site's certificate is good, as visitors get it"),
     _M("database_connections", (), "", "connections to PostgreSQL, all programs together",
        "SELECT sum(numbackends) FROM pg_stat_database"),
     _M("database_connections_limit", (), "", "max_connections", "SELECT current_setting('max_connections')::int"),

@@ -95,7 +95,8 @@ def test_every_alarm_has_a_test_in_which_it_fires_and_closes() -> None:
     tested = {}
     for file in RULE_TESTS:
         for test in yaml.safe_load(file.read_text("utf-8"))["tests"]:
-            tested[test["name"]] = [bool(each["exp_alerts"]) for each in test["alert_rule_test"]]
+            if "(" not in test["name"]:  # other servers: what they lack
+                tested[test["name"]] = [bool(each["exp_alerts"]) for each in test["alert_rule_test"]]
     assert tested.pop("Watchdog") == [True]
     assert tested == {name: [False, True, False] for name in NAMES - {"Watchdog"}}
 

@@ -29,6 +29,19 @@ def check_certificates(_: Redis) -> str:
     return "; ".join(text for text, _ in described) or "none: API_URL is not https"
 
 
+def read_days_left() -> dict[str, float]:
+    """Return for how many days browsers will take each certificate, by host; none that cannot be seen from here."""
+    found: dict[str, float] = {}
+    for host, port in filter(None, map(_read_address, {settings().api_url, settings().frontend_url})):
+        try:
+            found[host] = (_read_end(host, port) - clock()) / timedelta(days=1)
+        except ssl.SSLCertVerificationError:
+            found[host] = 0.0
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 def _read_address(url: str) -> tuple[str, int] | None:
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -21,6 +21,7 @@ from rq import SimpleWorker
 
 from api.admin.health import backup_checks
 from api.admin.health.backup_checks import SLOT
+from api.admin.health.certificate_checks import read_days_left
 from api.admin.health.desks import read_desks
 from api.admin.health.findings import PartState
 from api.admin.health.lateness import read_due, read_lateness
@@ -380,8 +381,9 @@ def test_a_certificate_says_how_long_it_lasts_or_why_visitors_are_refused(  # no
     write_certificate(other, clock() + DAY, "elsewhere.example")
     with site(mine) as port:
         settings_env(API_URL=f"https://localhost:{port}", SSL_CERT_FILE=mine if is_trusted else other)
-        found = ask("certificate")
+        found, left = ask("certificate"), read_days_left()
     assert (found.state, found.reason[: len(said)]) == (state, said)
+    assert round(left["localhost"]) == (0 if "refused" in said else days), "as Prometheus has it"
 
 
 def test_a_door_that_is_closed_is_named(settings_env: Callable[..., None], closed_port: int) -> None:
