@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.ground.paging import Found
 from api.ground.schemas import Body
 from api.models.report import Report
+from api.models.report_trust import read_trust
 from configs.ground.clock import clock
 
 SINCE = timedelta(days=7)  # afterwards person and report part
@@ -93,9 +95,19 @@ _CHOICES = {
 
 
 def read_report_figures(session: Session, wanted: ReportQuery) -> Found[Any]:
-    """Return rows of figures, the most doubtful first: looks that saw slots and that nobody else saw."""
+    """Return rows of figures, the most doubtful first: looks that saw slots and that nobody else saw.
+
+    `trusted`: who of a row's people is trusted.
+    """
     statement = sa.text(_FIGURES.format(**_CHOICES[wanted.by]))
-    return Found(session.execute(statement, {"since": clock() - SINCE, "most": _MOST}).all())
+    rows = session.execute(statement, {"since": clock() - SINCE, "most": _MOST}).mappings().all()
+    trust = read_trust(session, {each for row in rows for each in row["people"]})
+    return Found(
+        [
+            SimpleNamespace(**row, trusted=[each for each in row["people"] if trust[each].is_trusted])
+            for row in rows
+        ]
+    )
 
 
 def list_reports(session: Session, user_id: UUID) -> Sequence[Report]:

@@ -47,6 +47,11 @@ def _name_key(row: Any) -> Cell:
     return cells.lines(cells.code(row.key), *map(_link_person, row.people))
 
 
+def _count_trusted(row: Any) -> object:
+    """Return whether a person is trusted; of several, how many are."""
+    return bool(row.trusted) if isinstance(row.key, UUID) else len(row.trusted)
+
+
 add_list(
     _LIST,
     "list_reports",
@@ -59,6 +64,7 @@ add_list(
         filters=(Field("by", "Par", [(each.value, text) for each, text in _BY.items()], blank=""),),
         columns=(
             Column("Qui ou quoi", _name_key, "head"),
+            Column("De confiance", _count_trusted, "number"),
             Column("Regards", "looks", "number"),
             Column("« Places »", "slots", "number"),
             Column("Confirmés", "corroborated", "number"),

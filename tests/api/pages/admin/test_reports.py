@@ -42,14 +42,14 @@ def test_who_says_slots_that_nobody_else_saw_stands_first_with_what_that_did(adm
     look(honest, corroborates_id=first)
     look(honest, kind="none")
     shown = {each: admin.get(f"{LIST}?by={each}").rows for each in ("doubtful", "person", "desk", "network")}
-    ((name, *figures, _),) = shown["doubtful"]
-    assert name == str(liar)[-12:]
+    ((name, trusted, *figures, _),) = shown["doubtful"]
+    assert (name, trusted) == (str(liar)[-12:], "non")
     # looks, slots, corroborated, alone, denied, told in doubt, partners
     assert figures == ["3", "3", "0", "3", "3", "1", "0"]
-    by_person = {row[0]: row[1:8] for row in shown["person"]}
+    by_person = {row[0]: row[2:9] for row in shown["person"]}
     assert by_person[str(pair)[-12:]] == ["1", "1", "1", "0", "1", "0", "1"]
     assert by_person[str(honest)[-12:]] == ["2", "1", "1", "0", "0", "0", "1"]
-    assert [row[:3] for row in shown["desk"]] == [[PEOPLE_S, "6", "5"]]
+    assert [row[:4] for row in shown["desk"]] == [[PEOPLE_S, "0", "6", "5"]]
     ((near, *_),) = shown["network"]
     assert near.startswith(b"near".hex())
     assert str(pair)[-12:] in near
@@ -70,7 +70,12 @@ def test_a_pair_whose_opening_two_denied_and_no_third_saw_is_on_the_list(admin: 
 def test_an_operator_ends_reports_with_a_reason_that_the_person_reads(admin: Browser) -> None:
     who = add_account().id
     path = f"{LIST}/{who}"
+    look(who)
     act(admin, f"{path}/confiance")
+    assert {each: admin.get(f"{LIST}?by={each}").rows[0][1] for each in ("person", "desk")} == {
+        "person": "oui",
+        "desk": "1",
+    }
     with session() as s:
         assert read_trust(s, [who])[who].is_trusted
     assert "Écrivez la raison" in act(admin, f"{path}/arret", reason="")
