@@ -22,6 +22,7 @@ from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
 from api.models.notification import Match, Notification, Priority, State, write_ranges
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationKind
+from api.models.organisation_access import KeyScope, OrganisationKey, Webhook, WebhookEvent
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.report import Report, ReportKind, ReportVia
 from api.models.slot import Detection, GoneReason, SlotRow
@@ -181,6 +182,17 @@ def add_beneficiary(organisation_id: UUID, **columns: Any) -> UUID:
     known = {"organisation_id": organisation_id, "reference": reference, "label": "Madame K."}
     save(Beneficiary(user_id=user_id, **known | columns))
     return user_id
+
+
+def add_programs(
+    organisation_id: UUID, name: str = "Notre suivi", url: str = "http://127.0.0.1/"
+) -> tuple[UUID, UUID]:
+    """Write an API key and a webhook of an organisation; return their ids."""
+    mine: dict[str, Any] = {"organisation_id": organisation_id}
+    key = OrganisationKey(name=name, key_hash=b"x" * 32, scopes=[KeyScope.PEOPLE_READ], **mine)
+    hook = Webhook(url=url, secret="whsec_eA==", events=[WebhookEvent.SLOT_SEEN], **mine)
+    save_all([key, hook])
+    return key.id, hook.id
 
 
 def add_desk(desk_id: str = BOBIGNY, **columns: Any) -> None:

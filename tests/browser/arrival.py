@@ -21,7 +21,7 @@ _READY = """() => Promise.all([...document.querySelectorAll("[data-module]")]
   .flatMap((each) => each.dataset.module.split(/\\s+/)).map((address) => import(address)))
   .then(() => undefined)"""
 # The width of a page that is wider than its window, and elements that reach out, but those inside of what scrolls by itself.
-_OVERFLOWING = """() => {
+OVERFLOWING = """() => {
   const { clientWidth: width, scrollWidth: content } = document.documentElement;
   const scrolls = (each) => each && each !== document.body
     && (getComputedStyle(each).overflowX !== "visible" || scrolls(each.parentElement));
@@ -57,7 +57,7 @@ def check_width(page: Page) -> None:
     Raises:
         AssertionError: names what is too wide.
     """
-    wide = page.evaluate(_OVERFLOWING)
+    wide = page.evaluate(OVERFLOWING)
     assert not wide, f"{page.url} is too wide: {wide}"
 
 

@@ -39,6 +39,7 @@ from configs.ground.signing import (
     ReportLook,
     ResetPassword,
     ReturnAddress,
+    ShowHelp,
     ShowProof,
     ShowSlots,
     StopGroup,
@@ -50,7 +51,7 @@ from tests.browser.arrival import check_arrival
 from tests.browser.site import MakeContext, Site, keep_page
 from tests.browser.watch import Watch
 from tests.factories import add_contact, add_message, change, one, rows, save
-from tests.lab.pictures.accounts import READ, WATCHED, Who, ask_for_codes
+from tests.lab.pictures.accounts import READ, WATCHED, Who
 from tests.lab.pictures.pages import Shot, list_shots
 from tests.lab.pictures.world import write_rows
 
@@ -79,7 +80,6 @@ _PEOPLE = {
 def write_world(app: Flask) -> list[Shot]:
     """Write the world; return its pages that open by their address alone."""
     ids = write_rows()
-    ask_for_codes()
     _write_long_texts()
     shots = [each for each in list_shots(ids, app) if not each.steps and each.name not in _REFUSED]
     links = [write_token(each) for each in _list_links(ids)]
@@ -133,6 +133,8 @@ def _list_links(ids: dict[str, str]) -> Iterator[Link]:
     yield from (ReturnAddress(mail.id, digest(Who.LONG.value)), RefundClosedDesk(*sent, UUID(ids["active"])))
     yield AcknowledgeIncident(1, one(User, User.email == Who.OPERATOR).id)
     yield from (MoveReminders(appointment), TellHowItWent(appointment, well=True))
+    asked = one(Contact, Contact.user_id == UUID(ids["helped"]))
+    yield ShowHelp(asked.id)
     _write_proof(detection)
     yield ShowProof(detection)
 

@@ -7,28 +7,28 @@ take fewer. `--docs` writes the pictures of the documentation to docs/ instead.
 import argparse
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from api.app import create_app
+from api.models.user import User
 from configs.programs.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import PREFECTURES
+from tests.browser.arrival import OVERFLOWING
+from tests.browser.site import Site
+from tests.factories import one
 from tests.lab.bench.servers import API, serve_app, servers
-from tests.lab.pictures.accounts import Who, ask_for_codes
-from tests.lab.pictures.pages import Shot, list_shots, sign_in_as
+from tests.lab.pictures.accounts import Who
+from tests.lab.pictures.pages import Shot, list_shots
 from tests.lab.pictures.world import write_world
 
 _FOLDER, _DOCS = Path(".state/screenshots"), Path("docs")
-# Pages that scroll sideways (WCAG 1.4.10), and targets under 24 px outside of text (WCAG 2.5.8).
-_FIND_FLAWS = """() => {
-  const flaws = [], root = document.documentElement;
-  const over = root.scrollWidth - root.clientWidth;
-  if (over > 0) flaws.push(`wider than the window by ${over} px`);
+# Targets under 24 px outside of text (WCAG 2.5.8).
+_FIND_SMALL = """() => {
+  const flaws = [];
   for (const each of document.querySelectorAll("a[href], button, select, summary, input:not([type=hidden])")) {
     const box = each.getBoundingClientRect();
     const inText = getComputedStyle(each).display === "inline" || each.closest("svg, label, .skip");
@@ -73,52 +73,31 @@ class Camera:
     """A browser before a server; `take` writes a picture."""
 
     browser: Browser
-    address: str  # of the server
+    site: Site
     folder: Path
     logins: dict[Who, Any] = field(default_factory=dict)  # cookies
-    contexts: dict[tuple[Variant, Who], BrowserContext] = field(default_factory=dict)  # with what is cached
 
     def sign_in(self, who: Who) -> None:
         """Sign in once, for all pictures of this account."""
-        context = self._open_context(_VARIANTS[0], Who.VISITOR)
-        page = context.new_page()
-        page.goto(f"{self.address}/login")
-        for step in sign_in_as(who):
-            step(page)
-        page.wait_for_url("**/dashboard")
-        self.logins[who] = context.storage_state()
-        context.close()
+        with self._open_context(_VARIANTS[0], Who.VISITOR) as context:
+            self.site.give_login(context, one(User, User.email == who.value).id)
+            self.logins[who] = context.storage_state()
 
     def take(self, shot: Shot, variant: Variant, *, whole: bool = True) -> int:
         """Write the picture of a page in a variant, `whole` or what the window shows; return how many flaws it has."""
-        with self._open_page(variant, shot) as page:
+        with self._open_context(variant, shot.who) as context:
+            page = context.new_page()
             joint = "&" if "?" in shot.path else "?"
-            page.goto(f"{self.address}{shot.path}{joint}lang={variant.language}", wait_until="load")
+            page.goto(f"{self.site.url}{shot.path}{joint}lang={variant.language}", wait_until="load")
             for step in shot.steps:
                 step(page)
             page.wait_for_load_state("load")
             path = self.folder / f"{shot.name}-{variant.name}.png"
             page.screenshot(path=path, full_page=whole, animations="disabled")
-            flaws: list[str] = page.evaluate(_FIND_FLAWS)
+            flaws: list[str] = page.evaluate(OVERFLOWING) + page.evaluate(_FIND_SMALL)
         for flaw in flaws:
             print(f"{shot.name}-{variant.name}: {flaw}", flush=True)
         return len(flaws)
-
-    @contextmanager
-    def _open_page(self, variant: Variant, shot: Shot) -> Iterator[Page]:
-        """Open a page in the context of this variant and account; in one of its own where something is done there."""
-        key = (variant, shot.who)
-        if shot.steps:
-            context = self._open_context(*key)
-        else:
-            context = self.contexts[key] = self.contexts.get(key) or self._open_context(*key)
-        page = context.new_page()
-        try:
-            yield page
-        finally:
-            page.close()
-            if shot.steps:
-                context.close()
 
     def _open_context(self, variant: Variant, who: Who) -> BrowserContext:
         return self.browser.new_context(
@@ -136,32 +115,25 @@ def main(given: list[str]) -> int:
     if missing := missing_browser():
         raise SystemExit(f"make screenshots: no browser: {missing}")
     began = time.monotonic()
+    folder = _DOCS if options.docs else _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
     settings = {"PREFECTURES_DIR": str(PREFECTURES), "RECENT_PROOF_SECONDS": "3600"}
     with servers(lambda _: settings) as made:
-        ids = write_world(made)
-        shots = list_shots(ids, create_app())
-        with serve_app(made, API, PROGRAM="api") as port, _open_camera(port, options) as camera:
+        ids, app = write_world(made), create_app()
+        shots = list_shots(ids, app)
+        with (
+            serve_app(made, API, PROGRAM="api") as port,
+            sync_playwright() as playwright,
+            playwright.chromium.launch(
+                executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
+            ) as browser,
+        ):
+            camera = Camera(browser, Site(f"http://127.0.0.1:{port}", app), folder)
             for who in list(Who)[1:]:
                 camera.sign_in(who)
-            ask_for_codes()  # afterwards: these sign-ins ask for a code from now on
             flaws = _take_docs(camera, shots) if options.docs else _take_all(camera, shots, options)
     print(f"{flaws} flaws, {time.monotonic() - began:.0f} s")
     return int(flaws > 0)
-
-
-@contextmanager
-def _open_camera(port: int, options: argparse.Namespace) -> Iterator[Camera]:
-    """Start a browser that takes pictures of a server's pages into a folder."""
-    folder = _DOCS if options.docs else _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
-        )
-        try:
-            yield Camera(browser, f"http://127.0.0.1:{port}", folder)
-        finally:
-            browser.close()
 
 
 def _take_all(camera: Camera, shots: list[Shot], options: argparse.Namespace) -> int:
@@ -180,15 +152,9 @@ def _take_docs(camera: Camera, shots: list[Shot]) -> int:
 
 def _read_options(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.pictures", description=__doc__)
-    parser.add_argument(
-        "--only",
-        type=lambda text: text.split(","),
-        help="names of pages, separated by commas",
-        metavar="NAMES",
-    )
-    parser.add_argument(
-        "--variants", type=lambda text: text.split(","), help="names of variants, likewise", metavar="NAMES"
-    )
+    names: dict[str, Any] = {"type": lambda text: text.split(","), "metavar": "NAMES"}
+    parser.add_argument("--only", help="names of pages, separated by commas", **names)
+    parser.add_argument("--variants", help="names of variants, likewise", **names)
     parser.add_argument("--docs", action="store_true", help="the pictures of the documentation, to docs/")
     return parser.parse_args(given)
 

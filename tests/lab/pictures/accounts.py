@@ -10,6 +10,8 @@ from api.models.alert import AlertTarget, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.desk import DeskStatus, Source
 from api.models.notification import State
+from api.models.organisation import Member, MemberRole, Told
+from api.models.organisation_access import WebhookDelivery
 from api.models.slot import DetectionSlot, SlotRow
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
@@ -22,6 +24,9 @@ WATCHED = "bobigny_93/titre-sejour-vie-privee-familiale"
 WATCHED_HOST = "www.seine-saint-denis.gouv.fr:443"  # of the desk WATCHED
 READ = "nanterre_92/titre-sejour-boulogne-billancourt"  # by people
 _LONG_NAME = "Rendez-vous de ma grand-mère Marie-Antoinette, pour l’anniversaire de juin 2027"
+_LONG_HOUSE = (
+    "Association départementale d’accueil et d’accompagnement des familles étrangères de Seine-Saint-Denis"
+)
 _LONG_DESK = "cayenne_973/passeport-carte-identite-saint-laurent"  # the longest label of a watched desk
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _LIMITS = {
@@ -43,8 +48,8 @@ class Who(StrEnum):
     OPERATOR = "oscar@example.org"  # an admin
 
 
-def write_people() -> tuple[dict[str, UUID], UUID, UUID]:
-    """Write accounts and alerts; return the alerts by name, Camille and the operator."""
+def write_people() -> dict[str, UUID]:
+    """Write accounts and alerts; return ids: the alerts by name, Camille, the operator, and whom she helps."""
     users = {
         who: factories.add_user(
             who.value, password=factories.PASSWORD, confirmed=who is not Who.UNCONFIRMED
@@ -65,7 +70,8 @@ def write_people() -> tuple[dict[str, UUID], UUID, UUID]:
     alerts["long"] = factories.add_alert(users[Who.LONG], AlertTarget(desk_id=_LONG_DESK), name=_LONG_NAME)
     _find_slots(users[Who.CAMILLE], alerts["active"])
     _look(users[Who.CAMILLE], users[Who.NEW])
-    return alerts, users[Who.CAMILLE], users[Who.OPERATOR]
+    helped = _help_people(users[Who.CAMILLE])
+    return alerts | helped | {"camille": users[Who.CAMILLE], "operator": users[Who.OPERATOR]}
 
 
 def ask_for_codes() -> None:
@@ -110,6 +116,28 @@ def _find_slots(user_id: UUID, alert_id: UUID) -> None:
         match = factories.add_match(alert_id, opening.detection_id, [each.slot_id for each in found])
         for channel in Channel:
             _add_message(user_id, channel, opening, match)
+
+
+def _help_people(owner: UUID) -> dict[str, UUID]:
+    """Let Camille's organisation help people of each kind; return ids of it and of one of them."""
+    house, now = factories.add_organisation(owner, name=_LONG_HOUSE).id, clock()
+    factories.save(Member(organisation_id=house, email=Who.LONG.value, role=MemberRole.CASEWORKER))
+    _, hook = factories.add_programs(
+        house, "Le suivi de nos familles", f"https://www.example.org/{'hook/' * 20}"
+    )
+    body = {"type": "slot.seen", "timestamp": now.isoformat(), "data": {"reference": 3, "deskId": WATCHED}}
+    factories.save(WebhookDelivery(webhook_id=hook, dedupe_key="seen", body=body, attempts=2, answer="503"))
+    kinds = {
+        "": {},
+        "Famille Diallo": {"invited_at": now},
+        _LONG_NAME: {"invited_at": now, "consented_at": now},
+    }
+    for label, columns in kinds.items():
+        helped = factories.add_beneficiary(house, label=label or None, told=Told.BOTH, **columns)
+        factories.add_contact(helped, Channel.EMAIL, f"{helped}@example.org")
+        alert = factories.add_alert(helped, AlertTarget(desk_id=WATCHED))
+    _find_slots(helped, alert)
+    return {"organisation": house, "helped": helped}
 
 
 def _look(*people: UUID) -> None:

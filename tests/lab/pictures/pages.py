@@ -18,6 +18,8 @@ _WISH = "prefecture=bobigny_93&procedure=titre-sejour"
 _UNKNOWN_WISH = "prefecture=melun_77&procedure=visa"
 _READ_WISH = "prefecture=nanterre_92&procedure=titre-sejour"  # by people, and of old pages
 _ORDER = "/formule/commande?plan=URGENCE_7J"
+_USER, _CANDIDATE = "/admin/utilisateurs/{user}", "/admin/pages-proposees/{candidate}"
+_REPORTER, _HOUSE = "/admin/signalements/{camille}", "/admin/organisations/{organisation}"
 _HOST = f"/admin/sites/{WATCHED_HOST}"
 _DESK = f"/admin/guichets/{WATCHED}"
 
@@ -48,12 +50,13 @@ PAGES = {
         order {_ORDER}&{_WISH} · order-error {_ORDER}&{_WISH} · order-no-wish {_ORDER}
         order-unwatched {_ORDER}&{_UNKNOWN_WISH} · order-read {_ORDER}&{_READ_WISH} · payments-empty /formule/paiements
         invoices-empty /formule/factures · cancellation-none /formule/resiliation
-        candidate /departements/bobigny_93/page-de-rendez-vous""",
+        candidate /departements/bobigny_93/page-de-rendez-vous · organisation-ask /organisation""",
     Who.UNCONFIRMED: f"""
         dashboard-unconfirmed /dashboard · channels-unconfirmed /canaux · order-unconfirmed {_ORDER}&{_WISH}""",
     Who.LONG: f"""
         dashboard-long /dashboard · alert-long /alertes/{{long}} · channels-bounced /canaux · channels-error /canaux
-        profile-long /profil · security-factor /securite · factor-codes /securite · data-preparing /donnees
+        organisation-invited /organisation · profile-long /profil · security-factor /securite
+        factor-codes /securite · data-preparing /donnees
         deletion-error /donnees/suppression · order-bounced {_ORDER}&{_WISH}""",
     Who.CAMILLE: f"""
         dashboard /dashboard · dashboard-paid /dashboard?payment=success&plan=URGENCE_TOTAL
@@ -67,25 +70,29 @@ PAGES = {
         new-address /profil/nouvelle-adresse/expired · profile /profil · security /securite
         deletion /donnees/suppression · plan /formule · order-held {_ORDER}&{_WISH} · payments /formule/paiements
         withdrawal /formule/retractation/{{payment}} · payment /formule/paiements/{{payment}}
-        invoices /formule/factures · invoice /formule/factures/{{invoice}} · cancellation /formule/resiliation""",
+        organisation /organisation · person-helped /organisation/people/{{helped}} · invoices /formule/factures
+        invoice /formule/factures/{{invoice}} · cancellation /formule/resiliation""",
     Who.OPERATOR: f"""
         admin-incident /admin/incidents/1 · admin-incident-acknowledge /admin/incidents/1/acquittement
         admin-desk {_DESK} · admin-desk-pause {_DESK}/pause · admin-desk-resume {_DESK}/reprise
         admin-desk-check {_DESK}/verification · admin-host {_HOST} · admin-host-stop {_HOST}/arret
         admin-host-go {_HOST}/reprise · admin-alert /admin/alertes/{{active}}
         admin-alert-pause /admin/alertes/{{active}}/pause · admin-alert-resume /admin/alertes/{{paused}}/reprise
-        admin-detection /admin/detections/{{detection}} · admin-user {{user}} · admin-user-factor-end {{user}}/second-facteur/fin
-        admin-user-factor-keep {{user}}/second-facteur/garder · admin-user-grant {{user}}/formule
-        admin-user-grant-end {{user}}/formules/{{grant}}/fin · admin-user-role {{user}}/role
-        admin-user-return {{user}}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
+        admin-organisation {_HOUSE} · admin-organisation-open {_HOUSE}/ouverture · admin-organisation-end {_HOUSE}/fin
+        admin-organisation-keep {_HOUSE}/suite · admin-reporter {_REPORTER} · admin-reporter-trust {_REPORTER}/confiance
+        admin-reporter-end {_REPORTER}/arret · admin-reporter-resume {_REPORTER}/reprise
+        admin-detection /admin/detections/{{detection}} · admin-user {_USER} · admin-user-factor-end {_USER}/second-facteur/fin
+        admin-user-factor-keep {_USER}/second-facteur/garder · admin-user-grant {_USER}/formule
+        admin-user-grant-end {_USER}/formules/{{grant}}/fin · admin-user-role {_USER}/role
+        admin-user-return {_USER}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
         admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
-        admin-candidate {{candidate}} · admin-candidate-accept {{candidate}}/acceptation
-        admin-candidate-refuse {{candidate}}/refus · admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
+        admin-candidate {_CANDIDATE} · admin-candidate-accept {_CANDIDATE}/acceptation
+        admin-candidate-refuse {_CANDIDATE}/refus · admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
 }
 
 NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.send_sales_journal", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
-    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "plan.show_offer",
+    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "people_file.send_people", "plan.show_offer",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
     "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "security.show_codes", "status.show_live",
 }  # fmt: skip

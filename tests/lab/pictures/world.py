@@ -19,7 +19,7 @@ from configs.ground.signing import (
 from tests import factories
 from tests.lab.bench.figures import forget
 from tests.lab.bench.servers import Servers
-from tests.lab.pictures.accounts import write_people
+from tests.lab.pictures.accounts import ask_for_codes, write_people
 from tests.lab.pictures.history import write_watching
 from tests.lab.pictures.operations import CUSTOMER, DETECTION, EVENT, GRANT, write_customer, write_operations
 from tests.lab.pictures.payments import name_notice, write_invoices, write_payments
@@ -40,26 +40,21 @@ def write_world(made: Servers) -> dict[str, str]:
 def write_rows() -> dict[str, str]:
     """Write all rows to the database of the settings; return those ids."""
     write_watching(Random(_SEED))
-    alerts, camille, operator = write_people()
-    payment = write_payments(camille)
+    ids = write_people()
+    payment = write_payments(ids["camille"])
     invoice = write_invoices(payment)
-    write_operations(operator)
+    write_operations(ids["operator"])
     write_customer()
+    ask_for_codes()
     links = {
-        "stop": StopAlerts((alerts["active"],)),
-        "unsubscribe": StopAlerts((alerts["active"],) * 2),  # as a mail about several alerts has it
+        "stop": StopAlerts((ids["active"],)),
+        "unsubscribe": StopAlerts((ids["active"],) * 2),  # as a mail about several alerts has it
         "cancel": CancelOrder(payment),
         "confirm_cancel": ConfirmCancellation(name_notice(payment)),
         "withdraw": WithdrawOrder(payment),
         "confirm": ConfirmDeclaration(payment),
     }
-    user, candidate = f"/admin/utilisateurs/{CUSTOMER}", f"/admin/pages-proposees/{factories.add_candidate()}"
-    given = {"payment": payment, "invoice": invoice, "detection": DETECTION, "grant": GRANT, **alerts}
+    ids |= {"payment": payment, "invoice": invoice, "candidate": factories.add_candidate()}
+    ids |= {"detection": DETECTION, "grant": GRANT, "user": CUSTOMER}
     tokens = {name: write_token(link) for name, link in links.items()}
-    return {
-        **{name: str(each) for name, each in given.items()},
-        **tokens,
-        "user": user,
-        "event": EVENT,
-        "candidate": candidate,
-    }
+    return {name: str(each) for name, each in ids.items()} | tokens | {"event": EVENT}

@@ -15,7 +15,6 @@ from api.models.invoice import Invoice
 from api.models.notice import Notice
 from api.models.notification import State
 from api.models.organisation import Member, MemberRole
-from api.models.organisation_access import KeyScope, OrganisationKey, Webhook, WebhookEvent
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -82,7 +81,8 @@ def populate(app: Flask) -> Population:
         "other_candidate": str(factories.add_candidate()),
     }
     ids["organisation"] = str(organisation := factories.add_organisation(users["anna"]).id)
-    ids |= _write_programs(organisation)
+    key, hook = factories.add_programs(organisation, SECRETS["key"])
+    ids |= {"key": str(key), "hook": str(hook)}
     invited = Member(organisation_id=organisation, email="invited@example.org", role=MemberRole.VIEWER)
     ids["member"] = str(factories.save(invited).id)
     ids["helped"] = str(factories.add_beneficiary(organisation))
@@ -122,21 +122,6 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         "places": signing.write_token(signing.ShowSlots(message)),
     }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
-
-
-def _write_programs(organisation_id: UUID) -> dict[str, str]:
-    """Write an API key and a webhook of Anna's organisation; return their ids."""
-    key = OrganisationKey(
-        organisation_id=organisation_id,
-        name=SECRETS["key"],
-        key_hash=b"x" * 32,
-        scopes=[KeyScope.PEOPLE_READ],
-    )
-    hook = Webhook(
-        organisation_id=organisation_id, url="http://127.0.0.1/", secret="whsec_eA==", events=[WebhookEvent.SLOT_SEEN]
-    )  # fmt: skip
-    factories.save_all([key, hook])
-    return {"key": str(key.id), "hook": str(hook.id)}
 
 
 def _write_letter(user_id: UUID) -> str:
