@@ -187,7 +187,7 @@ def bounces_command(act: str, provider: str | None) -> None:
         if act == "list":
             return
         now = database_clock(s)
-        # What is due before its week is over is applied (notifier/receipts/lost_contacts.py).
+        # What is due before its week is over is applied (notifier/applied_receipts.py).
         values = {"next_attempt_at": now} if act == "apply" else {"next_attempt_at": None, "applied_at": now}
         number = len(s.scalars(sa.update(e).where(held).values(values).returning(e.id)).all())
         work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"number": number})

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from notifier.matching.message_edits import mark_gone_slots as mark_gone_slots
     from notifier.message_kinds import is_secret as is_secret
     from notifier.message_kinds import list_operator_kinds as list_operator_kinds
-    from notifier.receipts.receiving import is_genuine as is_genuine
-    from notifier.receipts.receiving import store_receipts as store_receipts
-    from notifier.webhooks.events import write_event as write_event
-    from notifier.webhooks.events import write_test_event as write_test_event
+    from notifier.receipts import is_genuine as is_genuine
+    from notifier.receipts import store_receipts as store_receipts
+    from notifier.webhooks import write_event as write_event
+    from notifier.webhooks import write_test_event as write_test_event
 
 # By module: the names there.
 _ROOMS = {
@@ -39,8 +39,8 @@ _ROOMS = {
     "jobs": "deliver_here",
     "matching.message_edits": "mark_gone_slots",
     "message_kinds": "is_secret list_operator_kinds",
-    "receipts.receiving": "is_genuine store_receipts",
-    "webhooks.events": "write_event write_test_event",
+    "receipts": "is_genuine store_receipts",
+    "webhooks": "write_event write_test_event",
 }
 _BEHIND = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

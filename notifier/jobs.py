@@ -12,11 +12,11 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 
 from api.models.base import database_clock, session
 from configs.ground.database_errors import passes
+from notifier import applied_receipts
 from notifier.delivery import delivery, nudges
 from notifier.matching import match_service
 from notifier.matching.notification_writer import InlineClaim
-from notifier.receipts import applied_receipts
-from notifier.webhooks.delivery import deliver_due
+from notifier.webhooks import deliver_due
 
 log = structlog.get_logger(__name__)
 

@@ -33,13 +33,13 @@ from configs.programs.matching_queues import nudge_seconds
 from configs.programs.startup import exit_on_config_error
 from configs.programs.worker_processes import leaves_at, on_stop_signals
 from configs.settings import Constant
+from notifier import applied_receipts
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import WaitingWork, rearm_seconds
 from notifier.matching import match_service
-from notifier.receipts import applied_receipts
-from notifier.webhooks.delivery import has_due
+from notifier.webhooks import has_due
 
 # How often the sweep looks for what was lost
 _sweep_seconds = Constant("SWEEP_SECONDS", 1.0)

@@ -49,7 +49,7 @@ _ROLES = {
     "deploy/status.py": "rdvpriority_reader",
     "notifier/": "rdvpriority_notifier",
     "notifier/__init__.py": None,
-    "notifier/receipts/receiving.py": "rdvpriority_api",  # webhooks
+    "notifier/receipts.py": "rdvpriority_api",  # webhooks
 }
 _ROLE = "role"  # in a connection's info
 USERS = "TEST_REDIS_USERS"  # their passwords, as JSON

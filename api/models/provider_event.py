@@ -32,7 +32,7 @@ class ProviderEvent(Base):
     """A receipt by its provider's id of it. It is stored first and applied by a job.
 
     `next_attempt_at` is null once it was applied. `held_at`: too many contacts would have ended
-    (notifier/receipts/lost_contacts.py).
+    (notifier/applied_receipts.py).
     """
 
     __tablename__ = "provider_events"

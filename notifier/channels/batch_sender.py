@@ -35,7 +35,6 @@ from configs.programs.circuit_breaker import (
     provider_rest_seconds,
 )
 from configs.settings import Constant, SettingMissing, settings
-from notifier.channels import flood_waits
 from notifier.channels.fates import OUTCOMES, STRENGTH, Fate, Sort
 from notifier.channels.provider_base import (
     Acceptance,
@@ -273,9 +272,8 @@ class BatchSender:
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
     ) -> Sequence[Answer]:
-        of_chats = messages if self.name is Channel.TELEGRAM else ()  # one a call
-        turns = [flood_waits.ask(each) for each in of_chats]
-        if (wait := max(turns, default=0.0)) > 0:
+        waits = [provider.find_wait(each) for each in messages]
+        if (wait := max(waits)) > 0:
             return [ProviderResting(f"{name} asked to wait", wait)] * len(messages)
         # As late as may be: what comes between a place and its call may bring two calls nearer to each other.
         if not take_place(self.name, self._has_time):
@@ -287,8 +285,8 @@ class BatchSender:
             return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
         began = time.monotonic()
         answers = self._call(provider, messages)
-        for message, answer, turn in zip(of_chats, answers, turns, strict=False):
-            flood_waits.note(message, answer, is_try=turn < 0)
+        for message, answer, waited in zip(messages, answers, waits, strict=True):
+            provider.learn_wait(message, answer, is_try=waited < 0)
         if _has_failed(provider, answers):
             breaker.record_failure(token)
         else:

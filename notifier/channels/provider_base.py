@@ -207,6 +207,13 @@ class Provider(ABC):
                 PermanentError names the messages at fault where it is known.
         """
 
+    def find_wait(self, _message: OutgoingMessage) -> float:
+        """Return for how many seconds the provider asked that no such message is sent; below 0 for one that tries."""
+        return 0.0
+
+    def learn_wait(self, message: OutgoingMessage, answer: Answer, *, is_try: bool) -> None:  # noqa: B027 -- most ask for none
+        """Note what an answer says of such waits."""
+
 
 def find_price(channel: Channel, number: str) -> Decimal:
     """Return what a segment of an SMS to a number costs, or a call: one minute, as our calls last less; in EUR."""

@@ -1,16 +1,22 @@
-"""Location of desks, also of those that left the files since; their names and times, as texts are filled with."""
+"""Location of desks, also of those that left the files since; their names, times and pace, as texts are filled with."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, get_timezone_location
+import sqlalchemy as sa
+from babel.dates import format_date, format_timedelta, get_timezone_location
+from sqlalchemy.orm import Session
 
-from api.models.alert import AlertTarget
+from api.models.alert import Alert, AlertTarget
+from api.models.desk import DeskState
+from api.models.watchability import Interval
 from configs.ground.text import write_first, write_time
-from configs.world.desk import HOME_ZONE, reveals_health, zone_of
+from configs.world.desk import HOME_ZONE, Desk, reveals_health, zone_of
+from configs.world.plan import Plan
 from configs.world.prefecture import desks, prefectures
 
 _UNNAMED = "Guichet de la préfecture"
@@ -98,3 +104,30 @@ def write_moment(at: datetime | str, zone: ZoneInfo, language: str) -> tuple[str
 def since_values(at: str, zone: ZoneInfo, language: str) -> dict[str, str]:
     """Return in words when something began, as texts name it."""
     return dict(zip(("since_day", "since_hour"), write_moment(at, zone, language), strict=True))
+
+
+def describe_pace(session: Session, user_id: UUID | None, plan: Plan, language: str) -> dict[str, str]:
+    """Return in words how often the desks of a user's alerts are asked; both are empty where no alert waits.
+
+    `every` is today's interval, `slowest` the longest that may follow, where that is longer.
+    """
+    mine = sa.select(AlertTarget).join(AlertTarget.alert)
+    waiting = (Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+    targets = session.scalars(mine.where(*waiting)).all()
+    ids = [each.id for each in desks().values() if each.shows_slots and _is_meant(each, targets)]
+    if not ids:
+        return {"every": "", "slowest": ""}
+    found = Interval.of(plan, session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids))))
+    slowest = _write_pace(found.slowest, language) if found.slowest > found.today else ""
+    return {"every": _write_pace(found.today, language), "slowest": slowest}
+
+
+def _is_meant(desk: Desk, targets: Iterable[AlertTarget]) -> bool:
+    return any(
+        each.covers_desk(desk_id=desk.id, prefecture_id=desk.prefecture_id, procedures=desk.procedures)
+        for each in targets
+    )
+
+
+def _write_pace(seconds: float, language: str) -> str:
+    return format_timedelta(timedelta(seconds=seconds), threshold=2, locale=language)

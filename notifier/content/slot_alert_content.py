@@ -1,8 +1,14 @@
-"""Content of a slot alert: what it announced, or what is open at which desk, as values of its texts."""
+"""Content of a slot alert: what it announced, or what is open at which desk, as values of its texts, and its answers.
+
+By buttons in a chat and links in a mail the reader says what became of the slots. Very many messages share their
+content. So a button or a link names its notification by a tag, which is filled in for each message. The links of a mail
+are one address for each answer, of one token.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -14,30 +20,55 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
+from api.models.answer import AnswerValue
 from api.models.base import is_any_of
+from api.models.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from api.models.desk import Source
 from api.models.notification import Match, Notification, read_ranges
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationEnd
 from api.models.slot import Detection, SlotRow
-from configs.ground.signing import ShowHelp, StopAlerts, write_address, write_link, write_token
-from configs.ground.text import write_time
+from api.models.user import Channel
+from configs.ground.signing import (
+    AnswerAlert,
+    ReportLook,
+    ShowHelp,
+    ShowSlots,
+    StopAlerts,
+    write_address,
+    write_link,
+    write_token,
+)
+from configs.ground.text import truncate_line, write_time
 from configs.world.desk import WatchLevel
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk, write_day
-from notifier.content.message_kind_base import TemplateContext, account_page, sms_stop_page
-from notifier.content.slot_answer_buttons import (
-    ANSWER_TAGS,
-    LOOK_TAG,
-    SLOTS_TAG,
-    UNSIGNED,
-    list_answer_choices,
+from notifier.content.message_kind_base import (
+    SLOT_DETECTED,
+    ChoiceButton,
+    Choices,
+    ClaimedRow,
+    TemplateContext,
+    account_page,
+    sms_stop_page,
 )
+from notifier.content.messages import write_words
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
 _MOST_DAYS = 12  # named in a mail
 _OWN_PAGE_TAG = "%own_page%"
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
+_ANSWER_KIND = "slot_answered"
+ANSWERED = "%answered%"  # the tag: the notification that a button answers
+# Placeholder of each answer's address in a text that many readers share.
+ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
+SLOTS_TAG = "%slots%"  # placeholder of the page that shows what is open
+LOOK_TAG = "%look%"  # placeholder of the page where its reader says what a desk's page shows
+UNSIGNED = dict.fromkeys((*ANSWER_TAGS.values(), SLOTS_TAG, LOOK_TAG), "")
+_ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
+_CHOSEN = "\N{CHECK MARK} "
+_LONGEST_OPTION = 40  # characters of a name in a label
+_MOST_OPTIONS = 95  # Telegram takes 100 buttons; a link, "all" and the way back are among them
 
 
 def slot_moment(slot: SlotRow, zone: ZoneInfo, site: str | None) -> Moment:
@@ -262,6 +293,32 @@ def read_announcements(
     changed since, which takes another query, only what it wants now. An alert of a person helped waits for its
     caseworkers while the organisation helps the person and has them as members, and until it is ended for abuse.
     """
+    found = session.execute(_select_announced(ids, only_waiting=read_open is not None)).all()
+    named = sa.select(Detection).where(is_any_of(Detection.id, {row.detection_id for row in found}))
+    detections = {row.id: row for row in session.scalars(named)}
+    slots = (read_open or read_slots)(session, {row.ranges for row in found})
+    targets: dict[UUID, list[AlertTarget]] = {row.alert_id: [] for row in found if row.is_changed}
+    if targets:
+        for each in session.scalars(sa.select(AlertTarget).where(is_any_of(AlertTarget.alert_id, targets))):
+            targets[each.alert_id].append(each)
+    announced: dict[UUID, Announcement] = {}
+    for row in found:
+        mine = announced.setdefault(row.id, Announcement(detections[row.detection_id]))
+        if row.is_reader and row.reference is None:
+            continue  # its reader's organisation helps the person no more
+        wanted = its = slots[row.ranges]
+        if row.is_changed:
+            wanted = _choose_wanted(mine.detection, its, targets[row.alert_id])
+        if read_open is None or (row.waits and (wanted or not its)):
+            mine.stops.append(_build_stop(row))
+            mine.slots = sorted({*mine.slots, *wanted}, key=lambda slot: slot.id)  # alerts share some
+        elif row.waits:
+            mine.is_changed = True
+    return announced
+
+
+def _select_announced(ids: Sequence[UUID], *, only_waiting: bool) -> sa.Select[*tuple[Any, ...]]:
+    """Return the query of the matches of some notifications; whether an alert was changed is asked where it waits."""
     is_reader = Notification.user_id != Alert.user_id
     helps = sa.select(Member.id).join(Organisation).where(
         Member.user_id == Notification.user_id,
@@ -270,12 +327,12 @@ def read_announcements(
         Organisation.ends_because.is_distinct_from(OrganisationEnd.ABUSE),
     )  # fmt: skip
     waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None), sa.or_(~is_reader, helps.exists()))
-    is_changed = Alert.limits_version > Match.limits_version if read_open else sa.false()
-    ranges = sa.cast(Match.slots, sa.Text)
-    query = (
+    is_changed = Alert.limits_version > Match.limits_version if only_waiting else sa.false()
+    return (
         sa.select(
-            Notification.id, Match.detection_id, Alert.id, Alert.name, waits, ranges, is_changed,
-            Notification.contact_id, is_reader, Beneficiary.reference,
+            Notification.id, Notification.contact_id, Match.detection_id, Match.alert_id, Alert.name,
+            Beneficiary.reference, sa.cast(Match.slots, sa.Text).label("ranges"), is_reader.label("is_reader"),
+            waits.label("waits"), is_changed.label("is_changed"),
         )
         .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
@@ -283,36 +340,15 @@ def read_announcements(
         .where(is_any_of(Notification.id, ids))
         .order_by(Alert.id)
     )  # fmt: skip
-    found = session.execute(query).all()
-    named = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
-    detections = {row.id: row for row in session.scalars(named)}
-    slots = (read_open or read_slots)(session, {row[5] for row in found})
-    targets: dict[UUID, list[AlertTarget]] = {row[2]: [] for row in found if row[6]}
-    if targets:
-        for each in session.scalars(sa.select(AlertTarget).where(is_any_of(AlertTarget.alert_id, targets))):
-            targets[each.alert_id].append(each)
-    announced: dict[UUID, Announcement] = {}
-    for key, detection_id, alert_id, name, still_waits, spans, has_changed, *helped in found:
-        mine, its = announced.setdefault(key, Announcement(detections[detection_id])), slots[spans]
-        if helped[1] and helped[2] is None:
-            continue  # its reader's organisation helps the person no more
-        wanted = _choose_wanted(mine.detection, its, targets[alert_id]) if has_changed else its
-        if read_open is None or (still_waits and (wanted or not its)):
-            mine.stops.append(_build_stop(alert_id, name, *helped))
-            mine.slots = sorted({*mine.slots, *wanted}, key=lambda slot: slot.id)  # alerts share some
-        elif still_waits:
-            mine.is_changed = True
-    return announced
 
 
-def _build_stop(
-    alert_id: UUID, name: str | None, contact_id: UUID | None, is_reader: bool, reference: int | None
-) -> StopLink:
+def _build_stop(row: Any) -> StopLink:
     """Return what a message can stop; one about a person helped has the number, one to the person the own page."""
-    if is_reader:
-        return StopLink(alert_id, None, reference=reference)
-    own_page = write_link(ShowHelp(contact_id)) if reference is not None and contact_id else ""
-    return StopLink(alert_id, name, own_page=own_page)
+    if row.is_reader:
+        return StopLink(row.alert_id, None, reference=row.reference)
+    is_helped = row.reference is not None and row.contact_id
+    own_page = write_link(ShowHelp(row.contact_id)) if is_helped else ""
+    return StopLink(row.alert_id, row.name, own_page=own_page)
 
 
 def _choose_wanted(
@@ -334,3 +370,51 @@ def read_slots(session: Session, ranges: Collection[str]) -> dict[str, list[Slot
     wanted = sa.literal(sorted({*chain.from_iterable(ids.values())}), ARRAY(sa.BigInteger()))
     by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
     return {each: [by_id[slot] for slot in mine if slot in by_id] for each, mine in ids.items()}
+
+
+@cache
+def list_answer_choices(language: str, chosen: str | None = None) -> Choices:
+    """Return the four answers in their rows; `chosen`: the one that was given, which is marked."""
+
+    def build(answer: str) -> ChoiceButton:
+        label = write_words(SLOT_DETECTED, language, "answer", answer)
+        mark = _CHOSEN if answer == chosen else ""
+        return ChoiceButton(f"{mark}{label}", write_answer_button(answer, ANSWERED))
+
+    return tuple(tuple(map(build, row)) for row in _ROWS)
+
+
+def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID, str]]) -> Choices:
+    """Return a button for each of several matches that an answer may be about, one for all, and the way back.
+
+    `options` are a match and the name of what it stands for. An appointment is found for one alert, never for all.
+    """
+    all_of_them, back = (write_words(_ANSWER_KIND, language, each) for each in ("all", "back"))
+    buttons = [
+        ChoiceButton(
+            f"{number}. {truncate_line(name, _LONGEST_OPTION)}", write_answer_button(answer, ANSWERED, key)
+        )
+        for number, (key, name) in enumerate(options[:_MOST_OPTIONS], 1)
+    ]
+    if answer != "found":
+        buttons.append(ChoiceButton(all_of_them, write_answer_button(answer, ANSWERED, ALL)))
+    buttons.append(ChoiceButton(back, write_answer_button(BACK, ANSWERED)))
+    return tuple((each,) for each in buttons)
+
+
+def name_answered(row: ClaimedRow) -> dict[str, str]:
+    """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
+    is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
+    return {ANSWERED: shorten_id(row.id)} if is_alert else {}
+
+
+def write_slots_link(notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return by tag the pages that show what of a message's slots is open, and take what its reader sees."""
+    first = notification_ids[0]
+    return {SLOTS_TAG: write_link(ShowSlots(first)), LOOK_TAG: write_link(ReportLook(first))}
+
+
+def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
+    page = write_link(AnswerAlert(notification_ids[0]))
+    return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}

@@ -45,7 +45,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
 )
 from notifier.content.messages import render, write_stored_text
-from notifier.content.slot_answer_buttons import name_answered, write_answer_links, write_slots_link
+from notifier.content.slot_alert_content import name_answered, write_answer_links, write_slots_link
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import lock_contacts, refuse_contact

@@ -213,7 +213,7 @@ def refuse_contact(
 ) -> None:
     """Give a contact the state of a provider's answer to a message; its reason begins with the provider's name.
 
-    That a verified one bounced waits, as a receipt of it does (notifier/receipts/lost_contacts.py).
+    That a verified one bounced waits, as a receipt of it does (notifier/applied_receipts.py).
     """
     contact, state = opened.get(Contact, contact_id, populate_existing=True), answer.contact_state
     if state and (state is not ContactState.BOUNCED or not contact or contact.verified_at is None):

@@ -1,7 +1,8 @@
 """Matching: open slots by waiting alerts, less those already announced to each; one transaction of a desk at a time.
 
 Where very many wait for one detection, each part of their alerts is a job of its own. What a lost job leaves undone is
-found by the next round over what is open.
+found by the next round over what is open. Where one untrusted person saw slots, a few people who agreed are asked to
+open the desk's page.
 """
 
 import math
@@ -22,15 +23,17 @@ from api.models.base import new_id
 from api.models.desk import Source
 from api.models.notification import HeldFor, Match, Notification, State
 from api.models.organisation import Beneficiary
+from api.models.report import LOOK_REQUESTED, Report
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.models.user import Grant
+from api.models.user import Grant, User
 from configs.settings import Constant
 from configs.world.plan import PlanName, plan, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
-from notifier.matching.corroborated_edits import edit_doubts
+from notifier.delivery.message_writer import create_notifications
+from notifier.delivery.reader_wishes import TIMES, read_times
 from notifier.matching.helped_people import choose_readers
-from notifier.matching.look_requests import ask_to_look
+from notifier.matching.message_edits import edit_doubts
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
     Candidate,
@@ -53,6 +56,10 @@ _TRY_AGAIN = timedelta(minutes=30)
 _LOCK = 0x524456  # "RDV": the class of these advisory locks
 _PEOPLE = 1000  # in one part, at most: some 200 ms of work. Each statement of a part costs the more the smaller it is
 _FEWEST = 2  # parts, one for each of the usual workers
+_ASKED = 5  # people who are asked to look at one opening
+_ASKED_A_DAY = 3  # times one person
+_DAY, _LATELY = timedelta(days=1), timedelta(minutes=30)
+_READ = 100  # people, of whom some are in their quiet hours
 AlertId = TypeVar("AlertId", bound=Hashable)
 
 
@@ -92,11 +99,11 @@ def match_detection(
         has_returned = any(slot.opened_at < detection.seen_at for slot in untold.slots.values())
         held = _wake_held(session, detection, now) if has_returned else []
         written = _write(session, untold, now, inline) + held
-        asked = ask_to_look(session, detection, now) if detection.in_doubt and not part else []
+        asked = _ask_to_look(session, detection, now) if detection.in_doubt and not part else []
         return written + asked + edits, []
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
-    return edits + (ask_to_look(session, detection, now) if detection.in_doubt else []), parts
+    return edits + (_ask_to_look(session, detection, now) if detection.in_doubt else []), parts
 
 
 def match_open_slots(
@@ -306,3 +313,37 @@ def _split_by_person(pairs: Iterable[tuple[Hashable, AlertId]], fewest: int = 1)
     people = list(of_user.values())
     size = max(1, math.ceil(len(people) / max(fewest, math.ceil(len(people) / _PEOPLE))))
     return [list(chain.from_iterable(people[start : start + size])) for start in range(0, len(people), size)]
+
+
+def _ask_to_look(session: Session, detection: Detection, now: datetime) -> list[UUID]:
+    """Write requests to people who wait for a desk, not to those who were told or looked; return what to deliver."""
+    asked = 0
+    written: list[UUID] = []
+    for row in session.execute(_select_willing(detection, now), of_waiting(detection, now)).all():
+        times = read_times(row)
+        if asked == _ASKED or (times and times.is_quiet(now)):
+            continue
+        params = {"desk_id": detection.desk_id, "seen": detection.seen_at.isoformat()}
+        key = f"look:{detection.id}:{row.id}"
+        written += create_notifications(session, row.id, LOOK_REQUESTED, params, key)
+        asked += 1
+    return written
+
+
+def _select_willing(detection: Detection, now: datetime) -> sa.Select[*tuple[object, ...]]:
+    """Return the query of the people to ask, the one whose last request is oldest first."""
+    row = Notification
+    mine = row.user_id == User.id, row.kind == LOOK_REQUESTED
+    recent = sa.select(sa.func.count(row.params["seen"].astext.distinct())).where(
+        *mine, row.created_at > now - _DAY
+    )
+    same = sa.exists().where(
+        *mine, row.created_at > now - _LATELY, row.params["desk_id"].astext == detection.desk_id
+    )
+    last = sa.select(sa.func.max(row.created_at)).where(*mine)
+    here = Report.desk_id == detection.desk_id, Report.seen_at > now - _LATELY
+    has_looked = sa.select(Report.user_id).where(Report.user_id == User.id, *here).exists()
+    waits = User.id.in_(select_waiting((Alert.user_id,), is_report=True))
+    query = sa.select(User.id, *TIMES).where(User.may_be_asked, ~User.told_in_doubt, waits)
+    free = query.where(recent.scalar_subquery() < _ASKED_A_DAY, ~same, ~has_looked)
+    return free.order_by(last.scalar_subquery().asc().nulls_first(), sa.func.random()).limit(_READ)

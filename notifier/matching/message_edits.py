@@ -2,7 +2,7 @@
 
 A slot is gone once a conclusive check of its place that began RETURN_SECONDS after it went did not show it either; what
 lapsed is not, as no check has shown it. What one person saw is, once two others saw none. An edit is a notification of
-its own.
+its own. What was told in doubt is edited, too, once it is corroborated; mail and push stay as they are.
 """
 
 from collections import defaultdict
@@ -13,11 +13,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import database_clock, write_array
-from api.models.slot import return_seconds
+from api.models.base import database_clock, is_any_of, write_array
+from api.models.notice import Notice
+from api.models.slot import Detection, return_seconds
 from api.models.user import Channel
+from notifier.content.messages import render_notice
+from notifier.content.slot_alert_content import ContentCache, SlotOpening, read_slots
 from notifier.delivery.message_writer import write_to_contacts
-from notifier.message_kinds.telegram import EDITABLE_FOR, GONE, name_edit
+from notifier.message_kinds.telegram import EDIT, EDITABLE_FOR, GONE, name_edit
 
 _MOST = 10_000  # slots of one round
 
@@ -116,6 +119,29 @@ UPDATE notices x SET gone_at = :now FROM gone g
 WHERE x.user_id = g.user_id AND x.detection_id = g.detection_id AND x.gone_at IS NULL
 """)  # noqa: S608 -- put together from constants
 
+# Told of slots in doubt that are in doubt no more: days that were ticked later took the place of "open".
+_DOUBTS = """
+WITH doubts AS (
+  SELECT DISTINCT d.id FROM detections d
+  JOIN detection_slots x ON x.detection_id = d.id JOIN slots s ON s.id = x.slot_id
+  WHERE d.desk_id = :desk AND d.in_doubt AND NOT s.in_doubt AND s.source = 'report'
+    AND d.seen_at BETWEEN :seen - interval '2 hours' AND :seen
+)
+"""
+_DOUBTED_NOTICES = sa.text(f"""
+{_DOUBTS}
+SELECT x.id, x.language, m.detection_id, CAST(range_agg(m.slots) AS text) AS slots
+FROM doubts d JOIN matches m ON m.detection_id = d.id JOIN alerts a ON a.id = m.alert_id
+JOIN notices x ON x.detection_id = d.id AND x.user_id = a.user_id
+GROUP BY x.id, x.language, m.detection_id
+""")  # noqa: S608 -- put together from constants
+_DOUBTED_MESSAGES = sa.text(f"""
+{_DOUBTS}
+SELECT DISTINCT n.id, n.user_id, n.contact_id, n.language, n.provider_id, n.accepted_at
+FROM doubts d JOIN matches m ON m.detection_id = d.id JOIN notifications n ON n.announcement_id = m.announcement_id
+WHERE n.kind = 'slot_detected' AND n.channel = 'telegram' AND n.state = 'delivered' AND n.provider_id ~ '^[0-9]+$'
+""")  # noqa: S608 -- put together from constants
+
 
 def mark_gone_slots(session: Session) -> list[UUID]:
     """Mark notices and write the edits of messages, all of whose slots are gone; return the notifications to nudge."""
@@ -138,14 +164,43 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     ids = write_array(row.id for row in told)
     still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
     edits = [
-        describe_edit(rows, name_edit(contact_id, message), at=now.isoformat())
-        for (contact_id, message), rows in group_by_message(told).items()
+        _describe_edit(rows, name_edit(contact_id, message), at=now.isoformat())
+        for (contact_id, message), rows in _group_by_message(told).items()
         if not any(row.id in still_open for row in rows)
     ]
     return write_to_contacts(session, GONE, Channel.TELEGRAM, edits)
 
 
-def group_by_message(told: Iterable[Any]) -> dict[tuple[UUID, str], list[Any]]:
+def edit_doubts(session: Session, detection: Detection) -> list[UUID]:
+    """Say in what was told in doubt that others saw it, too; return the edits to deliver.
+
+    `detection`: the one that corroborated it.
+    """
+    given = {"desk": detection.desk_id, "seen": detection.seen_at}
+    _edit_notices(session, detection, session.execute(_DOUBTED_NOTICES, given).all())
+    edits = [
+        _describe_edit(rows, f"corroborated:{contact_id}:{message}")
+        for (contact_id, message), rows in _group_by_message(
+            session.execute(_DOUBTED_MESSAGES, given)
+        ).items()
+    ]
+    return write_to_contacts(session, EDIT, Channel.TELEGRAM, edits)
+
+
+def _edit_notices(session: Session, detection: Detection, rows: Any) -> None:
+    slots, contents = read_slots(session, {row.slots for row in rows}), ContentCache()
+    alike: dict[tuple[UUID, str, str], list[UUID]] = defaultdict(list)
+    for row in rows:
+        alike[row.detection_id, row.slots, row.language].append(row.id)
+    for (doubt_id, named, language), ids in alike.items():
+        doubt = session.get_one(Detection, doubt_id)
+        opening = SlotOpening(doubt, tuple(slots[named]), detection.seen_at)
+        text = render_notice("slot_detected", language, {"openings": [contents.values_of(opening, language)]})
+        edited = sa.update(Notice).where(is_any_of(Notice.id, ids))
+        session.execute(edited.values(title=text.title, body=text.body))
+
+
+def _group_by_message(told: Iterable[Any]) -> dict[tuple[UUID, str], list[Any]]:
     """Return the rows of alerts that left as one message, by contact and the provider's id."""
     messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
     for row in told:
@@ -153,7 +208,7 @@ def group_by_message(told: Iterable[Any]) -> dict[tuple[UUID, str], list[Any]]:
     return messages
 
 
-def describe_edit(rows: Sequence[Any], dedupe_key: str, **params: str) -> dict[str, Any]:
+def _describe_edit(rows: Sequence[Any], dedupe_key: str, **params: str) -> dict[str, Any]:
     """Return the notification that edits the message of these rows."""
     first = rows[0]
     alerts = sorted(str(row.id) for row in rows)

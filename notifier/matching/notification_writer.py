@@ -41,7 +41,7 @@ from notifier.delivery.reader_wishes import TIMES, may_call, read_times
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
 from notifier.message_kinds.slots import call_every_seconds, rang, unconfirmed_seconds
-from notifier.webhooks.events import write_event
+from notifier.webhooks import write_event
 
 # How long a call may take on average, before mails are left to their own workers for a while
 _inline_slow_seconds = Constant("INLINE_SLOW_SECONDS", 1.0)

@@ -10,19 +10,15 @@ def kinds() -> dict[str, MessageKind]:
     """Return all kinds by name, imported at the first call: programs that nudge load none of what they import."""
     from notifier.message_kinds import (  # noqa: PLC0415 -- at the first call
         account,
-        helped_people,
         operators,
         organisations,
         payments,
-        reports,
         slots,
         subscribers,
         telegram,
     )
 
-    themes = (
-        account, helped_people, operators, organisations, payments, reports, slots, subscribers, telegram,
-    )  # fmt: skip
+    themes = (account, operators, organisations, payments, slots, subscribers, telegram)
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 
 

@@ -48,8 +48,7 @@ from configs.world.sales_terms import (
     read_terms,
 )
 from configs.world.withdrawal_period import ZONE
-from notifier.content.desk_location import location_of, write_day, write_moment
-from notifier.content.desk_pace import describe_pace
+from notifier.content.desk_location import describe_pace, location_of, write_day, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
     PAYERS_MAIL,

@@ -1,4 +1,4 @@
-"""Messages to subscribers besides slot alerts: the watching of their desks, reminders, the summary of the week."""
+"""Messages to subscribers besides slot alerts: the watching and reports of desks, reminders, the week's summary."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -16,9 +16,12 @@ from api.models.base import is_any_of
 from api.models.candidate import Candidate, CandidateState
 from api.models.incident import Incident
 from api.models.notification import Notification, State
+from api.models.report import LOOK_REQUESTED
+from api.models.watchability import is_desk_reported
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signing import MoveReminders, TellHowItWent, write_link
+from configs.ground.signing import MoveReminders, ReportLook, TellHowItWent, write_link
 from configs.ground.text import FRENCH, write_time
+from configs.settings import settings
 from configs.world.prefecture import desks
 from notifier.content.desk_location import (
     HOME,
@@ -32,6 +35,7 @@ from notifier.content.desk_location import (
     write_moment,
 )
 from notifier.content.message_kind_base import (
+    ANY_MAIL,
     REACHABLE,
     REACHABLE_MAIL,
     Check,
@@ -51,6 +55,7 @@ _COLUMNS = load_only(
     Appointment.answered_at,
 )
 _OVER = Skip(State.EXPIRED, "the appointment is over")
+_LOOK_OF_USE = timedelta(minutes=10)  # after one person saw slots
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _LONGEST_NAME = 120  # characters of an alert's name
 _ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
@@ -129,7 +134,7 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext({"spot": spot, **words}, desk.url)
 
 
-def _kind(values: Values, check: Check) -> MessageKind:
+def _kind(values: Values, check: Check | None = None) -> MessageKind:
     return MessageKind(
         to=REACHABLE, check=check, values=values, group=MessageGroup.DESK, notice_link="/dashboard"
     )
@@ -274,6 +279,32 @@ def _write_moment(at: str | None, home: DeskLocation, language: str) -> tuple[st
     return write_moment(at, home.zone, language) if at else ("", "")
 
 
+def _name_sight(due: DueMessage) -> TemplateContext | Skip:
+    """Return where and when one person saw slots. Params: `desk_id`, `seen` (ISO 8601)."""
+    desk, seen_at = desks().get(due.params["desk_id"]), datetime.fromisoformat(due.params["seen"])
+    if desk is None or not is_desk_reported(due.session, desk.id):
+        return Skip(State.SKIPPED, "the desk is not watched any more")
+    if due.now - seen_at > _LOOK_OF_USE:
+        return Skip(State.EXPIRED, "slots not seen lately")
+    (spot,) = desk_infos([desk.id])
+    pattern = "H 'h' mm" if due.language == FRENCH else "short"
+    hour = write_time(seen_at, pattern, locale=due.language, tzinfo=desk.zone)
+    values = {
+        "spot": spot,
+        "hour": hour,
+        "city": name_city(desk.zone, due.language),
+        "look_page": write_link(ReportLook(due.row.id)),
+    }
+    return TemplateContext(values, desk.url)
+
+
+def _say_reports_decision(due: DueMessage) -> TemplateContext:
+    """Return why an operator ended the reader's reports, and where to object. Params: `reason`; None: resumed."""
+    reason = due.params["reason"]
+    url = account_page("contact" if reason else "regards")
+    return TemplateContext({"reason": reason, "support_email": settings().support_email, "url": url})
+
+
 KINDS = {
     "desk_unwatched": _kind(_list_outage, _check_outage),
     "desk_watched": _kind(_list_outage, _check_told),
@@ -312,4 +343,6 @@ KINDS = {
         to=REACHABLE_MAIL, check=_check_question, values=_ask_how_it_went, group=MessageGroup.REMINDERS
     ),
     "weekly_summary": MessageKind(to=REACHABLE_MAIL, values=_sum_up, group=MessageGroup.SUMMARY),
+    "reports_decided": MessageKind(to=ANY_MAIL, values=_say_reports_decision, notice_link="/contact"),
+    LOOK_REQUESTED: _kind(_name_sight),
 }

@@ -42,17 +42,15 @@ from notifier.content.message_kind_base import (
 )
 from notifier.content.messages import write_words
 from notifier.content.slot_alert_content import (
+    ANSWER_TAGS,
+    ANSWERED,
     Announcement,
     ContentCache,
     SlotOpening,
-    merge,
-    read_announcements,
-)
-from notifier.content.slot_answer_buttons import (
-    ANSWER_TAGS,
-    ANSWERED,
     list_answer_choices,
     list_option_choices,
+    merge,
+    read_announcements,
     write_answer_links,
     write_slots_link,
 )

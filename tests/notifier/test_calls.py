@@ -16,9 +16,9 @@ from api.models.notification import Match, Notification, State, sum_of_day
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock, override_clock
 from configs.world.plan import PlanName
+from notifier.applied_receipts import expire_receipts
 from notifier.delivery import delivery
 from notifier.jobs import deliver
-from notifier.receipts.applied_receipts import expire_receipts
 from notifier.sweep import undelivered
 from tests.factories import add_answer, one
 from tests.in_turn import in_turn

@@ -26,13 +26,13 @@ from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from configs.ground.clock import clock
 from deploy.sandbox.providers.receipts import make_public_key
+from notifier import applied_receipts
+from notifier.applied_receipts import apply_due_receipts, expire_receipts
 from notifier.channels.provider_base import NotAttempted
 from notifier.content import message_kind_base
 from notifier.delivery import claiming, delivery
 from notifier.delivery.message_writer import change_state
 from notifier.jobs import apply_receipts, deliver
-from notifier.receipts import applied_receipts, lost_contacts
-from notifier.receipts.applied_receipts import apply_due_receipts, expire_receipts
 from tests.notifier import world
 from tests.notifier.receipts.receipts_world import (
     SECRET,
@@ -231,7 +231,7 @@ def test_a_job_that_ends_halfway_has_applied_nothing_and_the_next_one_all_of_it(
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     send_events(event_of(key, "spamreport"))
     with monkeypatch.context() as patched:
-        patched.setattr(lost_contacts, "change_state", raise_timeout)
+        patched.setattr(applied_receipts, "change_state", raise_timeout)
         with pytest.raises(JobTimeoutException):
             apply_receipts()
     assert state_of(key) is State.SENT
@@ -253,7 +253,7 @@ def test_a_receipt_that_cannot_be_applied_holds_up_no_other(monkeypatch: pytest.
         raise ValueError("of this kind")
 
     with monkeypatch.context() as patched:
-        patched.setattr(lost_contacts, "change_state", fail)
+        patched.setattr(applied_receipts, "change_state", fail)
         apply_receipts()
     row = world.get(Notification, key)
     assert (row.state, bool(row.delivered_at)) == (State.DELIVERED, True)

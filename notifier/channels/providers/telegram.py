@@ -1,7 +1,11 @@
 """Telegram by its Bot API, and who calls our webhook in its name.
 
+By 429 it asks for waits: a chat's own, and the bot's where three chats were told so within ten seconds. The bot rests
+for the shortest of those waits, then one call tries. All workers share this in Redis; without it nothing waits.
+
 https://core.telegram.org/bots/api#sendmessage
 https://core.telegram.org/bots/api#editmessagetext
+https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
 """
 
 import hmac
@@ -12,9 +16,14 @@ from html import unescape
 from http import HTTPStatus
 from typing import Any
 
+import structlog
+from redis.exceptions import RedisError
 from requests import Response
 
 from api.models.user import Channel, ContactState
+from configs.ground.addresses import digest
+from configs.ground.clock import clock
+from configs.ground.redis import read_script, redis
 from configs.ground.retry_after import parse_retry_after
 from configs.settings import SettingMissing, settings
 from notifier.channels.provider_base import (
@@ -26,6 +35,7 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
+    RateLimited,
     TemporaryError,
     Transport,
     read_json,
@@ -54,7 +64,10 @@ _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
 
 _MOST_UNITS, _MOST_BYTES = 4096, 9000  # of a text: UTF-16 code units that are shown, and bytes
 _BYTES_OF_UNIT = 3  # of UTF-8, at most
+_USUAL_SECONDS = 5.0  # of a wait, where Telegram names none
+_KEYS = ("notifier:telegram:waits", "notifier:telegram:floods")
 _MARKUP, _HIDDEN = re.compile("<[^>]*>"), re.compile("<tg-spoiler>.*?</tg-spoiler>", re.DOTALL)
+log = structlog.get_logger(__name__)
 
 
 def _wait(answer: Response) -> float | None:
@@ -94,6 +107,26 @@ class Telegram(Provider):
         if isinstance(error, PermanentError) and error.contact_state:
             _check_name(bot, asks=True)
         raise error
+
+    def find_wait(self, message: OutgoingMessage) -> float:
+        """Return for how many seconds its chat or the bot waits; -1 where the message tries for the bot."""
+        return _note("ask", message)
+
+    def learn_wait(self, message: OutgoingMessage, answer: Answer, *, is_try: bool) -> None:
+        """Note an answer; one to what a reader's command or button asked for never rests the bot."""
+        if isinstance(answer, RateLimited):
+            _note("reply" if message.is_reply else "flood", message, answer.retry_after or _USUAL_SECONDS)
+        elif is_try and isinstance(answer, Acceptance):
+            _note("yes", message)
+
+
+def _note(happened: str, message: OutgoingMessage, seconds: float = 0.0) -> float:
+    given: list[str | float] = [happened, digest(message.address), f"{clock().timestamp():.3f}", seconds]
+    try:
+        return float(read_script("notifier.channels", "flood_waits")(keys=_KEYS, args=given, client=redis()))
+    except RedisError as error:
+        log.warning("no waits of Telegram: Redis is away", because=type(error).__name__)
+        return 0.0
 
 
 _names: dict[str, str] = {}  # of bots, by the address of their methods: asked once a process

@@ -15,9 +15,8 @@ TAKE_REPORTS: dict[str, str] = {
     # Matching and its messages
     "api/organisations/person_queries.py": "_read_announced",
     "notifier/content/slot_alert_content.py": "read_announcements read_slots",
-    "notifier/matching/corroborated_edits.py": "_DOUBTS _edit_notices",
     "notifier/matching/match_service.py": "_list_newest _select_open _take_unmatched match_detection open_desks",
-    "notifier/matching/message_edits.py": "_CLOSE _STILL_OPEN _TOUCHED",
+    "notifier/matching/message_edits.py": "_CLOSE _DOUBTS _STILL_OPEN _TOUCHED _edit_notices",
     "notifier/matching/queries.py": "_gone_ids _select_matched select_alike",
     "notifier/message_kinds/slots.py": "_heirs",
     "notifier/message_kinds/telegram.py": "_read_matches",

@@ -27,7 +27,7 @@ from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.prefecture import desks
-from notifier.receipts.receiving import READERS
+from notifier.receipts import READERS
 from tests.api.world import PREFECTURES
 from tests.clients import Person, read_json
 from tests.factories import (

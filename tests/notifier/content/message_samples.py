@@ -14,8 +14,7 @@ from configs.world.prefecture import prefectures
 from notifier.content.desk_location import DeskInfo, name_city
 from notifier.content.message_kind_base import TemplateContext
 from notifier.content.messages import choose_language
-from notifier.content.slot_alert_content import shorten_day
-from notifier.content.slot_answer_buttons import list_answer_choices
+from notifier.content.slot_alert_content import list_answer_choices, shorten_day
 from notifier.message_kinds import kinds
 from tests.notifier.content.test_messages import FACTS
 from tests.notifier.world import URL

@@ -18,7 +18,7 @@ from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signing import AnswerAlert, StopAlerts, StopGroup, read_token, read_unsubscription
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import languages_of, render
-from notifier.content.slot_answer_buttons import ANSWER_TAGS
+from notifier.content.slot_alert_content import ANSWER_TAGS
 from notifier.delivery.claiming import add_stop_link
 from notifier.delivery.delivery import write_stop_headers
 from notifier.jobs import deliver

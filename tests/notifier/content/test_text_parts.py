@@ -14,8 +14,15 @@ from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import location_of, name_city, write_day
 from notifier.content.message_kind_base import Choices, RenderedMessage, TemplateContext
 from notifier.content.messages import render, shorten
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
-from notifier.content.slot_answer_buttons import ANSWERED, list_answer_choices, list_option_choices
+from notifier.content.slot_alert_content import (
+    ANSWERED,
+    ContentCache,
+    SlotOpening,
+    StopLink,
+    list_answer_choices,
+    list_option_choices,
+    merge,
+)
 from notifier.content.sms_text import _BASIC, _EXTENDED, fit_text, length, segments, to_gsm
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, TOWN_HALLS, URL

@@ -14,6 +14,7 @@ import pytest
 from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel
+from notifier.applied_receipts import settle
 from notifier.channels.fates import ACCEPTED, COPIES
 from notifier.channels.provider_base import (
     Acceptance,
@@ -26,7 +27,6 @@ from notifier.channels.provider_base import (
 )
 from notifier.content.message_kind_base import SLOT_CALL, SLOT_DETECTED, ClaimedRow
 from notifier.delivery.retry_policy import WorkerDied, on_error, on_success
-from notifier.receipts.applied_receipts import settle
 from tests.fuzz import times
 
 LIVES = 70  # 2,100 by `make fuzz`

@@ -14,14 +14,13 @@ from api.models.notification import Notification, State
 from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, User
 from configs.ground.clock import clock
-from notifier import jobs
+from notifier import jobs, receipts
+from notifier.applied_receipts import expire_receipts
 from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, PermanentError, Receipt
 from notifier.delivery.claiming import ALL_COPIES
 from notifier.jobs import deliver
 from notifier.message_kinds.slots import LATE_AFTER
-from notifier.receipts import receiving
-from notifier.receipts.applied_receipts import expire_receipts
 from tests.factories import add_message
 from tests.in_turn import in_turn
 from tests.notifier import world
@@ -41,7 +40,7 @@ def say(row: Notification, kind: ReceiptKind, sid: str) -> None:
     """Let Twilio say of a copy what became of it, and apply that."""
     said = Receipt(f"{sid}:{kind.value}", kind, clock(), world.ADDRESSES[Channel.SMS], sid, (row.id,))
     with session() as opened:
-        receiving.store(opened, "twilio", [said])
+        receipts.store(opened, "twilio", [said])
     jobs.apply_receipts()
 
 

@@ -30,12 +30,12 @@ from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.retention import receipts_kept_for
 from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
+from notifier import applied_receipts, receipts
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, Receipt, TemporaryError
 from notifier.content.message_kind_base import SMS_WEBHOOK, callback_of
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts, deliver
-from notifier.receipts import applied_receipts, receiving
-from notifier.receipts.receiving import READERS
+from notifier.receipts import READERS
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.in_turn import in_turn
@@ -161,7 +161,7 @@ class Receipts(RuleBasedStateMachine):
         events = sa.select(sa.func.count()).select_from(ProviderEvent)
         with session() as s:
             before = s.scalar(events) or 0  # as the API, whose rights these are
-            receiving.store(s, PROVIDERS[channel], [receipt] * repeated)
+            receipts.store(s, PROVIDERS[channel], [receipt] * repeated)
             stored = (s.scalar(events) or 0) - before
         self.stored += stored
         return stored
@@ -378,7 +378,7 @@ def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s(frozen: tim
 
 
 def test_many_bounces_are_told_once(monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller) -> None:
-    monkeypatch.setattr("notifier.receipts.applied_receipts.AT_ONCE", 10)
+    monkeypatch.setattr("notifier.applied_receipts.AT_ONCE", 10)
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     send_events(*(event_of(key, "bounce", **HARD) for _ in range(12)))
     apply_receipts()
@@ -437,7 +437,7 @@ def test_twilio_is_asked_to_repeat_what_we_could_not_take_and_may_sign_that_wish
 def test_while_more_of_the_usual_kind_wait_only_failures_are_read_row_by_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("notifier.receipts.applied_receipts.MOST_DELIVERED", 1)
+    monkeypatch.setattr("notifier.applied_receipts.MOST_DELIVERED", 1)
     for _ in range(3):
         world.alert(world.person())
     first, second, third = keys = world.matched(world.detection())
