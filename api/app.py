@@ -15,7 +15,6 @@ from api.ground.schemas import Problem
 from api.models.base import engine
 from api.models.revision import check_tables
 from api.organisations import routes as organisations
-from api.organisations.programs import routes as organisation_people
 from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.payments.billing import routes as billing
@@ -40,7 +39,7 @@ _BLUEPRINTS = (
     auth.blueprint, auth.logins_blueprint, users.blueprint, privacy.blueprint, users.devices,
     billing.blueprint, invoices.blueprint, declarations.blueprint, alerts.blueprint, prefectures.blueprint,
     outlook.blueprint, prefectures.calendar_blueprint, prefectures.candidates_blueprint,
-    reports.blueprint, organisations.blueprint, organisation_people.blueprint, prefectures.detections_blueprint,
+    reports.blueprint, organisations.blueprint, prefectures.detections_blueprint,
     notifications.blueprint, notifications.notices_blueprint,
     prefectures.stats_blueprint, prefectures.reliability_blueprint, admin.support_blueprint, bot.blueprint,
     admin.blueprint,

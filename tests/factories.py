@@ -28,7 +28,7 @@ from api.models.report import Report, ReportKind, ReportVia
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import NO_ACCOUNT, Channel, Contact, Grant, Role, User
-from api.organisations.contracts import list_versions
+from api.organisations.service import list_versions
 from api.payments.ledger.book import post_paid
 from configs.ground.clock import clock
 from configs.world.booking_address import parse_booking_address

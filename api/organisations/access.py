@@ -1,7 +1,8 @@
 """Access to an organisation in a request: its caller, read in the transaction of what the caller does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from flask import g
 from sqlalchemy.orm import Session
@@ -10,9 +11,12 @@ from api.ground.errors import ApiError
 from api.models.base import session
 from api.models.organisation_access import KeyScope
 from api.organisations.callers import Caller, read_caller
-from api.organisations.programs.keys import read_key_caller
+from api.organisations.programs import read_key_caller
 from api.web.auth import current_user_id
 from api.web.organisation_keys import find_key
+
+W = TypeVar("W")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -32,3 +36,13 @@ def as_caller(scope: KeyScope | None = None) -> Iterator[tuple[Session, Caller]]
             yield s, read_key_caller(s, key.id, key.organisation_id, key.scopes, g.request_id)
         else:
             yield s, read_caller(s, current_user_id(), g.request_id)
+
+
+def by_caller(act: Callable[[Session, Caller, W], R]) -> Callable[[W], R]:
+    """Return an act of a member's form: it is done in a transaction of its own, as `as_caller` gives."""
+
+    def run(wish: W) -> R:
+        with as_caller() as (s, caller):
+            return act(s, caller, wish)
+
+    return run

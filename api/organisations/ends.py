@@ -1,4 +1,7 @@
-"""Ends of organisations: all are told NOTICE_PERIOD before; for abuse it stops at once, its people have that time."""
+"""Until when an organisation and its people go on: the people's grant, and ends, told NOTICE_PERIOD before.
+
+Ended for abuse an organisation stops at once; its people have that time.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,12 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.alerts.service import wake_alerts
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.ground.separate_parts import do_each
 from api.models.base import read_once
 from api.models.base import session as open_session
 from api.models.organisation import (
+    GRANT_SOURCE,
     NOTICE_PERIOD,
     Beneficiary,
     Member,
@@ -20,11 +25,49 @@ from api.models.organisation import (
     OrganisationEnd,
 )
 from api.models.organisation_access import OrganisationKey, Webhook
+from api.models.user import Grant
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
-from api.organisations.grants import apply_grant
-from api.organisations.person_service import write_end
 from api.privacy.deletion import delete_account, lock_account
 from configs.ground.clock import clock
+from configs.world.plan import PlanName
+
+_GRANT_ENDS = "grant_ends"  # a word of the kind `organisation_news`
+
+
+def apply_grant(session: Session, organisation: Organisation) -> None:
+    """Have the grants of its people end when the organisation's does; alerts follow after the commit."""
+    mine = sa.select(Beneficiary.user_id).where(Beneficiary.organisation_id == organisation.id)
+    for user_id in session.scalars(mine.order_by(Beneficiary.user_id)).all():
+        set_grant_end(session, user_id, find_grant_end(organisation))
+
+
+def find_grant_end(organisation: Organisation) -> datetime:
+    """Return until when its people have the grant: the day that an operator named, or its end; now without one."""
+    now = clock()
+    if organisation.granted_until is None or not organisation.is_open(now):
+        return now
+    return min(organisation.granted_until, organisation.ends_at or organisation.granted_until)
+
+
+def set_grant_end(session: Session, user_id: UUID, ends: datetime) -> None:
+    """Have the grant of a person end then, also if it is now."""
+    now = clock()
+    running = Grant.user_id == user_id, Grant.source == GRANT_SOURCE, Grant.ends_at > now
+    grant = session.scalars(sa.select(Grant).where(*running).with_for_update()).first()
+    if grant is None and ends > now:
+        session.add(build_grant(user_id, ends))
+    elif grant is not None and ends > grant.starts_at:
+        grant.ends_at = ends
+    elif grant is not None:
+        session.delete(grant)
+    session.flush()
+    wake_alerts(session, user_id, "the grant of an organisation changed")
+
+
+def build_grant(user_id: UUID, ends: datetime) -> Grant:
+    """Return the grant of a person from now on."""
+    plan = PlanName.URGENCE_TOTAL
+    return Grant(user_id=user_id, plan=plan, starts_at=clock(), ends_at=ends, source=GRANT_SOURCE)
 
 
 def end_by_owner(session: Session, caller: Caller) -> None:
@@ -51,14 +94,15 @@ def end_organisation(
     """
     if organisation.ends_at is not None and because is not OrganisationEnd.ABUSE:
         raise ApiError(409, "organisation-ending", f"it ends on {organisation.ends_at:%Y-%m-%d} already")
-    now = clock()
-    has_people = session.scalar(sa.select(sa.exists().where(Beneficiary.organisation_id == organisation.id)))
-    organisation.ends_at = now + NOTICE_PERIOD if has_people else now
+    helped = sa.select(Beneficiary).where(Beneficiary.organisation_id == organisation.id)
+    people = session.scalars(helped.order_by(Beneficiary.user_id)).all()
+    organisation.ends_at = clock() + NOTICE_PERIOD if people else clock()
     organisation.ends_because, organisation.end_reason = because, reason
     session.flush()
     apply_grant(session, organisation)
     tell_members(session, organisation, "abuse" if because is OrganisationEnd.ABUSE else "ends")
-    tell_people(session, organisation, organisation.ends_at)
+    for person in people:
+        tell_end(session, person, because.value, organisation.ends_at)
 
 
 def keep_organisation(session: Session, organisation: Organisation) -> None:
@@ -76,44 +120,37 @@ def keep_organisation(session: Session, organisation: Organisation) -> None:
 
 
 def tell_members(session: Session, organisation: Organisation, what: str) -> None:
-    """Write to each member what became of the organisation; `what` is a word of the kind `organisation_news`."""
-    now = clock()
+    """Write to each member what became of the organisation; `what` is a word of the kind `organisation_news`.
+
+    That the grant ends is for owners, once per end.
+    """
+    ends = organisation.ends_at or organisation.granted_until
     params = {"what": what, "organisation": organisation.name, "reason": organisation.end_reason or ""}
-    if ends := organisation.ends_at or organisation.granted_until:
-        params["ends"] = ends.isoformat()
-    joined = sa.select(Member.user_id).where(
-        Member.organisation_id == organisation.id, Member.user_id.is_not(None)
-    )  # fmt: skip
+    params |= {"ends": ends.isoformat()} if ends else {}
+    joined = sa.select(Member.user_id).where(Member.organisation_id == organisation.id)
+    if what == _GRANT_ENDS:
+        joined = joined.where(Member.role == MemberRole.OWNER)
+    moment = params.get("ends") if what == _GRANT_ENDS else f"{clock():%Y-%m-%d}"
     for user_id in session.scalars(joined.order_by(Member.id)).all():
         if user_id:
-            key = f"organisation_{what}:{organisation.id}:{now:%Y-%m-%d}:{user_id}"
+            key = f"organisation_{what}:{organisation.id}:{moment}:{user_id}"
             write_message(session, user_id, "organisation_news", params, key)
 
 
-def tell_people(session: Session, organisation: Organisation, ends_at: datetime) -> None:
-    """Tell each person whom messages reach that the help ends, with the link to take over."""
-    helped = sa.select(Beneficiary).where(Beneficiary.organisation_id == organisation.id)
-    for person in session.scalars(helped.order_by(Beneficiary.user_id)).all():
-        if person.is_reached():
-            write_end(session, person, str(organisation.ends_because), ends_at.isoformat())
+def tell_end(session: Session, person: Beneficiary, why: str, ends: datetime) -> None:
+    """Tell a person whom messages reach that the help ends, with the link to take over; once per end."""
+    if person.is_reached():
+        params = {"why": why, "ends": ends.isoformat()}
+        key = f"help_ends:{person.user_id}:{why}:{ends.isoformat()}"
+        write_message(session, person.user_id, "help_ends", params, key)
 
 
 def warn_grant_ends(session: Session) -> None:
-    """Tell the members of organisations whose grant is over in less than NOTICE_PERIOD, once per end."""
-    now = clock()
-    soon = sa.select(Organisation).where(
-        Organisation.granted_until.between(now, now + NOTICE_PERIOD), Organisation.ends_at.is_(None)
-    )  # fmt: skip
-    for each in session.scalars(soon.order_by(Organisation.id)).all():
-        owners = sa.select(Member.user_id).where(
-            Member.organisation_id == each.id, Member.role == MemberRole.OWNER, Member.user_id.is_not(None)
-        )  # fmt: skip
-        ends = each.granted_until and each.granted_until.isoformat()
-        params = {"what": "grant_ends", "organisation": each.name, "ends": ends}
-        for user_id in session.scalars(owners).all():
-            if user_id:
-                key = f"organisation_grant_ends:{each.id}:{ends}:{user_id}"
-                write_message(session, user_id, "organisation_news", params, key)
+    """Tell the owners of organisations whose grant is over in less than NOTICE_PERIOD."""
+    soon = Organisation.granted_until.between(clock(), clock() + NOTICE_PERIOD)
+    query = sa.select(Organisation).where(soon, Organisation.ends_at.is_(None))
+    for each in session.scalars(query.order_by(Organisation.id)).all():
+        tell_members(session, each, _GRANT_ENDS)
 
 
 def carry_out_ends() -> dict[str, int]:
@@ -131,18 +168,15 @@ def _list_gone_people(session: Session) -> list[UUID]:
 
 def _delete_person(user_id: UUID) -> None:
     with open_session() as s:
-        if (
-            lock_account(s, user_id) is not None and s.get(Beneficiary, user_id) is not None
-        ):  # else taken over
+        # Without the row the person has taken over.
+        if lock_account(s, user_id) is not None and s.get(Beneficiary, user_id) is not None:
             delete_account(s, user_id, understood=True)
 
 
 def _list_ended(session: Session) -> list[UUID]:
     helped = sa.exists().where(Beneficiary.organisation_id == Organisation.id)
-    over = sa.select(Organisation.id).where(
-        Organisation.ends_at <= clock(), Organisation.ended_at.is_(None), ~helped
-    )  # fmt: skip
-    return list(session.scalars(over.order_by(Organisation.id)))
+    is_over = Organisation.ends_at <= clock(), Organisation.ended_at.is_(None), ~helped
+    return list(session.scalars(sa.select(Organisation.id).where(*is_over).order_by(Organisation.id)))
 
 
 def _close(organisation_id: UUID) -> None:

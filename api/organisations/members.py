@@ -14,7 +14,7 @@ from api.models.audit import ActorKind
 from api.models.organisation import NOTICE_PERIOD, Member, MemberRole, Organisation
 from api.models.user import User
 from api.organisations.callers import Caller, Right, check_alive, find_member, lock_organisation, note_act
-from api.organisations.schemas import Invitation, MemberAnswer, MemberChange, MemberList
+from api.organisations.schemas import Invitation, NewRole, OwnHours
 from api.organisations.service import WAITING, organisation_members
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
@@ -22,16 +22,12 @@ from configs.ground.clock import clock
 INVITATIONS = "20 per day"  # of one organisation
 
 
-def list_members(session: Session, caller: Caller) -> MemberList:
-    """Return members and invitations."""
+def list_members(session: Session, caller: Caller) -> list[tuple[Member, str]]:
+    """Return members and invitations that are not too old, each with its address, the oldest first."""
     caller.require(Right.READ)
     rows = sa.select(Member, User.email).outerjoin(User, User.id == Member.user_id)
     mine = rows.where(Member.organisation_id == caller.organisation.id, _is_alive()).order_by(Member.id)
-    items = [
-        MemberAnswer.of_row(member, email=email or member.email, is_self=member.user_id == caller.actor_id)
-        for member, email in session.execute(mine)
-    ]
-    return MemberList(items=items)
+    return [(member, email or member.email or "") for member, email in session.execute(mine)]
 
 
 def invite_member(session: Session, caller: Caller, wish: Invitation) -> Member:
@@ -82,53 +78,48 @@ def accept_invitation(
     """Make a user a member, by an invitation to the account's own address.
 
     Raises:
-        ApiError: 404; 409 already-member.
+        ApiError: 404, also where it was taken back a moment ago; 409 already-member.
     """
     lock_user(session, user_id)
-    found = {member.id: (member, organisation) for member, organisation in find_invitations(session, user_id)}
-    if member_id not in found:
+    found = {member.id: organisation for member, organisation in find_invitations(session, user_id)}
+    member = session.get(Member, member_id, with_for_update=True)
+    if member is None or member_id not in found:
         raise not_found("invitation to your address")
     if find_member(session, user_id):
         raise ApiError(409, "already-member", "you are a member of an organisation: leave it first")
-    member, organisation = found[member_id]
-    session.refresh(member, with_for_update=True)
-    check_alive(organisation)
+    check_alive(found[member_id])
     member.user_id, member.email, member.joined_at = user_id, None, clock()
     session.flush()
-    joined = Caller(organisation, ActorKind.MEMBER, user_id, frozenset(), member.id, request_id)
+    joined = Caller(found[member_id], ActorKind.MEMBER, user_id, frozenset(), member.id, request_id)
     note_act(session, joined, "member.join", "member", member.id)
 
 
-def change_member(session: Session, caller: Caller, member_id: UUID, wish: MemberChange) -> None:
-    """Change the role of a member, or the caller's own hours.
+def change_role(session: Session, caller: Caller, member_id: UUID, wish: NewRole) -> None:
+    """Change what a member may do: an owner's act.
 
     Raises:
-        ApiError: 403; 404; 409 last-owner; 422.
+        ApiError: 403; 404; 409 last-owner.
     """
-    organisation = lock_organisation(session, caller)
+    caller.require(Right.MANAGE)
+    lock_organisation(session, caller)
     member = _find(session, caller, member_id)
-    if member.id != caller.member_id or wish.role is not None:
-        caller.require(Right.MANAGE)
-    if wish.role is not None and wish.role is not member.role:
-        if member.role is MemberRole.OWNER:
-            _check_owner_left(session, organisation.id, member)
+    if wish.role is not member.role:
+        _check_owner_left(session, member)
         note_act(session, caller, "member.role", "member", member.id, role=[member.role, wish.role])
         member.role = wish.role
-    if wish.model_fields_set & {"told_from", "told_until"}:
-        if member.id != caller.member_id:
-            raise ApiError(403, "role-too-low", "the hours are the member's own to choose")
-        if (wish.told_from is None) != (
-            wish.told_until is None
-        ) or wish.told_from == wish.told_until is not None:
-            raise invalid(FieldError(path="toldUntil", rule="hours", detail="give both hours, or none"))
-        member.told_from, member.told_until = wish.told_from, wish.told_until
 
 
-def change_hours(session: Session, caller: Caller, wish: MemberChange) -> None:
-    """Change the caller's own hours; without any it is always. It raises as `change_member`."""
-    hours = MemberChange.model_construct(told_from=wish.told_from, told_until=wish.told_until)
-    if caller.member_id:
-        change_member(session, caller, caller.member_id, hours)
+def change_hours(session: Session, caller: Caller, wish: OwnHours) -> None:
+    """Change the caller's own hours.
+
+    Raises:
+        ApiError: 422, one is missing, or both are the same.
+    """
+    hours = wish.told_from, wish.told_until
+    if any(hours) and (None in hours or wish.told_from == wish.told_until):
+        raise invalid(FieldError(path="toldUntil", rule="hours", detail="give both hours, or none"))
+    member = ensure_found(session.get(Member, caller.member_id, with_for_update=True), "member")
+    member.told_from, member.told_until = hours
 
 
 def end_member(session: Session, caller: Caller, member_id: UUID) -> None:
@@ -141,8 +132,7 @@ def end_member(session: Session, caller: Caller, member_id: UUID) -> None:
     member = _find(session, caller, member_id)
     if member.id != caller.member_id:
         caller.require(Right.MANAGE)
-    if member.user_id and member.role is MemberRole.OWNER:
-        _check_owner_left(session, organisation.id, member)
+    _check_owner_left(session, member)
     note_act(session, caller, "member.end", "member", member.id, user=str(member.user_id or ""))
     session.delete(member)
     session.flush()
@@ -158,12 +148,14 @@ def _find(session: Session, caller: Caller, member_id: UUID) -> Member:
     return member
 
 
-def _check_owner_left(session: Session, organisation_id: UUID, but: Member) -> None:
-    owners = sa.select(sa.func.count()).where(
-        Member.organisation_id == organisation_id, Member.role == MemberRole.OWNER,
-        Member.user_id.is_not(None), Member.id != but.id,
-    )  # fmt: skip
-    if not session.scalars(owners).one():
+def _check_owner_left(session: Session, but: Member) -> None:
+    """Refuse where a member is the last owner, who is to be none."""
+    owners = sa.select(Member.id).where(
+        Member.organisation_id == but.organisation_id,
+        Member.role == MemberRole.OWNER,
+        Member.user_id.is_not(None),
+    )
+    if session.scalars(owners).all() == [but.id]:
         raise ApiError(409, "last-owner", "this is the last owner: make another member one first, or end it")
 
 

@@ -24,9 +24,9 @@ from api.models.contact_lookup import claim_address
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
 from api.models.organisation_access import WebhookEvent
 from api.models.user import Channel, Contact, ContactState, Role, User
-from api.organisations.grants import end_grants
+from api.organisations.ends import set_grant_end
 from api.organisations.person_queries import describe_person
-from api.organisations.person_schemas import OwnAddress, PersonAnswer, TakeOver
+from api.organisations.schemas import OwnAddress, PersonAnswer, TakeOver
 from api.privacy.deletion import delete_account, lock_account
 from configs.ground.clock import clock
 from configs.ground.signing import ShowHelp, read_token
@@ -168,7 +168,7 @@ def take_over(token: str, wish: TakeOver) -> None:
         except IntegrityError:
             detail = "this address has an account already: choose another address, or have the help deleted"
             raise ApiError(409, "address-taken", detail) from None
-        end_grants(s, user.id)
+        set_grant_end(s, user.id, now)
 
 
 def delete_help(session: Session, token: str) -> None:

@@ -20,10 +20,9 @@ from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.models.organisation import Told
 from api.organisations.callers import Caller, Right, note_act
-from api.organisations.person_alerts import add_alert
+from api.organisations.people import add_alert, enter_people
 from api.organisations.person_queries import list_people
-from api.organisations.person_schemas import NewPerson, PeopleFilter
-from api.organisations.person_service import enter_person
+from api.organisations.schemas import NewPerson, PeopleFilter
 from configs.ground.text import normalize_day
 from configs.world.prefecture import prefectures
 
@@ -41,12 +40,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "limits.dateFrom": ("du", "from"),
     "limits.dateTo": ("au", "until"),
 }
-_OF_ALL = (
-    "role-too-low",
-    "contract-needed",
-    "organisation-ending",
-    "too-many-people",
-)  # refusals of each line
 _OF_ALERT = ("prefectureId", "procedures", "limits.dateFrom", "limits.dateTo")
 _TOLD = {"accompagnant": Told.CASEWORKER, "personne": Told.PERSON, "les deux": Told.BOTH}
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -65,19 +58,16 @@ def import_people(session: Session, caller: Caller, content: bytes) -> int:
     """Enter all people of a file, or none; return their number. Invitations are another step.
 
     Raises:
-        ApiError: 403; 409 as `enter_person`; 422, each error with its line and column: `12.courriel`.
+        ApiError: 403; 409 as `enter_people`; 422, each error with its line and column: `12.courriel`.
     """
     caller.require(Right.HELP)
     lines, errors = read_people(content), list[FieldError]()
-    for line in lines:
+    people = enter_people(session, caller, [each.person for each in lines])
+    for line, person_id in zip(lines, people, strict=True):
         try:
-            with session.begin_nested():
-                person = enter_person(session, caller, line.person)
-                if line.alert:
-                    add_alert(session, caller, person.user_id, line.alert)
+            if line.alert:
+                add_alert(session, caller, person_id, line.alert)
         except ApiError as error:
-            if error.word in _OF_ALL:
-                raise
             errors += _place(error, line.number)
     if errors:
         raise invalid(*errors[:_MOST_ERRORS])
@@ -196,7 +186,7 @@ def export_people(session: Session, caller: Caller) -> bytes:
     Raises:
         ApiError: 403.
     """
-    people = list_people(session, caller, PeopleFilter()).items
+    people = list_people(session, caller, PeopleFilter())
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     names = ("reference", *(COLUMNS[each][0] for each in ("label", "language", "email", "phone", "told")))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,12 +22,10 @@ from api.models.organisation import Beneficiary
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, User
 from api.organisations.callers import Caller, Right, note_act
-from api.organisations.people import find_person
-from api.organisations.person_alerts import needs_consent
-from api.organisations.person_schemas import (
+from api.organisations.people import find_person, needs_consent
+from api.organisations.schemas import (
     AlertState,
     ConsentState,
-    PeopleAnswer,
     PeopleFilter,
     PersonAlert,
     PersonAnswer,
@@ -47,47 +46,41 @@ class _Announced:
     told: tuple[ToldMessage, ...]
 
 
-def list_people(session: Session, caller: Caller, wanted: PeopleFilter) -> PeopleAnswer:
-    """Return the people that a filter chooses; five queries for all. Whose data was seen is noted.
-
-    Raises:
-        ApiError: 403.
-    """
-    caller.require(Right.READ)
-    mine = Beneficiary.organisation_id == caller.organisation.id
-    query = sa.select(Beneficiary, User.language).join(User, User.id == Beneficiary.user_id).where(mine)
+def list_people(session: Session, caller: Caller, wanted: PeopleFilter) -> list[PersonAnswer]:
+    """Return the people that a filter chooses, by reference; five queries for all. Whose data was seen is noted."""
+    query = _select_people(caller)
     if wanted.caseworker_id:
         query = query.where(Beneficiary.caseworker_id == wanted.caseworker_id)
     rows = session.execute(query.order_by(Beneficiary.reference)).all()
-    items = [each for each in _build_people(session, rows) if _passes(each, wanted)]
-    note_act(session, caller, "person.list", "person", None, seen=[str(each.id) for each in items])
-    return PeopleAnswer(items=items)
+    return _note_seen(
+        session, caller, [each for each in _build_people(session, rows) if _passes(each, wanted)]
+    )
 
 
 def list_page(session: Session, caller: Caller, page: PageQuery) -> tuple[list[PersonAnswer], UUID | None]:
-    """Return a page of people, those entered last first, and the `before` of the next one. What was seen is noted.
-
-    Raises:
-        ApiError: 403.
-    """
-    caller.require(Right.READ)
-    mine = Beneficiary.organisation_id == caller.organisation.id
-    query = sa.select(Beneficiary, User.language).join(User, User.id == Beneficiary.user_id).where(mine)
+    """Return a page of people, those entered last first, and the `before` of the next one. What was seen is noted."""
+    query = _select_people(caller)
     if page.before:
         query = query.where(Beneficiary.user_id < page.before)
     newest = query.order_by(Beneficiary.user_id.desc()).limit(page.limit + 1)
     rows, more = cut_page(session.execute(newest).all(), page.limit)
-    items = _build_people(session, rows)
-    note_act(session, caller, "person.list", "person", None, seen=[str(each.id) for each in items])
+    items = _note_seen(session, caller, _build_people(session, rows))
     return items, items[-1].id if more else None
 
 
-def read_person(session: Session, caller: Caller, person_id: UUID) -> PersonAnswer:
-    """Return a person of the organisation; that it was seen is noted.
+def _select_people(caller: Caller) -> sa.Select[*tuple[Any, ...]]:
+    caller.require(Right.READ)
+    query = sa.select(Beneficiary, User.language).join(User, User.id == Beneficiary.user_id)
+    return query.where(Beneficiary.organisation_id == caller.organisation.id)
 
-    Raises:
-        ApiError: 403; 404.
-    """
+
+def _note_seen(session: Session, caller: Caller, items: list[PersonAnswer]) -> list[PersonAnswer]:
+    note_act(session, caller, "person.list", "person", None, seen=[str(each.id) for each in items])
+    return items
+
+
+def read_person(session: Session, caller: Caller, person_id: UUID) -> PersonAnswer:
+    """Return a person of the organisation; that it was seen is noted."""
     person = find_person(session, caller, person_id, Right.READ)
     note_act(session, caller, "person.show", "person", person_id)
     return describe_person(session, person)
@@ -100,17 +93,13 @@ def describe_person(session: Session, person: Beneficiary) -> PersonAnswer:
 
 
 def _passes(person: PersonAnswer, wanted: PeopleFilter) -> bool:
-    text = (wanted.text or "").strip().casefold()
+    text = wanted.text.strip().casefold()
     has_state = wanted.state is None or any(each.state is wanted.state for each in person.alerts)
-    has_consent = wanted.consent in (None, person.consent)
-    return (
-        has_state
-        and has_consent
-        and (text in (person.label or "").casefold() or text == str(person.reference))
-    )
+    has_text = text in (person.label or "").casefold() or text == str(person.reference)
+    return has_state and wanted.consent in (None, person.consent) and has_text
 
 
-def _build_people(session: Session, rows: Sequence[tuple[Beneficiary, str]]) -> list[PersonAnswer]:
+def _build_people(session: Session, rows: Sequence[Any]) -> list[PersonAnswer]:
     ids = [person.user_id for person, _ in rows]
     contacts: defaultdict[UUID, list[Contact]] = defaultdict(list)
     for contact in session.scalars(sa.select(Contact).where(is_any_of(Contact.user_id, ids))):
@@ -118,35 +107,24 @@ def _build_people(session: Session, rows: Sequence[tuple[Beneficiary, str]]) -> 
     alerts: defaultdict[UUID, list[Alert]] = defaultdict(list)
     newest = sa.select(Alert).where(is_any_of(Alert.user_id, ids)).options(selectinload(Alert.targets))
     for alert in session.scalars(newest.order_by(Alert.closed_at.desc().nulls_first(), Alert.id)):
-        if (
-            alert.closed_at is None
-            or sum(each.closed_at is not None for each in alerts[alert.user_id]) < _CLOSED_SHOWN
-        ):
-            alerts[alert.user_id].append(alert)
+        mine = alerts[alert.user_id]
+        if alert.closed_at is None or sum(each.closed_at is not None for each in mine) < _CLOSED_SHOWN:
+            mine.append(alert)
     announced = _read_announced(session, [each.id for several in alerts.values() for each in several])
     return [
-        _build_person(person, language, contacts[person.user_id], alerts[person.user_id], announced)
+        PersonAnswer.of_row(
+            person, id=person.user_id, language=language,
+            email=_find_address(contacts[person.user_id], Channel.EMAIL),
+            phone=_find_address(contacts[person.user_id], Channel.SMS),
+            consent=_find_consent(person, contacts[person.user_id]),
+            alerts=[_build_alert(each, announced.get(each.id)) for each in alerts[person.user_id]],
+        )
         for person, language in rows
-    ]
+    ]  # fmt: skip
 
 
-def _build_person(
-    person: Beneficiary,
-    language: str,
-    contacts: Sequence[Contact],
-    alerts: Sequence[Alert],
-    announced: dict[UUID, _Announced],
-) -> PersonAnswer:
-    by_channel = {each.channel: each.address for each in contacts}
-    return PersonAnswer.of_row(
-        person,
-        id=person.user_id,
-        language=language,
-        email=by_channel.get(Channel.EMAIL),
-        phone=by_channel.get(Channel.SMS),
-        consent=_find_consent(person, contacts),
-        alerts=[_build_alert(each, announced.get(each.id)) for each in alerts],
-    )
+def _find_address(contacts: Collection[Contact], channel: Channel) -> str | None:
+    return next((each.address for each in contacts if each.channel is channel), None)
 
 
 def _find_consent(person: Beneficiary, contacts: Collection[Contact]) -> ConsentState:
@@ -220,13 +198,10 @@ def _read_announced(session: Session, alert_ids: Collection[UUID]) -> dict[UUID,
 
 
 def list_history(session: Session, caller: Caller, person_id: UUID) -> list[tuple[AuditEntry, str | None]]:
-    """Return who saw or changed a person, the newest first, each with the member's address.
-
-    Raises:
-        ApiError: 403; 404.
-    """
+    """Return who saw or changed a person, the newest first, each with the member's address."""
     find_person(session, caller, person_id, Right.READ)
     about = sa.select(AuditEntry, User.email).outerjoin(User, User.id == AuditEntry.actor_id)
     mine = about.where(AuditEntry.subject_id == str(person_id), AuditEntry.action.startswith("person."))
-    rows = session.execute(mine.order_by(AuditEntry.id.desc()).limit(_HISTORY)).all()
-    return [(entry, email) for entry, email in rows]
+    return [
+        (each, email) for each, email in session.execute(mine.order_by(AuditEntry.id.desc()).limit(_HISTORY))
+    ]

@@ -16,8 +16,8 @@ from api.ground.schemas import Body, FieldError
 from api.models.alert import Alert
 from api.models.organisation import Beneficiary, Member, Organisation, OrganisationEnd
 from api.models.user import Channel, Contact, User
-from api.organisations.ends import end_organisation, keep_organisation, tell_members
-from api.organisations.grants import apply_grant
+from api.organisations.ends import apply_grant, tell_members
+from api.organisations.service import count_people
 from configs.ground.clock import clock
 from configs.world.desk import HOME_ZONE, zone_of
 
@@ -99,31 +99,27 @@ def read_organisation(session: Session, organisation_id: UUID) -> WeighedOrganis
     )
     closed = sa.exists().where(Alert.user_id == Beneficiary.user_id, Alert.closed_at > clock() - _LONG)
     stuck = mine.where(Beneficiary.created_at < clock() - _LONG, ~closed)
-    figures = (
-        sa.select(sa.func.count()).select_from(mine.subquery()).scalar_subquery(),
-        sa.select(sa.func.coalesce(sa.func.sum(shared.c.people), 0)).scalar_subquery(),
-        sa.select(sa.func.count()).select_from(stuck.subquery()).scalar_subquery(),
-    )
-    people, many, old = session.execute(sa.select(*figures)).one()
+    old = session.scalars(sa.select(sa.func.count()).select_from(stuck.subquery())).one()
+    many = session.scalar(sa.select(sa.func.sum(shared.c.people))) or 0
+    people = count_people(session, row)
     return WeighedOrganisation(row, [(each.id, each.email) for each in members], people, int(many), old)
 
 
-def open_for(session: Session, organisation_id: UUID, wish: Opening) -> dict[str, Any]:
+def open_organisation(session: Session, row: Organisation, wish: Opening) -> dict[str, Any]:
     """Open an organisation until the end of a day in Paris, or give it another last day; its members are told.
 
-    Return what changed, for the audit.
+    Its row is locked. Return what changed, for the audit.
 
     Raises:
-        ApiError: 404; 409 organisation-ending; 422, the day is over or too far.
+        ApiError: 409 organisation-ending; 422, the day is over or too far.
     """
-    row, now = _lock(session, organisation_id), clock()
+    now = clock()
     if row.ends_at is not None:
         raise ApiError(409, "organisation-ending", "it ends: keep it first")
     until = datetime.combine(wish.until + timedelta(days=1), time(), zone_of(HOME_ZONE))
     if not now < until < now + _LONGEST:
-        raise invalid(
-            FieldError(path="until", rule="too_far", detail="a day from today on, within three years")
-        )
+        detail = "a day from today on, within three years"
+        raise invalid(FieldError(path="until", rule="too_far", detail=detail))
     before = row.granted_until
     row.opened_at, row.granted_until = row.opened_at or now, until
     session.flush()
@@ -132,25 +128,10 @@ def open_for(session: Session, organisation_id: UUID, wish: Opening) -> dict[str
     return {"grantedUntil": [before and before.isoformat(), until.isoformat()]}
 
 
-def end_for(session: Session, organisation_id: UUID, wish: EndWish) -> dict[str, Any]:
-    """End an organisation with a reason, which its members read.
+def lock_one(session: Session, organisation_id: UUID) -> Organisation:
+    """Return an organisation, its row locked.
 
     Raises:
-        ApiError: 404; 409 organisation-ending.
+        ApiError: 404.
     """
-    row = _lock(session, organisation_id)
-    end_organisation(session, row, wish.because, wish.reason)
-    return {"because": wish.because.value, "endsAt": row.ends_at and row.ends_at.isoformat()}
-
-
-def keep_for(session: Session, organisation_id: UUID) -> None:
-    """Take an end back that has not come.
-
-    Raises:
-        ApiError: 404; 409 not-ending.
-    """
-    keep_organisation(session, _lock(session, organisation_id))
-
-
-def _lock(session: Session, organisation_id: UUID) -> Organisation:
     return ensure_found(session.get(Organisation, organisation_id, with_for_update=True), "organisation")

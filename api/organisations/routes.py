@@ -1,127 +1,176 @@
-"""Routes of /api/organisations: the organisation of the signed-in member."""
+"""Routes of /api/organisations/people, for members and for API keys: a key is shown no booking address."""
 
 from typing import Any
+from uuid import UUID
 
-from flask import g
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
-from api.ground.schemas import IdPath
-from api.models.base import read_once, write_once
+from api.alerts.edits import change_alert
+from api.alerts.schemas import AlertChange, FoundAppointment, Limits, NewAlert
+from api.ground.paging import PageQuery
+from api.ground.schemas import Answer, Body, Flag, IdPath
+from api.models.organisation_access import KeyScope
 from api.organisations.access import as_caller
-from api.organisations.ends import end_by_owner
-from api.organisations.members import (
-    accept_invitation,
-    change_member,
-    end_member,
-    invite_member,
-    list_members,
+from api.organisations.callers import Caller, Right, note_act
+from api.organisations.people import (
+    add_alert,
+    change_person,
+    end_help,
+    end_person_alert,
+    enter_person,
+    find_person,
+    invite_person,
+    mark_found,
+    switch_person_alert,
 )
-from api.organisations.schemas import (
-    Acceptance,
-    Invitation,
-    MemberChange,
-    MemberList,
-    NewOrganisation,
-    OrganisationChange,
-    OrganisationState,
-)
-from api.organisations.service import (
-    accept_contract,
-    ask_for_organisation,
-    change_organisation,
-    read_state,
-)
-from api.web.auth import current_user_id, require_recent_proof
+from api.organisations.person_queries import describe_person, list_page, read_person
+from api.organisations.schemas import NewPerson, PersonAnswer, PersonChange
+from api.prefectures.detections import list_own_detections
+from api.prefectures.schemas import DetectionPage, DetectionQuery
 from api.web.openapi import BODY, declare_errors, make_blueprint
+from api.web.organisation_keys import find_key
+
+_REFUSALS = (401, 403, 404)
+
+
+class AlertPath(BaseModel):
+    """Which alert of which person."""
+
+    id: UUID
+    alert_id: UUID
+
+
+class PersonAlertChange(Body):
+    """A change of a person's alert: pause it or let it wait again, or replace its limits."""
+
+    is_active: Flag | None = None
+    limits: Limits | None = None
+
+
+class PersonPage(Answer):
+    """People, those entered last first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[PersonAnswer]
+    next: UUID | None
+
 
 blueprint = make_blueprint(
-    "organisations",
+    "organisation_people",
     __name__,
-    "/api/organisations",
-    "organisations",
-    "The organisation whose member the signed-in user is: one that helps people who wait",
+    "/api/organisations/people",
+    "people",
+    "People whom an organisation helps: for its members, and by its API keys, each within its scopes",
     signed_in=True,
+    takes_keys=True,
 )
 
 
-@blueprint.post("", responses={201: OrganisationState, **declare_errors(*BODY, 401, 409)})
-def create_organisation(body: NewOrganisation) -> tuple[dict[str, Any], int]:
-    """Ask for an organisation. Until an operator opens it, it has two members and two people, and mail only."""
-    write_once(ask_for_organisation, current_user_id(), body)
-    return _show(), 201
+@blueprint.get("", responses={200: PersonPage, **declare_errors(422, *_REFUSALS)})
+def list_people(query: PageQuery) -> dict[str, Any]:
+    """List people, those entered last first, with what they wait for and who was told. Scope people:read."""
+    with as_caller(KeyScope.PEOPLE_READ) as (s, caller):
+        items, following = list_page(s, caller, query)
+        return PersonPage(items=items, next=following).as_json()
 
 
-@blueprint.get("", responses={200: OrganisationState, **declare_errors(401, 404)})
-def show_organisation() -> dict[str, Any]:
-    """Show the organisation and what one may do there."""
-    return _show()
+@blueprint.post("", responses={201: PersonAnswer, **declare_errors(*BODY, *_REFUSALS, 409)})
+def add_person(body: NewPerson) -> tuple[dict[str, Any], int]:
+    """Enter a person. Messages to the person's contacts need an invitation, and a yes. Scope people:write."""
+    with as_caller(KeyScope.PEOPLE_WRITE) as (s, caller):
+        return _show(s, caller, enter_person(s, caller, body)), 201
 
 
-@blueprint.patch("", responses={200: OrganisationState, **declare_errors(*BODY, 401, 403, 404, 409)})
-def edit_organisation(body: OrganisationChange) -> dict[str, Any]:
-    """Change address and VAT number, or have all members need a second factor. An owner's."""
-    with as_caller() as (s, caller):
-        change_organisation(s, caller, body)
-    return _show()
+@blueprint.get("/<uuid:id>", responses={200: PersonAnswer, **declare_errors(*_REFUSALS)})
+def show_person(path: IdPath) -> dict[str, Any]:
+    """Show a person. Scope people:read."""
+    with as_caller(KeyScope.PEOPLE_READ) as (s, caller):
+        return read_person(s, caller, path.id).as_json()
 
 
-@blueprint.delete("", responses={200: OrganisationState, **declare_errors(401, 403, 404, 409)})
-def delete_organisation() -> dict[str, Any]:
-    """End the organisation in 14 days, of which members and people are told now. An owner's, with a recent proof."""
-    require_recent_proof()
-    with as_caller() as (s, caller):
-        end_by_owner(s, caller)
-    return _show()
+@blueprint.patch("/<uuid:id>", responses={200: PersonAnswer, **declare_errors(*BODY, *_REFUSALS, 409)})
+def edit_person(path: IdPath, body: PersonChange) -> dict[str, Any]:
+    """Change a person; what is left out stays. Scope people:write."""
+    with as_caller(KeyScope.PEOPLE_WRITE) as (s, caller):
+        change_person(s, caller, path.id, body)
+        return _show(s, caller, path.id)
 
 
-@blueprint.post("/contract", responses={200: OrganisationState, **declare_errors(*BODY, 401, 403, 404, 409)})
-def accept_organisation_contract(body: Acceptance) -> dict[str, Any]:
-    """Accept the newest contract (art. 28 RGPD), before the first person is entered. An owner's."""
-    with as_caller() as (s, caller):
-        accept_contract(s, caller, body)
-    return _show()
+@blueprint.delete("/<uuid:id>", responses={200: PersonAnswer, **declare_errors(*_REFUSALS, 409)})
+def end_person(path: IdPath) -> dict[str, Any]:
+    """End the help: 14 days after a person whom messages reach was told, of another one now. Scope people:write."""
+    with as_caller(KeyScope.PEOPLE_WRITE) as (s, caller):
+        end_help(s, caller, path.id)
+        return _show(s, caller, path.id)
 
 
-@blueprint.get("/members", responses={200: MemberList, **declare_errors(401, 403, 404)})
-def show_members() -> dict[str, Any]:
-    """List the members, and invitations that nobody accepted yet."""
-    with as_caller() as (s, caller):
-        return list_members(s, caller).as_json()
+@blueprint.post("/<uuid:id>/invite", responses={202: PersonAnswer, **declare_errors(*_REFUSALS, 409)})
+def ask_person(path: IdPath) -> tuple[dict[str, Any], int]:
+    """Ask the person to agree to messages, at each contact that was not asked yet. Scope people:write."""
+    with as_caller(KeyScope.PEOPLE_WRITE) as (s, caller):
+        invite_person(s, caller, path.id)
+        return _show(s, caller, path.id), 202
 
 
-@blueprint.post("/members", responses={201: MemberList, **declare_errors(*BODY, 401, 403, 404, 409)})
-def invite_organisation_member(body: Invitation) -> tuple[dict[str, Any], int]:
-    """Invite an address by mail, for 14 days; the account of that address may accept. An owner's."""
-    with as_caller() as (s, caller):
-        invite_member(s, caller, body)
-        return list_members(s, caller).as_json(), 201
+@blueprint.get("/<uuid:id>/detections", responses={200: DetectionPage, **declare_errors(422, *_REFUSALS)})
+def list_person_detections(path: IdPath, query: DetectionQuery) -> dict[str, Any]:
+    """List what was seen for a person, the newest first. For a key `bookingUrl` is empty. Scope people:read."""
+    with as_caller(KeyScope.PEOPLE_READ) as (s, caller):
+        find_person(s, caller, path.id, Right.READ)
+        note_act(s, caller, "person.detections", "person", path.id)
+        page = list_own_detections(s, path.id, query)
+        if find_key():
+            hidden = {"booking_url": "", "proof": None}
+            page = DetectionPage(
+                items=[each.model_copy(update=hidden) for each in page.items], next=page.next
+            )
+        return page.as_json()
 
 
 @blueprint.post(
-    "/members/<uuid:id>/accept", responses={200: OrganisationState, **declare_errors(401, 404, 409)}
+    "/<uuid:id>/alerts", responses={201: PersonAnswer, **declare_errors(*BODY, *_REFUSALS, 402, 409)}
 )
-def accept_organisation_invitation(path: IdPath) -> dict[str, Any]:
-    """Accept an invitation to the account's own, confirmed address."""
-    write_once(accept_invitation, current_user_id(), path.id, g.request_id)
-    return _show()
+def add_person_alert(path: IdPath, body: NewAlert) -> tuple[dict[str, Any], int]:
+    """Have a person wait for slots; its name, language and calls are left out. Scope alerts:write."""
+    with as_caller(KeyScope.ALERTS_WRITE) as (s, caller):
+        add_alert(s, caller, path.id, body)
+        return _show(s, caller, path.id), 201
 
 
 @blueprint.patch(
-    "/members/<uuid:id>", responses={200: MemberList, **declare_errors(*BODY, 401, 403, 404, 409)}
+    "/<uuid:id>/alerts/<uuid:alert_id>",
+    responses={200: PersonAnswer, **declare_errors(*BODY, *_REFUSALS, 402, 409)},
 )
-def edit_member(path: IdPath, body: MemberChange) -> dict[str, Any]:
-    """Change a member's role, an owner's act, or one's own hours."""
-    with as_caller() as (s, caller):
-        change_member(s, caller, path.id, body)
-        return list_members(s, caller).as_json()
+def edit_person_alert(path: AlertPath, body: PersonAlertChange) -> dict[str, Any]:
+    """Pause an alert or let it wait again, or replace its limits. Scope alerts:write."""
+    with as_caller(KeyScope.ALERTS_WRITE) as (s, caller):
+        find_person(s, caller, path.id, Right.HELP)
+        if body.limits is not None:
+            note_act(s, caller, "person.alert", "person", path.id, alert=str(path.alert_id), limits=True)
+            change_alert(s, path.id, path.alert_id, AlertChange(limits=body.limits))
+        if body.is_active is not None:
+            switch_person_alert(s, caller, path.id, path.alert_id, enabled=body.is_active)
+        return _show(s, caller, path.id)
 
 
-@blueprint.delete("/members/<uuid:id>", responses={204: None, **declare_errors(401, 403, 404, 409)})
-def remove_member(path: IdPath) -> tuple[str, int]:
-    """End a membership or an invitation: an owner's act, or one's own. Access ends with the next request."""
-    with as_caller() as (s, caller):
-        end_member(s, caller, path.id)
+@blueprint.delete("/<uuid:id>/alerts/<uuid:alert_id>", responses={204: None, **declare_errors(*_REFUSALS)})
+def delete_person_alert(path: AlertPath) -> tuple[str, int]:
+    """End an alert of a person for good. Scope alerts:write."""
+    with as_caller(KeyScope.ALERTS_WRITE) as (s, caller):
+        end_person_alert(s, caller, path.id, path.alert_id)
     return "", 204
 
 
-def _show() -> dict[str, Any]:
-    return read_once(read_state, current_user_id()).as_json()
+@blueprint.post(
+    "/<uuid:id>/alerts/<uuid:alert_id>/found",
+    responses={200: PersonAnswer, **declare_errors(*BODY, *_REFUSALS, 409)},
+)
+def mark_person_found(path: AlertPath, body: FoundAppointment) -> dict[str, Any]:
+    """Close an alert whose person has an appointment, for all members. Scope alerts:write."""
+    with as_caller(KeyScope.ALERTS_WRITE) as (s, caller):
+        mark_found(s, caller, path.id, path.alert_id, body)
+        return _show(s, caller, path.id)
+
+
+def _show(session: Session, caller: Caller, person_id: UUID) -> dict[str, Any]:
+    return describe_person(session, find_person(session, caller, person_id, Right.READ)).as_json()

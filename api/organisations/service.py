@@ -1,5 +1,8 @@
-"""Organisations as their members see and change them: asked for, described, their contract accepted."""
+"""Organisations as their members see and change them: asked for, described, their contract (art. 28 RGPD) accepted."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -7,13 +10,12 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
 from api.accounts.service import write_to_admins
-from api.ground.errors import ApiError, ensure_found
+from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
 from api.models.user import User
-from api.organisations.callers import RIGHTS, Caller, Right, find_member, lock_organisation, note_act
-from api.organisations.contracts import list_versions
-from api.organisations.schemas import Acceptance, NewOrganisation, OrganisationChange, OrganisationState
+from api.organisations.callers import Caller, Right, find_member, lock_organisation, note_act
+from api.organisations.schemas import Acceptance, NewOrganisation, OrganisationChange
 from configs.ground.clock import clock
 from configs.settings import Constant
 
@@ -21,6 +23,25 @@ REQUESTS = "3 per day"  # of one person
 WAITING = 2  # members, and people, of an organisation that no operator has opened
 organisation_members = Constant("ORGANISATION_MEMBERS", 50)
 organisation_people = Constant("ORGANISATION_PEOPLE", 500)
+# The contract by version, a date, with the legal texts: the French text binds, and versions stay
+CONTRACTS = Path(__file__).parents[1] / "pages" / "public" / "documents" / "organisations"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A member's organisation, also one that has stopped, and how many people it helps of how many that it may."""
+
+    member: Member
+    organisation: Organisation
+    people: int
+    most_people: int
+    newest_contract: str
+
+
+@lru_cache(maxsize=1)
+def list_versions() -> list[str]:
+    """Return the versions of the contract, the newest first."""
+    return sorted((each.name for each in CONTRACTS.iterdir() if each.is_dir()), reverse=True)
 
 
 def ask_for_organisation(session: Session, user_id: UUID, wish: NewOrganisation) -> Organisation:
@@ -43,25 +64,20 @@ def ask_for_organisation(session: Session, user_id: UUID, wish: NewOrganisation)
     return made
 
 
-def read_state(session: Session, user_id: UUID) -> OrganisationState:
-    """Return the organisation of a member, also one that has stopped.
-
-    Raises:
-        ApiError: 404.
-    """
-    member = ensure_found(find_member(session, user_id), "organisation: you are a member of none")
+def find_membership(session: Session, user_id: UUID) -> Membership | None:
+    """Return the membership of a user with what its page shows; None of a member of none."""
+    member = find_member(session, user_id)
+    if member is None:
+        return None
     row = session.get_one(Organisation, member.organisation_id)
-    helped = sa.select(sa.func.count()).where(Beneficiary.organisation_id == row.id)
-    return OrganisationState.of_row(
-        row,
-        is_open=row.is_open(clock()),
-        newest_contract=list_versions()[0],
-        role=member.role,
-        rights=sorted(RIGHTS[member.role]),
-        people=session.scalars(helped).one(),
-        most_people=organisation_people() if row.opened_at else WAITING,
-        most_members=organisation_members() if row.opened_at else WAITING,
-    )
+    most = organisation_people() if row.opened_at else WAITING
+    return Membership(member, row, count_people(session, row), most, list_versions()[0])
+
+
+def count_people(session: Session, organisation: Organisation) -> int:
+    """Return how many people an organisation helps."""
+    mine = sa.select(sa.func.count()).where(Beneficiary.organisation_id == organisation.id)
+    return session.scalars(mine).one()
 
 
 def change_organisation(session: Session, caller: Caller, wish: OrganisationChange) -> None:
@@ -74,9 +90,7 @@ def change_organisation(session: Session, caller: Caller, wish: OrganisationChan
     organisation = lock_organisation(session, caller)
     given = wish.model_dump(exclude_none=True)
     if given.get("needs_second_factor") and not session.get_one(User, caller.actor_id).has_second_factor:
-        raise ApiError(
-            409, "second-factor-needed", "set up your own second factor first: POST /api/auth/totp"
-        )
+        raise ApiError(409, "second-factor-needed", "set up your own second factor first")
     for name, value in given.items():
         setattr(organisation, name, value)
     note_act(session, caller, "organisation.change", "organisation", organisation.id, fields=sorted(given))

@@ -10,42 +10,39 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.ground.errors import ApiError
-from api.ground.schemas import Body
 from api.models.base import read_once, write_once
-from api.models.organisation import MemberRole, OrganisationKind
-from api.organisations.access import as_caller
-from api.organisations.callers import Caller, Right
+from api.models.organisation import Member, MemberRole, OrganisationKind
+from api.organisations.access import as_caller, by_caller
+from api.organisations.callers import RIGHTS, Caller, Right
 from api.organisations.ends import end_by_owner
 from api.organisations.members import (
     accept_invitation,
-    change_member,
+    change_role,
     end_member,
     find_invitations,
     invite_member,
     list_members,
 )
-from api.organisations.members import (
-    change_hours as change_own_hours,
-)
+from api.organisations.members import change_hours as change_own_hours
 from api.organisations.schemas import (
     Acceptance,
     Invitation,
-    MemberAnswer,
-    MemberChange,
     NewOrganisation,
+    NewRole,
     OrganisationChange,
-    OrganisationState,
+    OwnHours,
 )
 from api.organisations.service import (
     accept_contract,
     ask_for_organisation,
     change_organisation,
-    read_state,
+    find_membership,
 )
 from api.pages.area import Access, Area
-from api.pages.cookies import lead_to
 from api.pages.forms import INVALID, Form, M, Texts
+from api.pages.organisation_words import REFUSALS, Press, lead_back
 from api.web.auth import current_identity, current_user_id
+from configs.ground.clock import clock
 
 KINDS = (
     (OrganisationKind.ASSOCIATION.value, _l("Association")),
@@ -60,6 +57,7 @@ ROLES = (
     (MemberRole.OWNER.value, _l("Responsable : tout, et les membres")),
 )
 TEXTS: Texts = {
+    **REFUSALS,
     ("siren", "siren"): _l("Un SIREN a neuf chiffres, dont le dernier est une clé : vérifiez-le."),
     ("vatNumber", "vat_number"): _l("Ce numéro de TVA n’est pas valable. Exemple : FR 40 303 265 045"),
     ("toldUntil", "hours"): _l("Donnez les deux heures, ou aucune."),
@@ -67,18 +65,11 @@ TEXTS: Texts = {
     "already-invited": _l("Cette adresse est déjà invitée, ou membre."),
     "too-many-members": _l("L’organisation a autant de membres qu’elle peut en avoir pour l’instant."),
     "second-factor-needed": _l("Mettez d’abord en place votre propre second facteur (Sécurité)."),
-    "role-too-low": _l("Votre rôle ne le permet pas : demandez à une personne responsable."),
     "last-owner": _l("Nommez d’abord une autre personne responsable : il n’y en a pas d’autre."),
     "contract-changed": _l("Le contrat a changé : lisez-le, puis acceptez-le."),
-    "organisation-ended": _l("L’organisation est arrêtée."),
-    "organisation-ending": _l("L’organisation prend déjà fin."),
 }
 _PAGE = "organisation.show_organisation"
 area = Area("organisation", __name__)
-
-
-class _Nothing(Body):
-    """A form of one button."""
 
 
 @area.page("/organisation", Access.PERSONAL)
@@ -92,143 +83,103 @@ def ask() -> ResponseReturnValue:
     """Ask for an organisation."""
     form = Form.read(NewOrganisation, TEXTS)
     form.submit(lambda wish: write_once(ask_for_organisation, current_user_id(), wish))
-    if form.errors:
-        return _render(ask_form=form), INVALID
-    return lead_to(
-        _PAGE, _("Votre demande est reçue : un opérateur la regarde, et vous recevrez un message.")
-    )
+    done = _("Votre demande est reçue : un opérateur la regarde, et vous recevrez un message.")
+    return _answer(form, done, "ask_form")
 
 
 @area.action("/organisation/invitations/<uuid:id>", Access.PERSONAL)
 def accept(id: UUID) -> ResponseReturnValue:
     """Accept an invitation."""
-    form = Form.read(_Nothing, TEXTS)
+    form = Form.read(Press, TEXTS)
     form.submit(lambda _wish: write_once(accept_invitation, current_user_id(), id, g.request_id))
-    return _lead_back(form, _("Vous êtes membre de l’organisation."))
+    return _answer(form, _("Vous êtes membre de l’organisation."))
 
 
 @area.action("/organisation/reglages", Access.PERSONAL)
 def change_settings() -> ResponseReturnValue:
     """Change address, VAT number, and whether all members need a second factor."""
-    form = Form.read(OrganisationChange, TEXTS)
-    _submit(form, change_organisation)
-    if form.errors:
-        return _render(settings_form=form), INVALID
-    return lead_to(_PAGE, _("C’est enregistré."))
+    return _submit(OrganisationChange, change_organisation, _("C’est enregistré."), "settings_form")
 
 
 @area.action("/organisation/contrat", Access.PERSONAL)
 def accept_newest_contract() -> ResponseReturnValue:
     """Accept the contract."""
-    form = Form.read(Acceptance, TEXTS)
-    _submit(form, accept_contract)
-    return _lead_back(form, _("Le contrat est accepté."))
+    return _submit(Acceptance, accept_contract, _("Le contrat est accepté."))
 
 
 @area.action("/organisation/invitations", Access.PERSONAL)
 def invite() -> ResponseReturnValue:
     """Invite a member."""
-    form = Form.read(Invitation, TEXTS)
-    _submit(form, invite_member, "email")
-    if form.errors:
-        return _render(invite_form=form), INVALID
-    return lead_to(_PAGE, _("L’invitation est envoyée : elle vaut 14 jours."))
+    done = _("L’invitation est envoyée : elle vaut 14 jours.")
+    return _submit(Invitation, invite_member, done, "invite_form", "email")
 
 
 @area.action("/organisation/membres/<uuid:id>", Access.PERSONAL)
 def edit_member(id: UUID) -> ResponseReturnValue:
     """Change a member's role."""
-    form = Form.read(MemberChange, TEXTS)
-    _submit(form, lambda s, caller, wish: change_member(s, caller, id, wish))
-    return _lead_back(form, _("C’est enregistré."))
+    return _submit(NewRole, lambda s, caller, wish: change_role(s, caller, id, wish), _("C’est enregistré."))
 
 
 @area.action("/organisation/heures", Access.PERSONAL)
 def change_hours() -> ResponseReturnValue:
     """Change one's own hours; without any it is always."""
-    form = Form.read(MemberChange, TEXTS)
-    _submit(form, change_own_hours)
-    if form.errors:
-        return _render(hours_form=form), INVALID
-    return lead_to(_PAGE, _("C’est enregistré."))
+    return _submit(OwnHours, change_own_hours, _("C’est enregistré."), "hours_form")
 
 
 @area.action("/organisation/membres/<uuid:id>/fin", Access.PERSONAL)
 def remove_member(id: UUID) -> ResponseReturnValue:
     """End a membership or an invitation."""
-    form = Form.read(_Nothing, TEXTS)
-    _submit(form, lambda s, caller, _wish: end_member(s, caller, id))
-    return _lead_back(form, _("C’est terminé : l’accès a pris fin."))
+    done = _("C’est terminé : l’accès a pris fin.")
+    return _submit(Press, lambda s, caller, _wish: end_member(s, caller, id), done)
 
 
 @area.action("/organisation/fin", Access.PROVEN)
 def end() -> ResponseReturnValue:
     """End the organisation in 14 days."""
-    form = Form.read(_Nothing, TEXTS)
-    _submit(form, lambda s, caller, _wish: end_by_owner(s, caller))
-    return _lead_back(form, _("L’organisation prend fin : ses membres et ses personnes en sont prévenus."))
+    done = _("L’organisation prend fin : ses membres et ses personnes en sont prévenus.")
+    return _submit(Press, lambda s, caller, _wish: end_by_owner(s, caller), done)
 
 
-def _submit(form: Form[M], act: Callable[[Any, Caller, M], Any], field: str = "") -> None:
-    def run(wish: M) -> bool:
-        with as_caller() as (s, caller):
-            act(s, caller, wish)
-        return True
+def _submit(
+    model: type[M], act: Callable[[Any, Caller, M], Any], done: str, name: str = "", field: str = ""
+) -> ResponseReturnValue:
+    form = Form.read(model, TEXTS)
+    form.submit(by_caller(act), field)
+    return _answer(form, done, name)
 
-    form.submit(run, field)
 
-
-def _lead_back(form: Form[Any], done: str) -> ResponseReturnValue:
-    if form.errors:
-        return lead_to(_PAGE, next(iter(form.errors.values())), "problem")
-    return lead_to(_PAGE, done)
+def _answer(form: Form[Any], done: str, name: str = "") -> ResponseReturnValue:
+    """Lead back, or show a form again that was refused; a form without a name is a button."""
+    if form.errors and name:
+        return _render(**{name: form}), INVALID
+    return lead_back(form, _PAGE, done)
 
 
 def _render(**forms: Form[Any]) -> str:
-    state = _find_state()
+    found = read_once(find_membership, current_user_id())
     shown: dict[str, Any] = {
-        "state": state,
-        "kinds": KINDS,
-        "roles": ROLES,
-        "zone": current_identity().time_zone,
-    }
-    shown["form"] = next(iter(forms.values()), None)
-    if state is None:
-        asked = {"ask_form": Form(NewOrganisation, {"kind": OrganisationKind.ASSOCIATION})} | forms
-        found = read_once(find_invitations, current_user_id())
-        return render_template("organisation/ask.html", invitations=found, **shown, **asked)
-    members, refusal = list[MemberAnswer](), None
+        "kinds": KINDS, "roles": ROLES, "zone": current_identity().time_zone,
+        "form": next(iter(forms.values()), None),
+    }  # fmt: skip
+    if found is None:
+        shown["ask_form"] = Form(NewOrganisation, {"kind": OrganisationKind.ASSOCIATION})
+        shown["invitations"] = read_once(find_invitations, current_user_id())
+        return render_template("organisation/ask.html", **shown | forms)
+    row, me = found.organisation, found.member
+    members, refusal = list[tuple[Member, str]](), None
     try:
         with as_caller() as (s, caller):
-            members = list_members(s, caller).items
+            members = list_members(s, caller)
     except ApiError as error:
         refusal = error.word
     known = {
-        "address": state.address,
-        "vatNumber": state.vat_number,
-        "needsSecondFactor": state.needs_second_factor,
-    }
-    usual = {
-        "settings_form": Form(OrganisationChange, known),
-        "invite_form": Form(Invitation),
-        "hours_form": _fill(members),
-    }
-    shown |= {"members": members, "refusal": refusal, "manages": Right.MANAGE in state.rights}
-    return render_template("organisation/organisation.html", **shown, **(usual | forms))
-
-
-def _find_state() -> OrganisationState | None:
-    try:
-        return read_once(read_state, current_user_id())
-    except ApiError:  # a member of none
-        return None
-
-
-def _fill(members: list[MemberAnswer]) -> Form[MemberChange]:
-    own = next((each for each in members if each.is_self), None)
-    hours = {
-        name: f"{at:%H:%M}"
-        for name, at in (("toldFrom", own and own.told_from), ("toldUntil", own and own.told_until))
-        if at
-    }
-    return Form(MemberChange, hours)
+        "address": row.address, "vatNumber": row.vat_number, "needsSecondFactor": row.needs_second_factor,
+    }  # fmt: skip
+    hours = {"toldFrom": me.told_from, "toldUntil": me.told_until}
+    shown |= {
+        "settings_form": Form(OrganisationChange, known), "invite_form": Form(Invitation),
+        "hours_form": Form(OwnHours, {name: f"{at:%H:%M}" for name, at in hours.items() if at}),
+        "found": found, "state": row, "me": me, "is_open": row.is_open(clock()), "members": members,
+        "refusal": refusal, "manages": Right.MANAGE in RIGHTS[me.role],
+    }  # fmt: skip
+    return render_template("organisation/organisation.html", **shown | forms)

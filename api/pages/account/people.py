@@ -4,42 +4,58 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from flask import render_template, request
+from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.alerts.schemas import FoundAppointment, NewAlert, PrefectureId
 from api.ground.errors import ApiError, not_found
-from api.ground.schemas import Body
+from api.ground.schemas import Body, FieldError
 from api.models.organisation import MemberRole
-from api.organisations.access import as_caller
+from api.organisations.access import as_caller, by_caller
 from api.organisations.callers import Caller, Right
 from api.organisations.members import list_members
-from api.organisations.person_alerts import add_alert, end_person_alert, mark_found, switch_person_alert
+from api.organisations.people import (
+    add_alert,
+    change_person,
+    end_help,
+    end_person_alert,
+    enter_person,
+    invite_person,
+    keep_help,
+    mark_found,
+    switch_person_alert,
+)
+from api.organisations.people_file import COLUMNS, LARGEST_FILE, export_people, import_people
 from api.organisations.person_queries import list_history, list_people, read_person
-from api.organisations.person_schemas import NewPerson, PeopleFilter, PersonAnswer, PersonChange
-from api.organisations.person_service import change_person, end_help, enter_person, invite_person, keep_help
+from api.organisations.schemas import NewPerson, PeopleFilter, PersonChange
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, list_place_options
 from api.pages.cookies import lead_to
-from api.pages.forms import INVALID, Form, Texts
-from api.pages.person_words import ALERT_STATES, CHANNELS, CONSENTS, HISTORY, TOLD, has_failed
+from api.pages.forms import INVALID, Form, Texts, write_rule
+from api.pages.organisation_words import (
+    ALERT_STATES,
+    CHANNELS,
+    CONSENTS,
+    HISTORY,
+    REFUSALS,
+    TOLD,
+    Press,
+    has_failed,
+    lead_back,
+)
 from api.web.auth import current_identity
 from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.desk import Procedure
 
+LARGEST_BODY = 1024 * 1024  # bytes: a file that is somewhat too large is refused in words
 _NOT_WATCHED = _l("Ici, nous ne voyons aucune place en ce moment.")
 _TEXTS: Texts = {
+    **REFUSALS,
     ("procedure", "not_watched"): _NOT_WATCHED,
     ("phone", "no_sms"): _l("Les SMS partent vers des mobiles de France, outre-mer compris."),
     ("caseworkerId", "unknown"): _l("Choisissez une personne de l’organisation."),
-    "contract-needed": _l(
-        "Une personne responsable accepte d’abord le contrat, sur la page « Organisation »."
-    ),
-    "too-many-people": _l("L’organisation aide autant de personnes qu’elle le peut pour l’instant."),
-    "organisation-ending": _l("L’organisation prend fin."),
-    "role-too-low": _l("Votre rôle ne le permet pas : demandez à une personne responsable."),
     "already-invited": _l("Chaque adresse n’est demandée qu’une fois, et l’a déjà été, ou il n’y en a pas."),
     "stopped": _l("Cette personne ne veut pas de messages : elle seule peut changer d’avis."),
     "not-opened": _l("Les SMS partent une fois l’organisation ouverte par un opérateur."),
@@ -52,11 +68,36 @@ _TEXTS: Texts = {
     "help-ending": _l("Cette aide prend déjà fin."),
     "not-ending": _l("Cette aide ne prend pas fin."),
 }
+_HELP = {
+    "label": _l("Comment vous appelez la personne ; les membres seuls le voient"),
+    "language": _l("La langue de la personne : fr, en, ar… ; fr si rien n’est écrit"),
+    "email": _l("Son adresse e-mail, si elle en a une"),
+    "phone": _l("Son numéro de mobile"),
+    "told": _l("accompagnant, personne ou les deux"),
+    "prefectureId": _l("Le département de son attente : 93, ou bobigny_93"),
+    "procedures": _l("TITRE_SEJOUR, NATURALISATION, VISA… ; plusieurs avec une espace"),
+    "limits.dateFrom": _l("Premier jour possible : 31/12/2026"),
+    "limits.dateTo": _l("Dernier jour possible"),
+}
+_UNKNOWN = _l("Ce mot n’est pas connu ici.")
+_FILE = "file"
+# By rule, whatever the column
+_RULES = {
+    "columns": _l("La première ligne nomme les colonnes, chacune une fois : vérifiez-la."),
+    "too_many_lines": _l("Ce fichier a plus de 500 personnes : partagez-le."),
+    "too_large": _l("Ce fichier est trop grand : partagez-le."),
+    "encoding": _l("Ce fichier ne se lit pas : enregistrez-le comme « CSV UTF-8 »."),
+    "quotes": _l("Des guillemets ne se ferment pas : vérifiez-les."),
+    "empty": _l("Il n’y a personne dans ce fichier."),
+    "cells": _l("Cette ligne n’a pas autant de cases que la première."),
+    "string_too_long": _l("C’est trop long."),
+    "enum": _UNKNOWN,
+    "literal_error": _UNKNOWN,
+    "unknown": _UNKNOWN,
+    "value_error": _l("Une prefecture et ses demarches vont ensemble."),
+    "no_sms": _l("Ce numéro ne reçoit pas de SMS : il faut un mobile français."),
+}
 area = Area("people", __name__)
-
-
-class _Nothing(Body):
-    """A form of one button."""
 
 
 class _NewWish(Body):
@@ -76,6 +117,12 @@ class _AlertPress(Body):
     alert: UUID
 
 
+class _Upload(Body):
+    """A form whose file is read apart."""
+
+    file: str = ""
+
+
 Act = Callable[[Any, Caller, UUID, Any], object]
 # By the end of the address: the form, what it does, and what is said then
 _ACTS: Mapping[str, tuple[type[Body], Act, Any]] = {
@@ -84,13 +131,13 @@ _ACTS: Mapping[str, tuple[type[Body], Act, Any]] = {
         lambda s, caller, id, wish: change_person(s, caller, id, _with_emptied(wish)),
         _l("C’est enregistré."),
     ),
-    "invite": (_Nothing, lambda s, caller, id, _: invite_person(s, caller, id), _l("La demande est partie.")),
+    "invite": (Press, lambda s, caller, id, _: invite_person(s, caller, id), _l("La demande est partie.")),
     "end": (
-        _Nothing,
+        Press,
         lambda s, caller, id, _: end_help(s, caller, id),
         _l("L’aide prend fin : la personne en est prévenue 14 jours avant, si un message peut lui arriver."),
     ),
-    "keep": (_Nothing, lambda s, caller, id, _: keep_help(s, caller, id), _l("L’aide continue.")),
+    "keep": (Press, lambda s, caller, id, _: keep_help(s, caller, id), _l("L’aide continue.")),
     "wait": (
         _NewWish, lambda s, caller, id, wish: add_alert(s, caller, id, wish.as_alert()), _l("L’alerte est créée."),
     ),
@@ -131,12 +178,7 @@ def show_people() -> str:
 def enter() -> ResponseReturnValue:
     """Enter a person."""
     form = Form.read(NewPerson, _TEXTS)
-
-    def run(wish: NewPerson) -> UUID:
-        with as_caller() as (s, caller):
-            return enter_person(s, caller, wish).user_id
-
-    made = form.submit(run)
+    made = form.submit(by_caller(enter_person))
     if made is None:
         return _render_table(form), INVALID
     return lead_to("people.show_person", _("La personne est inscrite."), id=made)
@@ -156,17 +198,50 @@ def act(id: UUID, name: str) -> ResponseReturnValue:
     model, do, done = _ACTS[name]
     form: Form[Body] = Form.read(model, _TEXTS)
 
-    def run(wish: Body) -> bool:
-        with as_caller() as (s, caller):
-            do(s, caller, id, wish)
-        return True
-
-    form.submit(run)
+    form.submit(by_caller(lambda s, caller, wish: do(s, caller, id, wish)))
     if form.errors and model in (PersonChange, _NewWish):
         return _render_person(id, {name: form}), INVALID
-    if form.errors:
-        return lead_to("people.show_person", next(iter(form.errors.values())), "problem", id=id)
-    return lead_to("people.show_person", str(done), id=id)
+    return lead_back(form, "people.show_person", str(done), id=id)
+
+
+@area.page("/organisation/people/import", Access.PERSONAL)
+def show_import() -> str:
+    """Show the columns that a file may have, and the form."""
+    return _render_import(Form(_Upload))
+
+
+@area.action("/organisation/people/import", Access.PERSONAL, largest=LARGEST_BODY)
+def import_file() -> ResponseReturnValue:
+    """Enter all people of a file, or show its errors and enter nobody."""
+    form, wrong = Form.read(_Upload, _TEXTS), list[FieldError]()
+    sent = request.files.get(_FILE)
+    content = sent.read(LARGEST_FILE + 1) if sent else b""
+    if not content:
+        form.errors[_FILE] = _("Choisissez un fichier.")
+
+    def run(_: _Upload) -> int | None:
+        try:
+            with as_caller() as (s, caller):
+                return import_people(s, caller, content)
+        except ApiError as error:
+            if not error.errors:
+                raise
+            wrong[:] = error.errors
+            return None
+
+    number = form.submit(run, _FILE)
+    if number is None:
+        return _render_import(form, wrong), INVALID
+    return lead_to("people.show_import", _("Personnes inscrites : %(number)s", number=number))
+
+
+@area.page("/organisation/people.csv", Access.PERSONAL)
+def send_people() -> Response:
+    """Send the people of the organisation as a file."""
+    with as_caller() as (s, caller):
+        content = export_people(s, caller)
+    named = {"Content-Disposition": 'attachment; filename="personnes.csv"'}
+    return Response(content, mimetype="text/csv", headers=named)
 
 
 def _render_table(form: Form[NewPerson]) -> str:
@@ -180,7 +255,7 @@ def _render_table(form: Form[NewPerson]) -> str:
     ):  # the page of the organisation says why: a member of none, ended, a second factor is needed
         return render_template("people/people.html", items=[], form=form, wanted=wanted, refused=True)
     return render_template(
-        "people/people.html", items=found.items, wanted=wanted, is_filtered=bool(wanted.typed), form=form,
+        "people/people.html", items=found, wanted=wanted, is_filtered=bool(wanted.typed), form=form,
         helps=Right.HELP in caller.rights, languages=MESSAGE_LANGUAGES.items(), helpers=helpers, **_WORDS,
     )  # fmt: skip
 
@@ -189,27 +264,42 @@ def _render_person(id: UUID, forms: dict[str, Form[Any]]) -> str:
     with as_caller() as (s, caller):
         person, history = read_person(s, caller, id), list_history(s, caller, id)
         helpers = _list_helpers(s, caller)
+    known = Form(PersonChange, {name: text or "" for name, text in person.as_json().items()})
     return render_template(
         "people/person.html", person=person, history=history, helpers=helpers, helps=Right.HELP in caller.rights,
-        change=forms.get("change") or _fill(person), wait=forms.get("wait") or Form(_NewWish),
+        change=forms.get("change") or known, wait=forms.get("wait") or Form(_NewWish),
         zone=current_identity().time_zone, places=list_place_options(), languages=MESSAGE_LANGUAGES.items(),
         procedures=[(each.value, text) for each, text in PROCEDURE_NAMES.items()],
         form=next(iter(forms.values()), None), **_WORDS,
     )  # fmt: skip
 
 
-def _fill(person: PersonAnswer) -> Form[PersonChange]:
-    known = person.as_json()
-    names = ("label", "language", "email", "phone", "told", "caseworkerId")
-    return Form(PersonChange, {name: known[name] or "" for name in names})
+def _render_import(form: Form[_Upload], wrong: list[FieldError] | None = None) -> str:
+    with as_caller():
+        pass  # members alone see it
+    lines = list[tuple[str, str, str]]()
+    for each in wrong or []:
+        line, _dot, column = each.path.partition(".")
+        own = None if column and each.rule == "value_error" else _RULES.get(each.rule)
+        text = str(own or write_rule(column, each.rule, {}, {}))
+        if line == _FILE:
+            form.errors[_FILE] = text
+        else:
+            lines.append((line, column, text))
+    if lines:
+        form.errors[_FILE] = _(
+            "Rien n’est inscrit : corrigez ces lignes, puis envoyez le fichier de nouveau."
+        )
+    columns = [(names[0], _HELP[field]) for field, names in COLUMNS.items()]
+    return render_template("people/import.html", form=form, lines=lines, columns=columns)
 
 
 def _list_helpers(s: Any, caller: Caller) -> list[tuple[str, str]]:
     """Return id and address of the members who may be a person's caseworker."""
-    members = list_members(s, caller).items
+    members = list_members(s, caller)
     return [
-        (str(each.id), each.email)
-        for each in members
+        (str(each.id), email)
+        for each, email in members
         if each.joined_at and each.role is not MemberRole.VIEWER
     ]
 

@@ -1,7 +1,7 @@
 """Pages of an organisation's programs, for its owners: API keys and webhooks. What is secret is shown once."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from flask import render_template
@@ -9,19 +9,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.ground.schemas import Body
 from api.models.organisation_access import KeyScope, WebhookEnd, WebhookEvent
-from api.organisations.access import as_caller
-from api.organisations.programs.keys import end_key as end_one_key
-from api.organisations.programs.keys import list_keys
-from api.organisations.programs.keys import make_key as make_one_key
-from api.organisations.programs.schemas import NewKey, NewWebhook
-from api.organisations.programs.webhooks import end_webhook as end_one_webhook
-from api.organisations.programs.webhooks import list_webhooks, send_test
-from api.organisations.programs.webhooks import make_webhook as make_one_webhook
+from api.organisations import programs
+from api.organisations.access import as_caller, by_caller
+from api.organisations.schemas import NewKey, NewWebhook
 from api.pages.area import Access, Area
-from api.pages.cookies import lead_to
 from api.pages.forms import INVALID, Form, M, Texts
+from api.pages.organisation_words import REFUSALS, Press, lead_back
 from api.web.auth import current_identity
 
 SCOPES = (
@@ -40,6 +34,7 @@ ENDS = {
     WebhookEnd.FAILING: _l("Terminé : rien n’est arrivé pendant un jour"),
 }
 TEXTS: Texts = {
+    **REFUSALS,
     ("url", "receiver"): _l(
         "L’adresse commence par https:// et mène à un serveur que tout Internet peut joindre."
     ),
@@ -50,17 +45,8 @@ TEXTS: Texts = {
     "too-many-keys": _l("Il y a déjà dix clés : terminez-en une d’abord."),
     "too-many-webhooks": _l("Il y a déjà cinq webhooks : terminez-en un d’abord."),
     "webhook-ended": _l("Ce webhook est terminé."),
-    "not-opened": _l("Un opérateur doit d’abord ouvrir l’organisation."),
-    "role-too-low": _l("Votre rôle ne le permet pas : demandez à une personne responsable."),
-    "organisation-ended": _l("L’organisation est arrêtée."),
 }
-R = TypeVar("R")
-_PAGE = "programs.show_programs"
 area = Area("programs", __name__)
-
-
-class _Nothing(Body):
-    """A form of one button."""
 
 
 @area.page("/organisation/programmes", Access.PROVEN)
@@ -72,61 +58,51 @@ def show_programs() -> str:
 @area.action("/organisation/programmes/cles", Access.PROVEN)
 def make_key() -> ResponseReturnValue:
     """Make a key, and show it, once."""
-    form = Form.read(NewKey, TEXTS)
-    made = _submit(form, make_one_key)
-    if made is None:
-        return _render(key_form=form), INVALID
-    return render_template("programs/secret.html", title=_("Votre nouvelle clé"), secret=made[1])
+    return _make(NewKey, programs.make_key, _("Votre nouvelle clé"), "key_form")
 
 
 @area.action("/organisation/programmes/cles/<uuid:id>/fin", Access.PROVEN)
 def end_key(id: UUID) -> ResponseReturnValue:
     """End a key."""
-    return _press(lambda s, caller: end_one_key(s, caller, id), _("La clé ne vaut plus rien."))
+    return _press(programs.end_key, id, _("La clé ne vaut plus rien."))
 
 
 @area.action("/organisation/programmes/webhooks", Access.PROVEN)
 def make_webhook() -> ResponseReturnValue:
     """Make a webhook, and show its secret, once."""
-    form = Form.read(NewWebhook, TEXTS)
-    made = _submit(form, make_one_webhook)
-    if made is None:
-        return _render(webhook_form=form), INVALID
-    return render_template("programs/secret.html", title=_("Le secret de votre webhook"), secret=made[1])
+    return _make(NewWebhook, programs.make_webhook, _("Le secret de votre webhook"), "webhook_form")
 
 
 @area.action("/organisation/programmes/webhooks/<uuid:id>/fin", Access.PROVEN)
 def end_webhook(id: UUID) -> ResponseReturnValue:
     """End a webhook."""
-    return _press(lambda s, caller: end_one_webhook(s, caller, id), _("Ce webhook ne reçoit plus rien."))
+    return _press(programs.end_webhook, id, _("Ce webhook ne reçoit plus rien."))
 
 
 @area.action("/organisation/programmes/webhooks/<uuid:id>/essai", Access.PROVEN)
 def test_webhook(id: UUID) -> ResponseReturnValue:
     """Send a webhook an event that tells of nothing."""
     text = _("Un événement d’essai part : sa réponse est ici dans quelques secondes.")
-    return _press(lambda s, caller: send_test(s, caller, id), text)
+    return _press(programs.send_test, id, text)
 
 
-def _submit(form: Form[M], act: Callable[..., R]) -> R | None:
-    def run(wish: M) -> R:
-        with as_caller() as (s, caller):
-            return act(s, caller, wish)
+def _make(model: type[M], act: Callable[[Any, Any, M], str], title: str, name: str) -> ResponseReturnValue:
+    form = Form.read(model, TEXTS)
+    secret = form.submit(by_caller(act))
+    if secret is None:
+        return _render(**{name: form}), INVALID
+    return render_template("programs/secret.html", title=title, secret=secret)
 
-    return form.submit(run)
 
-
-def _press(act: Callable[..., object], done: str) -> ResponseReturnValue:
-    form = Form.read(_Nothing, TEXTS)
-    _submit(form, lambda s, caller, _wish: act(s, caller) or True)
-    if form.errors:
-        return lead_to(_PAGE, next(iter(form.errors.values())), "problem")
-    return lead_to(_PAGE, done)
+def _press(act: Callable[[Any, Any, UUID], None], id: UUID, done: str) -> ResponseReturnValue:
+    form = Form.read(Press, TEXTS)
+    form.submit(by_caller(lambda s, caller, _wish: act(s, caller, id)))
+    return lead_back(form, "programs.show_programs", done)
 
 
 def _render(**forms: Form[Any]) -> str:
     with as_caller() as (s, caller):
-        keys, webhooks = list_keys(s, caller), list_webhooks(s, caller)
+        keys, webhooks = programs.list_keys(s, caller), programs.list_webhooks(s, caller)
     usual: dict[str, Form[Any]] = {"key_form": Form(NewKey), "webhook_form": Form(NewWebhook)}
     return render_template(
         "programs/programs.html", keys=keys, webhooks=webhooks, scopes=SCOPES, events=EVENTS, ends=ENDS,

@@ -6,16 +6,16 @@ from flask import url_for
 
 from api.admin.access import audited
 from api.models.organisation import Organisation, OrganisationEnd, OrganisationKind
+from api.organisations.ends import end_organisation, keep_organisation
 from api.organisations.review import (
     EndWish,
     Opening,
     OrganisationQuery,
     OrganisationStage,
     WeighedOrganisation,
-    end_for,
-    keep_for,
     list_organisations,
-    open_for,
+    lock_one,
+    open_organisation,
     read_organisation,
 )
 from api.pages.admin import cells
@@ -152,7 +152,7 @@ def _describe_opening(id: UUID) -> Confirmation:
 
 def _open(wanted: Opening, id: UUID) -> str:
     with audited("organisation.open", "organisation", id) as work:
-        work.changes.update(open_for(work.session, id, wanted))
+        work.changes.update(open_organisation(work.session, lock_one(work.session, id), wanted))
     return "L’organisation est ouverte, ses membres sont prévenus."
 
 
@@ -183,7 +183,9 @@ def _describe_end(id: UUID) -> Confirmation:
 
 def _end(wanted: EndWish, id: UUID) -> str:
     with audited("organisation.end", "organisation", id) as work:
-        work.changes.update(end_for(work.session, id, wanted))
+        row = lock_one(work.session, id)
+        end_organisation(work.session, row, wanted.because, wanted.reason)
+        work.changes.update(because=wanted.because.value, endsAt=row.ends_at and row.ends_at.isoformat())
     return "L’organisation prend fin, ses membres sont prévenus."
 
 
@@ -200,7 +202,7 @@ def _describe_keeping(id: UUID) -> Confirmation:
 
 def _keep(_wanted: NoFields, id: UUID) -> str:
     with audited("organisation.keep", "organisation", id) as work:
-        keep_for(work.session, id)
+        keep_organisation(work.session, lock_one(work.session, id))
     return f"L’organisation continue, le {clock():%d/%m/%Y}."
 
 

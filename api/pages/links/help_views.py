@@ -20,10 +20,10 @@ from api.organisations.own_help import (
     stop,
     take_over,
 )
-from api.organisations.person_schemas import OwnAddress, TakeOver
+from api.organisations.schemas import OwnAddress, TakeOver
 from api.pages.forms import Form, Texts
 from api.pages.links.area import use_language_of
-from api.pages.person_words import ALERT_STATES
+from api.pages.organisation_words import ALERT_STATES
 
 _TEXTS: Texts = {
     "number-taken": _l("Un autre compte, ou une autre personne, reçoit déjà ses messages à ce numéro."),

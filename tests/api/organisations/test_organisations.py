@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
+from pydantic import ValidationError
 
 from api.ground.errors import ApiError
 from api.jobs import schedule as jobs
@@ -16,16 +17,36 @@ from api.models.notification import Notification
 from api.models.organisation import Beneficiary, Member, Organisation, OrganisationEnd
 from api.models.user import Grant, Role, User
 from api.organisations.callers import Caller, Right, read_caller
-from api.organisations.contracts import list_versions
-from api.organisations.ends import end_organisation, keep_organisation
-from api.organisations.grants import apply_grant
-from api.organisations.people import add_person, find_person
+from api.organisations.ends import apply_grant, end_by_owner, end_organisation, keep_organisation
+from api.organisations.members import (
+    accept_invitation,
+    change_hours,
+    change_role,
+    end_member,
+    invite_member,
+    list_members,
+)
+from api.organisations.people import enter_person, find_person
+from api.organisations.schemas import (
+    Acceptance,
+    Invitation,
+    NewOrganisation,
+    NewPerson,
+    NewRole,
+    OrganisationChange,
+    OwnHours,
+)
+from api.organisations.service import (
+    accept_contract,
+    ask_for_organisation,
+    change_organisation,
+    list_versions,
+)
 from configs.ground.clock import clock
-from tests.clients import People, Person, problem, read_json, sign_in
+from tests.clients import People, Person, problem
 from tests.factories import change, get, give_role, one, rows
 
 pytestmark = pytest.mark.usefixtures("frozen")
-URL = "/api/organisations"
 WISH: dict[str, Any] = {
     "name": "Accueil 93", "kind": "association", "address": "1 rue de la Paix, 93000 Bobigny",
     "purpose": "Nous aidons des familles à renouveler leur titre de séjour.", "siren": "732 829 320",
@@ -36,7 +57,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def camille(person: People) -> Person:
     who = person("camille@example.org")
-    read_json(who.post(URL, WISH), 201)
+    ask(who)
     return who
 
 
@@ -47,11 +68,27 @@ def open_it(until: timedelta = 30 * DAY) -> None:
     change(Organisation, contract_version=list_versions()[0], **opened, **accepted)
 
 
-def join(owner: Person, who: Person, role: str = "caseworker") -> str:
+def ask(who: Person, **fields: str) -> None:
+    """Ask for an organisation, whose owner the person is then."""
+    with session() as s:
+        ask_for_organisation(s, who.id, NewOrganisation.model_validate(WISH | fields))
+
+
+def invite(owner: Person, email: str, role: str = "caseworker") -> UUID:
+    wish = Invitation.model_validate({"email": email, "role": role})
+    made: UUID = act(owner, lambda s, caller: invite_member(s, caller, wish).id)
+    return made
+
+
+def accept(who: Person, member: UUID) -> None:
+    with session() as s:
+        accept_invitation(s, who.id, member)
+
+
+def join(owner: Person, who: Person, role: str = "caseworker") -> UUID:
     """Invite a person, who accepts; return the member's id."""
-    listed = read_json(owner.post(f"{URL}/members", {"email": who.email, "role": role}), 201)["items"]
-    member: str = listed[-1]["id"]
-    read_json(who.post(f"{URL}/members/{member}/accept"))
+    member = invite(owner, who.email, role)
+    accept(who, member)
     return member
 
 
@@ -61,9 +98,42 @@ def act(who: Person, do: Callable[[Any, Caller], Any]) -> Any:
         return do(s, read_caller(s, who.id))
 
 
+def refuse(word: str, do: Callable[..., Any], *given: Any) -> None:
+    """Check that something is refused by the word of a problem."""
+    with pytest.raises(ApiError) as refused:
+        do(*given)
+    assert refused.value.word == word
+
+
 def enter(who: Person, label: str = "Madame K.") -> UUID:
-    made: UUID = act(who, lambda s, caller: add_person(s, caller, label, "ar").user_id)
+    made: UUID = act(who, lambda s, caller: enter_person(s, caller, NewPerson(label=label, language="ar")))
     return made
+
+
+def own(who: Person) -> UUID:
+    return one(Member, Member.user_id == who.id).id
+
+
+def end(who: Person, member: UUID) -> None:
+    act(who, lambda s, caller: end_member(s, caller, member))
+
+
+def set_role(who: Person, member: UUID, role: str) -> None:
+    act(who, lambda s, caller: change_role(s, caller, member, NewRole.model_validate({"role": role})))
+
+
+def accept_version(who: Person, version: str) -> None:
+    act(who, lambda s, caller: accept_contract(s, caller, Acceptance(version=version)))
+
+
+def change_it(who: Person, **fields: Any) -> None:
+    wish = OrganisationChange.model_validate(fields)
+    act(who, lambda s, caller: change_organisation(s, caller, wish))
+
+
+def see_members(who: Person) -> list[tuple[Member, str]]:
+    found: list[tuple[Member, str]] = act(who, list_members)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -73,21 +143,18 @@ def enter(who: Person, label: str = "Madame K.") -> UUID:
         ({"vatNumber": "Q1"}, "vatNumber"), ({"purpose": "x"}, "purpose"), ({"kind": "party"}, "kind"),
     ],
 )  # fmt: skip
-def test_a_number_with_a_wrong_key_is_named(person: People, fields: dict[str, str], path: str) -> None:
-    answer = person().post(URL, WISH | fields)
-    assert (answer.status_code, [each["path"] for each in answer.json["errors"]]) == (422, [path])
+def test_a_number_with_a_wrong_key_is_named(fields: dict[str, str], path: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        NewOrganisation.model_validate(WISH | fields)
+    assert [each["loc"] for each in refused.value.errors()] == [(path,)]
 
 
 def test_who_asks_is_the_owner_of_one_organisation_and_operators_are_told(camille: Person) -> None:
-    state = read_json(camille.get(URL))
-    assert (state["siren"], state["role"], state["isOpen"], state["mostMembers"]) == (
-        "732829320",
-        "owner",
-        False,
-        2,
-    )
-    assert problem(camille.post(URL, WISH)) == (409, "already-member")
-    assert camille.patch(URL, {"vatNumber": "fr 44 732829320"}).json["vatNumber"] == "FR44732829320"
+    row = one(Organisation)
+    assert (row.siren, row.opened_at, get(Member, own(camille)).role) == ("732829320", None, "owner")
+    refuse("already-member", ask, camille)
+    change_it(camille, vatNumber="fr 44 732829320")
+    assert one(Organisation).vat_number == "FR44732829320"
     assert one(AuditEntry, AuditEntry.action == "organisation.change").actor_kind is ActorKind.MEMBER
 
 
@@ -95,15 +162,12 @@ def test_before_it_is_opened_it_has_two_members_and_two_people_who_have_no_plan(
     camille: Person, person: People
 ) -> None:
     join(camille, person("robin@example.org"))
-    full = camille.post(f"{URL}/members", {"email": "third@example.org", "role": "viewer"})
-    assert problem(full) == (409, "too-many-members")
-    with pytest.raises(ApiError, match="accepts the contract"):
-        enter(camille)
-    assert problem(camille.post(f"{URL}/contract", {"version": "2020-01-01"})) == (409, "contract-changed")
-    read_json(camille.post(f"{URL}/contract", {"version": list_versions()[0]}))
+    refuse("too-many-members", invite, camille, "third@example.org")
+    refuse("contract-needed", enter, camille)
+    refuse("contract-changed", accept_version, camille, "2020-01-01")
+    accept_version(camille, list_versions()[0])
     assert [get(Beneficiary, enter(camille)).reference for _ in range(2)] == [1, 2]
-    with pytest.raises(ApiError, match="no more people"):
-        enter(camille)
+    refuse("too-many-people", enter, camille)
     assert rows(Grant) == []
 
 
@@ -111,17 +175,15 @@ def test_an_invitation_is_for_the_account_of_its_address_and_names_no_house_that
     camille: Person, person: People, frozen: time_machine.Traveller
 ) -> None:
     robin, stranger = person("robin@example.org"), person("stranger@example.org")
-    body = {"email": "Robin@example.org", "role": "viewer"}
-    member = read_json(camille.post(f"{URL}/members", body), 201)["items"][1]["id"]
+    member = invite(camille, "Robin@example.org", "viewer")
     mail = one(Notification, Notification.kind == "member_invited")
     assert (mail.address, mail.params["organisation"], mail.params["by"]) == (robin.email, "", camille.email)
-    assert problem(camille.post(f"{URL}/members", body)) == (409, "already-invited")
-    assert problem(stranger.post(f"{URL}/members/{member}/accept")) == (404, "not-found")
+    refuse("already-invited", invite, camille, "robin@example.org")
+    refuse("not-found", accept, stranger, member)
     frozen.shift(14 * DAY)
-    camille, robin = (sign_in(each.app, each.id) for each in (camille, robin))
-    assert problem(robin.post(f"{URL}/members/{member}/accept")) == (404, "not-found")
+    refuse("not-found", accept, robin, member)
     join(camille, robin, "viewer")
-    assert problem(robin.post(f"{URL}/members", body)) == (403, "role-too-low")
+    refuse("role-too-low", invite, robin, "another@example.org")
 
 
 def _may(who: Person, helped: UUID, right: Right) -> bool:
@@ -146,68 +208,66 @@ ROLES = [
 def test_each_role_may_do_what_it_may(camille: Person, person: People, role: str, rights: set[Right]) -> None:
     open_it()
     robin = person("robin@example.org")
-    mine = join(camille, robin, role)
+    join(camille, robin, role)
     helped = enter(camille)
-    owner = str(one(Member, Member.user_id == camille.id).id)
-    manage = {
-        robin.patch(URL, {"address": "2 rue de la Paix, 93000 Bobigny"}).status_code,
-        robin.post(f"{URL}/contract", {"version": list_versions()[0]}).status_code,
-        robin.patch(f"{URL}/members/{owner}", {"role": "owner"}).status_code,
-    }
-    assert manage == ({200} if Right.MANAGE in rights else {403})
-    assert robin.get(f"{URL}/members").status_code == 200
-    assert (
-        robin.patch(f"{URL}/members/{mine}", {"toldFrom": "09:00", "toldUntil": "18:00"}).status_code == 200
+    manages: tuple[Callable[[], None], ...] = (
+        lambda: change_it(robin, address="2 rue de la Paix, 93000 Bobigny"),
+        lambda: accept_version(robin, list_versions()[0]),
+        lambda: set_role(robin, own(camille), "owner"),
     )
-    may = {right for right in Right if _may(robin, helped, right)}
-    assert may == rights
+    for do in manages:
+        if Right.MANAGE in rights:
+            do()
+        else:
+            refuse("role-too-low", do)
+    assert len(see_members(robin)) == 2
+    hours = OwnHours.model_validate({"toldFrom": "09:00", "toldUntil": "18:00"})
+    act(robin, lambda s, caller: change_hours(s, caller, hours))
+    assert {right for right in Right if _may(robin, helped, right)} == rights
 
 
 def test_what_is_another_organisation_s_does_not_exist(camille: Person, person: People) -> None:
     open_it()
-    helped, member = enter(camille), str(one(Member, Member.user_id == camille.id).id)
+    helped, member = enter(camille), own(camille)
     robin, nobody = person("robin@example.org"), person("nobody@example.org")
-    read_json(robin.post(URL, WISH | {"name": "Une autre"}), 201)
+    ask(robin, name="Une autre")
     for who in (robin, nobody):
-        assert problem(who.patch(f"{URL}/members/{member}", {"role": "viewer"})) == (404, "not-found")
-        assert problem(who.delete(f"{URL}/members/{member}")) == (404, "not-found")
-        with pytest.raises(ApiError, match="no such"):
-            act(who, lambda s, caller: find_person(s, caller, helped, Right.READ))
-    assert problem(nobody.get(URL)) == (404, "not-found")
+        refuse("not-found", set_role, who, member, "viewer")
+        refuse("not-found", end, who, member)
+        refuse("not-found", act, who, lambda s, caller: find_person(s, caller, helped, Right.READ))
 
 
 def test_an_ended_member_is_out_with_the_next_request_by_the_same_token(
     camille: Person, person: People
 ) -> None:
+    open_it()
     robin = person("robin@example.org")
     member = join(camille, robin)
-    assert robin.get(f"{URL}/members").status_code == 200
-    assert camille.delete(f"{URL}/members/{member}").status_code == 204
-    assert problem(robin.get(f"{URL}/members")) == (404, "not-found")
+    assert robin.get("/api/organisations/people").status_code == 200
+    end(camille, member)
+    assert problem(robin.get("/api/organisations/people")) == (404, "not-found")
     assert robin.get("/api/auth/me").status_code == 200, "the account stays the member's own"
     assert one(Notification, Notification.params["what"].astext == "member_ended").user_id == robin.id
 
 
 def test_an_owner_leaves_only_where_another_one_is_left(camille: Person, person: People) -> None:
-    own = str(one(Member, Member.user_id == camille.id).id)
-    for answer in (
-        camille.delete(f"{URL}/members/{own}"), camille.patch(f"{URL}/members/{own}", {"role": "viewer"}),
-        camille.delete("/api/users/me", {"understood": True}),
-    ):  # fmt: skip
-        assert problem(answer) == (409, "last-owner")
+    refuse("last-owner", end, camille, own(camille))
+    refuse("last-owner", set_role, camille, own(camille), "viewer")
+    assert problem(camille.delete("/api/users/me", {"understood": True})) == (409, "last-owner")
     join(camille, person("robin@example.org"), "owner")
-    assert camille.delete(f"{URL}/members/{own}").status_code == 204
+    end(camille, own(camille))
+    assert one(Member).user_id != camille.id
 
 
 def test_a_second_factor_that_is_asked_of_all_keeps_out_who_has_none(camille: Person, person: People) -> None:
     robin = person("robin@example.org")
     join(camille, robin)
-    assert problem(camille.patch(URL, {"needsSecondFactor": True})) == (409, "second-factor-needed")
+    refuse("second-factor-needed", lambda: change_it(camille, needsSecondFactor=True))
     give_role(camille.id, Role.USER)
-    read_json(camille.patch(URL, {"needsSecondFactor": True}))
-    assert problem(robin.get(f"{URL}/members")) == (403, "second-factor-needed")
+    change_it(camille, needsSecondFactor=True)
+    refuse("second-factor-needed", see_members, robin)
     give_role(robin.id, Role.USER)
-    assert robin.get(f"{URL}/members").status_code == 200
+    assert len(see_members(robin)) == 2
 
 
 def test_people_have_the_organisation_s_grant_and_never_an_account(camille: Person) -> None:
@@ -227,23 +287,18 @@ def test_people_have_the_organisation_s_grant_and_never_an_account(camille: Pers
     assert one(Grant).ends_at == clock() + 60 * DAY
 
 
-def end(because: OrganisationEnd, reason: str | None = None) -> None:
-    with session() as s:
-        end_organisation(s, s.get_one(Organisation, one(Organisation).id), because, reason)
-
-
 def test_an_end_is_told_and_comes_after_fourteen_days(
     camille: Person, frozen: time_machine.Traveller
 ) -> None:
     open_it()
     helped = enter(camille)
-    assert camille.delete(URL).json["endsBecause"] == "deleted"
+    act(camille, end_by_owner)
+    assert one(Organisation).ends_because is OrganisationEnd.DELETED
     assert one(Notification, Notification.kind == "organisation_news").params["what"] == "ends"
     assert one(Grant).ends_at == clock() + 14 * DAY
     frozen.shift(13 * DAY)
     assert jobs.end_organisations()["people"] == 0
-    camille = sign_in(camille.app, camille.id)
-    assert camille.get(f"{URL}/members").status_code == 200
+    assert len(see_members(camille)) == 1
     frozen.shift(DAY)
     assert jobs.end_organisations() == {"people": 1, "organisations": 1, "failed": 0}
     assert (rows(User, User.id == helped), rows(Member), one(Organisation).ended_at) == ([], [], clock())
@@ -256,15 +311,16 @@ def test_abuse_stops_it_at_once_and_its_people_have_fourteen_days(
     open_it()
     helped = enter(camille)
     frozen.shift(DAY)
-    end(OrganisationEnd.ABUSE, "des rendez-vous vendus")
-    assert problem(camille.get(f"{URL}/members")) == (403, "organisation-ended")
-    assert read_json(camille.get(URL))["endReason"] == "des rendez-vous vendus"
+    with session() as s:
+        row = s.get_one(Organisation, one(Organisation).id)
+        end_organisation(s, row, OrganisationEnd.ABUSE, "des rendez-vous vendus")
+    refuse("organisation-ended", see_members, camille)
     assert one(Grant).ends_at == clock()
     jobs.end_organisations()
     assert rows(User, User.id == helped)
     with session() as s:
         keep_organisation(s, s.get_one(Organisation, one(Organisation).id))
-    assert camille.get(f"{URL}/members").status_code == 200
+    assert len(see_members(camille)) == 1
     assert rows(Grant)[-1].ends_at == clock() + 29 * DAY
 
 

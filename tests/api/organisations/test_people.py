@@ -29,9 +29,18 @@ from api.organisations.own_help import (
     stop,
     take_over,
 )
-from api.organisations.person_alerts import add_alert, mark_found, switch_person_alert
+from api.organisations.people import (
+    add_alert,
+    change_person,
+    end_help,
+    enter_person,
+    invite_person,
+    keep_help,
+    mark_found,
+    switch_person_alert,
+)
 from api.organisations.person_queries import list_people, read_person
-from api.organisations.person_schemas import (
+from api.organisations.schemas import (
     AlertState,
     ConsentState,
     NewPerson,
@@ -41,27 +50,22 @@ from api.organisations.person_schemas import (
     PersonChange,
     TakeOver,
 )
-from api.organisations.person_service import change_person, end_help, enter_person, invite_person, keep_help
 from configs.ground.clock import clock
 from configs.ground.signing import ShowHelp, write_token
-from tests.api.organisations.test_organisations import act, join, open_it
+from tests.api.organisations.test_organisations import act, ask, end, join, open_it
 from tests.api.world import reveal_health
-from tests.clients import People, Person, read_json
+from tests.clients import People, Person
 from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, PASSWORD, change, one, rows, save
 
 pytestmark = pytest.mark.usefixtures("frozen")
-WISH = {
-    "name": "Accueil 93", "kind": "association", "address": "1 rue de la Paix, 93000 Bobigny",
-    "purpose": "Nous aidons des familles à renouveler leur titre de séjour.",
-}  # fmt: skip
 MAIL, PHONE = "fatou@example.org", "+33612345678"
 
 
 @pytest.fixture
 def camille(person: People) -> Person:
     who = person("camille@example.org")
-    read_json(who.post("/api/organisations", WISH), 201)
+    ask(who)
     open_it()
     prove_desks()
     return who
@@ -69,7 +73,7 @@ def camille(person: People) -> Person:
 
 def enter(who: Person, **wish: Any) -> UUID:
     given = NewPerson(label="Madame K.", **wish)
-    made: UUID = act(who, lambda s, caller: enter_person(s, caller, given).user_id)
+    made: UUID = act(who, lambda s, caller: enter_person(s, caller, given))
     return made
 
 
@@ -84,7 +88,8 @@ def see(who: Person, person_id: UUID) -> PersonAnswer:
 
 def wait_for(who: Person, person_id: UUID, desk_id: str = BOBIGNY) -> UUID:
     wish = NewAlert.model_validate({"deskIds": [desk_id], "name": "Madame K."})
-    made: UUID = act(who, lambda s, caller: add_alert(s, caller, person_id, wish).id)
+    act(who, lambda s, caller: add_alert(s, caller, person_id, wish))
+    made: UUID = rows(Alert, Alert.user_id == person_id)[-1].id
     return made
 
 
@@ -170,7 +175,7 @@ def test_another_organisations_person_is_not_there_and_a_viewer_reads(
 ) -> None:
     fatou = enter(camille)
     stranger, viewer = person("alex@example.org"), person("vera@example.org")
-    read_json(stranger.post("/api/organisations", WISH), 201)
+    ask(stranger)
     join(camille, viewer, "viewer")
     alert = wait_for(camille, fatou)
     acts: tuple[Callable[[Any, Caller], Any], ...] = (
@@ -188,7 +193,7 @@ def test_another_organisations_person_is_not_there_and_a_viewer_reads(
                 act(who, do)
             assert refused.value.status == status
     assert see(viewer, fatou).label == "Madame K."
-    assert act(stranger, lambda s, caller: list_people(s, caller, PeopleFilter())).items == []
+    assert act(stranger, lambda s, caller: list_people(s, caller, PeopleFilter())) == []
     seen = one(AuditEntry, AuditEntry.action == "person.show")
     assert (seen.actor_id, seen.subject_id) == (viewer.id, str(fatou))
 
@@ -200,7 +205,7 @@ def test_the_table_says_what_waits_and_found_by_one_member_is_found_for_all(
     alert = wait_for(camille, one_of_two)
     assert one(Alert).name is None, "a name would travel with each message"
     listed = act(camille, lambda s, caller: list_people(s, caller, PeopleFilter(state=AlertState.WAITING)))
-    assert [(each.id, each.reference) for each in listed.items] == [(one_of_two, 1)]
+    assert [(each.id, each.reference) for each in listed] == [(one_of_two, 1)]
     zoe = person("zoe@example.org")
     join(camille, zoe)
     act(zoe, lambda s, caller: mark_found(s, caller, one_of_two, alert, FoundAppointment(place="Guichet 4")))
@@ -288,10 +293,10 @@ def test_an_ended_member_and_a_demoted_one_act_no_more(camille: Person, person: 
     zoe = person("zoe@example.org")
     member = join(camille, zoe)
     fatou = enter(zoe)
-    change(Member, Member.id == UUID(member), role=MemberRole.VIEWER)
+    change(Member, Member.id == member, role=MemberRole.VIEWER)
     with pytest.raises(ApiError):
         act(zoe, lambda s, caller: end_help(s, caller, fatou))
-    camille.send("DELETE", f"/api/organisations/members/{member}")
+    end(camille, member)
     with session() as s, pytest.raises(ApiError):
         read_caller(s, zoe.id)
     assert one(Organisation).next_reference == 2

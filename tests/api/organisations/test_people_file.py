@@ -102,7 +102,7 @@ def test_a_file_with_an_error_enters_nobody_and_says_where_it_is(
 def test_what_is_refused_for_the_whole_organisation_is_said_once(owner: Browser) -> None:
     change(Organisation, opened_at=None, granted_until=None)
     page = upload(owner, b"nom\nA\nB\nC\n")
-    assert "plus de personnes pour l" in page
+    assert "autant de personnes" in page
     assert rows(Beneficiary) == []
 
 

@@ -246,7 +246,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
         "/alertes/{alert}/trouve", {"day": "2026-12-01", "hour": "09:00", "place": "Bobigny", "mayAsk": "true"},
     ),
     "alert_pages.close_alert": ("/alertes/{alert}/fermer", {}),
-    "people_file.import_file": ("/organisation/people/import", {"file": ""}),
+    "people.import_file": ("/organisation/people/import", {"file": ""}),
     "programs.make_key": ("/organisation/programmes/cles", {"name": "Tableau", "scopes[]": "people:read"}),
     "programs.make_webhook": (
         "/organisation/programmes/webhooks", {"url": "http://127.0.0.1/in", "events[]": "slot.seen"},

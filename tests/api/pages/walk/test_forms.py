@@ -129,7 +129,7 @@ def test_with_its_token_each_form_is_taken(population: Population) -> None:
         "organisation.ask", "organisation.accept", "organisation.accept_newest_contract",
         "personal_data.delete_account",  # a plan runs
         "sign_in.repeat_mail",  # a mail left a moment ago
-        "people_file.import_file",  # a file is sent in parts: tests/api/organisations/test_people_file.py
+        "people.import_file",  # a file is sent in parts: tests/api/organisations/test_people_file.py
         "sign_in.send_confirmation", "security.end_login", "security.end_others", "security.remove_factor", "security.keep_factor",
         "alert_pages.close_alert", "preferences.take_new_email",
     }, unchanged  # fmt: skip
@@ -282,7 +282,7 @@ OWNED = {
     endpoint
     for endpoint, address in PAGES.items()
     if "{" in address and endpoint.startswith(("alert_", "invoice_", "people.", "plan."))
-} | {"programs.show_programs", "people_file.show_import", "people_file.send_people"}
+} | {"programs.show_programs", "people.show_import", "people.send_people"}
 LEADING = {  # pages that lead to another one
     "alert_pages.list_alerts": 302,
     "alert_pages.show_proof": 302,

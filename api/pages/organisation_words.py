@@ -1,12 +1,29 @@
-"""Words of pages about people whom organisations help."""
+"""Words of pages about organisations and the people whom they help, and what a press of theirs leads to."""
 
+from typing import Any
+
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
+from api.ground.schemas import Body
 from api.models.notification import State
 from api.models.organisation import Told
 from api.models.user import Channel
-from api.organisations.person_schemas import AlertState, ConsentState
+from api.organisations.schemas import AlertState, ConsentState
+from api.pages.cookies import lead_to
+from api.pages.forms import Form, Texts
 
+# Refusals of more than one page
+REFUSALS: Texts = {
+    "contract-needed": _l(
+        "Une personne responsable accepte d’abord le contrat, sur la page « Organisation »."
+    ),
+    "too-many-people": _l("L’organisation aide autant de personnes qu’elle le peut pour l’instant."),
+    "organisation-ending": _l("L’organisation prend déjà fin."),
+    "organisation-ended": _l("L’organisation est arrêtée."),
+    "role-too-low": _l("Votre rôle ne le permet pas : demandez à une personne responsable."),
+    "not-opened": _l("Un opérateur doit d’abord ouvrir l’organisation."),
+}
 ALERT_STATES = {
     AlertState.OPEN: _l("Places libres"),
     AlertState.WAITING: _l("En attente"),
@@ -47,6 +64,17 @@ HISTORY = {
 _FAILED = (State.FAILED, State.BOUNCED, State.EXPIRED, State.SKIPPED)
 
 
+class Press(Body):
+    """A form of one button."""
+
+
 def has_failed(state: State) -> bool:
     """Return whether a message did not reach its reader."""
     return state in _FAILED
+
+
+def lead_back(form: Form[Any], endpoint: str, done: str, **values: Any) -> ResponseReturnValue:
+    """Lead to a page that says what a press did, or why it was refused."""
+    if form.errors:
+        return lead_to(endpoint, next(iter(form.errors.values())), "problem", **values)
+    return lead_to(endpoint, done, **values)
