@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.util import Timeout
 
-from api.models.base import database_clock, session
+from api.models.base import database_clock, new_id, session
 from api.models.organisation import Member, MemberRole, Organisation, OrganisationEnd
 from api.models.organisation_access import (
     SECRET_PREFIX,
@@ -91,7 +91,7 @@ def write_test_event(session: Session, webhook: Webhook, at: datetime) -> None:
     """Write an event that an owner asked for, to see it arrive."""
     body = _build_body(TEST_EVENT, at) | {"data": {}}
     session.add(
-        WebhookDelivery(webhook_id=webhook.id, dedupe_key=f"{TEST_EVENT}:{at.isoformat()}", body=body)
+        WebhookDelivery(webhook_id=webhook.id, dedupe_key=f"{TEST_EVENT}:{new_id()}", body=body)
     )
 
 

@@ -26,6 +26,7 @@ from api.alerts.wishes import ResolvedWish, is_free_to_enable, resolve_wish
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import ask_catch_up_later, write_message
 from api.models.alert import REOPENS, Alert, ClosedBecause
+from api.models.base import new_id
 from api.models.desk import DeskChange
 from api.models.organisation_access import WebhookEvent
 from api.models.user import User
@@ -126,19 +127,32 @@ def create_alert(
             many today.
     """
     found.check()
-    wish, is_free = found.wish, found.is_free
-    waiting = found.must_wait and not is_free
     lock_user(session, user_id)
     begun = sa.update(User).where(User.id == user_id, User.wished_page.is_not(None))
     session.execute(begun.values(wished_page=None))
     if found.must_wait:
-        check_waiting_count(session, user_id, is_free=is_free)
+        check_waiting_count(session, user_id, is_free=found.is_free)
     elif needs_plan and not paused:
         check_plan(session, user_id, found.place.id)
     check_alert_count(session, user_id)
     check_made_today(session, user_id)
     drop_oldest_closed(session, user_id)
+    alert = add_unchecked(session, user_id, found, paused=paused)
+    session.flush()
+    return alert
+
+
+def add_unchecked(session: Session, user_id: UUID, found: ResolvedWish, *, paused: bool) -> Alert:
+    """Add an alert that no limit forbids, as the first of somebody new with a plan; it is written with the next flush.
+
+    Raises:
+        ApiError: 422 where nothing can be watched.
+    """
+    found.check()
+    wish, is_free = found.wish, found.is_free
+    waiting = found.must_wait and not is_free
     alert = Alert(
+        id=new_id(),
         user_id=user_id,
         name=wish.name,
         language=wish.language,
@@ -151,7 +165,6 @@ def create_alert(
     note_health_consent(alert, found.targets)
     session.add(alert)
     record_desk_changes(session, alert, "alert created")
-    session.flush()
     if alert.enabled:
         ask_catch_up_later(session, [alert.id])
     return alert

@@ -7,6 +7,7 @@ that changes nothing when it is repeated, and no transaction is open while anoth
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -274,7 +275,9 @@ def _job(work: Callable[[], Counts], name: str = "", **when: Any) -> Callable[[]
 
 # Jobs that are one function each, which says what it does; first those that write no messages.
 analyze_tables = _job(table_upkeep.analyze_tables, at_hour=4)
-end_unused_accounts = _job(unused_accounts.end_unused_accounts, every=DAY)
+end_unused_accounts = _job(
+    partial(unused_accounts.end_unused_accounts, ends.end_deserted), "end_unused_accounts", every=DAY
+)
 make_exports = _job(exports.make_exports, every=MINUTE, is_long=True)
 drop_exports = _job(exports.drop_exports, every=10 * MINUTE)
 drop_former_customers = _job(

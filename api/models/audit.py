@@ -46,4 +46,11 @@ class AuditEntry(Base):
         sa.Index("ix_audit_actor_id_id", "actor_id", "id"),
         sa.Index("ix_audit_subject_id_id", "subject_id", "id"),
         sa.Index("ix_audit_action_id", "action", "id"),
+        # Of members and keys, by the organisation that they acted for
+        sa.Index(
+            "ix_audit_organisation_id",
+            sa.text("(changes ->> 'organisation')"),
+            "id",
+            postgresql_where=sa.text("actor_kind IN ('member', 'key')"),
+        ),
     )

@@ -25,7 +25,7 @@ from api.models.organisation import (
     OrganisationEnd,
 )
 from api.models.organisation_access import OrganisationKey, Webhook
-from api.models.user import Grant
+from api.models.user import Channel, Contact, Grant
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
 from api.privacy.deletion import delete_account, lock_account
 from configs.ground.clock import clock
@@ -102,7 +102,18 @@ def end_organisation(
     apply_grant(session, organisation)
     tell_members(session, organisation, "abuse" if because is OrganisationEnd.ABUSE else "ends")
     for person in people:
-        tell_end(session, person, because.value, organisation.ends_at)
+        tell_end(session, organisation, person, because.value, organisation.ends_at)
+
+
+def end_deserted(session: Session, user_id: UUID) -> None:
+    """End the organisation whose last owner's account is to be deleted because it is not used."""
+    owned = (
+        sa.select(Organisation).join(Member).where(Member.user_id == user_id, Organisation.ends_at.is_(None))
+    )
+    row = session.scalars(owned.with_for_update(of=Organisation)).one_or_none()
+    if row is not None:
+        reason = "le compte de la dernière personne responsable n’est plus utilisé"
+        end_organisation(session, row, OrganisationEnd.CLOSED, reason)
 
 
 def keep_organisation(session: Session, organisation: Organisation) -> None:
@@ -137,12 +148,23 @@ def tell_members(session: Session, organisation: Organisation, what: str) -> Non
             write_message(session, user_id, "organisation_news", params, key)
 
 
-def tell_end(session: Session, person: Beneficiary, why: str, ends: datetime) -> None:
-    """Tell a person whom messages reach that the help ends, with the link to take over; once per end."""
-    if person.is_reached():
-        params = {"why": why, "ends": ends.isoformat()}
+def tell_end(
+    session: Session, organisation: Organisation, person: Beneficiary, why: str, ends: datetime
+) -> None:
+    """Tell a person that the help ends, with the link to take over, at each contact; once per end.
+
+    Nobody need have said yes there; who said no is told nothing. SMS are an opened organisation's, as for invitations.
+    """
+    if person.stopped_at is None:
+        channels = [Channel.EMAIL.value, *([Channel.SMS.value] if organisation.opened_at else [])]
         key = f"help_ends:{person.user_id}:{why}:{ends.isoformat()}"
-        write_message(session, person.user_id, "help_ends", params, key)
+        params = {"why": why, "ends": ends.isoformat()}
+        write_message(session, person.user_id, "help_ends", params, key, channels=channels)
+
+
+def has_contact(session: Session, person: Beneficiary) -> bool:
+    """Return whether a person has a contact by which the help can be taken over."""
+    return bool(session.scalar(sa.select(sa.exists().where(Contact.user_id == person.user_id))))
 
 
 def warn_grant_ends(session: Session) -> None:

@@ -109,9 +109,10 @@ def agree_to_alert(session: Session, token: str, alert_id: UUID) -> None:
     """Give the person's own consent to an alert whose desks reveal health, which waits from now on.
 
     Raises:
-        ApiError: 404; as `switch_alert`.
+        ApiError: 404; 409 address-confirmed; as `switch_alert`.
     """
     found = _find(session, token)
+    _check_confirmed(session, found, token)
     alert = get_owned(session, found.user.id, alert_id)
     note_health_consent(alert, alert.targets)
     session.flush()
@@ -123,13 +124,12 @@ def ask_for_account(session: Session, token: str, wish: OwnAddress) -> None:
     """Write the mail by which a person confirms the address of the account that takes the help over.
 
     Raises:
-        ApiError: 404; 409 address-confirmed, another address of the person's is confirmed already; 429.
+        ApiError: 404; 409 address-confirmed, the link is that of another contact than the person confirmed; 429.
     """
     found = _find(session, token)
+    _check_confirmed(session, found, token)
     mine = sa.select(Contact).where(Contact.user_id == found.user.id, Contact.channel == Channel.EMAIL)
     contact = session.scalars(mine).one_or_none()
-    if contact is not None and contact.verified_at is not None and contact.address != wish.email:
-        raise ApiError(409, "address-confirmed", "use the link in a mail to the address that you confirmed")
     hit_limit(MAILS, "help-accounts", str(found.user.id))
     if contact is not None and contact.address != wish.email:
         session.delete(contact)
@@ -149,14 +149,15 @@ def take_over(token: str, wish: TakeOver) -> None:
     No transaction is open while the password is hashed.
 
     Raises:
-        ApiError: 404; 409 address-needed, the link came by SMS; 409 address-taken; 422, the password can be guessed.
+        ApiError: 404; 409 address-needed, the link came by SMS; 409 address-confirmed; 409 address-taken; 422, the
+            password can be guessed.
     """
     with open_session() as s:
-        address = _check_mail(_find(s, token))
+        address = _check_mail(s, _find(s, token), token)
     password_hash = hash_new_password(wish.password.get_secret_value(), address, None)
     with open_session() as s:
         found = _find(s, token)
-        address = _check_mail(found)
+        address = _check_mail(s, found, token)
         contact, user, now = found.contact, found.user, clock()
         give_consent(contact, _PLACE)
         contact.verified_at, contact.enabled, contact.state = now, True, ContactState.OK
@@ -188,7 +189,21 @@ def _find(session: Session, token: str) -> OwnHelp:
     return ensure_found(find_help(session, token, lock=True), "help: it is over")
 
 
-def _check_mail(found: OwnHelp) -> str:
+def _check_confirmed(session: Session, found: OwnHelp, token: str) -> None:
+    """Refuse the link of a contact that the person has not confirmed, where another one is: whose it is, who knows?
+
+    A link to an address that the person chose by the link of a confirmed contact is as good as that one's.
+    """
+    mine = sa.exists().where(Contact.user_id == found.user.id, Contact.verified_at.is_not(None))
+    is_good = found.contact.verified_at is not None or read_token(ShowHelp, token).chosen
+    if not is_good and session.scalar(sa.select(mine)):
+        raise ApiError(
+            409, "address-confirmed", "use the link in a message to the contact that you confirmed"
+        )
+
+
+def _check_mail(session: Session, found: OwnHelp, token: str) -> str:
+    _check_confirmed(session, found, token)
     if found.contact.channel is not Channel.EMAIL:
         raise ApiError(
             409, "address-needed", "an account needs a mail address: have a link sent to yours first"

@@ -4,6 +4,8 @@ Each act raises ApiError 403 where the role does not allow it, and 404 where the
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,7 +17,7 @@ from api.alerts.answers import store_answers
 from api.alerts.appointments import close_as_found
 from api.alerts.health_consent import list_revealing
 from api.alerts.schemas import FoundAppointment, NewAlert, Voice
-from api.alerts.service import create_alert, delete_alert, get_owned, switch_alert, take_wish
+from api.alerts.service import add_unchecked, create_alert, delete_alert, get_owned, switch_alert, take_wish
 from api.alerts.wishes import resolve_wish
 from api.ground.errors import ApiError, invalid, not_found
 from api.ground.limit_counters import hit_limit
@@ -28,7 +30,7 @@ from api.models.contact_lookup import hash_address, lock_messages
 from api.models.organisation import NOTICE_PERIOD, Beneficiary, Member, MemberRole, Organisation, Told
 from api.models.user import NO_ACCOUNT, Channel, Contact, Role, User
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
-from api.organisations.ends import build_grant, find_grant_end, tell_end
+from api.organisations.ends import build_grant, find_grant_end, has_contact, tell_end
 from api.organisations.schemas import NewPerson, PersonChange
 from api.organisations.service import WAITING, count_people, list_versions, organisation_people
 from configs.ground.clock import clock
@@ -36,6 +38,8 @@ from configs.ground.clock import clock
 # Invitations to people of one organisation; of one that no operator has opened, people's addresses change as well
 MAILS, TEXTS, MAILS_UNOPENED = "200 per day", "30 per day", "5 per day"
 _FIELDS = {"email": Channel.EMAIL, "phone": Channel.SMS}
+_NOT_OF_PEOPLE: dict[str, Any] = {"name": None, "language": None, "voice": Voice(), "accept_health": True}
+_REPEATED = timedelta(seconds=30)  # in which the same form was sent twice
 
 
 def find_person(
@@ -54,6 +58,22 @@ def enter_person(session: Session, caller: Caller, wish: NewPerson) -> UUID:
     return enter_people(session, caller, [wish])[0]
 
 
+def enter_once(session: Session, caller: Caller, wish: NewPerson) -> UUID:
+    """Enter the person of a form, which may be sent twice: the same as a moment ago is the same person.
+
+    The organisation's row is locked, so that of two presses at once the second finds the person of the first.
+    """
+    organisation = lock_organisation(session, caller)
+    lately = Beneficiary.created_at > clock() - _REPEATED
+    mine = sa.select(Beneficiary).where(Beneficiary.organisation_id == organisation.id, lately)
+    for each in session.scalars(mine):
+        has = sa.select(Contact).where(Contact.user_id == each.user_id)
+        known = {contact.channel: contact.address for contact in session.scalars(has)}
+        if each.label == wish.label and known == _list_addresses(wish):
+            return each.user_id
+    return enter_person(session, caller, wish)
+
+
 def enter_people(session: Session, caller: Caller, wishes: Sequence[NewPerson]) -> list[UUID]:
     """Enter people, each with the next reference and the organisation's grant. Invitations are another step.
 
@@ -70,24 +90,27 @@ def enter_people(session: Session, caller: Caller, wishes: Sequence[NewPerson]) 
     )
     session.flush()  # the tables below name no relationship by which they would come later
     for user_id, wish in zip(made, wishes, strict=True):
-        addresses = {channel: getattr(wish, name) for name, channel in _FIELDS.items()}
+        addresses = _list_addresses(wish)
         row = Beneficiary(
             user_id=user_id, organisation_id=organisation.id, reference=organisation.next_reference, label=wish.label,
             caseworker_id=_check_caseworker(session, caller, wish.caseworker_id or caller.member_id),
-            told=wish.told or (Told.BOTH if any(addresses.values()) else Told.CASEWORKER),
+            told=wish.told or (Told.BOTH if addresses else Told.CASEWORKER),
         )  # fmt: skip
         organisation.next_reference += 1
         session.add(row)
         session.add_all(
             Contact(user_id=user_id, channel=channel, address=address)
             for channel, address in addresses.items()
-            if address
         )
         if ends > clock():
             session.add(build_grant(user_id, ends))
         note_act(session, caller, "person.add", "person", user_id)
     session.flush()
     return made
+
+
+def _list_addresses(wish: NewPerson) -> dict[Channel, str]:
+    return {channel: address for name, channel in _FIELDS.items() if (address := getattr(wish, name))}
 
 
 def _check_room(session: Session, organisation: Organisation, more: int) -> None:
@@ -172,9 +195,7 @@ def invite_person(session: Session, caller: Caller, person_id: UUID) -> list[UUI
         channel, organisation = contact.channel, caller.organisation
         if channel is Channel.SMS and organisation.opened_at is None:
             raise ApiError(409, "not-opened", "SMS are sent once an operator has opened the organisation")
-        mails = MAILS if organisation.opened_at else MAILS_UNOPENED
-        limit = mails if channel is Channel.EMAIL else TEXTS
-        hit_limit(limit, f"invitations:{channel.value}", str(organisation.id))
+        _hit_limit(organisation, channel)
         key = f"help_invitation:{organisation.id}:{hash_address(channel, contact.address)[0].hex()}"
         written += write_message(session, person_id, "help_invitation", {}, key, channels=[channel.value])
     if not written:
@@ -182,6 +203,13 @@ def invite_person(session: Session, caller: Caller, person_id: UUID) -> list[UUI
     person.invited_at = clock()
     note_act(session, caller, "person.invite", "person", person_id)
     return written
+
+
+def _hit_limit(organisation: Organisation, channel: Channel) -> None:
+    """Count a message to a contact that nobody has confirmed."""
+    mails = MAILS if organisation.opened_at else MAILS_UNOPENED
+    limit = mails if channel is Channel.EMAIL else TEXTS
+    hit_limit(limit, f"invitations:{channel.value}", str(organisation.id))
 
 
 def _list_unasked(session: Session, person_id: UUID) -> Sequence[Contact]:
@@ -192,16 +220,19 @@ def _list_unasked(session: Session, person_id: UUID) -> Sequence[Contact]:
 
 
 def end_help(session: Session, caller: Caller, person_id: UUID) -> None:
-    """End the help: 14 days after a person whom messages reach was told, of another one now.
+    """End the help: 14 days after a person with a contact was told, of another one now.
 
     Raises:
-        ApiError: 403; 404; 409 help-ending.
+        ApiError: 403; 404; 409 help-ending; 429, contacts were never asked, and too many were written to today.
     """
     person = find_person(session, caller, person_id, Right.HELP, lock=True)
     if person.ends_at is not None:
         raise ApiError(409, "help-ending", f"it ends on {person.ends_at:%Y-%m-%d} already")
-    person.ends_at = clock() + NOTICE_PERIOD if person.is_reached() else clock()
-    tell_end(session, person, "member", person.ends_at)
+    if person.invited_at is None:
+        for each in _list_unasked(session, person_id):
+            _hit_limit(caller.organisation, each.channel)
+    person.ends_at = clock() + NOTICE_PERIOD if has_contact(session, person) else clock()
+    tell_end(session, caller.organisation, person, "member", person.ends_at)
     note_act(session, caller, "person.end", "person", person_id)
 
 
@@ -227,15 +258,35 @@ def add_alert(session: Session, caller: Caller, person_id: UUID, wish: NewAlert)
         ApiError: 403; 404; as `take_wish`.
     """
     find_person(session, caller, person_id, Right.HELP)
-    wish = wish.model_copy(update={"name": None, "language": None, "voice": Voice(), "accept_health": True})
+    wish = wish.model_copy(update=_NOT_OF_PEOPLE)
     found = resolve_wish(session, wish)
     if list_revealing(found.targets):
         alert = create_alert(session, person_id, found, paused=True)
-        # Free no more, either: a desk that checks begin to see would enable it
-        alert.enabled, alert.is_free, alert.consent, alert.consented_at = False, False, None, None
+        _await_consent(alert)
     else:
         alert = take_wish(session, person_id, wish)
     note_act(session, caller, "person.alert", "person", person_id, alert=str(alert.id))
+
+
+def add_first_alert(session: Session, caller: Caller, person_id: UUID, wish: NewAlert) -> None:
+    """Have a person wait for slots who was entered in this transaction: with a grant nothing is locked nor counted.
+
+    It raises as `add_alert` does, and is written with the next flush.
+    """
+    if not caller.organisation.is_open(clock()):
+        add_alert(session, caller, person_id, wish)
+        return
+    found = resolve_wish(session, wish.model_copy(update=_NOT_OF_PEOPLE))
+    reveals = bool(list_revealing(found.targets))
+    alert = add_unchecked(session, person_id, found, paused=reveals)
+    if reveals:
+        _await_consent(alert)
+    note_act(session, caller, "person.alert", "person", person_id, alert=str(alert.id))
+
+
+def _await_consent(alert: Alert) -> None:
+    """Have an alert wait for the person's own consent, and be free no more: a desk that checks see would enable it."""
+    alert.enabled, alert.is_free, alert.consent, alert.consented_at = False, False, None, None
 
 
 def needs_consent(alert: Alert) -> bool:

@@ -20,7 +20,7 @@ from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.models.organisation import Told
 from api.organisations.callers import Caller, Right, note_act
-from api.organisations.people import add_alert, enter_people
+from api.organisations.people import add_first_alert, enter_people
 from api.organisations.person_queries import list_people
 from api.organisations.schemas import NewPerson, PeopleFilter
 from configs.ground.text import normalize_day
@@ -63,12 +63,13 @@ def import_people(session: Session, caller: Caller, content: bytes) -> int:
     caller.require(Right.HELP)
     lines, errors = read_people(content), list[FieldError]()
     people = enter_people(session, caller, [each.person for each in lines])
-    for line, person_id in zip(lines, people, strict=True):
-        try:
-            if line.alert:
-                add_alert(session, caller, person_id, line.alert)
-        except ApiError as error:
-            errors += _place(error, line.number)
+    with session.no_autoflush:  # all alerts are written at once
+        for line, person_id in zip(lines, people, strict=True):
+            try:
+                if line.alert:
+                    add_first_alert(session, caller, person_id, line.alert)
+            except ApiError as error:
+                errors += _place(error, line.number)
     if errors:
         raise invalid(*errors[:_MOST_ERRORS])
     note_act(session, caller, "person.import", "person", None, number=len(lines))

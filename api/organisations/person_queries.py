@@ -15,10 +15,11 @@ from api.alerts.open_slots import name_prefecture
 from api.alerts.targets import find_desks, get_prefecture_id
 from api.ground.paging import PageQuery, cut_page
 from api.models.alert import Alert, ClosedBecause
-from api.models.audit import AuditEntry
+from api.models.audit import ActorKind, AuditEntry
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification
 from api.models.organisation import Beneficiary
+from api.models.organisation_access import OrganisationKey
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, User
 from api.organisations.callers import Caller, Right, note_act
@@ -33,7 +34,7 @@ from api.organisations.schemas import (
 )
 
 _KIND = "slot_detected"
-_HISTORY = 30  # entries of a person's page
+_HISTORY, _ACTS = 30, 50  # entries of a person's page, and of the organisation's
 _CLOSED_SHOWN = 3  # closed alerts of a person that a list shows
 
 
@@ -195,6 +196,26 @@ def _read_announced(session: Session, alert_ids: Collection[UUID]) -> dict[UUID,
         )
         for alert_id, person_id, announcement_id, at, has_open in found
     }  # fmt: skip
+
+
+def list_acts(session: Session, caller: Caller) -> list[tuple[AuditEntry, str | None, int | None]]:
+    """Return the newest acts of members and keys, each with who did it, and the reference of its person.
+
+    Raises:
+        ApiError: 403, it is an owner's to see.
+    """
+    caller.require(Right.MANAGE)
+    who = sa.func.coalesce(User.email, OrganisationKey.name)
+    acts = (
+        sa.select(AuditEntry, who, Beneficiary.reference)
+        .outerjoin(User, User.id == AuditEntry.actor_id)
+        .outerjoin(OrganisationKey, OrganisationKey.id == AuditEntry.actor_id)
+        .outerjoin(Beneficiary, sa.cast(Beneficiary.user_id, sa.Text) == AuditEntry.subject_id)
+        .where(AuditEntry.changes["organisation"].astext == str(caller.organisation.id))
+        .where(AuditEntry.actor_kind.in_((ActorKind.MEMBER, ActorKind.KEY)))
+    )
+    found = session.execute(acts.order_by(AuditEntry.id.desc()).limit(_ACTS))
+    return [(each, name, reference) for each, name, reference in found]
 
 
 def list_history(session: Session, caller: Caller, person_id: UUID) -> list[tuple[AuditEntry, str | None]]:

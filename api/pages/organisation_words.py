@@ -51,7 +51,7 @@ CHANNELS = {
     Channel.TELEGRAM: _l("Telegram"),
     Channel.PUSH: _l("Notification"),
 }
-HISTORY = {
+ACTS = {
     "person.add": _l("Inscrite"),
     "person.change": _l("Modifiée"),
     "person.invite": _l("Accord demandé"),
@@ -60,6 +60,27 @@ HISTORY = {
     "person.show": _l("Consultée"),
     "person.end": _l("Fin de l’aide"),
     "person.keep": _l("Aide poursuivie"),
+    "person.list": _l("Consultée"),
+    "person.detections": _l("Consultée"),
+    "person.import": _l("Inscrire des personnes par un fichier"),
+    "member.invite": _l("Inviter"),
+    "member.join": _l("Accepter l’invitation"),
+    "member.role": _l("Rôle"),
+    "member.end": _l("Terminer"),
+    "organisation.change": _l("Réglages"),
+    "organisation.accept": _l("Accepter le contrat"),
+    "organisation.end": _l("Mettre fin à l’organisation"),
+    "key.make": _l("Créer une clé"),
+    "key.end": _l("Terminer"),
+    "webhook.make": _l("Créer un webhook"),
+    "webhook.end": _l("Terminer"),
+}
+SUBJECTS = {
+    "person": _l("Personne"),
+    "member": _l("Membres"),
+    "organisation": _l("Organisation"),
+    "key": _l("Clés"),
+    "webhook": _l("Webhooks"),
 }
 _FAILED = (State.FAILED, State.BOUNCED, State.EXPIRED, State.SKIPPED)
 

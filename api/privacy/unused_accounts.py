@@ -4,7 +4,7 @@ Uses are sign-ins and refreshed logins (`users.last_used_at`), changes of alerts
 and plans while they run. That a mail was opened is not known: nothing in our mails reports it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -19,7 +19,7 @@ from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.ground.separate_parts import do_each
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.job import MAINTENANCE
 from api.models.notification import Notification
 from api.models.payment import Payment
@@ -74,15 +74,18 @@ class UnusedAccount:
         return max(self.used_at + ACCOUNT_UNUSED_FOR, now + rest)
 
 
-def end_unused_accounts() -> dict[str, int]:
-    """Write the warnings that are due, and delete the accounts whose time is over; return how many."""
+def end_unused_accounts(end_deserted: Callable[[Session, UUID], None]) -> dict[str, int]:
+    """Write the warnings that are due, and delete the accounts whose time is over; return how many.
+
+    `end_deserted` ends the organisation whose last owner has such an account; the next run deletes the account.
+    """
     counts = {"warned": 0, "deleted": 0}
     now = clock()
 
     def take_step(account: UnusedAccount) -> None:
         step = account.find_step(now)
         if step is Step.DELETE:
-            counts["deleted"] += _delete(account)
+            counts["deleted"] += _delete(account, end_deserted)
         elif step:
             counts["warned"] += _warn(account, step, now)
 
@@ -102,7 +105,7 @@ def _warn(account: UnusedAccount, step: Step, now: datetime) -> bool:
     return True
 
 
-def _delete(account: UnusedAccount) -> bool:
+def _delete(account: UnusedAccount, end_deserted: Callable[[Session, UUID], None]) -> bool:
     """Delete an account as its owner would; return whether it was."""
     try:
         with session() as s:
@@ -110,6 +113,9 @@ def _delete(account: UnusedAccount) -> bool:
                 return False
             delete_account(s, account.user_id, understood=False)
     except ApiError as error:  # the others go on
+        if error.word == "last-owner":
+            write_once(end_deserted, account.user_id)
+            return False
         log.warning("an unused account is kept: end its plan", user=str(account.user_id), because=error.word)
         return False
     log.info("an unused account was deleted")  # whose, no log tells

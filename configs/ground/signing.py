@@ -186,10 +186,11 @@ class RefundClosedDesk(AddressLink, word="closed-desk"):
 class ShowHelp(Link, word="help", lifetime=400 * _DAY):
     """Shows a person what an organisation keeps, and lets the person agree, stop, take over, or have it deleted.
 
-    The contact that it was sent to goes with each change of its address.
+    The contact that it was sent to goes with each change of its address. `chosen`: the person gave it for an account.
     """
 
     contact: UUID
+    chosen: bool = False
 
 
 class StopGroup(AddressLink, word="unsubscribe"):

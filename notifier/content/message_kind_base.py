@@ -16,13 +16,15 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.addresses import ascii_address
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
+from configs.ground.signing import ShowHelp, write_link
 from configs.ground.text import read_language
 from configs.settings import settings
 from configs.world.desk import zone_or_home
@@ -307,6 +309,11 @@ class DueMessage:
     def language(self) -> str:
         """Return the language of its texts."""
         return self.row.language
+
+    def find_page(self, path: str) -> str:
+        """Return a page of the reader's account; of a person helped, who has none, the page of the own link."""
+        role = self.session.scalar(sa.select(User.role).where(User.id == self.contact.user_id))
+        return write_link(ShowHelp(self.contact.id)) if role is Role.BENEFICIARY else account_page(path)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -97,7 +97,7 @@ def _sign_reset(due: DueMessage) -> TemplateContext:
 def _offer_undo(due: DueMessage) -> TemplateContext:
     """Return when (`at`) a link stopped the last alerts (`alerts`: ids) of a user with a plan, and how to undo it."""
     undo = write_link(StopAlerts(tuple(UUID(each) for each in due.params["alerts"])))
-    urls = {"undo_url": undo, "url": account_page("dashboard")}
+    urls = {"undo_url": undo, "url": due.find_page("dashboard")}
     return TemplateContext(_say_when(due).values | urls, undo)
 
 

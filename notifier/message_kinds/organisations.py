@@ -15,13 +15,13 @@ from notifier.content.desk_location import HOME, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
     CONFIRMED_MAIL,
-    REACHABLE,
     DueMessage,
     MessageKind,
     Recipients,
     Skip,
     TemplateContext,
     account_page,
+    skip_address,
 )
 
 _OVER = Skip(State.SKIPPED, "the organisation helps the person no more")
@@ -58,8 +58,7 @@ def _tell_news(due: DueMessage) -> TemplateContext:
 
 def _is_unasked(contact: Contact) -> bool:
     """Whether its person was not asked yet, so that a question alone may go there."""
-    is_own = contact.channel in (Channel.EMAIL, Channel.SMS)
-    return is_own and contact.verified_at is None and contact.state is ContactState.OK
+    return _is_own(contact) and contact.verified_at is None
 
 
 def _ask(due: DueMessage) -> TemplateContext | Skip:
@@ -67,8 +66,7 @@ def _ask(due: DueMessage) -> TemplateContext | Skip:
     found = _find_organisation(due)
     if found is None or found.is_stopped(clock()):
         return _OVER
-    stopped = sa.select(Beneficiary.stopped_at).where(Beneficiary.user_id == due.contact.user_id)
-    if due.session.scalar(stopped) is not None:  # by the link to another contact
+    if _has_stopped(due):  # by the link to another contact
         return _ANSWERED
     name = found.name if found.opened_at else ""
     return TemplateContext({"organisation": name, "url": write_link(ShowHelp(due.contact.id))})
@@ -77,12 +75,18 @@ def _ask(due: DueMessage) -> TemplateContext | Skip:
 def _tell_end(due: DueMessage) -> TemplateContext | Skip:
     """Return when the help ends (`ends`: ISO 8601) and `why`: `member`, or the word of the organisation's end."""
     found = _find_organisation(due)
-    if found is None:
+    if found is None or _has_stopped(due):
         return _OVER
     day = write_moment(due.params["ends"], HOME, due.language)[0]
     is_abuse = due.params["why"] == OrganisationEnd.ABUSE.value
     url = write_link(ShowHelp(due.contact.id))
-    return TemplateContext({"organisation": found.name, "ends": day, "is_abuse": is_abuse, "url": url})
+    name = found.name if found.opened_at else ""
+    return TemplateContext({"organisation": name, "ends": day, "is_abuse": is_abuse, "url": url})
+
+
+def _has_stopped(due: DueMessage) -> bool:
+    stopped = sa.select(Beneficiary.stopped_at).where(Beneficiary.user_id == due.contact.user_id)
+    return due.session.scalar(stopped) is not None
 
 
 def _find_organisation(due: DueMessage) -> Organisation | None:
@@ -90,16 +94,21 @@ def _find_organisation(due: DueMessage) -> Organisation | None:
     return due.session.scalars(helps.where(Beneficiary.user_id == due.contact.user_id)).one_or_none()
 
 
+def _is_own(contact: Contact) -> bool:
+    return contact.channel in (Channel.EMAIL, Channel.SMS) and contact.state is ContactState.OK
+
+
+_OWN = Recipients(_is_own, lambda contact: None if _is_own(contact) else skip_address(contact))
 _UNASKED = Recipients(_is_unasked, lambda contact: None if _is_unasked(contact) else _ANSWERED)
 KINDS = {
     "member_invited": MessageKind(to=ADDRESS, values=_write_invitation),
     "organisation_news": MessageKind(to=CONFIRMED_MAIL, values=_tell_news),
     "help_invitation": MessageKind(to=_UNASKED, values=_ask, secret=True),
-    "help_ends": MessageKind(to=REACHABLE, values=_tell_end, secret=True),
+    "help_ends": MessageKind(to=_OWN, values=_tell_end, secret=True),
     # To the address that a person chose for an account; it is confirmed by its link.
     "help_link": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.EMAIL),
-        values=lambda due: TemplateContext({"url": write_link(ShowHelp(due.contact.id))}),
+        values=lambda due: TemplateContext({"url": write_link(ShowHelp(due.contact.id, chosen=True))}),
         secret=True,
     ),
 }

@@ -291,7 +291,7 @@ def _list_paused(due: DueMessage) -> TemplateContext:
     """Return the prefectures of the paused alerts; no procedure, which could reveal a person's immigration status."""
     places = [location_of("", each).where for each in due.params["prefectures"] if each in prefectures()]
     counts = {name: due.params[name] for name in ("count", "limit")}
-    return TemplateContext({"places": places, "url": account_page("dashboard"), **counts})
+    return TemplateContext({"places": places, "url": due.find_page("dashboard"), **counts})
 
 
 def _check_end(due: DueMessage) -> Skip | None:

@@ -28,7 +28,6 @@ from notifier.content.message_kind_base import (
     Seen,
     Skip,
     TemplateContext,
-    account_page,
     skip_address,
     skip_unreachable,
 )
@@ -160,7 +159,7 @@ def _count_waiting(due: DueMessage) -> TemplateContext | Skip:
     count = due.session.scalar(waiting)
     if not count:
         return Skip(State.EXPIRED, "nothing waits any more")
-    return TemplateContext({"count": count, "url": account_page("messages")})
+    return TemplateContext({"count": count, "url": due.find_page("messages")})
 
 
 def _prepare_call(due: DueMessage) -> TemplateContext | Skip:

@@ -97,7 +97,7 @@ def _check_saved_alert(due: DueMessage) -> Skip | None:
 
 def _ask_for_reports(due: DueMessage) -> TemplateContext:
     alert_id = due.params["alert"]
-    return TemplateContext(list_spots(due.params["desks"]) | {"url": account_page(f"alertes/{alert_id}")})
+    return TemplateContext(list_spots(due.params["desks"]) | {"url": due.find_page(f"alertes/{alert_id}")})
 
 
 def _say_decision(due: DueMessage) -> TemplateContext | Skip:
@@ -210,7 +210,7 @@ def _sum_up(due: DueMessage) -> TemplateContext | Skip:
         return Skip(State.SKIPPED, "alert stopped")
     monday = date.fromisoformat(due.params["monday"])
     values = {
-        "url": account_page("dashboard"),
+        "url": due.find_page("dashboard"),
         "from_day": write_day(monday - _WEEK, due.language),
         "to_day": write_day(monday, due.language),
         "alerts": [_describe_alert(each, found[each["alert"]], due.language) for each in told],
@@ -310,7 +310,7 @@ KINDS = {
     "desk_watched": _kind(_list_outage, _check_told),
     # For an alert that was saved while none of its desks could be watched.
     "desk_watchable": _kind(
-        lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": account_page("dashboard")}),
+        lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": due.find_page("dashboard")}),
         _check_saved_alert,
     ),
     # For the same, once: people report what they see at a desk of it, behind a captcha.

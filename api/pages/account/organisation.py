@@ -24,6 +24,7 @@ from api.organisations.members import (
     list_members,
 )
 from api.organisations.members import change_hours as change_own_hours
+from api.organisations.person_queries import list_acts
 from api.organisations.schemas import (
     Acceptance,
     Invitation,
@@ -40,7 +41,7 @@ from api.organisations.service import (
 )
 from api.pages.area import Access, Area
 from api.pages.forms import INVALID, Form, M, Texts
-from api.pages.organisation_words import REFUSALS, Press, lead_back
+from api.pages.organisation_words import ACTS, REFUSALS, SUBJECTS, Press, lead_back
 from api.web.auth import current_identity, current_user_id
 from configs.ground.clock import clock
 
@@ -166,10 +167,11 @@ def _render(**forms: Form[Any]) -> str:
         shown["invitations"] = read_once(find_invitations, current_user_id())
         return render_template("organisation/ask.html", **shown | forms)
     row, me = found.organisation, found.member
-    members, refusal = list[tuple[Member, str]](), None
+    members, acts, refusal = list[tuple[Member, str]](), list[Any](), None
+    manages = Right.MANAGE in RIGHTS[me.role]
     try:
         with as_caller() as (s, caller):
-            members = list_members(s, caller)
+            members, acts = list_members(s, caller), list_acts(s, caller) if manages else []
     except ApiError as error:
         refusal = error.word
     known = {
@@ -180,6 +182,6 @@ def _render(**forms: Form[Any]) -> str:
         "settings_form": Form(OrganisationChange, known), "invite_form": Form(Invitation),
         "hours_form": Form(OwnHours, {name: f"{at:%H:%M}" for name, at in hours.items() if at}),
         "found": found, "state": row, "me": me, "is_open": row.is_open(clock()), "members": members,
-        "refusal": refusal, "manages": Right.MANAGE in RIGHTS[me.role],
+        "refusal": refusal, "manages": manages, "acts": acts, "words": ACTS, "subjects": SUBJECTS,
     }  # fmt: skip
     return render_template("organisation/organisation.html", **shown | forms)

@@ -21,7 +21,7 @@ from api.organisations.people import (
     change_person,
     end_help,
     end_person_alert,
-    enter_person,
+    enter_once,
     invite_person,
     keep_help,
     mark_found,
@@ -35,10 +35,10 @@ from api.pages.choices import PROCEDURE_NAMES, list_place_options
 from api.pages.cookies import lead_to
 from api.pages.forms import INVALID, Form, Texts, write_rule
 from api.pages.organisation_words import (
+    ACTS,
     ALERT_STATES,
     CHANNELS,
     CONSENTS,
-    HISTORY,
     REFUSALS,
     TOLD,
     Press,
@@ -178,7 +178,7 @@ def show_people() -> str:
 def enter() -> ResponseReturnValue:
     """Enter a person."""
     form = Form.read(NewPerson, _TEXTS)
-    made = form.submit(by_caller(enter_person))
+    made = form.submit(by_caller(enter_once))
     if made is None:
         return _render_table(form), INVALID
     return lead_to("people.show_person", _("La personne est inscrite."), id=made)
@@ -305,6 +305,6 @@ def _list_helpers(s: Any, caller: Caller) -> list[tuple[str, str]]:
 
 
 _WORDS: dict[str, Any] = {
-    "states": ALERT_STATES, "consents": CONSENTS, "told": TOLD, "channels": CHANNELS, "acts": HISTORY,
+    "states": ALERT_STATES, "consents": CONSENTS, "told": TOLD, "channels": CHANNELS, "acts": ACTS,
     "has_failed": has_failed,
 }  # fmt: skip

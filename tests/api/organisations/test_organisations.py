@@ -1,11 +1,13 @@
 """Organisations: asked for, their contract, members and roles, people, and their ends."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 from pydantic import ValidationError
 
@@ -184,6 +186,22 @@ def test_an_invitation_is_for_the_account_of_its_address_and_names_no_house_that
     refuse("not-found", accept, robin, member)
     join(camille, robin, "viewer")
     refuse("role-too-low", invite, robin, "another@example.org")
+
+
+def test_an_invitation_that_is_taken_back_while_it_is_accepted_is_none(
+    camille: Person, person: People
+) -> None:
+    robin = person("robin@example.org")
+    member = invite(camille, robin.email)
+    with ThreadPoolExecutor(1) as threads:
+        with session() as s:
+            end_member(s, read_caller(s, camille.id), member)
+            accepted = threads.submit(accept, robin, member)
+            while not s.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                wait([accepted], timeout=0.01)
+        with pytest.raises(ApiError) as refused:
+            accepted.result()
+    assert refused.value.word == "not-found"
 
 
 def _may(who: Person, helped: UUID, right: Right) -> bool:

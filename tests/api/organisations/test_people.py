@@ -213,13 +213,18 @@ def test_the_table_says_what_waits_and_found_by_one_member_is_found_for_all(
     assert see(camille, other).alerts == []
 
 
-def test_the_end_of_a_help_is_told_14_days_before_to_who_agreed(camille: Person) -> None:
-    fatou, silent = enter(camille, email=MAIL), enter(camille, email="nadia@example.org")
+def test_the_end_of_a_help_is_told_14_days_before_to_each_contact_but_of_who_said_no(camille: Person) -> None:
+    fatou, silent = enter(camille, email=MAIL), enter(camille, email="nadia@example.org", phone=PHONE)
+    stopped, alone = enter(camille, email="zoe@example.org"), enter(camille)
     by_link(agree, link(fatou))
-    for each in (fatou, silent):
+    by_link(stop, link(stopped))
+    for each in (fatou, silent, stopped, alone):
         act(camille, partial(end_by, each))
-    assert see(camille, fatou).ends_at == clock() + timedelta(days=14)
-    assert [each.user_id for each in rows(Notification, Notification.kind == "help_ends")] == [fatou]
+    told = [(each.user_id, each.channel) for each in rows(Notification, Notification.kind == "help_ends")]
+    assert sorted(told) == sorted([(fatou, Channel.EMAIL), (silent, Channel.EMAIL), (silent, Channel.SMS)])
+    in_time = clock() + timedelta(days=14)
+    assert {see(camille, each).ends_at for each in (fatou, silent, stopped)} == {in_time}
+    assert see(camille, alone).ends_at == clock()
     act(camille, lambda s, caller: keep_help(s, caller, fatou))
     assert see(camille, fatou).ends_at is None
 
@@ -243,6 +248,26 @@ def test_a_person_takes_all_over_into_an_account_and_the_organisation_sees_nothi
         see(camille, fatou)
     assert gone.value.status == 404
     assert by_link(find_help, token) is None
+
+
+def test_where_a_contact_is_confirmed_the_link_of_another_one_takes_nothing_over(camille: Person) -> None:
+    fatou = enter(camille, phone=PHONE)
+    by_link(agree, link(fatou, Channel.SMS))
+    act(camille, partial(change_by, fatou, PersonChange(email="caseworker@example.org")))
+    strange = link(fatou)
+    refused: tuple[Callable[[], object], ...] = (
+        lambda: take_over(strange, TakeOver(password=PASSWORD)),
+        lambda: by_link(ask_for_account, strange, OwnAddress(email="caseworker@example.org")),
+        lambda: by_link(agree_to_alert, strange, new_id()),
+    )
+    for do in refused:
+        with pytest.raises(ApiError) as error:
+            do()
+        assert error.value.word == "address-confirmed"
+    by_link(ask_for_account, link(fatou, Channel.SMS), OwnAddress(email=MAIL))
+    chosen = one(Contact, Contact.user_id == fatou, Contact.channel == Channel.EMAIL).id
+    take_over(write_token(ShowHelp(chosen, chosen=True)), TakeOver(password=PASSWORD))
+    assert one(User, User.id == fatou).email == MAIL
 
 
 def test_an_address_that_has_an_account_takes_nothing_over(camille: Person) -> None:

@@ -47,6 +47,8 @@ def test_an_association_asks_an_operator_opens_it_and_a_colleague_joins(app: Fla
     colleague.get("/organisation")
     assert "Accueil 93" in colleague.page.text
     assert "Contrat" not in colleague.page.text
+    assert "robin@example.org" in owner.get("/organisation").html.partition('id="acts"')[2]
+    assert 'id="acts"' not in colleague.get("/organisation").html
     admin.get(f"{page}/fin")
     admin.send(f"{page}/fin", because="abuse", reason="des rendez-vous vendus", typed="Accueil 93")
     told = rows(Notification, Notification.kind == "organisation_news")

@@ -44,6 +44,14 @@ def test_a_member_enters_a_person_who_waits_and_is_found(camille: Browser) -> No
     assert "Madame K." in camille.get(f"{PEOPLE}?state=found").html
 
 
+def test_a_form_that_is_sent_twice_enters_one_person(camille: Browser) -> None:
+    for _ in range(2):
+        enter(camille, email="fatou@example.org")
+    assert len(rows(Beneficiary)) == 1
+    enter(camille, email="nadia@example.org")
+    assert len(rows(Beneficiary)) == 2
+
+
 def test_an_emptied_field_takes_a_contact_away(camille: Browser) -> None:
     person = enter(camille, email="fatou@example.org")
     camille.get(person)

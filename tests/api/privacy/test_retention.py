@@ -23,6 +23,7 @@ from api.models.desk import Outage, OutageReason, Publication
 from api.models.job import JobResult, JobState
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification, Priority, State
+from api.models.organisation import Organisation
 from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
@@ -347,6 +348,20 @@ def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
     assert datetime.fromisoformat(warnings[0].params["ends"]) == clock()
     assert factories.rows(User) == []
     assert [row.kind for row in factories.rows(Notification)] == ["account_deleted"]
+
+
+def test_the_organisation_of_a_last_owner_who_is_away_ends_with_notice(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    house = factories.add_organisation(camille.id)
+    factories.add_beneficiary(house.id)
+    age(camille, 800)
+    for step in ("warned", "warned"):
+        assert jobs.end_unused_accounts()[step] == 1
+        frozen.shift(40 * DAY)
+    assert jobs.end_unused_accounts() == {"warned": 0, "deleted": 0, "failed": 0}
+    assert factories.get(Organisation, house.id).ends_at == clock() + 14 * DAY
+    assert jobs.end_unused_accounts()["deleted"] == 1
 
 
 def test_an_account_that_is_used_while_the_job_runs_stays(

@@ -119,6 +119,18 @@ def test_a_person_is_told_only_after_a_yes_with_the_link_of_the_own_page(
     assert silent not in {each.user_id for each in rows(Notification)}
 
 
+def test_other_messages_to_a_person_lead_to_the_own_page_not_to_an_account(
+    camille: Person, sandbox: "Running"
+) -> None:
+    fatou = enter(Told.PERSON, agrees=True)
+    params = {"prefectures": ["essonne_91"], "count": 1, "limit": 1}
+    with session() as s:
+        written = create_notifications(s, fatou, "alerts_paused", params, "paused")
+    deliver(*map(str, written))
+    (mail,) = sandbox.messages()
+    assert ("/l/help." in mail.text, "/dashboard" in mail.text) == (True, False)
+
+
 def test_outside_the_hours_of_the_caseworker_others_are_told_and_else_a_mail_leaves(camille: Person) -> None:
     change(Member, **off_hours())
     join(MemberRole.VIEWER)
@@ -139,6 +151,8 @@ def test_what_waits_for_an_ended_member_or_about_who_took_over_is_not_sent(
     remove(Member, Member.id == named.id)
     deliver(str(waits))
     assert world.after(waits)[0] is State.SKIPPED
+    again = rows(Notification, Notification.id.in_(world.rearm()))
+    assert {each.user_id for each in again} == {camille.id}, "another member is told at once"
     taken = enter()
     written = matched(open_slot())
     remove(Beneficiary, Beneficiary.user_id == taken)
