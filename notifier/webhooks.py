@@ -90,9 +90,7 @@ def write_event(
 def write_test_event(session: Session, webhook: Webhook, at: datetime) -> None:
     """Write an event that an owner asked for, to see it arrive."""
     body = _build_body(TEST_EVENT, at) | {"data": {}}
-    session.add(
-        WebhookDelivery(webhook_id=webhook.id, dedupe_key=f"{TEST_EVENT}:{new_id()}", body=body)
-    )
+    session.add(WebhookDelivery(webhook_id=webhook.id, dedupe_key=f"{TEST_EVENT}:{new_id()}", body=body))
 
 
 def _build_body(event: str, at: datetime) -> dict[str, Any]:
