@@ -38,7 +38,7 @@ from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import change_state, insert_rows
 from notifier.delivery.nudges import no_receipt_seconds
 from notifier.delivery.retry_policy import call_gap_seconds
-from notifier.matching.queries import recipients
+from notifier.matching.recipients import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 
 AT_ONCE = 500  # receipts that one job applies

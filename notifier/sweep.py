@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.base import database_clock, is_any_of, session, takes_writes
-from api.models.notification import Notification, Priority, State, is_fresh
+from api.models.notification import RECEIPTS, WEBHOOKS, Notification, Priority, State, is_fresh
+from api.models.organisation_access import WebhookDelivery
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from api.models.user import Channel
@@ -39,7 +40,6 @@ from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import WaitingWork, rearm_seconds
 from notifier.matching import match_service
-from notifier.webhooks import has_due
 
 # How often the sweep looks for what was lost
 _sweep_seconds = Constant("SWEEP_SECONDS", 1.0)
@@ -58,6 +58,8 @@ _GROUP = sa.case(
     ),
     else_=sa.cast(Notification.priority, sa.String),
 )
+# What came from outside or goes there, the queue of it, and the job that takes all that is due.
+_EVENTS = ((ProviderEvent, RECEIPTS, "apply_receipts"), (WebhookDelivery, WEBHOOKS, "deliver_webhooks"))
 
 log = structlog.get_logger(__name__)
 
@@ -240,13 +242,11 @@ class Sweep:
         detections = _ask_to_match(unmatched(now), now)
         notifications = _ask_to_deliver(undelivered(now, self.crowds), now)
         applied_receipts.expire_receipts(now)
-        with session() as opened:
-            waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
-            has_events = has_due(opened, now)
-        if waiting:
-            nudges.ask_apply_receipts()
-        if has_events:
-            nudges.ask_deliver_webhooks()
+        for events, queue, job in _EVENTS:
+            with session() as opened:
+                waits = opened.scalar(sa.select(sa.exists().where(events.next_attempt_at <= now)))
+            if waits:
+                nudges.ask_once(queue, job)
         next_round = now + timedelta(seconds=rearm_seconds())
         if self.rearm_at is None or not now < self.rearm_at <= next_round:  # later: the clock was set back
             self.rearm_at = next_round

@@ -97,11 +97,6 @@ def _build_body(event: str, at: datetime) -> dict[str, Any]:
     return {"type": event, "timestamp": at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
-def has_due(opened: Session, now: datetime) -> bool:
-    """Return whether an event is due, or a claim on one ran out."""
-    return bool(opened.scalar(sa.select(sa.exists().where(WebhookDelivery.next_attempt_at <= now))))
-
-
 def deliver_due() -> None:
     """Deliver what is due, round by round; what is left the sweep asks for again."""
     until = time.monotonic() + _ROUNDS_SECONDS

@@ -29,13 +29,7 @@ from configs.ground.text import read_language
 from configs.settings import settings
 from configs.world.desk import zone_or_home
 
-# Webhooks that Twilio reports to, and what their query calls the notifications of a message.
-SMS_WEBHOOK, CALL_WEBHOOK = "/api/hooks/twilio", "/api/hooks/twilio/calls"
-IDS = "notifications"
 MOST_IDS = 20  # of a message that every receipt of it names; the others are found by the provider's id of it
-# Twilio gives up a call that we answer with an error, unless its address asks for retries; five, in 15 s:
-# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
-RETRIES = "#rc=5&rp=all"
 # Characters (RFC 5322, 2.1.1). Shorter lines would break List-Unsubscribe before its address, which few programs read.
 _LONGEST_LINE = 998
 _parse_sender = lru_cache(maxsize=2)(parseaddr)  # it takes 20 µs, for each mail of a crowd
@@ -157,17 +151,6 @@ def sms_stop_page() -> str | None:
 def account_page(path: str) -> str:
     """Return a page of its reader's account: `dashboard`, `canaux`, `donnees`, `messages`."""
     return f"{str(settings().frontend_url).rstrip('/')}/{path}"
-
-
-def webhook_address(path: str, query: str = "") -> str:
-    """Return the public address of a webhook, which Twilio signs."""
-    address = f"{settings().api_url}{path}"
-    return f"{address}?{query}" if query else address
-
-
-def callback_of(path: str, ids: Sequence[UUID]) -> str:
-    """Return where Twilio reports on the message of these notifications."""
-    return webhook_address(path, f"{IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + RETRIES
 
 
 def own_headers(message: OutgoingMessage) -> dict[str, str]:

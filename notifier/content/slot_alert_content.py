@@ -402,10 +402,13 @@ def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID
     return tuple((each,) for each in buttons)
 
 
-def name_answered(row: ClaimedRow) -> dict[str, str]:
-    """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
-    is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
-    return {ANSWERED: shorten_id(row.id)} if is_alert else {}
+def sign_links(row: ClaimedRow, notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return by tag what the links and buttons of a slot alert name; nothing for other messages and for SMS."""
+    if row.kind != SLOT_DETECTED or row.channel is Channel.SMS:
+        return {}
+    answers = write_answer_links(notification_ids) if row.channel is Channel.EMAIL else {}
+    named = {ANSWERED: shorten_id(row.id)} if row.channel is Channel.TELEGRAM else {}
+    return write_slots_link(notification_ids) | answers | named
 
 
 def write_slots_link(notification_ids: Sequence[UUID]) -> dict[str, str]:

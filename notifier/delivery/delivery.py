@@ -36,7 +36,6 @@ from notifier.channels.provider_base import (
     provider_timeout_seconds,
 )
 from notifier.content.message_kind_base import (
-    SLOT_DETECTED,
     ClaimedRow,
     OutgoingMessage,
     RenderedMessage,
@@ -45,7 +44,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
 )
 from notifier.content.messages import render, write_stored_text
-from notifier.content.slot_alert_content import name_answered, write_answer_links, write_slots_link
+from notifier.content.slot_alert_content import sign_links
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import lock_contacts, refuse_contact
@@ -221,12 +220,8 @@ def render_message(message: ClaimedMessage, contents: Contents) -> OutgoingMessa
         contents[key] = content, stored
     content, stored = contents[key]
     ids = [each.id for each in message.rows]
-    is_mail = row.channel is Channel.EMAIL
-    headers = write_stop_headers(context) if is_mail else {}
-    is_alert = row.kind == SLOT_DETECTED
-    answers = write_answer_links(ids) if is_mail and is_alert else {}
-    slots_page = write_slots_link(ids) if is_alert and row.channel is not Channel.SMS else {}
-    substitutions = {**name_answered(row), **context.substitutions, **answers, **slots_page}
+    headers = write_stop_headers(context) if row.channel is Channel.EMAIL else {}
+    substitutions = context.substitutions | sign_links(row, ids)
     return OutgoingMessage(
         content, message.address, ids, substitutions, message.seen_at, headers,
         passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,

@@ -14,7 +14,7 @@ from rq import Queue
 from sqlalchemy.exc import DBAPIError
 
 from api.models.base import is_any_of, new_id, session
-from api.models.notification import RECEIPTS, WEBHOOKS, Notification, Priority, State, queue_of
+from api.models.notification import Notification, Priority, State, queue_of
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
@@ -90,17 +90,8 @@ def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept:
             )
 
 
-def ask_apply_receipts() -> None:
-    """Have stored receipts applied; one job a second is enough for all of them."""
-    _ask_all(RECEIPTS, "apply_receipts")
-
-
-def ask_deliver_webhooks() -> None:
-    """Have events of webhooks delivered; one job a second is enough for all of them."""
-    _ask_all(WEBHOOKS, "deliver_webhooks")
-
-
-def _ask_all(name: str, job: str) -> None:
+def ask_once(name: str, job: str) -> None:
+    """Have all that waits of a kind handled, receipts or events of webhooks: one job a second is enough for it."""
     with _forgiving(job):
         job_id = f"{job}-{clock():%H%M%S}"  # the job of a worker that died keeps its id for a while
         push(name, f"notifier.jobs.{job}", (), job_id, seconds=MATCH_SECONDS, kept=MATCH_SECONDS)

@@ -27,12 +27,11 @@ from api.models.report import LOOK_REQUESTED, Report
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant, User
 from configs.settings import Constant
-from configs.world.plan import PlanName, plan, rank_plan
+from configs.world.plan import PlanName, rank_plan
 from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
 from notifier.delivery.message_writer import create_notifications
 from notifier.delivery.reader_wishes import TIMES, read_times
-from notifier.matching.helped_people import choose_readers
 from notifier.matching.message_edits import edit_doubts
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
@@ -41,11 +40,11 @@ from notifier.matching.queries import (
     candidates,
     of_waiting,
     read_matched,
-    recipients,
     select_alike,
     select_slots,
     select_waiting,
 )
+from notifier.matching.recipients import choose_recipients
 from notifier.message_kinds.slots import unconfirmed_seconds
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
@@ -69,8 +68,7 @@ def rehearse(session: Session, now: datetime) -> None:
     _take_unmatched(session, nowhere.id, now)
     candidates(session, nowhere, now, most=crowd_alerts())
     read_matched(session, _read_slots(session, nowhere, now, is_round=False), (), now, tried_since=now)
-    recipients(session, (), now)
-    choose_readers(session, (nowhere.id,), (), now, now)
+    choose_recipients(session, (nowhere.id,), now, now)
 
 
 def match_detection(
@@ -178,9 +176,7 @@ def _find_untold(
     entitled_at = now if is_round else detection.seen_at
     is_report, in_doubt = detection.source is Source.REPORT, detection.in_doubt and not is_round
     users = {wish.alert.user_id for wish in wishes}
-    reached = recipients(session, users, entitled_at, is_report=is_report, in_doubt=in_doubt)
-    free = plan(PlanName.NONE).channels if is_report else ()
-    reached = choose_readers(session, users, reached, entitled_at, now, free=free)
+    reached = choose_recipients(session, users, entitled_at, now, is_report=is_report, in_doubt=in_doubt)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
     return replace(nothing, wishes=wishes, recipients=reached)

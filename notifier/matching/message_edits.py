@@ -6,7 +6,7 @@ its own. What was told in doubt is edited, too, once it is corroborated; mail an
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -163,12 +163,7 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     session.execute(_MARK_NOTICES, given | {"open": still, "now": now})
     ids = write_array(row.id for row in told)
     still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
-    edits = [
-        _describe_edit(rows, name_edit(contact_id, message), at=now.isoformat())
-        for (contact_id, message), rows in _group_by_message(told).items()
-        if not any(row.id in still_open for row in rows)
-    ]
-    return write_to_contacts(session, GONE, Channel.TELEGRAM, edits)
+    return _write_edits(session, GONE, GONE, told, still_open, at=now.isoformat())
 
 
 def edit_doubts(session: Session, detection: Detection) -> list[UUID]:
@@ -178,13 +173,8 @@ def edit_doubts(session: Session, detection: Detection) -> list[UUID]:
     """
     given = {"desk": detection.desk_id, "seen": detection.seen_at}
     _edit_notices(session, detection, session.execute(_DOUBTED_NOTICES, given).all())
-    edits = [
-        _describe_edit(rows, f"corroborated:{contact_id}:{message}")
-        for (contact_id, message), rows in _group_by_message(
-            session.execute(_DOUBTED_MESSAGES, given)
-        ).items()
-    ]
-    return write_to_contacts(session, EDIT, Channel.TELEGRAM, edits)
+    told = session.execute(_DOUBTED_MESSAGES, given).all()
+    return _write_edits(session, EDIT, "corroborated", told)
 
 
 def _edit_notices(session: Session, detection: Detection, rows: Any) -> None:
@@ -200,23 +190,23 @@ def _edit_notices(session: Session, detection: Detection, rows: Any) -> None:
         session.execute(edited.values(title=text.title, body=text.body))
 
 
-def _group_by_message(told: Iterable[Any]) -> dict[tuple[UUID, str], list[Any]]:
-    """Return the rows of alerts that left as one message, by contact and the provider's id."""
+def _write_edits(
+    session: Session, kind: str, about: str, told: Iterable[Any], kept: Collection[UUID] = (), **params: str
+) -> list[UUID]:
+    """Write the edit of each message of these alerts, but those in which one is to be kept; return what to deliver.
+
+    Alerts that left as one message have the provider's id of it.
+    """
     messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
     for row in told:
         messages[row.contact_id, row.provider_id].append(row)
-    return messages
-
-
-def _describe_edit(rows: Sequence[Any], dedupe_key: str, **params: str) -> dict[str, Any]:
-    """Return the notification that edits the message of these rows."""
-    first = rows[0]
-    alerts = sorted(str(row.id) for row in rows)
-    sent = {"message": first.provider_id, "alerts": alerts, "sent": first.accepted_at.isoformat()}
-    return {
-        "user_id": first.user_id,
-        "contact_id": first.contact_id,
-        "language": first.language,
-        "params": sent | params,
-        "dedupe_key": dedupe_key,
-    }
+    edits = []
+    for (contact_id, message), rows in messages.items():
+        if any(row.id in kept for row in rows):
+            continue
+        alerts = sorted(str(row.id) for row in rows)
+        sent = {"message": message, "alerts": alerts, "sent": rows[0].accepted_at.isoformat()}
+        to = {"user_id": rows[0].user_id, "contact_id": contact_id, "language": rows[0].language}
+        key = name_edit(contact_id, message, about)
+        edits.append(to | {"params": sent | params, "dedupe_key": key})
+    return write_to_contacts(session, kind, Channel.TELEGRAM, edits)

@@ -38,7 +38,8 @@ from notifier.delivery import claiming, delivery
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
 from notifier.delivery.message_writer import build_row, insert_rows
 from notifier.delivery.reader_wishes import TIMES, may_call, read_times
-from notifier.matching.queries import Recipient, WantedSlots
+from notifier.matching.queries import WantedSlots
+from notifier.matching.recipients import Recipient
 from notifier.message_kinds import kind_of
 from notifier.message_kinds.slots import call_every_seconds, rang, unconfirmed_seconds
 from notifier.webhooks import write_event

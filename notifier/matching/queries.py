@@ -29,14 +29,10 @@ from api.models.notification import (
 )
 from api.models.report import Report, ReportKind, ReportState
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.user import AFTER_REPORT, Channel, Contact, ContactState, Grant, User
+from api.models.user import Grant, User
 from api.models.watchability import is_desk_reported
-from configs.ground.message_groups import MessageGroup
-from configs.world.plan import PlanName, plan, rank_plan
 from configs.world.prefecture import Procedure
 from notifier.content.message_kind_base import SLOT_DETECTED
-from notifier.content.messages import choose_language
-from notifier.delivery.reader_wishes import CHOSE_TIMES
 
 _PAID_AGAIN = timedelta(hours=5.5)  # bounced SMS and calls are repeated this much later: each costs
 # Matches are searched from this long before a slot opened: the clocks of crawler and database differ.
@@ -344,82 +340,3 @@ def select_slots(
         if wanted:
             wishes.append(WantedSlots(first, tuple(sorted(wanted)), not wanted <= matched))
     return wishes
-
-
-class Recipient(NamedTuple):
-    """A contact that may get a slot alert; there may be thousands at once."""
-
-    contact_id: UUID
-    user_id: UUID  # of the alert
-    channel: Channel
-    language: str  # of its user
-    stored_address: str  # as in the table, maybe encrypted: most are never decrypted
-    # Not sent at once but claimed first: a slot alert to it waits already, it was switched on again after a spam report
-    # or a STOP, or its user may want messages later
-    needs_claim: bool = False
-    plan_rank: int = 0  # of the highest plan that covers the moment
-    # Whose contact it is, where the alert's user is not: a member of an organisation that helps the user
-    reader_id: UUID | None = None
-
-
-def recipients(
-    session: Session,
-    user_ids: Collection[UUID],
-    moment: datetime,
-    *,
-    is_report: bool = False,
-    in_doubt: bool = False,
-) -> list[Recipient]:
-    """Return the reachable contacts of these users on the channels of the plans that cover the moment.
-
-    Those of higher plans come first. What people report goes by the channels that need no plan, too; no SMS says what
-    is `in_doubt`.
-    """
-    free = plan(PlanName.NONE).channels if is_report else frozenset()
-    given = {"user_ids": user_ids, "moment": moment}
-    reached = [
-        Recipient(
-            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
-            max(map(rank_plan, filter(None, plans)), default=0),
-        )
-        for contact_id, user_id, channel, language, address, needs_claim, plans in session.execute(
-            _select_reachable(is_report=is_report), given
-        )
-        if channel.value in free or any(channel.value in plan(name).channels for name in plans if name)
-    ]  # fmt: skip
-    reached = [each for each in reached if not (in_doubt and each.channel in PAID_CHANNELS)]
-    return sorted(reached, key=lambda each: -each.plan_rank)
-
-
-@lru_cache(maxsize=2)
-def _select_reachable(*, is_report: bool) -> sa.Select[*tuple[Any, ...]]:
-    moment: sa.BindParameter[datetime] = sa.bindparam("moment")
-    covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
-    waiting = sa.exists().where(
-        Notification.contact_id == Contact.id,
-        Notification.state == State.PENDING,
-        Notification.kind == SLOT_DETECTED,
-    )
-    return (
-        sa.select(
-            Contact.id,
-            Contact.user_id,
-            Contact.channel,
-            User.language,
-            sa.type_coerce(Contact.address, sa.Text),
-            sa.or_(waiting, Contact.consent[("alerts", AFTER_REPORT)].is_not(None), CHOSE_TIMES),
-            sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
-        )
-        .join(User, User.id == Contact.user_id)
-        .join(Grant, covering, isouter=is_report)
-        .where(Contact.user_id == sa.any_(sa.bindparam("user_ids", type_=UuidArray())))
-        .where(takes_slots())
-        .group_by(Contact.id, User.id)
-        .order_by(Contact.id)
-    )
-
-
-def takes_slots() -> sa.ColumnElement[bool]:
-    """Return the condition that a contact takes slot alerts."""
-    is_reached = sa.and_(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
-    return sa.and_(is_reached, sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))

@@ -43,17 +43,9 @@ def _tell_news(due: DueMessage) -> TemplateContext:
     """
     ends = due.params.get("ends")
     day = write_moment(ends, due.zone, due.language)[0] if ends else ""
-    told = {"what": due.params["what"], "organisation": due.params["organisation"], "ends": day}
-    reason = due.params.get("reason", "")
-    told["reference"] = str(due.params.get("reference", ""))
-    return TemplateContext(
-        told
-        | {
-            "reason": reason,
-            "support_email": settings().support_email or "",
-            "url": account_page("organisation"),
-        }
-    )
+    told = {name: str(due.params.get(name, "")) for name in ("what", "organisation", "reason", "reference")}
+    links = {"support_email": settings().support_email or "", "url": account_page("organisation")}
+    return TemplateContext(told | links | {"ends": day})
 
 
 def _is_unasked(contact: Contact) -> bool:

@@ -41,6 +41,7 @@ from notifier.content.message_kind_base import (
     Check,
     DueMessage,
     MessageKind,
+    Recipients,
     Skip,
     TemplateContext,
     Values,
@@ -134,10 +135,8 @@ def _name_release(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext({"spot": spot, **words}, desk.url)
 
 
-def _kind(values: Values, check: Check | None = None) -> MessageKind:
-    return MessageKind(
-        to=REACHABLE, check=check, values=values, group=MessageGroup.DESK, notice_link="/dashboard"
-    )
+def _kind(values: Values, check: Check | None = None, to: Recipients = REACHABLE) -> MessageKind:
+    return MessageKind(to=to, check=check, values=values, group=MessageGroup.DESK, notice_link="/dashboard")
 
 
 def _find_begin(params: Mapping[str, Any], name: str = "at") -> datetime | None:
@@ -316,13 +315,7 @@ KINDS = {
     # For the same, once: people report what they see at a desk of it, behind a captcha.
     "desk_reported": _kind(_ask_for_reports, _check_saved_alert),
     # To who gave a candidate's address, once.
-    "page_decided": MessageKind(
-        to=REACHABLE_MAIL,
-        values=_say_decision,
-        secret=False,
-        group=MessageGroup.DESK,
-        notice_link="/dashboard",
-    ),
+    "page_decided": _kind(_say_decision, to=REACHABLE_MAIL),
     "release_soon": MessageKind(
         to=REACHABLE,
         values=_name_release,

@@ -194,9 +194,9 @@ def _describe_looks(due: DueMessage, view: str) -> TemplateContext:
     return TemplateContext(values, page, choices=tuple((each,) for each in buttons), replaces=replaces)
 
 
-def name_edit(contact_id: UUID | None, message: str) -> str:
-    """Return the dedupe key of a message's edit, which says once that its slots are gone."""
-    return f"{GONE}:{contact_id}:{message}"
+def name_edit(contact_id: UUID | None, message: str, about: str = GONE) -> str:
+    """Return the dedupe key of a message's edit, which says something once: that its slots are gone, say."""
+    return f"{about}:{contact_id}:{message}"
 
 
 def _check_age(due: DueMessage) -> Skip | None:

@@ -9,8 +9,6 @@ https://www.twilio.com/docs/voice/answering-machine-detection
 https://www.twilio.com/docs/voice/api/call-resource#call-status-values
 """
 
-import base64
-import hashlib
 import hmac
 import logging
 import re
@@ -22,11 +20,13 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
+from uuid import UUID
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from requests import PreparedRequest, Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
+from twilio.request_validator import RequestValidator
 
 from api.models.provider_event import LONGEST_CODE, ReceiptKind
 from api.models.user import Channel, ContactState
@@ -48,15 +48,7 @@ from notifier.channels.provider_base import (
     parse_ids,
     read_json,
 )
-from notifier.content.message_kind_base import (
-    CALL_WEBHOOK,
-    IDS,
-    RETRIES,
-    SMS_WEBHOOK,
-    OutgoingMessage,
-    callback_of,
-    webhook_address,
-)
+from notifier.content.message_kind_base import MOST_IDS, OutgoingMessage
 from notifier.content.sms_text import fit_text, segments
 
 # The longest call
@@ -79,6 +71,12 @@ _DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at mos
 
 # Full queue, rate: nothing is wrong with the message.
 _TOO_MANY = {20429, 21611, 14107}
+# Webhooks that Twilio reports to, and what their query calls the notifications of a message.
+SMS_WEBHOOK, CALL_WEBHOOK = "/api/hooks/twilio", "/api/hooks/twilio/calls"
+IDS = "notifications"
+# Twilio gives up a call that we answer with an error, unless its address asks for retries; five, in 15 s:
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+RETRIES = "#rc=5&rp=all"
 # Of Twilio's own codes
 _LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
@@ -138,6 +136,17 @@ def _client(provider: str, account: str, token: str, base_url: str) -> Any:
     # There is no option for it: https://github.com/twilio/twilio-python/issues/521
     client.api.base_url = base_url
     return client
+
+
+def webhook_address(path: str, query: str = "") -> str:
+    """Return the public address of a webhook, which Twilio signs."""
+    address = f"{settings().api_url}{path}"
+    return f"{address}?{query}" if query else address
+
+
+def callback_of(path: str, ids: Sequence[UUID]) -> str:
+    """Return where Twilio reports on the message of these notifications."""
+    return webhook_address(path, f"{IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + RETRIES
 
 
 def _create_sms(client: Any, message: OutgoingMessage) -> Acceptance:
@@ -310,14 +319,10 @@ def is_genuine(service: _Service, headers: Mapping[str, str], body: bytes, query
     except (SettingMissing, ValueError):
         return False
     given, address = headers.get(_SIGNATURE, "").encode(), webhook_address(service.webhook, query)
-    fields = "".join(f"{name}{form[name]}" for name in sorted(form))
+    sign = RequestValidator(token).compute_signature
     # Twilio does not document whether the signature covers the part after #.
-    is_ours = any(
-        hmac.compare_digest(
-            base64.b64encode(hmac.new(token.encode(), (each + fields).encode(), hashlib.sha1).digest()), given
-        )
-        for each in (address, address + RETRIES)
-    )
+    signed = (str(sign(each, form)).encode() for each in (address, address + RETRIES))
+    is_ours = any(hmac.compare_digest(each, given) for each in signed)
     return is_ours and form.get("AccountSid", "") == settings().twilio_account_sid
 
 

@@ -12,7 +12,7 @@ from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.sandbox.providers.receipts import sign_events, sign_form
-from notifier.content.message_kind_base import CALL_WEBHOOK, SMS_WEBHOOK, callback_of, webhook_address
+from notifier.channels.providers.twilio import CALL_WEBHOOK, SMS_WEBHOOK, callback_of, webhook_address
 from notifier.jobs import apply_receipts, deliver
 from tests.factories import rows
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person

@@ -32,7 +32,7 @@ from configs.world.retention import receipts_kept_for
 from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
 from notifier import applied_receipts, receipts
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, Receipt, TemporaryError
-from notifier.content.message_kind_base import SMS_WEBHOOK, callback_of
+from notifier.channels.providers.twilio import SMS_WEBHOOK, callback_of
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import READERS
