@@ -141,14 +141,15 @@ def _compare(endpoint: str, place: Place) -> Literal["page", "true", ""]:
     if request.endpoint == endpoint:
         return "page"
     above = f"{url_for(endpoint)}/"  # of the status it would be above everything
-    is_within = place == "operators" and above != "/admin/" and request.path.startswith(above)
+    is_within = place in ("operators", "settings") and above != "/admin/" and request.path.startswith(above)
     is_setting = (place, endpoint) == ("account", "channels.show_channels") and is_of_settings()
     return "true" if is_within or is_setting else ""
 
 
 def is_of_settings() -> bool:
     """Return whether this page is one of those below the link « Réglages »."""
-    return request.blueprint in _AREAS or request.endpoint == "messages.show_messages"
+    is_within = request.blueprint in _AREAS or request.path.startswith("/organisation/")
+    return is_within or request.endpoint == "messages.show_messages"
 
 
 class PoDomain(Domain):  # type: ignore[misc] # Flask-Babel has no types

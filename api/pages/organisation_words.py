@@ -8,7 +8,6 @@ from flask_babel import lazy_gettext as _l
 from api.ground.schemas import Body
 from api.models.notification import State
 from api.models.organisation import Told
-from api.models.user import Channel
 from api.organisations.schemas import AlertState, ConsentState
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
@@ -44,12 +43,6 @@ TOLD = {
     Told.CASEWORKER: _l("Qui l’accompagne"),
     Told.PERSON: _l("La personne"),
     Told.BOTH: _l("Les deux"),
-}
-CHANNELS = {
-    Channel.EMAIL: _l("E-mail"),
-    Channel.SMS: _l("SMS"),
-    Channel.TELEGRAM: _l("Telegram"),
-    Channel.PUSH: _l("Notification"),
 }
 ACTS = {
     "person.add": _l("Inscrite"),

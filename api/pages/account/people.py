@@ -37,7 +37,6 @@ from api.pages.forms import INVALID, Form, Texts, write_rule
 from api.pages.organisation_words import (
     ACTS,
     ALERT_STATES,
-    CHANNELS,
     CONSENTS,
     REFUSALS,
     TOLD,
@@ -45,6 +44,7 @@ from api.pages.organisation_words import (
     has_failed,
     lead_back,
 )
+from api.pages.words import CHANNEL_NAMES
 from api.web.auth import current_identity
 from configs.ground.text import MESSAGE_LANGUAGES
 from configs.world.desk import Procedure
@@ -305,6 +305,6 @@ def _list_helpers(s: Any, caller: Caller) -> list[tuple[str, str]]:
 
 
 _WORDS: dict[str, Any] = {
-    "states": ALERT_STATES, "consents": CONSENTS, "told": TOLD, "channels": CHANNELS, "acts": ACTS,
+    "states": ALERT_STATES, "consents": CONSENTS, "told": TOLD, "channels": CHANNEL_NAMES, "acts": ACTS,
     "has_failed": has_failed,
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Operators' pages of organisations: who asks, what looks like misuse, and the ways to open, end and keep one."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from flask import url_for
@@ -173,9 +174,10 @@ def _describe_end(id: UUID) -> Confirmation:
                 "because",
                 "Pourquoi",
                 [("closed", "Fermée"), ("abuse", "Abus : arrêt immédiat")],
+                blank="Choisir",
                 is_required=True,
             ),
-            REASON,
+            replace(REASON, hint="Ses membres la lisent : sans nom de personne."),
         ),
         texts=_TEXTS,
     )

@@ -105,7 +105,7 @@ _COLUMNS: tuple[Column[Report], ...] = (
 def _list_facts(id: UUID, trust: Trust) -> list[tuple[Cell, object]]:
     return [
         ("Compte", cells.user_link(id)),
-        ("De confiance", trust.is_trusted),
+        ("De confiance", cells.format_cell(trust.is_trusted)),
         ("Désignée par un opérateur", trust.is_named),
         ("Regards confirmés", trust.looks),
         ("Dernier regard confirmé", trust.last_on),
