@@ -33,7 +33,7 @@ def as_caller(scope: KeyScope | None = None) -> Iterator[tuple[Session, Caller]]
         )
     with session() as s:
         if key:
-            yield s, read_key_caller(s, key.id, key.organisation_id, key.scopes, g.request_id)
+            yield s, read_key_caller(s, key, g.request_id)
         else:
             yield s, read_caller(s, current_user_id(), g.request_id)
 

@@ -2,7 +2,6 @@
 
 import base64
 import secrets
-from collections.abc import Collection
 from typing import TypeVar
 from uuid import UUID
 
@@ -36,19 +35,17 @@ _SHOWN = 10  # newest events of each webhook
 T = TypeVar("T", OrganisationKey, Webhook)
 
 
-def read_key_caller(
-    session: Session, key_id: UUID, organisation_id: UUID, scopes: Collection[str], request_id: str | None
-) -> Caller:
+def read_key_caller(session: Session, key: OrganisationKey, request_id: str | None) -> Caller:
     """Return a key as the one who acts now; its scopes are the route's to check.
 
     Raises:
         ApiError: 403 organisation-ended or not-opened.
     """
-    organisation = session.get_one(Organisation, organisation_id)
+    organisation = session.get_one(Organisation, key.organisation_id)
     _check_opened(organisation)
     # Who changes a person is answered with the person.
-    rights = frozenset({Right.READ, Right.HELP} if {*scopes} - {KeyScope.PEOPLE_READ} else {Right.READ})
-    return Caller(organisation, ActorKind.KEY, key_id, rights, None, request_id)
+    rights = frozenset({Right.READ, Right.HELP} if {*key.scopes} - {KeyScope.PEOPLE_READ} else {Right.READ})
+    return Caller(organisation, ActorKind.KEY, key.id, rights, None, request_id)
 
 
 def make_key(session: Session, caller: Caller, wish: NewKey) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -24,21 +23,6 @@ from configs.world.desk import HOME_ZONE, zone_of
 _LONG = timedelta(days=180)  # that an entry may stay without anything found or closed
 _SHARED = 3  # people with one mailbox
 _LONGEST = timedelta(days=3 * 366)  # of a grant
-
-
-class OrganisationStage(StrEnum):
-    """How far an organisation is."""
-
-    ASKED = "asked"
-    OPEN = "open"
-    ENDING = "ending"
-    ENDED = "ended"
-
-
-class OrganisationQuery(PageQuery):
-    """Organisations at a stage."""
-
-    stage: OrganisationStage | None = None
 
 
 class Opening(Body):
@@ -65,19 +49,9 @@ class WeighedOrganisation:
     stuck: int  # people for whom nothing was closed for _LONG
 
 
-def list_organisations(session: Session, wanted: OrganisationQuery) -> Found[Organisation]:
+def list_organisations(session: Session, wanted: PageQuery) -> Found[Organisation]:
     """Return a page of organisations, the newest first."""
-    row, query = Organisation, sa.select(Organisation)
-    if wanted.stage:
-        goes_on = row.ends_at.is_(None)
-        stages = {
-            OrganisationStage.ASKED: goes_on & row.opened_at.is_(None),
-            OrganisationStage.OPEN: goes_on & row.opened_at.is_not(None),
-            OrganisationStage.ENDING: ~goes_on & row.ended_at.is_(None),
-            OrganisationStage.ENDED: row.ended_at.is_not(None),
-        }
-        query = query.where(stages[wanted.stage])
-    return Found(*read_page(session, query, row.id, wanted))
+    return Found(*read_page(session, sa.select(Organisation), Organisation.id, wanted))
 
 
 def read_organisation(session: Session, organisation_id: UUID) -> WeighedOrganisation:

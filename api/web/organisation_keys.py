@@ -1,15 +1,13 @@
 """API keys of organisations: `Authorization: Bearer rdv_org_…`, at the routes that take one."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
-from uuid import UUID
 
 import sqlalchemy as sa
 from flask import g, request
 
 from api.ground.errors import ApiError
-from api.models.base import autocommit_connection
+from api.models.base import autocommit_session
 from api.models.organisation_access import KEY_PREFIX, OrganisationKey, hash_key
 from api.web.openapi import takes_key
 from api.web.rate_limits import count_request_of, count_stranger
@@ -19,18 +17,9 @@ _TOUCH = timedelta(minutes=1)  # a key notes its use no more often
 _BEARER = {"WWW-Authenticate": "Bearer"}
 
 
-@dataclass(frozen=True, slots=True)
-class KeyIdentity:
-    """The key that makes a request."""
-
-    id: UUID
-    organisation_id: UUID
-    scopes: frozenset[str]
-
-
-def find_key() -> KeyIdentity | None:
+def find_key() -> OrganisationKey | None:
     """Return the key that makes the request; None where a member does."""
-    found: KeyIdentity | None = g.get("organisation_key")
+    found: OrganisationKey | None = g.get("organisation_key")
     return found
 
 
@@ -46,9 +35,8 @@ def verify_key() -> bool:
     if not takes_key(request.endpoint):
         _refuse("not-signed-in", "the key of an organisation works at /api/organisations/people alone")
     row = OrganisationKey
-    columns = row.id, row.organisation_id, row.scopes, row.last_used_at, row.ended_at
-    with autocommit_connection() as connection:
-        found = connection.execute(sa.select(*columns).where(row.key_hash == hash_key(token))).one_or_none()
+    with autocommit_session() as s:
+        found = s.scalars(sa.select(row).where(row.key_hash == hash_key(token))).one_or_none()
         if found is None:
             _refuse("not-signed-in", "this is no key of ours: copy it whole, as it was shown")
         if found.ended_at is not None:
@@ -56,8 +44,8 @@ def verify_key() -> bool:
         count_request_of(found.organisation_id)
         now = clock()
         if found.last_used_at is None or now - found.last_used_at >= _TOUCH:
-            connection.execute(sa.update(row).where(row.id == found.id).values(last_used_at=now))
-    g.organisation_key = KeyIdentity(found.id, found.organisation_id, frozenset(found.scopes))
+            s.execute(sa.update(row).where(row.id == found.id).values(last_used_at=now))
+    g.organisation_key = found
     return True
 
 

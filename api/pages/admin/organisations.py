@@ -6,13 +6,12 @@ from uuid import UUID
 from flask import url_for
 
 from api.admin.access import audited
+from api.ground.paging import PageQuery
 from api.models.organisation import Organisation, OrganisationEnd, OrganisationKind
 from api.organisations.ends import end_organisation, keep_organisation
 from api.organisations.review import (
     EndWish,
     Opening,
-    OrganisationQuery,
-    OrganisationStage,
     WeighedOrganisation,
     list_organisations,
     lock_one,
@@ -33,12 +32,6 @@ _KINDS = {
     OrganisationKind.EMPLOYER: "Employeur",
     OrganisationKind.PUBLIC_BODY: "Organisme public",
     OrganisationKind.OTHER: "Autre",
-}
-_STAGES = {
-    OrganisationStage.ASKED: "À ouvrir",
-    OrganisationStage.OPEN: "Ouvertes",
-    OrganisationStage.ENDING: "En train de finir",
-    OrganisationStage.ENDED: "Terminées",
 }
 _ENDS = {
     OrganisationEnd.DELETED: "par son responsable",
@@ -64,10 +57,9 @@ add_list(
         title="Organisations",
         lead="Qui aide plusieurs personnes. Un compte seul qui en aide beaucoup est signalé par le message"
         " « Usage inhabituel ».",
-        query=OrganisationQuery,
+        query=PageQuery,
         audit=("organisations.list", "organisation"),
         read=lambda work, wanted: list_organisations(work.session, wanted),
-        filters=(Field("stage", "État", [(each.value, text) for each, text in _STAGES.items()]),),
         columns=(
             Column("Nom", lambda each: cells.link(each.name, "admin.show_organisation", id=each.id), "head"),
             Column("Sorte", lambda each: _KINDS[each.kind]),

@@ -106,7 +106,7 @@ OPERATOR_PAGES = {
     "admin.show_payment": "/admin/paiements/{payment}",
     "admin.ask_refund_payment": "/admin/paiements/{payment}/remboursement?amount=1,00",
     "admin.ask_replay_event": "/admin/evenements-stripe/{event}/rejeu",
-    "admin.list_organisations": "/admin/organisations?stage=open",
+    "admin.list_organisations": "/admin/organisations",
     "admin.show_organisation": "/admin/organisations/{organisation}",
     "admin.ask_open_organisation": "/admin/organisations/{organisation}/ouverture",
     "admin.ask_end_organisation": "/admin/organisations/{organisation}/fin",
