@@ -190,13 +190,13 @@ def _find(session: Session, token: str) -> OwnHelp:
 
 
 def _check_confirmed(session: Session, found: OwnHelp, token: str) -> None:
-    """Refuse the link of a contact that the person has not confirmed, where another one is: whose it is, who knows?
+    """Refuse the link of another contact than the one confirmed first: a member may have added it since.
 
-    A link to an address that the person chose by the link of a confirmed contact is as good as that one's.
+    A link to an address that the person chose by the link of that contact is as good as its own.
     """
-    mine = sa.exists().where(Contact.user_id == found.user.id, Contact.verified_at.is_not(None))
-    is_good = found.contact.verified_at is not None or read_token(ShowHelp, token).chosen
-    if not is_good and session.scalar(sa.select(mine)):
+    mine = sa.select(Contact.id).where(Contact.user_id == found.user.id, Contact.verified_at.is_not(None))
+    first = session.scalar(mine.order_by(Contact.verified_at, Contact.id).limit(1))
+    if first not in (None, found.contact.id) and not read_token(ShowHelp, token).chosen:
         raise ApiError(
             409, "address-confirmed", "use the link in a message to the contact that you confirmed"
         )

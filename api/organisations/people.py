@@ -39,7 +39,7 @@ from configs.ground.clock import clock
 MAILS, TEXTS, MAILS_UNOPENED = "200 per day", "30 per day", "5 per day"
 _FIELDS = {"email": Channel.EMAIL, "phone": Channel.SMS}
 _NOT_OF_PEOPLE: dict[str, Any] = {"name": None, "language": None, "voice": Voice(), "accept_health": True}
-_REPEATED = timedelta(seconds=30)  # in which the same form was sent twice
+_REPEATED = timedelta(seconds=10)  # in which the same form was sent twice
 
 
 def find_person(
@@ -223,13 +223,13 @@ def end_help(session: Session, caller: Caller, person_id: UUID) -> None:
     """End the help: 14 days after a person with a contact was told, of another one now.
 
     Raises:
-        ApiError: 403; 404; 409 help-ending; 429, contacts were never asked, and too many were written to today.
+        ApiError: 403; 404; 409 help-ending; 429, too many contacts without a yes were written to today.
     """
     person = find_person(session, caller, person_id, Right.HELP, lock=True)
     if person.ends_at is not None:
         raise ApiError(409, "help-ending", f"it ends on {person.ends_at:%Y-%m-%d} already")
-    if person.invited_at is None:
-        for each in _list_unasked(session, person_id):
+    for each in _list_unasked(session, person_id):
+        if each.channel is Channel.EMAIL or caller.organisation.opened_at:
             _hit_limit(caller.organisation, each.channel)
     person.ends_at = clock() + NOTICE_PERIOD if has_contact(session, person) else clock()
     tell_end(session, caller.organisation, person, "member", person.ends_at)

@@ -250,11 +250,15 @@ def test_a_person_takes_all_over_into_an_account_and_the_organisation_sees_nothi
     assert by_link(find_help, token) is None
 
 
-def test_where_a_contact_is_confirmed_the_link_of_another_one_takes_nothing_over(camille: Person) -> None:
+def test_where_a_contact_is_confirmed_the_link_of_another_one_takes_nothing_over(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
     fatou = enter(camille, phone=PHONE)
     by_link(agree, link(fatou, Channel.SMS))
     act(camille, partial(change_by, fatou, PersonChange(email="caseworker@example.org")))
     strange = link(fatou)
+    frozen.shift(timedelta(seconds=1))
+    by_link(agree, strange)
     refused: tuple[Callable[[], object], ...] = (
         lambda: take_over(strange, TakeOver(password=PASSWORD)),
         lambda: by_link(ask_for_account, strange, OwnAddress(email="caseworker@example.org")),
