@@ -147,7 +147,7 @@ def ask_for_opening(owner: Person) -> None:
 
 def open_it(operator: Person) -> None:
     """Open the organisation for a month, from the list of operators."""
-    operator.open("/admin/organisations?stage=asked")
+    operator.open("/admin/organisations")
     page = operator.page
     page.get_by_role("main").get_by_role("link", name=_NAME).click()
     page.get_by_role("link", name="Ouvrir").click()
