@@ -13,6 +13,7 @@ from api.auth import routes as auth
 from api.bot import routes as bot
 from api.ground.schemas import Problem
 from api.models.base import engine
+from api.models.key_renewal import note_keys
 from api.models.revision import check_tables
 from api.organisations import routes as organisations
 from api.outlook import routes as outlook
@@ -68,7 +69,7 @@ def create_app() -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
-    app.extensions[BEFORE_FORK] = [check_tables]
+    app.extensions[BEFORE_FORK] = [check_tables, note_keys]
     # `//login` would be redirected to the host that the request names.
     app.url_map.merge_slashes = False
     register_error_handlers(app)

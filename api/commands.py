@@ -26,10 +26,10 @@ from api.alerts.plan_limits import start_plan
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import database_clock, session
-from api.models.key_renewal import list_hashes, list_texts, renew_tables
+from api.models.key_renewal import count_stale_rows, renew_tables
 from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, is_held
-from api.models.user import Contact, Role, User
+from api.models.user import Role, User
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import record_transfer
@@ -37,7 +37,6 @@ from api.payments.ledger.stripe_ids import read_id
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
-from configs.ground.encryption import is_newest
 from configs.ground.logs import set_up_logs
 from configs.ground.push_keys import draw_keys
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -268,9 +267,7 @@ def rekey_command(*, check: bool) -> None:
 def _check_tables() -> None:
     """Print how many rows are not under the first keys, and fail where there are any."""
     with session() as s:
-        rows = sum(not is_newest(text) for text in list_texts(s))
-        known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes, type_=sa.LargeBinary))))
-        contacts = sum(hashed not in known for hashed in list_hashes(s))
+        rows, contacts = count_stale_rows(s)
     click.echo(f"{rows + contacts} rows need `flask rekey`: {rows} encrypted, {contacts} hashed")
     if rows or contacts:
         raise click.exceptions.Exit(1)

@@ -22,6 +22,7 @@ def prepare() -> None:
     Raises:
         SystemExit: a setting or a desk file is wrong; the text says which.
     """
+    from api.models.key_renewal import note_keys  # noqa: PLC0415
     from api.models.revision import check_tables  # noqa: PLC0415 -- after configs, which hides what structlog would load
 
     with exit_on_config_error("the planner"):
@@ -30,6 +31,7 @@ def prepare() -> None:
         for name in ("redis_url", "scrapyd_password"):
             settings().require(name)
         check_tables()
+        note_keys()
 
 
 def plan() -> None:

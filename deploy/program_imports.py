@@ -19,6 +19,7 @@ OURS = (
     "deploy.metrics",
     "deploy.postgres_tools",
     "deploy.scrapyd",
+    "deploy.keys",
     "deploy.status",
     "notifier",
 )

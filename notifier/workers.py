@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.base import database_clock, engine, session
+from api.models.key_renewal import note_keys
 from api.models.notification import QUEUES, RECEIPTS, WEBHOOKS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
@@ -123,6 +124,7 @@ def main(given: list[str] | None = None) -> int:
     names = asked.only or list(CHILDREN)
     set_up_logs("workers")
     check_tables()
+    note_keys()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     preload()
     engine().dispose()  # each worker connects for itself

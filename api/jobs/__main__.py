@@ -26,6 +26,7 @@ from api.jobs.schedule import list_jobs
 from api.jobs.turns import Turn
 from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
+from api.models.key_renewal import note_keys
 from api.models.revision import check_tables
 from api.payments.exchange import jobs as payments
 from configs.ground.clock import clock
@@ -259,6 +260,7 @@ def main(given: list[str] | None = None) -> int:
     names = options.only or list(every)
     set_up_logs("background")
     check_tables()
+    note_keys()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     warm_up()
     structlog.get_logger(__name__).info("warm, starting", children=names)

@@ -305,5 +305,9 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "former_customers": {"api": _ADD, "background": _ALL},
     # The programs themselves
     "jobs": {"api": _READ, "background": _ALL, "reader": _READ},
+    "announcements": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "key_values": {
+        "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _CHANGE, "reader": _READ,
+    },
     "backup_states": {"api": _READ, "background": _READ, "backup": _CHANGE, "reader": _READ},
 }  # fmt: skip

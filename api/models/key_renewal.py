@@ -1,19 +1,113 @@
-"""Renewal of keys: encrypted columns and look-up hashes are brought under the newest ones."""
+"""Renewal of keys: since when each is in use, and what brings encrypted columns and hashes under the newest ones."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from api.models.base import Base, ContactAddress, EncryptedText, session
+from api.models.base import Base, ContactAddress, EncryptedText, engine, session
 from api.models.contact_lookup import claim_address, hash_address
 from api.models.user import Channel, Contact
+from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt, is_newest
+from configs.ground.signing import name_key
+from configs.settings import settings
+from configs.settings.program_settings import list_secrets
+from configs.settings.value_types import split_words
 
+KEY_PERIOD = timedelta(days=365)
 _AT_ONCE = 1000  # rows
+# Replaced only where they leaked: docs/keys.md
+_STAYING = re.compile("proxy|sentry|vapid")
+log = structlog.get_logger(__name__)
+
+
+class KeyValue(Base):
+    """A value of a key with which a program began, by its short name (`name_key`), which reveals nothing of it.
+
+    What a program has now are the rows of a setting with its newest `seen_at`.
+    """
+
+    __tablename__ = "key_values"
+
+    program: Mapped[str] = mapped_column(primary_key=True)
+    setting: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    first_seen_at: Mapped[datetime]
+    writes_since: Mapped[datetime | None]  # it is the first of several: what signs and encrypts
+    seen_at: Mapped[datetime]
+
+
+def note_keys() -> None:
+    """Note the keys that this program begins with. Where the database is away the next start notes them."""
+    ours, now = settings(), clock()
+    rows = []
+    for setting in list_secrets(type(ours).model_fields):
+        value = getattr(ours, setting)
+        if not _STAYING.match(setting) and isinstance(value, SecretStr):
+            rows += [
+                {
+                    "program": ours.program or "all",
+                    "setting": setting,
+                    "name": name_key(each),
+                    "first_seen_at": now,
+                    "writes_since": None if place else now,
+                    "seen_at": now,
+                }
+                for place, each in enumerate(split_words(value.get_secret_value()))
+            ]
+    added = insert(KeyValue)
+    new = added.excluded
+    still = sa.case(
+        (new.writes_since.is_not(None), sa.func.coalesce(KeyValue.writes_since, new.writes_since))
+    )
+    kept = {"seen_at": new.seen_at, "writes_since": still}
+    try:
+        with session() as s:
+            for row in rows:
+                s.execute(
+                    added.values(row).on_conflict_do_update(
+                        index_elements=["program", "setting", "name"], set_=kept
+                    )
+                )
+    except SQLAlchemyError as error:
+        log.warning("the keys' age is not noted", error=str(error))
+    engine().dispose()  # processes that are forked connect for themselves
+
+
+def list_present_keys(s: Session) -> list[KeyValue]:
+    """Return the values that programs have now; `first_seen_at` is that of any program."""
+    newest = sa.func.max(KeyValue.seen_at).over(partition_by=(KeyValue.program, KeyValue.setting))
+    first = sa.func.min(KeyValue.first_seen_at).over(partition_by=(KeyValue.setting, KeyValue.name))
+    columns = (KeyValue.program, KeyValue.setting, KeyValue.name, KeyValue.writes_since, KeyValue.seen_at)
+    rows = sa.select(*columns, first.label("first_seen_at"), newest.label("newest")).subquery()
+    found = sa.select(rows).where(rows.c.seen_at == rows.c.newest).order_by(rows.c.setting, rows.c.program)
+    return [
+        KeyValue(**{name: value for name, value in row.items() if name != "newest"})
+        for row in s.execute(found).mappings()
+    ]
+
+
+def list_old_keys(s: Session) -> list[str]:
+    """Return the settings that have a value which is in use for longer than KEY_PERIOD."""
+    since = clock() - KEY_PERIOD
+    return sorted({each.setting for each in list_present_keys(s) if each.first_seen_at <= since})
+
+
+def count_stale_rows(s: Session) -> tuple[int, int]:
+    """Return how many rows are not encrypted under the first of DATA_KEYS, and not hashed under that of LOOKUP_KEY."""
+    rows = sum(not is_newest(text) for text in list_texts(s))
+    known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes, type_=sa.LargeBinary))))
+    return rows, sum(hashed not in known for hashed in list_hashes(s))
 
 
 def list_texts(s: Session) -> Iterator[str]:

@@ -9,6 +9,7 @@ from redis import Redis, RedisError
 from api.admin.health.findings import PartDown
 from api.models.base import read_once, session, takes_writes
 from api.models.check_partitions import count_days_ahead
+from api.models.key_renewal import list_old_keys
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.ground.database_errors import read_refusal
@@ -47,7 +48,10 @@ def check_eviction(redis: Redis) -> str:
 
 
 def check_keys(_: Redis) -> str:
-    """Decrypt the oldest and the newest contacts of each channel: encrypted texts begin with their time."""
+    """Decrypt the oldest and the newest contacts of each channel, and look for keys that are in use for too long.
+
+    Encrypted texts begin with their time.
+    """
     stored = sa.type_coerce(Contact.address, sa.Text)
     with session() as s:
         for channel in (Channel.SMS, Channel.TELEGRAM, Channel.PUSH):
@@ -60,6 +64,9 @@ def check_keys(_: Redis) -> str:
                     raise PartDown(
                         "phone numbers or chats cannot be decrypted: give DATA_KEYS back the key that it lost"
                     ) from None
+        if old := list_old_keys(s):
+            names = ", ".join(old).upper()
+            raise PartDown(f"in use for more than a year: {names}; `python -m deploy.keys` says what to do")
     return "what they encrypted can be read"
 
 
