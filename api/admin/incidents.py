@@ -1,5 +1,6 @@
 """Incidents as operators see and acknowledge them."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,11 +14,18 @@ from api.ground.errors import ensure_found
 from api.ground.paging import Found, apply_filter, cut_page
 from api.ground.schemas import Body
 from api.models.audit import ActorKind
-from api.models.incident import Incident
+from api.models.incident import Incident, IncidentReason
 from api.models.user import User
+from configs.ground.clock import clock
 from configs.ground.signing import AcknowledgeIncident, ShowProof, read_token, write_link
 
 _LARGEST_ID = 2**63 - 1
+_OF_PARTS = (
+    IncidentReason.PART_DOWN,
+    IncidentReason.PART_DEGRADED,
+    IncidentReason.PROVIDER_DOWN,
+    IncidentReason.OLD_QUEUE,
+)
 
 
 class IncidentQuery(Body):
@@ -40,6 +48,19 @@ def list_incidents(session: Session, wanted: IncidentQuery) -> Found[Incident]:
     newest = query.order_by(Incident.id.desc()).limit(wanted.limit + 1)
     items, more = cut_page(session.scalars(newest).all(), wanted.limit)
     return Found(items, items[-1].id if more else None)
+
+
+def list_part_troubles(session: Session, since: datetime) -> list[tuple[str, datetime, datetime]]:
+    """Return the parts of health that were ill since then, each with begin and end, in the order of their begins."""
+    part = sa.case(
+        (Incident.reason == IncidentReason.PROVIDER_DOWN, "providers"),
+        (Incident.reason == IncidentReason.OLD_QUEUE, "messages"),
+        else_=sa.func.split_part(Incident.subject, ":", 1),
+    )
+    end = sa.func.coalesce(Incident.ends_at, clock())
+    query = sa.select(part, sa.func.greatest(Incident.starts_at, since), end)
+    of_parts = Incident.reason.in_(_OF_PARTS) & (end > since)
+    return [tuple(row) for row in session.execute(query.where(of_parts).order_by(Incident.starts_at))]
 
 
 def read_incident(session: Session, incident_id: int) -> Incident:

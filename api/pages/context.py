@@ -12,7 +12,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.support import Translations
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_babel import Babel, Domain, LazyString, get_locale, lazy_gettext
 from werkzeug.exceptions import HTTPException
 
@@ -29,7 +29,10 @@ from configs.world.desk import zone_or_home
 from configs.world.plan import PlanName, name_plan
 
 _l = lazy_gettext
-_SOURCE = "fr"  # the language of templates and code
+_WRITTEN_IN = "fr"  # the language of templates and code
+# Of a link that leads here: carry_source
+_SOURCE = re.compile(r"[a-z0-9-]{1,20}", re.ASCII)
+_ON_THE_WAY = frozenset({"home", "advice", "waiting", "alert_pages", "sign_in"})
 Place = Literal["head", "account", "settings", "foot", "operators"]
 # (endpoint, text).
 OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages are French only
@@ -49,6 +52,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
         ("admin.list_messages", "Messages"),
         ("admin.list_dead_letters", "Messages échoués"),
         ("admin.list_delivery", "Distribution"),
+        ("admin.list_announcements", "Annonces"),
     ),
     "Clients": (
         ("admin.list_users", "Utilisateurs"),
@@ -60,6 +64,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
     "Système": (
         ("admin.list_jobs", "Tâches"),
         ("admin.list_audit", "Journal"),
+        ("admin.show_activity", "Activité"),
         ("admin.list_settings", "Réglages"),
         ("admin.list_facts", "Faits à lire"),
     ),
@@ -116,7 +121,19 @@ def build_public_url(endpoint: str, language: str | None = None, **values: Any) 
     Raises:
         werkzeug.routing.BuildError: there is no such page.
     """
-    return settings().frontend_url.rstrip("/") + url_for(endpoint, **values, lang=language)
+    return settings().frontend_url.rstrip("/") + url_for(endpoint, **values, lang=language, s=None)
+
+
+def read_source() -> str:
+    """Return the word by which a link names where it stands, `/?s=forum`; it travels on by links and forms alone."""
+    found = request.args.get("s", "")
+    return found if _SOURCE.fullmatch(found) else ""
+
+
+def carry_source(endpoint: str, values: dict[str, Any]) -> None:
+    """Add the source of this page to a link to another one on the way to a registration."""
+    if endpoint.partition(".")[0] in _ON_THE_WAY and has_request_context() and (source := read_source()):
+        values.setdefault("s", source)
 
 
 def list_links(place: Place) -> list[dict[str, Any]]:
@@ -162,7 +179,8 @@ class PoDomain(Domain):  # type: ignore[misc] # Flask-Babel has no types
 
 def register_context(app: Flask) -> None:
     """Give templates and their macros what this module describes, and `gettext` the request's language."""
-    Babel(app, default_locale=_SOURCE, locale_selector=choose_language).domain_instance = PoDomain()
+    Babel(app, default_locale=_WRITTEN_IN, locale_selector=choose_language).domain_instance = PoDomain()
+    app.url_defaults(carry_source)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.globals.update(
         lang=read_language,
@@ -186,6 +204,7 @@ def register_context(app: Flask) -> None:
         is_of_settings=is_of_settings,
         consent_text=lambda subject: read_consent_text(subject, read_language()),
         csrf_field=write_token_field,
+        source=read_source,
     )
     app.context_processor(
         lambda: {
@@ -283,4 +302,4 @@ def _answers_get(path: str) -> bool:
 
 
 def _locale() -> Locale:
-    return get_locale() or Locale(_SOURCE)
+    return get_locale() or Locale(_WRITTEN_IN)

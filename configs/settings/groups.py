@@ -203,6 +203,8 @@ class SendingSettings(BaseSettings):
     sms_countries: Annotated[frozenset[_Country], NoDecode, from_text(split_words)] = frozenset()
     sms_price: _Prices = {OTHER: Decimal("0.08")}
     call_price: _Prices = {OTHER: Decimal("0.15")}  # EUR a minute to a mobile number
+    mail_price: _Price = Decimal(0)
+    server_month_price: Decimal = Field(Decimal(0), ge=0)
     sms_day_warn: Decimal = Field(Decimal(50), gt=0)
     sms_day_stop: Decimal = Field(Decimal(100), gt=0)
 

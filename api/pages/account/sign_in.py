@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.accounts.schemas import RegistrationForm
+from api.admin.activity import count_step
 from api.auth import service as accounts
 from api.auth.access import check_code, check_password, hash_chosen_password, open_login, prove_identity
 from api.auth.factor_end import WAITING_TIME
@@ -24,6 +25,7 @@ from api.models.base import read_once, write_once
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.pages.area import Access, Area
+from api.pages.context import read_source
 from api.pages.cookies import add_notice, drop_login, find_login, keep_login, lead_to, owns_form_token
 from api.pages.forms import Form, Texts
 from api.pages.lost_sessions import (
@@ -228,6 +230,7 @@ def _register(form: RegistrationForm) -> None:
     page, address = _choose_stored(target), request.remote_addr
     id, password_hash = accounts.register(wish, wished_page=page, takes_code=True, address=address)
     remember_registration(id)
+    count_step("register", read_source())
     RegistrationState(str(id), form.email, password_hash, form.plan, target).keep()
 
 

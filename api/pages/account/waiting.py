@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.accounts.schemas import RegistrationForm
+from api.admin.activity import count_step
 from api.alerts.schemas import NewAlert
 from api.auth import service as accounts
 from api.auth.schemas import EmailBody
@@ -12,6 +13,7 @@ from api.ground.errors import ApiError, ensure_found
 from api.ground.limit_counters import hit_limit
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure, write_slug
+from api.pages.context import read_source
 from api.pages.cookies import find_login, lead_to
 from api.pages.forms import Form
 from api.pages.registration_state import forget_registration
@@ -57,6 +59,7 @@ def take_address(id: str, procedure: str) -> ResponseReturnValue:
         typed = {"email": form.value.email, "password": unknown, "language": read_language()}
         form_of, alert = RegistrationForm.model_validate(typed), NewAlert.model_validate(wished)
         accounts.register(form_of, alert, address=request.remote_addr)
+        count_step("register", read_source())
     forget_registration()  # an earlier one of this browser: the page is about this mail
     text = _("Le message est parti vers %(email)s.", email=form.value.email)
     return lead_to("sign_in.show_confirmation", text)

@@ -1,12 +1,15 @@
-"""Operators' pages of figures: how alerts of each desk ended, false alarms, and the deliveries of slot alerts."""
+"""Operators' pages of figures: answers and false alarms, deliveries of slot alerts, activity, money and costs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
+from api.admin.activity import FEW, ActivityQuery, Month, MonthCosts, read_costs, read_months, read_steps
 from api.admin.figures import (
     MOST_DAYS,
     DeliveryQuery,
@@ -50,6 +53,12 @@ _EMPTY_PAGE = "« La page ne montre rien »"
 _LEAD = (
     "Ce que les gens répondent à nos alertes. « La page ne montre rien » est une fausse alerte : trois personnes en "
     "une heure vous préviennent. Les alertes partent toujours ; mettez le guichet en pause si sa page est mal lue."
+)
+
+_ACTIVITY = (
+    "Sans cookies et sans personnes : des sommes par jour, robots compris. La provenance est le mot d’un lien "
+    "« /?s=mot » ; elle suit les liens et le formulaire, et n’est gardée nulle part. Moins de cinq n’est pas montré. "
+    "Un abonnement est parti s’il était payé le mois précédent et ne l’est plus."
 )
 
 
@@ -215,3 +224,76 @@ add_list(
         empty="Aucune alerte n’est partie dans ce temps.",
     ),
 )
+
+_STEPS = {
+    "first_page": "Première page",
+    "search": "Recherche",
+    "register": "Inscription",
+    "confirm": "Adresse confirmée",
+    "order": "Commande",
+    "paid": "Payée",
+    "told": "Prévenus",
+    "found": "Trouvé",
+}
+
+
+def _show_count(step: str, row: tuple[object, Mapping[str, int]]) -> Cell:
+    number = row[1].get(step, 0)
+    return cells.format_cell(number) if number >= FEW else f"moins de {FEW}"
+
+
+def _list_step_columns(of: str, steps: Iterable[str]) -> list[Column[Any]]:
+    head: Column[Any] = Column(of, lambda row: row[0], "head")
+    return [head, *(Column(_STEPS[step], partial(_show_count, step), "number") for step in steps)]
+
+
+def _write_cost(euros: Decimal) -> Cell:
+    return cells.amount(round(euros * 100))
+
+
+_MONTHS: tuple[Column[Month], ...] = (
+    Column("Mois", lambda each: f"{each.month:%Y-%m}", "head"),
+    Column("Encaissé", lambda each: cells.amount(each.paid), "number"),
+    Column("Rendu ou perdu", lambda each: cells.amount(each.returned), "number"),
+    Column("Gagné", lambda each: cells.amount(each.earned), "number"),
+    Column("Abonnements payés", "active", "number"),
+    Column("Abonnements partis", "leaving", "number"),
+)
+_COSTS: tuple[Column[MonthCosts], ...] = (
+    Column("Mois", lambda each: f"{each.month:%Y-%m}", "head"),
+    Column("SMS", lambda each: _write_cost(each.sms), "number"),
+    Column("Appels", lambda each: _write_cost(each.calls), "number"),
+    Column(
+        "E-mails", lambda each: cells.lines(_write_cost(each.mail_cost), cells.hint(each.mails)), "number"
+    ),
+    Column("Serveur", lambda each: _write_cost(each.server), "number"),
+    Column("Total", lambda each: _write_cost(each.total), "number"),
+)
+
+
+@area.page("/admin/activite", Access.OPERATOR)
+def show_activity() -> str:
+    """Show where people stop, by day and source, and by month what came in, who stays, and what it cost."""
+    form = Form.read_query(ActivityQuery)
+    with audited("activity.view", "activity") as work:
+        days, sources = read_steps(work.session, form.value.days)
+        months, costs = read_months(work.session), read_costs(work.session)
+    shown = [each for each in sorted(sources.items()) if max(each[1].values()) >= FEW]
+    blocks: list[Block] = [
+        Table("Argent par mois", _MONTHS, months, "Rien n’est encore dans le livre.", "Par mois"),
+        Table("Coûts par mois", _COSTS, costs, title="Ce que coûte un mois"),
+        Text(
+            "SMS et appels d’après nos estimations, e-mails par MAIL_PRICE, serveur par SERVER_MONTH_PRICE."
+        ),
+        Text(title="Où les gens s’arrêtent"),
+        Filter(form, [number_field("days", "Jours, 92 au plus", 31)]),
+        Table("Étapes par jour", _list_step_columns("Jour", _STEPS), [*days.items()]),
+        Table(
+            "Par provenance",
+            _list_step_columns("Provenance", ("first_page", "register")),
+            shown,
+            "Aucune provenance n’a été comptée cinq fois.",
+            "Par provenance",
+        ),
+    ]
+    return render_page("Activité", blocks, _ACTIVITY, form=form)

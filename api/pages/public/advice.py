@@ -6,6 +6,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 
+from api.admin.activity import count_step
 from api.models.watchability import Hindrance, is_unseen
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook, OutlookDesk
@@ -100,6 +101,8 @@ def _build_desk(answer: OutlookDesk) -> dict[str, Any]:
 def list_departments() -> ResponseReturnValue:
     """List all departments, or those that a search means; the form of a wish leads to its advice."""
     wanted, wish = request.args.get("place", ""), request.args.get("procedure", "")
+    if wanted or request.args.get("q"):
+        count_step("search")
     if not wanted:
         search = request.args.get("q", "")
         return _render_list(search, search_places(search), wish)

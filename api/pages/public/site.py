@@ -12,6 +12,7 @@ from flask import Response, current_app, render_template
 from werkzeug.routing import Rule
 
 import notifier
+from api.admin.activity import count_step
 from api.ground.errors import not_found
 from api.ground.translations import LANGUAGES
 from api.pages.area import Access, Area
@@ -23,7 +24,7 @@ from api.pages.choices import (
     list_procedures,
     write_slug,
 )
-from api.pages.context import build_public_url, write_date
+from api.pages.context import build_public_url, read_source, write_date
 from api.prefectures.queries import build_map_key, list_serving_desks, read_map
 from api.prefectures.schemas import SeenDesks, TileMap
 from api.web.languages import read_language
@@ -44,6 +45,7 @@ files = Area("open_web", __name__)
 @area.page("/", Access.PUBLIC)
 def show_home() -> str:
     """Show what the service is, and the form of a wish."""
+    count_step("first_page", read_source())
     sold = [plan for name, plan in plans().items() if name is not PlanName.NONE]
     return render_template(
         "home/home.html",

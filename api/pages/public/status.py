@@ -1,6 +1,9 @@
-"""Page of the service's state: the findings of GET /api/health in plain words."""
+"""Page of the service's state: the findings of GET /api/health in plain words, and the month by our own records."""
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, make_response, render_template
@@ -8,17 +11,21 @@ from flask_babel import LazyString, lazy_gettext
 
 from api.admin.health.findings import PartState
 from api.admin.health.live_report import Health, read_live_report
+from api.admin.incidents import list_part_troubles
 from api.ground.cache import answer_cache
+from api.models.base import session
 from api.pages.area import Access, Area, answer_live
 from api.pages.words import DOUBTED, classify_watch
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import TileMap
 from api.web.public_answers import read_cached
+from configs.ground.clock import clock
 from configs.ground.database_errors import is_away
 
 _l = lazy_gettext
 _ORDER = list(PartState)
 _KEPT = "public, max-age=5"
+_MONTH, _MONTH_SECONDS = timedelta(days=30), 300.0
 area = Area("status", __name__)
 
 
@@ -96,8 +103,41 @@ def _read_status() -> dict[str, Any]:
         "sends": _find_worst(SENDING, health) is PartState.OK,  # only then alerts leave as usual
         "parts": health.parts,  # as health names them
         "at": found.built_at,
+        "month": _read_month(),
         "doubted": _count_doubted(),  # departments without a sure answer
     }
+
+
+def _read_month() -> list[tuple[Service, int, float]] | None:
+    """Return how often each service was ill within thirty days, and for how many seconds in all.
+
+    None while neither Redis nor the database answers.
+    """
+    try:
+        found = json.loads(answer_cache().get("status-month", _build_month, _MONTH_SECONDS).body)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return None
+    return [(service, *each) for service, each in zip(SERVICES, found, strict=True)]
+
+
+def _build_month() -> bytes:
+    with session() as s:
+        troubles = list_part_troubles(s, clock() - _MONTH)
+    mine = ([span for part, *span in troubles if part in each.parts] for each in SERVICES)
+    return json.dumps([_sum_up(each) for each in mine]).encode()
+
+
+def _sum_up(spans: Iterable[Sequence[datetime]]) -> tuple[int, float]:
+    """Return the number of times in which at least one of the parts was ill, and their seconds; spans by begin."""
+    number, seconds, reached = 0, 0.0, None
+    for begin, end in spans:
+        if reached is None or begin > reached:
+            number, reached = number + 1, begin
+        seconds += max((end - reached).total_seconds(), 0)
+        reached = max(end, reached)
+    return number, seconds
 
 
 def _count_doubted() -> int:

@@ -17,6 +17,7 @@ from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import raise_troubles
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason, Publication
+from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel
 from api.pages.public.legal import list_versions, read_document, render_markdown
 from api.pages.public.status import SERVICES
@@ -25,7 +26,7 @@ from configs.ground.redis import open_redis
 from configs.world import retention
 from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
 from tests.clients import Browser
-from tests.factories import BOBIGNY, add_day, add_desk, make_delivery_figure, save_all, take_slots
+from tests.factories import BOBIGNY, add_day, add_desk, make_delivery_figure, save, save_all, take_slots
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("frozen", "redis_server")
@@ -209,6 +210,25 @@ def test_the_open_page_asks_for_the_same_part(find: Find, visitor: Browser) -> N
 def test_alerts_are_not_said_to_leave_while_a_provider_is_away(find: Find, visitor: Browser) -> None:
     find("providers")
     assert "L’envoi est perturbé" in visitor.get("/statut").text
+
+
+def test_the_month_is_told_by_our_records_and_what_they_cannot_see(find: Find, visitor: Browser) -> None:
+    """Two parts that are ill at once are one trouble of the service."""
+    find()
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    for subject, begin, lasts in (
+        ("workers", 3 * day, 2 * hour),
+        ("messages", 3 * day - hour, 3 * hour),
+        ("providers:x", 2 * day, hour),
+        ("planner", 40 * day, hour),
+    ):
+        at = clock() - begin
+        times = {"starts_at": at, "seen_at": at + lasts, "ends_at": at + lasts}
+        save(Incident(subject=subject, reason=IncidentReason.PART_DOWN, **times))
+    text = " ".join(visitor.get("/statut").text.split())
+    assert "Envoi des alertes2 troubles notés, 5 heures en tout" in text
+    assert text.count("aucun trouble noté") == len(SERVICES) - 1
+    assert "C’est une mesure, pas une promesse." in text
 
 
 def test_without_redis_and_database_it_still_answers(
