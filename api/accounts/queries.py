@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from api.accounts.schemas import Account
+from api.ground.errors import ApiError
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, Grant, User
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
@@ -65,6 +66,21 @@ def find_user(session: Session, email: str) -> User | None:
 def lock_user(session: Session, user_id: UUID) -> None:
     """Lock the user's row, so that two requests cannot both count and then both add."""
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+
+
+def find_suspension(session: Session, user_id: UUID) -> str | None:
+    """Return why an operator suspended an account, as its owner reads it; None where it is not."""
+    return session.scalar(sa.select(User.suspended_because).where(User.id == user_id))
+
+
+def ensure_not_suspended(session: Session, user_id: UUID) -> None:
+    """Refuse what a suspension stops: new and resumed alerts, orders. Call it once the user is locked.
+
+    Raises:
+        ApiError: 403.
+    """
+    if because := find_suspension(session, user_id):
+        raise ApiError(403, "account-suspended", f"an operator suspended this account: {because}")
 
 
 def find_former_user(session: Session, email: str) -> User | None:

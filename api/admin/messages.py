@@ -31,6 +31,7 @@ Part = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", min_length=1
 class DeadLetterQuery(MomentQuery):
     """Messages that failed for good in the last `hours`; `reason`: a part of the masked reason."""
 
+    user_id: UUID | None = None
     channel: Channel | None = None
     kind: Kind | None = None
     reason: Part | None = None

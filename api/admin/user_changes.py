@@ -1,11 +1,11 @@
-"""Changes to users by operators: their role, and grants that begin and end."""
+"""Changes to users by operators: their role, suspensions, and grants that begin and end."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 import notifier
 from api.accounts.queries import find_mailbox, has_confirmed_mailbox
@@ -13,16 +13,23 @@ from api.accounts.service import choose_length, report_move
 from api.admin.audit import Actor, write_instant
 from api.admin.users import describe_grants, get_user
 from api.alerts.plan_limits import pause_excess_alerts, start_plan
-from api.alerts.service import wake_alerts
+from api.alerts.service import record_desk_changes, wake_alerts
+from api.alerts.unwatched import record_unwatched
 from api.auth import factor_end
 from api.ground.errors import ApiError, not_found
+from api.ground.messages import write_message
 from api.ground.schemas import Body
+from api.models.alert import Alert
 from api.models.audit import ActorKind
+from api.models.base import new_id
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Grant, Role, User
+from api.payments.ledger.early_ends import end_all_plans
 from api.payments.ledger.subscriptions import request_cancellation
+from api.reports.reporters import end_reporting, resume_reporting
 from configs.ground.clock import clock
+from configs.world.desk import Text
 from configs.world.plan import PlanName
 
 SOURCE = "admin"
@@ -124,6 +131,58 @@ def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
             409, "factor-not-ending", "the second factor has ended, or somebody has kept it already"
         )
     return {"factorEndsAt": [write_instant(ends_at), None]}
+
+
+class Suspension(Body):
+    """Why an account is suspended, in words that its owner reads."""
+
+    reason: Annotated[Text, Field(max_length=300)]
+
+
+def suspend_user(session: Session, user_id: UUID, because: str) -> dict[str, Any]:
+    """Stop a user's alerts, reports and orders, and end what was paid: unused time goes back. The user is told.
+
+    Reading, invoices, withdrawal, export and deletion stay.
+
+    Raises:
+        ApiError: 404; 409, it is suspended already, or an operator's or nobody's account.
+    """
+    user, now = get_user(session, user_id, lock=True), clock()
+    if user.role is not Role.USER:
+        raise ApiError(
+            409, "not-a-user", "only accounts of users are suspended: change an operator's role first"
+        )
+    if user.suspended_at:
+        raise ApiError(409, "suspended-already", "this account is suspended already")
+    record_unwatched(session, user_id, now)
+    open_ones = sa.select(Alert).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    for alert in session.scalars(open_ones.options(selectinload(Alert.targets))).all():
+        alert.enabled, alert.awaits_watch = False, False
+        record_desk_changes(session, alert, "account suspended")
+    user.suspended_at, user.suspended_because = now, because
+    session.flush()
+    back = end_all_plans(session, user_id, now)
+    end_reporting(session, user_id, because, is_told=False)
+    params = {"reason": because, "refund": back}
+    write_message(session, user_id, "account_suspended", params, f"account-suspended:{new_id()}")
+    return {"suspendedAt": [None, write_instant(now)], "refund": back}
+
+
+def resume_user(session: Session, user_id: UUID) -> dict[str, Any]:
+    """Take a suspension back; the user is told, and resumes alerts and orders alone.
+
+    Raises:
+        ApiError: 404; 409, it is not suspended.
+    """
+    user = get_user(session, user_id, lock=True)
+    if user.suspended_at is None:
+        raise ApiError(409, "not-suspended", "this account is not suspended")
+    changed = {"suspendedAt": [write_instant(user.suspended_at), None]}
+    user.suspended_at = user.suspended_because = None
+    resume_reporting(session, user_id, is_told=False)
+    params = {"reason": None, "refund": 0}
+    write_message(session, user_id, "account_suspended", params, f"account-suspended:{new_id()}")
+    return changed
 
 
 def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> Grant:

@@ -1,21 +1,28 @@
 """Users and their grants as operators find them, and the alerts of all users, which operators pause and resume."""
 
-from typing import Any
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import find_former_user, find_mailbox, find_user, read_account
-from api.accounts.schemas import Account, Email
+from api.accounts.schemas import Account
 from api.admin.audit import shorten_address
 from api.alerts.service import toggle_alert
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.ground.paging import Found, PageQuery, apply_filter, read_page
 from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
-from api.models.user import Grant, Role, User
+from api.models.contact_lookup import find_contact
+from api.models.payment import Payment
+from api.models.user import Channel, Grant, Role, User
+from api.payments.declarations.schemas import find_number
+from configs.ground.addresses import email_address, phone_number
+from configs.world.desk import Text
 
 
 class UserQuery(PageQuery):
@@ -24,14 +31,21 @@ class UserQuery(PageQuery):
     role: Role | None = None
 
 
-class UserSearch(Body):
-    """Search by a whole address, in any spelling: a part would let operators read addresses by trying."""
+def _check_whole(text: str) -> str:
+    return email_address(text) if "@" in text else text
 
-    email: Email
+
+class UserSearch(Body):
+    """Search by a whole address, a phone number, or the number of an order: a part would let operators read them."""
+
+    wanted: Annotated[Text, Field(min_length=6, max_length=255), AfterValidator(_check_whole)]
 
 
 class UserDetails(Account):
     """An account as its owner sees it, with what operators need. Support sees addresses shortened."""
+
+    suspended_at: datetime | None
+    suspended_because: str | None
 
     role: Role
     open_alerts: int
@@ -44,10 +58,16 @@ def list_users(session: Session, wanted: UserQuery) -> Found[User]:
     return Found(*read_page(session, query, User.id, wanted))
 
 
-def search_users(session: Session, email: str) -> list[User]:
-    """Return the user who has an address, and the one who had it a few days ago."""
-    users = (find(session, email) for find in (find_user, find_former_user))
-    return [user for user in users if user]
+def search_users(session: Session, text: str) -> list[User]:
+    """Return the user who has an address, and the one who had it a few days ago; or whose number or order it is."""
+    if "@" in text:
+        users = (find(session, text) for find in (find_user, find_former_user))
+        return [user for user in users if user]
+    ids = set(session.scalars(sa.select(Payment.user_id).where(Payment.order_number == find_number(text))))
+    with suppress(ValueError):
+        contact = find_contact(session, Channel.SMS, phone_number(text))
+        ids.add(contact.user_id if contact else None)
+    return [session.get_one(User, each) for each in ids if each]
 
 
 def get_user(session: Session, user_id: UUID, *, lock: bool = False) -> User:
@@ -74,6 +94,7 @@ def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
     if not full:
         account = {name: shorten_address(name, value) for name, value in account.items()}
     alerts = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    account |= {"suspended_at": user.suspended_at, "suspended_because": user.suspended_because}
     return UserDetails(**account, role=user.role, open_alerts=session.scalar(alerts) or 0)
 
 

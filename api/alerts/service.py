@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 import notifier
-from api.accounts.queries import find_entitlement, lock_user
+from api.accounts.queries import ensure_not_suspended, find_entitlement, lock_user
 from api.alerts.calls import change_voice
 from api.alerts.fair_use import (
     check_alert_count,
@@ -128,6 +128,7 @@ def create_alert(
     """
     found.check()
     lock_user(session, user_id)
+    ensure_not_suspended(session, user_id)
     begun = sa.update(User).where(User.id == user_id, User.wished_page.is_not(None))
     session.execute(begun.values(wished_page=None))
     if found.must_wait:
@@ -196,6 +197,8 @@ def switch_alert(session: Session, user_id: UUID, alert_id: UUID, *, enabled: bo
 
 
 def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
+    if enabled:
+        ensure_not_suspended(session, alert.user_id)
     is_free = enabled and is_free_to_enable(session, alert)
     if is_free and not alert.awaits_watch:
         check_waiting_count(session, alert.user_id, is_free=True)
@@ -249,6 +252,7 @@ def open_again(session: Session, alert: Alert) -> None:
     Raises:
         ApiError: as for `reopen_alert`.
     """
+    ensure_not_suspended(session, alert.user_id)
     check_alert_count(session, alert.user_id)
     if alert.awaits_watch or alert.is_free:
         check_waiting_count(session, alert.user_id, is_free=alert.is_free)

@@ -108,6 +108,9 @@ class User(Base):
     recovery_hashes: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     # When a lost second factor ends, unless somebody objects (api/auth/factor_end.py).
     factor_ends_at: Mapped[datetime | None]
+    # Since when an operator has its alerts, reports and orders stopped, and why, as its owner reads it.
+    suspended_at: Mapped[datetime | None]
+    suspended_because: Mapped[str | None]
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     # Where the wish of its registration goes on, a target of api/pages/lost_sessions.py: until an alert is created.
     wished_page: Mapped[str | None]
@@ -166,6 +169,7 @@ class User(Base):
             "(quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until", name="quiet_hours"
         ),
         sa.CheckConstraint("calls_from <> calls_until", name="call_hours"),
+        sa.CheckConstraint("(suspended_at IS NULL) = (suspended_because IS NULL)", name="suspension"),
     )
 
     @validates("email")

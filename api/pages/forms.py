@@ -56,6 +56,10 @@ _WORDS: dict[str, LazyString] = {
     "wrong-proof": _l("Ce mot de passe ou ce code est faux."),
     "code-needed": _l("Écrivez aussi le code de votre application."),
     "address-taken": _l("Cette adresse appartient à un autre compte."),
+    "account-suspended": _l(
+        "Votre compte est suspendu : alertes, signalements et commandes sont arrêtés. Vos factures, vos droits et vos"
+        " données restent accessibles."
+    ),
     "not-found": _l("Ce que vous cherchez n’existe plus."),
 }
 _REFUSED = _l("Cette demande n’a pas été acceptée.")

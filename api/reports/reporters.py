@@ -19,18 +19,20 @@ def name_reporter(session: Session, user_id: UUID) -> None:
     _decide(session, user_id, named_at=clock(), ended_at=None, ended_because=None)
 
 
-def end_reporting(session: Session, user_id: UUID, because: str) -> None:
+def end_reporting(session: Session, user_id: UUID, because: str, *, is_told: bool = True) -> None:
     """Take no more reports of a person, who is told, and from others the trust that the person's looks gave them."""
     _decide(session, user_id, named_at=None, ended_at=clock(), ended_because=because)
     of_person = sa.or_(Vouch.user_id == user_id, Vouch.voucher_id == user_id)
     session.execute(sa.delete(Vouch).where(of_person))
-    write_message(session, user_id, _DECIDED, {"reason": because}, f"{_DECIDED}:{new_id()}")
+    if is_told:
+        write_message(session, user_id, _DECIDED, {"reason": because}, f"{_DECIDED}:{new_id()}")
 
 
-def resume_reporting(session: Session, user_id: UUID) -> None:
+def resume_reporting(session: Session, user_id: UUID, *, is_told: bool = True) -> None:
     """Take reports of a person again, who is told; trust begins anew."""
     _decide(session, user_id, named_at=None, ended_at=None, ended_because=None)
-    write_message(session, user_id, _DECIDED, {"reason": None}, f"{_DECIDED}:{new_id()}")
+    if is_told:
+        write_message(session, user_id, _DECIDED, {"reason": None}, f"{_DECIDED}:{new_id()}")
 
 
 def _decide(session: Session, user_id: UUID, **columns: object) -> None:

@@ -9,12 +9,15 @@ from api.admin.desk_orders import Reason
 from api.admin.user_changes import (
     LONGEST_GRANT,
     NewGrant,
+    Suspension,
     describe_grant,
     end_factor,
     end_grant,
     give_grant,
     keep_factor,
+    resume_user,
     send_return_mail,
+    suspend_user,
 )
 from api.admin.users import UserDetails, describe_grants, get_grant, read_user
 from api.auth.factor_end import ASKED, WAITING_TIME
@@ -48,6 +51,67 @@ _FACTOR_TEXTS: Texts = {
     "admins-only": "C’est le compte d’un opérateur : seul un administrateur peut le demander.",
     "factor-not-ending": "Le second facteur a déjà pris fin, ou quelqu’un l’a déjà gardé.",
 }
+
+
+_SUSPENSION_TEXTS: Texts = {
+    **REASON_TEXTS,
+    "not-a-user": "Seul un compte d’utilisateur peut être suspendu : changez d’abord son rôle.",
+    "suspended-already": "Ce compte est déjà suspendu.",
+    "not-suspended": "Ce compte n’est plus suspendu.",
+}
+
+
+def _describe_suspension(id: UUID) -> Confirmation:
+    account = _read_account(id)
+    return Confirmation(
+        title="Suspendre ce compte ?",
+        effects=(
+            "Ses alertes, ses signalements et ses commandes s’arrêtent maintenant.",
+            "Ce qu’il a payé prend fin : l’argent des jours restants est rendu, l’abonnement ne renouvelle plus.",
+            "Il peut toujours se connecter, lire, télécharger ses factures et ses données, se rétracter, supprimer.",
+            "Un message lui dit la raison, et comment s’y opposer.",
+        ),
+        button="Suspendre ce compte",
+        back=url_for("admin.show_user", id=id),
+        subject=account.email,
+        subject_label="Pour confirmer, recopiez l’adresse",
+        fields=(
+            Field(
+                "reason",
+                "Raison",
+                hint="La personne la lit telle quelle.",
+                is_required=True,
+                attributes={"maxlength": "300"},
+            ),
+        ),
+        texts=_SUSPENSION_TEXTS,
+    )
+
+
+def _suspend(wanted: Suspension, id: UUID) -> str:
+    with audited("user.suspend", "user", id) as work:
+        work.changes.update(suspend_user(work.session, id, wanted.reason))
+    return "Ce compte est suspendu."
+
+
+def _describe_resumption(id: UUID) -> Confirmation:
+    _read_account(id)
+    return Confirmation(
+        title="Lever la suspension ?",
+        effects=(
+            "La personne peut de nouveau commander, signaler et reprendre ses alertes : elle le fait elle-même.",
+            "Ce qui a été remboursé le reste. Un message le lui dit.",
+        ),
+        button="Lever la suspension",
+        back=url_for("admin.show_user", id=id),
+        texts=_SUSPENSION_TEXTS,
+    )
+
+
+def _resume(_: NoFields, id: UUID) -> str:
+    with audited("user.resume", "user", id) as work:
+        work.changes.update(resume_user(work.session, id))
+    return "La suspension est levée."
 
 
 def _describe_gift(id: UUID) -> Confirmation:
@@ -204,6 +268,15 @@ add_action(
     _send_return_mail,
     access=Access.PROVEN_ADMIN,
 )
+add_action(
+    f"{ONE}/suspension",
+    "suspend_user",
+    _describe_suspension,
+    _suspend,
+    form=Suspension,
+    access=Access.PROVEN_ADMIN,
+)
+add_action(f"{ONE}/suspension/fin", "resume_user", _describe_resumption, _resume, access=Access.PROVEN_ADMIN)
 add_action(
     f"{ONE}/second-facteur/fin",
     "end_factor",

@@ -55,8 +55,8 @@ _SOURCES: dict[str, str] = {
     "organisation": "par son organisation",
 }
 _SEARCH_TEXTS: Texts = {
-    ("email", "missing"): "Écrivez l’adresse.",
-    ("email", "email"): "Écrivez l’adresse entière.",
+    ("wanted", rule): "Écrivez une adresse entière, un numéro de téléphone ou celui d’une commande."
+    for rule in ("missing", "email", "string_too_short")
 }
 _COLUMNS: tuple[Column[User], ...] = (
     Column(
@@ -76,9 +76,9 @@ def _offer_search(form: Form[UserSearch] | None = None) -> list[Block]:
         "admin/_search.html",
         form=form or Form(UserSearch),
         url=url_for("admin.find_users"),
-        name="email",
-        label="Adresse e-mail entière",
-        hint="Elle n’apparaît dans aucune adresse de page ni aucun journal.",
+        name="wanted",
+        label="Adresse e-mail entière, numéro de téléphone ou de commande",
+        hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
     )
     return [search]
 
@@ -106,8 +106,8 @@ def find_users() -> ResponseReturnValue:
     form, users = Form.read(UserSearch, _SEARCH_TEXTS), list[User]()
     if not form.errors:
         with audited("users.search", "user") as work:
-            users = search_users(work.session, form.value.email)
-            work.changes["searched"] = shorten_email(form.value.email)
+            users = search_users(work.session, form.value.wanted)
+            work.changes["searched"] = shorten_email(form.value.wanted)
             work.note_seen(each.id for each in users)
     every = Text(cells.link("Tous les utilisateurs", "admin.list_users"))
     found = Table("Utilisateurs", _COLUMNS, users, _EMPTY)
@@ -174,6 +174,10 @@ def _list_facts(account: UserDetails) -> list[tuple[Cell, object]]:
         ("Formule souhaitée", account.wished_plan or False),
         ("Alertes ouvertes", account.open_alerts),
         ("Rôle", _ROLES[account.role]),
+        (
+            "Suspendu",
+            account.suspended_at is not None and cells.lines(account.suspended_at, account.suspended_because),
+        ),
         ("Second facteur", cells.row(account.totp_enabled, ends)),
         ("Temps non surveillé", "remboursé" if account.outage_credit == "refund" else "rendu en temps"),
         ("Langue, fuseau", f"{account.language}, {account.time_zone}"),
@@ -193,11 +197,16 @@ def _list_actions(account: UserDetails) -> list[Cell]:
         cells.link("Ses paiements", "admin.list_payments", userId=account.id),
         cells.link("Ses alertes", "admin.list_alerts", userId=account.id),
         cells.link("Ses messages", "admin.list_messages", userId=account.id),
+        cells.link("Ses messages échoués", "admin.list_dead_letters", userId=account.id),
         cells.link("Ses signalements", "admin.show_reporter", **at),
     ]
     if cells.is_admin():
         actions.append(cells.second_button("Donner une formule", "admin.ask_give_grant", **at))
         actions.append(cells.second_button("Changer le rôle", "admin.ask_change_role", **at))
+        if account.suspended_at:
+            actions.append(cells.second_button("Lever la suspension", "admin.ask_resume_user", **at))
+        else:
+            actions.append(cells.second_button("Suspendre", "admin.ask_suspend_user", **at))
         if account.former_email:
             actions.append(
                 cells.second_button("Renvoyer le lien de reprise", "admin.ask_send_return_mail", **at)

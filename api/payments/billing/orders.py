@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import find_mailbox, lock_user
+from api.accounts.queries import ensure_not_suspended, find_mailbox, lock_user
 from api.alerts.fair_use import fair_use_alerts
 from api.alerts.schemas import NewAlert
 from api.alerts.wishes import ResolvedWish, check_wish, find_user_standings
@@ -88,6 +88,7 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
             or too many orders are open; 422, the order is not asked to begin at once, and would.
     """
     lock_user(session, user_id)
+    ensure_not_suspended(session, user_id)
     _check_address(session, user_id)
     user, now = session.get_one(User, user_id, populate_existing=True), clock()
     name, consent = PlanName(wish.plan), _read_consent(session, user_id, wish, now)

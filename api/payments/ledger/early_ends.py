@@ -164,6 +164,22 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int
     return back
 
 
+def end_all_plans(session: Session, user_id: UUID, now: datetime) -> int:
+    """End what a locked user has paid for, and renew nothing; return the cents that go back for the time left."""
+    running = (
+        sa.select(Payment.id, Payment.subscription_id)
+        .join(Grant, Grant.payment_id == Payment.id)
+        .where(Payment.user_id == user_id, Grant.ends_at > now, Payment.status == PaymentStatus.COMPLETED)
+    )
+    paid = session.execute(running.distinct().order_by(Payment.id)).all()
+    back = sum(shorten_paid_time(session, lock_payment(session, each.id), now) for each in paid)
+    goes_on = Subscription.user_id == user_id, Subscription.ended_at.is_(None)
+    for subscription_id in session.scalars(sa.select(Subscription.id).where(*goes_on)).all():
+        request_cancellation(session, subscription_id, now)
+        end_grace(session, subscription_id, now)
+    return back
+
+
 def quote_ends(session: Session, payments: Iterable[Payment], ends: datetime | None) -> Counter[UUID]:
     """Return how many cents of which payment would go back now if the plans of these ended at `ends`.
 

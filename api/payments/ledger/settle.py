@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import find_entitlement
+from api.accounts.queries import find_entitlement, find_suspension
 from api.alerts.health_consent import note_ordered_consent
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
@@ -240,6 +240,8 @@ def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:
     """
     if order.user_id is None or order.consented_at is None:
         return False
+    if find_suspension(session, order.user_id):  # its page at Checkout was open
+        return True
     held = find_entitlement(session, order.user_id, now).plan.name
     if rank_plan(held) > rank_plan(order.plan):
         return True

@@ -83,7 +83,8 @@ PAGES = {
         admin-reporter-end {_REPORTER}/arret · admin-reporter-resume {_REPORTER}/reprise
         admin-detection /admin/detections/{{detection}} · admin-user {_USER} · admin-user-factor-end {_USER}/second-facteur/fin
         admin-user-factor-keep {_USER}/second-facteur/garder · admin-user-grant {_USER}/formule
-        admin-user-grant-end {_USER}/formules/{{grant}}/fin · admin-user-role {_USER}/role
+        admin-user-grant-end {_USER}/formules/{{grant}}/fin · admin-user-role {_USER}/role · admin-user-suspend {_USER}/suspension
+        admin-user-resume {_USER}/suspension/fin
         admin-user-return {_USER}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
         admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
         admin-candidate {_CANDIDATE} · admin-candidate-accept {_CANDIDATE}/acceptation

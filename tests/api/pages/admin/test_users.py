@@ -10,8 +10,11 @@ from flask import Flask
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue
 from api.models.audit import AuditEntry
+from api.models.base import session
+from api.models.contact_lookup import claim_address
 from api.models.desk import DeskChange
 from api.models.notification import Notification, State
+from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.prefectures.answer_figures import find_first_month
@@ -20,6 +23,8 @@ from configs.ground.proofs import new_key
 from configs.world.plan import PlanName
 from tests import factories
 from tests.api.pages.admin.conftest import act, audit, read_role
+from tests.api.payments.invoices.documents import pay
+from tests.api.payments.shop import Shop, get_payment, list_grants
 from tests.api.world import Door
 from tests.clients import Browser, seat_operator, sign_in
 from tests.in_turn import in_turn
@@ -42,7 +47,7 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
 ) -> None:
     factories.add_account("somebody@example.org")
     admin.get(USERS)
-    page = admin.send(SEARCH, email="CAMILLE@example.org")
+    page = admin.send(SEARCH, wanted="CAMILLE@example.org")
     assert admin.status == 200
     assert factories.EMAIL in page.text
     assert "somebody@" not in page.text
@@ -59,10 +64,67 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
 @in_turn("email", ["", "camille@", "camille@exa", "  ", "a\0b@example.org", "x" * 300])
 def test_a_search_for_a_part_of_an_address_says_so(admin: Browser, email: str) -> None:
     admin.get(USERS)
-    page = admin.send(SEARCH, email=email)
+    page = admin.send(SEARCH, wanted=email)
     assert admin.status == 422
     assert page.title.startswith("Erreur")
     assert not [each for each in audit("users.search") if "searched" in each.changes]
+
+
+def test_a_user_is_found_by_number_and_by_order(admin: Browser, camille_id: UUID) -> None:
+    with session() as s:
+        contact = Contact(
+            user_id=camille_id, channel=Channel.SMS, address="+33612345678", verified_at=clock()
+        )
+        s.add(contact)
+        claim_address(s, contact)
+    number = factories.get(Payment, pay(camille_id)).order_number
+    admin.get(USERS)
+    for text in ("06 12 34 56 78", number, f"commande {number}"):
+        assert write_address(camille_id) in admin.send(SEARCH, wanted=text).html, text
+    assert "Aucun compte ne correspond." in admin.send(SEARCH, wanted="06 12 34 56 79").text
+
+
+def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
+    shop: Shop, app: Flask, camille_id: UUID
+) -> None:
+    desk_id = factories.BOBIGNY
+    factories.add_desk(desk_id)
+    alert_id = factories.add_alert(camille_id, AlertTarget(desk_id=desk_id))
+    payment_id = shop.buy(camille_id)
+    shop.clock.shift(3600)
+    admin, camille = seat_operator(app), Browser(app)
+    camille.give_login(camille_id)
+    admin.get(f"{write_address(camille_id)}/suspension")
+    assert "se rétracter, supprimer" in admin.page.text
+    page = act(
+        admin,
+        f"{write_address(camille_id)}/suspension",
+        reason="Commandes pour d’autres <b>",
+        typed=factories.EMAIL,
+    )
+    assert "Ce compte est suspendu." in page
+    shop.deliver()
+    assert not factories.get(Alert, alert_id).enabled
+    assert get_payment(payment_id).refunded_cents > 0
+    assert [grant for grant in list_grants(camille_id) if grant.ends_at > clock()] == []
+    (told,) = factories.rows(Notification, Notification.kind == "account_suspended")
+    assert told.params["reason"] == "Commandes pour d’autres <b>"
+    shown = camille.get("/dashboard").text
+    assert "Votre compte est suspendu" in shown
+    assert "Commandes pour d’autres <b>" in shown
+    person = sign_in(app, camille_id)
+    assert person.patch(f"/api/alerts/{alert_id}/toggle").status_code == 403
+    assert person.get("/api/billing/history").status_code == 200
+    assert "suspendu" in act(
+        admin, f"{write_address(camille_id)}/suspension", reason="x", typed=factories.EMAIL
+    )
+    assert "La suspension est levée." in act(admin, f"{write_address(camille_id)}/suspension/fin")
+    assert "Votre compte est suspendu" not in camille.get("/dashboard").text
+    assert [each.action for each in rows_of_suspension()] == ["user.suspend", "user.resume"]
+
+
+def rows_of_suspension() -> list[AuditEntry]:
+    return factories.rows(AuditEntry, AuditEntry.action.in_(["user.suspend", "user.resume"]))
 
 
 def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
@@ -77,7 +139,7 @@ def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
         Contact, Contact.user_id == camille_id, former_address="Left@example.org", moved_at=clock()
     )
     admin.get(USERS)
-    assert write_address(camille_id) in admin.send(SEARCH, email="left@example.org").html
+    assert write_address(camille_id) in admin.send(SEARCH, wanted="left@example.org").html
     assert path in admin.get(write_address(camille_id)).html
     assert "Left@example.org" in admin.get(path).text
     admin.send("/lien-de-reprise")
@@ -183,7 +245,7 @@ def test_a_plan_that_has_not_begun_is_removed_under_its_own_user_only(
 def test_support_sees_no_address_in_any_field_and_no_actions(support: Browser, camille_id: UUID) -> None:
     grant = hold(camille_id)
     support.get(USERS)
-    page = support.send(SEARCH, email=factories.EMAIL)
+    page = support.send(SEARCH, wanted=factories.EMAIL)
     assert "c…@example.org" in page.text
     assert factories.EMAIL not in page.text
     page = support.get(write_address(camille_id))
