@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import write_to_admins
+from api.admin import announcements
 from api.admin.health import dead_mans_switch, watch
 from api.alerts import appointment_reminders, appointments, false_alarms, plan_limits
 from api.alerts.notifications import weekly_summaries
@@ -97,6 +98,12 @@ def pause_excess_alerts() -> Counts:
         "pause_excess_alerts", users, lambda user: write_once(plan_limits.pause_excess_alerts, user)
     )
     return {"users": done, "failed": failed}
+
+
+@job(every=MINUTE)
+def send_announcements() -> Counts:
+    """Write the announcements that operators started to their next people."""
+    return announcements.send_announcements()
 
 
 @job(every=HOUR)

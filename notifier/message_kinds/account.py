@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import load_only
 
 from api.models.alert import Alert
+from api.models.announcement import Announcement
 from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.login import CONFIRMATION_CODE_SECONDS
@@ -14,6 +15,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.addresses import digest, shorten_address
 from configs.ground.encryption import decrypt
+from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import (
     LINK_SECONDS,
     PASSWORD_RESET_SECONDS,
@@ -206,7 +208,32 @@ def _name_tested(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext({"where": name_place(alert.targets[0]), "name": alert.name})
 
 
+def _announce(due: DueMessage) -> TemplateContext | Skip:
+    """Return the words of an operator's announcement. Params: `announcement`, its id; `is_test`: to the operator."""
+    found = due.session.get(Announcement, UUID(due.params["announcement"]))
+    if found is None or (found.stopped_at and not due.params.get("is_test")):
+        return Skip(State.EXPIRED, "the announcement was stopped")
+    title, *paragraphs = found.choose_text(due.language)
+    return TemplateContext({"title": title, "paragraphs": paragraphs, "url": account_page("dashboard")})
+
+
+def _say_suspended(due: DueMessage) -> TemplateContext:
+    """Return why the account is suspended, what goes back, and where to object. Params: `reason`; None: over."""
+    reason, back = due.params["reason"], due.params["refund"]
+    values = {
+        "reason": reason,
+        "refund": write_amount(back, due.language) if back else "",
+        "support_email": settings().support_email or "",
+        "url": account_page("contact" if reason else "dashboard"),
+    }
+    return TemplateContext(values)
+
+
 KINDS = {
+    # Of the service: needed without a consent, as new terms are (L.224-25-26 Code de la consommation).
+    "announcement": MessageKind(to=CONFIRMED_MAIL, values=_announce),
+    "news": MessageKind(to=CONFIRMED_MAIL, values=_announce, group=MessageGroup.NEWS),
+    "account_suspended": MessageKind(to=ANY_MAIL, values=_say_suspended, notice_link="/dashboard"),
     "account_exists": MessageKind(
         to=CONFIRMED_MAIL, values=lambda _due: TemplateContext({"url": str(settings().frontend_url)})
     ),

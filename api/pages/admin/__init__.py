@@ -3,6 +3,7 @@
 from api.pages.admin import (  # noqa: F401
     accounting,
     alerts,
+    announcements,
     candidates,
     desks,
     figures,

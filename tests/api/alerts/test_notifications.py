@@ -122,7 +122,7 @@ POINTLESS = {
     "acknowledged before", "alert changed", "alert waits already", "already verified", "an alert waits again", "answered already",
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
     "long after the call", "not decided any more", "nothing waits any more", "number changed meanwhile", "published already", "quiet hours outlast it", "request deleted", "slots not seen lately",
-    "the appointment is over", "the days of grace are over", "the password was changed meanwhile", "the change was made, ended or replaced", "the desk is not watched any more",
+    "the announcement was stopped", "the appointment is over", "the days of grace are over", "the password was changed meanwhile", "the change was made, ended or replaced", "the desk is not watched any more",
     "the organisation helps the person no more",
     "the plan goes on, or ended otherwise", "the reminder was moved", "the second factor was kept, or has ended", "the trouble was not told", "the week is over",
     "too old to be edited", "watched again",

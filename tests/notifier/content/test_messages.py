@@ -79,6 +79,8 @@ ALERT_WEEK: dict[str, Any] = {
     "desks": [DESK_WEEK, DESK_WEEK | {"openings": 0}],
 }  # fmt: skip
 STOP_PAGE = "rdvpriority.fr/alertes"
+ANNOUNCED = {"title": "Nos conditions changent", "paragraphs": ["Le 1er mars.", "Vous pouvez partir sans frais."],
+    "url": "http://localhost:3000/dashboard"}  # fmt: skip
 OWN_FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "answers": ANSWERS, "sms_stop_page": STOP_PAGE,
         "slots_page": SLOTS_PAGE, "look_page": LOOK_PAGE},
@@ -99,6 +101,10 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
         "city": "Paris", "is_tomorrow": False},
     "look_requested": {"spot": SPOTS[0], "hour": "10 h 42", "city": "Paris", "look_page": LOOK_PAGE},
+    "announcement": ANNOUNCED,
+    "news": ANNOUNCED,
+    "account_suspended": {"reason": "des commandes faites pour d’autres", "refund": "12,50 €",
+        "support_email": "aide@example.org", "url": "http://localhost:3000/contact"},
     "reports_decided": {"reason": "des places que personne n’a vues", "support_email": "aide@example.org",
         "url": "http://localhost:3000/contact"},
     "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},

@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 from werkzeug.test import TestResponse
 
+from api.admin.announcements import count_people
+from api.models.announcement import Announcement
 from api.models.audit import ActorKind, AuditEntry
+from api.models.base import session
 from api.models.login import Login
 from api.models.user import Role
 from api.pages.area import Access
@@ -14,7 +17,7 @@ from tests.api.pages.walk import addresses
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
 from tests.clients import Browser
-from tests.factories import add_incident, change, give_role, rows
+from tests.factories import add_incident, change, give_role, rows, save
 from tests.in_turn import in_turn
 
 # What filters of operators' lists are called.
@@ -57,6 +60,9 @@ ROWS = {
     "admin.list_declarations": ("declarations.list", "declaration", None),
     "admin.list_differences": ("payment-differences.list", "payment-difference", None),
     "admin.list_totals": ("invoice-totals.export", "invoice", None),
+    "admin.list_announcements": ("announcements.list", "announcement", None),
+    "admin.show_announcement": ("announcement.view", "announcement", "{announcement}"),
+    "admin.show_activity": ("activity.view", "activity", None),
     "admin.send_sales_journal": ("sales-journal.export", "invoice", None),
     "admin.send_totals": ("invoice-totals.export", "invoice", None),
     "admin.list_events": ("stripe-events.list", "stripe-event", None),
@@ -76,6 +82,10 @@ def staff(population: Population) -> Population:
     for role in (Role.SUPPORT, Role.ADMIN):
         give_role(population.users[role.value], role)
     population.ids["trouble"] = str(add_incident())
+    row = Announcement(is_news=False, texts={"fr": ["Titre", "Texte."]}, created_at=clock())
+    population.ids["announcement"] = str(save(row).id)
+    with session() as s:
+        population.ids["people"] = str(count_people(s, row))
     population.ids["support"] = str(population.users["support"])
     return population
 
@@ -171,7 +181,7 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
     change(Login, proven_at=clock() - timedelta(hours=1))
     pages = addresses.list_operator_addresses(staff.app)
     asked = [each for each in pages if read_access(staff, each) in proven]
-    assert len(asked) == 10
+    assert len(asked) == 13
     for endpoint in asked:
         answer = admin.client.get(addresses.fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         assert answer.headers["Location"].startswith(f"/prove?next={endpoint}"), endpoint
