@@ -268,7 +268,7 @@ def test_a_number_that_was_lost_after_the_match_is_not_called(
     [
         ("fr", "1 créneau est ouvert", "fr-FR"),
         ("ar", "موعد واحد متاح", "arb"),
-        ("de", "créneau est ouvert", "fr-FR"),
+        ("zh", "有 1 个名额开放", "cmn-CN"),
     ],
 )
 def test_the_words_travel_with_the_call_in_a_language_that_can_be_spoken_and_name_no_procedure(

@@ -59,13 +59,17 @@ _call_report_seconds = Constant("CALL_REPORT_SECONDS", 240.0)
 # hears nothing.
 _SILENCE_MILLISECONDS = 2500
 _LONGEST_WORDS = 700  # characters: a document that travels with a call has 4,000 at most, and `&` counts five
-# The voice is Twilio's default of the language; of Arabic it has none but this one.
+# The voice is Twilio's default of the language; of Arabic it has none but this one, of Chinese and Hindi none for sure.
 _VOICES: Mapping[str, dict[str, str]] = {
     "fr": {"language": "fr-FR"},
     "en": {"language": "en-GB"},
     "es": {"language": "es-ES"},
     "pt": {"language": "pt-PT"},
     "ar": {"language": "arb", "voice": "Polly.Zeina"},
+    "de": {"language": "de-DE"},
+    "ru": {"language": "ru-RU"},
+    "zh": {"language": "cmn-CN", "voice": "Polly.Zhiyu"},
+    "hi": {"language": "hi-IN", "voice": "Polly.Aditi"},
 }
 _DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at most
 

@@ -255,7 +255,8 @@ def test_a_summary_stands_above_the_french_text_which_stays_whole(language: str,
     made = render(kind, "email", language, context)
     assert made.text.endswith(alone.text.removeprefix(made.text.partition("\n")[0]))
     assert len(made.text) > len(alone.text)
-    assert f'lang="{language}" dir="rtl"' in made.html
+    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    assert f'lang="{language}" dir="{direction}"' in made.html
 
 
 def test_previews_keep_the_capitals_of_names_and_months() -> None:
