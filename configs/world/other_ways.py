@@ -16,11 +16,17 @@ Link = Annotated[Text, Field(pattern=r"^https://")]
 
 
 class Words(Strict):
-    """A text: pages in other languages have the English one."""
+    """A text in each language of the pages."""
 
     fr: Text
     en: Text
     ar: Text
+    es: Text
+    pt: Text
+    de: Text
+    ru: Text
+    zh: Text
+    hi: Text
 
 
 class OtherWay(Words):
