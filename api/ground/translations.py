@@ -5,6 +5,7 @@ binds (`law.pot`: order, withdrawal, end of a contract) is in no catalogue but t
 has read a translation: other languages have the French text with the English one beside it.
 """
 
+import re
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,11 @@ LANGUAGES = {code: name for code, name in MESSAGE_LANGUAGES.items() if code in _
 _ENGLISH = "en"
 _BESIDE = "fr-en"  # English, but for what binds
 _TEXTS = Path(__file__).parents[1] / "pages" / "texts"
+_BETWEEN = " · "
+_WRITTEN_BESIDE = re.compile(
+    rf"\u2068([^\u2068\u2069]*?){_BETWEEN}([^\u2068\u2069]*)\u2069"
+)  # by `put_beside`
+_PLAIN = ("<title", "<option", "<textarea")  # their text has no tags
 
 
 def mark(text: str) -> str:
@@ -36,7 +42,23 @@ def translate(text: str, language: str) -> str:
 
 def put_beside(french: str, english: str) -> str:
     """Return what binds with its English translation, in its own direction of writing."""
-    return f"\N{FIRST STRONG ISOLATE}{french} · {english}\N{POP DIRECTIONAL ISOLATE}"
+    return f"\N{FIRST STRONG ISOLATE}{french}{_BETWEEN}{english}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def mark_languages(page: str) -> str:
+    """Return a page that names the language of what binds and of its translation, for who has pages read aloud."""
+    return _WRITTEN_BESIDE.sub(_mark_language, page)
+
+
+def _mark_language(found: re.Match[str]) -> str:
+    tag = found.string[found.string.rfind("<", 0, found.start()) : found.start()]
+    if ">" not in tag or tag.startswith(_PLAIN):
+        return found[0]  # an attribute, or a text that cannot say it
+    french, english = (
+        f'<span lang="{language}">{text}</span>'
+        for language, text in zip((FRENCH, _ENGLISH), found.groups(), strict=True)
+    )
+    return put_beside(french, english)
 
 
 def load_translations(language: str) -> Translations:

@@ -10,12 +10,15 @@ from flask_babel import gettext as _
 
 from api.ground.cache import digest_body
 from api.ground.errors import ApiError
+from api.ground.translations import mark_languages
 from api.pages.cookies import check_visitor_token, comes_from_elsewhere, lead_to, require_login, require_proof
 from api.pages.headers import forbid_keeping, keep_for_everybody
 from api.pages.lost_sessions import require_operator
 from api.web.auth import current_identity
 from api.web.doors import Door, declare_door, read_mark
+from api.web.languages import read_language
 from api.web.rate_limits import count_stranger
+from configs.ground.text import FRENCH_AND_ENGLISH
 
 View = Callable[..., ResponseReturnValue]
 
@@ -111,11 +114,11 @@ def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unc
     @wraps(view)
     def run(**arguments: object) -> Response:
         if access is Access.LINK:  # `g.access` stays unset: no cookie is read, and no form carries a token
-            return forbid_keeping(make_response(view(**arguments)))
+            return forbid_keeping(_answer(view(**arguments)))
         g.access, g.is_polled = access, polled
         request.max_content_length = read_mark("largest", default=None) or request.max_content_length
         if access is Access.PUBLIC:
-            return keep_for_everybody(make_response(view(**arguments)))
+            return keep_for_everybody(_answer(view(**arguments)))
         is_form = request.method == "POST" and not without_token
         if is_form:
             _check_form(is_personal=is_personal)
@@ -127,10 +130,19 @@ def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unc
             return forbid_keeping(make_response(_ask_to_confirm()))
         if access in _PROVEN:
             require_proof()
-        return forbid_keeping(make_response(view(**arguments)))
+        return forbid_keeping(_answer(view(**arguments)))
 
     vars(run).update(access=access, is_personal=is_personal, polled=polled)
     return run
+
+
+def _answer(made: ResponseReturnValue) -> Response:
+    """Return the page; what binds says its language where that is not the page's."""
+    response = make_response(made)
+    is_page = response.mimetype == "text/html" and not response.content_encoding
+    if is_page and read_language() not in FRENCH_AND_ENGLISH:
+        response.set_data(mark_languages(response.get_data(as_text=True)))
+    return response
 
 
 def _ask_to_confirm() -> ResponseReturnValue:
