@@ -20,6 +20,7 @@ _READ_WISH = "prefecture=nanterre_92&procedure=titre-sejour"  # by people, and o
 _ORDER = "/formule/commande?plan=URGENCE_7J"
 _USER, _CANDIDATE = "/admin/utilisateurs/{user}", "/admin/pages-proposees/{candidate}"
 _REPORTER, _HOUSE = "/admin/signalements/{camille}", "/admin/organisations/{organisation}"
+_WORDS = "/admin/annonces/{announcement}"
 _HOST = f"/admin/sites/{WATCHED_HOST}"
 _DESK = f"/admin/guichets/{WATCHED}"
 
@@ -84,7 +85,8 @@ PAGES = {
         admin-detection /admin/detections/{{detection}} · admin-user {_USER} · admin-user-factor-end {_USER}/second-facteur/fin
         admin-user-factor-keep {_USER}/second-facteur/garder · admin-user-grant {_USER}/formule
         admin-user-grant-end {_USER}/formules/{{grant}}/fin · admin-user-role {_USER}/role · admin-user-suspend {_USER}/suspension
-        admin-user-resume {_USER}/suspension/fin
+        admin-user-resume {_USER}/suspension/fin · admin-announcement {_WORDS} · admin-announcement-try {_WORDS}/essai
+        admin-announcement-start {_WORDS}/envoi · admin-announcement-stop {_WORDS}/arret
         admin-user-return {_USER}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
         admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
         admin-candidate {_CANDIDATE} · admin-candidate-accept {_CANDIDATE}/acceptation

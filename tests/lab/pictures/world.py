@@ -8,6 +8,8 @@ from random import Random
 
 import sqlalchemy as sa
 
+from api.models.announcement import Announcement
+from configs.ground.clock import clock
 from configs.ground.signing import (
     CancelOrder,
     ConfirmCancellation,
@@ -55,6 +57,8 @@ def write_rows() -> dict[str, str]:
         "confirm": ConfirmDeclaration(payment),
     }
     ids |= {"payment": payment, "invoice": invoice, "candidate": factories.add_candidate()}
+    texts = {"fr": ["Nos conditions changent", "Elles valent à partir du 1er mars."]}
+    ids["announcement"] = factories.save(Announcement(is_news=False, texts=texts, created_at=clock())).id
     ids |= {"detection": DETECTION, "grant": GRANT, "user": CUSTOMER}
     tokens = {name: write_token(link) for name, link in links.items()}
     return {name: str(each) for name, each in ids.items()} | tokens | {"event": EVENT}
