@@ -101,7 +101,8 @@ class ColumnRules:
 
 RULES: Mapping[str, ColumnRules] = {
     "users": ColumnRules(
-        stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
+        stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at"
+        " suspended_at suspended_because",
         given="password_hash language wished_plan wished_page registered_from",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
         " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until declined_channels"

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.desk import DeskChange
 from api.models.notification import Notification, State
-from api.models.payment import Payment
+from api.models.payment import Payment, Subscription
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.prefectures.answer_figures import find_first_month
@@ -25,8 +25,9 @@ from tests import factories
 from tests.api.pages.admin.conftest import act, audit, read_role
 from tests.api.payments.invoices.documents import pay
 from tests.api.payments.shop import Shop, get_payment, list_grants
+from tests.api.payments.till import Till
 from tests.api.world import Door
-from tests.clients import Browser, seat_operator, sign_in
+from tests.clients import Browser, problem, seat_operator, sign_in
 from tests.in_turn import in_turn
 from tests.waiting import at_once
 
@@ -84,13 +85,15 @@ def test_a_user_is_found_by_number_and_by_order(admin: Browser, camille_id: UUID
     assert "Aucun compte ne correspond." in admin.send(SEARCH, wanted="06 12 34 56 79").text
 
 
+@pytest.mark.parametrize("name", [PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL])
 def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
-    shop: Shop, app: Flask, camille_id: UUID
+    shop: Shop, app: Flask, camille_id: UUID, name: PlanName
 ) -> None:
+    """A page of Checkout that was open is paid in vain: the money goes back."""
     desk_id = factories.BOBIGNY
     factories.add_desk(desk_id)
     alert_id = factories.add_alert(camille_id, AlertTarget(desk_id=desk_id))
-    payment_id = shop.buy(camille_id)
+    payment_id, open_order = shop.buy(camille_id, name), shop.order(camille_id, name)
     shop.clock.shift(3600)
     admin, camille = seat_operator(app), Browser(app)
     camille.give_login(camille_id)
@@ -103,9 +106,13 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
         typed=factories.EMAIL,
     )
     assert "Ce compte est suspendu." in page
+    shop.control.pay(open_order.session_id)
     shop.deliver()
     assert not factories.get(Alert, alert_id).enabled
-    assert get_payment(payment_id).refunded_cents > 0
+    assert 0 < get_payment(payment_id).refunded_cents < get_payment(payment_id).amount_cents
+    late = get_payment(open_order.payment_id)
+    assert late.refunded_cents == late.amount_cents > 0
+    assert all(each.ended_at or each.cancel_wanted_at for each in factories.rows(Subscription))
     assert [grant for grant in list_grants(camille_id) if grant.ends_at > clock()] == []
     (told,) = factories.rows(Notification, Notification.kind == "account_suspended")
     assert told.params["reason"] == "Commandes pour d’autres <b>"
@@ -114,6 +121,9 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
     assert "Commandes pour d’autres <b>" in shown
     person = sign_in(app, camille_id)
     assert person.patch(f"/api/alerts/{alert_id}/toggle").status_code == 403
+    assert problem(Till(shop, person).order(name)) == (403, "account-suspended")
+    look = {"deskId": factories.PEOPLE_S, "kind": "none"}
+    assert problem(person.post("/api/reports", look)) == (403, "reporting-ended")
     assert person.get("/api/billing/history").status_code == 200
     assert "suspendu" in act(
         admin, f"{write_address(camille_id)}/suspension", reason="x", typed=factories.EMAIL
