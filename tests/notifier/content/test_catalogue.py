@@ -45,6 +45,7 @@ pytestmark = pytest.mark.xdist_group("texts")  # templates are compiled once by 
 _SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/api#sendmessage
 # What binds is French, with English for its readers, below a summary in each other language.
 _BINDING = {"order", "renewal_soon", "cancelled", "withdrawal_received", "withdrawn", "cancel_noticed"}
+_TYPED = {"announcement", "news"}  # whose title an operator types in each language
 _OURS = re.compile(
     r"RDVPriority|Telegram|Stripe|SMS|STOP\b:?|\S*://\S*|\S+@\S+|%\w+%|e-?mail|/unlink", re.IGNORECASE
 )
@@ -175,7 +176,7 @@ def test_no_two_languages_say_the_same(kind: str) -> None:
         said = {each: parts(make(kind, each, channel)) for each in spoken}
         lines = {each: own_lines(kind, each, channel) for each in spoken}
         for one, other in combinations(spoken, 2):
-            for name in said[one]:
+            for name in said[one].keys() - ({"subject"} if kind in _TYPED else set()):
                 assert said[one][name] != said[other][name], (kind, channel, name, one, other)
             assert not lines[one] & lines[other], (kind, channel, one, other)
 
