@@ -1,10 +1,11 @@
 """Commands of `flask`.
 
 `admin EMAIL` makes the first admin, who makes the others by pages. `grant EMAIL PLAN` gives a plan by hand: bought ones
-come from Stripe. `transfer PAYMENT CENTS NOTE` writes down a refund that left by a bank transfer. `bounces` decides
-about contacts that too many answers would end at once. `forget` repeats deletions: a restore of an earlier instant
-brings deleted accounts back. `push-keys` draws the pair of keys of web push. `rekey` brings encrypted columns and
-look-up hashes under the newest keys.
+come from Stripe. `transfer PAYMENT CENTS NOTE` writes down a refund that left by a bank transfer; `received INVOICE
+CENTS NOTE` that an organisation's transfer came, or that it owes less. `bounces` decides about contacts that too many
+answers would end at once. `forget` repeats deletions: a restore of an earlier instant brings deleted accounts back.
+`push-keys` draws the pair of keys of web push. `rekey` brings encrypted columns and look-up hashes under the newest
+keys.
 """
 
 from collections.abc import Iterator
@@ -30,10 +31,12 @@ from api.models.key_renewal import count_stale_rows, renew_tables
 from api.models.payment import Payment
 from api.models.provider_event import ProviderEvent, is_held
 from api.models.user import Role, User
+from api.payments.gateway.errors import StripeAway
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import record_transfer
 from api.payments.ledger.stripe_ids import read_id
+from api.payments.organisations.service import record_received
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away, passes
@@ -168,6 +171,26 @@ def _write_transfer(named: str, cents: int, note: str) -> str:
         record_audit(work, "payment.transfer", "payment", payment_id)
         left = read_balances(s, payment_id).unordered
         return f"{cents} cents of payment {named} left by a transfer; {left} cents are still owed"
+
+
+@click.command("received")
+@click.argument("invoice", metavar="INVOICE")
+@click.argument("cents", type=click.IntRange(1))
+@click.argument("note")
+@click.option(
+    "--waive", is_flag=True, help="No money came: so many of the cents are not due, and NOTE says why."
+)
+def received_command(invoice: str, cents: int, note: str, *, waive: bool) -> None:
+    """Write that CENTS, all that is due of an organisation's INVOICE (a number), came by transfer; NOTE: its words."""
+    with refusing("nothing was written", "", "redis_url"):
+        try:
+            payment_id = record_received(invoice, cents, waives=waive)
+        except (ApiError, StripeAway) as error:
+            raise click.ClickException(f"nothing was written: {error}") from None
+        with session() as s:
+            work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"amount": cents, "note": note})
+            record_audit(work, "payment.waive" if waive else "payment.received", "payment", payment_id)
+    click.echo(f"{invoice}: {cents} cents {'are not due' if waive else 'came'}")
 
 
 @click.command("bounces")

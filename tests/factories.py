@@ -30,10 +30,12 @@ from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import NO_ACCOUNT, Channel, Contact, Grant, Role, User
 from api.organisations.service import list_versions
 from api.payments.ledger.book import post_paid
+from api.payments.organisations.bills import write_bill
+from api.payments.organisations.use import price_hours
 from configs.ground.clock import clock
 from configs.world.booking_address import parse_booking_address
 from configs.world.desk import Outcome
-from configs.world.plan import PlanName
+from configs.world.plan import OrganisationPrices, PlanName
 from tests.browser_keys import browser_address
 
 Row = TypeVar("Row")
@@ -171,6 +173,17 @@ def add_organisation(owner_id: UUID, **columns: Any) -> Organisation:
     made = save(Organisation(**known | columns))
     save(Member(organisation_id=made.id, user_id=owner_id, role=MemberRole.OWNER, joined_at=clock()))
     return made
+
+
+def add_bill(organisation_id: UUID, owner_id: UUID) -> UUID:
+    """Have an organisation pay from now on, and write the bill of a person's day; return the payment."""
+    terms = {"firm_terms_version": "2026-12-01", "firm_terms_accepted_by": owner_id}
+    times = {"billed_since": clock(), "billed_until": clock(), "free_until": clock() + 30 * DAY}
+    change(Organisation, Organisation.id == organisation_id, **terms, **times)
+    use = price_hours(OrganisationPrices(since=clock().date(), day_cents=50), {1: 24}, {})
+    with session() as s:
+        row = s.get_one(Organisation, organisation_id, with_for_update=True)
+        return write_bill(s, row, use, clock() - DAY, clock()).id
 
 
 def add_beneficiary(organisation_id: UUID, **columns: Any) -> UUID:

@@ -13,7 +13,7 @@ from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import get_open, record_desk_changes
 from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, read_limits
-from api.alerts.unwatched import record_unwatched
+from api.alerts.unwatched import record_watching
 from api.alerts.wishes import resolve_wish
 from api.ground.errors import invalid
 from api.ground.messages import ask_catch_up_later
@@ -65,7 +65,7 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
         check_waiting_count(session, alert.user_id, is_free=is_free)
     if enabled and not is_free:
         check_plan(session, alert.user_id, found.place.id, besides=alert.id)
-    record_unwatched(session, alert.user_id, clock())
+    record_watching(session, alert.user_id)
     record_desk_changes(session, alert, "alert changed")
     if not goes_on:
         alert.watched_since = clock()

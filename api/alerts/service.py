@@ -21,7 +21,7 @@ from api.alerts.health_consent import note_health_consent
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, select_waiting
-from api.alerts.unwatched import record_unwatched
+from api.alerts.unwatched import record_watching
 from api.alerts.wishes import ResolvedWish, is_free_to_enable, resolve_wish
 from api.ground.errors import ApiError, not_found
 from api.ground.messages import ask_catch_up_later, write_message
@@ -204,7 +204,7 @@ def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
         check_waiting_count(session, alert.user_id, is_free=True)
     if enabled and not is_free:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
-    record_unwatched(session, alert.user_id, clock())
+    record_watching(session, alert.user_id)
     alert.enabled, alert.awaits_watch, alert.is_free = enabled, False, is_free
     alert.watched_since = clock()
     record_desk_changes(session, alert, "alert enabled" if enabled else "alert paused")
@@ -225,7 +225,7 @@ def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
 def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
     """Close an alert; a closed one keeps its reason."""
     if alert.closed_at is None:
-        record_unwatched(session, alert.user_id, clock())
+        record_watching(session, alert.user_id)
         alert.closed_at, alert.closed_because = clock(), because
         if alert.consented_at:
             erase_health_texts(session, alert.user_id)

@@ -43,6 +43,7 @@ from api.payments.invoices.issuing import issue_due, make_due_files
 from api.payments.ledger import grants, notices, watch_credits, withdrawal_rules
 from api.payments.ledger.book import close_period, list_ended_periods
 from api.payments.ledger.watch_gaps import list_watched_users
+from api.payments.organisations import bills
 from api.prefectures import delivery_figures as deliveries
 from api.prefectures import desk_days
 from api.privacy import export_files as exports
@@ -123,9 +124,13 @@ def end_lost_factors() -> Counts:
 
 @job(every=HOUR)
 def end_organisations() -> Counts:
-    """Delete whom an organisation helps no more, and what is left of one that has ended; tell ends of grants."""
+    """Delete whom an organisation helps no more, and what is left of one that has ended; tell ends of grants.
+
+    What was used is invoiced before: afterwards no member is left to be told.
+    """
     write_once(ends.warn_grant_ends)
-    return ends.carry_out_ends()
+    unbilled, counts = bills.bill_organisations()["failed"], ends.carry_out_ends()
+    return counts | {"failed": counts["failed"] + unbilled}
 
 
 @job(every=DAY)
@@ -296,6 +301,7 @@ apply_declarations = _job(
     declarations.apply_due_declarations, "apply_declarations", every=MINUTE, queue=PAYMENTS
 )
 check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
+bill_organisations = _job(bills.bill_organisations, every=5 * MINUTE, queue=PAYMENTS)
 tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
 remind_of_appointments = _mails(
     appointment_reminders.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True

@@ -215,7 +215,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": _READ,
         "reader": (  # without where it is
             "SELECT (id, name, kind, created_at, opened_at, granted_until, needs_second_factor, contract_version,"
-            " contract_accepted_at, ends_at, ends_because, ended_at)"
+            " contract_accepted_at, ends_at, ends_because, ended_at, billed_since, free_until, billed_until, pauses_at)"
         ),
     },
     "organisation_members": {
@@ -226,6 +226,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL, "background": _KEEP, "crawler": f"SELECT ({_HELP})", "notifier": f"SELECT ({_HELP})",
         "reader": f"SELECT ({_HELP}, created_at)",
     },
+    "watched_days": {"api": _CHANGE, "background": _ALL, "reader": _READ},
     "organisation_keys": {
         "api": _CHANGE, "background": _DROP,
         "reader": "SELECT (id, organisation_id, scopes, created_at, last_used_at, ended_at)",
@@ -269,7 +270,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
         "reader": (  # without the client's name
             "SELECT (id, user_id, plan, amount_cents, currency, refunded_cents, lost_cents, status, created_at,"
-            " paid_at, refunded_at, subscription_id, terms_version, consented_at, alert_id, synced_at, order_mail_at)"
+            " paid_at, refunded_at, subscription_id, terms_version, consented_at, alert_id, synced_at, order_mail_at,"
+            " organisation_id, used_from, used_until, due_at)"
         ),
     },
     "declarations": {

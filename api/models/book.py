@@ -20,6 +20,7 @@ class Account(StrEnum):
     OWED = "owed"  # to the person: a refund that is ordered, an outage that waits for an invoice
     DISPUTED = "disputed"  # held back by the bank
     LOST = "lost"  # kept by the bank
+    DUE = "due"  # by an organisation: invoiced, and not paid yet
 
 
 class BookKind(StrEnum):
@@ -39,6 +40,8 @@ class BookKind(StrEnum):
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
     DISPUTE_CLOSED = "dispute_closed"  # without a loss
+    BILLED = "billed"  # an organisation used it: earned, and due
+    WAIVED = "waived"  # an operator corrected what is due
 
 
 class BookTransaction(Base):

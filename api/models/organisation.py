@@ -1,6 +1,6 @@
 """Organisations that help people who wait: their members, and the people helped there."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -76,6 +76,16 @@ class Organisation(Base):
     ends_because: Mapped[OrganisationEnd | None] = mapped_column(enum_column(OrganisationEnd, "ends_because"))
     end_reason: Mapped[str | None]  # in an operator's words
     ended_at: Mapped[datetime | None]  # when they were gone
+    # Money, where plans.yaml has prices (api/payments/organisations): an owner accepted the terms for firms. From then
+    # on `granted_until` moves on by itself, and what is used after `free_until`, an operator's grant, is paid.
+    billed_since: Mapped[datetime | None]
+    free_until: Mapped[datetime | None]
+    firm_terms_version: Mapped[str | None]
+    firm_terms_accepted_by: Mapped[UUID | None]  # a user's id, as of the contract
+    purchase_order: Mapped[str | None]  # text for invoices
+    billed_until: Mapped[datetime | None]  # up to here what was used is on an invoice
+    most_watched: Mapped[int | None]  # people at once, beyond whom a new one waits; an owner's choice
+    pauses_at: Mapped[datetime | None]  # an invoice is not paid: `granted_until` moves on no more
 
     __table_args__ = (
         sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
@@ -90,6 +100,14 @@ class Organisation(Base):
             "(ends_at IS NULL) = (ends_because IS NULL) AND (ended_at IS NULL OR ends_at IS NOT NULL)",
             name="ends_with_reason",
         ),
+        sa.CheckConstraint(
+            "(billed_since IS NULL) = (firm_terms_version IS NULL)"
+            " AND (billed_since IS NULL) = (firm_terms_accepted_by IS NULL)"
+            " AND (billed_since IS NULL) = (free_until IS NULL) AND (billed_since IS NULL) = (billed_until IS NULL)",
+            name="billed",
+        ),
+        sa.CheckConstraint("most_watched > 0", name="most_watched"),
+        sa.CheckConstraint("length(purchase_order) <= 50", name="purchase_order_length"),
         sa.Index(
             "ix_organisations_ends_at",
             "ends_at",
@@ -175,6 +193,8 @@ class Beneficiary(Base):
     consented_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]  # the person said no, or stopped
     ends_at: Mapped[datetime | None]  # a member ended the help: NOTICE_PERIOD after the person was told
+    measured_until: Mapped[datetime | None]  # up to here its hours are in `watched_days`
+    placed_at: Mapped[datetime | None]  # since when it is one of the `most_watched`
 
     __table_args__ = (
         sa.UniqueConstraint("organisation_id", "reference"),
@@ -186,3 +206,16 @@ class Beneficiary(Base):
     def is_reached(self) -> bool:
         """Return whether messages may go to the person's own contacts."""
         return self.consented_at is not None and self.stopped_at is None
+
+
+class WatchedDay(Base):
+    """Hours of a day in Paris in which a person was watched for, by the reference: what an organisation pays."""
+
+    __tablename__ = "watched_days"
+
+    organisation_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    reference: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    hours: Mapped[int]  # bit n: the hour that begins n hours after midnight; a day has 23 to 25

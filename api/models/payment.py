@@ -97,7 +97,10 @@ class Subscription(Base):
 
 
 class Payment(Base):
-    """An order, or the renewal of a subscription. It outlives its user's account."""
+    """An order, the renewal of a subscription, or what an organisation used in a month. It outlives its user's account.
+
+    An organisation's has no user, and a day on which it is due.
+    """
 
     __tablename__ = "payments"
 
@@ -135,6 +138,12 @@ class Payment(Base):
     client_name: Mapped[str | None]  # for its invoices, where the user gave one
     # Who paid, by Stripe's id: a person may be several customers there. Moves to `former_customers` with the account.
     stripe_customer_id: Mapped[str | None]
+    organisation_id: Mapped[UUID | None] = mapped_column(
+        sa.ForeignKey("organisations.id", ondelete="SET NULL")
+    )
+    used_from: Mapped[datetime | None]
+    used_until: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
 
     @property
     def number(self) -> str:
@@ -153,6 +162,11 @@ class Payment(Base):
         sa.CheckConstraint("amount_cents >= 0", name="amount"),
         sa.CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded"),
         sa.CheckConstraint("(consent IS NULL) = (consented_at IS NULL)", name="consent"),
+        sa.CheckConstraint(
+            "num_nonnulls(used_from, used_until, due_at) IN (0, 3) AND (user_id IS NULL OR due_at IS NULL)",
+            name="use",
+        ),
+        sa.UniqueConstraint("organisation_id", "used_from"),
         sa.Index("ix_payments_user_id_id", "user_id", "id"),
         sa.Index("ix_payments_status_id", "status", "id"),
         sa.Index("ix_payments_unmailed", "id", postgresql_where=sa.text(_UNMAILED)),

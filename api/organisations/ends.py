@@ -4,6 +4,7 @@ Ended for abuse an organisation stops at once; its people have that time.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from api.alerts.service import wake_alerts
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.ground.separate_parts import do_each
+from api.models.alert import Alert
 from api.models.base import read_once
 from api.models.base import session as open_session
 from api.models.organisation import (
@@ -32,13 +34,46 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
 _GRANT_ENDS = "grant_ends"  # a word of the kind `organisation_news`
+_FOR_OWNERS = (_GRANT_ENDS, "billed", "bill_due", "limit")
 
 
 def apply_grant(session: Session, organisation: Organisation) -> None:
-    """Have the grants of its people end when the organisation's does; alerts follow after the commit."""
-    mine = sa.select(Beneficiary.user_id).where(Beneficiary.organisation_id == organisation.id)
-    for user_id in session.scalars(mine.order_by(Beneficiary.user_id)).all():
-        set_grant_end(session, user_id, find_grant_end(organisation))
+    """Have the grants of its people end when the organisation's does; alerts follow after the commit.
+
+    Where an owner limits how many are watched at once, one beyond waits without a grant. The organisation is locked.
+    """
+    waiting = place_watched(session, organisation) if organisation.most_watched else set()
+    now, ends = clock(), find_grant_end(organisation)
+    runs = (Grant.user_id == Beneficiary.user_id, Grant.source == GRANT_SOURCE, Grant.ends_at > now)
+    mine = sa.select(Beneficiary.user_id, Grant.ends_at).outerjoin(Grant, sa.and_(*runs))
+    mine = mine.where(Beneficiary.organisation_id == organisation.id)
+    known: dict[UUID, datetime | None] = dict(session.execute(mine.order_by(Beneficiary.user_id)).all())
+    for user_id, until in known.items():
+        wanted = now if user_id in waiting else ends
+        if wanted != until and (until or wanted > now):
+            set_grant_end(session, user_id, wanted)
+
+
+def place_watched(session: Session, organisation: Organisation) -> set[UUID]:
+    """Give free places to people with an alert that checks watch, the one that waited longest first; return the others.
+
+    A place is free once its person has no such alert any more. Before a limit is set all who have one have a place, so
+    that nobody is dropped.
+    """
+    watched = (Alert.user_id == Beneficiary.user_id, Alert.enabled, Alert.closed_at.is_(None), ~Alert.is_free)
+    since = sa.select(sa.func.min(Alert.watched_since)).where(*watched).scalar_subquery()
+    mine = sa.select(Beneficiary, since).where(Beneficiary.organisation_id == organisation.id)
+    session.flush()
+    found = session.execute(mine.order_by(since, Beneficiary.reference))
+    rows: list[tuple[Beneficiary, datetime | None]] = [(person, begins) for person, begins in found]
+    for person, begins in rows:
+        person.placed_at = None if begins is None else person.placed_at
+    left = (organisation.most_watched or len(rows)) - sum(person.placed_at is not None for person, _ in rows)
+    wanting = [person for person, begins in rows if begins is not None and person.placed_at is None]
+    for person in wanting[: max(left, 0)]:
+        person.placed_at = clock()
+    session.flush()
+    return {each.user_id for each in wanting[max(left, 0) :]}
 
 
 def find_grant_end(organisation: Organisation) -> datetime:
@@ -130,18 +165,20 @@ def keep_organisation(session: Session, organisation: Organisation) -> None:
     tell_members(session, organisation, "kept")
 
 
-def tell_members(session: Session, organisation: Organisation, what: str) -> None:
+def tell_members(
+    session: Session, organisation: Organisation, what: str, subject: str = "", **more: Any
+) -> None:
     """Write to each member what became of the organisation; `what` is a word of the kind `organisation_news`.
 
-    That the grant ends is for owners, once per end.
+    That the grant ends is for owners, once per end; so is what they pay, once per `subject`, with `more` params.
     """
     ends = organisation.ends_at or organisation.granted_until
     params = {"what": what, "organisation": organisation.name, "reason": organisation.end_reason or ""}
-    params |= {"ends": ends.isoformat()} if ends else {}
+    params |= ({"ends": ends.isoformat()} if ends else {}) | more
     joined = sa.select(Member.user_id).where(Member.organisation_id == organisation.id)
-    if what == _GRANT_ENDS:
+    if what in _FOR_OWNERS:
         joined = joined.where(Member.role == MemberRole.OWNER)
-    moment = params.get("ends") if what == _GRANT_ENDS else f"{clock():%Y-%m-%d}"
+    moment = subject or (params.get("ends") if what == _GRANT_ENDS else f"{clock():%Y-%m-%d}")
     for user_id in session.scalars(joined.order_by(Member.id)).all():
         if user_id:
             key = f"organisation_{what}:{organisation.id}:{moment}:{user_id}"
@@ -171,6 +208,7 @@ def warn_grant_ends(session: Session) -> None:
     """Tell the owners of organisations whose grant is over in less than NOTICE_PERIOD."""
     soon = Organisation.granted_until.between(clock(), clock() + NOTICE_PERIOD)
     query = sa.select(Organisation).where(soon, Organisation.ends_at.is_(None))
+    query = query.where(Organisation.billed_since.is_(None))  # the others are told what is due
     for each in session.scalars(query.order_by(Organisation.id)).all():
         tell_members(session, each, _GRANT_ENDS)
 

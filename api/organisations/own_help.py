@@ -16,6 +16,7 @@ from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.passwords import hash_new_password
 from api.alerts.health_consent import note_health_consent
 from api.alerts.service import get_owned, switch_alert, wake_alerts
+from api.alerts.unwatched import record_watching
 from api.ground.errors import ApiError, ensure_found
 from api.ground.limit_counters import hit_limit
 from api.ground.messages import write_message
@@ -162,6 +163,7 @@ def take_over(token: str, wish: TakeOver) -> None:
         give_consent(contact, _PLACE)
         contact.verified_at, contact.enabled, contact.state = now, True, ContactState.OK
         _tell_caseworkers(s, found, "person_taken_over")
+        record_watching(s, user.id)
         s.delete(found.person)
         user.email, user.role, user.password_hash, user.last_used_at = address, Role.USER, password_hash, now
         try:

@@ -30,7 +30,7 @@ from api.models.contact_lookup import hash_address, lock_messages
 from api.models.organisation import NOTICE_PERIOD, Beneficiary, Member, MemberRole, Organisation, Told
 from api.models.user import NO_ACCOUNT, Channel, Contact, Role, User
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
-from api.organisations.ends import build_grant, find_grant_end, has_contact, tell_end
+from api.organisations.ends import apply_grant, build_grant, find_grant_end, has_contact, tell_end
 from api.organisations.schemas import NewPerson, PersonChange
 from api.organisations.service import WAITING, count_people, list_versions, organisation_people
 from configs.ground.clock import clock
@@ -258,6 +258,7 @@ def add_alert(session: Session, caller: Caller, person_id: UUID, wish: NewAlert)
         ApiError: 403; 404; as `take_wish`.
     """
     find_person(session, caller, person_id, Right.HELP)
+    _follow_limit(session, caller)
     wish = wish.model_copy(update=_NOT_OF_PEOPLE)
     found = resolve_wish(session, wish)
     if list_revealing(found.targets):
@@ -265,7 +266,14 @@ def add_alert(session: Session, caller: Caller, person_id: UUID, wish: NewAlert)
         _await_consent(alert)
     else:
         alert = take_wish(session, person_id, wish)
+    _follow_limit(session, caller)
     note_act(session, caller, "person.alert", "person", person_id, alert=str(alert.id))
+
+
+def _follow_limit(session: Session, caller: Caller) -> None:
+    """Give and take places before and after an alert begins, where an owner limits how many people have one."""
+    if caller.organisation.most_watched:
+        apply_grant(session, lock_organisation(session, caller))
 
 
 def add_first_alert(session: Session, caller: Caller, person_id: UUID, wish: NewAlert) -> None:
@@ -273,7 +281,7 @@ def add_first_alert(session: Session, caller: Caller, person_id: UUID, wish: New
 
     It raises as `add_alert` does, and is written with the next flush.
     """
-    if not caller.organisation.is_open(clock()):
+    if caller.organisation.most_watched or not caller.organisation.is_open(clock()):
         add_alert(session, caller, person_id, wish)
         return
     found = resolve_wish(session, wish.model_copy(update=_NOT_OF_PEOPLE))
@@ -306,8 +314,10 @@ def switch_person_alert(
     if enabled and needs_consent(get_owned(session, person_id, alert_id)):
         detail = "what this alert waits for reveals health: the person agrees, by the link in our message"
         raise ApiError(409, "health-consent", detail)
+    _follow_limit(session, caller)
     note_act(session, caller, "person.alert", "person", person_id, alert=str(alert_id), enabled=enabled)
     switch_alert(session, person_id, alert_id, enabled=enabled)
+    _follow_limit(session, caller)
 
 
 def end_person_alert(session: Session, caller: Caller, person_id: UUID, alert_id: UUID) -> None:

@@ -96,6 +96,7 @@ def open_organisation(session: Session, row: Organisation, wish: Opening) -> dic
         raise invalid(FieldError(path="until", rule="too_far", detail=detail))
     before = row.granted_until
     row.opened_at, row.granted_until = row.opened_at or now, until
+    row.free_until = until if row.billed_since else None  # the job moves the other on
     session.flush()
     apply_grant(session, row)
     tell_members(session, row, "opened")

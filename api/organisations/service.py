@@ -18,13 +18,14 @@ from api.organisations.callers import Caller, Right, find_member, lock_organisat
 from api.organisations.schemas import Acceptance, NewOrganisation, OrganisationChange
 from configs.ground.clock import clock
 from configs.settings import Constant
+from configs.world.plan import find_organisation_prices
 
 REQUESTS = "3 per day"  # of one person
 WAITING = 2  # members, and people, of an organisation that no operator has opened
 organisation_members = Constant("ORGANISATION_MEMBERS", 50)
 organisation_people = Constant("ORGANISATION_PEOPLE", 500)
-# The contract by version, a date, with the legal texts: the French text binds, and versions stay
-CONTRACTS = Path(__file__).parents[1] / "pages" / "public" / "documents" / "organisations"
+# Contract and terms by version, a date, with the legal texts: the French text binds, and versions stay
+_DOCUMENTS = Path(__file__).parents[1] / "pages" / "public" / "documents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ class Membership:
     people: int
     most_people: int
     newest_contract: str
+    has_money: bool  # what is used has a price, or had one
 
 
-@lru_cache(maxsize=1)
-def list_versions() -> list[str]:
-    """Return the versions of the contract, the newest first."""
-    return sorted((each.name for each in CONTRACTS.iterdir() if each.is_dir()), reverse=True)
+@lru_cache
+def list_versions(folder: str = "organisations") -> list[str]:
+    """Return the versions of the contract, or of another document, the newest first."""
+    return sorted((each.name for each in (_DOCUMENTS / folder).iterdir() if each.is_dir()), reverse=True)
 
 
 def ask_for_organisation(session: Session, user_id: UUID, wish: NewOrganisation) -> Organisation:
@@ -71,7 +73,8 @@ def find_membership(session: Session, user_id: UUID) -> Membership | None:
         return None
     row = session.get_one(Organisation, member.organisation_id)
     most = organisation_people() if row.opened_at else WAITING
-    return Membership(member, row, count_people(session, row), most, list_versions()[0])
+    has_money = row.billed_since is not None or find_organisation_prices(clock().date()) is not None
+    return Membership(member, row, count_people(session, row), most, list_versions()[0], has_money)
 
 
 def count_people(session: Session, organisation: Organisation) -> int:

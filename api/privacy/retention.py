@@ -24,7 +24,7 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
-from api.models.organisation import NOTICE_PERIOD, Member, Organisation
+from api.models.organisation import NOTICE_PERIOD, Member, Organisation, WatchedDay
 from api.models.organisation_access import OrganisationKey, Webhook, WebhookDelivery
 from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
@@ -195,6 +195,9 @@ RULES: dict[str, Rule] = {
     "drifts": _TROUBLES,
     # Organisations
     "organisations": Dropped(lambda now: Organisation.ended_at < now - 5 * _YEAR),  # as claims
+    "watched_days": Dropped(
+        lambda now: WatchedDay.day < (now - 2 * _YEAR).date()
+    ),  # their sums are on invoices
     "organisation_members": Dropped(_is_old_invitation),  # the others as long as the membership lasts
     "beneficiaries": OwnedBy("users"),
     "organisation_keys": Dropped(lambda now: OrganisationKey.ended_at < now - _YEAR),

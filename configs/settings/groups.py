@@ -129,6 +129,7 @@ class CrawlingSettings(CommonSettings):
     ants_token: Key | None = None
     granted_tokens: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ()
     prefectures_dir: Path = PREFECTURES
+    plans_file: Path | None = None
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
     agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
@@ -240,6 +241,7 @@ class LegalNames(BaseSettings):
     seller_vat: _OneLine | None = None
     seller_vat_percent: Decimal = Field(Decimal(20), ge=0, le=100)
     seller_registration: _OneLine | None = None
+    seller_iban: _OneLine | None = None
     publisher: _OneLine | None = None
     host_company: _OneLine | None = None
     mediator: Annotated[_OneLine, checked(split_mediator)] | None = None

@@ -1,5 +1,6 @@
-"""The plans that are sold, as plans.yaml says."""
+"""The plans that are sold, and what organisations pay, as plans.yaml says."""
 
+from datetime import date
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.ground.strict_model import Strict
+from configs.ground.strict_model import IsoDate, Strict
 from configs.ground.strict_yaml import ConfigFileError, check, read_document
+from configs.settings import settings
 from configs.world.desk import Whole
 
 PLANS = Path(__file__).parent / "plans.yaml"
@@ -55,14 +57,18 @@ class Plan(Strict):
     channels: frozenset[Channel]
 
 
-@lru_cache(maxsize=1)
 def plans() -> dict[PlanName, Plan]:
     """Return the plans by name, read at the first call.
 
     Raises:
         ConfigFileError: plans.yaml is wrong.
     """
-    document = read_document(PLANS)
+    return _read_plans(settings().plans_file or PLANS)
+
+
+@lru_cache(maxsize=2)
+def _read_plans(path: Path) -> dict[PlanName, Plan]:
+    document = read_document(path)
     entries = document.data or {}
     read = (
         check(document, Plan, {**(entries.get(name) or {}), "name": name}, within=(name,))
@@ -81,3 +87,49 @@ def plan(name: PlanName | str) -> Plan:
         ValueError: no plan has that name.
     """
     return plans()[PlanName(name)]
+
+
+class PriceStep(Strict):
+    """A lower price of each further day, above so many days of all people together in a month."""
+
+    above_days: Positive
+    day_cents: Positive
+
+
+class OrganisationPrices(Strict):
+    """What organisations pay for months that begin from a day on, in cents without tax.
+
+    `day_cents` is for 24 watched hours of one person; `floor_cents` the least that a month with any use costs.
+    """
+
+    since: IsoDate
+    day_cents: Positive
+    floor_cents: Annotated[Whole, Field(ge=0)] = 0
+    steps: tuple[PriceStep, ...] = ()
+
+
+def organisation_prices() -> tuple[OrganisationPrices, ...]:
+    """Return the prices of organisations, the newest first; none where they have grants alone.
+
+    Raises:
+        ConfigFileError: plans.yaml is wrong.
+    """
+    return _read_prices(settings().plans_file or PLANS)
+
+
+@lru_cache(maxsize=2)
+def _read_prices(path: Path) -> tuple[OrganisationPrices, ...]:
+    document = read_document(path)
+    entries = (document.data or {}).get("organisations") or ()
+    read = [
+        check(document, OrganisationPrices, each, within=("organisations", at))
+        for at, each in enumerate(entries)
+    ]
+    if document.problems:
+        raise ConfigFileError(document.problems)
+    return tuple(sorted((each for each in read if each), key=lambda each: each.since, reverse=True))
+
+
+def find_organisation_prices(day: date) -> OrganisationPrices | None:
+    """Return the prices of the month that has this day; None where organisations pay nothing then."""
+    return next((each for each in organisation_prices() if each.since <= day.replace(day=1)), None)

@@ -4,6 +4,7 @@ These are asked whether they agree to messages, told that the help ends, and sen
 """
 
 import sqlalchemy as sa
+from babel.numbers import format_currency
 
 from api.models.notification import State
 from api.models.organisation import Beneficiary, Organisation, OrganisationEnd
@@ -24,6 +25,7 @@ from notifier.content.message_kind_base import (
     skip_address,
 )
 
+_MONEY = ("billed", "bill_due", "bill_late", "bill_paid", "limit")  # what owners see on the page of money
 _OVER = Skip(State.SKIPPED, "the organisation helps the person no more")
 _ANSWERED = Skip(State.SKIPPED, "answered already")
 
@@ -39,13 +41,16 @@ def _tell_news(due: DueMessage) -> TemplateContext:
     """Return what became of an organisation. Params: `what`, `organisation`, `reason`, `ends` (ISO 8601, or none).
 
     `what`: opened, grant_ends, ends, abuse, kept, member_ended, webhook_ended; with a `reference` person_taken_over,
-    person_deleted.
+    person_deleted; of money billed, bill_due, bill_late (with `cents`), bill_paid, limit (with `share` and `most`).
     """
     ends = due.params.get("ends")
     day = write_moment(ends, due.zone, due.language)[0] if ends else ""
-    told = {name: str(due.params.get(name, "")) for name in ("what", "organisation", "reason", "reference")}
-    links = {"support_email": settings().support_email or "", "url": account_page("organisation")}
-    return TemplateContext(told | links | {"ends": day})
+    names = ("what", "organisation", "reason", "reference", "share", "most")
+    told = {name: str(due.params.get(name, "")) for name in names}
+    cents = format_currency(due.params.get("cents", 0) / 100, "EUR", locale=due.language)
+    page = "organisation/argent" if told["what"] in _MONEY else "organisation"
+    links = {"support_email": settings().support_email or "", "url": account_page(page)}
+    return TemplateContext(told | links | {"ends": day, "sum": cents})
 
 
 def _is_unasked(contact: Contact) -> bool:
@@ -65,15 +70,23 @@ def _ask(due: DueMessage) -> TemplateContext | Skip:
 
 
 def _tell_end(due: DueMessage) -> TemplateContext | Skip:
-    """Return when the help ends (`ends`: ISO 8601) and `why`: `member`, or the word of the organisation's end."""
+    """Return when the help ends (`ends`: ISO 8601) and `why`: `member`, or the word of the organisation's end.
+
+    `pause`: alerts pause from then on, as it has not paid; `resume`: they do not after all.
+    """
     found = _find_organisation(due)
     if found is None or _has_stopped(due):
         return _OVER
     day = write_moment(due.params["ends"], HOME, due.language)[0]
-    is_abuse = due.params["why"] == OrganisationEnd.ABUSE.value
+    why = due.params["why"]
+    told = {
+        "is_abuse": why == OrganisationEnd.ABUSE.value,
+        "pause": why == "pause",
+        "resume": why == "resume",
+    }
     url = write_link(ShowHelp(due.contact.id))
     name = found.name if found.opened_at else ""
-    return TemplateContext({"organisation": name, "ends": day, "is_abuse": is_abuse, "url": url})
+    return TemplateContext(told | {"organisation": name, "ends": day, "url": url})
 
 
 def _has_stopped(due: DueMessage) -> bool:

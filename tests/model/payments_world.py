@@ -20,7 +20,9 @@ from api.models.check import Check
 from api.models.check_partitions import make_partitions
 from api.models.declaration import DeclaredBy
 from api.models.desk import Outage, OutageReason
+from api.models.invoice import Invoice
 from api.models.notification import Notification
+from api.models.organisation import Organisation
 from api.models.payment import DISPUTED, Payment, Refund
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
@@ -37,19 +39,28 @@ from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import list_debts, record_transfer
+from api.payments.organisations.bills import write_bill
+from api.payments.organisations.service import pay_by_card, record_received
+from api.payments.organisations.use import price_hours
 from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.ground.redis import redis
-from configs.world.plan import PlanName
+from configs.world.plan import OrganisationPrices, PlanName
 from configs.world.prefecture import Procedure
 from configs.world.sales_terms import find_newest_version
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks import sign_headers, write_body
 from tests import databases
 from tests.api.payments.shop import send_commands
-from tests.factories import BOBIGNY, add_alert, add_check, add_desk, add_user, change, save
+from tests.factories import BOBIGNY, add_alert, add_check, add_desk, add_organisation, add_user, change, save
 from tests.model.direct_stripe import DirectStripe, Json
 
+_PRICES = {
+    "since": "2026-01-01",
+    "day_cents": 50,
+    "floor_cents": 99,
+    "steps": [{"above_days": 2, "day_cents": 31}],
+}
 _REFUSED = (ApiError,)
 _STEP = timedelta(days=2)  # the daily comparison sees each event once at least
 _ROUNDS = 60  # of waits, until nothing more is due
@@ -76,6 +87,7 @@ class PaymentsWorld:
         self.waiting.clear()
         self._compared_at = clock()
         self._backup: dict[str, str] | None = None
+        self.organisation_id = add_organisation(add_user("owner@example.org").id).id
         self.add_user()
 
     def add_user(self) -> None:
@@ -112,6 +124,37 @@ class PaymentsWorld:
         found = [each for each in pages if each["status"] == "open"] or pages
         if found:
             self.stripe.control(controls.pay, found[-1 - which % len(found)]["id"], **how)
+
+    def use(self, hours: int) -> None:
+        """Bill what an organisation used in a month, also with steps, a least sum and tax."""
+        prices = OrganisationPrices.model_validate(_PRICES)
+        with session() as s:
+            row = s.get_one(Organisation, self.organisation_id, with_for_update=True)
+            write_bill(s, row, price_hours(prices, {1: hours, 2: 7}, {}), clock() - _STEP, clock())
+
+    def choose_bill(self, which: int) -> UUID:
+        """Return what an organisation used in a month; the newest by 0."""
+        with session() as s:
+            ids = list(
+                s.scalars(
+                    sa.select(Payment.id).where(Payment.due_at.is_not(None)).order_by(Payment.id.desc())
+                )
+            )
+        return ids[which % len(ids)] if ids else new_id()
+
+    def open_bill(self, which: int) -> None:
+        """Have a page made on which a bill is paid; it may be one of the pages that are paid later."""
+        with suppress(ApiError, IndexError):
+            pay_by_card(self.choose_bill(which))
+
+    def receive(self, which: int, *, waives: bool) -> None:
+        """Write that a transfer paid a bill, or that a cent of it is not due."""
+        bill_id = self.choose_bill(which)
+        with suppress(ApiError, StripeAway):
+            with session() as s:
+                due = read_balances(s, bill_id).due
+                number = s.scalar(sa.select(Invoice.number).where(Invoice.payment_id == bill_id).limit(1))
+            record_received(number or "none", 1 if waives else due, waives=waives)
 
     def cancel(self, days: int | None) -> None:
         """Cancel the subscription in so many days, or at the end of its period."""

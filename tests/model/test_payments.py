@@ -115,6 +115,20 @@ class Selling(RuleBasedStateMachine):
     def delete_account(self) -> None:
         self.world.delete_user()
 
+    # What an organisation uses
+
+    @rule(hours=st.sampled_from([1, 48, 733]))
+    def use(self, hours: int) -> None:
+        self.world.use(hours)
+
+    @rule(which=number)
+    def open_bill(self, which: int) -> None:
+        self.world.open_bill(which)
+
+    @rule(which=number, waives=st.booleans())
+    def receive(self, which: int, waives: bool) -> None:
+        self.world.receive(which, waives=waives)
+
     # Money that goes back
 
     @rule(which=number, amount=amounts, asks=st.booleans())

@@ -32,6 +32,8 @@ _l = lazy_gettext
 _USED = _l("Temps utilisé")
 _MOVEMENTS: Mapping[BookKind, LazyString] = {
     BookKind.PAID: _l("Payé"),
+    BookKind.BILLED: _l("Facturé"),
+    BookKind.WAIVED: _l("Corrigé : n’est plus dû"),
     BookKind.UNWATCHED: _l("Temps non surveillé, à rendre"),
     BookKind.ENDED: _USED,
     BookKind.UPGRADED: _USED,
@@ -80,6 +82,7 @@ def list_sums(book: OrderBook) -> list[tuple[LazyString, int]]:
         (_l("Déduit du prix"), book.lowered),
         (_l("Offre en cours, pas encore comptée"), -held.unearned - at_bank),
         (_USED, -held.earned - max(at_bank + held.unearned, 0)),
+        (_l("À payer"), held.due),
         (_l("Compté dans une autre commande"), book.passed_on),
         (_l("Remboursé"), book.given_back),
         (_l("Contesté, retenu par la banque"), held.disputed),

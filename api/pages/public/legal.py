@@ -23,6 +23,7 @@ _FOLDERS = {
     "contact": "contact",
     "mediation": "mediation",
     "contrat-organisations": "organisations",
+    "conditions-organisations": "organisation_terms",
 }
 _LINKED = re.compile("@|://")  # in values that become links, which browsers isolate by themselves
 _FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"

@@ -22,6 +22,7 @@ WITH held AS (
     coalesce(-sum(cents) FILTER (WHERE account = 'owed'), 0) AS owed,
     coalesce(sum(cents) FILTER (WHERE account = 'disputed'), 0) AS disputed,
     coalesce(sum(cents) FILTER (WHERE account = 'lost'), 0) AS lost,
+    coalesce(sum(cents) FILTER (WHERE account = 'due'), 0) AS due,
     coalesce(-sum(cents) FILTER (WHERE account = 'owed' AND kind IN ('unwatched', 'borne')), 0) AS waiting
   FROM payments p LEFT JOIN book_lines l ON l.payment_id = p.id
   LEFT JOIN book_transactions t ON t.id = l.transaction_id GROUP BY p.id
@@ -31,7 +32,7 @@ WITH held AS (
     coalesce(bool_or(r.reason = 'external'), false) AS by_dashboard
   FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id GROUP BY p.id
 ), p AS (
-  SELECT p.id, p.lost_cents, held.*, back.made, back.ordered, back.by_dashboard,
+  SELECT p.id, p.lost_cents, p.due_at, p.amount_cents, held.*, back.made, back.ordered, back.by_dashboard,
     CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.amount_cents END AS paid
   FROM payments p JOIN held ON held.payment_id = p.id JOIN back ON back.payment_id = p.id
 )
@@ -53,11 +54,14 @@ QUERIES = {
           AND e.kind IN ('dispute_won', 'dispute_lost', 'dispute_closed'))
         GROUP BY p.id, disputed HAVING disputed NOT BETWEEN 0 AND coalesce(sum((o.details->>'amount')::int), 0)""",
     "documents are not the money that moved": """
-        SELECT p.id::text, p.id, greatest(cash + bank + disputed, 0), coalesce(d.cents, 0)
+        SELECT p.id::text, p.id, greatest(cash + bank + disputed + due, 0), coalesce(d.cents, 0)
         FROM p LEFT JOIN (
           SELECT payment_id, sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS cents
           FROM invoices GROUP BY payment_id) d ON d.payment_id = p.id
-        WHERE p.last_at < :settled AND greatest(cash + bank + disputed, 0) <> coalesce(d.cents, 0)""",
+        WHERE p.last_at < :settled AND greatest(cash + bank + disputed + due, 0) <> coalesce(d.cents, 0)""",
+    "what an organisation used is neither due nor paid": """
+        SELECT id::text, id, due, CASE WHEN due_at IS NULL OR paid > 0 THEN 0 ELSE amount_cents END FROM p
+        WHERE due <> CASE WHEN due_at IS NULL OR paid > 0 THEN 0 ELSE amount_cents END""",
     # An operator pays it by a transfer (docs/operations.md); a refund of the dashboard is heard of within the hour.
     "owed, and nothing will pay it": """
         SELECT id::text, id, owed, ordered + waiting FROM p
@@ -87,8 +91,8 @@ QUERIES = {
             WHERE payment_id = g.payment_id)) AS span) u ON true
         WHERE g.seconds > coalesce(u.seconds, 0) + g.rounded""",
     "an account is negative": """
-        SELECT id::text, id, least(cash, -unearned, -earned, owed, disputed, lost), 0 FROM p
-        WHERE least(-earned, owed, disputed, lost) < 0
+        SELECT id::text, id, least(cash, -unearned, -earned, owed, disputed, lost, due), 0 FROM p
+        WHERE least(-earned, owed, disputed, lost, due) < 0
         OR (least(cash, -unearned) < 0 AND disputed + lost = 0 AND NOT by_dashboard)""",
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, TypeVar
+from uuid import UUID
 
 from stripe import StripeClient
 
@@ -47,6 +48,30 @@ def create_session(order: Payment, user: User, credit_cents: int) -> SessionFact
     coupon = _create_coupon(order, credit_cents, language) if credit_cents else None
     options: Any = {"idempotency_key": f"checkout-{order.id}"}
     params: Any = _build_params(order, user, language, coupon)
+    return SessionFacts.of(_insist(lambda client: client.v1.checkout.sessions.create(params, options)))
+
+
+def create_bill_session(payment_id: UUID, number: str, cents: int, attempt: int) -> SessionFacts:
+    """Have the page made on which an organisation pays an invoice by card; repeated, an attempt returns the same one.
+
+    Raises:
+        StripeAway: no answer; the page may have been made.
+        StripeRefused: it was not made.
+    """
+    metadata, page = {PAYMENT_KEY: str(payment_id)}, f"{settings().frontend_url}/organisation/argent"
+    data = {"currency": "eur", "unit_amount": cents, "product_data": {"name": f"RDVPriority {number}"}}
+    params: Any = {
+        "mode": "payment",
+        "adaptive_pricing": {"enabled": False},
+        "line_items": [{"price_data": data, "quantity": 1}],
+        "success_url": page,
+        "cancel_url": page,
+        "client_reference_id": str(payment_id),
+        "allowed_payment_method_types": ["card"],  # paid, or not, when the page closes
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+    }
+    options: Any = {"idempotency_key": f"bill-{payment_id}-{attempt}"}
     return SessionFacts.of(_insist(lambda client: client.v1.checkout.sessions.create(params, options)))
 
 

@@ -109,6 +109,9 @@ def _apply_session(session: Session, facts: SessionFacts) -> None:
     """Link its ids to the order; settle that of a short plan, as a subscription's is settled by its first invoice."""
     payment = lock_owner(session, facts.id, facts.metadata)
     payment.synced_at = clock()
+    if payment.due_at:
+        _apply_bill(session, payment, facts)
+        return
     link_id(session, facts.id, SESSION, payment)
     if isinstance(facts.payment_intent, IntentFacts):
         link_id(session, facts.payment_intent.id, INTENT, payment)
@@ -119,6 +122,15 @@ def _apply_session(session: Session, facts: SessionFacts) -> None:
     if facts.status == "expired":
         add_event(session, payment, PaymentEventKind.EXPIRED, clock())
     if facts.status == "complete" and facts.mode == "payment":
+        _settle(session, payment, facts)
+
+
+def _apply_bill(session: Session, payment: Payment, facts: SessionFacts) -> None:
+    """Settle what an organisation owes; one session follows another until it is paid, also by a transfer."""
+    link_intent(session, facts.id, payment, SESSION)
+    if facts.status == "complete" and facts.payment_status in _PAID:
+        if isinstance(facts.payment_intent, IntentFacts):
+            link_intent(session, facts.payment_intent.id, payment)
         _settle(session, payment, facts)
 
 
@@ -139,6 +151,11 @@ def _apply_intent(session: Session, facts: IntentFacts) -> None:
     """
     payment = lock_owner(session, facts.id, facts.metadata)
     if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
+        return
+    if payment.due_at:  # an older session's may come to nothing later
+        if facts.status == "succeeded":
+            link_intent(session, facts.id, payment)
+            settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None))
         return
     link_id(session, facts.id, INTENT, payment)
     link_customer(session, payment, facts.customer)

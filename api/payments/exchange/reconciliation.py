@@ -46,6 +46,7 @@ from api.payments.ledger.stripe_ids import (
     find_payment_id,
     find_refund_id,
     find_stripe_id,
+    list_intents,
 )
 from api.payments.ledger.subscriptions import COLLECTED
 from configs.ground.clock import clock
@@ -173,10 +174,10 @@ def sync_stuck_payments() -> dict[str, int]:
     for payment_id in read_once(_find_stuck):
         with open_session() as s:
             payment = lock_payment(s, payment_id)
-            session_id = find_stripe_id(s, payment, SESSION)
+            session_id = next(reversed(list_intents(s, payment.id, SESSION)), None)
             known = session_id or find_stripe_id(s, payment, "invoice")
             payment.synced_at = clock()
-            if not known and payment.status is PaymentStatus.PENDING:
+            if not known and payment.status is PaymentStatus.PENDING and payment.due_at is None:
                 add_event(s, payment, PaymentEventKind.EXPIRED, clock())
                 expired += 1
         if session_id:
@@ -273,7 +274,7 @@ def _agrees(payment: Payment, facts: SessionFacts) -> bool:
     if facts.status == "complete" and facts.payment_status != "unpaid":
         return payment.status in _DONE and payment.amount_cents == facts.amount_total
     if facts.status == "expired":
-        return payment.status is PaymentStatus.FAILED
+        return payment.status is PaymentStatus.FAILED or payment.due_at is not None
     return payment.status not in _DONE
 
 

@@ -36,14 +36,23 @@ class LineKind(StrEnum):
     REFUND_RETURNED = "refund_returned"  # the bank sent a refund back to us
     DISPUTE = "dispute"  # the bank gave the money back after a dispute that we lost
     DISPUTE_RETURNED = "dispute_returned"  # it was won after all
+    PERSON = "person"  # the watched hours of a person whom an organisation helps
+    STEPS = "steps"  # what many days lower
+    FLOOR = "floor"  # what lacks to the least of a month
+    WAIVED = "waived"  # corrected by an operator before it was paid
 
 
 class InvoiceLine(_Frozen):
-    """A line; what lowers the price is negative. `plan` of an UPGRADE_CREDIT is the plan that ended."""
+    """A line; what lowers the price is negative. `plan` of an UPGRADE_CREDIT is the plan that ended.
+
+    Those of an organisation's month are without tax; `reference` and `hours` are of a PERSON.
+    """
 
     kind: LineKind
     plan: PlanName
     amount_cents: int
+    reference: int | None = None
+    hours: int | None = None
 
 
 class Seller(_Frozen):
@@ -56,6 +65,19 @@ class Seller(_Frozen):
     email: str
     vat: str | None = None
     registration: str | None = None
+
+
+class Firm(_Frozen):
+    """What only an invoice to a firm names (L.441-9 of the Code de commerce)."""
+
+    name: str
+    address: str
+    siren: str | None
+    vat: str | None
+    purchase_order: str | None
+    day_cents: int  # price of 24 hours, without tax
+    due_at: datetime | None  # None of a correction
+    iban: str | None  # of the seller, for a transfer
 
 
 class CorrectedInvoice(_Frozen):
@@ -80,6 +102,7 @@ class InvoiceContents(_Frozen):
     seller: Seller
     corrects: CorrectedInvoice | None = None
     reason: RefundReason | None = None  # of a correction
+    firm: Firm | None = None
 
 
 def name_present_seller() -> Seller:

@@ -41,13 +41,15 @@ from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
 
 log = structlog.get_logger(__name__)
 
-_HELD = (Account.CASH, Account.BANK, Account.DISPUTED)  # what the bank holds back in a dispute may come again
+# What the bank holds back in a dispute may come again; what is due has its invoice before it is paid.
+_HELD = (Account.CASH, Account.BANK, Account.DISPUTED, Account.DUE)
 _LETTERS = {InvoiceKind.INVOICE: "F", InvoiceKind.CREDIT_NOTE: "A"}  # facture, avoir
 _LINES = {
     BookKind.REFUNDED: LineKind.REFUND,
     BookKind.TRANSFERRED: LineKind.REFUND,
     BookKind.RETURNED: LineKind.REFUND_RETURNED,
     BookKind.DISPUTE_LOST: LineKind.DISPUTE,
+    BookKind.WAIVED: LineKind.WAIVED,
     BookKind.DISPUTE_WON: LineKind.DISPUTE_RETURNED,
 }
 # How the cause ends whose credit note is taken back; it begins alike, with Stripe's id of the refund or dispute.
@@ -157,12 +159,15 @@ def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransact
         corrected = _find_credit_note(session, documents, cause) or documents[-1]
     first = InvoiceContents.model_validate(documents[0].contents)
     reason = sa.select(Refund.reason).join(StripeId, StripeId.refund_id == Refund.id)
+    # What it changes in the tax of the whole, so that parts add up to the cent.
+    tax = abs(measure_vat(before + cents, first.vat_percent) - vat_before)
+    price = abs(cents) - (tax if first.firm else 0)  # lines to a firm are without tax
     contents = first.model_copy(
         update={
-            "lines": (InvoiceLine(kind=_LINES[cause.kind], plan=first.plan, amount_cents=abs(cents)),),
+            "lines": (InvoiceLine(kind=_LINES[cause.kind], plan=first.plan, amount_cents=price),),
             "paid_at": cause.at,
-            # What it changes in the tax of the whole, so that parts add up to the cent.
-            "vat_cents": abs(measure_vat(before + cents, first.vat_percent) - vat_before),
+            "vat_cents": tax,
+            "firm": first.firm and first.firm.model_copy(update={"due_at": None}),
             "seller": name_present_seller(),
             "corrects": CorrectedInvoice(number=corrected.number, issued_at=corrected.issued_at),
             "reason": session.scalar(reason.where(StripeId.id == _name_subject(cause))),  # None of a dispute
@@ -182,7 +187,7 @@ def _read_held(session: Session, invoice: Invoice, cause: BookTransaction) -> in
         sa.select(sa.func.coalesce(sa.func.sum(BookLine.cents), 0))
         .join(BookTransaction, BookTransaction.id == BookLine.transaction_id)
         .where(BookLine.payment_id == invoice.payment_id, BookLine.account.in_(_HELD))
-        .where(BookTransaction.kind != BookKind.PAID, BookTransaction.id <= cause.id)
+        .where(BookTransaction.kind.not_in((BookKind.PAID, BookKind.BILLED)), BookTransaction.id <= cause.id)
     )
     return invoice.amount_cents + session.scalars(moved).one()
 
@@ -206,6 +211,14 @@ def _sum(documents: Sequence[Invoice]) -> tuple[int, int]:
         sum(sign * each.amount_cents for sign, each in signed),
         sum(sign * each.contents["vat_cents"] for sign, each in signed),
     )
+
+
+def issue_bill(session: Session, payment: Payment, cause_name: str, contents: InvoiceContents) -> None:
+    """Issue the invoice of what an organisation used, with its transaction, or take one back in that a restore lost."""
+    cause = session.scalars(sa.select(BookTransaction).where(BookTransaction.cause == cause_name)).one()
+    if not take_back(session, cause, payment):
+        row = Invoice(kind=InvoiceKind.INVOICE, payment_id=payment.id, amount_cents=payment.amount_cents)
+        _add(session, row, cause, contents, None)
 
 
 def _add(

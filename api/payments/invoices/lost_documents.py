@@ -99,7 +99,10 @@ def take_back(session: Session, cause: BookTransaction, payment: Payment) -> boo
         return False
     corrects = gap.record["corrects"]
     corrected = session.scalar(sa.select(Invoice.id).where(Invoice.number == corrects)) if corrects else None
-    is_same = cause.kind is not BookKind.PAID or payment.amount_cents == gap.record["amount_cents"]
+    is_same = (
+        cause.kind not in (BookKind.PAID, BookKind.BILLED)
+        or payment.amount_cents == gap.record["amount_cents"]
+    )
     if not is_same or (corrects and corrected is None):
         gap.reason = _UNKNOWN if is_same else _OTHER
         return False

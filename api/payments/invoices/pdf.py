@@ -5,7 +5,7 @@ Lato is embedded, as the built-in fonts of PDF have no œ. The same contents giv
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from fpdf import FPDF, Align, XPos, YPos
 from fpdf.fonts import FontFace
 
 from api.models.invoice import Invoice, InvoiceKind
-from api.payments.invoices.contents import PARIS, InvoiceContents, LineKind, Seller
+from api.payments.invoices.contents import PARIS, InvoiceContents, InvoiceLine, LineKind, Seller
+from api.payments.invoices.factur_x import describe_firm, describe_terms, embed_xml
 from configs.ground.text import write_first
 from configs.world.plan import name_plan
 
@@ -23,6 +24,8 @@ _FONT, _FRENCH = "lato", "fr"
 _FACES = {"": "Lato-Regular.ttf", "B": "Lato-Bold.ttf"}
 _MARGIN, _LINE = 20, 5.5  # mm
 _GREY, _BLACK = 110, 20
+_HEADS = ("Désignation", "Quantité", "Prix TTC", "Montant TTC")
+_FIRM_HEADS = ("Désignation", "Quantité", "Prix HT", "TVA", "Montant HT")
 # Words in French, which binds.
 _TITLES = {InvoiceKind.INVOICE: "Facture", InvoiceKind.CREDIT_NOTE: "Avoir"}
 _SERVICE = "Surveillance de créneaux de rendez-vous"
@@ -36,6 +39,10 @@ _LINES = {
     LineKind.REFUND_RETURNED: "Remboursement que la banque a renvoyé, formule {plan}",
     LineKind.DISPUTE: "Remboursement par la banque après contestation, formule {plan}",
     LineKind.DISPUTE_RETURNED: "Contestation que la banque a rejetée, formule {plan}",
+    LineKind.PERSON: "Surveillance de créneaux, personne n° {reference}",
+    LineKind.STEPS: "Remise de volume",
+    LineKind.FLOOR: "Complément jusqu’au minimum du mois",
+    LineKind.WAIVED: "Correction",
 }
 
 
@@ -82,11 +89,12 @@ class _Document(FPDF):
 
 
 def render_pdf(row: Invoice) -> bytes:
-    """Return the PDF of a document."""
+    """Return the PDF of a document; one to a firm has its XML within (Factur-X)."""
     contents = InvoiceContents.model_validate(row.contents)
     with closing(_Document()) as page:
         _write_page(page, row, contents)
-        return bytes(page.output())
+        made = bytes(page.output())
+    return embed_xml(made, row, contents, contents.firm) if contents.firm else made
 
 
 def _write_page(page: _Document, row: Invoice, contents: InvoiceContents) -> None:
@@ -104,6 +112,9 @@ def _write_page(page: _Document, row: Invoice, contents: InvoiceContents) -> Non
     _write_lines(page, contents)
     page.ln(4)
     _write_totals(page, row, contents)
+    if contents.firm:
+        page.ln(6)
+        page.write_text("\n".join(describe_terms(contents.firm)), size=9)
 
 
 def _describe_seller(seller: Seller) -> Iterator[str]:
@@ -119,34 +130,52 @@ def _write_facts(page: _Document, row: Invoice, contents: InvoiceContents) -> No
     page.write_fact("Date", _write_day(row.issued_at))
     if row.client_name and page.keep_known(row.client_name) == row.client_name:
         page.write_fact("Client", row.client_name)
-    page.write_fact("Commande", contents.order)
+    if firm := contents.firm:
+        page.write_fact("Client", "\n".join(describe_firm(firm)))
+    if not firm or firm.purchase_order:
+        name, text = ("Bon de commande", firm.purchase_order) if firm else ("Commande", contents.order)
+        page.write_fact(name, text or "")
     returned = row.kind is InvoiceKind.CREDIT_NOTE
     if contents.corrects:
         what = "Avoir sur la facture" if returned else "Annule l’avoir"
         day = _write_day(contents.corrects.issued_at)
         page.write_fact("Objet", f"{what} {contents.corrects.number} du {day}.")
-    page.write_fact("Remboursé le" if returned else "Payé le", _write_day(contents.paid_at))
+    if firm and firm.due_at:
+        page.write_fact("À payer avant le", _write_day(firm.due_at))
+    else:
+        page.write_fact("Remboursé le" if returned else "Payé le", _write_day(contents.paid_at))
     if contents.starts_at and contents.ends_at:
-        page.write_fact("Période", f"du {_write_day(contents.starts_at)} au {_write_day(contents.ends_at)}")
+        last = contents.ends_at - timedelta(microseconds=1) if firm else contents.ends_at
+        page.write_fact("Période", f"du {_write_day(contents.starts_at)} au {_write_day(last)}")
     page.write_fact("Lieu", "Service en ligne, fourni à distance")
 
 
 def _write_lines(page: _Document, contents: InvoiceContents) -> None:
-    heads = ("Désignation", "Quantité", "Prix TTC", "Montant TTC")
+    heads = _FIRM_HEADS if contents.firm else _HEADS
     page.set_font(_FONT, "", 10)
     page.set_text_color(_BLACK)
     with page.table(
-        col_widths=(92, 22, 28, 28),
-        text_align=(Align.L, Align.R, Align.R, Align.R),
+        col_widths=(76, 22, 26, 18, 28) if contents.firm else (92, 22, 28, 28),
+        text_align=(Align.L, *[Align.R] * (len(heads) - 1)),
         borders_layout="HORIZONTAL_LINES",
         line_height=6,
         headings_style=FontFace(emphasis="BOLD"),
     ) as table:
         table.row(heads)
         for line in contents.lines:
-            cents = page.write_money(line.amount_cents)
-            text = _LINES[line.kind].format(plan=name_plan(line.plan))
-            table.row((page.keep_known(text), "1", cents, cents))
+            text = _LINES[line.kind].format(plan=name_plan(line.plan), reference=line.reference)
+            table.row((page.keep_known(text), *_list_cells(page, line, contents)))
+
+
+def _list_cells(page: _Document, line: InvoiceLine, contents: InvoiceContents) -> Iterator[str]:
+    cents = page.write_money(line.amount_cents)
+    if contents.firm and line.hours is not None:
+        yield from (_write_days(line.hours), f"{page.write_money(contents.firm.day_cents)} / j")
+    else:
+        yield from ("1", cents)
+    if contents.firm:
+        yield page.keep_known(f"{contents.vat_percent.normalize():f} %".replace(".", ","))
+    yield cents
 
 
 def _write_totals(page: _Document, row: Invoice, contents: InvoiceContents) -> None:
@@ -158,6 +187,11 @@ def _write_totals(page: _Document, row: Invoice, contents: InvoiceContents) -> N
         page.set_text_color(_BLACK)
         page.cell(142, 7, page.keep_known(name), align=Align.R)
         page.cell(28, 7, page.write_money(cents), align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _write_days(hours: int) -> str:
+    days, rest = divmod(hours, 24)
+    return f"{days} j" + (f" {rest} h" if rest else "")
 
 
 def _write_day(moment: datetime) -> str:

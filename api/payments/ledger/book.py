@@ -68,6 +68,7 @@ class Balances:
     owed: int = 0
     disputed: int = 0
     lost: int = 0
+    due: int = 0  # of what an organisation used, and was not paid yet
     worth: int = 0  # what the period was paid with: money, and what lowered its price
     passed_on: int = 0  # to a more expensive plan, or to an invoice
     ordered: int = 0  # by refunds that have not settled
@@ -205,10 +206,26 @@ def take(payment_id: UUID, balances: Balances, cents: int) -> list[Line]:
 
 
 def post_paid(session: Session, payment: Payment, *, by_transfer: bool = False) -> None:
-    """Write that a payment's money came: to Stripe, or by a transfer that an operator noted at its invoice there."""
+    """Write that a payment's money came: to Stripe, or by a transfer; that of an organisation was due."""
     cents, account = payment.amount_cents, Account.BANK if by_transfer else Account.CASH
-    lines = ((payment.id, account, cents), (payment.id, Account.UNEARNED, -cents))
+    for_what = Account.DUE if payment.due_at else Account.UNEARNED
+    lines = ((payment.id, account, cents), (payment.id, for_what, -cents))
     post(session, f"paid:{payment.id}", BookKind.PAID, *lines)
+
+
+def post_billed(session: Session, payment: Payment, cause: str) -> None:
+    """Write that an organisation used so much: it is earned, and due."""
+    lines = (
+        (payment.id, Account.DUE, payment.amount_cents),
+        (payment.id, Account.EARNED, -payment.amount_cents),
+    )
+    post(session, cause, BookKind.BILLED, *lines)
+
+
+def post_waived(session: Session, payment: Payment, cause: str, cents: int) -> None:
+    """Write that so many cents are not due after all."""
+    lines = ((payment.id, Account.EARNED, cents), (payment.id, Account.DUE, -cents))
+    post(session, cause, BookKind.WAIVED, *lines)
 
 
 def post_upgrade(session: Session, credit: PlanCredit) -> None:

@@ -87,6 +87,9 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
     if not is_new:
         return
     post_paid(session, payment, by_transfer=paid.by_transfer)
+    if payment.due_at:  # what an organisation used: there is no plan to begin
+        note_whole_refund(session, payment)
+        return
     reason = _find_reason_to_refuse(session, payment, paid)
     # The money may have gone back before we heard that it came.
     is_back = note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED

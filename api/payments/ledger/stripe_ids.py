@@ -16,7 +16,9 @@ from api.payments.ledger.payment_events import lock_payment
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
 PAYMENT_KEY, REFUND_KEY, CREDIT_KEY = "payment", "refund", "watch_credit"
 SESSION = "checkout.session"  # kind of an id
-INTENT = "payment_intent"  # kind of an id; the second one of an invoice is `payment_intent.2`
+INTENT = (
+    "payment_intent"  # kind of an id; the second one of an invoice is `payment_intent.2`, as of a session
+)
 
 
 def find_payment_id(
@@ -77,15 +79,15 @@ def link_id(
         raise IdConflict(f"{stripe_id} is no {kind} of {column} {owner.id}: compare stripe_ids with Stripe")
 
 
-def link_intent(session: Session, stripe_id: str | None, payment: Payment) -> None:
-    """Write the PaymentIntent of an invoice, which may have another one already that was not paid.
+def link_intent(session: Session, stripe_id: str | None, payment: Payment, kind: str = INTENT) -> None:
+    """Write the PaymentIntent (or session) of an invoice, which may have another one already that was not paid.
 
     Raises:
         IdConflict: it is another payment's.
     """
-    known = list_intents(session, payment.id)
+    known = list_intents(session, payment.id, kind)
     if stripe_id not in known:
-        link_id(session, stripe_id, f"{INTENT}.{len(known) + 1}" if known else INTENT, payment)
+        link_id(session, stripe_id, f"{kind}.{len(known) + 1}" if known else kind, payment)
 
 
 def link_customer(session: Session, payment: Payment, customer: str | None) -> None:
@@ -110,9 +112,9 @@ def read_customers(session: Session, user_id: UUID) -> tuple[str, set[str]]:
     return user.email, {each for each in (user.stripe_customer_id, *paid) if each}
 
 
-def list_intents(session: Session, payment_id: UUID) -> Sequence[str]:
-    """Return the PaymentIntents of a payment; the newest, which has its money, is the last one."""
-    mine = (StripeId.payment_id == payment_id, StripeId.kind.startswith(INTENT, autoescape=True))
+def list_intents(session: Session, payment_id: UUID, kind: str = INTENT) -> Sequence[str]:
+    """Return the PaymentIntents (or sessions) of a payment; the newest, which has its money, is the last one."""
+    mine = (StripeId.payment_id == payment_id, StripeId.kind.startswith(kind, autoescape=True))
     ids = sa.select(StripeId.id).where(*mine)
     return session.scalars(ids.order_by(sa.func.length(StripeId.kind), StripeId.kind)).all()
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
-from api.alerts.unwatched import LATE, Hole, measure, record_unwatched
+from api.alerts.unwatched import LATE, Hole, measure, record_unwatched, record_watching
 from api.ground.messages import write_message
 from api.models.payment import (
     CreditForm,
@@ -75,7 +75,7 @@ def give_back(session: Session, user_id: UUID) -> None:
 
 def give_what_is_owed(session: Session, user_id: UUID) -> int:
     """Order as money what is due for unwatched time of an account that is deleted now; return the cents."""
-    record_unwatched(session, user_id, clock())
+    record_watching(session, user_id)
     payments = _list_payments(session, user_id)
     given = [_give(session, each, CreditForm.REFUND, least=1) for each in payments]
     return sum(each.amount_cents for each in given if each)

@@ -19,6 +19,7 @@ from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.invoices.issuing import issue_due
+from api.payments.organisations.service import record_received
 from configs.ground import signing
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
@@ -91,6 +92,9 @@ def populate(app: Flask) -> Population:
     ids["order"] = factories.rows(Payment)[0].order_number
     issue_due(60)
     ids["invoice"] = str(factories.rows(Invoice)[0].id)
+    ids["bill"] = str(factories.add_bill(organisation, users["anna"]))
+    ids["firm_document"] = str(factories.one(Invoice, Invoice.payment_id == ids["bill"]).id)
+    record_received(factories.get(Invoice, UUID(ids["firm_document"])).number, 50)
     ids["shown"] = _write_notices(users["anna"])
     ids["login"] = str(Browser(app).give_login(users["anna"], SECRETS["browser"]).login.id)
     return Population(app, users, ids | _write_links(users["anna"], ids["alert"]) | _declare(ids["payment"]))

@@ -126,7 +126,7 @@ def test_with_its_token_each_form_is_taken(population: Population) -> None:
     assert unchanged <= {
         "sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.prove", "channels.take_phone_code",
         "plan.order", "plan.open_portal", "plan.cancel", "plan.undo_cancellation", "security.take_setup", "security.renew_codes",
-        "organisation.ask", "organisation.accept", "organisation.accept_newest_contract",
+        "organisation.ask", "organisation.accept", "organisation.accept_newest_contract", "organisation_money.pay",
         "personal_data.delete_account",  # a plan runs
         "sign_in.repeat_mail",  # a mail left a moment ago
         "people.import_file",  # a file is sent in parts: tests/api/organisations/test_people_file.py
@@ -281,11 +281,13 @@ def test_nobody_sends_a_form_about_what_is_anothers(population: Population) -> N
 OWNED = {
     endpoint
     for endpoint, address in PAGES.items()
-    if "{" in address and endpoint.startswith(("alert_", "invoice_", "people.", "plan."))
-} | {"programs.show_programs", "people.show_import", "people.send_people"}
+    if "{" in address
+    and endpoint.startswith(("alert_", "invoice_", "organisation_money.", "people.", "plan."))
+} | {"programs.show_programs", "people.show_import", "people.send_people", "organisation_money.show_money"}
 LEADING = {  # pages that lead to another one
     "alert_pages.list_alerts": 302,
     "alert_pages.show_proof": 302,
+    "organisation_money.send_document": 303,
     "invoice_pages.send_pdf": 303,  # while the file is being made
     "security.show_codes": 303,
     "links.show_link page": 303,

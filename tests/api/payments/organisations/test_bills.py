@@ -1,0 +1,202 @@
+"""Bills: their edges in Paris, at once, twice, late, ended, coupons; the limit; what is not paid pauses."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from api.alerts.unwatched import begin_day, list_hours, locate
+from api.jobs import schedule as jobs
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.invoice import Invoice, InvoiceKind
+from api.models.notification import Notification
+from api.models.organisation import Beneficiary, Organisation, WatchedDay
+from api.models.payment import Payment
+from api.models.user import Grant, User
+from api.organisations.ends import end_by_owner
+from api.organisations.schemas import Acceptance
+from api.organisations.service import list_versions
+from api.payments.exchange.book_checks import find_book_faults
+from api.payments.organisations.bills import bill_organisations
+from api.payments.organisations.service import (
+    TERMS,
+    MoneySettings,
+    accept_terms,
+    change_money,
+    record_received,
+)
+from configs.ground.clock import clock
+from configs.world.plan import OrganisationPrices
+from tests.api.payments.organisations.house import House, check_desk, open_house, write_prices
+from tests.api.payments.shop import Shop
+from tests.factories import add_alert, add_beneficiary, change, one, rows
+
+pytestmark = pytest.mark.months
+PRICES = "organisations: [{since: 2026-11-01, day_cents: 2400}]"  # an hour is a Euro
+EDGE = datetime(2026, 11, 30, 23, tzinfo=UTC)  # November ends in Paris
+
+
+@pytest.fixture
+def house(app: Flask, shop: Shop, settings_env: Callable[..., None], tmp_path: Path) -> House:
+    """Give an organisation that pays from 20 November, 10 o'clock in Paris, with one person."""
+    write_prices(tmp_path, settings_env, PRICES)
+    made = open_house(shop, app, granted_until=clock())
+    made.act(lambda s, caller: accept_terms(s, caller, Acceptance(version=list_versions(TERMS)[0])))
+    made.add_people(1)
+    return made
+
+
+def list_bills() -> list[tuple[int, datetime | None]]:
+    found = sorted(rows(Payment, Payment.due_at.is_not(None)), key=lambda each: each.id)
+    return [(each.amount_cents, each.used_until) for each in found]
+
+
+def list_told(kind: str = "organisation_news") -> list[str]:
+    found = rows(Notification, Notification.kind == kind, Notification.channel == "email")
+    return [
+        str(each.params.get("what", each.params.get("why")))
+        for each in sorted(found, key=lambda each: each.id)
+    ]
+
+
+def test_a_month_ends_in_paris_and_is_billed_once_however_often_and_by_however_many(house: House) -> None:
+    check_desk(20)
+    house.pass_days(11)  # 1 December, 10 o'clock in Paris
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: bill_organisations(), range(2)))
+    # From 10 o'clock on the 20th to midnight on the 30th: 14 h and ten days.
+    assert list_bills() == [(25400, EDGE)]
+    house.shop.clock.shift(timedelta(days=-3))
+    bill_organisations()
+    house.shop.clock.shift(timedelta(days=5))
+    bill_organisations()
+    assert list_bills() == [(25400, EDGE)]
+    hours = [hour for row in rows(WatchedDay) for hour in list_hours(row)]
+    assert len(set(hours)) == len(hours) == 254 + 56  # up to an hour and ten minutes ago
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 25), ("2026-03-29", 23), ("2026-11-30", 24)])
+def test_days_of_paris_have_23_to_25_hours(day: str, hours: int) -> None:
+    begins = begin_day(datetime.fromisoformat(day).date())
+    found = [locate(begins + timedelta(hours=each)) for each in range(hours)]
+    assert {str(each) for each, _ in found} == {day}
+    assert [place for _, place in found] == list(range(hours))
+    assert locate(begins + timedelta(hours=hours))[1] == 0
+
+
+def test_an_organisation_that_ends_in_a_month_pays_up_to_that_hour_and_its_people_stay_without_a_name(
+    house: House,
+) -> None:
+    check_desk(30)
+    house.pass_days(1)
+    house.act(end_by_owner)
+    house.pass_days(15, step=1)
+    ends = datetime(2026, 12, 5, 9, tzinfo=UTC)
+    assert list_bills() == [(25400, EDGE), (10600, ends)]
+    assert (rows(Beneficiary), one(Organisation).ended_at is not None) == ([], True)
+    assert {each.reference for each in rows(WatchedDay)} == {1}
+    assert one(Invoice, Invoice.amount_cents == 10600).contents["firm"]["name"] == "Accueil 93"
+
+
+def test_a_coupon_makes_hours_free_and_is_taken_back_from_tomorrow_on(house: House) -> None:
+    check_desk(30)
+    midnight = datetime(2026, 11, 22, 23, tzinfo=UTC)
+    change(Organisation, free_until=datetime(2026, 12, 31, 23, tzinfo=UTC))
+    house.pass_days(2.2)  # then an operator takes it back, up to the end of the day
+    assert "Bon de 100 %" in house.browse().page.text
+    change(Organisation, free_until=midnight)
+    house.pass_days(10)
+    assert list_bills() == [(8 * 24 * 100, EDGE)]
+
+
+def test_a_person_who_waits_for_a_place_costs_nothing_and_nobody_is_dropped(house: House) -> None:
+    check_desk(30)
+    second = house.add_people(1)[0]
+    house.act(lambda s, caller: change_money(s, caller, MoneySettings(mostWatched=1)))
+    assert len(rows(Grant, Grant.ends_at > clock())) == 2
+    third = house.add_people(1)[0]
+    assert not rows(Grant, Grant.user_id == third)
+    house.pass_days(2)
+    assert {each.reference for each in rows(WatchedDay)} == {1, 2}
+    assert list_told().count("limit") == 1
+    for each in rows(Beneficiary, Beneficiary.user_id != third):
+        change(Alert, Alert.user_id == each.user_id, closed_at=clock(), closed_because="found")
+    bill_organisations()
+    assert one(Grant, Grant.user_id == third).ends_at > clock()
+    assert one(Beneficiary, Beneficiary.user_id == second).placed_at is None
+
+
+def test_what_is_not_paid_is_told_and_pauses_and_a_transfer_takes_it_back(house: House) -> None:
+    check_desk(80)
+    house.pass_days(12)
+    house.pass_days(24, step=4)
+    assert list_told() == ["billed", "bill_due"]
+    house.pass_days(8, step=2)
+    assert list_told()[2:] == ["billed", "bill_late"]
+    pauses = one(Organisation).pauses_at
+    assert pauses is not None
+    assert one(Grant, Grant.ends_at > clock()).ends_at == pauses
+    house.pass_days(14, step=7)
+    assert not rows(Grant, Grant.ends_at > clock())
+    number = one(Invoice, Invoice.amount_cents == 25400).number
+    record_received(number, 400, waives=True)
+    record_received(number, 25000)
+    bill_organisations()
+    assert (one(Organisation).pauses_at, list_told()[-1]) == (None, "bill_paid")
+    assert rows(Grant, Grant.ends_at > clock())
+    jobs.issue_invoices()
+    assert one(Invoice, Invoice.kind == InvoiceKind.CREDIT_NOTE).amount_cents == 400
+    with session() as s:
+        assert find_book_faults(s, clock()) == []
+
+
+def test_a_page_at_stripe_is_paid_once_whatever_comes_late_or_twice(house: House) -> None:
+    check_desk(20)
+    house.pass_days(11)
+    browser = house.browse()
+    browser.send("/carte")
+    first = browser.response.headers["Location"]
+    browser = house.browse()
+    browser.send("/carte")
+    assert browser.response.headers["Location"] == first
+    house.shop.control.pay(first.rpartition("/")[2], card="visa")
+    browser = house.browse()
+    browser.send("/carte")  # it was paid, and no event came yet
+    assert "argent" in browser.response.headers["Location"]
+    late = house.shop.control.take_deliveries()
+    house.shop.deliver([*late, *late])
+    assert house.bill().status.value == "COMPLETED"
+    with session() as s:
+        assert find_book_faults(s, clock()) == []
+
+
+def test_without_prices_nothing_is_shown_measured_or_billed(
+    house: House, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    write_prices(tmp_path / "others", settings_env, "organisations: []")
+    change(Organisation, billed_since=None, billed_until=None, free_until=None, firm_terms_version=None, firm_terms_accepted_by=None)  # fmt: skip
+    check_desk(20)
+    house.pass_days(11)
+    assert (rows(WatchedDay), list_bills()) == ([], [])
+    browser = house.browse()
+    assert browser.response.status_code == 404
+    assert "argent" not in browser.get("/organisation").html
+
+
+def test_prices_are_read_strictly() -> None:
+    with pytest.raises(ValueError, match="day_cents"):
+        OrganisationPrices.model_validate({"since": "2026-12-01", "day_cents": 0})
+
+
+def test_people_at_desks_of_what_people_report_cost_nothing(house: House) -> None:
+    other = add_beneficiary(house.id)
+    add_alert(other, is_free=True)
+    change(Alert, Alert.user_id == other, enabled=False)
+    check_desk(3)
+    house.pass_days(2)
+    assert {each.reference for each in rows(WatchedDay)} == {1}
+    assert rows(User, User.id == other)
