@@ -169,7 +169,7 @@ def test_an_sms_keeps_its_place_and_its_link(kind: str, language: str) -> None:
         assert segments(said) <= (2 if size is SampleSize.USUAL else 24)
 
 
-@in_turn("kind", sorted(kinds()))
+@in_turn("kind", sorted(kinds().keys() - {"announcement", "news"}))  # operators write their words
 def test_no_two_languages_say_the_same(kind: str) -> None:
     for channel in sorted(Channel):
         spoken = [each for each in sorted(languages_of(kind)) if speaks(kind, each, channel)]
