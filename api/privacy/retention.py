@@ -142,6 +142,13 @@ def _drop_check_days() -> int:
             dropped += gone.rowcount
 
 
+def _drop_watched_days() -> int:
+    """Delete the hours that organisations used two years ago: their sums are on invoices."""
+    old = sa.delete(WatchedDay).where(WatchedDay.day < (clock() - 2 * _YEAR).date())
+    with session() as s:
+        return cast("sa.CursorResult[Any]", s.execute(old)).rowcount
+
+
 _BOOKS = Kept("the books of payments are kept for ten years from the end of their year: C. com. L.123-22")
 _FIGURES = Kept("a few rows for each day or month: sums that name nobody")
 _TROUBLES = Kept("a few rows a day: the history of troubles")
@@ -195,9 +202,7 @@ RULES: dict[str, Rule] = {
     "drifts": _TROUBLES,
     # Organisations
     "organisations": Dropped(lambda now: Organisation.ended_at < now - 5 * _YEAR),  # as claims
-    "watched_days": Dropped(
-        lambda now: WatchedDay.day < (now - 2 * _YEAR).date()
-    ),  # their sums are on invoices
+    "watched_days": DroppedBy(_drop_watched_days),
     "organisation_members": Dropped(_is_old_invitation),  # the others as long as the membership lasts
     "beneficiaries": OwnedBy("users"),
     "organisation_keys": Dropped(lambda now: OrganisationKey.ended_at < now - _YEAR),
