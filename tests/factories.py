@@ -27,6 +27,7 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.report import Report, ReportKind, ReportVia
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.models.support import SupportRequest
 from api.models.user import NO_ACCOUNT, Channel, Contact, Grant, Role, User
 from api.organisations.service import list_versions
 from api.payments.ledger.book import post_paid
@@ -223,6 +224,12 @@ def add_candidate(number: str | None = None, **columns: Any) -> UUID:
     assert address
     known = build_columns(address, CandidateSource.LIST, clock(), None)
     return save(Candidate(**known | columns)).id
+
+
+def add_support_request(user_id: UUID, **columns: Any) -> str:
+    """Write a request to support; return its number."""
+    email = get(User, user_id).email
+    return str(save(SupportRequest(user_id=user_id, email=email, message="Bonjour", **columns)).id)
 
 
 def add_alert(user_id: UUID, *targets: AlertTarget, **columns: Any) -> UUID:

@@ -149,7 +149,7 @@ def register_account(
     code of its mail can be typed.
     """
     registration_id = registration_id or new_id()
-    _add_user(session, wish, password_hash)
+    add_user(session, wish, password_hash)
     contact = lock_mailbox(session, wish.email)
     if contact is None:
         return registration_id
@@ -173,7 +173,7 @@ def register_account(
     return _keep_registration(session, contact, kept, takes_code=takes_code)
 
 
-def _add_user(session: Session, wish: RegistrationForm, password_hash: str) -> None:
+def add_user(session: Session, wish: RegistrationForm, password_hash: str | None) -> None:
     """Add a user and their mailbox, unless the address has an account."""
     made = session.scalar(
         insert(User)

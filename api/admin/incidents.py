@@ -11,15 +11,13 @@ from sqlalchemy.orm import Session
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.ground.alarms import acknowledge
 from api.ground.errors import ensure_found
-from api.ground.paging import Found, apply_filter, cut_page
-from api.ground.schemas import Body
+from api.ground.paging import LARGEST_NUMBER, Found, NumberQuery, apply_filter, read_numbers
 from api.models.audit import ActorKind
 from api.models.incident import Incident, IncidentReason
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import AcknowledgeIncident, ShowProof, read_token, write_link
 
-_LARGEST_ID = 2**63 - 1
 _OF_PARTS = (
     IncidentReason.PART_DOWN,
     IncidentReason.PART_DEGRADED,
@@ -28,14 +26,12 @@ _OF_PARTS = (
 )
 
 
-class IncidentQuery(Body):
-    """Incidents that are open or over, acknowledged or not, of a subject; `before` is the `next` of the page before."""
+class IncidentQuery(NumberQuery):
+    """Incidents that are open or over, acknowledged or not, of a subject."""
 
     open: bool | None = None
     acknowledged: bool | None = None
     subject: Annotated[str, Field(min_length=1, max_length=300)] | None = None
-    before: Annotated[int, Field(ge=1, le=_LARGEST_ID)] | None = None
-    limit: int = Field(50, ge=1, le=100)
 
 
 def list_incidents(session: Session, wanted: IncidentQuery) -> Found[Incident]:
@@ -43,11 +39,7 @@ def list_incidents(session: Session, wanted: IncidentQuery) -> Found[Incident]:
     is_open, is_known = Incident.ends_at.is_(None), Incident.acknowledged_at.is_not(None)
     filters = {"open": is_open, "acknowledged": is_known, "subject": Incident.subject}
     query = apply_filter(sa.select(Incident), wanted, **filters)
-    if wanted.before:
-        query = query.where(Incident.id < wanted.before)
-    newest = query.order_by(Incident.id.desc()).limit(wanted.limit + 1)
-    items, more = cut_page(session.scalars(newest).all(), wanted.limit)
-    return Found(items, items[-1].id if more else None)
+    return read_numbers(session, query, Incident.id, wanted)
 
 
 def list_part_troubles(session: Session, since: datetime) -> list[tuple[str, datetime, datetime]]:
@@ -70,7 +62,7 @@ def read_incident(session: Session, incident_id: int) -> Incident:
         ApiError: 404.
     """
     return ensure_found(
-        session.get(Incident, incident_id) if incident_id <= _LARGEST_ID else None, "incident"
+        session.get(Incident, incident_id) if incident_id <= LARGEST_NUMBER else None, "incident"
     )
 
 

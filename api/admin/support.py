@@ -1,4 +1,4 @@
-"""Requests to support: their bodies, a row, a mail to SUPPORT_EMAIL, and an acknowledgement."""
+"""Requests to support: a row, a mail to SUPPORT_EMAIL, an acknowledgement; what operators answer, and the end."""
 
 import re
 from collections.abc import Callable
@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import has_confirmed_mailbox
 from api.accounts.schemas import Email
-from api.ground.errors import invalid
+from api.ground.errors import ApiError, ensure_found, invalid
 from api.ground.messages import write_message, write_to_address
+from api.ground.paging import LARGEST_NUMBER, Found, NumberQuery, apply_filter, read_numbers
 from api.ground.schemas import Answer, Body, FieldError
 from api.models.support import SupportRequest
 from api.models.user import Role, User
@@ -59,6 +60,18 @@ class NewSupportRequest(Body):
     language: Language | None = None
 
 
+class SupportAnswer(Body):
+    """What an operator answers to a request."""
+
+    answer: Annotated[str, Field(max_length=LONGEST), AfterValidator(_clean)]
+
+
+class SupportQuery(NumberQuery):
+    """Requests that wait for an answer, or those that are dealt with."""
+
+    open: bool | None = None
+
+
 class SupportTicket(Answer):
     """The number to quote, and the address that the answer goes to."""
 
@@ -87,11 +100,60 @@ def add_request(
     """
     # A login that is not confirmed proves no author: the account may become a stranger's.
     author = user.id if user and has_confirmed_mailbox(session, user.id) else None
-    request = SupportRequest(user_id=author, email=email, message=wish.message, created_at=clock())
+    request = SupportRequest(
+        user_id=author, email=email, message=wish.message, language=wish.language, created_at=clock()
+    )
     session.add(request)
     session.flush()
     _tell_support(session, request)
     _acknowledge(session, request, user, wish.language, may_mail)
+    return request
+
+
+def list_requests(session: Session, wanted: SupportQuery) -> Found[SupportRequest]:
+    """Return a page of requests, the newest first."""
+    query = apply_filter(sa.select(SupportRequest), wanted, open=SupportRequest.ended_at.is_(None))
+    return read_numbers(session, query, SupportRequest.id, wanted)
+
+
+def read_request(session: Session, number: int, *, lock: bool = False) -> SupportRequest:
+    """Return a request.
+
+    Raises:
+        ApiError: 404.
+    """
+    is_number = number <= LARGEST_NUMBER
+    return ensure_found(
+        session.get(SupportRequest, number, with_for_update=lock) if is_number else None, "request"
+    )
+
+
+def answer_request(session: Session, number: int, text: str) -> None:
+    """Write an operator's answer to the sender; the request is dealt with.
+
+    Raises:
+        ApiError: 404; 409, it is dealt with already.
+    """
+    request = end_request(session, number)
+    request.answer = text
+    params, key = {"request": request.id}, f"support-answered:{request.id}"
+    if request.user_id:
+        write_message(session, request.user_id, "support_answered", params, key, language=request.language)
+        return
+    language = request.language or "fr"
+    write_to_address(session, request.email, "support_answered", params, key, language=language)
+
+
+def end_request(session: Session, number: int) -> SupportRequest:
+    """End a request that needs no answer by us, and return it.
+
+    Raises:
+        ApiError: 404; 409, it is dealt with already.
+    """
+    request = read_request(session, number, lock=True)
+    if request.ended_at:
+        raise ApiError(409, "request-ended", "this request is dealt with already")
+    request.ended_at = clock()
     return request
 
 

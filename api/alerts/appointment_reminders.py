@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,21 +13,21 @@ from api.ground.messages import write_message
 from api.models.alert import Alert
 from api.models.appointment import Appointment, Step
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, Grant
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
+from configs.world.plan import plans
 
 SPREAD = timedelta(minutes=10)
 _LATE = timedelta(hours=1)  # after its time, where no job ran; later than that it is left out
 _KIND = "appointment_soon"
 AT_ONCE = 500
-# By a chat that blocked the bot, or stopped reminders: a mail goes instead.
+# By a chat that blocked the bot, a number that is lost, or who stopped reminders there: a mail goes instead.
 _REFUSED = (State.FAILED, State.SKIPPED)
 _IS_REACHED = Contact.verified_at.is_not(None), Contact.enabled, Contact.state == ContactState.OK
-_TAKES_BY_CHAT = (
-    Contact.channel == Channel.TELEGRAM,
-    sa.literal(MessageGroup.REMINDERS.value) != sa.all_(Contact.stopped_groups),
-)
+_TAKES_REMINDERS = sa.literal(MessageGroup.REMINDERS.value) != sa.all_(Contact.stopped_groups)
+_OTHERS = (Channel.TELEGRAM, Channel.SMS)  # than mail
+USUAL_CHANNELS = {Step.FIRST: Channel.EMAIL, Step.LAST: Channel.TELEGRAM}
 USUAL: dict[Step, timedelta] = {Step.FIRST: timedelta(hours=24), Step.LAST: timedelta(hours=1)}
 # How long before the appointment each may come, in minutes.
 CHOICES: dict[Step, Sequence[int]] = {
@@ -47,6 +48,11 @@ def move_reminders(appointment: Appointment, first: int | None, last: int | None
 def _find_due(at: datetime, minutes: int | None, now: datetime) -> datetime | None:
     due = at - timedelta(minutes=minutes) if minutes else None
     return due if due and due > now else None
+
+
+def choose_channels(appointment: Appointment, first: Channel | None, last: Channel | None) -> None:
+    """Set by which channel each reminder comes; None: the usual one."""
+    appointment.first_channel, appointment.last_channel = first, last
 
 
 def read_minutes(appointment: Appointment, step: Step) -> int | None:
@@ -73,19 +79,37 @@ def _write(session: Session, step: Step, due: datetime, row: Appointment, alert:
         "prefecture": get_prefecture_id(alert.targets),
         "at": row.at.isoformat() if row.at else None,
     }
+    channel = _choose_channel(session, alert.user_id, step, key, row)
     write_message(
         session, alert.user_id, _KIND, params, key,
-        priority="scheduled", channels=[_choose_channel(session, alert.user_id, step, key)], language=alert.language,
+        priority="scheduled", channels=[channel], language=alert.language,
     )  # fmt: skip
 
 
-def _choose_channel(session: Session, user_id: UUID, step: Step, key: str) -> Channel:
-    """Return Telegram for the last reminder where its user gets reminders there and it was not refused, else mail."""
-    if step is Step.FIRST:
-        return Channel.EMAIL
-    chat = sa.exists().where(Contact.user_id == user_id, *_TAKES_BY_CHAT, *_IS_REACHED)
-    refused = sa.exists().where(Notification.dedupe_key == f"{key}:{Channel.TELEGRAM.value}")
-    return Channel.TELEGRAM if session.scalar(sa.select(chat & ~refused)) else Channel.EMAIL
+def list_channels(session: Session, user_id: UUID) -> list[Channel]:
+    """Return the channels by which a user may be reminded: mail, a linked chat, SMS with a plan that has them."""
+    mine = sa.select(Contact.channel).where(Contact.user_id == user_id, *_IS_REACHED, _TAKES_REMINDERS)
+    reached = set(session.scalars(mine.where(Contact.channel.in_(_OTHERS))))
+    if not session.scalar(sa.select(_has_sms(user_id))):
+        reached.discard(Channel.SMS)
+    return [Channel.EMAIL, *(each for each in _OTHERS if each in reached)]
+
+
+def _has_sms(user_id: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a plan with SMS covers this moment."""
+    with_sms = [each.name for each in plans().values() if Channel.SMS in each.channels]
+    now = clock()
+    return sa.exists().where(
+        Grant.user_id == user_id, Grant.plan.in_(with_sms), Grant.starts_at <= now, Grant.ends_at > now
+    )
+
+
+def _choose_channel(session: Session, user_id: UUID, step: Step, key: str, row: Appointment) -> Channel:
+    """Return the chosen or usual channel where the user is reached there and it was not refused, else mail."""
+    wished = row.get_channel(step) or USUAL_CHANNELS[step]
+    refused = sa.exists().where(Notification.dedupe_key == f"{key}:{wished.value}")
+    is_good = wished in list_channels(session, user_id) and not session.scalar(sa.select(refused))
+    return wished if is_good else Channel.EMAIL
 
 
 def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
@@ -95,8 +119,9 @@ def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
     second = sa.cast(sa.func.trunc(sa.extract("epoch", due)), sa.BigInteger)
     key = sa.func.concat(f"{_KIND}:", name, f":{step}:", second, ":")
     by_mail = sa.exists().where(Notification.dedupe_key == sa.func.concat(key, Channel.EMAIL.value))
-    by_chat = sa.exists().where(Notification.dedupe_key == sa.func.concat(key, Channel.TELEGRAM.value))
-    refused = by_chat.where(Notification.state.in_(_REFUSED))
+    keys = [sa.func.concat(key, each.value) for each in _OTHERS]
+    by_other = sa.exists().where(Notification.dedupe_key.in_(keys))
+    refused = by_other.where(Notification.state.in_(_REFUSED))
     return (
         sa.select(Appointment, Alert)
         .join(Alert, Alert.id == Appointment.alert_id)
@@ -104,7 +129,7 @@ def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
         .where(due <= now + SPREAD, due > now - _LATE, Appointment.at > now)
         .where(_is_reached(step, refused))
         .where(due - sa.func.make_interval(0, 0, 0, 0, 0, 0, early) <= now)
-        .where(~by_mail, ~by_chat | refused)
+        .where(~by_mail, ~by_other | refused)
         .order_by(due, Appointment.id)
         .limit(AT_ONCE)
     )
@@ -112,6 +137,11 @@ def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
 
 def _is_reached(step: Step, refused: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Return whether a reminder can be written: one that cannot would be found again, in front of all others."""
+    chosen = Appointment.first_channel if step is Step.FIRST else Appointment.last_channel
+    wished = sa.func.coalesce(chosen, sa.literal(USUAL_CHANNELS[step].value))
     mine = sa.exists().where(Contact.user_id == Alert.user_id, *_IS_REACHED)
-    by_mail = mine.where(Contact.channel == Channel.EMAIL)
-    return by_mail if step is Step.FIRST else by_mail | (mine.where(*_TAKES_BY_CHAT) & ~refused)
+    is_allowed = (Contact.channel != Channel.SMS) | _has_sms(Alert.user_id)
+    by_other = mine.where(
+        Contact.channel.in_(_OTHERS), Contact.channel == wished, _TAKES_REMINDERS, is_allowed
+    )
+    return mine.where(Contact.channel == Channel.EMAIL) | (by_other & ~refused)

@@ -14,6 +14,7 @@ from api.ground.errors import ensure_found
 from api.ground.messages import write_message
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment, Step
+from api.models.user import Channel
 from configs.ground.clock import clock
 
 _KEPT = timedelta(days=90)
@@ -79,6 +80,7 @@ def _build(alert_id: UUID, found: FoundAppointment) -> Appointment:
         at=found.at,
         place=found.place,
         may_ask=found.may_ask,
+        last_channel=Channel.SMS if found.remind_by_sms else None,
         created_at=clock(),
         dropped_at=(found.at or clock()) + _KEPT,
     )

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from api.alerts import service
 from api.alerts.answer_matches import find_matches_of_alert
 from api.alerts.answers import store_answers
-from api.alerts.appointment_reminders import move_reminders
+from api.alerts.appointment_reminders import choose_channels, move_reminders
 from api.alerts.appointments import close_as_found, get_appointment
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
@@ -135,7 +135,9 @@ def report_found(path: AlertPath, body: FoundAppointment) -> dict[str, Any]:
 def change_reminders(path: AlertPath, body: Reminders) -> dict[str, Any]:
     """Move the reminders of an appointment, or switch them off; one whose time is over is off."""
     with session() as s:
-        move_reminders(get_appointment(s, current_user_id(), path.id), body.first, body.last)
+        found = get_appointment(s, current_user_id(), path.id)
+        move_reminders(found, body.first, body.last)
+        choose_channels(found, body.first_by, body.last_by)
         s.flush()
         return read_own_alert(s, current_user_id(), path.id).as_json()
 

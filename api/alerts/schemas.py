@@ -204,12 +204,14 @@ class AlertChange(Body):
 class FoundAppointment(Body):
     """The appointment that the user found: when and where, both optional. Kept until 90 days after its date.
 
-    `mayAsk`: the user agrees to be asked a day later how it went.
+    `mayAsk`: the user agrees to be asked a day later how it went. `remindBySms`: the last reminder comes by SMS, with
+    a plan that has them.
     """
 
     at: Annotated[dt.datetime, _INSTANT, Field(examples=["2026-12-01T08:30:00Z"])] | None = None
     place: Annotated[Text, Field(max_length=200, examples=["Bobigny, guichet 4"])] | None = None
     may_ask: Flag = False
+    remind_by_sms: Flag = False
 
     @model_validator(mode="before")
     @classmethod
@@ -229,11 +231,20 @@ class AlertQuery(PageQuery):
     limit: int = Field(100, ge=1, le=100)
 
 
+ReminderChannel = Literal[Channel.EMAIL, Channel.TELEGRAM, Channel.SMS]
+
+
 class Reminders(Body):
-    """How many minutes before the appointment each reminder comes; null: none. The last one may come by Telegram."""
+    """How many minutes before the appointment each reminder comes; null: none.
+
+    `firstBy`, `lastBy`: its channel, SMS with a plan that has them; null: the first by mail, the last by Telegram or
+    mail. What does not reach its user there comes by mail.
+    """
 
     first: Literal[720, 1440, 2880, 10080] | None
     last: Literal[30, 60, 120, 180] | None
+    first_by: ReminderChannel | None = None
+    last_by: ReminderChannel | None = None
 
 
 class AppointmentAnswer(Answer):

@@ -62,12 +62,12 @@ def check_code(body: TotpLoginBody) -> User:
     return user
 
 
-def open_login(user: User) -> LoginChange:
-    """Open a login for a user who has just proven to be that."""
+def open_login(user: User, *, is_proof: bool = True) -> LoginChange:
+    """Open a login for a user who has just proven to be that; `is_proof` as of api.auth.logins."""
     is_known = is_known_place(user.email)
     with session() as s:
         change = service.open_login(
-            s, user, name_browser(request.user_agent.string), from_known_place=is_known
+            s, user, name_browser(request.user_agent.string), from_known_place=is_known, is_proof=is_proof
         )
         is_confirmed = has_confirmed_mailbox(s, user.id)
     log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_place=is_known)

@@ -38,17 +38,22 @@ class LoginChange:
     token_id: str | None  # of the refresh token that is good now
 
 
-def open_login(session: Session, user: User, browser: str, *, from_known_place: bool) -> LoginChange:
+def open_login(
+    session: Session, user: User, browser: str, *, from_known_place: bool, is_proof: bool = True
+) -> LoginChange:
     """Begin a login of a user who has just proven to be that.
 
     A mail reports it, unless it is the first login, or a browser of its name is in use already, and its place is known:
     by the cookie that the browser has of us, as a phone changes networks each day, or by its network address.
+
+    `is_proof`: false where the account has a password that was not given.
     """
     now, token_id = clock(), secrets.token_hex(32)
+    proven_at = now if is_proof else now - timedelta(seconds=recent_proof_seconds() + 1)
     before = session.scalars(sa.select(Login.browser).where(Login.user_id == user.id).distinct()).all()
     login = Login(
         user_id=user.id, browser=browser, token_hash=_hash(token_id), created_at=now, last_used_at=now, rotated_at=now,
-        expires_at=_find_end(now, now), proven_at=now,
+        expires_at=_find_end(now, now), proven_at=proven_at,
     )  # fmt: skip
     session.add(login)
     session.flush()

@@ -25,7 +25,7 @@ from api.alerts.wishes import resolve_wish
 from api.auth.logins import end_all_logins
 from api.ground.errors import ApiError
 from api.models.base import Base
-from api.models.login import EndedBecause, PendingRegistration
+from api.models.login import EndedBecause, Identity, PendingRegistration
 from api.models.payment import Payment, Subscription
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.addresses import digest, fold_address
@@ -115,7 +115,15 @@ RULES: Mapping[str, ColumnRules] = {
         reset="new_address former_address moved_at stopped_groups summary_since",
     ),
 }
-GOES = ("alerts", "exports", "notices", "phone_codes", "registrations", "telegram_links")  # with all its rows
+GOES = (
+    "alerts",
+    "exports",
+    "identities",
+    "notices",
+    "phone_codes",
+    "registrations",
+    "telegram_links",
+)  # with all its rows
 STAYS = (
     "logins",  # they end, except where the account keeps the password that they were opened with
     "grants",  # an operator gave them to the address
@@ -264,6 +272,7 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
     except IntegrityError:  # the index on users
         detail = "this address has another account, which was confirmed: sign in there, or write to support"
         raise ApiError(409, "address-taken", detail) from None
+    session.execute(sa.delete(Identity).where(Identity.user_id == user.id))
     end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
     report_move(session, contact, left)
     return ReturnedAccount(user.id, moved_at, address, sign_reset(contact, user))

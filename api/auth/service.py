@@ -38,7 +38,7 @@ from api.ground.messages import write_message
 from api.ground.schemas import FieldError
 from api.models.base import read_once, write_once
 from api.models.base import session as open_session
-from api.models.login import CONFIRMATION_CODE_SECONDS, EndedBecause, PendingRegistration
+from api.models.login import CONFIRMATION_CODE_SECONDS, EndedBecause, Identity, PendingRegistration
 from api.models.user import Contact, ContactState, User
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
@@ -198,7 +198,7 @@ def _try_code(session: Session, registration_id: UUID, email: str, code: str) ->
     if not is_code(CODE_PURPOSE, kept.id, code, kept.code_hash):
         kept.wrong_tries += 1
         return None
-    _confirm_first(session, user, contact, kept.password_hash, kept)
+    confirm_first(session, user, contact, kept.password_hash, kept)
     return user
 
 
@@ -283,10 +283,13 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
         return AccountChange(None)
     user = session.get_one(User, contact.user_id)
     if contact.verified_at is None:
-        _confirm_first(session, user, contact, password_hash, None)
+        confirm_first(session, user, contact, password_hash, None)
     else:
         # The second factor stays: a mailbox that somebody else reads must not be enough.
         user.password_hash = password_hash
+        session.execute(
+            sa.delete(Identity).where(Identity.user_id == user.id)
+        )  # who linked it may be another
         end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
     _report_password(session, user)
     return AccountChange(contact)
@@ -306,12 +309,12 @@ def _take_registration(
     kept = chosen.password_hash if chosen else None if pending else user.password_hash
     if drops_password:
         kept = None
-    _confirm_first(session, user, contact, kept, chosen)
+    confirm_first(session, user, contact, kept, chosen)
     must_choose = kept is None and (drops_password or bool(pending))
     return AccountChange(contact, sign_reset(contact, user) if must_choose else None, user)
 
 
-def _confirm_first(
+def confirm_first(
     session: Session,
     user: User,
     contact: Contact,

@@ -83,6 +83,16 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
 R = TypeVar("R")
 
 
+LARGEST_NUMBER = 2**63 - 1
+
+
+class NumberQuery(Body):
+    """Which page of a list whose rows are numbered: `before` is the `next` of the page before."""
+
+    before: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)] | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
 @dataclass(frozen=True, slots=True)
 class Found(Generic[R]):
     """Rows, and where the following page begins; None at the end."""
@@ -101,3 +111,14 @@ def apply_filter(query: sa.Select[R], wanted: BaseModel, **columns: Any) -> sa.S
         if value is not None:
             query = query.where(column == value)
     return query
+
+
+def read_numbers(
+    session: Session, query: sa.Select[R], column: InstrumentedAttribute[int], page: NumberQuery
+) -> Found[R]:
+    """Return the rows of a page, the highest number first. `column` is the rows' id."""
+    if page.before:
+        query = query.where(column < page.before)
+    found: list[Any] = list(session.scalars(query.order_by(column.desc()).limit(page.limit + 1)))
+    items, more = cut_page(found, page.limit)
+    return Found(items, items[-1].id if more else None)

@@ -146,6 +146,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "logins": {
         "api": _ALL, "background": _DROP, "stream": "SELECT (id, user_id, last_used_at, expires_at, ended_at)",
     },
+    "identities": {"api": _ALL, "background": _DROP},
     "registrations": {"api": _ALL, "background": _DROP},
     "phone_codes": {"api": _ALL, "background": _DROP, "notifier": _READ},
     "telegram_links": {"api": _ALL, "background": _DROP},

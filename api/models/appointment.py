@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.alert import Alert
-from api.models.base import Base, new_id
+from api.models.base import Base, enum_column, new_id
+from api.models.user import Channel
 
 
 class Step(StrEnum):
@@ -32,6 +33,9 @@ class Appointment(Base):
     place: Mapped[str | None]
     first_reminder_at: Mapped[datetime | None]
     last_reminder_at: Mapped[datetime | None]
+    # By which channel each comes; null: as USUAL_CHANNELS of api/alerts/appointment_reminders.py says.
+    first_channel: Mapped[Channel | None] = mapped_column(enum_column(Channel, "first_channel"))
+    last_channel: Mapped[Channel | None] = mapped_column(enum_column(Channel, "last_channel"))
     may_ask: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     asked_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
@@ -42,6 +46,10 @@ class Appointment(Base):
     def get_reminder(self, step: Step) -> datetime | None:
         """Return when a reminder comes; None where it is switched off."""
         return self.first_reminder_at if step is Step.FIRST else self.last_reminder_at
+
+    def get_channel(self, step: Step) -> Channel | None:
+        """Return the channel that was chosen for a reminder."""
+        return self.first_channel if step is Step.FIRST else self.last_channel
 
     __table_args__ = (
         sa.CheckConstraint("at IS NOT NULL OR place IS NOT NULL OR may_ask", name="something"),

@@ -67,6 +67,24 @@ class Login(Base):
         return self.ended_at is None and moment < self.expires_at
 
 
+class Identity(Base):
+    """An account at an OpenID Connect provider by which a user signs in: `subject` is its id there, for ever."""
+
+    __tablename__ = "identities"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.UniqueConstraint("issuer", "subject"),
+        sa.UniqueConstraint("user_id", "issuer"),
+        sa.CheckConstraint("length(subject) BETWEEN 1 AND 255", name="subject_length"),
+    )
+
+
 class PendingRegistration(Base):
     """A registration of an address that is not confirmed yet: the data of the account once its mail is confirmed.
 

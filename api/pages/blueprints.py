@@ -29,7 +29,7 @@ from api.pages.links import routes as links
 from api.pages.lost_sessions import register_lost_sessions
 from api.pages.plan import declarations, invoices
 from api.pages.plan import routes as plan
-from api.pages.public import advice, calendar, ledger, legal, site, status
+from api.pages.public import advice, calendar, guide, ledger, legal, site, status
 from api.pages.public import map as map_page
 from api.web.gunicorn_hooks import BEFORE_FORK
 from api.web.languages import register_languages
@@ -63,6 +63,7 @@ AREAS: tuple[Area, ...] = (
     calendar.area,
     ledger.area,
     legal.area,
+    guide.area,
     site.files,
     status.area,
     links.area,

@@ -56,6 +56,7 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
     ),
     "Clients": (
         ("admin.list_users", "Utilisateurs"),
+        ("admin.list_requests", "Demandes"),
         ("admin.list_organisations", "Organisations"),
         ("admin.list_payments", "Paiements"),
         ("admin.list_declarations", "Déclarations"),
@@ -92,6 +93,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("organisation.show_organisation", _l("Organisation")),
     ),
     "foot": (
+        ("help.show_guide", _l("Aide")),
         ("status.show_status", _l("État du service")),
         ("legal.show_terms", _l("Conditions")),
         ("legal.show_privacy", _l("Vie privée")),
@@ -187,6 +189,7 @@ def register_context(app: Flask) -> None:
         dir=read_direction,
         asset=build_asset_url,
         canonical_url=build_canonical_url,
+        provider_name=lambda: settings().oidc_name if settings().offers_provider else "",
         money=write_money,
         number=write_number,
         percent=write_percent,

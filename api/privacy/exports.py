@@ -28,7 +28,7 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.invoice import Invoice
-from api.models.login import Login, PendingRegistration
+from api.models.login import Identity, Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import Match, Notification
 from api.models.organisation import Beneficiary, Member
@@ -165,6 +165,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
         Login, mark("Les connexions : navigateur, début, fin"), left_out=("token_hash", "previous_hash")
     ),
+    ExportedTable(Identity, mark("Le compte Google, ou d’un autre service, par lequel vous vous connectez")),
     ExportedTable(
         PendingRegistration,
         mark("Les inscriptions dont l’adresse n’est pas confirmée"),

@@ -160,6 +160,7 @@ RULES: dict[str, Rule] = {
     "contacts": DroppedBy(partial(write_once, drop_ended_devices)),  # the others with their users
     "contacts.former_address": DroppedBy(partial(write_once, drop_former_addresses)),
     "grants": OwnedBy("users"),
+    "identities": OwnedBy("users"),
     "logins": Dropped(_ended_long_ago),
     "registrations": Dropped(lambda now: PendingRegistration.created_at < now - 2 * _LINKS_WORK_FOR),
     "phone_codes": Dropped(

@@ -283,6 +283,12 @@ class ServingSettings(BaseSettings):
     heartbeat_url: WebAddress | None = None
     support_email: Annotated[str, AfterValidator(email_address)] | None = None
 
+    # Sign-in by an OpenID Connect provider, with all three of these
+    oidc_issuer: WebAddress | None = None
+    oidc_client_id: str | None = Field(None, max_length=300)
+    oidc_client_secret: Key | None = None
+    oidc_name: _OneLine = "Google"
+
     # Billing (read by the billing programs)
     stripe_secret_key: Key | None = None
     stripe_webhook_secret: Annotated[Key, _STRIPE] | None = None
@@ -294,6 +300,11 @@ class ServingSettings(BaseSettings):
     ] = ("card", "paypal")
     stripe_promotion_codes: bool = False
     ledger_accounts: _LedgerAccounts = {"clients": "411000", "sales": "706000", "vat": "445710"}
+
+    @property
+    def offers_provider(self) -> bool:
+        """Whether people may sign in by an OpenID Connect provider."""
+        return bool(self.oidc_issuer and self.oidc_client_id and self.oidc_client_secret)
 
 
 class StoreSettings(BaseSettings):

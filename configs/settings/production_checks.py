@@ -32,6 +32,7 @@ LEAST_BYTES = {
     **dict.fromkeys((*_OWN, "jwt_secret_previous"), OWN_BYTES),
     **dict.fromkeys(
         (
+            "oidc_client_secret",
             "sendgrid_api_key",
             "twilio_auth_token",
             "telegram_bot_token",
@@ -91,7 +92,11 @@ def sandbox_values(settings: "Settings") -> list[str]:
 def far_server(settings: "Settings") -> list[str]:
     """Name each store that lies elsewhere, and a Sentry that does: outside production nothing leaves loopback."""
     far = ["SENTRY_DSN leaves this machine: name a Sentry on loopback, or leave it empty"]
-    return (far if not is_near_sentry(settings) else []) + [
+    issuer = urlsplit(_text(settings, "oidc_issuer") or "http://localhost").hostname or ""
+    found = far if not is_near_sentry(settings) else []
+    if not is_loopback(issuer):
+        found.append("OIDC_ISSUER leaves this machine: name a provider on loopback, or leave it empty")
+    return found + [
         f"{name.upper()} leaves this machine: name a folder, or a server on loopback (?endpoint=http://127.0.0.1:…)"
         for name in ("proofs_url", "exports_url", "invoices_url", "backup_url")
         if (text := _text(settings, name)) and not _is_near(read_store(text))
@@ -221,6 +226,8 @@ def _plain(settings: "Settings") -> Iterator[str]:
         # the default of both is API_URL, which is named once
         addresses |= {name: address for name, address in links.items() if address != settings.api_url}
         addresses["API_URL"] = settings.api_url
+    if issuer := _text(settings, "oidc_issuer"):
+        addresses["OIDC_ISSUER"] = issuer
     if not is_near_sentry(settings):
         addresses["SENTRY_DSN"] = _text(settings, "sentry_dsn") or ""
     for name, address in addresses.items():

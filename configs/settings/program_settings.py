@@ -81,6 +81,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
         "exports_secret_access_key",
         "invoices_secret_access_key",
         "jwt_secret_previous",
+        "oidc_client_secret",
         "proofs_secret_access_key",
     ),
     "background": ("exports_secret_access_key", "invoices_secret_access_key", "smtp_url"),

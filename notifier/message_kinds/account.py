@@ -12,6 +12,7 @@ from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.login import CONFIRMATION_CODE_SECONDS
 from api.models.notification import Notification, State
+from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.addresses import digest, shorten_address
 from configs.ground.encryption import decrypt
@@ -68,6 +69,14 @@ def _say_deleted(due: DueMessage) -> TemplateContext:
     }
     # A deleted account's own zone is deleted too.
     return TemplateContext(values | since_values(due.params["at"], HOME, due.language))
+
+
+def _read_answer(due: DueMessage) -> TemplateContext | Skip:
+    request = due.session.get(SupportRequest, due.params["request"])
+    if request is None or request.answer is None:
+        return Skip(State.SKIPPED, "request deleted")
+    url = account_page("aide/ecrire")
+    return TemplateContext({"number": request.id, "message": request.answer, "url": url})
 
 
 def _warn_unused(due: DueMessage) -> TemplateContext:
@@ -265,6 +274,7 @@ KINDS = {
     "support_received": MessageKind(
         to=CONFIRMED_MAIL, values=lambda due: TemplateContext({"number": due.params["number"]})
     ),
+    "support_answered": MessageKind(to=CONFIRMED_MAIL, values=_read_answer),
     "verify_email": MessageKind(
         to=Recipients(  # not verified yet, or bounced; switched off or not
             lambda contact: (

@@ -18,7 +18,14 @@ from api.models.support import SupportRequest
 from api.models.user import User
 from configs.ground.signing import AcknowledgeIncident, ShowProof, write_link
 from notifier.content.desk_location import HOME, desk_infos, since_values, write_moment
-from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
+from notifier.content.message_kind_base import (
+    REACHABLE,
+    DueMessage,
+    MessageKind,
+    Skip,
+    TemplateContext,
+    account_page,
+)
 
 Fill = Callable[[DueMessage], dict[str, Any]]
 
@@ -89,7 +96,7 @@ def _read_request(due: DueMessage) -> TemplateContext | Skip:
         return Skip(State.SKIPPED, "request deleted")
     user_id = str(request.user_id) if request.user_id else None
     said = {"number": request.id, "sender": request.email, "user_id": user_id, "message": request.message}
-    return TemplateContext(said)
+    return TemplateContext(said | {"url": account_page(f"admin/demandes/{request.id}")})
 
 
 _FIGURES = MessageKind(to=REACHABLE, check=_check_operator, values=lambda due: TemplateContext(due.params))

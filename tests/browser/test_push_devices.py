@@ -100,3 +100,24 @@ def test_a_push_service_that_is_away_changes_nothing(open_channels: OpenChannels
     expect(page.get_by_role("alert").filter(has_text="L’ajout n’a pas abouti.")).to_be_visible()
     expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_enabled()
     assert count_devices() == before
+
+
+@pytest.mark.journey
+def test_without_a_network_an_account_sees_the_kept_page_with_nothing_of_its_own(
+    site: Site, make_context: MakeContext
+) -> None:
+    context = make_context(site.url)
+    site.give_login(context, add_account().id)
+    page = context.new_page()
+    page.goto("/profil")
+    expect(page.get_by_text("camille@example.org").first).to_be_visible()
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    context.set_offline(True)
+    page.goto("/dashboard")
+    expect(page.get_by_role("heading", name="Pas de réseau")).to_be_visible()
+    assert "camille" not in page.content()
+    kept = "caches.keys().then(async ([name]) => (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname))"
+    assert [each for each in page.evaluate(kept) if not each.startswith("/static/")] == ["/hors-ligne"]
+    context.set_offline(False)
+    page.get_by_role("link", name="Réessayer").click()
+    expect(page.get_by_role("heading", name="Mes alertes")).to_be_visible()

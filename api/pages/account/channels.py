@@ -222,10 +222,14 @@ def unlink_telegram() -> ResponseReturnValue:
 def send_push_worker() -> Response:
     """Send the service worker. At the root, as its path bounds the pages that it serves; its version is in no address.
 
-    https://www.w3.org/TR/service-workers/#path-restriction. Browsers look for a newer one past their own cache. By the
-    policy of all answers that are no pages it loads nothing.
+    https://www.w3.org/TR/service-workers/#path-restriction. Browsers look for a newer one past their own cache. By its
+    policy it loads from us only.
     """
-    return Response(read_asset("channels/push-worker.js"), mimetype="text/javascript")
+    response = Response(read_asset("channels/push-worker.js"), mimetype="text/javascript")
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
+    )
+    return response
 
 
 @area.action("/canaux/navigateurs", Access.PERSONAL)

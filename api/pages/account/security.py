@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.accounts.queries import read_account
+from api.auth import openid
 from api.auth import service as accounts
 from api.auth.access import hash_chosen_password
 from api.auth.factor_end import keep_factor as keep_lost_factor
@@ -25,8 +26,9 @@ from api.models.base import autocommit_session, session, write_once
 from api.models.user import User
 from api.pages.area import Access, Area
 from api.pages.assets import render_qr_code
-from api.pages.cookies import keep_login, lead_to
+from api.pages.cookies import comes_from_elsewhere, keep_login, lead_to
 from api.pages.forms import INVALID, Form, Texts
+from api.pages.provider_sign_in import lead_to_provider
 from api.web.auth import current_login_id, current_user, current_user_id
 
 PASSWORD_TEXTS: Texts = {
@@ -84,6 +86,21 @@ def change_password() -> ResponseReturnValue:
         "security.show_security",
         _("Votre mot de passe est changé, et toutes les autres connexions sont terminées."),
     )
+
+
+@area.page("/securite/fournisseur", Access.PROVEN)
+def ask_provider() -> ResponseReturnValue:
+    """Lead to the provider, to link the account; no other site's link begins that."""
+    if comes_from_elsewhere():
+        raise ApiError(403, "foreign-form", "this link comes from another site")
+    return lead_to_provider("security.show_security", current_user_id())
+
+
+@area.action("/securite/sans-fournisseur", Access.PROVEN)
+def unlink_provider() -> ResponseReturnValue:
+    """End the sign-in by the provider."""
+    write_once(openid.unlink_provider, current_user_id())
+    return lead_to("security.show_security", _("Ce n’est plus lié."))
 
 
 @area.page("/securite/application", Access.PROVEN)
@@ -160,8 +177,11 @@ def _render_security(form: Form[PasswordBody]) -> str:
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
         logins = read_logins(s, current_user_id(), current_login_id()).items
+        linked = openid.is_linked(s, current_user_id())
     logins = sorted(logins, key=lambda each: not each.current)
-    return render_template("security/security.html", form=form, account=account, logins=logins)
+    return render_template(
+        "security/security.html", form=form, account=account, logins=logins, is_linked=linked
+    )
 
 
 def _render_setup(setup: TotpSetup, form: Form[TotpConfirmation]) -> str:

@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 
 from api.accounts.schemas import RegistrationForm
 from api.admin.activity import count_step
+from api.auth import openid
 from api.auth import service as accounts
 from api.auth.access import check_code, check_password, hash_chosen_password, open_login, prove_identity
 from api.auth.factor_end import WAITING_TIME
@@ -36,11 +37,17 @@ from api.pages.lost_sessions import (
     render_held_form,
 )
 from api.pages.plan.order import read_plan_name
+from api.pages.provider_sign_in import (
+    find_return_url,
+    lead_to_provider,
+    refuse_provider,
+    take_question,
+)
 from api.pages.registration_state import RegistrationState, describe_choice, forget_registration
 from api.users.schemas import CodeOfPhone
 from api.web.auth import current_identity, current_login_id, current_user, current_user_id
 from api.web.doors import Door
-from api.web.known_places import digest_account, remember_registration
+from api.web.known_places import digest_account, get_network, remember_registration
 from api.web.languages import read_language
 from api.web.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 
@@ -60,6 +67,7 @@ _INVALID = 422
 _ON_ITS_WAY = _l("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
 _MAILS = "5 per day"  # mails of one registration, whatever its address
 _CORRECTIONS = "3 per day"
+_ANSWERS = "100 per 15 minutes"  # that the provider is asked about, from one network address
 _TRIES = "10 per day"  # tries of codes for one address, whatever the registration
 
 
@@ -108,6 +116,42 @@ def sign_in_with_code() -> ResponseReturnValue:
     if user is None:
         return _render_code(form, request.form.get("challenge", "")), _INVALID
     return _go_on(user)
+
+
+@area.page("/login/fournisseur", Access.VISITOR)
+def ask_provider() -> ResponseReturnValue:
+    """Lead to the provider's sign-in; its answer comes to the page below."""
+    return lead_to_provider(request.args.get("next"))
+
+
+@area.page("/login/retour", Access.VISITOR)
+def take_provider_answer() -> ResponseReturnValue:
+    """Sign in, or link the account of who is signed in, as the provider answers this browser's own question."""
+    asked, code = take_question(request.args.get("state")), request.args.get("code")
+    if asked is None or code is None:
+        return refuse_provider("")
+    hit_limit(_ANSWERS, "provider", get_network())
+    try:
+        answer = openid.read_answer(asked.question, code, find_return_url())
+        if asked.user_id:
+            return _link(asked.user_id, answer)
+        user = write_once(openid.find_user, answer, read_language())
+    except openid.ProviderFailed:
+        return refuse_provider("", links=asked.user_id is not None)
+    except ApiError as error:
+        return refuse_provider(error.word, links=asked.user_id is not None)
+    if user.has_second_factor:
+        return _render_code(Form(TotpLoginBody), sign_challenge(user), next=asked.target, held=None)
+    keep_login(user, open_login(user, is_proof=user.password_hash is None))
+    return _lead_to(asked.target or user.wished_page)
+
+
+def _link(user_id: str, answer: openid.ProviderAnswer) -> ResponseReturnValue:
+    login = find_login()
+    if login is None or str(login.user_id) != user_id:
+        return refuse_provider("")
+    write_once(openid.link_provider, login.user_id, answer)
+    return lead_to("security.show_security", _("C’est lié."))
 
 
 @area.action("/logout", Access.PERSONAL, unconfirmed=True)
@@ -293,9 +337,13 @@ def _keep_own_registration() -> None:
         ).keep()
 
 
-def _render_code(form: Form[TotpLoginBody], challenge: str) -> str:
+def _render_code(form: Form[TotpLoginBody], challenge: str, **way_on: str | None) -> str:
     return render_template(
-        "sign_in/code.html", form=form, challenge=challenge, waiting_days=WAITING_TIME.days, **_read_way_on()
+        "sign_in/code.html",
+        form=form,
+        challenge=challenge,
+        waiting_days=WAITING_TIME.days,
+        **(way_on or _read_way_on()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Operators' pages of messages: all of them, those that failed for good, and sending these again."""
+"""Operators' pages of messages: all of them, those that failed for good, sending these again; requests to support."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,27 +21,47 @@ from api.admin.messages import (
     list_messages,
     replay_dead_letters,
 )
+from api.admin.support import (
+    SupportAnswer,
+    SupportQuery,
+    answer_request,
+    end_request,
+    list_requests,
+    read_request,
+)
 from api.ground.errors import ApiError, not_found
 from api.models.notification import Notification, State
+from api.models.support import SupportRequest
 from api.models.user import Channel
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, add_action, add_list
+from api.pages.admin.area import Confirmation, NoFields, NotNow, add_action, add_list, area
 from api.pages.admin.page_data import (
     Block,
     Cell,
     Column,
+    Facts,
     Field,
     ListPage,
     Table,
     Text,
     name_field,
     number_field,
+    render_page,
 )
 from api.pages.admin.words import count
-from api.pages.forms import Form
+from api.pages.area import Access
+from api.pages.forms import Form, Texts
 from api.pages.words import CHANNEL_NAMES, STATE_WORDS, describe_state
 from configs.ground.logs import mask_text
 
+_REQUEST = "/admin/demandes/<int:id>"
+_REQUEST_ENDED = "Cette demande est déjà traitée."
+_EMPTY = "Écrivez la réponse."
+_REQUEST_TEXTS: Texts = {
+    "request-ended": _REQUEST_ENDED,
+    ("answer", "missing"): _EMPTY,
+    ("answer", "value_error"): _EMPTY,
+}
 _DEAD = "/admin/messages-echoues"
 _CHANNELS = Field("channel", "Canal", [(each.value, CHANNEL_NAMES[each]) for each in Channel])
 _KIND = name_field("kind", "Sorte", maxlength="60")
@@ -242,3 +262,113 @@ def _write_done(chosen: int, replayed: Sequence[UUID]) -> str:
 
 
 add_action(f"{_DEAD}/renvoi", "replay", _describe_replay, _replay, form=Replay)
+
+
+def _show_request_state(request: SupportRequest) -> Cell:
+    if request.ended_at is None:
+        return cells.badge("À traiter", "warn")
+    return cells.row(cells.badge("Répondue" if request.answer else "Close", "good"), request.ended_at)
+
+
+add_list(
+    "/admin/demandes",
+    "list_requests",
+    ListPage(
+        title="Demandes",
+        lead="Ce que les gens écrivent à l’assistance.",
+        query=SupportQuery,
+        audit=("support.list", "support"),
+        read=lambda work, wanted: list_requests(work.session, wanted),
+        filters=(Field("open", "État", [("true", "À traiter"), ("false", "Traitées")]),),
+        columns=(
+            Column(
+                "Demande", lambda each: cells.link(f"n° {each.id}", "admin.show_request", id=each.id), "head"
+            ),
+            Column("Reçue", "created_at"),
+            Column("De", lambda each: cells.email(each.email)),
+            Column("Compte", lambda each: cells.user_link(each.user_id) if each.user_id else cells.NOTHING),
+            Column("État", _show_request_state),
+        ),
+        empty="Aucune demande.",
+    ),
+)
+
+
+@area.page(_REQUEST, Access.OPERATOR)
+def show_request(id: int) -> str:
+    """Show one request with its text, and its answer."""
+    request = _read_request(id)
+    facts: list[tuple[Cell, object]] = [
+        ("De", cells.email(request.email)),
+        (
+            "Compte",
+            cells.user_link(request.user_id) if request.user_id else "Sans compte : adresse non vérifiée",
+        ),
+        ("Reçue", request.created_at),
+        ("Langue", request.language),
+        ("Message", cells.lines(*request.message.split("\n"))),
+        ("Réponse", request.answer is not None and cells.lines(*(request.answer or "").split("\n"))),
+    ]
+    actions = [] if request.ended_at else [
+        cells.button("Répondre", "admin.ask_answer_request", id=id),
+        cells.second_button("Clore sans réponse", "admin.ask_end_request", id=id),
+    ]  # fmt: skip
+    block = Facts(facts, _show_request_state(request), [*actions, cells.audit_link(id)])
+    return render_page(f"Demande n° {id}", [block], crumb=("admin.list_requests", "Demandes"))
+
+
+def _read_request(number: int) -> SupportRequest:
+    with audited("support.view", "support", number) as work:
+        request = read_request(work.session, number)
+        work.changes["seen"] = [str(request.user_id)] if request.user_id else []
+        return request
+
+
+def _confirm_request(
+    number: int, title: str, button: str, *effects: str, fields: tuple[Field, ...] = ()
+) -> Confirmation:
+    back = url_for("admin.show_request", id=number)
+    if _read_request(number).ended_at:
+        raise NotNow(_REQUEST_ENDED, back)
+    return Confirmation(
+        title=title, effects=effects, button=button, back=back, fields=fields, texts=_REQUEST_TEXTS
+    )
+
+
+def _describe_answer(id: int) -> Confirmation:
+    request = _read_request(id)
+    return _confirm_request(
+        id,
+        f"Répondre à la demande n° {id} ?",
+        "Envoyer la réponse",
+        f"{cells.email(request.email)} la reçoit par e-mail, avec le numéro. La demande est traitée.",
+        "Pour la suite, cette personne écrit de nouveau : le message en donne le lien.",
+        f"Elle a écrit : « {request.message} »",
+        fields=(Field("answer", f"Réponse (langue de la page : {request.language or 'fr'})", is_long=True),),
+    )
+
+
+def _answer_request(wanted: SupportAnswer, id: int) -> str:
+    with audited("support.answer", "support", id) as work:
+        answer_request(work.session, id, wanted.answer)
+    return "La réponse est en route."
+
+
+def _describe_request_end(id: int) -> Confirmation:
+    effect = "Rien n’est envoyé : la demande n’en demande pas, ou vous avez répondu autrement."
+    return _confirm_request(id, f"Clore la demande n° {id} ?", "Clore", effect)
+
+
+def _end_request(_: NoFields, id: int) -> str:
+    with audited("support.end", "support", id) as work:
+        end_request(work.session, id)
+    return "La demande est close."
+
+
+add_action(
+    f"{_REQUEST}/reponse", "answer_request", _describe_answer, _answer_request,
+    form=SupportAnswer, access=Access.PROVEN_OPERATOR,
+)  # fmt: skip
+add_action(
+    f"{_REQUEST}/fin", "end_request", _describe_request_end, _end_request, access=Access.PROVEN_OPERATOR
+)

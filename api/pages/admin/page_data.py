@@ -33,6 +33,7 @@ class Field:
     hint: str = ""
     is_required: bool = False
     is_box: bool = False
+    is_long: bool = False  # several lines
     attributes: Mapping[str, Any] = field(default_factory=dict)  # as the macro `field` takes them
 
     @property

@@ -276,6 +276,7 @@ class AppointmentForm(Body):
     hour: Hour | None = None
     place: Annotated[Text, Field(max_length=200)] | None = None
     may_ask: Flag = False
+    remind_by_sms: Flag = False
 
 
 def read_appointment(zone: str) -> Form[AppointmentForm]:
@@ -328,4 +329,5 @@ def build_appointment(found: AppointmentForm, zone: str) -> FoundAppointment:
     at = None
     if found.day and found.hour:
         at = datetime.combine(found.day, found.hour, zone_of(zone)).isoformat()
-    return FoundAppointment.model_validate({"at": at, "place": found.place, "mayAsk": found.may_ask})
+    kept = found.model_dump(by_alias=True, include={"place", "may_ask", "remind_by_sms"})
+    return FoundAppointment.model_validate({"at": at} | kept)

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.alerts import service
+from api.alerts.appointment_reminders import list_channels
 from api.alerts.appointments import close_as_found
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
@@ -307,4 +308,7 @@ def _render_alert(view: dict[str, Any], refused: ApiError | None = None) -> str:
 
 
 def _render_found(alert: AlertAnswer, form: Form[AppointmentForm]) -> str:
-    return render_template("alerts/found.html", alert=describe_alert(alert), form=form)
+    channels = read_once(list_channels, current_user_id())
+    return render_template(
+        "alerts/found.html", alert=describe_alert(alert), form=form, has_sms=Channel.SMS in channels
+    )

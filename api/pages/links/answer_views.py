@@ -6,7 +6,12 @@ from uuid import UUID
 from flask import render_template, request
 
 from api.alerts.answers import StoredAnswer
-from api.alerts.appointment_reminders import CHOICES, move_reminders
+from api.alerts.appointment_reminders import (
+    USUAL_CHANNELS,
+    choose_channels,
+    list_channels,
+    move_reminders,
+)
 from api.alerts.appointments import store_answer
 from api.alerts.links.asked_messages import (
     CLOSING,
@@ -17,11 +22,13 @@ from api.alerts.links.asked_messages import (
     store_form,
 )
 from api.alerts.links.linked_appointments import LinkedAppointment, find_appointment
+from api.alerts.schemas import Reminders
 from api.ground.errors import ApiError
 from api.models.answer import AnswerValue
 from api.models.appointment import Step
 from api.models.base import read_once, session
 from api.models.declaration import DeclaredBy
+from api.pages.words import CHANNEL_NAMES
 from api.payments.declarations.cancellations import Contract, read_end_offer, read_own_contract
 from api.payments.declarations.records import Author
 from api.payments.declarations.schemas import CancellationChoice
@@ -124,16 +131,24 @@ def ask_reminders(token: str) -> str:
 
 
 def set_reminders(token: str) -> tuple[str, int]:
-    """Move the reminders, or switch them off; a repetition changes nothing."""
+    """Move the reminders, or switch them off, and choose their channels; a repetition changes nothing."""
     with session() as s:
         found = find_appointment(s, read_token(MoveReminders, token).appointment)
-        offered = {step: {"": None} | {str(each): each for each in CHOICES[step]} for step in Step}
-        chosen = {step: request.form.get(step, "") for step in Step}
-        if any(text not in offered[step] for step, text in chosen.items()):
+        try:
+            wish = _read_reminders()
+        except ValueError:  # also of a number with thousands of digits
             return _render_reminders(found, done=False, refused=True), 422
         if found:
-            move_reminders(found.row, *(offered[step][text] for step, text in chosen.items()))
+            move_reminders(found.row, wish.first, wish.last)
+            choose_channels(found.row, wish.first_by, wish.last_by)
         return _render_reminders(found, done=True), 200
+
+
+def _read_reminders() -> Reminders:
+    typed = {step.value: request.form.get(step, "") or None for step in Step}
+    minutes = {name: int(text) if text and text.isdecimal() else text for name, text in typed.items()}
+    named = {name: request.form.get(name) or None for name in ("firstBy", "lastBy")}
+    return Reminders.model_validate(minutes | named)
 
 
 def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: bool = False) -> str:
@@ -141,12 +156,13 @@ def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: b
         return render_template("links/reminders.html", found=None, done=done)
     use_account_language(found.user.language)
     language = read_language()
-    choices = {step.value: found.list_choices(step, language) for step in Step}
     return render_template(
         "links/reminders.html",
         found=found,
         moment=found.write_moment(language),
-        choices=choices,
+        choices={step.value: found.list_choices(step, language) for step in Step},
+        channels=[(each.value, CHANNEL_NAMES[each]) for each in read_once(list_channels, found.user.id)],
+        by={step.value: found.row.get_channel(step) or USUAL_CHANNELS[step] for step in Step},
         done=done,
         refused=refused,
     )

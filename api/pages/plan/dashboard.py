@@ -11,10 +11,11 @@ from api.models.base import autocommit_session, is_any_of
 from api.models.notification import Match
 from api.models.user import Channel, ContactState
 from api.pages.alerts.view_data import describe_alert
-from api.payments.billing.queries import find_newest_order, read_subscription
+from api.payments.billing.queries import find_newest_order, read_outage_balance, read_subscription
 from api.users.channel_setup import read_channel_setup
 from api.users.preferences import read_channel_states
 from api.web.auth import current_user_id
+from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 
 _MOST_CLOSED = 10
@@ -30,6 +31,7 @@ def read_dashboard(query: AlertQuery, ordered: PlanName | None, *, paid: bool) -
         payment = find_newest_order(s, user_id, ordered) if paid else None
         account = read_account(s, user_id)
         subscription = read_subscription(s, user_id)
+        balance = read_outage_balance(s, user_id, clock())
         page = read_alert_page(s, user_id, query)
         open_desks = read_open_desks(s, is_any_of(Match.alert_id, [each.id for each in page.items]))
         closed = list_closed_alerts(s, user_id, _MOST_CLOSED) if query.before is None else []
@@ -45,6 +47,7 @@ def read_dashboard(query: AlertQuery, ordered: PlanName | None, *, paid: bool) -
         # That goes on: what its next month costs
         "price": plan(subscription.plan).price_cents if subscription and not subscription.ends_at else None,
         "subscription": subscription,
+        "balance": balance,  # what outages gave
         "has_bounced": states.get(Channel.EMAIL) is ContactState.BOUNCED,
         "setup": setup if account.plan is not PlanName.NONE else [],
         # For which channels are tried

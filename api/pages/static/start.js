@@ -39,3 +39,7 @@ addEventListener("pageshow", (event) => {
 });
 
 document.querySelectorAll("[data-module]").forEach(load);
+
+// Pages of an account keep one page for where there is no network (channels/push-worker.js).
+const { worker } = document.body.dataset;
+if (worker && "serviceWorker" in navigator) navigator.serviceWorker.register(worker, { scope: "/" }).catch(console.info);

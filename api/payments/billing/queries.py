@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from api.payments.billing.schemas import (
     Words,
 )
 from api.payments.ledger.book import Balances, list_transactions, read_balances
+from api.payments.ledger.grants import CREDIT
 from api.payments.ledger.stripe_ids import INTENT, SESSION
 from api.payments.ledger.subscriptions import find_agreed_end, find_standing_notice
 from api.payments.ledger.withdrawal_rules import list_periods
@@ -222,3 +223,29 @@ def _read_reasons(session: Session, found: Sequence[BookTransaction]) -> dict[st
         .where(is_any_of(Refund.payment_id, payments))
     )
     return {str(name): reason for *names, reason in session.execute(refunds) for name in names if name}
+
+
+@dataclass(frozen=True, slots=True)
+class OutageBalance:
+    """What a user got for unwatched time, in all and what of it is to come: seconds of a plan, and cents."""
+
+    given_seconds: int
+    waiting_seconds: int
+    given_cents: int
+    waiting_cents: int  # to be taken off the next invoice
+
+
+def read_outage_balance(session: Session, user_id: UUID, now: datetime) -> OutageBalance | None:
+    """Return what outages gave a user; None where there was nothing to give."""
+    left = sa.func.greatest(Grant.ends_at - sa.func.greatest(Grant.starts_at, now), timedelta())
+    lengths = (sa.func.sum(sa.extract("epoch", each)) for each in (Grant.ends_at - Grant.starts_at, left))
+    time = session.execute(sa.select(*lengths).where(Grant.user_id == user_id, Grant.source == CREDIT)).one()
+    is_waiting = (WatchCredit.form == CreditForm.INVOICE) & WatchCredit.borne_by_id.is_(None)
+    cents = sa.func.sum(WatchCredit.amount_cents)
+    money = session.execute(
+        sa.select(cents, cents.filter(is_waiting, WatchCredit.refund_id.is_(None)))
+        .join(Payment, Payment.id == WatchCredit.payment_id)
+        .where(Payment.user_id == user_id, WatchCredit.form != CreditForm.TIME)
+    ).one()
+    found = OutageBalance(*(int(each or 0) for each in (*time, *money)))
+    return found if found.given_seconds or found.given_cents else None

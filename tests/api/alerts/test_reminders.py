@@ -73,6 +73,50 @@ def test_a_mail_comes_the_day_before_and_a_telegram_message_an_hour_before(
     assert told[3:] == [[first, last]] * 2
 
 
+def test_who_asked_for_it_gets_the_last_one_by_sms_and_where_none_can_be_sent_a_mail(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    add_contact(camille.id, Channel.SMS, "+33612345678")
+    find(camille, remindBySms=True)
+    frozen.move_to(AT - HOUR)
+    assert remind() == [("last", Channel.SMS)]
+    said = read_again("appointment_soon")
+    assert isinstance(said, TemplateContext)
+    text = render("appointment_soon", "sms", "fr", said).text
+    assert "09:30" in text
+    assert "guichet" not in text, "a locked screen shows it"
+    change(Notification, state=State.FAILED, reason="SMS budget of the day used up", failed_at=clock())
+    assert remind() == [("last", Channel.SMS), ("last", Channel.EMAIL)]
+
+
+@pytest.mark.parametrize("lacks", ["plan", "number", "group"])
+def test_without_a_plan_with_sms_or_a_number_that_takes_them_it_is_a_mail(
+    frozen: time_machine.Traveller, camille: Person, lacks: str
+) -> None:
+    stopped = ["reminders"] if lacks == "group" else []
+    if lacks != "number":
+        add_contact(camille.id, Channel.SMS, "+33612345678", stopped_groups=stopped)
+    find(camille, remindBySms=True)
+    if lacks == "plan":
+        change(Grant, plan=PlanName.URGENCE_7J)
+    frozen.move_to(AT - HOUR)
+    assert remind() == [("last", Channel.EMAIL)]
+
+
+def test_each_reminder_comes_by_the_channel_that_was_chosen_for_it(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    link_chat(camille)
+    alert = find(camille)
+    body = {"first": 1440, "last": 60, "firstBy": "telegram", "lastBy": "email"}
+    assert camille.put(f"/api/alerts/{alert}/reminders", body).status_code == 200
+    assert camille.put(f"/api/alerts/{alert}/reminders", body | {"lastBy": "voice"}).status_code == 422
+    for moment in (AT - DAY, AT - HOUR):
+        frozen.move_to(moment)
+        remind()
+    assert remind() == [("first", Channel.TELEGRAM), ("last", Channel.EMAIL)]
+
+
 def test_without_telegram_both_are_mails_and_a_prefecture_that_left_the_files_is_named_by_its_id(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:

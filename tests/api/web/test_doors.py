@@ -41,6 +41,7 @@ KNOCKS: dict[str, tuple[str, dict[str, str]]] = {
     "waiting.take_address": ("/departements/cergy_95/titre-sejour/prevenir", _MAIL),
     "auth.verify_email": ("/api/auth/verify-email", {"token": "x"}),
     "auth.reset_password": ("/api/auth/reset-password", _CHOICE),
+    "help.send_request": ("/aide/ecrire", {"email": EMAIL, "message": "Bonjour"}),
     "support.ask_support": ("/api/support", {"email": EMAIL, "message": "Bonjour"}),
     "declaration_pages.send_withdrawal": ("/l/retractation", _NOTICE | {"order": "7KQ2M9XWPA"}),
     "declaration_pages.send_cancellation": (

@@ -35,7 +35,7 @@ PAGES = {
         calendar /calendrier · calendar-place /calendrier?prefecture=nanterre_92&procedure=TITRE_SEJOUR
         calendar-empty /calendrier?prefecture=gueret_23 · ledger /fiabilite · status /statut · terms /conditions
         terms-version /textes/conditions/{find_newest_version()} · privacy /vie-privee · notice /mentions-legales
-        accessibility /accessibilite · contact /contact · mediation /mediation · not-found /nowhere
+        guide /aide · support-form /aide/ecrire · accessibility /accessibilite · contact /contact · mediation /mediation · not-found /nowhere
         login /login · login-error /login · login-code /login
         register /register?prefecture=bobigny_93&procedure=TITRE_SEJOUR&plan=URGENCE_7J · register-error /register
         register-cancelled /register?payment=cancelled · confirm /confirm · confirm-code /register · forgot /forgot
@@ -51,7 +51,7 @@ PAGES = {
         order {_ORDER}&{_WISH} · order-error {_ORDER}&{_WISH} · order-no-wish {_ORDER}
         order-unwatched {_ORDER}&{_UNKNOWN_WISH} · order-read {_ORDER}&{_READ_WISH} · payments-empty /formule/paiements
         invoices-empty /formule/factures · cancellation-none /formule/resiliation
-        candidate /departements/bobigny_93/page-de-rendez-vous · organisation-ask /organisation""",
+        support-own /aide/message · candidate /departements/bobigny_93/page-de-rendez-vous · organisation-ask /organisation""",
     Who.UNCONFIRMED: f"""
         dashboard-unconfirmed /dashboard · channels-unconfirmed /canaux · order-unconfirmed {_ORDER}&{_WISH}""",
     Who.LONG: f"""
@@ -89,13 +89,15 @@ PAGES = {
         admin-announcement-start {_WORDS}/envoi · admin-announcement-stop {_WORDS}/arret
         admin-user-return {_USER}/lien-de-reprise · admin-payment /admin/paiements/{{payment}}
         admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
-        admin-candidate {_CANDIDATE} · admin-candidate-accept {_CANDIDATE}/acceptation
+        admin-request /admin/demandes/{{request}} · admin-request-answer /admin/demandes/{{request}}/reponse
+        admin-request-end /admin/demandes/{{request}}/fin · admin-candidate {_CANDIDATE} · admin-candidate-accept {_CANDIDATE}/acceptation
         admin-candidate-refuse {_CANDIDATE}/refus · admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
 }
 
 NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.send_sales_journal", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
     "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "people.send_people", "plan.show_offer",
+    "sign_in.ask_provider", "sign_in.take_provider_answer", "security.ask_provider",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
     "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "security.show_codes", "status.show_live",
 }  # fmt: skip

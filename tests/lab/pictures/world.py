@@ -59,6 +59,7 @@ def write_rows() -> dict[str, str]:
     ids |= {"payment": payment, "invoice": invoice, "candidate": factories.add_candidate()}
     texts = {"fr": ["Nos conditions changent", "Elles valent à partir du 1er mars."]}
     ids["announcement"] = factories.save(Announcement(is_news=False, texts=texts, created_at=clock())).id
+    request = factories.add_support_request(CUSTOMER)
     ids |= {"detection": DETECTION, "grant": GRANT, "user": CUSTOMER}
     tokens = {name: write_token(link) for name, link in links.items()}
-    return {name: str(each) for name, each in ids.items()} | tokens | {"event": EVENT}
+    return {name: str(each) for name, each in ids.items()} | tokens | {"event": EVENT, "request": request}

@@ -107,7 +107,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
         "support_email": "aide@example.org", "url": "http://localhost:3000/contact"},
     "reports_decided": {"reason": "des places que personne n’a vues", "support_email": "aide@example.org",
         "url": "http://localhost:3000/contact"},
-    "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},
+    "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas.", "url": URL},
     "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
     "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},
     "last_way_stopped": {"url": "http://localhost:3000", "browser": "Firefox, Windows",

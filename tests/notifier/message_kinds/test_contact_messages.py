@@ -360,6 +360,17 @@ def test_a_stranger_reads_the_number_and_none_of_the_text_once(sandbox: "Running
     assert "Its number is 12." in mail.text
 
 
+def test_an_operators_answer_is_the_text_of_the_mail(sandbox: "Running") -> None:
+    number = request()
+    factories.change(SupportRequest, answer=f"Bonjour. {NASTY}", ended_at=clock())
+    deliver(str(notify("support_answered", {"request": number}, "robin@example.org")))
+    (mail,) = sandbox.messages()
+    assert mail.subject == f"Notre réponse à votre demande n° {number} – RDVPriority"
+    assert NASTY.split("\n", 1)[1] in mail.text
+    assert "<script>" not in str(mail.html)
+    assert "/aide/ecrire" in mail.text
+
+
 def test_a_request_that_was_deleted_is_not_sent_and_a_refused_address_touches_no_contact(
     sandbox: "Running",
 ) -> None:

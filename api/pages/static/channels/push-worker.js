@@ -1,10 +1,44 @@
-// Service worker of push messages: shows them, and opens the page that they lead to. It has no `fetch` handler, so that
-// no page is kept or changed. A message is JSON: title, body, url, tag. https://w3c.github.io/push-api/#the-push-event
+// Service worker: shows push messages, and opens the page that they lead to; keeps one page, which is nobody's own, for
+// where there is no network. A message is JSON: title, body, url, tag. https://w3c.github.io/push-api/#the-push-event
 
 const OWN_PAGE = "/notifications"; // in the account, where the address is missing
 const WITHOUT_TEXT = { title: "RDVPriority", tag: "unreadable" }; // browsers demand that each message shows something
 
-addEventListener("install", () => skipWaiting());
+const KEPT = "no-network";
+const OFFLINE = "/hors-ligne";
+
+addEventListener("install", (event) => {
+  skipWaiting();
+  event.waitUntil(keepOffline());
+});
+
+// The page and the files that it names, in place of those kept before.
+async function keepOffline() {
+  const page = await fetch(OFFLINE, { cache: "reload", credentials: "omit" });
+  const html = await page.clone().text();
+  const files = [...html.matchAll(/(?:href|src)="(\/static\/[^"]+\.(?:css|js|svg))"/g)].map((found) => found[1]);
+  await caches.delete(KEPT);
+  const kept = await caches.open(KEPT);
+  await kept.addAll(new Set(files));
+  await kept.put(OFFLINE, page);
+}
+
+// Every answer is the network's. Without one, a page that was asked for is the kept page, and its files are the kept ones.
+addEventListener("fetch", (event) => {
+  const { method, mode, url } = event.request;
+  const wanted = mode === "navigate" ? OFFLINE : new URL(url).pathname;
+  if (method === "GET" && (wanted === OFFLINE || wanted.startsWith("/static/"))) event.respondWith(answer(event.request, wanted));
+});
+
+async function answer(request, wanted) {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    const kept = await caches.match(wanted, { ignoreVary: true });
+    if (kept) return kept;
+    throw error;
+  }
+}
 
 addEventListener("push", (event) => {
   const { title, body, url, tag } = readMessage(event.data);

@@ -12,7 +12,7 @@ from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.declaration import Declaration
 from api.models.notification import Notification
-from api.models.payment import Payment, Refund, Subscription
+from api.models.payment import CreditForm, Payment, Refund, Subscription, WatchCredit
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.ground.signing import AnswerAlert, write_token
@@ -20,7 +20,7 @@ from configs.world.plan import PlanName
 from tests.api.pages.plan.conftest import Buyer
 from tests.api.payments.shop import find_intent
 from tests.clients import Browser, Page, seat_operator
-from tests.factories import add_account, add_payment, announce, change, rows
+from tests.factories import add_account, add_grant, add_payment, announce, change, one, rows, save
 
 BACK = "/dashboard?payment=success&plan=URGENCE_7J"
 TWIN = "/formule/confirmation?plan=URGENCE_7J"
@@ -38,6 +38,25 @@ def test_without_a_plan_it_shows_what_is_sold(camille: Browser) -> None:
     assert "Il n’y a rien à résilier" in camille.get("/formule/resiliation").text
     add_payment(add_account("other@example.org").id, PlanName.URGENCE_7J)
     assert ask(camille)[1] is False, "the payment of somebody else confirms nothing"
+
+
+def test_the_dashboard_says_what_outages_gave_what_waits_and_what_was_used(camille: Browser) -> None:
+    user = one(User)
+    assert "Rendu en tout" not in camille.get("/dashboard").text
+    payment, now, hour = add_payment(user.id), clock(), timedelta(hours=1)
+    add_grant(user.id, PlanName.URGENCE_7J, days=5 / 24, starts=-2 / 24, source="credit")
+    other = add_payment(add_account("other@example.org").id)
+    for cents, form, owner, borne in (
+        (150, CreditForm.INVOICE, payment, None),
+        (230, CreditForm.INVOICE, payment, payment),
+        (70, CreditForm.REFUND, payment, None),
+        (999, CreditForm.INVOICE, other, None),
+    ):
+        save(WatchCredit(
+            payment_id=owner, seconds=60, form=form, amount_cents=cents, borne_by_id=borne, created_at=now - hour,
+        ))  # fmt: skip
+    text = " ".join(camille.get("/dashboard").text.split())
+    assert "Rendu en tout5 heures · 4,50 € En attente3 heures · 1,50 € Déjà utilisé2 heures · 3,00 €" in text
 
 
 def test_it_shows_the_plan_its_end_and_what_it_could_become(buyer: Buyer) -> None:

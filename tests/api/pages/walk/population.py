@@ -80,6 +80,8 @@ def populate(app: Flask) -> Population:
         "event": factories.add_stripe_event(),
         "candidate": str(factories.add_candidate()),
         "other_candidate": str(factories.add_candidate()),
+        "request": factories.add_support_request(users["anna"]),
+        "other_request": factories.add_support_request(users["anna"]),
     }
     ids["organisation"] = str(organisation := factories.add_organisation(users["anna"]).id)
     key, hook = factories.add_programs(organisation, SECRETS["key"])

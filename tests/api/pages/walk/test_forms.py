@@ -34,6 +34,7 @@ from tests.in_turn import in_turn
 VISITORS = (
     "sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.register", "sign_in.send_reset", "sign_in.take_code",
     "sign_in.repeat_mail", "sign_in.correct_address", "waiting.take_address",
+    "help.send_request",
 )  # fmt: skip
 FEW = (
     "alert_pages.create_alert",
@@ -131,6 +132,7 @@ def test_with_its_token_each_form_is_taken(population: Population) -> None:
         "sign_in.repeat_mail",  # a mail left a moment ago
         "people.import_file",  # a file is sent in parts: tests/api/organisations/test_people_file.py
         "sign_in.send_confirmation", "security.end_login", "security.end_others", "security.remove_factor", "security.keep_factor",
+        "security.unlink_provider",
         "alert_pages.close_alert", "preferences.take_new_email",
     }, unchanged  # fmt: skip
 
@@ -290,6 +292,10 @@ LEADING = {  # pages that lead to another one
     "organisation_money.send_document": 303,
     "invoice_pages.send_pdf": 303,  # while the file is being made
     "security.show_codes": 303,
+    # without a provider
+    "sign_in.ask_provider": 303,
+    "sign_in.take_provider_answer": 303,
+    "security.ask_provider": 303,
     "links.show_link page": 303,
     "looks.open_page": 303,
     "personal_data.download_export": 303,  # no archive was made
@@ -313,6 +319,7 @@ AROUND_SIGN_IN = (
     "sign_in.show_registration",
     "sign_in.show_confirmation",
     "waiting.ask_address",
+    "help.show_form",
 )
 
 

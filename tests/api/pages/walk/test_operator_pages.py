@@ -52,6 +52,8 @@ ROWS = {
     "admin.list_delivery": ("delivery.view", "delivery", None),
     "admin.list_organisations": ("organisations.list", "organisation", None),
     "admin.show_organisation": ("organisation.view", "organisation", "{organisation}"),
+    "admin.list_requests": ("support.list", "support", None),
+    "admin.show_request": ("support.view", "support", "{request}"),
     "admin.list_users": ("users.search", "user", None),
     "admin.show_user": ("user.view", "user", "{user}"),
     "admin.ask_end_grant": ("user.grants", "user", "{user}"),
@@ -181,7 +183,7 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
     change(Login, proven_at=clock() - timedelta(hours=1))
     pages = addresses.list_operator_addresses(staff.app)
     asked = [each for each in pages if read_access(staff, each) in proven]
-    assert len(asked) == 13
+    assert len(asked) == 15
     for endpoint in asked:
         answer = admin.client.get(addresses.fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         assert answer.headers["Location"].startswith(f"/prove?next={endpoint}"), endpoint
