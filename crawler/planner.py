@@ -20,7 +20,8 @@ from api.models.base import database_clock, session
 from api.models.desk import HostState
 from api.models.tried_desks import load_tried_desks
 from configs.ground.clock import clock
-from configs.programs.loop_report import FRESH, LoopReport, PartFailures, read_report, write_report
+from configs.programs.loop_report import FRESH, LoopReport, read_report, write_report
+from configs.programs.part_failures import PartFailures
 from configs.settings import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import candidates

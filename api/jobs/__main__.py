@@ -34,7 +34,8 @@ from configs.ground.database_errors import passes
 from configs.ground.logs import set_up_logs
 from configs.ground.redis import redis
 from configs.programs.jobs import JOB_SECONDS
-from configs.programs.loop_report import BACKGROUND, LoopReport, PartFailures, write_report
+from configs.programs.loop_report import BACKGROUND, LoopReport, write_report
+from configs.programs.part_failures import PartFailures
 from configs.programs.startup import exit_on_config_error
 from configs.programs.worker_processes import keep_running, leaves_at, on_stop_signals
 from configs.world.prefecture import prefectures, reload_desk_files

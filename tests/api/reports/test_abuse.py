@@ -15,7 +15,7 @@ from api.models.user import User
 from api.reports.service import NETWORK, PERSON_AT_DESK
 from configs.ground.clock import clock
 from configs.ground.signing import ReportLook, write_token
-from configs.programs.loop_report import PartFailures
+from configs.programs.part_failures import PartFailures
 from crawler.reports.loop import ReportLoop
 from tests.clients import Answer, People, Person, problem
 from tests.factories import BOBIGNY, PEOPLE_S, add_desk, add_message, change, one, rows

@@ -16,7 +16,7 @@ from api.models.report import NetworkSalt, Report, Reporter, ReportState, Vouch
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Role
 from configs.ground.clock import clock
-from configs.programs.loop_report import PartFailures
+from configs.programs.part_failures import PartFailures
 from crawler.reports.loop import ReportLoop
 from tests.api.world import PREFECTURES
 from tests.factories import (
