@@ -95,7 +95,7 @@ def admin(stack: Stack) -> Visitor:
 
 def search_user(admin: Visitor, email: str) -> str:
     """Return the page's address of the user whom an operator finds by an address."""
-    found = admin.send("/admin/utilisateurs", "/recherche", email=email)
+    found = admin.send("/admin/utilisateurs", "/recherche", wanted=email)
     (address,) = set(re.findall(r"/admin/utilisateurs/[0-9a-f-]{36}", found))
     return str(address)
 
