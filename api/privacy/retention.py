@@ -214,6 +214,7 @@ RULES: dict[str, Rule] = {
     "notifications": Kept(
         "one for each message until its account is deleted; apply_retention takes the texts"
     ),
+    "announcements": Kept("a few a year: what was announced to many, and to how many"),
     "notices": Dropped(lambda now: Notice.id < first_id_at(now - messages_kept_for())),
     "answers": OwnedBy("matches"),
     "provider_events": Dropped(lambda now: ProviderEvent.received_at < now - receipts_kept_for()),
@@ -242,6 +243,7 @@ RULES: dict[str, Rule] = {
     "jobs": _STATE,
     "backup_states": _STATE,
     "alembic_version": _STATE,
+    "key_values": _STATE,
 }
 _TABLES: dict[str, type[Base]] = {each.__tablename__: each for each in RECORDS}
 

@@ -243,6 +243,9 @@ FAULTS = {
         "UPDATE watch_credits SET form = 'invoice', amount_cents = 5",
         "UPDATE subscriptions SET ended_at = created_at",
     ),
+    "what an organisation used is neither due nor paid": (
+        "UPDATE book_lines SET account = 'due' WHERE account = 'unearned'",
+    ),
     "a refund waits, and nobody will ask for it": (
         "INSERT INTO refunds (id, payment_id, amount_cents, reason) SELECT gen_random_uuid(), id, 5, 'outage' FROM payments",
     ),
