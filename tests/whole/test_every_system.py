@@ -51,7 +51,7 @@ def ended(since: datetime) -> dict[str, set[Outcome]]:
 
 
 def expected(desk: Desk) -> Outcome:
-    return Outcome.CAPTCHA if desk.watch is WatchLevel.PRESENCE else Outcome.NO_SLOTS
+    return Outcome.NO_SLOTS if desk.watch is WatchLevel.FULL else Outcome.CAPTCHA
 
 
 def check_outcomes(watched: Iterable[Desk], since: datetime) -> None:

@@ -43,7 +43,12 @@ RARE = {
     "api": QUEUES
     | CHANNELS
     | SCRIPTS
-    | {"%R~*:checks", "~nudges:payments", "~nudges:maintenance"},  # who buys, or exports
+    | {
+        "%R~*:checks",
+        "~nudges:payments",
+        "~nudges:maintenance",
+        "~nudges:reports",
+    },  # who buys, exports, looks
     "background": QUEUES
     | CHANNELS
     | SCRIPTS
