@@ -24,7 +24,7 @@ _ABOUT = timedelta(seconds=30)  # in which a worker writes that a mail was taken
 _MONTH = 28 * 86_400  # seconds: the shortest that a subscription bills
 _PARIS = ZoneInfo("Europe/Paris")
 _PAYMENTS = sa.text("""
-SELECT p.id::text, p.status, p.amount_cents, p.refunded_cents, p.user_id IS NULL AS is_nobodys,
+SELECT p.id::text, p.status, p.amount_cents, p.refunded_cents, p.user_id IS NULL AND p.due_at IS NULL AS is_nobodys,
   p.consented_at IS NOT NULL AS is_order,
   coalesce((SELECT sum(cents) FROM book_lines WHERE payment_id = p.id AND account = 'cash'), 0) AS cash,
   ARRAY(SELECT id FROM stripe_ids WHERE payment_id = p.id AND kind = 'payment_intent') AS intents,

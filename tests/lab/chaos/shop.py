@@ -21,7 +21,7 @@ from configs.world.sales_terms import find_newest_version
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.request_body import Refusal
-from tests.factories import add_alert, add_user, give_role, one
+from tests.factories import add_alert, add_bill, add_organisation, add_user, give_role, one
 from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, Refused, ShopApi, click
 from tests.lab.chaos.subscribers import SHOPPERS
 from tests.sandbox_controls import StripeControl
@@ -29,11 +29,12 @@ from tests.sandbox_controls import StripeControl
 # Many, because each ends with the monthly plan, beside which nothing more can be bought.
 BUYERS = tuple(f"shopper{number}{SHOPPERS}" for number in range(60))
 _NAME = "Camille Chaos"  # of each, with a number
-_OPERATOR = f"operator{SHOPPERS}"
+_OPERATOR, _OWNER = f"operator{SHOPPERS}", f"owner{SHOPPERS}"
 _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
-# Buying, renewing, refunds by the operator and in the dashboard; withdrawals, cancellations, exports, deletions.
-_OFTEN = (10, 3, 1, 1, 4, 3, 3, 2)
+# Buying, renewing, refunds by the operator and in the dashboard; bills of an organisation, made and paid; withdrawals,
+# cancellations, exports, deletions.
+_OFTEN = (10, 3, 1, 1, 1, 2, 4, 3, 3, 2)
 _ASK_ANOTHER = (
     HTTPStatus.CONFLICT,
     HTTPStatus.UNAUTHORIZED,
@@ -76,6 +77,9 @@ class Shop:
         """Write shoppers and operator, and sign the operator in."""
         self.control.webhook(retry_seconds=RETRIES)
         self.consumers.buyers = [_add_buyer(number, email) for number, email in enumerate(BUYERS)]
+        owner = add_user(_OWNER, password=PASSWORD).id
+        self._house = add_organisation(owner).id, owner
+        self.api.sign_in(_OWNER)
         operator = add_user(_OPERATOR, password=PASSWORD).id
         self.api.sign_in(_OPERATOR)
         give_role(operator, Role.ADMIN)  # only now: a login by password alone is not possible afterwards
@@ -132,7 +136,8 @@ class Shop:
     def _trade(self, rng: random.Random, slowness: float) -> None:
         mine = self.consumers
         rights = (mine.withdraw, mine.cancel, mine.export, self._leave)
-        acts = (self._buy, self._renew, self._refund_as_operator, self._refund_in_dashboard, *rights)
+        gives_back = (self._refund_as_operator, self._refund_in_dashboard)
+        acts = (self._buy, self._renew, *gives_back, self._use, self._pay_bill, *rights)
         while not self._ended.wait(slowness * rng.uniform(*_PAUSE)):
             act = rng.choices(acts, _OFTEN)[0]
             name = act.__name__.strip("_")
@@ -153,6 +158,24 @@ class Shop:
         running = [each["id"] for each in self.control.objects("subscription") if each["status"] == "active"]
         if running:
             self.control.renew(rng.choice(running))
+
+    def _use(self, _: random.Random) -> None:
+        """An organisation used a day, which is billed."""
+        add_bill(*self._house)
+
+    def _pay_bill(self, rng: random.Random) -> None:
+        """Pay a bill by card; sometimes the page is only opened, and paid by a later press."""
+        page = self.api.open_page(_OWNER, "/organisation/argent")
+        bill = rng.choice(re.findall(r"/organisation/argent/([0-9a-f-]{36})/carte", page))
+        token = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))["csrf_token"]
+        self.api.open_page(_OWNER, f"/organisation/argent/{bill}/carte", {"csrf_token": token})
+        for each in self.control.objects("checkout.session"):
+            if (
+                (each["metadata"] or {}).get("payment") == bill
+                and each["status"] == "open"
+                and rng.random() < 0.8
+            ):
+                self.control.pay(each["id"], card="visa")
 
     def _leave(self, rng: random.Random) -> None:
         """An account is deleted; some have just withdrawn, and some pay afterwards what they ordered before."""
