@@ -96,7 +96,7 @@ PAGES = {
 
 NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.send_sales_journal", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
-    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "people.send_people", "plan.show_offer",
+    "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "organisation_money.send_document", "people.send_people", "plan.show_offer",
     "sign_in.ask_provider", "sign_in.take_provider_answer", "security.ask_provider",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "personal_data.download_export",
     "plan.show_confirmation", "admin.show_live", "messages.show_live_notices", "security.show_codes", "status.show_live",
