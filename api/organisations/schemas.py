@@ -116,7 +116,7 @@ class NewRole(Body):
 
 
 class OwnHours(Body):
-    """The hours in which a member is told of people's slots: both, or none for always."""
+    """Hours of a member, in which messages about slots come: both, or none for always."""
 
     told_from: Hour | None = None
     told_until: Hour | None = None
@@ -130,7 +130,7 @@ class NewKey(Body):
 
 
 class NewWebhook(Body):
-    """An address to be told of events."""
+    """A webhook to make: its address, and the events that are sent there."""
 
     url: Annotated[str, Field(max_length=500), name_rule("receiver", _receiver_address)]
     events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=len(WebhookEvent))]

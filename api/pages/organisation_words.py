@@ -1,4 +1,4 @@
-"""Words of pages about organisations and the people whom they help, and what a press of theirs leads to."""
+"""Words of pages about organisations and people helped, and where a press on these pages leads."""
 
 from typing import Any
 

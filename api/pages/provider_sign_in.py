@@ -70,6 +70,6 @@ def find_return_url() -> str:
 
 
 def refuse_provider(word: str, *, links: bool = False) -> ResponseReturnValue:
-    """Lead back, and say why the provider's answer signs nobody in; `links`: why it links nothing."""
+    """Lead back with the reason why a provider's answer was refused; `links`: it was to link an account."""
     text = str(_TEXTS.get(word, _TEXTS[""])) % {"name": settings().oidc_name}
     return lead_to("security.show_security" if links else "sign_in.show_sign_in", text, "problem")

@@ -212,7 +212,7 @@ def show_import() -> str:
 
 @area.action("/organisation/people/import", Access.PERSONAL, largest=LARGEST_BODY)
 def import_file() -> ResponseReturnValue:
-    """Enter all people of a file, or show its errors and enter nobody."""
+    """Enter all people of a file, or none and show its errors."""
     form, wrong = Form.read(_Upload, _TEXTS), list[FieldError]()
     sent = request.files.get(_FILE)
     content = sent.read(LARGEST_FILE + 1) if sent else b""
