@@ -1,7 +1,7 @@
 """Announcements: written by operators, tried on themselves, and sent by a job to many people in bulk."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.orm import Session
 
 import notifier
+from api.admin.audit import AuditedWork
 from api.ground.errors import ApiError, ensure_found
 from api.ground.messages import ask_deliver_later, write_message
 from api.ground.paging import Found, PageQuery, read_page
@@ -85,45 +86,50 @@ def get_announcement(session: Session, id: UUID, *, lock: bool = False) -> Annou
     return ensure_found(session.get(Announcement, id, with_for_update=lock or None), "announcement")
 
 
-def add_announcement(session: Session, wish: NewAnnouncement) -> Announcement:
+def add_announcement(work: AuditedWork, wish: NewAnnouncement) -> dict[str, Any]:
     """Write an announcement; nothing is sent."""
     row = Announcement(
         is_news=wish.is_news, plan=wish.plan, place=wish.place, texts=wish.texts, created_at=clock()
     )
-    session.add(row)
-    session.flush()
-    return row
+    work.session.add(row)
+    work.session.flush()
+    return {"id": str(row.id), "news": row.is_news}
 
 
 def try_on(session: Session, id: UUID, user_id: UUID) -> None:
     """Write an announcement to the operator alone."""
-    row = get_announcement(session, id)
-    write_message(
-        session, user_id, "announcement", {"announcement": str(row.id), "is_test": True}, f"try:{new_id()}"
-    )
+    params = {"announcement": str(get_announcement(session, id).id), "is_test": True}
+    write_message(session, user_id, "announcement", params, f"try:{new_id()}")
 
 
-def start_announcement(session: Session, id: UUID, people: int) -> None:
+class Start(Body):
+    """How many people the operator saw."""
+
+    people: Annotated[int, Field(ge=0)]
+
+
+def start_announcement(work: AuditedWork, id: UUID, seen: Start) -> dict[str, int]:
     """Have the job send an announcement to as many people as the operator saw.
 
     Raises:
         ApiError: 404; 409, it was started before, or its number of people changed by more than a tenth.
     """
-    row = get_announcement(session, id, lock=True)
+    row = get_announcement(work.session, id, lock=True)
     if row.started_at:
         raise ApiError(409, "started-already", "this announcement was started already")
-    if abs(count_people(session, row) - people) > people // 10:
+    if abs(count_people(work.session, row) - seen.people) > seen.people // 10:
         raise ApiError(409, "people-changed", "this announcement has another number of people by now")
     row.started_at = clock()
+    return {"people": seen.people}
 
 
-def stop_announcement(session: Session, id: UUID) -> None:
+def stop_announcement(work: AuditedWork, id: UUID) -> None:
     """Write to no more people; messages that have not left are skipped.
 
     Raises:
         ApiError: 404; 409, it does not run.
     """
-    row = get_announcement(session, id, lock=True)
+    row = get_announcement(work.session, id, lock=True)
     if row.started_at is None or row.stopped_at:
         raise ApiError(409, "not-running", "this announcement is not being sent")
     row.stopped_at = clock()

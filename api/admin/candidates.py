@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.admin.audit import AuditedWork
+from api.admin.desk_orders import Reason
 from api.ground.errors import ApiError, ensure_found, invalid
 from api.ground.messages import write_message
 from api.ground.paging import Found, cut_page
@@ -102,7 +103,7 @@ def preview_entry(row: Candidate) -> str:
     return write_entry(draft_entry(row, "À choisir", None, procedures, ()), clock().date())
 
 
-def accept_candidate(work: AuditedWork, candidate_id: UUID, wanted: Acceptance) -> Candidate:
+def accept_candidate(work: AuditedWork, candidate_id: UUID, wanted: Acceptance) -> None:
     """Have `scrapy candidates --write` put a candidate into its prefecture's file; who gave it is told.
 
     Raises:
@@ -126,18 +127,15 @@ def accept_candidate(work: AuditedWork, candidate_id: UUID, wanted: Acceptance) 
     row.prefecture_id = place.id
     row.entry = draft_entry(row, wanted.label, wanted.neutral_label, wanted.procedures, taken)
     _decide(work, row, CandidateState.ACCEPTED, "")
-    return row
 
 
-def refuse_candidate(work: AuditedWork, candidate_id: UUID, reason: str) -> Candidate:
+def refuse_candidate(work: AuditedWork, candidate_id: UUID, wanted: Reason) -> None:
     """Have a candidate never asked again; who gave it is told.
 
     Raises:
         ApiError: 404; 409, it is decided.
     """
-    row = _take_open(work.session, candidate_id)
-    _decide(work, row, CandidateState.REFUSED, reason)
-    return row
+    _decide(work, _take_open(work.session, candidate_id), CandidateState.REFUSED, wanted.reason)
 
 
 def _take_open(session: Session, candidate_id: UUID) -> Candidate:

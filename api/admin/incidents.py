@@ -72,13 +72,13 @@ def write_proof_links(incident: Incident) -> list[str]:
     return [write_link(ShowProof(UUID(each["detection"]))) for each in named]
 
 
-def acknowledge_incident(session: Session, incident_id: int) -> dict[str, Any]:
+def acknowledge_incident(work: AuditedWork, incident_id: int) -> dict[str, Any]:
     """Acknowledge an incident's alarm; return what changed. A repetition changes nothing.
 
     Raises:
         ApiError: 404.
     """
-    incident = ensure_found(acknowledge(session, incident_id), "incident")
+    incident = ensure_found(acknowledge(work.session, incident_id), "incident")
     return {"acknowledgedAt": write_instant(incident.acknowledged_at)}
 
 

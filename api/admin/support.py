@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import has_confirmed_mailbox
 from api.accounts.schemas import Email
+from api.admin.audit import AuditedWork
 from api.ground.errors import ApiError, ensure_found, invalid
 from api.ground.messages import write_message, write_to_address
 from api.ground.paging import LARGEST_NUMBER, Found, NumberQuery, apply_filter, read_numbers
@@ -128,14 +129,14 @@ def read_request(session: Session, number: int, *, lock: bool = False) -> Suppor
     )
 
 
-def answer_request(session: Session, number: int, text: str) -> None:
+def answer_request(work: AuditedWork, number: int, wish: SupportAnswer) -> None:
     """Write an operator's answer to the sender; the request is dealt with.
 
     Raises:
         ApiError: 404; 409, it is dealt with already.
     """
-    request = end_request(session, number)
-    request.answer = text
+    session, request = work.session, end_request(work, number)
+    request.answer = wish.answer
     params, key = {"request": request.id}, f"support-answered:{request.id}"
     if request.user_id:
         write_message(session, request.user_id, "support_answered", params, key, language=request.language)
@@ -144,13 +145,13 @@ def answer_request(session: Session, number: int, text: str) -> None:
     write_to_address(session, request.email, "support_answered", params, key, language=language)
 
 
-def end_request(session: Session, number: int) -> SupportRequest:
+def end_request(work: AuditedWork, number: int) -> SupportRequest:
     """End a request that needs no answer by us, and return it.
 
     Raises:
         ApiError: 404; 409, it is dealt with already.
     """
-    request = read_request(session, number, lock=True)
+    request = read_request(work.session, number, lock=True)
     if request.ended_at:
         raise ApiError(409, "request-ended", "this request is dealt with already")
     request.ended_at = clock()

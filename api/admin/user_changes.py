@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, selectinload
 import notifier
 from api.accounts.queries import find_mailbox, has_confirmed_mailbox
 from api.accounts.service import choose_length, report_move
-from api.admin.audit import Actor, write_instant
+from api.admin.audit import AuditedWork, write_instant
+from api.admin.desk_orders import Reason
 from api.admin.users import describe_grants, get_user
 from api.alerts.plan_limits import pause_excess_alerts, start_plan
 from api.alerts.service import record_desk_changes, wake_alerts
@@ -29,6 +30,7 @@ from api.payments.ledger.early_ends import end_all_plans
 from api.payments.ledger.subscriptions import request_cancellation
 from api.reports.reporters import end_reporting, resume_reporting
 from configs.ground.clock import clock
+from configs.ground.logs import mask_text
 from configs.world.desk import Text
 from configs.world.plan import PlanName
 
@@ -53,15 +55,16 @@ class NewGrant(Body):
     seen: Annotated[str, Field(max_length=80)]
 
 
-def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Role) -> dict[str, Any]:
+def change_role(work: AuditedWork, user_id: UUID, wish: RoleChange) -> dict[str, Any]:
     """Give a user another role; return what changed.
 
     Raises:
         ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin, or the address
             of an operator-to-be is not confirmed: a stranger may have registered it.
     """
+    session, role = work.session, wish.role
     admins = _lock_admins(session)
-    if actor_id not in admins:
+    if work.actor.id not in admins:
         raise ApiError(403, "admins-only", "your role changed meanwhile: ask another admin")
     user = get_user(session, user_id, lock=True)
     if user.role is role:
@@ -89,43 +92,44 @@ def _erase_operator_messages(session: Session, user_id: UUID) -> None:
     session.execute(sa.update(Notification).where(*theirs).values(title=None, text=None))
 
 
-def send_return_mail(session: Session, user_id: UUID) -> None:
+def send_return_mail(work: AuditedWork, user_id: UUID) -> None:
     """Write the mail about the account's move to the mailbox that it left.
 
     Raises:
         ApiError: 404; 409, no mailbox may take the account back.
     """
-    user = get_user(session, user_id, lock=True)
-    mailbox = find_mailbox(session, user.id)
+    user = get_user(work.session, user_id, lock=True)
+    mailbox = find_mailbox(work.session, user.id)
     if mailbox is None or mailbox.former_address is None:
         raise ApiError(409, "no-former-address", "the account did not move within the last seven days")
-    report_move(session, mailbox, mailbox.former_address)
+    report_move(work.session, mailbox, mailbox.former_address)
 
 
-def end_factor(session: Session, actor: Actor, user_id: UUID) -> dict[str, Any]:
+def end_factor(work: AuditedWork, user_id: UUID, wish: Reason) -> dict[str, Any]:
     """Have a lost second factor end after its waiting time; return what changed.
 
     Raises:
         ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
             operator's own, or as api.auth.factor_end.request_end.
     """
-    user = get_user(session, user_id, lock=True)
-    if user.id == actor.id:
+    user = get_user(work.session, user_id, lock=True)
+    if user.id == work.actor.id:
         raise ApiError(409, "own-account", "this is your own account: another operator does this")
-    if user.role is not Role.USER and actor.kind is not ActorKind.ADMIN:
+    if user.role is not Role.USER and work.actor.kind is not ActorKind.ADMIN:
         raise ApiError(403, "admins-only", "this is an operator's account: ask an admin to do this")
-    factor_end.request_end(session, user)
-    return {"factorEndsAt": [None, write_instant(user.factor_ends_at)]}
+    factor_end.request_end(work.session, user)
+    ends_at = write_instant(user.factor_ends_at)
+    return {"factorEndsAt": [None, ends_at], "reason": mask_text(wish.reason)}
 
 
-def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
+def keep_factor(work: AuditedWork, user_id: UUID) -> dict[str, Any]:
     """Take back that a second factor ends; return what changed.
 
     Raises:
         ApiError: 404; 409, it has ended, or was kept already.
     """
-    get_user(session, user_id)
-    ends_at = factor_end.keep_factor(session, user_id)
+    get_user(work.session, user_id)
+    ends_at = factor_end.keep_factor(work.session, user_id)
     if ends_at is None:
         raise ApiError(
             409, "factor-not-ending", "the second factor has ended, or somebody has kept it already"
@@ -139,7 +143,7 @@ class Suspension(Body):
     reason: Annotated[Text, Field(max_length=300)]
 
 
-def suspend_user(session: Session, user_id: UUID, because: str) -> dict[str, Any]:
+def suspend_user(work: AuditedWork, user_id: UUID, wish: Suspension) -> dict[str, Any]:
     """Stop a user's alerts, reports and orders, and end what was paid: unused time goes back. The user is told.
 
     Reading, invoices, withdrawal, export and deletion stay.
@@ -147,7 +151,8 @@ def suspend_user(session: Session, user_id: UUID, because: str) -> dict[str, Any
     Raises:
         ApiError: 404; 409, it is suspended already, or an operator's or nobody's account.
     """
-    user, now = get_user(session, user_id, lock=True), clock()
+    session, because, now = work.session, wish.reason, clock()
+    user = get_user(session, user_id, lock=True)
     if user.role is not Role.USER:
         raise ApiError(
             409, "not-a-user", "only accounts of users are suspended: change an operator's role first"
@@ -168,42 +173,39 @@ def suspend_user(session: Session, user_id: UUID, because: str) -> dict[str, Any
     return {"suspendedAt": [None, write_instant(now)], "refund": back}
 
 
-def resume_user(session: Session, user_id: UUID) -> dict[str, Any]:
+def resume_user(work: AuditedWork, user_id: UUID) -> dict[str, Any]:
     """Take a suspension back; the user is told, and resumes alerts and orders alone.
 
     Raises:
         ApiError: 404; 409, it is not suspended.
     """
-    user = get_user(session, user_id, lock=True)
+    user = get_user(work.session, user_id, lock=True)
     if user.suspended_at is None:
         raise ApiError(409, "not-suspended", "this account is not suspended")
     changed = {"suspendedAt": [write_instant(user.suspended_at), None]}
     user.suspended_at = user.suspended_because = None
-    resume_reporting(session, user_id, is_told=False)
+    resume_reporting(work.session, user_id, is_told=False)
     params = {"reason": None, "refund": 0}
-    write_message(session, user_id, "account_suspended", params, f"account-suspended:{new_id()}")
+    write_message(work.session, user_id, "account_suspended", params, f"account-suspended:{new_id()}")
     return changed
 
 
-def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> Grant:
+def give_grant(work: AuditedWork, user_id: UUID, wish: NewGrant) -> Grant:
     """Give a user a plan.
 
     Raises:
         ApiError: 404; 409, it would run for a hundred years, or there is a grant since the operator looked.
     """
-    user, name = get_user(session, user_id, lock=True), PlanName(wish.plan)
-    if wish.seen != describe_grants(session, user_id):
+    user, name = get_user(work.session, user_id, lock=True), PlanName(wish.plan)
+    if wish.seen != describe_grants(work.session, user_id):
         raise ApiError(409, "grants-changed", "this user got another grant meanwhile: look at it first")
-    return start_plan(session, user, name, choose_length(name, wish.days), SOURCE)
-
-
-def describe_grant(grant: Grant) -> dict[str, Any]:
-    """Return a grant as the audit notes it."""
+    grant = start_plan(work.session, user, name, choose_length(name, wish.days), SOURCE)
     begins, ends = write_instant(grant.starts_at), write_instant(grant.ends_at)
-    return {"id": str(grant.id), "plan": grant.plan.value, "startsAt": begins, "endsAt": ends}
+    work.changes.update(id=str(grant.id), plan=grant.plan.value, startsAt=begins, endsAt=ends)
+    return grant
 
 
-def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> dict[str, Any]:
+def end_grant(work: AuditedWork, user_id: UUID, grant_id: UUID) -> dict[str, Any]:
     """End a grant now, or remove one that has not begun; return what changed.
 
     Alerts that no other grant carries are paused.
@@ -211,6 +213,7 @@ def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> dict[str, Any]
     Raises:
         ApiError: 404; 409, it is over already.
     """
+    session = work.session
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     grant = session.get(Grant, grant_id, with_for_update=True)
     if grant is None or grant.user_id != user_id:

@@ -153,8 +153,8 @@ def get_alert(session: Session, alert_id: UUID) -> Alert:
     return ensure_found(session.get(Alert, alert_id), "alert")
 
 
-def switch_alert(session: Session, alert_id: UUID, *, waits: bool) -> None:
-    """Pause an alert that waits, or let a paused one wait again, under the rules that hold for its owner.
+def switch_alert(session: Session, alert_id: UUID, *, waits: bool) -> dict[str, list[bool]]:
+    """Pause an alert that waits, or let a paused one wait again, as its owner could; return what changed.
 
     Raises:
         ApiError: 404, also where a closed one is to wait; 402 or 409 as for the owner; 409, it is so already.
@@ -168,6 +168,7 @@ def switch_alert(session: Session, alert_id: UUID, *, waits: bool) -> None:
     if not (alert.waits or waits):
         raise ApiError(409, "alert-not-waiting", "this alert is paused or closed already")
     toggle_alert(session, alert.user_id, alert_id)
+    return {"isActive": [not waits, waits]}
 
 
 def _is_about(prefecture_id: str) -> sa.ColumnElement[bool]:

@@ -19,11 +19,12 @@ from api.admin.payments.queries import DeclarationQuery, list_declarations, list
 from api.admin.payments.stripe_events import StripeEventQuery, apply_event_again, list_events, read_event
 from api.ground.errors import not_found
 from api.ground.paging import Found, PageQuery
+from api.models.base import do_after_commit
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
-from api.pages.admin.page_data import Block, Cell, Column, Field, ListPage, Text, name_field
+from api.pages.admin.area import Confirmation, add_action, add_list, area
+from api.pages.admin.page_data import Block, Cell, Column, Field, Text, name_field
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
@@ -83,32 +84,37 @@ def _show_received(event: StripeEvent) -> Cell:
 add_list(
     "/admin/evenements-stripe",
     "list_events",
-    ListPage(
-        title="Événements Stripe",
-        lead="Ce que Stripe a annoncé. Chaque événement fait relire son objet chez Stripe.",
-        query=StripeEventQuery,
-        audit=("stripe-events.list", "stripe-event"),
-        read=lambda work, wanted: list_events(work.session, wanted),
-        filters=(
-            name_field("type", "Sorte", maxlength="255"),
-            Field("open", "Appliqué", [("true", "pas encore"), ("false", "plus rien à faire")]),
-            Field("flag", "À regarder", _FLAGS.items()),
-            name_field("objectId", "Objet", maxlength="255"),
-        ),
-        columns=(
-            Column("Événement", _show_type, "head"),
-            Column("Objet", _show_object, "code"),
-            Column("Reçu", _show_received),
-            Column("État", _show_state),
-            Column("Action", _show_replay),
-        ),
-        empty="Aucun événement ne correspond.",
-        crumb=_CRUMB,
+    title="Événements Stripe",
+    lead="Ce que Stripe a annoncé. Chaque événement fait relire son objet chez Stripe.",
+    query=StripeEventQuery,
+    audit=("stripe-events.list", "stripe-event"),
+    read=lambda work, wanted: list_events(work.session, wanted),
+    filters=(
+        name_field("type", "Sorte", maxlength="255"),
+        Field("open", "Appliqué", [("true", "pas encore"), ("false", "plus rien à faire")]),
+        Field("flag", "À regarder", _FLAGS.items()),
+        name_field("objectId", "Objet", maxlength="255"),
     ),
+    columns=(
+        Column("Événement", _show_type, "head"),
+        Column("Objet", _show_object, "code"),
+        Column("Reçu", _show_received),
+        Column("État", _show_state),
+        Column("Action", _show_replay),
+    ),
+    empty="Aucun événement ne correspond.",
+    crumb=_CRUMB,
 )
 
 
-def _describe_replay(id: str) -> Confirmation:
+def _replay(work: AuditedWork, id: str) -> dict[str, str]:
+    event = apply_event_again(work.session, id)
+    do_after_commit(work.session, lambda: ask_apply_object(str(event.object_id), event.type))
+    return {"type": event.type}
+
+
+@add_action(_EVENT, "stripe-event.replay", _replay)
+def _ask_replay_event(id: str) -> Confirmation:
     if not _ID.fullmatch(id):
         raise not_found("event")
     with audited("stripe-event.view", "stripe-event", id) as work:
@@ -121,20 +127,10 @@ def _describe_replay(id: str) -> Confirmation:
             "Un paiement qui manquait ici donne sa formule, sa facture et ses messages, comme à son arrivée.",
         ),
         button="Appliquer de nouveau",
+        done=f"{id} est appliqué de nouveau : son objet est relu chez Stripe.",
         back=url_for("admin.list_events", objectId=event.object_id),
         texts={"unknown-type": "Rien n’applique les événements de cette sorte : ils sont seulement gardés."},
     )
-
-
-def _replay(_: NoFields, id: str) -> str:
-    with audited("stripe-event.replay", "stripe-event", id) as work:
-        event = apply_event_again(work.session, id)
-        work.changes["type"] = event.type
-    ask_apply_object(str(event.object_id), event.type)
-    return f"{id} est appliqué de nouveau : son objet est relu chez Stripe."
-
-
-add_action(_EVENT, "replay_event", _describe_replay, _replay)
 
 
 def _show_difference(difference: PaymentDifference) -> Cell:
@@ -150,22 +146,20 @@ def _write_side(side: object) -> Cell:
 add_list(
     "/admin/paiements/ecarts",
     "list_differences",
-    ListPage(
-        title="Écarts avec Stripe",
-        lead="Ce que la comparaison de chaque jour a trouvé. Un écart réparé a pris l’état de Stripe.",
-        query=PageQuery,
-        audit=("payment-differences.list", "payment-difference"),
-        read=lambda work, wanted: list_differences(work.session, wanted),
-        columns=(
-            Column("Trouvé", "found_at"),
-            Column("Objet", _show_difference, "head"),
-            Column("Chez nous", lambda each: _write_side(each.ours), "code"),
-            Column("Chez Stripe", lambda each: _write_side(each.stripe), "code"),
-            Column("Réparé", lambda each: cells.badge(each.repaired, "good" if each.repaired else "bad")),
-        ),
-        empty="Aucun écart n’a été trouvé.",
-        crumb=_CRUMB,
+    title="Écarts avec Stripe",
+    lead="Ce que la comparaison de chaque jour a trouvé. Un écart réparé a pris l’état de Stripe.",
+    query=PageQuery,
+    audit=("payment-differences.list", "payment-difference"),
+    read=lambda work, wanted: list_differences(work.session, wanted),
+    columns=(
+        Column("Trouvé", "found_at"),
+        Column("Objet", _show_difference, "head"),
+        Column("Chez nous", lambda each: _write_side(each.ours), "code"),
+        Column("Chez Stripe", lambda each: _write_side(each.stripe), "code"),
+        Column("Réparé", lambda each: cells.badge(each.repaired, "good" if each.repaired else "bad")),
     ),
+    empty="Aucun écart n’a été trouvé.",
+    crumb=_CRUMB,
 )
 _KINDS = {DeclarationKind.WITHDRAWAL: "Rétractation", DeclarationKind.CANCELLATION: "Résiliation"}
 _BY = {
@@ -211,25 +205,23 @@ def _show_end(each: Declaration) -> Cell:
 add_list(
     "/admin/declarations",
     "list_declarations",
-    ListPage(
-        title="Rétractations et résiliations",
-        lead="Ce que les gens ont déclaré, à la seconde où ils l’ont fait, et ce qui en est devenu.",
-        query=DeclarationQuery,
-        audit=("declarations.list", "declaration"),
-        read=lambda work, wanted: list_declarations(work.session, wanted),
-        notes_seen=True,
-        filters=(Field("open", "À regarder", [("true", "Sans commande trouvée"), ("false", "Les autres")]),),
-        columns=(
-            Column("Faite", lambda each: cells.lines(each.made_at, cells.hint(_BY[each.made_by])), "head"),
-            Column("Sorte", lambda each: _KINDS[each.kind]),
-            Column("De", _show_author),
-            Column("Au sujet de", _show_about),
-            Column("Effet", _show_effect),
-            Column("Fin", _show_end),
-        ),
-        empty="Aucune déclaration ne correspond.",
-        crumb=_CRUMB,
+    title="Rétractations et résiliations",
+    lead="Ce que les gens ont déclaré, à la seconde où ils l’ont fait, et ce qui en est devenu.",
+    query=DeclarationQuery,
+    audit=("declarations.list", "declaration"),
+    read=lambda work, wanted: list_declarations(work.session, wanted),
+    notes_seen=True,
+    filters=(Field("open", "À regarder", [("true", "Sans commande trouvée"), ("false", "Les autres")]),),
+    columns=(
+        Column("Faite", lambda each: cells.lines(each.made_at, cells.hint(_BY[each.made_by])), "head"),
+        Column("Sorte", lambda each: _KINDS[each.kind]),
+        Column("De", _show_author),
+        Column("Au sujet de", _show_about),
+        Column("Effet", _show_effect),
+        Column("Fin", _show_end),
     ),
+    empty="Aucune déclaration ne correspond.",
+    crumb=_CRUMB,
 )
 
 
@@ -252,29 +244,27 @@ def _name_days(_: AuditedWork, form: Form[TotalsQuery], totals: object) -> list[
 add_list(
     _TOTALS,
     "list_totals",
-    ListPage(
-        title="Totaux des factures",
-        lead="Factures moins avoirs, par jour à Paris, formule et ligne de TVA.",
-        query=TotalsQuery,
-        audit=("invoice-totals.export", "invoice"),
-        read=_read_totals,
-        filters=(
-            Field("first", "Premier jour", attributes={"type": "date"}),
-            Field("last", "Dernier jour", attributes={"type": "date"}),
-        ),
-        between=_name_days,
-        columns=(
-            Column("Jour", "day", "head"),
-            Column("Formule", lambda each: cells.lines(each.plan, cells.hint(each.vat_line))),
-            Column("Factures", "invoices", "number"),
-            Column("Avoirs", "credit_notes", "number"),
-            Column("Hors taxes", lambda each: cells.amount(each.net, each.currency), "number"),
-            Column("TVA", lambda each: cells.amount(each.vat, each.currency), "number"),
-            Column("Toutes taxes", lambda each: cells.amount(each.gross, each.currency), "number"),
-        ),
-        empty="Aucune facture n’a été établie dans ce temps.",
-        crumb=_CRUMB,
+    title="Totaux des factures",
+    lead="Factures moins avoirs, par jour à Paris, formule et ligne de TVA.",
+    query=TotalsQuery,
+    audit=("invoice-totals.export", "invoice"),
+    read=_read_totals,
+    filters=(
+        Field("first", "Premier jour", attributes={"type": "date"}),
+        Field("last", "Dernier jour", attributes={"type": "date"}),
     ),
+    between=_name_days,
+    columns=(
+        Column("Jour", "day", "head"),
+        Column("Formule", lambda each: cells.lines(each.plan, cells.hint(each.vat_line))),
+        Column("Factures", "invoices", "number"),
+        Column("Avoirs", "credit_notes", "number"),
+        Column("Hors taxes", lambda each: cells.amount(each.net, each.currency), "number"),
+        Column("TVA", lambda each: cells.amount(each.vat, each.currency), "number"),
+        Column("Toutes taxes", lambda each: cells.amount(each.gross, each.currency), "number"),
+    ),
+    empty="Aucune facture n’a été établie dans ce temps.",
+    crumb=_CRUMB,
 )
 
 

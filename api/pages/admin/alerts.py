@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import redirect, url_for
+from flask import redirect
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -25,7 +25,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.notification import State
 from api.models.slot import GoneReason, SlotRow
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
+from api.pages.admin.area import Confirmation, add_action, add_list, area
 from api.pages.admin.desks import link_desk, show_status
 from api.pages.admin.page_data import (
     YES_NO,
@@ -34,7 +34,6 @@ from api.pages.admin.page_data import (
     Column,
     Facts,
     Field,
-    ListPage,
     Table,
     Text,
     name_field,
@@ -79,32 +78,28 @@ def _show_state(alert: Alert | AlertAnswer) -> Cell:
 add_list(
     "/admin/alertes",
     "list_alerts",
-    ListPage(
-        title="Alertes",
-        query=AnyAlertQuery,
-        audit=("alerts.search", "alert"),
-        read=lambda work, wanted: list_alerts(work.session, wanted),
-        notes_seen=True,
-        filters=(
-            Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
-            Field("isActive", "Attend", YES_NO, blank="Peu importe"),
-            name_field("userId", "Identifiant du compte", maxlength="36"),
-        ),
-        columns=(
-            Column(
-                "Alerte",
-                lambda each: cells.link(
-                    get_prefecture_id(each.targets), "admin.show_alert", each.id, id=each.id
-                ),
-                "head",
-            ),
-            Column("Démarche, guichets", _show_targets),
-            Column("État", _show_state),
-            Column("Créée", "created_at"),
-            Column("Compte", lambda each: cells.user_link(each.user_id, hidden=each.id)),
-        ),
-        empty="Aucune alerte ne correspond.",
+    title="Alertes",
+    query=AnyAlertQuery,
+    audit=("alerts.search", "alert"),
+    read=lambda work, wanted: list_alerts(work.session, wanted),
+    notes_seen=True,
+    filters=(
+        Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+        Field("isActive", "Attend", YES_NO, blank="Peu importe"),
+        name_field("userId", "Identifiant du compte", maxlength="36"),
     ),
+    columns=(
+        Column(
+            "Alerte",
+            lambda each: cells.link(get_prefecture_id(each.targets), "admin.show_alert", each.id, id=each.id),
+            "head",
+        ),
+        Column("Démarche, guichets", _show_targets),
+        Column("État", _show_state),
+        Column("Créée", "created_at"),
+        Column("Compte", lambda each: cells.user_link(each.user_id, hidden=each.id)),
+    ),
+    empty="Aucune alerte ne correspond.",
 )
 
 
@@ -164,44 +159,32 @@ def _list_actions(alert: AlertAnswer) -> list[Cell]:
     return [cells.button("Faire reprendre", "admin.ask_resume_alert", id=alert.id), way]
 
 
-def _add_order(rule: str, verb: str, texts: tuple[str, str, str], effects: tuple[str, str]) -> None:
-    """Declare the order to pause an alert, or to resume it. `texts`: title, button, and the notice behind it."""
-    title, button, done = texts
-
-    def describe(id: UUID) -> Confirmation:
-        with audited("alert.view", "alert", id) as work:
-            alert = get_alert(work.session, id)
-        back, version = url_for("admin.show_alert", id=id), f"{alert.waits} {alert.closed_at}"
-        return Confirmation(title, effects, button, back, version=version, texts=_TEXTS)
-
-    def switch(_: NoFields, id: UUID) -> str:
-        waits = verb == "resume"
-        with audited(f"alert.{verb}", "alert", id) as work:
-            switch_alert(work.session, id, waits=waits)
-            work.changes["isActive"] = [not waits, waits]
-        return done
-
-    add_action(f"{_ONE}/{rule}", f"{verb}_alert", describe, switch)
+def _confirm(id: UUID, title: str, effects: tuple[str, ...], button: str, done: str) -> Confirmation:
+    with audited("alert.view", "alert", id) as work:
+        alert = get_alert(work.session, id)
+    return Confirmation(
+        title, effects, button, done, version=f"{alert.waits} {alert.closed_at}", texts=_TEXTS
+    )
 
 
-_add_order(
-    "pause",
-    "pause",
-    ("Mettre cette alerte en pause ?", "Mettre en pause", "Cette alerte est en pause."),
-    (
+@add_action(f"{_ONE}/pause", "alert.pause", lambda work, id: switch_alert(work.session, id, waits=False))
+def _ask_pause_alert(id: UUID) -> Confirmation:
+    effects = (
         "Les créneaux qui s’ouvrent ne lui sont plus annoncés.",
         "Son propriétaire voit la pause, et peut la lever ; il n’en reçoit pas de message.",
-    ),
-)
-_add_order(
-    "reprise",
-    "resume",
-    ("Faire reprendre cette alerte ?", "Faire reprendre", "Cette alerte attend de nouveau."),
-    (
+    )
+    done = "Cette alerte est en pause."
+    return _confirm(id, "Mettre cette alerte en pause ?", effects, "Mettre en pause", done)
+
+
+@add_action(f"{_ONE}/reprise", "alert.resume", lambda work, id: switch_alert(work.session, id, waits=True))
+def _ask_resume_alert(id: UUID) -> Confirmation:
+    effects = (
         "Elle attend de nouveau, si la formule de son propriétaire le permet.",
         "Les créneaux ouverts maintenant lui sont annoncés aussitôt.",
-    ),
-)
+    )
+    done = "Cette alerte attend de nouveau."
+    return _confirm(id, "Faire reprendre cette alerte ?", effects, "Faire reprendre", done)
 
 
 _DETECTION = "/admin/detections/<uuid:id>"
@@ -234,29 +217,27 @@ def _show_proof(each: CountedDetection) -> Cell:
 add_list(
     "/admin/detections",
     "list_detections",
-    ListPage(
-        title="Détections",
-        lead="Chaque fois qu’une visite a vu des créneaux qui n’étaient pas ouverts avant.",
-        query=DetectionQuery,
-        audit=("detections.list", "detection"),
-        read=lambda work, wanted: list_detections(work.session, wanted),
-        filters=(
-            name_field("prefectureId", "Préfecture", maxlength="100", placeholder="bobigny_93"),
-            name_field("deskId", "Guichet", maxlength="200"),
-        ),
-        columns=(
-            Column(
-                "Vue",
-                lambda each: cells.link(each.row.seen_at, "admin.show_detection", id=each.row.id),
-                "head",
-            ),
-            Column("Guichet", _show_desk),
-            Column("Créneaux", "slots", "number"),
-            Column("Alertes", _show_matches, "number"),
-            Column("Preuve", _show_proof),
-        ),
-        empty="Aucune détection ne correspond.",
+    title="Détections",
+    lead="Chaque fois qu’une visite a vu des créneaux qui n’étaient pas ouverts avant.",
+    query=DetectionQuery,
+    audit=("detections.list", "detection"),
+    read=lambda work, wanted: list_detections(work.session, wanted),
+    filters=(
+        name_field("prefectureId", "Préfecture", maxlength="100", placeholder="bobigny_93"),
+        name_field("deskId", "Guichet", maxlength="200"),
     ),
+    columns=(
+        Column(
+            "Vue",
+            lambda each: cells.link(each.row.seen_at, "admin.show_detection", id=each.row.id),
+            "head",
+        ),
+        Column("Guichet", _show_desk),
+        Column("Créneaux", "slots", "number"),
+        Column("Alertes", _show_matches, "number"),
+        Column("Preuve", _show_proof),
+    ),
+    empty="Aucune détection ne correspond.",
 )
 
 

@@ -1,14 +1,11 @@
 """Operators' pages of announcements: write one, read it in each language, try it, send and stop it."""
 
-from typing import Annotated
 from uuid import UUID
-
-from flask import url_for
-from pydantic import Field as Bound
 
 from api.admin.access import audited
 from api.admin.announcements import (
     NewAnnouncement,
+    Start,
     add_announcement,
     count_people,
     get_announcement,
@@ -18,11 +15,10 @@ from api.admin.announcements import (
     try_on,
 )
 from api.ground.paging import PageQuery
-from api.ground.schemas import Body
 from api.models.announcement import Announcement
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
-from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, ListPage, Text, render_page
+from api.pages.admin.area import Confirmation, add_action, add_list, area
+from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, Text, render_page
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.context import build_public_url
@@ -47,12 +43,6 @@ _TERMS = (
     "Si ce changement ne vous est pas seulement mineur, vous pouvez mettre fin à votre contrat sans frais pendant "
     "trente jours (article L.224-25-26 du Code de la consommation) : « résilier votre contrat », en bas de chaque page."
 )
-
-
-class Start(Body):
-    """How many people the operator saw."""
-
-    people: Annotated[int, Bound(ge=0)]
 
 
 def _name_audience(row: Announcement) -> Cell:
@@ -81,26 +71,25 @@ def _offer_new() -> list[Block]:
 add_list(
     _LIST,
     "list_announcements",
-    ListPage(
-        title="Annonces",
-        lead="Ce que nous écrivons à beaucoup de gens à la fois, par e-mail.",
-        query=PageQuery,
-        audit=("announcements.list", "announcement"),
-        read=lambda work, wanted: list_announcements(work.session, wanted),
-        above=_offer_new,
-        columns=(
-            Column("Titre", _show_title, "head"),
-            Column("À", _name_audience),
-            Column("Écrite le", "created_at"),
-            Column("État", _name_state),
-            Column("Messages", "written", "number"),
-        ),
-        empty="Aucune annonce n’a été écrite.",
+    title="Annonces",
+    lead="Ce que nous écrivons à beaucoup de gens à la fois, par e-mail.",
+    query=PageQuery,
+    audit=("announcements.list", "announcement"),
+    read=lambda work, wanted: list_announcements(work.session, wanted),
+    above=_offer_new,
+    columns=(
+        Column("Titre", _show_title, "head"),
+        Column("À", _name_audience),
+        Column("Écrite le", "created_at"),
+        Column("État", _name_state),
+        Column("Messages", "written", "number"),
     ),
+    empty="Aucune annonce n’a été écrite.",
 )
 
 
-def _describe_writing() -> Confirmation:
+@add_action(f"{_LIST}/nouvelle", "announcement.write", add_announcement, form=NewAnnouncement)
+def _ask_write_announcement() -> Confirmation:
     terms = build_public_url("legal.show_version", name="conditions", version=find_newest_version())
     languages = [each for each in MESSAGE_LANGUAGES if each not in ("fr", "en")]
     plans = [(each.value, name_plan(each)) for each in PlanName if each is not PlanName.NONE]
@@ -113,7 +102,7 @@ def _describe_writing() -> Confirmation:
             "Des nouvelles ne vont qu’à ceux qui y ont consenti.",
         ),
         button="Enregistrer",
-        back=url_for("admin.list_announcements"),
+        done="L’annonce est enregistrée : relisez-la.",
         fields=(
             Field("isNews", "Ce sont des nouvelles", is_box=True),
             Field("plan", "À ceux d’une formule", plans, blank="Tout le monde"),
@@ -127,16 +116,6 @@ def _describe_writing() -> Confirmation:
         typed={"fr": _TERMS.format(url=terms)},
         texts=_TEXTS,
     )
-
-
-def _write(wanted: NewAnnouncement) -> str:
-    with audited("announcement.write", "announcement") as work:
-        row = add_announcement(work.session, wanted)
-        work.changes.update({"id": str(row.id), "news": row.is_news})
-    return "L’annonce est enregistrée : relisez-la."
-
-
-add_action(f"{_LIST}/nouvelle", "write_announcement", _describe_writing, _write, form=NewAnnouncement)
 
 
 @area.page(_ONE, Access.OPERATOR)
@@ -161,22 +140,8 @@ def show_announcement(id: UUID) -> str:
     return render_page("Annonce", blocks, crumb=("admin.list_announcements", "Annonces"))
 
 
-def _describe_trial(id: UUID) -> Confirmation:
-    return Confirmation(
-        title="L’essayer sur vous ?",
-        effects=("Vous seul recevez cette annonce, à l’adresse et dans la langue de votre compte.",),
-        button="Me l’envoyer",
-        back=url_for("admin.show_announcement", id=id),
-    )
-
-
-def _try(_: NoFields, id: UUID) -> str:
-    with audited("announcement.try", "announcement", id) as work:
-        try_on(work.session, id, current_user_id())
-    return "L’annonce est en route vers vous."
-
-
-def _describe_start(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/envoi", "announcement.start", start_announcement, form=Start, access=Access.PROVEN_ADMIN)
+def _ask_start_announcement(id: UUID) -> Confirmation:
     with audited("announcement.view", "announcement", id) as work:
         row = get_announcement(work.session, id)
         people = count_people(work.session, row)
@@ -187,7 +152,7 @@ def _describe_start(id: UUID) -> Confirmation:
             "Vous pouvez l’arrêter : ce qui n’est pas encore parti ne part plus.",
         ),
         button="Envoyer",
-        back=url_for("admin.show_announcement", id=id),
+        done="L’annonce part.",
         subject=str(people),
         subject_label="Pour confirmer, recopiez le nombre de personnes",
         hidden={"people": people},
@@ -195,31 +160,22 @@ def _describe_start(id: UUID) -> Confirmation:
     )
 
 
-def _start(wanted: Start, id: UUID) -> str:
-    with audited("announcement.start", "announcement", id) as work:
-        start_announcement(work.session, id, wanted.people)
-        work.changes["people"] = wanted.people
-    return "L’annonce part."
+@add_action(f"{_ONE}/essai", "announcement.try", lambda work, id: try_on(work.session, id, current_user_id()))
+def _ask_try_announcement(**_: UUID) -> Confirmation:
+    return Confirmation(
+        title="L’essayer sur vous ?",
+        effects=("Vous seul recevez cette annonce, à l’adresse et dans la langue de votre compte.",),
+        button="Me l’envoyer",
+        done="L’annonce est en route vers vous.",
+    )
 
 
-def _describe_stop(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/arret", "announcement.stop", stop_announcement)
+def _ask_stop_announcement(**_: UUID) -> Confirmation:
     return Confirmation(
         title="Arrêter cette annonce ?",
         effects=("Elle n’est plus écrite à personne, et les messages qui attendent ne partent plus.",),
         button="Arrêter",
-        back=url_for("admin.show_announcement", id=id),
+        done="L’annonce est arrêtée.",
         texts=_TEXTS,
     )
-
-
-def _stop(_: NoFields, id: UUID) -> str:
-    with audited("announcement.stop", "announcement", id) as work:
-        stop_announcement(work.session, id)
-    return "L’annonce est arrêtée."
-
-
-add_action(f"{_ONE}/essai", "try_announcement", _describe_trial, _try)
-add_action(
-    f"{_ONE}/envoi", "start_announcement", _describe_start, _start, form=Start, access=Access.PROVEN_ADMIN
-)
-add_action(f"{_ONE}/arret", "stop_announcement", _describe_stop, _stop)

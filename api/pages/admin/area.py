@@ -1,6 +1,6 @@
 """The area of operators' pages, in French: lists and actions are data, which this module makes views of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -9,13 +9,16 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api.admin.access import audited
+from api.admin.audit import AuditedWork
+from api.ground.paging import Found
 from api.ground.schemas import Body
-from api.pages.admin.page_data import Field, ListPage, build_list_blocks, render_page
+from api.pages.admin.page_data import Block, Cell, Column, Field, Filter, Table, build_pager, render_page
 from api.pages.area import Access, Area
-from api.pages.cookies import add_notice
+from api.pages.cookies import Kind, add_notice
 from api.pages.forms import INVALID, Form, Texts
 
 M = TypeVar("M", bound=BaseModel)
+Q = TypeVar("Q", bound=BaseModel)
 _TYPED = "typed"  # the name of the field in which the subject is typed
 _VERSION = "version"  # the name of the hidden field with what the page showed
 _CHANGED = "Entre-temps, cela a changé. Relisez ce qui va se passer, puis confirmez de nouveau."
@@ -26,6 +29,7 @@ REASON = Field(
     is_required=True,
     attributes={"maxlength": "200"},
 )
+Describe = Callable[..., "Confirmation"]  # takes the arguments of the address
 area = Area("admin", __name__)
 
 
@@ -40,7 +44,8 @@ class Confirmation:
     title: str  # a question that names the subject: "Arrêter le site rdv.example.fr:443 ?"
     effects: tuple[str, ...]  # sentences: what it will do, and to whom
     button: str  # the action, once more: "Arrêter ce site"
-    back: str  # address of the subject's page, which shows the result
+    done: str = ""  # the sentence behind it, where it does not depend on what was done
+    back: str = ""  # address of the subject's page, which shows the result: the one above the action's own
     subject: str | None = None  # what has to be typed, where the action hurts
     subject_label: str = "Pour confirmer, recopiez"  # the label of its field; the subject follows
     # A text that is another one once the effects are: what another operator did meanwhile is shown before it is undone
@@ -49,27 +54,6 @@ class Confirmation:
     typed: dict[str, Any] = field(default_factory=dict)  # what stands in them at first
     hidden: dict[str, Any] = field(default_factory=dict)  # fields that go along as they are
     texts: Texts = field(default_factory=dict)  # for errors and refusals by the service, as of Form
-
-
-def ask_confirmation(confirmation: Confirmation, model: type[M]) -> str:
-    """Return the page of an action."""
-    return _render(confirmation, Form(model, confirmation.typed))
-
-
-def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str]) -> ResponseReturnValue:
-    """Act as the form of this request says, and lead back; ask again where it or the service refuses.
-
-    `act` takes the valid fields, does everything in one `audited` block, and returns the sentence that says what was
-    done. Its ApiErrors of 400 to 428 are said beside the form.
-    """
-    form = Form.read(model, confirmation.texts)
-    _check_subject(confirmation, form)
-    _check_version(confirmation, form)
-    done = form.submit(act)
-    if done is None:
-        return _render(confirmation, form), INVALID
-    add_notice("done", done)
-    return redirect(confirmation.back, 303)
 
 
 def _check_subject(confirmation: Confirmation, form: Form[M]) -> None:
@@ -86,30 +70,59 @@ def _check_version(confirmation: Confirmation, form: Form[M]) -> None:
         form.errors[""] = _CHANGED
 
 
-def _render(confirmation: Confirmation, form: Form[M]) -> str:
-    return render_template("admin/confirm.html", form=form, confirmation=confirmation)
-
-
 class NotNow(Exception):
     """Refusal of an action that is not possible any more: the text, and the address of the page to go back to."""
 
-    def __init__(self, text: str, back: str) -> None:
+    def __init__(self, text: str, back: str = "") -> None:
         super().__init__(text)
         self.text, self.back = text, back
 
 
-def add_list(rule: str, name: str, page: ListPage[Any, Any]) -> None:
+def _lead_back(kind: Kind, text: str, back: str) -> ResponseReturnValue:
+    add_notice(kind, text)
+    return redirect(back or _find_page_above(), 303)
+
+
+def _find_page_above() -> str:
+    return request.path.rpartition("/")[0]
+
+
+def add_list(
+    rule: str,
+    name: str,
+    *,
+    title: str,
+    query: type[Q],
+    audit: tuple[str, str],  # action and kind of subject
+    read: Callable[[AuditedWork, Q], Found[Any]],
+    columns: Sequence[Column[Any]],
+    filters: Sequence[Field] = (),
+    empty: str = "Rien ne correspond à ce choix.",
+    lead: Cell = "",
+    crumb: tuple[str, str] | None = None,  # endpoint and text of the page above
+    heading: str = "",  # above the table
+    above: Callable[[], list[Block]] | None = None,  # the filter
+    between: Callable[[AuditedWork, Form[Q], Sequence[Any]], list[Block]] | None = None,  # filter and table
+    notes_seen: bool = False,  # the rows are people's: the audit notes which ones were shown
+) -> None:
     """Declare the view of a list. Its filter is in the address; each view is audited."""
 
     def show() -> str:
-        form = Form.read_query(page.query)
-        with audited(*page.audit) as work:
-            found = page.read(work, form.value)
-            if page.notes_seen:
+        form = Form.read_query(query)
+        with audited(*audit) as work:
+            found = read(work, form.value)
+            if notes_seen:
                 work.note_seen(each.id for each in found.items)
-            between = page.between(work, form, found.items) if page.between else []
-        blocks = build_list_blocks(page, form, found, between)
-        return render_page(page.title, blocks, page.lead, page.crumb, form)
+            more = between(work, form, found.items) if between else []
+        place = "after" if "after" in query.model_fields else "before"
+        blocks: list[Block] = [
+            *(above() if above else []),
+            *([Filter(form, filters)] if filters else []),
+            *more,
+            Table(title, columns, found.items, empty, heading),
+            build_pager(form, place, found.next),
+        ]
+        return render_page(title, blocks, lead, crumb, form)
 
     show.__name__ = name
     area.page(rule, Access.OPERATOR)(show)
@@ -117,32 +130,59 @@ def add_list(rule: str, name: str, page: ListPage[Any, Any]) -> None:
 
 def add_action(
     rule: str,
-    name: str,
-    describe: Callable[..., Confirmation],
-    act: Callable[..., str],
+    audit: str,  # the action
+    act: Callable[..., object],
     *,
     form: type[M] = NoFields,  # type: ignore[assignment] # mypy: a default is of no type variable
     access: Access = Access.ADMIN,
-) -> None:
-    """Declare an action as two views of one address: one asks once more, its form does it.
+    kind: str = "",  # of the subject, where it is not the action's first word
+) -> Callable[[Describe], Describe]:
+    """Declare an action as two views of an address: `ask_…`, which the function describes, and the one of its form.
 
-    `describe` takes the arguments of the address, `act` the valid form before them.
+    `act` takes the audited work, the arguments of the address, and the valid form where that has fields. It returns
+    changes for the audit, or the sentence that says what was done. Its ApiErrors of 400 to 428 are said beside it.
     """
+    kind = kind or audit.partition(".")[0]
 
-    def ask(**at: Any) -> ResponseReturnValue:
-        return _or_lead_back(lambda: ask_confirmation(describe(**at), form))
+    def carry_out(wanted: BaseModel, at: Mapping[str, Any]) -> str:
+        filled = () if form is NoFields else (wanted,)
+        with audited(audit, kind, at.get(kind, at.get("id"))) as work:
+            found = act(work, *at.values(), *filled)
+            if isinstance(found, dict):
+                work.changes.update(found)
+        return found if isinstance(found, str) else ""
 
-    def do(**at: Any) -> ResponseReturnValue:
-        return _or_lead_back(lambda: carry_out(describe(**at), form, lambda wanted: act(wanted, **at)))
+    def declare(describe: Describe) -> Describe:
+        def answer(at: Mapping[str, Any], *, acts: bool) -> ResponseReturnValue:
+            try:
+                asked = describe(**at)
+            except NotNow as reason:
+                return _lead_back("problem", reason.text, reason.back)
+            if not acts:
+                return _render(asked, Form(form, asked.typed))
+            filled = Form.read(form, asked.texts)
+            _check_subject(asked, filled)
+            _check_version(asked, filled)
+            done = filled.submit(lambda wanted: carry_out(wanted, at))
+            if done is None:
+                return _render(asked, filled), INVALID
+            return _lead_back("done", done or asked.done, asked.back)
 
-    ask.__name__, do.__name__ = f"ask_{name}", name
-    area.page(rule, access)(ask)
-    area.action(rule, access)(do)
+        def ask(**at: Any) -> ResponseReturnValue:
+            return answer(at, acts=False)
+
+        def do(**at: Any) -> ResponseReturnValue:
+            return answer(at, acts=True)
+
+        ask.__name__ = describe.__name__.lstrip("_")
+        do.__name__ = ask.__name__.removeprefix("ask_")
+        area.page(rule, access)(ask)
+        area.action(rule, access)(do)
+        return describe
+
+    return declare
 
 
-def _or_lead_back(answer: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
-    try:
-        return answer()
-    except NotNow as reason:
-        add_notice("problem", reason.text)
-        return redirect(reason.back, 303)
+def _render(confirmation: Confirmation, form: Form[Any]) -> str:
+    back = confirmation.back or _find_page_above()
+    return render_template("admin/confirm.html", form=form, confirmation=confirmation, back=back)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
 from markupsafe import Markup
 
 from api.admin.access import audited
@@ -22,7 +21,7 @@ from api.admin.desk_orders import Reason
 from api.models.candidate import CandidateSource, CandidateState
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
-from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, ListPage, Table, Text, render_page
+from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, Table, Text, render_page
 from api.pages.admin.words import OUTCOMES, REASON_TEXTS, count, list_prefecture_options
 from api.pages.area import Access
 from api.pages.choices import PROCEDURE_NAMES
@@ -93,35 +92,33 @@ def _show_unmet(work: AuditedWork, form: Form[CandidateQuery], _: object) -> lis
 add_list(
     "/admin/pages-proposees",
     "list_candidates",
-    ListPage(
-        title="Pages proposées",
-        lead="Pages de rendez-vous qu’aucun fichier n’a. D’abord celles que des gens attendent.",
-        query=CandidateQuery,
-        audit=("candidates.list", "candidate"),
-        read=lambda work, wanted: list_candidates(work.session, wanted),
-        filters=(
-            Field(
-                "state",
-                "État",
-                [(each.value, text) for each, (_, text) in _STATES.items()],
-                blank="À décider",
-            ),
-            Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+    title="Pages proposées",
+    lead="Pages de rendez-vous qu’aucun fichier n’a. D’abord celles que des gens attendent.",
+    query=CandidateQuery,
+    audit=("candidates.list", "candidate"),
+    read=lambda work, wanted: list_candidates(work.session, wanted),
+    filters=(
+        Field(
+            "state",
+            "État",
+            [(each.value, text) for each, (_, text) in _STATES.items()],
+            blank="À décider",
         ),
-        columns=(
-            Column("Page", _link, "head"),
-            Column("Préfecture", lambda each: _name_place(each.row.prefecture_id)),
-            Column("Attendent", "waiting", "number"),
-            Column("Ce que la page dit", _show_page),
-            Column(
-                "Démarches",
-                lambda each: ", ".join(str(PROCEDURE_NAMES[Procedure(name)]) for name in each.row.procedures),
-            ),
-        ),
-        empty="Aucune page à décider.",
-        heading="Pages",
-        between=_show_unmet,
+        Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
     ),
+    columns=(
+        Column("Page", _link, "head"),
+        Column("Préfecture", lambda each: _name_place(each.row.prefecture_id)),
+        Column("Attendent", "waiting", "number"),
+        Column("Ce que la page dit", _show_page),
+        Column(
+            "Démarches",
+            lambda each: ", ".join(str(PROCEDURE_NAMES[Procedure(name)]) for name in each.row.procedures),
+        ),
+    ),
+    empty="Aucune page à décider.",
+    heading="Pages",
+    between=_show_unmet,
 )
 
 
@@ -172,7 +169,8 @@ def _describe_giver(found: WeighedCandidate) -> tuple[str, ...]:
     return ("La personne qui l’a donnée est prévenue.",) if found.row.user_id else ()
 
 
-def _describe_acceptance(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/acceptation", "candidate.accept", accept_candidate, form=Acceptance)
+def _ask_accept_candidate(id: UUID) -> Confirmation:
     found = _find(id)
     mine = found.row.prefecture_id
     places = sorted(list_prefecture_options(), key=lambda option: option[0] != mine)
@@ -185,7 +183,7 @@ def _describe_acceptance(id: UUID) -> Confirmation:
             *_describe_giver(found),
         ),
         button="Accepter",
-        back=url_for("admin.show_candidate", id=id),
+        done="La page est acceptée : scrapy candidates --write l’écrit dans son fichier.",
         version=found.row.state,
         typed={"procedures[]": found.row.procedures},
         fields=(
@@ -200,30 +198,15 @@ def _describe_acceptance(id: UUID) -> Confirmation:
     )
 
 
-def _accept(wanted: Acceptance, id: UUID) -> str:
-    with audited("candidate.accept", "candidate", id) as work:
-        accept_candidate(work, id, wanted)
-    return "La page est acceptée : scrapy candidates --write l’écrit dans son fichier."
-
-
-def _describe_refusal(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/refus", "candidate.refuse", refuse_candidate, form=Reason)
+def _ask_refuse_candidate(id: UUID) -> Confirmation:
     found = _find(id)
     return Confirmation(
         title="Refuser cette page ?",
         effects=(f"{found.row.url} n’est plus jamais consultée ni proposée.", *_describe_giver(found)),
         button="Refuser",
-        back=url_for("admin.show_candidate", id=id),
+        done="La page est refusée : elle n’est plus consultée.",
         version=found.row.state,
         fields=(REASON,),
         texts={**REASON_TEXTS, "candidate-decided": _DECIDED},
     )
-
-
-def _refuse(wanted: Reason, id: UUID) -> str:
-    with audited("candidate.refuse", "candidate", id) as work:
-        refuse_candidate(work, id, wanted.reason)
-    return "La page est refusée : elle n’est plus consultée."
-
-
-add_action(f"{_ONE}/acceptation", "accept_candidate", _describe_acceptance, _accept, form=Acceptance)
-add_action(f"{_ONE}/refus", "refuse_candidate", _describe_refusal, _refuse, form=Reason)

@@ -1,6 +1,5 @@
 """Operators' pages of desks and their checks, and the orders to pause, resume and check a desk."""
 
-from flask import url_for
 from markupsafe import Markup
 
 from api.admin.access import audited
@@ -12,7 +11,7 @@ from api.admin.incidents import IncidentQuery, list_incidents
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus
 from api.pages.admin import cells
-from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
+from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
 from api.pages.admin.incidents import COLUMNS as INCIDENT_COLUMNS
 from api.pages.admin.page_data import (
     Block,
@@ -20,7 +19,6 @@ from api.pages.admin.page_data import (
     Column,
     Facts,
     Field,
-    ListPage,
     Table,
     name_field,
     number_field,
@@ -82,58 +80,52 @@ _CHECK_COLUMNS: tuple[Column[Check], ...] = (
 add_list(
     "/admin/guichets",
     "list_desks",
-    ListPage(
-        title="Guichets",
-        query=DeskQuery,
-        audit=("desks.list", "desk"),
-        read=lambda work, wanted: list_desks(work.session, wanted),
-        filters=(
-            Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
-            Field("status", "État", [(each.value, DESK_STATUSES[each][1]) for each in DeskStatus]),
-            Field(
-                "paused",
-                "Pause d’un opérateur",
-                [("true", "En pause"), ("false", "Sans pause")],
-                blank="Peu importe",
-            ),
+    title="Guichets",
+    query=DeskQuery,
+    audit=("desks.list", "desk"),
+    read=lambda work, wanted: list_desks(work.session, wanted),
+    filters=(
+        Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+        Field("status", "État", [(each.value, DESK_STATUSES[each][1]) for each in DeskStatus]),
+        Field(
+            "paused",
+            "Pause d’un opérateur",
+            [("true", "En pause"), ("false", "Sans pause")],
+            blank="Peu importe",
         ),
-        columns=(
-            Column(
-                "Guichet", lambda each: cells.lines(link_desk(each.id), cells.hint(each.shown.label)), "head"
-            ),
-            Column("État", lambda each: show_status(each.shown)),
-            Column(
-                "Dernière réponse",
-                lambda each: OUTCOMES[each.state.last_outcome] if each.state.last_outcome else cells.NOTHING,
-            ),
-            Column("Dernière preuve", "shown.last_proven_at"),
-            Column("Tenu ÷ souhaité", lambda each: _show_pace(each.shown), "number"),
-        ),
-        empty="Aucun guichet ne correspond à ce choix.",
     ),
+    columns=(
+        Column("Guichet", lambda each: cells.lines(link_desk(each.id), cells.hint(each.shown.label)), "head"),
+        Column("État", lambda each: show_status(each.shown)),
+        Column(
+            "Dernière réponse",
+            lambda each: OUTCOMES[each.state.last_outcome] if each.state.last_outcome else cells.NOTHING,
+        ),
+        Column("Dernière preuve", "shown.last_proven_at"),
+        Column("Tenu ÷ souhaité", lambda each: _show_pace(each.shown), "number"),
+    ),
+    empty="Aucun guichet ne correspond à ce choix.",
 )
 add_list(
     "/admin/verifications",
     "list_checks",
-    ListPage(
-        title="Vérifications",
-        lead="Chaque visite à un guichet, et ce qu’elle a prouvé. Sans guichet : celles des dernières heures.",
-        query=CheckQuery,
-        audit=("checks.list", "check"),
-        read=lambda work, wanted: list_checks(work.session, wanted),
-        filters=(
-            name_field("deskId", "Guichet", maxlength="200"),
-            Field("outcome", "Réponse", [(each.value, OUTCOMES[each]) for each in Outcome], blank="Toutes"),
-            number_field("hours", "Depuis combien d’heures", DAY),
-        ),
-        columns=(
-            _CHECK_COLUMNS[0],
-            Column("Guichet", lambda each: cells.lines(link_desk(each.desk_id), cells.hint(each.process))),
-            *_CHECK_COLUMNS[1:],
-        ),
-        empty="Aucune vérification ne correspond.",
-        crumb=("admin.list_desks", "Guichets"),
+    title="Vérifications",
+    lead="Chaque visite à un guichet, et ce qu’elle a prouvé. Sans guichet : celles des dernières heures.",
+    query=CheckQuery,
+    audit=("checks.list", "check"),
+    read=lambda work, wanted: list_checks(work.session, wanted),
+    filters=(
+        name_field("deskId", "Guichet", maxlength="200"),
+        Field("outcome", "Réponse", [(each.value, OUTCOMES[each]) for each in Outcome], blank="Toutes"),
+        number_field("hours", "Depuis combien d’heures", DAY),
     ),
+    columns=(
+        _CHECK_COLUMNS[0],
+        Column("Guichet", lambda each: cells.lines(link_desk(each.desk_id), cells.hint(each.process))),
+        *_CHECK_COLUMNS[1:],
+    ),
+    empty="Aucune vérification ne correspond.",
+    crumb=("admin.list_desks", "Guichets"),
 )
 
 
@@ -216,7 +208,8 @@ def _list_actions(found: WatchedDesk) -> list[Cell]:
     return [*orders, checks, cells.audit_link(found.id)]
 
 
-def _describe_pause(id: str) -> Confirmation:
+@add_action(f"{_ONE}/pause", "desk.pause", pause_desk, form=Reason)
+def _ask_pause_desk(id: str) -> Confirmation:
     desk = find_desk(id)
     with audited("desk.view", "desk", desk.id) as work:
         people = count_waiting_people(work.session, [desk])
@@ -229,7 +222,7 @@ def _describe_pause(id: str) -> Confirmation:
             "Le temps sans surveillance est compté, et rendu aux abonnés selon leur formule.",
         ),
         button="Mettre en pause",
-        back=url_for("admin.show_desk", id=id),
+        done=f"{desk.id} est en pause.",
         subject=desk.id if people >= _MANY else None,
         version=str(found.state.paused_at),
         fields=(REASON,),
@@ -241,7 +234,8 @@ def _describe_pause(id: str) -> Confirmation:
     )
 
 
-def _describe_resume(id: str) -> Confirmation:
+@add_action(f"{_ONE}/reprise", "desk.resume", resume_desk)
+def _ask_resume_desk(id: str) -> Confirmation:
     desk = find_desk(id)
     with audited("desk.view", "desk", desk.id) as work:
         state = read_desk(work.session, desk).state
@@ -252,13 +246,14 @@ def _describe_resume(id: str) -> Confirmation:
         title=f"Faire reprendre {desk.id} ?",
         effects=tuple(effects),
         button="Faire reprendre",
-        back=url_for("admin.show_desk", id=id),
+        done=f"{desk.id} reprend : il est vérifié aussitôt que son site le permet.",
         version=str(state.paused_at),
         texts={"desk-not-paused": "Aucun opérateur ne l’a mis en pause : il n’y a rien à reprendre."},
     )
 
 
-def _describe_check(id: str) -> Confirmation:
+@add_action(f"{_ONE}/verification", "desk.check", request_check)
+def _ask_request_check(id: str) -> Confirmation:
     desk = find_desk(id)
     return Confirmation(
         title=f"Vérifier {desk.id} maintenant ?",
@@ -268,36 +263,10 @@ def _describe_check(id: str) -> Confirmation:
             "Un créneau nouveau est annoncé à ses abonnés comme d’habitude.",
         ),
         button="Vérifier maintenant",
-        back=url_for("admin.show_desk", id=id),
+        done=f"La vérification de {desk.id} est demandée.",
         texts={
             "desk-paused": "Un opérateur a mis ce guichet en pause : faites-le reprendre.",
             "host-stopped": "Un opérateur a arrêté son site : faites-le reprendre d’abord.",
             "not-watched": _NOT_WATCHED,
         },
     )
-
-
-def _pause(wanted: Reason, id: str) -> str:
-    desk = find_desk(id)
-    with audited("desk.pause", "desk", desk.id) as work:
-        work.changes.update(pause_desk(work.session, desk, wanted.reason))
-    return f"{desk.id} est en pause."
-
-
-def _resume(_: NoFields, id: str) -> str:
-    desk = find_desk(id)
-    with audited("desk.resume", "desk", desk.id) as work:
-        work.changes.update(resume_desk(work.session, desk))
-    return f"{desk.id} reprend : il est vérifié aussitôt que son site le permet."
-
-
-def _request_check(_: NoFields, id: str) -> str:
-    desk = find_desk(id)
-    with audited("desk.check", "desk", desk.id) as work:
-        work.changes.update(request_check(work.session, desk))
-    return f"La vérification de {desk.id} est demandée."
-
-
-add_action(f"{_ONE}/pause", "pause_desk", _describe_pause, _pause, form=Reason)
-add_action(f"{_ONE}/reprise", "resume_desk", _describe_resume, _resume)
-add_action(f"{_ONE}/verification", "request_check", _describe_check, _request_check)

@@ -29,7 +29,6 @@ from api.pages.admin.page_data import (
     Column,
     Field,
     Filter,
-    ListPage,
     Table,
     Text,
     build_pager,
@@ -191,38 +190,36 @@ def _show_stages(figure: DeliveryFigure) -> Cell:
 add_list(
     "/admin/distribution",
     "list_delivery",
-    ListPage(
-        title="Distribution",
-        lead="Alertes de créneaux par jour (UTC), canal, fournisseur ou préfecture. Délais en secondes : 50, 95 et "
-        "99 % des messages. Aujourd’hui compte comme il est, les autres jours comme ils ont été écrits.",
-        query=DeliveryQuery,
-        audit=("delivery.view", "delivery"),
-        read=lambda work, wanted: read_figures(work.session, wanted),
-        filters=(
-            number_field("days", f"Jours, {MOST_DAYS} au plus", 7),
-            Field("channel", "Canal", [(each.value, CHANNEL_NAMES[each]) for each in Channel]),
-            name_field("provider", "Fournisseur", maxlength="60", placeholder="sendgrid"),
-            name_field("prefecture", "Préfecture", maxlength="100", placeholder="bobigny_93"),
-            Field(
-                "by",
-                "Lignes",
-                [("provider", "Par fournisseur"), ("prefecture", "Par préfecture, 7 jours au plus")],
-                blank="Par fournisseur",
-            ),
+    title="Distribution",
+    lead="Alertes de créneaux par jour (UTC), canal, fournisseur ou préfecture. Délais en secondes : 50, 95 et "
+    "99 % des messages. Aujourd’hui compte comme il est, les autres jours comme ils ont été écrits.",
+    query=DeliveryQuery,
+    audit=("delivery.view", "delivery"),
+    read=lambda work, wanted: read_figures(work.session, wanted),
+    filters=(
+        number_field("days", f"Jours, {MOST_DAYS} au plus", 7),
+        Field("channel", "Canal", [(each.value, CHANNEL_NAMES[each]) for each in Channel]),
+        name_field("provider", "Fournisseur", maxlength="60", placeholder="sendgrid"),
+        name_field("prefecture", "Préfecture", maxlength="100", placeholder="bobigny_93"),
+        Field(
+            "by",
+            "Lignes",
+            [("provider", "Par fournisseur"), ("prefecture", "Par préfecture, 7 jours au plus")],
+            blank="Par fournisseur",
         ),
-        columns=(
-            Column("Jour", "day", "head"),
-            Column("Canal", _show_whose),
-            Column("Messages", "messages", "number"),
-            Column("Acceptés", "sent", "number"),
-            Column("Autres", _show_fates),
-            Column("Arrivent", _show_rate, "number"),
-            Column("Page lue → accepté", lambda each: _write_percentiles(each.seen_to_accepted), "number"),
-            Column("Page lue → arrivé", lambda each: _write_percentiles(each.seen_to_delivered), "number"),
-            Column("Étapes", _show_stages),
-        ),
-        empty="Aucune alerte n’est partie dans ce temps.",
     ),
+    columns=(
+        Column("Jour", "day", "head"),
+        Column("Canal", _show_whose),
+        Column("Messages", "messages", "number"),
+        Column("Acceptés", "sent", "number"),
+        Column("Autres", _show_fates),
+        Column("Arrivent", _show_rate, "number"),
+        Column("Page lue → accepté", lambda each: _write_percentiles(each.seen_to_accepted), "number"),
+        Column("Page lue → arrivé", lambda each: _write_percentiles(each.seen_to_delivered), "number"),
+        Column("Étapes", _show_stages),
+    ),
+    empty="Aucune alerte n’est partie dans ce temps.",
 )
 
 _STEPS = {

@@ -1,17 +1,15 @@
 """Operators' pages of web hosts: the list, one host, and the orders to stop asking it and to ask it again."""
 
-from flask import url_for
-
 from api.admin.access import audited
 from api.admin.desk_orders import Reason, release_host, stop_host
 from api.admin.desks import WatchedDesk, count_waiting_people, list_host_desks
 from api.admin.hosts import HostQuery, KnownHost, count_forbidden_desks, list_hosts, read_host
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.pages.admin import cells
-from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
+from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
 from api.pages.admin.desks import link_desk, show_status
 from api.pages.admin.incidents import COLUMNS as INCIDENT_COLUMNS
-from api.pages.admin.page_data import Block, Cell, Column, Facts, ListPage, Table, render_page
+from api.pages.admin.page_data import Block, Cell, Column, Facts, Table, render_page
 from api.pages.admin.words import REASON_TEXTS, count
 from api.pages.area import Access
 from api.pages.context import write_percent
@@ -42,20 +40,18 @@ def _show_state(host: KnownHost) -> Cell:
 add_list(
     "/admin/sites",
     "list_hosts",
-    ListPage(
-        title="Sites",
-        lead="Un site est un nom et un port. Débits, repos et refus valent pour tous ses guichets.",
-        query=HostQuery,
-        audit=("hosts.list", "host"),
-        read=lambda work, wanted: list_hosts(work.session, wanted),
-        columns=(
-            Column("Site", lambda each: cells.link(each.host, "admin.show_host", host=each.host), "head"),
-            Column("État", _show_state),
-            Column("Guichets", "desks", "number"),
-            Column("Débit permis", lambda each: write_percent(each.state.budget_share), "number"),
-        ),
-        empty="Aucun site n’est surveillé.",
+    title="Sites",
+    lead="Un site est un nom et un port. Débits, repos et refus valent pour tous ses guichets.",
+    query=HostQuery,
+    audit=("hosts.list", "host"),
+    read=lambda work, wanted: list_hosts(work.session, wanted),
+    columns=(
+        Column("Site", lambda each: cells.link(each.host, "admin.show_host", host=each.host), "head"),
+        Column("État", _show_state),
+        Column("Guichets", "desks", "number"),
+        Column("Débit permis", lambda each: write_percent(each.state.budget_share), "number"),
     ),
+    empty="Aucun site n’est surveillé.",
 )
 
 
@@ -104,7 +100,8 @@ def _list_actions(found: KnownHost) -> list[Cell]:
     return [*([go] if found.state.stopped_at else []), stop, cells.audit_link(found.host)]
 
 
-def _describe_stop(host: str) -> Confirmation:
+@add_action(f"{_ONE}/arret", "host.stop", stop_host, form=Reason)
+def _ask_stop_host(host: str) -> Confirmation:
     concerned = [desk for desk in desks().values() if desk.host == host and desk.schedulable]
     with audited("host.view", "host", host) as work:
         found = read_host(work.session, host)
@@ -124,7 +121,7 @@ def _describe_stop(host: str) -> Confirmation:
         title=f"Arrêter le site {host} ?",
         effects=tuple(effects),
         button="Arrêter ce site",
-        back=url_for("admin.show_host", host=host),
+        done=f"{host} est arrêté : plus aucune requête n’y part.",
         subject=host,
         version=str(found.state.stopped_at),
         fields=(REASON,),
@@ -132,13 +129,8 @@ def _describe_stop(host: str) -> Confirmation:
     )
 
 
-def _stop(wanted: Reason, host: str) -> str:
-    with audited("host.stop", "host", host) as work:
-        work.changes.update(stop_host(work.session, host, wanted.reason))
-    return f"{host} est arrêté : plus aucune requête n’y part."
-
-
-def _describe_release(host: str) -> Confirmation:
+@add_action(f"{_ONE}/reprise", "host.go", release_host)
+def _ask_release_host(host: str) -> Confirmation:
     with audited("host.view", "host", host) as work:
         found = read_host(work.session, host)
     effects = [
@@ -151,17 +143,7 @@ def _describe_release(host: str) -> Confirmation:
         title=f"Faire reprendre le site {host} ?",
         effects=tuple(effects),
         button="Faire reprendre ce site",
-        back=url_for("admin.show_host", host=host),
+        done=f"{host} est de nouveau consulté.",
         version=str(found.state.stopped_at),
         texts={"host-not-stopped": "Aucun opérateur n’a arrêté ce site : il n’y a rien à reprendre."},
     )
-
-
-def _release(_: NoFields, host: str) -> str:
-    with audited("host.go", "host", host) as work:
-        work.changes.update(release_host(work.session, host))
-    return f"{host} est de nouveau consulté."
-
-
-add_action(f"{_ONE}/arret", "stop_host", _describe_stop, _stop, form=Reason)
-add_action(f"{_ONE}/reprise", "release_host", _describe_release, _release)

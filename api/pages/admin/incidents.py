@@ -14,8 +14,8 @@ from api.admin.incidents import (
 )
 from api.models.incident import Incident
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
-from api.pages.admin.page_data import Cell, Column, Facts, Field, ListPage, name_field, render_page
+from api.pages.admin.area import Confirmation, add_action, add_list, area
+from api.pages.admin.page_data import Cell, Column, Facts, Field, name_field, render_page
 from api.pages.admin.words import INCIDENT_REASONS
 from api.pages.area import Access
 from configs.world.prefecture import desks
@@ -67,25 +67,23 @@ COLUMNS: tuple[Column[Incident], ...] = (
 add_list(
     "/admin/incidents",
     "list_incidents",
-    ListPage(
-        title="Incidents",
-        lead="Ce qui ne va pas à un site, à un guichet ou chez nous, du début à la fin.",
-        query=IncidentQuery,
-        audit=("incidents.list", "incident"),
-        read=lambda work, wanted: list_incidents(work.session, wanted),
-        filters=(
-            Field("open", "Durée", [("true", "En cours"), ("false", "Finis")]),
-            Field(
-                "acknowledged",
-                "Alarme",
-                [("false", "Pas acquittée"), ("true", "Acquittée")],
-                blank="Peu importe",
-            ),
-            name_field("subject", "Objet exact"),
+    title="Incidents",
+    lead="Ce qui ne va pas à un site, à un guichet ou chez nous, du début à la fin.",
+    query=IncidentQuery,
+    audit=("incidents.list", "incident"),
+    read=lambda work, wanted: list_incidents(work.session, wanted),
+    filters=(
+        Field("open", "Durée", [("true", "En cours"), ("false", "Finis")]),
+        Field(
+            "acknowledged",
+            "Alarme",
+            [("false", "Pas acquittée"), ("true", "Acquittée")],
+            blank="Peu importe",
         ),
-        columns=COLUMNS,
-        empty="Aucun incident ne correspond à ce choix.",
+        name_field("subject", "Objet exact"),
     ),
+    columns=COLUMNS,
+    empty="Aucun incident ne correspond à ce choix.",
 )
 
 
@@ -129,7 +127,8 @@ def find_place(reason: str, subject: str) -> str | None:
     return url_for(page) if page else None
 
 
-def _describe(id: int) -> Confirmation:
+@add_action(f"{_ONE}/acquittement", "incident.acknowledge", acknowledge_incident)
+def _ask_acknowledge_incident(id: int) -> Confirmation:
     incident = _read_incident(id)
     effects = [
         "Son alarme n’est pas envoyée une nouvelle fois : les autres opérateurs voient qu’on s’en occupe."
@@ -144,19 +143,10 @@ def _describe(id: int) -> Confirmation:
         title=f"Acquitter l’incident {id} ?",
         effects=tuple(effects),
         button="Acquitter",
-        back=url_for("admin.show_incident", id=id),
+        done=f"L’incident {id} est acquitté.",
     )
-
-
-def _acknowledge(_: NoFields, id: int) -> str:
-    with audited("incident.acknowledge", "incident", id) as work:
-        work.changes.update(acknowledge_incident(work.session, id))
-    return f"L’incident {id} est acquitté."
 
 
 def _read_incident(incident_id: int) -> Incident:
     with audited("incident.view", "incident", incident_id) as work:
         return read_incident(work.session, incident_id)
-
-
-add_action(f"{_ONE}/acquittement", "acknowledge_incident", _describe, _acknowledge)

@@ -34,14 +34,13 @@ from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import Channel
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, NoFields, NotNow, add_action, add_list, area
+from api.pages.admin.area import Confirmation, NotNow, add_action, add_list, area
 from api.pages.admin.page_data import (
     Block,
     Cell,
     Column,
     Facts,
     Field,
-    ListPage,
     Table,
     Text,
     name_field,
@@ -97,32 +96,30 @@ def _show_state(message: Notification) -> Cell:
 add_list(
     "/admin/messages",
     "list_messages",
-    ListPage(
-        title="Messages",
-        lead="Ce qui part vers les gens, sans adresse ni texte. Sans compte choisi : les dernières heures.",
-        query=MessageQuery,
-        audit=("notifications.list", "notification"),
-        read=lambda work, wanted: list_messages(work.session, wanted),
-        notes_seen=True,
-        filters=(
-            _CHANNELS,
-            Field("state", "État", [(each.value, STATE_WORDS[each][1]) for each in State]),
-            _KIND,
-            name_field("userId", "Identifiant du compte", maxlength="36"),
-            _HOURS,
-        ),
-        columns=(
-            Column("Écrit", "created_at"),
-            Column("Message", _show_message, "head"),
-            Column("État", _show_state),
-            Column("Cause", _show_reason, "english"),
-            Column("Essais", _show_attempts, "number"),
-            Column("Accepté", "accepted_at"),
-            Column("Arrivé", "delivered_at"),
-            Column("Langue", "language"),
-        ),
-        empty="Aucun message ne correspond.",
+    title="Messages",
+    lead="Ce qui part vers les gens, sans adresse ni texte. Sans compte choisi : les dernières heures.",
+    query=MessageQuery,
+    audit=("notifications.list", "notification"),
+    read=lambda work, wanted: list_messages(work.session, wanted),
+    notes_seen=True,
+    filters=(
+        _CHANNELS,
+        Field("state", "État", [(each.value, STATE_WORDS[each][1]) for each in State]),
+        _KIND,
+        name_field("userId", "Identifiant du compte", maxlength="36"),
+        _HOURS,
     ),
+    columns=(
+        Column("Écrit", "created_at"),
+        Column("Message", _show_message, "head"),
+        Column("État", _show_state),
+        Column("Cause", _show_reason, "english"),
+        Column("Essais", _show_attempts, "number"),
+        Column("Accepté", "accepted_at"),
+        Column("Arrivé", "delivered_at"),
+        Column("Langue", "language"),
+    ),
+    empty="Aucun message ne correspond.",
 )
 
 
@@ -172,30 +169,37 @@ def _list_causes(
 add_list(
     _DEAD,
     "list_dead_letters",
-    ListPage(
-        title="Messages échoués",
-        lead="Messages que plus aucun essai n’attend : le fournisseur les a refusés, ou ses réponses ont manqué trop "
-        "longtemps.",
-        query=DeadLetterQuery,
-        audit=("dead-letters.list", "notification"),
-        read=lambda work, wanted: list_dead_letters(work.session, wanted),
-        notes_seen=True,
-        filters=(_CHANNELS, _KIND, Field("reason", "Cause", attributes={"autocomplete": "off"}), _HOURS),
-        between=_list_causes,
-        columns=(
-            Column("Échec", "failed_at"),
-            Column("Message", _show_message, "head"),
-            Column("Cause", _show_reason, "english"),
-            Column("Essais", _show_attempts, "number"),
-            Column("Action", _show_replay),
-        ),
-        heading="Messages",
-        empty="Aucun message n’a échoué dans ce temps.",
+    title="Messages échoués",
+    lead="Messages que plus aucun essai n’attend : le fournisseur les a refusés, ou ses réponses ont manqué trop "
+    "longtemps.",
+    query=DeadLetterQuery,
+    audit=("dead-letters.list", "notification"),
+    read=lambda work, wanted: list_dead_letters(work.session, wanted),
+    notes_seen=True,
+    filters=(_CHANNELS, _KIND, Field("reason", "Cause", attributes={"autocomplete": "off"}), _HOURS),
+    between=_list_causes,
+    columns=(
+        Column("Échec", "failed_at"),
+        Column("Message", _show_message, "head"),
+        Column("Cause", _show_reason, "english"),
+        Column("Essais", _show_attempts, "number"),
+        Column("Action", _show_replay),
     ),
+    heading="Messages",
+    empty="Aucun message n’a échoué dans ce temps.",
 )
 
 
-def _describe_replay() -> Confirmation:
+def _replay(work: AuditedWork, wanted: Replay) -> str:
+    chosen, replayed = replay_dead_letters(work.session, wanted)
+    if not chosen:
+        raise ApiError(409, "nothing-left", "no dead letter fits: another replay took them")
+    work.changes["replayed"] = [str(each) for each in replayed]
+    return _write_done(chosen, replayed)
+
+
+@add_action(f"{_DEAD}/renvoi", "dead-letters.replay", _replay, form=Replay, kind="notification")
+def _ask_replay() -> Confirmation:
     """Return what it does to send the messages of this request again. Of several, their number is typed."""
     form = Form.read(Replay) if request.method == "POST" else Form.read_query(Replay)
     if form.errors:  # the value would be a choice of everything
@@ -246,22 +250,10 @@ def _describe_filter(wanted: Replay) -> str:
     return f" ({', '.join(each for each in parts if each)})"
 
 
-def _replay(wanted: Replay) -> str:
-    with audited("dead-letters.replay", "notification") as work:
-        chosen, replayed = replay_dead_letters(work.session, wanted)
-        if not chosen:
-            raise ApiError(409, "nothing-left", "no dead letter fits: another replay took them")
-        work.changes["replayed"] = [str(each) for each in replayed]
-    return _write_done(chosen, replayed)
-
-
 def _write_done(chosen: int, replayed: Sequence[UUID]) -> str:
     left = chosen - len(replayed)
     text = f"{count(len(replayed), 'message repart', 'messages repartent')}."
     return f"{text} {count(left, 'reste en échec', 'restent en échec')}." if left else text
-
-
-add_action(f"{_DEAD}/renvoi", "replay", _describe_replay, _replay, form=Replay)
 
 
 def _show_request_state(request: SupportRequest) -> Cell:
@@ -273,24 +265,20 @@ def _show_request_state(request: SupportRequest) -> Cell:
 add_list(
     "/admin/demandes",
     "list_requests",
-    ListPage(
-        title="Demandes",
-        lead="Ce que les gens écrivent à l’assistance.",
-        query=SupportQuery,
-        audit=("support.list", "support"),
-        read=lambda work, wanted: list_requests(work.session, wanted),
-        filters=(Field("open", "État", [("true", "À traiter"), ("false", "Traitées")]),),
-        columns=(
-            Column(
-                "Demande", lambda each: cells.link(f"n° {each.id}", "admin.show_request", id=each.id), "head"
-            ),
-            Column("Reçue", "created_at"),
-            Column("De", lambda each: cells.email(each.email)),
-            Column("Compte", lambda each: cells.user_link(each.user_id) if each.user_id else cells.NOTHING),
-            Column("État", _show_request_state),
-        ),
-        empty="Aucune demande.",
+    title="Demandes",
+    lead="Ce que les gens écrivent à l’assistance.",
+    query=SupportQuery,
+    audit=("support.list", "support"),
+    read=lambda work, wanted: list_requests(work.session, wanted),
+    filters=(Field("open", "État", [("true", "À traiter"), ("false", "Traitées")]),),
+    columns=(
+        Column("Demande", lambda each: cells.link(f"n° {each.id}", "admin.show_request", id=each.id), "head"),
+        Column("Reçue", "created_at"),
+        Column("De", lambda each: cells.email(each.email)),
+        Column("Compte", lambda each: cells.user_link(each.user_id) if each.user_id else cells.NOTHING),
+        Column("État", _show_request_state),
     ),
+    empty="Aucune demande.",
 )
 
 
@@ -324,51 +312,37 @@ def _read_request(number: int) -> SupportRequest:
         return request
 
 
-def _confirm_request(
-    number: int, title: str, button: str, *effects: str, fields: tuple[Field, ...] = ()
-) -> Confirmation:
-    back = url_for("admin.show_request", id=number)
-    if _read_request(number).ended_at:
-        raise NotNow(_REQUEST_ENDED, back)
-    return Confirmation(
-        title=title, effects=effects, button=button, back=back, fields=fields, texts=_REQUEST_TEXTS
-    )
+def _read_open_request(number: int) -> SupportRequest:
+    if (request := _read_request(number)).ended_at:
+        raise NotNow(_REQUEST_ENDED)
+    return request
 
 
-def _describe_answer(id: int) -> Confirmation:
-    request = _read_request(id)
-    return _confirm_request(
-        id,
-        f"Répondre à la demande n° {id} ?",
-        "Envoyer la réponse",
-        f"{cells.email(request.email)} la reçoit par e-mail, avec le numéro. La demande est traitée.",
-        "Pour la suite, cette personne écrit de nouveau : le message en donne le lien.",
-        f"Elle a écrit : « {request.message} »",
-        fields=(Field("answer", f"Réponse (langue de la page : {request.language or 'fr'})", is_long=True),),
-    )
-
-
-def _answer_request(wanted: SupportAnswer, id: int) -> str:
-    with audited("support.answer", "support", id) as work:
-        answer_request(work.session, id, wanted.answer)
-    return "La réponse est en route."
-
-
-def _describe_request_end(id: int) -> Confirmation:
-    effect = "Rien n’est envoyé : la demande n’en demande pas, ou vous avez répondu autrement."
-    return _confirm_request(id, f"Clore la demande n° {id} ?", "Clore", effect)
-
-
-def _end_request(_: NoFields, id: int) -> str:
-    with audited("support.end", "support", id) as work:
-        end_request(work.session, id)
-    return "La demande est close."
-
-
-add_action(
-    f"{_REQUEST}/reponse", "answer_request", _describe_answer, _answer_request,
-    form=SupportAnswer, access=Access.PROVEN_OPERATOR,
-)  # fmt: skip
-add_action(
-    f"{_REQUEST}/fin", "end_request", _describe_request_end, _end_request, access=Access.PROVEN_OPERATOR
+@add_action(
+    f"{_REQUEST}/reponse", "support.answer", answer_request, form=SupportAnswer, access=Access.PROVEN_OPERATOR
 )
+def _ask_answer_request(id: int) -> Confirmation:
+    request = _read_open_request(id)
+    return Confirmation(
+        title=f"Répondre à la demande n° {id} ?",
+        effects=(
+            f"{cells.email(request.email)} la reçoit par e-mail, avec le numéro. La demande est traitée.",
+            "Pour la suite, cette personne écrit de nouveau : le message en donne le lien.",
+            f"Elle a écrit : « {request.message} »",
+        ),
+        button="Envoyer la réponse",
+        done="La réponse est en route.",
+        fields=(Field("answer", f"Réponse (langue de la page : {request.language or 'fr'})", is_long=True),),
+        texts=_REQUEST_TEXTS,
+    )
+
+
+@add_action(f"{_REQUEST}/fin", "support.end", end_request, access=Access.PROVEN_OPERATOR)
+def _ask_end_request(id: int) -> Confirmation:
+    return Confirmation(
+        title=f"Clore la demande n° {_read_open_request(id).id} ?",
+        effects=("Rien n’est envoyé : la demande n’en demande pas, ou vous avez répondu autrement.",),
+        button="Clore",
+        done="La demande est close.",
+        texts=_REQUEST_TEXTS,
+    )

@@ -1,11 +1,11 @@
 """Operators' pages of organisations: who asks, what looks like misuse, and the ways to open, end and keep one."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
 from api.admin.access import audited
+from api.admin.audit import AuditedWork
 from api.ground.paging import PageQuery
 from api.models.organisation import Organisation, OrganisationEnd, OrganisationKind
 from api.organisations.ends import end_organisation, keep_organisation
@@ -19,8 +19,8 @@ from api.organisations.review import (
     read_organisation,
 )
 from api.pages.admin import cells
-from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
-from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, ListPage, render_page
+from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
+from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, render_page
 from api.pages.admin.words import REASON_TEXTS
 from api.pages.area import Access
 from configs.ground.clock import clock
@@ -53,22 +53,20 @@ def _write_end(row: Organisation) -> Cell:
 add_list(
     "/admin/organisations",
     "list_organisations",
-    ListPage(
-        title="Organisations",
-        lead="Qui aide plusieurs personnes. Un compte seul qui en aide beaucoup est signalé par le message"
-        " « Usage inhabituel ».",
-        query=PageQuery,
-        audit=("organisations.list", "organisation"),
-        read=lambda work, wanted: list_organisations(work.session, wanted),
-        columns=(
-            Column("Nom", lambda each: cells.link(each.name, "admin.show_organisation", id=each.id), "head"),
-            Column("Sorte", lambda each: _KINDS[each.kind]),
-            Column("Demandée", "created_at"),
-            Column("Offre jusqu’au", "granted_until"),
-            Column("Fin", _write_end),
-        ),
-        empty="Aucune organisation.",
+    title="Organisations",
+    lead="Qui aide plusieurs personnes. Un compte seul qui en aide beaucoup est signalé par le message"
+    " « Usage inhabituel ».",
+    query=PageQuery,
+    audit=("organisations.list", "organisation"),
+    read=lambda work, wanted: list_organisations(work.session, wanted),
+    columns=(
+        Column("Nom", lambda each: cells.link(each.name, "admin.show_organisation", id=each.id), "head"),
+        Column("Sorte", lambda each: _KINDS[each.kind]),
+        Column("Demandée", "created_at"),
+        Column("Offre jusqu’au", "granted_until"),
+        Column("Fin", _write_end),
     ),
+    empty="Aucune organisation.",
 )
 
 
@@ -122,7 +120,22 @@ def _list_actions(row: Organisation) -> list[Cell]:
     ]
 
 
-def _describe_opening(id: UUID) -> Confirmation:
+def _open(work: AuditedWork, id: UUID, wanted: Opening) -> dict[str, Any]:
+    return open_organisation(work.session, lock_one(work.session, id), wanted)
+
+
+def _end(work: AuditedWork, id: UUID, wanted: EndWish) -> dict[str, Any]:
+    row = lock_one(work.session, id)
+    end_organisation(work.session, row, wanted.because, wanted.reason)
+    return {"because": wanted.because.value, "endsAt": row.ends_at and row.ends_at.isoformat()}
+
+
+def _keep(work: AuditedWork, id: UUID) -> None:
+    keep_organisation(work.session, lock_one(work.session, id))
+
+
+@add_action(f"{_ONE}/ouverture", "organisation.open", _open, form=Opening, access=Access.PROVEN_ADMIN)
+def _ask_open_organisation(id: UUID) -> Confirmation:
     found = _find(id)
     return Confirmation(
         title=f"Ouvrir {found.row.name} ?",
@@ -132,7 +145,7 @@ def _describe_opening(id: UUID) -> Confirmation:
             "Ses membres en sont prévenus.",
         ),
         button="Ouvrir",
-        back=url_for("admin.show_organisation", id=id),
+        done="L’organisation est ouverte, ses membres sont prévenus.",
         version=str(found.row.granted_until or ""),
         fields=(Field("until", "Dernier jour", is_required=True, attributes={"type": "date"}),),
         texts=_TEXTS
@@ -143,13 +156,8 @@ def _describe_opening(id: UUID) -> Confirmation:
     )
 
 
-def _open(wanted: Opening, id: UUID) -> str:
-    with audited("organisation.open", "organisation", id) as work:
-        work.changes.update(open_organisation(work.session, lock_one(work.session, id), wanted))
-    return "L’organisation est ouverte, ses membres sont prévenus."
-
-
-def _describe_end(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/fin", "organisation.end", _end, form=EndWish, access=Access.PROVEN_ADMIN)
+def _ask_end_organisation(id: UUID) -> Confirmation:
     found = _find(id)
     return Confirmation(
         title=f"Mettre fin à {found.row.name} ?",
@@ -159,7 +167,7 @@ def _describe_end(id: UUID) -> Confirmation:
             "Elle peut s’y opposer par l’assistance : « Ne pas y mettre fin » annule tout jusque-là.",
         ),
         button="Mettre fin",
-        back=url_for("admin.show_organisation", id=id),
+        done="L’organisation prend fin, ses membres sont prévenus.",
         subject=found.row.name,
         fields=(
             Field(
@@ -175,32 +183,13 @@ def _describe_end(id: UUID) -> Confirmation:
     )
 
 
-def _end(wanted: EndWish, id: UUID) -> str:
-    with audited("organisation.end", "organisation", id) as work:
-        row = lock_one(work.session, id)
-        end_organisation(work.session, row, wanted.because, wanted.reason)
-        work.changes.update(because=wanted.because.value, endsAt=row.ends_at and row.ends_at.isoformat())
-    return "L’organisation prend fin, ses membres sont prévenus."
-
-
-def _describe_keeping(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/suite", "organisation.keep", _keep, access=Access.PROVEN_ADMIN)
+def _ask_keep_organisation(id: UUID) -> Confirmation:
     found = _find(id)
     return Confirmation(
         title=f"Garder {found.row.name} ?",
         effects=("Elle ne prend pas fin, ses personnes retrouvent son offre, ses membres sont prévenus.",),
         button="Garder",
-        back=url_for("admin.show_organisation", id=id),
+        done=f"L’organisation continue, le {clock():%d/%m/%Y}.",
         texts=_TEXTS,
     )
-
-
-def _keep(_wanted: NoFields, id: UUID) -> str:
-    with audited("organisation.keep", "organisation", id) as work:
-        keep_organisation(work.session, lock_one(work.session, id))
-    return f"L’organisation continue, le {clock():%d/%m/%Y}."
-
-
-_ACCESS = Access.PROVEN_ADMIN
-add_action(f"{_ONE}/ouverture", "open_organisation", _describe_opening, _open, form=Opening, access=_ACCESS)
-add_action(f"{_ONE}/fin", "end_organisation", _describe_end, _end, form=EndWish, access=_ACCESS)
-add_action(f"{_ONE}/suite", "keep_organisation", _describe_keeping, _keep, access=_ACCESS)

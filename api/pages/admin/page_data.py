@@ -7,14 +7,10 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from flask import render_template, request, url_for
 from markupsafe import Markup
-from pydantic import BaseModel
 
-from api.admin.audit import AuditedWork
-from api.ground.paging import Found
 from api.pages.admin import cells
 from api.pages.forms import Form
 
-Q = TypeVar("Q", bound=BaseModel)
 R = TypeVar("R")
 Cell = str | Markup  # a plain text is escaped
 Options = Iterable[tuple[Any, Any]]  # (value, text)
@@ -140,36 +136,6 @@ class Html:
 
 
 Block = Table[Any] | Facts | Filter | Pager | Text | Html
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage(Generic[Q, R]):
-    """A page of a list: what it reads, its columns and its filter."""
-
-    title: str
-    query: type[Q]
-    audit: tuple[str, str]  # action and kind of subject
-    read: Callable[[AuditedWork, Q], Found[R]]
-    columns: Sequence[Column[R]]
-    filters: Sequence[Field] = ()
-    empty: str = "Rien ne correspond à ce choix."
-    lead: Cell = ""
-    crumb: tuple[str, str] | None = None  # endpoint and text of the page above
-    heading: str = ""  # above the table
-    above: Callable[[], list[Block]] | None = None  # the filter
-    notes_seen: bool = False  # the rows are people's: the audit notes which ones were shown
-    between: Callable[[AuditedWork, Form[Q], Sequence[R]], list[Block]] | None = None  # filter and table
-
-
-def build_list_blocks(
-    page: ListPage[Q, R], form: Form[Q], found: Found[R], between: Sequence[Block]
-) -> list[Block]:
-    """Return what a list shows: its filter, its rows, and the way to the next ones."""
-    place = "after" if "after" in page.query.model_fields else "before"
-    filters: list[Block] = [Filter(form, page.filters)] if page.filters else []
-    rows = Table(page.title, page.columns, found.items, page.empty, page.heading)
-    above = page.above() if page.above else []
-    return [*above, *filters, *between, rows, build_pager(form, place, found.next)]
 
 
 def build_pager(form: Form[Any], place: str, following: object) -> Pager:

@@ -1,7 +1,7 @@
 """Operators' pages of payments: the list, one payment, and giving money back."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import request, url_for
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.audit import shorten_email
+from api.admin.audit import AuditedWork, shorten_email
 from api.admin.payments.queries import (
     OperatorPayment,
     PaymentDetails,
@@ -32,7 +32,6 @@ from api.pages.admin.page_data import (
     Facts,
     Field,
     Html,
-    ListPage,
     Table,
     Text,
     name_field,
@@ -122,20 +121,18 @@ def _offer_search(form: Form[PaymentSearch] | None = None) -> list[Block]:
 add_list(
     "/admin/paiements",
     "list_payments",
-    ListPage(
-        title="Paiements",
-        query=PaymentQuery,
-        audit=("payments.list", "payment"),
-        read=lambda work, wanted: list_payments(work.session, wanted),
-        notes_seen=True,
-        filters=(
-            Field("status", "État", [(each.value, PAYMENT_STATUSES[each][1]) for each in PaymentStatus]),
-            name_field("userId", "Identifiant du compte", maxlength="36"),
-        ),
-        above=_offer_search,
-        columns=_COLUMNS,
-        empty=_EMPTY,
+    title="Paiements",
+    query=PaymentQuery,
+    audit=("payments.list", "payment"),
+    read=lambda work, wanted: list_payments(work.session, wanted),
+    notes_seen=True,
+    filters=(
+        Field("status", "État", [(each.value, PAYMENT_STATUSES[each][1]) for each in PaymentStatus]),
+        name_field("userId", "Identifiant du compte", maxlength="36"),
     ),
+    above=_offer_search,
+    columns=_COLUMNS,
+    empty=_EMPTY,
 )
 
 
@@ -260,7 +257,12 @@ class AmountQuery(Body):
     amount: Annotated[str, Bound(max_length=20)] | None = None
 
 
-def _describe(id: UUID) -> Confirmation:
+def _refund(work: AuditedWork, id: UUID, wanted: NewRefund) -> dict[str, Any]:
+    return describe_refund(refund_payment(work.session, id, wanted))
+
+
+@add_action(f"{_ONE}/remboursement", "payment.refund", _refund, form=NewRefund, access=Access.PROVEN_ADMIN)
+def _ask_refund_payment(id: UUID) -> Confirmation:
     """Return what it does to give back the amount that this request names."""
     payment, _ = _read_payment(id)
     if request.method == "POST":
@@ -269,13 +271,13 @@ def _describe(id: UUID) -> Confirmation:
         wanted = Form.read_query(AmountQuery)
         cents = None if wanted.errors else _parse_amount(wanted.value.amount, payment.left)
     if cents is None or not 0 < cents <= payment.left:  # or all of it went back since the page was shown
-        raise NotNow(_refuse_amount(payment), url_for("admin.show_payment", id=id))
+        raise NotNow(_refuse_amount(payment))
     written = write_money(cents)
     return Confirmation(
         title=f"Rendre {written} ?",
         effects=tuple(_list_effects(payment, cents)),
         button=f"Rendre {written}",
-        back=url_for("admin.show_payment", id=id),
+        done=f"Stripe est prié de rendre {written}.",
         subject=words.name_payment(payment),
         subject_label="Pour confirmer, recopiez le numéro",
         hidden={"cents": cents, "left": payment.left},
@@ -325,17 +327,6 @@ def _find_dispute(payment: PaymentDetails) -> PaymentEventKind | None:
     """Return the state of a payment's latest dispute where it keeps money from going back."""
     states = [each.kind for each in payment.events if each.kind.value.startswith("dispute_")]
     return states[-1] if states and states[-1] in _DISPUTES else None
-
-
-def _refund(wanted: NewRefund, id: UUID) -> str:
-    with audited("payment.refund", "payment", id) as work:
-        work.changes.update(describe_refund(refund_payment(work.session, id, wanted)))
-    return f"Stripe est prié de rendre {write_money(wanted.cents)}."
-
-
-add_action(
-    f"{_ONE}/remboursement", "refund_payment", _describe, _refund, form=NewRefund, access=Access.PROVEN_ADMIN
-)
 
 
 def _read_payment(payment_id: UUID) -> tuple[PaymentDetails, OrderBook]:

@@ -1,19 +1,19 @@
 """Operators' pages of reports: figures by person, desk and network; one person, and the end of their reports."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
 from api.admin.access import audited
+from api.admin.audit import AuditedWork
 from api.admin.desk_orders import Reason
 from api.admin.reports import ReportGrouping, ReportQuery, list_reports, read_report_figures
 from api.admin.users import get_user
 from api.models.report import Report, ReportKind, ReportState
 from api.models.report_trust import Trust, read_trust
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
-from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, ListPage, Table, render_page
+from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
+from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, Table, render_page
 from api.pages.admin.words import REASON_TEXTS
 from api.pages.area import Access
 from api.reports.reporters import end_reporting, name_reporter, resume_reporting
@@ -55,27 +55,25 @@ def _count_trusted(row: Any) -> object:
 add_list(
     _LIST,
     "list_reports",
-    ListPage(
-        title="Signalements",
-        lead="Les sept derniers jours, le plus douteux d’abord. Un réseau est une empreinte, autre chaque jour.",
-        query=ReportQuery,
-        audit=("reports.list", "report"),
-        read=lambda work, wanted: read_report_figures(work.session, wanted),
-        filters=(Field("by", "Par", [(each.value, text) for each, text in _BY.items()], blank=""),),
-        columns=(
-            Column("Qui ou quoi", _name_key, "head"),
-            Column("De confiance", _count_trusted, "number"),
-            Column("Regards", "looks", "number"),
-            Column("« Places »", "slots", "number"),
-            Column("Confirmés", "corroborated", "number"),
-            Column("Ouvertures vues seul", "alone", "number"),
-            Column("Démentis", "denied", "number"),
-            Column("Prévenus dans le doute", "told", "number"),
-            Column("Partenaires", "pairs", "number"),
-            Column("Dernier", "last_at"),
-        ),
-        empty="Aucun signalement de ce genre.",
+    title="Signalements",
+    lead="Les sept derniers jours, le plus douteux d’abord. Un réseau est une empreinte, autre chaque jour.",
+    query=ReportQuery,
+    audit=("reports.list", "report"),
+    read=lambda work, wanted: read_report_figures(work.session, wanted),
+    filters=(Field("by", "Par", [(each.value, text) for each, text in _BY.items()], blank=""),),
+    columns=(
+        Column("Qui ou quoi", _name_key, "head"),
+        Column("De confiance", _count_trusted, "number"),
+        Column("Regards", "looks", "number"),
+        Column("« Places »", "slots", "number"),
+        Column("Confirmés", "corroborated", "number"),
+        Column("Ouvertures vues seul", "alone", "number"),
+        Column("Démentis", "denied", "number"),
+        Column("Prévenus dans le doute", "told", "number"),
+        Column("Partenaires", "pairs", "number"),
+        Column("Dernier", "last_at"),
     ),
+    empty="Aucun signalement de ce genre.",
 )
 
 
@@ -123,61 +121,59 @@ def _list_actions(id: UUID, trust: Trust) -> list[Cell]:
     return [*([] if trust.is_named else [named]), ended, cells.audit_link(id)]
 
 
-def _confirm(id: UUID, title: str, button: str, *effects: str, **more: Any) -> Confirmation:
+def _confirm(id: UUID, title: str, button: str, done: str, *effects: str, **more: Any) -> Confirmation:
     with audited("reports.view", "user", id) as work:
         get_user(work.session, id)
         trust = read_trust(work.session, [id])[id]
-    back = url_for("admin.show_reporter", id=id)
-    state = f"{trust.is_named} {trust.ended_because}"
-    return Confirmation(title=title, effects=effects, button=button, back=back, version=state, **more)
+    return Confirmation(
+        title, effects, button, done, version=f"{trust.is_named} {trust.ended_because}", **more
+    )
 
 
-def _describe_naming(id: UUID) -> Confirmation:
-    effects = (
+@add_action(
+    f"{_ONE}/confiance", "reports.trust", lambda work, id: name_reporter(work.session, id), kind="user"
+)
+def _ask_trust_reporter(id: UUID) -> Confirmation:
+    return _confirm(
+        id,
+        "Désigner cette personne de confiance ?",
+        "Désigner",
+        "Cette personne est de confiance.",
         "Ce que cette personne voit seule est annoncé à tous.",
         "Cela s’éteint après 60 jours sans confirmation.",
     )
-    return _confirm(id, "Désigner cette personne de confiance ?", "Désigner", *effects)
 
 
-def _name(_: NoFields, id: UUID) -> str:
-    with audited("reports.trust", "user", id) as work:
-        name_reporter(work.session, id)
-    return "Cette personne est de confiance."
+def _end(work: AuditedWork, id: UUID, wanted: Reason) -> dict[str, str]:
+    end_reporting(work.session, id, wanted.reason)
+    return {"reason": wanted.reason}
 
 
-def _describe_end(id: UUID) -> Confirmation:
+@add_action(f"{_ONE}/arret", "reports.end", _end, form=Reason, kind="user")
+def _ask_end_reports(id: UUID) -> Confirmation:
     hint = "La personne la lit. Sans nom d’une autre : « des places que personne d’autre n’a vues »."
     return _confirm(
         id,
         "Arrêter les signalements de cette personne ?",
         "Arrêter ses signalements",
+        "Les signalements de cette personne sont arrêtés ; un message le lui dit.",
         "Aucun signalement d’elle n’est plus pris ; ses alertes continuent.",
         "D’autres perdent la confiance que ses regards leur ont donnée.",
         "Elle reçoit un message avec la raison, et comment s’y opposer : sa réponse arrive à l’assistance.",
-        fields=(Field("reason", "Raison", hint=hint, is_required=True, attributes={"maxlength": "200"}),),
+        fields=(replace(REASON, hint=hint),),
         texts=REASON_TEXTS,
     )
 
 
-def _end(wanted: Reason, id: UUID) -> str:
-    with audited("reports.end", "user", id) as work:
-        end_reporting(work.session, id, wanted.reason)
-        work.changes["reason"] = wanted.reason
-    return "Les signalements de cette personne sont arrêtés ; un message le lui dit."
-
-
-def _describe_resumption(id: UUID) -> Confirmation:
-    effects = "Ses signalements sont repris ; sa confiance repart de zéro.", "Elle reçoit un message."
-    return _confirm(id, "Reprendre les signalements de cette personne ?", "Reprendre", *effects)
-
-
-def _resume(_: NoFields, id: UUID) -> str:
-    with audited("reports.resume", "user", id) as work:
-        resume_reporting(work.session, id)
-    return "Les signalements de cette personne sont repris."
-
-
-add_action(f"{_ONE}/confiance", "trust_reporter", _describe_naming, _name)
-add_action(f"{_ONE}/arret", "end_reports", _describe_end, _end, form=Reason)
-add_action(f"{_ONE}/reprise", "resume_reports", _describe_resumption, _resume)
+@add_action(
+    f"{_ONE}/reprise", "reports.resume", lambda work, id: resume_reporting(work.session, id), kind="user"
+)
+def _ask_resume_reports(id: UUID) -> Confirmation:
+    return _confirm(
+        id,
+        "Reprendre les signalements de cette personne ?",
+        "Reprendre",
+        "Les signalements de cette personne sont repris.",
+        "Ses signalements sont repris ; sa confiance repart de zéro.",
+        "Elle reçoit un message.",
+    )

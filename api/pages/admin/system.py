@@ -14,7 +14,7 @@ from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult, JobState
 from api.pages.admin import cells
 from api.pages.admin.area import add_list
-from api.pages.admin.page_data import Cell, Column, Field, ListPage, name_field
+from api.pages.admin.page_data import Cell, Column, Field, name_field
 from api.pages.admin.words import count
 from api.pages.context import write_moment
 from api.web.auth import current_identity
@@ -53,26 +53,24 @@ def _show_counts(run: JobState) -> Cell:
 add_list(
     "/admin/taches",
     "list_jobs",
-    ListPage(
-        title="Tâches de fond",
-        query=JobQuery,
-        audit=("jobs.list", "job"),
-        read=lambda work, wanted: list_jobs(work.session, wanted),
-        filters=(
-            Field("job", "Tâche", lambda: [(name, name) for name in list_job_names()], blank="Toutes"),
-            Field("result", "Fin", [("done", "Terminées"), ("failed", "Échouées")], blank="Toutes"),
-        ),
-        columns=(
-            Column("Tâche", "name", "head"),
-            Column("Due", "due_at"),
-            Column("Début", "started_at"),
-            Column("Fin", "ended_at"),
-            Column("Résultat", _show_result),
-            Column("Essais", "attempts", "number"),
-            Column("Bilan", _show_counts),
-        ),
-        empty="Aucune tâche ne correspond à ce choix.",
+    title="Tâches de fond",
+    query=JobQuery,
+    audit=("jobs.list", "job"),
+    read=lambda work, wanted: list_jobs(work.session, wanted),
+    filters=(
+        Field("job", "Tâche", lambda: [(name, name) for name in list_job_names()], blank="Toutes"),
+        Field("result", "Fin", [("done", "Terminées"), ("failed", "Échouées")], blank="Toutes"),
     ),
+    columns=(
+        Column("Tâche", "name", "head"),
+        Column("Due", "due_at"),
+        Column("Début", "started_at"),
+        Column("Fin", "ended_at"),
+        Column("Résultat", _show_result),
+        Column("Essais", "attempts", "number"),
+        Column("Bilan", _show_counts),
+    ),
+    empty="Aucune tâche ne correspond à ce choix.",
 )
 
 
@@ -138,45 +136,41 @@ def _write_value(value: Any, zone: str) -> str:
 add_list(
     "/admin/journal",
     "list_audit",
-    ListPage(
-        title="Journal des opérateurs",
-        lead="Ce que les opérateurs ont fait et vu. Gardé trois ans, sans modification possible.",
-        query=AuditQuery,
-        audit=("audit.list", "audit"),
-        read=_read_audit,
-        filters=(
-            name_field("action", "Action", placeholder="host.stop"),
-            name_field("subjectType", "Sorte d’objet", placeholder="host"),
-            name_field("subjectId", "Objet"),
-            name_field("actorId", "Opérateur (identifiant)"),
-        ),
-        columns=(
-            Column("Instant", lambda each: each[0].at, "head"),
-            Column("Qui", _show_actor),
-            Column("Action", lambda each: cells.code(each[0].action)),
-            Column("Objet", _show_subject),
-            Column("Détail", _show_changes),
-        ),
+    title="Journal des opérateurs",
+    lead="Ce que les opérateurs ont fait et vu. Gardé trois ans, sans modification possible.",
+    query=AuditQuery,
+    audit=("audit.list", "audit"),
+    read=_read_audit,
+    filters=(
+        name_field("action", "Action", placeholder="host.stop"),
+        name_field("subjectType", "Sorte d’objet", placeholder="host"),
+        name_field("subjectId", "Objet"),
+        name_field("actorId", "Opérateur (identifiant)"),
+    ),
+    columns=(
+        Column("Instant", lambda each: each[0].at, "head"),
+        Column("Qui", _show_actor),
+        Column("Action", lambda each: cells.code(each[0].action)),
+        Column("Objet", _show_subject),
+        Column("Détail", _show_changes),
     ),
 )
 add_list(
     "/admin/reglages",
     "list_settings",
-    ListPage(
-        title="Réglages",
-        lead="Les réglages de l’API, comme ce processus les a lus. Un secret ne se montre pas.",
-        query=SettingQuery,
-        audit=("settings.view", "settings"),
-        read=lambda _, __: list_settings(),
-        columns=(
-            Column("Nom", lambda each: cells.code(each.name), "head"),
-            Column(
-                "Valeur",
-                lambda each: each.value or (cells.hint("secret") if each.is_secret else cells.NOTHING),
-                "code",
-            ),
-            Column("Donné", lambda each: "oui" if each.is_set else "non"),
+    title="Réglages",
+    lead="Les réglages de l’API, comme ce processus les a lus. Un secret ne se montre pas.",
+    query=SettingQuery,
+    audit=("settings.view", "settings"),
+    read=lambda _, __: list_settings(),
+    columns=(
+        Column("Nom", lambda each: cells.code(each.name), "head"),
+        Column(
+            "Valeur",
+            lambda each: each.value or (cells.hint("secret") if each.is_secret else cells.NOTHING),
+            "code",
         ),
+        Column("Donné", lambda each: "oui" if each.is_set else "non"),
     ),
 )
 
@@ -188,17 +182,15 @@ class FactQuery(Body):
 add_list(
     "/admin/faits",
     "list_facts",
-    ListPage(
-        title="Faits à lire",
-        lead="Démarches sans rendez-vous, de configs/other_ways.yaml. Sans jour de lecture, un fait n’est pas publié.",
-        query=FactQuery,
-        audit=("facts.list", "fact"),
-        read=lambda _, __: Found([each for each in load_other_ways() if each.read_on is None]),
-        columns=(
-            Column("Fait", lambda each: f"{each.permit.fr} {each.fr}" if each.permit else each.fr, "head"),
-            Column("À lire", lambda each: cells.lines(cells.english(each.to_read), cells.code(each.link))),
-            Column("Repose sur", lambda each: cells.english(each.source)),
-        ),
-        empty="Tout a été lu.",
+    title="Faits à lire",
+    lead="Démarches sans rendez-vous, de configs/other_ways.yaml. Sans jour de lecture, un fait n’est pas publié.",
+    query=FactQuery,
+    audit=("facts.list", "fact"),
+    read=lambda _, __: Found([each for each in load_other_ways() if each.read_on is None]),
+    columns=(
+        Column("Fait", lambda each: f"{each.permit.fr} {each.fr}" if each.permit else each.fr, "head"),
+        Column("À lire", lambda each: cells.lines(cells.english(each.to_read), cells.code(each.link))),
+        Column("Repose sur", lambda each: cells.english(each.source)),
     ),
+    empty="Tout a été lu.",
 )

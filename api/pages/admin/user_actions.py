@@ -5,12 +5,12 @@ from uuid import UUID
 from flask import url_for
 
 from api.admin.access import audited
+from api.admin.audit import AuditedWork
 from api.admin.desk_orders import Reason
 from api.admin.user_changes import (
     LONGEST_GRANT,
     NewGrant,
     Suspension,
-    describe_grant,
     end_factor,
     end_grant,
     give_grant,
@@ -21,7 +21,7 @@ from api.admin.user_changes import (
 )
 from api.admin.users import UserDetails, describe_grants, get_grant, read_user
 from api.auth.factor_end import ASKED, WAITING_TIME
-from api.pages.admin.area import REASON, Confirmation, NoFields, NotNow, add_action
+from api.pages.admin.area import REASON, Confirmation, NotNow, add_action
 from api.pages.admin.page_data import Field, number_field
 from api.pages.admin.users import ONE
 from api.pages.admin.words import REASON_TEXTS
@@ -30,7 +30,6 @@ from api.pages.context import write_moment
 from api.pages.forms import Texts
 from api.web.auth import current_identity
 from configs.ground.clock import clock
-from configs.ground.logs import mask_text
 from configs.world.plan import PlanName, name_plan
 
 _OVER = "Cette formule est déjà finie."
@@ -61,7 +60,8 @@ _SUSPENSION_TEXTS: Texts = {
 }
 
 
-def _describe_suspension(id: UUID) -> Confirmation:
+@add_action(f"{ONE}/suspension", "user.suspend", suspend_user, form=Suspension, access=Access.PROVEN_ADMIN)
+def _ask_suspend_user(id: UUID) -> Confirmation:
     account = _read_account(id)
     return Confirmation(
         title="Suspendre ce compte ?",
@@ -72,7 +72,7 @@ def _describe_suspension(id: UUID) -> Confirmation:
             "Un message lui dit la raison, et comment s’y opposer.",
         ),
         button="Suspendre ce compte",
-        back=url_for("admin.show_user", id=id),
+        done="Ce compte est suspendu.",
         subject=account.email,
         subject_label="Pour confirmer, recopiez l’adresse",
         fields=(
@@ -88,13 +88,8 @@ def _describe_suspension(id: UUID) -> Confirmation:
     )
 
 
-def _suspend(wanted: Suspension, id: UUID) -> str:
-    with audited("user.suspend", "user", id) as work:
-        work.changes.update(suspend_user(work.session, id, wanted.reason))
-    return "Ce compte est suspendu."
-
-
-def _describe_resumption(id: UUID) -> Confirmation:
+@add_action(f"{ONE}/suspension/fin", "user.resume", resume_user, access=Access.PROVEN_ADMIN)
+def _ask_resume_user(id: UUID) -> Confirmation:
     _read_account(id)
     return Confirmation(
         title="Lever la suspension ?",
@@ -103,18 +98,19 @@ def _describe_resumption(id: UUID) -> Confirmation:
             "Ce qui a été remboursé le reste. Un message le lui dit.",
         ),
         button="Lever la suspension",
+        done="La suspension est levée.",
         back=url_for("admin.show_user", id=id),
         texts=_SUSPENSION_TEXTS,
     )
 
 
-def _resume(_: NoFields, id: UUID) -> str:
-    with audited("user.resume", "user", id) as work:
-        work.changes.update(resume_user(work.session, id))
-    return "La suspension est levée."
+def _give(work: AuditedWork, id: UUID, wanted: NewGrant) -> str:
+    grant = give_grant(work, id, wanted)
+    return f"{name_plan(grant.plan)} est donnée, jusqu’au {write_moment(grant.ends_at, current_identity().time_zone)}."
 
 
-def _describe_gift(id: UUID) -> Confirmation:
+@add_action(f"{ONE}/formule", "grant.give", _give, form=NewGrant, access=Access.PROVEN_ADMIN, kind="user")
+def _ask_give_grant(id: UUID) -> Confirmation:
     with audited("user.view", "user", id) as work:
         account = read_user(work.session, id, full=True)
         seen = describe_grants(work.session, id)
@@ -134,7 +130,6 @@ def _describe_gift(id: UUID) -> Confirmation:
             "Les alertes du compte attendent de nouveau, et les créneaux ouverts maintenant sont annoncés.",
         ),
         button="Donner cette formule",
-        back=url_for("admin.show_user", id=id),
         hidden={"seen": seen},
         fields=(
             Field("plan", "Formule", plans, blank="Choisir", is_required=True),
@@ -144,15 +139,8 @@ def _describe_gift(id: UUID) -> Confirmation:
     )
 
 
-def _give(wanted: NewGrant, id: UUID) -> str:
-    with audited("grant.give", "user", id) as work:
-        grant = give_grant(work.session, id, wanted)
-        work.changes.update(describe_grant(grant))
-    ends = write_moment(grant.ends_at, current_identity().time_zone)
-    return f"{name_plan(grant.plan)} est donnée, jusqu’au {ends}."
-
-
-def _describe_end(id: UUID, grant: UUID) -> Confirmation:
+@add_action(f"{ONE}/formules/<uuid:grant>/fin", "grant.end", end_grant, access=Access.PROVEN_ADMIN)
+def _ask_end_grant(id: UUID, grant: UUID) -> Confirmation:
     with audited("user.grants", "user", id) as work:
         found = get_grant(work.session, id, grant)
     now, zone = clock(), current_identity().time_zone
@@ -173,6 +161,7 @@ def _describe_end(id: UUID, grant: UUID) -> Confirmation:
             "Rien n’est remboursé : pour rendre de l’argent, passez par le paiement. Un abonnement ne renouvelle plus.",
         ),
         button="Terminer cette formule",
+        done="Cette formule a pris fin.",
         back=back,
         subject=name,
         version=str(found.ends_at),
@@ -181,13 +170,8 @@ def _describe_end(id: UUID, grant: UUID) -> Confirmation:
     )
 
 
-def _end(_: NoFields, id: UUID, grant: UUID) -> str:
-    with audited("grant.end", "grant", grant) as work:
-        work.changes.update(end_grant(work.session, id, grant))
-    return "Cette formule a pris fin."
-
-
-def _describe_return_mail(id: UUID) -> Confirmation:
+@add_action(f"{ONE}/lien-de-reprise", "user.return_mail", send_return_mail, access=Access.PROVEN_ADMIN)
+def _ask_send_return_mail(id: UUID) -> Confirmation:
     account = _read_account(id)
     return Confirmation(
         title="Renvoyer le lien de reprise ?",
@@ -197,18 +181,13 @@ def _describe_return_mail(id: UUID) -> Confirmation:
             "Le lien ne sert que sept jours après le changement d’adresse ; un second facteur reste en place.",
         ),
         button="Renvoyer ce lien",
-        back=url_for("admin.show_user", id=id),
+        done="Le lien est en route vers l’ancienne adresse.",
         texts={"no-former-address": "Ce compte n’a pas changé d’adresse dans les sept derniers jours."},
     )
 
 
-def _send_return_mail(_: NoFields, id: UUID) -> str:
-    with audited("user.return_mail", "user", id) as work:
-        send_return_mail(work.session, id)
-    return "Le lien est en route vers l’ancienne adresse."
-
-
-def _describe_factor_end(id: UUID) -> Confirmation:
+@add_action(f"{ONE}/second-facteur/fin", ASKED, end_factor, form=Reason, access=Access.PROVEN_OPERATOR)
+def _ask_end_factor(id: UUID) -> Confirmation:
     account = _read_account(id)
     operator = ("C’est le compte d’un opérateur.",) if account.role.is_operator else ()
     return Confirmation(
@@ -220,6 +199,7 @@ def _describe_factor_end(id: UUID) -> Confirmation:
             "Un code, un lien de ces messages ou une connexion ouverte le garde jusque-là.",
         ),
         button="Demander la fin",
+        done=f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route.",
         back=url_for("admin.show_user", id=id),
         version=str(account.factor_ends_at),
         fields=(REASON,),
@@ -227,14 +207,8 @@ def _describe_factor_end(id: UUID) -> Confirmation:
     )
 
 
-def _end_factor(wanted: Reason, id: UUID) -> str:
-    with audited(ASKED, "user", id) as work:
-        changes = end_factor(work.session, work.actor, id)
-        work.changes.update(changes | {"reason": mask_text(wanted.reason)})
-    return f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route."
-
-
-def _describe_kept_factor(id: UUID) -> Confirmation:
+@add_action(f"{ONE}/second-facteur/garder", "user.keep_factor", keep_factor, access=Access.PROVEN_OPERATOR)
+def _ask_keep_factor(id: UUID) -> Confirmation:
     account = _read_account(id)
     return Confirmation(
         title="Garder le second facteur ?",
@@ -243,52 +217,12 @@ def _describe_kept_factor(id: UUID) -> Confirmation:
             "Sa fin peut être demandée de nouveau un jour après la dernière demande.",
         ),
         button="Garder le second facteur",
+        done="Le second facteur reste en place.",
         back=url_for("admin.show_user", id=id),
         texts=_FACTOR_TEXTS,
     )
 
 
-def _keep_factor(_: NoFields, id: UUID) -> str:
-    with audited("user.keep_factor", "user", id) as work:
-        work.changes.update(keep_factor(work.session, id))
-    return "Le second facteur reste en place."
-
-
 def _read_account(user_id: UUID) -> UserDetails:
     with audited("user.view", "user", user_id) as work:
         return read_user(work.session, user_id, full=work.actor.sees_addresses)
-
-
-add_action(f"{ONE}/formule", "give_grant", _describe_gift, _give, form=NewGrant, access=Access.PROVEN_ADMIN)
-add_action(f"{ONE}/formules/<uuid:grant>/fin", "end_grant", _describe_end, _end, access=Access.PROVEN_ADMIN)
-add_action(
-    f"{ONE}/lien-de-reprise",
-    "send_return_mail",
-    _describe_return_mail,
-    _send_return_mail,
-    access=Access.PROVEN_ADMIN,
-)
-add_action(
-    f"{ONE}/suspension",
-    "suspend_user",
-    _describe_suspension,
-    _suspend,
-    form=Suspension,
-    access=Access.PROVEN_ADMIN,
-)
-add_action(f"{ONE}/suspension/fin", "resume_user", _describe_resumption, _resume, access=Access.PROVEN_ADMIN)
-add_action(
-    f"{ONE}/second-facteur/fin",
-    "end_factor",
-    _describe_factor_end,
-    _end_factor,
-    form=Reason,
-    access=Access.PROVEN_OPERATOR,
-)
-add_action(
-    f"{ONE}/second-facteur/garder",
-    "keep_factor",
-    _describe_kept_factor,
-    _keep_factor,
-    access=Access.PROVEN_OPERATOR,
-)

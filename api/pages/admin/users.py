@@ -6,7 +6,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from api.admin.access import audited
-from api.admin.audit import shorten_email
+from api.admin.audit import AuditedWork, shorten_email
 from api.admin.user_changes import RoleChange, change_role
 from api.admin.users import (
     UserDetails,
@@ -28,7 +28,6 @@ from api.pages.admin.page_data import (
     Facts,
     Field,
     Html,
-    ListPage,
     Table,
     Text,
     build_pager,
@@ -86,17 +85,15 @@ def _offer_search(form: Form[UserSearch] | None = None) -> list[Block]:
 add_list(
     LIST,
     "list_users",
-    ListPage(
-        title="Utilisateurs",
-        query=UserQuery,
-        audit=("users.search", "user"),
-        read=lambda work, wanted: list_users(work.session, wanted),
-        notes_seen=True,
-        above=_offer_search,
-        filters=(Field("role", "Rôle", [(each.value, text) for each, text in _ROLES.items()]),),
-        columns=_COLUMNS,
-        empty=_EMPTY,
-    ),
+    title="Utilisateurs",
+    query=UserQuery,
+    audit=("users.search", "user"),
+    read=lambda work, wanted: list_users(work.session, wanted),
+    notes_seen=True,
+    above=_offer_search,
+    filters=(Field("role", "Rôle", [(each.value, text) for each, text in _ROLES.items()]),),
+    columns=_COLUMNS,
+    empty=_EMPTY,
 )
 
 
@@ -214,7 +211,13 @@ def _list_actions(account: UserDetails) -> list[Cell]:
     return actions
 
 
-def _describe_role(id: UUID) -> Confirmation:
+def _change_role(work: AuditedWork, id: UUID, wanted: RoleChange) -> str:
+    work.changes.update(change_role(work, id, wanted))
+    return f"Ce compte est maintenant : {_ROLES[wanted.role]}."
+
+
+@add_action(f"{ONE}/role", "user.role", _change_role, form=RoleChange, access=Access.PROVEN_ADMIN)
+def _ask_change_role(id: UUID) -> Confirmation:
     with audited("user.view", "user", id) as work:
         account = read_user(work.session, id, full=True)
     return Confirmation(
@@ -226,7 +229,6 @@ def _describe_role(id: UUID) -> Confirmation:
             "Un opérateur n’entre qu’avec un second facteur. Sans rôle, ces pages n’existent plus pour lui.",
         ),
         button="Changer ce rôle",
-        back=url_for("admin.show_user", id=id),
         subject=account.email,
         version=account.role,
         subject_label="Pour confirmer, recopiez l’adresse",
@@ -247,14 +249,3 @@ def _describe_role(id: UUID) -> Confirmation:
             "admins-only": "Votre rôle a changé entre-temps : demandez à un autre administrateur.",
         },
     )
-
-
-def _change_role(wanted: RoleChange, id: UUID) -> str:
-    with audited("user.role", "user", id) as work:
-        work.changes.update(change_role(work.session, work.actor.id, id, wanted.role))
-    return f"Ce compte est maintenant : {_ROLES[wanted.role]}."
-
-
-add_action(
-    f"{ONE}/role", "change_role", _describe_role, _change_role, form=RoleChange, access=Access.PROVEN_ADMIN
-)

@@ -8,9 +8,11 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from api.admin.audit import Actor, AuditedWork
 from api.admin.user_changes import end_grant
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
+from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.notification import Notification
@@ -415,7 +417,7 @@ def test_a_month_that_an_operator_ends_has_no_days_of_grace(till: Till) -> None:
     till.buy(TOTAL)
     (grant,) = list_grants(till.person.id)
     with session() as s:
-        end_grant(s, till.person.id, grant.id)
+        end_grant(AuditedWork(s, Actor(None, ActorKind.COMMAND)), till.person.id, grant.id)
     jobs.begin_days_of_grace()
     assert till.read_plan() is PlanName.NONE
 
