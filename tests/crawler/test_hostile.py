@@ -119,9 +119,12 @@ def _body(page: Page, chance: random.Random, size: int) -> str:
 
 
 def _repeated(piece: str, size: int) -> str:
+    """Return a piece an even number of times: an odd one may leave a quote open, which ends it."""
     if _NUMBERED not in piece:
-        return piece * (size // len(piece))
-    return "".join(piece.replace(_NUMBERED, f"{10_000 + i}") for i in range(size // (len(piece) + 2)))
+        return piece * (size // len(piece) // 2 * 2)
+    return "".join(
+        piece.replace(_NUMBERED, f"{10_000 + i}") for i in range(size // (len(piece) + 2) // 2 * 2)
+    )
 
 
 def _documents(text: str) -> list[Any]:
