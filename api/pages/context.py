@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
+from babel.dates import format_date, format_skeleton, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.support import Translations
 from flask import Flask, current_app, g, has_request_context, request, url_for
@@ -252,10 +252,8 @@ def write_end(end: datetime, zone: str) -> str:
 def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:
     """Return a date and hour in a zone (IANA name): `20 novembre 2026 à 10:00`."""
     local, locale = moment.astimezone(zone_or_home(zone)), _locale()
-    if style != "long":
-        return write_first(format_datetime(local, style, locale=locale))
-    day, hour = format_date(local, "long", locale=locale), write_time(local, "short", locale=locale)
-    return str(locale.datetime_formats["long"]).format(hour, write_first(day)).replace("'", "")
+    hour = write_time(local, "short" if style == "long" else style, locale=locale)
+    return str(locale.datetime_formats[style]).format(hour, write_date(local, style)).replace("'", "")
 
 
 def write_hour(moment: datetime, zone: str) -> str:

@@ -16,6 +16,7 @@ import notifier
 from api.app import create_app
 from configs.programs.browser_binary import arguments, sandboxed
 from configs.settings import Settings, settings
+from tests.api.payments.organisations.house import write_prices
 from tests.browser.site import MakeContext, Server, Site, keep_page
 from tests.browser.watch import Watch
 
@@ -116,6 +117,12 @@ def kept_site_apps() -> list[tuple[Settings, Flask]]:
     return []
 
 
+@pytest.fixture(scope="session")
+def plans_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write plans in which organisations pay, once: another file is another app."""
+    return write_prices(tmp_path_factory.mktemp("plans"))
+
+
 @pytest.fixture
 def stores(database: str, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give an empty database and Redis; no worker of the notifier reads from them."""
@@ -130,6 +137,8 @@ def site(
     sandbox: "Running",
     settings_env: Callable[..., None],
     kept_site_apps: list[tuple[Settings, Flask]],
+    *,
+    plans_file: Path,
 ) -> Iterator[Site]:
     """Serve the pages with the desks that are shipped. Messages are delivered to the stand-ins before the answer."""
     settings_env(
@@ -139,6 +148,7 @@ def site(
         STRIPE_SECRET_KEY="sk_test_tests",
         STRIPE_WEBHOOK_SECRET="whsec_tests",
         TELEGRAM_BOT_NAME="rdvpriority_bot",
+        PLANS_FILE=plans_file,
     )
     if not kept_site_apps or kept_site_apps[0][0] != settings():
         kept_site_apps[:] = [(settings(), create_app())]

@@ -12,6 +12,7 @@ from configs.ground.signing import ShowSlots, write_token
 from configs.settings import settings
 from tests.browser.chromium_with_profile import replace_push
 from tests.browser.site import MakeContext, Site
+from tests.browser.watch import Watch
 from tests.browser_keys import subscribe
 from tests.factories import add_account, add_alert, add_grant, add_match, add_message, see
 
@@ -104,7 +105,7 @@ def test_a_push_service_that_is_away_changes_nothing(open_channels: OpenChannels
 
 @pytest.mark.journey
 def test_without_a_network_an_account_sees_the_kept_page_with_nothing_of_its_own(
-    site: Site, make_context: MakeContext
+    site: Site, make_context: MakeContext, watch: Watch
 ) -> None:
     context = make_context(site.url)
     site.give_login(context, add_account().id)
@@ -121,3 +122,4 @@ def test_without_a_network_an_account_sees_the_kept_page_with_nothing_of_its_own
     context.set_offline(False)
     page.get_by_role("link", name="Réessayer").click()
     expect(page.get_by_role("heading", name="Mes alertes")).to_be_visible()
+    assert [each for each in watch.list_problems() if "ERR_INTERNET_DISCONNECTED" not in each] == []

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from api.alerts.unwatched import PARIS
 from api.organisations.access import as_caller, by_caller
 from api.organisations.schemas import Acceptance
 from api.pages.area import Access, Area
@@ -103,4 +104,5 @@ def _render(form: Form[MoneySettings] | None = None) -> str:
     return render_template(
         "organisation/money.html", sheet=sheet, form=form or Form(MoneySettings, known), list_sums=list_sums,
         name_movement=name_movement, refund_reasons=REFUND_REASONS, write_hours=_write_hours,
+        in_paris=lambda at: at.astimezone(PARIS).date(),
     )  # fmt: skip

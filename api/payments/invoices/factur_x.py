@@ -38,7 +38,7 @@ def describe_firm(firm: Firm) -> Iterator[str]:
 def describe_terms(firm: Firm) -> Iterator[str]:
     """Yield how an invoice is paid, and what follows where it is not; nothing of a correction."""
     if firm.due_at:
-        way = f", ou par virement : IBAN {firm.iban}" if firm.iban else ""
+        way = f", ou par virement qui porte le numéro de la facture : IBAN {firm.iban}" if firm.iban else ""
         yield f"À payer par carte, depuis la page de votre organisation{way}."
         yield from _NOTES.values()
 

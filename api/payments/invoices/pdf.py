@@ -61,9 +61,8 @@ class _Document(FPDF):
 
     def footer(self) -> None:
         self.set_y(-_MARGIN)
-        self.write_text(
-            "RDVPriority est un service privé. Le rendez-vous en préfecture est gratuit.", size=8, grey=True
-        )
+        service = "RDVPriority est un service privé. Le rendez-vous en préfecture est gratuit."
+        self.write_text(f"{service} {self.title}, page {self.page_no()} sur {{nb}}.", size=8, grey=True)
 
     def write_text(self, text: str, *, size: float = 10, style: str = "", grey: bool = False) -> None:
         self.set_font(_FONT, style, size)
@@ -141,7 +140,7 @@ def _write_facts(page: _Document, row: Invoice, contents: InvoiceContents) -> No
         day = _write_day(contents.corrects.issued_at)
         page.write_fact("Objet", f"{what} {contents.corrects.number} du {day}.")
     if firm and firm.due_at:
-        page.write_fact("À payer avant le", _write_day(firm.due_at))
+        page.write_fact("Échéance", _write_day(firm.due_at))
     else:
         page.write_fact("Remboursé le" if returned else "Payé le", _write_day(contents.paid_at))
     if contents.starts_at and contents.ends_at:

@@ -66,6 +66,7 @@ class Money:
     since: datetime  # from when on the use below is
     use: Use
     tax: int
+    vat_line: str  # in French, which binds
     watched: int  # people who have one of the places
     full_month: int  # of so many people as may be watched, with tax
     bills: list[Bill]
@@ -84,12 +85,12 @@ def read_money(session: Session, caller: Caller) -> Money:
     if not (bills or row.billed_since or find_organisation_prices(today)):
         raise not_found("bill: organisations pay nothing")
     since = max(begin_month(today, 0), row.billed_until or begin_month(today, 0))
-    use, percent = read_use(session, row, since, now), read_vat_terms()[0]
+    use, (percent, vat_line) = read_use(session, row, since, now), read_vat_terms()
     full = price_full_month(row.most_watched or 1, now).net
     placed = (Beneficiary.organisation_id == row.id, Beneficiary.placed_at.is_not(None))
     return Money(
         row=row, newest_terms=list_versions(TERMS)[0], is_free=is_free(row, now), since=since, use=use,
-        tax=measure_tax(use.net, percent),
+        tax=measure_tax(use.net, percent), vat_line=vat_line,
         watched=session.scalars(sa.select(sa.func.count()).where(*placed)).one(),
         full_month=full + measure_tax(full, percent), bills=bills,
     )  # fmt: skip

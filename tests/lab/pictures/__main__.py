@@ -17,6 +17,7 @@ from api.app import create_app
 from api.models.user import User
 from configs.programs.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import PREFECTURES
+from tests.api.payments.organisations.house import write_prices
 from tests.browser.arrival import OVERFLOWING
 from tests.browser.site import Site
 from tests.factories import one
@@ -118,7 +119,7 @@ def main(given: list[str]) -> int:
     folder = _DOCS if options.docs else _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"PREFECTURES_DIR": str(PREFECTURES), "RECENT_PROOF_SECONDS": "3600"}
-    with servers(lambda _: settings) as made:
+    with servers(lambda state: settings | {"PLANS_FILE": str(write_prices(state))}) as made:
         ids, app = write_world(made), create_app()
         shots = list_shots(ids, app)
         with (

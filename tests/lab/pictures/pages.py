@@ -71,7 +71,7 @@ PAGES = {
         new-address /profil/nouvelle-adresse/expired · profile /profil · security /securite
         deletion /donnees/suppression · plan /formule · order-held {_ORDER}&{_WISH} · payments /formule/paiements
         withdrawal /formule/retractation/{{payment}} · payment /formule/paiements/{{payment}}
-        organisation /organisation · person-helped /organisation/people/{{helped}} · invoices /formule/factures
+        organisation /organisation · organisation-money /organisation/argent · person-helped /organisation/people/{{helped}} · invoices /formule/factures
         invoice /formule/factures/{{invoice}} · cancellation /formule/resiliation""",
     Who.OPERATOR: f"""
         admin-incident /admin/incidents/1 · admin-incident-acknowledge /admin/incidents/1/acquittement

@@ -1,6 +1,7 @@
 """Payments of the filled world: a subscription with a renewal, orders that were refunded, never paid, still waiting."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
+from api.models.organisation import Organisation, WatchedDay
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -19,15 +21,32 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
+from api.organisations.ends import apply_grant
+from api.organisations.service import list_versions
+from api.payments.invoices.contents import PARIS
 from api.payments.invoices.issuing import issue_due
 from api.payments.ledger.book import post_ordered, post_paid, post_settled
 from api.payments.ledger.stripe_ids import link_id
+from api.payments.organisations.bills import write_bill
+from api.payments.organisations.service import TERMS
+from api.payments.organisations.use import begin_month, read_use
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from configs.world.sales_terms import find_newest_version
 
 _DAY = timedelta(days=1)
 _ISSUE_SECONDS = 60.0
+_WHOLE, _WORKING = 2**24 - 1, 0b0000_0111_1111_1111_0000_0000  # hours of a day
+_USED = (
+    (_WHOLE, 99),
+    (_WHOLE, 99),
+    (_WHOLE, 40),
+    (_WORKING, 99),
+    (_WHOLE, 4),
+    (_WORKING, 12),
+    (_WHOLE, 99),
+    (_WHOLE, 33),
+)
 
 
 def write_payments(user_id: UUID) -> UUID:
@@ -67,6 +86,29 @@ def _declare(s: Session, order: Payment, now: datetime) -> None:
 def name_notice(payment_id: UUID) -> UUID:
     """Return the id of the cancellation that is written with an order."""
     return uuid5(payment_id, "notice")
+
+
+def write_use(organisation_id: UUID, owner_id: UUID) -> None:
+    """Let an organisation use something since last month began, and bill that month."""
+    today = clock().astimezone(PARIS).date()
+    begins, ends = (begin_month(today, later) for later in (-1, 0))
+    first = begins.astimezone(PARIS).date()
+    days = [
+        WatchedDay(organisation_id=organisation_id, reference=person, day=first + number * _DAY, hours=hours)
+        for person, (hours, most) in enumerate(_USED, 1)
+        for number in range(min((today - first).days, most))
+    ]
+    terms = {"firm_terms_version": list_versions(TERMS)[0], "firm_terms_accepted_by": owner_id}
+    times = {"billed_since": begins, "billed_until": ends, "free_until": begins}
+    firm: dict[str, Any] = {"siren": "732829320", "purchase_order": "BC 2026-118", "most_watched": 12}
+    with session() as s:
+        s.add_all(days)
+        row = s.get_one(Organisation, organisation_id, with_for_update=True)
+        for name, value in (terms | times | firm).items():
+            setattr(row, name, value)
+        s.flush()
+        apply_grant(s, row)
+        write_bill(s, row, read_use(s, row, begins, ends), begins, ends)
 
 
 def write_invoices(payment_id: UUID) -> UUID:

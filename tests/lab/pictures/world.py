@@ -24,7 +24,7 @@ from tests.lab.bench.servers import Servers
 from tests.lab.pictures.accounts import ask_for_codes, write_people
 from tests.lab.pictures.history import write_watching
 from tests.lab.pictures.operations import CUSTOMER, DETECTION, EVENT, GRANT, write_customer, write_operations
-from tests.lab.pictures.payments import name_notice, write_invoices, write_payments
+from tests.lab.pictures.payments import name_notice, write_invoices, write_payments, write_use
 
 _SEED = 7
 
@@ -44,6 +44,7 @@ def write_rows() -> dict[str, str]:
     write_watching(Random(_SEED))
     ids = write_people()
     payment = write_payments(ids["camille"])
+    write_use(ids["organisation"], ids["camille"])
     invoice = write_invoices(payment)
     write_operations(ids["operator"])
     write_customer()

@@ -35,18 +35,18 @@ from tests.factories import get as get_row
 PAGE = "/organisation/argent"
 PRICES = """
 organisations:
-  - {since: 2026-11-01, day_cents: 50, floor_cents: 500, steps: [{above_days: 600, day_cents: 40}]}
+  - {since: 2026-01-01, day_cents: 50, floor_cents: 500, steps: [{above_days: 600, day_cents: 40}]}
 """
 NOVEMBER_ENDS = datetime(2026, 11, 30, 23, tzinfo=UTC)  # in Paris
 
 
-def write_prices(folder: Path, settings_env: Callable[..., None], prices: str = PRICES) -> None:
-    """Have organisations pay."""
+def write_prices(folder: Path, prices: str = PRICES) -> Path:
+    """Write the plans that are shipped with what organisations pay, for PLANS_FILE."""
     shipped = PLANS.read_text(encoding="utf-8").partition("organisations:")[0]
     folder.mkdir(exist_ok=True)
     file = folder / "plans.yaml"
     file.write_text(shipped + prices, encoding="utf-8")
-    settings_env(PLANS_FILE=file)
+    return file
 
 
 @dataclass

@@ -43,7 +43,7 @@ EDGE = datetime(2026, 11, 30, 23, tzinfo=UTC)  # November ends in Paris
 @pytest.fixture
 def house(app: Flask, shop: Shop, settings_env: Callable[..., None], tmp_path: Path) -> House:
     """Give an organisation that pays from 20 November, 10 o'clock in Paris, with one person."""
-    write_prices(tmp_path, settings_env, PRICES)
+    settings_env(PLANS_FILE=write_prices(tmp_path, PRICES))
     made = open_house(shop, app, granted_until=clock())
     made.act(lambda s, caller: accept_terms(s, caller, Acceptance(version=list_versions(TERMS)[0])))
     made.add_people(1)
@@ -177,7 +177,7 @@ def test_a_page_at_stripe_is_paid_once_whatever_comes_late_or_twice(house: House
 def test_without_prices_nothing_is_shown_measured_or_billed(
     house: House, tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:
-    write_prices(tmp_path / "others", settings_env, "organisations: []")
+    settings_env(PLANS_FILE=write_prices(tmp_path / "others", "organisations: []"))
     change(Organisation, billed_since=None, billed_until=None, free_until=None, firm_terms_version=None, firm_terms_accepted_by=None)  # fmt: skip
     check_desk(20)
     house.pass_days(11)

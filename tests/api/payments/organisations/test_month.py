@@ -30,7 +30,7 @@ pytestmark = pytest.mark.months
 
 @pytest.fixture
 def house(app: Flask, shop: Shop, settings_env: Callable[..., None], tmp_path: Path) -> House:
-    write_prices(tmp_path, settings_env)
+    settings_env(PLANS_FILE=write_prices(tmp_path))
     shop.clock.move_to(NOVEMBER_ENDS - timedelta(hours=3))
     made = open_house(shop, app, granted_until=NOVEMBER_ENDS)
     made.act(lambda s, caller: accept_terms(s, caller, Acceptance(version=list_versions(TERMS)[0])))
