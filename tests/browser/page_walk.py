@@ -119,7 +119,8 @@ def _list_links(ids: dict[str, str]) -> Iterator[Link]:
     """Yield a link of each kind that the list has not."""
     detection, (camille, mail) = UUID(ids["detection"]), _find_camille()
     sent, appointment = (mail.id, digest(mail.address)), rows(Appointment)[0].id
-    told = rows(Notification, Notification.user_id == camille.id, Notification.channel == Channel.EMAIL)
+    announced = Notification.user_id == camille.id, Notification.announcement_id.is_not(None)
+    told = rows(Notification, *announced, Notification.channel == Channel.EMAIL)
     yield from (
         AnswerAlert(told[0].id),
         ShowSlots(max(told, key=lambda each: each.created_at).id),
