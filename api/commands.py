@@ -22,7 +22,7 @@ import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables t
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.accounts.service import choose_length
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
-from api.admin.payments.refunds import describe_refund
+from api.admin.payments.service import describe_refund
 from api.alerts.plan_limits import start_plan
 from api.ground.errors import ApiError
 from api.models.audit import ActorKind

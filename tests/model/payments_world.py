@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.payments.refunds import NewRefund, refund_payment
+from api.admin.payments.service import NewRefund, refund_payment
 from api.ground.errors import ApiError
 from api.jobs import schedule as background
 from api.jobs.registry import JOBS

@@ -1,7 +1,8 @@
-"""Payments, declarations and differences as operators see them."""
+"""Payments, declarations, differences and Stripe's events as operators see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,14 +10,22 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.admin.users import search_users
-from api.ground.errors import ensure_found
-from api.ground.paging import Found, MomentQuery, PageQuery, apply_filter, read_moments, read_page
+from api.ground.errors import ensure_found, not_found
+from api.ground.paging import (
+    Found,
+    MomentQuery,
+    PageQuery,
+    apply_filter,
+    cut_page,
+    read_moments,
+    read_page,
+)
 from api.ground.schemas import Body
 from api.models.base import is_any_of
 from api.models.declaration import Declaration
 from api.models.invoice import Invoice
 from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, StripeId
-from api.models.stripe_event import PaymentDifference
+from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.payments.billing.queries import list_entries
 from api.payments.billing.schemas import PaymentEntry
 from api.payments.declarations.records import DOUBTFUL
@@ -25,6 +34,7 @@ from api.payments.gateway.former_customers import find_customer
 from api.payments.ledger.book import read_balances
 from configs.world.desk import Text
 
+StripeName = Annotated[Text, Field(max_length=255)]
 _MOST_FOUND = 100
 
 
@@ -127,3 +137,40 @@ def list_declarations(session: Session, wanted: DeclarationQuery) -> Found[Decla
 def list_differences(session: Session, wanted: PageQuery) -> Found[PaymentDifference]:
     """Return a page of what comparisons with Stripe found, the newest first."""
     return Found(*read_page(session, sa.select(PaymentDifference), PaymentDifference.id, wanted))
+
+
+class StripeEventQuery(Body):
+    """Events of a type, with a flag, or not applied yet. `before`: the `next` of the page before."""
+
+    type: StripeName | None = None
+    flag: StripeEventFlag | None = None
+    open: bool | None = None
+    object_id: StripeName | None = None
+    before: StripeName | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+def list_events(session: Session, wanted: StripeEventQuery) -> Found[StripeEvent]:
+    """Return a page of Stripe's events, in the order in which they arrived."""
+    columns = {name: getattr(StripeEvent, name) for name in ("type", "flag", "object_id")}
+    is_open = StripeEvent.next_attempt_at.is_not(None)
+    query = apply_filter(sa.select(StripeEvent), wanted, open=is_open, **columns)
+    place = sa.tuple_(StripeEvent.received_at, StripeEvent.id)
+    if wanted.before:
+        last = sa.select(StripeEvent.received_at, StripeEvent.id).where(StripeEvent.id == wanted.before)
+        query = query.where(place < last.scalar_subquery())
+    newest = query.order_by(StripeEvent.received_at.desc(), StripeEvent.id.desc())
+    shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
+    return Found(shown, shown[-1].id if more else None)
+
+
+def read_event(session: Session, event_id: str) -> StripeEvent:
+    """Return an event that names an object.
+
+    Raises:
+        ApiError: 404, there is none, or it names no object.
+    """
+    event = session.get(StripeEvent, event_id)
+    if event is None or event.object_id is None:
+        raise not_found("event that names an object")
+    return event

@@ -15,8 +15,15 @@ from api.admin.payments.accounting import (
     write_csv,
     write_sales_journal,
 )
-from api.admin.payments.queries import DeclarationQuery, list_declarations, list_differences
-from api.admin.payments.stripe_events import StripeEventQuery, apply_event_again, list_events, read_event
+from api.admin.payments.queries import (
+    DeclarationQuery,
+    StripeEventQuery,
+    list_declarations,
+    list_differences,
+    list_events,
+    read_event,
+)
+from api.admin.payments.service import apply_event_again
 from api.ground.errors import not_found
 from api.ground.paging import Found, PageQuery
 from api.models.base import do_after_commit

@@ -20,7 +20,7 @@ from api.admin.payments.queries import (
     read_payment,
     search_payments,
 )
-from api.admin.payments.refunds import NewRefund, describe_refund, refund_payment
+from api.admin.payments.service import NewRefund, describe_refund, refund_payment
 from api.ground.schemas import Body
 from api.models.payment import PaymentEvent, PaymentEventKind, PaymentStatus, Refund
 from api.pages.admin import cells, words

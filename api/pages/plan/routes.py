@@ -21,7 +21,6 @@ from api.pages.choices import list_place_options, list_procedures
 from api.pages.context import write_end, write_money
 from api.pages.cookies import lead_to
 from api.pages.forms import INVALID, Form, read_page_query
-from api.pages.plan.dashboard import read_dashboard
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.plan.order import (
     BUTTON,
@@ -38,7 +37,14 @@ from api.pages.plan.order import (
     read_wished_plans,
     refuse_order,
 )
-from api.pages.plan.view_data import list_sums, name_movement, read_own_payment, read_payments, read_plan_page
+from api.pages.plan.view_data import (
+    list_sums,
+    name_movement,
+    read_dashboard,
+    read_own_payment,
+    read_payments,
+    read_plan_page,
+)
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
 from api.payments.billing import service
 from api.payments.billing.queries import find_newest_order

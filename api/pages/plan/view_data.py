@@ -1,4 +1,4 @@
-"""Data of the pages of plans and payments, from the answers of the API's queries."""
+"""Data of the dashboard and of the pages of plans and payments, from the answers of the API's queries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,28 @@ from uuid import UUID
 
 from flask_babel import LazyString, lazy_gettext
 
-from api.accounts.queries import read_account
+from api.accounts.queries import find_suspension, read_account
 from api.accounts.schemas import Account
+from api.alerts.open_slots import read_open_desks
+from api.alerts.queries import list_closed_alerts, read_alert_page
+from api.alerts.schemas import AlertQuery
+from api.alerts.service import has_stopped_last
 from api.ground.errors import ApiError
 from api.ground.paging import PageQuery
 from api.ground.schemas import PlanAnswer
-from api.models.base import autocommit_session, read_once
+from api.models.base import autocommit_session, is_any_of, read_once
 from api.models.book import BookKind
+from api.models.notification import Match
+from api.models.user import Channel, ContactState
+from api.pages.alerts.view_data import describe_alert
 from api.payments.billing.queries import (
     Movement,
     OrderBook,
+    find_newest_order,
     list_history,
     list_plans,
     read_order_book,
+    read_outage_balance,
     read_payment,
     read_subscription,
 )
@@ -26,7 +35,11 @@ from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.payments.billing.schemas import HistoryPage, PaymentEntry
 from api.payments.declarations.cancellations import read_own_notice
 from api.payments.declarations.withdrawals import list_open_orders
+from api.users.channel_setup import read_channel_setup
+from api.users.preferences import read_channel_states
 from api.web.auth import current_user, current_user_id
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plan
 
 _l = lazy_gettext
 _USED = _l("Temps utilisé")
@@ -62,6 +75,7 @@ _ENDINGS: Mapping[tuple[BookKind, str], LazyString] = {
     (BookKind.UNWATCHED, "reclaimed"): _l("Temps non surveillé, qui ne sera pas déduit d’un prélèvement"),
     (BookKind.RETURNED, "bank"): _l("Remboursement que la banque a déjà fait"),
 }
+_MOST_CLOSED = 10  # alerts on the dashboard
 _SHOWN = 5  # payments on the page of the plan
 _PER_PAGE = 20
 
@@ -90,6 +104,45 @@ def list_sums(book: OrderBook) -> list[tuple[LazyString, int]]:
         (_l("Encore dû"), -held.owed),
     ]
     return [(name, cents) for name, cents in sums if cents > 0]
+
+
+def read_dashboard(query: AlertQuery, ordered: PlanName | None, *, paid: bool) -> dict[str, Any]:
+    """Return what the dashboard shows; `paid`: Checkout came back from an order of the plan `ordered`.
+
+    The payment is read first: where it is confirmed, plan and alert are those that it gave.
+    """
+    user_id = current_user_id()
+    with autocommit_session() as s:
+        payment = find_newest_order(s, user_id, ordered) if paid else None
+        account = read_account(s, user_id)
+        subscription = read_subscription(s, user_id)
+        balance = read_outage_balance(s, user_id, clock())
+        page = read_alert_page(s, user_id, query)
+        open_desks = read_open_desks(s, is_any_of(Match.alert_id, [each.id for each in page.items]))
+        closed = list_closed_alerts(s, user_id, _MOST_CLOSED) if query.before is None else []
+        states = read_channel_states(s, user_id)
+        setup = read_channel_setup(s, user_id, plan(account.plan).channels)
+        is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
+        stopped_last = not is_served and has_stopped_last(s, user_id)
+        suspended = find_suspension(s, user_id)
+    alerts = [describe_alert(each) | {"open": open_desks.get(each.id, [])} for each in page.items]
+    return {
+        "payment": payment,
+        "account": account,
+        # That goes on: what its next month costs
+        "price": plan(subscription.plan).price_cents if subscription and not subscription.ends_at else None,
+        "subscription": subscription,
+        "balance": balance,  # what outages gave
+        "has_bounced": states.get(Channel.EMAIL) is ContactState.BOUNCED,
+        "setup": setup if account.plan is not PlanName.NONE else [],
+        # For which channels are tried
+        "newest_alert": page.items[0].id if page.items and query.before is None else None,
+        "stopped_last": stopped_last,
+        "suspended": suspended,
+        "alerts": sorted(alerts, key=lambda each: not each["open"]),
+        "closed": [describe_alert(each) for each in closed],
+        "next": page.next,
+    }
 
 
 def read_plan_page() -> dict[str, Any]:

@@ -143,12 +143,6 @@ def renew(stand_in: Stripe, subscription: str) -> Json:
     return known
 
 
-def say_status(stand_in: Stripe, subscription: str, status: str) -> Json:
-    """Let a subscription have a status that no act here leads to, such as ``paused`` or ``incomplete_expired``."""
-    account, known = stand_in.account, _running(stand_in.account, subscription)
-    return account.change(known, "customer.subscription.updated", status=status)
-
-
 def choose(stand_in: Stripe, **told: Any) -> Json:
     """Choose how renewals go: ``after_retries`` (AFTER_RETRIES), ``draft_seconds``; return both."""
     account = stand_in.account
@@ -252,7 +246,7 @@ CONTROLS: Final[dict[str, Control]] = {
     control.__name__: control
     for control in (
         pay, use_card, pay_invoice, refund, begin_refunds, settle_refund, fail_refund, dispute, escalate_inquiry,
-        close_dispute, warn_of_fraud, cancel_subscription, renew, say_status, choose, add_promotion_code,
+        close_dispute, warn_of_fraud, cancel_subscription, renew, choose, add_promotion_code,
         advance, move_to, webhook, state, objects, requests, take_deliveries, ledger,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Refunds by operators, and a second click that is refused."""
+"""Changes by operators: refunds, whose second click is refused, and events of Stripe's that are applied again."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -9,9 +9,13 @@ from pydantic import Field
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
+from api.admin.payments.queries import read_event
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body
 from api.models.payment import Payment, Refund, RefundReason, RefundStatus
+from api.models.stripe_event import StripeEvent
+from api.payments.exchange.events import replay_event
+from api.payments.exchange.objects import find_type
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund
@@ -64,3 +68,18 @@ def _refuse_double_click(session: Session, payment: Payment, amount: int, note: 
 def describe_refund(refund: Refund) -> dict[str, Any]:
     """Return a refund as the audit notes it; the operator's words stay out, which may name a person."""
     return {"refundId": str(refund.id), "amount": refund.amount_cents}
+
+
+def apply_event_again(session: Session, event_id: str) -> StripeEvent:
+    """Have an event applied again: nudge its object after the commit.
+
+    Raises:
+        ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
+    """
+    event = read_event(session, event_id)
+    if find_type(event.type) is None:
+        raise ApiError(
+            409, "unknown-type", f"events of the type {event.type} are stored only: nothing applies them"
+        )
+    replay_event(session, event_id)
+    return event
