@@ -18,7 +18,7 @@ from api.ground.paging import Found, cut_page
 from api.ground.schemas import Body, FieldError
 from api.models.candidate import Candidate, CandidateSource, CandidateState, build_replan
 from api.models.candidate_entry import draft_entry, write_entry
-from api.prefectures.unmet_demand import count_unmet
+from api.prefectures.queries import count_unmet
 from configs.ground.clock import clock
 from configs.ground.logs import mask_text
 from configs.world.booking_hosts import explain_unasked

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import lock_user
 from api.alerts.calls import change_voice
 from api.alerts.fair_use import check_plan, check_waiting_count
-from api.alerts.health_consent import list_revealing, note_health_consent
-from api.alerts.health_texts import erase_health_texts
+from api.alerts.health_consent import erase_health_texts, list_revealing, note_health_consent
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import get_open, record_desk_changes
 from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, read_limits

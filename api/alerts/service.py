@@ -17,8 +17,7 @@ from api.alerts.fair_use import (
     check_waiting_count,
     drop_oldest_closed,
 )
-from api.alerts.health_consent import note_health_consent
-from api.alerts.health_texts import erase_health_texts
+from api.alerts.health_consent import erase_health_texts, note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, select_waiting
 from api.alerts.unwatched import record_watching

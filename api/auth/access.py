@@ -1,5 +1,7 @@
 """Steps of a sign-in that the API and the pages share: password, code, opening and renewing a login, a recent proof."""
 
+import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +12,6 @@ from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.auth import logins as service
 from api.auth.browser_names import name_browser
-from api.auth.login_challenges import read_challenge
 from api.auth.logins import LoginChange
 from api.auth.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.auth.second_factor import take_code
@@ -27,7 +28,11 @@ from api.web.rate_limits import (
     may_take_kept_turn,
     note_wrong_password,
 )
+from configs.ground.signing import LinkRefused, sign, unsign
 
+# How long one may take to give the code of the second factor after the password
+_CHALLENGE_SECONDS = 300
+_CHALLENGE = "login-challenge"
 log = structlog.get_logger(__name__)
 
 
@@ -124,7 +129,7 @@ def hash_chosen_password(password: str) -> str:
 
 
 def _find_challenged(text: str) -> User:
-    challenge = read_challenge(text)
+    challenge = _read_challenge(text)
     with session() as s:
         user = s.get(User, challenge.user_id) if challenge else None
     if challenge is None or user is None or user.token_version != challenge.token_version:
@@ -139,3 +144,27 @@ def _require_code(user_id: UUID, code: str | None) -> None:
     fits = write_once(take_code, user_id, code)
     if not fits:
         raise ApiError(403, "wrong-proof", "this code is wrong, or was used before: try the next one")
+
+
+@dataclass(frozen=True, slots=True)
+class _Challenge:
+    """What a challenge carries: its own id, by which tries are counted, and whose password was right."""
+
+    id: str
+    user_id: UUID
+    token_version: int
+
+
+def sign_challenge(user: User) -> str:
+    """Return a challenge for a user whose password was right."""
+    claims = {"id": secrets.token_hex(16), "user": str(user.id), "version": user.token_version}
+    return sign(_CHALLENGE, claims)
+
+
+def _read_challenge(text: str) -> _Challenge | None:
+    """Return what a challenge carries, or None where it is too old or forged."""
+    try:
+        claims = unsign(_CHALLENGE, text, _CHALLENGE_SECONDS)
+        return _Challenge(claims["id"], UUID(claims["user"]), claims["version"])
+    except (LinkRefused, KeyError, TypeError, ValueError, AttributeError):
+        return None

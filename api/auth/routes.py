@@ -16,8 +16,8 @@ from api.auth.access import (
     open_login,
     prove_identity,
     rotate_login,
+    sign_challenge,
 )
-from api.auth.login_challenges import sign_challenge
 from api.auth.schemas import (
     Confirmed,
     EmailBody,

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session, selectinload
 from api.accounts.queries import lock_user
 from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
 from api.alerts.answers import FINAL, store_answers
+from api.alerts.notifications.own_looks import list_reported_desks
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
-from api.bot.looks import REFUSED, offer_looks, press_look
 from api.bot.updates import (
     BotCall,
     ButtonPress,
@@ -38,20 +38,24 @@ from api.models.bot_buttons import (
     AnswerButton,
     LanguageButton,
     LookButton,
+    digest_desk,
     read_button,
 )
 from api.models.contact_lookup import find_contact, hash_address
 from api.models.notification import Match, Notification
+from api.models.report import ReportKind, ReportVia
 from api.models.slot import Detection
 from api.models.user import Channel, User
+from api.reports.service import NewReport, counts_for_something, note_opening, take_report
 from api.users.contact_ownership import drop_contact
 from api.users.telegram_links import note_start
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, read_language
+from configs.world.desk import Desk
 
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped"}  # the word of an event, by action
-NOTHING, GONE = "nothing", "gone"
+NOTHING, GONE, LOOK_REFUSED = "nothing", "gone", "look_refused"
 # Of the words of refusals those that have a line of their own.
 _REFUSED = {
     "plan-needed": "plan_needed", "plan-limit": "plan_limit", "fair-use": "fair_use", "not-watched": "not_watched",
@@ -306,7 +310,7 @@ def _carry_out(chat: LinkedChat, press: ButtonPress, message: PressedMessage) ->
         return answer_press(press, language, word, line="event", is_alert=is_refused)
     if isinstance(button, LookButton):
         word = press_look(chat, button, press.id, message.message_id)
-        return answer_press(press, language, word, line="event", is_alert=word == REFUSED)
+        return answer_press(press, language, word, line="event", is_alert=word == LOOK_REFUSED)
     if isinstance(button, LanguageButton) and button.language in MESSAGE_LANGUAGES:
         chat.user.language = button.language
         chat.reply("help", press.id, event="language", replaces=message.message_id)
@@ -335,3 +339,42 @@ def _has_turn(chat: Chat) -> bool:
     except ApiError:
         return False
     return True
+
+
+def offer_looks(chat: LinkedChat, key: str) -> None:
+    """Reply with the way to the page of the only desk that the person may look at, or ask which."""
+    found = list_reported_desks(chat.session, chat.user.id)
+    if len(found) == 1:
+        _lead_to_page(chat, found[0], key)
+    else:
+        chat.reply("vu", key, desks=(each.id for each in found))
+
+
+def press_look(chat: LinkedChat, button: LookButton, key: str, message_id: int) -> str:
+    """Lead to the page that was chosen, or take what was seen of it; return the word of the event, empty for none."""
+    found = list_reported_desks(chat.session, chat.user.id)
+    desk = next((each for each in found if digest_desk(each.id) == button.desk), None)
+    if desk is None:
+        return LOOK_REFUSED
+    if button.seen == "open":
+        return _lead_to_page(chat, desk, key, message_id)
+    try:
+        given = NewReport.model_construct(desk_id=desk.id, kind=ReportKind(button.seen), days=[])
+        made = take_report(chat.session, chat.user.id, given, ReportVia.TELEGRAM, None)
+    except ApiError:
+        return LOOK_REFUSED
+    is_noted = counts_for_something(made) or made.kind is ReportKind.UNSEEN
+    word = "look_noted" if is_noted else "look_idle"
+    chat.reply("look", key, event=word, replaces=message_id, desks=[desk.id])
+    return word
+
+
+def _lead_to_page(chat: LinkedChat, desk: Desk, key: str, message_id: int | None = None) -> str:
+    """Reply with the way to a desk's page, which counts as its opening."""
+    event = ""
+    try:
+        note_opening(chat.session, chat.user.id, desk.id)
+    except ApiError:
+        event = LOOK_REFUSED
+    chat.reply("look", key, event=event, replaces=message_id, desks=[desk.id])
+    return event

@@ -1,12 +1,13 @@
-"""Reads of prefectures: the map, the list, a page of each; the best status of their desks."""
+"""Reads of prefectures: the map, the list, a page of each; the best status of their desks; how many people wait."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskStatus
 from api.models.slot import Detection, is_from_check
 from api.models.watchability import find_slightest
@@ -20,15 +21,15 @@ from api.prefectures.schemas import (
     SeenDesks,
     TileMap,
 )
-from api.prefectures.unmet_demand import round_for_public
 from api.prefectures.watch_states import WatchStates, read_watch_states
 from configs.world.desk import TIERS, Desk
-from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
+from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, desks, prefectures
 from configs.world.tile_grid import Tile, load_tiles
 
 _BEST_STATUS = tuple(DeskStatus)
 _BEST_LEVEL = tuple(WatchLevel)
 RECENT = 20
+FEW = 10  # people; the public reads no smaller number
 
 
 def build_map_key(procedure: Procedure | None) -> str:
@@ -146,3 +147,27 @@ def _find_interval(place: Prefecture, desks: list[DeskAnswer]) -> float:
 
 def _find_latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((moment for moment in moments if moment), default=None)
+
+
+def count_unmet(session: Session) -> dict[tuple[str, Procedure], int]:
+    """Return how many people wait until a desk can be watched, by prefecture and procedure, most first."""
+    query = (
+        sa.select(Alert.user_id, AlertTarget.prefecture_id, AlertTarget.procedure, AlertTarget.desk_id)
+        .join(AlertTarget)
+        .where(Alert.awaits_watch, Alert.closed_at.is_(None))
+    )
+    people: dict[tuple[str, Procedure], set[object]] = defaultdict(set)
+    for user_id, place, procedure, desk_id in session.execute(query):
+        desk = desks().get(desk_id or "")
+        for each in [procedure] if procedure else desk.procedures if desk else ():
+            people[desk.prefecture_id if desk else place or "", each].add(user_id)
+    return dict(sorted(((key, len(who)) for key, who in people.items()), key=lambda pair: -pair[1]))
+
+
+def round_for_public(session: Session, prefecture_id: str) -> dict[Procedure, int]:
+    """Return how many people wait for each procedure of a prefecture, rounded down to tens; nothing below FEW."""
+    return {
+        procedure: waiting // FEW * FEW
+        for (place, procedure), waiting in count_unmet(session).items()
+        if place == prefecture_id and waiting >= FEW
+    }

@@ -11,7 +11,6 @@ from api.ground.errors import ensure_found, not_found
 from api.ground.schemas import IdPath
 from api.models.base import read_once, write_once
 from api.prefectures.answer_figures import list_answer_figures
-from api.prefectures.calendar_feed import CALENDAR_TYPE
 from api.prefectures.candidates import CandidateAnswer, NewCandidate, give_candidate
 from api.prefectures.delivery_figures import list_channel_deliveries
 from api.prefectures.detections import (
@@ -23,6 +22,7 @@ from api.prefectures.detections import (
 from api.prefectures.figure_schemas import AnswerStats, AnswerStatsQuery, PublicStats, WatchLevels
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.release_calendar import (
+    CALENDAR_TYPE,
     CalendarQuery,
     FeedQuery,
     ReleaseCalendar,

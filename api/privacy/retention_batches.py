@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
-from api.alerts.health_texts import erase_health_texts
+from api.alerts.health_consent import erase_health_texts
 from api.models.alert import Alert
 from api.models.base import first_id_at, is_any_of, session, write_once
 from api.models.candidate import Candidate

@@ -15,9 +15,15 @@ from api.accounts.schemas import RegistrationForm
 from api.admin.activity import count_step
 from api.auth import openid
 from api.auth import service as accounts
-from api.auth.access import check_code, check_password, hash_chosen_password, open_login, prove_identity
+from api.auth.access import (
+    check_code,
+    check_password,
+    hash_chosen_password,
+    open_login,
+    prove_identity,
+    sign_challenge,
+)
 from api.auth.factor_end import WAITING_TIME
-from api.auth.login_challenges import sign_challenge
 from api.auth.logins import end_login, note_proof
 from api.auth.schemas import EmailBody, LoginBody, PasswordBody, ProofBody, TotpLoginBody
 from api.ground.errors import ApiError

@@ -26,7 +26,7 @@ from api.pages.admin.words import OUTCOMES, REASON_TEXTS, count, list_prefecture
 from api.pages.area import Access
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
-from api.prefectures.unmet_demand import count_unmet
+from api.prefectures.queries import count_unmet
 from configs.world.desk import Procedure
 from configs.world.prefecture import prefectures
 

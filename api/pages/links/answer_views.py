@@ -12,8 +12,8 @@ from api.alerts.appointment_reminders import (
     list_channels,
     move_reminders,
 )
-from api.alerts.appointments import store_answer
-from api.alerts.links.asked_messages import (
+from api.alerts.appointments import LinkedAppointment, find_appointment, store_answer
+from api.alerts.asked_messages import (
     CLOSING,
     AnswerForm,
     AskedMessage,
@@ -21,7 +21,6 @@ from api.alerts.links.asked_messages import (
     read_value,
     store_form,
 )
-from api.alerts.links.linked_appointments import LinkedAppointment, find_appointment
 from api.alerts.schemas import Reminders
 from api.ground.errors import ApiError
 from api.models.answer import AnswerValue

@@ -17,7 +17,6 @@ from api.pages.links import (
     contract_views,
     help_views,
     look_views,
-    slot_views,
     stop_views,
 )
 from api.pages.links.area import area
@@ -72,7 +71,7 @@ VIEWS: Mapping[type[Link], tuple[View, View | None, Door]] = {
     ReportLook: (look_views.ask_look, look_views.take_look, Door.SIGNED),
     ShowHelp: (help_views.ask_help, help_views.change_help, Door.CHOICE),
     OpenPage: (look_views.open_page, None, Door.SIGNED),
-    ShowSlots: (slot_views.show_slots, None, Door.SIGNED),
+    ShowSlots: (stop_views.show_slots, None, Door.SIGNED),
     ConfirmDeclaration: (contract_views.show_declaration, contract_views.confirm_declaration, Door.SIGNED),
     ConfirmCancellation: (contract_views.show_notice, contract_views.answer_notice, Door.SIGNED),
     WithdrawOrder: (contract_views.show_order, contract_views.withdraw, Door.SIGNED),

@@ -1,10 +1,10 @@
-"""Links of slot alerts: they stop alerts and groups of messages, start them again, and show what proved a detection."""
+"""Links of slot alerts: they show what is open and what proved it, stop alerts or groups of messages, and undo that."""
 
 from http import HTTPStatus
 
 from flask import Response, render_template, request, url_for
 
-from api.alerts.links.unsubscriptions import (
+from api.alerts.notifications.unsubscriptions import (
     SubjectOwner,
     UnsubscribeSubject,
     find_owner,
@@ -12,6 +12,7 @@ from api.alerts.links.unsubscriptions import (
     restart_subject,
     stop_subject,
 )
+from api.alerts.open_slots import find_linked_slots
 from api.ground.errors import ApiError
 from api.models.base import read_once, session
 from api.pages.area import Access
@@ -21,6 +22,7 @@ from api.web.languages import use_account_language
 from api.web.problems import build_response
 from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proofs import PICTURE, NoProof, body_of, meta_of, picture_of
+from configs.ground.signing import LinkRefused, ShowSlots, read_token
 from configs.world.desk import zone_of
 from configs.world.prefecture import prefectures
 
@@ -132,3 +134,16 @@ def send_source(token: str) -> Response:
     answer = Response(body_of(blobs, meta_of(blobs, key)), mimetype="application/octet-stream")
     answer.headers.set("Content-Disposition", "attachment", filename="preuve.txt")
     return answer
+
+
+def show_slots(token: str) -> str:
+    """Show the open slots by day, each desk with its official page; no procedure, nothing of the reader.
+
+    Raises:
+        LinkRefused: the last of them was gone a day ago.
+    """
+    found = read_once(find_linked_slots, read_token(ShowSlots, token).notification)
+    if found is None:
+        raise LinkRefused("expired")
+    use_account_language(found.language)
+    return render_template("links/slots.html", found=found)

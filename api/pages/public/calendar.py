@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from api.ground.errors import not_found
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_place_options, write_slug
-from api.prefectures.calendar_feed import CALENDAR_TYPE
 from api.prefectures.release_calendar import (
+    CALENDAR_TYPE,
     CalendarQuery,
     ReleaseCalendar,
     ReleaseEntry,

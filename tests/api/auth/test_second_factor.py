@@ -12,7 +12,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.auth.login_challenges import sign_challenge
+from api.auth.access import sign_challenge
 from api.auth.mailbox_claims import sign_reset
 from api.models.alert import Alert
 from api.models.base import session

@@ -35,7 +35,7 @@ TAKE_REPORTS: dict[str, str] = {
     # Whether all were matched, what is old, what an operator names, what a local stack shows
     "api/admin/detections.py": "_get_detection list_slots",
     "api/admin/health/status_report.py": "read_messages",
-    "api/alerts/health_texts.py": "erase_health_texts",
+    "api/alerts/health_consent.py": "erase_health_texts",
     "api/jobs/self_checks.py": "QUERIES",
     "api/prefectures/delivery_figures.py": "_WAS_OPEN",  # of messages about what checks saw
     "api/outlook/queries.py": "read_opening_histories",  # a condition of queries that name checks

@@ -17,7 +17,7 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 from werkzeug.test import TestResponse
 
-from api.auth.login_challenges import sign_challenge
+from api.auth.access import sign_challenge
 from api.auth.mailbox_claims import sign_reset
 from api.ground import limit_counters
 from api.ground.errors import ApiError
