@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.accounts.queries import find_former_user, find_mailbox, find_user, read_account
 from api.accounts.schemas import Account
 from api.admin.audit import shorten_address
-from api.alerts.service import toggle_alert
+from api.alerts import service as alerts
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.ground.paging import Found, PageQuery, apply_filter, read_page
 from api.ground.schemas import Body
@@ -167,7 +167,7 @@ def switch_alert(session: Session, alert_id: UUID, *, waits: bool) -> dict[str, 
         raise ApiError(409, "alert-waiting", "this alert waits already")
     if not (alert.waits or waits):
         raise ApiError(409, "alert-not-waiting", "this alert is paused or closed already")
-    toggle_alert(session, alert.user_id, alert_id)
+    alerts.switch_alert(session, alert.user_id, alert_id)
     return {"isActive": [not waits, waits]}
 
 

@@ -60,8 +60,7 @@ def drop_oldest_closed(session: Session, user_id: UUID) -> None:
 def check_made_today(session: Session, user_id: UUID) -> None:
     """Limit how many alerts are made in a day, closed ones included: each is a row, and stays for a while."""
     most = fair_use_alerts()
-    today = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.created_at > clock() - _DAY)
-    if session.scalars(today).one() >= most:
+    if _count_alerts(session, user_id, Alert.created_at > clock() - _DAY) >= most:
         detail = f"{pluralize(most, 'alert')} a day can be made: wait until tomorrow, or change one"
         raise ApiError(
             429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
@@ -78,10 +77,10 @@ def check_waiting_count(session: Session, user_id: UUID, *, is_free: bool = Fals
     """
     if not is_free and find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE:
         return
-    waiting = sa.select(sa.func.count()).where(
-        Alert.user_id == user_id, Alert.awaits_watch | Alert.is_free, Alert.closed_at.is_(None)
-    )
-    if session.scalars(waiting).one() >= FREE_ALERTS:
+    if (
+        _count_alerts(session, user_id, Alert.awaits_watch | Alert.is_free, Alert.closed_at.is_(None))
+        >= FREE_ALERTS
+    ):
         detail = f"{FREE_ALERTS} alerts need no plan, and you keep them already: delete one first"
         raise ApiError(409, "fair-use", detail)
 
@@ -89,8 +88,11 @@ def check_waiting_count(session: Session, user_id: UUID, *, is_free: bool = Fals
 def check_alert_count(session: Session, user_id: UUID) -> None:
     """Limit all alerts, paused ones included: lists and messages of the user go through all of them."""
     most = fair_use_alerts()
-    kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-    if session.scalars(kept).one() >= most:
+    if _count_alerts(session, user_id, Alert.closed_at.is_(None)) >= most:
         raise ApiError(
             409, "fair-use", f"you keep {most} alerts already, waiting or paused: delete one first"
         )
+
+
+def _count_alerts(session: Session, user_id: UUID, *which: sa.ColumnElement[bool]) -> int:
+    return session.scalars(sa.select(sa.func.count()).where(Alert.user_id == user_id, *which)).one()

@@ -20,7 +20,6 @@ from api.alerts.schemas import (
     AlertAnswer,
     AlertChange,
     AlertPage,
-    AlertPath,
     AlertQuery,
     FoundAppointment,
     NewAlert,
@@ -28,7 +27,7 @@ from api.alerts.schemas import (
     SentTest,
 )
 from api.ground.errors import not_found
-from api.ground.schemas import Answer, Body
+from api.ground.schemas import Answer, Body, IdPath
 from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import read_once, session, write_once
 from api.web.auth import current_user_id
@@ -92,47 +91,47 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
 
 
 @blueprint.get("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(401, 404)})
-def show_alert(path: AlertPath) -> dict[str, Any]:
+def show_alert(path: IdPath) -> dict[str, Any]:
     """Show one alert, also one that is over."""
     return read_once(read_own_alert, current_user_id(), path.id).as_json()
 
 
 @blueprint.patch("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 402, 404, 409)})
-def edit_alert(path: AlertPath, body: AlertChange) -> dict[str, Any]:
+def edit_alert(path: IdPath, body: AlertChange) -> dict[str, Any]:
     """Change what an alert waits for, its name or its language; slots that are open now are announced at once."""
     with session() as s:
         return read_alert(s, change_alert(s, current_user_id(), path.id, body)).as_json()
 
 
 @blueprint.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
-def delete_alert(path: AlertPath) -> tuple[str, int]:
+def delete_alert(path: IdPath) -> tuple[str, int]:
     """End an alert for good."""
     write_once(service.delete_alert, current_user_id(), path.id)
     return "", 204
 
 
 @blueprint.patch("/<uuid:id>/toggle", responses={200: AlertAnswer, **declare_errors(401, 402, 404, 409)})
-def toggle_alert(path: AlertPath) -> dict[str, Any]:
+def toggle_alert(path: IdPath) -> dict[str, Any]:
     """Pause an alert that waits, or resume a paused one: the user is then notified of the slots open now."""
     with session() as s:
-        return read_alert(s, service.toggle_alert(s, current_user_id(), path.id)).as_json()
+        return read_alert(s, service.switch_alert(s, current_user_id(), path.id)).as_json()
 
 
 @blueprint.post("/<uuid:id>/test", responses={202: SentTest, **declare_errors(401, 404, 409)})
-def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
+def test_alert(path: IdPath) -> tuple[dict[str, Any], int]:
     """Send a message marked as a test on each linked channel, 3 times an hour at most."""
     return write_once(write_test, current_user_id(), path.id).as_json(), 202
 
 
 @blueprint.post("/<uuid:id>/found", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404, 409)})
-def report_found(path: AlertPath, body: FoundAppointment) -> dict[str, Any]:
+def report_found(path: IdPath, body: FoundAppointment) -> dict[str, Any]:
     """Close an alert whose user has found an appointment; nothing more is sent for it but its reminders."""
     with session() as s:
         return read_alert(s, close_as_found(s, current_user_id(), path.id, body)).as_json()
 
 
 @blueprint.put("/<uuid:id>/reminders", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404)})
-def change_reminders(path: AlertPath, body: Reminders) -> dict[str, Any]:
+def change_reminders(path: IdPath, body: Reminders) -> dict[str, Any]:
     """Move the reminders of an appointment, or switch them off; one whose time is over is off."""
     with session() as s:
         found = get_appointment(s, current_user_id(), path.id)
@@ -143,7 +142,7 @@ def change_reminders(path: AlertPath, body: Reminders) -> dict[str, Any]:
 
 
 @blueprint.post("/<uuid:id>/answers", responses={200: GivenAnswer, **declare_errors(*BODY, 401, 404, 409)})
-def answer_alert(path: AlertPath, body: NewAnswer) -> dict[str, Any]:
+def answer_alert(path: IdPath, body: NewAnswer) -> dict[str, Any]:
     """Say what became of the slots that an alert announced; once, and changeable for an hour."""
     user_id = current_user_id()
     with session() as s:

@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -217,12 +216,6 @@ class FoundAppointment(Body):
     @classmethod
     def _may_be_empty(cls, data: object) -> object:
         return {} if data is None else data  # a request without a body
-
-
-class AlertPath(BaseModel):
-    """Which alert."""
-
-    id: UUID
 
 
 class AlertQuery(PageQuery):

@@ -170,28 +170,18 @@ def add_unchecked(session: Session, user_id: UUID, found: ResolvedWish, *, pause
     return alert
 
 
-def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
-    """Pause an enabled alert, or enable a paused one.
+def switch_alert(session: Session, user_id: UUID, alert_id: UUID, *, enabled: bool | None = None) -> Alert:
+    """Pause or enable an alert, without `enabled` whichever it is not.
+
+    One that is so already, or waits for a watch and is to pause, stays as it is.
 
     Raises:
         ApiError: 404; 409 where no desk of it can be watched; 402 or 409 as in `check_plan`.
     """
     lock_user(session, user_id)
     alert = get_owned(session, user_id, alert_id)
-    _switch(session, alert, enabled=not alert.enabled)
-    return alert
-
-
-def switch_alert(session: Session, user_id: UUID, alert_id: UUID, *, enabled: bool) -> Alert:
-    """Pause or enable an alert; one that is so already, or waits for a watch and is to pause, stays as it is.
-
-    Raises:
-        ApiError: as for `toggle_alert`.
-    """
-    lock_user(session, user_id)
-    alert = get_owned(session, user_id, alert_id)
     if alert.enabled is not enabled:
-        _switch(session, alert, enabled=enabled)
+        _switch(session, alert, enabled=not alert.enabled)
     return alert
 
 

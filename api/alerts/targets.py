@@ -66,11 +66,5 @@ def build_columns(limits: Limits) -> dict[str, Any]:
 
 def read_limits(target: AlertTarget) -> Limits:
     """Return the limits that all targets of an alert share; they were validated when they were written."""
-    return Limits.model_construct(
-        date_from=target.date_from,
-        date_to=target.date_to,
-        weekdays=target.weekdays or [],
-        hour_from=target.hour_from,
-        hour_to=target.hour_to,
-        sites=target.sites or [],
-    )
+    own = {name: getattr(target, name) for name in Limits.model_fields}
+    return Limits.model_construct(**own | {"weekdays": target.weekdays or [], "sites": target.sites or []})

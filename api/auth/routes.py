@@ -132,8 +132,7 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
     require_recent_proof()
     hashed = hash_chosen_password(body.password.get_secret_value())
     user, change = write_once(service.change_password, current_user_id(), current_login_id(), hashed)
-    tokens = issue_tokens(user, change.login, str(change.token_id))
-    return SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at).as_json()
+    return _build_answer(user, change)
 
 
 @blueprint.get("/me", security=BEARER, responses={200: Account, **declare_errors(401)})

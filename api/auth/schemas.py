@@ -36,21 +36,18 @@ class EmailBody(Body):
     email: Email
 
 
-class ResetBody(Body):
-    """The token of a link (what follows `/l/` in the mail) and the new password."""
-
-    model_config = ConfigDict(str_strip_whitespace=False)
-
-    token: Token
-    password: NewPassword
-
-
 class PasswordBody(Body):
     """A new password."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
     password: NewPassword
+
+
+class ResetBody(PasswordBody):
+    """The token of a link (what follows `/l/` in the mail) and the new password."""
+
+    token: Token
 
 
 class Confirmed(Answer):

@@ -23,11 +23,6 @@ _SETUP_SECONDS = 900
 _RECOVERY_CODES = 10
 
 
-def create_secret() -> str:
-    """Return 160 random bits in Base32."""
-    return pyotp.random_base32()
-
-
 def build_address(secret: str, email: str) -> str:
     """Return the otpauth:// address that an app reads from a QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
@@ -53,7 +48,7 @@ def begin_setup(user: User) -> TotpSetup:
         ApiError: 409, the account has a second factor already.
     """
     _refuse_second(user)
-    secret = create_secret()
+    secret = pyotp.random_base32()
     setup = sign(_SETUP, {"user": str(user.id), "secret": secret})
     return TotpSetup(secret=secret, otpauth_url=build_address(secret, user.email), setup=setup)
 

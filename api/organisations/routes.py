@@ -27,7 +27,7 @@ from api.organisations.people import (
 from api.organisations.person_queries import describe_person, list_page, read_person
 from api.organisations.schemas import NewPerson, PersonAnswer, PersonChange
 from api.prefectures.detections import list_own_detections
-from api.prefectures.schemas import DetectionPage, DetectionQuery
+from api.prefectures.schemas import DetectionPage
 from api.web.openapi import BODY, declare_errors, make_blueprint
 from api.web.organisation_keys import find_key
 
@@ -113,7 +113,7 @@ def ask_person(path: IdPath) -> tuple[dict[str, Any], int]:
 
 
 @blueprint.get("/<uuid:id>/detections", responses={200: DetectionPage, **declare_errors(422, *_REFUSALS)})
-def list_person_detections(path: IdPath, query: DetectionQuery) -> dict[str, Any]:
+def list_person_detections(path: IdPath, query: PageQuery) -> dict[str, Any]:
     """List what was seen for a person, the newest first. For a key `bookingUrl` is empty. Scope people:read."""
     with as_caller(KeyScope.PEOPLE_READ) as (s, caller):
         find_person(s, caller, path.id, Right.READ)

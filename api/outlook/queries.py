@@ -126,11 +126,9 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
     if unwatched:
         waiting = round_for_public(session, place.id).get(procedure)
         unwatched = unwatched.model_copy(update={"people_waiting": waiting})
-    return Outlook(
+    return Outlook.of_row(
+        place,
         prefecture_id=place.id,
-        name=place.name,
-        department=place.department,
-        time_zone=place.time_zone,
         procedure=procedure,
         facts=facts,
         desks=desks,
@@ -215,10 +213,9 @@ def _list_other_places(
         for key, desks in elsewhere.items()
     }
     places = [
-        OtherPlace(
+        OtherPlace.of_row(
+            other,
             prefecture_id=other.id,
-            name=other.name,
-            department=other.department,
             desk_ids=open_now[other.id],
             distance=round(place.measure_distance(other)),
         )

@@ -34,10 +34,8 @@ def read_watch_facts(session: Session, standings: Iterable[Standing]) -> WatchFa
         return None
     seen = [each for each in about if each.is_watchable]
     feasible = [each.state.feasible_seconds for each in seen if each.state and each.state.feasible_seconds]
-    return WatchFacts(
-        not_watchable=best.hindrance,
-        sure_until=best.sure_until,
-        last_proven_at=best.last_proven_at,
+    return WatchFacts.of_row(
+        best,
         is_overloaded=any(each.is_overloaded for each in seen),
         feasible_interval=max(feasible, default=None),
         record=_keep_record(session, sorted(each.desk.id for each in seen)),

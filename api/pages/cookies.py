@@ -38,7 +38,6 @@ from api.web.auth import (
     Identity,
     current_identity,
     current_user,
-    derive_form_token,
     derive_form_tokens,
     has_recent_proof,
     issue_tokens,
@@ -220,7 +219,7 @@ def keep_login(user: User, change: LoginChange) -> None:
     """Give the browser the cookies of a login that was opened or renewed."""
     g.new_tokens = issue_tokens(user, change.login, str(change.token_id))
     g.login_lasts = int((change.login.expires_at - clock()).total_seconds())
-    g.login_form_token = derive_form_token(change.login.id)
+    g.login_form_token = derive_form_tokens(change.login.id)[0]
     use_account_language(user.language)
 
 

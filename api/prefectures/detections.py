@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.ground.cache import answer_cache
 from api.ground.errors import ensure_found
-from api.ground.paging import cut_page
+from api.ground.paging import PageQuery, cut_page
 from api.models.alert import Alert
 from api.models.base import is_any_of, write_array
 from api.models.notification import Match
@@ -22,7 +22,6 @@ from api.prefectures.schemas import (
     AlertDetection,
     DetectionDetail,
     DetectionPage,
-    DetectionQuery,
     DetectionStats,
     OwnDetection,
     PrefectureCount,
@@ -77,7 +76,8 @@ def list_public_detections(session: Session, found: Iterable[Detection]) -> list
     rows = session.execute(query.group_by(pairs.c.detection_id))
     told = {detection_id: _build_summary(*summary) for detection_id, *summary in rows}
     return [
-        PublicDetection(**_build_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections
+        PublicDetection.of_row(each, **_build_fields(each, told.get(each.id, _NOTHING)), proof=None)
+        for each in detections
     ]
 
 
@@ -85,7 +85,7 @@ def _build_summary(slots: int | None, starts_at: datetime | None, day: str | Non
     return SlotSummary(slots or 0, starts_at, date.fromisoformat(day[:10]) if day else None)
 
 
-def list_own_detections(session: Session, user_id: UUID, page: DetectionQuery) -> DetectionPage:
+def list_own_detections(session: Session, user_id: UUID, page: PageQuery) -> DetectionPage:
     """Return a page of detections that the user's alerts matched, the newest first, with the matched slots."""
     given = {"user": user_id, "rounds": _list_rounds(), "before": page.before, "most": page.limit + 1}
     found = session.execute(_select_page(page.before is not None), given).all()
@@ -146,13 +146,7 @@ def _select_one() -> tuple[sa.Select[Any], sa.Select[Any]]:
 def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
     named = date.fromisoformat(slot.moment[:10]) if slot.moment != "open" and not slot.starts_at else None
     day, hour = _find_first_moment(SlotSummary(1, slot.starts_at, named), prefecture_id)
-    return SlotAnswer.of_row(
-        slot,
-        place=slot.place_label,
-        date=day,
-        time=hour,
-        last_seen_at=slot.seen_at,
-    )
+    return SlotAnswer.of_row(slot, place=slot.place_label, date=day, time=hour, last_seen_at=slot.seen_at)
 
 
 def _name_town_halls(row: Row) -> dict[str, str]:
@@ -168,11 +162,8 @@ def _name_town_halls(row: Row) -> dict[str, str]:
 
 
 def _build_own(row: Row) -> OwnDetection:
-    return OwnDetection(
-        **_build_fields(row, _build_summary(row.slots, row.starts_at, row.day)) | _name_town_halls(row),
-        proof=make_proof_link(row),
-        alert_ids=row.alert_ids,
-    )
+    told = _build_fields(row, _build_summary(row.slots, row.starts_at, row.day))
+    return OwnDetection.of_row(row, **told, **_name_town_halls(row), proof=make_proof_link(row))
 
 
 def _list_rounds() -> str:
@@ -245,18 +236,8 @@ def _summarize() -> tuple[sa.ColumnElement[Any], ...]:
 
 def _build_fields(detection: Detection | Row, told: SlotSummary) -> dict[str, Any]:
     day, hour = _find_first_moment(told, detection.prefecture_id)
-    return {
-        "id": detection.id,
-        "prefecture_id": detection.prefecture_id,
-        "desk_id": detection.desk_id,
-        "label": detection.label,
-        "site": detection.site,
-        "slots_available": told.slots,
-        "slot_date": day,
-        "slot_time": hour,
-        "booking_url": detection.booking_url,
-        "detected_at": detection.seen_at,
-    }
+    moments = {"slot_date": day, "slot_time": hour, "detected_at": detection.seen_at}
+    return {"slots_available": told.slots, **moments}
 
 
 def _find_first_moment(told: SlotSummary, prefecture_id: str) -> tuple[date | None, str | None]:

@@ -84,10 +84,9 @@ def _build_tile(
 ) -> MapTile:
     statuses = [now.build_public_answer(desk).status for desk in desks]
     nearest = find_slightest(now.standings[desk.id] for desk in desks)
-    return MapTile(
+    return MapTile.of_row(
+        tile,
         department=code,
-        row=tile.row,
-        column=tile.column,
         prefecture_id=place.id if place else None,
         name=place.name if place else None,
         desks=len(desks),

@@ -130,14 +130,12 @@ def _read_releases(
 
 def _build_entry(release: KnownRelease, place: Prefecture) -> ReleaseEntry:
     desk = release.desk
-    return ReleaseEntry(
-        prefecture_id=place.id,
+    return ReleaseEntry.of_row(
+        desk,
         name=place.name,
         department=place.department,
         time_zone=place.time_zone,
         desk_id=desk.id,
-        label=desk.label,
-        site=desk.site,
         procedures=sorted(desk.procedures),
         booking_url=desk.url,
         watch_level=desk.watch if desk.schedulable else WatchLevel.NONE,

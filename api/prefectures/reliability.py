@@ -158,14 +158,7 @@ def build_ledger(session: Session) -> Reliability:
 
 def _build_channel_day(row: DeliveryFigure) -> ChannelDay:
     p50, p95, _ = row.seen_to_accepted if row.seen_to_accepted and row.sent >= _FEW else (None, None, None)
-    return ChannelDay(
-        day=row.day,
-        channel=row.channel,
-        accepted=row.sent,
-        p50_seconds=p50,
-        p95_seconds=p95,
-        failed=row.missed,
-    )
+    return ChannelDay.of_row(row, accepted=row.sent, p50_seconds=p50, p95_seconds=p95, failed=row.missed)
 
 
 def _read_intervals(session: Session, period: _Period) -> list[IntervalRatio]:
@@ -187,10 +180,9 @@ def _read_intervals(session: Session, period: _Period) -> list[IntervalRatio]:
 
 def _build_ratio(prefecture_id: str, ratio: float | None, desk_days: int, unproven: int) -> IntervalRatio:
     place = prefectures()[prefecture_id]
-    return IntervalRatio(
+    return IntervalRatio.of_row(
+        place,
         prefecture_id=place.id,
-        name=place.name,
-        department=place.department,
         ratio=None if ratio is None else round(ratio, 3),
         desk_days=desk_days,
         unproven_days=unproven,

@@ -8,6 +8,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from api.ground.errors import ensure_found, not_found
+from api.ground.paging import PageQuery
 from api.ground.schemas import IdPath
 from api.models.base import read_once, write_once
 from api.prefectures.answer_figures import list_answer_figures
@@ -36,7 +37,6 @@ from api.prefectures.reliability import CACHE_KEY, Reliability, read_reliability
 from api.prefectures.schemas import (
     DetectionDetail,
     DetectionPage,
-    DetectionQuery,
     DetectionStats,
     MapQuery,
     PrefectureList,
@@ -121,7 +121,7 @@ detections_blueprint = make_blueprint(
 
 
 @detections_blueprint.get("", security=BEARER, responses={200: DetectionPage, **declare_errors(401, 422)})
-def list_detections(query: DetectionQuery) -> dict[str, Any]:
+def list_detections(query: PageQuery) -> dict[str, Any]:
     """List the detections that the user's alerts matched, the newest first."""
     return read_once(list_own_detections, current_user_id(), query).as_json()
 

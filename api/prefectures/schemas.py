@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.ground.paging import PageQuery
 from api.ground.schemas import Answer, Body
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason
@@ -89,10 +88,6 @@ class DetectionPage(Answer):
 
     items: list[OwnDetection]
     next: UUID | None
-
-
-class DetectionQuery(PageQuery):
-    """Which page of the detections."""
 
 
 class PrefecturePath(BaseModel):

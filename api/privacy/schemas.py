@@ -41,9 +41,4 @@ class ExportAnswer(Answer):
     @classmethod
     def of(cls, export: Export) -> Self:
         """Return an export as its user sees it."""
-        return cls(
-            state=ExportState.READY if export.ready_at else ExportState.PREPARING,
-            requested_at=export.requested_at,
-            expires_at=export.expires_at,
-            size_bytes=export.size_bytes,
-        )
+        return cls.of_row(export, state=ExportState.READY if export.ready_at else ExportState.PREPARING)

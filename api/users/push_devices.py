@@ -236,10 +236,7 @@ def _switch_on_others(session: Session, user_id: UUID, added: Contact) -> None:
 
 
 def _describe(contact: Contact, last_sent_at: datetime | None) -> DeviceAnswer:
-    return DeviceAnswer(
-        id=contact.id,
-        name=contact.device_name or "",
-        endpoint_digest=digest(read_subscription(contact.address).endpoint),
-        created_at=contact.created_at,
-        last_sent_at=last_sent_at,
+    own = digest(read_subscription(contact.address).endpoint)
+    return DeviceAnswer.of_row(
+        contact, name=contact.device_name or "", endpoint_digest=own, last_sent_at=last_sent_at
     )

@@ -62,7 +62,7 @@ class ProfileChange(Body):
 
 
 class CodeOfPhone(Body):
-    """The code that the SMS had."""
+    """The code of six digits that a message had."""
 
     code: Annotated[str, clean_text(join_code)] = Field(
         pattern=r"^[0-9]{6}$", examples=["042917"], json_schema_extra={"pattern": r"^\s*([0-9][\s.-]*){6}$"}

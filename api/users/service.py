@@ -70,8 +70,7 @@ def change_profile(session: Session, user_id: UUID, change: ProfileChange, netwo
     if change.time_zone:
         session.flush()
         wake_held(session, user_id)
-    for channel in unlinked:
-        _unlink(session, user_id, channel)
+    session.execute(sa.delete(Contact).where(Contact.user_id == user_id, Contact.channel.in_(unlinked)))
     if change.email:
         request_new_email(session, user, change.email)
     if change.phone is not None:
@@ -88,12 +87,7 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     _lock_contacts(session, user_id)
-    wishes = {
-        Channel.EMAIL: flags.notify_email,
-        Channel.SMS: flags.notify_sms,
-        Channel.TELEGRAM: flags.notify_telegram,
-        Channel.PUSH: flags.notify_push,
-    }
+    wishes = {channel: getattr(flags, f"notify_{channel.value}") for channel in CONTACT_CHANNELS}
     switched = [
         _switch(session, user_id, channel, on=wish) for channel, wish in wishes.items() if wish is not None
     ]
@@ -162,10 +156,6 @@ def _check_plan(session: Session, user_id: UUID) -> None:
     if held.name is PlanName.NONE:
         offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
         raise ApiError(402, "plan-needed", "codes by SMS need a plan: choose one of `plans`", plans=offers)
-
-
-def _unlink(session: Session, user_id: UUID, channel: Channel) -> None:
-    session.execute(sa.delete(Contact).where(Contact.user_id == user_id, Contact.channel == channel))
 
 
 def _lock_contacts(session: Session, user_id: UUID) -> None:

@@ -151,7 +151,7 @@ def _spell_scheme() -> None:
 def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
     """Return an access token, and the refresh token of that id: the same for the same login, until it is rotated."""
     # One token for the forms of a login: a form that is open in another tab outlives the renewal of the cookies.
-    claims = {_VERSION: user.token_version, _LOGIN: str(login.id), "csrf": derive_form_token(login.id)}
+    claims = {_VERSION: user.token_version, _LOGIN: str(login.id), "csrf": derive_form_tokens(login.id)[0]}
     kept = {"jti": token_id, "iat": login.rotated_at, "nbf": login.rotated_at, "exp": login.expires_at}
     headers = {"kid": name_key(read_signing_keys()[0])}
     lasts = timedelta(seconds=settings().access_token_seconds)
@@ -166,13 +166,8 @@ def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
     )
 
 
-def derive_form_token(login_id: UUID) -> str:
-    """Return the token that the forms of a login carry, the `csrf` claim of its tokens."""
-    return derive_form_tokens(login_id)[0]
-
-
 def derive_form_tokens(login_id: UUID) -> list[str]:
-    """Return the tokens that a form of a login may carry, one for each signing key: it may be older than the last."""
+    """Return the tokens that forms of a login carry: the `csrf` claim of its tokens, and that of each older key."""
     text = f"form:{login_id}".encode()
     return [hmac.new(key.encode(), text, hashlib.sha256).hexdigest() for key in read_signing_keys()]
 

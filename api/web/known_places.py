@@ -67,14 +67,9 @@ def find_browser(email: str) -> str | None:
 
 
 def is_known_place(email: str) -> bool:
-    """Return whether the account with this e-mail address signed in before, by this browser or from this address."""
-    return find_browser(email) is not None or is_known_address(email)
-
-
-def is_known_address(email: str) -> bool:
-    """Return whether the account signed in from this network address within 30 days."""
+    """Return whether the account with this e-mail address signed in by this browser, or from this address lately."""
     try:
-        return bool(_get_redis().exists(_build_key(email)))
+        return find_browser(email) is not None or bool(_get_redis().exists(_build_key(email)))
     except RedisError:
         return False  # the limiter meets the same error and answers it
 

@@ -129,7 +129,8 @@ blueprint = Blueprint("docs", __name__, url_prefix="/api")
 @blueprint.get("/openapi.json")
 def document() -> Response:
     """Return the OpenAPI document."""
-    return answer_public(_render_once("openapi.json", _render_json))
+    app = cast("OpenAPI", current_app)
+    return answer_public(_render_once("openapi.json", lambda: app.json.dumps(build_document(app)).encode()))
 
 
 @blueprint.get("/docs")
@@ -144,10 +145,6 @@ def _render_once(name: str, render: Callable[[], bytes]) -> bytes:
     if name not in made:
         made[name] = render()
     return made[name]
-
-
-def _render_json() -> bytes:
-    return current_app.json.dumps(build_document(cast("OpenAPI", current_app))).encode()
 
 
 def _render_page() -> bytes:

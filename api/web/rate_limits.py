@@ -253,15 +253,11 @@ def _build_account_limits() -> list[ApplicationLimit]:
         ACCOUNT,
         key_function=lambda: digest_account(_read_email()),
         scope=lambda _: str(find_door()),
-        exempt_when=lambda: not _read_email() or _may_not_be_locked(),
+        # Strangers must not use up what a known place may, nor the way to a new password.
+        exempt_when=lambda: not _read_email() or find_door() is Door.RESET_MAIL or _is_known(),
         deduct_when=_is_guess,
     )
     return [here, anywhere]
-
-
-def _may_not_be_locked() -> bool:
-    """Return whether strangers must not use up a limit: of a known place, or of the way to a new password."""
-    return find_door() is Door.RESET_MAIL or _is_known()
 
 
 def _is_guess(_: Response) -> bool:

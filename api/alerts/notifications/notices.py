@@ -61,7 +61,7 @@ def list_notices(session: Session, user_id: UUID, wanted: PageQuery) -> NoticePa
     mine = sa.select(Notice).where(Notice.user_id == user_id)
     shown, following = read_page(session, mine, Notice.id, wanted)
     return NoticePage(
-        items=[describe_notice(row) for row in shown],
+        items=[NoticeAnswer.of_row(row, type=row.kind) for row in shown],
         unread=count_unread(session, user_id),
         next=following,
     )
@@ -72,14 +72,6 @@ def count_unread(session: Session, user_id: UUID) -> int:
     unread = sa.select(Notice.id).where(Notice.user_id == user_id, Notice.read_at.is_(None))
     counted = unread.order_by(Notice.id.desc()).limit(MOST_COUNTED).subquery()  # in the index's order
     return session.scalars(sa.select(sa.func.count()).select_from(counted)).one()
-
-
-def describe_notice(row: Notice) -> NoticeAnswer:
-    """Return a notice as the API shows it."""
-    return NoticeAnswer.of_row(
-        row,
-        type=row.kind,
-    )
 
 
 def mark_notice_read(session: Session, user_id: UUID, notice_id: UUID, now: datetime) -> None:

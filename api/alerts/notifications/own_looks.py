@@ -79,7 +79,8 @@ def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
     requests = sa.select(Notification.params["desk_id"].astext, Notification.params["seen"].astext).where(
         Notification.user_id == user_id, Notification.kind == LOOK_REQUESTED
     )
-    asked, has_plan = {tuple(row) for row in session.execute(requests)}, _has_plan(session, user_id)
+    asked = {tuple(row) for row in session.execute(requests)}
+    has_plan = find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE
     is_mine = sa.and_(Alert.id == Match.alert_id, Alert.user_id == user_id)
     is_matched = sa.exists().where(Match.detection_id == Detection.id, is_mine)
     own = sa.exists().where(Report.user_id == user_id, Report.desk_id == Detection.desk_id)
@@ -108,10 +109,6 @@ def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
         )
         for each, matched, at, held, known in session.execute(query.limit(_MOST))
     ]  # fmt: skip
-
-
-def _has_plan(session: Session, user_id: UUID) -> bool:
-    return find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE
 
 
 def _explain_doubt(user: User, is_asked: bool) -> str:

@@ -100,14 +100,9 @@ def _list_beyond(account: Account) -> list[str]:
 
 def build_forms(account: Account) -> dict[str, Form[Any]]:
     """Return the forms of the page, by their names in its template."""
-    flags = {
-        "notifyEmail": account.notify_email,
-        "notifySms": account.notify_sms,
-        "notifyTelegram": account.notify_telegram,
-        "notifyPush": account.notify_push,
-    }
+    known = account.as_json()
     return {
-        "flags_form": Form(NotificationFlags, flags),
+        "flags_form": Form(NotificationFlags, {name: known[name] for name in _FLAGS.values()}),
         "phone_form": Form(PhoneForm),
         "code_form": Form(CodeOfPhone),
         "device_form": Form(NewDevice, {"name": name_browser(request.user_agent.string)}),

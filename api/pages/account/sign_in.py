@@ -34,7 +34,7 @@ from api.models.user import User
 from api.pages.area import Access, Area
 from api.pages.context import read_source
 from api.pages.cookies import add_notice, drop_login, find_login, keep_login, lead_to, owns_form_token
-from api.pages.forms import Form, Texts
+from api.pages.forms import INVALID, Form, Texts
 from api.pages.lost_sessions import (
     RESUMED_FIELD,
     build_target_url,
@@ -69,16 +69,11 @@ CODE_TEXTS: Texts = {
     "too-many-tries": _l("Trop d’essais aujourd’hui. Ouvrez le message, et appuyez sur son bouton."),
 }
 area = Area("sign_in", __name__)
-_INVALID = 422
 _ON_ITS_WAY = _l("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
 _MAILS = "5 per day"  # mails of one registration, whatever its address
 _CORRECTIONS = "3 per day"
 _ANSWERS = "100 per 15 minutes"  # that the provider is asked about, from one network address
 _TRIES = "10 per day"  # tries of codes for one address, whatever the registration
-
-
-class CodeOfMail(CodeOfPhone):
-    """The code that the mail had."""
 
 
 def find_next_target() -> str | None:
@@ -108,7 +103,7 @@ def sign_in() -> ResponseReturnValue:
     form = Form.read(LoginBody)
     user = form.submit(check_password, "password")
     if user is None:
-        return render_template("sign_in/sign_in.html", form=form, **_read_way_on()), _INVALID
+        return render_template("sign_in/sign_in.html", form=form, **_read_way_on()), INVALID
     if user.has_second_factor:
         return _render_code(Form(TotpLoginBody), sign_challenge(user))
     return _go_on(user)
@@ -120,7 +115,7 @@ def sign_in_with_code() -> ResponseReturnValue:
     form = Form.read(TotpLoginBody)
     user = form.submit(check_code, "code")
     if user is None:
-        return _render_code(form, request.form.get("challenge", "")), _INVALID
+        return _render_code(form, request.form.get("challenge", "")), INVALID
     return _go_on(user)
 
 
@@ -186,7 +181,7 @@ def register() -> ResponseReturnValue:
         count_mail(form.value.email)
     form.submit(_register, "password")
     if form.errors:
-        return _render_registration(form, request.form.get("next")), _INVALID
+        return _render_registration(form, request.form.get("next")), INVALID
     return lead_to("sign_in.show_confirmation", next=read_target(request.form.get("next")))
 
 
@@ -199,18 +194,18 @@ def show_confirmation() -> ResponseReturnValue:
     if login and RegistrationState.read() is None:
         _keep_own_registration()
     state = RegistrationState.read()
-    return _render_confirmation(Form(CodeOfMail, {"email": state.email} if state else None))
+    return _render_confirmation(Form(CodeOfPhone, {"email": state.email} if state else None))
 
 
 @area.action("/confirm/code", Access.VISITOR, door=Door.CONFIRMATION)
 def take_code() -> ResponseReturnValue:
     """Confirm the address by the code in the mail, and go on as signed in."""
-    form, state = Form.read(CodeOfMail, CODE_TEXTS), RegistrationState.read()
+    form, state = Form.read(CodeOfPhone, CODE_TEXTS), RegistrationState.read()
     if state is None:
         return lead_to("sign_in.show_confirmation", str(CODE_TEXTS["code", "wrong_code"]), "problem")
     user = form.submit(lambda typed: _confirm(state, typed), "code")
     if user is None:
-        return _render_confirmation(form), _INVALID
+        return _render_confirmation(form), INVALID
     forget_registration()
     keep_login(user, open_login(user))
     add_notice("done", _("Votre adresse est confirmée."))
@@ -228,7 +223,7 @@ def correct_address() -> ResponseReturnValue:
     """Send the mail of this browser's registration to another address: the first one was mistyped."""
     form = Form.read(EmailBody)
     if form.errors and RegistrationState.read():
-        return _render_confirmation(form), _INVALID
+        return _render_confirmation(form), INVALID
     return _repeat(None if form.errors else form.value.email)
 
 
@@ -251,7 +246,7 @@ def send_reset() -> ResponseReturnValue:
     """Send the link, where the address has an account."""
     form = Form.read(EmailBody)
     if form.errors:
-        return render_template("sign_in/forgot.html", form=form), _INVALID
+        return render_template("sign_in/forgot.html", form=form), INVALID
     count_mail_from_network()
     accounts.send_reset_mail(form.value.email, may_mail_to)
     text = _("Si un compte a cette adresse, un message est en route. Il contient un lien.")
@@ -270,7 +265,7 @@ def prove() -> ResponseReturnValue:
     form: Form[Any] = Form.read(ProofBody if current_identity().has_password else PasswordBody)
     form.submit(prove_identity if current_identity().has_password else _choose_password, "password")
     if form.errors:
-        return _render_proof(form, **_read_way_on()), _INVALID
+        return _render_proof(form, **_read_way_on()), INVALID
     return _lead_on(current_user_id(), "proof")
 
 
@@ -289,7 +284,7 @@ def _choose_stored(target: str | None) -> str | None:
     return target if choice is None or choice.may_be_stored else None
 
 
-def _confirm(state: RegistrationState, typed: CodeOfMail) -> User:
+def _confirm(state: RegistrationState, typed: CodeOfPhone) -> User:
     try:
         hit_limit(_TRIES, "confirmation-code", digest_account(state.email))
     except ApiError as error:

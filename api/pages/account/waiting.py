@@ -15,7 +15,7 @@ from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure, write_slug
 from api.pages.context import read_source
 from api.pages.cookies import find_login, lead_to
-from api.pages.forms import Form
+from api.pages.forms import INVALID, Form
 from api.pages.registration_state import forget_registration
 from api.prefectures.queries import list_serving_desks
 from api.web.doors import Door
@@ -28,7 +28,6 @@ from configs.world.prefecture import Prefecture
 
 area = Area("waiting", __name__)
 _RULE = "/departements/<id>/<procedure>/prevenir"
-_INVALID = 422
 
 
 @area.page(_RULE, Access.VISITOR)
@@ -50,7 +49,7 @@ def take_address(id: str, procedure: str) -> ResponseReturnValue:
     place, wish = _find(id, procedure)
     form = Form.read(EmailBody)
     if form.errors:
-        return _render(form, place, wish), _INVALID
+        return _render(form, place, wish), INVALID
     count_mail(form.value.email)
     # The same wish again is the same registration again, so that no second one puts the first in doubt.
     unknown = lookup_hashes(f"waiting:{place.id}:{wish}:{fold_address(form.value.email)}")[0].hex()

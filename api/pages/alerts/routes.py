@@ -39,14 +39,13 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_place, find_procedure, list_place_options, list_procedures, write_slug
 from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to
-from api.pages.forms import Form, write_problem
+from api.pages.forms import INVALID, Form, write_problem
 from api.pages.words import CHANNEL_NAMES
 from api.prefectures.detections import read_own_detection
 from api.web.auth import current_identity, current_user_id
 from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)
-_INVALID = 422
 _PARTS = ("open", "watch", "slots")
 
 
@@ -75,13 +74,13 @@ def create_alert() -> ResponseReturnValue:
     form = read_wish_form()
     place = find_form_place(form)
     if place is None:
-        return _render_places("", unknown=True), _INVALID
+        return _render_places("", unknown=True), INVALID
     page = WishPage(place, form)
     answer = _try_to_create(page) if not form.errors else None
     if page.needs_plan:
         return redirect(page.build_plan_url(), 303)
     if answer is None:
-        return _render_wish(page), _INVALID
+        return _render_wish(page), INVALID
     if answer.is_free:
         text = _("Votre alerte est créée, gratuitement. Nous vous prévenons de ce que d’autres voient ici.")
     elif answer.is_active:
@@ -151,7 +150,7 @@ def edit_alert(id: UUID) -> ResponseReturnValue:
         except ApiError as error:
             page.refuse(error)
     if answer is None:
-        return _render_wish(page, alert), _INVALID
+        return _render_wish(page, alert), INVALID
     return _lead_to(id, _("Vos changements sont enregistrés."))
 
 
@@ -175,7 +174,7 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
     except ApiError as error:
         if not error.plans:
             return _refuse(id, error)
-        return _render_alert(read_alert_view(current_user_id(), id), error), _INVALID
+        return _render_alert(read_alert_view(current_user_id(), id), error), INVALID
     return _lead_to(id, _("L’alerte est active.") if enabled else _("L’alerte est en pause."))
 
 
@@ -231,7 +230,7 @@ def report_found(id: UUID) -> ResponseReturnValue:
     zone = describe_alert(alert)["zone"]
     form = read_appointment(zone)
     if form.errors:
-        return _render_found(alert, form), _INVALID
+        return _render_found(alert, form), INVALID
     try:
         found = build_appointment(form.value, zone)
         write_once(close_as_found, current_user_id(), id, found)

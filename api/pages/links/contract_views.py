@@ -10,7 +10,7 @@ from api.auth.mailbox_claims import find_contact
 from api.ground.errors import ApiError
 from api.models.base import autocommit_session, read_once, session
 from api.models.declaration import Declaration, DeclaredBy
-from api.pages.forms import Form
+from api.pages.forms import INVALID, Form
 from api.pages.links.area import use_language_of
 from api.pages.plan.declaration_words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.payments.billing import service as billing
@@ -34,7 +34,7 @@ from configs.ground.signing import (
 )
 from configs.ground.text import choose_page_language
 
-_INVALID, _GONE = 422, 410
+_GONE = 410
 
 
 def find_order(payment_id: UUID) -> OrderState | None:
@@ -72,7 +72,7 @@ def withdraw(token: str) -> ResponseReturnValue:
     if not state.has_account and state.standing is None and not form.typed.get("email"):
         form.add_error("email", "missing")
     if form.errors:
-        return _render_order(state, form, _INVALID)
+        return _render_order(state, form, INVALID)
     author = Author(DeclaredBy.LINK, choose_page_language(read_language()), form.value.name, form.value.email)
     status = 200
     try:
@@ -118,7 +118,7 @@ def cancel(token: str) -> ResponseReturnValue:
     if user_id is None:
         return _render_contract(None, form)
     if form.errors:
-        return _render_contract(find_contract(user_id), form, _INVALID)
+        return _render_contract(find_contract(user_id), form, INVALID)
     author = Author(DeclaredBy.LINK, choose_page_language(read_language()), form.value.name)
     try:
         service.cancel_own(user_id, form.value.choice, author)

@@ -23,7 +23,7 @@ from api.organisations.own_help import (
 from api.organisations.schemas import OwnAddress, TakeOver
 from api.pages.forms import Form, Texts
 from api.pages.links.area import use_language_of
-from api.pages.organisation_words import ALERT_STATES
+from api.pages.organisation_words import ALERT_STATES, Press
 
 _TEXTS: Texts = {
     "number-taken": _l("Un autre compte, ou une autre personne, reçoit déjà ses messages à ce numéro."),
@@ -37,10 +37,6 @@ _TEXTS: Texts = {
 _Act = Callable[[Any], object]
 
 
-class _Nothing(BaseModel):
-    """A press without a field."""
-
-
 def ask_help(token: str) -> str:
     """Show what is kept of a person and what the person can do. Nothing changes by it."""
     return _render(token)
@@ -50,12 +46,12 @@ def change_help(token: str) -> tuple[str, int]:
     """Do what a button of the page is for; a repetition changes nothing."""
     act = request.form.get("do", "")
     acts: dict[str, tuple[type[BaseModel], _Act]] = {
-        "yes": (_Nothing, lambda _: write_once(agree, token)),
-        "no": (_Nothing, lambda _: write_once(stop, token)),
+        "yes": (Press, lambda _: write_once(agree, token)),
+        "no": (Press, lambda _: write_once(stop, token)),
         "alert": (IdPath, lambda form: write_once(agree_to_alert, token, form.id)),
         "address": (OwnAddress, lambda form: write_once(ask_for_account, token, form)),
         "account": (TakeOver, lambda form: take_over(token, form)),
-        "delete": (_Nothing, lambda _: write_once(delete_help, token)),
+        "delete": (Press, lambda _: write_once(delete_help, token)),
     }
     if act not in acts:
         return _render(token), HTTPStatus.OK
@@ -79,5 +75,5 @@ def _render(token: str, form: Form[BaseModel] | None = None, *, done: str = "") 
         form = form if found else None
         use_language_of(found.contact if found else None)
         return render_template(
-            "links/help.html", found=found, form=form or Form(_Nothing), done=done, states=ALERT_STATES
+            "links/help.html", found=found, form=form or Form(Press), done=done, states=ALERT_STATES
         )
