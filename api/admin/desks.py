@@ -29,7 +29,7 @@ class DeskQuery(Body):
     status: DeskStatus | None = None
     paused: bool | None = None
     after: DeskId | None = None
-    limit: int = Field(50, ge=1, le=100)
+    limit: int = Field(30, ge=1, le=100)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Figures as operators see them: deliveries by provider or prefecture, false alarms that users report."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -16,33 +15,36 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow, is_from_check
 from api.models.user import Channel
-from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS
+from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS, find_first_month
 from api.prefectures.delivery_figures import FigureChoice, compute_day, read_days
 from configs.ground.clock import clock
 
-_MOST_DESKS = 100
+_DESKS_AT_ONCE = 35
 MOST_DAYS, MOST_DAYS_BY_PREFECTURE = 31, 7
 _DAY = timedelta(days=1)
 
 
-class FalseAlarmQuery(MomentQuery):
-    """Which page of the false alarms."""
+class AnswersQuery(MomentQuery):
+    """The last `months` of the figures; which page of the false alarms, and after how many desks."""
+
+    months: Annotated[int, Field(ge=1, le=12)] = 3
+    after: Annotated[int, Field(ge=0, le=100_000)] = 0
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-def read_overview(session: Session, first: date) -> tuple[Sequence[Any], int]:
-    """Return counts since the `first` day, a row for each desk, those with the most false alarms first.
-
-    Their columns are desk_id and those of ANSWER_COUNTS; the second value is the number of all such desks.
-    """
+def read_overview(session: Session, wanted: AnswersQuery) -> Found[Any]:
+    """Return a page of counts by desk, those with the most false alarms first: desk_id and those of ANSWER_COUNTS."""
+    first = find_first_month(wanted.months)
     sums = {name: sa.func.sum(getattr(CheckDay, name)).label(name) for name in ANSWER_COUNTS}
     by_desk = sa.select(CheckDay.desk_id, *sums.values()).where(CheckDay.day >= first)
     by_desk = by_desk.group_by(CheckDay.desk_id).having(HAS_ANSWERS)
     worst = by_desk.order_by(sums["nothing_there"].desc(), sums["alerts"].desc(), CheckDay.desk_id)
-    number = sa.select(sa.func.count()).select_from(by_desk.subquery())
-    return session.execute(worst.limit(_MOST_DESKS)).all(), session.scalar(number) or 0
+    found = session.execute(worst.offset(wanted.after).limit(_DESKS_AT_ONCE + 1)).all()
+    desks, more = cut_page(found, _DESKS_AT_ONCE)
+    return Found(desks, wanted.after + _DESKS_AT_ONCE if more else None)
 
 
-def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> Found[Any]:
+def list_false_alarms(session: Session, wanted: AnswersQuery) -> Found[Any]:
     """Return a page of the false alarms that are reported now, without their authors.
 
     Rows have the columns of an answer, detection_id, desk_id and seen_at of its detection, and still_open: whether a

@@ -1,19 +1,18 @@
 """Operators' pages of figures: answers and false alarms, deliveries of slot alerts, activity, money and costs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from markupsafe import Markup
-from pydantic import Field as Bound
 
 from api.admin.access import audited
 from api.admin.activity import FEW, ActivityQuery, Month, MonthCosts, read_costs, read_months, read_steps
 from api.admin.figures import (
     MOST_DAYS,
+    AnswersQuery,
     DeliveryQuery,
-    FalseAlarmQuery,
     list_false_alarms,
     read_figures,
     read_overview,
@@ -40,7 +39,6 @@ from api.pages.area import Access
 from api.pages.context import write_percent
 from api.pages.forms import Form
 from api.pages.words import CHANNEL_NAMES
-from api.prefectures.answer_figures import find_first_month
 from api.prefectures.figure_schemas import compute_rate
 
 _VIA: dict[AnswerVia, str] = {
@@ -59,12 +57,6 @@ _ACTIVITY = (
     "« /?s=mot » ; elle suit les liens et le formulaire, et n’est gardée nulle part. Moins de cinq n’est pas montré. "
     "Un abonnement est parti s’il était payé le mois précédent et ne l’est plus."
 )
-
-
-class AnswersQuery(FalseAlarmQuery):
-    """The last `months` of the figures, and which page of the reports."""
-
-    months: Annotated[int, Bound(ge=1, le=12)] = 3
 
 
 def _show_desk(report: Any) -> Cell:
@@ -108,29 +100,21 @@ _DESKS: tuple[Column[Any], ...] = (
 def list_answers() -> str:
     """Show what people answered: figures by desk, and the newest reports of a page that showed nothing."""
     form = Form.read_query(AnswersQuery)
-    months = form.value.months
+    when = "Ce mois-ci" if form.value.months == 1 else f"{form.value.months} derniers mois"
+    order = f"{when}, les fausses alertes d’abord. Les chiffres sont ajoutés chaque heure."
     with audited("answers.list", "answer") as work:
-        desks, total = read_overview(work.session, find_first_month(months))
+        desks = read_overview(work.session, form.value)
         reports = list_false_alarms(work.session, form.value)
     blocks: list[Block] = [
         Table("Signalements", _REPORTS, reports.items, "Personne n’a signalé de page vide.", _EMPTY_PAGE),
         build_pager(form, "before", reports.next),
         Text(title="Par guichet"),
         Filter(form, [number_field("months", "Mois", 3)]),
-        Text(_describe_months(months, desks, total) if desks else ""),
-        Table("Réponses par guichet", _DESKS, desks, "Aucune réponse n’est comptée dans ce temps."),
+        Text(order if desks.items else ""),
+        Table("Réponses par guichet", _DESKS, desks.items, "Aucune réponse n’est comptée dans ce temps."),
+        build_pager(form, "after", desks.next),
     ]
     return render_page("Réponses et fausses alertes", blocks, _LEAD, form=form)
-
-
-def _describe_months(months: int, desks: Sequence[Any], total: int) -> str:
-    when = "Ce mois-ci" if months == 1 else f"{months} derniers mois"
-    of_all = (
-        f" : {cells.format_cell(len(desks))} guichets de {cells.format_cell(total)}"
-        if total > len(desks)
-        else ""
-    )
-    return f"{when}, les fausses alertes d’abord{of_all}. Les chiffres sont ajoutés chaque heure."
 
 
 _STAGES = {

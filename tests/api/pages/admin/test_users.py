@@ -519,3 +519,16 @@ def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(suppor
     assert "<strong>5</strong>" in page.html
     assert "<strong>75</strong>" in support.get(f"{ANSWERS}?months=12").html
     assert "Ce mois-ci, " in support.get(f"{ANSWERS}?months=1").text
+
+
+def test_a_busy_page_of_answers_is_paged_and_stays_small(support: Browser) -> None:
+    user = factories.add_account()
+    for minutes in range(21):
+        report(user.id, minutes)
+    for number in range(36):
+        count_answers(f"evry-courcouronnes_91/titre-sejour-renouvellement-{number:02}", 1)
+    page = support.get(ANSWERS)
+    assert len(page.html.encode()) < 30_000
+    alarms, desks = (at["href"] for _, at in page.tags if at.get("rel") == "next")
+    assert support.get(alarms).html.count("/admin/detections/") == 1
+    assert support.get(desks).html.count("renouvellement-35") == 2
