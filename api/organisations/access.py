@@ -20,7 +20,9 @@ R = TypeVar("R")
 
 
 @contextmanager
-def as_caller(scope: KeyScope | None = None) -> Iterator[tuple[Session, Caller]]:
+def as_caller(
+    scope: KeyScope | None = None, *, also_stopped: bool = False
+) -> Iterator[tuple[Session, Caller]]:
     """Give a transaction and who acts in it: the signed-in member, or a key that has the scope.
 
     Raises:
@@ -35,7 +37,7 @@ def as_caller(scope: KeyScope | None = None) -> Iterator[tuple[Session, Caller]]
         if key:
             yield s, read_key_caller(s, key, g.request_id)
         else:
-            yield s, read_caller(s, current_user_id(), g.request_id)
+            yield s, read_caller(s, current_user_id(), g.request_id, also_stopped=also_stopped)
 
 
 def by_caller(act: Callable[[Session, Caller, W], R]) -> Callable[[W], R]:

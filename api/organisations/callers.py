@@ -57,8 +57,10 @@ def find_member(session: Session, user_id: UUID) -> Member | None:
     return session.scalars(sa.select(Member).where(Member.user_id == user_id)).one_or_none()
 
 
-def read_caller(session: Session, user_id: UUID, request_id: str | None = None) -> Caller:
-    """Return a user as a member who may act now.
+def read_caller(
+    session: Session, user_id: UUID, request_id: str | None = None, *, also_stopped: bool = False
+) -> Caller:
+    """Return a user as a member who may act now; `also_stopped`: what it owes is paid after its end.
 
     Raises:
         ApiError: 404, a member of no organisation; 403 organisation-ended, or second-factor-needed where the
@@ -69,7 +71,8 @@ def read_caller(session: Session, user_id: UUID, request_id: str | None = None) 
     if found is None:
         raise not_found("organisation: you are a member of none")
     member, organisation, factor_since = found
-    check_alive(organisation)
+    if not also_stopped:
+        check_alive(organisation)
     if organisation.needs_second_factor and factor_since is None:
         detail = "your organisation asks its members for a second factor: set it up by POST /api/auth/totp"
         raise ApiError(403, "second-factor-needed", detail)

@@ -27,6 +27,7 @@ from api.models.organisation import (
     OrganisationEnd,
 )
 from api.models.organisation_access import OrganisationKey, Webhook
+from api.models.payment import Payment, PaymentStatus
 from api.models.user import Channel, Contact, Grant
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
 from api.privacy.deletion import delete_account, lock_account
@@ -34,6 +35,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
 _GRANT_ENDS = "grant_ends"  # a word of the kind `organisation_news`
+_WATCHED = (Alert.user_id == Beneficiary.user_id, Alert.enabled, Alert.closed_at.is_(None), ~Alert.is_free)
 _FOR_OWNERS = (_GRANT_ENDS, "billed", "bill_due", "limit")
 
 
@@ -60,8 +62,7 @@ def place_watched(session: Session, organisation: Organisation) -> set[UUID]:
     A place is free once its person has no such alert any more. Before a limit is set all who have one have a place, so
     that nobody is dropped.
     """
-    watched = (Alert.user_id == Beneficiary.user_id, Alert.enabled, Alert.closed_at.is_(None), ~Alert.is_free)
-    since = sa.select(sa.func.min(Alert.watched_since)).where(*watched).scalar_subquery()
+    since = sa.select(sa.func.min(Alert.watched_since)).where(*_WATCHED).scalar_subquery()
     mine = sa.select(Beneficiary, since).where(Beneficiary.organisation_id == organisation.id)
     session.flush()
     found = session.execute(mine.order_by(since, Beneficiary.reference))
@@ -74,6 +75,13 @@ def place_watched(session: Session, organisation: Organisation) -> set[UUID]:
         person.placed_at = clock()
     session.flush()
     return {each.user_id for each in wanting[max(left, 0) :]}
+
+
+def count_watched(session: Session, organisation: Organisation) -> int:
+    """Return how many people are watched for now: with the grant, and an alert that checks watch."""
+    runs = (Grant.user_id == Beneficiary.user_id, Grant.source == GRANT_SOURCE, Grant.ends_at > clock())
+    mine = sa.select(sa.func.count()).where(Beneficiary.organisation_id == organisation.id)
+    return session.scalars(mine.where(sa.exists().where(*_WATCHED), sa.exists().where(*runs))).one()
 
 
 def find_grant_end(organisation: Organisation) -> datetime:
@@ -234,8 +242,10 @@ def _delete_person(user_id: UUID) -> None:
 
 
 def _list_ended(session: Session) -> list[UUID]:
+    """Return the organisations that are over, without people any more, and with all that they used on an invoice."""
     helped = sa.exists().where(Beneficiary.organisation_id == Organisation.id)
-    is_over = Organisation.ends_at <= clock(), Organisation.ended_at.is_(None), ~helped
+    is_billed = sa.func.coalesce(Organisation.billed_until >= Organisation.ends_at, sa.true())
+    is_over = Organisation.ends_at <= clock(), Organisation.ended_at.is_(None), ~helped, is_billed
     return list(session.scalars(sa.select(Organisation.id).where(*is_over).order_by(Organisation.id)))
 
 
@@ -244,6 +254,9 @@ def _close(organisation_id: UUID) -> None:
         row = s.get_one(Organisation, organisation_id, with_for_update=True)
         if row.ends_at is None or row.ends_at > clock():
             return
+        unpaid = (Payment.organisation_id == row.id, Payment.status == PaymentStatus.PENDING)
+        owes = bool(s.scalar(sa.select(sa.exists().where(*unpaid, Payment.amount_cents > 0))))
         for table in (Member, OrganisationKey, Webhook):
-            s.execute(sa.delete(table).where(table.organisation_id == row.id))
-        row.ended_at = clock()
+            gone = sa.delete(table).where(table.organisation_id == row.id)
+            s.execute(gone.where(Member.role != MemberRole.OWNER) if owes and table is Member else gone)
+        row.ended_at = None if owes else clock()

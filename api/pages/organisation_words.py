@@ -48,6 +48,7 @@ ACTS = {
     "person.add": _l("Inscrite"),
     "person.change": _l("Modifiée"),
     "person.invite": _l("Accord demandé"),
+    "person.contact": _l("Contact confirmé retiré"),
     "person.alert": _l("Alerte"),
     "person.found": _l("Trouvé"),
     "person.show": _l("Consultée"),

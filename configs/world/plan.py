@@ -3,10 +3,11 @@
 from datetime import date
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs.ground.strict_model import IsoDate, Strict
 from configs.ground.strict_yaml import ConfigFileError, check, read_document
@@ -107,6 +108,15 @@ class OrganisationPrices(Strict):
     floor_cents: Annotated[Whole, Field(ge=0)] = 0
     steps: tuple[PriceStep, ...] = ()
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since.day != 1:
+            raise ValueError("since: write the first day of a month")
+        falling = [(0, self.day_cents), *((each.above_days, each.day_cents) for each in self.steps)]
+        if any(a >= c or b <= d for (a, b), (c, d) in pairwise(falling)):
+            raise ValueError("steps: more days, and a lower price, in each one than in the one before")
+        return self
+
 
 def organisation_prices() -> tuple[OrganisationPrices, ...]:
     """Return the prices of organisations, the newest first; none where they have grants alone.
@@ -125,9 +135,12 @@ def _read_prices(path: Path) -> tuple[OrganisationPrices, ...]:
         check(document, OrganisationPrices, each, within=("organisations", at))
         for at, each in enumerate(entries)
     ]
+    found = {each.since: each for each in read if each}
+    if len(found) < len(entries) and not document.problems:
+        document.refuse(("organisations",), "two prices begin on the same day: leave one")
     if document.problems:
         raise ConfigFileError(document.problems)
-    return tuple(sorted((each for each in read if each), key=lambda each: each.since, reverse=True))
+    return tuple(found[since] for since in sorted(found, reverse=True))
 
 
 def find_organisation_prices(day: date) -> OrganisationPrices | None:

@@ -3,6 +3,8 @@
 These are asked whether they agree to messages, told that the help ends, and sent the way to an account.
 """
 
+from datetime import datetime, timedelta
+
 import sqlalchemy as sa
 from babel.numbers import format_currency
 
@@ -43,10 +45,13 @@ def _tell_news(due: DueMessage) -> TemplateContext:
     `what`: opened, grant_ends, ends, abuse, kept, member_ended, webhook_ended; with a `reference` person_taken_over,
     person_deleted; of money billed, bill_due, bill_late (with `cents`), bill_paid, limit (with `share` and `most`).
     """
-    ends = due.params.get("ends")
-    day = write_moment(ends, due.zone, due.language)[0] if ends else ""
     names = ("what", "organisation", "reason", "reference", "share", "most")
     told = {name: str(due.params.get(name, "")) for name in names}
+    day = ""
+    if ends := due.params.get("ends"):
+        is_last = told["what"] in ("opened", "grant_ends")  # a day, which ends at midnight in Paris
+        at = datetime.fromisoformat(ends) - timedelta(microseconds=1 if is_last else 0)
+        day = write_moment(at, HOME if is_last else due.zone, due.language)[0]
     cents = format_currency(due.params.get("cents", 0) / 100, "EUR", locale=due.language)
     page = "organisation/argent" if told["what"] in _MONEY else "organisation"
     links = {"support_email": settings().support_email or "", "url": account_page(page)}
@@ -107,6 +112,10 @@ _OWN = Recipients(_is_own, lambda contact: None if _is_own(contact) else skip_ad
 _UNASKED = Recipients(_is_unasked, lambda contact: None if _is_unasked(contact) else _ANSWERED)
 KINDS = {
     "member_invited": MessageKind(to=ADDRESS, values=_write_invitation),
+    "help_contact_removed": MessageKind(
+        to=ADDRESS,
+        values=lambda due: TemplateContext(due.params | {"support_email": settings().support_email or ""}),
+    ),
     "organisation_news": MessageKind(to=CONFIRMED_MAIL, values=_tell_news),
     "help_invitation": MessageKind(to=_UNASKED, values=_ask, secret=True),
     "help_ends": MessageKind(to=_OWN, values=_tell_end, secret=True),

@@ -251,10 +251,14 @@ def _describe_upgrade(due: DueMessage) -> dict[str, Any]:
 
 
 def _describe_refund(due: DueMessage) -> dict[str, Any]:
-    """Return amount and reason of a refund, and what became of it: `state`, as the template has them."""
+    """Return amount and reason of a refund, and what became of it: `state`, as the template has them.
+
+    `order`: the number of the invoice, where an organisation had paid it.
+    """
     refund = due.session.get_one(Refund, UUID(due.params["refund"]))
-    return {
-        **describe_payment(due, str(refund.payment_id)),
+    paid = describe_payment(due, str(refund.payment_id))
+    return paid | {
+        "order": due.params.get("order", paid["order"]),
         "amount": write_amount(due.params.get("cents", refund.amount_cents), due.language),
         "reason": refund.reason.value,
         "state": due.params.get("state", "succeeded"),

@@ -37,6 +37,7 @@ TEXTS: Texts = {
     **REFUSALS,
     "contract-changed": _l("Le contrat a changé : lisez-le, puis acceptez-le."),
     "bill-paid": _l("Cette facture est déjà payée."),
+    "card-refused": _l("Cette somme ne se paie pas par carte : faites un virement."),
 }
 _PAGE = "organisation_money.show_money"
 area = Area("organisation_money", __name__)
@@ -68,7 +69,7 @@ def accept() -> ResponseReturnValue:
 def pay(id: UUID) -> ResponseReturnValue:
     """Lead to the page at Stripe on which an invoice is paid by card."""
     form = Form.read(Press, TEXTS)
-    with as_caller() as (s, caller):
+    with as_caller(also_stopped=True) as (s, caller):
         find_bill(s, caller, id)
         organisation_id = caller.organisation.id
     if url := form.submit(lambda _wish: pay_by_card(id)):
@@ -80,7 +81,7 @@ def pay(id: UUID) -> ResponseReturnValue:
 @area.page("/organisation/argent/factures/<uuid:id>", Access.PROVEN)
 def send_document(id: UUID) -> ResponseReturnValue:
     """Send the PDF of an invoice or a credit note, with its XML within."""
-    with as_caller() as (s, caller):
+    with as_caller(also_stopped=True) as (s, caller):
         row = find_document(s, caller, id)
     try:
         pdf = read_file(row)
@@ -98,7 +99,7 @@ def _write_hours(hours: int) -> str:
 
 
 def _render(form: Form[MoneySettings] | None = None) -> str:
-    with as_caller() as (s, caller):
+    with as_caller(also_stopped=True) as (s, caller):
         sheet = read_money(s, caller)
     known = {"mostWatched": sheet.row.most_watched, "purchaseOrder": sheet.row.purchase_order}
     return render_template(

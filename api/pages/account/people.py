@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from api.alerts.schemas import FoundAppointment, NewAlert, PrefectureId
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body, FieldError
-from api.models.organisation import MemberRole
+from api.models.organisation import Beneficiary, MemberRole
 from api.organisations.access import as_caller, by_caller
 from api.organisations.callers import Caller, Right
 from api.organisations.members import list_members
@@ -29,7 +29,7 @@ from api.organisations.people import (
 )
 from api.organisations.people_file import COLUMNS, LARGEST_FILE, export_people, import_people
 from api.organisations.person_queries import list_history, list_people, read_person
-from api.organisations.schemas import NewPerson, PeopleFilter, PersonChange
+from api.organisations.schemas import ConsentState, NewPerson, PeopleFilter, PersonChange
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, list_place_options
 from api.pages.cookies import lead_to
@@ -263,10 +263,13 @@ def _render_table(form: Form[NewPerson]) -> str:
 def _render_person(id: UUID, forms: dict[str, Form[Any]]) -> str:
     with as_caller() as (s, caller):
         person, history = read_person(s, caller, id), list_history(s, caller, id)
+        is_asked = s.get_one(Beneficiary, id).invited_at is not None
         helpers = _list_helpers(s, caller)
     known = Form(PersonChange, {name: text or "" for name, text in person.as_json().items()})
     return render_template(
-        "people/person.html", person=person, history=history, helpers=helpers, helps=Right.HELP in caller.rights,
+        "people/person.html", person=person, history=history, helpers=helpers,
+        asks=not is_asked and person.consent not in (ConsentState.NO_CONTACT, ConsentState.STOPPED),
+        helps=Right.HELP in caller.rights,
         change=forms.get("change") or known, wait=forms.get("wait") or Form(_NewWish),
         zone=current_identity().time_zone, places=list_place_options(), languages=MESSAGE_LANGUAGES.items(),
         procedures=[(each.value, text) for each, text in PROCEDURE_NAMES.items()],

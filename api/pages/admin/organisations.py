@@ -102,6 +102,8 @@ def _list_facts(found: WeighedOrganisation) -> list[tuple[Cell, object]]:
         ("Demandée", row.created_at),
         ("Ouverte", row.opened_at),
         ("Offre jusqu’au", row.granted_until),
+        ("Payante depuis", row.billed_since or False),
+        ("Gratuite jusqu’au", row.free_until or False),
         ("Fin", cells.row(_write_end(row), row.end_reason) if row.ends_at else False),
     ]
 

@@ -71,7 +71,7 @@ def create_bill_session(payment_id: UUID, number: str, cents: int, attempt: int)
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata},
     }
-    options: Any = {"idempotency_key": f"bill-{payment_id}-{attempt}"}
+    options: Any = {"idempotency_key": f"bill-{payment_id}-{attempt}-{cents}"}
     return SessionFacts.of(_insist(lambda client: client.v1.checkout.sessions.create(params, options)))
 
 

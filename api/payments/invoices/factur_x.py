@@ -3,6 +3,7 @@
 The library makes both; fields are EN 16931's (`BT-1`: number, …), units UN/ECE's (HUR: hours, C62: one).
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from api.payments.invoices.contents import PARIS, Firm, InvoiceContents, Invoice
 
 _TYPES = {InvoiceKind.INVOICE: "380", InvoiceKind.CREDIT_NOTE: "381"}
 _TRANSFER, _CARD = "30", "48"  # means of payment
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # signs that XML 1.0 cannot hold
 _SIREN = "0002"  # the scheme of its register
 _OF_ALL = {LineKind.STEPS: "BG-20", LineKind.FLOOR: "BG-21"}  # allowances, charges
 _WORDS = {LineKind.PERSON: "Surveillance de créneaux, personne n° {}", LineKind.STEPS: "Remise de volume"}
@@ -62,8 +64,8 @@ def write_xml(row: Invoice, contents: InvoiceContents, firm: Firm) -> bytes:
     last = (contents.ends_at or contents.paid_at) - timedelta(microseconds=1)
     fields: dict[str, Any] = {
         "BT-1": row.number, "BT-2": _find_day(row.issued_at), "BT-3": _TYPES[row.kind], "BT-5": "EUR",
-        "BT-13": firm.purchase_order, "BT-72": _find_day(last), "BT-73": _find_day(contents.starts_at),
-        "BT-74": _find_day(last), "BT-81": _TRANSFER if firm.iban else _CARD,
+        "BT-13": _clean(firm.purchase_order or ""), "BT-72": _find_day(last),
+        "BT-73": _find_day(contents.starts_at), "BT-74": _find_day(last), "BT-81": _TRANSFER if firm.iban else _CARD,
         "BT-84": firm.iban and firm.iban.replace(" ", ""),
         "BG-4": _describe_party(seller.name, seller.address, seller.siren, seller.vat) | taxes,
         "BG-7": _describe_party(firm.name, firm.address, firm.siren, firm.vat),
@@ -99,13 +101,17 @@ def write_xml(row: Invoice, contents: InvoiceContents, firm: Firm) -> bytes:
 def _describe_party(name: str, address: str, siren: str | None, vat: str | None) -> dict[str, Any]:
     country = (vat or "FR")[:2].upper()
     party = {
-        "name": name,
-        "addr_l1": " ".join(address.split()),
+        "name": _clean(name),
+        "addr_l1": _clean(address),
         "country_code": {"EL": "GR"}.get(country, country),
     }
     if siren:
         party |= {"legal_identifier": siren.replace(" ", ""), "legal_identifier_schemeid": _SIREN}
     return party | ({"vat_identifier": vat.replace(" ", "")} if vat else {})
+
+
+def _clean(text: str) -> str:
+    return " ".join(_NO_XML.sub(" ", text).split())
 
 
 def _describe_tax(contents: InvoiceContents) -> tuple[str, str]:

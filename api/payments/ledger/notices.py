@@ -12,6 +12,8 @@ from api.accounts.service import write_to_admins
 from api.alerts.unwatched import Hole
 from api.ground.messages import get_effects, write_message
 from api.models.incident import IncidentReason
+from api.models.invoice import Invoice
+from api.models.organisation import Member, MemberRole
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -90,6 +92,13 @@ def tell_refund(
     debt = f"{payment.id}:{refund.debt_began_at.isoformat()}:{state}"
     subject = refund.id if state in (RefundStatus.SUCCEEDED, TRANSFERRED) else debt
     _write(session, payment.user_id, "refunded", params, f"refunded:{subject}")
+    bill = sa.select(Member.user_id, Invoice.number).join(
+        Payment, Payment.organisation_id == Member.organisation_id
+    )
+    bill = bill.join(Invoice, Invoice.payment_id == Payment.id).where(Payment.id == payment.id)
+    is_owner = Member.role == MemberRole.OWNER
+    for owner, number in session.execute(bill.where(is_owner, Invoice.corrects_id.is_(None))).all():
+        _write(session, owner, "refunded", params | {"order": number}, f"refunded:{subject}:{owner}")
 
 
 def write_end_receipt(

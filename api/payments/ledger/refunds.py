@@ -301,11 +301,14 @@ def _ask_for_transfer(session: Session, payment: Payment, cents: int, failed: Re
 def record_transfer(session: Session, payment: Payment, cents: int, note: str) -> Refund:
     """Write that an operator paid what a locked payment owes by a transfer; refunds that Stripe refused are given up.
 
+    What came by a transfer can go back so without being owed: Stripe never had it.
+
     Raises:
         ApiError: 409 refund-refused, less is owed, or Stripe is being asked for it just now.
     """
     waiting = session.scalars(_select_waiting(payment).where(_UNMADE, Refund.reason.not_in(WISHED))).all()
-    owed = read_balances(session, payment.id).unordered + sum(each.amount_cents for each in waiting)
+    held = read_balances(session, payment.id)
+    owed = held.unordered + sum(each.amount_cents for each in waiting) + max(min(held.bank, held.claims), 0)
     if not 0 < cents <= owed:
         detail = f"{owed} cents of this payment are owed, and Stripe is not asked for them just now"
         raise ApiError(409, "refund-refused", detail)
@@ -313,8 +316,11 @@ def record_transfer(session: Session, payment: Payment, cents: int, note: str) -
         add_command(session, CommandKind.REFUND, each.id)  # its worker takes it out
         _note_failure(session, payment, each, _TRANSFERRED)
     reason, since = _read_debt(_find_debt(session, payment))
-    made = {"note": note, "status": RefundStatus.SUCCEEDED, "settled_at": clock()}
-    refund = _write_row(session, payment, cents, reason, owed_since=since, **made)
+    refund = _write_row(session, payment, cents, reason, owed_since=since, note=note)
+    post_ordered(session, refund, payment.id)
+    refund.status, refund.settled_at = RefundStatus.SUCCEEDED, clock()
+    session.flush()
+    session.refresh(payment)
     post_transferred(session, refund)
     _note_success(session, payment, refund, notices.TRANSFERRED)
     settle_debt(session, payment, f"refund:{refund.id}")

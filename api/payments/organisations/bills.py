@@ -17,7 +17,7 @@ from api.models.base import new_id, read_once
 from api.models.base import session as open_session
 from api.models.organisation import NOTICE_PERIOD, Beneficiary, Organisation
 from api.models.payment import Payment, PaymentStatus
-from api.organisations.ends import apply_grant, tell_end, tell_members
+from api.organisations.ends import apply_grant, count_watched, tell_end, tell_members
 from api.payments.invoices.contents import (
     Firm,
     InvoiceContents,
@@ -146,8 +146,8 @@ def follow_bills(organisation_id: UUID) -> None:
                 late.append(each)
             elif each.due_at and each.due_at <= now + _REMINDED:
                 _tell_sum(s, row, "bill_due", each, each.due_at)
-        if late and row.pauses_at is None and not row.is_stopped(now):
-            _announce_pause(s, row, late)
+        if late and row.pauses_at is None:
+            _tell_late(s, row, late)
         elif row.pauses_at and not late:
             tell_members(s, row, "bill_paid", row.pauses_at.isoformat())
             _tell_people(s, row, "resume", row.pauses_at)
@@ -156,11 +156,13 @@ def follow_bills(organisation_id: UUID) -> None:
         _warn_of_limit(s, row)
 
 
-def _announce_pause(session: Session, row: Organisation, late: Sequence[Payment]) -> None:
+def _tell_late(session: Session, row: Organisation, late: Sequence[Payment]) -> None:
+    """Announce the pause, and tell operators; of an organisation that has stopped these alone."""
     cents, first = sum(each.amount_cents for each in late), late[0].id
-    row.pauses_at = clock() + NOTICE_PERIOD
-    tell_members(session, row, "bill_late", str(first), cents=cents, ends=row.pauses_at.isoformat())
-    _tell_people(session, row, "pause", row.pauses_at)
+    if not row.is_stopped(clock()):
+        row.pauses_at = clock() + NOTICE_PERIOD
+        tell_members(session, row, "bill_late", str(first), cents=cents, ends=row.pauses_at.isoformat())
+        _tell_people(session, row, "pause", row.pauses_at)
     detail = f"organisation {row.id} owes {cents} cents"
     notices.tell_admins(session, "bill_late", detail, key=f"bill:{first}")
 
@@ -176,9 +178,8 @@ def extend_grant(session: Session, row: Organisation) -> None:
 
 
 def _warn_of_limit(session: Session, row: Organisation) -> None:
-    mine = (Beneficiary.organisation_id == row.id, Beneficiary.placed_at.is_not(None))
-    placed, most = session.scalars(sa.select(sa.func.count()).where(*mine)).one(), row.most_watched
-    if most and (reached := next((each for each in _SHARES if 100 * placed >= each * most), None)):
+    watched, most = count_watched(session, row), row.most_watched
+    if most and (reached := next((each for each in _SHARES if 100 * watched >= each * most), None)):
         subject = f"{clock().astimezone(PARIS):%Y-%m}:{most}:{reached}"
         tell_members(session, row, "limit", subject, share=reached, most=most)
 

@@ -15,17 +15,17 @@ from api.ground.schemas import Body
 from api.models.base import read_once, write_once
 from api.models.base import session as open_session
 from api.models.invoice import Invoice
-from api.models.organisation import Beneficiary, Organisation
+from api.models.organisation import Organisation
 from api.models.payment import Payment
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
-from api.organisations.ends import place_watched
+from api.organisations.ends import count_watched, place_watched
 from api.organisations.schemas import Acceptance
 from api.organisations.service import list_versions
 from api.payments.billing.queries import OrderBook, read_order_book
 from api.payments.billing.service import refuse_away
 from api.payments.exchange.checkout_calls import create_bill_session, expire_session, retrieve_session
 from api.payments.exchange.objects import OBJECT_TYPES
-from api.payments.gateway.errors import StripeAway
+from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
 from api.payments.invoices.contents import read_vat_terms
 from api.payments.ledger.book import post_waived, read_balances
@@ -67,7 +67,7 @@ class Money:
     use: Use
     tax: int
     vat_line: str  # in French, which binds
-    watched: int  # people who have one of the places
+    watched: int  # people
     full_month: int  # of so many people as may be watched, with tax
     bills: list[Bill]
 
@@ -87,11 +87,9 @@ def read_money(session: Session, caller: Caller) -> Money:
     since = max(begin_month(today, 0), row.billed_until or begin_month(today, 0))
     use, (percent, vat_line) = read_use(session, row, since, now), read_vat_terms()
     full = price_full_month(row.most_watched or 1, now).net
-    placed = (Beneficiary.organisation_id == row.id, Beneficiary.placed_at.is_not(None))
     return Money(
         row=row, newest_terms=list_versions(TERMS)[0], is_free=is_free(row, now), since=since, use=use,
-        tax=measure_tax(use.net, percent), vat_line=vat_line,
-        watched=session.scalars(sa.select(sa.func.count()).where(*placed)).one(),
+        tax=measure_tax(use.net, percent), vat_line=vat_line, watched=count_watched(session, row),
         full_month=full + measure_tax(full, percent), bills=bills,
     )  # fmt: skip
 
@@ -114,12 +112,14 @@ def accept_terms(session: Session, caller: Caller, wish: Acceptance) -> None:
     """Note that an owner accepts the newest terms for firms: what is used after an operator's grant is paid.
 
     Raises:
-        ApiError: 403; 409 contract-changed, not-opened.
+        ApiError: 403; 404, it would pay nothing; 409 contract-changed, not-opened.
     """
     caller.require(Right.MANAGE)
     if wish.version != list_versions(TERMS)[0]:
         raise ApiError(409, "contract-changed", "the terms have changed: read them first")
     row, now = lock_organisation(session, caller), clock()
+    if find_organisation_prices(now.astimezone(PARIS).date()) is None:
+        raise not_found("bill: organisations pay nothing")
     if row.granted_until is None:
         raise ApiError(409, "not-opened", "an operator opens the organisation first")
     if row.billed_since is None:
@@ -170,7 +170,8 @@ def pay_by_card(payment_id: UUID) -> str | None:
     """Return the address of the page at Stripe on which a bill is paid; None where it is paid. No transaction is open.
 
     Raises:
-        ApiError: 409 bill-paid, nothing is due; 503 with Retry-After, Stripe does not answer.
+        ApiError: 409 bill-paid, nothing is due; 409 card-refused, as of less than 50 cents; 503 with Retry-After,
+            Stripe does not answer.
     """
     sessions = read_once(_list_sessions, payment_id)
     number, cents = read_once(_read_due, payment_id)
@@ -180,6 +181,8 @@ def pay_by_card(payment_id: UUID) -> str | None:
             page = create_bill_session(payment_id, number, cents, len(sessions))
     except StripeAway as error:
         raise refuse_away(error) from error
+    except StripeRefused as error:
+        raise ApiError(409, "card-refused", f"Stripe refuses it: {error}; pay by transfer") from error
     _apply(page)  # a page that was paid is news; of another one the id
     if (
         page.status == "open" and read_once(read_balances, payment_id).due != cents

@@ -75,7 +75,7 @@ def price_hours(prices: OrganisationPrices | None, paid: Mapping[int, int], free
         if paid.get(each, 0) + free.get(each, 0)
     ]
     total, price, lowered = sum(each.hours for each in people), day_cents, 0
-    for step in sorted(prices.steps if prices else (), key=lambda each: each.above_days):
+    for step in prices.steps if prices else ():
         lowered += max(total - step.above_days * HOURS, 0) * (price - step.day_cents)
         price = step.day_cents
     steps, least = _divide(lowered), prices.floor_cents if prices and total else 0

@@ -349,4 +349,5 @@ def test_members_are_told_once_that_the_grant_ends(camille: Person, frozen: time
     frozen.shift(2 * DAY)
     for _ in range(2):
         jobs.end_organisations()
-    assert one(Notification, Notification.kind == "organisation_news").params["what"] == "grant_ends"
+    told = one(Notification, Notification.kind == "organisation_news")
+    assert told.params["what"] == "grant_ends"

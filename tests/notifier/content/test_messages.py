@@ -148,6 +148,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
     "organisation_asked": {"organisation": "0190"},
     "member_invited": {"by": "robin@example.org", "organisation": "Accueil 93", "ends": "10 décembre 2026",
         "url": "http://localhost:3000/organisation"},
+    "help_contact_removed": {"organisation": "Accueil 93", "support_email": "aide@example.org"},
     "help_invitation": {"organisation": "Accueil 93", "url": "http://localhost:4000/l/help.abc"},
     "help_ends": {"organisation": "Accueil 93", "url": "http://localhost:4000/l/help.abc", "is_abuse": False, "pause": False, "resume": False,
         "ends": "10 décembre 2026"},

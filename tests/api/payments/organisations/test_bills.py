@@ -9,18 +9,21 @@ import pytest
 from flask import Flask
 
 from api.alerts.unwatched import begin_day, list_hours, locate
+from api.ground.errors import ApiError
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.notification import Notification
-from api.models.organisation import Beneficiary, Organisation, WatchedDay
-from api.models.payment import Payment
+from api.models.organisation import Beneficiary, Member, Organisation, WatchedDay
+from api.models.payment import Payment, RefundReason
 from api.models.user import Grant, User
 from api.organisations.ends import end_by_owner
 from api.organisations.schemas import Acceptance
 from api.organisations.service import list_versions
 from api.payments.exchange.book_checks import find_book_faults
+from api.payments.ledger.payment_events import lock_payment
+from api.payments.ledger.refunds import plan_refund, record_transfer
 from api.payments.organisations.bills import bill_organisations
 from api.payments.organisations.service import (
     TERMS,
@@ -31,9 +34,10 @@ from api.payments.organisations.service import (
 )
 from configs.ground.clock import clock
 from configs.world.plan import OrganisationPrices
-from tests.api.payments.organisations.house import House, check_desk, open_house, write_prices
+from tests.api.payments.organisations.house import PAGE, House, check_desk, open_house, write_prices
 from tests.api.payments.shop import Shop
-from tests.factories import add_alert, add_beneficiary, change, one, rows
+from tests.clients import Browser
+from tests.factories import add_account, add_alert, add_beneficiary, add_organisation, change, one, rows
 
 pytestmark = pytest.mark.months
 PRICES = "organisations: [{since: 2026-11-01, day_cents: 2400}]"  # an hour is a Euro
@@ -89,17 +93,43 @@ def test_days_of_paris_have_23_to_25_hours(day: str, hours: int) -> None:
 
 
 def test_an_organisation_that_ends_in_a_month_pays_up_to_that_hour_and_its_people_stay_without_a_name(
-    house: House,
+    house: House, settings_env: Callable[..., None]
 ) -> None:
+    settings_env(SUPPORT_EMAIL="aide@example.org")
     check_desk(30)
     house.pass_days(1)
     house.act(end_by_owner)
     house.pass_days(15, step=1)
     ends = datetime(2026, 12, 5, 9, tzinfo=UTC)
     assert list_bills() == [(25400, EDGE), (10600, ends)]
-    assert (rows(Beneficiary), one(Organisation).ended_at is not None) == ([], True)
+    assert rows(Beneficiary) == []
     assert {each.reference for each in rows(WatchedDay)} == {1}
-    assert one(Invoice, Invoice.amount_cents == 10600).contents["firm"]["name"] == "Accueil 93"
+    last = one(Invoice, Invoice.amount_cents == 10600)
+    assert last.contents["firm"]["name"] == "Accueil 93"
+    # Its owners are members until they have paid, and operators hear of what is late.
+    house.pass_days(40, step=10)
+    assert list_told()[-1] == "bill_due"
+    assert one(Notification, Notification.kind == "payment_trouble").params["trouble"] == "bill_late"
+    assert last.number in house.browse().page.text
+    for each in rows(Invoice):
+        record_received(each.number, each.amount_cents)
+    jobs.end_organisations()
+    assert (rows(Member), one(Organisation).ended_at) == ([], clock())
+
+
+def test_an_organisation_stays_until_all_that_it_used_is_on_an_invoice(
+    house: House, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    check_desk(30)
+    house.pass_days(9)
+    house.act(end_by_owner)
+    write_prices(tmp_path / "wrong", settings_env, "organisations: [{since: 2026-11-02, day_cents: 1}]")
+    house.shop.pass_time(days=15)
+    assert jobs.end_organisations()["failed"]
+    assert one(Organisation).ended_at is None
+    write_prices(tmp_path, settings_env, PRICES)
+    jobs.end_organisations()
+    assert len(list_bills()) == 2
 
 
 def test_a_coupon_makes_hours_free_and_is_taken_back_from_tomorrow_on(house: House) -> None:
@@ -120,6 +150,7 @@ def test_a_person_who_waits_for_a_place_costs_nothing_and_nobody_is_dropped(hous
     assert len(rows(Grant, Grant.ends_at > clock())) == 2
     third = house.add_people(1)[0]
     assert not rows(Grant, Grant.user_id == third)
+    assert "maintenant : 2." in house.browse().page.text
     house.pass_days(2)
     assert {each.reference for each in rows(WatchedDay)} == {1, 2}
     assert list_told().count("limit") == 1
@@ -185,11 +216,73 @@ def test_without_prices_nothing_is_shown_measured_or_billed(
     browser = house.browse()
     assert browser.response.status_code == 404
     assert "argent" not in browser.get("/organisation").html
+    with pytest.raises(ApiError, match="pay nothing"):
+        house.act(lambda s, caller: accept_terms(s, caller, Acceptance(version=list_versions(TERMS)[0])))
 
 
-def test_prices_are_read_strictly() -> None:
-    with pytest.raises(ValueError, match="day_cents"):
-        OrganisationPrices.model_validate({"since": "2026-12-01", "day_cents": 0})
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"day_cents": 0}, "day_cents"),
+        ({"since": "2026-12-15"}, "first day"),
+        ({"steps": [{"above_days": 9, "day_cents": 60}]}, "lower price"),
+        ({"steps": [{"above_days": 9, "day_cents": 40}, {"above_days": 9, "day_cents": 30}]}, "more days"),
+    ],
+)
+def test_prices_are_read_strictly(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        OrganisationPrices.model_validate({"since": "2026-12-01", "day_cents": 50} | wrong)
+
+
+def test_less_than_stripe_takes_is_paid_by_transfer(
+    house: House, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    write_prices(tmp_path / "low", settings_env, "organisations: [{since: 2026-11-01, day_cents: 1}]")
+    check_desk(20)
+    house.pass_days(11)
+    browser = house.browse()
+    browser.send("/carte")
+    assert "faites un virement" in browser.get(PAGE).text
+
+
+@pytest.mark.parametrize("by_transfer", [False, True])
+def test_what_goes_back_of_a_bill_is_told_to_owners_and_has_its_credit_note(
+    house: House, *, by_transfer: bool
+) -> None:
+    check_desk(20)
+    house.pass_days(11)
+    invoice = one(Invoice)
+    if by_transfer:
+        record_received(invoice.number, 25400)
+        with session() as s:
+            record_transfer(s, lock_payment(s, invoice.payment_id), 1000, "VIR 1")
+    else:
+        house.pay(house.browse())
+        with session() as s:
+            plan_refund(s, lock_payment(s, invoice.payment_id), 1000, RefundReason.OPERATOR)
+        house.shop.deliver()
+        house.shop.deliver()
+    jobs.issue_invoices()
+    assert one(Invoice, Invoice.kind == InvoiceKind.CREDIT_NOTE).amount_cents == 1000
+    told = one(Notification, Notification.kind == "refunded", Notification.channel == "email")
+    assert (told.user_id, told.params["order"]) == (house.owner, invoice.number)
+    with session() as s:
+        assert find_book_faults(s, clock()) == []
+
+
+@pytest.mark.parametrize("role", ["caseworker", "viewer"])
+def test_money_is_for_owners_of_the_house_that_owes_it(house: House, role: str) -> None:
+    check_desk(20)
+    house.pass_days(11)
+    invoice, other = one(Invoice), add_account("other@example.org").id
+    add_organisation(other)
+    browser = Browser(house.app)
+    browser.give_login(other)
+    document = f"{PAGE}/factures/{invoice.id}"
+    assert browser.client.get(document).status_code == 404
+    change(Member, Member.user_id == house.owner, role=role)
+    browser.give_login(house.owner)
+    assert [browser.client.get(each).status_code for each in (PAGE, document)] == [403, 403]
 
 
 def test_people_at_desks_of_what_people_report_cost_nothing(house: House) -> None:

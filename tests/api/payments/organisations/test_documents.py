@@ -45,8 +45,8 @@ def make_document(percent: int, *lines: InvoiceLine, is_credit_note: bool = Fals
             email="aide@example.org", vat=vat,
         ),
         firm=Firm(
-            name="Accueil 93 & amis", address="1 rue de la Paix, 93000 Bobigny", siren="732829320", vat=None,
-            purchase_order="BC 12", day_cents=50, due_at=None if is_credit_note else AT + timedelta(days=30),
+            name="Accueil 93 & \x0b<amis>", address="1 rue de la Paix\n93000 Bobigny\ufffe", siren="732829320", vat=None,
+            purchase_order="BC 12 ]]> \x1b", day_cents=50, due_at=None if is_credit_note else AT + timedelta(days=30),
             iban=None if is_credit_note else "FR76 3000 6000 0112 3456 7890 189",
         ),
         corrects=CorrectedInvoice(number="F2027-000001", issued_at=AT) if is_credit_note else None,
