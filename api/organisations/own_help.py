@@ -25,6 +25,7 @@ from api.models.contact_lookup import claim_address
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
 from api.models.organisation_access import WebhookEvent
 from api.models.user import Channel, Contact, ContactState, Role, User
+from api.organisations.contact_power import has_power
 from api.organisations.ends import set_grant_end
 from api.organisations.person_queries import describe_person
 from api.organisations.schemas import OwnAddress, PersonAnswer, TakeOver
@@ -192,16 +193,15 @@ def _find(session: Session, token: str) -> OwnHelp:
 
 
 def _check_confirmed(session: Session, found: OwnHelp, token: str) -> None:
-    """Refuse the link of another contact than the one confirmed first: a member may have added it since.
+    """Refuse the link of a contact without power.
 
-    A link to an address that the person chose by the link of that contact is as good as its own.
+    A link to an address that the person chose by the link of the contact that has it is as good as its own.
     """
-    mine = sa.select(Contact.id).where(Contact.user_id == found.user.id, Contact.verified_at.is_not(None))
-    first = session.scalar(mine.order_by(Contact.verified_at, Contact.id).limit(1))
-    if first not in (None, found.contact.id) and not read_token(ShowHelp, token).chosen:
-        raise ApiError(
-            409, "address-confirmed", "use the link in a message to the contact that you confirmed"
+    if not (has_power(session, found.contact) or read_token(ShowHelp, token).chosen):
+        detail = (
+            "use the link in a message to the contact that you confirmed first; of one removed, wait 14 days"
         )
+        raise ApiError(409, "address-confirmed", detail)
 
 
 def _check_mail(session: Session, found: OwnHelp, token: str) -> str:

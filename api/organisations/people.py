@@ -16,12 +16,13 @@ from api.alerts.answer_matches import find_matches_of_alert
 from api.alerts.answers import store_answers
 from api.alerts.appointments import close_as_found
 from api.alerts.health_consent import list_revealing
+from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import FoundAppointment, NewAlert, Voice
 from api.alerts.service import add_unchecked, create_alert, delete_alert, get_owned, switch_alert, take_wish
 from api.alerts.wishes import resolve_wish
 from api.ground.errors import ApiError, invalid, not_found
 from api.ground.limit_counters import hit_limit
-from api.ground.messages import write_message
+from api.ground.messages import write_message, write_to_address
 from api.ground.schemas import FieldError
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia
@@ -30,6 +31,7 @@ from api.models.contact_lookup import hash_address, lock_messages
 from api.models.organisation import NOTICE_PERIOD, Beneficiary, Member, MemberRole, Organisation, Told
 from api.models.user import NO_ACCOUNT, Channel, Contact, Role, User
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
+from api.organisations.contact_power import POWER_TAKEN, find_first_confirmed
 from api.organisations.ends import apply_grant, build_grant, find_grant_end, has_contact, tell_end
 from api.organisations.schemas import NewPerson, PersonChange
 from api.organisations.service import WAITING, count_people, list_versions, organisation_people
@@ -138,7 +140,7 @@ def change_person(session: Session, caller: Caller, person_id: UUID, wish: Perso
     session.refresh(person, with_for_update=True)
     for name, channel in _FIELDS.items():
         if name in given:
-            _set_contact(session, person, channel, getattr(wish, name))
+            _set_contact(session, caller, person, channel, getattr(wish, name))
     if "label" in given:
         person.label = wish.label
     if wish.caseworker_id:
@@ -150,21 +152,44 @@ def change_person(session: Session, caller: Caller, person_id: UUID, wish: Perso
     session.flush()
 
 
-def _set_contact(session: Session, person: Beneficiary, channel: Channel, address: str | None) -> None:
+def _set_contact(
+    session: Session, caller: Caller, person: Beneficiary, channel: Channel, address: str | None
+) -> None:
     """Give a person another address on a channel, or none; the agreement was to the former address."""
     mine = sa.select(Contact).where(Contact.user_id == person.user_id, Contact.channel == channel)
     former = session.scalars(mine.with_for_update()).one_or_none()
     if former is not None and former.address == address:
         return
     if former is not None:
+        if former.id == find_first_confirmed(session, person.user_id):
+            _take_power(session, caller, person, former)
         session.delete(former)
         session.flush()
     if address:
         session.add(Contact(user_id=person.user_id, channel=channel, address=address))
+        person.invited_at = None
     session.flush()
     agreed = sa.exists().where(Contact.user_id == person.user_id, Contact.verified_at.is_not(None))
     if not session.scalar(sa.select(agreed)):
         person.consented_at = None
+
+
+def _take_power(session: Session, caller: Caller, person: Beneficiary, contact: Contact) -> None:
+    """Have the person's consents fall with the contact that gave them, tell a mailbox so, and note when it was.
+
+    The one who reads the next contact may be another one: it has the power after NOTICE_PERIOD (`has_power`).
+    """
+    for alert in session.scalars(sa.select(Alert).where(Alert.user_id == person.user_id)).all():
+        if alert.consented_at and alert.closed_at is None:
+            switch_alert(session, person.user_id, alert.id, enabled=False)
+            _await_consent(alert)
+            erase_health_texts(session, person.user_id)
+    note_act(session, caller, POWER_TAKEN, "person", person.user_id)
+    if contact.channel is Channel.EMAIL:
+        language = session.get_one(User, person.user_id).language
+        params = {"organisation": caller.organisation.name if caller.organisation.opened_at else ""}
+        key = f"help_contact_removed:{contact.id}"
+        write_to_address(session, contact.address, "help_contact_removed", params, key, language=language)
 
 
 def _check_caseworker(session: Session, caller: Caller, member_id: UUID | None) -> UUID | None:

@@ -28,7 +28,10 @@ from api.pages.organisation_words import ALERT_STATES, Press
 _TEXTS: Texts = {
     "number-taken": _l("Un autre compte, ou une autre personne, reçoit déjà ses messages à ce numéro."),
     "address-taken": _l("Cette adresse a déjà un compte : choisissez-en une autre, ou faites tout effacer."),
-    "address-confirmed": _l("Utilisez le lien d’un message reçu à l’adresse que vous avez confirmée."),
+    "address-confirmed": _l(
+        "Utilisez le lien d’un message reçu au contact que vous avez confirmé. "
+        "S’il vient d’être retiré, attendez 14 jours."
+    ),
     "address-needed": _l("Écrivez d’abord votre adresse : le lien qu’elle reçoit crée le compte."),
     "too-many-requests": _l("Trop de messages aujourd’hui : essayez demain."),
 }

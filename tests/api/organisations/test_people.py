@@ -274,6 +274,31 @@ def test_where_a_contact_is_confirmed_the_link_of_another_one_takes_nothing_over
     assert one(User, User.id == fatou).email == MAIL
 
 
+def test_who_removes_the_contact_that_was_confirmed_has_neither_its_consents_nor_its_power(
+    camille: Person, frozen: time_machine.Traveller, settings_env: Callable[..., None], tmp_path: Path
+) -> None:
+    reveal_health(tmp_path, settings_env)
+    fatou = enter(camille, email=MAIL)
+    alert = wait_for(camille, fatou)
+    by_link(agree, link(fatou))
+    by_link(agree_to_alert, link(fatou), alert)
+    frozen.shift(timedelta(days=1))
+    act(camille, partial(change_by, fatou, PersonChange(email="caseworker@example.org")))
+    assert see(camille, fatou).alerts[0].state is AlertState.NEEDS_CONSENT
+    assert one(Notification, Notification.kind == "help_contact_removed").address == MAIL
+    assert see(camille, fatou).consent is ConsentState.NOT_ASKED
+    by_link(agree, link(fatou))
+    for do in (
+        lambda: take_over(link(fatou), TakeOver(password=PASSWORD)),
+        lambda: by_link(agree_to_alert, link(fatou), alert),
+    ):
+        with pytest.raises(ApiError, match="14 days"):
+            do()
+    frozen.shift(timedelta(days=14))
+    by_link(agree_to_alert, link(fatou), alert)
+    assert see(camille, fatou).alerts[0].state is AlertState.WAITING
+
+
 def test_an_address_that_has_an_account_takes_nothing_over(camille: Person) -> None:
     fatou = enter(camille, email=camille.email)
     with pytest.raises(ApiError) as refused:
