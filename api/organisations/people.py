@@ -15,8 +15,7 @@ from api.accounts.queries import lock_user
 from api.alerts.answer_matches import find_matches_of_alert
 from api.alerts.answers import store_answers
 from api.alerts.appointments import close_as_found
-from api.alerts.health_consent import list_revealing
-from api.alerts.health_texts import erase_health_texts
+from api.alerts.health_consent import erase_health_texts, list_revealing
 from api.alerts.schemas import FoundAppointment, NewAlert, Voice
 from api.alerts.service import add_unchecked, create_alert, delete_alert, get_owned, switch_alert, take_wish
 from api.alerts.wishes import resolve_wish

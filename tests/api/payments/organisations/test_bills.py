@@ -123,11 +123,13 @@ def test_an_organisation_stays_until_all_that_it_used_is_on_an_invoice(
     check_desk(30)
     house.pass_days(9)
     house.act(end_by_owner)
-    write_prices(tmp_path / "wrong", settings_env, "organisations: [{since: 2026-11-02, day_cents: 1}]")
+    settings_env(
+        PLANS_FILE=write_prices(tmp_path / "wrong", "organisations: [{since: 2026-11-02, day_cents: 1}]")
+    )
     house.shop.pass_time(days=15)
     assert jobs.end_organisations()["failed"]
     assert one(Organisation).ended_at is None
-    write_prices(tmp_path, settings_env, PRICES)
+    settings_env(PLANS_FILE=write_prices(tmp_path, PRICES))
     jobs.end_organisations()
     assert len(list_bills()) == 2
 
@@ -237,7 +239,9 @@ def test_prices_are_read_strictly(wrong: dict[str, object], said: str) -> None:
 def test_less_than_stripe_takes_is_paid_by_transfer(
     house: House, tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:
-    write_prices(tmp_path / "low", settings_env, "organisations: [{since: 2026-11-01, day_cents: 1}]")
+    settings_env(
+        PLANS_FILE=write_prices(tmp_path / "low", "organisations: [{since: 2026-11-01, day_cents: 1}]")
+    )
     check_desk(20)
     house.pass_days(11)
     browser = house.browse()
