@@ -29,6 +29,8 @@ from api.accounts.schemas import RegistrationForm
 from api.accounts.service import add_user
 from api.auth.service import confirm_first
 from api.ground.errors import ApiError
+from api.ground.messages import write_message
+from api.models.base import new_id
 from api.models.login import Identity
 from api.models.user import User
 from configs.ground.addresses import email_address, is_loopback
@@ -201,18 +203,26 @@ def find_user(session: Session, answer: ProviderAnswer, language: str) -> User:
     if contact.verified_at is None:
         confirm_first(session, user, contact, None, None)
         user.language = language
-    elif user.password_hash is not None:
+        _keep_identity(session, user.id, answer)
+        return user
+    if user.password_hash is not None:
         raise ApiError(409, "password-needed", "sign in by the password, then link the provider")
     link_provider(session, user.id, answer)
     return user
 
 
 def link_provider(session: Session, user_id: UUID, answer: ProviderAnswer) -> None:
-    """Link an account to who signed in at the provider, in place of an earlier link of it.
+    """Link an account to who signed in at the provider, in place of an earlier link of it, and tell its owner.
 
     Raises:
         ApiError: 409 linked-elsewhere; roll back then.
     """
+    _keep_identity(session, user_id, answer)
+    params = {"changed": "provider", "shown": settings().oidc_name}
+    write_message(session, user_id, "address_changed", params, f"provider-linked:{new_id()}")
+
+
+def _keep_identity(session: Session, user_id: UUID, answer: ProviderAnswer) -> None:
     unlink_provider(session, user_id)
     session.add(Identity(user_id=user_id, issuer=answer.issuer, subject=answer.subject, created_at=clock()))
     try:

@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 from api.auth.service import reset_by_token
 from api.models.base import session
 from api.models.login import EndedBecause, Identity, Login
+from api.models.notification import Notification
 from api.models.user import Contact, Role, User
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
@@ -111,6 +112,7 @@ def test_a_new_person_has_a_confirmed_account_without_a_password(
     assert "Nouvelle alerte" in come_back(browser, provider, "42", start=where)
     assert (one(User).email, one(User).password_hash) == (EMAIL, None)
     assert one(Contact).verified_at is not None
+    assert [each.kind for each in rows(Notification)] == ["welcome"]
     assert (one(Identity).issuer, one(Identity).subject) == (provider.issuer, "42")
     # It is known by its id, whatever its address is later.
     provider.know("42", email="other@example.org")
@@ -142,6 +144,8 @@ def test_an_account_with_a_password_is_linked_by_who_gave_it_only(
     assert "/prove" in browser.response.headers["Location"]
     browser.give_login(user.id)
     assert "C’est lié" in come_back(browser, provider, "42", start="/securite/fournisseur")
+    told = one(Notification, Notification.kind == "address_changed").params
+    assert told == {"changed": "provider", "shown": "Essai"}
     # From now on it signs in, and is no proof of the password.
     other = Browser(browser.client.application)
     assert "Mes alertes" in come_back(other, provider, "42")

@@ -148,12 +148,14 @@ def test_the_old_address_is_told_of_the_new_one(sandbox: "Running") -> None:
     assert "n…@example.org" in mail.text
 
 
-def test_a_new_number_is_told_by_mail(sandbox: "Running") -> None:
+def test_a_new_number_or_sign_in_is_told_by_mail(sandbox: "Running") -> None:
     who = world.person(channels=[Channel.EMAIL, Channel.SMS])
-    delivery.deliver(tell(who, "address_changed", changed="phone", shown="…99"))
-    (mail,) = sandbox.messages()
-    assert (mail.channel, mail.to) == ("email", world.ADDRESSES[Channel.EMAIL])
-    assert "numéro de téléphone" in (mail.subject or "")
+    for changed, shown in {"phone": "…99", "provider": "Essai"}.items():
+        delivery.deliver(tell(who, "address_changed", changed=changed, shown=shown))
+    number, sign_in = sandbox.messages()
+    assert (number.channel, number.to) == ("email", world.ADDRESSES[Channel.EMAIL])
+    assert "numéro de téléphone" in (number.subject or "")
+    assert "se connecter à votre compte RDVPriority avec Essai" in sign_in.text
 
 
 def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running") -> None:
