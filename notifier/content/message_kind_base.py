@@ -282,6 +282,7 @@ class DueMessage:
     row: ClaimedRow
     contact: Contact
     now: datetime
+    is_beside: bool = False  # its texts stand around the French one, which binds
 
     @property
     def params(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ _HEADER = re.compile(r"^=== (.+)\n", re.MULTILINE)
 # https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 _CONTROLS = re.compile(r"[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
-FALLBACK = FRENCH
+FALLBACK, _ENGLISH = FRENCH, "en"
 _MAIL, _CHAT, _PUSH, _NOTICE, _TITLE = "email", "telegram", "push", "notice", "title"
 _BRAND = " – RDVPriority"  # the end of many subjects; the app says it elsewhere
 _LONGEST_TITLE, _LONGEST_BODY = 300, 4000  # characters
@@ -311,7 +311,7 @@ class _KindTexts:
     def fill_body(self, *, escaping: bool = False) -> str:
         """Return the part `email`, below a summary for a reader whose language it does not have."""
         body, reader = self.fill(_MAIL, escaping=escaping), self.values.get(SUMMARY)
-        if not reader or f"{SUMMARY}/{reader['language']}/{self.kind}" not in read_parts():
+        if not reader:
             return body
         marks = read_marks(reader["language"], escaping=escaping)
         lead, text = (
@@ -320,10 +320,19 @@ class _KindTexts:
         )
         return f"{marks[SUMMARY](Markup(lead), Markup(text))}\n\n{body}"  # noqa: S704 -- rendered by us
 
+    def fill_english(self, *, escaping: bool = False) -> str:
+        """Return the English mail that such a reader has below the French one."""
+        if SUMMARY not in self.values:
+            return ""
+        texts = _KindTexts(self.kind, _ENGLISH, self.values[SUMMARY][_ENGLISH])
+        title, body = (texts.fill(each, escaping=escaping) for each in (_TITLE, _MAIL))
+        heading = read_marks(_ENGLISH, escaping=escaping)["heading"]
+        return f"{heading(Markup(title))}\n\n{body}"  # noqa: S704 -- rendered by us
+
     def write_mail(self) -> tuple[str, str]:
         """Return a mail's text and page, of the same parts."""
         title, body, foot = self.fill(_TITLE), self.fill_body(), self.fill("foot")
-        text = self._lay_out("email.txt", title=title, body=body, foot=foot)
+        text = self._lay_out("email.txt", title=title, body=body, english=self.fill_english(), foot=foot)
         title, preview, foot = (self.fill(each, escaping=True) for each in (_TITLE, "preview", "foot"))
         body = self.fill_body(escaping=True)
         page = self._lay_out(
@@ -331,6 +340,7 @@ class _KindTexts:
             title=_write(title, self.language),
             preview=_write(preview, self.language),
             body=split_blocks(body, self.language),
+            english=split_blocks(self.fill_english(escaping=True), _ENGLISH),
             foot=split_blocks(foot, self.language),
         )
         return _PARAGRAPHS.sub("\n\n", text).strip(), page
@@ -427,9 +437,18 @@ class NoticeText(NamedTuple):
 def render_notice(kind: str, language: str, values: Mapping[str, Any]) -> NoticeText:
     """Return the notice of a kind in a language that it has: the subject of its mails, and its part `notice`.
 
+    A reader whose language it does not have gets the English one beside it, as pages show it.
+
     Raises:
         jinja2.UndefinedError: a text needs a value that is missing.
     """
     texts = _KindTexts(kind, language, values)
     title, body = texts.write_subject(_MAIL), texts.fill(_NOTICE)
+    if SUMMARY in values:
+        _, *english = render_notice(kind, _ENGLISH, values[SUMMARY][_ENGLISH])
+        title, body = map(_put_beside, (title.removesuffix(_BRAND), body), english)
     return NoticeText(language, title.removesuffix(_BRAND)[:_LONGEST_TITLE], body[:_LONGEST_BODY])
+
+
+def _put_beside(french: str, english: str) -> str:
+    return f"{_FIRST_STRONG_ISOLATE}{french} · {english}{_POP_ISOLATE}"

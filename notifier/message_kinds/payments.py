@@ -60,7 +60,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
     account_page,
 )
-from notifier.content.messages import SUMMARY, languages_of
+from notifier.content.messages import SUMMARY, find_part
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"
@@ -102,12 +102,15 @@ def _fill(describe: Describe, sign_url: SignUrl | None, due: DueMessage) -> Temp
 
 
 def _summarize(due: DueMessage, user_id: UUID | None, write: Describe) -> dict[str, Any]:
-    """Return the values of a summary in the language of the reader, where that has summaries."""
+    """Return the values of what stands around a French text: of a summary in its reader's language, and in English."""
     reader = due.session.get(User, user_id, options=[load_only(User.language)]) if user_id else None
-    if reader is None or reader.language not in languages_of(SUMMARY):
+    if reader is None or not find_part(SUMMARY, reader.language, due.row.kind):
         return {}
-    in_own = replace(due, row=replace(due.row, language=reader.language))
-    return {SUMMARY: write(in_own) | {"language": reader.language}}
+    own, english = (
+        write(replace(due, row=replace(due.row, language=each), is_beside=True))
+        for each in (reader.language, "en")
+    )
+    return {SUMMARY: own | {"language": reader.language, "en": english}}
 
 
 def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
@@ -329,12 +332,13 @@ def _describe_order(due: DueMessage) -> dict[str, Any]:
     ordered = payment.paid_at or payment.created_at
     starts = min((each.starts_at for each in grants), default=ordered)
     ends = max((each.ends_at for each in grants), default=starts)
-    names = name_seller(due.language if due.language in LANGUAGES else BINDING)
+    spoken = due.language if due.language in LANGUAGES else BINDING
+    names = name_seller(spoken)
     cancel_url = write_link(CancelOrder(payment.id)) if payment.subscription_id else ""
     price = due.params.get("price", plan(payment.plan).price_cents)
     version = payment.terms_version or find_newest_version()
     # The terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds.
-    shown = dict.fromkeys([due.language, BINDING]) if due.language in LANGUAGES else [BINDING]
+    shown = [spoken] if due.is_beside else dict.fromkeys([spoken, BINDING])
     return {
         "full_price": write_amount(price, due.language),
         "cancel_url": cancel_url,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from api.jobs import schedule as jobs
 from api.models.base import session
+from api.models.notice import Notice
 from api.models.notification import Notification
 from api.models.payment import Payment, PlanCredit
 from api.models.user import Channel, Contact, ContactState, User
@@ -85,7 +86,7 @@ def _render(kind: str, language: str) -> str:
         assert isinstance(context, TemplateContext), context
         made = render(kind, "email", language, context)
         s.rollback()
-    text = re.sub(r"(?s)\n# (Conditions|Terms).*\n--\n", "\n[the terms]\n\n--\n", made.text)
+    text = re.sub(r"(?s)\n# (Conditions|Terms).*?\n(--|———)\n", r"\n[the terms]\n\n\2\n", made.text)
     text = text.replace(f"version {find_newest_version()}", "version [newest]")
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", "[id]", text)
     text = re.sub(r"\b[2-9A-HJ-NP-Z]{10}\b", "[number]", text)
@@ -126,13 +127,18 @@ def test_orders_without_an_alert_and_of_more_time(till: Till) -> None:
     compare("order:order_extension")
 
 
-def test_an_arabic_reader_has_a_summary_in_arabic_above_the_order(till: Till) -> None:
-    till.buy(PlanName.URGENCE_7J)
-    french = _render("order", "fr").partition("\n\n")[2]
+def test_an_order_has_a_summary_in_arabic_above_and_english_below_for_its_reader(till: Till) -> None:
     change(User, language="ar")
+    till.buy(PlanName.URGENCE_7J)
     mail = _render("order", "fr")
-    assert mail.endswith(french.partition("\n\n")[2])
-    assert "27 نوفمبر 2026" in mail.partition("Formule")[0]
+    change(User, language="fr")
+    alone = {each: _render("order", each).partition("\n--\n")[0].partition("\n\n")[2] for each in ("fr", "en")}
+    summary, _, rest = mail.partition(alone["fr"].partition("\n\n")[2])
+    assert "27 نوفمبر 2026" in summary
+    assert rest.startswith(f"\n———\n\n{alone['en']}\n--\n"), "with the terms in English, once"
+    (told,) = rows(Notice, Notice.kind == "order")
+    assert told.title == "\u2068Votre commande est confirmée · Your order is confirmed\u2069"
+    assert "Create an alert" in told.body
 
 
 def test_an_order_after_a_withdrawal(till: Till) -> None:

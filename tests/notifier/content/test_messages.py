@@ -250,15 +250,18 @@ SUMMARIES = [name.split("/") for name in read_parts() if name.startswith("summar
 
 
 @pytest.mark.parametrize(("language", "kind"), [each[1:] for each in SUMMARIES])
-def test_a_summary_stands_above_the_french_text_which_stays_whole(language: str, kind: str) -> None:
+def test_what_binds_stays_whole_between_a_summary_and_english(language: str, kind: str) -> None:
     values = FACTS[kind]
-    alone = render(kind, "email", "fr", TemplateContext(values, URL))
-    context = TemplateContext(values | {"summary": values | {"language": language}}, URL)
+    alone = {each: render(kind, "email", each, TemplateContext(values, URL)).text for each in ("fr", "en")}
+    french, english = (text.partition("\n\n--\n")[0].partition("\n")[2] for text in alone.values())
+    context = TemplateContext(values | {"summary": values | {"language": language, "en": values}}, URL)
     made = render(kind, "email", language, context)
-    assert made.text.endswith(alone.text.removeprefix(made.text.partition("\n")[0]))
-    assert len(made.text) > len(alone.text)
+    summary, _, after = made.text.partition(french)
+    assert summary.count("\n") > 3
+    assert english in after
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
     assert f'lang="{language}" dir="{direction}"' in made.html
+    assert '<div lang="en" dir="ltr">' in made.html
 
 
 def test_previews_keep_the_capitals_of_names_and_months() -> None:
