@@ -58,7 +58,9 @@ def _mark_language(found: re.Match[str]) -> str:
         f'<span lang="{language}">{text}</span>'
         for language, text in zip((FRENCH, _ENGLISH), found.groups(), strict=True)
     )
-    return put_beside(french, english)
+    return (
+        f"<bdi>{french}{_BETWEEN}{english}</bdi>"  # one box, also where its parts would be boxes of their own
+    )
 
 
 def load_translations(language: str) -> Translations:

@@ -181,8 +181,8 @@ def _confirm_new_address(due: DueMessage) -> TemplateContext | Skip:
 def _say_changed(due: DueMessage) -> TemplateContext:
     """Return what changed, so that a person who did not do it can act.
 
-    Params: `changed` (email, phone or provider), `shown` (the new address, shortened, or the provider's name), `to` (the
-    old e-mail address, where that is what changed), `back` (it may take the account back: the mail has a link for that).
+    Params: `changed` (email, phone, provider), `shown` (the new address, shortened; or the provider's name), `to` (the
+    old e-mail address, where it changed), `back` (it may take the account back: then the mail has the link for that).
     """
     to, url, back_url = due.params.get("to"), str(settings().frontend_url), None
     if to is not None and due.params.get("back"):

@@ -132,7 +132,9 @@ def test_an_order_has_a_summary_in_arabic_above_and_english_below_for_its_reader
     till.buy(PlanName.URGENCE_7J)
     mail = _render("order", "fr")
     change(User, language="fr")
-    alone = {each: _render("order", each).partition("\n--\n")[0].partition("\n\n")[2] for each in ("fr", "en")}
+    alone = {
+        each: _render("order", each).partition("\n--\n")[0].partition("\n\n")[2] for each in ("fr", "en")
+    }
     summary, _, rest = mail.partition(alone["fr"].partition("\n\n")[2])
     assert "27 نوفمبر 2026" in summary
     assert rest.startswith(f"\n———\n\n{alone['en']}\n--\n"), "with the terms in English, once"

@@ -11,7 +11,6 @@ import pytest
 import time_machine
 
 from api.accounts.consents import list_versions, read_consent_text
-from api.ground.translations import put_beside
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
 from api.models.payment import Payment
@@ -90,10 +89,8 @@ def test_without_a_desk_to_watch_no_plan_is_offered(buyer: Buyer) -> None:
 LABELS = {
     "fr": "commande avec obligation de paiement",
     "en": "order with obligation to pay",
-    "ar": put_beside(
-        '<span lang="fr">commande avec obligation de paiement</span>',
-        '<span lang="en">order with obligation to pay</span>',
-    ),
+    "ar": '<bdi><span lang="fr">commande avec obligation de paiement</span>'
+    ' · <span lang="en">order with obligation to pay</span></bdi>',
 }
 
 
