@@ -46,7 +46,8 @@ class Words:
 
     def _write_pattern(self, french: str) -> str:
         parts = _PLACE.split(self.say(french))  # texts and names of places in turn
-        return ".+".join(r"\s+".join(map(re.escape, re.split(r"\s+", each))) for each in parts[::2])
+        pattern = ".+".join(r"\s+".join(map(re.escape, re.split(r"\s+", each))) for each in parts[::2])
+        return re.sub("[\u2068\u2069]", r"\g<0>?", pattern)  # where a page may have tags, these isolate
 
 
 @cache
