@@ -58,9 +58,8 @@ def _mark_language(found: re.Match[str]) -> str:
         f'<span lang="{language}">{text}</span>'
         for language, text in zip((FRENCH, _ENGLISH), found.groups(), strict=True)
     )
-    return (
-        f"<bdi>{french}{_BETWEEN}{english}</bdi>"  # one box, also where its parts would be boxes of their own
-    )
+    # In one element: of a flexible line each would be a box of its own.
+    return f"<bdi>{put_beside(french, english)}</bdi>"
 
 
 def load_translations(language: str) -> Translations:

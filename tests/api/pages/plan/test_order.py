@@ -89,8 +89,8 @@ def test_without_a_desk_to_watch_no_plan_is_offered(buyer: Buyer) -> None:
 LABELS = {
     "fr": "commande avec obligation de paiement",
     "en": "order with obligation to pay",
-    "ar": '<bdi><span lang="fr">commande avec obligation de paiement</span>'
-    ' · <span lang="en">order with obligation to pay</span></bdi>',
+    "ar": '<bdi>\u2068<span lang="fr">commande avec obligation de paiement</span>'
+    ' · <span lang="en">order with obligation to pay</span>\u2069</bdi>',
 }
 
 
