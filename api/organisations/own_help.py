@@ -25,8 +25,8 @@ from api.models.contact_lookup import claim_address
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
 from api.models.organisation_access import WebhookEvent
 from api.models.user import Channel, Contact, ContactState, Role, User
-from api.organisations.contact_power import has_power
 from api.organisations.ends import set_grant_end
+from api.organisations.people import has_power
 from api.organisations.person_queries import describe_person
 from api.organisations.schemas import OwnAddress, PersonAnswer, TakeOver
 from api.privacy.deletion import delete_account, lock_account

@@ -25,12 +25,12 @@ from api.ground.messages import write_message, write_to_address
 from api.ground.schemas import FieldError
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia
+from api.models.audit import AuditEntry
 from api.models.base import new_id
 from api.models.contact_lookup import hash_address, lock_messages
 from api.models.organisation import NOTICE_PERIOD, Beneficiary, Member, MemberRole, Organisation, Told
 from api.models.user import NO_ACCOUNT, Channel, Contact, Role, User
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
-from api.organisations.contact_power import POWER_TAKEN, find_first_confirmed
 from api.organisations.ends import apply_grant, build_grant, find_grant_end, has_contact, tell_end
 from api.organisations.schemas import NewPerson, PersonChange
 from api.organisations.service import WAITING, count_people, list_versions, organisation_people
@@ -40,6 +40,7 @@ from configs.ground.clock import clock
 MAILS, TEXTS, MAILS_UNOPENED = "200 per day", "30 per day", "5 per day"
 _FIELDS = {"email": Channel.EMAIL, "phone": Channel.SMS}
 _NOT_OF_PEOPLE: dict[str, Any] = {"name": None, "language": None, "voice": Voice(), "accept_health": True}
+_POWER_TAKEN = "person.contact"  # the act of a member who removes the contact that has it (`has_power`)
 _REPEATED = timedelta(seconds=10)  # in which the same form was sent twice
 
 
@@ -52,11 +53,6 @@ def find_person(
     if made is None or made.organisation_id != caller.organisation.id:
         raise not_found("person")
     return made
-
-
-def enter_person(session: Session, caller: Caller, wish: NewPerson) -> UUID:
-    """Enter a person; return the id of the row of `users`. It raises as `enter_people` does."""
-    return enter_people(session, caller, [wish])[0]
 
 
 def enter_once(session: Session, caller: Caller, wish: NewPerson) -> UUID:
@@ -72,7 +68,7 @@ def enter_once(session: Session, caller: Caller, wish: NewPerson) -> UUID:
         known = {contact.channel: contact.address for contact in session.scalars(has)}
         if each.label == wish.label and known == _list_addresses(wish):
             return each.user_id
-    return enter_person(session, caller, wish)
+    return enter_people(session, caller, [wish])[0]
 
 
 def enter_people(session: Session, caller: Caller, wishes: Sequence[NewPerson]) -> list[UUID]:
@@ -160,7 +156,7 @@ def _set_contact(
     if former is not None and former.address == address:
         return
     if former is not None:
-        if former.id == find_first_confirmed(session, person.user_id):
+        if former.id == _find_first_confirmed(session, person.user_id):
             _take_power(session, caller, person, former)
         session.delete(former)
         session.flush()
@@ -183,12 +179,30 @@ def _take_power(session: Session, caller: Caller, person: Beneficiary, contact: 
             switch_alert(session, person.user_id, alert.id, enabled=False)
             _await_consent(alert)
             erase_health_texts(session, person.user_id)
-    note_act(session, caller, POWER_TAKEN, "person", person.user_id)
+    note_act(session, caller, _POWER_TAKEN, "person", person.user_id)
     if contact.channel is Channel.EMAIL:
         language = session.get_one(User, person.user_id).language
         params = {"organisation": caller.organisation.name if caller.organisation.opened_at else ""}
         key = f"help_contact_removed:{contact.id}"
         write_to_address(session, contact.address, "help_contact_removed", params, key, language=language)
+
+
+def has_power(session: Session, contact: Contact) -> bool:
+    """Return whether consents are given, and all is taken over, by the link of a contact: members enter some, too.
+
+    No other one was confirmed before, and none that was confirmed first was removed in NOTICE_PERIOD.
+    """
+    taken = sa.exists().where(
+        AuditEntry.subject_id == str(contact.user_id), AuditEntry.action == _POWER_TAKEN,
+        AuditEntry.at > clock() - NOTICE_PERIOD,
+    )  # fmt: skip
+    is_first = _find_first_confirmed(session, contact.user_id) in (None, contact.id)
+    return is_first and not session.scalar(sa.select(taken))
+
+
+def _find_first_confirmed(session: Session, user_id: UUID) -> UUID | None:
+    mine = sa.select(Contact.id).where(Contact.user_id == user_id, Contact.verified_at.is_not(None))
+    return session.scalar(mine.order_by(Contact.verified_at, Contact.id).limit(1))
 
 
 def _check_caseworker(session: Session, caller: Caller, member_id: UUID | None) -> UUID | None:

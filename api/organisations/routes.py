@@ -18,7 +18,7 @@ from api.organisations.people import (
     change_person,
     end_help,
     end_person_alert,
-    enter_person,
+    enter_people,
     find_person,
     invite_person,
     mark_found,
@@ -78,7 +78,7 @@ def list_people(query: PageQuery) -> dict[str, Any]:
 def add_person(body: NewPerson) -> tuple[dict[str, Any], int]:
     """Enter a person. Messages to the person's contacts need an invitation, and a yes. Scope people:write."""
     with as_caller(KeyScope.PEOPLE_WRITE) as (s, caller):
-        return _show(s, caller, enter_person(s, caller, body)), 201
+        return _show(s, caller, enter_people(s, caller, [body])[0]), 201
 
 
 @blueprint.get("/<uuid:id>", responses={200: PersonAnswer, **declare_errors(*_REFUSALS)})

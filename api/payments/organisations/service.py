@@ -173,7 +173,7 @@ def pay_by_card(payment_id: UUID) -> str | None:
         ApiError: 409 bill-paid, nothing is due; 409 card-refused, as of less than 50 cents; 503 with Retry-After,
             Stripe does not answer.
     """
-    sessions = read_once(_list_sessions, payment_id)
+    sessions = read_once(list_intents, payment_id, SESSION)
     number, cents = read_once(_read_due, payment_id)
     try:
         page = retrieve_session(sessions[-1]) if sessions else None
@@ -202,12 +202,12 @@ def record_received(number: str, cents: int, *, waives: bool = False) -> UUID:
         ApiError: 404; 409 bill-paid, another amount is due.
     """
     payment_id = read_once(_find_payment, number)
-    sessions = read_once(_list_sessions, payment_id)
+    sessions = read_once(list_intents, payment_id, SESSION)
     for each in sessions[-1:]:
         _apply(expire_session(each))
     with open_session() as s:
         payment = lock_payment(s, payment_id)
-        _receive(s, payment, cents, waives=waives, is_new=_list_sessions(s, payment_id) != sessions)
+        _receive(s, payment, cents, waives=waives, is_new=list_intents(s, payment_id, SESSION) != sessions)
     if payment.organisation_id:
         follow_bills(payment.organisation_id)
     return payment_id
@@ -230,10 +230,6 @@ def _find_payment(session: Session, number: str) -> UUID:
     mine = sa.select(Payment.id).join(Invoice, Invoice.payment_id == Payment.id)
     found = session.scalar(mine.where(Invoice.number == number.upper(), Payment.due_at.is_not(None)))
     return ensure_found(found, "invoice of an organisation")
-
-
-def _list_sessions(session: Session, payment_id: UUID) -> list[str]:
-    return list(list_intents(session, payment_id, SESSION))
 
 
 def _read_due(session: Session, payment_id: UUID) -> tuple[str, int]:

@@ -28,7 +28,7 @@ from api.organisations.members import (
     invite_member,
     list_members,
 )
-from api.organisations.people import enter_person, find_person
+from api.organisations.people import enter_people, find_person
 from api.organisations.schemas import (
     Acceptance,
     Invitation,
@@ -108,7 +108,9 @@ def refuse(word: str, do: Callable[..., Any], *given: Any) -> None:
 
 
 def enter(who: Person, label: str = "Madame K.") -> UUID:
-    made: UUID = act(who, lambda s, caller: enter_person(s, caller, NewPerson(label=label, language="ar")))
+    made: UUID = act(
+        who, lambda s, caller: enter_people(s, caller, [NewPerson(label=label, language="ar")])[0]
+    )
     return made
 
 

@@ -33,7 +33,7 @@ from api.organisations.people import (
     add_alert,
     change_person,
     end_help,
-    enter_person,
+    enter_people,
     invite_person,
     keep_help,
     mark_found,
@@ -73,7 +73,7 @@ def camille(person: People) -> Person:
 
 def enter(who: Person, **wish: Any) -> UUID:
     given = NewPerson(label="Madame K.", **wish)
-    made: UUID = act(who, lambda s, caller: enter_person(s, caller, given))
+    made: UUID = act(who, lambda s, caller: enter_people(s, caller, [given])[0])
     return made
 
 
