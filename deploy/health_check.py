@@ -20,14 +20,6 @@ from configs.settings.groups import SCRAPYD_USER
 _SECONDS = 5.0
 
 
-def _check_api() -> None:
-    _ask(settings().port, "/api/health/live")
-
-
-def _check_stream() -> None:
-    _ask(settings().port, "/live/alive")
-
-
 def _check_background() -> None:
     """Ask the exporter, one of its programs."""
     from api.jobs.exporter import metrics_port  # noqa: PLC0415 -- of this check alone
@@ -56,10 +48,10 @@ def _ask(port: int, path: str, password: str = "") -> None:
 
 
 CHECKS: dict[str, Callable[[], None]] = {
-    "api": _check_api,
+    "api": lambda: _ask(settings().port, "/api/health/live"),
     "background": _check_background,
     "scrapyd": _check_scrapyd,
-    "stream": _check_stream,
+    "stream": lambda: _ask(settings().port, "/live/alive"),
 }
 
 

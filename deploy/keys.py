@@ -84,11 +84,7 @@ def _find_rest(setting: str) -> str:
 
 def take_step(file: Path, setting: str, values: Sequence[str], step: Step) -> str:
     """Write the values that a step leaves; return what is to be done then."""
-    after = {
-        1: lambda: [values[0], secrets.token_urlsafe(48)],
-        2: lambda: [values[1], values[0]],
-        3: lambda: [values[0]],
-    }[step.number]()
+    after = {1: [*values, secrets.token_urlsafe(48)], 2: values[::-1], 3: values[:1]}[step.number]
     half = file.with_name(f".{file.name}.new")  # a full disk leaves no half secret
     half.touch(mode=0o600)
     half.write_text(",".join(after) + "\n")
@@ -101,20 +97,20 @@ def _describe(step: Step) -> str:
     if step.waits_for:
         return f"step {step.number} waits: {step.waits_for}"
     assert step.due_at is not None  # noqa: S101 -- by find_step
-    verb = "is due since" if step.due_at <= clock() else "is due on"
-    return f"step {step.number} {verb} {step.due_at:%Y-%m-%d}"
+    return f"step {step.number} {_say_due(step.due_at)}"
+
+
+def _say_due(at: datetime) -> str:
+    return f"is due {'since' if at <= clock() else 'on'} {at:%Y-%m-%d}"
 
 
 def _list_others(present: Sequence[KeyValue]) -> list[str]:
     """Return what is due of keys that a provider or a server gives."""
-    seen = {each.setting: each.first_seen_at for each in present if each.setting not in _NEEDED}
+    seen: dict[str, datetime] = {}
     for each in present:
-        if each.setting in seen:
-            seen[each.setting] = min(seen[each.setting], each.first_seen_at)
-    return [
-        f"{name}: by hand, {'is due since' if at + KEY_PERIOD <= clock() else 'is due on'} {at + KEY_PERIOD:%Y-%m-%d}"
-        for name, at in sorted(seen.items())
-    ]
+        if each.setting not in _NEEDED:
+            seen[each.setting] = min(seen.get(each.setting, each.first_seen_at), each.first_seen_at)
+    return [f"{name}: by hand, {_say_due(at + KEY_PERIOD)}" for name, at in sorted(seen.items())]
 
 
 @exit_on_config_error("deploy.keys")

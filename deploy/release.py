@@ -242,7 +242,8 @@ def _find_unsettled(marks: Mapping[str, str], given: dict[str, float]) -> list[s
     services = {each["ID"]: each for each in json.loads(run("docker", "service", "inspect", *marks))}
     for each in tasks:
         since = time.monotonic() - given.setdefault(each["ID"], time.monotonic())
-        if since > _TAKE_SECONDS and _is_untaken(each):
+        is_wanted = each["DesiredState"] in ("running", "ready")
+        if since > _TAKE_SECONDS and is_wanted and each["Status"]["State"] in _UNTAKEN:
             name = services[each["ServiceID"]]["Spec"]["Name"]
             raise StepFailed(f"{name} does not start: {_name_node(each)} takes no task: is its disk full?")
     ours = {key: [each for each in tasks if each["ServiceID"] == key] for key in services}
@@ -266,10 +267,6 @@ def _is_settled(service: dict[str, Any], tasks: Iterable[dict[str, Any]], marks:
         and well == due
         and len(well) == service["Spec"]["Mode"]["Replicated"]["Replicas"]
     )
-
-
-def _is_untaken(task: dict[str, Any]) -> bool:
-    return task["DesiredState"] in ("running", "ready") and task["Status"]["State"] in _UNTAKEN
 
 
 def _name_node(task: dict[str, Any]) -> str:

@@ -46,7 +46,8 @@ def configuration(current: Settings) -> str:
         "bind_address": _EVERYWHERE[0] if _INNER.fullmatch(host) and not is_loopback(host) else host,
         "http_port": str(url.port or 80),
         "username": SCRAPYD_USER,
-        "password": _escaped(current.require_all("scrapyd_password")[0]),
+        # It reads its file with interpolation.
+        "password": current.require_all("scrapyd_password")[0].replace("%", "%%"),
         "launcher": "crawler.spider_processes.launcher.OwnOutputLauncher",
         "poller": "crawler.spider_processes.launcher.SteadyPoller",
         "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing
@@ -94,10 +95,6 @@ def _may_listen(host: str) -> bool:
     if host in _EVERYWHERE:
         return False
     return is_loopback(host) or is_private(host) or bool(_INNER.fullmatch(host))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")  # scrapyd reads its file with interpolation
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.admin.health.lines import BAD, GOOD, WARN, Line, Words, list_lines
+from api.admin.health.lines import BAD, GOOD, WARN, Words, list_lines
 from api.admin.health.status_report import Parts, find_trouble, read_health, read_parts
 from configs.ground.clock import clock
 from configs.ground.database import database_url
@@ -64,12 +64,9 @@ def show(console: Console, parts: Parts) -> None:
     grid.add_column(overflow="fold")
     for name, found in parts.items():
         for number, line in enumerate(list_lines(name, found, _WORDS, _SHOWN)):
-            grid.add_row("" if number else name, _color(line))
+            colored = Text(" · ").join(Text(each.text, _STYLES.get(each.tone, "")) for each in line)
+            grid.add_row("" if number else name, colored)
     console.print(grid)
-
-
-def _color(line: Line) -> Text:
-    return Text(" · ").join(Text(piece.text, _STYLES.get(piece.tone, "")) for piece in line)
 
 
 def as_json(parts: Parts) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from configs.ground.object_store import StoreAway, backup_blobs
 from configs.ground.text import format_duration
 from configs.programs.startup import exit_on_config_error
 from configs.programs.worker_processes import on_stop_signals
+from deploy.backup import BackupError
 from deploy.backup.database import connect, format_lsn, read_server
 from deploy.backup.encryption import decrypt_stream, make_key, read_identities, read_recipients
-from deploy.backup.errors import BackupError
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.object_stream import read_parts
 from deploy.backup.restore import restore
@@ -129,11 +129,10 @@ def _list(_: argparse.Namespace) -> int:
     for kind in Kind:
         found = read_catalogue(blobs, kind)
         print("\n".join(_describe(each) for each in found.complete) or f"{kind}: none")
-        print(
-            "".join(f"{kind}/{name}  DAMAGED: its manifest cannot be read\n" for name in found.damaged),
-            end="",
-        )
-        print("".join(f"{kind}/{name}  not complete\n" for name in found.unfinished), end="")
+        for name in found.damaged:
+            print(f"{kind}/{name}  DAMAGED: its manifest cannot be read")
+        for name in found.unfinished:
+            print(f"{kind}/{name}  not complete")
         bases = found.complete if kind is Kind.BASE else bases
     for system, archive in read_archives(blobs).items():
         newest = max(archive.chunks, default=0)
@@ -178,11 +177,8 @@ def _restore(options: argparse.Namespace) -> int:
 def _fetch(options: argparse.Namespace) -> int:
     blobs, identities = backup_blobs(), read_identities(options.key)
     kind, _, name = options.name.partition("/")
-    named = (
-        [each for each in read_catalogue(blobs, Kind(kind)).complete if each.name == name]
-        if kind in list(Kind)
-        else []
-    )
+    complete = read_catalogue(blobs, Kind(kind)).complete if kind in list(Kind) else []
+    named = [each for each in complete if each.name == name]
     if not named:
         raise BackupError(f"the store holds no complete {options.name}: `list` shows what it holds")
     decrypt_stream(read_parts(blobs, named[0]), sys.stdout.buffer.write, identities, named[0].folder)

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.extras import PhysicalReplicationConnection
 
 from configs.ground.database import database_seconds, database_url
-from deploy.backup.errors import AlreadyRunning, BackupError
+from deploy.backup import AlreadyRunning, BackupError
 from deploy.postgres_tools import find_tool
 
 SLOT = "rdvpriority_backup"
@@ -74,32 +74,33 @@ def connect_for_log() -> connection:
     return made
 
 
+def ask(sql: connection, statement: str, *given: object) -> list[tuple[Any, ...]]:
+    """Carry out a statement; return its rows, none where it has none."""
+    with sql.cursor() as cursor:
+        cursor.execute(statement, given or None)
+        return cursor.fetchall() if cursor.description else []
+
+
 def read_server(sql: connection) -> ServerState:
     """Return the server's state.
 
     Raises:
         BackupError: it is a standby, or still being restored.
     """
-    with sql.cursor() as cursor:
-        cursor.execute("SELECT pg_is_in_recovery()")
-        if cursor.fetchall()[0][0]:
-            raise BackupError(
-                "the server is being restored, or is a standby: it is backed up once it takes writes"
-            )
-        cursor.execute(_STATE)
-        system, file, lsn, at, version, size = cursor.fetchall()[0]
+    if ask(sql, "SELECT pg_is_in_recovery()")[0][0]:
+        raise BackupError(
+            "the server is being restored, or is a standby: it is backed up once it takes writes"
+        )
+    system, file, lsn, at, version, size = ask(sql, _STATE)[0]
     return ServerState(system, int(file[:8], 16), parse_lsn(lsn), at, version, size)
 
 
 def read_revision(sql: connection) -> str | None:
     """Return the newest migration of the database; none of one that has no tables yet."""
-    with sql.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('alembic_version')")
-        if cursor.fetchall()[0][0] is None:
-            return None
-        cursor.execute("SELECT max(version_num) FROM alembic_version")
-        found: str | None = cursor.fetchall()[0][0]
-        return found
+    if ask(sql, "SELECT to_regclass('alembic_version')")[0][0] is None:
+        return None
+    found: str | None = ask(sql, "SELECT max(version_num) FROM alembic_version")[0][0]
+    return found
 
 
 @contextmanager
@@ -109,9 +110,8 @@ def hold_lock(kind: int) -> Iterator[connection]:
     Raises:
         AlreadyRunning: another process is at it.
     """
-    with closing(connect()) as sql, sql.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK, kind))
-        if not cursor.fetchall()[0][0]:
+    with closing(connect()) as sql:
+        if not ask(sql, "SELECT pg_try_advisory_lock(%s, %s)", _LOCK, kind)[0][0]:
             raise AlreadyRunning("another process is making this backup: wait until it has ended")
         yield sql
 

@@ -12,7 +12,7 @@ import pyrage
 from pyrage.x25519 import Identity, Recipient
 
 from configs.settings import settings
-from deploy.backup.errors import BackupError, DamagedBackup, KeyRefused
+from deploy.backup import BackupError, DamagedBackup, KeyRefused
 
 MAGIC = b"age-encryption.org/v1\n"
 _SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how a line with one begins

@@ -27,11 +27,8 @@ MANIFEST = "manifest.json"
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}", re.ASCII)
 
 
-def _read_lsn(value: object) -> object:
-    return parse_lsn(value) if isinstance(value, str) else value
-
-
-Lsn = Annotated[int, BeforeValidator(_read_lsn), Field(ge=0), PlainSerializer(format_lsn)]
+_read_lsn = BeforeValidator(lambda value: parse_lsn(value) if isinstance(value, str) else value)
+Lsn = Annotated[int, _read_lsn, Field(ge=0), PlainSerializer(format_lsn)]
 
 
 class Kind(StrEnum):

@@ -11,8 +11,8 @@ from threading import Event
 import structlog
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway
+from deploy.backup import DamagedBackup, Stopped
 from deploy.backup.encryption import MAGIC
-from deploy.backup.errors import DamagedBackup, Stopped
 from deploy.backup.manifest import Manifest, StoredPart, part_key
 
 PART_BYTES = 1 << 24

@@ -17,9 +17,9 @@ import structlog
 from pyrage.x25519 import Identity
 
 from configs.ground.object_store import Blobs
+from deploy.backup import BackupError, DamagedBackup
 from deploy.backup.database import parse_lsn
 from deploy.backup.encryption import decrypt_stream
-from deploy.backup.errors import BackupError, DamagedBackup
 from deploy.backup.manifest import Manifest
 from deploy.backup.object_stream import read_parts
 from deploy.backup.restore_plan import Plan

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from pyrage.x25519 import Identity
 
 from configs.ground.object_store import Blobs
+from deploy.backup import BackupError
 from deploy.backup.database import format_lsn
-from deploy.backup.errors import BackupError
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.wal_archive import (
     Ancestry,

@@ -15,10 +15,9 @@ from psycopg2.extensions import connection
 from configs.ground.logs import OutageLog
 from configs.ground.object_store import StoreAway, StoreTrouble
 from configs.settings import Constant, settings
-from deploy.backup import status
-from deploy.backup.database import SLOT, ServerState, connect, format_lsn, parse_lsn, read_server
+from deploy.backup import AlreadyRunning, BackupError, Stopped, status
+from deploy.backup.database import SLOT, ServerState, ask, connect, format_lsn, parse_lsn, read_server
 from deploy.backup.encryption import fingerprints
-from deploy.backup.errors import AlreadyRunning, BackupError, Stopped
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.retention import prune
 from deploy.backup.snapshot import Store, take_backup
@@ -62,9 +61,7 @@ def is_due(kind: Kind, complete: list[Manifest], server: ServerState, keys: Sequ
 
 def has_slot(sql: connection) -> bool:
     """Whether the server keeps its log for us yet."""
-    with sql.cursor() as asked:
-        asked.execute("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", (SLOT,))
-        return bool(asked.fetchall())
+    return bool(ask(sql, "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", SLOT))
 
 
 def wait_for_log(sql: connection, lsn: int, stopped: Event) -> None:
@@ -77,10 +74,10 @@ def wait_for_log(sql: connection, lsn: int, stopped: Event) -> None:
     longest = max(_LONGEST_WAIT, 4 * settings().backup_wal_seconds)
     end = time.monotonic() + longest
     while time.monotonic() < end:
-        with sql.cursor() as asked:
-            asked.execute("SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = %s", (SLOT,))
-            row = asked.fetchone()
-        if row and row[0] and parse_lsn(row[0]) + 1 >= lsn:  # the last byte that is stored is confirmed
+        rows = ask(sql, "SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = %s", SLOT)
+        if (
+            rows and rows[0][0] and parse_lsn(rows[0][0]) + 1 >= lsn
+        ):  # the last byte that is stored is confirmed
             return
         if stopped.wait(min(0.5, settings().backup_wal_seconds)):
             raise Stopped("the backup is stopped: it is made again when the service runs")
@@ -171,13 +168,10 @@ class BackupService:
         if kind is Kind.BASE and not has_slot(sql):
             return False  # its log would not be stored from its beginning
         request = status.read_request(sql, kind)
-        if not request and not self._is_due(kind, server):
-            return False
-        if not self._try(sql, kind):
-            return False
-        if request:
+        is_made = bool(request or self._is_due(kind, server)) and self._try(sql, kind)
+        if request and is_made:
             status.answer_request(sql, kind, request)
-        return True
+        return is_made
 
     def _try(self, sql: connection, kind: Kind) -> bool:
         """Make a backup; where that fails, say so, and leave it for a while."""

@@ -18,7 +18,7 @@ from pyrage.x25519 import Recipient
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway, proof_blobs
 from configs.ground.proofs import list_days
-from deploy.backup import status
+from deploy.backup import BackupError, Stopped, status
 from deploy.backup.database import (
     ServerState,
     format_lsn,
@@ -29,7 +29,6 @@ from deploy.backup.database import (
     tool_environment,
 )
 from deploy.backup.encryption import encrypt_stream, fingerprints, read_blocks
-from deploy.backup.errors import BackupError, Stopped
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter, put_patiently
 from deploy.backup.wal_archive import find_stretch, read_archive

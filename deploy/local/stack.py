@@ -116,8 +116,7 @@ def running(
     Raises:
         deploy.local.state_dir.AlreadyRunning: another stack uses the folder.
         deploy.local.state_dir.StateUnusable: the folder cannot be written.
-        deploy.local.ports.NoPort: no port is free.
-        deploy.local.processes.StartFailed: a program did not come up; the text has its log.
+        deploy.local.processes.StartFailed: no port is free, or a program did not come up; the text has its log.
     """
     state = state.resolve()
     with _ends(say) as ends:
@@ -140,8 +139,10 @@ def running(
             f"DATABASE_URL_{program.upper()}": address for program, address in addresses_of.items()
         }
         write_variables(state / ENVIRONMENT, gather(variables))
-        moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
-        write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
+        usual_port, port = f":{addresses.SITES_PORT}", f":{ports.sites}"
+        write_desk_files(
+            _SANDBOX_DESKS, state / "prefectures", lambda text: edit(text.replace(usual_port, port))
+        )
         _migrate(postgres.url(_DATABASE))
         make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), _LOGINS_SECONDS)
         environment = gather(_unmeasured(os.environ) | variables)
@@ -179,10 +180,6 @@ def _unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
     https://coverage.readthedocs.io/en/latest/subprocess.html
     """
     return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_PROCESS")}
-
-
-def _replace_address(usual: str, really: str, text: str) -> str:
-    return text.replace(usual, really)
 
 
 def _supervise(

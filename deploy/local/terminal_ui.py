@@ -106,12 +106,6 @@ def render(event: Any, width: int) -> Text:
     return _lay_out((at, event.what, event.place, event.word, event.took, event.why), style, width)
 
 
-def heading(width: int) -> Text:
-    """Return the line above the feed's columns."""
-    shown = ("time", "what", "where", "outcome", "ms", "why, or since the page was read")
-    return _lay_out(shown, "dim", width)
-
-
 def _lay_out(texts: tuple[str | None, ...], style: str, width: int) -> Text:
     at, what, place, word, took, why = (each or "" for each in texts)
     columns = min(max(width - _FIXED, _WHERE[0]), _WHERE[1])
@@ -191,7 +185,8 @@ def _introduce(console: Console, ports: StackPorts, logs: Path) -> None:
     }.items():
         console.print(f"  [bold]{what:<21}[/]{where}", soft_wrap=True)
     console.print("\n  Ctrl-C stops everything\n")
-    console.print(heading(console.width), no_wrap=True)
+    columns = ("time", "what", "where", "outcome", "ms", "why, or since the page was read")
+    console.print(_lay_out(columns, "dim", console.width), no_wrap=True)
 
 
 def _follow(

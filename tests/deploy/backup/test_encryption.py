@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.backup import object_stream
+from deploy.backup import DamagedBackup, KeyRefused, object_stream
 from deploy.backup.encryption import (
     MAGIC,
     decrypt_stream,
@@ -15,7 +15,6 @@ from deploy.backup.encryption import (
     read_identities,
     read_recipients,
 )
-from deploy.backup.errors import DamagedBackup, KeyRefused
 from deploy.backup.manifest import MANIFEST, Kind, read_catalogue
 from deploy.backup.object_stream import read_parts
 from tests.deploy.backup.samples import KEY, OTHER, describe, keep, open_folder

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from configs.ground.object_store import Blobs
+from deploy.backup import BackupError
 from deploy.backup.__main__ import main
-from deploy.backup.errors import BackupError
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, read_catalogue
 from deploy.backup.restore_plan import Range, find_ranges, make_plan
 from deploy.backup.wal_archive import SEGMENT, history_key, read_archive, seal, segment_name, write_segments

@@ -156,8 +156,8 @@ def test_the_base_of_a_new_slot_is_asked_for_before_a_base_can_be_made(
     sql, steps = MagicMock(), list[str]()
     asked = sql.cursor.return_value.__enter__.return_value
     asked.execute.side_effect = lambda statement, *_: steps.append(statement)
-    asked.fetchone.return_value = None  # there is no slot
-    asked.fetchall.side_effect = [[(SEGMENT,)], [("0/3000000",)]]
+    # There is no slot; one that is made answers nothing that is read.
+    asked.fetchall.side_effect = [[(SEGMENT,)], [], [], [("0/3000000",)]]
     monkeypatch.setattr(status, "request_backup", lambda _sql, part: steps.append(part))
     WalStream(open_folder(tmp_path), [KEY.to_public()], Event())._prepare_slot(sql)
     (made,) = [each for each in steps if "pg_create_physical_replication_slot" in each]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from configs.ground.object_store import Blobs
+from deploy.backup import BackupError, DamagedBackup, KeyRefused
 from deploy.backup.encryption import fingerprints
-from deploy.backup.errors import BackupError, DamagedBackup, KeyRefused
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, StoredPart
 from deploy.backup.store_check import find_troubles
 from deploy.backup.wal_archive import (

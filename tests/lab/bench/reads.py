@@ -78,8 +78,9 @@ async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say
     await load.run_open(reads, _RATE, effort.of(10.0, 1.0))  # connections, pools and caches
     alone = await load.run_open(reads, _RATE, seconds)
     say(describe_replies(alone))
+    some = (_build_login(f"{PREFIX}{random.randint(1, data.people)}@example.org") for _ in cycle([None]))
     beside, logins = await asyncio.gather(
-        load.run_open(reads, _RATE, seconds), load.run_closed(_choose_logins(data), 2, seconds)
+        load.run_open(reads, _RATE, seconds), load.run_closed(some, 2, seconds)
     )
     say(f"{describe_replies(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
     await load.close()
@@ -127,17 +128,9 @@ def _choose_reads(people: Sequence[SignedIn]) -> Iterator[bytes]:
     while True:
         path, person = random.choice(paths), random.choice(people)
         url = path.format(alert=person.alert, detection=person.detection)
-        token = person.token if _needs_sign_in(path) else ""
+        is_own = path.startswith(("/api/alerts", "/api/auth", "/api/detections")) and "stats" not in path
+        token = person.token if is_own else ""
         yield build_request(url, address=_draw_address(), token=token)
-
-
-def _needs_sign_in(path: str) -> bool:
-    return path.startswith(("/api/alerts", "/api/auth", "/api/detections")) and "stats" not in path
-
-
-def _choose_logins(data: ReadData) -> Iterator[bytes]:
-    while True:
-        yield _build_login(f"{PREFIX}{random.randint(1, data.people)}@example.org")
 
 
 def _figures_of_reads(

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,10 @@ def _kill(kind: str, most: int = 3, how: signal.Signals = signal.SIGKILL) -> Act
     return act
 
 
-def _kill_again_and_again(kind: str, seconds: float) -> Act:
-    def act(field: Field, _spell: Spell) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            field.victims.kill(kind, field.rng)
-            time.sleep(1.2)
-
-    return act
+def _kill_scrapyd_again_and_again(field: Field, _spell: Spell) -> None:
+    for _ in range(5):
+        field.victims.kill("scrapyd", field.rng)
+        time.sleep(1.2)
 
 
 def _answer(
@@ -133,7 +129,8 @@ def _events_are_troubled(field: Field, _spell: Spell) -> None:
     try:
         time.sleep(6)
     finally:
-        wait_until(lambda: _sets_normal(field), what="Stripe's stand-in")
+        control = field.shop.control
+        wait_until(lambda: _reaches(control.webhook, mode=NORMAL), what="Stripe's stand-in")
 
 
 def _refuse_refunds(field: Field, _spell: Spell) -> None:
@@ -146,13 +143,9 @@ def _refuse_refunds(field: Field, _spell: Spell) -> None:
         wait_until(lambda: _reaches(control.begin_refunds, status="succeeded"), what="Stripe's stand-in")
         for each in control.objects("refund"):
             if each["status"] == "pending":
-                _end_refund(field, each["id"])
-
-
-def _end_refund(field: Field, key: str) -> None:
-    status = field.rng.choice(("succeeded", "failed", "canceled"))
-    settle = field.shop.control.settle_refund
-    wait_until(lambda: _reaches(settle, refund=key, status=status), what="Stripe's stand-in")
+                end = {"refund": each["id"], "status": rng.choice(("succeeded", "failed", "canceled"))}
+                settle = partial(_reaches, control.settle_refund, **end)
+                wait_until(settle, what="Stripe's stand-in")
 
 
 def _be_absent(field: Field, _spell: Spell) -> None:
@@ -165,10 +158,6 @@ def _be_absent(field: Field, _spell: Spell) -> None:
             time.sleep(field.rng.uniform(30, 50))
     finally:
         wait_until(lambda: _reaches(control.webhook, url=address), what="Stripe's stand-in")
-
-
-def _sets_normal(field: Field) -> bool:
-    return _reaches(field.shop.control.webhook, mode=NORMAL)
 
 
 def _reaches(control: Callable[..., Any], **fields: Any) -> bool:
@@ -317,7 +306,7 @@ TABLE = (
     Fault("kill-scrapyd", _kill("scrapyd", 1), "scrapyd spider"),
     Fault("terminate-scrapyd", _kill("scrapyd", 1, signal.SIGTERM), "scrapyd spider"),
     Fault(
-        "scrapyd-that-dies-again-and-again", _kill_again_and_again("scrapyd", 6), "scrapyd spider planner redis"
+        "scrapyd-that-dies-again-and-again", _kill_scrapyd_again_and_again, "scrapyd spider planner redis"
     ),
     Fault("restart-redis", _restart("Redis"), "redis"),
     Fault("kill-redis", _kill_server("Redis"), "redis"),

@@ -189,16 +189,8 @@ def join_swarm(engine: Swarm) -> None:
     """Make the first node the manager, which has the data, and join the second, as docs/scaling.md does."""
     engine.docker("swarm", "init", "--advertise-addr", _ADDRESS.format(1))
     token = engine.docker("swarm", "join-token", "--quiet", "worker").strip()
-    join = [
-        "docker",
-        "swarm",
-        "join",
-        "--advertise-addr",
-        _ADDRESS.format(2),
-        "--token",
-        token,
-        f"{_ADDRESS.format(1)}:2377",
-    ]
+    where = ["--advertise-addr", _ADDRESS.format(2), "--token", token, f"{_ADDRESS.format(1)}:2377"]
+    join = ["docker", "swarm", "join", *where]
     if (done := engine.call(join, 120, engine.nodes[_OTHER])).returncode:
         raise StepFailed(done.stderr)
     manager = engine.docker("node", "ls", "--filter", "role=manager", "--quiet").strip()

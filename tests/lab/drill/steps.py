@@ -63,11 +63,6 @@ class Drill:
         person.join()
         return person
 
-    def join_crowd(self) -> None:
-        """Let one more person join, until there are _CROWD."""
-        if len(self.people) < _CROWD:
-            self.join()
-
     def open_few(self) -> None:
         """Let one more slot open, until there are _SLOTS."""
         if self.slots < _SLOTS:
@@ -154,8 +149,9 @@ def under_load(drill: Drill, check: Callable[[], None]) -> str:
         StepFailed: a request failed, a release ended with another code, or a message or a cent differs.
     """
     ended, faults = threading.Event(), list[str]()
+    join = lambda: len(drill.people) < _CROWD and drill.join()  # noqa: E731 -- one of several acts
     load = [threading.Thread(target=partial(_repeat, act, pause, ended, faults), daemon=True) for act, pause in (
-        (lambda: drill.people[0].open("GET", "/"), 1.0), (drill.join_crowd, 15.0), (drill.join_crowd, 15.0),
+        (lambda: drill.people[0].open("GET", "/"), 1.0), (join, 15.0), (join, 15.0),
         (drill.open_few, _BETWEEN_SLOTS),
     )]  # fmt: skip
     for each in load:
@@ -210,8 +206,9 @@ def _check_images(engine: Engine) -> None:
 def await_health(drill: Drill) -> None:
     """Wait until nginx answers under the authority's certificate, and all parts are well; raises StepFailed."""
     person = Visitor(drill.engine.files.authority, "")
-    wait_for(lambda: _answers(person), "an answer through nginx under the authority's certificate")
-    wait_for(lambda: _is_well(person), "good health")
+    answer = "an answer through nginx under the authority's certificate"
+    wait_for(lambda: _succeeds(lambda: person.open("GET", "/")), answer)
+    wait_for(lambda: _succeeds(lambda: person.ask("GET", "/health")["status"] == "ok"), "good health")
 
 
 def _repeat(act: Callable[[], object], pause: float, ended: threading.Event, faults: list[str]) -> None:
@@ -226,16 +223,9 @@ def _is_another(engine: Engine, name: str, before: str) -> bool:
     return engine.inspect(name, "{{.State.Pid}} {{.State.Running}}") not in (f"{before} true", "0 false")
 
 
-def _answers(person: Visitor) -> bool:
+def _succeeds(act: Callable[[], object]) -> bool:
     try:
-        return bool(person.open("GET", "/"))
-    except StepFailed:
-        return False
-
-
-def _is_well(person: Visitor) -> bool:
-    try:
-        return bool(person.ask("GET", "/health")["status"] == "ok")
+        return bool(act())
     except StepFailed:
         return False
 
