@@ -74,6 +74,8 @@ def refusing(nothing: str, away: str = "", *needed: str) -> Iterator[None]:
         yield
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(f"{nothing}: {error}{_LOCAL}") from None
+    except (ApiError, StripeAway) as error:
+        raise click.ClickException(f"{nothing}: {error}") from None
     except DBAPIError as error:
         if not is_away(error):
             raise
@@ -120,11 +122,7 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
     """Give the plan PLAN to the user with the address EMAIL."""
     name = PlanName(plan_name)
     with refusing("nothing was given", "", "redis_url"):
-        try:
-            given = _give_to_address(email, name, choose_length(name, days), source)
-        except ApiError as error:
-            raise click.ClickException(f"nothing was given: {error}") from None
-    click.echo(given)
+        click.echo(_give_to_address(email, name, choose_length(name, days), source))
 
 
 def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> str:
@@ -151,11 +149,7 @@ def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) 
 def transfer_command(payment: str, cents: int, note: str) -> None:
     """Write that CENTS of PAYMENT (its order number, or our id) left by a bank transfer; NOTE: its reference."""
     with refusing("nothing was written", "", "redis_url"):
-        try:
-            written = _write_transfer(payment, cents, note)
-        except ApiError as error:
-            raise click.ClickException(f"nothing was written: {error}") from None
-    click.echo(written)
+        click.echo(_write_transfer(payment, cents, note))
 
 
 def _write_transfer(named: str, cents: int, note: str) -> str:
@@ -183,10 +177,7 @@ def _write_transfer(named: str, cents: int, note: str) -> str:
 def received_command(invoice: str, cents: int, note: str, *, waive: bool) -> None:
     """Write that CENTS, all that is due of an organisation's INVOICE (a number), came by transfer; NOTE: its words."""
     with refusing("nothing was written", "", "redis_url"):
-        try:
-            payment_id = record_received(invoice, cents, waives=waive)
-        except (ApiError, StripeAway) as error:
-            raise click.ClickException(f"nothing was written: {error}") from None
+        payment_id = record_received(invoice, cents, waives=waive)
         with session() as s:
             work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"amount": cents, "note": note})
             record_audit(work, "payment.waive" if waive else "payment.received", "payment", payment_id)

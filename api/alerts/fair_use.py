@@ -40,12 +40,8 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
     if held.alerts is not None and len(waiting) >= held.alerts:
         detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
         raise ApiError(402, "plan-limit", detail, plans=offers)
-    _check_prefecture_count({get_prefecture_id(alert.targets) for alert in waiting} | {prefecture_id})
-
-
-def _check_prefecture_count(prefectures: set[str]) -> None:
     most = fair_use_prefectures()
-    if len(prefectures) > most:
+    if len({prefecture_id, *(get_prefecture_id(alert.targets) for alert in waiting)}) > most:
         raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
 
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import NewAlert
-from api.alerts.targets import get_prefecture_id
+from api.alerts.targets import get_prefecture_id, select_open
 from api.ground.errors import invalid
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
@@ -139,10 +139,6 @@ def _names(row: type[Notification], desk_ids: Iterable[str]) -> sa.ColumnElement
 
 def _list_without_consent(session: Session, user_id: UUID) -> list[str]:
     """Return the desks whose names reveal health, but for those to which an open alert of the user has consent."""
-    consented = session.scalars(
-        sa.select(Alert)
-        .where(Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.consented_at.is_not(None))
-        .options(selectinload(Alert.targets))
-    )
+    consented = session.scalars(select_open(user_id).where(Alert.consented_at.is_not(None)))
     kept = {desk_id for alert in consented for desk_id in list_revealing(alert.targets)}
     return [each.id for each in desks().values() if each.reveals_health and each.id not in kept]

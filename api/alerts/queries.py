@@ -40,21 +40,21 @@ def list_closed_alerts(session: Session, user_id: UUID, most: int) -> list[Alert
 
 
 def read_own_alert(session: Session, user_id: UUID, alert_id: UUID) -> AlertAnswer:
-    """Return one of the user's alerts, also a closed one.
+    """Return one of the user's alerts; also a closed one, with its appointment.
 
     Raises:
         ApiError: 404.
     """
     given = {"user": user_id, "alert": alert_id}
     row = ensure_found(session.execute(_select_one(), given).unique().one_or_none(), "alert")
-    return _build_details(session, row)
+    answers = _build_answers(session, [row])
+    return (_add_appointments(session, answers) if row.Alert.closed_at else answers)[0]
 
 
 def read_alert(session: Session, alert: Alert) -> AlertAnswer:
-    """Return one alert; a closed one with its appointment."""
+    """Return an alert as it was changed just now; a closed one with its appointment."""
     session.flush()
-    given = {"user": alert.user_id, "alert": alert.id}
-    return _build_details(session, session.execute(_select_one(), given).unique().one())
+    return read_own_alert(session, alert.user_id, alert.id)
 
 
 @cache
@@ -96,12 +96,6 @@ def _select_alerts() -> sa.Select[Alert, str | None, int]:
     )
     query = sa.select(Alert, slots.scalar_subquery().label("slots"), sent.scalar_subquery().label("sent"))
     return query.options(joinedload(Alert.targets)).where(Alert.user_id == sa.bindparam("user"))
-
-
-def _build_details(session: Session, row: Row) -> AlertAnswer:
-    """Return one alert; a closed one with its appointment."""
-    answers = _build_answers(session, [row])
-    return (_add_appointments(session, answers) if row.Alert.closed_at else answers)[0]
 
 
 def _add_appointments(session: Session, answers: Sequence[AlertAnswer]) -> list[AlertAnswer]:

@@ -143,17 +143,8 @@ _FOR_SOMETHING: JsonDict = {
 }
 
 
-class NewAlert(Body):
-    """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
-
-    `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it. A desk
-    of level `people` needs neither this nor a plan: the user is told what others report.
-    `language`: of its messages; the account's without one.
-    `voice`: of a wish that is ordered with a plan it is left out; calls are chosen afterwards.
-    `acceptHealth`: the user's explicit consent to an alert for desks whose names reveal health.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_FOR_SOMETHING)
+class _AlertBody(Body):
+    """What a new alert and a change have alike."""
 
     prefecture_id: PrefectureId | None = None
     procedures: Procedures = Field(
@@ -166,6 +157,19 @@ class NewAlert(Body):
     voice: Voice = Field(default_factory=Voice)
     accept_waiting: Flag = False
     accept_health: Flag = False
+
+
+class NewAlert(_AlertBody):
+    """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
+
+    `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it. A desk
+    of level `people` needs neither this nor a plan: the user is told what others report.
+    `language`: of its messages; the account's without one.
+    `voice`: of a wish that is ordered with a plan it is left out; calls are chosen afterwards.
+    `acceptHealth`: the user's explicit consent to an alert for desks whose names reveal health.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_FOR_SOMETHING)
 
     @model_validator(mode="after")
     def _for_something(self) -> Self:
@@ -180,7 +184,7 @@ def _leave_out() -> None:
     """Return null: a default that the schema does not show. A client that sent it would clear the field."""
 
 
-class AlertChange(Body):
+class AlertChange(_AlertBody):
     """A change of an alert: a field that is left out stays as it is; `limits` and `voice` are replaced whole.
 
     What is watched then is checked like a new alert. `name` and `language` may be null: no name, and the language of
@@ -188,16 +192,8 @@ class AlertChange(Body):
     """
 
     prefecture_id: PrefectureId | None = Field(default_factory=_leave_out)
-    procedures: Procedures = Field(
-        default_factory=list, max_length=_MOST, validation_alias=AliasChoices("procedures", "procedure")
-    )
-    desk_ids: DeskIds = Field(default_factory=list, max_length=_MOST)
     name: Name | None = Field(default_factory=_leave_out)
     language: Language | None = Field(default_factory=_leave_out)
-    limits: Limits = Field(default_factory=Limits)
-    voice: Voice = Field(default_factory=Voice)
-    accept_waiting: Flag = False
-    accept_health: Flag = False
 
 
 class FoundAppointment(Body):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.queries import ensure_not_suspended, find_entitlement, lock_user
@@ -19,7 +19,13 @@ from api.alerts.fair_use import (
 )
 from api.alerts.health_consent import erase_health_texts, note_health_consent
 from api.alerts.schemas import NewAlert
-from api.alerts.targets import describe_targets, find_watched_desks, get_prefecture_id, select_waiting
+from api.alerts.targets import (
+    describe_targets,
+    find_watched_desks,
+    get_prefecture_id,
+    select_open,
+    select_waiting,
+)
 from api.alerts.unwatched import record_watching
 from api.alerts.wishes import ResolvedWish, is_free_to_enable, resolve_wish
 from api.ground.errors import ApiError, not_found
@@ -94,16 +100,13 @@ def take_wish(session: Session, user_id: UUID, wish: NewAlert) -> Alert:
 
 
 def _find_repeated(session: Session, user_id: UUID, found: ResolvedWish) -> Alert | None:
-    lately = sa.select(Alert).where(
-        Alert.user_id == user_id,
-        Alert.closed_at.is_(None),
-        sa.or_(Alert.enabled, Alert.awaits_watch),  # one that was paused does not watch, so it is no answer
-        Alert.created_at > clock() - _REPEATED,
-    )
+    # One that was paused does not watch, so it is no answer
+    is_watched = Alert.enabled | Alert.awaits_watch
+    lately = select_open(user_id).where(is_watched, Alert.created_at > clock() - _REPEATED)
     wanted = describe_targets(found.targets)
     same = (
         each
-        for each in session.scalars(lately.options(selectinload(Alert.targets)))
+        for each in session.scalars(lately)
         if each.name == found.wish.name and describe_targets(each.targets) == wanted
     )
     return next(same, None)

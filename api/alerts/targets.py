@@ -17,10 +17,15 @@ from configs.world.prefecture import prefectures
 _COLUMNS = ("prefecture_id", "procedure", "desk_id", *(each.name for each in fields(TargetLimits)))
 
 
+def select_open(user_id: UUID) -> sa.Select[Alert]:
+    """Select the alerts of a user that are not over, with their targets."""
+    is_open = (Alert.user_id == user_id, Alert.closed_at.is_(None))
+    return sa.select(Alert).where(*is_open).options(selectinload(Alert.targets))
+
+
 def select_waiting(user_id: UUID) -> sa.Select[Alert]:
     """Select the alerts of a user that wait for slots, with their targets."""
-    waits = (Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
-    return sa.select(Alert).where(*waits).options(selectinload(Alert.targets))
+    return select_open(user_id).where(Alert.enabled)
 
 
 def find_watched_desks(targets: Iterable[AlertTarget]) -> list[Desk]:

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from api.alerts.health_consent import check_health_consent
 from api.alerts.schemas import Limits, NewAlert
-from api.alerts.targets import build_columns, find_desks
+from api.alerts.targets import build_columns, find_desks, select_open
 from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
@@ -185,8 +184,7 @@ def is_free_to_enable(session: Session, alert: Alert) -> bool:
 
 def find_user_standings(session: Session, user_id: UUID) -> list[Standing]:
     """Return what may be begun about the desks of a user's alerts that are not over."""
-    mine = sa.select(Alert).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-    alerts = session.scalars(mine.options(selectinload(Alert.targets))).all()
+    alerts = session.scalars(select_open(user_id)).all()
     return list(
         read_standings(session, (each for alert in alerts for each in find_desks(alert.targets))).values()
     )

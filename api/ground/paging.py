@@ -29,8 +29,8 @@ class PageQuery(Body):
 
 
 def read_page(
-    session: Session, query: sa.Select[T], column: InstrumentedAttribute[UUID], page: PageQuery
-) -> tuple[list[T], UUID | None]:
+    session: Session, query: sa.Select[T], column: InstrumentedAttribute[Any], page: "PageQuery | NumberQuery"
+) -> tuple[list[T], Any]:
     """Return the rows of a page, the newest first, and the `before` of the next one. `column` is the rows' id."""
     if page.before:
         query = query.where(column < page.before)
@@ -117,8 +117,4 @@ def read_numbers(
     session: Session, query: sa.Select[R], column: InstrumentedAttribute[int], page: NumberQuery
 ) -> Found[R]:
     """Return the rows of a page, the highest number first. `column` is the rows' id."""
-    if page.before:
-        query = query.where(column < page.before)
-    found: list[Any] = list(session.scalars(query.order_by(column.desc()).limit(page.limit + 1)))
-    items, more = cut_page(found, page.limit)
-    return Found(items, items[-1].id if more else None)
+    return Found(*read_page(session, query, column, page))

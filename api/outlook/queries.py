@@ -58,15 +58,12 @@ def read_opening_histories(session: Session, desks: Sequence[Desk]) -> dict[str,
         begins_at=begins, ends_at=ends, openings=0, slots=0, median_life=None, lives=0, watched_days=0,
         proven_checks=0, cells=[],
     )  # fmt: skip
-    return {
-        key: none.model_copy(update=_sum_cells(cells[key]) | lives.get(key, {}) | days.get(key, {}))
-        for key in ids
-    }
-
-
-def _sum_cells(cells: list[HeatCell]) -> dict[str, Any]:
-    openings, slots = sum(cell.openings for cell in cells), sum(cell.slots for cell in cells)
-    return {"openings": openings, "slots": slots, "cells": cells}
+    found = {}
+    for key in ids:
+        openings, slots = (sum(getattr(cell, name) for cell in cells[key]) for name in ("openings", "slots"))
+        update = {"openings": openings, "slots": slots, "cells": cells[key]}
+        found[key] = none.model_copy(update=update | lives.get(key, {}) | days.get(key, {}))
+    return found
 
 
 def _read_cells(session: Session, opened: sa.ColumnElement[bool], zone: str) -> dict[str, list[HeatCell]]:

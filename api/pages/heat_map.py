@@ -9,9 +9,9 @@ from typing import Any
 from babel import Locale
 from babel.dates import get_day_names
 from babel.numbers import format_decimal
-from flask_babel import get_locale
 
 from api.outlook.schemas import HeatCell
+from api.web.languages import read_language
 from configs.ground.text import write_time
 
 _LEVELS = 4
@@ -32,7 +32,7 @@ def build_heat_map(cells: Iterable[HeatCell]) -> dict[str, Any] | None:
     shown = sorted((cell for cell in cells if cell.openings), key=lambda cell: (cell.weekday, cell.hour))
     if not shown:
         return None
-    locale = _locale()
+    locale = Locale(read_language())
     words = _list_words(locale)
     counts = {each: format_decimal(each, locale=locale) for each in {cell.openings for cell in shown}}
     by_day: dict[str, list[str]] = {}
@@ -75,7 +75,3 @@ def _list_words(locale: Locale) -> _Words:
     names = get_day_names("wide", locale=locale)
     hours = [write_time(time(hour), "short", locale=locale) for hour in range(24)]
     return _Words([names[index] for index in range(7)], hours)
-
-
-def _locale() -> Locale:
-    return get_locale() or Locale("fr")

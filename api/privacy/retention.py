@@ -32,7 +32,7 @@ from api.models.report import PageOpening, Report
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.privacy.retention_batches import (
-    delete_in_batches,
+    change_in_batches,
     drop_gone_slots,
     erase_declarations,
     forget_givers,
@@ -267,6 +267,6 @@ def _list_drops() -> Iterator[tuple[str, Callable[[], int]]]:
         if isinstance(rule, Dropped):
             (key,) = sa.inspect(_TABLES[name]).mapper.primary_key
             column = _TABLES[name].__mapper__.get_property_by_column(key).class_attribute
-            yield name, partial(delete_in_batches, column, rule.is_old(now))
+            yield name, partial(change_in_batches, sa.delete(_TABLES[name]), column, rule.is_old(now))
         elif isinstance(rule, DroppedBy) and callable(rule.how):
             yield name, rule.how

@@ -132,58 +132,43 @@ def erase_addresses(session: Session) -> int:
     return len(erased.all())
 
 
-def delete_in_batches(key: InstrumentedAttribute[Any], *conditions: sa.ColumnElement[bool]) -> int:
-    """Delete the rows of a primary key's table that meet the conditions; return how many.
+def change_in_batches(
+    change: sa.Delete | sa.Update, key: InstrumentedAttribute[Any], *conditions: sa.ColumnElement[bool]
+) -> int:
+    """Delete or change the rows of a primary key's table that meet the conditions; return how many.
 
-    The rows are found first and deleted by their keys: of `IN (SELECT …)` PostgreSQL may read the whole table. What no
+    The rows are found first and changed by their keys: of `IN (SELECT …)` PostgreSQL may read the whole table. What no
     longer meets the conditions by then, as an account that was confirmed meanwhile, stays.
     """
 
-    def delete(s: Session) -> tuple[int, int]:
+    def step(s: Session) -> tuple[int, int]:
         keys = list(s.scalars(sa.select(key).where(*conditions).limit(BATCH)))
-        gone = key == sa.any_(sa.literal(keys, ARRAY(key.type)))
-        return len(keys), _count(s, sa.delete(key.class_).where(gone, *conditions))
+        is_old = key == sa.any_(sa.literal(keys, ARRAY(key.type)))
+        return len(keys), _count(s, change.where(is_old, *conditions))
 
-    return _repeat(delete)
+    return _repeat(step)
 
 
 def erase_declarations() -> int:
     """Erase name, address and reference of declarations after five years; return how many.
 
-    Their age is `made_at`: the id of a form's declaration is made of its words, and says nothing about its time. There
-    are few enough to walk along the primary key each night.
+    Their age is `made_at`: the id of a form's declaration is made of its words, and says nothing about its time.
     """
     has_words = sa.func.num_nonnulls(Declaration.name, Declaration.email, Declaration.reference) > 0
-    old = sa.select(Declaration.id).where(Declaration.made_at < clock() - _WORDS_KEPT_FOR, has_words)
-
-    def erase(s: Session) -> tuple[int, int]:
-        ids = list(s.scalars(old.order_by(Declaration.id).limit(BATCH)))
-        return len(ids), _count(
-            s, sa.update(Declaration).where(is_any_of(Declaration.id, ids)).values(_WORDS)
-        )
-
-    return _repeat(erase)
+    erased, is_old = sa.update(Declaration).values(_WORDS), Declaration.made_at < clock() - _WORDS_KEPT_FOR
+    return change_in_batches(erased, Declaration.id, is_old, has_words)
 
 
 def forget_wishes() -> int:
     """Empty the alerts of orders that were not paid within a month, and never will be; return how many."""
-    old = sa.select(Payment.id).where(
-        Payment.alert_wish.is_not(None), Payment.created_at < clock() - _WISHES_KEPT_FOR
-    )
-
-    def forget(s: Session) -> tuple[int, int]:
-        ids = list(s.scalars(old.order_by(Payment.id).limit(BATCH)))
-        return len(ids), _count(
-            s, sa.update(Payment).where(is_any_of(Payment.id, ids)).values(alert_wish=sa.null())
-        )
-
-    return _repeat(forget)
+    old = (Payment.alert_wish.is_not(None), Payment.created_at < clock() - _WISHES_KEPT_FOR)
+    return change_in_batches(sa.update(Payment).values(alert_wish=sa.null()), Payment.id, *old)
 
 
 def forget_givers() -> int:
-    """Forget who gave a candidate a year ago; return how many. The few rows are one batch."""
+    """Forget who gave a candidate a year ago; return how many."""
     old = (Candidate.user_id.is_not(None), Candidate.given_at < clock() - _GIVERS_KEPT_FOR)
-    return write_once(lambda s: _count(s, sa.update(Candidate).where(*old).values(user_id=None)))
+    return change_in_batches(sa.update(Candidate).values(user_id=None), Candidate.id, *old)
 
 
 def drop_gone_slots() -> int:

@@ -167,19 +167,17 @@ class GroupStates(Answer):
     payment: GroupState
 
 
-class QuietHoursState(Answer):
-    """Quiet hours as they are kept."""
-
-    begins: str = Field(alias="from", examples=["22:00"])
-    until: str = Field(examples=["07:00"])
-    slots: bool
-
-
 class CallHoursState(Answer):
     """The hours of calls as they are kept."""
 
     begins: str = Field(alias="from", examples=[f"{CALLS_FROM:%H:%M}"])
     until: str = Field(examples=[f"{CALLS_UNTIL:%H:%M}"])
+
+
+class QuietHoursState(CallHoursState):
+    """Quiet hours as they are kept."""
+
+    slots: bool
 
 
 class NotificationState(Answer):

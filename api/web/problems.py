@@ -102,7 +102,8 @@ def register_error_handlers(app: Flask) -> None:
     """Register the handlers that answer every error of the app."""
     app.register_error_handler(ApiError, build_response)
     app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(ParseException, lambda _: _answer_broken_body())
+    broken = ApiError(400, "malformed", "the body's chunks cannot be read: check how they are sent")
+    app.register_error_handler(ParseException, lambda _: build_response(broken))
     app.register_error_handler(IntegrityError, _answer_deleted_account)
     app.register_error_handler(DBAPIError, _answer_database_error)
     app.register_error_handler(PoolTimeout, _answer_database_error)
@@ -131,12 +132,6 @@ def _find_advice(error: HTTPException) -> str | None:
     if isinstance(error, UnsupportedMediaType):
         return "send the body as JSON, with Content-Type: application/json"
     return error.description
-
-
-def _answer_broken_body() -> Response:
-    return build_response(
-        ApiError(400, "malformed", "the body's chunks cannot be read: check how they are sent")
-    )
 
 
 def _answer_database_error(error: Exception) -> Response:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from api.ground.cache import MAX_AGE, answer_cache, digest_body
 from api.ground.schemas import Answer
 from api.models.base import read_once
+from configs.ground.database_errors import is_away
 
 _SMALLEST = 1024  # bytes of a body that is worth it
 _LEVEL = 6
@@ -36,6 +37,7 @@ def pack_body(response: Response) -> None:
 
 
 A = TypeVar("A", bound=Answer)
+T = TypeVar("T")
 _CONTROL = f"public, max-age={MAX_AGE:.0f}"
 # https://www.rfc-editor.org/rfc/rfc9211: whether our own cache had the answer
 _STATUS = {
@@ -49,6 +51,16 @@ def read_cached(kind: type[A], key: str, read: Callable[[Session], A]) -> A:
     """Return what the route of this key answers, from the same cache, or read it. For pages."""
     found = answer_cache().get(key, lambda: read_once(read).as_bytes())
     return kind.model_validate_json(found.body)
+
+
+def read_unless_away(read: Callable[[], T]) -> T | None:
+    """Return what is read, None while the database is away: the rest of a page needs none."""
+    try:
+        return read()
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return None
 
 
 def answer_cached(key: str, read: Callable[[Session], Answer]) -> Response:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from api.accounts.queries import find_entitlement
-from api.alerts.targets import find_desks
+from api.alerts.targets import find_desks, select_open
 from api.models.alert import Alert
 from api.models.desk import Source
 from api.models.notification import Match, Notification
@@ -58,15 +58,16 @@ def list_own_looks(session: Session, user_id: UUID) -> Sequence[Report]:
 
 def list_reported_desks(session: Session, user_id: UUID) -> list[Desk]:
     """Return the desks that people watch, of a person's alerts that are not over."""
-    about = {desk.id: desk for alert in _list_alerts(session, user_id) for desk in find_desks(alert.targets)}
+    about = {
+        desk.id: desk for alert in session.scalars(select_open(user_id)) for desk in find_desks(alert.targets)
+    }
     return [each.desk for each in read_standings(session, about.values()).values() if each.is_reported]
 
 
 def list_seen_openings(session: Session, user_id: UUID) -> list[SeenOpening]:
     """Return what people saw lately where a person waits, the newest first; not what that person alone saw."""
-    alerts = _list_alerts(session, user_id)
     user, waits = session.get_one(User, user_id), defaultdict[str, list[Alert]](list)
-    for alert in alerts:
+    for alert in session.scalars(select_open(user_id)):
         for desk in find_desks(alert.targets):
             waits[desk.id].append(alert)
     messages = (
@@ -119,8 +120,3 @@ def _explain_silence(alerts: Sequence[Alert], *, has_plan: bool) -> str:
     running = [each for each in alerts if each.enabled]
     is_served = has_plan or any(each.is_free for each in running)
     return "paused" if not running else "limits" if is_served else "plan"
-
-
-def _list_alerts(session: Session, user_id: UUID) -> Sequence[Alert]:
-    mine = sa.select(Alert).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-    return session.scalars(mine.options(selectinload(Alert.targets))).all()

@@ -53,15 +53,8 @@ _ASKED = Contact.channel == Channel.EMAIL, Contact.summary_since.is_not(None)
 _IS_REACHED = Contact.verified_at.is_not(None), Contact.enabled, Contact.state == ContactState.OK
 
 
-@dataclass(frozen=True, slots=True)
-class WatchState:
-    """How a desk is watched now."""
-
-    proven_at: datetime | None = None
-    achieved_seconds: float | None = None
-    feasible_seconds: float | None = None
-    trouble: str | None = None  # why it is not watched: the reason of an outage, or `lost`
-    trouble_since: datetime | None = None
+# A desk's row; why it is not watched (the reason of an outage, or `lost`), and since when
+_WatchState = tuple[DeskState, str | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +88,7 @@ def read_facts(
             mine["more"] += 1
             continue
         desks = [
-            _describe_desk(desk, states.get(desk.id, WatchState()), week, openings)
+            _describe_desk(desk, states.get(desk.id, (DeskState(), None, None)), week, openings)
             for desk in week.desks[:MOST_DESKS]
         ]
         mine["alerts"].append({
@@ -122,21 +115,16 @@ def _choose_desks(alert: Alert) -> list[Desk]:
     return [each for each in every if each.schedulable or each.id in named] or every
 
 
-def _read_states(session: Session, desk_ids: Iterable[str]) -> dict[str, WatchState]:
+def _read_states(session: Session, desk_ids: Iterable[str]) -> dict[str, _WatchState]:
     query = (
         sa.select(DeskState, is_page_lost().label("is_lost"), Outage.reason, Outage.starts_at)
         .outerjoin(Outage, (Outage.desk_id == DeskState.id) & Outage.ends_at.is_(None))
         .where(DeskState.id.in_(sorted(desk_ids)))
     )
-    return {row.DeskState.id: _build_state(row) for row in session.execute(query)}
-
-
-def _build_state(row: Any) -> WatchState:
-    state: DeskState = row.DeskState
-    trouble = row.reason.value if row.reason else "lost" if row.is_lost else None
-    return WatchState(
-        state.last_proven_at, state.achieved_seconds, state.feasible_seconds, trouble, row.starts_at
-    )
+    return {
+        state.id: (state, reason.value if reason else "lost" if is_lost else None, since)
+        for state, is_lost, reason, since in session.execute(query)
+    }
 
 
 def _count_openings(
@@ -167,10 +155,10 @@ def _count_sent(
 
 
 def _describe_desk(
-    desk: Desk, state: WatchState, week: WeekOfAlert, openings: Mapping[tuple[str, datetime], int]
+    desk: Desk, known: _WatchState, week: WeekOfAlert, openings: Mapping[tuple[str, datetime], int]
 ) -> dict[str, Any]:
-    trouble = _find_trouble(desk, state, week)
-    began = state.trouble_since if trouble else None
+    state, trouble = known[0], _find_trouble(desk, known, week)
+    began = known[2] if trouble else None
     every = state.feasible_seconds if desk.in_rounds else state.achieved_seconds
     return {
         "desk": desk.id,
@@ -178,19 +166,18 @@ def _describe_desk(
         "blind": not desk.shows_slots,
         "trouble": trouble,
         "since": began.isoformat() if began else None,
-        "proven": state.proven_at.isoformat() if state.proven_at else None,
+        "proven": state.last_proven_at.isoformat() if state.last_proven_at else None,
         "every": round(every) if every else None,
     }
 
 
-def _find_trouble(desk: Desk, state: WatchState, week: WeekOfAlert) -> str | None:
+def _find_trouble(desk: Desk, known: _WatchState, week: WeekOfAlert) -> str | None:
     """Return why a desk is not watched; None where it is."""
-    if not desk.schedulable:
-        return "unscheduled"
-    if state.trouble:
-        return state.trouble
+    state, trouble, _since = known
+    if trouble or not desk.schedulable:
+        return trouble if desk.schedulable else "unscheduled"
     patience = max(_SILENT, timedelta(seconds=_INTERVALS * (state.feasible_seconds or 0)))
-    last = max(filter(None, (state.proven_at, week.alert.watched_since)))
+    last = max(filter(None, (state.last_proven_at, week.alert.watched_since)))
     return "silent" if desk.shows_slots and last < clock() - patience else None
 
 

@@ -8,20 +8,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.accounts.queries import read_account
+from api.accounts.queries import find_mailbox, read_account
 from api.accounts.schemas import Account, Phone
 from api.auth.browser_names import name_browser
 from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
 from api.models.base import autocommit_session, read_once, session, write_once
-from api.models.user import CONTACT_CHANNELS, Channel, ContactState
+from api.models.user import CONTACT_CHANNELS, Channel
 from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import INVALID, Form, Texts
 from api.users import channel_setup, push_devices
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
-from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.push_devices import NewDevice, list_devices
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.users.service import change_notifications, change_profile, confirm_number, link_chat, restart_groups
@@ -73,15 +72,13 @@ def read_channels() -> dict[str, Any]:
     """Return the channels of who is signed in."""
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
-        states = read_channel_states(s, current_user_id())
-        stopped = read_stopped_groups(s, current_user_id())
+        mailbox = ensure_found(find_mailbox(s, current_user_id()), "mailbox")
         push = list_devices(s, current_user_id())
-    email = states.get(Channel.EMAIL, ContactState.OK)
     return {
         "account": account,
         # `waiting` (not confirmed), or a ContactState
-        "email_state": email.value if account.email_verified else "waiting",
-        "stopped_groups": stopped,  # of mails
+        "email_state": mailbox.state.value if account.email_verified else "waiting",
+        "stopped_groups": sorted(mailbox.stopped_groups),  # of mails
         # The number that a code must confirm
         "waiting_number": account.new_phone or (None if account.phone_verified else account.phone),
         "has_bot": settings().telegram_bot_name is not None,  # Telegram can be linked here

@@ -62,11 +62,6 @@ def list_zone_choices(current: str) -> list[tuple[str, str]]:
     return choices if current in known else [(current, current), *choices]
 
 
-def name_zone(zone: str) -> str:
-    """Return a zone's name in the page's language; the zone itself where it has none."""
-    return dict(list_zone_choices(zone))[zone]
-
-
 @lru_cache(maxsize=3)
 def _list_zones(language: str) -> list[tuple[str, str]]:
     ours = list(dict.fromkeys(str(each.time_zone) for each in prefectures().values()))
@@ -171,9 +166,10 @@ def _render_messages(form: Form[Any] | None = None) -> str:
     state = read_once(read_preferences, current_user_id())
     groups = list_group_choices(state)
     boxes = " ".join(name for *_words, fields in groups for name, _channel in fields)
+    zone = dict(list_zone_choices(state.time_zone))[state.time_zone]
     return render_template(
         "preferences/messages.html", form=form, state=state, groups=groups, boxes=boxes, rhythms=RHYTHMS,
-        settings_form=form or Form(MessageSettings, fill_settings(state)), zone=name_zone(state.time_zone),
+        settings_form=form or Form(MessageSettings, fill_settings(state)), zone=zone,
     )  # fmt: skip
 
 

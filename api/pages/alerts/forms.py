@@ -118,7 +118,7 @@ class WishPage:
         _move_errors(self.form)
         self.plans = error.plans
         self.needs_plan = error.word == "plan-needed"
-        if _is_unwatched(error):
+        if any(each.rule == "not_watched" for each in error.errors):
             found = read_once(resolve_wish, self.form.value)
             self.watchable, self.reasons = list_watchable(self.place, found.standings), _list_reasons(found)
 
@@ -215,7 +215,7 @@ def prefill(place: Prefecture, wish: str, desk_id: str) -> Form[AlertForm]:
     typed = {
         "prefectureId": place.id,
         _TARGET: write_target(named, desk_ids),
-        **{f"voice.{name}": value for name, value in Voice().model_dump(mode="json", by_alias=True).items()},
+        **_fill_voice(Voice()),
     }
     return Form(AlertForm, typed, TEXTS)
 
@@ -228,16 +228,17 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
         _TARGET: write_target(alert.procedures, alert.desk_ids),
         "name": alert.name,
         "language": alert.language,
-        **{
-            f"voice.{name}": value
-            for name, value in alert.voice.model_dump(mode="json", by_alias=True).items()
-        },
+        **_fill_voice(alert.voice),
     }
     for name, value in limits.items():
         typed[f"limits.{name}" + ("[]" if isinstance(value, list) else "")] = (
             [str(each) for each in value] if isinstance(value, list) else value
         )
     return Form(AlertForm, typed, TEXTS)
+
+
+def _fill_voice(voice: Voice) -> dict[str, Any]:
+    return {f"voice.{name}": value for name, value in voice.model_dump(mode="json", by_alias=True).items()}
 
 
 def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
@@ -257,10 +258,6 @@ def _find_disorder(typed: dict[str, Any]) -> str | None:
         return "limits.dateTo"
     begins, ends = (typed.get(name) or "" for name in ("limits.hourFrom", "limits.hourTo"))
     return "limits.hourTo" if begins >= ends > "" else None
-
-
-def _is_unwatched(error: ApiError) -> bool:
-    return any(each.rule == "not_watched" for each in error.errors)
 
 
 def _list_reasons(found: ResolvedWish) -> list[str]:

@@ -40,11 +40,6 @@ _TEXTS: Texts = {
 _Act = Callable[[Any], object]
 
 
-def ask_help(token: str) -> str:
-    """Show what is kept of a person and what the person can do. Nothing changes by it."""
-    return _render(token)
-
-
 def change_help(token: str) -> tuple[str, int]:
     """Do what a button of the page is for; a repetition changes nothing."""
     act = request.form.get("do", "")
@@ -57,7 +52,7 @@ def change_help(token: str) -> tuple[str, int]:
         "delete": (Press, lambda _: write_once(delete_help, token)),
     }
     if act not in acts:
-        return _render(token), HTTPStatus.OK
+        return ask_help(token), HTTPStatus.OK
     model, do = acts[act]
     form: Form[BaseModel] = Form.read(model, _TEXTS)
     try:
@@ -66,13 +61,14 @@ def change_help(token: str) -> tuple[str, int]:
         if error.status != HTTPStatus.TOO_MANY_REQUESTS:
             raise
         form.errors[""] = str(_TEXTS["too-many-requests"])
-    page = _render(token, form, done="" if form.errors else act)
+    page = ask_help(token, form, done="" if form.errors else act)
     with session() as s:
         is_wrong = bool(form.errors) and find_help(s, token) is not None
     return page, HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK
 
 
-def _render(token: str, form: Form[BaseModel] | None = None, *, done: str = "") -> str:
+def ask_help(token: str, form: Form[BaseModel] | None = None, *, done: str = "") -> str:
+    """Show what is kept of a person and what the person can do. Nothing changes by it."""
     with session() as s:
         found = find_help(s, token)
         form = form if found else None

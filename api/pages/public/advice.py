@@ -66,11 +66,6 @@ def read_advice(place: Prefecture, procedure: Procedure) -> dict[str, Any]:
     }
 
 
-def read_place(place: Prefecture) -> PrefecturePage:
-    """Return a department with its desks and what was seen there lately."""
-    return read_cached(PrefecturePage, f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))
-
-
 def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[dict[str, Any]]:
     """Return all procedures with how they are watched at a department, those with desks first."""
     answers = {desk.id: classify_watch(desk) for desk in page.desks}
@@ -122,7 +117,7 @@ def show_place(id: str) -> ResponseReturnValue:
         return _answer_unknown(id)
     if place.id != id:
         return redirect(url_for("advice.show_place", id=place.id), 301)
-    page = read_place(place)
+    page = read_cached(PrefecturePage, f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))
     return render_template(
         "advice/place.html",
         place=place,

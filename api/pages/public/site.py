@@ -28,9 +28,8 @@ from api.pages.context import build_public_url, read_source, write_date
 from api.prefectures.queries import build_map_key, list_serving_desks, read_map
 from api.prefectures.schemas import SeenDesks, TileMap
 from api.web.languages import read_language
-from api.web.public_answers import read_cached
+from api.web.public_answers import read_cached, read_unless_away
 from configs.ground.clock import clock
-from configs.ground.database_errors import is_away
 from configs.settings import settings
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Procedure, prefectures
@@ -79,12 +78,8 @@ def _write_sample() -> dict[str, str]:
 
 def _read_seen() -> SeenDesks | None:
     """Return where slots are seen, as the map has it; None while the database is away: the rest needs none."""
-    try:
-        return read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).seen
-    except Exception as error:
-        if not is_away(error):
-            raise
-        return None
+    found = read_unless_away(lambda: read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)))
+    return found.seen if found else None
 
 
 def list_site_urls() -> list[str]:

@@ -18,9 +18,8 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.words import DOUBTED, classify_watch
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import TileMap
-from api.web.public_answers import read_cached
+from api.web.public_answers import read_cached, read_unless_away
 from configs.ground.clock import clock
-from configs.ground.database_errors import is_away
 
 _l = lazy_gettext
 _ORDER = list(PartState)
@@ -113,13 +112,10 @@ def _read_month() -> list[tuple[Service, int, float]] | None:
 
     None while neither Redis nor the database answers.
     """
-    try:
-        found = json.loads(answer_cache().get("status-month", _build_month, _MONTH_SECONDS).body)
-    except Exception as error:
-        if not is_away(error):
-            raise
+    kept = read_unless_away(lambda: answer_cache().get("status-month", _build_month, _MONTH_SECONDS))
+    if kept is None:
         return None
-    return [(service, *each) for service, each in zip(SERVICES, found, strict=True)]
+    return [(service, *each) for service, each in zip(SERVICES, json.loads(kept.body), strict=True)]
 
 
 def _build_month() -> bytes:
@@ -142,10 +138,5 @@ def _sum_up(spans: Iterable[Sequence[datetime]]) -> tuple[int, float]:
 
 def _count_doubted() -> int:
     """Return in how many departments the last proof of what is watched is old; 0 while the database is away."""
-    try:
-        tiles = read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).items
-    except Exception as error:
-        if not is_away(error):
-            raise
-        return 0
-    return sum(classify_watch(each) == DOUBTED for each in tiles)
+    found = read_unless_away(lambda: read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)))
+    return sum(classify_watch(each) == DOUBTED for each in found.items) if found else 0
