@@ -1,6 +1,6 @@
 """Reads of accounts: a user by address, and the account as its owner sees it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -128,12 +128,19 @@ def index_contacts(contacts: Iterable[Contact]) -> dict[Channel, Contact]:
     }
 
 
+def read_flags(contacts: Mapping[Channel, Contact]) -> dict[str, bool]:
+    """Return which channels are switched on, by the names that answers have; a chat or a browser must be linked."""
+    typed = (Channel.EMAIL, Channel.SMS)
+    on = {name for name, each in contacts.items() if each.enabled and (name in typed or each.is_linked)}
+    return {f"notify_{channel.value}": channel in on for channel in CONTACT_CHANNELS}
+
+
 def read_account(session: Session, user_id: UUID) -> Account:
     """Return the account as its owner sees it."""
     query = sa.select(User).where(User.id == user_id).options(joinedload(User.contacts))
     user = session.scalars(query).unique().one()
     contacts = index_contacts(user.contacts)
-    email, sms, telegram, push = (contacts.get(channel) for channel in CONTACT_CHANNELS)
+    email, sms, telegram = map(contacts.get, (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     held = find_entitlement(session, user.id, clock())
     return Account.of_row(
         user,
@@ -147,9 +154,6 @@ def read_account(session: Session, user_id: UUID) -> Account:
         plan_expires_at=held.ends_at,
         next_plan=held.next_plan,
         next_plan_starts_at=held.next_starts_at,
-        notify_email=bool(email and email.enabled),
-        notify_sms=bool(sms and sms.enabled),
-        notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
-        notify_push=bool(push and push.is_linked and push.enabled),
         totp_enabled=user.has_second_factor,
+        **read_flags(contacts),
     )

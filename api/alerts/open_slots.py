@@ -133,6 +133,7 @@ def _build_desk(detection: Detection, slots: Sequence[SlotRow]) -> OpenDesk:
     if desk and desk.in_rounds:
         site, url = desk.name_places({each.place_key: (each.place_label, each.url) for each in slots})
     zone = desk.time_zone if desk else place.time_zone if place else HOME_ZONE
+    is_doubted = all(each.in_doubt for each in slots)
     return OpenDesk(
         desk_id=detection.desk_id,
         place=name_prefecture(detection.prefecture_id),
@@ -143,12 +144,8 @@ def _build_desk(detection: Detection, slots: Sequence[SlotRow]) -> OpenDesk:
         seen_at=max(each.seen_at for each in slots),
         zone=zone,
         days=_group_days(slots, zone),
-        witness="" if detection.source is Source.CHECK else _name_witness(slots),
+        witness="" if detection.source is Source.CHECK else "person" if is_doubted else "people",
     )
-
-
-def _name_witness(slots: Iterable[SlotRow]) -> str:
-    return "person" if all(each.in_doubt for each in slots) else "people"
 
 
 def _group_days(slots: Iterable[SlotRow], zone: str) -> list[tuple[date | None, list[str]]]:

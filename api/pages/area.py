@@ -88,27 +88,23 @@ class Area(Blueprint):
 
         return decorate
 
-    def _declare(
-        self,
-        rule: str,
-        access: Access,
-        method: str,
-        *,
-        without_token: bool = False,
-        polled: bool = False,
-        unconfirmed: bool = False,
-    ) -> Callable[[View], View]:
+    def _declare(self, rule: str, access: Access, method: str, **how: bool) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            guarded = _guard(
-                view, access, without_token=without_token, polled=polled, unconfirmed=unconfirmed
-            )
+            guarded = _guard(view, access, **how)
             self.add_url_rule(rule, view.__name__, guarded, methods=[method])
             return guarded
 
         return decorate
 
 
-def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unconfirmed: bool) -> View:
+def _guard(
+    view: View,
+    access: Access,
+    *,
+    without_token: bool = False,
+    polled: bool = False,
+    unconfirmed: bool = False,
+) -> View:
     is_personal = access not in _OPEN
 
     @wraps(view)

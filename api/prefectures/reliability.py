@@ -234,11 +234,6 @@ def _read_given_back(session: Session, period: _Period) -> list[GivenBack]:
 
 
 def _build_given_back(form: CreditForm, payments: int, seconds: int, amount: int) -> GivenBack:
-    enough = payments == 0 or payments >= _FEW
-    return GivenBack(
-        form=form,
-        payments=payments if enough else None,
-        seconds=seconds if enough else None,
-        amount=amount if enough else None,
-        currency=_CURRENCY,
-    )
+    told = {"payments": payments, "seconds": seconds, "amount": amount}
+    is_enough = payments == 0 or payments >= _FEW
+    return GivenBack(form=form, currency=_CURRENCY, **(told if is_enough else dict.fromkeys(told)))

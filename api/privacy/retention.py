@@ -115,16 +115,6 @@ def _ended_long_ago(now: datetime) -> Condition:
     return sa.or_(Login.expires_at < oldest, Login.ended_at < oldest)
 
 
-def _is_closed_without_order(now: datetime) -> Condition:
-    """Return the condition of an alert that was closed a year ago; those of an order stay with its books."""
-    return sa.and_(Alert.closed_at < now - _YEAR, ~sa.exists().where(Payment.alert_id == Alert.id))
-
-
-def _is_old_invitation(now: datetime) -> Condition:
-    """Return the condition of an invitation to an organisation that nobody accepted while its link worked."""
-    return sa.and_(Member.user_id.is_(None), Member.created_at <= now - NOTICE_PERIOD)
-
-
 def find_books_begin(now: datetime) -> datetime:
     """Return the first instant of the oldest year whose books are still kept."""
     return datetime(now.year - _YEARS, 1, 1, tzinfo=UTC)
@@ -171,7 +161,10 @@ RULES: dict[str, Rule] = {
     "exports": DroppedBy("drop_exports"),
     "audit": Dropped(lambda now: AuditEntry.at < sa.func.least(now, sa.func.now()) - _AUDIT_KEPT_FOR),
     # Alerts
-    "alerts": Dropped(_is_closed_without_order),
+    # closed a year ago; those of an order stay with its books
+    "alerts": Dropped(
+        lambda now: (Alert.closed_at < now - _YEAR) & ~sa.exists().where(Payment.alert_id == Alert.id)
+    ),
     "alert_targets": OwnedBy("alerts"),
     "appointments": Dropped(lambda now: Appointment.dropped_at <= now),
     # What is watched
@@ -204,7 +197,10 @@ RULES: dict[str, Rule] = {
     # Organisations
     "organisations": Dropped(lambda now: Organisation.ended_at < now - 5 * _YEAR),  # as claims
     "watched_days": DroppedBy(_drop_watched_days),
-    "organisation_members": Dropped(_is_old_invitation),  # the others as long as the membership lasts
+    # invitations that nobody accepted while their link worked; the others as long as the membership lasts
+    "organisation_members": Dropped(
+        lambda now: Member.user_id.is_(None) & (Member.created_at <= now - NOTICE_PERIOD)
+    ),
     "beneficiaries": OwnedBy("users"),
     "organisation_keys": Dropped(lambda now: OrganisationKey.ended_at < now - _YEAR),
     "webhooks": Dropped(lambda now: Webhook.ended_at < now - _YEAR),

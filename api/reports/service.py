@@ -127,9 +127,7 @@ def take_report(
     return _write_report(session, user_id, given, via, _hash_networks(session, user_id, address))
 
 
-def take_answers(
-    session: Session, user_id: UUID, match_ids: Sequence[UUID], value: AnswerValue, address: str | None = None
-) -> None:
+def take_answers(session: Session, user_id: UUID, match_ids: Sequence[UUID], value: AnswerValue) -> None:
     """Write an answer to messages of the last ANSWER_TIME as looks at their desks, where people report.
 
     That an appointment was found corroborates what is open, and opens nothing.
@@ -148,8 +146,7 @@ def take_answers(
         with suppress(ApiError):
             _check_reporter(session, user_id)
             if not _find_desk(session, desk_id).shows_slots:
-                networks = _hash_networks(session, user_id, address)
-                _write_report(session, user_id, given, ReportVia.ANSWER, networks)
+                _write_report(session, user_id, given, ReportVia.ANSWER, [])
 
 
 def _hash_networks(session: Session, user_id: UUID, address: str | None) -> list[bytes]:

@@ -13,7 +13,7 @@ from api.accounts.consents import (
     switch_report_wish,
     withdraw_news_consent,
 )
-from api.accounts.queries import index_contacts
+from api.accounts.queries import index_contacts, read_flags
 from api.ground.errors import ApiError
 from api.models.base import database_clock
 from api.models.notification import Notification, waits_as_wished
@@ -138,13 +138,8 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
     """Return what is switched on, and when messages leave."""
     user = session.get_one(User, user_id)
     contacts = index_contacts(user.contacts)
-    email, sms, telegram, push = (contacts.get(channel) for channel in CONTACT_CHANNELS)
     states = {group.value: _read_group(group, contacts) for group in CHANNELS}
     return NotificationState(
-        notify_email=bool(email and email.enabled),
-        notify_sms=bool(sms and sms.enabled),
-        notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
-        notify_push=bool(push and push.is_linked and push.enabled),
         groups=GroupStates(**states),
         quiet_hours=_read_quiet_hours(user),
         slot_rhythm=user.slot_rhythm,
@@ -153,6 +148,7 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
         time_zone=user.time_zone,
         told_in_doubt=user.told_in_doubt,
         may_be_asked=user.may_be_asked,
+        **read_flags(contacts),
     )
 
 

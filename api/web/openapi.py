@@ -56,7 +56,10 @@ REFRESH: list[dict[str, list[str]]] = [{"refresh": []}]
 
 def declare_errors(*statuses: int) -> ResponseDict:
     """Return the declarations of these errors and of those that every route can answer."""
-    return {status: _declare_error(status) for status in (*statuses, *_ALWAYS)}
+    return {
+        status: {"description": _MEANINGS[status], "content": {"application/problem+json": dict(_PROBLEM)}}
+        for status in (*statuses, *_ALWAYS)
+    }
 
 
 def make_blueprint(
@@ -86,10 +89,6 @@ def make_blueprint(
 def _make_operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
     """Return the route's name in generated clients: that of its view function, in camelCase."""
     return to_camel(name)
-
-
-def _declare_error(status: int) -> dict[str, Any]:
-    return {"description": _MEANINGS[status], "content": {"application/problem+json": dict(_PROBLEM)}}
 
 
 def needs_token(endpoint: str | None) -> bool:

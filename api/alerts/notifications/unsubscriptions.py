@@ -58,14 +58,6 @@ class UnsubscribeSubject:
         return [place for each in ids if (place := prefectures().get(each))]
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectOwner:
-    """The user whom it is about."""
-
-    language: str
-    has_others: bool  # further alerts that wait
-
-
 def find_subject(session: Session, token: str) -> UnsubscribeSubject:
     """Return what a token is about.
 
@@ -111,9 +103,8 @@ def restart_subject(session: Session, subject: UnsubscribeSubject) -> None:
         reopen_alert(session, alert)
 
 
-def find_owner(session: Session, subject: UnsubscribeSubject) -> SubjectOwner | None:
-    """Return the user whom it is about."""
+def find_owner(session: Session, subject: UnsubscribeSubject) -> tuple[User | None, bool]:
+    """Return the user whom it is about, and whether further alerts of theirs wait."""
     user = session.get(User, subject.user_id) if subject.user_id else None
-    if user is None:
-        return None
-    return SubjectOwner(user.language, has_waiting(session, user.id, [each.id for each in subject.alerts]))
+    besides = [each.id for each in subject.alerts]
+    return user, user is not None and has_waiting(session, user.id, besides)

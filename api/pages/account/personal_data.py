@@ -21,56 +21,6 @@ from api.web.public_answers import send_export
 from configs.settings import settings
 
 area = Area("personal_data", __name__)
-
-
-_WITH_ACCOUNT = _l("Jusqu’à la suppression du compte")
-# Sorts of data, the reason why each is kept, and until when
-KNOWN = (
-    (
-        _l("Adresse e-mail, mot de passe (son empreinte seulement), langue, fuseau horaire"),
-        _l("Ouvrir votre compte et vous écrire : le contrat"),
-        _WITH_ACCOUNT,
-    ),
-    (
-        _l(
-            "Numéro de téléphone, conversation Telegram, navigateurs qui reçoivent nos notifications, chiffrés"
-        ),
-        _l("Vous prévenir par le canal que vous avez choisi : le contrat"),
-        _l("Jusqu’à ce que vous les retiriez, ou à la suppression du compte"),
-    ),
-    (
-        _l(
-            "Alertes, places trouvées, rendez-vous signalés. Ils peuvent révéler votre situation administrative"
-        ),
-        _l("Surveiller ce que vous attendez : le contrat"),
-        _l("Jusqu’à la suppression du compte ; un rendez-vous signalé, 90 jours après sa date"),
-    ),
-    (
-        _l("Messages envoyés : canal, heures, résultat"),
-        _l("Prouver qu’une alerte est partie à temps : le contrat"),
-        _l("Textes et adresses, 90 jours ; le reste, jusqu’à la suppression du compte"),
-    ),
-    (
-        _l("Commandes, paiements, remboursements, ce que vous avez accepté"),
-        _l("Les comptes et la preuve du contrat : la loi"),
-        _l("Dix ans ; sans votre nom dès la suppression du compte. Stripe garde le sien 120 jours de plus"),
-    ),
-    (
-        _l("Connexions : navigateur et heures, sans adresse réseau"),
-        _l("Vous signaler une connexion étrangère : notre intérêt légitime, votre sécurité"),
-        _l("90 jours après leur fin"),
-    ),
-    (
-        _l("Messages à l’assistance"),
-        _l("Vous répondre : notre intérêt légitime"),
-        _l("Un an"),
-    ),
-    (
-        _l("Pages de rendez-vous que vous avez signalées"),
-        _l("Vous dire ce qu’elles sont devenues : notre intérêt légitime"),
-        _l("Un an ; ensuite la page reste, sans vous"),
-    ),
-)
 DELETION_TEXTS: Texts = {
     "last-owner": _l(
         "Votre organisation n’a pas d’autre responsable : nommez-en un, ou mettez-y fin, d’abord."
@@ -89,7 +39,6 @@ def show_data() -> str:
     return render_template(
         "personal_data/data.html",
         export=export,
-        known=KNOWN,
         zone=current_identity().time_zone,
         has_mail_server="smtp" in settings().mail_providers,
     )

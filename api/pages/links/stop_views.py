@@ -5,7 +5,6 @@ from http import HTTPStatus
 from flask import Response, render_template, request, url_for
 
 from api.alerts.notifications.unsubscriptions import (
-    SubjectOwner,
     UnsubscribeSubject,
     find_owner,
     find_subject,
@@ -15,6 +14,7 @@ from api.alerts.notifications.unsubscriptions import (
 from api.alerts.open_slots import find_linked_slots
 from api.ground.errors import ApiError
 from api.models.base import read_once, session
+from api.models.user import User
 from api.pages.area import Access
 from api.pages.links.area import area
 from api.prefectures.detections import find_proof
@@ -31,7 +31,7 @@ def ask_to_stop(token: str) -> str:
     """Show what would stop, or start again."""
     with session() as s:
         subject = find_subject(s, token)
-        return _render_page(subject, find_owner(s, subject))
+        return _render_page(subject, *find_owner(s, subject))
 
 
 def stop(token: str) -> tuple[str, int]:
@@ -44,7 +44,7 @@ def stop(token: str) -> tuple[str, int]:
     with session() as s:
         subject = find_subject(s, token)
         stop_subject(s, subject)
-        return _render_page(subject, find_owner(s, subject)), HTTPStatus.OK
+        return _render_page(subject, *find_owner(s, subject)), HTTPStatus.OK
 
 
 def _restart(token: str) -> tuple[str, int]:
@@ -52,15 +52,20 @@ def _restart(token: str) -> tuple[str, int]:
         with session() as s:
             subject = find_subject(s, token)
             restart_subject(s, subject)
-            return _render_page(subject, find_owner(s, subject), restarted=True), HTTPStatus.OK
+            return _render_page(subject, *find_owner(s, subject), restarted=True), HTTPStatus.OK
     except ApiError as error:
         with session() as s:
             subject = find_subject(s, token)
-            return _render_page(subject, find_owner(s, subject), refused=True), error.status
+            return _render_page(subject, *find_owner(s, subject), refused=True), error.status
 
 
 def _render_page(
-    subject: UnsubscribeSubject, owner: SubjectOwner | None, *, restarted: bool = False, refused: bool = False
+    subject: UnsubscribeSubject,
+    owner: User | None,
+    has_others: bool,
+    *,
+    restarted: bool = False,
+    refused: bool = False,
 ) -> str:
     """Return the page of one alert, or that of several and of groups, which tells also of what was undone."""
     if owner:
@@ -79,7 +84,7 @@ def _render_page(
         group=subject.group,
         places=subject.places,
         may_restart=subject.may_start_again,
-        has_others=owner is not None and owner.has_others,
+        has_others=has_others,
         refused=refused,
     )
 
