@@ -32,10 +32,8 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
     lock_user(session, user_id)
     alert = get_open(session, user_id, alert_id)
     given = change.model_fields_set
-    if "name" in given:
-        alert.name = change.name
-    if "language" in given:
-        alert.language = change.language
+    for name in given & {"name", "language"}:
+        setattr(alert, name, getattr(change, name))
     if "voice" in given:
         change_voice(session, alert, change.voice)
     if given & _WATCHED:

@@ -90,21 +90,6 @@ class GroupChanges(Body):
     payment: FixedGroup | None = None
 
 
-class QuietHours(Body):
-    """From when until when, in the time zone of the account, nothing arrives that can wait."""
-
-    begins: Annotated[Hour, Field(alias="from", examples=["22:00"])]
-    until: Annotated[Hour, Field(examples=["07:00"])]
-    slots: Flag = Field(
-        default=False, description="Slot alerts wait, too: only what is open still is sent afterwards."
-    )
-
-    @field_validator("until")
-    @classmethod
-    def _differ(cls, until: time, known: ValidationInfo) -> time:
-        return refuse_same_hours(known.data.get("begins"), until)
-
-
 class CallHours(Body):
     """From when until when, in the time zone of the account, calls may be made; over midnight where `from` is later."""
 
@@ -115,6 +100,14 @@ class CallHours(Body):
     @classmethod
     def _differ(cls, until: time, known: ValidationInfo) -> time:
         return refuse_same_hours(known.data.get("begins"), until)
+
+
+class QuietHours(CallHours):
+    """From when until when, in the time zone of the account, nothing arrives that can wait."""
+
+    slots: Flag = Field(
+        default=False, description="Slot alerts wait, too: only what is open still is sent afterwards."
+    )
 
 
 class NotificationFlags(Body):
