@@ -50,8 +50,19 @@ def store_appointment(session: Session, alert_id: UUID, found: FoundAppointment)
     if not (found.at or found.place or found.may_ask):
         return
     stored = sa.select(Appointment.id).where(Appointment.alert_id == alert_id)
-    if session.scalar(stored) is None:
-        session.add(_build(alert_id, found))
+    if session.scalar(stored) is not None:
+        return
+    made = Appointment(
+        alert_id=alert_id,
+        at=found.at,
+        place=found.place,
+        may_ask=found.may_ask,
+        last_channel=Channel.SMS if found.remind_by_sms else None,
+        created_at=clock(),
+        dropped_at=(found.at or clock()) + _KEPT,
+    )
+    move_reminders(made, *(round(USUAL[step].total_seconds() / 60) for step in Step))
+    session.add(made)
 
 
 def delete_appointment(session: Session, alert_id: UUID) -> None:
@@ -79,20 +90,6 @@ def find_appointment_to_come(session: Session, alert_id: UUID) -> UUID | None:
     return session.scalar(
         sa.select(Appointment.id).where(Appointment.alert_id == alert_id, Appointment.at > clock())
     )
-
-
-def _build(alert_id: UUID, found: FoundAppointment) -> Appointment:
-    made = Appointment(
-        alert_id=alert_id,
-        at=found.at,
-        place=found.place,
-        may_ask=found.may_ask,
-        last_channel=Channel.SMS if found.remind_by_sms else None,
-        created_at=clock(),
-        dropped_at=(found.at or clock()) + _KEPT,
-    )
-    move_reminders(made, *(round(USUAL[step].total_seconds() / 60) for step in Step))
-    return made
 
 
 def ask_how_it_went(session: Session) -> None:

@@ -150,18 +150,15 @@ def end_all_logins(
     The login `but` goes on with new tokens: see renew_login.
     """
     session.execute(sa.update(User).where(User.id == user_id).values(token_version=User.token_version + 1))
-    session.execute(
-        sa.update(Login)
-        .where(Login.user_id == user_id, Login.ended_at.is_(None), Login.id != but if but else sa.true())
-        .values(ended_at=clock(), ended_because=because)
-    )
+    end_other_logins(session, user_id, but, because)
 
 
-def end_other_logins(session: Session, user_id: UUID, login_id: UUID) -> None:
-    """End all logins of a user but this one, which keeps its tokens."""
-    others = (Login.user_id == user_id, Login.id != login_id, Login.ended_at.is_(None))
-    values = {"ended_at": clock(), "ended_because": EndedBecause.ENDED_BY_USER}
-    session.execute(sa.update(Login).where(*others).values(values))
+def end_other_logins(
+    session: Session, user_id: UUID, but: UUID | None, because: EndedBecause = EndedBecause.ENDED_BY_USER
+) -> None:
+    """End all logins of a user but one, which keeps its tokens."""
+    others = (Login.user_id == user_id, Login.id != but, Login.ended_at.is_(None))
+    session.execute(sa.update(Login).where(*others).values(ended_at=clock(), ended_because=because))
 
 
 def note_proof(session: Session, login_id: UUID) -> datetime:
