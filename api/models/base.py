@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -34,6 +34,11 @@ from configs.settings import Program, settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Word = TypeVar("Word", bound=StrEnum)
+# Hashes by a key, none at first
+Hashes = Annotated[
+    list[bytes], orm.mapped_column(postgresql.ARRAY(sa.LargeBinary), default=list, server_default="{}")
+]
 # A server that vanished is noticed within about ten seconds, not after the system's two hours:
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
 _CONNECTION = {
@@ -106,6 +111,11 @@ def enum_column(kind: type[StrEnum], name: str) -> sa.Enum:
         length=24,
         values_callable=lambda words: [word.value for word in words],
     )
+
+
+def word_column(default: Word, name: str) -> orm.MappedColumn[Word]:
+    """Return the column of a word that is `default` where a row does not say it."""
+    return orm.mapped_column(enum_column(type(default), name), default=default, server_default=default.value)
 
 
 def write_array(values: Iterable[object]) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, enum_column, new_id
+from api.models.base import Base, enum_column, new_id, word_column
 from api.models.desk import DeskChange
 from configs.world.booking_address import BookingAddress
 from configs.world.booking_hosts import find_owner
@@ -53,9 +53,7 @@ class Candidate(Base):
     given_at: Mapped[datetime | None]
     first_seen_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
-    state: Mapped[CandidateState] = mapped_column(
-        enum_column(CandidateState, "state"), default=CandidateState.OPEN, server_default="open"
-    )
+    state: Mapped[CandidateState] = word_column(CandidateState.OPEN, "state")
     asked_at: Mapped[datetime | None]  # the last visit
     outcome: Mapped[Outcome | None] = mapped_column(enum_column(Outcome, "outcome"))  # of it
     reading: Mapped[str | None]  # its evidence

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, enum_column
+from api.models.base import Base, enum_column, word_column
 from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import host_rules
 
@@ -27,9 +27,7 @@ class DeskState(Base):
     __tablename__ = "desks"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    status: Mapped[DeskStatus] = mapped_column(
-        enum_column(DeskStatus, "status"), default=DeskStatus.PAUSED, server_default="PAUSED"
-    )
+    status: Mapped[DeskStatus] = word_column(DeskStatus.PAUSED, "status")
     status_reason: Mapped[str] = mapped_column(default="not checked yet", server_default="not checked yet")
     # counts claims: a result with an older token changes no slot
     last_token: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")

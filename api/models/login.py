@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, EncryptedText, enum_column, new_id
+from api.models.base import Base, EncryptedText, Hashes, enum_column, new_id
 from configs.settings import Constant
 from configs.world.plan import PlanName
 
@@ -103,9 +102,7 @@ class PendingRegistration(Base):
         dict[str, Any] | None
     ]  # body of POST /api/alerts: the alert that the account begins with
     wished_page: Mapped[str | None]  # as of users
-    registered_from: Mapped[list[bytes]] = mapped_column(
-        ARRAY(sa.LargeBinary), default=list, server_default="{}"
-    )  # as of users
+    registered_from: Mapped[Hashes]  # as of users
     code_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary)  # keyed; of the code in its newest mail
     code_sent_at: Mapped[datetime | None]
     wrong_tries: Mapped[int] = mapped_column(default=0, server_default="0")  # at that code

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
-from api.models.base import Base, enum_column, new_id
+from api.models.base import Base, enum_column, new_id, word_column
 from api.models.user import Channel, Contact
 from configs.programs.matching_queues import MATCHING
 
@@ -131,9 +131,7 @@ class Notification(Base):
     priority: Mapped[Priority] = mapped_column(enum_column(Priority, "priority"))
     dedupe_key: Mapped[str] = mapped_column(unique=True)
 
-    state: Mapped[State] = mapped_column(
-        enum_column(State, "state"), default=State.PENDING, server_default="pending"
-    )
+    state: Mapped[State] = word_column(State.PENDING, "state")
     reason: Mapped[str | None]
     held_for: Mapped[HeldFor | None] = mapped_column(enum_column(HeldFor, "held_for"))
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, EncryptedText, enum_column, new_id
+from api.models.base import Base, EncryptedText, enum_column, new_id, word_column
 from configs.ground.clock import clock
 
 NOTICE_PERIOD = timedelta(
@@ -184,9 +184,7 @@ class Beneficiary(Base):
     caseworker_id: Mapped[UUID | None] = mapped_column(
         sa.ForeignKey("organisation_members.id", ondelete="SET NULL")
     )
-    told: Mapped[Told] = mapped_column(
-        enum_column(Told, "told"), default=Told.CASEWORKER, server_default="caseworker"
-    )
+    told: Mapped[Told] = word_column(Told.CASEWORKER, "told")
     created_at: Mapped[datetime] = mapped_column(default=clock, server_default=sa.func.now())
     # Messages to the person's own contacts: asked for once per address, and sent only while the person agrees.
     invited_at: Mapped[datetime | None]

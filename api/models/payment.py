@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, enum_column, new_id
+from api.models.base import Base, enum_column, new_id, word_column
 from configs.world.plan import PlanName
 
 _NOW = sa.func.now()
@@ -113,9 +113,7 @@ class Payment(Base):
     lost_cents: Mapped[int] = mapped_column(
         default=0, server_default="0"
     )  # by disputes that were not won since
-    status: Mapped[PaymentStatus] = mapped_column(
-        enum_column(PaymentStatus, "status"), default=PaymentStatus.PENDING, server_default="PENDING"
-    )
+    status: Mapped[PaymentStatus] = word_column(PaymentStatus.PENDING, "status")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     paid_at: Mapped[datetime | None]
     refunded_at: Mapped[datetime | None]
@@ -218,9 +216,7 @@ class Refund(Base):
     amount_cents: Mapped[int]
     reason: Mapped[RefundReason] = mapped_column(enum_column(RefundReason, "reason"))
     note: Mapped[str | None]  # an operator's own words
-    status: Mapped[RefundStatus] = mapped_column(
-        enum_column(RefundStatus, "status"), default=RefundStatus.PLANNED, server_default="planned"
-    )
+    status: Mapped[RefundStatus] = word_column(RefundStatus.PLANNED, "status")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     # Since when it is owed; of one that follows a refund that failed, since that one was.
     owed_since: Mapped[datetime | None]

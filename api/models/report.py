@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, enum_column, new_id
+from api.models.base import Base, Hashes, enum_column, new_id, word_column
 from configs.world.desk import HOME_ZONE, zone_of
 
 LOOK_REQUESTED = "look_requested"  # the kind of the message that asks a person to look
@@ -65,10 +65,8 @@ class Report(Base):
     opened_at: Mapped[datetime | None]  # the opening or the message that it followed in READING_TIME
     # Of its network and payers, by the salt of that day, until 00:15 also that before (api/ground/network_hashes.py).
     # Without any it is near everybody.
-    networks: Mapped[list[bytes]] = mapped_column(ARRAY(sa.LargeBinary), default=list, server_default="{}")
-    state: Mapped[ReportState] = mapped_column(
-        enum_column(ReportState, "state"), default=ReportState.WAITING, server_default="waiting"
-    )
+    networks: Mapped[Hashes]
+    state: Mapped[ReportState] = word_column(ReportState.WAITING, "state")
     is_trusted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # the person, then
     corroborates_id: Mapped[UUID | None]  # the other person's report that it corroborated
     opening_id: Mapped[UUID | None]  # the first detection of the opening that it saw
@@ -91,11 +89,7 @@ class PageOpening(Base):
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     desk_id: Mapped[str]
     opened_at: Mapped[datetime]
-    networks: Mapped[list[bytes]] = (
-        mapped_column(  # as of reports: a chat that reports then has none of its own
-            ARRAY(sa.LargeBinary), default=list, server_default="{}"
-        )
-    )
+    networks: Mapped[Hashes]  # as of reports: a chat that reports then has none of its own
 
     __table_args__ = (
         sa.Index("ix_page_openings_user_id_desk_id_opened_at", "user_id", "desk_id", "opened_at"),

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from api.models.base import Base, enum_column, new_id
+from api.models.base import Base, enum_column, new_id, word_column
 from api.models.desk import DeskState, Source
 from configs.settings import Constant
 
@@ -53,9 +53,7 @@ class SlotRow(Base):
     gone_at: Mapped[datetime | None]
     gone_reason: Mapped[GoneReason | None] = mapped_column(enum_column(GoneReason, "gone_reason"))
     gone_told_at: Mapped[datetime | None]
-    source: Mapped[Source] = mapped_column(
-        enum_column(Source, "source"), default=Source.CHECK, server_default="check"
-    )
+    source: Mapped[Source] = word_column(Source.CHECK, "source")
     in_doubt: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     __table_args__ = (

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from api.models.base import Base, ContactAddress, EncryptedText, enum_column, new_id
+from api.models.base import Base, ContactAddress, EncryptedText, Hashes, enum_column, new_id, word_column
 from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
@@ -97,7 +97,7 @@ class User(Base):
     email: Mapped[str]
     email_folded: Mapped[str] = mapped_column(unique=True)  # what all spellings of it have in common
     password_hash: Mapped[str | None]
-    role: Mapped[Role] = mapped_column(enum_column(Role, "role"), default=Role.USER, server_default="user")
+    role: Mapped[Role] = word_column(Role.USER, "role")
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     time_zone: Mapped[str] = mapped_column(default="Europe/Paris", server_default="Europe/Paris")
     token_version: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -115,13 +115,9 @@ class User(Base):
     # Where the wish of its registration goes on, a target of api/pages/lost_sessions.py: until an alert is created.
     wished_page: Mapped[str | None]
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
-    outage_credit: Mapped[OutageCredit] = mapped_column(
-        enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
-    )
+    outage_credit: Mapped[OutageCredit] = word_column(OutageCredit.CREDIT, "outage_credit")
     # When messages leave, in `time_zone` (notifier/delivery/reader_wishes.py).
-    slot_rhythm: Mapped[SlotRhythm] = mapped_column(
-        enum_column(SlotRhythm, "slot_rhythm"), default=SlotRhythm.AT_ONCE, server_default="at_once"
-    )
+    slot_rhythm: Mapped[SlotRhythm] = word_column(SlotRhythm.AT_ONCE, "slot_rhythm")
     digest_at: Mapped[time] = mapped_column(
         default=DIGEST_AT, server_default="07:00"
     )  # of the rhythm `daily`
@@ -140,9 +136,7 @@ class User(Base):
     may_be_asked: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     report_consent: Mapped[dict[str, Any] | None]  # to both, by name (api/accounts/consents.py)
     # the network of its registration, as those of reports
-    registered_from: Mapped[list[bytes]] = mapped_column(
-        ARRAY(sa.LargeBinary), default=list, server_default="{}"
-    )
+    registered_from: Mapped[Hashes]
     last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)
@@ -197,9 +191,7 @@ class Contact(Base):
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     address: Mapped[str] = mapped_column(ContactAddress)
-    lookup_hashes: Mapped[list[bytes]] = mapped_column(
-        ARRAY(sa.LargeBinary), default=list, server_default="{}"
-    )
+    lookup_hashes: Mapped[Hashes]
     new_address: Mapped[str | None] = mapped_column(ContactAddress)
     former_address: Mapped[str | None]  # the mailbox that may take the account back, until FORMER_KEPT_FOR
     moved_at: Mapped[datetime | None]  # when the account left it
@@ -207,9 +199,7 @@ class Contact(Base):
     device_name: Mapped[str | None] = mapped_column(EncryptedText)  # as its owner sees it; of devices only
     verified_at: Mapped[datetime | None]
     enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    state: Mapped[ContactState] = mapped_column(
-        enum_column(ContactState, "state"), default=ContactState.OK, server_default="ok"
-    )
+    state: Mapped[ContactState] = word_column(ContactState.OK, "state")
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
     # groups of messages that its reader stopped (configs/ground/message_groups.py)
