@@ -34,6 +34,13 @@ def shorten_phone(number: str) -> str:
     return f"{number[:_COUNTRY]}{_HIDDEN}{number[-_KEPT_DIGITS:]}"
 
 
+def shorten_search(text: str) -> str:
+    """Return an address or a phone number shortened; a number of an order or of Stripe's has letters."""
+    if "@" in text:
+        return shorten_email(text)
+    return text if any(each.isalpha() for each in text) else shorten_phone(text)
+
+
 def shorten_address(name: str, value: Any) -> Any:
     """Return a field of an account shortened if its name says that it holds an address: `email`, `new_phone`."""
     if isinstance(value, str) and name.endswith("email"):

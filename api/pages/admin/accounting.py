@@ -68,7 +68,7 @@ def _name_state(event: StripeEvent) -> Cell:
 
 
 def _show_replay(event: StripeEvent) -> Cell:
-    if not cells.is_admin() or not event.object_id or event.flag is StripeEventFlag.UNKNOWN_TYPE:
+    if not event.object_id or event.flag is StripeEventFlag.UNKNOWN_TYPE:
         return cells.NOTHING
     return cells.link("Appliquer de nouveau", "admin.ask_replay_event", event.id, id=event.id)
 

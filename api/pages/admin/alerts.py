@@ -152,7 +152,7 @@ def _list_facts(user_id: UUID, alert: AlertAnswer) -> list[tuple[Cell, object]]:
 
 def _list_actions(alert: AlertAnswer) -> list[Cell]:
     way = cells.audit_link(alert.id)
-    if not cells.is_admin() or alert.closed_at:
+    if alert.closed_at:
         return [way]
     if alert.is_active:
         return [cells.second_button("Mettre en pause", "admin.ask_pause_alert", id=alert.id), way]

@@ -62,12 +62,6 @@ def _name_state(row: Announcement) -> Cell:
     return cells.badge("En cours", "info") if row.started_at else cells.badge("Projet")
 
 
-def _offer_new() -> list[Block]:
-    return (
-        [Text(cells.button("Écrire une annonce", "admin.ask_write_announcement"))] if cells.is_admin() else []
-    )
-
-
 add_list(
     _LIST,
     "list_announcements",
@@ -76,7 +70,7 @@ add_list(
     query=PageQuery,
     audit=("announcements.list", "announcement"),
     read=lambda work, wanted: list_announcements(work.session, wanted),
-    above=_offer_new,
+    above=lambda: [Text(cells.button("Écrire une annonce", "admin.ask_write_announcement"))],
     columns=(
         Column("Titre", _show_title, "head"),
         Column("À", _name_audience),
@@ -124,13 +118,11 @@ def show_announcement(id: UUID) -> str:
     with audited("announcement.view", "announcement", id) as work:
         row = get_announcement(work.session, id)
         people = row.written if row.started_at else count_people(work.session, row)
-    actions: list[Cell] = []
-    if cells.is_admin():
-        actions.append(cells.second_button("L’essayer sur moi", "admin.ask_try_announcement", id=id))
-        if not row.started_at:
-            actions.append(cells.button("Envoyer", "admin.ask_start_announcement", id=id))
-        elif not row.stopped_at:
-            actions.append(cells.second_button("Arrêter", "admin.ask_stop_announcement", id=id))
+    actions = [cells.second_button("L’essayer sur moi", "admin.ask_try_announcement", id=id)]
+    if not row.started_at:
+        actions.append(cells.button("Envoyer", "admin.ask_start_announcement", id=id))
+    elif not row.stopped_at:
+        actions.append(cells.second_button("Arrêter", "admin.ask_stop_announcement", id=id))
     facts = [("À", _name_audience(row)), ("Personnes", people), ("Messages écrits", row.written)]
     blocks: list[Block] = [Facts(facts, _name_state(row), actions)]
     for language, name in MESSAGE_LANGUAGES.items():

@@ -4,15 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from flask import redirect, render_template, request
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api.admin.access import audited
-from api.admin.audit import AuditedWork
+from api.admin.audit import AuditedWork, shorten_search
 from api.ground.paging import Found
 from api.ground.schemas import Body
-from api.pages.admin.page_data import Block, Cell, Column, Field, Filter, Table, build_pager, render_page
+from api.pages.admin.page_data import (
+    Block,
+    Cell,
+    Column,
+    Field,
+    Filter,
+    Html,
+    Table,
+    build_pager,
+    render_page,
+)
 from api.pages.area import Access, Area
 from api.pages.cookies import Kind, add_notice
 from api.pages.forms import INVALID, Form, Texts
@@ -87,6 +97,34 @@ def _find_page_above() -> str:
     return request.path.rpartition("/")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search above a list. Its text is in the body: logs keep URLs."""
+
+    name: str  # of its view
+    model: type[BaseModel]  # with `wanted`
+    audit: tuple[str, str]
+    find: Callable[[Any, str], Sequence[Any]]  # takes the session and the text
+    label: str
+    hint: str
+    texts: Texts
+
+    def render(self, form: Form[Any]) -> Block:
+        """Return its form."""
+        url = url_for(f"admin.{self.name}")
+        return Html.render("admin/_search.html", form=form, url=url, label=self.label, hint=self.hint)
+
+    def answer(self, form: Form[Any]) -> Sequence[Any]:
+        """Return what is found; the audit notes what was searched, shortened where that is a person's."""
+        if form.errors:
+            return ()
+        with audited(*self.audit) as work:
+            found = self.find(work.session, form.value.wanted)
+            work.changes["searched"] = shorten_search(form.value.wanted)
+            work.note_seen(each.id for each in found)
+        return found
+
+
 def add_list(
     rule: str,
     name: str,
@@ -101,7 +139,8 @@ def add_list(
     lead: Cell = "",
     crumb: tuple[str, str] | None = None,  # endpoint and text of the page above
     heading: str = "",  # above the table
-    above: Callable[[], list[Block]] | None = None,  # the filter
+    above: Callable[[], list[Block]] | None = None,  # all else
+    search: Search | None = None,
     between: Callable[[AuditedWork, Form[Q], Sequence[Any]], list[Block]] | None = None,  # filter and table
     notes_seen: bool = False,  # the rows are people's: the audit notes which ones were shown
 ) -> None:
@@ -117,6 +156,7 @@ def add_list(
         place = "after" if "after" in query.model_fields else "before"
         blocks: list[Block] = [
             *(above() if above else []),
+            *([search.render(Form(search.model))] if search else []),
             *([Filter(form, filters)] if filters else []),
             *more,
             Table(title, columns, found.items, empty, heading),
@@ -126,6 +166,22 @@ def add_list(
 
     show.__name__ = name
     area.page(rule, Access.OPERATOR)(show)
+    if search:
+        area.action(f"{rule}/recherche", Access.OPERATOR)(_build_search(search, name, title, columns, empty))
+
+
+def _build_search(
+    search: Search, listed: str, title: str, columns: Sequence[Column[Any]], empty: str
+) -> Callable[[], ResponseReturnValue]:
+    def find() -> ResponseReturnValue:
+        form = Form.read(search.model, search.texts)
+        blocks = [search.render(form), Table(title, columns, search.answer(form), empty)]
+        return render_page(
+            title, blocks, "", (f"admin.{listed}", title), form
+        ), INVALID if form.errors else 200
+
+    find.__name__ = search.name
+    return find
 
 
 def add_action(

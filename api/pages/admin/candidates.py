@@ -151,8 +151,6 @@ def _list_facts(found: WeighedCandidate) -> list[tuple[Cell, object]]:
 
 
 def _list_actions(found: WeighedCandidate) -> list[Cell]:
-    if not cells.is_admin():
-        return []
     decisions = [
         cells.button("Accepter", "admin.ask_accept_candidate", id=found.id),
         cells.second_button("Refuser", "admin.ask_refuse_candidate", id=found.id),

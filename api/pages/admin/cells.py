@@ -3,11 +3,12 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from flask import url_for
+from flask import current_app, url_for
 from markupsafe import Markup
 
 from api.admin.audit import shorten_email
 from api.models.user import Role
+from api.pages.area import Access
 from api.pages.context import write_date, write_moment, write_money, write_number
 from api.web.auth import current_identity
 from configs.world.plan import PlanName, name_plan
@@ -55,21 +56,27 @@ def _join(sign: str, parts: tuple[object, ...]) -> Markup:
 def link(text: object, endpoint: str, hidden: object = "", **arguments: object) -> Markup:
     """Return a link; `hidden` tells screen readers apart what has the same text."""
     rest = Markup('<span class="hidden"> {}</span>').format(hidden) if hidden else ""
-    return Markup('<a href="{}">{}{}</a>').format(_find_url(endpoint, arguments), format_cell(text), rest)
+    return _lead_to("", Markup("{}{}").format(format_cell(text), rest), endpoint, arguments)
 
 
 def button(text: str, endpoint: str, **arguments: object) -> Markup:
     """Return the link to an action."""
-    return Markup('<a class="button" href="{}">{}</a>').format(_find_url(endpoint, arguments), text)
+    return _lead_to("button", text, endpoint, arguments)
 
 
 def second_button(text: str, endpoint: str, **arguments: object) -> Markup:
     """Return the link to an action that is not the one which is meant most of the time."""
-    return Markup('<a class="button second" href="{}">{}</a>').format(_find_url(endpoint, arguments), text)
+    return _lead_to("button second", text, endpoint, arguments)
 
 
-def _find_url(endpoint: str, arguments: dict[str, object]) -> str:
-    return url_for(endpoint, **arguments)  # type: ignore[arg-type] # values of an address are of any kind
+def _lead_to(kind: str, text: str, endpoint: str, arguments: dict[str, object]) -> Markup:
+    """Return a link, or nothing where the reader may not open what it leads to."""
+    access = vars(current_app.view_functions[endpoint])["access"]
+    if access in (Access.ADMIN, Access.PROVEN_ADMIN) and not is_admin():
+        return Markup()
+    kind = Markup(' class="{}"').format(kind) if kind else ""
+    url = url_for(endpoint, **arguments)  # type: ignore[arg-type] # values of an address are of any kind
+    return Markup('<a{} href="{}">{}</a>').format(kind, url, text)
 
 
 def badge(text: object, tone: str = "") -> Markup:

@@ -198,8 +198,6 @@ def _list_address_facts(state: DeskState) -> list[tuple[Cell, object]]:
 
 def _list_actions(found: WatchedDesk) -> list[Cell]:
     checks = cells.link("Ses vérifications", "admin.list_checks", deskId=found.id)
-    if not cells.is_admin():
-        return [checks]
     if found.state.paused_at:
         orders = [cells.button("Faire reprendre", "admin.ask_resume_desk", id=found.id)]
     else:

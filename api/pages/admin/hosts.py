@@ -93,8 +93,6 @@ def _list_robots_facts(found: KnownHost, forbidden: int, waiting: int) -> list[t
 
 
 def _list_actions(found: KnownHost) -> list[Cell]:
-    if not cells.is_admin():
-        return []
     stop = cells.second_button("Arrêter ce site", "admin.ask_stop_host", host=found.host)
     go = cells.button("Faire reprendre ce site", "admin.ask_release_host", host=found.host)
     return [*([go] if found.state.stopped_at else []), stop, cells.audit_link(found.host)]

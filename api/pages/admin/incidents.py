@@ -109,7 +109,7 @@ def show_incident(id: int) -> str:
     ]
     state = cells.badge("Fini", "good") if incident.ends_at else cells.badge("En cours", "bad")
     acknowledge = cells.button("Acquitter", "admin.ask_acknowledge_incident", id=id)
-    actions = [acknowledge] if cells.is_admin() and not incident.acknowledged_at else []
+    actions = [acknowledge] if not incident.acknowledged_at else []
     return render_page(
         f"Incident {id} : {reason[:1].lower()}{reason[1:]}",
         [Facts(facts, state, [*actions, cells.audit_link(id)])],

@@ -123,16 +123,8 @@ add_list(
 )
 
 
-def _show_replay(message: Notification) -> Cell:
-    return (
-        cells.link("Renvoyer", "admin.ask_replay", message.id, id=message.id)
-        if cells.is_admin()
-        else cells.NOTHING
-    )
-
-
 def _show_cause_replay(cause: Cause, hours: int) -> Cell:
-    if not cells.is_admin() or not cause.reason:
+    if not cause.reason:
         return cells.NOTHING
     told_apart = f": {cause.reason}, {CHANNEL_NAMES[cause.channel]}, {cause.kind}"
     chosen = {
@@ -157,7 +149,7 @@ def _list_causes(
     )
     caption = "Causes des échecs, de tous les canaux et de toutes les sortes"
     blocks: list[Block] = [Table(caption, columns, list_causes(work.session, hours), title="Causes")]
-    if letters and cells.is_admin() and not form.errors:
+    if letters and not form.errors:
         chosen = {name: form.typed.get(name) for name in ("channel", "kind", "reason")}
         every = cells.second_button(
             "Renvoyer tous ceux de ce filtre", "admin.ask_replay", hours=hours, **chosen
@@ -183,7 +175,7 @@ add_list(
         Column("Message", _show_message, "head"),
         Column("Cause", _show_reason, "english"),
         Column("Essais", _show_attempts, "number"),
-        Column("Action", _show_replay),
+        Column("Action", lambda each: cells.link("Renvoyer", "admin.ask_replay", each.id, id=each.id)),
     ),
     heading="Messages",
     empty="Aucun message n’a échoué dans ce temps.",

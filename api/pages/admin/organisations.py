@@ -109,7 +109,7 @@ def _list_facts(found: WeighedOrganisation) -> list[tuple[Cell, object]]:
 
 
 def _list_actions(row: Organisation) -> list[Cell]:
-    if not cells.is_admin() or row.ended_at:
+    if row.ended_at:
         return []
     if row.ends_at:
         return [cells.second_button("Ne pas y mettre fin", "admin.ask_keep_organisation", id=row.id)]

@@ -4,13 +4,12 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from flask import request, url_for
-from flask.typing import ResponseReturnValue
+from flask import request
 from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.audit import AuditedWork, shorten_email
+from api.admin.audit import AuditedWork
 from api.admin.payments.queries import (
     OperatorPayment,
     PaymentDetails,
@@ -24,7 +23,7 @@ from api.admin.payments.service import NewRefund, describe_refund, refund_paymen
 from api.ground.schemas import Body
 from api.models.payment import PaymentEvent, PaymentEventKind, PaymentStatus, Refund
 from api.pages.admin import cells, words
-from api.pages.admin.area import Confirmation, NotNow, add_action, add_list, area
+from api.pages.admin.area import Confirmation, NotNow, Search, add_action, add_list, area
 from api.pages.admin.page_data import (
     Block,
     Cell,
@@ -39,7 +38,7 @@ from api.pages.admin.page_data import (
 )
 from api.pages.area import Access
 from api.pages.context import write_duration, write_money
-from api.pages.forms import INVALID, Form, Texts
+from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import list_sums, name_movement
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_STATUSES
 from api.payments.billing.queries import OrderBook, read_order_book
@@ -88,34 +87,14 @@ def _show_status(payment: OperatorPayment) -> Cell:
     return cells.badge(text, tone)
 
 
-_COLUMNS: tuple[Column[OperatorPayment], ...] = (
-    Column("Commande", _show_number, "head"),
-    Column("Formule", "entry.plan"),
-    Column("Montant", _show_amount, "number"),
-    Column("État", _show_status),
-    Column("Créé", "entry.created_at"),
-    Column("Compte", lambda each: cells.user_link(each.user_id, hidden=f"de {words.name_payment(each)}")),
-)
-_EMPTY = "Aucun paiement ne correspond."
-
-
-def _offer_search(form: Form[PaymentSearch] | None = None) -> list[Block]:
+def _list_ways() -> list[Block]:
     ways = (
-        cells.link("Tous les paiements", "admin.list_payments"),
         cells.link("Événements Stripe", "admin.list_events"),
         cells.link("Écarts avec Stripe", "admin.list_differences"),
         cells.link("Totaux des factures", "admin.list_totals"),
         cells.link("Rétractations et résiliations", "admin.list_declarations"),
     )
-    search = Html.render(
-        "admin/_search.html",
-        form=form or Form(PaymentSearch),
-        url=url_for("admin.find_payments"),
-        name="wanted",
-        label="Adresse e-mail entière du client, ou un numéro",
-        hint="De commande, de facture (F2026-000001), ou de Stripe. Rien n’apparaît dans une adresse de page.",
-    )
-    return [Text(Markup(" · ").join(ways)), search]
+    return [Text(Markup(" · ").join(ways))]
 
 
 add_list(
@@ -130,24 +109,26 @@ add_list(
         Field("status", "État", [(each.value, PAYMENT_STATUSES[each][1]) for each in PaymentStatus]),
         name_field("userId", "Identifiant du compte", maxlength="36"),
     ),
-    above=_offer_search,
-    columns=_COLUMNS,
-    empty=_EMPTY,
+    above=_list_ways,
+    search=Search(
+        "find_payments",
+        PaymentSearch,
+        ("payments.search", "payment"),
+        search_payments,
+        label="Adresse e-mail entière du client, ou un numéro",
+        hint="De commande, de facture (F2026-000001), ou de Stripe. Rien n’apparaît dans une adresse de page.",
+        texts={("wanted", "missing"): "Écrivez une adresse ou un numéro."},
+    ),
+    columns=(
+        Column("Commande", _show_number, "head"),
+        Column("Formule", "entry.plan"),
+        Column("Montant", _show_amount, "number"),
+        Column("État", _show_status),
+        Column("Créé", "entry.created_at"),
+        Column("Compte", lambda each: cells.user_link(each.user_id, hidden=f"de {words.name_payment(each)}")),
+    ),
+    empty="Aucun paiement ne correspond.",
 )
-
-
-@area.action("/admin/paiements/recherche", Access.OPERATOR)
-def find_payments() -> ResponseReturnValue:
-    """Find payments by the payer's address or a number. It is in the body: logs keep URLs."""
-    form, found = Form.read(PaymentSearch, {("wanted", "missing"): "Écrivez une adresse ou un numéro."}), []
-    if not form.errors:
-        with audited("payments.search", "payment") as work:
-            text = form.value.wanted
-            found = search_payments(work.session, text)
-            work.changes["searched"] = shorten_email(text) if "@" in text else text
-            work.note_seen(each.id for each in found)
-    table = Table("Paiements", _COLUMNS, found, _EMPTY)
-    return render_page("Paiements", [*_offer_search(form), table], form=form), INVALID if form.errors else 200
 
 
 @area.page(_ONE, Access.OPERATOR)

@@ -2,11 +2,8 @@
 
 from uuid import UUID
 
-from flask import url_for
-from flask.typing import ResponseReturnValue
-
 from api.admin.access import audited
-from api.admin.audit import AuditedWork, shorten_email
+from api.admin.audit import AuditedWork
 from api.admin.user_changes import RoleChange, change_role
 from api.admin.users import (
     UserDetails,
@@ -18,23 +15,21 @@ from api.admin.users import (
     search_users,
 )
 from api.ground.paging import PageQuery
-from api.models.user import Grant, Role, User
+from api.models.user import Grant, Role
 from api.pages.admin import cells
-from api.pages.admin.area import Confirmation, add_action, add_list, area
+from api.pages.admin.area import Confirmation, Search, add_action, add_list, area
 from api.pages.admin.page_data import (
     Block,
     Cell,
     Column,
     Facts,
     Field,
-    Html,
     Table,
-    Text,
     build_pager,
     render_page,
 )
 from api.pages.area import Access
-from api.pages.forms import INVALID, Form, Texts
+from api.pages.forms import Form, Texts
 from configs.ground.clock import clock
 
 LIST = "/admin/utilisateurs"
@@ -57,31 +52,6 @@ _SEARCH_TEXTS: Texts = {
     ("wanted", rule): "Écrivez une adresse entière, un numéro de téléphone ou celui d’une commande."
     for rule in ("missing", "email", "string_too_short")
 }
-_COLUMNS: tuple[Column[User], ...] = (
-    Column(
-        "Adresse",
-        lambda each: cells.link(cells.own(cells.email(each.email)), "admin.show_user", id=each.id),
-        "head",
-    ),
-    Column("Rôle", lambda each: _ROLES[each.role]),
-    Column("Second facteur", "has_second_factor"),
-    Column("Inscrit", "created_at"),
-)
-_EMPTY = "Aucun compte ne correspond."
-
-
-def _offer_search(form: Form[UserSearch] | None = None) -> list[Block]:
-    search = Html.render(
-        "admin/_search.html",
-        form=form or Form(UserSearch),
-        url=url_for("admin.find_users"),
-        name="wanted",
-        label="Adresse e-mail entière, numéro de téléphone ou de commande",
-        hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
-    )
-    return [search]
-
-
 add_list(
     LIST,
     "list_users",
@@ -90,26 +60,28 @@ add_list(
     audit=("users.search", "user"),
     read=lambda work, wanted: list_users(work.session, wanted),
     notes_seen=True,
-    above=_offer_search,
+    search=Search(
+        "find_users",
+        UserSearch,
+        ("users.search", "user"),
+        search_users,
+        label="Adresse e-mail entière, numéro de téléphone ou de commande",
+        hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
+        texts=_SEARCH_TEXTS,
+    ),
     filters=(Field("role", "Rôle", [(each.value, text) for each, text in _ROLES.items()]),),
-    columns=_COLUMNS,
-    empty=_EMPTY,
+    columns=(
+        Column(
+            "Adresse",
+            lambda each: cells.link(cells.own(cells.email(each.email)), "admin.show_user", id=each.id),
+            "head",
+        ),
+        Column("Rôle", lambda each: _ROLES[each.role]),
+        Column("Second facteur", "has_second_factor"),
+        Column("Inscrit", "created_at"),
+    ),
+    empty="Aucun compte ne correspond.",
 )
-
-
-@area.action(f"{LIST}/recherche", Access.OPERATOR)
-def find_users() -> ResponseReturnValue:
-    """Find the user who has an address. It is in the body: logs keep URLs."""
-    form, users = Form.read(UserSearch, _SEARCH_TEXTS), list[User]()
-    if not form.errors:
-        with audited("users.search", "user") as work:
-            users = search_users(work.session, form.value.wanted)
-            work.changes["searched"] = shorten_email(form.value.wanted)
-            work.note_seen(each.id for each in users)
-    every = Text(cells.link("Tous les utilisateurs", "admin.list_users"))
-    found = Table("Utilisateurs", _COLUMNS, users, _EMPTY)
-    blocks = [*_offer_search(form), every, found]
-    return render_page("Utilisateurs", blocks, form=form), INVALID if form.errors else 200
 
 
 @area.page(ONE, Access.OPERATOR)
@@ -130,7 +102,7 @@ def show_user(id: UUID) -> str:
 
 def _show_grant_end(grant: Grant) -> Cell:
     at = {"id": grant.user_id, "grant": grant.id}
-    runs = cells.is_admin() and grant.ends_at > clock()
+    runs = grant.ends_at > clock()
     return cells.link("Terminer", "admin.ask_end_grant", grant.id, **at) if runs else cells.NOTHING
 
 
@@ -196,18 +168,15 @@ def _list_actions(account: UserDetails) -> list[Cell]:
         cells.link("Ses messages", "admin.list_messages", userId=account.id),
         cells.link("Ses messages échoués", "admin.list_dead_letters", userId=account.id),
         cells.link("Ses signalements", "admin.show_reporter", **at),
+        cells.second_button("Donner une formule", "admin.ask_give_grant", **at),
+        cells.second_button("Changer le rôle", "admin.ask_change_role", **at),
     ]
-    if cells.is_admin():
-        actions.append(cells.second_button("Donner une formule", "admin.ask_give_grant", **at))
-        actions.append(cells.second_button("Changer le rôle", "admin.ask_change_role", **at))
-        if account.suspended_at:
-            actions.append(cells.second_button("Lever la suspension", "admin.ask_resume_user", **at))
-        else:
-            actions.append(cells.second_button("Suspendre", "admin.ask_suspend_user", **at))
-        if account.former_email:
-            actions.append(
-                cells.second_button("Renvoyer le lien de reprise", "admin.ask_send_return_mail", **at)
-            )
+    if account.suspended_at:
+        actions.append(cells.second_button("Lever la suspension", "admin.ask_resume_user", **at))
+    else:
+        actions.append(cells.second_button("Suspendre", "admin.ask_suspend_user", **at))
+    if account.former_email:
+        actions.append(cells.second_button("Renvoyer le lien de reprise", "admin.ask_send_return_mail", **at))
     return actions
 
 

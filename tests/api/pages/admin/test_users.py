@@ -83,6 +83,10 @@ def test_a_user_is_found_by_number_and_by_order(admin: Browser, camille_id: UUID
     for text in ("06 12 34 56 78", number, f"commande {number}"):
         assert write_address(camille_id) in admin.send(SEARCH, wanted=text).html, text
     assert "Aucun compte ne correspond." in admin.send(SEARCH, wanted="06 12 34 56 79").text
+    searched = [each.changes.get("searched") for each in audit("users.search")]
+    assert searched == [None, "06 …78", number, f"commande {number}", "06 …79"], (
+        "no number of a person is kept"
+    )
 
 
 @pytest.mark.parametrize("name", [PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL])
