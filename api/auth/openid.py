@@ -201,8 +201,7 @@ def find_user(session: Session, answer: ProviderAnswer, language: str) -> User:
         raise ApiError(409, "no-mailbox", "this address has no mailbox of ours")
     user = session.get_one(User, contact.user_id)
     if contact.verified_at is None:
-        confirm_first(session, user, contact, None, None)
-        user.language = language
+        confirm_first(session, user, contact, None, None, language=language)
         _keep_identity(session, user.id, answer)
         return user
     if user.password_hash is not None:

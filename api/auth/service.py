@@ -320,10 +320,16 @@ def confirm_first(
     contact: Contact,
     password_hash: str | None,
     registration: PendingRegistration | None,
+    *,
+    language: str = "",
 ) -> None:
-    """Confirm an address for the first time: the account is built anew, without what anybody set up before."""
+    """Confirm an address for the first time: the account is built anew, without what anybody set up before.
+
+    `language`: of who confirms it without a registration.
+    """
     wish = registration.alert_wish if registration else None
     rebuild_account(session, user, password_hash, registration)
+    user.language = language or user.language
     contact.enabled, contact.state, contact.verified_at = True, ContactState.OK, clock()
     give_consent(contact, "email_confirmation")
     session.flush()

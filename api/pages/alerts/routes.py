@@ -259,7 +259,7 @@ def _refuse(id: UUID, error: ApiError) -> ResponseReturnValue:
     Raises:
         ApiError: there is no such alert, or the error is ours.
     """
-    if error.status not in (402, 409, 429):
+    if error.status not in (402, 403, 409, 429):
         raise error
     return _lead_to(id, write_problem(error.word, TEXTS), "problem")
 

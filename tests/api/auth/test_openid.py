@@ -125,8 +125,10 @@ def test_a_strangers_registration_of_the_address_gets_nothing(browser: Browser, 
     kept = Browser(browser.client.application)
     kept.give_login(stranger)
     provider.know("42")
+    browser.headers["Accept-Language"] = "ar"
     come_back(browser, provider, "42")
     assert (one(User).id, one(User).password_hash) == (stranger, None)
+    assert {each.language for each in rows(Notification)} == {"ar"}
     assert "Location" in kept.client.get("/dashboard").headers, "the stranger's login ended"
     assert {each.ended_because for each in rows(Login)} == {None, EndedBecause.ADDRESS_CONFIRMED}
 

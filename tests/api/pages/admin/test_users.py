@@ -123,6 +123,9 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
     shown = camille.get("/dashboard").text
     assert "Votre compte est suspendu" in shown
     assert "Commandes pour d’autres <b>" in shown
+    camille.get(f"/alertes/{alert_id}")
+    camille.send(f"/alertes/{alert_id}/reprendre")
+    assert "Votre compte est suspendu" in camille.follow().text
     person = sign_in(app, camille_id)
     assert person.patch(f"/api/alerts/{alert_id}/toggle").status_code == 403
     assert problem(Till(shop, person).order(name)) == (403, "account-suspended")
