@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 import redis
-import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
@@ -87,6 +86,8 @@ def test_nobody_reaches_what_is_another_user_s(
     """With bodies that the document calls valid, so that nothing is refused before its owner is looked at."""
     stranger = person("stranger@example.org", plan=PlanName.URGENCE_TOTAL)
     factories.add_organisation(stranger.id)
+    import schemathesis
+
     schema: Any = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     asked: dict[str, set[int]] = {}
     for each in schema.get_all_operations():

@@ -8,13 +8,10 @@ from uuid import UUID
 
 import pytest
 import redis
-import schemathesis
 import sqlalchemy as sa
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
-from schemathesis.checks import CHECKS
 
 from api.auth.logins import open_login
 from api.models.base import session
@@ -114,6 +111,8 @@ def test_answers_keep_to_the_document(ground_of: Callable[[str], Ground], role: 
 
 
 def _operations(app: Flask) -> Iterator[Any]:
+    import schemathesis
+
     schema: Any = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     schema.config.generation.update(with_security_parameters=False)
     found = [each.ok() for each in schema.get_all_operations()]
@@ -128,6 +127,9 @@ def _explain(error: BaseException) -> str:
 
 def _try(ground: Ground, operation: Any) -> None:
     """Send valid requests about things that are there and about others, and invalid ones."""
+    from schemathesis import GenerationMode
+    from schemathesis.checks import CHECKS
+
     ids = _make_subject(ground, operation.path)
     # The client of tests unpacks no gzip.
     headers = {"Accept-Encoding": "identity"} | _sign_in(ground, operation)

