@@ -34,7 +34,7 @@ from api.models.job import PAYMENTS
 from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
 from api.models.user import Channel
 from api.organisations import ends
-from api.payments.billing import plan_ends, renewal_notices
+from api.payments.billing import plan_ends, referrals, renewal_notices
 from api.payments.declarations import service as declarations
 from api.payments.exchange import reconciliation
 from api.payments.gateway import former_customers
@@ -180,6 +180,15 @@ def credit_outages() -> Counts:
     users, failed = do_each("credit_outages", watched, lambda user: write_once(watch_credits.give_back, user))
     reclaimed = write_once(watch_credits.reclaim_credits)
     return {"users": users, "reclaimed": reclaimed, "failed": failed}
+
+
+@job(every=HOUR, queue=PAYMENTS)
+def give_friends_days() -> Counts:
+    """Give the days for friends' orders whose right to withdraw is over; take them back where the money went back."""
+    due, given = read_once(referrals.list_due), read_once(referrals.list_given)
+    decided, failed = do_each("give_friends_days", due, referrals.decide, stops=(StripeAway,))
+    taken, lost = do_each("take_back_days", given, lambda order: write_once(referrals.take_back, order))
+    return {"decided": decided, "taken_back": taken, "failed": failed + lost}
 
 
 @job(every=5 * MINUTE)

@@ -303,6 +303,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "stripe_commands": {"api": _CHANGE, "background": _ALL, "reader": _READ},
     "stripe_ids": {"api": _ADD, "background": _ADD, "reader": _READ},
     "subscriptions": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "referrals": {"api": _ALL, "background": _ALL, "reader": _READ},
     "unwatched": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
     "watch_credits": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
     "former_customers": {"api": _ADD, "background": _ALL},

@@ -90,10 +90,16 @@ class Subscription(Base):
     ended_at: Mapped[datetime | None]
     cancel_wanted_at: Mapped[datetime | None]  # when it shall end, as its user or we decided
     lapsed_at: Mapped[datetime | None]  # when it was to end because its days of grace were over
+    charge_at: Mapped[datetime | None]  # to when its next charge moves, by days that it was given
     synced_at: Mapped[datetime | None]  # when it was last read at Stripe
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
     __table_args__ = (sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),)
+
+    @property
+    def next_charge_at(self) -> datetime | None:
+        """When the next period begins, and is charged."""
+        return max(filter(None, (self.period_ends_at, self.charge_at)), default=None)
 
 
 class Payment(Base):

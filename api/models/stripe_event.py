@@ -23,6 +23,7 @@ class CommandKind(StrEnum):
     )
     END = "end"  # end a subscription when its row says, or let it go on
     CUSTOMER = "customer"  # give the customers of a user the account's address
+    CHARGE = "charge"  # charge a subscription next when its row says
 
 
 class StripeCommand(Base):

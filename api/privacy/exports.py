@@ -43,6 +43,7 @@ from api.models.payment import (
     WatchCredit,
 )
 from api.models.provider_event import ProviderEvent
+from api.models.referral import Referral
 from api.models.report import PageOpening, Report, Reporter, Vouch
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
@@ -211,6 +212,12 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(Invoice, mark("Les factures et avoirs"), ("payment_id",), ("pdf_key",)),
     ExportedTable(Unwatched, mark("Le temps non surveillé de chaque paiement"), ("payment_id",)),
     ExportedTable(WatchCredit, mark("Ce qui a été rendu pour le temps non surveillé"), ("payment_id",)),
+    ExportedTable(
+        Referral,
+        mark("Les commandes passées par un lien d’ami, le vôtre ou celui que vous avez nommé"),
+        ("user_id", "payment_id"),
+        ("user_id", "payment_id", "grant_id", "friend_grant_id"),  # the other person is not the user's data
+    ),
     ExportedTable(
         StripeId,
         mark("Les numéros de vos paiements chez Stripe"),

@@ -28,6 +28,7 @@ from api.models.organisation import NOTICE_PERIOD, Member, Organisation, Watched
 from api.models.organisation_access import OrganisationKey, Webhook, WebhookDelivery
 from api.models.payment import Payment, Subscription
 from api.models.provider_event import ProviderEvent
+from api.models.referral import Referral
 from api.models.report import PageOpening, Report
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -234,6 +235,9 @@ RULES: dict[str, Rule] = {
     "subscriptions": _BOOKS,
     "unwatched": _BOOKS,
     "watch_credits": _BOOKS,
+    "referrals": Dropped(
+        lambda now: Referral.created_at < now - 2 * _YEAR
+    ),  # the year that bounds them is over
     "former_customers": DroppedBy("drop_former_customers"),
     # The programs themselves
     "jobs": _STATE,

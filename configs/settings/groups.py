@@ -299,6 +299,7 @@ class ServingSettings(BaseSettings):
         tuple[str, ...], NoDecode, from_text(split_words), AfterValidator(_settle_at_once)
     ] = ("card", "paypal")
     stripe_promotion_codes: bool = False
+    friends: bool = False
     ledger_accounts: _LedgerAccounts = {"clients": "411000", "sales": "706000", "vat": "445710"}
 
     @property

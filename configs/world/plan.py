@@ -45,7 +45,8 @@ class Plan(Strict):
     """One plan. Price in cents, times in seconds.
 
     `duration_seconds` is None where a subscription decides; `alerts` None means no fixed number (fair use);
-    `interval_seconds` is the best we promise; `channels` bind slot alerts only.
+    `interval_seconds` is the best we promise; `channels` bind slot alerts only. `friend_days`: what a friend's order
+    gives who bought or holds it, and for how many friends in a year it does so.
     """
 
     name: PlanName
@@ -56,6 +57,8 @@ class Plan(Strict):
     alerts: Annotated[Whole, Field(ge=0)] | None
     interval_seconds: Positive | None
     channels: frozenset[Channel]
+    friend_days: Annotated[Whole, Field(ge=0)] = 0
+    friends_a_year: Annotated[Whole, Field(ge=0)] = 0
 
 
 def plans() -> dict[PlanName, Plan]:

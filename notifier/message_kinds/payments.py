@@ -171,11 +171,13 @@ def _describe_credit(due: DueMessage) -> dict[str, Any]:
     """Return how much paid time was without watching, and what is given for it.
 
     Params: `payment`, `seconds`, `given` (time, invoice or refund), `amount` in cents, `ends` (ISO 8601 or null).
+    Days for a friend's order have their own `given`: friend, charge (the next one moves, too) or taken_back.
     """
     params = due.params
     return {
         "time": format_timedelta(timedelta(seconds=params["seconds"]), threshold=2, locale=due.language),
         "given": params["given"],
+        "is_friends": params["given"] in ("friend", "charge", "taken_back"),
         "amount": write_amount(params["amount"], due.language),
         "ends": write_instant(params["ends"], due.zone, due.language),
     }

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from flask import request
+from flask import request, session
 from flask_babel import lazy_gettext
 from pydantic import Field, ValidationError
 from werkzeug.datastructures import MultiDict
@@ -29,6 +29,7 @@ from api.pages.words import CHANNEL_NAMES, classify_watch, explain_desk
 from api.payments.billing.offers import read_offer
 from api.payments.billing.queries import list_history
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
+from api.payments.billing.referrals import find_referrer
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
 from api.users.channel_setup import read_channel_setup
@@ -56,6 +57,7 @@ TEXTS: Texts = {
     ("consent.termsVersion", "missing"): _OLD_TERMS,
     ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre cette page de rendez-vous."),
     ("alert", "unknown"): _NO_ALERT,
+    ("friend", "unknown"): _l("Le lien d’une personne abonnée ne donne rien pour cette commande."),
     ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
     ("withoutAlert", "not_watched"): _l(
         "Choisissez une alerte : aucune de vos pages de rendez-vous n’est surveillée en ce moment."
@@ -76,7 +78,8 @@ TEXTS: Texts = {
         "Cette commande ne peut pas être payée pour le moment. C’est notre faute : écrivez-nous."
     ),
 }
-_HIDDEN = ("consent.termsVersion", "alert", "withoutAlert", "plan", "paid")  # hidden fields
+_FRIEND = "friend"  # in the session: what the link of /ami carries
+_HIDDEN = ("friend", "consent.termsVersion", "alert", "withoutAlert", "plan", "paid")  # hidden fields
 _OWED_FROM = 2500  # cents
 _RECENT = PageQuery(limit=20)
 
@@ -88,6 +91,7 @@ class OrderForm(Body):
     alert: Annotated[str, Field(max_length=_LONGEST)] | None = None
     paid: Annotated[str, Field(max_length=36)] | None = None
     client_name: ClientName | None = None
+    friend: str | None = None  # the box of the link that led here
     accept_health: Flag = False
     consent: Consent
 
@@ -144,6 +148,7 @@ def build_order(form: Form[OrderForm]) -> NewOrder:
         "alert": wish,
         "withoutAlert": wish is None,
         "clientName": form.value.client_name,
+        "friend": form.value.friend,
         "consent": form.value.consent,
     }
     return NewOrder.model_validate(given)
@@ -196,11 +201,13 @@ def build_note(quote: QuoteAnswer) -> dict[str, Any] | None:
 def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
     """Return what the order of a plan shows to who is signed in."""
     user_id, quote, held_until, after_withdrawal = current_user_id(), None, None, False
+    friend = str(session.get(_FRIEND, ""))
     with autocommit_session() as s:
         account = read_account(s, user_id)
         alerts = read_alert_page(s, user_id, AlertQuery()).items
         mine = find_user_standings(s, user_id)
         facts = read_watch_facts(s, mine)
+        is_named = friend and find_referrer(s, user_id, name, friend)
         states, setup = read_channel_states(s, user_id), read_channel_setup(s, user_id, plan(name).channels)
         try:
             quote = build_quote(s, current_user(), name)
@@ -232,9 +239,15 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> dict[str, Any]:
         "sentences_language": language,
         "beside": read_consent(version, "en") if account.language not in FRENCH_AND_ENGLISH else {},
         "methods": settings().stripe_payment_methods,
+        "friend": friend if is_named else None,  # of the link that led here, where it gives days
         "newest_paid": find_newest_paid(),  # id of the newest paid order
         "note": build_note(quote) if quote else None,
     }
+
+
+def keep_friend(token: str) -> None:
+    """Have the browser keep whose link led here, until its session ends."""
+    session[_FRIEND] = token
 
 
 def read_wished_plans() -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ from api.pages.plan.order import (
     describe_wish,
     find_newest_paid,
     is_settled,
+    keep_friend,
     read_order_form,
     read_order_page,
     read_plan_name,
@@ -48,6 +49,7 @@ from api.pages.plan.view_data import (
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
 from api.payments.billing import service
 from api.payments.billing.queries import find_newest_order
+from api.payments.billing.referrals import read_friend_token
 from api.payments.declarations import service as declarations
 from api.payments.declarations.cancellations import read_own_contract
 from api.payments.declarations.records import Author
@@ -56,7 +58,8 @@ from api.payments.declarations.withdrawals import read_order
 from api.payments.invoices.queries import list_payment_invoices
 from api.web.auth import current_identity, current_user, current_user_id
 from configs.ground.text import choose_page_language
-from configs.world.plan import PlanName, name_plan
+from configs.settings import settings
+from configs.world.plan import PlanName, name_plan, plans
 from configs.world.prefecture import prefectures
 from configs.world.sales_terms import WITHDRAW_PATH
 
@@ -90,6 +93,18 @@ def show_plan() -> str:
         statuses=PAYMENT_STATUSES,
         wish=read_wish_arguments(),
         wished=read_wished_plans(),
+    )
+
+
+@area.page("/ami/<token>", Access.VISITOR)
+def show_friend_link(token: str) -> str:
+    """Show what the link of a person gives to an order, which will name it."""
+    if not settings().friends:
+        raise not_found("page")
+    read_friend_token(token)
+    keep_friend(token)
+    return render_template(
+        "friends/friend.html", sold=[each for each in plans().values() if each.friend_days]
     )
 
 

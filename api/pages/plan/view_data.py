@@ -32,6 +32,7 @@ from api.payments.billing.queries import (
     read_subscription,
 )
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
+from api.payments.billing.referrals import read_friends
 from api.payments.billing.schemas import HistoryPage, PaymentEntry
 from api.payments.declarations.cancellations import read_own_notice
 from api.payments.declarations.withdrawals import list_open_orders
@@ -153,6 +154,7 @@ def read_plan_page() -> dict[str, Any]:
         history = list_history(s, current_user_id(), PageQuery(limit=_SHOWN))
         notice = read_own_notice(s, current_user_id())
         open_orders = list_open_orders(s, current_user_id())
+        friends = read_friends(s, current_user_id())
     return {
         "account": account,
         "subscription": subscription,
@@ -160,6 +162,7 @@ def read_plan_page() -> dict[str, Any]:
         "offers": [_build_offer(each, account) for each in list_plans().items],
         "history": history,
         "has_paid": any(each.paid_at for each in history.items),
+        "friends": friends,  # the own link, and what it gave
         "open_orders": open_orders,  # that may be withdrawn from
     }
 

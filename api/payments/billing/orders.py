@@ -20,6 +20,7 @@ from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit
 from api.models.user import User
 from api.payments.billing.quotes import build_quote
+from api.payments.billing.referrals import name_referrer
 from api.payments.billing.schemas import Consent, NewOrder, QuoteAnswer
 from api.payments.exchange.checkout_calls import CHECKOUT_SECONDS, find_expiry
 from api.payments.ledger.payment_events import add_event, list_credits, lock_payment
@@ -95,11 +96,13 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
     orders = _give_up_unreached(session, _list_open_orders(session, user_id, now), now)
     for order in orders:
         if order.created_at > now - _get_reuse() and _is_same(order, wish, consent):
+            name_referrer(session, order, wish.friend)
             return _describe(session, user, order, _find_replaced(session, orders, order))
     quote = build_quote(session, user, name)
     if wish.alert:
         _check_alert_fits(session, user_id, plan(name))
     payment = _add_order(session, user, wish, consent, quote)
+    name_referrer(session, payment, wish.friend)
     replaced = _find_replaced(session, orders, payment)
     waiting = [each for each in orders if each.id not in dict(replaced)]
     if len(waiting) >= _open_checkouts():

@@ -38,7 +38,7 @@ from api.models.user import Channel, Grant
 from api.payments.billing.schemas import ClosedDeskRefund
 from api.payments.ledger.book import post_end, read_balances
 from api.payments.ledger.early_ends import quote_ends
-from api.payments.ledger.grants import GRACE, end_repaid_plan, price_use
+from api.payments.ledger.grants import FRIEND, GRACE, end_repaid_plan, price_use
 from api.payments.ledger.notices import tell_failure, write_end_receipt
 from api.payments.ledger.payment_events import add_event, lock_payment
 from api.payments.ledger.refunds import plan_refunds
@@ -115,8 +115,10 @@ def _is_told(kind: str) -> sa.ColumnElement[bool]:
 
 
 def _renews() -> sa.ColumnElement[bool]:
-    paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
-    return sa.exists().where(*paid, Subscription.status.in_(COLLECTED), goes_on())
+    paid = sa.exists().where(Payment.id == Grant.payment_id, Payment.subscription_id == Subscription.id)
+    given = (Grant.source == FRIEND) & (Subscription.plan == Grant.plan)
+    mine = (Subscription.user_id == Grant.user_id, given | paid)
+    return sa.exists().where(*mine, Subscription.status.in_(COLLECTED), goes_on())
 
 
 def _was_ended() -> sa.ColumnElement[bool]:

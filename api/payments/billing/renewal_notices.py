@@ -36,7 +36,7 @@ def list_renewals(session: Session) -> list[UUID]:
     soon = sa.select(Subscription).where(
         Subscription.status.in_(RENEWING),
         Subscription.user_id.is_not(None),
-        Subscription.period_ends_at.between(now, now + _AHEAD),
+        sa.func.greatest(Subscription.period_ends_at, Subscription.charge_at).between(now, now + _AHEAD),
         goes_on(),
     )
     keys = {f"{_name_key(each)}:email": each.id for each in session.scalars(soon.order_by(Subscription.id))}
@@ -67,11 +67,11 @@ def tell_renewal(subscription_id: UUID) -> bool:
 
 def _write(session: Session, subscription_id: UUID, facts: InvoiceFacts) -> bool:
     row = session.get_one(Subscription, subscription_id)
-    if row.user_id is None or row.period_ends_at is None:
+    if row.user_id is None or row.next_charge_at is None:
         return False
     params = {
         "subscription": str(row.id),
-        "ends": row.period_ends_at.isoformat(),
+        "ends": row.next_charge_at.isoformat(),
         "amount": facts.amount_due,
         "price": sum(each.amount for each in facts.lines if each.is_of_plan),
         "credit": -sum(each.amount for each in facts.lines if CREDIT_KEY in (each.metadata or {})),
@@ -82,5 +82,5 @@ def _write(session: Session, subscription_id: UUID, facts: InvoiceFacts) -> bool
 
 
 def _name_key(row: Subscription) -> str:
-    ends = row.period_ends_at.isoformat() if row.period_ends_at else ""
+    ends = row.next_charge_at.isoformat() if row.next_charge_at else ""
     return f"renewal-soon:{row.id}:{ends}"

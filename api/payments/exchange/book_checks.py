@@ -90,6 +90,11 @@ QUERIES = {
             SELECT range_agg(tstzrange(starts_at, ends_at)) FROM unwatched
             WHERE payment_id = g.payment_id)) AS span) u ON true
         WHERE g.seconds > coalesce(u.seconds, 0) + g.rounded""",
+    "a charge was moved, and no days were given": """
+        SELECT s.id::text, p.id, 1, 0 FROM subscriptions s
+        JOIN payments p ON p.subscription_id = s.id AND p.consented_at IS NOT NULL
+        WHERE s.charge_at > s.period_ends_at AND coalesce(s.cancel_wanted_at, s.ended_at) IS NULL AND NOT EXISTS (
+          SELECT FROM grants g WHERE g.user_id = s.user_id AND g.source = 'friend' AND g.ends_at = s.charge_at)""",
     "an account is negative": """
         SELECT id::text, id, least(cash, -unearned, -earned, owed, disputed, lost, due), 0 FROM p
         WHERE least(-earned, owed, disputed, lost, due) < 0

@@ -247,6 +247,38 @@ def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) 
         raise
 
 
+def _move_charge(command: StripeCommand) -> None:
+    """Have a subscription charged next when our row says: until then Stripe counts it as a trial.
+
+    A repeated call would make another invoice of nothing, so what Stripe has is read first.
+    """
+    with session() as s:
+        row = s.get_one(Subscription, command.subject_id)
+        at, stripe_id = row.charge_at, find_stripe_id(s, row, "subscription")
+    if at and not row.ended_at:
+        _charge_at(row.id, stripe_id, at)
+    with session() as s:
+        if s.get_one(Subscription, command.subject_id, with_for_update=True).charge_at == at:
+            end_command(s, command.kind, command.subject_id)
+
+
+def _charge_at(subscription_id: UUID, stripe_id: str | None, at: datetime) -> None:
+    if stripe_id is None:
+        raise StripeAway("the subscription's id is not known yet")
+    facts = OBJECT_TYPES["subscription"].fetch(stripe_id)
+    if facts.ended_at or (facts.item and facts.item.current_period_end == at):
+        return
+    wish: Any = {"trial_end": int(at.timestamp()), "proration_behavior": "none"}
+    try:
+        call(lambda c: c.v1.subscriptions.update(stripe_id, wish))
+    except StripeRefused as error:
+        shall = f"subscription {subscription_id} shall be charged next on {at:%Y-%m-%d}"
+        detail, key = f"{shall}, and Stripe refuses: {error.code}", f"charge:{subscription_id}:{at:%Y-%m-%d}"
+        write_once(notices.tell_admins, "difference", detail, key=key)
+        if at > clock():
+            raise
+
+
 def _has_ended(stripe_id: str) -> bool:
     """Read a subscription whose end is refused: it may have ended without our having heard of it.
 
@@ -281,4 +313,5 @@ _EXECUTORS: dict[CommandKind, Callable[[StripeCommand], None]] = {
     CommandKind.CREDIT: _credit,
     CommandKind.END: _end,
     CommandKind.CUSTOMER: _update_customers,
+    CommandKind.CHARGE: _move_charge,
 }

@@ -32,11 +32,11 @@ from api.models.stripe_event import PaymentDifference
 from api.payments.exchange.book_checks import find_book_faults
 from api.payments.exchange.events import Event, store_event
 from api.payments.exchange.jobs import apply_object
-from api.payments.exchange.objects import OBJECT_TYPES, find_type
+from api.payments.exchange.objects import OBJECT_TYPES, RENEWAL, find_type
 from api.payments.exchange.stripe_ledger import Holding, list_holdings, read_holding
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import IdConflict, StripeAway, StripeForbidden, StripeRefused, UnknownOwner
-from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, SessionFacts
+from api.payments.gateway.facts import FIRST_MONTH, Facts, InvoiceFacts, Metadata, RefundFacts, SessionFacts
 from api.payments.ledger import notices
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import add_event, lock_payment
@@ -281,7 +281,8 @@ def _agrees(payment: Payment, facts: SessionFacts) -> bool:
 def _compare_invoice(session: Session, facts: InvoiceFacts) -> PaymentDifference | None:
     payment = _find_payment(session, facts.id)
     ours = facts.origin is not None and PAYMENT_KEY in (facts.origin.metadata or {})
-    if not ours and payment is None:
+    moves_charge = facts.billing_reason not in (FIRST_MONTH, RENEWAL) and not facts.amount_due
+    if payment is None and (moves_charge or not ours):
         return None
     paid = facts.status == "paid"
     done = payment if payment and payment.status in _DONE else None

@@ -6,12 +6,14 @@ Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import stripe
 
 FIRST_MONTH = "subscription_create"  # why the invoice of an order was made
+
+_MEANS = "latest_charge", "payment_method_details"
 
 Metadata = dict[str, str] | None  # null on objects of other products
 
@@ -39,6 +41,13 @@ class IntentFacts(Facts):
     currency: str
     customer: str | None = None
     metadata: Metadata = None
+    # What tells one card or account from another; read with `latest_charge` expanded.
+    card: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            AliasPath(*_MEANS, "card", "fingerprint"), AliasPath(*_MEANS, "paypal", "payer_id")
+        ),
+    )
 
 
 class SessionFacts(Facts):

@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.accounts.queries import lock_user
 from api.alerts.plan_limits import pause_excess_alerts
@@ -53,6 +54,9 @@ from configs.world.plan import PlanName, plan, rank_plan
 GRACE_PERIOD = timedelta(days=3)
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
+FRIEND = (
+    "friend"  # of days for a friend's order: of no payment; those of what renews lie between two paid periods
+)
 _DELETION = "account"  # subject of the event that ends a plan with its account
 # Of a paid month's end: the job that begins days of grace runs each 5 minutes.
 _GRACE_AHEAD = timedelta(minutes=15)
@@ -105,20 +109,36 @@ def begin_grace(session: Session, now: datetime) -> int:
     Their renewal may not be heard of for hours, and no alert would go out meanwhile. They belong to no payment yet.
     Return how many alerts go on by them.
     """
+    until = sa.func.greatest(
+        sa.func.max(Grant.ends_at), _select_given_end(Subscription.user_id, Subscription.plan)
+    )
     paid = (
-        sa.select(Subscription.id, sa.func.max(Grant.ends_at))
+        sa.select(Subscription.id, until)
         .join(Payment, Payment.subscription_id == Subscription.id)
         .join(Grant, Grant.payment_id == Payment.id)
         .where(Grant.source == PAYMENT, Subscription.user_id.is_not(None))
         .where(Subscription.status.in_(COLLECTED), goes_on())
         .group_by(Subscription.id)
-        .having(sa.func.max(Grant.ends_at).between(now - GRACE_PERIOD, now + _GRACE_AHEAD))
+        .having(until.between(now - GRACE_PERIOD, now + _GRACE_AHEAD))
     )
     for subscription_id, paid_until in session.execute(paid).all():
         row = session.get_one(Subscription, subscription_id)
         if row.user_id:
             _begin_grace(session, row, row.user_id, paid_until)
     return len(get_effects(session).alerts)
+
+
+def _select_given_end(user_id: Any, name: Any) -> sa.ScalarSelect[datetime]:
+    given = aliased(Grant)
+    mine = (given.user_id == user_id, given.source == FRIEND, given.plan == name)
+    return sa.select(sa.func.max(given.ends_at)).where(*mine).scalar_subquery()
+
+
+def find_covered_end(session: Session, payment: Payment) -> datetime | None:
+    """Return until when what a renewal's subscription paid lasts, with the days for friends' orders behind it."""
+    paid = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
+    given = session.scalar(sa.select(_select_given_end(payment.user_id, payment.plan)))
+    return max(paid, given or paid) if paid else None
 
 
 def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until: datetime) -> None:
@@ -319,9 +339,10 @@ def _find_next_start(
     session: Session, payment: Payment, grant: Grant, row: Subscription | None
 ) -> datetime | None:
     """Return where the period after a grant's begins; None without one. The grant's own end may have come early."""
-    later = sa.select(sa.func.min(Grant.starts_at)).join(Payment, Payment.id == Grant.payment_id)
-    same = (Payment.subscription_id == payment.subscription_id, Grant.source == PAYMENT)
-    found = {session.scalar(later.where(*same, Grant.starts_at > grant.starts_at))}
+    later = sa.select(sa.func.min(Grant.starts_at)).outerjoin(Payment, Payment.id == Grant.payment_id)
+    same = (Payment.subscription_id == payment.subscription_id) & (Grant.source == PAYMENT)
+    given = (Grant.user_id == grant.user_id) & (Grant.source == FRIEND) & (Grant.plan == grant.plan)
+    found = {session.scalar(later.where(same | given, Grant.starts_at > grant.starts_at))}
     found.add(row.period_starts_at if row else None)
     return min((each for each in found if each and each > grant.starts_at), default=None)
 

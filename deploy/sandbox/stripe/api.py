@@ -20,7 +20,15 @@ from pydantic import create_model
 from deploy.sandbox.stripe.account import API_VERSION
 from deploy.sandbox.stripe.objects import Json, StripeError, cut_list, new_id, show
 from deploy.sandbox.stripe.parameters import Page, Parameters, decode_fields, list_kind, read_parameters
-from deploy.sandbox.stripe.resources import balance, catalogue, checkout, invoices, money_back, subscriptions
+from deploy.sandbox.stripe.resources import (
+    balance,
+    catalogue,
+    checkout,
+    invoices,
+    money_back,
+    renewals,
+    subscriptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +67,7 @@ CALLS: Final[dict[tuple[str, str], tuple[type[Parameters], Operation]]] = {
     ("GET", "/v1/refunds"): _list("refund", "/v1/refunds", "payment_intent"),
     ("GET", "/v1/refunds/{}"): _retrieve("refund"),
     ("GET", "/v1/subscriptions/{}"): _retrieve("subscription"),
-    ("POST", "/v1/subscriptions/{}"): (subscriptions.Change, subscriptions.update_subscription),
+    ("POST", "/v1/subscriptions/{}"): (subscriptions.Change, renewals.update_subscription),
     ("DELETE", "/v1/subscriptions/{}"): (subscriptions.Cancellation, subscriptions.cancel_subscription),
     ("POST", "/v1/customers/{}"): (subscriptions.CustomerChange, subscriptions.update_customer),
     ("GET", "/v1/invoices"): (invoices.InvoicePage, invoices.list_invoices),
@@ -117,6 +125,8 @@ def _expand(account: Account, thing: Json, name: str) -> Json:
     match thing["object"], name:
         case "checkout.session", "payment_intent":
             found = account.get("payment_intent", thing["payment_intent"])
+        case "payment_intent", "latest_charge":
+            found = account.get("charge", thing["latest_charge"])
         case "invoice", "payments":
             found = cut_list(invoices.list_of_payments(account, thing))
         case "balance_transaction", "source":

@@ -41,5 +41,5 @@ def population(
     """Give everybody, at a clock that stands still. A walk makes more requests than the limits allow one person."""
     for name in ("GENERAL", "USER"):
         monkeypatch.setattr(f"api.web.rate_limits.{name}", "100000 per 5 minutes")
-    settings_env(SUPPORT_EMAIL="support@example.org", TELEGRAM_BOT_NAME="rdvpriority_bot")
+    settings_env(SUPPORT_EMAIL="support@example.org", TELEGRAM_BOT_NAME="rdvpriority_bot", FRIENDS="true")
     return populate(app)

@@ -178,7 +178,7 @@ OWN_FACTS: dict[str, dict[str, Any]] = {
         "nothing_later": False},
     "withdrawn": DECLARED | {"monthly": True, "refund": "12,34 €", "refusal": ""},
     "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
-    "credited": BILLING | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},
+    "credited": BILLING | {"time": "2 heures", "given": "time", "is_friends": False, "amount": "0,10 €", "ends": "27 novembre 2026"},
     "desk_closed_choice": BILLING | {"where": "Val-d'Oise (95)",
         "signed_url": "http://localhost:4000/l/closed-desk.abc"},
 }  # fmt: skip

@@ -159,7 +159,10 @@ def cancel_intent(account: Account, intent: Json) -> None:
 def _add_charge(account: Account, intent: Json, method: Json) -> Json:
     """Make a charge of an intent's amount: one try to take money, pending → succeeded or failed."""
     same = ("amount", "currency", "customer", "description", "metadata", "receipt_email")
-    means = {"payment_method": method["id"], "payment_method_details": {"type": method["type"]}}
+    # Two customers who pay by the same card, or the same account, are told apart by nothing here.
+    own = {"card": {"fingerprint": method["_card"]}, "paypal": {"payer_id": method["_card"]}}
+    details = {"type": method["type"], method["type"]: own.get(method["type"])}
+    means = {"payment_method": method["id"], "payment_method_details": details}
     about = {name: intent[name] for name in same}
     return account.new("charge", payment_intent=intent["id"], **about, **means, _card=method["_card"])
 

@@ -18,7 +18,14 @@ from deploy.sandbox.stripe.resources.invoices import (
     name_parent,
 )
 from deploy.sandbox.stripe.resources.payments import finish_authentication, try_payment
-from deploy.sandbox.stripe.resources.subscriptions import ENDED, end_subscription, end_when_due, item_of
+from deploy.sandbox.stripe.resources.subscriptions import (
+    ENDED,
+    Change,
+    change_end,
+    end_subscription,
+    end_when_due,
+    item_of,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -63,6 +70,35 @@ def invoice_period(account: Account, subscription: Json, reason: str, coupon: Js
     return invoice
 
 
+def update_subscription(account: Account, given: Change, subscription: str) -> Json:
+    """POST /v1/subscriptions/{id}."""
+    known = change_end(account, given, subscription)
+    return _begin_trial(account, known, given) if given.trial_end else known
+
+
+def _begin_trial(account: Account, subscription: Json, given: Change) -> Json:
+    """Let the period be a trial from now to its end, with an invoice of nothing; the next one is charged as usual."""
+    moment, end, item = account.clock.now(), given.trial_end, item_of(subscription)
+    if end is None or end <= moment:
+        raise StripeError("trial_end must be in the future.", param="trial_end")
+    if not given.proration_behavior:
+        raise StripeError("Stripe's stand-in imitates no proration.", param="proration_behavior")
+    item |= {"current_period_start": moment, "current_period_end": end}
+    subscription |= {"billing_cycle_anchor": end, "_period": 0}
+    parent = name_parent(
+        "subscription_item_details", subscription=subscription["id"], subscription_item=item["id"]
+    )
+    line = make_line(
+        account, 0, subscription["currency"], {"start": moment, "end": end}, parent=parent, quantity=1
+    )
+    invoice = draft_invoice(account, subscription, line, "subscription_update")
+    finalize_invoice(account, invoice)
+    collect_invoice(account, invoice)
+    schedule_renewal(account, subscription)
+    trial = {"status": "trialing", "trial_start": moment, "trial_end": end}
+    return account.change(subscription, _UPDATED, latest_invoice=invoice["id"], **trial)
+
+
 def schedule_renewal(account: Account, subscription: Json) -> None:
     """Let the next period begin when this one ends."""
     period, end = subscription["_period"], item_of(subscription)["current_period_end"]
@@ -81,8 +117,11 @@ def renew_early(account: Account, subscription: Json) -> None:
 
 def _renew(account: Account, subscription: Json, period: int) -> None:
     end_when_due(account, subscription)
-    if subscription["status"] in ENDED or subscription["_period"] != period:
+    is_over = item_of(subscription)["current_period_end"] <= account.clock.now()
+    if subscription["status"] in ENDED or subscription["_period"] != period or not is_over:
         return
+    if subscription["status"] == "trialing":
+        subscription["status"] = "active"
     item, chosen = item_of(subscription), subscription["cancel_at"]
     subscription["_period"] = period + 1
     end = add_months(subscription["billing_cycle_anchor"], period + 1)

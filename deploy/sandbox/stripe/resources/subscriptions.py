@@ -18,9 +18,10 @@ _NO_PRORATION: Final = "Stripe's stand-in imitates no proration."
 
 
 class Change(Parameters):
-    """When a subscription ends; an early end gives no money back."""
+    """When a subscription ends, or is charged next; an early end gives no money back."""
 
     cancel_at: int | None = None
+    trial_end: int | None = None
     proration_behavior: Literal["none"] | None = None
 
 
@@ -56,8 +57,8 @@ def list_running(account: Account, customer: str) -> list[Json]:
     return [each for each in account.where("subscription", customer=customer) if each["status"] not in ENDED]
 
 
-def update_subscription(account: Account, given: Change, subscription: str) -> Json:
-    """POST /v1/subscriptions/{id}."""
+def change_end(account: Account, given: Change, subscription: str) -> Json:
+    """Change when a subscription ends."""
     known, end = account.find("subscription", subscription), given.cancel_at
     if known["status"] in ENDED:
         message = "A canceled subscription can only update its cancellation_details and metadata."

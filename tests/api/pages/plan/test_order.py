@@ -14,7 +14,9 @@ from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
 from api.models.payment import Payment
+from api.models.referral import Referral
 from api.models.user import Contact
+from api.payments.billing.referrals import write_friend_link
 from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.plan import PlanName
@@ -52,6 +54,28 @@ def test_an_order_leads_to_checkout_and_its_payment_creates_the_alert(buyer: Buy
     assert (payment.status, payment.plan, alert.user_id) == ("COMPLETED", "URGENCE_7J", buyer.user.id)
     assert payment.consent["acceptsHourThreshold"] is False
     assert "je perds mon droit de rétractation" in payment.consent_text
+
+
+def test_a_friends_link_is_named_by_an_order_unless_it_is_left_out(
+    buyer: Buyer, settings_env: Callable[..., None]
+) -> None:
+    settings_env(FRIENDS="true")
+    named = add_account("anna@example.org").id
+    buyer.shop.buy(named)
+    buyer.get(f"/ami/{write_friend_link(named).rpartition('/')[2]}")
+    assert "des jours de plus" in buyer.browser.page.text
+    page = buyer.open_order(wish=WISH)
+    assert "Vous venez par le lien d’une personne abonnée" in page.text
+    assert "anna" not in page.html
+    buyer.press(friend=None)
+    assert rows(Referral) == []
+    buyer.open_order(wish=WISH)
+    buyer.press()
+    assert [each.user_id for each in rows(Referral)] == [named]
+    buyer.pay()
+    assert (
+        "lien d’une personne abonnée" not in buyer.open_order(wish=WISH).text
+    )  # it names the first order alone
 
 
 def test_an_order_says_which_desks_are_watched_asks_an_old_proof_again_and_shows_the_answer(

@@ -64,6 +64,7 @@ PAGES = {
     "people.show_people": "/organisation/people?state=waiting",
     "people.show_person": "/organisation/people/{helped}",
     "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
+    "plan.show_friend_link": "/ami/{friend}",
     "plan.show_offer": "/formule/commande/guichets?prefecture=melun_77&procedure=titre-sejour",
     "plan.show_payment": "/formule/paiements/{payment}",
     "plan.show_withdrawal": "/formule/retractation/{payment}",

@@ -18,6 +18,7 @@ from api.models.organisation import Member, MemberRole
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
+from api.payments.billing.referrals import write_friend_link
 from api.payments.invoices.issuing import issue_due
 from api.payments.organisations.service import record_received
 from configs.ground import signing
@@ -193,6 +194,7 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         sent = email.id, digest(email.address)
         password = digest(user.password_hash or "")
     return {
+        "friend": write_friend_link(user_id).rpartition("/")[2],
         "stop": signing.write_token(signing.StopAlerts((UUID(alert),))),
         "unsubscribe": signing.write_token(signing.StopGroup(*sent, MessageGroup.REMINDERS)),
         "verify": signing.write_token(signing.VerifyAddress(*sent)),

@@ -250,6 +250,9 @@ FAULTS = {
         "INSERT INTO refunds (id, payment_id, amount_cents, reason) SELECT gen_random_uuid(), id, 5, 'outage' FROM payments",
     ),
     "more time was given back than was not watched": (_CREDIT,),
+    "a charge was moved, and no days were given": (
+        "UPDATE subscriptions SET charge_at = period_ends_at + interval '5 days'",
+    ),
     "an account is negative": ("UPDATE book_lines SET cents = -cents",),
 }
 
