@@ -32,6 +32,7 @@ from configs.world.prefecture import desks
 
 _l = lazy_gettext
 _PER_PAGE = 20
+_LONGEST = 4000  # characters shown of a message: an order's mail has the whole terms, in two languages
 area = Area("messages", __name__)
 
 
@@ -133,6 +134,7 @@ def _describe(message: OwnMessage) -> dict[str, Any]:
     tone, state = describe_state(message.channel, message.status)
     return {
         "message": message,
+        "shown": message.body and message.body[:_LONGEST],
         "title": message.title or _TYPE_NAMES.get(message.type) or _l("Message du service"),
         "channel": CHANNEL_NAMES[message.channel],
         "tone": tone,
