@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from api.ground.translations import put_beside
 from api.models.user import AFTER_REPORT, Contact, ContactState, User
 from configs.ground.clock import clock
+from configs.ground.text import put_beside
 
 _TEXTS = Path(__file__).parent / "consent_texts"
 _BINDING = "fr"

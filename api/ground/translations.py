@@ -15,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-from configs.ground.text import FRENCH, FRENCH_AND_ENGLISH, MESSAGE_LANGUAGES
+from configs.ground.text import FRENCH, FRENCH_AND_ENGLISH, MESSAGE_LANGUAGES, put_beside
 
 _WHOLE = {"fr", "en", "ar", "es", "pt", "de", "ru", "zh", "hi"}  # whose catalogue has no hole
 # That pages are offered in
@@ -23,10 +23,7 @@ LANGUAGES = {code: name for code, name in MESSAGE_LANGUAGES.items() if code in _
 _ENGLISH = "en"
 _BESIDE = "fr-en"  # English, but for what binds
 _TEXTS = Path(__file__).parents[1] / "pages" / "texts"
-_BETWEEN = " · "
-_WRITTEN_BESIDE = re.compile(
-    rf"\u2068([^\u2068\u2069]*?){_BETWEEN}([^\u2068\u2069]*)\u2069"
-)  # by `put_beside`
+_WRITTEN_BESIDE = re.compile("\u2068([^\u2068\u2069]*?) · ([^\u2068\u2069]*)\u2069")  # by `put_beside`
 _PLAIN = ("<title", "<option", "<textarea")  # their text has no tags
 
 
@@ -38,11 +35,6 @@ def mark(text: str) -> str:
 def translate(text: str, language: str) -> str:
     """Return the translation of a French text; the text itself for a language without pages."""
     return str(load_translations(language).gettext(text))
-
-
-def put_beside(french: str, english: str) -> str:
-    """Return what binds with its English translation, in its own direction of writing."""
-    return f"\N{FIRST STRONG ISOLATE}{french}{_BETWEEN}{english}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def mark_languages(page: str) -> str:

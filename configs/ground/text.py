@@ -62,6 +62,11 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
+def put_beside(french: str, english: str) -> str:
+    """Return what binds with its English translation, in its own direction of writing."""
+    return f"\N{FIRST STRONG ISOLATE}{french} · {english}\N{POP DIRECTIONAL ISOLATE}"
+
+
 def choose_page_language(language: str) -> str:
     """Return the language of what an order agrees to, and of Stripe's pages."""
     return language if language in FRENCH_AND_ENGLISH else FRENCH

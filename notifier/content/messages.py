@@ -25,7 +25,7 @@ from markupsafe import Markup
 from api.models.user import Channel
 from configs.ground.brand import SHADES
 from configs.ground.signing import write_address
-from configs.ground.text import FRENCH, RIGHT_TO_LEFT
+from configs.ground.text import FRENCH, RIGHT_TO_LEFT, put_beside
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import HOME, location_of, write_moment
 from notifier.content.message_kind_base import LinkButton, RenderedMessage, StoredText, TemplateContext
@@ -446,9 +446,5 @@ def render_notice(kind: str, language: str, values: Mapping[str, Any]) -> Notice
     title, body = texts.write_subject(_MAIL), texts.fill(_NOTICE)
     if SUMMARY in values:
         _, *english = render_notice(kind, _ENGLISH, values[SUMMARY][_ENGLISH])
-        title, body = map(_put_beside, (title.removesuffix(_BRAND), body), english)
+        title, body = map(put_beside, (title.removesuffix(_BRAND), body), english)
     return NoticeText(language, title.removesuffix(_BRAND)[:_LONGEST_TITLE], body[:_LONGEST_BODY])
-
-
-def _put_beside(french: str, english: str) -> str:
-    return f"{_FIRST_STRONG_ISOLATE}{french} · {english}{_POP_ISOLATE}"

@@ -336,7 +336,7 @@ def test_a_link_shows_all_open_hours_by_day_and_ends_a_day_after_the_last_slot(
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert "Seine-Saint-Denis (93)" in main
-    assert "lundi 21 décembre 2026 : 09:00 · 10:30" in text
+    assert "lundi 21 décembre 2026 · 09:00 · 10:30" in text
     assert "mercredi 23 décembre 2026" in text
     assert "Jour et heure inconnus" in text
     assert "24 décembre" not in text
