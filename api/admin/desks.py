@@ -1,7 +1,8 @@
-"""Desks as operators see them, and how many people wait for them."""
+"""Desks and their checks as operators see them, and how many people wait for desks."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -9,13 +10,15 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.ground.errors import ensure_found
-from api.ground.paging import Found, cut_page
+from api.ground.paging import DAY, LARGEST_NUMBER, MONTH, Found, apply_filter, cut_page
 from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
+from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import WatchStates, read_watch_states
-from configs.world.desk import Desk
+from configs.ground.clock import clock
+from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 
 DeskId = Annotated[str, Field(max_length=200)]
@@ -97,3 +100,29 @@ def _is_wanted(entry: WatchedDesk, wanted: DeskQuery) -> bool:
 
 def _build_desk(desk: Desk, now: WatchStates) -> WatchedDesk:
     return WatchedDesk(now.build_answer(desk), desk.host, now.states.get(desk.id) or DeskState())
+
+
+class CheckQuery(Body):
+    """Checks of a desk, or of all desks in the last `hours`; `before` is the `next` of the page before."""
+
+    desk_id: DeskId | None = None
+    outcome: Outcome | None = None
+    hours: int = Field(DAY, ge=1, le=MONTH)
+    before: int | None = Field(None, ge=1, le=LARGEST_NUMBER)
+    limit: int = Field(50, ge=1, le=100)
+
+
+def list_checks(session: Session, wanted: CheckQuery) -> Found[Check]:
+    """Return a page of checks, the newest first."""
+    query = sa.select(Check)
+    if wanted.desk_id:
+        query = query.where(Check.desk_id == wanted.desk_id)
+    else:
+        query = query.where(Check.started_at >= clock() - timedelta(hours=wanted.hours))
+    query = apply_filter(query, wanted, outcome=Check.outcome)
+    if wanted.before:
+        last = sa.select(Check.started_at).where(Check.id == wanted.before).scalar_subquery()
+        query = query.where(sa.tuple_(Check.started_at, Check.id) < sa.tuple_(last, wanted.before))
+    latest = query.order_by(Check.started_at.desc(), Check.id.desc()).limit(wanted.limit + 1)
+    checks, more = cut_page(session.scalars(latest).all(), wanted.limit)
+    return Found(checks, checks[-1].id if more else None)

@@ -11,10 +11,9 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 import notifier
-from api.admin.checks import DAY, MONTH
 from api.alerts.notifications.reasons import UNKNOWN
 from api.ground.messages import ask_deliver_later
-from api.ground.paging import Found, MomentQuery, PageQuery, apply_filter, read_moments, read_page
+from api.ground.paging import DAY, MONTH, Found, MomentQuery, PageQuery, apply_filter, read_moments, read_page
 from api.ground.schemas import Body
 from api.models.base import first_id_at
 from api.models.notification import Notification, State

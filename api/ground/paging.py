@@ -16,6 +16,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.ground.schemas import Body
 
 T = TypeVar("T")
+R = TypeVar("R")
+LARGEST_NUMBER = 2**63 - 1
+DAY, MONTH = 24, 31 * 24  # hours; how far a list of what happened reaches back, and may
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 # Place in a list that is ordered by an instant: the instant may have changed, or be gone, when the next page is asked.
 MomentCursor = Annotated[str, Field(pattern="^[0-9]{1,17}-[0-9a-f]{32}$")]
@@ -78,12 +81,6 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
     """Return the instant and the id of a MomentCursor."""
     microseconds, _, row_id = cursor.partition("-")
     return _EPOCH + int(microseconds) * _MICROSECOND, UUID(row_id)
-
-
-R = TypeVar("R")
-
-
-LARGEST_NUMBER = 2**63 - 1
 
 
 class NumberQuery(Body):

@@ -3,8 +3,10 @@
 All are plain values, as JSON has them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -13,26 +15,28 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from api.admin.health.checks import CHECKS, HealthChecks
-from api.admin.health.desks import read_desks
 from api.admin.health.findings import PartAway, PartFinding, PartState, read_each, read_session
 from api.admin.health.lateness import read_due, read_lateness
 from api.admin.health.payments import measure_seconds, read_payments
 from api.admin.health.program_checks import read_job_states
 from api.admin.health.providers import read_left_alone
 from api.ground.alarms import list_unanswered
-from api.models.desk import HostState, Outage
+from api.models.alert import Alert
+from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.discovery import DiscoveryRun, Drift
 from api.models.notification import QUEUES, Notification, State, waits_as_wished, was_put_off
-from api.models.slot import Detection
+from api.models.slot import Detection, SlotRow, is_from_check
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.logs import mask_text
 from configs.ground.proof_queue import read_status
 from configs.ground.redis import open_redis
 from configs.programs.jobs import read_oldest_seconds
+from configs.world.prefecture import desks
 
 _WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
-_DAY = timedelta(days=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_WELL = "watched"  # the reason of a desk without trouble begins so
 _RECENT = timedelta(minutes=15)
 _ON_THE_WAY = (State.PENDING, State.SENDING)
 Record = dict[str, Any]
@@ -47,6 +51,64 @@ def read_alarms() -> Record:
     with read_session() as s:
         found = list_unanswered(s)
         return {"open": [_pick(each, "id", "subject", "reason", "told_at", "repeated_at") for each in found]}
+
+
+def read_desks() -> dict[str, Any]:
+    """Return all desks of the desk files; `unwatched` ones are stale, retired, or behind a login."""
+    known = {desk.id: desk for desk in desks().values() if desk.schedulable}
+    opened = sa.select(sa.func.count(), sa.func.count(SlotRow.desk_id.distinct())).where(
+        SlotRow.gone_at.is_(None), is_from_check(SlotRow)
+    )
+    recent = sa.select(sa.func.count(Detection.id)).where(
+        Detection.seen_at >= clock() - _HOUR, is_from_check(Detection)
+    )
+    waiting = sa.select(sa.func.count(Alert.id)).where(Alert.enabled, Alert.closed_at.is_(None))
+    with read_session() as s:
+        rows = [row for row in s.scalars(sa.select(DeskState).order_by(DeskState.id)) if row.id in known]
+        slots, at = s.execute(opened).one()
+        return {
+            "watched": len(known),
+            "unwatched": len(desks()) - len(known),
+            "by_status": _count_by_status(rows, len(known)),
+            "troubles": _group_troubles(rows),
+            "pace": _measure_pace(rows),
+            "newest_check_at": max((row.last_check_at for row in rows if row.last_check_at), default=None),
+            "open_slots": slots,
+            "open_desks": at,
+            "detections_last_hour": s.scalar(recent) or 0,
+            "waiting_alerts": s.scalar(waiting) or 0,
+        }
+
+
+def _count_by_status(rows: Sequence[DeskState], known: int) -> dict[str, int]:
+    counts: dict[str, int] = {status.value: 0 for status in DeskStatus}
+    for row in rows:
+        counts[row.status] += 1
+    return counts | ({"UNPLANNED": known - len(rows)} if known > len(rows) else {})
+
+
+def _group_troubles(rows: Sequence[DeskState]) -> list[dict[str, Any]]:
+    """Return the desks that have the same status for the same reason, the worst first."""
+    found: dict[tuple[DeskStatus, str], list[str]] = defaultdict(list)
+    for row in rows:
+        if row.status is not DeskStatus.ACTIVE or not row.status_reason.startswith(_WELL):
+            found[row.status, row.status_reason].append(row.id)
+    worst = list(DeskStatus)[::-1].index
+    ordered = sorted(found.items(), key=lambda each: (worst(each[0][0]), -len(each[1])))
+    return [{"status": status, "reason": reason, "desks": ids} for (status, reason), ids in ordered]
+
+
+def _measure_pace(rows: Sequence[DeskState]) -> dict[str, Any] | None:
+    """Return achieved ÷ wished interval over the watched desks, and the worst desk with both, in seconds."""
+    ratios = [
+        (row.achieved_seconds / row.wished_seconds, row.id, row.achieved_seconds, row.wished_seconds)
+        for row in rows
+        if row.achieved_seconds and row.wished_seconds
+    ]
+    if not ratios:
+        return None
+    worst = zip(("worst", "desk", "achieved_seconds", "wished_seconds"), max(ratios), strict=True)
+    return {"median": median(each[0] for each in ratios), **dict(worst)}
 
 
 def read_hosts() -> Record:

@@ -3,11 +3,20 @@
 from markupsafe import Markup
 
 from api.admin.access import audited
-from api.admin.checks import DAY, CheckQuery, list_checks
 from api.admin.desk_orders import Reason, pause_desk, request_check, resume_desk
-from api.admin.desks import DeskQuery, WatchedDesk, count_waiting_people, find_desk, list_desks, read_desk
+from api.admin.desks import (
+    CheckQuery,
+    DeskQuery,
+    WatchedDesk,
+    count_waiting_people,
+    find_desk,
+    list_checks,
+    list_desks,
+    read_desk,
+)
 from api.admin.hosts import count_watched_desks
 from api.admin.incidents import IncidentQuery, list_incidents
+from api.ground.paging import DAY
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus
 from api.pages.admin import cells

@@ -8,7 +8,6 @@ from flask import request, url_for
 
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
-from api.admin.checks import DAY
 from api.admin.messages import (
     MOST_REPLAYED,
     Cause,
@@ -30,6 +29,7 @@ from api.admin.support import (
     read_request,
 )
 from api.ground.errors import ApiError, not_found
+from api.ground.paging import DAY
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import Channel

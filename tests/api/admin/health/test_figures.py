@@ -22,11 +22,11 @@ from rq import SimpleWorker
 from api.admin.health import backup_checks
 from api.admin.health.backup_checks import SLOT
 from api.admin.health.certificate_checks import read_days_left
-from api.admin.health.desks import read_desks
 from api.admin.health.findings import PartState
 from api.admin.health.lateness import read_due, read_lateness
 from api.admin.health.status_report import (
     read_alarms,
+    read_desks,
     read_discovery,
     read_hosts,
     read_spiders,
