@@ -181,7 +181,7 @@ def add_bill(organisation_id: UUID, owner_id: UUID) -> UUID:
     terms = {"firm_terms_version": "2026-12-01", "firm_terms_accepted_by": owner_id}
     times = {"billed_since": clock(), "billed_until": clock(), "free_until": clock() + 30 * DAY}
     change(Organisation, Organisation.id == organisation_id, **terms, **times)
-    use = price_hours(OrganisationPrices(since=clock().date(), day_cents=50), {1: 24}, {})
+    use = price_hours(OrganisationPrices(since=clock().date().replace(day=1), day_cents=50), {1: 24}, {})
     with session() as s:
         row = s.get_one(Organisation, organisation_id, with_for_update=True)
         return write_bill(s, row, use, clock() - DAY, clock()).id
