@@ -34,7 +34,7 @@ def wait_for_slot(person: Person, opens: Callable[[], None]) -> None:
         person.page.evaluate("() => { window.isSameDocument = true; }")
     opens()
     _wait_for(person, person.link("Réserver sur le site officiel"))
-    expect(person.link("Voir la preuve")).to_be_visible()
+    _wait_for(person, person.link("Voir la preuve"))  # it is shown with the match, a moment later
     if person.has_scripts:
         assert person.page.evaluate("() => window.isSameDocument"), "the page was loaded again"
 
