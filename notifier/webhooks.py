@@ -202,17 +202,11 @@ def _record(
         opened.execute(sa.update(row).where(row.id == event.id).values(values))
     if last == HTTPStatus.GONE:
         _end(opened, tried.webhook_id, WebhookEnd.GONE, now)
-    elif not _is_taken(last) and tried.attempts > len(WAITS) and not _was_reached(opened, tried):
-        _end(opened, tried.webhook_id, WebhookEnd.FAILING, now)
-        _tell_owners(opened, tried.webhook_id)
-
-
-def _was_reached(opened: Session, event: WebhookDelivery) -> bool:
-    """Return whether the webhook took any event since this one was written."""
-    taken = sa.exists().where(
-        WebhookDelivery.webhook_id == event.webhook_id, WebhookDelivery.delivered_at > event.created_at
-    )
-    return bool(opened.scalar(sa.select(taken)))
+    elif not _is_taken(last) and tried.attempts > len(WAITS):
+        taken = sa.exists().where(row.webhook_id == tried.webhook_id, row.delivered_at > tried.created_at)
+        if not opened.scalar(sa.select(taken)):
+            _end(opened, tried.webhook_id, WebhookEnd.FAILING, now)
+            _tell_owners(opened, tried.webhook_id)
 
 
 def _end(opened: Session, webhook_id: UUID, because: WebhookEnd, now: datetime) -> None:

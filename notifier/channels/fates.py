@@ -1,8 +1,7 @@
 """Table of fates: what follows an attempt to send a message.
 
 Providers' files sort each answer into one of six fates. Sending, retrying and receipts read here what a fate means for
-a message, by its channel and kind. docs/reference/delivery.md#fates shows this table; `is_told` of the records names
-the states of `TOLD`.
+a message, by its channel and kind. docs/reference/delivery.md#fates shows this table.
 """
 
 import logging
@@ -108,23 +107,6 @@ SERVER_ERROR = {
 }
 # Of two providers that were asked one after the other, what the later of these says is the fate of both.
 STRENGTH = (Fate.MESSAGE, Fate.OURS, Fate.NOT_YET, Fate.ADDRESS, Fate.UNKNOWN, Fate.YES)
-
-
-class Told(StrEnum):
-    """When a message in a state tells its reader, so that nothing is announced once more."""
-
-    ALWAYS = "yes"
-    COPY = "where a copy may have been accepted"
-    PAID_COPY = "where a copy may have been accepted, by SMS or call"
-    NEVER = "no"
-
-
-TOLD = {
-    **dict.fromkeys((State.PENDING, State.SENDING, State.SENT, State.DELIVERED, State.NO_RECEIPT), Told.ALWAYS),
-    State.FAILED: Told.COPY,
-    **dict.fromkeys((State.EXPIRED, State.SKIPPED), Told.PAID_COPY),
-    State.BOUNCED: Told.NEVER,
-}  # fmt: skip
 # In the order in which receipts let them rise
 ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
 FINAL = (State.DELIVERED, State.BOUNCED)  # in any other a signed yes settles a message

@@ -81,19 +81,14 @@ def create_notifications(
         [
             build_row(kind, contact.channel, spoken, params, Priority(priority))
             | {"user_id": user_id, "contact_id": contact.id}
-            | {"dedupe_key": f"{dedupe_key}:{_name_way(contact)}"}
+            | {"dedupe_key": f"{dedupe_key}:{contact.channel.value}{device}"}
             for contact in contacts
+            for device in [f":{contact.id}" if contact.channel is Channel.PUSH else ""]
             if (channels is None or contact.channel in channels)
             and sent.to.accepts(contact)
             and speaks(kind, spoken, contact.channel)
         ],
     )
-
-
-def _name_way(contact: Contact) -> str:
-    """Return the channel; of push the device too, as a person may have several."""
-    is_device = contact.channel is Channel.PUSH
-    return f"{contact.channel.value}:{contact.id}" if is_device else contact.channel.value
 
 
 def notify_address(

@@ -65,10 +65,10 @@ def _is_unasked(contact: Contact) -> bool:
 
 def _ask(due: DueMessage) -> TemplateContext | Skip:
     """Return who asks: a name only of an organisation that an operator knows, as anybody may choose one."""
-    found = _find_organisation(due)
+    found, stopped_at = _find_help(due)
     if found is None or found.is_stopped(clock()):
         return _OVER
-    if _has_stopped(due):  # by the link to another contact
+    if stopped_at:  # by the link to another contact
         return _ANSWERED
     name = found.name if found.opened_at else ""
     return TemplateContext({"organisation": name, "url": write_link(ShowHelp(due.contact.id))})
@@ -79,8 +79,8 @@ def _tell_end(due: DueMessage) -> TemplateContext | Skip:
 
     `pause`: alerts pause from then on, as it has not paid; `resume`: they do not after all.
     """
-    found = _find_organisation(due)
-    if found is None or _has_stopped(due):
+    found, stopped_at = _find_help(due)
+    if found is None or stopped_at:
         return _OVER
     day = write_moment(due.params["ends"], HOME, due.language)[0]
     why = due.params["why"]
@@ -94,14 +94,11 @@ def _tell_end(due: DueMessage) -> TemplateContext | Skip:
     return TemplateContext(told | {"organisation": name, "ends": day, "url": url})
 
 
-def _has_stopped(due: DueMessage) -> bool:
-    stopped = sa.select(Beneficiary.stopped_at).where(Beneficiary.user_id == due.contact.user_id)
-    return due.session.scalar(stopped) is not None
-
-
-def _find_organisation(due: DueMessage) -> Organisation | None:
-    helps = sa.select(Organisation).join(Beneficiary, Beneficiary.organisation_id == Organisation.id)
-    return due.session.scalars(helps.where(Beneficiary.user_id == due.contact.user_id)).one_or_none()
+def _find_help(due: DueMessage) -> tuple[Organisation | None, datetime | None]:
+    """Return who helps the person, and when the person ended that."""
+    helps = sa.select(Organisation, Beneficiary.stopped_at).join(Beneficiary)
+    row = due.session.execute(helps.where(Beneficiary.user_id == due.contact.user_id)).one_or_none()
+    return (row[0], row[1]) if row else (None, None)
 
 
 def _is_own(contact: Contact) -> bool:

@@ -5,7 +5,7 @@ and their result. A receipt proves the declaration, so it is sent also where the
 params have the name and the address then, which the declaration has lost.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -430,6 +430,8 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
     # Where its contract ended with the account there is nothing to undo.
     url = write_link(ConfirmCancellation(declared.id)) if own and declared.user_id else ""
     held = due.params.get("held")
+    # What goes back, as it was known at the notice
+    back, later = (due.params.get(name) if url else None for name in ("refund", "late_refund"))
     return {
         "wish": write_day(declared.wished_on, due.language) if declared.wished_on else wish,
         "latest": latest,
@@ -441,7 +443,9 @@ def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, 
         "signed_url": url,
         "url": url or None,
         **_name_order(order, due.language),
-        **_write_amounts(due.params if url else {}, due.language),
+        "refund": write_amount(back, due.language) if back else "",
+        "late_refund": write_amount(later, due.language) if later else "",
+        "nothing_later": later == 0,
     }
 
 
@@ -449,16 +453,6 @@ def _name_order(order: Payment | None, language: str) -> dict[str, str]:
     if order is None:
         return {"plan": "", "ordered": ""}
     return {"plan": name_plan(order.plan), "ordered": _write_day(order.paid_at or order.created_at, language)}
-
-
-def _write_amounts(params: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return what goes back, as it was known at the notice; empty where it was not."""
-    now, later = params.get("refund"), params.get("late_refund")
-    return {
-        "refund": write_amount(now, language) if now else "",
-        "late_refund": write_amount(later, language) if later else "",
-        "nothing_later": later == 0,
-    }
 
 
 def _write_day(at: datetime, language: str) -> str:

@@ -96,9 +96,9 @@ def _check_saved_alert(due: DueMessage) -> Skip | None:
     return Skip(State.SKIPPED, "alert waits already") if alert.enabled else None
 
 
-def _ask_for_reports(due: DueMessage) -> TemplateContext:
-    alert_id = due.params["alert"]
-    return TemplateContext(list_spots(due.params["desks"]) | {"url": due.find_page(f"alertes/{alert_id}")})
+def _list_desks(page: str, due: DueMessage) -> TemplateContext:
+    url = due.find_page(page.format(**due.params))
+    return TemplateContext(list_spots(due.params["desks"]) | {"url": url})
 
 
 def _say_decision(due: DueMessage) -> TemplateContext | Skip:
@@ -308,12 +308,9 @@ KINDS = {
     "desk_unwatched": _kind(_list_outage, _check_outage),
     "desk_watched": _kind(_list_outage, _check_told),
     # For an alert that was saved while none of its desks could be watched.
-    "desk_watchable": _kind(
-        lambda due: TemplateContext(list_spots(due.params["desks"]) | {"url": due.find_page("dashboard")}),
-        _check_saved_alert,
-    ),
+    "desk_watchable": _kind(partial(_list_desks, "dashboard"), _check_saved_alert),
     # For the same, once: people report what they see at a desk of it, behind a captcha.
-    "desk_reported": _kind(_ask_for_reports, _check_saved_alert),
+    "desk_reported": _kind(partial(_list_desks, "alertes/{alert}"), _check_saved_alert),
     # To who gave a candidate's address, once.
     "page_decided": _kind(_say_decision, to=REACHABLE_MAIL),
     "release_soon": MessageKind(

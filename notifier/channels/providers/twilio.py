@@ -346,16 +346,12 @@ def read_receipts(service: _Service, body: bytes, query: str, now: datetime) -> 
     if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
         return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
     ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
-    return [Receipt(_name_event(sid, kind), kind, now, form.get("To", ""), sid, ids, code)]
-
-
-def _name_event(sid: str, kind: ReceiptKind) -> str:
-    return f"{sid}:{kind.value}"
+    return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
 
 
 def list_failures(sid: str) -> list[str]:
     """Return the ids of Twilio's events about a message that did not arrive."""
-    return [_name_event(sid, each) for each in _FAILURES]
+    return [f"{sid}:{each.value}" for each in _FAILURES]
 
 
 def _asks_to_stop(text: str) -> bool:
