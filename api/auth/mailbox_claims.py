@@ -129,6 +129,7 @@ STAYS = (
     "grants",  # an operator gave them to the address
     # The law wants them kept; an account that was never confirmed can order nothing.
     "payments",
+    "referrals",
     "subscriptions",
     "declarations",
     # an account that was never confirmed can name no candidate, and report nothing
